@@ -1,0 +1,23 @@
+"""Where the real photos lie, for the tests that need them."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """``shared_data("camvid")`` is the folder of that data set, or a skip that says why."""
+    base = Path(os.environ.get("FULLCONV_DATA", ROOT.parent / "shared" / "data"))
+
+    def find(name: str) -> Path:
+        folder = base / name
+        if not folder.is_dir():
+            pytest.skip(f"real photos {name!r} are not at {base} (set FULLCONV_DATA)")
+        return folder
+
+    return find
