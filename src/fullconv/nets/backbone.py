@@ -1,0 +1,104 @@
+"""A backbone: its definition as data, its geometry under each padding, and its module."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from torch import Tensor, nn
+
+from fullconv.geometry import Map, Window, chain
+from fullconv.nets.preprocessing import Preprocessing
+from fullconv.nets.steps import Dropout, Step
+
+# `none` pads as the classifier did, fc6 not at all: for `explain`, which shows why it fails.
+Padding = Literal["same", "paper", "none"]
+PAPER_PAD = 100
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A classifier made convolutional, as the paper or the reference files define it.
+
+    ``taps`` names, for each stride, the step whose output is scored there. ``dropped`` holds what
+    the classifier had behind the last tap and the FCN leaves out. The pads are the classifier's.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    taps: Mapping[int, str]
+    preprocessing: Preprocessing
+    source: str
+    dropped: tuple[Window, ...] = ()
+
+    def padded(self, padding: Padding) -> "Definition":
+        """The same net with the pads of a padding mode (DESIGN: `paper` and `same`)."""
+        if padding == "none":
+            return self
+        if padding == "paper":
+            first, *rest = self.steps
+            return replace(self, steps=(first.repad(_hundred), *rest))
+        return replace(self, steps=tuple(step.repad(same_pad) for step in self.steps))
+
+    def widened(self, width: float) -> "Definition":
+        """The same net with ``width`` times the channels in every layer."""
+        return replace(self, steps=tuple(step.widen(width) for step in self.steps))
+
+    def with_dropout(self, rate: float) -> "Definition":
+        """The same net with another rate in its dropout steps."""
+        steps = (replace(s, rate=rate) if isinstance(s, Dropout) else s for s in self.steps)
+        return replace(self, steps=tuple(steps))
+
+    def windows(self, stride: int = 32) -> list[Window]:
+        """The windows from the image to the tap of ``stride``."""
+        found: list[Window] = []
+        for step in self.steps:
+            found.extend(step.windows())
+            if step.name == self.taps[stride]:
+                return found
+        raise KeyError(f"{self.name} has no step {self.taps[stride]}")
+
+    def map(self, stride: int = 32) -> Map:
+        """Where the pixels of the tap of ``stride`` lie in the image."""
+        return chain(self.windows(stride))
+
+
+def _hundred(window: Window) -> Window:
+    return replace(window, pad=PAPER_PAD)
+
+
+def same_pad(window: Window) -> Window:
+    """The window with the pad that keeps size (divided by the stride, rounded up).
+
+    An even kernel has no symmetric pad that keeps the size: a pooling by 2 takes none and rounds
+    up, a convolution (CaffeNet's fc6, kernel 6) takes the next larger one and grows by a pixel,
+    which the coordinate map accounts for.
+    """
+    if window.kernel % 2:
+        return replace(window, pad=window.reach // 2, ceil=False)
+    if window.kernel == window.stride:
+        return replace(window, pad=0, ceil=True)
+    return replace(window, pad=(window.reach + 1) // 2)
+
+
+class Backbone(nn.Module):
+    """The module of a definition: an image batch in, one feature map for each wanted stride out."""
+
+    def __init__(self, definition: Definition, in_channels: int, strides: tuple[int, ...]) -> None:
+        super().__init__()
+        self.taps = {definition.taps[stride]: stride for stride in strides}
+        self.channels: dict[int, int] = {}
+        channels = in_channels
+        for step in definition.steps:
+            self.add_module(step.name, step.build(channels))
+            channels = step.out_channels(channels)
+            if step.name in self.taps:
+                self.channels[self.taps[step.name]] = channels
+
+    def forward(self, x: Tensor) -> dict[int, Tensor]:
+        """N,C,H,W to {stride: N,channels[stride],h,w}."""
+        features: dict[int, Tensor] = {}
+        for name, module in self.named_children():
+            x = module(x)
+            if name in self.taps:
+                features[self.taps[name]] = x
+        return features

@@ -1,0 +1,65 @@
+"""What a net costs at a size: multiply-adds and activation memory, counted layer by layer.
+
+The net itself runs on torch's `meta` device, which follows shapes and computes nothing, so the
+count is of the real modules.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from fullconv.nets.fcn import FCN
+from fullconv.nets.spec import NetSpec
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Totals for one image: multiply-adds, and bytes of fp32 outputs of all layers."""
+
+    multiply_adds: int
+    activation_bytes: int
+
+
+def meta_net(spec: NetSpec) -> FCN:
+    """The net of a spec without memory for its weights."""
+    with torch.device("meta"):
+        return FCN(spec).eval()
+
+
+def costs(net: FCN, height: int, width: int) -> dict[str, Cost]:
+    """Cost of each leaf module by its dotted name, in the order of running."""
+    found: dict[str, Cost] = {}
+    handles = []
+
+    def count(name: str):
+        def hook(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+            macs = 0
+            if isinstance(module, nn.Conv2d):
+                macs = output.numel() * module.weight[0].numel()
+            # Batch norm is folded or fused and dropout is off in prediction; both still cost
+            # memory in training, which is what the bytes are for.
+            found[name] = Cost(macs, output.numel() * 4)
+
+        return hook
+
+    for name, module in net.named_modules():
+        if not list(module.children()):
+            handles.append(module.register_forward_hook(count(name)))
+    try:
+        with torch.no_grad():
+            net(torch.empty(1, net.spec.in_channels, height, width, device="meta"))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def total(found: dict[str, Cost], prefix: str = "") -> Cost:
+    """Sum over the modules at or below ``prefix`` (a dotted name; empty for all)."""
+    chosen = [
+        cost
+        for name, cost in found.items()
+        if not prefix or name == prefix or name.startswith(prefix + ".")
+    ]
+    return Cost(sum(c.multiply_adds for c in chosen), sum(c.activation_bytes for c in chosen))

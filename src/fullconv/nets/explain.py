@@ -1,0 +1,172 @@
+"""What a net does to an image of a size: a table of layers, the crops, the costs, the warnings."""
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from fullconv.geometry import (
+    Deconv,
+    GeometryError,
+    Map,
+    Window,
+    chain,
+    crop,
+    minimal_pad,
+    place,
+    receptive_field,
+    size_after,
+)
+from fullconv.nets.backbone import PAPER_PAD, Definition, Padding
+from fullconv.nets.cost import Cost, costs, meta_net, total
+from fullconv.nets.fcn import placements_of
+from fullconv.nets.spec import NetSpec
+
+
+@dataclass(frozen=True)
+class Row:
+    """One step: its output's size, what one of its pixels sees, where the first one lies."""
+
+    name: str
+    height: int
+    width: int
+    channels: int
+    stride: int
+    field: int
+    offset: Fraction
+    bytes: int
+    multiply_adds: int
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One deconvolution of the reference form, and the crop that then aligns ``cropped``."""
+
+    deconv: Deconv
+    cropped: str
+    pixels: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All that `fullconv explain` prints. ``cost_ratio`` is paper's multiply-adds by same's."""
+
+    spec: NetSpec
+    size: tuple[int, int]
+    rows: list[Row]
+    score_map: Map
+    score_size: tuple[int, int]
+    crops: list[Crop]
+    fuses_on_the_way: bool
+    cost: Cost
+    cost_ratio: float
+    least_pad: int
+    warnings: list[str]
+
+
+def explain(spec: NetSpec, size: tuple[int, int]) -> Explanation:
+    """Explain ``spec`` for an image of ``size`` (H, W).
+
+    GeometryError (a UserError) when a layer has no room at that size.
+    """
+    definition = spec.definition
+    windows = definition.windows()
+    score_size = (size_after(windows, size[0]), size_after(windows, size[1]))
+    found = costs(meta_net(spec), *size)
+    counts = {padding: _multiply_adds(spec, padding, size) for padding in ("same", "paper")}
+    return Explanation(
+        spec=spec,
+        size=size,
+        rows=_rows(spec, definition, size, found),
+        score_map=definition.map(),
+        score_size=score_size,
+        crops=crops(spec),
+        fuses_on_the_way=placements_of(spec)[0],
+        cost=total(found),
+        cost_ratio=counts["paper"] / counts["same"],
+        least_pad=minimal_pad(replace(spec, padding="none").definition.windows()),
+        warnings=_warnings(spec, windows, size, score_size),
+    )
+
+
+def _multiply_adds(spec: NetSpec, padding: Padding, size: tuple[int, int]) -> int:
+    return total(costs(meta_net(replace(spec, padding=padding)), *size)).multiply_adds
+
+
+def _rows(
+    spec: NetSpec, definition: Definition, size: tuple[int, int], found: dict[str, Cost]
+) -> list[Row]:
+    rows: list[Row] = []
+    seen: list[Window] = []
+    channels = spec.in_channels
+    for step in definition.steps:
+        seen.extend(step.windows())
+        channels = step.out_channels(channels)
+        if not step.windows():
+            continue
+        cost, position = total(found, f"backbone.{step.name}"), chain(seen)
+        rows.append(
+            Row(
+                name=step.name,
+                height=size_after(seen, size[0]),
+                width=size_after(seen, size[1]),
+                channels=channels,
+                stride=int(position.scale),
+                field=receptive_field(seen),
+                offset=position.offset,
+                bytes=cost.activation_bytes,
+                multiply_adds=cost.multiply_adds,
+            )
+        )
+    return rows
+
+
+def crops(spec: NetSpec) -> list[Crop]:
+    """The deconvolutions and crops of the reference form (Caffe: pad 0, then a Crop layer).
+
+    A skip's score is cropped to the enlarged coarser one; the last enlargement is cropped to the
+    image. In `same` padding the same algebra gives the crop that a deconvolution of kernel 2f
+    (or 2f - 1) and pad 0 would need: f / 2 of it is the pad of the usual kernel 64, stride 32.
+    """
+    definition = spec.definition
+    here = definition.map(spec.strides[0])
+    found: list[Crop] = []
+    for stride in spec.strides[1:]:
+        skip = definition.map(stride)
+        deconv = place(here, skip).deconv(f"upscore{here.scale // skip.scale}")
+        here = here.then(deconv.map())
+        found.append(Crop(deconv, f"score_{definition.taps[stride]}", crop(skip, here)))
+    deconv = place(here, Map()).deconv(f"upscore{here.scale}")
+    found.append(Crop(deconv, "score", crop(here.then(deconv.map()), Map())))
+    return found
+
+
+def _warnings(
+    spec: NetSpec, windows: list[Window], size: tuple[int, int], score_size: tuple[int, int]
+) -> list[str]:
+    found: list[str] = []
+    if max(score_size) == 1:
+        found.append(
+            "the coarsest score map is 1x1: one score for the whole image, so nothing can be "
+            "localised by it; use a larger image" + _unless_same(spec)
+        )
+    elif min(score_size) <= 2:
+        found.append(f"the coarsest score map is only {score_size[0]}x{score_size[1]}")
+    field = receptive_field(windows)
+    if min(size) < field / 2:
+        found.append(
+            f"the receptive field ({field}) is over twice the image's shorter side ({min(size)}): "
+            "most of what a score sees is padding"
+        )
+    if spec.padding == "none":
+        found.append(
+            "padding 'none' leaves the border of the image without scores of its own; the original "
+            f"pads {PAPER_PAD} at the first layer for this, fullconv trains with 'same'"
+        )
+    return found
+
+
+def _unless_same(spec: NetSpec) -> str:
+    """The other way out, where there is one."""
+    return "" if spec.padding == "same" else " or padding 'same', which pads fc6"
+
+
+__all__ = ["Crop", "Explanation", "GeometryError", "Row", "crops", "explain"]

@@ -1,0 +1,115 @@
+"""The fully convolutional network: one class for every head, driven by the strides it scores.
+
+Long, Shelhamer, Darrell: Fully Convolutional Networks for Semantic Segmentation (CVPR 2015; PAMI
+2016, arXiv 1605.06211). N batch, C channels, K classes, H and W pixels; stride s: one pixel of a
+map stands for s pixels of the image.
+"""
+
+import itertools
+
+from torch import Tensor, nn
+
+from fullconv.errors import UserError
+from fullconv.geometry import Map, Placement, place
+from fullconv.nets.backbone import Backbone
+from fullconv.nets.spec import NetSpec
+from fullconv.nets.upsampling import Edge, Upsampling
+
+
+class FCN(nn.Module):
+    """Scores a photo at several strides, fuses the scores, and enlarges them to the photo's size.
+
+    Input: float N,C,H,W, preprocessed (`Preprocessing`), of any H and W from 1. Output: scores
+    N,K,H,W, before any softmax.
+
+    Two ways to fuse. Upsampling the coarse score to the next finer grid and adding there is the
+    paper's. It equals upsampling each score to the image by itself and adding there if all grids
+    begin at the same pixel (the ResNets, shift 0). Where coarse pixels lie between fine ones
+    (VGG16), the two differ at the kinks of the tent, and a net with a new, zero skip would not
+    repeat the net that it starts from. So `same` padding then adds at the image, and `paper`
+    padding, which exists to repeat the original, adds on the way as the original does.
+    """
+
+    def __init__(self, spec: NetSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        definition = spec.definition
+        self.backbone = Backbone(definition, spec.in_channels, spec.strides)
+        self.score = nn.ModuleDict(
+            {str(s): nn.Conv2d(self.backbone.channels[s], spec.classes, 1) for s in spec.strides}
+        )
+        for layer in self.score.values():
+            zero(layer)
+        self.fuses_on_the_way, placements = placements_of(spec)
+        edge: Edge = "zero" if spec.padding == "paper" else "replicate"
+        self.upscore = nn.ModuleDict(
+            {
+                str(stride): Upsampling(placement, spec.classes, edge, spec.learn_upsampling)
+                for stride, placement in placements.items()
+            }
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """N,C,H,W to scores N,K,H,W."""
+        size = (images.shape[-2], images.shape[-1])
+        scores = self.scores(images)
+        if not self.fuses_on_the_way:
+            coarse, *finer = scores
+            total = self.upscore[str(coarse)](scores[coarse], size)  # N,K,H,W
+            for stride in finer:
+                total = total + self.upscore[str(stride)](scores[stride], size)
+            return total
+        strides = list(scores)
+        fused = scores[strides[0]]
+        for coarse, fine in itertools.pairwise(strides):
+            finer = scores[fine]
+            fused = finer + self.upscore[str(coarse)](fused, finer.shape[-2:])  # N,K,H/fine,W/fine
+        return self.upscore[str(strides[-1])](fused, size)  # N,K,H,W
+
+    def scores(self, images: Tensor) -> dict[int, Tensor]:
+        """The score map of each stride, coarsest first: {stride: N,K,h,w}."""
+        features = self.backbone(images)
+        scales = self.spec.scales
+        return {
+            stride: self.score[str(stride)](_times(features[stride], scales[stride]))
+            for stride in self.spec.strides
+        }
+
+    def score_modules(self) -> dict[str, nn.Module]:
+        """The layers that depend on the classes, by their name in the state dict."""
+        return {f"score.{stride}": layer for stride, layer in self.score.items()}
+
+
+def placements_of(spec: NetSpec) -> tuple[bool, dict[int, Placement]]:
+    """Whether scores are fused on the way, and how each stride's score is then placed.
+
+    On the way: on the next finer scored map, the finest on the image. Otherwise all on the image.
+    """
+    maps = {stride: spec.definition.map(stride) for stride in spec.strides}
+    targets = [*list(maps.values())[1:], Map()]
+    chained = {
+        stride: place(map_, target)
+        for (stride, map_), target in zip(maps.items(), targets, strict=True)
+    }
+    if spec.padding == "paper" or all(p.shift == 0 for p in chained.values()):
+        return True, chained
+    return False, {stride: place(map_, Map()) for stride, map_ in maps.items()}
+
+
+def zero(layer: nn.Module) -> None:
+    """Set a score layer to zero, as the paper starts it."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
+def _times(x: Tensor, scale: float) -> Tensor:
+    return x if scale == 1.0 else x * scale
+
+
+def build(spec: NetSpec) -> FCN:
+    """The net of a spec with fresh weights (He-initialised, scores zero; seed torch before)."""
+    if spec.padding == "none":
+        raise UserError(
+            "padding 'none' loses the border of the image: build with 'same' or 'paper'"
+        )
+    return FCN(spec)

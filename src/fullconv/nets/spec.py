@@ -1,0 +1,114 @@
+"""The name and the options that decide a net; what a checkpoint stores of its structure."""
+
+import difflib
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from fullconv.errors import UserError
+from fullconv.nets.backbone import Definition, Padding
+from fullconv.nets.caffenet import CAFFENET
+from fullconv.nets.googlenet import GOOGLENET
+from fullconv.nets.resnet import RESNETS
+from fullconv.nets.vgg import VGG16
+
+BACKBONES: dict[str, Definition] = {d.name: d for d in (CAFFENET, VGG16, GOOGLENET, *RESNETS)}
+HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s")
+
+# How much of a skip's features is scored in the at-once nets, so that one rate suits all
+# (reference repository, voc-fcn8s-atonce: scale_pool4, scale_pool3).
+AT_ONCE_SCALES = {16: 0.01, 8: 0.0001}
+
+
+@dataclass(frozen=True)
+class NetSpec:
+    """All that decides a net's structure.
+
+    ``name`` is HEAD-BACKBONE, as ``fcn8s-vgg16``; ``classes`` the count of score channels;
+    ``padding`` `same` (any size, no crop) or `paper` (100 pixels at the first layer, then crop),
+    or `none`, the unpadded classifier, which can be explained but not built;
+    ``width`` multiplies every layer's channels; ``dropout`` None keeps the net's own rates;
+    ``learn_upsampling`` makes the upsampling kernels parameters that start bilinear.
+    Raises UserError for values that make no net.
+    """
+
+    name: str
+    classes: int
+    in_channels: int = 3
+    padding: Padding = "same"
+    width: float = 1.0
+    learn_upsampling: bool = False
+    dropout: float | None = None
+
+    def __post_init__(self) -> None:
+        self._parts()  # refuses an unknown name
+        if self.padding not in ("same", "paper", "none"):
+            raise UserError(f"padding {self.padding!r} is unknown: use 'same' or 'paper'")
+        if not 1 <= self.classes <= 65535:
+            raise UserError(f"{self.classes} classes: a net needs 1 to 65535")
+        if self.in_channels < 1:
+            raise UserError(f"{self.in_channels} input channels: a net needs at least 1")
+        if not 0 < self.width <= 8:
+            raise UserError(
+                f"width {self.width}: use a number above 0, at most 8 (1 is the paper's)"
+            )
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise UserError(f"dropout {self.dropout}: use a rate from 0 to below 1")
+
+    @property
+    def head(self) -> str:
+        """`fcn32s`, `fcn16s`, `fcn8s`, `fcn8s-atonce` or `fcn4s`."""
+        return self._parts()[0]
+
+    @property
+    def backbone(self) -> str:
+        """The backbone's name, as `vgg16`."""
+        return self._parts()[1]
+
+    def _parts(self) -> tuple[str, str]:
+        match = re.fullmatch(r"(fcn\d+s(?:-atonce)?)-(\w+)", self.name)
+        if match and match[1] in HEADS and match[2] in BACKBONES:
+            return match[1], match[2]
+        near = difflib.get_close_matches(self.name, available(), n=3, cutoff=0.4)
+        hint = f"did you mean {', '.join(near)}?" if near else "it is HEAD-BACKBONE, as fcn8s-vgg16"
+        raise UserError(f"no net is called {self.name!r}: {hint} ('fullconv nets' lists all)")
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Strides of the scored maps, from the coarsest: (32, 16, 8) for fcn8s."""
+        last = int(re.findall(r"\d+", self.head)[0])
+        return tuple(stride for stride in (32, 16, 8, 4) if stride >= last)
+
+    @property
+    def scales(self) -> dict[int, float]:
+        """The constant that each scored map is multiplied with; 1 but for the at-once nets."""
+        at_once = AT_ONCE_SCALES if self.head.endswith("atonce") else {}
+        return {stride: at_once.get(stride, 1.0) for stride in self.strides}
+
+    @property
+    def definition(self) -> Definition:
+        """The backbone's definition with this spec's width, dropout and padding."""
+        definition = BACKBONES[self.backbone].widened(self.width)
+        if self.dropout is not None:
+            definition = definition.with_dropout(self.dropout)
+        return definition.padded(self.padding)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "NetSpec":
+        """The inverse of ``to_dict``; UserError for keys that this version does not know."""
+        unknown = set(values) - {field.name for field in fields(cls)}
+        if unknown:
+            raise UserError(f"net: unknown option {', '.join(sorted(unknown))}")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise UserError(f"net: {error}") from error
+
+
+def available() -> list[str]:
+    """The names of all nets: every head on every backbone."""
+    return [f"{head}-{backbone}" for backbone in BACKBONES for head in HEADS]

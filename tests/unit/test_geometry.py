@@ -1,0 +1,153 @@
+"""The coordinate algebra against PyTorch's own operations and the paper's numbers."""
+
+from fractions import Fraction
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fullconv.geometry import (
+    Deconv,
+    GeometryError,
+    Map,
+    Placement,
+    Window,
+    centred_upsampling,
+    chain,
+    crop,
+    halo,
+    minimal_pad,
+    place,
+    receptive_field,
+    size_after,
+    sizes,
+    tent,
+)
+from fullconv.nets import BACKBONES
+
+windows = st.builds(
+    Window,
+    st.just("w"),
+    kernel=st.integers(1, 7),
+    stride=st.integers(1, 4),
+    pad=st.integers(0, 3),
+    dilation=st.integers(1, 3),
+)
+
+
+@given(windows, st.integers(1, 40))
+@settings(max_examples=80, deadline=None)
+def test_size_and_reach_against_torch_conv(window: Window, n: int) -> None:
+    size = window.size(n)
+    if size < 1 or n + 2 * window.pad <= window.reach:
+        return
+    x = torch.zeros(1, 1, n, dtype=torch.float64, requires_grad=True)
+    kernel = torch.ones(1, 1, window.kernel, dtype=torch.float64)
+    y = F.conv1d(x, kernel, None, window.stride, window.pad, window.dilation)
+    assert y.shape[-1] == size
+    middle = size // 2
+    y[0, 0, middle].backward()
+    touched = x.grad[0, 0].nonzero().flatten()
+    centre = window.map()(middle)
+    expected = [
+        centre - Fraction(window.reach, 2) + window.dilation * i for i in range(window.kernel)
+    ]
+    assert touched.tolist() == [int(i) for i in expected if 0 <= i < n]
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 2), st.integers(1, 60), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_pool_size_against_torch(kernel: int, stride: int, pad: int, n: int, ceil: bool) -> None:
+    window = Window("p", kernel, stride, pad, ceil=ceil)
+    if pad > kernel // 2 or n + 2 * pad < kernel:
+        return
+    y = F.max_pool1d(torch.zeros(1, 1, n), kernel, stride, pad, ceil_mode=ceil)
+    assert window.size(n) == y.shape[-1]
+
+
+@given(st.integers(1, 9), st.integers(1, 4), st.integers(0, 3), st.integers(1, 9))
+@settings(max_examples=60, deadline=None)
+def test_deconv_against_torch(kernel: int, stride: int, pad: int, n: int) -> None:
+    deconv = Deconv("d", kernel, stride, pad)
+    if deconv.size(n) < 1:
+        return
+    x = torch.zeros(1, 1, n, dtype=torch.float64)
+    x[0, 0, n // 2] = 1
+    y = F.conv_transpose1d(x, torch.ones(1, 1, kernel, dtype=torch.float64), None, stride, pad)
+    assert y.shape[-1] == deconv.size(n)
+    touched = y[0, 0].nonzero().flatten().tolist()
+    inverse = deconv.map()
+    centre = (n // 2 - inverse.offset) / inverse.scale
+    first = centre - Fraction(kernel - 1, 2)
+    assert touched == [int(first + i) for i in range(kernel) if 0 <= first + i < deconv.size(n)]
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4, 5, 8, 16, 32])
+def test_centred_upsampling_is_bilinear_interpolation(factor: int) -> None:
+    deconv = centred_upsampling(factor)
+    x = torch.rand(1, 1, 9, 9, dtype=torch.float64)
+    axis = torch.tensor([float(w) for w in tent(deconv.kernel)], dtype=torch.float64)
+    kernel = torch.outer(axis, axis)[None, None]
+    y = F.conv_transpose2d(x, kernel, stride=factor, padding=deconv.pad)
+    assert y.shape[-1] == deconv.size(9) == 9 * factor
+    truth = F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+    inside = slice(factor, -factor)
+    torch.testing.assert_close(y[..., inside, inside], truth[..., inside, inside])
+
+
+def test_kernel_64_goes_with_stride_32() -> None:
+    deconv = centred_upsampling(32)
+    assert (deconv.kernel, deconv.stride, deconv.pad) == (64, 32, 16)
+    assert BACKBONES["vgg16"].padded("same").map() == Map(Fraction(32), Fraction(31, 2))
+    # The confusion that began this project: a kernel of 224 "because it fits".
+    assert Placement(32, Fraction(31, 2)).kernel == 64
+
+
+@given(st.lists(windows, min_size=1, max_size=5), windows)
+@settings(max_examples=50, deadline=None)
+def test_chain_composes(layers: list[Window], last: Window) -> None:
+    whole = chain([*layers, last])
+    assert whole == chain(layers).then(last.map())
+    assert whole(3) == chain(layers)(last.map()(3))
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "layers"), [("caffenet", 355, 8), ("vgg16", 404, 16), ("googlenet", 907, 22)]
+)
+def test_table_1_of_the_paper(name: str, field: int, layers: int) -> None:
+    definition = BACKBONES[name]
+    path = definition.windows()
+    # The paper counts GoogLeNet's 7x7 average pooling, which the FCN drops.
+    assert receptive_field([*path, *definition.dropped]) == field
+    assert sum(w.channels is not None for w in path) + 1 == layers
+    assert chain(path).scale == 32
+
+
+def test_googlenet_without_its_dropped_pooling_sees_715() -> None:
+    assert receptive_field(BACKBONES["googlenet"].windows()) == 715
+
+
+def test_crop_refuses_what_cannot_be_aligned() -> None:
+    with pytest.raises(GeometryError, match="not a whole number"):
+        crop(Map(Fraction(1), Fraction(1, 2)), Map())
+    with pytest.raises(GeometryError, match="unequal scale"):
+        crop(Map(Fraction(2)), Map())
+    with pytest.raises(GeometryError, match="no bilinear upsampling"):
+        place(Map(Fraction(2), Fraction(1, 4)), Map())
+
+
+def test_unpadded_vgg_has_no_room_below_its_least_pad() -> None:
+    unpadded = BACKBONES["vgg16"].windows()
+    assert minimal_pad(unpadded) <= 100
+    with pytest.raises(GeometryError, match=r"fc6.*kernel 7 does not fit into 6 pixels"):
+        size_after(unpadded, 192)
+    assert size_after(unpadded, 224) == 1
+    assert {layer.name: n for layer, n in sizes(unpadded, 224)}["pool5"] == 7
+
+
+def test_halo_covers_the_receptive_field_on_the_stride_grid() -> None:
+    windows_ = BACKBONES["vgg16"].padded("same").windows()
+    pixels = halo(windows_, Placement(32, Fraction(31, 2)))
+    assert pixels % 32 == 0 and pixels >= 404 / 2 + 32
