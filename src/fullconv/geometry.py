@@ -113,7 +113,7 @@ def chain(layers: Iterable[Layer], start: Map | None = None) -> Map:
 
 
 def size_after(layers: Iterable[Layer], n: int) -> int:
-    """Output size of a chain for an input of ``n`` pixels; GeometryError when a window has no room."""
+    """Output size of a chain for ``n`` pixels; GeometryError when a window has no room."""
     for layer in layers:
         before, n = n, layer.size(n)
         if n < 1:
@@ -134,7 +134,7 @@ def receptive_field(layers: Iterable[Window]) -> int:
 
 
 def crop(coarse: Map, fine: Map) -> int:
-    """The index in ``coarse`` where index 0 of ``fine`` lies: what to cut off ``coarse`` to align it.
+    """The index in ``coarse`` where index 0 of ``fine`` lies: what to cut off to align it.
 
     Both maps lead to the same image and have the same scale. GeometryError when the scales differ
     or the difference of offsets is not a whole number of pixels.
