@@ -1,0 +1,291 @@
+"""The classes of a data set: names, colours and the value that is left out."""
+
+import colorsys
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.errors import UserError
+
+Color = tuple[int, int, int]
+CREAM: Color = (224, 224, 192)  # what VOC's palette shows for 255
+MOST_CLASSES = 65535  # masks are at most 16 bits deep
+
+
+@dataclass(frozen=True)
+class ClassSet:
+    """Class names and RGB colours; a class is its position, the mask value.
+
+    ``ignore`` is the mask value that is never trained on nor scored (255, as in VOC) and
+    ``ignore_color`` its colour in RGB masks and pictures. Colours left out are VOC's palette.
+    Raises UserError when the parts contradict each other.
+    """
+
+    names: tuple[str, ...]
+    colors: tuple[Color, ...] = ()
+    ignore: int = 255
+    ignore_color: Color = CREAM
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(self.names))
+        colors = self.colors or default_colors(len(self.names))
+        object.__setattr__(self, "colors", tuple(_color(color) for color in colors))
+        object.__setattr__(self, "ignore_color", _color(self.ignore_color))
+        _check(self)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def index(self, name: str) -> int:
+        """Mask value of the class called ``name``; UserError with the known names otherwise."""
+        try:
+            return self.names.index(name)
+        except ValueError:
+            known = ", ".join(self.names)
+            raise UserError(f"no class is called {name!r}; the classes are {known}") from None
+
+    def palette(self) -> npt.NDArray[np.uint8]:
+        """RGB of every mask value, uint8 (256, 3); (65536, 3) when 8 bits are not enough.
+
+        Values that mean nothing get VOC's colours, so that a fault in a mask is visible.
+        """
+        size = 256 if max(self.ignore, len(self) - 1) < 256 else 65536
+        table = np.zeros((size, 3), np.uint8)
+        table[:256] = default_colors(256)
+        table[: len(self)] = self.colors
+        table[self.ignore] = self.ignore_color
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, for JSON; ``from_dict`` reads it back."""
+        return {
+            "names": list(self.names),
+            "colors": [list(color) for color in self.colors],
+            "ignore": self.ignore,
+            "ignore_color": list(self.ignore_color),
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "ClassSet":
+        """The ClassSet that ``to_dict`` wrote; UserError when something is missing or wrong."""
+        try:
+            return cls(
+                names=tuple(str(name) for name in content["names"]),
+                colors=tuple(content.get("colors", ())),
+                ignore=int(content.get("ignore", 255)),
+                ignore_color=tuple(content.get("ignore_color", CREAM)),
+            )
+        except (KeyError, TypeError, ValueError) as fault:
+            raise UserError(f"not a description of classes: {fault!r}") from fault
+
+    def to_toml(self) -> str:
+        """The text of a ``classes.toml``."""
+        lines = [f"ignore = {self.ignore}", f"ignore_color = {list(self.ignore_color)}"]
+        for name, color in zip(self.names, self.colors, strict=True):
+            lines += ["", "[[class]]", f"name = {_quoted(name)}", f"color = {list(color)}"]
+        return "\n".join(lines) + "\n"
+
+
+def default_colors(count: int) -> tuple[Color, ...]:
+    """The first ``count`` colours of VOC's palette (its devkit's VOClabelcolormap).
+
+    The bits of the index are dealt out to red, green and blue in turn, highest bit first. Past
+    256 the palette would repeat, so hues are spread evenly from there on.
+    """
+    return tuple(_voc_color(i) if i < 256 else _spread_color(i) for i in range(count))
+
+
+def _voc_color(index: int) -> Color:
+    channels = [0, 0, 0]
+    for position in range(8):
+        for channel in range(3):
+            channels[channel] |= (index >> (3 * position + channel) & 1) << (7 - position)
+    return channels[0], channels[1], channels[2]
+
+
+def _spread_color(index: int) -> Color:
+    hue = index * 0.6180339887498949 % 1  # the golden ratio never lands twice on one hue
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.4 + index % 7 / 10, 0.95 - index % 5 / 10)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def _color(color: Sequence[int]) -> Color:
+    channels = tuple(color) if isinstance(color, Sequence) else ()
+    whole = all(isinstance(c, int) and not isinstance(c, bool) for c in channels)
+    if len(channels) != 3 or not whole or not all(0 <= c <= 255 for c in channels):
+        raise UserError(f"color {color!r} is not three whole numbers from 0 to 255, as [128, 0, 0]")
+    return channels[0], channels[1], channels[2]
+
+
+def _check(classes: ClassSet) -> None:
+    names, count = classes.names, len(classes.names)
+    if not names or count > MOST_CLASSES:
+        raise UserError(f"{count} classes: there must be between 1 and {MOST_CLASSES}")
+    if any(not isinstance(name, str) or not name.strip() for name in names):
+        raise UserError("a class has an empty name")
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise UserError(f"class name {name!r} stands {times} times")
+    if len(classes.colors) != count:
+        raise UserError(f"{len(classes.colors)} colors for {count} classes")
+    if not count <= classes.ignore <= MOST_CLASSES:
+        raise UserError(
+            f"ignore = {classes.ignore} must lie above the {count} class values 0 to {count - 1} "
+            f"and be at most {MOST_CLASSES}"
+        )
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+
+
+def read_classes(path: str | Path) -> ClassSet:
+    """Read a class file, told apart by its content.
+
+    ``classes.toml`` (``ignore = 255``, then ``[[class]]`` with ``name`` and optional ``color``),
+    CVAT's ``labelmap.txt`` (lines ``name:r,g,b:parts:actions``) or labelme's ``labels.txt`` (one
+    name a line). ``__ignore__`` in the last two names the ignored value, not a class.
+    Raises UserError naming the file and the fault.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as fault:
+        reason = getattr(fault, "strerror", None) or "it is not UTF-8 text"
+        raise UserError(f"{path}: the class file cannot be read: {reason}") from fault
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    try:
+        if path.suffix == ".toml" or any(line.startswith("[[") for line in lines):
+            return _from_toml(text)
+        if not lines:
+            raise UserError("no class is named in it; write one name a line")
+        return _from_labelmap(lines) if all(":" in line for line in lines) else _from_names(lines)
+    except UserError as fault:
+        raise UserError(f"{path}: {fault}") from None
+
+
+def _from_toml(text: str) -> ClassSet:
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as fault:
+        raise UserError(f"not valid TOML: {fault}") from fault
+    entries = content.get("class")
+    if not isinstance(entries, list) or not entries:
+        raise UserError('no [[class]] in it; write [[class]] and name = "..." for each class')
+    _known("the file", content, {"ignore", "ignore_color", "class"})
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+            raise UserError(f"class {number} has no name")
+        _known(f"class {entry['name']!r}", entry, {"name", "color"})
+    ignore = content.get("ignore", 255 if len(entries) <= 255 else MOST_CLASSES)
+    if not isinstance(ignore, int):
+        raise UserError(f"ignore = {ignore!r} is not a whole number")
+    default = default_colors(len(entries))
+    return ClassSet(
+        names=tuple(entry["name"] for entry in entries),
+        colors=tuple(e.get("color", c) for e, c in zip(entries, default, strict=True)),
+        ignore=ignore,
+        ignore_color=content.get("ignore_color", CREAM),
+    )
+
+
+def _known(where: str, content: Mapping[str, Any], known: set[str]) -> None:
+    strange = sorted(set(content) - known)
+    if strange:
+        raise UserError(f"{where} has an unknown key {strange[0]!r}; known: {sorted(known)}")
+
+
+def _from_labelmap(lines: list[str]) -> ClassSet:
+    names, colors, ignore_color = [], [], CREAM
+    for line in lines:
+        name, rgb = line.split(":")[:2]
+        try:
+            red, green, blue = (int(part) for part in rgb.split(","))
+        except ValueError:
+            raise UserError(f"line {line!r} is not name:r,g,b:parts:actions") from None
+        if name == "__ignore__":
+            ignore_color = red, green, blue
+        else:
+            names.append(name)
+            colors.append((red, green, blue))
+    return _of_names(names, tuple(colors), ignore_color)
+
+
+def _from_names(lines: list[str]) -> ClassSet:
+    names = ["background" if n == "_background_" else n for n in lines if n != "__ignore__"]
+    return _of_names(names, (), CREAM)
+
+
+def _of_names(names: list[str], colors: tuple[Color, ...], ignore_color: Color) -> ClassSet:
+    ignore = 255 if len(names) <= 255 else MOST_CLASSES
+    return ClassSet(tuple(names), colors, ignore, ignore_color)
+
+
+VOC = ClassSet(
+    names=tuple(
+        [
+            "background",
+            "aeroplane",
+            "bicycle",
+            "bird",
+            "boat",
+            "bottle",
+            "bus",
+            "car",
+            "cat",
+            "chair",
+            "cow",
+            "diningtable",
+            "dog",
+            "horse",
+            "motorbike",
+            "person",
+            "pottedplant",
+            "sheep",
+            "sofa",
+            "train",
+            "tvmonitor",
+        ]
+    )
+)
+"""PASCAL VOC: 20 kinds of object and the background."""
+
+CAMVID = ClassSet(
+    names=tuple(
+        [
+            "sky",
+            "building",
+            "pole",
+            "road",
+            "pavement",
+            "tree",
+            "sign",
+            "fence",
+            "car",
+            "pedestrian",
+            "bicyclist",
+        ]
+    ),
+    colors=(
+        (128, 128, 128),
+        (128, 0, 0),
+        (192, 192, 128),
+        (128, 64, 128),
+        (60, 40, 222),
+        (128, 128, 0),
+        (192, 128, 128),
+        (64, 64, 128),
+        (64, 0, 128),
+        (64, 64, 0),
+        (0, 128, 192),
+    ),
+)
+"""CamVid in SegNet's 11 classes."""

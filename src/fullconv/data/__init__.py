@@ -1,0 +1,28 @@
+"""From files to batches: sources, reading, augmentation, the loader and the check."""
+
+from fullconv.data.faults import DataError, Fault
+from fullconv.data.loader import loader
+from fullconv.data.mask import read_mask
+from fullconv.data.photo import read_photo
+from fullconv.data.resize import resize_image, resize_mask
+from fullconv.data.sample import Batch, Sample, Source
+from fullconv.data.sources import available_splits, open_source
+from fullconv.data.transforms import MEAN_COLOR, Augmentation, augment
+
+__all__ = [
+    "MEAN_COLOR",
+    "Augmentation",
+    "Batch",
+    "DataError",
+    "Fault",
+    "Sample",
+    "Source",
+    "augment",
+    "available_splits",
+    "loader",
+    "open_source",
+    "read_mask",
+    "read_photo",
+    "resize_image",
+    "resize_mask",
+]

@@ -1,0 +1,88 @@
+"""Why a mask holds values that are no class: the usual causes, in words."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from fullconv.classes import ClassSet
+from fullconv.data.sample import Mask
+
+Diagnosis = tuple[str, str, str]
+"""What, likely cause, mend."""
+
+MANY = 8  # distinct unknown values; exports by mistake have few, interpolation makes many
+
+
+def of_values(found: dict[int, int], unknown: dict[int, int], classes: ClassSet) -> Diagnosis:
+    """Diagnosis of a mask whose ``unknown`` values (value -> pixels) are no classes."""
+    count = len(classes)
+    worst = max(unknown, key=lambda value: unknown[value])
+    what = (
+        f"value {worst} ({unknown[worst]} pixels{_others(unknown)}) is no class: "
+        f"the {count} classes are 0 to {count - 1}, ignored is {classes.ignore}"
+    )
+    if set(found) <= {0, 255} and 255 in unknown:
+        return what, "a 0/255 mask", "save the foreground as 1 instead of 255"
+    if len(unknown) >= MANY:
+        cause = "a mask resized with averaging (anti-aliased), or once saved as JPEG"
+        return what, cause, "export it again; resize masks with nearest only"
+    if 0 not in found and min(found) == 1 and max(set(found) - {classes.ignore}) == count:
+        return what, "class numbers that start at 1", "subtract 1 from every mask"
+    if set(unknown) == {count}:
+        cause = f"class numbers that start at 1, or a void class stored as {count}"
+        return what, cause, f"subtract 1 from the masks, or write void as {classes.ignore}"
+    if set(unknown) == {255}:
+        mend = f"set ignore = 255 in the class file, or write void as {classes.ignore}"
+        return what, "255 is used for unlabelled pixels, as in VOC", mend
+    cause = "a class missing in the class file, or masks of another numbering"
+    return what, cause, "add the class to the class file, or renumber the masks"
+
+
+def of_colors(found: Iterable[int], unknown: dict[int, int], classes: ClassSet) -> Diagnosis:
+    """Diagnosis of an RGB mask; colours as numbers 0xRRGGBB."""
+    worst = max(unknown, key=lambda code: unknown[code])
+    colour = _rgb(worst)
+    what = f"colour {colour} ({unknown[worst]} pixels{_others(unknown)}) belongs to no class"
+    values = [_rgb(int(code)) for code in found]
+    if all(r == g == b and (r < len(classes) or r == classes.ignore) for r, g, b in values):
+        return what, "class numbers saved as RGB", "save the masks with one channel"
+    if len(unknown) >= MANY:
+        cause = "a mask resized with averaging (anti-aliased), or once saved as JPEG"
+        return what, cause, "export it again; resize masks with nearest only"
+    distances = np.abs(np.array(classes.colors) - np.array(colour)).sum(1)
+    near = int(distances.argmin())
+    nearest = f"the nearest is {classes.names[near]!r} {classes.colors[near]}"
+    cause = f"a class or its colour missing in the class file ({nearest})"
+    if colour[::-1] in classes.colors:
+        cause = "red and blue exchanged (BGR) when the mask was written"
+    return what, cause, "give every class its color in the class file"
+
+
+def averaged_share(mask: Mask, classes: ClassSet) -> float:
+    """Share of the steps between distant classes that pass through a value in between, 0..1.
+
+    Averaging a step from class 1 to class 7 invents a pixel of class 4. Clean masks have near 0,
+    resized ones more than half. 0 where there are too few steps to tell.
+    """
+    inner = _between(mask.astype(np.int32), classes.ignore)
+    turned = _between(mask.astype(np.int32).T, classes.ignore)
+    steps, passed = inner[0] + turned[0], inner[1] + turned[1]
+    return passed / steps if steps >= 50 else 0.0
+
+
+def _between(mask: np.ndarray, ignore: int) -> tuple[int, int]:
+    left, middle, right = mask[:, :-2], mask[:, 1:-1], mask[:, 2:]
+    known = (left != ignore) & (middle != ignore) & (right != ignore)
+    step = known & (np.abs(left - right) >= 2)
+    inside = (middle > np.minimum(left, right)) & (middle < np.maximum(left, right))
+    # Counting steps once: a hard edge shows in two windows, a passage in one.
+    passed = int((step & inside).sum())
+    return passed + int((step & ~inside).sum()) // 2, passed
+
+
+def _others(unknown: dict[int, int]) -> str:
+    return f", and {len(unknown) - 1} more such values" if len(unknown) > 1 else ""
+
+
+def _rgb(code: int) -> tuple[int, int, int]:
+    return code >> 16, code >> 8 & 255, code & 255

@@ -1,0 +1,144 @@
+"""Batches by step number: a pure function of (source, seed, step), from any step at once."""
+
+import itertools
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from fullconv.data.sample import Batch, Sample, Source
+from fullconv.data.transforms import MEAN_COLOR, Augmentation, Color, augment
+from fullconv.errors import UserError
+
+_ORDER, _CHANGE = 0, 1  # keep the random numbers of the two uses apart
+
+
+def loader(
+    source: Source,
+    *,
+    batch_size: int,
+    augmentation: Augmentation | None = None,
+    seed: int = 0,
+    start_step: int = 0,
+    stop_step: int | None = None,
+    workers: int = 0,
+    prefetch: int = 2,
+    fill: Color = MEAN_COLOR,
+    rank: int = 0,
+    world: int = 1,
+    pin_memory: bool = False,
+) -> Iterator[Batch]:
+    """Batches of the steps ``start_step`` to ``stop_step`` - 1; endless where that is None.
+
+    Sample number g of the training (g counts through all steps, ranks and slots) is photo
+    ``g % N`` of the permutation by (seed, g // N), augmented by numbers drawn from (seed, g). So a
+    batch depends on nothing but the seed and the step, not on ``workers`` nor on where the loader
+    started; and ``world`` processes of ``batch_size`` see what one of ``world * batch_size`` sees.
+    ``workers`` processes prepare ``prefetch`` batches each ahead of time; 0 works in this process.
+    Raises UserError for data faults, naming the file, also from a worker.
+    """
+    if batch_size < 1 or workers < 0 or not 0 <= rank < world:
+        raise UserError(f"batch_size {batch_size}, workers {workers}, rank {rank} of {world}: "
+                        "need a batch of 1 or more, no negative workers, and rank below world")  # fmt: skip
+    if len(source) == 0:
+        raise UserError(f"the split {source.split!r} is empty")
+    batches = Batches(source, batch_size, augmentation or Augmentation(), seed, fill, rank, world)
+    steps = itertools.count(start_step) if stop_step is None else range(start_step, stop_step)
+    return _iterate(batches, steps, workers, prefetch, pin_memory)
+
+
+def _iterate(
+    batches: "Batches", steps: Any, workers: int, prefetch: int, pin_memory: bool
+) -> Iterator[Batch]:
+    feed = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        prefetch_factor=prefetch if workers else None,
+        worker_init_fn=_ignore_interrupts,
+        pin_memory=pin_memory,
+        collate_fn=_as_it_is,
+    )
+    try:
+        for made in feed:
+            if isinstance(made, UserError):
+                raise made
+            yield Batch(*made)
+    except RuntimeError as fault:
+        if "DataLoader worker" not in str(fault):
+            raise
+        raise UserError("a loader process died, most likely for lack of memory: use fewer workers, "
+                        "a smaller crop or a smaller batch") from fault  # fmt: skip
+
+
+def _as_it_is(made: Any) -> Any:
+    return made
+
+
+def _ignore_interrupts(_: int) -> None:
+    """Ctrl-C reaches the whole group of processes; only the trainer answers it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@lru_cache(maxsize=4)
+def order(seed: int, epoch: int, count: int) -> npt.NDArray[np.int64]:
+    """The order of the ``count`` photos in ``epoch``: a permutation by (seed, epoch)."""
+    return np.random.default_rng([seed, _ORDER, epoch]).permutation(count)
+
+
+@dataclass(frozen=True, eq=False)
+class Batches(Dataset):
+    """Step number -> batch; in plain parts, as pinning and other processes want it."""
+
+    source: Source
+    batch_size: int
+    augmentation: Augmentation
+    seed: int
+    fill: Color
+    rank: int
+    world: int
+
+    def __getitem__(
+        self, step: int
+    ) -> tuple[int, torch.Tensor, torch.Tensor, list[str]] | UserError:
+        """The batch; a UserError is returned, for DataLoader would bury it in a traceback."""
+        first = (step * self.world + self.rank) * self.batch_size
+        try:
+            samples = [self.sample(first + slot) for slot in range(self.batch_size)]
+            return (step, *_stack(samples))
+        except UserError as fault:
+            return fault
+
+    def sample(self, number: int) -> Sample:
+        """Sample ``number`` of the whole training, augmented."""
+        epoch, position = divmod(number, len(self.source))
+        index = int(order(self.seed, epoch, len(self.source))[position])
+        plain = self.source[index]
+        if plain.mask is None:
+            raise UserError(f"{self.source.files(index)[0] or plain.name}: this photo has no mask; "
+                            "add one or leave the photo out")  # fmt: skip
+        rng = np.random.default_rng([self.seed, _CHANGE, number])
+        return augment(plain, self.augmentation, rng, self.fill, self.source.classes.ignore)
+
+
+def _stack(samples: list[Sample]) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
+    first = samples[0]
+    for other in samples:
+        if other.image.shape != first.image.shape:
+            (h, w), (height, width) = first.image.shape[:2], other.image.shape[:2]
+            raise UserError(
+                f"{first.name} is {w} x {h} and {other.name} {width} x {height}, so they cannot "
+                "share a batch; set a crop size, or batch size 1"
+            )
+    masks = np.stack([sample.mask for sample in samples if sample.mask is not None])
+    if masks.dtype != np.uint8:
+        masks = masks.astype(np.int64)
+    images = np.stack([sample.image for sample in samples])
+    return torch.from_numpy(images), torch.from_numpy(masks), [s.name for s in samples]

@@ -1,0 +1,62 @@
+"""A split that is a list of photo and mask files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fullconv.classes import ClassSet
+from fullconv.data.faults import DataError
+from fullconv.data.mask import read_mask
+from fullconv.data.photo import read_photo, stands_sideways
+from fullconv.data.sample import Image, Mask, Sample
+
+ReadMask = Callable[[Path, ClassSet], Mask]
+
+
+@dataclass(frozen=True, eq=False)
+class PairSource:
+    """Photos and masks by path, read when asked for; every layout on disk ends up as one of these.
+
+    ``photos[i]`` and ``masks[i]`` belong to ``names[i]``; a mask is None where there is none, and a
+    photo that is listed but not there is a path that does not exist. ``orphans`` are masks
+    without a photo. ``read`` turns a mask file into class values.
+    """
+
+    classes: ClassSet
+    split: str
+    names: tuple[str, ...]
+    photos: tuple[Path, ...]
+    masks: tuple[Path | None, ...]
+    read: ReadMask = read_mask
+    orphans: tuple[Path, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Sample:
+        image, mask = read_photo(self.photos[index]), self.mask(index)
+        if mask is not None and mask.shape != image.shape[:2]:
+            raise _sizes(self.photos[index], self.masks[index], image, mask)
+        return Sample(self.names[index], image, mask)
+
+    def mask(self, index: int) -> Mask | None:
+        """The mask alone, (H, W) class values; None where there is none."""
+        path = self.masks[index]
+        return None if path is None else self.read(path, self.classes)
+
+    def files(self, index: int) -> tuple[Path | None, Path | None]:
+        """Photo and mask; None for the mask of an unlabelled photo."""
+        return self.photos[index], self.masks[index]
+
+
+def _sizes(photo: Path, mask_file: Path | None, image: Image, mask: Mask) -> DataError:
+    (height, width), (mask_height, mask_width) = image.shape[:2], mask.shape
+    what = f"the mask is {mask_width} x {mask_height} but the photo {photo} is {width} x {height}"
+    cause, mend = "files of different photos", "check which mask belongs to which photo"
+    if (height, width) == (mask_width, mask_height) and stands_sideways(photo):
+        cause = "the mask was drawn on the photo before its EXIF rotation"
+        mend = "turn the mask, or save the photo upright"
+    elif abs(height * mask_width - width * mask_height) <= max(height, width):
+        cause = "one of them was resized"
+        mend = "resize the photo to the mask's size, or label at full size"
+    return DataError(str(mask_file), what, cause, mend)

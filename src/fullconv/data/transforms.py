@@ -1,0 +1,139 @@
+"""Augmentation: the same scale, crop, mirror and turn for a photo and its mask.
+
+A window of the scaled photo is asked for, so only the part of the source under that window is
+resized, in one pass. Brightness, contrast, saturation and hue are one 3 x 4 colour matrix.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image as Pillow
+
+from fullconv.data.color import color_matrix, recolor
+from fullconv.data.resize import resize_image, resize_mask
+from fullconv.data.sample import Image, Mask, Sample
+from fullconv.data.turn import turn, window_around
+from fullconv.errors import UserError
+
+Color = tuple[int, int, int]
+MEAN_COLOR: Color = (124, 116, 104)
+"""ImageNet's mean colour, RGB: what padding shows where the preprocessing says nothing else."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is drawn at random for each sample; the default changes nothing.
+
+    ``crop`` is (height, width) of the result, smaller photos are padded; ``scale`` the range of the
+    scale (drawn evenly in its logarithm); ``mirror`` left and right half of the time; ``rotate``
+    at most so many degrees; ``brightness``, ``contrast``, ``saturation`` the greatest relative
+    change (0.3: from 0.7 to 1.3), ``hue`` the greatest turn in degrees. ``mask_resize`` is
+    'nearest' or 'majority'. Raises UserError for values that cannot be meant.
+    """
+
+    crop: tuple[int, int] | None = None
+    scale: tuple[float, float] = (1.0, 1.0)
+    mirror: bool = False
+    rotate: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    mask_resize: Literal["nearest", "majority"] = "nearest"
+
+    def __post_init__(self) -> None:
+        if self.crop is not None and (len(self.crop) != 2 or min(self.crop) < 1):
+            raise UserError(f"crop {self.crop} must be two sizes of at least 1, height and width")
+        low, high = self.scale
+        if not 0 < low <= high:
+            raise UserError(f"scale {self.scale} must be two numbers above 0, the smaller first")
+        for name in ("brightness", "contrast", "saturation"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"{name} {getattr(self, name)} must lie between 0 and 1")
+        for name in ("rotate", "hue"):
+            if not 0 <= getattr(self, name) <= 180:
+                raise UserError(f"{name} {getattr(self, name)} must lie between 0 and 180 degrees")
+        if self.mask_resize not in ("nearest", "majority"):
+            raise UserError(f"mask_resize {self.mask_resize!r} must be 'nearest' or 'majority'")
+
+
+def augment(
+    sample: Sample,
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+    fill: Color = MEAN_COLOR,
+    ignore: int = 255,
+) -> Sample:
+    """A random version of ``sample``, the same for the same state of ``rng``.
+
+    Image uint8 (H, W, 3) and mask (H, W) stay aligned; padding is ``fill`` in the image and
+    ``ignore`` in the mask. The result has ``augmentation.crop``'s size, or else the scaled size.
+    """
+    height, width = sample.image.shape[:2]
+    scale = float(np.exp(rng.uniform(*np.log(augmentation.scale))))
+    scaled = max(1, round(height * scale)), max(1, round(width * scale))
+    crop = augmentation.crop or scaled
+    angle = rng.uniform(-1, 1) * augmentation.rotate
+    window = window_around(crop, angle)
+    corner = _place(scaled[0], window[0], rng), _place(scaled[1], window[1], rng)
+    matrix = color_matrix(augmentation, rng)
+    mirrored = bool(rng.random() < 0.5) and augmentation.mirror
+
+    image, mask = _cut(sample, scaled, corner, window, augmentation.mask_resize)
+    if matrix is not None:
+        image = recolor(image, matrix)
+    image, mask = _pad(image, mask, scaled, corner, window, fill, ignore)
+    if angle:
+        image, mask = turn(image, mask, angle, crop, fill, ignore)
+    if mirrored:
+        image, mask = image[:, ::-1], None if mask is None else mask[:, ::-1]
+    return Sample(sample.name, image, mask)
+
+
+def _place(size: int, window: int, rng: np.random.Generator) -> int:
+    """First coordinate of the window in the scaled photo; negative where it sticks out."""
+    slack = size - window
+    return int(rng.integers(min(slack, 0), max(slack, 0) + 1))
+
+
+def _cut(
+    sample: Sample,
+    scaled: tuple[int, int],
+    corner: tuple[int, int],
+    window: tuple[int, int],
+    how: Literal["nearest", "majority"],
+) -> tuple[Image, Mask | None]:
+    """The part of the window that lies in the photo, at the scaled size."""
+    top, left = max(corner[0], 0), max(corner[1], 0)
+    bottom = min(corner[0] + window[0], scaled[0])
+    right = min(corner[1] + window[1], scaled[1])
+    part = (top, left, bottom, right)
+    mask = sample.mask
+    return (
+        resize_image(sample.image, scaled, part),
+        None if mask is None else resize_mask(mask, scaled, how, part),
+    )
+
+
+def _pad(
+    image: Image,
+    mask: Mask | None,
+    scaled: tuple[int, int],
+    corner: tuple[int, int],
+    window: tuple[int, int],
+    fill: Color,
+    ignore: int,
+) -> tuple[Image, Mask | None]:
+    height, width = image.shape[:2]
+    if (height, width) == window:
+        return image, mask
+    rows = slice(max(-corner[0], 0), max(-corner[0], 0) + height)
+    columns = slice(max(-corner[1], 0), max(-corner[1], 0) + width)
+    canvas = np.array(Pillow.new("RGB", window[::-1], fill))
+    canvas[rows, columns] = image
+    if mask is None:
+        return canvas, None
+    labels = np.full(window, ignore, mask.dtype)
+    labels[rows, columns] = mask
+    return canvas, labels
