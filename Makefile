@@ -1,0 +1,46 @@
+# make demo   the whole job on built-in data: train, score, predict, pictures, a report
+# make test   everything that must hold: format, lint, types, layers, tests
+# Both set up .venv themselves; a second call finds it ready.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO ?= demo
+
+.PHONY: demo test lint unit e2e parity bench docs-pictures clean help
+
+help:
+	@sed -n '1,3p' Makefile
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fullconv needs Python 3.11 or newer: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/python -m fullconv train shapes --recipe demo --out $(DEMO)/run --overwrite
+	$(BIN)/python -m fullconv evaluate $(DEMO)/run shapes --split val --out $(DEMO)/scores
+	$(BIN)/python benchmarks/demo_photos.py $(DEMO)/photos
+	$(BIN)/python -m fullconv predict $(DEMO)/run $(DEMO)/photos --out $(DEMO)/pictures
+	@echo "Done. Open $(DEMO)/run/report.html and the pictures in $(DEMO)/pictures"
+
+test: lint unit
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+unit: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+parity: $(READY)
+	$(BIN)/python -m pytest -m slow tests
+
+bench: $(READY)
+	$(BIN)/python benchmarks/training.py
+
+clean:
+	rm -rf $(DEMO) dist build .pytest_cache .ruff_cache .hypothesis
