@@ -229,51 +229,16 @@ def _of_names(names: list[str], colors: tuple[Color, ...], ignore_color: Color) 
     return ClassSet(tuple(names), colors, ignore, ignore_color)
 
 
-VOC = ClassSet(
-    names=tuple(
-        [
-            "background",
-            "aeroplane",
-            "bicycle",
-            "bird",
-            "boat",
-            "bottle",
-            "bus",
-            "car",
-            "cat",
-            "chair",
-            "cow",
-            "diningtable",
-            "dog",
-            "horse",
-            "motorbike",
-            "person",
-            "pottedplant",
-            "sheep",
-            "sofa",
-            "train",
-            "tvmonitor",
-        ]
-    )
+_VOC = (
+    "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse "
+    "motorbike person pottedplant sheep sofa train tvmonitor"
 )
+VOC = ClassSet(names=tuple(_VOC.split(" ")))
 """PASCAL VOC: 20 kinds of object and the background."""
 
+_CAMVID = "sky building pole road pavement tree sign fence car pedestrian bicyclist"
 CAMVID = ClassSet(
-    names=tuple(
-        [
-            "sky",
-            "building",
-            "pole",
-            "road",
-            "pavement",
-            "tree",
-            "sign",
-            "fence",
-            "car",
-            "pedestrian",
-            "bicyclist",
-        ]
-    ),
+    names=tuple(_CAMVID.split(" ")),
     colors=(
         (128, 128, 128),
         (128, 0, 0),

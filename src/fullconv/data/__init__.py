@@ -1,5 +1,6 @@
 """From files to batches: sources, reading, augmentation, the loader and the check."""
 
+from fullconv.data.doctor import check, listing
 from fullconv.data.faults import DataError, Fault
 from fullconv.data.loader import loader
 from fullconv.data.mask import read_mask
@@ -7,6 +8,7 @@ from fullconv.data.photo import read_photo
 from fullconv.data.resize import resize_image, resize_mask
 from fullconv.data.sample import Batch, Sample, Source
 from fullconv.data.sources import available_splits, open_source
+from fullconv.data.statistics import class_pixels, class_weights
 from fullconv.data.transforms import MEAN_COLOR, Augmentation, augment
 
 __all__ = [
@@ -19,6 +21,10 @@ __all__ = [
     "Source",
     "augment",
     "available_splits",
+    "check",
+    "class_pixels",
+    "class_weights",
+    "listing",
     "loader",
     "open_source",
     "read_mask",

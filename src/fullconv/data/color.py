@@ -63,7 +63,7 @@ def _hue(angle: float) -> Matrix:
 
 
 def recolor(image: Image, matrix: Matrix) -> Image:
-    """``image`` through ``matrix``, cut off at 0 and 255; contrast pivots on its mean brightness."""
+    """``image`` through ``matrix``, cut off at 0 and 255; contrast turns on its mean brightness."""
     if image.size == 0:
         return image
     coarse = image[::4, ::4].reshape(-1, 3)  # a mean needs no more pixels than these

@@ -1,17 +1,16 @@
 """``images/`` and ``masks/`` folders: the layout for one's own photos."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from fullconv.classes import ClassSet
-from fullconv.data.classfile import classes_in
+from fullconv.data.classfile import NAMES, classes_in
 from fullconv.data.faults import DataError
+from fullconv.data.layout import ALL, Layout, read_lines
 from fullconv.data.pairs import PairSource
 from fullconv.data.photo import SUFFIXES
 from fullconv.errors import UserError
 
-ALL = "all"
-"""The one split of a folder that has neither split folders nor lists."""
+USUAL = ("train", "val", "test", "trainval", ALL)
 
 
 def looks_like(data: Path) -> bool:
@@ -20,14 +19,28 @@ def looks_like(data: Path) -> bool:
 
 
 def splits(data: Path) -> list[str]:
-    """Split folders under ``images/``; else ``SPLIT.txt`` lists; else 'all'."""
-    folders = sorted(p.name for p in (data / "images").iterdir() if p.is_dir())
-    lists = sorted(p.stem for p in data.glob("*.txt") if _is_list(p))
-    return list(dict.fromkeys([*lists, *folders])) or [ALL]
+    """``SPLIT.txt`` lists and split folders under ``images/``; 'all' where there is neither."""
+    lists = [path.stem for path in data.glob("*.txt") if _is_list(path, data)]
+    if lists:
+        return sorted(lists, key=_usual_first)
+    folders = [path.name for path in (data / "images").iterdir() if path.is_dir()]
+    return sorted(folders, key=_usual_first) or [ALL]
 
 
-def _is_list(path: Path) -> bool:
-    return path.stem not in ("classes", "labels", "labelmap", "README", "readme", "LICENSE")
+def _usual_first(name: str) -> tuple[int, str]:
+    return (USUAL.index(name) if name in USUAL else len(USUAL), name)
+
+
+def _is_list(path: Path, data: Path) -> bool:
+    """True for the usual names, and where the first line names a photo (a README does not)."""
+    if path.name in NAMES:
+        return False
+    if path.stem in USUAL:
+        return True
+    with path.open("rb") as file:
+        first = file.readline(1000).decode("utf-8", "replace").strip()
+    base = data / "images" / first
+    return bool(first) and (base.is_file() or any(base.parent.glob(f"{base.name}.*")))
 
 
 def open_split(data: Path, split: str, classes: Path | None = None) -> PairSource:
@@ -36,14 +49,16 @@ def open_split(data: Path, split: str, classes: Path | None = None) -> PairSourc
     listed = data / f"{split}.txt"
     if listed.is_file():
         return _from_list(data, split, listed, known)
-    inside = split if split != ALL or (data / "images" / ALL).is_dir() else ""
-    return _from_folders(data / "images" / inside, data / "masks" / inside, split, known)
+    inside = split if (data / "images" / split).is_dir() else ""
+    return of_folders(data / "images" / inside, data / "masks" / inside, split, known)
 
 
-def _from_folders(images: Path, masks: Path, split: str, classes: ClassSet) -> PairSource:
+def of_folders(images: Path, masks: Path, split: str, classes: ClassSet) -> PairSource:
+    """Photos of one folder, masks of the same names from another."""
     photos, labels = pictures(images), pictures(masks)
     if not photos:
-        raise UserError(f"{images}: no photo is in it (of {', '.join(sorted(SUFFIXES))})")
+        endings = ", ".join(sorted(SUFFIXES))
+        raise UserError(f"{images}: no photo is in it; looked for files ending in {endings}")
     names = tuple(sorted(photos))
     return PairSource(
         classes=classes,
@@ -57,13 +72,14 @@ def _from_folders(images: Path, masks: Path, split: str, classes: ClassSet) -> P
 
 def _from_list(data: Path, split: str, listed: Path, classes: ClassSet) -> PairSource:
     photos, labels = pictures(data / "images"), pictures(data / "masks")
-    names = tuple(_without_suffix(line) for line in read_list(listed))
-    missing = data / "images"
+    lines = read_lines(listed)
+    names = tuple(_without_suffix(line) for line in lines)
+    found = (_either(photos, name, split) for name in names)
     return PairSource(
         classes=classes,
         split=split,
         names=names,
-        photos=tuple(_either(photos, name, split) or missing / f"{name}.jpg" for name in names),
+        photos=tuple(p or data / "images" / line for p, line in zip(found, lines, strict=True)),
         masks=tuple(_either(labels, name, split) for name in names),
     )
 
@@ -78,22 +94,12 @@ def _without_suffix(name: str) -> str:
     return name[: -len(suffix)] if suffix.lower() in SUFFIXES else name
 
 
-def read_list(path: Path) -> list[str]:
-    """The first words of the lines of a list (VOC's lists may carry a flag behind the name)."""
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as fault:
-        raise UserError(f"{path}: the list cannot be read: {fault}") from fault
-    names = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    if not names:
-        raise UserError(f"{path}: the list is empty; write one photo name a line")
-    return names
-
-
 def pictures(folder: Path) -> dict[str, Path]:
     """Every picture under ``folder`` by its name without suffix, as 'street/0001'."""
     found: dict[str, Path] = {}
-    for path in _files(folder):
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or path.is_dir():
+            continue
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name in found:
             raise DataError(path, f"has the same name as {found[name].name}", "", "rename one")
@@ -101,6 +107,9 @@ def pictures(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _files(folder: Path) -> Iterable[Path]:
-    hidden = (p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES)
-    return (p for p in hidden if not p.name.startswith(".") and p.is_file())
+LAYOUT = Layout(
+    "images/SPLIT/*.jpg with masks/SPLIT/*.png, or images/ and masks/ with SPLIT.txt lists",
+    looks_like,
+    splits,
+    open_split,
+)

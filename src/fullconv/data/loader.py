@@ -44,8 +44,10 @@ def loader(
     Raises UserError for data faults, naming the file, also from a worker.
     """
     if batch_size < 1 or workers < 0 or not 0 <= rank < world:
-        raise UserError(f"batch_size {batch_size}, workers {workers}, rank {rank} of {world}: "
-                        "need a batch of 1 or more, no negative workers, and rank below world")  # fmt: skip
+        raise UserError(
+            f"batch_size {batch_size}, workers {workers}, rank {rank} of {world}: need a batch of "
+            "1 or more, no negative workers, and a rank below world"
+        )
     if len(source) == 0:
         raise UserError(f"the split {source.split!r} is empty")
     batches = Batches(source, batch_size, augmentation or Augmentation(), seed, fill, rank, world)

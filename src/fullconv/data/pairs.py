@@ -8,7 +8,7 @@ from fullconv.classes import ClassSet
 from fullconv.data.faults import DataError
 from fullconv.data.mask import read_mask
 from fullconv.data.photo import read_photo, stands_sideways
-from fullconv.data.sample import Image, Mask, Sample
+from fullconv.data.sample import Mask, Sample
 
 ReadMask = Callable[[Path, ClassSet], Mask]
 
@@ -34,9 +34,11 @@ class PairSource:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
-        image, mask = read_photo(self.photos[index]), self.mask(index)
-        if mask is not None and mask.shape != image.shape[:2]:
-            raise _sizes(self.photos[index], self.masks[index], image, mask)
+        photo, mask_file = self.photos[index], self.masks[index]
+        image, mask = read_photo(photo), self.mask(index)
+        size = image.shape[0], image.shape[1]
+        if mask is not None and mask.shape != size:
+            raise size_fault(photo, mask_file or photo, size, mask.shape)
         return Sample(self.names[index], image, mask)
 
     def mask(self, index: int) -> Mask | None:
@@ -49,8 +51,11 @@ class PairSource:
         return self.photos[index], self.masks[index]
 
 
-def _sizes(photo: Path, mask_file: Path | None, image: Image, mask: Mask) -> DataError:
-    (height, width), (mask_height, mask_width) = image.shape[:2], mask.shape
+def size_fault(
+    photo: Path, mask: Path, photo_size: tuple[int, int], mask_size: tuple[int, ...]
+) -> DataError:
+    """The error of a photo and a mask of different sizes (height, width), both named."""
+    (height, width), (mask_height, mask_width) = photo_size, mask_size
     what = f"the mask is {mask_width} x {mask_height} but the photo {photo} is {width} x {height}"
     cause, mend = "files of different photos", "check which mask belongs to which photo"
     if (height, width) == (mask_width, mask_height) and stands_sideways(photo):
@@ -59,4 +64,4 @@ def _sizes(photo: Path, mask_file: Path | None, image: Image, mask: Mask) -> Dat
     elif abs(height * mask_width - width * mask_height) <= max(height, width):
         cause = "one of them was resized"
         mend = "resize the photo to the mask's size, or label at full size"
-    return DataError(str(mask_file), what, cause, mend)
+    return DataError(mask, what, cause, mend)

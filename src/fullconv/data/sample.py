@@ -19,7 +19,7 @@ Mask = npt.NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A photo (uint8 RGB, H x W x 3) and its mask (H x W class values), None where there is none."""
+    """A photo (uint8 RGB, H x W x 3) and its mask (H x W class values), None if there is none."""
 
     name: str
     image: Image

@@ -1,6 +1,7 @@
 """One generated scene: background, objects with shadows, light, blur, noise and the mask."""
 
 import colorsys
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from fullconv.data.outlines import OUTLINES
 from fullconv.data.sample import Image, Mask
 from fullconv.data.textures import TEXTURES, clouds
 
-Field = npt.NDArray[np.float32]
+Field = npt.NDArray[np.floating]
 KINDS = tuple(OUTLINES)
 
 # What each kind tends to look like: hue (0..1) and texture. Only a tendency, so that colour alone
@@ -41,7 +42,7 @@ def scene(height: int, width: int, rng: np.random.Generator) -> tuple[Image, Mas
     canvas = _background(height, width, rng)
     owner = np.zeros((height, width), np.uint8)  # which object is seen, counted from 1
     value = np.zeros((height, width), np.uint8)
-    light = rng.uniform(0, 2 * np.pi)
+    light = rng.uniform(0, 2 * math.pi)
     for number in range(1, int(rng.integers(4, 10))):
         thing = _thing(height, width, rng)
         seen, window = _draw(canvas, thing, light, rng)
@@ -95,7 +96,7 @@ def _draw(
     right = ((columns - thing.x) / thing.radius).astype(np.float32)
     down = ((rows - thing.y) / thing.radius).astype(np.float32)
     drop = rng.uniform(0.08, 0.3)
-    fallen = _coverage(thing, right + drop * np.cos(light), down + drop * np.sin(light), 0.16)
+    fallen = _coverage(thing, right + drop * math.cos(light), down + drop * math.sin(light), 0.16)
     part *= 1 - np.float32(rng.uniform(0.3, 0.6)) * fallen[..., None]
     cover = _coverage(thing, right, down, 1 / thing.radius)
     part += cover[..., None] * (_surface(thing, right, down, light, rng) - part)
@@ -125,7 +126,7 @@ def _surface(
     u, v = _turned(right, down, thing.angle)
     mix = TEXTURES[name](u, v, rng)
     one, other = _color(hue, 0.75, rng), _color(hue + rng.normal(0, 0.06), 0.55, rng)
-    facing = -(right * np.float32(np.cos(light)) + down * np.float32(np.sin(light)))
+    facing = -(right * np.float32(math.cos(light)) + down * np.float32(math.sin(light)))
     shade = 1 - np.float32(0.18) * facing
     return (one + (other - one) * mix[..., None]) * shade[..., None]
 
@@ -152,7 +153,7 @@ def _photograph(canvas: Field, light: float, rng: np.random.Generator) -> Image:
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     slope = np.float32(rng.uniform(0.05, 0.3))
-    run = -(x * np.float32(np.cos(light)) + y * np.float32(np.sin(light)))
+    run = -(x * np.float32(math.cos(light)) + y * np.float32(math.sin(light)))
     dark = np.float32(rng.uniform(0, 0.2)) * (x * x + y * y)
     lit = canvas * ((1 - slope * run - dark) * np.float32(rng.uniform(205, 270)))[..., None]
     sharp = Pillow.fromarray(np.clip(lit, 0, 255).astype(np.uint8))

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +37,10 @@ class Shapes:
         """Background and one class for each kind of object."""
         return CLASSES
 
-    @cached_property
+    @property
     def names(self) -> tuple[str, ...]:
         """``shapes-train-00000`` and so on."""
-        number = max(1, round(self.count * SHARE[self.split]))
-        return tuple(f"shapes-{self.split}-{index:05d}" for index in range(number))
+        return _names(self.split, max(1, round(self.count * SHARE[self.split])))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -59,6 +58,11 @@ class Shapes:
     def files(self, index: int) -> tuple[Path | None, Path | None]:
         """Nothing lies on disk."""
         return None, None
+
+
+@lru_cache(maxsize=8)
+def _names(split: str, count: int) -> tuple[str, ...]:
+    return tuple(f"shapes-{split}-{index:05d}" for index in range(count))
 
 
 def looks_like(data: str) -> bool:

@@ -2,29 +2,32 @@
 
 from pathlib import Path
 
-from fullconv.data import folder, shapes
+from fullconv.data import camvid, folder, pairlist, sbd, shapes, voc
+from fullconv.data.layout import ALL, Layout
 from fullconv.data.sample import Source
 from fullconv.errors import UserError
 
-LAYOUTS = (folder,)
+LAYOUTS = (voc.LAYOUT, sbd.LAYOUT, camvid.LAYOUT, pairlist.LAYOUT, folder.LAYOUT)
 
 
 def open_source(data: str | Path, split: str, classes: str | Path | None = None) -> Source:
     """Open one split of a data set.
 
     ``data`` is 'shapes' (with options, 'shapes:240x320:n=400:seed=1') or a path whose layout is
-    recognised. ``classes`` is a class file to use instead of the data's own.
-    Raises UserError that lists what was looked for.
+    recognised: folders, lists of pairs, VOC, SBD, CamVid. ``classes`` is a class file to use
+    instead of the data's own. Raises UserError that lists what was looked for.
     """
-    text = str(data)
-    if shapes.looks_like(text):
-        return shapes.open_split(text, split)
-    path, given = Path(data).expanduser(), None if classes is None else Path(classes)
+    if shapes.looks_like(str(data)):
+        return shapes.open_split(str(data), split)
+    path = Path(data).expanduser()
     layout = _layout(path)
     known = layout.splits(path)
     if split not in known:
-        raise UserError(f"{path}: there is no split {split!r}; it has {', '.join(known)}")
-    return layout.open_split(path, split, given)
+        raise UserError(_no_split(path, split, known))
+    source = layout.open(path, split, None if classes is None else Path(classes).expanduser())
+    if len(source) == 0:
+        raise UserError(f"{path}: the split {split!r} has no photos")
+    return source
 
 
 def available_splits(data: str | Path) -> list[str]:
@@ -35,10 +38,22 @@ def available_splits(data: str | Path) -> list[str]:
     return _layout(path).splits(path)
 
 
-def _layout(path: Path):
+def _layout(path: Path) -> Layout:
     if not path.exists():
         raise UserError(f"{path}: there is no such file or folder (built-in data is 'shapes')")
     for layout in LAYOUTS:
         if layout.looks_like(path):
             return layout
-    raise UserError(f"{path}: no layout of a data set is recognised")
+    looked = "; ".join(layout.what for layout in LAYOUTS)
+    inside = sorted(p.name for p in path.iterdir())[:8] if path.is_dir() else [path.name]
+    raise UserError(
+        f"{path}: not a known layout of a data set. Looked for: {looked}. "
+        f"Found: {', '.join(inside) or 'an empty folder'}"
+    )
+
+
+def _no_split(path: Path, split: str, known: list[str]) -> str:
+    message = f"{path}: there is no split {split!r}; it has {', '.join(known) or 'none'}"
+    if known == [ALL]:
+        message += f" (to part it, list the photos' names, one a line, in {path / split}.txt)"
+    return message

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-Field = npt.NDArray[np.float32]
+Field = npt.NDArray[np.floating]
 Texture = Callable[[Field, Field, np.random.Generator], Field]
 
 

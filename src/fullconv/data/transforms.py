@@ -130,7 +130,7 @@ def _pad(
         return image, mask
     rows = slice(max(-corner[0], 0), max(-corner[0], 0) + height)
     columns = slice(max(-corner[1], 0), max(-corner[1], 0) + width)
-    canvas = np.array(Pillow.new("RGB", window[::-1], fill))
+    canvas = np.array(Pillow.new("RGB", (window[1], window[0]), fill))
     canvas[rows, columns] = image
     if mask is None:
         return canvas, None
