@@ -1,0 +1,84 @@
+"""The Semantic Boundaries Dataset: VOC's classes in MATLAB files under ``cls/``."""
+
+from pathlib import Path
+
+import numpy as np
+
+from fullconv.classes import VOC, ClassSet
+from fullconv.data import diagnosis
+from fullconv.data.classfile import classes_in
+from fullconv.data.faults import DataError
+from fullconv.data.layout import Layout, read_lines
+from fullconv.data.pairs import PairSource
+from fullconv.data.sample import Mask
+from fullconv.errors import UserError
+
+_INSIDE = ("", "dataset", "benchmark_RELEASE/dataset", "SBD/dataset", "SBD", "sbd/dataset", "sbd")
+_SPLITS = ("train", "val")
+
+
+def root_of(data: Path) -> Path | None:
+    """The folder with ``cls/``, ``img/`` and lists, in ``data`` or at a usual place below it."""
+    for inside in _INSIDE:
+        root = data / inside
+        if (root / "cls").is_dir() and (root / "img").is_dir():
+            return root
+    return None
+
+
+def looks_like(data: Path) -> bool:
+    """The release as unpacked, or its ``dataset`` folder."""
+    return root_of(data) is not None
+
+
+def splits(data: Path) -> list[str]:
+    """'train' and 'val', as their lists are there."""
+    root = root_of(data) or data
+    return sorted(path.stem for path in root.glob("*.txt") if path.stem in (*_SPLITS, "trainval"))
+
+
+def open_split(data: Path, split: str, classes: Path | None = None) -> PairSource:
+    """The photos of ``split.txt``; the masks need SciPy (``fullconv[convert]``)."""
+    root = root_of(data) or data
+    names = tuple(read_lines(root / f"{split}.txt"))
+    masks = (root / "cls" / f"{name}.mat" for name in names)
+    return PairSource(
+        classes=classes_in(root, classes, VOC),
+        split=split,
+        names=names,
+        photos=tuple(root / "img" / f"{name}.jpg" for name in names),
+        masks=tuple(path if path.is_file() else None for path in masks),
+        read=read_mat,
+    )
+
+
+def read_mat(file: Path, classes: ClassSet) -> Mask:
+    """``GTcls.Segmentation`` of a ``.mat`` file as class values, uint8 (H, W).
+
+    Raises UserError where SciPy is missing, the file is broken or a value is no class.
+    """
+    try:
+        from scipy.io import loadmat
+    except ImportError:
+        raise UserError(
+            f"{file}: reading MATLAB files needs SciPy; pip install 'fullconv[convert]'"
+        ) from None
+    try:
+        content = loadmat(file, squeeze_me=True, struct_as_record=False)
+        mask = np.asarray(content["GTcls"].Segmentation)
+    except Exception as fault:  # broken files make the reader raise nearly anything
+        raise DataError(file, f"GTcls.Segmentation cannot be read ({type(fault).__name__})",
+                        "a truncated or another file", "unpack SBD again") from fault  # fmt: skip
+    if mask.ndim != 2 or mask.dtype.kind not in "iu":
+        raise DataError(file, f"GTcls.Segmentation is {mask.dtype} of shape {mask.shape}")
+    values, counts = np.unique(mask, return_counts=True)
+    found = {int(value): int(count) for value, count in zip(values, counts, strict=True)}
+    unknown = {v: n for v, n in found.items() if v != classes.ignore and not 0 <= v < len(classes)}
+    if unknown:
+        raise DataError(file, *diagnosis.of_values(found, unknown, classes))
+    return mask.astype(np.uint8 if classes.ignore < 256 else np.uint16)
+
+
+LAYOUT = Layout(
+    "SBD: benchmark_RELEASE/dataset/ with cls/, img/ and train.txt", looks_like, splits, open_split
+)
