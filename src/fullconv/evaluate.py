@@ -1,0 +1,57 @@
+"""Data set x net -> scores: every photo at its own size, one confusion matrix."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.data import Sample, Source, open_source
+from fullconv.errors import UserError
+from fullconv.metrics import Matrix, Scores, confusion
+from fullconv.predict.engine import Engine, TorchEngine
+
+Progress = Callable[[int, int], object]
+"""Called with the photos done and the photos in all."""
+Each = Callable[[Sample, npt.NDArray[np.uint8 | np.uint16], Matrix], object]
+"""Called with a photo, its predicted classes (H, W) and its own confusion matrix."""
+
+
+def evaluate(
+    engine: Engine | str | Path,
+    source: Source | str | Path,
+    split: str = "val",
+    progress: Progress | None = None,
+    each: Each | None = None,
+) -> Scores:
+    """Score a net on a split: mean over classes from one confusion matrix over all pixels.
+
+    ``engine`` is an Engine, or a run folder or checkpoint; ``source`` a Source, or what
+    ``open_source`` opens (then ``split`` names the split). Photos are taken one by one at their own
+    size. Raises UserError when the classes do not fit or a photo has no mask.
+    """
+    if isinstance(engine, str | Path):
+        from fullconv.weights import load
+
+        engine = TorchEngine(load(engine))
+    if isinstance(source, str | Path):
+        source = open_source(source, split)
+    classes = source.classes
+    if engine.channels != len(classes):
+        raise UserError(
+            f"the net scores {engine.channels} classes, the data has {len(classes)} "
+            f"({', '.join(classes.names[:4])}, ...): evaluate on data of the net's own classes"
+        )
+    total = np.zeros((len(classes), len(classes)), np.int64)
+    for index in range(len(source)):
+        sample = source[index]
+        if sample.mask is None:
+            raise UserError(f"{sample.name}: has no mask, so it cannot be scored")
+        prediction = engine.class_map(sample.image)
+        matrix = confusion(sample.mask, prediction, len(classes), classes.ignore)
+        total += matrix
+        if each:
+            each(sample, prediction, matrix)
+        if progress:
+            progress(index + 1, len(source))
+    return Scores.from_confusion(total, classes.names)
