@@ -1,0 +1,23 @@
+"""A source written as a folder is the same data set again."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fullconv.data import open_source
+from fullconv.data.write import write_folder
+from fullconv.errors import UserError
+
+
+def test_written_shapes_read_back_equal(tmp_path: Path) -> None:
+    shapes = [open_source("shapes:64x80:n=20", split) for split in ("train", "val")]
+    folder = write_folder(shapes, tmp_path / "data", limit=2)
+    again = open_source(folder, "train")
+    assert len(again) == 2 and again.classes == shapes[0].classes
+    for index in range(2):
+        np.testing.assert_array_equal(again[index].mask, shapes[0][index].mask)
+        difference = again[index].image.astype(int) - shapes[0][index].image
+        assert abs(difference).mean() < 6  # what JPEG costs
+    with pytest.raises(UserError, match="is not empty"):
+        write_folder(shapes, folder)
