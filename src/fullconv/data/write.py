@@ -47,7 +47,7 @@ def write_folder(
 
 def _write_photo(path: Path, image: np.ndarray) -> None:
     file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=92)
+    Image.fromarray(image).save(file, "JPEG", quality=95, subsampling=0)
     write_atomically(path, file.getvalue())
 
 
