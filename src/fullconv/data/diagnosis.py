@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from fullconv.classes import ClassSet
 from fullconv.data.sample import Mask
@@ -62,22 +63,35 @@ def averaged_share(mask: Mask, classes: ClassSet) -> float:
     """Share of the steps between distant classes that pass through a value in between, 0..1.
 
     Averaging a step from class 1 to class 7 invents a pixel of class 4. Clean masks have near 0,
-    resized ones more than half. 0 where there are too few steps to tell.
+    resized ones a third and more. 0 where there are too few steps to tell.
     """
-    inner = _between(mask.astype(np.int32), classes.ignore)
-    turned = _between(mask.astype(np.int32).T, classes.ignore)
-    steps, passed = inner[0] + turned[0], inner[1] + turned[1]
-    return passed / steps if steps >= 50 else 0.0
+    hard = passed = 0
+    for lines in (mask.astype(np.int32), mask.astype(np.int32).T):
+        labels = np.where(lines == classes.ignore, NOTHING, lines)
+        hard += int(_steps(labels[:, :-1], labels[:, 1:]).sum())
+        passed += sum(_passages(labels, width) for width in (1, 2))
+    return passed / (hard + passed) if hard + passed >= 50 else 0.0
 
 
-def _between(mask: np.ndarray, ignore: int) -> tuple[int, int]:
-    left, middle, right = mask[:, :-2], mask[:, 1:-1], mask[:, 2:]
-    known = (left != ignore) & (middle != ignore) & (right != ignore)
-    step = known & (np.abs(left - right) >= 2)
-    inside = (middle > np.minimum(left, right)) & (middle < np.maximum(left, right))
-    # Counting steps once: a hard edge shows in two windows, a passage in one.
-    passed = int((step & inside).sum())
-    return passed + int((step & ~inside).sum()) // 2, passed
+NOTHING = -(10**6)
+
+
+def _steps(left: npt.NDArray[np.int32], right: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Where two labelled pixels differ by more than neighbouring classes do."""
+    known = (left != NOTHING) & (right != NOTHING)
+    return known & (np.abs(left - right) >= 2)
+
+
+def _passages(labels: npt.NDArray[np.int32], width: int) -> int:
+    """Steps with exactly ``width`` pixels between their ends, all of values in between."""
+    span = width + 1
+    left, right = labels[:, :-span], labels[:, span:]
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    found = _steps(left, right)
+    for shift in range(1, span):
+        middle = labels[:, shift : labels.shape[1] - span + shift]
+        found &= (middle > low) & (middle < high)
+    return int(found.sum())
 
 
 def _others(unknown: dict[int, int]) -> str:

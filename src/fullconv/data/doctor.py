@@ -23,7 +23,7 @@ from fullconv.errors import UserError
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
 
-AVERAGED = 0.5  # share of steps through in-between values; clean masks stay below 0.1
+AVERAGED = 0.2  # share of steps through in-between values; real clean masks stay below 0.04
 
 
 @dataclass
