@@ -41,6 +41,7 @@ def overlay(
     if image.shape[:2] != mask.shape:
         raise ValueError(f"the photo is {image.shape[:2]}, the mask {mask.shape}")
     painted = _tinted(image, mask, classes, alpha)
+    painted[_borders(mask, classes.ignore, max(1, round(math.sqrt(mask.size) / 600)))] = PAPER
     if not legend:
         return painted
     size = text_size(*mask.shape)
@@ -60,9 +61,8 @@ def text_size(height: int, width: int) -> int:
 
 
 def _tinted(image: RGB, mask: Mask, classes: ClassSet, alpha: float) -> RGB:
-    scale = math.sqrt(mask.size)
-    line, hatch = max(1, round(scale / 600)), max(6, round(scale / 60))
-    border = _borders(mask, classes.ignore, line)
+    """The photo tinted, without its borders; what is ignored shows the photo under stripes."""
+    hatch = max(6, round(math.sqrt(mask.size) / 60))
     weight = round(256 * min(max(alpha, 0.0), 1.0))
     palette = classes.palette().astype(np.uint16) * weight
     out = np.empty_like(image)
@@ -71,7 +71,6 @@ def _tinted(image: RGB, mask: Mask, classes: ClassSet, alpha: float) -> RGB:
         rows = slice(top, top + _STRIP)
         values = mask[rows]
         out[rows] = (image[rows].astype(np.uint16) * (256 - weight) + palette[values]) >> 8
-        out[rows][border[rows]] = PAPER
         stripes = (columns + np.arange(top, top + len(values))[:, None]) % hatch < (hatch + 2) // 4
         ignored = values == classes.ignore
         out[rows][ignored] = image[rows][ignored]  # what nobody labelled is left as it is

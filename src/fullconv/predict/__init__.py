@@ -1,5 +1,18 @@
 """From a photo to its classes: engines that run a net, the Predictor, and the files it writes."""
 
 from fullconv.predict.engine import Engine, TorchEngine
+from fullconv.predict.files import Outcome, predict_each, predict_files
+from fullconv.predict.inputs import Input, find_inputs
+from fullconv.predict.predictor import Prediction, Predictor
 
-__all__ = ["Engine", "TorchEngine"]
+__all__ = [
+    "Engine",
+    "Input",
+    "Outcome",
+    "Prediction",
+    "Predictor",
+    "TorchEngine",
+    "find_inputs",
+    "predict_each",
+    "predict_files",
+]
