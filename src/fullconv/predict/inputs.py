@@ -1,8 +1,9 @@
 """What a user names (files, folders, patterns, '-') -> the photos, and what to call each result."""
 
 import glob
+import os
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,9 +83,10 @@ def _nothing(item: str) -> list[tuple[Path, int]]:
 
 def _names(found: dict[Path, int]) -> dict[Path, Path]:
     """Path of each result: as short as the files' own folders allow, no two alike."""
-    paths = {file: file.resolve() for file in found}
+    paths = {file: Path(os.path.abspath(file)) for file in found}  # links keep their names
     files = {path: file for file, path in reversed(paths.items())}  # the same file named twice
-    found = {file: found[file] for file in files.values()}
+    once = set(files.values())
+    found = {file: parts for file, parts in found.items() if file in once}
     stems = Counter(_key(paths[file].with_suffix("")) for file in found)
     ends = {
         file: file.name if stems[_key(paths[file].with_suffix(""))] > 1 else file.stem
@@ -95,11 +97,12 @@ def _names(found: dict[Path, int]) -> dict[Path, Path]:
             file: Path(*paths[file].parent.parts[1:][_tail(parts)], ends[file])
             for file, parts in found.items()
         }
-        times = Counter(_key(name) for name in names.values())
-        alike = [file for file, name in names.items() if times[_key(name)] > 1]
-        alike = [file for file in alike if found[file] < len(paths[file].parts)]
-        if not alike:  # or nothing but capitals tells them apart, and then they do
-            return dict(sorted(names.items(), key=lambda pair: list(paths).index(pair[0])))
+        folders: dict[str, set[Path]] = defaultdict(set)
+        for file, name in names.items():
+            folders[_key(name)].add(paths[file].parent)
+        alike = [file for file, name in names.items() if len(folders[_key(name)]) > 1]
+        if not alike:
+            return names
         found |= {file: found[file] + 1 for file in alike}
 
 
