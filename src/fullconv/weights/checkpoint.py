@@ -1,0 +1,132 @@
+"""The checkpoint: one safetensors file that says all that is needed to predict with it.
+
+Its header holds, under the key ``fullconv``, JSON with the format's version, the net, the classes
+with colours, the preprocessing and where the weights come from. Nothing in it is ever executed.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from fullconv.classes import ClassSet
+from fullconv.errors import UserError
+from fullconv.files import write_atomically
+from fullconv.nets import FCN, NetSpec, Preprocessing, build
+
+FORMAT = 1
+KEY = "fullconv"
+FILE = "model.safetensors"
+
+
+@dataclass
+class Checkpoint:
+    """A net and what belongs to its weights. ``origin`` is free: recipe, step, scores, data."""
+
+    net: FCN
+    classes: ClassSet
+    preprocessing: Preprocessing
+    origin: dict[str, Any] = field(default_factory=dict)
+
+
+def save(path: str | Path, checkpoint: Checkpoint) -> None:
+    """Write ``checkpoint`` whole or not at all; OSError passes through."""
+    header = {
+        "format": FORMAT,
+        "net": checkpoint.net.spec.to_dict(),
+        "classes": checkpoint.classes.to_dict(),
+        "preprocessing": checkpoint.preprocessing.to_dict(),
+        "origin": checkpoint.origin,
+    }
+    tensors = {
+        name: tensor.detach().to("cpu").contiguous()
+        for name, tensor in checkpoint.net.state_dict().items()
+    }
+    write_atomically(path, to_bytes(tensors, {KEY: json.dumps(header)}))
+
+
+def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
+    """The checkpoint in ``path``, a file or a run folder; the net is in evaluation mode.
+
+    Raises UserError when the file is missing, truncated, not fullconv's, of a newer format, or its
+    arrays do not fit the net that its header describes.
+    """
+    path = find(path)
+    header, tensors = read(path)
+    try:
+        spec = NetSpec.from_dict(header["net"])
+        classes = ClassSet.from_dict(header["classes"])
+        preprocessing = Preprocessing.from_dict(header["preprocessing"])
+    except (KeyError, TypeError, AttributeError, UserError) as error:
+        raise UserError(f"{path}: its header is damaged ({error}); save the net again") from error
+    if len(classes) != spec.classes:
+        raise UserError(
+            f"{path}: its header names {len(classes)} classes and a net of {spec.classes}; "
+            "it is damaged, save the net again"
+        )
+    net = build(spec)
+    check_fit(path, net.state_dict(), tensors)
+    net.load_state_dict(tensors)
+    return Checkpoint(net.to(device).eval(), classes, preprocessing, header.get("origin", {}))
+
+
+def find(path: str | Path) -> Path:
+    """The model file of a run folder, or the file itself; UserError when there is none."""
+    path = Path(path)
+    if path.is_dir():
+        if not (path / FILE).is_file():
+            raise UserError(
+                f"{path}: no {FILE} in this folder; it is written at the first validation of a run"
+            )
+        return path / FILE
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint; name a run folder or a .safetensors file")
+    return path
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header and arrays of one of fullconv's files, unchecked against any net."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(KEY)
+            if text is None:
+                raise UserError(
+                    f"{path}: a safetensors file, but not fullconv's (no header {KEY!r})"
+                )
+            header = json.loads(text)
+            if not isinstance(header, dict):
+                raise UserError(f"{path}: its header is no JSON object; save the net again")
+            if header.get("format") != FORMAT:
+                raise UserError(
+                    f"{path}: format {header.get('format')!r}, this fullconv reads {FORMAT}; "
+                    "use the version that wrote it, or a newer one"
+                )
+            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise UserError(
+            f"{path}: truncated, or not a safetensors file ({error}); copy it again"
+        ) from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: its header is damaged ({error}); copy it again") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def check_fit(path: Path, wanted: dict[str, Tensor], found: dict[str, Tensor]) -> None:
+    """UserError unless ``found`` has exactly the names and shapes of ``wanted``."""
+    missing, unknown = wanted.keys() - found.keys(), found.keys() - wanted.keys()
+    if missing or unknown:
+        what = f"has no {min(missing)}" if missing else f"has an unknown {min(unknown)}"
+        count = len(missing) + len(unknown)
+        raise UserError(f"{path}: does not fit its net, {what} ({count} names differ); copy it again")
+    for name, tensor in wanted.items():
+        if tensor.shape != found[name].shape:
+            raise UserError(
+                f"{path}: {name} has shape {tuple(found[name].shape)}, its net needs "
+                f"{tuple(tensor.shape)}; copy it again"
+            )
