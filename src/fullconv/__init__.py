@@ -1,3 +1,80 @@
-"""Fully convolutional networks for semantic segmentation."""
+"""Fully convolutional networks for semantic segmentation.
+
+    import fullconv
+
+    run = fullconv.train("photos/", net="fcn8s-resnet18", out="runs/first")
+    print(fullconv.evaluate(run, "photos/").mean_iu)
+    fullconv.Predictor(run)("photo.jpg").save("pictures/photo")
+
+The names below load what they need when they are first used.
+"""
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from fullconv.classes import ClassSet
+    from fullconv.data import open_source
+    from fullconv.errors import UserError
+    from fullconv.evaluate import evaluate
+    from fullconv.nets import NetSpec, build, explain
+    from fullconv.predict import Predictor, predict
+    from fullconv.train import train
+    from fullconv.weights import load
+
+__all__ = [
+    "ClassSet",
+    "NetSpec",
+    "Predictor",
+    "UserError",
+    "__version__",
+    "build",
+    "evaluate",
+    "explain",
+    "load",
+    "open_source",
+    "predict",
+    "train",
+]
+
+_HOME = {
+    "ClassSet": "fullconv.classes",
+    "NetSpec": "fullconv.nets",
+    "Predictor": "fullconv.predict",
+    "UserError": "fullconv.errors",
+    "build": "fullconv.nets",
+    "evaluate": "fullconv.evaluate",
+    "explain": "fullconv.nets",
+    "load": "fullconv.weights",
+    "open_source": "fullconv.data",
+    "predict": "fullconv.predict",
+    "train": "fullconv.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'fullconv' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """Keeps evaluate, predict and train the functions also after the modules of that name load.
+
+    Importing ``fullconv.train`` would otherwise put the module in the function's place.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOME and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

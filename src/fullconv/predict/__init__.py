@@ -1,7 +1,7 @@
 """From a photo to its classes: engines that run a net, the Predictor, and the files it writes."""
 
 from fullconv.predict.engine import Engine, TorchEngine
-from fullconv.predict.files import Outcome, predict_each, predict_files
+from fullconv.predict.files import Outcome, predict, predict_each, predict_files
 from fullconv.predict.inputs import Input, find_inputs
 from fullconv.predict.predictor import Prediction, Predictor
 
@@ -13,6 +13,7 @@ __all__ = [
     "Predictor",
     "TorchEngine",
     "find_inputs",
+    "predict",
     "predict_each",
     "predict_files",
 ]

@@ -19,6 +19,17 @@ class Outcome:
     fault: str | None = None
 
 
+def predict(
+    run: str | Path, inputs: str | Path | Sequence[str | Path], out: str | Path
+) -> list[Outcome]:
+    """Predict photos with a trained run and write masks and overlays below ``out``.
+
+    The short form of ``predict_files(Predictor(run), inputs, out)``, once it has gone through.
+    """
+    named = [inputs] if isinstance(inputs, str | Path) else inputs
+    return list(predict_files(Predictor(run), named, out))
+
+
 def predict_files(
     predictor: Predictor,
     inputs: Sequence[str | Path],

@@ -1,0 +1,404 @@
+"""The command ``fullconv``: every command is a thin call of one function of the package.
+
+What a command needs is imported inside it, so that ``--help`` answers at once.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from fullconv import __version__
+from fullconv.errors import UserError
+
+
+class _Group(TyperGroup):
+    """Turns a user's fault into one line and exit code 2, Ctrl-C into one line and 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as fault:
+            print(f"fullconv: {fault}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            print("fullconv: stopped by Ctrl-C", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Run = Annotated[Path, typer.Argument(help="Run folder, or a model.safetensors.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+Precision = Annotated[str, typer.Option(help="fp32, or bf16: faster, nearly as exact.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"fullconv {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show and exit.")
+    ] = False,
+) -> None:
+    """Semantic segmentation with fully convolutional networks.
+
+    \b
+    From a folder of photos and masks to a trained net, scores and pictures:
+      fullconv train photos/ --net fcn8s-resnet18 --out runs/first
+      fullconv evaluate runs/first
+      fullconv predict runs/first photo.jpg --out pictures/
+    """
+
+
+@app.command()
+def train(
+    data: Annotated[
+        str | None,
+        typer.Argument(help="Data set: a folder, a list of pairs, VOC, CamVid, SBD, or shapes."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder.  [default: runs/DATA-NET]")] = None,
+    net: Annotated[str | None, typer.Option(help="Net, as 'fullconv nets' lists them.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="A recipe's name, or a TOML file as a run's config.toml.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key; can be given again."),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Checkpoint or run folder to start from.")
+    ] = None,
+    stages: Annotated[
+        str | None, typer.Option(help="Train one stride after the other, as 32,16,8.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Updates of the weights.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes through the data.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Photos in a batch.")] = None,
+    crop: Annotated[str | None, typer.Option(help="Height x width of training crops.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Decides order and chance.")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes that read data.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, ...")] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32 or bf16.")] = None,
+    classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out where it stopped.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run that is in --out.")
+    ] = False,
+) -> None:
+    """Train a net on photos and masks.
+
+    The recipe gives all settings; the options here and --set change single ones. 'fullconv
+    recipes' lists the recipes, a run's config.toml all keys.
+
+    \b
+    Examples:
+      fullconv train photos/ --net fcn8s-resnet18 --out runs/first
+      fullconv train data/camvid --recipe camvid-scratch --out runs/camvid
+      fullconv train VOCdevkit/VOC2012 --net fcn8s-vgg16 --stages 32,16,8 --precision bf16
+      fullconv train photos/ --set optimiser.kind=sgd --set augment.mirror=true
+      fullconv train --resume --out runs/first
+    """
+    from fullconv import train as start
+    from fullconv.train import make_config, read_config
+
+    given = {
+        "data.path": data,
+        "data.classes": classes and str(classes),
+        "data.workers": workers,
+        "net.name": net,
+        "net.weights": weights and str(weights),
+        "stages": stages and [parse_int(part) for part in stages.split(",")],
+        "length.steps": steps,
+        "length.epochs": epochs,
+        "length.batch": batch_size,
+        "augment.crop": crop and list(parse_size(crop)),
+        "optimiser.rate": rate,
+        "seed": seed,
+        "machine.device": device,
+        "machine.precision": precision,
+    }
+    overrides = {key: value for key, value in given.items() if value is not None}
+    overrides |= dict(parse_change(change) for change in changes or ())
+    if resume:
+        if out is None:
+            raise UserError("--resume needs --out, the folder of the run to go on with")
+        config = read_config(out / "config.toml", overrides)
+    elif recipe and (recipe.endswith(".toml") or "/" in recipe):
+        config = read_config(recipe, overrides)
+    else:
+        config = make_config(recipe or "default", overrides)
+    if not config.data.path:
+        raise UserError("no data set is named: give its folder, or shapes for built-in photos")
+    out = out or Path("runs", f"{Path(config.data.path).stem}-{config.net.name}")
+    start(config, out, resume=resume, overwrite=overwrite)
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    data: Annotated[
+        str | None, typer.Argument(help="Data set; left out: the one the run was trained on.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split to score.")] = "val",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for scores.json and confusion.png.")
+    ] = None,
+    classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+    device: Device = "auto",
+    precision: Precision = "fp32",
+) -> None:
+    """Score a trained net on a data set.
+
+    Prints the table of the classes and the four scores of the FCN paper, from one confusion
+    matrix over all pixels of the split, every photo at its own size.
+
+    \b
+    Examples:
+      fullconv evaluate runs/camvid
+      fullconv evaluate runs/camvid data/camvid --split test --out scores/
+      fullconv evaluate runs/shapes shapes --precision bf16
+    """
+    from fullconv import screen
+    from fullconv.data import open_source
+    from fullconv.evaluate import evaluate
+    from fullconv.predict import TorchEngine
+    from fullconv.report import trained_on, write_scores
+    from fullconv.weights import load
+
+    engine = TorchEngine(load(run), device, _precision(precision))
+    source = open_source(data or trained_on(run), split, classes)
+    with screen.progress(f"scoring {split}") as progress:
+        scores = evaluate(engine, source, progress=progress)
+    shown = screen.console()
+    for table in screen.scores_tables(scores):
+        shown.print(table, "")
+    shown.print(f"In percent, of {len(source)} photos ({split}), from one confusion matrix.")
+    if out:
+        for path in write_scores(scores, source.classes, out):
+            shown.print(path)
+
+
+@app.command()
+def predict(
+    run: Run,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(help="Photos, folders, quoted patterns; - is a picture on standard input."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("pictures"),
+    overlay: Annotated[bool, typer.Option(help="Write the photo tinted by its classes.")] = True,
+    alpha: Annotated[
+        float, typer.Option(min=0, max=1, help="How much of the tint: 0 none, 1 all.")
+    ] = 0.6,
+    scores: Annotated[bool, typer.Option("--scores", help="Write the scores as .npy.")] = False,
+    device: Device = "auto",
+    precision: Precision = "fp32",
+) -> None:
+    """Predict photos with a trained net.
+
+    Writes for each photo NAME.png (the class of every pixel, as a palette picture of the photo's
+    size) and NAME_overlay.jpg. A photo that cannot be read is reported, the others go on, and
+    the exit code is 1.
+
+    \b
+    Examples:
+      fullconv predict runs/camvid photo.jpg
+      fullconv predict runs/camvid folder/ 'more/**/*.png' --out pictures/
+      curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
+    """
+    from fullconv import screen
+    from fullconv.predict import Predictor, find_inputs, predict_each
+
+    photos = find_inputs(inputs, out)
+    predictor = Predictor(run, device, _precision(precision))
+    faults = 0
+    with screen.progress("predicting") as progress:
+        results = predict_each(predictor, photos, overlay=overlay, scores=scores, alpha=alpha)
+        for done, outcome in enumerate(results, 1):
+            progress(done, len(photos))
+            if outcome.fault:
+                faults += 1
+                print(f"fullconv: {outcome.fault}", file=sys.stderr)
+    print(f"{len(photos) - faults} of {len(photos)} photos predicted, results in {out}")
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    net: Annotated[str, typer.Argument(help="Name of a net, as 'fullconv nets' lists them.")],
+    size: Annotated[str, typer.Option(help="Height x width of the photo.")] = "375x500",
+    padding: Annotated[str, typer.Option(help="same, paper, or none.")] = "same",
+    classes: Annotated[int, typer.Option(help="Number of classes.")] = 21,
+    width: Annotated[float, typer.Option(help="Multiplies the channels of every layer.")] = 1.0,
+    plot: Annotated[Path | None, typer.Option(help="Draw it into this PNG file.")] = None,
+) -> None:
+    """Show what a net does to a photo, layer by layer.
+
+    Sizes, strides, receptive fields, where each map lies, memory and multiply-adds; the
+    deconvolutions and crops and why; what cannot work.
+
+    \b
+    Examples:
+      fullconv explain fcn8s-vgg16 --size 375x500
+      fullconv explain fcn32s-vgg16 --size 500x500 --padding paper
+      fullconv explain fcn8s-vgg16 --size 224x224 --padding none --plot vgg.png
+    """
+    from fullconv import screen
+    from fullconv.nets import NetSpec
+    from fullconv.nets import explain as explain_net
+
+    spec = NetSpec(net, classes, padding=padding, width=width)  # pyright: ignore
+    explained = explain_net(spec, parse_size(size))
+    shown = screen.console()
+    shown.print(screen.explanation_table(explained), "")
+    for note in screen.explanation_notes(explained):
+        shown.print(f"- {note}", markup=False)
+    if plot:
+        from fullconv.report import explanation_picture, write_file
+
+        write_file(plot, explanation_picture(explained))
+        shown.print(f"Drawn in {plot}")
+
+
+@app.command()
+def nets(
+    size: Annotated[str, typer.Option(help="Height x width that multiply-adds are for.")] = (
+        "375x500"
+    ),
+) -> None:
+    """List the nets with parameters, receptive field and multiply-adds.
+
+    \b
+    Examples:
+      fullconv nets
+      fullconv nets --size 360x480
+    """
+    from fullconv import screen
+    from fullconv.nets import NetSpec, available, summarise
+
+    pair = parse_size(size)
+    summaries = [summarise(NetSpec(name, 21), pair) for name in available()]
+    screen.console().print(screen.nets_table(summaries, pair))
+
+
+@app.command()
+def check(
+    data: Annotated[str, typer.Argument(help="Data set.")],
+    split: Annotated[
+        list[str] | None, typer.Option(help="Only this split; can be given again.")
+    ] = None,
+    classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+) -> None:
+    """Look for faults in a data set: every photo and mask is read once.
+
+    Names each file, the likely cause and the mend. Exit code 1 if training would stumble.
+
+    \b
+    Examples:
+      fullconv check photos/
+      fullconv check VOCdevkit/VOC2012 --split train --split val
+    """
+    from fullconv import screen
+    from fullconv.data import available_splits, listing, open_source
+    from fullconv.data import check as check_data
+
+    names = split or available_splits(data)
+    sources = {name: open_source(data, name, classes) for name in names}
+    with screen.progress("checking") as progress:
+        faults = check_data(sources, progress)
+    for line in listing(faults):
+        print(line)
+    errors = sum(fault.severity == "error" for fault in faults)
+    photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())
+    print(f"{errors} errors, {len(faults) - errors} warnings in {photos} photos")
+    if errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Recipe to print.")] = None,
+) -> None:
+    """List the recipes, or print one: paper, command, cost, expected score, settings.
+
+    \b
+    Examples:
+      fullconv recipes
+      fullconv recipes camvid-scratch > mine.toml
+    """
+    from fullconv.train.config import recipe_names, recipe_text
+
+    if name:
+        print(recipe_text(name), end="")
+        return
+    width = max(map(len, recipe_names()), default=0)
+    for known in recipe_names():
+        print(f"{known:{width}}  {recipe_text(known).splitlines()[0].lstrip('# ')}")
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Run folder, finished or not.")],
+) -> None:
+    """Write report.html of a run: curves, scores, samples on one page.
+
+    \b
+    Example:
+      fullconv report runs/camvid
+    """
+    from fullconv.report import write_report
+
+    print(write_report(run))
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """'375x500' as (375, 500), height first; UserError for anything else."""
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise UserError(f"size {text!r} is not HEIGHTxWIDTH, as 375x500")
+    return int(parts[0]), int(parts[1])
+
+
+def parse_int(text: str) -> int:
+    """A whole number from text; UserError for anything else."""
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(f"{text!r} is not a whole number") from None
+
+
+def parse_change(text: str) -> tuple[str, str]:
+    """'optimiser.rate=0.01' as its key and value; UserError without a '='."""
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise UserError(f"--set {text!r} is not KEY=VALUE, as optimiser.rate=0.01")
+    return key.strip(), value.strip()
+
+
+def _precision(text: str) -> Any:
+    if text not in ("fp32", "bf16"):
+        raise UserError(f"precision {text!r} is unknown: use fp32 or bf16")
+    return text

@@ -1,0 +1,21 @@
+"""What a run shows of itself: curves, the confusion picture, the page."""
+
+from fullconv.report.anatomy import explanation_picture
+from fullconv.report.confusion import confusion_picture
+from fullconv.report.curves import curves
+from fullconv.report.files import write_file, write_scores
+from fullconv.report.page import write_report
+from fullconv.report.runfiles import RunFiles, read_columns, read_run, trained_on
+
+__all__ = [
+    "RunFiles",
+    "confusion_picture",
+    "curves",
+    "explanation_picture",
+    "read_columns",
+    "read_run",
+    "trained_on",
+    "write_file",
+    "write_report",
+    "write_scores",
+]

@@ -1,0 +1,39 @@
+"""The confusion matrix as a picture: what each true class was taken for."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from fullconv.classes import ClassSet
+from fullconv.metrics import Scores
+from fullconv.report.curves import png
+
+WRITTEN = 32  # numbers would be unreadable with more classes than this
+
+
+def confusion_picture(scores: Scores, classes: ClassSet | None = None) -> bytes:
+    """PNG: row = true class, column = prediction, cell = percent of the true class's pixels.
+
+    ``classes`` gives the colours beside the names; without it names only.
+    """
+    count = len(scores.names)
+    share = 100 * scores.confusion / np.maximum(scores.pixels, 1)[:, None]  # K,K
+    side = min(4.0 + 0.42 * count, 24.0)
+    figure = Figure(figsize=(side, side * 0.92), layout="constrained")
+    axes = figure.subplots()
+    shown = np.sqrt(share)  # brings out the small confusions, which are what one looks for
+    axes.imshow(shown, cmap="Blues", vmin=0, vmax=10, interpolation="nearest")
+    if count <= WRITTEN:
+        for i, j in zip(*np.nonzero(share >= 0.5), strict=True):
+            ink = "white" if shown[i, j] > 6 else "black"
+            axes.text(j, i, f"{share[i, j]:.0f}", ha="center", va="center", color=ink, fontsize=8)
+    ticks = range(count) if count <= 100 else range(0, count, count // 50)
+    axes.set_xticks(ticks, [scores.names[i] for i in ticks], rotation=90)
+    axes.set_yticks(ticks, [scores.names[i] for i in ticks])
+    if classes is not None and count <= WRITTEN:
+        for label, color in zip(axes.get_yticklabels(), classes.colors, strict=True):
+            edge = [channel / 255 for channel in color]
+            label.set_bbox({"facecolor": "none", "edgecolor": edge, "linewidth": 2, "pad": 1.5})
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(f"Percent of each true class's pixels (mean IU {100 * scores.mean_iu:.1f})")
+    return png(figure)

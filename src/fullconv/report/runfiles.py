@@ -1,0 +1,137 @@
+"""Reads what a run has left in its folder so far; every part may be missing."""
+
+import csv
+import json
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+
+from fullconv.errors import UserError
+from fullconv.metrics import Scores
+
+Columns = dict[str, npt.NDArray[np.float64]]
+"""A table by column, rows in order; nan where a cell is empty or no number."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunFiles:
+    """The parts of a run folder; empty or None where they do not exist yet.
+
+    ``checkpoint`` is what the best model says of itself: net, classes, preprocessing, origin.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    config_text: str
+    log: Columns
+    timing: Columns
+    scores: Scores | None
+    scores_file: dict[str, Any]
+    samples: list[Path]
+    checkpoint: dict[str, Any]
+
+
+def read_run(folder: str | Path) -> RunFiles:
+    """Read a run folder; UserError when it is none, that is without config.toml and log.csv."""
+    folder = Path(folder)
+    if not (folder / "config.toml").exists() and not (folder / "log.csv").exists():
+        raise UserError(f"{folder}: not a run folder (neither config.toml nor log.csv in it)")
+    text = _text(folder / "config.toml")
+    scores_file = _json(folder / "scores.json")
+    return RunFiles(
+        folder=folder,
+        config=_toml(text, folder / "config.toml"),
+        config_text=text,
+        log=read_columns(folder / "log.csv"),
+        timing=read_columns(folder / "timing.csv"),
+        scores=_scores(scores_file),
+        scores_file=scores_file,
+        samples=_samples(folder / "samples"),
+        checkpoint=_header(folder / "model.safetensors"),
+    )
+
+
+def trained_on(folder: str | Path) -> str:
+    """The data set that a run was trained on; UserError when its config does not say."""
+    path = Path(folder) / "config.toml"
+    data = _toml(_text(path), path).get("data")
+    place = data.get("path") if isinstance(data, dict) else data
+    if not place:
+        raise UserError(f"{path}: does not name the data of the run; name a data set")
+    return str(place)
+
+
+def read_columns(path: Path) -> Columns:
+    """The columns of a CSV file with a header; empty if there is none.
+
+    A last line that is still being written is left out.
+    """
+    lines = _text(path).splitlines(keepends=True)
+    rows = list(csv.reader(line for line in lines if line.endswith("\n")))
+    if not rows:
+        return {}
+    header, body = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+    return {
+        name: np.array([_number(row[place]) for row in body], np.float64)
+        for place, name in enumerate(header)
+    }
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+
+
+def _toml(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as fault:
+        raise UserError(f"{path}: not valid TOML: {fault}") from fault
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(_text(path) or "{}")
+    except json.JSONDecodeError as fault:
+        raise UserError(f"{path}: not valid JSON: {fault}; remove it and go on") from fault
+    return content if isinstance(content, dict) else {}
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """The description in the head of a checkpoint; the weights are not read."""
+    if not path.exists():
+        return {}
+    try:
+        with safe_open(path, "numpy") as file:
+            content = json.loads((file.metadata() or {})["fullconv"])
+    except (OSError, KeyError, ValueError, SafetensorError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _scores(content: dict[str, Any]) -> Scores | None:
+    try:
+        return Scores.from_dict(content)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _samples(folder: Path) -> list[Path]:
+    """Sample sheets, oldest first by the numbers in their names."""
+    found = [p for p in folder.glob("*") if p.suffix in (".png", ".jpg", ".jpeg", ".webp")]
+    return sorted(found, key=lambda p: ([int(n) for n in re.findall(r"\d+", p.stem)], p.name))
