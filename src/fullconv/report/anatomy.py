@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from fullconv.nets import Explanation
 from fullconv.report.curves import png
 
-SHADES = ("#dbe9f6", "#9dc6e0", "#539ecd", "#1b69af", "#08306b")
+SHADES = ("#dbe9f6", "#b0d2e7", "#78b3d8", "#3f8fc5", "#1862aa", "#08306b")
 
 
 def explanation_picture(explained: Explanation) -> bytes:
@@ -38,7 +38,7 @@ def _draw_layers(axes: Axes, explained: Explanation) -> None:
     if len(rows) > 40:
         axes.xaxis.set_major_locator(MaxNLocator(40, integer=True))
     axes.set_ylabel("receptive field in pixels")
-    axes.legend(title="stride", loc="upper left")
+    axes.legend(title="stride", loc="center left")
 
 
 def _draw_photo(axes: Axes, explained: Explanation) -> None:
@@ -59,7 +59,7 @@ def _draw_photo(axes: Axes, explained: Explanation) -> None:
     corner = (x - field / 2, y - field / 2)
     axes.add_patch(Rectangle(corner, field, field, facecolor="#c44", alpha=0.15))
     axes.plot([x], [y], "o", color="#c44", markersize=5)
-    axes.set_title(f"pixels of the coarsest score map ({high}x{wide}); what one of them sees")
+    axes.set_title(f"{high}x{wide} pixels of the coarsest score map,\nand what one of them sees")
     axes.set_aspect("equal")
     axes.margins(0.02)
     axes.invert_yaxis()
