@@ -120,8 +120,8 @@ def train(
       fullconv train photos/ --set optimiser.kind=sgd --set augment.mirror=true
       fullconv train --resume --out runs/first
     """
-    from fullconv import train as start
-    from fullconv.train import make_config, read_config
+    from fullconv.train import Interrupted, make_config, read_config
+    from fullconv.train import train as start
 
     given = {
         "data.path": data,
@@ -129,30 +129,32 @@ def train(
         "data.workers": workers,
         "net.name": net,
         "net.weights": weights and str(weights),
-        "stages": stages and [parse_int(part) for part in stages.split(",")],
+        "stages": stages and [_whole_number(part) for part in stages.split(",")],
         "length.steps": steps,
         "length.epochs": epochs,
         "length.batch": batch_size,
-        "augment.crop": crop and list(parse_size(crop)),
+        "augment.crop": crop and list(_size(crop)),
         "optimiser.rate": rate,
         "seed": seed,
         "machine.device": device,
         "machine.precision": precision,
     }
     overrides = {key: value for key, value in given.items() if value is not None}
-    overrides |= dict(parse_change(change) for change in changes or ())
+    overrides |= dict(_change(change) for change in changes or ())
+    if resume and out is None:
+        raise UserError("--resume needs --out, the folder of the run to go on with")
     if resume:
-        if out is None:
-            raise UserError("--resume needs --out, the folder of the run to go on with")
-        config = read_config(out / "config.toml", overrides)
-    elif recipe and (recipe.endswith(".toml") or "/" in recipe):
-        config = read_config(recipe, overrides)
+        config = None
     else:
-        config = make_config(recipe or "default", overrides)
-    if not config.data.path:
-        raise UserError("no data set is named: give its folder, or shapes for built-in photos")
-    out = out or Path("runs", f"{Path(config.data.path).stem}-{config.net.name}")
-    start(config, out, resume=resume, overwrite=overwrite)
+        file = recipe is not None and (recipe.endswith(".toml") or "/" in recipe)
+        config = (read_config if file else make_config)(recipe or "default", overrides)
+        name = f"{Path(config.data.path.split(':')[0]).resolve().name}-{config.net.name}"
+        out = out or Path("runs", name)
+    try:
+        start(None, out, overrides=overrides, config=config, resume=resume, overwrite=overwrite)
+    except Interrupted:
+        print(f"fullconv: stopped and saved; to go on: fullconv train --resume --out {out}")
+        raise typer.Exit(130) from None
 
 
 @app.command()
@@ -271,7 +273,7 @@ def explain(
     from fullconv.nets import explain as explain_net
 
     spec = NetSpec(net, classes, padding=padding, width=width)  # pyright: ignore
-    explained = explain_net(spec, parse_size(size))
+    explained = explain_net(spec, _size(size))
     shown = screen.console()
     shown.print(screen.explanation_table(explained), "")
     for note in screen.explanation_notes(explained):
@@ -299,7 +301,7 @@ def nets(
     from fullconv import screen
     from fullconv.nets import NetSpec, available, summarise
 
-    pair = parse_size(size)
+    pair = _size(size)
     summaries = [summarise(NetSpec(name, 21), pair) for name in available()]
     screen.console().print(screen.nets_table(summaries, pair))
 
@@ -374,7 +376,7 @@ def report(
     print(write_report(run))
 
 
-def parse_size(text: str) -> tuple[int, int]:
+def _size(text: str) -> tuple[int, int]:
     """'375x500' as (375, 500), height first; UserError for anything else."""
     parts = text.lower().split("x")
     if len(parts) != 2 or not all(part.strip().isdecimal() and int(part) for part in parts):
@@ -382,7 +384,7 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[1])
 
 
-def parse_int(text: str) -> int:
+def _whole_number(text: str) -> int:
     """A whole number from text; UserError for anything else."""
     try:
         return int(text)
@@ -390,7 +392,7 @@ def parse_int(text: str) -> int:
         raise UserError(f"{text!r} is not a whole number") from None
 
 
-def parse_change(text: str) -> tuple[str, str]:
+def _change(text: str) -> tuple[str, str]:
     """'optimiser.rate=0.01' as its key and value; UserError without a '='."""
     key, sign, value = text.partition("=")
     if not sign or not key.strip():

@@ -83,7 +83,9 @@ class TorchEngine:
             return self._forward(image)[0].float().cpu().contiguous().numpy()
 
     def _forward(self, image: Image) -> Tensor:
-        pixels = torch.from_numpy(np.ascontiguousarray(image))[None].to(self.device)  # 1,H,W,3
+        pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))[None].to(
+            self.device
+        )  # 1,H,W,3
         inputs = self.preprocessing(pixels).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             return self.net(inputs)  # 1,K,H,W

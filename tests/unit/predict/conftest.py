@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+import torch
+
+from fullconv.classes import ClassSet
+from fullconv.nets import TORCH, NetSpec, build
+from fullconv.weights import Checkpoint, save
+
+CLASSES = ClassSet(("sky", "road", "car", "tree"), ((1, 2, 3), (90, 0, 0), (0, 90, 0), (0, 0, 90)))
+
+
+@pytest.fixture(scope="session")
+def checkpoint():
+    """A small net whose scores differ from pixel to pixel."""
+    torch.manual_seed(0)
+    net = build(NetSpec("fcn8s-resnet18", len(CLASSES), width=0.0625))
+    for layer in net.score_modules().values():
+        torch.nn.init.normal_(layer.weight)
+    return Checkpoint(net.eval(), CLASSES, TORCH)
+
+
+@pytest.fixture(scope="session")
+def run(checkpoint, tmp_path_factory):
+    """A run folder with that net in it."""
+    folder = tmp_path_factory.mktemp("run")
+    save(folder / "model.safetensors", checkpoint)
+    return folder
+
+
+@pytest.fixture
+def picture():
+    def make(height=37, width=53, seed=0):
+        coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+        rows, columns = np.arange(height) * 6 // height, np.arange(width) * 8 // width
+        return coarse[rows][:, columns]
+
+    return make

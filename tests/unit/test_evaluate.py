@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import torch
+from torchmetrics.classification import MulticlassJaccardIndex
+
+from fullconv.classes import ClassSet
+from fullconv.data import Sample, open_source
+from fullconv.errors import UserError
+from fullconv.evaluate import evaluate
+from fullconv.nets import TORCH, NetSpec, build
+from fullconv.predict import TorchEngine
+
+CLASSES = ClassSet(("a", "b", "c"))
+
+
+class Photos:
+    """Photos of several sizes, some pixels ignored."""
+
+    classes, split = CLASSES, "val"
+
+    def __init__(self, sizes=((40, 50), (33, 70), (64, 31))):
+        rng = np.random.default_rng(1)
+        self.samples = [
+            Sample(
+                f"photo{i}",
+                rng.integers(0, 256, (*size, 3), np.uint8),
+                rng.choice(np.array([0, 1, 2, 255], np.uint8), size),
+            )
+            for i, size in enumerate(sizes)
+        ]
+        self.names = [sample.name for sample in self.samples]
+
+    def __len__(self):
+        return len(self.samples)
+
+    def __getitem__(self, index):
+        return self.samples[index]
+
+
+def make_engine(classes=3):
+    torch.manual_seed(0)
+    net = build(NetSpec("fcn16s-resnet18", classes, width=0.0625))
+    for layer in net.score_modules().values():
+        torch.nn.init.normal_(layer.weight)
+    return TorchEngine((net, TORCH), "cpu")
+
+
+def test_against_torchmetrics_over_the_whole_set():
+    engine, source = make_engine(), Photos()
+    metric = MulticlassJaccardIndex(3, ignore_index=255, average="macro")
+    for sample in source:
+        prediction = torch.from_numpy(engine.class_map(sample.image)).long()
+        metric.update(prediction[None], torch.from_numpy(sample.mask).long()[None])
+    scores = evaluate(engine, source)
+    assert scores.mean_iu == pytest.approx(float(metric.compute()))
+    assert scores.names == CLASSES.names
+    assert len(np.unique(scores.confusion.sum(0))) > 1  # it predicts more than one class
+
+
+def test_progress_and_each():
+    source, seen, done = Photos(), [], []
+    scores = evaluate(
+        make_engine(), source, progress=lambda a, b: done.append((a, b)),
+        each=lambda sample, prediction, matrix: seen.append((sample.name, prediction, matrix)),
+    )  # fmt: skip
+    assert done == [(1, 3), (2, 3), (3, 3)]
+    assert [name for name, _, _ in seen] == source.names
+    assert all(p.shape == s.mask.shape for (_, p, _), s in zip(seen, source.samples, strict=True))
+    assert np.array_equal(sum(matrix for _, _, matrix in seen), scores.confusion)
+
+
+def test_opens_what_is_named():
+    classes = open_source("shapes:32x40:n=8", "val").classes
+    scores = evaluate(make_engine(len(classes)), "shapes:32x40:n=8", split="val")
+    assert scores.names == classes.names
+
+
+def test_other_class_count_is_refused():
+    with pytest.raises(UserError, match="scores 4 classes, the data has 3"):
+        evaluate(make_engine(4), Photos())
+
+
+def test_photo_without_mask_is_named():
+    source = Photos()
+    source.samples[1] = Sample("lonely", source.samples[1].image, None)
+    with pytest.raises(UserError, match="lonely: has no mask"):
+        evaluate(make_engine(), source)
