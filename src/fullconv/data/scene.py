@@ -18,9 +18,15 @@ KINDS = tuple(OUTLINES)
 
 # What each kind tends to look like: hue (0..1) and texture. Only a tendency, so that colour alone
 # does not tell the kind: see STRAY.
-HUE = {"disc": 0.02, "box": 0.6, "triangle": 0.36, "star": 0.13, "ring": 0.82}
-TEXTURE = {"disc": "dots", "box": "checks", "triangle": "stripes", "star": "plain", "ring": "bands"}
-STRAY = 0.25  # chance that a colour or a texture is drawn without regard to the kind
+HUE = {"disc": 0.0, "box": 0.6, "triangle": 0.36, "star": 0.15, "ring": 0.82}
+TEXTURE = {
+    "disc": "dots",
+    "box": "checks",
+    "triangle": "stripes",
+    "star": "speckle",
+    "ring": "bands",
+}
+STRAY = 0.12  # chance that a colour or a texture is drawn without regard to the kind
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,7 @@ def scene(height: int, width: int, rng: np.random.Generator) -> tuple[Image, Mas
     owner = np.zeros((height, width), np.uint8)  # which object is seen, counted from 1
     value = np.zeros((height, width), np.uint8)
     light = rng.uniform(0, 2 * math.pi)
-    for number in range(1, int(rng.integers(4, 10))):
-        thing = _thing(height, width, rng)
+    for number, thing in enumerate(_things(height, width, rng), 1):
         seen, window = _draw(canvas, thing, light, rng)
         owner[window][seen] = number
         value[window][seen] = 1 + KINDS.index(thing.kind)
@@ -77,14 +82,28 @@ def _color(hue: float, saturation: float, rng: np.random.Generator) -> Field:
     return np.array(rgb, np.float32)[:, None, None]
 
 
+def _things(height: int, width: int, rng: np.random.Generator) -> list[Thing]:
+    """Three to seven objects; each may overlap earlier ones but seldom hides them."""
+    placed: list[Thing] = []
+    for _ in range(int(rng.integers(3, 8))):
+        tries = [_thing(height, width, rng) for _ in range(3)]
+        placed.append(next((t for t in tries if _is_free(t, placed)), tries[-1]))
+    return placed
+
+
 def _thing(height: int, width: int, rng: np.random.Generator) -> Thing:
     return Thing(
         kind=KINDS[int(rng.integers(len(KINDS)))],
-        y=rng.uniform(0.03, 0.97) * height,
-        x=rng.uniform(0.03, 0.97) * width,
-        radius=rng.uniform(0.12, 0.27) * min(height, width),
-        angle=rng.uniform(0, 2 * np.pi),
+        y=rng.uniform(0.06, 0.94) * height,
+        x=rng.uniform(0.06, 0.94) * width,
+        radius=rng.uniform(0.13, 0.28) * min(height, width),
+        angle=rng.uniform(0, 2 * math.pi),
     )
+
+
+def _is_free(thing: Thing, placed: list[Thing]) -> bool:
+    gaps = (math.hypot(thing.y - t.y, thing.x - t.x) / (thing.radius + t.radius) for t in placed)
+    return all(gap > 0.7 for gap in gaps)
 
 
 def _draw(
