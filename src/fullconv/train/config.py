@@ -1,0 +1,278 @@
+"""All that decides a run: validated at once, saved with the run, overridable key by key."""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from fullconv.data import Augmentation
+from fullconv.errors import UserError
+from fullconv.nets import NetSpec
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class Section(BaseModel):
+    """A part of the config: frozen, and a misspelt key is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(Section):
+    """What is trained on; ``split`` and ``val`` name splits of ``path`` (or `shapes`)."""
+
+    path: str = ""
+    split: str = "train"
+    val: str = "val"
+    classes: str | None = None
+    workers: int | None = Field(None, ge=0)
+    check: bool = True
+
+
+class Net(Section):
+    """The net, and the checkpoint that it starts from (``weights``: a file or a run folder)."""
+
+    name: str = "fcn8s-resnet18"
+    padding: Literal["same", "paper"] = "same"
+    width: float = Field(1.0, gt=0, le=8)
+    dropout: float | None = Field(None, ge=0, lt=1)
+    learn_upsampling: bool = False
+    weights: str | None = None
+    freeze_backbone: bool = False
+
+
+class Length(Section):
+    """How long, and how often to look. ``epochs`` counts passes through the data, ``steps`` updates.
+
+    One step takes ``batch`` x ``accumulate`` photos. 0 for ``validate_every`` means ten times a run.
+    """
+
+    steps: int | None = Field(None, ge=1)
+    epochs: float | None = Field(None, gt=0)
+    batch: int = Field(8, ge=1)
+    accumulate: int = Field(1, ge=1)
+    validate_every: int = Field(0, ge=0)
+    log_every: int = Field(20, ge=1)
+    save_minutes: float = Field(5.0, ge=0)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either steps or epochs, not both and not neither")
+        return self
+
+
+class Optimiser(Section):
+    """The update. The bias rate is ``rate`` x ``bias_rate``; biases and norms never decay."""
+
+    kind: Literal["sgd", "adamw"] = "adamw"
+    rate: float = Field(1e-3, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(0.05, ge=0)
+    bias_rate: float = Field(1.0, gt=0)
+    schedule: Literal["fixed", "poly"] = "poly"
+    power: float = Field(0.9, gt=0)
+    warmup: int = Field(100, ge=0)
+    clip: float | None = Field(None, gt=0)
+    ema: float | None = Field(None, gt=0, lt=1)
+
+
+class Loss(Section):
+    """Cross-entropy over the labelled pixels: their mean, or their sum as in the heavy form."""
+
+    reduction: Literal["mean", "sum"] = "mean"
+    class_weights: Literal["none", "median-frequency", "softened"] | tuple[float, ...] = "none"
+
+
+class Augment(Section):
+    """Random changes of the training photos; see `fullconv.data.Augmentation`."""
+
+    crop: tuple[int, int] | None = None
+    scale: tuple[float, float] = (1.0, 1.0)
+    mirror: bool = False
+    rotate: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    mask_resize: Literal["nearest", "majority"] = "nearest"
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        self.build()
+        return self
+
+    def build(self) -> Augmentation:
+        """The augmentation of these values."""
+        try:
+            return Augmentation(**self.model_dump())
+        except UserError as error:
+            raise ValueError(str(error)) from error
+
+
+class Machine(Section):
+    """Where and how it computes. ``devices`` and ``nodes`` go to Lightning Fabric."""
+
+    device: str = "auto"
+    devices: int = Field(1, ge=1)
+    nodes: int = Field(1, ge=1)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    channels_last: bool = True
+
+
+class Config(Section):
+    """A run is a pure function of the data and of this."""
+
+    recipe: str = "default"
+    seed: int = Field(0, ge=0)
+    stages: tuple[int, ...] = ()
+    stage_rates: tuple[float, ...] = ()
+    data: Data = Data()
+    net: Net = Net()
+    length: Length = Length(steps=2000)
+    optimiser: Optimiser = Optimiser()
+    loss: Loss = Loss()
+    augment: Augment = Augment()
+    machine: Machine = Machine()
+
+    @field_validator("stages")
+    @classmethod
+    def _descending(cls, stages: tuple[int, ...]) -> tuple[int, ...]:
+        if any(s not in (32, 16, 8, 4) for s in stages) or list(stages) != sorted(
+            set(stages), reverse=True
+        ):
+            raise ValueError("stages are strides from coarse to fine, as 32,16,8")
+        return stages
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.stage_rates and len(self.stage_rates) != len(self.stages):
+            raise ValueError("stage_rates needs one factor for each of stages")
+        try:
+            NetSpec(self.net.name, 2)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def spec(self, classes: int) -> NetSpec:
+        """The net's spec for so many classes."""
+        n = self.net
+        return NetSpec(
+            name=n.name,
+            classes=classes,
+            padding=n.padding,
+            width=n.width,
+            dropout=n.dropout,
+            learn_upsampling=n.learn_upsampling,
+        )
+
+    def to_toml(self) -> str:
+        """The whole config as TOML; keys that are not set are left out."""
+        return tomli_w.dumps(_plain(self.model_dump(exclude_none=True)))
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, for TOML."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with fullconv."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+def recipe_text(name: str) -> str:
+    """The recipe's file: its head says paper, command, cost and expected score."""
+    path = RECIPES / f"{name}.toml"
+    if name not in recipe_names():
+        near = difflib.get_close_matches(name, recipe_names(), n=3, cutoff=0.3)
+        hint = f"did you mean {', '.join(near)}" if near else f"there are {', '.join(recipe_names())}"
+        raise UserError(f"no recipe is called {name!r}: {hint}")
+    return path.read_text(encoding="utf-8")
+
+
+def make_config(recipe: str = "default", overrides: Mapping[str, Any] | None = None) -> Config:
+    """A recipe with some keys changed: ``{"optimiser.rate": 0.01, "seed": 1}``.
+
+    Values may be text, as typed on a command line. ``steps`` replaces ``epochs`` and the reverse.
+    Raises UserError with all faults at once.
+    """
+    values = tomllib.loads(recipe_text(recipe)) | {"recipe": recipe}
+    return _validated(_changed(values, overrides or {}), f"recipe {recipe}")
+
+
+def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
+    """The config of a run (``config.toml``); UserError when missing or faulty."""
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; is this the folder of a run?") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"{path}: is no readable TOML ({error})") from error
+    return _validated(_changed(values, overrides or {}), str(path))
+
+
+def _changed(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    for key, value in overrides.items():
+        *sections, last = key.split(".")
+        place = values
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise UserError(f"{key}: {section!r} is no section of the config")
+        place[last] = _typed(value) if isinstance(value, str) else value
+        other = {"steps": "epochs", "epochs": "steps"}.get(last)
+        if sections == ["length"] and other and other not in {k.split(".")[-1] for k in overrides}:
+            place.pop(other, None)
+    return values
+
+
+def _typed(text: str) -> Any:
+    """What a typed value means: TOML where it is that, `none` as unset, else the text itself."""
+    if text.lower() == "none":
+        return None
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _validated(values: dict[str, Any], source: str) -> Config:
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(_fault(e) for e in error.errors())
+        raise UserError(f"{source}: {faults}") from None
+
+
+def _fault(error: Mapping[str, Any]) -> str:
+    where = [str(part) for part in error["loc"]]
+    if error["type"] == "extra_forbidden":
+        return f"{'.'.join(where)}: no such key{_near(where)}"
+    name = ".".join(where)
+    message = error["msg"].removeprefix("Value error, ")
+    given = f" (it is {error['input']!r})" if not isinstance(error["input"], dict) else ""
+    return f"{name}: {message}{given}" if name else message
+
+
+def _near(where: list[str]) -> str:
+    close = difflib.get_close_matches(".".join(where), list(keys()), n=1, cutoff=0.5)
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterable[str]:
+    """Every key of the config in dotted form."""
+    for name, info in model.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from keys(kind, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"

@@ -1,0 +1,87 @@
+"""What a run will need of memory, said before the start, and which option lowers it."""
+
+import resource
+import sys
+from dataclasses import dataclass
+
+import torch
+
+from fullconv.nets import NetSpec
+from fullconv.nets.cost import costs, meta_net, total
+from fullconv.train.config import Config
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes by use. ``activations`` counts what all layers put out, kept for the way back."""
+
+    weights: int
+    optimiser: int
+    activations: int
+    head: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.optimiser + self.activations + self.head
+
+
+def estimate(config: Config, spec: NetSpec, size: tuple[int, int]) -> Estimate:
+    """Memory of a training step on photos of ``size`` (H, W), from the layers' real shapes.
+
+    Weights and their gradients (and the averaged weights), the optimiser's buffers, the outputs of
+    all layers (half as large in bf16), and the full-size scores with their loss and gradient.
+    """
+    net = meta_net(spec)
+    parameters = sum(p.numel() for p in net.parameters()) * 4
+    copies = 2 + (config.optimiser.ema is not None)
+    buffers = 2 if config.optimiser.kind == "adamw" else int(config.optimiser.momentum > 0)
+    share = 0.5 if config.machine.precision == "bf16" else 1.0
+    found = total(costs(net, *size), "backbone").activation_bytes
+    pixels = size[0] * size[1] * config.length.batch
+    return Estimate(
+        weights=parameters * copies,
+        optimiser=parameters * buffers,
+        activations=int(found * config.length.batch * share),
+        head=int(pixels * spec.classes * 4 * (2 + share * 2)),
+    )
+
+
+def advice(config: Config) -> str:
+    """The next options to turn, best first, in one sentence."""
+    found = []
+    if config.machine.precision == "fp32":
+        found.append("machine.precision=bf16")
+    if config.length.batch > 1:
+        half = config.length.batch // 2
+        twice = config.length.accumulate * 2
+        found.append(f"length.batch={half} with length.accumulate={twice} (the same update)")
+    if config.augment.crop is None:
+        found.append("augment.crop=[256, 256]")
+    else:
+        found.append(f"a crop below {config.augment.crop[0]}x{config.augment.crop[1]}")
+    if config.net.padding == "paper":
+        found.append("net.padding=same")
+    if config.optimiser.kind == "adamw":
+        found.append("optimiser.kind=sgd")
+    return "to lower it: " + ", then ".join([*found[:3], "a smaller net (net.width=0.5)"])
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Torch raises a class of its own on a GPU, and a plain RuntimeError on a CPU."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "can't allocate memory" in text or "not enough memory" in text
+    )
+
+
+def peak_mib(device: torch.device) -> int:
+    """The most memory in use so far, MiB: of the GPU, or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) // MIB
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used // MIB if sys.platform == "darwin" else used // 1024

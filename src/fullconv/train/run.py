@@ -1,0 +1,101 @@
+"""The folder of a run: its files, its log, its sample sheets."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from fullconv.classes import ClassSet
+from fullconv.errors import UserError
+from fullconv.files import write_atomically
+from fullconv.metrics import Scores
+from fullconv.pictures import sheet
+from fullconv.train.config import Config
+
+COLUMNS = (
+    "step",
+    "epoch",
+    "rate",
+    "loss",
+    "loss_per_pixel",
+    "val_pixel_accuracy",
+    "val_mean_accuracy",
+    "val_mean_iu",
+    "val_fw_iu",
+)
+TIMING = ("step", "seconds", "images_per_second", "data_wait", "memory_mib")
+
+
+class Table:
+    """A CSV file that grows by rows and can be cut back to a length."""
+
+    def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
+        self.path, self.columns = path, columns
+
+    def start(self, length: int = 0) -> None:
+        """Begin anew, or go on behind the first ``length`` bytes."""
+        if length and self.path.is_file():
+            with self.path.open("r+b") as file:
+                file.truncate(length)
+        else:
+            self.path.write_text(",".join(self.columns) + "\n", encoding="utf-8")
+
+    def add(self, row: dict[str, Any]) -> int:
+        """Append a row (missing values stay empty); the file's length in bytes."""
+        texts = [_text(row.get(name)) for name in self.columns]
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(",".join(texts) + "\n")
+            return file.tell()
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+class Run:
+    """Paths and writers of one run folder (DESIGN section 8)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = Table(folder / "log.csv", COLUMNS)
+        self.timing = Table(folder / "timing.csv", TIMING)
+
+    @property
+    def config(self) -> Path:
+        """The file with everything that decides the run."""
+        return self.folder / "config.toml"
+
+    @property
+    def model(self) -> Path:
+        """The best checkpoint so far."""
+        return self.folder / "model.safetensors"
+
+    def create(self, config: Config, overwrite: bool) -> None:
+        """Make the folder with its config; UserError when there is a run in it already."""
+        if self.folder.exists() and any(self.folder.iterdir()):
+            if not self.config.is_file():
+                raise UserError(f"{self.folder}: is not empty and no run; name a new folder")
+            if not overwrite:
+                raise UserError(
+                    f"{self.folder}: holds a run already; go on with --resume, replace it with "
+                    "--overwrite, or name another folder"
+                )
+            shutil.rmtree(self.folder)
+        write_atomically(self.config, config.to_toml())
+
+    def write_scores(self, scores: Scores, step: int) -> None:
+        """The scores of the best checkpoint, as JSON."""
+        write_atomically(
+            self.folder / "scores.json", json.dumps({"step": step, **scores.to_dict()}, indent=1)
+        )
+
+    def write_samples(self, rows: list, classes: ClassSet, step: int) -> None:
+        """A sheet of photo, truth and prediction: ``samples/STEP.jpg``."""
+        file = io.BytesIO()
+        Image.fromarray(sheet(rows, classes)).save(file, "JPEG", quality=88)
+        write_atomically(self.folder / "samples" / f"{step:07d}.jpg", file.getvalue())

@@ -1,0 +1,104 @@
+"""The complete state of a training in one safetensors file, for a resume that is exact.
+
+Order of the data, augmentation and dropout follow from the seed and the step, so there is no
+random state to keep: weights, averaged weights, the optimiser's buffers, and a few numbers.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from fullconv.errors import UserError
+from fullconv.files import write_atomically
+from fullconv.weights.checkpoint import FORMAT, KEY, check_fit, read
+
+FILE = Path("resume") / "state.safetensors"
+
+
+@dataclass
+class Progress:
+    """The numbers of a run. ``step`` is the count of finished steps; sums are since the last row."""
+
+    step: int = 0
+    best: float = -1.0
+    start: float | None = None
+    log_bytes: int = 0
+    loss_sum: float = 0.0
+    plain_sum: float = 0.0
+    summed_steps: int = 0
+    seen_warnings: list[str] = field(default_factory=list)
+
+
+def save_state(
+    run: Path,
+    net: torch.nn.Module,
+    averaged: torch.nn.Module | None,
+    optimiser: torch.optim.Optimizer,
+    progress: Progress,
+) -> None:
+    """Write the state of a run, whole or not at all."""
+    tensors = {f"net.{name}": t for name, t in net.state_dict().items()}
+    if averaged is not None:
+        tensors |= {f"averaged.{name}": t for name, t in averaged.state_dict().items()}
+    tensors |= _buffers(optimiser)
+    header = {"format": FORMAT, "kind": "training state", "progress": asdict(progress)}
+    here = {name: t.detach().to("cpu").contiguous() for name, t in tensors.items()}
+    write_atomically(run / FILE, to_bytes(here, {KEY: json.dumps(header)}))
+
+
+def load_state(
+    run: Path,
+    net: torch.nn.Module,
+    averaged: torch.nn.Module | None,
+    optimiser: torch.optim.Optimizer,
+) -> Progress | None:
+    """Put the saved state back; None when the run was killed before it saved any.
+
+    Raises UserError when the file does not belong to this run's config.
+    """
+    path = run / FILE
+    if not path.is_file():
+        return None
+    header, tensors = read(path)
+    _restore(path, net, _part(tensors, "net."))
+    if averaged is not None:
+        _restore(path, averaged, _part(tensors, "averaged."))
+    _restore_buffers(optimiser, _part(tensors, "optimiser."))
+    try:
+        return Progress(**header["progress"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path}: is no training state of this version ({error})") from error
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _restore(path: Path, module: torch.nn.Module, tensors: dict[str, Tensor]) -> None:
+    check_fit(path, module.state_dict(), tensors)
+    module.load_state_dict(tensors)
+
+
+def _buffers(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Buffers by parameter number and name: ``optimiser.12.exp_avg``."""
+    state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
+    return {
+        f"optimiser.{number}.{name}": value
+        for number, values in state.items()
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _restore_buffers(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        number, name = key.split(".", 1)
+        state.setdefault(int(number), {})[name] = tensor
+    whole = optimiser.state_dict()
+    optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})

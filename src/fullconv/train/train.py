@@ -1,0 +1,243 @@
+"""From a config to a finished run: check, say what will happen, train, in stages where asked."""
+
+import shutil
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from rich.progress import Progress as Bar
+
+from fullconv.data import Fault, Source, available_splits, check, open_source
+from fullconv.data.statistics import class_pixels, class_weights
+from fullconv.errors import UserError
+from fullconv.nets import FCN, Preprocessing, build
+from fullconv.nets.spec import BACKBONES
+from fullconv.report import write_report
+from fullconv.train.config import Config, make_config, read_config
+from fullconv.train.loop import Training, mixed, steps_of
+from fullconv.train.loss import Criterion, make_criterion
+from fullconv.train.memory import MIB, advice, estimate, is_out_of_memory
+from fullconv.train.optimiser import freeze
+from fullconv.train.run import Run
+from fullconv.train.screen import Screen
+from fullconv.weights import load, start_from
+
+SHOWN = 20  # faults of the data on screen
+
+
+def train(
+    data: str | Path | None = None,
+    out: str | Path = "runs/run",
+    *,
+    recipe: str = "default",
+    overrides: Mapping[str, Any] | None = None,
+    config: Config | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """Train a net; the folder of the run.
+
+    ``data`` is what `fullconv.data.open_source` opens; ``overrides`` change keys of the recipe, as
+    ``{"net.name": "fcn8s-vgg16", "length.epochs": 50}``; a whole ``config`` replaces both.
+    ``resume`` goes on with the run in ``out`` (only how long it is may be changed then).
+    Raises UserError for faults of the config or the data, before the first step.
+    """
+    out = Path(out)
+    given = dict(overrides or {})
+    if data is not None:
+        given["data.path"] = str(data)
+    if resume:
+        config = read_config(out / "config.toml", given)
+    elif config is None:
+        config = make_config(recipe, given)
+    if not config.data.path:
+        raise UserError("no data is named: give a folder, or 'shapes'")
+    if config.stages:
+        return _train_stages(config, out, resume, overwrite, quiet)
+    return _train_one(config, out, resume, overwrite, quiet)
+
+
+def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quiet: bool) -> Path:
+    """One run for each stride of ``stages``, each starting from the one before.
+
+    The stages lie in ``out/stage-32s`` and so on; ``out`` has the last one's model.
+    """
+    run = Run(out)
+    if not resume:
+        run.create(config, overwrite)
+    backbone = config.net.name.split("-", 1)[1]
+    weights, folder = config.net.weights, out
+    for number, stride in enumerate(config.stages):
+        folder = out / f"stage-{stride}s"
+        factor = config.stage_rates[number] if config.stage_rates else 1.0
+        stage = config.model_copy(
+            update={
+                "stages": (),
+                "stage_rates": (),
+                "net": config.net.model_copy(
+                    update={"name": f"fcn{stride}s-{backbone}", "weights": weights}
+                ),
+                "optimiser": config.optimiser.model_copy(
+                    update={"rate": config.optimiser.rate * factor}
+                ),
+            }
+        )
+        begun = resume and Run(folder).config.is_file()
+        _train_one(stage, folder, begun, False, quiet)
+        weights = str(folder)
+    for name in ("model.safetensors", "scores.json"):
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, out / name)
+    return out
+
+
+def _train_one(config: Config, out: Path, resume: bool, overwrite: bool, quiet: bool) -> Path:
+    fabric = _fabric(config)
+    run, screen = Run(out), Screen(quiet or not fabric.is_global_zero)
+    source, val = _open(config, screen)
+    if config.data.check and not resume:
+        _check_data(source, val, screen)
+    net, preprocessing = _net(config, source, screen)
+    _say_plan(config, net, source, fabric, screen)
+    if fabric.is_global_zero and not resume:
+        run.create(config, overwrite)
+    fabric.barrier()
+    criterion = _criterion(config, source, fabric, screen)
+    try:
+        training = Training(
+            run, config, fabric, net, preprocessing, source, val, criterion, screen
+        )
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(f"the net does not fit into memory; {advice(config)}") from error
+    if resume:
+        training.resume()
+        screen.say(f"going on at step {training.progress.step} of {training.steps}")
+    with screen:
+        training.fit()
+    if fabric.is_global_zero:
+        page = write_report(out)
+        screen.say(f"done: {run.model} and {page}")
+        screen.say(f"next: fullconv predict {out} PHOTO --out pictures/")
+    return out
+
+
+def _fabric(config: Config) -> Fabric:
+    machine = config.machine
+    # Its hints are about things decided here.
+    warnings.filterwarnings("ignore", module="lightning_fabric")
+    device, _, index = machine.device.partition(":")
+    fabric = Fabric(
+        accelerator={"auto": "auto", "cpu": "cpu"}.get(device, device),
+        devices=[int(index)] if index else machine.devices,
+        num_nodes=machine.nodes,
+        precision="bf16-mixed" if machine.precision == "bf16" else "32-true",
+    )
+    fabric.launch()
+    return fabric
+
+
+def _open(config: Config, screen: Screen) -> tuple[Source, Source | None]:
+    data = config.data
+    classes = None if data.classes is None else Path(data.classes)
+    source = open_source(data.path, data.split, classes)
+    if data.val in available_splits(data.path):
+        return source, open_source(data.path, data.val, classes)
+    screen.say(
+        f"warning: there is no split {data.val!r} to validate on; the last weights will be kept, "
+        "and no score will tell whether they are good",
+        "yellow",
+    )
+    return source, None
+
+
+def _check_data(source: Source, val: Source | None, screen: Screen) -> None:
+    """Read all of the data once; UserError when anything in it cannot be used."""
+    splits = {source.split: source} | ({val.split: val} if val else {})
+    with Bar(console=screen.console, transient=True) as bar:
+        task = bar.add_task("checking the data", total=None)
+        faults = check(splits, lambda done, total: bar.update(task, completed=done, total=total))
+    photos = ", ".join(f"{len(s)} {name}" for name, s in splits.items())
+    screen.say(f"data: {photos} photos, {len(source.classes)} classes, {len(faults)} faults")
+    for fault in faults[:SHOWN]:
+        screen.say(f"{fault.severity}: {fault}", _style(fault))
+    if len(faults) > SHOWN:
+        screen.say(f"... and {len(faults) - SHOWN} more: fullconv check lists them all")
+    errors = [fault for fault in faults if fault.severity == "error"]
+    if errors:
+        more = f" (and {len(errors) - 1} more errors)" if len(errors) > 1 else ""
+        raise UserError(f"the data cannot be used: {errors[0]}{more}")
+
+
+def _style(fault: Fault) -> str:
+    return "red" if fault.severity == "error" else "yellow"
+
+
+def _net(config: Config, source: Source, screen: Screen) -> tuple[FCN, Preprocessing]:
+    """The net at its start; what loaded and what begins fresh is said."""
+    torch.manual_seed(mixed(config.seed, 0, 0))
+    spec = config.spec(len(source.classes))
+    net = build(spec)
+    preprocessing = BACKBONES[spec.backbone].preprocessing
+    if config.net.weights is None:
+        screen.say("weights: all layers start at random (He), scores at zero, nothing is loaded")
+        if config.net.freeze_backbone:
+            raise UserError(
+                "net.freeze_backbone would keep random weights: name net.weights to start from"
+            )
+    else:
+        report = start_from(net, config.net.weights, source.classes)
+        preprocessing = load(config.net.weights).preprocessing
+        for line in report.lines():
+            screen.say(f"weights: {line}")
+    if config.net.freeze_backbone:
+        freeze(net)
+        screen.say("weights: the backbone stays as it is")
+    return net, preprocessing
+
+
+def _say_plan(
+    config: Config, net: FCN, source: Source, fabric: Fabric, screen: Screen
+) -> None:
+    """What will be trained, for how long, and the memory it will need."""
+    length, size = config.length, config.augment.crop
+    if size is None:
+        height, width = source[0].image.shape[:2]
+        size = (height, width)
+    need = estimate(config, net.spec, size)
+    steps = steps_of(config, len(source), fabric.world_size)
+    photos = length.batch * length.accumulate * fabric.world_size
+    millions = sum(p.numel() for p in net.parameters()) / 1e6
+    screen.say(
+        f"net: {net.spec.name}, {millions:.1f} M parameters, padding {net.spec.padding}; "
+        f"{config.machine.precision} on {fabric.device}"
+    )
+    screen.say(
+        f"plan: {steps} steps of {photos} photos ({steps * photos / len(source):.1f} epochs), "
+        f"{size[0]}x{size[1]} pixels"
+    )
+    screen.say(
+        f"memory: about {need.total // MIB} MiB (weights {need.weights // MIB}, optimiser "
+        f"{need.optimiser // MIB}, activations {need.activations // MIB}, scores "
+        f"{need.head // MIB}); {advice(config)}"
+    )
+
+
+def _criterion(config: Config, source: Source, fabric: Fabric, screen: Screen) -> Criterion:
+    wanted, classes = config.loss.class_weights, source.classes
+    weights = None
+    if isinstance(wanted, tuple):
+        if len(wanted) != len(classes):
+            raise UserError(f"loss.class_weights: {len(wanted)} values for {len(classes)} classes")
+        weights = torch.tensor(wanted, dtype=torch.float32)
+    elif wanted != "none":
+        weights = torch.from_numpy(class_weights(class_pixels(source, most=500), wanted))
+    if weights is not None:
+        pairs = zip(classes.names, weights.tolist(), strict=True)
+        screen.say("class weights: " + ", ".join(f"{name} {w:.2f}" for name, w in pairs))
+    return make_criterion(config.loss, weights, classes.ignore, fabric.device)
