@@ -5,7 +5,7 @@ What a command needs is imported inside it, so that ``--help`` answers at once.
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -39,7 +39,10 @@ app = typer.Typer(
 
 Run = Annotated[Path, typer.Argument(help="Run folder, or a model.safetensors.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
-Precision = Annotated[str, typer.Option(help="fp32, or bf16: faster, nearly as exact.")]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16"],
+    typer.Option(help="bf16 is faster where the hardware has it, and nearly as exact."),
+]
 
 
 def main() -> None:
@@ -98,7 +101,7 @@ def train(
     seed: Annotated[int | None, typer.Option(min=0, help="Decides order and chance.")] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes that read data.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, ...")] = None,
-    precision: Annotated[str | None, typer.Option(help="fp32 or bf16.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
     classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out where it stopped.")
@@ -189,7 +192,7 @@ def evaluate(
     from fullconv.report import trained_on, write_scores
     from fullconv.weights import load
 
-    engine = TorchEngine(load(run), device, _precision(precision))
+    engine = TorchEngine(load(run), device, precision)
     source = open_source(data or trained_on(run), split, classes)
     with screen.progress(f"scoring {split}") as progress:
         scores = evaluate(engine, source, progress=progress)
@@ -234,7 +237,7 @@ def predict(
     from fullconv.predict import Predictor, find_inputs, predict_each
 
     photos = find_inputs(inputs, out)
-    predictor = Predictor(run, device, _precision(precision))
+    predictor = Predictor(run, device, precision)
     faults = 0
     with screen.progress("predicting") as progress:
         results = predict_each(predictor, photos, overlay=overlay, scores=scores, alpha=alpha)
@@ -398,9 +401,3 @@ def _change(text: str) -> tuple[str, str]:
     if not sign or not key.strip():
         raise UserError(f"--set {text!r} is not KEY=VALUE, as optimiser.rate=0.01")
     return key.strip(), value.strip()
-
-
-def _precision(text: str) -> Any:
-    if text not in ("fp32", "bf16"):
-        raise UserError(f"precision {text!r} is unknown: use fp32 or bf16")
-    return text

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fullconv.device import Precision, is_out_of_memory, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
 
 if TYPE_CHECKING:
     from fullconv.weights import Checkpoint
 
-Precision = Literal["fp32", "bf16"]
 Image = npt.NDArray[np.uint8]
 """uint8 RGB, (H, W, 3)."""
 
@@ -41,9 +41,9 @@ class TorchEngine:
     """Runs an FCN by torch, one photo at a time, at the photo's own size.
 
     ``source`` is a Checkpoint or ``(net, preprocessing)``. ``device`` is 'auto' (a GPU if there is
-    one), 'cpu', 'cuda', 'cuda:1', 'mps'; ``precision`` 'fp32', or 'bf16', in which the layers
-    compute in bfloat16. The net is moved to the device and put in evaluation mode, not copied: a
-    training that shares it calls ``net.train()`` afterwards.
+    one), 'cpu', 'cuda', 'cuda:1', 'mps'; ``precision`` as `fullconv.device.Precision`. The net is
+    moved to the device and put in evaluation mode, not copied: a training that shares it calls
+    ``net.train()`` afterwards.
     """
 
     def __init__(
@@ -52,13 +52,11 @@ class TorchEngine:
         device: str | torch.device = "auto",
         precision: Precision = "fp32",
     ) -> None:
-        if precision not in ("fp32", "bf16"):
-            raise UserError(f"precision {precision!r} is unknown: use fp32 or bf16")
         net, self.preprocessing = (
             source if isinstance(source, tuple) else (source.net, source.preprocessing)
         )
         self.device = pick_device(device)
-        self.precision = precision
+        self.precision = pick_precision(precision, self.device)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
 
     @property
@@ -99,7 +97,7 @@ class TorchEngine:
             with torch.inference_mode():
                 yield
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             height, width = image.shape[:2]
             raise UserError(
@@ -108,31 +106,9 @@ class TorchEngine:
             ) from error
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    text = str(error)
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        "can't allocate memory" in text or "not enough memory" in text
-    )
-
-
 def check_image(image: Image) -> None:
     """Raise UserError unless ``image`` is uint8 (H, W, 3) with at least one pixel."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise UserError(
             f"an image is a uint8 array (H, W, 3) in RGB, not {image.dtype} {image.shape}"
         )
-
-
-def pick_device(device: str | torch.device = "auto") -> torch.device:
-    """'auto' is the first GPU, else the CPU. UserError for a device that is not there."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        picked = torch.device(device)
-        torch.empty(0, device=picked)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(
-            f"device {str(device)!r} cannot be used here: use auto, cpu, or cuda where torch "
-            "finds a GPU"
-        ) from error
-    return picked

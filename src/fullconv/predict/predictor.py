@@ -13,8 +13,9 @@ from PIL import Image
 from fullconv import pictures
 from fullconv.classes import ClassSet
 from fullconv.data import read_photo
+from fullconv.device import Precision
 from fullconv.files import write_atomically
-from fullconv.predict.engine import Engine, Precision, TorchEngine
+from fullconv.predict.engine import Engine, TorchEngine
 
 RGB = npt.NDArray[np.uint8]
 Photo = str | Path | IO[bytes] | Image.Image | RGB

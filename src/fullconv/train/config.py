@@ -4,7 +4,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -29,7 +29,7 @@ class Data(Section):
     split: str = "train"
     val: str = "val"
     classes: str | None = None
-    workers: int | None = Field(None, ge=0)
+    workers: Annotated[int | None, Field(ge=0)] = None
     check: bool = True
 
 
@@ -38,26 +38,35 @@ class Net(Section):
 
     name: str = "fcn8s-resnet18"
     padding: Literal["same", "paper"] = "same"
-    width: float = Field(1.0, gt=0, le=8)
-    dropout: float | None = Field(None, ge=0, lt=1)
+    width: Annotated[float, Field(gt=0, le=8)] = 1.0
+    dropout: Annotated[float | None, Field(ge=0, lt=1)] = None
     learn_upsampling: bool = False
     weights: str | None = None
     freeze_backbone: bool = False
 
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            NetSpec(name, 2)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return name
+
 
 class Length(Section):
-    """How long, and how often to look. ``epochs`` counts passes through the data, ``steps`` updates.
+    """How long, and how often to look: ``epochs`` are passes through the data, ``steps`` updates.
 
-    One step takes ``batch`` x ``accumulate`` photos. 0 for ``validate_every`` means ten times a run.
+    One step takes ``batch`` x ``accumulate`` photos. ``validate_every`` 0 is ten times a run.
     """
 
-    steps: int | None = Field(None, ge=1)
-    epochs: float | None = Field(None, gt=0)
-    batch: int = Field(8, ge=1)
-    accumulate: int = Field(1, ge=1)
-    validate_every: int = Field(0, ge=0)
-    log_every: int = Field(20, ge=1)
-    save_minutes: float = Field(5.0, ge=0)
+    steps: Annotated[int | None, Field(ge=1)] = None
+    epochs: Annotated[float | None, Field(gt=0)] = None
+    batch: Annotated[int, Field(ge=1)] = 8
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    validate_every: Annotated[int, Field(ge=0)] = 0
+    log_every: Annotated[int, Field(ge=1)] = 20
+    save_minutes: Annotated[float, Field(ge=0)] = 5.0
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
@@ -70,15 +79,15 @@ class Optimiser(Section):
     """The update. The bias rate is ``rate`` x ``bias_rate``; biases and norms never decay."""
 
     kind: Literal["sgd", "adamw"] = "adamw"
-    rate: float = Field(1e-3, gt=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(0.05, ge=0)
-    bias_rate: float = Field(1.0, gt=0)
+    rate: Annotated[float, Field(gt=0)] = 1e-3
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    bias_rate: Annotated[float, Field(gt=0)] = 1.0
     schedule: Literal["fixed", "poly"] = "poly"
-    power: float = Field(0.9, gt=0)
-    warmup: int = Field(100, ge=0)
-    clip: float | None = Field(None, gt=0)
-    ema: float | None = Field(None, gt=0, lt=1)
+    power: Annotated[float, Field(gt=0)] = 0.9
+    warmup: Annotated[int, Field(ge=0)] = 100
+    clip: Annotated[float | None, Field(gt=0)] = None
+    ema: Annotated[float | None, Field(gt=0, lt=1)] = None
 
 
 class Loss(Section):
@@ -115,12 +124,16 @@ class Augment(Section):
 
 
 class Machine(Section):
-    """Where and how it computes. ``devices`` and ``nodes`` go to Lightning Fabric."""
+    """Where and how it computes. ``devices`` and ``nodes`` go to Lightning Fabric.
+
+    The precision ``auto`` is bf16 where the machine computes in it, else fp32; a run's config keeps
+    the one that was chosen.
+    """
 
     device: str = "auto"
-    devices: int = Field(1, ge=1)
-    nodes: int = Field(1, ge=1)
-    precision: Literal["fp32", "bf16"] = "fp32"
+    devices: Annotated[int, Field(ge=1)] = 1
+    nodes: Annotated[int, Field(ge=1)] = 1
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     channels_last: bool = True
 
 
@@ -128,7 +141,7 @@ class Config(Section):
     """A run is a pure function of the data and of this."""
 
     recipe: str = "default"
-    seed: int = Field(0, ge=0)
+    seed: Annotated[int, Field(ge=0)] = 0
     stages: tuple[int, ...] = ()
     stage_rates: tuple[float, ...] = ()
     data: Data = Data()
@@ -152,10 +165,6 @@ class Config(Section):
     def _fits(self) -> Self:
         if self.stage_rates and len(self.stage_rates) != len(self.stages):
             raise ValueError("stage_rates needs one factor for each of stages")
-        try:
-            NetSpec(self.net.name, 2)
-        except UserError as error:
-            raise ValueError(str(error)) from error
         return self
 
     def spec(self, classes: int) -> NetSpec:
@@ -192,7 +201,9 @@ def recipe_text(name: str) -> str:
     path = RECIPES / f"{name}.toml"
     if name not in recipe_names():
         near = difflib.get_close_matches(name, recipe_names(), n=3, cutoff=0.3)
-        hint = f"did you mean {', '.join(near)}" if near else f"there are {', '.join(recipe_names())}"
+        hint = (
+            f"did you mean {', '.join(near)}" if near else f"there are {', '.join(recipe_names())}"
+        )
         raise UserError(f"no recipe is called {name!r}: {hint}")
     return path.read_text(encoding="utf-8")
 

@@ -69,16 +69,6 @@ def advice(config: Config) -> str:
     return "to lower it: " + ", then ".join([*found[:3], "a smaller net (net.width=0.5)"])
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Torch raises a class of its own on a GPU, and a plain RuntimeError on a CPU."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "can't allocate memory" in text or "not enough memory" in text
-    )
-
-
 def peak_mib(device: torch.device) -> int:
     """The most memory in use so far, MiB: of the GPU, or of this process."""
     if device.type == "cuda":

@@ -26,7 +26,7 @@ def make_optimiser(net: FCN, config: Optimiser) -> torch.optim.Optimizer:
 
 
 def rate_at(step: int, steps: int, config: Optimiser) -> float:
-    """The rate of ``step`` (from 0): a linear warm-up times fixed, or ``(1 - step/steps)^power``."""
+    """The rate of ``step``, from 0: linear warm-up times 1 or ``(1 - step/steps)^power``."""
     warm = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
     if config.schedule == "fixed":
         return config.rate * warm

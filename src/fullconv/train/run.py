@@ -75,16 +75,24 @@ class Run:
         """The best checkpoint so far."""
         return self.folder / "model.safetensors"
 
+    def check_free(self, overwrite: bool) -> bool:
+        """True where there is nothing yet; UserError when what is there must not be replaced."""
+        if self.folder.is_file():
+            raise UserError(f"{self.folder}: is a file; name a folder for the run")
+        if not self.folder.exists() or not any(self.folder.iterdir()):
+            return True
+        if not self.config.is_file():
+            raise UserError(f"{self.folder}: is not empty and no run; name a new folder")
+        if not overwrite:
+            raise UserError(
+                f"{self.folder}: holds a run already; go on with --resume, replace it with "
+                "--overwrite, or name another folder"
+            )
+        return False
+
     def create(self, config: Config, overwrite: bool) -> None:
-        """Make the folder with its config; UserError when there is a run in it already."""
-        if self.folder.exists() and any(self.folder.iterdir()):
-            if not self.config.is_file():
-                raise UserError(f"{self.folder}: is not empty and no run; name a new folder")
-            if not overwrite:
-                raise UserError(
-                    f"{self.folder}: holds a run already; go on with --resume, replace it with "
-                    "--overwrite, or name another folder"
-                )
+        """Make the folder with its config; UserError as ``check_free``."""
+        if not self.check_free(overwrite):
             shutil.rmtree(self.folder)
         write_atomically(self.config, config.to_toml())
 

@@ -22,7 +22,7 @@ FILE = Path("resume") / "state.safetensors"
 
 @dataclass
 class Progress:
-    """The numbers of a run. ``step`` is the count of finished steps; sums are since the last row."""
+    """The numbers of a run. ``step`` counts finished steps; sums are since the last row."""
 
     step: int = 0
     best: float = -1.0

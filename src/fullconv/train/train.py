@@ -1,5 +1,6 @@
 """From a config to a finished run: check, say what will happen, train, in stages where asked."""
 
+import logging
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -12,17 +13,19 @@ from rich.progress import Progress as Bar
 
 from fullconv.data import Fault, Source, available_splits, check, open_source
 from fullconv.data.statistics import class_pixels, class_weights
+from fullconv.device import computes_bf16, is_out_of_memory, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing, build
 from fullconv.nets.spec import BACKBONES
 from fullconv.report import write_report
 from fullconv.train.config import Config, make_config, read_config
-from fullconv.train.loop import Training, mixed, steps_of
+from fullconv.train.loop import Training, steps_of
 from fullconv.train.loss import Criterion, make_criterion
-from fullconv.train.memory import MIB, advice, estimate, is_out_of_memory
+from fullconv.train.memory import MIB, advice, estimate
 from fullconv.train.optimiser import freeze
 from fullconv.train.run import Run
 from fullconv.train.screen import Screen
+from fullconv.train.update import Updater, mixed
 from fullconv.weights import load, start_from
 
 SHOWN = 20  # faults of the data on screen
@@ -56,6 +59,7 @@ def train(
         config = make_config(recipe, given)
     if not config.data.path:
         raise UserError("no data is named: give a folder, or 'shapes'")
+    config = _with_precision(config)
     if config.stages:
         return _train_stages(config, out, resume, overwrite, quiet)
     return _train_one(config, out, resume, overwrite, quiet)
@@ -98,6 +102,8 @@ def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quie
 def _train_one(config: Config, out: Path, resume: bool, overwrite: bool, quiet: bool) -> Path:
     fabric = _fabric(config)
     run, screen = Run(out), Screen(quiet or not fabric.is_global_zero)
+    if fabric.is_global_zero and not resume:
+        run.check_free(overwrite)
     source, val = _open(config, screen)
     if config.data.check and not resume:
         _check_data(source, val, screen)
@@ -107,17 +113,17 @@ def _train_one(config: Config, out: Path, resume: bool, overwrite: bool, quiet: 
         run.create(config, overwrite)
     fabric.barrier()
     criterion = _criterion(config, source, fabric, screen)
+    steps = steps_of(config, len(source), fabric.world_size)
     try:
-        training = Training(
-            run, config, fabric, net, preprocessing, source, val, criterion, screen
-        )
+        updater = Updater(config, fabric, net, preprocessing, criterion, steps)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         raise UserError(f"the net does not fit into memory; {advice(config)}") from error
+    training = Training(run, config, fabric, updater, source, val, screen)
     if resume:
         training.resume()
-        screen.say(f"going on at step {training.progress.step} of {training.steps}")
+        screen.say(f"going on at step {training.progress.step} of {steps}")
     with screen:
         training.fit()
     if fabric.is_global_zero:
@@ -127,10 +133,19 @@ def _train_one(config: Config, out: Path, resume: bool, overwrite: bool, quiet: 
     return out
 
 
+def _with_precision(config: Config) -> Config:
+    """With 'auto' replaced by what it means here, so that the saved config decides the run."""
+    precision = pick_precision(config.machine.precision, pick_device(config.machine.device))
+    machine = config.machine.model_copy(update={"precision": precision})
+    return config.model_copy(update={"machine": machine})
+
+
 def _fabric(config: Config) -> Fabric:
     machine = config.machine
     # Its hints are about things decided here.
     warnings.filterwarnings("ignore", module="lightning_fabric")
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     device, _, index = machine.device.partition(":")
     fabric = Fabric(
         accelerator={"auto": "auto", "cpu": "cpu"}.get(device, device),
@@ -201,14 +216,18 @@ def _net(config: Config, source: Source, screen: Screen) -> tuple[FCN, Preproces
     return net, preprocessing
 
 
-def _say_plan(
-    config: Config, net: FCN, source: Source, fabric: Fabric, screen: Screen
-) -> None:
+def _say_plan(config: Config, net: FCN, source: Source, fabric: Fabric, screen: Screen) -> None:
     """What will be trained, for how long, and the memory it will need."""
     length, size = config.length, config.augment.crop
     if size is None:
         height, width = source[0].image.shape[:2]
         size = (height, width)
+    if config.machine.precision == "bf16" and not computes_bf16(fabric.device):
+        screen.say(
+            f"warning: {fabric.device} has no bfloat16 and emulates it, about ten times slower "
+            "than fp32: leave machine.precision at auto",
+            "yellow",
+        )
     need = estimate(config, net.spec, size)
     steps = steps_of(config, len(source), fabric.world_size)
     photos = length.batch * length.accumulate * fabric.world_size

@@ -6,7 +6,7 @@ from fullconv.metrics import Scores
 
 
 class Watch:
-    """Says each thing once. ``said`` is kept in the run's state, so that a resume repeats nothing."""
+    """Says each thing once. ``said`` is kept in the run's state: a resume repeats nothing."""
 
     def __init__(self, classes: int, said: list[str], fine_tuned: bool) -> None:
         self.chance = log(classes) if classes > 1 else 0.0

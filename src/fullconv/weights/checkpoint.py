@@ -123,7 +123,9 @@ def check_fit(path: Path, wanted: dict[str, Tensor], found: dict[str, Tensor]) -
     if missing or unknown:
         what = f"has no {min(missing)}" if missing else f"has an unknown {min(unknown)}"
         count = len(missing) + len(unknown)
-        raise UserError(f"{path}: does not fit its net, {what} ({count} names differ); copy it again")
+        raise UserError(
+            f"{path}: does not fit its net, {what} ({count} names differ); copy it again"
+        )
     for name, tensor in wanted.items():
         if tensor.shape != found[name].shape:
             raise UserError(

@@ -1,0 +1,60 @@
+"""Where a net runs: the device, the precision that is fast there, and memory running out."""
+
+from typing import Literal
+
+import torch
+
+from fullconv.errors import UserError
+
+Precision = Literal["auto", "fp32", "bf16"]
+"""'bf16': layers compute in bfloat16; 'auto': bf16 where the hardware computes in it, else fp32."""
+
+
+def pick_device(device: str | torch.device = "auto") -> torch.device:
+    """'auto' is the first GPU, else the CPU. UserError for a device that is not there."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        picked = torch.device(device)
+        torch.empty(0, device=picked)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(
+            f"device {str(device)!r} cannot be used here: use auto, cpu, or cuda where torch "
+            "finds a GPU"
+        ) from error
+    return picked
+
+
+def pick_precision(precision: str, device: torch.device) -> Literal["fp32", "bf16"]:
+    """The precision that is meant on ``device``; UserError for an unknown one."""
+    if precision == "auto":
+        return "bf16" if computes_bf16(device) else "fp32"
+    if precision in ("fp32", "bf16"):
+        return precision
+    raise UserError(f"precision {precision!r} is unknown: use auto, fp32 or bf16")
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """True when the hardware multiplies in bfloat16.
+
+    Elsewhere torch emulates it, correctly but about ten times slower than fp32 (measured on a CPU
+    with AVX2 only: docs/results.md).
+    """
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    if torch.backends.cpu.get_cpu_capability().startswith("AVX"):
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()  # ARM
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Torch raises a class of its own on a GPU, and a plain RuntimeError on a CPU."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and (
+        "can't allocate memory" in text or "not enough memory" in text
+    )

@@ -1,0 +1,50 @@
+"""Where the time of a training goes."""
+
+import time
+from collections.abc import Iterator
+
+from fullconv.data import Batch
+
+
+class Clock:
+    """Where the time goes: steps and waiting for data, since the start and without validations."""
+
+    def __init__(self, step: int, photos_per_step: int) -> None:
+        self.begin = self.saved = time.monotonic()
+        self.photos_per_step = photos_per_step
+        self.steps, self.busy, self.wait = 0, 0.0, 0.0
+
+    def waiting(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Pass batches on, and measure how long each was waited for and worked on."""
+        while True:
+            before = time.monotonic()
+            batch = next(batches, None)
+            if batch is None:
+                return
+            ready = time.monotonic()
+            yield batch
+            if self.steps:  # the first step warms up, and its batch waits for the workers' start
+                self.wait += ready - before
+                self.busy += time.monotonic() - before
+            self.steps += 1
+
+    def seconds_per_step(self) -> float:
+        """Mean of a whole step, its share of validations included."""
+        return (time.monotonic() - self.begin) / max(self.steps, 1)
+
+    def row(self) -> dict[str, float]:
+        """Seconds since the start, photos a second, share of time spent waiting for data."""
+        seconds = time.monotonic() - self.begin
+        done = max(self.steps - 1, 0)
+        return {
+            "seconds": round(seconds, 2),
+            "images_per_second": done * self.photos_per_step / self.busy if self.busy else 0.0,
+            "data_wait": self.wait / self.busy if self.busy else 0.0,
+        }
+
+    def save_due(self, minutes: float) -> bool:
+        """True when the last save is that long ago."""
+        if time.monotonic() - self.saved < minutes * 60:
+            return False
+        self.saved = time.monotonic()
+        return True

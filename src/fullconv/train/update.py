@@ -1,0 +1,115 @@
+"""One update of the weights: forward, loss, backward, clip, optimiser, average."""
+
+import copy
+import math
+
+import torch
+from lightning_fabric import Fabric
+
+from fullconv.data import Batch
+from fullconv.errors import UserError
+from fullconv.nets import FCN, Preprocessing
+from fullconv.train.config import Config
+from fullconv.train.loss import Criterion
+from fullconv.train.optimiser import hold_frozen, make_optimiser, rate_at, set_rate
+
+
+class Updater:
+    """The net, its averaged copy and the optimiser, and the step that changes them."""
+
+    def __init__(
+        self,
+        config: Config,
+        fabric: Fabric,
+        net: FCN,
+        preprocessing: Preprocessing,
+        criterion: Criterion,
+        steps: int,
+    ) -> None:
+        self.config, self.fabric, self.criterion = config, fabric, criterion
+        self.preprocessing, self.steps = preprocessing, steps
+        layout = torch.channels_last if config.machine.channels_last else torch.contiguous_format
+        self.net = net.to(fabric.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
+        self.averaged = copy.deepcopy(self.net) if config.optimiser.ema else None
+        self.model, self.optimiser = fabric.setup(self.net, make_optimiser(net, config.optimiser))
+
+    @property
+    def best_net(self) -> FCN:
+        """The net that is validated and saved: the averaged one where there is one."""
+        return self.averaged if self.averaged is not None else self.net
+
+    def rate(self, step: int) -> float:
+        """The learning rate of ``step``, from 0."""
+        return rate_at(step, self.steps, self.config.optimiser)
+
+    def step(self, batch: Batch) -> tuple[float, float]:
+        """One update: (trained loss, loss per labelled pixel), both before the update.
+
+        Raises UserError, before any weight changes, when loss or gradient is not finite.
+        """
+        set_rate(self.optimiser, self.rate(batch.step))
+        torch.manual_seed(mixed(self.config.seed, batch.step, self.fabric.global_rank))
+        self.model.train()
+        hold_frozen(self.net)
+        self.optimiser.zero_grad()
+        trained, per_pixel = self.gradients(batch)
+        clip = self.config.optimiser.clip or math.inf
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip))
+        for name, value in (("loss", trained), ("gradient", norm)):
+            if not math.isfinite(value):
+                raise UserError(
+                    f"the {name} is {value} at step {batch.step + 1} (photos "
+                    f"{', '.join(batch.names)}); lower optimiser.rate, or set optimiser.clip; "
+                    "the last good state is kept"
+                )
+        self.optimiser.step()
+        self.average(batch.step)
+        return trained, per_pixel
+
+    def gradients(self, batch: Batch) -> tuple[float, float]:
+        """Add the gradients of the effective batch, part by part; the losses as ``step``."""
+        masks = batch.masks.to(self.fabric.device, non_blocking=True)  # N,H,W
+        images = batch.images.to(self.fabric.device, non_blocking=True)  # N,H,W,3
+        world, size = self.fabric.world_size, self.config.length.batch
+        normaliser = self.summed(self.criterion.normaliser(masks))
+        labelled = self.summed((masks != self.criterion.ignore).sum().double()).clamp(min=1)
+        losses = torch.zeros(2, dtype=torch.float64, device=masks.device)
+        parts = list(zip(images.split(size), masks.split(size), strict=True))
+        for number, (photos, labels) in enumerate(parts, 1):
+            with self.fabric.no_backward_sync(self.model, enabled=number < len(parts)):
+                scores = self.model(self.preprocessing(photos))  # N,K,H,W
+                loss, plain = self.criterion(scores, labels)
+                # Gradients of several processes are averaged, hence times world.
+                self.fabric.backward(loss * (world / normaliser).to(loss.dtype))
+            losses += torch.stack([loss.detach().double() / normaliser, plain / labelled])
+        trained, per_pixel = self.summed(losses).tolist()
+        return trained, per_pixel
+
+    def summed(self, value: torch.Tensor) -> torch.Tensor:
+        """The sum over all processes."""
+        if self.fabric.world_size == 1:
+            return value
+        result = self.fabric.all_reduce(value, reduce_op="sum")
+        assert isinstance(result, torch.Tensor)
+        return result
+
+    @torch.no_grad()
+    def average(self, step: int) -> None:
+        """Move the averaged weights (and norms) towards the current ones."""
+        decay = self.config.optimiser.ema
+        if self.averaged is None or decay is None:
+            return
+        decay = min(decay, (step + 1) / (step + 10))
+        current = self.net.state_dict()
+        for name, mean in self.averaged.state_dict().items():
+            if mean.dtype.is_floating_point:
+                mean.lerp_(current[name], 1 - decay)
+            else:
+                mean.copy_(current[name])
+
+
+def mixed(seed: int, step: int, rank: int) -> int:
+    """One number from three, far apart for neighbours (for torch's generator)."""
+    return (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + rank * 0x94D049BB133111EB) % (
+        2**63
+    )
