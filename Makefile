@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo
 
-.PHONY: demo test lint unit e2e parity bench docs-pictures clean help
+.PHONY: demo test lint unit parity bench clean help
 
 help:
 	@sed -n '1,3p' Makefile
@@ -20,9 +20,10 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	$(BIN)/python -m fullconv train shapes --recipe demo --out $(DEMO)/run --overwrite
-	$(BIN)/python -m fullconv evaluate $(DEMO)/run shapes --split val --out $(DEMO)/scores
-	$(BIN)/python benchmarks/demo_photos.py $(DEMO)/photos
-	$(BIN)/python -m fullconv predict $(DEMO)/run $(DEMO)/photos --out $(DEMO)/pictures
+	$(BIN)/python -m fullconv evaluate $(DEMO)/run shapes --split test --out $(DEMO)/scores
+	rm -rf $(DEMO)/scenes
+	$(BIN)/python -m fullconv shapes $(DEMO)/scenes --number 8 --split test
+	$(BIN)/python -m fullconv predict $(DEMO)/run $(DEMO)/scenes/images/test --out $(DEMO)/pictures
 	@echo "Done. Open $(DEMO)/run/report.html and the pictures in $(DEMO)/pictures"
 
 test: lint unit
@@ -43,4 +44,4 @@ bench: $(READY)
 	$(BIN)/python benchmarks/training.py
 
 clean:
-	rm -rf $(DEMO) dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf demo dist build .pytest_cache .ruff_cache .hypothesis

@@ -344,6 +344,41 @@ def check(
 
 
 @app.command()
+def shapes(
+    out: Annotated[Path, typer.Argument(help="New folder.")],
+    number: Annotated[
+        int, typer.Option(min=1, help="Scenes in each split, up to 100 in val and test.")
+    ] = 100,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Only this split; can be given again.")
+    ] = None,
+    size: Annotated[str, typer.Option(help="Height x width.")] = "160x208",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other scenes.")] = 0,
+) -> None:
+    """Write generated scenes as a folder data set.
+
+    To look at, to try commands on, or to see how the files of one's own data should lie:
+    images/SPLIT/NAME.jpg, masks/SPLIT/NAME.png and classes.toml.
+
+    \b
+    Examples:
+      fullconv shapes scenes/
+      fullconv shapes scenes/ --number 400 --size 240x320 --seed 7
+    """
+    from fullconv import screen
+    from fullconv.data import open_source, write_folder
+
+    height, width = _size(size)
+    name = f"shapes:{height}x{width}:seed={seed}:n={max(10 * number, 10)}"
+    splits = split or ["train", "val", "test"]
+    sources = [open_source(name, each) for each in splits]
+    total = sum(min(number, len(source)) for source in sources)
+    with screen.progress("drawing") as progress:
+        write_folder(sources, out, number, lambda done: progress(done, total))
+    print(f"{total} scenes in {out}; next: fullconv train {out}")
+
+
+@app.command()
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Recipe to print.")] = None,
 ) -> None:

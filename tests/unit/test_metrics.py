@@ -25,7 +25,7 @@ def test_by_hand():
     assert matrix.tolist() == [[2, 1, 0, 0], [0, 2, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     scores = Scores.from_confusion(matrix, ["a", "b", "c", "d"])
     assert scores.pixel_accuracy == pytest.approx(4 / 6)
-    # a: 2 of 3 + 0 wrongly called a; b: 2 of 3 + 1; c: only predicted, so 0; d: nowhere, so left out
+    # a: 2 of 3 + 0 wrongly called a; b: 2 of 3 + 1; c: only predicted, so 0; d: left out
     assert scores.iu == pytest.approx([2 / 3, 2 / 4, 0, np.nan], nan_ok=True)
     assert scores.mean_iu == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
     assert scores.accuracy == pytest.approx([2 / 3, 2 / 3, np.nan, np.nan], nan_ok=True)

@@ -10,6 +10,7 @@ from fullconv.data.sample import Batch, Sample, Source
 from fullconv.data.sources import available_splits, open_source
 from fullconv.data.statistics import class_pixels, class_weights
 from fullconv.data.transforms import MEAN_COLOR, Augmentation, augment
+from fullconv.data.write import write_folder
 
 __all__ = [
     "MEAN_COLOR",
@@ -31,4 +32,5 @@ __all__ = [
     "read_photo",
     "resize_image",
     "resize_mask",
+    "write_folder",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from fullconv.device import computes_bf16, pick_device
 from fullconv.nets import NetSpec
 from fullconv.nets.cost import costs, meta_net, total
 from fullconv.train.config import Config
@@ -17,6 +18,7 @@ MIB = 2**20
 class Estimate:
     """Bytes by use. ``activations`` counts what all layers put out, kept for the way back."""
 
+    process: int
     weights: int
     optimiser: int
     activations: int
@@ -25,13 +27,13 @@ class Estimate:
     @property
     def total(self) -> int:
         """All of it."""
-        return self.weights + self.optimiser + self.activations + self.head
+        return self.process + self.weights + self.optimiser + self.activations + self.head
 
 
 def estimate(config: Config, spec: NetSpec, size: tuple[int, int]) -> Estimate:
     """Memory of a training step on photos of ``size`` (H, W), from the layers' real shapes.
 
-    Weights and their gradients (and the averaged weights), the optimiser's buffers, the outputs of
+    What the process has already (Python and torch), weights and their gradients (and the averaged weights), the optimiser's buffers, the outputs of
     all layers (half as large in bf16), and the full-size scores with their loss and gradient.
     """
     net = meta_net(spec)
@@ -42,6 +44,7 @@ def estimate(config: Config, spec: NetSpec, size: tuple[int, int]) -> Estimate:
     found = total(costs(net, *size), "backbone").activation_bytes
     pixels = size[0] * size[1] * config.length.batch
     return Estimate(
+        process=peak_mib(pick_device(config.machine.device)) * MIB,
         weights=parameters * copies,
         optimiser=parameters * buffers,
         activations=int(found * config.length.batch * share),
@@ -52,7 +55,7 @@ def estimate(config: Config, spec: NetSpec, size: tuple[int, int]) -> Estimate:
 def advice(config: Config) -> str:
     """The next options to turn, best first, in one sentence."""
     found = []
-    if config.machine.precision == "fp32":
+    if config.machine.precision == "fp32" and computes_bf16(pick_device(config.machine.device)):
         found.append("machine.precision=bf16")
     if config.length.batch > 1:
         half = config.length.batch // 2
@@ -61,7 +64,7 @@ def advice(config: Config) -> str:
     if config.augment.crop is None:
         found.append("augment.crop=[256, 256]")
     else:
-        found.append(f"a crop below {config.augment.crop[0]}x{config.augment.crop[1]}")
+        found.append(f"augment.crop below {config.augment.crop[0]}x{config.augment.crop[1]}")
     if config.net.padding == "paper":
         found.append("net.padding=same")
     if config.optimiser.kind == "adamw":

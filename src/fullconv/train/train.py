@@ -241,7 +241,7 @@ def _say_plan(config: Config, net: FCN, source: Source, fabric: Fabric, screen: 
         f"{size[0]}x{size[1]} pixels"
     )
     screen.say(
-        f"memory: about {need.total // MIB} MiB (weights {need.weights // MIB}, optimiser "
+        f"memory: about {need.total // MIB} MiB (now {need.process // MIB}, weights {need.weights // MIB}, optimiser "
         f"{need.optimiser // MIB}, activations {need.activations // MIB}, scores "
         f"{need.head // MIB}); {advice(config)}"
     )

@@ -4,10 +4,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fullconv.device import pick_device
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec, build
 from fullconv.predict import TorchEngine
-from fullconv.predict.engine import pick_device
 
 
 def test_against_the_plain_net(checkpoint, picture):

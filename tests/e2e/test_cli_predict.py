@@ -1,0 +1,238 @@
+"""The commands as typed: predict, evaluate, explain, nets, check, report, and their faults."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fullconv.cli import main
+from fullconv.data import open_source
+from fullconv.metrics import Scores
+from fullconv.nets import TORCH, NetSpec, available, build
+from fullconv.weights import Checkpoint, save
+
+DATA = "shapes:48x64:n=12"
+COMMANDS = [
+    "train",
+    "evaluate",
+    "predict",
+    "explain",
+    "nets",
+    "check",
+    "recipes",
+    "report",
+    "shapes",
+]
+
+
+@pytest.fixture
+def inside(monkeypatch, capfd):
+    """As ``fullconv``, in this process: torch is loaded once for all of them."""
+
+    def call(*arguments, code=0):
+        monkeypatch.setattr(sys, "argv", ["fullconv", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        out, error = capfd.readouterr()
+        assert (stop.value.code or 0) == code, error + out
+        return out, error
+
+    return call
+
+
+def fullconv(*arguments, stdin=b"", code=0):
+    """Run the command; its standard output and error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "fullconv", *map(str, arguments)], input=stdin, capture_output=True
+    )
+    out, error = done.stdout.decode(), done.stderr.decode()
+    assert done.returncode == code, error + out
+    assert "Traceback" not in error
+    return out, error
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run folder as training leaves it, of a net with random weights."""
+    folder = tmp_path_factory.mktemp("runs") / "shapes"
+    classes = open_source(DATA, "val").classes
+    torch.manual_seed(0)
+    net = build(NetSpec("fcn8s-resnet18", len(classes), width=0.0625))
+    for layer in net.score_modules().values():
+        torch.nn.init.normal_(layer.weight)
+    save(folder / "model.safetensors", Checkpoint(net, classes, TORCH))
+    (folder / "config.toml").write_text(f'[data]\npath = "{DATA}"\n')
+    return folder
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(open_source(DATA, "val")[0].image).save(path)
+    return path
+
+
+def test_help_names_every_command():
+    out, _ = fullconv("--help")
+    assert all(command in out for command in COMMANDS)
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\nfrom fullconv.cli import main\nsys.argv = ['fullconv', '--help']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'torch', 'numpy', 'matplotlib', 'pydantic', 'PIL'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_has_an_example(inside, command):
+    assert f"\n    fullconv {command}" in inside(command, "--help")[0]
+
+
+def test_version():
+    assert fullconv("--version")[0].startswith("fullconv ")
+
+
+def test_predict(run, photo, tmp_path):
+    more = tmp_path / "more"
+    (more / "deep").mkdir(parents=True)
+    Image.fromarray(np.zeros((31, 77, 3), np.uint8)).save(more / "deep" / "dark.png")
+    (more / "broken.jpg").write_bytes(photo.read_bytes()[:300])
+    out = tmp_path / "out"
+    said, error = fullconv("predict", run, photo, more, "--out", out, "--scores", code=1)
+    assert error.startswith("fullconv: ")
+    assert error.count("\n") == 1
+    assert "broken.jpg" in error
+    assert "2 of 3 photos" in said
+    files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    assert files == [
+        "deep/dark.png", "deep/dark_overlay.jpg", "deep/dark_scores.npy",
+        "photo.png", "photo_overlay.jpg", "photo_scores.npy",
+    ]  # fmt: skip
+    mask = np.asarray(Image.open(out / "photo.png"))
+    assert mask.shape == (48, 64)
+    assert np.array_equal(np.load(out / "photo_scores.npy").argmax(0), mask)
+
+
+def test_predict_standard_input(run, photo, tmp_path):
+    out = tmp_path / "out"
+    fullconv("predict", run, "-", "--out", out, "--no-overlay", stdin=photo.read_bytes())
+    assert [path.name for path in out.iterdir()] == ["stdin.png"]
+
+
+def test_evaluate_on_its_own_data(inside, run, tmp_path):
+    said, _ = inside("evaluate", run, "--out", tmp_path)
+    scores = Scores.from_dict(json.loads((tmp_path / "scores.json").read_text()))
+    assert f"{100 * scores.mean_iu:.1f}" in said
+    assert all(name in said for name in scores.names)
+    assert Image.open(tmp_path / "confusion.png").size[0] > 300
+
+
+def test_explain(inside, tmp_path):
+    picture = tmp_path / "net.png"
+    said, _ = inside("explain", "fcn8s-vgg16", "--size", "375x500", "--padding", "paper",
+                       "--plot", picture)  # fmt: skip
+    assert "404" in said
+    assert all(f"a crop of {crop} " in said for crop in (5, 9, 31))
+    assert Image.open(picture).size[0] > 800
+    said, _ = inside("explain", "fcn8s-vgg16", "--size", "224x224", "--padding", "none")
+    assert "1x1" in said
+
+
+def test_nets(inside):
+    said, _ = inside("nets")
+    assert all(f"{name} " in said for name in available())
+    assert "134.3 M" in said
+
+
+def test_check(inside, tmp_path):
+    assert "0 errors" in inside("check", DATA)[0]
+    for folder, picture in (("images", np.zeros((4, 4, 3), np.uint8)), ("masks", None)):
+        (tmp_path / folder / "train").mkdir(parents=True)
+        values = np.full((4, 4), 9, np.uint8) if picture is None else picture
+        Image.fromarray(values).save(tmp_path / folder / "train" / "one.png")
+    (tmp_path / "classes.toml").write_text('[[class]]\nname = "a"\n[[class]]\nname = "b"\n')
+    said, _ = inside("check", tmp_path, code=1)
+    assert "one.png" in said
+    assert "9" in said
+
+
+def test_shapes_are_a_data_set(inside, tmp_path):
+    out = tmp_path / "scenes"
+    said, _ = inside("shapes", out, "--number", 3, "--size", "48x64")
+    assert said.startswith("9 scenes")
+    assert "0 errors, " in inside("check", out)[0]
+
+
+def test_report(inside, run):
+    (path,) = inside("report", run)[0].splitlines()
+    assert path == str(run / "report.html")
+
+
+def test_recipes(inside):
+    names = [line.split()[0] for line in inside("recipes")[0].splitlines()]
+    assert "default" in names
+    assert "Command:" in inside("recipes", names[0])[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["predict", "nowhere", "photo.jpg"], "photo.jpg"),
+        (["evaluate", "nowhere"], "nowhere"),
+        (["explain", "fcn8-vgg16"], "fcn8s-vgg16"),
+        (["explain", "fcn8s-vgg16", "--size", "375"], "375x500"),
+        (["check", "nowhere"], "nowhere"),
+        (["report", "nowhere"], "nowhere"),
+        (["recipes", "pape"], "paper"),
+        (["train"], "data"),
+        (["train", "shapes", "--set", "rate"], "KEY=VALUE"),
+        (["train", "shapes", "--set", "optimiser.rat=1"], "optimiser.rate"),
+        (["train", "--resume"], "--out"),
+    ],
+)
+def test_a_fault_is_one_line_and_code_2(inside, arguments, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, error = inside(*arguments, code=2)
+    assert error.startswith("fullconv: ")
+    assert error.count("\n") == 1
+    assert says in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fault_in_a_process_of_its_own(tmp_path):
+    _, error = fullconv("evaluate", tmp_path, code=2)
+    assert error.startswith("fullconv: ")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a signal")
+def test_ctrl_c_is_one_line_and_code_130(run, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(400):
+        Image.fromarray(np.full((96, 128, 3), number % 256, np.uint8)).save(
+            photos / f"{number}.png"
+        )
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "fullconv", "predict", str(run), str(photos), "--out"]
+    with subprocess.Popen(
+        [*command, str(out)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        while not out.exists() and process.poll() is None:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.decode() == "fullconv: stopped by Ctrl-C\n"
+    assert not list(out.rglob("*.part"))
