@@ -344,6 +344,30 @@ def check(
 
 
 @app.command()
+def statistics(
+    data: Annotated[str, typer.Argument(help="Data set.")],
+    split: Annotated[str, typer.Option(help="Split to count.")] = "train",
+    classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+) -> None:
+    """Count the classes of a data set, and show the loss weights that would follow.
+
+    Weights are off unless loss.class_weights asks for them; the FCN paper uses none.
+
+    \b
+    Examples:
+      fullconv statistics photos/
+      fullconv train photos/ --set loss.class_weights=median-frequency
+    """
+    from fullconv import screen
+    from fullconv.data import count_classes, open_source
+
+    source = open_source(data, split, classes)
+    with screen.progress("counting") as progress:
+        counts = count_classes(source, progress)
+    screen.console().print(screen.statistics_table(source.classes.names, counts))
+
+
+@app.command()
 def shapes(
     out: Annotated[Path, typer.Argument(help="New folder.")],
     number: Annotated[

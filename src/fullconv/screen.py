@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from fullconv.data import ClassCounts, class_weights
 from fullconv.metrics import Scores
 from fullconv.nets import Explanation, Summary
 from fullconv.nets.backbone import PAPER_PAD
@@ -66,6 +67,24 @@ def scores_tables(scores: Scores) -> list[Table]:
     four = table("", names, left=0)
     four.add_row(*(percent(value) for value in scores.summary().values()))
     return [classes, four]
+
+
+def statistics_table(names: Sequence[str], counts: ClassCounts) -> Table:
+    """One row a class: how often it appears, and its weight under either weighting."""
+    made = table(
+        f"{counts.masks} masks",
+        ("class", "share of pixels", "photos", "median-frequency", "softened"),
+    )
+    whole = max(int(counts.pixels.sum()), 1)
+    weights = class_weights(counts, "median-frequency"), class_weights(counts, "softened")
+    for place, name in enumerate(names):
+        made.add_row(
+            escape(name),
+            percent(counts.pixels[place] / whole),
+            str(counts.photos[place]),
+            *(f"{weight[place]:.2f}" for weight in weights),
+        )
+    return made
 
 
 def nets_table(summaries: Sequence[Summary], size: tuple[int, int]) -> Table:

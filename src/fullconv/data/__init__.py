@@ -8,7 +8,7 @@ from fullconv.data.photo import read_photo
 from fullconv.data.resize import resize_image, resize_mask
 from fullconv.data.sample import Batch, Sample, Source
 from fullconv.data.sources import available_splits, open_source
-from fullconv.data.statistics import class_pixels, class_weights
+from fullconv.data.statistics import ClassCounts, class_weights, count_classes
 from fullconv.data.transforms import MEAN_COLOR, Augmentation, augment
 from fullconv.data.write import write_folder
 
@@ -16,6 +16,7 @@ __all__ = [
     "MEAN_COLOR",
     "Augmentation",
     "Batch",
+    "ClassCounts",
     "DataError",
     "Fault",
     "Sample",
@@ -23,8 +24,8 @@ __all__ = [
     "augment",
     "available_splits",
     "check",
-    "class_pixels",
     "class_weights",
+    "count_classes",
     "listing",
     "loader",
     "open_source",

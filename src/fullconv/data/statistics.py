@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -13,24 +14,40 @@ from fullconv.data.sample import Source
 Weighting = Literal["median-frequency", "softened"]
 
 
-def class_pixels(
+@dataclass(frozen=True, eq=False)
+class ClassCounts:
+    """How often each class appears in ``masks`` masks, int64 (K,) each; ignored pixels left out.
+
+    ``pixels`` of the class, ``photos`` that show it, and ``around``: the labelled pixels, of any
+    class, of those photos.
+    """
+
+    pixels: npt.NDArray[np.int64]
+    photos: npt.NDArray[np.int64]
+    around: npt.NDArray[np.int64]
+    masks: int
+
+
+def count_classes(
     source: Source,
     progress: Callable[[int, int], object] | None = None,
     most: int | None = None,
-) -> npt.NDArray[np.int64]:
-    """Labelled pixels of each class of ``source``, int64 (K,), without the ignored ones.
+) -> ClassCounts:
+    """Count the classes of ``source``.
 
     With ``most`` only so many masks are read, evenly spread. UserError for a mask that is at fault.
     """
     step = 1 if most is None else max(1, -(-len(source) // most))
     picked = range(0, len(source), step)
-    total = np.zeros(len(source.classes), np.int64)
+    pixels, photos, around = np.zeros((3, len(source.classes)), np.int64)
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        for done, counts in enumerate(pool.map(lambda i: _count(source, i), picked), 1):
-            total += counts
+        for done, found in enumerate(pool.map(lambda i: _count(source, i), picked), 1):
+            pixels += found
+            photos += found > 0
+            around += (found > 0) * found.sum()
             if progress:
                 progress(done, len(picked))
-    return total
+    return ClassCounts(pixels, photos, around, len(picked))
 
 
 def _count(source: Source, index: int) -> npt.NDArray[np.int64]:
@@ -41,18 +58,23 @@ def _count(source: Source, index: int) -> npt.NDArray[np.int64]:
 
 
 def class_weights(
-    pixels: npt.NDArray[np.int64], mode: Weighting = "median-frequency"
+    counts: ClassCounts, mode: Weighting = "median-frequency"
 ) -> npt.NDArray[np.float32]:
-    """Loss weight of each class from its pixels, float32 (K,); the median class weighs 1.
+    """Loss weight of each class, float32 (K,).
 
-    'median-frequency' is median(f) / f over the classes that appear (Eigen and Fergus 2015, with
-    the frequency over all pixels); 'softened' its square root, which keeps a rare class
-    from drowning the others. A class without pixels weighs 1: nothing is ever multiplied by it.
+    'median-frequency' (Eigen and Fergus 2015): median(f) / f, where f is the share of the class in
+    the labelled pixels of the photos that show it. 'softened': the square root of median(p) / p,
+    with p the pixels in the whole set, which keeps a rare class from drowning the others.
+    A class without pixels weighs 1: nothing is ever multiplied by it.
     """
     if mode not in ("median-frequency", "softened"):
         raise ValueError(f"unknown mode {mode!r}")
-    weights = np.ones(len(pixels), np.float64)
-    seen = pixels > 0
-    if seen.any():
-        weights[seen] = np.median(pixels[seen]) / pixels[seen]
+    weights = np.ones(len(counts.pixels), np.float64)
+    seen = counts.pixels > 0
+    if not seen.any():
+        return weights.astype(np.float32)
+    often = counts.pixels[seen].astype(np.float64)
+    if mode == "median-frequency":
+        often /= counts.around[seen]
+    weights[seen] = np.median(often) / often
     return (np.sqrt(weights) if mode == "softened" else weights).astype(np.float32)

@@ -8,8 +8,10 @@ from its last saved state and ends in the same bits as one that was not.
 import math
 import os
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch.utils.tensorboard import SummaryWriter
@@ -149,9 +151,12 @@ class Training:
             self.screen.say(f"before training: val mean IU {scores.mean_iu:.4f}")
 
     def scores(self, rows: list[Any]) -> Scores | None:
-        """Scores on the validation split; its first photos are put into ``rows``."""
+        """Scores on the validation split; some photos, spread over it, are put into ``rows``."""
         if self.val is None:
             return None
+        seen = count()
+        # Not the first ones: neighbours in a list are often frames of one film.
+        shown = {round(part * (len(self.val) - 1)) for part in np.linspace(0, 1, SAMPLES)}
         engine = TorchEngine(
             (self.updater.best_net, self.updater.preprocessing),
             self.fabric.device,
@@ -159,7 +164,7 @@ class Training:
         )
 
         def keep(sample: Any, prediction: Any, _: Any) -> None:
-            if len(rows) < SAMPLES:
+            if next(seen) in shown:
                 rows.append((sample.image, sample.mask, prediction))
 
         return evaluate(engine, self.val, each=keep)

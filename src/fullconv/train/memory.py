@@ -33,8 +33,9 @@ class Estimate:
 def estimate(config: Config, spec: NetSpec, size: tuple[int, int]) -> Estimate:
     """Memory of a training step on photos of ``size`` (H, W), from the layers' real shapes.
 
-    What the process has already (Python and torch), weights and their gradients (and the averaged weights), the optimiser's buffers, the outputs of
-    all layers (half as large in bf16), and the full-size scores with their loss and gradient.
+    What the process has already (Python, torch), weights with their gradients (and the averaged
+    weights), the optimiser's buffers, the outputs of all layers (half as large in bf16), and the
+    full-size scores with their loss and gradient.
     """
     net = meta_net(spec)
     parameters = sum(p.numel() for p in net.parameters()) * 4

@@ -11,8 +11,15 @@ import torch
 from lightning_fabric import Fabric
 from rich.progress import Progress as Bar
 
-from fullconv.data import Fault, Source, available_splits, check, open_source
-from fullconv.data.statistics import class_pixels, class_weights
+from fullconv.data import (
+    Fault,
+    Source,
+    available_splits,
+    check,
+    class_weights,
+    count_classes,
+    open_source,
+)
 from fullconv.device import computes_bf16, is_out_of_memory, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing, build
@@ -241,9 +248,9 @@ def _say_plan(config: Config, net: FCN, source: Source, fabric: Fabric, screen: 
         f"{size[0]}x{size[1]} pixels"
     )
     screen.say(
-        f"memory: about {need.total // MIB} MiB (now {need.process // MIB}, weights {need.weights // MIB}, optimiser "
-        f"{need.optimiser // MIB}, activations {need.activations // MIB}, scores "
-        f"{need.head // MIB}); {advice(config)}"
+        f"memory: about {need.total // MIB} MiB (this process now {need.process // MIB}, weights "
+        f"{need.weights // MIB}, optimiser {need.optimiser // MIB}, activations "
+        f"{need.activations // MIB}, scores {need.head // MIB}); {advice(config)}"
     )
 
 
@@ -255,7 +262,7 @@ def _criterion(config: Config, source: Source, fabric: Fabric, screen: Screen) -
             raise UserError(f"loss.class_weights: {len(wanted)} values for {len(classes)} classes")
         weights = torch.tensor(wanted, dtype=torch.float32)
     elif wanted != "none":
-        weights = torch.from_numpy(class_weights(class_pixels(source, most=500), wanted))
+        weights = torch.from_numpy(class_weights(count_classes(source, most=500), wanted))
     if weights is not None:
         pairs = zip(classes.names, weights.tolist(), strict=True)
         screen.say("class weights: " + ", ".join(f"{name} {w:.2f}" for name, w in pairs))

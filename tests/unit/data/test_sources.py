@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fullconv.classes import CAMVID, VOC
-from fullconv.data import available_splits, class_pixels, open_source
+from fullconv.data import available_splits, count_classes, open_source
 from fullconv.errors import UserError
 
 GREY = np.zeros((8, 10), np.uint8)
@@ -218,7 +218,7 @@ def test_real_camvid(shared_data):
     assert (len(train), len(val)) == (367, 101)
     assert train[0].image.shape == (360, 480, 3)
     assert train[0].mask.shape == (360, 480)
-    assert (class_pixels(val, most=20) > 0).sum() >= 10
+    assert (count_classes(val, most=20).pixels > 0).sum() >= 10
 
 
 def test_what_is_not_recognised_lists_what_was_looked_for(tmp_path):

@@ -29,6 +29,7 @@ COMMANDS = [
     "recipes",
     "report",
     "shapes",
+    "statistics",
 ]
 
 
@@ -165,6 +166,12 @@ def test_check(inside, tmp_path):
     said, _ = inside("check", tmp_path, code=1)
     assert "one.png" in said
     assert "9" in said
+
+
+def test_statistics(inside):
+    said, _ = inside("statistics", DATA)
+    assert "12 masks" in said
+    assert "median-frequency" in said
 
 
 def test_shapes_are_a_data_set(inside, tmp_path):
