@@ -4,7 +4,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -19,7 +19,7 @@ RECIPES = Path(__file__).parent / "recipes"
 class Section(BaseModel):
     """A part of the config: frozen, and a misspelt key is a fault."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Data(Section):
@@ -165,6 +165,8 @@ class Config(Section):
     def _fits(self) -> Self:
         if self.stage_rates and len(self.stage_rates) != len(self.stages):
             raise ValueError("stage_rates needs one factor for each of stages")
+        if self.stages and "-atonce-" in self.net.name:
+            raise ValueError(f"{self.net.name} trains all strides at once and has no stages")
         return self
 
     def spec(self, classes: int) -> NetSpec:
@@ -237,23 +239,45 @@ def _changed(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, 
             place = place.setdefault(section, {})
             if not isinstance(place, dict):
                 raise UserError(f"{key}: {section!r} is no section of the config")
-        place[last] = _typed(value) if isinstance(value, str) else value
+        place[last] = _typed(key, value) if isinstance(value, str) else value
         other = {"steps": "epochs", "epochs": "steps"}.get(last)
         if sections == ["length"] and other and other not in {k.split(".")[-1] for k in overrides}:
             place.pop(other, None)
     return values
 
 
-def _typed(text: str) -> Any:
-    """What a typed value means: TOML where it is that, `none` as unset, else the text itself."""
-    if text.lower() == "none":
+def _typed(key: str, text: str) -> Any:
+    """What a typed value means: TOML where it is that, `none` as unset, else the text itself.
+
+    Names and paths stay text, also one that reads as a number or a date.
+    """
+    kind = _kind(key)
+    if text.lower() == "none" and "none" not in _choices(kind):
         return None
+    if kind in (str, str | None):
+        return text
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def _choices(kind: Any) -> list[Any]:
+    """The words of its literals; `none` is also a text."""
+    if kind is str:
+        return ["none"]
+    return [word for part in (kind, *get_args(kind)) for word in get_args(part)]
+
+
+def _kind(key: str) -> Any:
+    """The declared type of a dotted key; None for an unknown one."""
+    model: Any = Config
+    for part in key.split("."):
+        fields = getattr(model, "model_fields", {})
+        model = fields[part].annotation if part in fields else None
+    return model
 
 
 def _validated(values: dict[str, Any], source: str) -> Config:
@@ -277,6 +301,15 @@ def _fault(error: Mapping[str, Any]) -> str:
 def _near(where: list[str]) -> str:
     close = difflib.get_close_matches(".".join(where), list(keys()), n=1, cutoff=0.5)
     return f", did you mean {close[0]}?" if close else ""
+
+
+def flat(config: Config) -> dict[str, Any]:
+    """Every value by its dotted key."""
+    found: dict[str, Any] = {}
+    for name, value in config.model_dump().items():
+        inner = value if isinstance(value, dict) else None
+        found |= {f"{name}.{key}": v for key, v in inner.items()} if inner else {name: value}
+    return found
 
 
 def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterable[str]:

@@ -12,14 +12,11 @@ from itertools import count
 from typing import Any
 
 import numpy as np
-import torch
 from lightning_fabric import Fabric
 from torch.utils.tensorboard import SummaryWriter
 
 from fullconv.classes import ClassSet
 from fullconv.data import Batch, Source, loader
-from fullconv.device import is_out_of_memory
-from fullconv.errors import UserError
 from fullconv.evaluate import evaluate
 from fullconv.metrics import Scores
 from fullconv.nets import Preprocessing
@@ -28,7 +25,7 @@ from fullconv.report import write_report
 from fullconv.train.clock import Clock
 from fullconv.train.config import Config
 from fullconv.train.interrupts import interrupts
-from fullconv.train.memory import advice, peak_mib
+from fullconv.train.memory import memory_watched, peak_mib
 from fullconv.train.run import Run
 from fullconv.train.screen import Screen, Status
 from fullconv.train.state import Progress, load_state, save_state
@@ -82,7 +79,7 @@ class Training:
         self.watch.said = p.seen_warnings
         if self.fabric.is_global_zero:
             self.run.log.start(p.log_bytes)
-            self.run.timing.start()
+            self.run.timing.keep(p.step)
         writer = SummaryWriter(str(self.run.folder), purge_step=p.step)
         if p.step == 0 and config.net.weights is not None:
             self.first_validation()
@@ -90,7 +87,8 @@ class Training:
         with interrupts() as interrupted:
             for batch in clock.waiting(self.batches()):
                 rate = self.updater.rate(p.step)
-                loss, plain = self.guarded_step(batch)
+                with memory_watched(config, self.out_of_memory()):
+                    loss, plain = self.updater.step(batch)
                 p.step += 1
                 p.loss_sum, p.plain_sum = p.loss_sum + loss, p.plain_sum + plain
                 p.summed_steps += 1
@@ -111,19 +109,20 @@ class Training:
     def batches(self) -> Iterator[Batch]:
         """The batches from the current step on."""
         length, data = self.config.length, self.config.data
-        return loader(
-            self.source,
-            batch_size=length.batch * length.accumulate,
-            augmentation=self.config.augment.build(),
-            seed=self.config.seed,
-            start_step=self.progress.step,
-            stop_step=self.updater.steps,
-            workers=default_workers() if data.workers is None else data.workers,
-            fill=fill_of(self.updater.preprocessing),
-            rank=self.fabric.global_rank,
-            world=self.fabric.world_size,
-            pin_memory=self.fabric.device.type == "cuda",
-        )
+        with memory_watched(self.config, self.out_of_memory()):
+            yield from loader(
+                self.source,
+                batch_size=length.batch * length.accumulate,
+                augmentation=self.config.augment.build(),
+                seed=self.config.seed,
+                start_step=self.progress.step,
+                stop_step=self.updater.steps,
+                workers=default_workers() if data.workers is None else data.workers,
+                fill=fill_of(self.updater.preprocessing),
+                rank=self.fabric.global_rank,
+                world=self.fabric.world_size,
+                pin_memory=self.fabric.device.type == "cuda",
+            )
 
     @property
     def photos_per_step(self) -> int:
@@ -131,17 +130,9 @@ class Training:
         length = self.config.length
         return length.batch * length.accumulate * self.fabric.world_size
 
-    def guarded_step(self, batch: Batch) -> tuple[float, float]:
-        """One step; its faults as messages to the user."""
-        try:
-            return self.updater.step(batch)
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise UserError(
-                f"out of memory at step {batch.step + 1} on {self.fabric.device}; "
-                + advice(self.config)
-            ) from error
+    def out_of_memory(self) -> str:
+        """What to say when the memory does not suffice for the step to come."""
+        return f"out of memory at step {self.progress.step + 1} on {self.fabric.device}"
 
     def first_validation(self) -> None:
         """The score before the first step of a fine-tuning, to warn when it is lost."""

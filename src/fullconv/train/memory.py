@@ -2,11 +2,14 @@
 
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
-from fullconv.device import computes_bf16, pick_device
+from fullconv.device import computes_bf16, is_out_of_memory, pick_device
+from fullconv.errors import UserError
 from fullconv.nets import NetSpec
 from fullconv.nets.cost import costs, meta_net, total
 from fullconv.train.config import Config
@@ -71,6 +74,17 @@ def advice(config: Config) -> str:
     if config.optimiser.kind == "adamw":
         found.append("optimiser.kind=sgd")
     return "to lower it: " + ", then ".join([*found[:3], "a smaller net (net.width=0.5)"])
+
+
+@contextmanager
+def memory_watched(config: Config, what: str) -> Iterator[None]:
+    """Turns running out of memory into a UserError: ``what`` happened, and the options to turn."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(f"{what}; {advice(config)}") from error
 
 
 def peak_mib(device: torch.device) -> int:

@@ -35,6 +35,12 @@ class Table:
     def __init__(self, path: Path, columns: tuple[str, ...]) -> None:
         self.path, self.columns = path, columns
 
+    def keep(self, step: int) -> None:
+        """Go on behind the rows up to ``step``, their first value; what was cut short goes too."""
+        rows = self.path.read_text("utf-8").splitlines(keepends=True) if self.path.is_file() else []
+        kept = [row for row in rows[1:] if row.endswith("\n") and int(row.split(",")[0]) <= step]
+        self.path.write_text(",".join(self.columns) + "\n" + "".join(kept), encoding="utf-8")
+
     def start(self, length: int = 0) -> None:
         """Begin anew, or go on behind the first ``length`` bytes."""
         if length and self.path.is_file():
@@ -79,7 +85,7 @@ class Run:
         """True where there is nothing yet; UserError when what is there must not be replaced."""
         if self.folder.is_file():
             raise UserError(f"{self.folder}: is a file; name a folder for the run")
-        if not self.folder.exists() or not any(self.folder.iterdir()):
+        if not self.folder.exists() or not set(self.folder.iterdir()) - self.leftovers():
             return True
         if not self.config.is_file():
             raise UserError(f"{self.folder}: is not empty and no run; name a new folder")
@@ -94,7 +100,17 @@ class Run:
         """Make the folder with its config; UserError as ``check_free``."""
         if not self.check_free(overwrite):
             shutil.rmtree(self.folder)
+        self.tidy()
         write_atomically(self.config, config.to_toml())
+
+    def leftovers(self) -> set[Path]:
+        """Files that a killed process was writing (see `fullconv.files.write_atomically`)."""
+        return set(self.folder.rglob(".*.*.part"))
+
+    def tidy(self) -> None:
+        """Remove the leftovers."""
+        for path in self.leftovers():
+            path.unlink(missing_ok=True)
 
     def write_scores(self, scores: Scores, step: int) -> None:
         """The scores of the best checkpoint, as JSON."""

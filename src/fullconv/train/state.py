@@ -18,6 +18,7 @@ from fullconv.files import write_atomically
 from fullconv.weights.checkpoint import FORMAT, KEY, check_fit, read
 
 FILE = Path("resume") / "state.safetensors"
+KIND = "training state"
 
 
 @dataclass
@@ -46,7 +47,7 @@ def save_state(
     if averaged is not None:
         tensors |= {f"averaged.{name}": t for name, t in averaged.state_dict().items()}
     tensors |= _buffers(optimiser)
-    header = {"format": FORMAT, "kind": "training state", "progress": asdict(progress)}
+    header = {"format": FORMAT, "kind": KIND, "progress": asdict(progress)}
     here = {name: t.detach().to("cpu").contiguous() for name, t in tensors.items()}
     write_atomically(run / FILE, to_bytes(here, {KEY: json.dumps(header)}))
 
@@ -65,10 +66,12 @@ def load_state(
     if not path.is_file():
         return None
     header, tensors = read(path)
+    if header.get("kind") != KIND:
+        raise UserError(f"{path}: is no {KIND}; start a new run")
     _restore(path, net, _part(tensors, "net."))
     if averaged is not None:
         _restore(path, averaged, _part(tensors, "averaged."))
-    _restore_buffers(optimiser, _part(tensors, "optimiser."))
+    _restore_buffers(path, optimiser, _part(tensors, "optimiser."))
     try:
         return Progress(**header["progress"])
     except (KeyError, TypeError) as error:
@@ -95,10 +98,16 @@ def _buffers(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
-def _restore_buffers(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+def _restore_buffers(
+    path: Path, optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]
+) -> None:
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         number, name = key.split(".", 1)
         state.setdefault(int(number), {})[name] = tensor
     whole = optimiser.state_dict()
+    if any(
+        ("betas" in whole["param_groups"][0]) != ("exp_avg" in found) for found in state.values()
+    ):
+        raise UserError(f"{path}: belongs to another optimiser than the config's")
     optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})

@@ -1,7 +1,6 @@
 """From a config to a finished run: check, say what will happen, train, in stages where asked."""
 
 import logging
-import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,15 +19,16 @@ from fullconv.data import (
     count_classes,
     open_source,
 )
-from fullconv.device import computes_bf16, is_out_of_memory, pick_device, pick_precision
+from fullconv.device import computes_bf16, pick_device, pick_precision
 from fullconv.errors import UserError
+from fullconv.files import write_atomically
 from fullconv.nets import FCN, Preprocessing, build
 from fullconv.nets.spec import BACKBONES
 from fullconv.report import write_report
-from fullconv.train.config import Config, make_config, read_config
+from fullconv.train.config import Config, flat, make_config, read_config
 from fullconv.train.loop import Training, steps_of
 from fullconv.train.loss import Criterion, make_criterion
-from fullconv.train.memory import MIB, advice, estimate
+from fullconv.train.memory import MIB, advice, estimate, memory_watched
 from fullconv.train.optimiser import freeze
 from fullconv.train.run import Run
 from fullconv.train.screen import Screen
@@ -36,6 +36,8 @@ from fullconv.train.update import Updater, mixed
 from fullconv.weights import load, start_from
 
 SHOWN = 20  # faults of the data on screen
+TOO_LARGE = "the net does not fit into memory"
+CHANGEABLE = ("length.", "machine.", "data.path", "data.workers", "data.check")
 
 
 def train(
@@ -53,7 +55,8 @@ def train(
 
     ``data`` is what `fullconv.data.open_source` opens; ``overrides`` change keys of the recipe, as
     ``{"net.name": "fcn8s-vgg16", "length.epochs": 50}``; a whole ``config`` replaces both.
-    ``resume`` goes on with the run in ``out`` (only how long it is may be changed then).
+    ``resume`` goes on with the run in ``out`` (only how long it is, where its data
+    lies and how it computes may be changed then).
     Raises UserError for faults of the config or the data, before the first step.
     """
     out = Path(out)
@@ -61,7 +64,7 @@ def train(
     if data is not None:
         given["data.path"] = str(data)
     if resume:
-        config = read_config(out / "config.toml", given)
+        config = _resumed(out, given)
     elif config is None:
         config = make_config(recipe, given)
     if not config.data.path:
@@ -69,7 +72,25 @@ def train(
     config = _with_precision(config)
     if config.stages:
         return _train_stages(config, out, resume, overwrite, quiet)
-    return _train_one(config, out, resume, overwrite, quiet)
+    return _train_one(config, out, [] if resume else [(Run(out), config)], overwrite, quiet)
+
+
+def _resumed(out: Path, given: Mapping[str, Any]) -> Config:
+    """The config of the run in ``out`` with its changes, saved with them; UserError for others."""
+    path = out / "config.toml"
+    saved, config = read_config(path), read_config(path, given)
+    before, after = flat(saved), flat(config)
+    changed = [key for key in before if before[key] != after[key]]
+    fixed = [key for key in changed if not key.startswith(CHANGEABLE)]
+    if fixed:
+        raise UserError(
+            f"{', '.join(fixed)} cannot be changed in a run that goes on (only "
+            f"{', '.join(CHANGEABLE)}); start a new run, --weights {out} begins with its net"
+        )
+    Run(out).tidy()
+    if changed:
+        write_atomically(path, config.to_toml())
+    return config
 
 
 def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quiet: bool) -> Path:
@@ -77,58 +98,61 @@ def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quie
 
     The stages lie in ``out/stage-32s`` and so on; ``out`` has the last one's model.
     """
-    run = Run(out)
-    if not resume:
-        run.create(config, overwrite)
-    backbone = config.net.name.split("-", 1)[1]
     weights, folder = config.net.weights, out
     for number, stride in enumerate(config.stages):
         folder = out / f"stage-{stride}s"
-        factor = config.stage_rates[number] if config.stage_rates else 1.0
-        stage = config.model_copy(
-            update={
-                "stages": (),
-                "stage_rates": (),
-                "net": config.net.model_copy(
-                    update={"name": f"fcn{stride}s-{backbone}", "weights": weights}
-                ),
-                "optimiser": config.optimiser.model_copy(
-                    update={"rate": config.optimiser.rate * factor}
-                ),
-            }
-        )
-        begun = resume and Run(folder).config.is_file()
-        _train_one(stage, folder, begun, False, quiet)
+        stage = _stage(config, number, weights)
+        new = [] if resume and Run(folder).config.is_file() else [(Run(folder), stage)]
+        if number == 0 and not resume:
+            new.insert(0, (Run(out), config))
+        _train_one(stage, folder, new, overwrite, quiet)
         weights = str(folder)
     for name in ("model.safetensors", "scores.json"):
         if (folder / name).is_file():
-            shutil.copyfile(folder / name, out / name)
+            write_atomically(out / name, (folder / name).read_bytes())
     return out
 
 
-def _train_one(config: Config, out: Path, resume: bool, overwrite: bool, quiet: bool) -> Path:
+def _stage(config: Config, number: int, weights: str | None) -> Config:
+    """The config of one stage: its stride, its rate, and the net that it starts from."""
+    name = f"fcn{config.stages[number]}s-{config.spec(2).backbone}"
+    factor = config.stage_rates[number] if config.stage_rates else 1.0
+    return config.model_copy(
+        update={
+            "stages": (),
+            "stage_rates": (),
+            "net": config.net.model_copy(update={"name": name, "weights": weights}),
+            "optimiser": config.optimiser.model_copy(
+                update={"rate": config.optimiser.rate * factor}
+            ),
+        }
+    )
+
+
+def _train_one(
+    config: Config, out: Path, new: list[tuple[Run, Config]], overwrite: bool, quiet: bool
+) -> Path:
+    """One run: a resume, or with the folders that are ``new``, made when all is sure to start."""
     fabric = _fabric(config)
     run, screen = Run(out), Screen(quiet or not fabric.is_global_zero)
-    if fabric.is_global_zero and not resume:
-        run.check_free(overwrite)
+    new_here = new if fabric.is_global_zero else []
+    for each, _ in new_here:
+        each.check_free(overwrite)
     source, val = _open(config, screen)
-    if config.data.check and not resume:
+    if config.data.check and new:
         _check_data(source, val, screen)
-    net, preprocessing = _net(config, source, screen)
+    with memory_watched(config, TOO_LARGE):
+        net, preprocessing = _net(config, source, screen)
     _say_plan(config, net, source, fabric, screen)
-    if fabric.is_global_zero and not resume:
-        run.create(config, overwrite)
-    fabric.barrier()
     criterion = _criterion(config, source, fabric, screen)
     steps = steps_of(config, len(source), fabric.world_size)
-    try:
+    with memory_watched(config, TOO_LARGE):
         updater = Updater(config, fabric, net, preprocessing, criterion, steps)
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise UserError(f"the net does not fit into memory; {advice(config)}") from error
+    for each, its_config in new_here:
+        each.create(its_config, overwrite)
+    fabric.barrier()
     training = Training(run, config, fabric, updater, source, val, screen)
-    if resume:
+    if not new:
         training.resume()
         screen.say(f"going on at step {training.progress.step} of {steps}")
     with screen:

@@ -58,18 +58,20 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
     """
     path = find(path)
     header, tensors = read(path)
+    if header.get("kind"):
+        raise UserError(f"{path}: is a {header['kind']}, not a net; name the folder of the run")
     try:
         spec = NetSpec.from_dict(header["net"])
         classes = ClassSet.from_dict(header["classes"])
         preprocessing = Preprocessing.from_dict(header["preprocessing"])
-    except (KeyError, TypeError, AttributeError, UserError) as error:
+        net = build(spec)
+    except (KeyError, TypeError, ValueError, AttributeError, UserError) as error:
         raise UserError(f"{path}: its header is damaged ({error}); save the net again") from error
     if len(classes) != spec.classes:
         raise UserError(
             f"{path}: its header names {len(classes)} classes and a net of {spec.classes}; "
             "it is damaged, save the net again"
         )
-    net = build(spec)
     check_fit(path, net.state_dict(), tensors)
     net.load_state_dict(tensors)
     return Checkpoint(net.to(device).eval(), classes, preprocessing, header.get("origin", {}))

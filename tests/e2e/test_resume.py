@@ -1,0 +1,145 @@
+"""A training that is really killed, at several moments, ends in the bits of one that was not."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fullconv.data import open_source, write_folder
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
+
+STEPS = 14
+SETTINGS = {
+    "length.log_every": 2,
+    "length.validate_every": 5,
+    "length.save_minutes": 0,  # the state is saved at each step
+    "net.width": 0.125,
+    "net.dropout": 0.3,
+    "optimiser.ema": 0.9,
+    "optimiser.warmup": 3,
+}
+SAME = ["model.safetensors", "resume/state.safetensors", "log.csv", "config.toml", "scores.json"]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    splits = [open_source("shapes:48x64:n=10", split) for split in ("train", "val")]
+    return write_folder(splits, tmp_path_factory.mktemp("data") / "photos", limit=5)
+
+
+def begin(*arguments):
+    """Start ``fullconv train`` as a process of its own."""
+    command = [sys.executable, "-m", "fullconv", "train", *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def fresh(photos, out):
+    """A run from its beginning."""
+    changes = [part for key, value in SETTINGS.items() for part in ("--set", f"{key}={value}")]
+    return begin(
+        photos, "--out", out, "--net", "fcn8s-resnet18", "--steps", STEPS, "--batch-size", 2,
+        "--crop", "32x48", "--workers", 1, "--precision", "fp32", *changes,
+    )  # fmt: skip
+
+
+def going_on(out):
+    return begin("--resume", "--out", out)
+
+
+def ended(process, code=0):
+    """What the process said, once it has ended."""
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == code, said
+    return said
+
+
+@pytest.fixture(scope="module")
+def whole(photos, tmp_path_factory):
+    """The run that nothing interrupts."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    ended(fresh(photos, out))
+    return out
+
+
+def same_bits(one, other):
+    return [name for name in SAME if (one / name).read_bytes() != (other / name).read_bytes()] == []
+
+
+def kill_when(process, seen):
+    """SIGKILL at the moment that ``seen`` is true; whether the process still ran."""
+    while process.poll() is None and not seen():
+        time.sleep(0.0002)  # some files exist for a few milliseconds only
+    running = process.poll() is None
+    process.kill()
+    process.communicate(timeout=60)
+    return running
+
+
+def writing(out, name):
+    """True while the temporary file of ``name`` (see `files.write_atomically`) exists."""
+    folder, base = (out / name).parent, (out / name).name
+
+    def seen():
+        try:
+            return any(found.startswith(f".{base}.") for found in os.listdir(folder))
+        except FileNotFoundError:
+            return False
+
+    return seen
+
+
+def rows(out, count):
+    """True when the log has so many rows."""
+
+    def seen():
+        try:
+            return (out / "log.csv").read_bytes().count(b"\n") > count
+        except FileNotFoundError:
+            return False
+
+    return seen
+
+
+def test_killed_again_and_again(photos, whole, tmp_path):
+    out = tmp_path / "killed"
+    assert kill_when(fresh(photos, out), lambda: (out / "config.toml").exists())
+    assert not (out / "resume").exists()  # before any state
+    moments = [
+        writing(out, "resume/state.safetensors"),  # the first state, half written
+        rows(out, 1),
+        writing(out, "model.safetensors"),
+    ]
+    left = 0
+    for seen in moments:
+        assert kill_when(going_on(out), seen)
+        left += len(list(out.rglob(".*.part")))
+    assert left  # it was killed inside the writing, not only near it
+    said = ended(going_on(out))
+    assert "going on at step " in said
+    assert "done: " in said
+    assert same_bits(out, whole)
+    assert not list(out.rglob("*.part"))
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(photos, whole, tmp_path):
+    out = tmp_path / "stopped"
+    process = fresh(photos, out)
+    seen = rows(out, 2)
+    while process.poll() is None and not seen():
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    said = ended(process, 130)
+    last = said.splitlines()[-1]
+    assert last == (f"fullconv: stopped and saved; to go on: fullconv train --resume --out {out}")
+    assert "Traceback" not in said
+    assert "done: " not in said
+    said = ended(begin(*last.partition("fullconv train ")[2].split()))
+    assert "going on at step 0" not in said
+    assert same_bits(out, whole)

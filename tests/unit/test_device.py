@@ -1,0 +1,63 @@
+import sys
+
+import pytest
+import torch
+
+from fullconv.device import computes_bf16, is_out_of_memory, pick_device, pick_precision
+from fullconv.errors import UserError
+
+CPU = torch.device("cpu")
+
+
+def test_auto_device_is_the_gpu_where_there_is_one():
+    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert pick_device("cpu") == CPU
+    assert pick_device(CPU) == CPU
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "", "cpu:x"])
+def test_a_device_that_is_not_there(device):
+    with pytest.raises(UserError, match="cannot be used here") as error:
+        pick_device(device)
+    assert repr(device) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_precision_as_asked():
+    assert pick_precision("fp32", CPU) == "fp32"
+    assert pick_precision("bf16", CPU) == "bf16"
+
+
+def test_auto_precision_is_what_the_hardware_computes_in():
+    assert isinstance(computes_bf16(CPU), bool)
+    assert pick_precision("auto", CPU) == ("bf16" if computes_bf16(CPU) else "fp32")
+    assert computes_bf16(torch.device("meta")) is False
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/cpuinfo")
+def test_bf16_of_a_cpu_against_its_flags():
+    with open("/proc/cpuinfo") as file:
+        flags = {flag for line in file if line.startswith("flags") for flag in line.split()}
+    if not flags:
+        pytest.skip("this CPU lists no flags")
+    assert computes_bf16(CPU) == bool(flags & {"avx512_bf16", "amx_tile"})
+
+
+@pytest.mark.parametrize("precision", ["fp16", "BF16", "", "float32"])
+def test_unknown_precision(precision):
+    with pytest.raises(UserError, match="use auto, fp32 or bf16") as error:
+        pick_precision(precision, CPU)
+    assert repr(precision) in str(error.value)
+
+
+def test_torchs_own_error_of_a_cpu_is_out_of_memory():
+    with pytest.raises(RuntimeError) as error:
+        torch.empty(2**50)
+    assert is_out_of_memory(error.value)
+
+
+def test_what_is_out_of_memory():
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not is_out_of_memory(RuntimeError("shapes do not match"))
+    assert not is_out_of_memory(OSError("not enough memory"))

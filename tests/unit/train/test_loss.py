@@ -1,0 +1,109 @@
+"""The criterion against torch's own cross-entropy."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from fullconv.train import make_config
+from fullconv.train.loss import make_criterion
+
+CPU = torch.device("cpu")
+
+
+def criterion(reduction="mean", weights=None, ignore=255):
+    config = make_config("default", {"loss.reduction": reduction}).loss
+    weights = None if weights is None else torch.tensor(weights)
+    return make_criterion(config, weights, ignore, CPU)
+
+
+@pytest.fixture
+def case():
+    """Scores in float64 with gradient, and masks of 4 classes with ignored pixels."""
+    torch.manual_seed(0)
+    scores = torch.randn(3, 4, 6, 7, dtype=torch.float64, requires_grad=True)
+    masks = torch.randint(0, 4, (3, 6, 7), dtype=torch.uint8)
+    masks[0, :4] = 255
+    masks[2, 2, 3:] = 255
+    return scores, masks
+
+
+def trained(made, scores, masks):
+    loss, _ = made(scores, masks)
+    return loss / made.normaliser(masks)
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 0.5, 2.0, 0.25], [0.0, 0.0, 1.0, 0.0]])
+def test_mean_against_torch_with_its_gradient(case, weights):
+    scores, masks = case
+    weight = None if weights is None else torch.tensor(weights, dtype=torch.float64)
+    expected = F.cross_entropy(scores, masks.long(), weight=weight, ignore_index=255)
+    (gradient,) = torch.autograd.grad(expected, scores)
+    found = trained(criterion(weights=weights), scores, masks)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(torch.autograd.grad(found, scores)[0], gradient)
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 0.5, 2.0, 0.25]])
+def test_sum_against_torch(case, weights):
+    scores, masks = case
+    weight = None if weights is None else torch.tensor(weights, dtype=torch.float64)
+    expected = F.cross_entropy(
+        scores, masks.long(), weight=weight, ignore_index=255, reduction="sum"
+    )
+    torch.testing.assert_close(trained(criterion("sum", weights), scores, masks), expected)
+
+
+def test_plain_loss_is_the_unweighted_sum_without_gradient(case):
+    scores, masks = case
+    _, plain = criterion(weights=[1.0, 0.5, 2.0, 0.25])(scores, masks)
+    expected = F.cross_entropy(scores, masks.long(), ignore_index=255, reduction="sum")
+    torch.testing.assert_close(plain, expected.detach())
+    assert not plain.requires_grad
+
+
+def test_scores_of_zero_cost_ln_classes_a_pixel():
+    masks = torch.randint(0, 4, (2, 5, 5), dtype=torch.uint8)
+    loss = trained(criterion(), torch.zeros(2, 4, 5, 5, dtype=torch.float64), masks)
+    assert loss.item() == pytest.approx(math.log(4))
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("weights", [None, [1.0, 0.5, 2.0, 0.25]])
+def test_nothing_labelled_costs_nothing(reduction, weights):
+    scores = torch.randn(2, 4, 5, 5, requires_grad=True)
+    masks = torch.full((2, 5, 5), 255, dtype=torch.uint8)
+    made = criterion(reduction, weights)
+    loss = trained(made, scores, masks)
+    loss.backward()
+    assert loss.item() == 0
+    assert made(scores, masks)[1].item() == 0
+    assert scores.grad.abs().max() == 0
+
+
+def test_only_classes_of_weight_zero_cost_nothing():
+    scores = torch.randn(1, 2, 3, 3, requires_grad=True)
+    loss = trained(criterion(weights=[0.0, 1.0]), scores, torch.zeros(1, 3, 3, dtype=torch.uint8))
+    loss.backward()
+    assert loss.item() == 0
+    assert scores.grad.abs().max() == 0
+
+
+def test_another_ignored_value_and_wide_masks(case):
+    scores, masks = case
+    wide = masks.long()
+    wide[wide == 255] = 65535
+    one, other = criterion(), criterion(ignore=65535)
+    torch.testing.assert_close(trained(other, scores, wide), trained(one, scores, masks))
+    eleven = torch.where(masks == 255, 11, masks)
+    torch.testing.assert_close(
+        trained(criterion(ignore=11), scores, eleven), trained(one, scores, masks)
+    )
+
+
+def test_the_normaliser_adds_up_over_parts(case):
+    _, masks = case
+    for made in (criterion(), criterion(weights=[1.0, 0.5, 2.0, 0.25])):
+        parts = sum(made.normaliser(part) for part in masks.split(1))
+        assert made.normaliser(masks) == pytest.approx(float(parts))
