@@ -26,7 +26,7 @@ TEXTURE = {
     "star": "speckle",
     "ring": "bands",
 }
-STRAY = 0.12  # chance that a colour or a texture is drawn without regard to the kind
+STRAY = 0.03  # chance that a colour or a texture is drawn without regard to the kind
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _thing(height: int, width: int, rng: np.random.Generator) -> Thing:
         kind=KINDS[int(rng.integers(len(KINDS)))],
         y=rng.uniform(0.06, 0.94) * height,
         x=rng.uniform(0.06, 0.94) * width,
-        radius=rng.uniform(0.13, 0.28) * min(height, width),
+        radius=rng.uniform(0.16, 0.32) * min(height, width),
         angle=rng.uniform(0, 2 * math.pi),
     )
 
