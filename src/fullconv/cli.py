@@ -144,15 +144,15 @@ def train(
     }
     overrides = {key: value for key, value in given.items() if value is not None}
     overrides |= dict(_change(change) for change in changes or ())
-    if resume and out is None:
+    config = None
+    if out is None and resume:
         raise UserError("--resume needs --out, the folder of the run to go on with")
-    if resume:
-        config = None
-    else:
+    if not resume:
         file = recipe is not None and (recipe.endswith(".toml") or "/" in recipe)
         config = (read_config if file else make_config)(recipe or "default", overrides)
         name = f"{Path(config.data.path.split(':')[0]).resolve().name}-{config.net.name}"
         out = out or Path("runs", name)
+    assert out is not None
     try:
         start(None, out, overrides=overrides, config=config, resume=resume, overwrite=overwrite)
     except Interrupted:
