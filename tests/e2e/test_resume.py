@@ -12,7 +12,7 @@ from fullconv.data import open_source, write_folder
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
 
-STEPS = 14
+STEPS = 10
 SETTINGS = {
     "length.log_every": 2,
     "length.validate_every": 5,
