@@ -338,7 +338,7 @@ def check(
         print(line)
     errors = sum(fault.severity == "error" for fault in faults)
     photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())
-    print(f"{errors} errors, {len(faults) - errors} warnings in {photos} photos")
+    print(f"errors: {errors}, warnings: {len(faults) - errors}, in {photos} photos")
     if errors:
         raise typer.Exit(1)
 

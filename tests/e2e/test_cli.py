@@ -157,7 +157,7 @@ def test_nets(inside):
 
 
 def test_check(inside, tmp_path):
-    assert "0 errors" in inside("check", DATA)[0]
+    assert "errors: 0" in inside("check", DATA)[0]
     for folder, picture in (("images", np.zeros((4, 4, 3), np.uint8)), ("masks", None)):
         (tmp_path / folder / "train").mkdir(parents=True)
         values = np.full((4, 4), 9, np.uint8) if picture is None else picture
@@ -178,7 +178,7 @@ def test_shapes_are_a_data_set(inside, tmp_path):
     out = tmp_path / "scenes"
     said, _ = inside("shapes", out, "--number", 3, "--size", "48x64")
     assert said.startswith("9 scenes")
-    assert "0 errors, " in inside("check", out)[0]
+    assert "errors: 0, " in inside("check", out)[0]
 
 
 def test_report(inside, run):

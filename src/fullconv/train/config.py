@@ -299,7 +299,8 @@ def _fault(error: Mapping[str, Any]) -> str:
 
 
 def _near(where: list[str]) -> str:
-    close = difflib.get_close_matches(".".join(where), list(keys()), n=1, cutoff=0.5)
+    known = keys() if len(where) > 1 else Config.model_fields
+    close = difflib.get_close_matches(".".join(where), list(known), n=1, cutoff=0.5)
     return f", did you mean {close[0]}?" if close else ""
 
 

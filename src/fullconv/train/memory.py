@@ -64,9 +64,9 @@ def advice(config: Config) -> str:
     if config.length.batch > 1:
         half = config.length.batch // 2
         twice = config.length.accumulate * 2
-        found.append(f"length.batch={half} with length.accumulate={twice} (the same update)")
+        found.append(f"length.batch={half} with length.accumulate={twice} (as many photos a step)")
     if config.augment.crop is None:
-        found.append("augment.crop=[256, 256]")
+        found.append("augment.crop smaller than the photos")
     else:
         found.append(f"augment.crop below {config.augment.crop[0]}x{config.augment.crop[1]}")
     if config.net.padding == "paper":

@@ -71,8 +71,11 @@ def train(
         raise UserError("no data is named: give a folder, or 'shapes'")
     config = _with_precision(config)
     if config.stages:
-        return _train_stages(config, out, resume, overwrite, quiet)
-    return _train_one(config, out, [] if resume else [(Run(out), config)], overwrite, quiet)
+        _train_stages(config, out, resume, overwrite, quiet)
+    else:
+        _train_one(config, out, [] if resume else [(Run(out), config)], overwrite, quiet)
+    Screen(quiet).say(f"next: fullconv predict {out} PHOTO --out pictures/")
+    return out
 
 
 def _resumed(out: Path, given: Mapping[str, Any]) -> Config:
@@ -142,7 +145,8 @@ def _train_one(
     if config.data.check and new:
         _check_data(source, val, screen)
     with memory_watched(config, TOO_LARGE):
-        net, preprocessing = _net(config, source, screen)
+        # A resume puts its state over these weights: nothing to say about them.
+        net, preprocessing = _net(config, source, screen if new else Screen(quiet=True))
     _say_plan(config, net, source, fabric, screen)
     criterion = _criterion(config, source, fabric, screen)
     steps = steps_of(config, len(source), fabric.world_size)
@@ -160,7 +164,6 @@ def _train_one(
     if fabric.is_global_zero:
         page = write_report(out)
         screen.say(f"done: {run.model} and {page}")
-        screen.say(f"next: fullconv predict {out} PHOTO --out pictures/")
     return out
 
 

@@ -110,6 +110,10 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
                 )
             return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
+        if path.read_bytes()[:2] in (b"PK", b"\x80\x02"):  # torch.save, new and old
+            raise UserError(
+                f"{path}: a pickle, as torch.save writes it; pickles can run code and are not read"
+            ) from error
         raise UserError(
             f"{path}: truncated, or not a safetensors file ({error}); copy it again"
         ) from error

@@ -161,8 +161,8 @@ def test_the_originals_stage_start_is_only_nearly_equal() -> None:
     after.load_state_dict(before.state_dict(), strict=False)
     images = torch.randn(1, 3, 100, 100, dtype=torch.float64)
     with torch.no_grad():
-        difference = (after(images) - before(images)).abs().max()
-        assert 0 < difference < 0.25 * before(images).abs().max()
+        difference = (after(images) - before(images)).abs().mean()
+        assert 0 < difference < 0.1 * before(images).abs().mean()
 
 
 @pytest.mark.parametrize("shift", ["0", "1/2", "-3/2", "7/2", "-1", "-91/2"])

@@ -139,7 +139,7 @@ def test_a_pickle_is_refused_and_never_executed(tmp_path, zipped):
     path = tmp_path / "model.safetensors"
     content = {"net": torch.zeros(2), "bad": Dangerous(trap)}
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
-    refused(path, "not a safetensors file")
+    refused(path, "a pickle, as torch.save writes it")
     assert not trap.exists()
     torch.load(path.rename(tmp_path / "model.pt"), weights_only=False)
     assert trap.exists()  # else the trap proves nothing

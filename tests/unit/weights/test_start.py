@@ -129,9 +129,9 @@ def test_another_backbone_is_an_error(saved):
 @pytest.mark.parametrize("backbone", ["resnet18", "vgg16"])
 def test_another_width_is_an_error(saved, backbone):
     """Of a ResNet the counters of its norms would fit, which must not pass for its weights."""
-    path = saved(trained(f"fcn32s-{backbone}", width=1 / 32))
+    path = saved(trained(f"fcn32s-{backbone}", width=1 / 8))
     with pytest.raises(UserError, match="nothing of the backbone could be loaded") as error:
-        start_from(fresh(f"fcn32s-{backbone}", width=1 / 16), path, CLASSES)
+        start_from(fresh(f"fcn32s-{backbone}", width=1 / 4), path, CLASSES)
     assert str(path) in str(error.value)
 
 
@@ -140,7 +140,7 @@ def test_other_input_channels_leave_the_first_layer_fresh(saved):
     report = start_from(new, saved(trained()), CLASSES)
     ((name, why),) = report.fresh.items()
     assert name == "backbone.conv1.conv.weight"
-    assert why == "starts at random: (4, 3, 7, 7) there, (4, 4, 7, 7) here"
+    assert why == "starts at random: (8, 3, 7, 7) there, (8, 4, 7, 7) here"
 
 
 def test_padding_needs_no_other_weights(saved):
