@@ -31,7 +31,7 @@ class Definition:
     dropped: tuple[Window, ...] = ()
 
     def padded(self, padding: Padding) -> "Definition":
-        """The same net with the pads of a padding mode (DESIGN: `paper` and `same`)."""
+        """The same net with the pads of a padding mode (`paper` or `same`: docs/nets.md)."""
         if padding == "none":
             return self
         if padding == "paper":

@@ -64,7 +64,7 @@ def _text(value: Any) -> str:
 
 
 class Run:
-    """Paths and writers of one run folder (DESIGN section 8)."""
+    """Paths and writers of one run folder (docs/training.md)."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -116,7 +116,7 @@ def test_every_recipe(name):
 
 
 def test_recipes_are_the_papers():
-    """Long et al. 2015, section 4.3, and the solvers of the heavy form (DESIGN section 7)."""
+    """Long et al. 2015, section 4.3, and the solvers of the heavy form."""
     for backbone, rate in (("caffenet", 1e-3), ("vgg16", 1e-4), ("googlenet", 5e-5)):
         config = make_config(f"paper-{backbone}")
         o, length = config.optimiser, config.length
