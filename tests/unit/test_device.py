@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import pytest
@@ -32,6 +33,39 @@ def test_auto_precision_is_what_the_hardware_computes_in():
     assert isinstance(computes_bf16(CPU), bool)
     assert pick_precision("auto", CPU) == ("bf16" if computes_bf16(CPU) else "fp32")
     assert computes_bf16(torch.device("meta")) is False
+
+
+HELD = """
+from pathlib import Path
+import torch
+from fullconv.device import keep_freed_memory
+
+def mib():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+if {keep}:
+    assert keep_freed_memory()
+before = mib()
+block = torch.ones(64, 2**20)
+del block
+print(mib() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/statm")
+def test_freed_memory_is_kept_when_asked():
+    held = {
+        keep: float(
+            subprocess.run(
+                [sys.executable, "-c", HELD.format(keep=keep)],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+        )
+        for keep in (True, False)
+    }
+    assert held[False] < 64 < 250 < held[True]  # of 256 MiB
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/cpuinfo")

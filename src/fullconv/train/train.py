@@ -19,7 +19,7 @@ from fullconv.data import (
     count_classes,
     open_source,
 )
-from fullconv.device import computes_bf16, pick_device, pick_precision
+from fullconv.device import computes_bf16, keep_freed_memory, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.nets import FCN, Preprocessing, build
@@ -137,6 +137,8 @@ def _train_one(
 ) -> Path:
     """One run: a resume, or with the folders that are ``new``, made when all is sure to start."""
     fabric = _fabric(config)
+    if fabric.device.type == "cpu":
+        keep_freed_memory()
     run, screen = Run(out), Screen(quiet or not fabric.is_global_zero)
     new_here = new if fabric.is_global_zero else []
     for each, _ in new_here:
