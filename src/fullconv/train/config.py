@@ -58,10 +58,13 @@ class Length(Section):
     """How long, and how often to look: ``epochs`` are passes through the data, ``steps`` updates.
 
     One step takes ``batch`` x ``accumulate`` photos. ``validate_every`` 0 is ten times a run.
+    ``coarse`` is the share of the steps, from the first, that see photos and crops at half their
+    size: four times as many photos in the same time (progressive resizing).
     """
 
     steps: Annotated[int | None, Field(ge=1)] = None
     epochs: Annotated[float | None, Field(gt=0)] = None
+    coarse: Annotated[float, Field(ge=0, lt=1)] = 0.0
     batch: Annotated[int, Field(ge=1)] = 8
     accumulate: Annotated[int, Field(ge=1)] = 1
     validate_every: Annotated[int, Field(ge=0)] = 0
