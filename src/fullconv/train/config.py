@@ -94,10 +94,14 @@ class Optimiser(Section):
 
 
 class Loss(Section):
-    """Cross-entropy over the labelled pixels: their mean, or their sum as in the heavy form."""
+    """Cross-entropy over the labelled pixels: their mean, or their sum as in the heavy form.
+
+    ``jaccard`` times the soft Jaccard loss is added to it (`train.loss.jaccard`).
+    """
 
     reduction: Literal["mean", "sum"] = "mean"
     class_weights: Literal["none", "median-frequency", "softened"] | tuple[float, ...] = "none"
+    jaccard: Annotated[float, Field(ge=0)] = 0.0
 
 
 class Augment(Section):

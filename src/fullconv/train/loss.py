@@ -1,4 +1,7 @@
-"""Cross-entropy over labelled pixels, normalised over the whole effective batch or summed."""
+"""Cross-entropy over labelled pixels, normalised over the whole effective batch or summed.
+
+Beside it, where it is asked for, the soft Jaccard loss.
+"""
 
 from dataclasses import dataclass
 
@@ -11,11 +14,16 @@ from fullconv.train.config import Loss
 
 @dataclass(frozen=True)
 class Criterion:
-    """The loss of a run. ``weights`` is float (K,) or None; ``ignore`` the value left out."""
+    """The loss of a run.
+
+    ``weights`` is float (K,) or None; ``ignore`` the value left out; ``jaccard`` how much of the
+    soft Jaccard loss is added.
+    """
 
     reduction: str
     weights: Tensor | None
     ignore: int
+    jaccard: float = 0.0
 
     def normaliser(self, masks: Tensor) -> Tensor:
         """What the summed loss of all of ``masks`` is divided by: float64 scalar.
@@ -39,11 +47,35 @@ class Criterion:
         """
         each = F.cross_entropy(scores, masks.long(), ignore_index=self.ignore, reduction="none")
         plain = each.detach().double().sum()
-        if self.weights is None:
-            return each.sum(), plain  # N,H,W to scalar
         labelled = masks != self.ignore
-        weights = self.weights[torch.where(labelled, masks, 0).long()]
-        return (each * weights).sum(), plain
+        weights = labelled.to(each.dtype)  # N,H,W
+        if self.weights is not None:
+            weights = weights * self.weights[torch.where(labelled, masks, 0).long()]
+        loss = (each * weights).sum()  # N,H,W to scalar
+        if self.jaccard:
+            # Each photo counts as much as in the cross-entropy, so that parts of a batch add up.
+            shares = weights.sum((1, 2))  # N
+            loss = loss + self.jaccard * (shares * jaccard(scores, masks, self.ignore)).sum()
+        return loss, plain
+
+
+def jaccard(scores: Tensor, masks: Tensor, ignore: int) -> Tensor:
+    """1 minus the soft IU of each photo, mean over the classes that it shows: N,K,H,W to N.
+
+    The IU of a class with the softmax in place of the decision (Rahman and Wang 2016): sum(p y) /
+    sum(p + y - p y) over the labelled pixels, which weighs a small class as much as a large one.
+    """
+    labelled = masks != ignore
+    labels = torch.where(labelled, masks, 0).long().flatten(1)  # N,HW
+    inside = labelled.float().flatten(1)  # N,HW
+    share = scores.float().softmax(1).flatten(2) * inside[:, None]  # N,K,HW
+    right = share.gather(1, labels[:, None])[:, 0]  # N,HW
+    empty = torch.zeros(scores.shape[:2], device=scores.device)  # N,K
+    both = empty.scatter_add(1, labels, right)
+    truth = empty.scatter_add(1, labels, inside)
+    shown = truth > 0
+    lost = (1 - both / (share.sum(2) + truth - both).clamp(min=1e-6)) * shown
+    return lost.sum(1) / shown.sum(1).clamp(min=1)
 
 
 def make_criterion(
@@ -51,4 +83,4 @@ def make_criterion(
 ) -> Criterion:
     """The criterion of a config; ``weights`` are the class weights already computed, or None."""
     placed = None if weights is None else weights.to(device, torch.float32)
-    return Criterion(config.reduction, placed, ignore)
+    return Criterion(config.reduction, placed, ignore, config.jaccard)
