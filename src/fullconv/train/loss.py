@@ -67,10 +67,11 @@ def jaccard(scores: Tensor, masks: Tensor, ignore: int) -> Tensor:
     """
     labelled = masks != ignore
     labels = torch.where(labelled, masks, 0).long().flatten(1)  # N,HW
-    inside = labelled.float().flatten(1)  # N,HW
-    share = scores.float().softmax(1).flatten(2) * inside[:, None]  # N,K,HW
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    inside = labelled.to(scores.dtype).flatten(1)  # N,HW
+    share = scores.softmax(1).flatten(2) * inside[:, None]  # N,K,HW
     right = share.gather(1, labels[:, None])[:, 0]  # N,HW
-    empty = torch.zeros(scores.shape[:2], device=scores.device)  # N,K
+    empty = scores.new_zeros(scores.shape[:2])  # N,K
     both = empty.scatter_add(1, labels, right)
     truth = empty.scatter_add(1, labels, inside)
     shown = truth > 0

@@ -33,7 +33,7 @@ def test_accumulating_equals_the_large_batch(updater, batch, reduction, weights)
     """
     weights = None if weights is None else torch.tensor(weights)
     options = {"weights": weights, "double": True}
-    loss = {"loss.reduction": reduction}
+    loss = {"loss.reduction": reduction, "loss.jaccard": 0.5}
     parts = updater(loss | {"length.batch": 2, "length.accumulate": 4}, **options)
     whole = updater(loss | {"length.batch": 8}, **options)
     data = batch(8, unlabelled=True)
