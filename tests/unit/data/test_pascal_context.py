@@ -145,6 +145,13 @@ def test_opening_reads_no_label_map(context):
     assert len(open_source(data, "val")) == 1
 
 
+@pytest.mark.parametrize("text", ["1: sky\n3: tree\n", "2: sky\n3: tree\n", "2: sky\n1: tree\n"])
+def test_a_numbered_class_file_must_count_up(context, tmp_path, text):
+    (tmp_path / "classes.txt").write_text(text)
+    with pytest.raises(UserError, match=r"classes\.txt: its numbers do not count up"):
+        open_source(context("a"), "train", tmp_path / "classes.txt")
+
+
 def test_an_unknown_class_file_lists_the_built_in_ones(context):
     with pytest.raises(UserError, match=r"pascal-context-33, pascal-context-59"):
         open_source(context("a"), "train", "pascal-context-60")
