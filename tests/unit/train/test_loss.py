@@ -115,7 +115,9 @@ def test_jaccard_of_decided_scores_against_scikit_learn(case):
     """Where the softmax is 0 or 1 the soft IU is the IU of the decision, each photo by itself."""
     scores, masks = case
     decided = 1e3 * F.one_hot(scores.argmax(1), 4).permute(0, 3, 1, 2).double()
-    for mask, predicted, found in zip(masks, scores.argmax(1), jaccard(decided, masks, 255)):
+    for mask, predicted, found in zip(
+        masks, scores.argmax(1), jaccard(decided, masks, 255), strict=True
+    ):
         seen = mask != 255
         truth, guess = mask[seen].numpy(), predicted[seen].numpy()
         shown = sorted(set(truth.tolist()))
