@@ -472,8 +472,9 @@ def download(
     data = find_published_data(name)
     if folder is None:
         raise UserError(f"name a folder too, as in: fullconv download {name} data/")
+    there = (folder.expanduser() / data.folder).exists()
     place = fetch(name, folder, keep=keep, shown=screen.download_progress, offline=offline or None)
-    print(f"{data.what}: in {place}, {_checked(data.file)}")
+    print(f"{data.what}: in {place}, {'it was there' if there else _checked(data.file)}")
     print(f"licence: {data.file.licence}")
     print(f"next: fullconv check {place}" if is_known(place) else "next: see docs/data.md")
 

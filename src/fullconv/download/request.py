@@ -183,6 +183,9 @@ def _total(answer: http.client.HTTPResponse, have: int) -> int | None:
 def _check(answer: http.client.HTTPResponse, total: int | None, wanted: RemoteFile) -> None:
     if answer.headers.get_content_type() == "text/html":
         raise Refused("a web page came instead of the file (a question, or a notice of its end)")
+    packed = answer.headers.get("Content-Encoding", "identity").strip().lower()
+    if packed != "identity" and not wanted.name.endswith(("gz", "bz2", "xz")):
+        raise Refused(f"the server packs it on the way ({packed!a}), which was not asked for")
     if total is None:
         return
     if wanted.size is not None and total != wanted.size:

@@ -3,6 +3,7 @@
 import lzma
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -33,6 +34,10 @@ _DAMAGED = (
     ValueError,
     NotImplementedError,  # a zip's unknown compression
     RuntimeError,  # a zip with a password
+    struct.error,
+    TypeError,  # tarfile, where a gzip header is cut
+    IndexError,
+    OverflowError,
 )
 
 
@@ -60,7 +65,9 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> int
     try:
         folder.mkdir(parents=True)
         limit = max(RATIO * archive.stat().st_size, LEAST)
-        entries = _zip(archive) if zipfile.is_zipfile(archive) else _tar(archive)
+        with archive.open("rb") as file:
+            is_zip = file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")  # files, or none
+        entries = _zip(archive) if is_zip else _tar(archive)
         return _write(archive, entries, folder, limit, progress)
     except _DAMAGED as fault:
         raise UserError(

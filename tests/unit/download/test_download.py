@@ -314,6 +314,15 @@ def test_a_web_page_is_not_taken_for_the_file(path):
         refused(remote(server.url, size=None, checksum=None), path, "a web page", str(path))
 
 
+def test_a_server_that_packs_unasked_is_refused(path):
+    def behave(handler, _):
+        handler.start(200, Content_Encoding="gzip", Content_Length=5)
+        handler.wfile.write(b"\x1f\x8b...")
+
+    with serving(behave) as server:
+        refused(remote(server.url, size=None, checksum=None), path, "packs it", "gzip")
+
+
 @pytest.mark.parametrize("status", [500, 503, 429])
 def test_a_passing_fault_is_waited_for(path, status):
     def behave(handler, number):
