@@ -402,6 +402,83 @@ def shapes(
     print(f"{total} scenes in {out}; next: fullconv train {out}")
 
 
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Download nothing; the same as FULLCONV_OFFLINE=1.")
+]
+
+
+@app.command()
+def weights(
+    name: Annotated[str | None, typer.Argument(help="Weights to download.")] = None,
+    offline: Offline = False,
+) -> None:
+    """List the published weights known by name, or download some and print their path.
+
+    The file is kept in FULLCONV_CACHE (else ~/.cache/fullconv). An interrupted download goes on
+    where it stopped; size and checksum are verified where they are known.
+
+    \b
+    Examples:
+      fullconv weights
+      fullconv weights vgg16-caffe
+    """
+    from fullconv import screen
+    from fullconv.download import cache_folder
+    from fullconv.weights.download import cached_path, fetch
+    from fullconv.weights.registry import find_published, published
+
+    if name is None:
+        for table in screen.weights_tables(published().values()):
+            screen.console().print(table, "")
+        print(f"cache: {cache_folder() / 'weights'}; next: fullconv weights NAME")
+        return
+    found = find_published(name)
+    there = cached_path(found).exists()
+    with screen.download_progress(f"downloading {found.name}") as progress:
+        path = fetch(found.name, progress=progress, offline=offline or None)
+    how = "in the cache" if there else "downloaded"
+    lines = [f"{found.name}: {how}, {_checked(found.file)}", f"licence: {found.file.licence}"]
+    lines += [f"note: {found.note}"] if found.note else []
+    print("\n".join(lines), file=sys.stderr)  # the path alone goes to a pipe
+    print(path)
+
+
+@app.command()
+def download(
+    name: Annotated[str | None, typer.Argument(help="Data set; left out: list them.")] = None,
+    folder: Annotated[Path | None, typer.Argument(help="Folder to put it into.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the archive after unpacking.")] = False,
+    offline: Offline = False,
+) -> None:
+    """Download a data set with a known public address, verify and unpack it.
+
+    An interrupted download goes on where it stopped. The data set appears in the folder when it
+    is complete; where it is there already, nothing happens.
+
+    \b
+    Examples:
+      fullconv download
+      fullconv download voc2012 VOCdata/
+      fullconv download sbd VOCdata/
+    """
+    from fullconv import screen
+    from fullconv.data.download import fetch
+    from fullconv.data.published import find_published_data, published_data
+    from fullconv.data.sources import is_known
+
+    if name is None:
+        screen.console().print(screen.data_table(published_data().values()))
+        return
+    data = find_published_data(name)
+    if folder is None:
+        raise UserError(f"name a folder too, as in: fullconv download {name} data/")
+    there = (folder.expanduser() / data.folder).exists()
+    place = fetch(name, folder, keep=keep, shown=screen.download_progress, offline=offline or None)
+    print(f"{data.what}: in {place}, {'it was there' if there else _checked(data.file)}")
+    print(f"licence: {data.file.licence}")
+    print(f"next: fullconv check {place}" if is_known(place) else "next: see docs/data.md")
+
+
 @app.command()
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Recipe to print.")] = None,
@@ -444,6 +521,13 @@ def _size(text: str) -> tuple[int, int]:
     if len(parts) != 2 or not all(part.strip().isdecimal() and int(part) for part in parts):
         raise UserError(f"size {text!r} is not HEIGHTxWIDTH, as 375x500")
     return int(parts[0]), int(parts[1])
+
+
+def _checked(file: Any) -> str:
+    """How a RemoteFile was verified, in words."""
+    if file.checksum:
+        return f"verified by {file.checksum}"
+    return f"{file.verified_by}, as no source states one"
 
 
 def _whole_number(text: str) -> int:

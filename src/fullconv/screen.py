@@ -1,20 +1,33 @@
 """What the commands print: tables and a progress bar."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from fullconv.data import ClassCounts, class_weights
+from fullconv.data.published import PublishedData
+from fullconv.download import RemoteFile
 from fullconv.metrics import Scores
 from fullconv.nets import Explanation, Summary
 from fullconv.nets.backbone import PAPER_PAD
 from fullconv.nets.explain import Crop
+from fullconv.weights.download import cached_path
+from fullconv.weights.registry import Published
 
 PIPED = 120  # columns of a table where no terminal says how wide it is
 
@@ -31,12 +44,20 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     The function takes the photos done and the photos in all. Nothing is drawn where stderr is no
     terminal.
     """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
+    with _bar(what, MofNCompleteColumn()) as move:
+        yield move
+
+
+@contextmanager
+def download_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """As ``progress``, for bytes; in all None where the server does not say."""
+    with _bar(what, DownloadColumn(binary_units=True), TransferSpeedColumn()) as move:
+        yield move
+
+
+@contextmanager
+def _bar(what: str, *counts: ProgressColumn) -> Iterator[Callable[[int, int | None], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
     quiet = not sys.stderr.isatty()
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
         task = bar.add_task(what, total=None)
@@ -168,3 +189,35 @@ def _crop_note(made: Crop) -> str:
 
 
 AIMS = {"score": "the photo"}
+
+
+def weights_tables(published: Iterable[Published]) -> list[Table]:
+    """One table a source and licence, one row for each of its weights."""
+    tables: dict[tuple[str, str], Table] = {}
+    for each in published:
+        key = each.source, each.file.licence
+        if key not in tables:
+            title = f"{each.source}; licence: {each.file.licence}"
+            columns = ("name", "net", "classes", "format", "size", "check", "cache")
+            tables[key] = table(title, columns, left=len(columns))
+        kept = "yes" if cached_path(each).exists() else ""
+        row = (each.name, each.net, each.classes, each.format, *_file(each.file), kept)
+        tables[key].add_row(*row)
+    return list(tables.values())
+
+
+def data_table(published: Iterable[PublishedData]) -> Table:
+    """One row a data set."""
+    columns = ("name", "what", "size", "check", "licence")
+    made = table("Data sets with public addresses", columns, left=len(columns))
+    for column in made.columns[1:]:
+        column.no_wrap = False
+    for each in published:
+        made.add_row(each.name, each.what, *_file(each.file), each.file.licence)
+    return made
+
+
+def _file(file: RemoteFile) -> tuple[str, str]:
+    """Its size and what it is verified by, in words where they are not known."""
+    size = file.size or file.about
+    return f"{size / 2**20:.0f} MiB" if size else "unknown", file.verified_by

@@ -30,6 +30,8 @@ COMMANDS = [
     "report",
     "shapes",
     "statistics",
+    "weights",
+    "download",
 ]
 
 
@@ -243,3 +245,39 @@ def test_ctrl_c_is_one_line_and_code_130(run, tmp_path):
     assert process.returncode == 130
     assert error.decode() == "fullconv: stopped by Ctrl-C\n"
     assert not list(out.rglob("*.part"))
+
+
+def test_weights_lists_what_is_known_and_what_is_in_the_cache(inside, tmp_path, monkeypatch):
+    monkeypatch.setenv("FULLCONV_CACHE", str(tmp_path))
+    out, _ = inside("weights")
+    assert "fcn8s-voc-berkeley" in out
+    assert "not verified by checksum" in out
+    assert str(tmp_path / "weights") in out
+    _, error = inside("weights", "vgg16-caffe", "--offline", code=2)
+    path = tmp_path / "weights" / "VGG_ILSVRC_16_layers.caffemodel"
+    assert str(path) in error
+    assert error.count("\n") == 1
+    path.parent.mkdir()
+    path.write_bytes(b"something else")
+    assert "553432081" in inside("weights", "vgg16-caffe", code=2)[1]
+    (tmp_path / "weights" / "fcn16s-heavy-pascal.caffemodel").write_bytes(b"by hand")
+    out, error = inside("weights", "fcn16s-voc-berkeley")
+    assert out == f"{tmp_path / 'weights' / 'fcn16s-heavy-pascal.caffemodel'}\n"
+    assert "not verified by checksum" in error
+    row = next(line for line in inside("weights")[0].splitlines() if "fcn16s-voc-b" in line)
+    assert row.rstrip().endswith("yes")
+
+
+def test_download_lists_data_sets_and_refuses_in_one_line(inside, tmp_path):
+    out, _ = inside("download")
+    assert "voc2012" in out
+    assert "sbd" in out
+    assert "name a folder" in inside("download", "voc2012", code=2)[1]
+    _, error = inside("download", "voc2012", tmp_path / "new", "--offline", code=2)
+    assert "VOCtrainval_11-May-2012.tar" in error
+    assert error.count("\n") == 1
+    (tmp_path / "VOCdevkit" / "VOC2012" / "JPEGImages").mkdir(parents=True)
+    (tmp_path / "VOCdevkit" / "VOC2012" / "SegmentationClass").mkdir()
+    out, _ = inside("download", "voc2012", tmp_path)
+    assert "it was there" in out
+    assert out.splitlines()[-1] == f"next: fullconv check {tmp_path / 'VOCdevkit' / 'VOC2012'}"

@@ -60,6 +60,11 @@ def available_splits(data: str | Path) -> list[str]:
     return _layout(path).splits(path)
 
 
+def is_known(data: Path) -> bool:
+    """Whether a folder is in a layout that can be opened."""
+    return any(layout.looks_like(data) for layout in LAYOUTS)
+
+
 def _layout(path: Path) -> Layout:
     if not path.exists():
         raise UserError(f"{path}: there is no such file or folder (built-in data is 'shapes')")
