@@ -96,12 +96,23 @@ class Optimiser(Section):
 class Loss(Section):
     """Cross-entropy over the labelled pixels: their mean, or their sum as in the heavy form.
 
-    ``jaccard`` times the soft Jaccard loss is added to it (`train.loss.jaccard`).
+    ``jaccard`` times the soft Jaccard loss is added to it (`train.loss.jaccard`). A labelled pixel
+    counts with probability ``keep`` (the paper's sampling of patches, section 4.4), drawn anew at
+    each step. Class weights multiply the loss of their pixels, or with ``weigh_by`` 'sampling' the
+    probability that they count (class balancing by a sampled loss).
     """
 
     reduction: Literal["mean", "sum"] = "mean"
     class_weights: Literal["none", "median-frequency", "softened"] | tuple[float, ...] = "none"
+    weigh_by: Literal["factor", "sampling"] = "factor"
+    keep: Annotated[float, Field(gt=0, le=1)] = 1.0
     jaccard: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _something_to_sample_by(self) -> Self:
+        if self.weigh_by == "sampling" and self.class_weights == "none":
+            raise ValueError("weigh_by 'sampling' needs class_weights to sample by")
+        return self
 
 
 class Augment(Section):

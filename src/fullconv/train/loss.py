@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fullconv.classes import MOST_CLASSES
+from fullconv.errors import UserError
 from fullconv.train.config import Loss
 
 
@@ -17,13 +19,23 @@ class Criterion:
     """The loss of a run.
 
     ``weights`` is float (K,) or None; ``ignore`` the value left out; ``jaccard`` how much of the
-    soft Jaccard loss is added.
+    soft Jaccard loss is added; ``keep`` the probability that a pixel of each class counts, or None
+    where all do.
     """
 
     reduction: str
     weights: Tensor | None
     ignore: int
     jaccard: float = 0.0
+    keep: Tensor | None = None
+
+    def sampled(self, masks: Tensor) -> Tensor:
+        """``masks`` (N, H, W) with the pixels ignored that are not drawn, by torch's generator."""
+        if self.keep is None:
+            return masks
+        labelled = masks != self.ignore
+        chance = self.keep[torch.where(labelled, masks, 0).long()]
+        return torch.where(torch.rand_like(chance) < chance, masks, self.ignore)
 
     def normaliser(self, masks: Tensor) -> Tensor:
         """What the summed loss of all of ``masks`` is divided by: float64 scalar.
@@ -82,6 +94,16 @@ def jaccard(scores: Tensor, masks: Tensor, ignore: int) -> Tensor:
 def make_criterion(
     config: Loss, weights: Tensor | None, ignore: int, device: torch.device
 ) -> Criterion:
-    """The criterion of a config; ``weights`` are the class weights already computed, or None."""
-    placed = None if weights is None else weights.to(device, torch.float32)
-    return Criterion(config.reduction, placed, ignore, config.jaccard)
+    """The criterion of a config; ``weights`` are the class weights already computed, or None.
+
+    Raises UserError when they are to be sampled by and none is above 0.
+    """
+    weights = None if weights is None else weights.to(device, torch.float32)
+    keep = None
+    if config.weigh_by == "sampling" and weights is not None:
+        if weights.max() <= 0:
+            raise UserError("loss.class_weights: no weight is above 0, so no pixel would count")
+        keep, weights = config.keep * weights / weights.max(), None
+    elif config.keep < 1:
+        keep = torch.full((MOST_CLASSES,), config.keep, device=device)
+    return Criterion(config.reduction, weights, ignore, config.jaccard, keep)

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.metrics import jaccard_score
 
+from fullconv.errors import UserError
 from fullconv.train import make_config
 from fullconv.train.loss import jaccard, make_criterion
 
@@ -137,3 +138,50 @@ def test_jaccard_is_added_to_the_mean_by_its_factor(case):
 def test_jaccard_has_the_gradient_of_its_differences(case):
     scores, masks = case
     assert torch.autograd.gradcheck(lambda s: jaccard(s, masks, 255), (scores,))
+
+
+def sampler(weights=None, **changes):
+    changes = {f"loss.{key}": value for key, value in changes.items()}
+    if weights:
+        changes |= {"loss.class_weights": weights, "loss.weigh_by": "sampling"}
+    given = None if weights is None else torch.tensor(weights)
+    return make_criterion(make_config("default", changes).loss, given, 255, CPU)
+
+
+@pytest.mark.parametrize(
+    ("made", "chances"),
+    [
+        (sampler(keep=0.25), [0.25, 0.25, 0.25]),
+        (sampler(weights=[2.0, 0.5, 0.0]), [1.0, 0.25, 0.0]),
+        (sampler(weights=[2.0, 0.5, 0.0], keep=0.5), [0.5, 0.125, 0.0]),
+    ],
+)
+def test_pixels_are_drawn_by_their_chance(made, chances):
+    masks = torch.arange(4, dtype=torch.uint8).repeat_interleave(40_000).view(2, 400, 200)
+    masks[masks == 3] = 255
+    torch.manual_seed(0)
+    drawn = made.sampled(masks)
+    assert drawn.dtype == torch.uint8
+    assert (drawn[masks == 255] == 255).all()
+    for value, chance in enumerate(chances):
+        kept = drawn[masks == value]
+        assert set(kept.tolist()) <= {value, 255}
+        assert (kept == value).double().mean().item() == pytest.approx(chance, abs=0.01)
+    assert not torch.equal(drawn, made.sampled(masks)) or set(chances) == {0, 1}
+    torch.manual_seed(0)
+    assert torch.equal(drawn, made.sampled(masks))
+
+
+def test_weights_that_are_sampled_by_do_not_also_multiply(case):
+    scores, masks = case
+    torch.testing.assert_close(
+        trained(sampler(weights=[2.0, 0.5, 1.0, 1.0]), scores, masks),
+        trained(criterion(), scores, masks),
+    )
+
+
+def test_nothing_to_sample_by_is_refused():
+    with pytest.raises(UserError, match="no pixel would count"):
+        sampler(weights=[0.0, 0.0])
+    with pytest.raises(UserError, match="class_weights"):
+        make_config("default", {"loss.weigh_by": "sampling"})
