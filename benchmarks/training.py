@@ -49,11 +49,12 @@ def measure(variant: Variant, steps: int) -> dict[str, float]:
     from lightning_fabric import Fabric
 
     from fullconv.data import Batch
+    from fullconv.device import MIB, peak_mib
     from fullconv.nets import NetSpec, build
     from fullconv.nets.spec import BACKBONES
     from fullconv.train.config import make_config
     from fullconv.train.loss import make_criterion
-    from fullconv.train.memory import MIB, estimate, peak_mib
+    from fullconv.train.memory import estimate
     from fullconv.train.update import Updater
 
     config = make_config(
