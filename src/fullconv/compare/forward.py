@@ -1,6 +1,6 @@
 """The process that measures one net: reads a job from standard input, prints what it took.
 
-It imports what a forward needs and no more, so that its memory is what predicting takes.
+Nothing large but torch is loaded here, so that its memory is what predicting takes.
 """
 
 import json

@@ -1,5 +1,6 @@
 """The whole comparison: what each net is, what it costs here, how well it does."""
 
+import math
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -104,7 +105,7 @@ def shown(path: str | Path) -> str:
 
 def photo_size(source: Source) -> tuple[int, int]:
     """The (H, W) that most photos have, of at most 50 spread over the split."""
-    chosen = range(0, len(source), max(1, len(source) // LOOKED_AT))
+    chosen = range(0, len(source), math.ceil(len(source) / LOOKED_AT))
     sizes = Counter(_size(source, index) for index in chosen)
     return sizes.most_common(1)[0][0]
 
