@@ -120,6 +120,7 @@ def test_the_files_say_what_was_found(compared, tmp_path):
     text = paths[0].read_text("utf-8")
     assert "fullconv compare --nets fcn8s-googlenet --runs first --size 32x48" in text
     assert f"torch {torch.__version__}" in text
+    assert "first is fcn16s-resnet18 for 6 classes, width 0.0625, padding same." in text
     assert f"{comparison.machine.threads} thread" in text
     assert Image.open(paths[2]).size[0] > 300
     for path in paths[:2]:

@@ -50,7 +50,7 @@ class Comparison:
 
 def computed_cells(row: Row) -> list[str]:
     """The texts of COMPUTED: what follows from the net alone."""
-    net = row.summary
+    net, billions = row.summary, row.summary.multiply_adds / 1e9
     field = str(net.receptive_field)
     if net.classifier_field != net.receptive_field:
         field += f" ({net.classifier_field})"
@@ -61,7 +61,7 @@ def computed_cells(row: Row) -> list[str]:
         f"{net.parameters / 1e6:.1f} M",
         field,
         stride,
-        f"{net.multiply_adds / 1e9:.1f} G",
+        f"{billions:.{1 if billions >= 1 else 3}f} G",
     ]
 
 
@@ -110,6 +110,15 @@ def values(row: Row, comparison: Comparison) -> dict[str, str | int | float | No
     }
 
 
+def _what_it_is(run: Candidate) -> str:
+    """A run's folder does not say which net is in it."""
+    spec = run.spec
+    return (
+        f"{run.name} is {spec.name} for {spec.classes} classes, width {spec.width:g}, padding "
+        f"{spec.padding}."
+    )
+
+
 def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
@@ -131,6 +140,7 @@ def notes(comparison: Comparison) -> list[str]:
             "Receptive field in parentheses: that of the classifier, with the average pooling that "
             "the FCN drops."
         )
+    found += [_what_it_is(row.candidate) for row in comparison.rows if row.candidate.run]
     places: dict[str, list[str]] = {}
     for row in comparison.rows:
         if row.scores:
