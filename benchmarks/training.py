@@ -58,12 +58,12 @@ def measure(variant: Variant, steps: int) -> dict[str, float]:
     from lightning_fabric import Fabric
 
     from fullconv.data import Batch
-    from fullconv.device import keep_freed_memory
+    from fullconv.device import MIB, keep_freed_memory, peak_mib
     from fullconv.nets import NetSpec, build
     from fullconv.nets.spec import BACKBONES
     from fullconv.train.config import make_config
     from fullconv.train.loss import make_criterion
-    from fullconv.train.memory import MIB, estimate, peak_mib
+    from fullconv.train.memory import estimate
     from fullconv.train.update import Updater
 
     if variant.keeps_memory:

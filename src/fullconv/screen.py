@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -19,10 +18,19 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from fullconv.compare.table import (
+    COMPUTED,
+    MEASURED,
+    SCORED,
+    Comparison,
+    computed_cells,
+    measured_cells,
+    scored_cells,
+)
 from fullconv.data import ClassCounts, class_weights
 from fullconv.data.published import PublishedData
 from fullconv.download import RemoteFile
-from fullconv.metrics import Scores
+from fullconv.metrics import Scores, percent
 from fullconv.nets import Explanation, Summary
 from fullconv.nets.backbone import PAPER_PAD
 from fullconv.nets.explain import Crop
@@ -72,11 +80,6 @@ def table(title: str, columns: Sequence[str], left: int = 1) -> Table:
     return made
 
 
-def percent(value: float) -> str:
-    """'62.7', and '-' for nan."""
-    return "-" if np.isnan(value) else f"{100 * value:.1f}"
-
-
 def scores_tables(scores: Scores) -> list[Table]:
     """The table of the classes and the four scores, in percent."""
     classes = table("", ("class", "IU", "accuracy", "share of pixels"))
@@ -123,6 +126,18 @@ def nets_table(summaries: Sequence[Summary], size: tuple[int, int]) -> Table:
             f"{net.multiply_adds / 1e9:.1f} G",
         )
     return made
+
+
+def comparison_tables(comparison: Comparison) -> list[Table]:
+    """What the nets are, counted; what they cost and reach, measured. One row a net in each."""
+    height, width = comparison.size
+    counted = table(f"On one photo of {height}x{width}", COMPUTED)
+    found = table("Measured", ("net", *MEASURED, *(SCORED if comparison.scored else ())))
+    for row in comparison.rows:
+        counted.add_row(*map(escape, computed_cells(row)))
+        scored = scored_cells(row) if comparison.scored else []
+        found.add_row(escape(row.candidate.name), *measured_cells(row), *scored)
+    return [counted, found]
 
 
 def explanation_table(explained: Explanation) -> Table:

@@ -1,5 +1,6 @@
 """The commands as typed: predict, evaluate, explain, nets, check, report, and their faults."""
 
+import csv
 import json
 import os
 import signal
@@ -14,7 +15,8 @@ from PIL import Image
 
 from fullconv.cli import main
 from fullconv.data import open_source
-from fullconv.metrics import Scores
+from fullconv.evaluate import evaluate
+from fullconv.metrics import SUMMARY, Scores
 from fullconv.nets import TORCH, NetSpec, available, build
 from fullconv.weights import Checkpoint, save
 
@@ -26,6 +28,7 @@ COMMANDS = [
     "explain",
     "nets",
     "check",
+    "compare",
     "recipes",
     "report",
     "shapes",
@@ -158,6 +161,22 @@ def test_nets(inside):
     assert "134.3 M" in said
 
 
+def test_compare(inside, run, tmp_path):
+    out = tmp_path / "comparison"
+    said, _ = inside("compare", DATA, "--runs", run, "--rounds", 1, "--out", out)
+    with (out / "comparison.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    scores = evaluate(run, DATA)
+    assert {key: float(row[key]) for key in SUMMARY} == scores.summary()
+    assert (row["name"], row["photo_height"], row["photo_width"]) == ("shapes", "48", "64")
+    assert f"{100 * scores.mean_iu:.1f}" in said
+    assert float(row["fastest_seconds"]) <= float(row["forward_seconds"])
+    assert Image.open(out / "comparison.png").size[0] > 300
+    assert "fullconv compare shapes:48x64:n=12 --runs shapes --rounds 1" in (
+        out / "comparison.md"
+    ).read_text("utf-8")
+
+
 def test_check(inside, tmp_path):
     assert "errors: 0" in inside("check", DATA)[0]
     for folder, picture in (("images", np.zeros((4, 4, 3), np.uint8)), ("masks", None)):
@@ -202,6 +221,13 @@ def test_recipes(inside):
         (["explain", "fcn8-vgg16"], "fcn8s-vgg16"),
         (["explain", "fcn8s-vgg16", "--size", "375"], "375x500"),
         (["check", "nowhere"], "nowhere"),
+        (["compare", "--out", "out"], "--nets"),
+        (["compare", "--nets", "fcn8s-resnet18,fcn8-vgg16", "--out", "out"], "fcn8s-vgg16"),
+        (["compare", "--runs", "nowhere", "--out", "out"], "nowhere"),
+        (["compare", "nowhere", "--nets", "fcn8s-vgg16", "--out", "out"], "nowhere"),
+        (["compare", "--nets", "fcn8s-vgg16", "--size", "9", "--out", "out"], "375x500"),
+        (["compare", "--nets", "fcn8s-vgg16", "--device", "x", "--out", "out"], "'x'"),
+        (["compare", "--nets", "fcn8s-vgg16", "--padding", "none", "--out", "out"], "paper"),
         (["report", "nowhere"], "nowhere"),
         (["recipes", "pape"], "paper"),
         (["train"], "data"),

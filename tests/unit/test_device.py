@@ -4,7 +4,14 @@ import sys
 import pytest
 import torch
 
-from fullconv.device import computes_bf16, is_out_of_memory, pick_device, pick_precision
+from fullconv.device import (
+    computes_bf16,
+    forget_peak,
+    is_out_of_memory,
+    peak_mib,
+    pick_device,
+    pick_precision,
+)
 from fullconv.errors import UserError
 
 CPU = torch.device("cpu")
@@ -95,3 +102,21 @@ def test_what_is_out_of_memory():
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert not is_out_of_memory(RuntimeError("shapes do not match"))
     assert not is_out_of_memory(OSError("not enough memory"))
+
+
+def test_peak_is_that_of_this_process():
+    before = peak_mib(CPU)
+    assert before > 50
+    block = torch.ones((before + 64) * 2**18)  # MiB of float32
+    assert peak_mib(CPU) >= before + 64
+    del block
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process do this")
+def test_a_peak_can_be_forgotten():
+    block = torch.ones(2**28)  # 1 GiB
+    high = peak_mib(CPU)
+    assert high > 1024
+    del block
+    forget_peak(CPU)
+    assert peak_mib(CPU) <= high - 1000

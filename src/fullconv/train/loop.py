@@ -17,6 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from fullconv.classes import ClassSet
 from fullconv.data import Batch, Source, loader
+from fullconv.device import peak_mib
 from fullconv.evaluate import evaluate
 from fullconv.metrics import Scores
 from fullconv.nets import Preprocessing
@@ -25,7 +26,7 @@ from fullconv.report import write_report
 from fullconv.train.clock import Clock
 from fullconv.train.config import Config
 from fullconv.train.interrupts import interrupts
-from fullconv.train.memory import memory_watched, peak_mib
+from fullconv.train.memory import memory_watched
 from fullconv.train.run import Run
 from fullconv.train.screen import Screen, Status
 from fullconv.train.state import Progress, load_state, save_state
