@@ -6,13 +6,16 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from fullconv.errors import UserError
+from fullconv.nets.alexnet import ALEXNET
 from fullconv.nets.backbone import Definition, Padding
 from fullconv.nets.caffenet import CAFFENET
 from fullconv.nets.googlenet import GOOGLENET
 from fullconv.nets.resnet import RESNETS
 from fullconv.nets.vgg import VGG16
 
-BACKBONES: dict[str, Definition] = {d.name: d for d in (CAFFENET, VGG16, GOOGLENET, *RESNETS)}
+BACKBONES: dict[str, Definition] = {
+    d.name: d for d in (CAFFENET, ALEXNET, VGG16, GOOGLENET, *RESNETS)
+}
 HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s")
 
 # How much of a skip's features is scored in the at-once nets, so that one rate suits all
