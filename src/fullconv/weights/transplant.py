@@ -88,7 +88,10 @@ def _ending(file: ForeignFile, lineage: Lineage, output: str | None) -> str:
     if not there:
         raise UserError(f"{file.path}: has one output, so there is no {output!r} to choose")
     choices = " or ".join(there)
-    raise UserError(f"{file.path}: has several outputs, {choices}; choose one with --output")
+    raise UserError(
+        f"{file.path}: has several outputs, of which a net here has one; choose it: fullconv "
+        f"convert {file.path} OUT --output {choices}"
+    )
 
 
 def _name(file: ForeignFile, lineage: Lineage, strides: dict[int, str]) -> str:
