@@ -10,9 +10,9 @@ from caffe_schema import MESSAGE
 from caffe_writer import Layer, caffemodel, classifier, fcn
 from fullconv.classes import VOC, ClassSet
 from fullconv.errors import UserError
-from fullconv.nets import CAFFE, NetSpec
+from fullconv.nets import CAFFE, NetSpec, build
 from fullconv.predict import TorchEngine
-from fullconv.weights import convert
+from fullconv.weights import convert, load, save, start_from
 from fullconv.weights.caffe import looks_like, read
 from fullconv.weights.trained_on import CONTEXT, GEOMETRIC, NYUD, SIFT_FLOW
 
@@ -298,3 +298,34 @@ def test_a_class_file_must_name_as_many_classes(saved):
     names = ClassSet(("sky", "road", "car"))
     assert convert(path, classes=names).checkpoint.classes == names
     refused(path, "scores 3 classes", "names 2", classes=ClassSet(("sky", "road")))
+
+
+@pytest.mark.parametrize("converted", [False, True])
+def test_a_net_starts_from_a_classifier_with_scores_at_zero(saved, tmp_path, converted):
+    layers = classifier(spec("fcn32s-vgg16"))
+    path = saved(caffemodel(layers, old=True))
+    if converted:
+        save(tmp_path / "vgg16.safetensors", convert(path).checkpoint)
+        path = tmp_path / "vgg16.safetensors"
+    net = build(NetSpec("fcn8s-vgg16", 21, width=1 / 64))
+    report = start_from(net, path, VOC)
+    assert len(report.loaded) == 30
+    assert set(report.fresh) == {f"score.{s}.{k}" for s in (32, 16, 8) for k in ("weight", "bias")}
+    assert set(report.fresh.values()) == {"starts at zero: the source is a classifier"}
+    assert ("fc8.weight" in report.unused) is not converted
+    assert report.preprocessing == CAFFE
+    with pytest.raises(UserError, match="no scores of pixels"):
+        load(path)
+
+
+def test_a_net_starts_from_an_fcn_with_its_scores_and_its_report(saved):
+    path = saved(caffemodel(fcn(spec("fcn16s-vgg16"))))
+    net = build(NetSpec("fcn8s-vgg16", 21, width=1 / 64))
+    report = start_from(net, path, VOC)
+    assert report.fresh == dict.fromkeys(
+        ("score.8.weight", "score.8.bias"), "starts at zero: not in the source"
+    )
+    assert len(report.loaded) == 34
+    assert set(report.unused) == {"upscore2.weight", "upscore16.weight"}
+    with pytest.raises(UserError, match="holds a vgg16, the net is a caffenet"):
+        start_from(build(NetSpec("fcn32s-caffenet", 21, width=1 / 64)), path, VOC)
