@@ -37,7 +37,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Run = Annotated[Path, typer.Argument(help="Run folder, or a model.safetensors.")]
+Run = Annotated[
+    Path, typer.Argument(help="Run folder, a model.safetensors, or foreign weights (.caffemodel).")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16"],
@@ -88,7 +90,8 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a key; can be given again."),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Checkpoint or run folder to start from.")
+        Path | None,
+        typer.Option(help="Checkpoint, run folder or foreign weights (.caffemodel) to start from."),
     ] = None,
     stages: Annotated[
         str | None, typer.Option(help="Train one stride after the other, as 32,16,8.")
@@ -249,6 +252,56 @@ def predict(
     print(f"{len(photos) - faults} of {len(photos)} photos predicted, results in {out}")
     if faults:
         raise typer.Exit(1)
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="Weights of another framework.")],
+    out: Annotated[Path, typer.Argument(help="The checkpoint to write, as net.safetensors.")],
+    net: Annotated[
+        str | None, typer.Option(help="Net to make of them; left out: the one they are of.")
+    ] = None,
+    padding: Annotated[
+        Literal["same", "paper"] | None,
+        typer.Option(help="Left out: paper for an FCN of the reference, same for a classifier."),
+    ] = None,
+    classes: Annotated[Path | None, typer.Option(help="Class file with names and colours.")] = None,
+    output: Annotated[
+        str | None, typer.Option(help="Which of several outputs: sem or geo (SIFT Flow).")
+    ] = None,
+) -> None:
+    """Turn weights of another framework into a checkpoint of fullconv.
+
+    Reads Caffe's .caffemodel; nothing in a file is executed. Every array is accounted for:
+    loaded, not needed and why, missing and how it starts. predict, evaluate and train --weights
+    also take such a file as it is.
+
+    \b
+    Examples:
+      fullconv convert fcn8s-heavy-pascal.caffemodel fcn8s.safetensors
+      fullconv convert VGG_ILSVRC_16_layers.caffemodel vgg16.safetensors --net fcn8s-vgg16
+      fullconv convert siftflow-fcn8s-heavy.caffemodel geo.safetensors --output geo
+    """
+    from fullconv import screen
+    from fullconv.classes import read_classes
+    from fullconv.weights import convert, save
+
+    if out.is_dir() or (out.exists() and source.exists() and out.samefile(source)):
+        raise UserError(f"{out}: name a new file for the checkpoint, as net.safetensors")
+    made = convert(source, net, padding, read_classes(classes) if classes else None, output)
+    save(out, made.checkpoint)
+    shown, spec = screen.console(), made.checkpoint.net.spec
+    what = f"{spec.name}, {spec.classes} classes, padding {spec.padding}"
+    shown.print(f"{made.title}: {what}", "", markup=False)
+    for each in screen.conversion_tables(made):
+        shown.print(each, "")
+    shown.print(
+        f"{len(made.loaded)} loaded, {len(made.missing)} missing, {len(made.not_needed)} not "
+        f"needed; written to {out}",
+        markup=False,
+    )
+    next_step = f"train DATA --weights {out}" if made.is_classifier else f"predict {out} PHOTO"
+    shown.print(f"next: fullconv {next_step}", markup=False)
 
 
 @app.command()

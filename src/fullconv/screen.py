@@ -34,6 +34,7 @@ from fullconv.metrics import Scores, percent
 from fullconv.nets import Explanation, Summary
 from fullconv.nets.backbone import PAPER_PAD
 from fullconv.nets.explain import Crop
+from fullconv.weights import Conversion
 from fullconv.weights.download import cached_path
 from fullconv.weights.registry import Published
 
@@ -138,6 +139,26 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
         scored = scored_cells(row) if comparison.scored else []
         found.add_row(escape(row.candidate.name), *measured_cells(row), *scored)
     return [counted, found]
+
+
+def conversion_tables(made: Conversion) -> list[Table]:
+    """What became of every array: loaded, missing here, not needed from there; no empty table."""
+    loaded = table("", ("loaded", "from", "shape"), left=2)
+    missing = table("", ("missing", "shape", "how it starts"), left=3)
+    not_needed = table("", ("not needed", "shape", "why"), left=3)
+    for row in made.loaded:
+        loaded.add_row(row.ours, escape(row.theirs), _shape(row.shape))
+    for row in made.missing:
+        missing.add_row(row.ours, _shape(row.shape), row.note)
+    for row in made.not_needed:
+        not_needed.add_row(escape(row.theirs), _shape(row.shape), escape(row.note))
+    for column in (missing.columns[-1], not_needed.columns[-1]):
+        column.no_wrap = False
+    return [each for each in (loaded, missing, not_needed) if each.row_count]
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "-"
 
 
 def explanation_table(explained: Explanation) -> Table:

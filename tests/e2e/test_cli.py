@@ -25,6 +25,7 @@ COMMANDS = [
     "train",
     "evaluate",
     "predict",
+    "convert",
     "explain",
     "nets",
     "check",

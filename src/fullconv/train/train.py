@@ -33,7 +33,7 @@ from fullconv.train.optimiser import freeze
 from fullconv.train.run import Run
 from fullconv.train.screen import Screen
 from fullconv.train.update import Updater, mixed
-from fullconv.weights import load, start_from
+from fullconv.weights import start_from
 
 SHOWN = 20  # faults of the data on screen
 TOO_LARGE = "the net does not fit into memory"
@@ -243,7 +243,7 @@ def _net(config: Config, source: Source, screen: Screen) -> tuple[FCN, Preproces
             )
     else:
         report = start_from(net, config.net.weights, source.classes)
-        preprocessing = load(config.net.weights).preprocessing
+        preprocessing = report.preprocessing or preprocessing
         for line in report.lines():
             screen.say(f"weights: {line}")
     if config.net.freeze_backbone:

@@ -28,7 +28,9 @@ from fullconv.nets.explain import crops, explain
 from fullconv.nets.upsampling import Upsampling
 
 SMALL = 1 / 32
-BACKBONES = ["caffenet", "vgg16", "googlenet", "resnet18", "resnet18_s16", "resnet50"]
+BACKBONES = [
+    "caffenet", "alexnet", "vgg16", "googlenet", "resnet18", "resnet18_s16", "resnet50",
+]  # fmt: skip
 PADDINGS = ["same", "paper"]
 
 
