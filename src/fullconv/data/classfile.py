@@ -2,19 +2,11 @@
 
 from pathlib import Path
 
+from fullconv.class_lists import built_in, class_list
 from fullconv.classes import ClassSet, read_classes
 from fullconv.errors import UserError
 
 NAMES = ("classes.toml", "labelmap.txt", "labels.txt", "classes.txt")
-
-
-TABLES = Path(__file__).parent / "tables"
-"""Class files that belong to published data sets; --classes takes their names."""
-
-
-def built_in() -> list[str]:
-    """Names of the class files that come with the package."""
-    return sorted(path.stem for path in TABLES.glob("*.toml"))
 
 
 def classes_of_set(data: Path, given: Path | None, name: str) -> ClassSet:
@@ -25,13 +17,13 @@ def classes_of_set(data: Path, given: Path | None, name: str) -> ClassSet:
     if given is not None:
         return given_classes(given)
     own = data / "classes.toml"
-    return read_classes(own if own.is_file() else TABLES / f"{name}.toml")
+    return read_classes(own) if own.is_file() else class_list(name)
 
 
 def given_classes(given: Path) -> ClassSet:
     """What --classes names: a class file, or one of the built-in lists."""
     if str(given) in built_in() and not given.is_file():
-        return read_classes(TABLES / f"{given}.toml")
+        return class_list(str(given))
     if not given.exists():
         known = ", ".join(built_in())
         raise UserError(f"{given}: there is no such class file; built-in lists are {known}")

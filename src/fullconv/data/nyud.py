@@ -7,8 +7,9 @@ Arbelaez, Malik, Perceptual Organization and Recognition of Indoor Scenes from R
 
 from pathlib import Path
 
-from fullconv.classes import ClassSet, read_classes
-from fullconv.data.classfile import TABLES, classes_of_set
+from fullconv.class_lists import FOLDER, class_list
+from fullconv.classes import ClassSet
+from fullconv.data.classfile import classes_of_set
 from fullconv.data.layout import ALL, Layout
 from fullconv.data.matlab import read_array, read_labels
 from fullconv.data.numbering import listed_names, photo_lists, table, to_classes
@@ -82,7 +83,7 @@ def open_split(data: Path, split: str, classes: Path | None = None) -> PairSourc
     """The photos of a split with their label files."""
     root = _root(data) or data
     known = classes_of_set(root, classes, DEFAULT)
-    table(label_names(), known, TABLES / f"{DEFAULT}.toml")  # a wrong class file is said at once
+    table(label_names(), known, FOLDER / f"{DEFAULT}.toml")  # a wrong class file is said at once
     labelled = {path.stem for path in (root / "segmentation").glob("*.mat")}
     numbers = photo_numbers(root, split)
     names = tuple(sorted(labelled) if numbers is None else map(photo_name, numbers))
@@ -108,7 +109,7 @@ def label_file(root: Path, name: str) -> Path:
 
 def label_names() -> dict[int, str]:
     """Label number -> name of the 40 classes, which count from 1; the files do not hold them."""
-    return dict(enumerate(read_classes(TABLES / f"{DEFAULT}.toml").names, 1))
+    return dict(enumerate(class_list(DEFAULT).names, 1))
 
 
 def read_label_map(file: Path, classes: ClassSet) -> Mask:

@@ -4,13 +4,13 @@ Liu, Yuen, Torralba, Nonparametric Scene Parsing, PAMI 2011, as Tighe and Lazebn
 (SuperParsing, ECCV 2010).
 """
 
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from fullconv.classes import ClassSet, read_classes
-from fullconv.data.classfile import TABLES, classes_of_set
+from fullconv.class_lists import class_list
+from fullconv.classes import ClassSet
+from fullconv.data.classfile import classes_of_set
 from fullconv.data.faults import DataError
 from fullconv.data.layout import ALL, Layout
 from fullconv.data.matlab import MissingVariable, read_labels, read_names
@@ -88,9 +88,9 @@ def _kind(root: Path, classes: ClassSet, names: tuple[str, ...]) -> str:
         files = (label_file(root, name, kind) for name in names)
         first = next((file for file in files if file.is_file()), None)
         try:
-            known.append(_label_names(first, built_in) if first else _built_in(built_in))
+            known.append(_label_names(first, built_in) if first else class_list(built_in).names)
         except DataError:  # the check names the file, with all others that are broken
-            known.append(_built_in(built_in))
+            known.append(class_list(built_in).names)
         if wanted <= {spelled(name) for name in known[-1]}:
             return kind
     raise UserError(
@@ -123,12 +123,7 @@ def _label_names(file: Path, built_in: str) -> tuple[str, ...]:
     try:
         return read_names(file, "names")
     except MissingVariable:
-        return _built_in(built_in)
-
-
-@cache
-def _built_in(name: str) -> tuple[str, ...]:
-    return read_classes(TABLES / f"{name}.toml").names
+        return class_list(built_in).names
 
 
 LAYOUT = Layout(

@@ -1,36 +1,14 @@
 """What the reference's nets were trained on: their classes, and the means of their photos.
 
-Sources, in shelhamer/fcn.berkeleyvision.org: data/*/classes*.txt for the names, the data layers
-(voc_layers.py, nyud_layers.py, ...) for the means.
+The means are those of the data layers in shelhamer/fcn.berkeleyvision.org (voc_layers.py,
+nyud_layers.py, ...).
 """
 
 from dataclasses import dataclass, replace
 
+from fullconv.class_lists import class_list
 from fullconv.classes import VOC, ClassSet
 from fullconv.nets import CAFFE, Preprocessing
-
-_CONTEXT = (
-    "background, aeroplane, bicycle, bird, boat, bottle, bus, car, cat, chair, cow, diningtable, "
-    "dog, horse, motorbike, person, pottedplant, sheep, sofa, train, tvmonitor, bag, bed, bench, "
-    "book, building, cabinet, ceiling, clothes, computer, cup, door, fence, floor, flower, food, "
-    "grass, ground, keyboard, light, mountain, mouse, curtain, platform, sign, plate, road, rock, "
-    "shelves, sidewalk, sky, snow, bedcloth, track, tree, truck, wall, water, window, wood"
-)
-_SIFT_FLOW = (
-    "awning, balcony, bird, boat, bridge, building, bus, car, cow, crosswalk, desert, door, fence, "
-    "field, grass, moon, mountain, person, plant, pole, river, road, rock, sand, sea, sidewalk, "
-    "sign, sky, staircase, streetlight, sun, tree, window"
-)
-_NYUD = (
-    "wall, floor, cabinet, bed, chair, sofa, table, door, window, bookshelf, picture, counter, "
-    "blinds, desk, shelves, curtain, dresser, pillow, mirror, floor mat, clothes, ceiling, books, "
-    "refridgerator, television, paper, towel, shower curtain, box, whiteboard, person, night "
-    "stand, toilet, sink, lamp, bathtub, bag, otherstructure, otherfurniture, otherprop"
-)
-CONTEXT = ClassSet(tuple(_CONTEXT.split(", ")))
-SIFT_FLOW = ClassSet(tuple(_SIFT_FLOW.split(", ")))
-GEOMETRIC = ClassSet(("sky", "horizontal", "vertical"))
-NYUD = ClassSet(tuple(_NYUD.split(", ")))
 
 
 @dataclass(frozen=True)
@@ -58,11 +36,13 @@ _SIFT = _mean(114.578, 115.294, 108.353)
 
 KNOWN = (
     TrainedOn("PASCAL VOC", VOC),
-    TrainedOn("PASCAL-Context", CONTEXT, _mean(104.007, 116.669, 122.679)),
-    TrainedOn("SIFT Flow, semantic classes", SIFT_FLOW, _SIFT, output="sem"),
-    TrainedOn("SIFT Flow, geometric classes", GEOMETRIC, _SIFT, output="geo"),
-    TrainedOn("NYUDv2, HHA", NYUD, _HHA, hint="'hha'"),
-    TrainedOn("NYUDv2, colour", NYUD, _mean(116.190, 97.203, 92.318)),
+    TrainedOn("PASCAL-Context", class_list("pascal-context-59"), _mean(104.007, 116.669, 122.679)),
+    TrainedOn("SIFT Flow, semantic classes", class_list("sift-flow"), _SIFT, output="sem"),
+    TrainedOn(
+        "SIFT Flow, geometric classes", class_list("sift-flow-geometric"), _SIFT, output="geo"
+    ),
+    TrainedOn("NYUDv2, HHA", class_list("nyud-40"), _HHA, hint="'hha'"),
+    TrainedOn("NYUDv2, colour", class_list("nyud-40"), _mean(116.190, 97.203, 92.318)),
 )
 
 

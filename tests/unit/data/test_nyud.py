@@ -2,12 +2,11 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from fullconv.classes import read_classes
+from fullconv.class_lists import class_list
 from fullconv.data import available_splits, check, count_classes, open_source
-from fullconv.data.classfile import TABLES
 from fullconv.errors import UserError
 
-FORTY = read_classes(TABLES / "nyud-40.toml").names
+FORTY = class_list("nyud-40").names
 RNG = np.random.default_rng(0)
 
 

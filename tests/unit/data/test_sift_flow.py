@@ -2,13 +2,12 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from fullconv.classes import read_classes
+from fullconv.class_lists import class_list
 from fullconv.data import available_splits, check, open_source
-from fullconv.data.classfile import TABLES
 from fullconv.data.sift_flow import FOLDER
 from fullconv.errors import UserError
 
-SEMANTIC = read_classes(TABLES / "sift-flow.toml").names
+SEMANTIC = class_list("sift-flow").names
 GEOMETRIC = ("sky", "horizontal", "vertical")
 
 

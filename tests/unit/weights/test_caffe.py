@@ -8,13 +8,13 @@ import torch.nn.functional as F
 import caffe_writer
 from caffe_schema import MESSAGE
 from caffe_writer import Layer, caffemodel, classifier, fcn
+from fullconv.class_lists import class_list
 from fullconv.classes import VOC, ClassSet
 from fullconv.errors import UserError
 from fullconv.nets import CAFFE, NetSpec, build
 from fullconv.predict import TorchEngine
 from fullconv.weights import convert, load, save, start_from
 from fullconv.weights.caffe import looks_like, read
-from fullconv.weights.trained_on import CONTEXT, GEOMETRIC, NYUD, SIFT_FLOW
 
 
 def spec(name, classes=21, width=None):
@@ -134,8 +134,8 @@ def test_groups_are_those_of_caffe(saved):
         ("fcn8s-atonce-vgg16", 21, VOC, CAFFE.mean),
         ("fcn32s-caffenet", 21, VOC, CAFFE.mean),
         ("fcn32s-googlenet", 21, VOC, CAFFE.mean),
-        ("fcn8s-vgg16", 60, CONTEXT, (104.007, 116.669, 122.679)),
-        ("fcn16s-vgg16", 40, NYUD, (116.190, 97.203, 92.318)),
+        ("fcn8s-vgg16", 60, class_list("pascal-context-59"), (104.007, 116.669, 122.679)),
+        ("fcn16s-vgg16", 40, class_list("nyud-40"), (116.190, 97.203, 92.318)),
         ("fcn16s-vgg16", 5, ClassSet(tuple(f"class {i}" for i in range(5))), CAFFE.mean),
     ],
 )
@@ -170,7 +170,10 @@ def test_one_of_two_outputs_is_chosen(saved, head):
     path = saved(caffemodel(layers))
     refused(path, "--output sem or geo")
     refused(path, "sem or geo", output="depth")
-    for output, known in (("sem", SIFT_FLOW), ("geo", GEOMETRIC)):
+    for output, known in (
+        ("sem", class_list("sift-flow")),
+        ("geo", class_list("sift-flow-geometric")),
+    ):
         made = convert(path, output=output)
         assert made.checkpoint.classes == known
         assert made.checkpoint.net.spec == spec(f"{head}-vgg16", len(known))
