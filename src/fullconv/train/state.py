@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from fullconv.errors import UserError
-from fullconv.files import write_atomically
 from fullconv.weights.checkpoint import FORMAT, KEY, check_fit, read
+from fullconv.weights.tensorfile import write_tensors
 
 FILE = Path("resume") / "state.safetensors"
 KIND = "training state"
@@ -48,8 +47,7 @@ def save_state(
         tensors |= {f"averaged.{name}": t for name, t in averaged.state_dict().items()}
     tensors |= _buffers(optimiser)
     header = {"format": FORMAT, "kind": KIND, "progress": asdict(progress)}
-    here = {name: t.detach().to("cpu").contiguous() for name, t in tensors.items()}
-    write_atomically(run / FILE, to_bytes(here, {KEY: json.dumps(header)}))
+    write_tensors(run / FILE, tensors, {KEY: json.dumps(header)})
 
 
 def load_state(

@@ -11,13 +11,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
-from fullconv.files import write_atomically
 from fullconv.nets import FCN, NetSpec, Preprocessing, build
+from fullconv.weights.tensorfile import write_tensors
 
 FORMAT = 1
 KEY = "fullconv"
@@ -43,11 +42,7 @@ def save(path: str | Path, checkpoint: Checkpoint) -> None:
         "preprocessing": checkpoint.preprocessing.to_dict(),
         "origin": checkpoint.origin,
     }
-    tensors = {
-        name: tensor.detach().to("cpu").contiguous()
-        for name, tensor in checkpoint.net.state_dict().items()
-    }
-    write_atomically(path, to_bytes(tensors, {KEY: json.dumps(header)}))
+    write_tensors(path, checkpoint.net.state_dict(), {KEY: json.dumps(header)})
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
