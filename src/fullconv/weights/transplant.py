@@ -59,7 +59,7 @@ def transplant(
     spec = NetSpec(
         name or _name(file, lineage, strides),
         _count(file, lineage, strides) if strides else classes or 21,
-        padding=padding or ("paper" if strides else "same"),
+        padding=padding or file.padding or ("paper" if strides else "same"),
         width=width,
     )
     _check_scales(file, spec, strides)
