@@ -290,7 +290,9 @@ def convert(
         raise UserError(f"{out}: name a new file for the checkpoint, as net.safetensors")
     made = convert(source, net, padding, read_classes(classes) if classes else None, output)
     save(out, made.checkpoint)
-    shown = screen.console()
+    shown, spec = screen.console(), made.checkpoint.net.spec
+    what = f"{spec.name}, {spec.classes} classes, padding {spec.padding}"
+    shown.print(f"{made.title}: {what}", "", markup=False)
     for each in screen.conversion_tables(made):
         shown.print(each, "")
     shown.print(

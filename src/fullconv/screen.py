@@ -107,12 +107,7 @@ def nets_table(summaries: Sequence[Summary], size: tuple[int, int]) -> Table:
 
 def conversion_tables(made: Conversion) -> list[Table]:
     """What became of every array: loaded, missing here, not needed from there; no empty table."""
-    spec = made.checkpoint.net.spec
-    loaded = table(
-        f"{made.title}: {spec.name}, {spec.classes} classes, padding {spec.padding}",
-        ("loaded", "from", "shape"),
-        left=2,
-    )
+    loaded = table("", ("loaded", "from", "shape"), left=2)
     missing = table("", ("missing", "shape", "how it starts"), left=3)
     not_needed = table("", ("not needed", "shape", "why"), left=3)
     for row in made.loaded:

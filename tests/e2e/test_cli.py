@@ -23,6 +23,7 @@ COMMANDS = [
     "train",
     "evaluate",
     "predict",
+    "convert",
     "explain",
     "nets",
     "check",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import chainer
 import numpy as np
+
 from chainer_script import FCN, balance, fill, prepared, save
 
 FOLDER = Path(__file__).resolve().parents[1] / "unit" / "weights" / "chainer"

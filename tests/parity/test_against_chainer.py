@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
-from table import difference, record
 
 from fullconv.data import Batch
 from fullconv.data.scene import scene
@@ -26,6 +25,7 @@ from fullconv.train import make_config
 from fullconv.train.loss import make_criterion
 from fullconv.train.update import Updater
 from fullconv.weights import convert, save
+from table import difference, record
 
 HERE = Path(__file__).parent
 PYTHON = os.environ.get("FULLCONV_CHAINER", str(HERE.parents[1] / ".venv-chainer/bin/python"))
@@ -114,7 +114,8 @@ def converted(path, made):
 
 
 def title(made):
-    return f"`{made['head']}-vgg16`, width 1/{1 / made['width']:.0f}, {made['form']}"
+    width = "full width" if made["width"] == 1 else f"width 1/{1 / made['width']:.0f}"
+    return f"`{made['head']}-vgg16`, {width}, {made['form']}"
 
 
 @each(NETS)

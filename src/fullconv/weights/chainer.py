@@ -165,7 +165,7 @@ def _unusable(path: Path, name: str, short: str, header: Header) -> str | None:
                 f"{path}: {name} was never initialised (None) in Chainer; save the net after its "
                 "first photo"
             )
-        return "never initialised (None) in Chainer"
+        return "a Python object (None: never initialised), which is not opened"
     if not header.is_float:
         return f"no weights, but {header.kind}"
     if 0 in shape:

@@ -1,8 +1,7 @@
 """Which published net a foreign file holds."""
 
 from collections.abc import Iterable
-
-import numpy as np
+from functools import cache
 
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec
@@ -39,6 +38,7 @@ def recognised(
     return ordered[0], fitting[ordered[0].title][0]
 
 
+@cache
 def shapes_of(spec: NetSpec, prefix: str = "") -> dict[str, Shape]:
     """The shapes of a net's arrays below ``prefix``, by their names without it."""
     state = meta_net(spec).state_dict()
@@ -57,15 +57,17 @@ def _runs_as(file: ForeignFile, lineage: Lineage) -> bool | None:
 
 def _fitting(file: ForeignFile, lineage: Lineage) -> tuple[float, list[str]]:
     """The width at which the file fits best, and what is missing then."""
-    missing = _missing(file, lineage, 1.0)
-    width = _width(file, lineage) if missing else None
-    if width and not _missing(file, lineage, width):
-        return width, []
-    return 1.0, missing
+    published = 1.0, _missing(file, lineage, 1.0)
+    width = _width(file, lineage) if published[1] else None
+    if width is None:
+        return published
+    return min(published, (width, _missing(file, lineage, width)), key=lambda each: len(each[1]))
 
 
 def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
     """What of the backbone is not in the file, or not in the right shape: a text for each."""
+    if not any(origin.name in file.arrays for origin in lineage.origins.values()):
+        return [f"{origin.name} is missing" for origin in lineage.origins.values()]
     shapes = shapes_of(NetSpec(f"fcn32s-{lineage.backbone}", 2, width=width), "backbone.")
     found = []
     for ours, origin in lineage.origins.items():
@@ -82,12 +84,15 @@ def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
 def _width(file: ForeignFile, lineage: Lineage) -> float | None:
     """By how much the net is thinner or wider than published, judged by its widest layer."""
     shapes = shapes_of(NetSpec(f"fcn32s-{lineage.backbone}", 2), "backbone.")
-    vectors = {ours: shape[0] for ours, shape in shapes.items() if len(shape) == 1}
-    widest = max(vectors, key=lambda ours: vectors[ours])
-    origin = lineage.origins.get(widest)
-    if origin is None or origin.name not in file.arrays:
+    channels = {
+        origin.name: shapes[ours][0]
+        for ours, origin in lineage.origins.items()
+        if origin.name in file.arrays and len(shapes[ours]) == 1
+    }
+    if not channels:
         return None
-    width = float(np.asarray(file.arrays[origin.name]).size / vectors[widest])
+    widest = max(channels, key=lambda name: channels[name])
+    width = file.arrays[widest].size / channels[widest]
     return width if 0 < width <= 8 else None
 
 
@@ -95,7 +100,7 @@ def _nearest(
     file: ForeignFile, candidates: list[Lineage], fitting: dict[str, tuple[float, list[str]]]
 ) -> str:
     """The net that the file resembles most, and what is missing from it."""
-    best = min(candidates, key=lambda each: len(fitting[each.title][1]))
+    best = min(candidates, key=lambda each: len(fitting[each.title][1]) / len(each.origins))
     lacks = fitting[best.title][1]
     if len(lacks) < len(best.origins):
         return (

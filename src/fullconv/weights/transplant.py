@@ -88,12 +88,16 @@ def _ending(file: ForeignFile, lineage: Lineage, output: str | None) -> str:
     if not there:
         raise UserError(f"{file.path}: has one output, so there is no {output!r} to choose")
     choices = " or ".join(there)
-    raise UserError(f"{file.path}: has several outputs, {choices}; choose one with --output")
+    raise UserError(
+        f"{file.path}: has several outputs, of which a net here has one; choose it: fullconv "
+        f"convert {file.path} OUT --output {choices}"
+    )
 
 
 def _name(file: ForeignFile, lineage: Lineage, strides: dict[int, str]) -> str:
-    at_once = "-atonce" if scales_of(file) else ""
-    return f"fcn{min(strides, default=32)}s{at_once}-{lineage.backbone}"
+    finest = min(strides, default=32)
+    at_once = "-atonce" if finest == 8 and scales_of(file) else ""
+    return f"fcn{finest}s{at_once}-{lineage.backbone}"
 
 
 def _count(file: ForeignFile, lineage: Lineage, strides: dict[int, str]) -> int:

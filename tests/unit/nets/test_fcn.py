@@ -16,7 +16,7 @@ from fullconv.nets.explain import crops, explain
 from fullconv.nets.upsampling import Upsampling
 
 SMALL = 1 / 32
-BACKBONES = ["caffenet", "vgg16", "googlenet", "resnet18", "resnet50"]
+BACKBONES = ["caffenet", "alexnet", "vgg16", "googlenet", "resnet18", "resnet50"]
 PADDINGS = ["same", "paper"]
 
 

@@ -185,7 +185,7 @@ def test_layers_that_were_never_used_are_left_out(saved):
     arrays = chain() | {"spare/W": np.asarray(None)}
     found = convert(saved(arrays))
     left = {row.theirs: row.note for row in found.not_needed}
-    assert left["spare/W"] == "never initialised (None) in Chainer"
+    assert left["spare/W"] == "a Python object (None: never initialised), which is not opened"
     arrays["conv3_1/W"] = np.asarray(None)
     refused(saved(arrays), "conv3_1/W was never initialised (None) in Chainer")
 

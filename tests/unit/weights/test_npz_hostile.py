@@ -91,12 +91,11 @@ def test_a_pickle_with_code_is_named_and_not_run(refused, tmp_path):
     refused(npz(arrays), "conv1_2/W is an object array, a pickle, which can run code")
     single = np.empty((), object)
     single[()] = Trap(trap)
-    (tmp_path / "single.npz").write_bytes(npz(SMALL | {"conv1_2/W": single}))
-    assert "conv1_2/W" in read(tmp_path / "single.npz").left_out
+    (tmp_path / "single.npz").write_bytes(npz(SMALL | {"spare/W": single}))
+    assert "spare/W" in read(tmp_path / "single.npz").left_out
     assert not trap.exists()
     with np.load(tmp_path / "single.npz", allow_pickle=True) as file:
-        assert "conv1_2/W" in file.files
-        file["conv1_2/W"]
+        file["spare/W"]
     assert trap.exists()  # the trap is a real one
 
 
