@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+OPENCV := .venv-parity
 DEMO ?= demo
 
 .PHONY: demo test lint unit parity bench clean help
@@ -37,7 +38,13 @@ lint: $(READY)
 unit: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-parity: $(READY)
+# OpenCV runs the reference's Caffe nets; it needs nothing of ours, so it has a venv of its own.
+$(OPENCV)/.ready:
+	test -x $(OPENCV)/bin/python || $(PYTHON) -m venv $(OPENCV)
+	$(OPENCV)/bin/python -m pip install --quiet --disable-pip-version-check 'opencv-python-headless>=4.10,<5'
+	touch $@
+
+parity: $(READY) $(OPENCV)/.ready
 	$(BIN)/python -m pytest -m slow tests
 
 bench: $(READY)
