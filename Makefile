@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CHAINER := .venv-chainer
+OPENCV := .venv-opencv
 DEMO ?= demo
 
 .PHONY: demo test lint unit parity bench clean help
@@ -46,7 +47,13 @@ $(CHAINER)/.ready:
 	$(CHAINER)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation chainer==7.8.1
 	touch $@
 
-parity: $(READY) $(CHAINER)/.ready
+# OpenCV runs the reference's Caffe nets; it needs nothing of ours, so it has a venv of its own.
+$(OPENCV)/.ready:
+	test -x $(OPENCV)/bin/python || $(PYTHON) -m venv $(OPENCV)
+	$(OPENCV)/bin/python -m pip install --quiet --disable-pip-version-check 'opencv-python-headless>=4.10,<5'
+	touch $@
+
+parity: $(READY) $(OPENCV)/.ready $(CHAINER)/.ready
 	$(BIN)/python -m pytest -m slow tests
 
 bench: $(READY)

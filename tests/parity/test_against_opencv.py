@@ -20,7 +20,7 @@ from fullconv.weights import load
 from table import difference, record
 
 HERE = Path(__file__).parent
-PYTHON = os.environ.get("FULLCONV_OPENCV", str(HERE.parents[1] / ".venv-parity/bin/python"))
+PYTHON = os.environ.get("FULLCONV_OPENCV", str(HERE.parents[1] / ".venv-opencv/bin/python"))
 SIZES = ((67, 93), (131, 60), (101, 163))
 TOLERANCE = 1e-4
 NETS = (
