@@ -38,7 +38,11 @@ app = typer.Typer(
 )
 
 Run = Annotated[
-    Path, typer.Argument(help="Run folder, a model.safetensors, or foreign weights (.caffemodel).")
+    Path,
+    typer.Argument(
+        help="Run folder, a model.safetensors, foreign weights (.caffemodel, ...), or the name of "
+        "published ones, as 'fullconv weights' lists them."
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Precision = Annotated[
@@ -91,7 +95,7 @@ def train(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Checkpoint, run folder or foreign weights (.caffemodel) to start from."),
+        typer.Option(help="Run folder, checkpoint, foreign weights or their name to start from."),
     ] = None,
     stages: Annotated[
         str | None, typer.Option(help="Train one stride after the other, as 32,16,8.")
@@ -156,6 +160,8 @@ def train(
         name = f"{Path(config.data.path.split(':')[0]).resolve().name}-{config.net.name}"
         out = out or Path("runs", name)
     assert out is not None
+    if weights is not None:
+        _fetched(weights)  # with a bar; the config keeps the name
     try:
         start(None, out, overrides=overrides, config=config, resume=resume, overwrite=overwrite)
     except Interrupted:
@@ -195,7 +201,7 @@ def evaluate(
     from fullconv.report import trained_on, write_scores
     from fullconv.weights import load
 
-    engine = TorchEngine(load(run), device, precision)
+    engine = TorchEngine(load(_fetched(run)), device, precision)
     source = open_source(data or trained_on(run), split, classes)
     with screen.progress(f"scoring {split}") as progress:
         scores = evaluate(engine, source, progress=progress)
@@ -212,9 +218,12 @@ def evaluate(
 def predict(
     run: Run,
     inputs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(help="Photos, folders, quoted patterns; - is a picture on standard input."),
-    ],
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Instead of RUN: then all arguments are photos.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("pictures"),
     overlay: Annotated[bool, typer.Option(help="Write the photo tinted by its classes.")] = True,
     alpha: Annotated[
@@ -234,13 +243,19 @@ def predict(
     Examples:
       fullconv predict runs/camvid photo.jpg
       fullconv predict runs/camvid folder/ 'more/**/*.png' --out pictures/
+      fullconv predict --weights fcn-resnet50-voc photo.jpg
       curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
     """
     from fullconv import screen
     from fullconv.predict import Predictor, find_inputs, predict_each
 
+    inputs = inputs or []
+    if weights is not None:
+        run, inputs = weights, [str(run), *inputs]
+    if not inputs:
+        raise UserError(f"no photos are named: fullconv predict {run} PHOTO")
     photos = find_inputs(inputs, out)
-    predictor = Predictor(run, device, precision)
+    predictor = Predictor(_fetched(run), device, precision)
     faults = 0
     with screen.progress("predicting") as progress:
         results = predict_each(predictor, photos, overlay=overlay, scores=scores, alpha=alpha)
@@ -636,6 +651,17 @@ def report(
     from fullconv.report import write_report
 
     print(write_report(run))
+
+
+def _fetched(weights: Path) -> Path:
+    """``weights`` as they are, or the file of published ones, downloaded with a bar."""
+    from fullconv import screen
+    from fullconv.weights.open import is_name, located
+
+    if not is_name(weights):
+        return weights
+    with screen.download_progress(f"downloading {weights}") as progress:
+        return located(weights, progress)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -1,15 +1,18 @@
-"""One way to open weights, whoever wrote them: this project's checkpoints and foreign files."""
+"""One way to open weights, whoever wrote them: this project's checkpoints, foreign files, names."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
+from fullconv.download.request import Progress
 from fullconv.errors import UserError
 from fullconv.weights import checkpoint
 from fullconv.weights.checkpoint import Checkpoint, find, is_own
 from fullconv.weights.convert import convert
+from fullconv.weights.download import cached_path, fetch
 from fullconv.weights.formats import format_of
+from fullconv.weights.registry import preprocessings, published
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +30,7 @@ class Weights:
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
-    """The checkpoint in ``path``: a run folder, a file of this project, or a foreign one.
+    """The checkpoint in ``path``: a run folder, a file of this project or a foreign one, or a name.
 
     The net is in evaluation mode. Raises UserError when there is none, when it is damaged, and for
     a classifier, which has nothing to predict with.
@@ -44,14 +47,45 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
 
 def open_weights(path: str | Path) -> Weights:
     """As `load`, classifiers too, with the account of what the source lacked and had too much."""
-    path = find(path)
+    path = located(path)
     if is_own(path) or format_of(path) is None:
         own = checkpoint.load(path)
         return Weights(own, is_classifier=own.origin.get("classifier") is True)
     found = convert(path)
     return Weights(
-        found.checkpoint,
+        _prepared(found.checkpoint, path),
         frozenset(row.ours for row in found.missing),
         {row.theirs: row.note for row in found.not_needed},
         found.is_classifier,
     )
+
+
+def is_name(weights: str | Path) -> bool:
+    """Whether ``weights`` can only be the name of published weights: no path, and no file there."""
+    path = Path(weights)
+    return path.name == str(weights) and not path.suffix and not path.exists()
+
+
+def located(weights: str | Path, progress: Progress | None = None) -> Path:
+    """The file of ``weights``: a run folder's, the file itself, or that of published weights.
+
+    Published weights that are not in the cache are downloaded; ``progress`` as in ``fetch``.
+    Raises UserError when there is neither a file nor such a name, or the download fails.
+    """
+    if not is_name(weights):
+        return find(weights)
+    known = published()
+    if not any(name == str(weights) or name.startswith(f"{weights}-") for name in known):
+        raise UserError(
+            f"{weights}: no such file or run folder, nor are published weights called so "
+            "('fullconv weights' lists them)"
+        )
+    return fetch(str(weights), progress=progress)
+
+
+def _prepared(checkpoint: Checkpoint, path: Path) -> Checkpoint:
+    """With the preprocessing of the registry, where ``path`` is the file of published weights."""
+    for entry in published().values():
+        if len(entry.preprocessing) == 1 and path == cached_path(entry):
+            return replace(checkpoint, preprocessing=preprocessings()[entry.preprocessing[0]])
+    return checkpoint
