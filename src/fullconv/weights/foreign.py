@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.nets import Preprocessing
+from fullconv.nets.backbone import Padding
 
 Array = npt.NDArray[np.float32]
 Format = Literal["Caffe", "Chainer", "PyTorch", "Keras"]
@@ -28,7 +29,8 @@ class ForeignFile:
 
     ``left_out`` names what the reader did not take, with the reason (a trainer's counters, an
     optimiser's state). Where the format says it: ``layers``, the names of all layers in the order
-    in which they run, and ``trained_on``, the file's own words about the data.
+    in which they run, ``trained_on``, the file's own words about the data, and ``padding``, the
+    one that the net was trained with.
     """
 
     path: Path
@@ -37,6 +39,7 @@ class ForeignFile:
     left_out: Mapping[str, str] = field(default_factory=dict)
     layers: tuple[str, ...] = ()
     trained_on: str = ""
+    padding: Padding | None = None
 
 
 @dataclass(frozen=True)

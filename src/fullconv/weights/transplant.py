@@ -59,7 +59,7 @@ def transplant(
     spec = NetSpec(
         name or _name(file, lineage, strides),
         _count(file, lineage, strides) if strides else classes or 21,
-        padding=padding or ("paper" if strides else "same"),
+        padding=padding or file.padding or ("paper" if strides else "same"),
         width=width,
     )
     _check_scales(file, spec, strides)
@@ -95,8 +95,9 @@ def _ending(file: ForeignFile, lineage: Lineage, output: str | None) -> str:
 
 
 def _name(file: ForeignFile, lineage: Lineage, strides: dict[int, str]) -> str:
-    at_once = "-atonce" if scales_of(file) else ""
-    return f"fcn{min(strides, default=32)}s{at_once}-{lineage.backbone}"
+    finest = min(strides, default=32)
+    at_once = "-atonce" if finest == 8 and scales_of(file) else ""
+    return f"fcn{finest}s{at_once}-{lineage.backbone}"
 
 
 def _count(file: ForeignFile, lineage: Lineage, strides: dict[int, str]) -> int:
