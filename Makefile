@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-OPENCV := .venv-parity
+CHAINER := .venv-chainer
 DEMO ?= demo
 
 .PHONY: demo test lint unit parity bench clean help
@@ -38,13 +38,15 @@ lint: $(READY)
 unit: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-# OpenCV runs the reference's Caffe nets; it needs nothing of ours, so it has a venv of its own.
-$(OPENCV)/.ready:
-	test -x $(OPENCV)/bin/python || $(PYTHON) -m venv $(OPENCV)
-	$(OPENCV)/bin/python -m pip install --quiet --disable-pip-version-check 'opencv-python-headless>=4.10,<5'
+# Chainer runs on NumPy 1.23 only, which there is for Python 3.11 and older.
+$(CHAINER)/.ready:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 12) and "Chainer needs Python 3.11: make parity PYTHON=python3.11")'
+	test -x $(CHAINER)/bin/python || $(PYTHON) -m venv $(CHAINER)
+	$(CHAINER)/bin/python -m pip install --quiet --disable-pip-version-check 'setuptools<81' wheel numpy==1.23.5
+	$(CHAINER)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation chainer==7.8.1
 	touch $@
 
-parity: $(READY) $(OPENCV)/.ready
+parity: $(READY) $(CHAINER)/.ready
 	$(BIN)/python -m pytest -m slow tests
 
 bench: $(READY)
