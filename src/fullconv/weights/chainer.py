@@ -91,7 +91,7 @@ def read(path: Path) -> ForeignFile:
     """The net's arrays, named as in its chain; UserError when there is none, or more than one."""
     with open_npz(path) as file:
         prefix = find_prefix(path, file.names)
-        left_out = {n: _beside(n) for n in file.names if not n.startswith(prefix)}
+        left_out: dict[str, str] = {}
         wanted: list[str] = []
         for name in (n for n in file.names if n.startswith(prefix)):
             why = _unusable(path, name, name.removeprefix(prefix), file.header(name))
@@ -105,6 +105,7 @@ def read(path: Path) -> ForeignFile:
         bias = arrays.pop(array_name(layer, "bias"), None)
         if bias is not None:
             left_out[prefix + array_name(layer, "bias")] = _bias_reason(bias)
+    left_out |= {n: _beside(n) for n in file.names if not n.startswith(prefix)}
     # Such a net has no pad of 100: its score map is 1x1, which is then enlarged as a whole.
     is_unpadded = any(why.endswith(ONE_SIZE) for why in left_out.values())
     return ForeignFile(path, "Chainer", arrays, left_out, padding="same" if is_unpadded else None)
