@@ -13,7 +13,6 @@ import pytest
 import torch
 from PIL import Image
 
-from fullconv.cli import main
 from fullconv.data import open_source
 from fullconv.evaluate import evaluate
 from fullconv.metrics import SUMMARY, Scores
@@ -37,21 +36,6 @@ COMMANDS = [
     "weights",
     "download",
 ]
-
-
-@pytest.fixture
-def inside(monkeypatch, capfd):
-    """As ``fullconv``, in this process: torch is loaded once for all of them."""
-
-    def call(*arguments, code=0):
-        monkeypatch.setattr(sys, "argv", ["fullconv", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, error = capfd.readouterr()
-        assert (stop.value.code or 0) == code, error + out
-        return out, error
-
-    return call
 
 
 def fullconv(*arguments, stdin=b"", code=0):

@@ -1,7 +1,6 @@
 """From a caffemodel to pictures, scores and trainings, by the commands as typed."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -11,28 +10,12 @@ from safetensors import safe_open
 
 import caffe_writer
 from caffe_writer import caffemodel, classifier, fcn
-from fullconv.cli import main
 from fullconv.data import open_source, write_folder
 from fullconv.nets import NetSpec
 from fullconv.weights import load
 
 THIN = 1 / 64
 NYUD_MEAN = (116.190, 97.203, 92.318)
-
-
-@pytest.fixture
-def run(monkeypatch, capfd):
-    """As ``fullconv``, in this process; gives what it printed."""
-
-    def call(*arguments, code=0):
-        monkeypatch.setattr(sys, "argv", ["fullconv", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, error = capfd.readouterr()
-        assert (stop.value.code or 0) == code, error + out
-        return out + error
-
-    return call
 
 
 @pytest.fixture

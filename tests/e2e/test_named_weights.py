@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import sys
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from PIL import Image
 
 import caffe_writer
 from caffe_writer import fcn
-from fullconv.cli import main
 from fullconv.data import open_source, write_folder
 from fullconv.nets import NetSpec
 from fullconv.weights import load, registry
@@ -37,21 +35,6 @@ source = "a test"
 paper = "none"
 from = "a test"
 """
-
-
-@pytest.fixture
-def run(monkeypatch, capfd):
-    """As ``fullconv``, in this process; gives what it printed."""
-
-    def call(*arguments, code=0):
-        monkeypatch.setattr(sys, "argv", ["fullconv", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        out, error = capfd.readouterr()
-        assert (stop.value.code or 0) == code, error + out
-        return out + error
-
-    return call
 
 
 @pytest.fixture

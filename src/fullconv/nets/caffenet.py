@@ -1,22 +1,27 @@
-"""CaffeNet, the AlexNet of the paper, made convolutional (reference repository, voc-fcn-alexnet).
+"""CaffeNet, the AlexNet of the FCN paper, and AlexNet itself, both as Caffe has them.
 
-Unlike AlexNet it pools before it normalises; conv2, conv4 and conv5 have two groups.
+CaffeNet (reference repository, voc-fcn-alexnet) pools before it normalises, AlexNet normalises
+first, as the paper of 2012 does: the same arrays, other scores. conv2, conv4 and conv5 have two
+groups.
 """
 
 from fullconv.geometry import Window
 from fullconv.nets.backbone import Definition
 from fullconv.nets.preprocessing import CAFFE
-from fullconv.nets.steps import LRN, Conv, Dropout, Pool
+from fullconv.nets.steps import LRN, Conv, Dropout, Pool, Step
 
-CAFFENET = Definition(
-    name="caffenet",
-    steps=(
+
+def _steps(normalises_first: bool) -> tuple[Step, ...]:
+    def shrink(number: int) -> list[Step]:
+        pool = Pool.of(Window(f"pool{number}", 3, 2, ceil=True))
+        norm = LRN(f"norm{number}")
+        return [norm, pool] if normalises_first else [pool, norm]
+
+    return (
         Conv.of(Window("conv1", 11, 4, channels=96)),
-        Pool.of(Window("pool1", 3, 2, ceil=True)),
-        LRN("norm1"),
+        *shrink(1),
         Conv.of(Window("conv2", 5, pad=2, channels=256, groups=2)),
-        Pool.of(Window("pool2", 3, 2, ceil=True)),
-        LRN("norm2"),
+        *shrink(2),
         Conv.of(Window("conv3", 3, pad=1, channels=384)),
         Conv.of(Window("conv4", 3, pad=1, channels=384, groups=2)),
         Conv.of(Window("conv5", 3, pad=1, channels=256, groups=2)),
@@ -25,8 +30,20 @@ CAFFENET = Definition(
         Dropout("drop6"),
         Conv.of(Window("fc7", 1, channels=4096)),
         Dropout("drop7"),
-    ),
+    )
+
+
+CAFFENET = Definition(
+    name="caffenet",
+    steps=_steps(normalises_first=False),
     taps={32: "drop7", 16: "norm2", 8: "norm1", 4: "conv1"},
     preprocessing=CAFFE,
     source="Krizhevsky et al., NIPS 2012, in the form of Caffe's bvlc_reference_caffenet",
+)
+ALEXNET = Definition(
+    name="alexnet",
+    steps=_steps(normalises_first=True),
+    taps={32: "drop7", 16: "pool2", 8: "pool1", 4: "norm1"},
+    preprocessing=CAFFE,
+    source="Krizhevsky et al., NIPS 2012, in the form of Caffe's bvlc_alexnet",
 )

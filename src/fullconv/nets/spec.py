@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from fullconv.errors import UserError
-from fullconv.nets.alexnet import ALEXNET
 from fullconv.nets.alexnet_owt import ALEXNET_OWT
 from fullconv.nets.backbone import Definition, Padding
-from fullconv.nets.caffenet import CAFFENET
+from fullconv.nets.caffenet import ALEXNET, CAFFENET
 from fullconv.nets.googlenet import GOOGLENET, GOOGLENET_BN
 from fullconv.nets.resnet import DILATED_RESNETS, RESNETS
 from fullconv.nets.vgg import VGG16
