@@ -1,0 +1,11 @@
+"""The command ``fullconv``: every command is a thin call of one function of the package.
+
+What a command needs is imported inside it, so that ``--help`` answers at once. The commands stand
+in the help in the order in which they are imported here.
+"""
+
+# ruff: noqa: I001, F401 (the order is the help's; importing a command adds it)
+from fullconv.cli.app import app, main
+from fullconv.cli import train, evaluate, predict, compare, nets, data, weights, runs
+
+__all__ = ["app", "main"]

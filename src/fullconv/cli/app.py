@@ -1,0 +1,61 @@
+"""The program that the commands belong to, and what a fault of the user's becomes."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from fullconv import __version__
+from fullconv.errors import UserError
+
+
+class _Group(TyperGroup):
+    """Turns a user's fault into one line and exit code 2, Ctrl-C into one line and 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UserError as fault:
+            print(f"fullconv: {fault}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            print("fullconv: stopped by Ctrl-C", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"fullconv {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show and exit.")
+    ] = False,
+) -> None:
+    """Semantic segmentation with fully convolutional networks.
+
+    \b
+    From a folder of photos and masks to a trained net, scores and pictures:
+      fullconv train photos/ --net fcn8s-resnet18 --out runs/first
+      fullconv evaluate runs/first
+      fullconv predict runs/first photo.jpg --out pictures/
+    """

@@ -1,0 +1,139 @@
+"""``fullconv check``, ``statistics``, ``shapes`` and ``download``: before the training."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fullconv.cli.app import app
+from fullconv.cli.options import Offline, checked, size_of
+from fullconv.errors import UserError
+
+
+@app.command()
+def check(
+    data: Annotated[str, typer.Argument(help="Data set.")],
+    split: Annotated[
+        list[str] | None, typer.Option(help="Only this split; can be given again.")
+    ] = None,
+    classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+) -> None:
+    """Look for faults in a data set: every photo and mask is read once.
+
+    Names each file, the likely cause and the mend. Exit code 1 if training would stumble.
+
+    \b
+    Examples:
+      fullconv check photos/
+      fullconv check VOCdevkit/VOC2012 --split train --split val
+    """
+    from fullconv import screen
+    from fullconv.data import available_splits, listing, open_source
+    from fullconv.data import check as check_data
+
+    names = split or available_splits(data)
+    sources = {name: open_source(data, name, classes) for name in names}
+    with screen.progress("checking") as progress:
+        faults = check_data(sources, progress)
+    for line in listing(faults):
+        print(line)
+    errors = sum(fault.severity == "error" for fault in faults)
+    photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())
+    print(f"errors: {errors}, warnings: {len(faults) - errors}, in {photos} photos")
+    if errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def statistics(
+    data: Annotated[str, typer.Argument(help="Data set.")],
+    split: Annotated[str, typer.Option(help="Split to count.")] = "train",
+    classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+) -> None:
+    """Count the classes of a data set, and show the loss weights that would follow.
+
+    Weights are off unless loss.class_weights asks for them; the FCN paper uses none.
+
+    \b
+    Examples:
+      fullconv statistics photos/
+      fullconv train photos/ --set loss.class_weights=median-frequency
+    """
+    from fullconv import screen
+    from fullconv.data import count_classes, open_source
+
+    source = open_source(data, split, classes)
+    with screen.progress("counting") as progress:
+        counts = count_classes(source, progress)
+    screen.console().print(screen.statistics_table(source.classes.names, counts))
+
+
+@app.command()
+def shapes(
+    out: Annotated[Path, typer.Argument(help="New folder.")],
+    number: Annotated[
+        int, typer.Option(min=1, help="Scenes in each split, up to 100 in val and test.")
+    ] = 100,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Only this split; can be given again.")
+    ] = None,
+    size: Annotated[str, typer.Option(help="Height x width.")] = "160x208",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other scenes.")] = 0,
+) -> None:
+    """Write generated scenes as a folder data set.
+
+    To look at, to try commands on, or to see how the files of one's own data should lie:
+    images/SPLIT/NAME.jpg, masks/SPLIT/NAME.png and classes.toml.
+
+    \b
+    Examples:
+      fullconv shapes scenes/
+      fullconv shapes scenes/ --number 400 --size 240x320 --seed 7
+    """
+    from fullconv import screen
+    from fullconv.data import open_source, write_folder
+
+    height, width = size_of(size)
+    name = f"shapes:{height}x{width}:seed={seed}:n={max(10 * number, 10)}"
+    splits = split or ["train", "val", "test"]
+    sources = [open_source(name, each) for each in splits]
+    total = sum(min(number, len(source)) for source in sources)
+    with screen.progress("drawing") as progress:
+        write_folder(sources, out, number, lambda done: progress(done, total))
+    print(f"{total} scenes in {out}; next: fullconv train {out}")
+
+
+@app.command()
+def download(
+    name: Annotated[str | None, typer.Argument(help="Data set; left out: list them.")] = None,
+    folder: Annotated[Path | None, typer.Argument(help="Folder to put it into.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the archive after unpacking.")] = False,
+    offline: Offline = False,
+) -> None:
+    """Download a data set with a known public address, verify and unpack it.
+
+    An interrupted download goes on where it stopped. The data set appears in the folder when it
+    is complete; where it is there already, nothing happens.
+
+    \b
+    Examples:
+      fullconv download
+      fullconv download voc2012 VOCdata/
+      fullconv download sbd VOCdata/
+    """
+    from fullconv import screen
+    from fullconv.data.download import fetch
+    from fullconv.data.published import find_published_data, published_data
+    from fullconv.data.sources import is_known
+
+    if name is None:
+        screen.console().print(screen.data_table(published_data().values()))
+        return
+    data = find_published_data(name)
+    if folder is None:
+        raise UserError(f"name a folder too, as in: fullconv download {name} data/")
+    there = (folder.expanduser() / data.folder).exists()
+    place = fetch(name, folder, keep=keep, shown=screen.download_progress, offline=offline or None)
+    print(f"{data.what}: in {place}, {'it was there' if there else checked(data.file)}")
+    print(f"licence: {data.file.licence}")
+    print(f"next: fullconv check {place}" if is_known(place) else "next: see docs/data.md")

@@ -1,0 +1,54 @@
+"""``fullconv evaluate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fullconv.cli.app import app
+from fullconv.cli.options import Device, Precision, Run, fetched
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    data: Annotated[
+        str | None, typer.Argument(help="Data set; left out: the one the run was trained on.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split to score.")] = "val",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for scores.json and confusion.png.")
+    ] = None,
+    classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+    device: Device = "auto",
+    precision: Precision = "fp32",
+) -> None:
+    """Score a trained net on a data set.
+
+    Prints the table of the classes and the four scores of the FCN paper, from one confusion
+    matrix over all pixels of the split, every photo at its own size.
+
+    \b
+    Examples:
+      fullconv evaluate runs/camvid
+      fullconv evaluate runs/camvid data/camvid --split test --out scores/
+      fullconv evaluate runs/shapes shapes --precision bf16
+    """
+    from fullconv import screen
+    from fullconv.data import open_source
+    from fullconv.evaluate import evaluate
+    from fullconv.predict import TorchEngine
+    from fullconv.report import trained_on, write_scores
+    from fullconv.weights import load
+
+    engine = TorchEngine(load(fetched(run)), device, precision)
+    source = open_source(data or trained_on(run), split, classes)
+    with screen.progress(f"scoring {split}") as progress:
+        scores = evaluate(engine, source, progress=progress)
+    shown = screen.console()
+    for table in screen.scores_tables(scores):
+        shown.print(table, "")
+    shown.print(f"In percent, of {len(source)} photos ({split}), from one confusion matrix.")
+    if out:
+        for path in write_scores(scores, source.classes, out):
+            shown.print(path)

@@ -1,0 +1,67 @@
+"""``fullconv nets`` and ``explain``: what there is to know of a net before any training."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fullconv.cli.app import app
+from fullconv.cli.options import size_of
+
+
+@app.command()
+def nets(
+    size: Annotated[str, typer.Option(help="Height x width that multiply-adds are for.")] = (
+        "375x500"
+    ),
+) -> None:
+    """List the nets with parameters, receptive field and multiply-adds.
+
+    \b
+    Examples:
+      fullconv nets
+      fullconv nets --size 360x480
+    """
+    from fullconv import screen
+    from fullconv.nets import NetSpec, available, summarise
+
+    pair = size_of(size)
+    summaries = [summarise(NetSpec(name, 21), pair) for name in available()]
+    screen.console().print(screen.nets_table(summaries, pair))
+
+
+@app.command()
+def explain(
+    net: Annotated[str, typer.Argument(help="Name of a net, as 'fullconv nets' lists them.")],
+    size: Annotated[str, typer.Option(help="Height x width of the photo.")] = "375x500",
+    padding: Annotated[str, typer.Option(help="same, paper, or none.")] = "same",
+    classes: Annotated[int, typer.Option(help="Number of classes.")] = 21,
+    width: Annotated[float, typer.Option(help="Multiplies the channels of every layer.")] = 1.0,
+    plot: Annotated[Path | None, typer.Option(help="Draw it into this PNG file.")] = None,
+) -> None:
+    """Show what a net does to a photo, layer by layer.
+
+    Sizes, strides, receptive fields, where each map lies, memory and multiply-adds; the
+    deconvolutions and crops and why; what cannot work.
+
+    \b
+    Examples:
+      fullconv explain fcn8s-vgg16 --size 375x500
+      fullconv explain fcn32s-vgg16 --size 500x500 --padding paper
+      fullconv explain fcn8s-vgg16 --size 224x224 --padding none --plot vgg.png
+    """
+    from fullconv import screen
+    from fullconv.nets import NetSpec
+    from fullconv.nets import explain as explain_net
+
+    spec = NetSpec(net, classes, padding=padding, width=width)  # pyright: ignore
+    explained = explain_net(spec, size_of(size))
+    shown = screen.console()
+    shown.print(screen.explanation_table(explained), "")
+    for note in screen.explanation_notes(explained):
+        shown.print(f"- {note}", markup=False)
+    if plot:
+        from fullconv.report import explanation_picture, write_file
+
+        write_file(plot, explanation_picture(explained))
+        shown.print(f"Drawn in {plot}")

@@ -1,0 +1,66 @@
+"""Options that several commands have, and what their texts mean."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from fullconv.errors import UserError
+
+Run = Annotated[
+    Path,
+    typer.Argument(
+        help="Run folder, a model.safetensors, foreign weights (.caffemodel, ...), or the name of "
+        "published ones, as 'fullconv weights' lists them."
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+Precision = Annotated[
+    Literal["auto", "fp32", "bf16"],
+    typer.Option(help="bf16 is faster where the hardware has it, and nearly as exact."),
+]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Download nothing; the same as FULLCONV_OFFLINE=1.")
+]
+
+
+def size_of(text: str) -> tuple[int, int]:
+    """'375x500' as (375, 500), height first; UserError for anything else."""
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise UserError(f"size {text!r} is not HEIGHTxWIDTH, as 375x500")
+    return int(parts[0]), int(parts[1])
+
+
+def whole_number(text: str) -> int:
+    """A whole number from text; UserError for anything else."""
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(f"{text!r} is not a whole number") from None
+
+
+def change_of(text: str) -> tuple[str, str]:
+    """'optimiser.rate=0.01' as its key and value; UserError without a '='."""
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise UserError(f"--set {text!r} is not KEY=VALUE, as optimiser.rate=0.01")
+    return key.strip(), value.strip()
+
+
+def fetched(weights: Path) -> Path:
+    """``weights`` as they are, or the file of published ones, downloaded with a bar."""
+    from fullconv import screen
+    from fullconv.weights.open import is_name, located
+
+    if not is_name(weights):
+        return weights
+    with screen.download_progress(f"downloading {weights}") as progress:
+        return located(weights, progress)
+
+
+def checked(file: Any) -> str:
+    """How a RemoteFile was verified, in words."""
+    if file.checksum:
+        return f"verified by {file.checksum}"
+    return f"{file.verified_by}, as no source states one"

@@ -1,0 +1,66 @@
+"""``fullconv predict``."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fullconv.cli.app import app
+from fullconv.cli.options import Device, Precision, Run, fetched
+from fullconv.errors import UserError
+
+
+@app.command()
+def predict(
+    run: Run,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(help="Photos, folders, quoted patterns; - is a picture on standard input."),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Instead of RUN: then all arguments are photos.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("pictures"),
+    overlay: Annotated[bool, typer.Option(help="Write the photo tinted by its classes.")] = True,
+    alpha: Annotated[
+        float, typer.Option(min=0, max=1, help="How much of the tint: 0 none, 1 all.")
+    ] = 0.6,
+    scores: Annotated[bool, typer.Option("--scores", help="Write the scores as .npy.")] = False,
+    device: Device = "auto",
+    precision: Precision = "fp32",
+) -> None:
+    """Predict photos with a trained net.
+
+    Writes for each photo NAME.png (the class of every pixel, as a palette picture of the photo's
+    size) and NAME_overlay.jpg. A photo that cannot be read is reported, the others go on, and
+    the exit code is 1.
+
+    \b
+    Examples:
+      fullconv predict runs/camvid photo.jpg
+      fullconv predict runs/camvid folder/ 'more/**/*.png' --out pictures/
+      fullconv predict --weights fcn-resnet50-voc photo.jpg
+      curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
+    """
+    from fullconv import screen
+    from fullconv.predict import Predictor, find_inputs, predict_each
+
+    inputs = inputs or []
+    if weights is not None:
+        run, inputs = weights, [str(run), *inputs]
+    if not inputs:
+        raise UserError(f"no photos are named: fullconv predict {run} PHOTO")
+    photos = find_inputs(inputs, out)
+    predictor = Predictor(fetched(run), device, precision)
+    faults = 0
+    with screen.progress("predicting") as progress:
+        results = predict_each(predictor, photos, overlay=overlay, scores=scores, alpha=alpha)
+        for done, outcome in enumerate(results, 1):
+            progress(done, len(photos))
+            if outcome.fault:
+                faults += 1
+                print(f"fullconv: {outcome.fault}", file=sys.stderr)
+    print(f"{len(photos) - faults} of {len(photos)} photos predicted, results in {out}")
+    if faults:
+        raise typer.Exit(1)

@@ -1,0 +1,101 @@
+"""``fullconv train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fullconv.cli.app import app
+from fullconv.cli.options import change_of, fetched, size_of, whole_number
+from fullconv.errors import UserError
+
+
+@app.command()
+def train(
+    data: Annotated[
+        str | None,
+        typer.Argument(help="Data set: a folder, a list of pairs, VOC, CamVid, SBD, or shapes."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder.  [default: runs/DATA-NET]")] = None,
+    net: Annotated[str | None, typer.Option(help="Net, as 'fullconv nets' lists them.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="A recipe's name, or a TOML file as a run's config.toml.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key; can be given again."),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Run folder, checkpoint, foreign weights or their name to start from."),
+    ] = None,
+    stages: Annotated[
+        str | None, typer.Option(help="Train one stride after the other, as 32,16,8.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Updates of the weights.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes through the data.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Photos in a batch.")] = None,
+    crop: Annotated[str | None, typer.Option(help="Height x width of training crops.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Decides order and chance.")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="Processes that read data.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, ...")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
+    classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out where it stopped.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run that is in --out.")
+    ] = False,
+) -> None:
+    """Train a net on photos and masks.
+
+    The recipe gives all settings; the options here and --set change single ones. 'fullconv
+    recipes' lists the recipes, a run's config.toml all keys.
+
+    \b
+    Examples:
+      fullconv train photos/ --net fcn8s-resnet18 --out runs/first
+      fullconv train data/camvid --recipe camvid-scratch --out runs/camvid
+      fullconv train VOCdevkit/VOC2012 --net fcn8s-vgg16 --stages 32,16,8 --precision bf16
+      fullconv train photos/ --set optimiser.kind=sgd --set augment.mirror=true
+      fullconv train --resume --out runs/first
+    """
+    from fullconv.train import Interrupted, make_config, read_config
+    from fullconv.train import train as start
+
+    given = {
+        "data.path": data,
+        "data.classes": classes and str(classes),
+        "data.workers": workers,
+        "net.name": net,
+        "net.weights": weights and str(weights),
+        "stages": stages and [whole_number(part) for part in stages.split(",")],
+        "length.steps": steps,
+        "length.epochs": epochs,
+        "length.batch": batch_size,
+        "augment.crop": crop and list(size_of(crop)),
+        "optimiser.rate": rate,
+        "seed": seed,
+        "machine.device": device,
+        "machine.precision": precision,
+    }
+    overrides = {key: value for key, value in given.items() if value is not None}
+    overrides |= dict(change_of(change) for change in changes or ())
+    config = None
+    if out is None and resume:
+        raise UserError("--resume needs --out, the folder of the run to go on with")
+    if not resume:
+        file = recipe is not None and (recipe.endswith(".toml") or "/" in recipe)
+        config = (read_config if file else make_config)(recipe or "default", overrides)
+        name = f"{Path(config.data.path.split(':')[0]).resolve().name}-{config.net.name}"
+        out = out or Path("runs", name)
+    assert out is not None
+    if weights is not None:
+        fetched(weights)  # with a bar; the config keeps the name
+    try:
+        start(None, out, overrides=overrides, config=config, resume=resume, overwrite=overwrite)
+    except Interrupted:
+        print(f"fullconv: stopped and saved; to go on: fullconv train --resume --out {out}")
+        raise typer.Exit(130) from None

@@ -1,0 +1,97 @@
+"""``fullconv weights`` and ``convert``: what others have trained."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from fullconv.cli.app import app
+from fullconv.cli.options import Offline, checked
+from fullconv.errors import UserError
+
+
+@app.command()
+def weights(
+    name: Annotated[str | None, typer.Argument(help="Weights to download.")] = None,
+    offline: Offline = False,
+) -> None:
+    """List the published weights known by name, or download some and print their path.
+
+    The file is kept in FULLCONV_CACHE (else ~/.cache/fullconv). An interrupted download goes on
+    where it stopped; size and checksum are verified where they are known.
+
+    \b
+    Examples:
+      fullconv weights
+      fullconv weights vgg16-caffe
+    """
+    from fullconv import screen
+    from fullconv.download import cache_folder
+    from fullconv.weights.download import cached_path, fetch
+    from fullconv.weights.registry import find_published, published
+
+    if name is None:
+        for table in screen.weights_tables(published().values()):
+            screen.console().print(table, "")
+        print(f"cache: {cache_folder() / 'weights'}; next: fullconv weights NAME")
+        return
+    found = find_published(name)
+    there = cached_path(found).exists()
+    with screen.download_progress(f"downloading {found.name}") as progress:
+        path = fetch(found.name, progress=progress, offline=offline or None)
+    how = "in the cache" if there else "downloaded"
+    lines = [f"{found.name}: {how}, {checked(found.file)}", f"licence: {found.file.licence}"]
+    lines += [f"note: {found.note}"] if found.note else []
+    print("\n".join(lines), file=sys.stderr)  # the path alone goes to a pipe
+    print(path)
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="Weights of another framework.")],
+    out: Annotated[Path, typer.Argument(help="The checkpoint to write, as net.safetensors.")],
+    net: Annotated[
+        str | None, typer.Option(help="Net to make of them; left out: the one they are of.")
+    ] = None,
+    padding: Annotated[
+        Literal["same", "paper"] | None,
+        typer.Option(help="Left out: paper for an FCN of the reference, same for a classifier."),
+    ] = None,
+    classes: Annotated[Path | None, typer.Option(help="Class file with names and colours.")] = None,
+    output: Annotated[
+        str | None, typer.Option(help="Which of several outputs: sem or geo (SIFT Flow).")
+    ] = None,
+) -> None:
+    """Turn weights of another framework into a checkpoint of fullconv.
+
+    Reads Caffe's .caffemodel; nothing in a file is executed. Every array is accounted for:
+    loaded, not needed and why, missing and how it starts. predict, evaluate and train --weights
+    also take such a file as it is.
+
+    \b
+    Examples:
+      fullconv convert fcn8s-heavy-pascal.caffemodel fcn8s.safetensors
+      fullconv convert VGG_ILSVRC_16_layers.caffemodel vgg16.safetensors --net fcn8s-vgg16
+      fullconv convert siftflow-fcn8s-heavy.caffemodel geo.safetensors --output geo
+    """
+    from fullconv import screen
+    from fullconv.classes import read_classes
+    from fullconv.weights import convert, save
+
+    if out.is_dir() or (out.exists() and source.exists() and out.samefile(source)):
+        raise UserError(f"{out}: name a new file for the checkpoint, as net.safetensors")
+    made = convert(source, net, padding, read_classes(classes) if classes else None, output)
+    save(out, made.checkpoint)
+    shown, spec = screen.console(), made.checkpoint.net.spec
+    what = f"{spec.name}, {spec.classes} classes, padding {spec.padding}"
+    shown.print(f"{made.title}: {what}", "", markup=False)
+    for each in screen.conversion_tables(made):
+        shown.print(each, "")
+    shown.print(
+        f"{len(made.loaded)} loaded, {len(made.missing)} missing, {len(made.not_needed)} not "
+        f"needed; written to {out}",
+        markup=False,
+    )
+    next_step = f"train DATA --weights {out}" if made.is_classifier else f"predict {out} PHOTO"
+    shown.print(f"next: fullconv {next_step}", markup=False)
