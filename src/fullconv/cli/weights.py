@@ -71,7 +71,7 @@ def convert(
 
     \b
     Examples:
-      fullconv convert fcn8s-heavy-pascal.caffemodel fcn8s.safetensors
+      fullconv convert voc-fcn8s.caffemodel fcn8s.safetensors
       fullconv convert VGG_ILSVRC_16_layers.caffemodel vgg16.safetensors --net fcn8s-vgg16
       fullconv convert siftflow-fcn8s-heavy.caffemodel geo.safetensors --output geo
     """
