@@ -142,6 +142,11 @@ def explanation_notes(explained: Explanation) -> list[str]:
 
 def _alignment(explained: Explanation) -> list[str]:
     """How scores come to lie on the pixels they belong to."""
+    if explained.spec.stretches:
+        return [
+            "No crop: the score map is stretched over the photo, as the published weights of this "
+            "net were trained, not placed where its pixels sit."
+        ]
     if explained.spec.padding == "same":
         where = "on the next finer score map" if explained.fuses_on_the_way else "on the photo"
         return [

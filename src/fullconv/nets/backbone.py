@@ -21,6 +21,9 @@ class Definition:
 
     ``taps`` names, for each stride, the step whose output is scored there. ``dropped`` holds what
     the classifier had behind the last tap and the FCN leaves out. The pads are the classifier's.
+
+    ``stretches``: in `same` padding the scores are not placed where the coordinate map says but
+    stretched over the photo, because the published weights were trained so (`Stretching`).
     """
 
     name: str
@@ -29,6 +32,12 @@ class Definition:
     preprocessing: Preprocessing
     source: str
     dropped: tuple[Window, ...] = ()
+    stretches: bool = False
+
+    @property
+    def coarsest(self) -> int:
+        """The stride of the last map, 32 for the classifiers."""
+        return max(self.taps)
 
     def padded(self, padding: Padding) -> "Definition":
         """The same net with the pads of a padding mode (`paper` or `same`: docs/nets.md)."""
@@ -48,8 +57,9 @@ class Definition:
         steps = (replace(s, rate=rate) if isinstance(s, Dropout) else s for s in self.steps)
         return replace(self, steps=tuple(steps))
 
-    def windows(self, stride: int = 32) -> list[Window]:
-        """The windows from the image to the tap of ``stride``."""
+    def windows(self, stride: int | None = None) -> list[Window]:
+        """The windows from the image to the tap of ``stride`` (the coarsest where not given)."""
+        stride = stride or self.coarsest
         found: list[Window] = []
         for step in self.steps:
             found.extend(step.windows())
@@ -57,7 +67,7 @@ class Definition:
                 return found
         raise KeyError(f"{self.name} has no step {self.taps[stride]}")
 
-    def map(self, stride: int = 32) -> Map:
+    def map(self, stride: int | None = None) -> Map:
         """Where the pixels of the tap of ``stride`` lie in the image."""
         return chain(self.windows(stride))
 

@@ -13,7 +13,7 @@ from fullconv.errors import UserError
 from fullconv.geometry import Map, Placement, place
 from fullconv.nets.backbone import Backbone
 from fullconv.nets.spec import NetSpec
-from fullconv.nets.upsampling import Edge, Upsampling
+from fullconv.nets.upsampling import Edge, Stretching, Upsampling
 
 
 class FCN(nn.Module):
@@ -41,12 +41,8 @@ class FCN(nn.Module):
         for layer in self.score.values():
             zero(layer)
         self.fuses_on_the_way, placements = placements_of(spec)
-        edge: Edge = "zero" if spec.padding == "paper" else "replicate"
         self.upscore = nn.ModuleDict(
-            {
-                str(stride): Upsampling(placement, spec.classes, edge, spec.learn_upsampling)
-                for stride, placement in placements.items()
-            }
+            {str(stride): _upsampling(spec, placed) for stride, placed in placements.items()}
         )
 
     def forward(self, images: Tensor) -> Tensor:
@@ -94,6 +90,13 @@ def placements_of(spec: NetSpec) -> tuple[bool, dict[int, Placement]]:
     if spec.padding == "paper" or all(p.shift == 0 for p in chained.values()):
         return True, chained
     return False, {stride: place(map_, Map()) for stride, map_ in maps.items()}
+
+
+def _upsampling(spec: NetSpec, placement: Placement) -> nn.Module:
+    if spec.stretches:
+        return Stretching()
+    edge: Edge = "zero" if spec.padding == "paper" else "replicate"
+    return Upsampling(placement, spec.classes, edge, spec.learn_upsampling)
 
 
 def zero(layer: nn.Module) -> None:

@@ -62,3 +62,5 @@ class Preprocessing:
 CAFFE = Preprocessing("BGR", 1.0, (104.00698793, 116.66876762, 122.67891434), (1.0, 1.0, 1.0))
 # ImageNet's mean and deviation as torchvision's weights expect them, in RGB and 0..1.
 TORCH = Preprocessing("RGB", 1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# 0..255 to -1..1, RGB: what torchvision's GoogLeNet makes of its input (``transform_input``).
+HALVES = Preprocessing("RGB", 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

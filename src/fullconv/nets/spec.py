@@ -6,13 +6,25 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from fullconv.errors import UserError
+from fullconv.nets.alexnet_owt import ALEXNET_OWT
 from fullconv.nets.backbone import Definition, Padding
 from fullconv.nets.caffenet import CAFFENET
-from fullconv.nets.googlenet import GOOGLENET
-from fullconv.nets.resnet import RESNETS
+from fullconv.nets.googlenet import GOOGLENET, GOOGLENET_BN
+from fullconv.nets.resnet import DILATED_RESNETS, RESNETS
 from fullconv.nets.vgg import VGG16
 
-BACKBONES: dict[str, Definition] = {d.name: d for d in (CAFFENET, VGG16, GOOGLENET, *RESNETS)}
+BACKBONES: dict[str, Definition] = {
+    d.name: d
+    for d in (
+        CAFFENET,
+        ALEXNET_OWT,
+        VGG16,
+        GOOGLENET,
+        GOOGLENET_BN,
+        *RESNETS,
+        *DILATED_RESNETS,
+    )
+}
 HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s")
 
 # How much of a skip's features is scored in the at-once nets, so that one rate suits all
@@ -54,6 +66,11 @@ class NetSpec:
             )
         if self.dropout is not None and not 0 <= self.dropout < 1:
             raise UserError(f"dropout {self.dropout}: use a rate from 0 to below 1")
+        if self.learn_upsampling and self.stretches:
+            raise UserError(
+                f"{self.name} stretches its scores over the photo and has no upsampling kernel "
+                "that could learn: leave out learn_upsampling"
+            )
 
     @property
     def head(self) -> str:
@@ -67,7 +84,7 @@ class NetSpec:
 
     def _parts(self) -> tuple[str, str]:
         match = re.fullmatch(r"(fcn\d+s(?:-atonce)?)-(\w+)", self.name)
-        if match and match[1] in HEADS and match[2] in BACKBONES:
+        if match and match[2] in BACKBONES and match[1] in heads(BACKBONES[match[2]]):
             return match[1], match[2]
         near = difflib.get_close_matches(self.name, available(), n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(near)}?" if near else "it is HEAD-BACKBONE, as fcn8s-vgg16"
@@ -75,9 +92,13 @@ class NetSpec:
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Strides of the scored maps, from the coarsest: (32, 16, 8) for fcn8s."""
-        last = int(re.findall(r"\d+", self.head)[0])
-        return tuple(stride for stride in (32, 16, 8, 4) if stride >= last)
+        """Strides of the scored maps, from the coarsest: (32, 16, 8) for fcn8s of most nets."""
+        return _strides(self.head, BACKBONES[self.backbone])
+
+    @property
+    def stretches(self) -> bool:
+        """Whether scores are stretched over the photo, not placed by the coordinate map."""
+        return BACKBONES[self.backbone].stretches and self.padding == "same"
 
     @property
     def scales(self) -> dict[int, float]:
@@ -109,6 +130,26 @@ class NetSpec:
             raise UserError(f"net: {error}") from error
 
 
+def heads(definition: Definition) -> list[str]:
+    """The heads that a backbone can have: their last stride must be one of its maps.
+
+    At once are the nets that score several maps; a dilated ResNet has but one.
+    """
+    return [
+        head
+        for head in HEADS
+        if (strides := _strides(head, definition))
+        and int(re.findall(r"\d+", head)[0]) == strides[-1]
+        and (len(strides) > 1 or not head.endswith("atonce"))
+    ]
+
+
+def _strides(head: str, definition: Definition) -> tuple[int, ...]:
+    """The strides of ``definition`` that ``head`` scores, from the coarsest."""
+    last = int(re.findall(r"\d+", head)[0])
+    return tuple(sorted((s for s in definition.taps if s >= last), reverse=True))
+
+
 def available() -> list[str]:
-    """The names of all nets: every head on every backbone."""
-    return [f"{head}-{backbone}" for backbone in BACKBONES for head in HEADS]
+    """The names of all nets: on every backbone the heads that it can have."""
+    return [f"{head}-{name}" for name, backbone in BACKBONES.items() for head in heads(backbone)]

@@ -75,9 +75,10 @@ class Sliding(Step):
 
 @dataclass(frozen=True)
 class Conv(Sliding):
-    """A convolution and its ReLU; with ``norm`` batch norm between them and no bias."""
+    """A convolution and its ReLU; with ``norm`` batch norm (``eps``) between them and no bias."""
 
     norm: bool = False
+    eps: float = 1e-5
 
     def widen(self, width: float) -> Self:
         return replace(
@@ -85,7 +86,9 @@ class Conv(Sliding):
         )
 
     def build(self, channels: int) -> nn.Module:
-        return ConvNorm(channels, self.window) if self.norm else ConvReLU(channels, self.window)
+        if self.norm:
+            return ConvNorm(channels, self.window, eps=self.eps)
+        return ConvReLU(channels, self.window)
 
     def out_channels(self, channels: int) -> int:
         assert self.window.channels is not None
@@ -121,18 +124,24 @@ class Dropout(Step):
 
 @dataclass(frozen=True)
 class Inception(Step):
-    """GoogLeNet's module (Szegedy et al. 2015): 1x1, 3x3, 5x5 and pooled branches, concatenated."""
+    """GoogLeNet's module (Szegedy et al. 2015): 1x1, 3x3, 5x5 and pooled branches, concatenated.
+
+    ``norm`` and ``eps`` as in `Conv`; ``five_kernel`` is the kernel that the 5x5 branch really has.
+    """
 
     one: int
     three: tuple[int, int]
     five: tuple[int, int]
     pooled: int
+    norm: bool = False
+    eps: float = 1e-5
+    five_kernel: int = 5
 
     def windows(self) -> tuple[Window, ...]:
-        reduce, wide = self.five
+        (reduce, wide), k = self.five, self.five_kernel
         return (
             Window(f"{self.name}/5x5_reduce", 1, channels=reduce),
-            Window(f"{self.name}/5x5", 5, pad=2, channels=wide),
+            Window(f"{self.name}/5x5", k, pad=k // 2, channels=wide),
         )
 
     def widen(self, width: float) -> Self:
@@ -152,23 +161,24 @@ class Inception(Step):
 class Residual(Step):
     """ResNet's block (He et al. 2016): two 3x3, or with ``expansion`` 4 a 1x1, 3x3, 1x1 bottleneck.
 
-    The stride sits in the 3x3 convolution, as in torchvision's weights.
+    The stride sits in the 3x3 convolution, as in torchvision's weights, and so does ``dilation``.
     """
 
     channels: int
     stride: int = 1
     expansion: int = 1
+    dilation: int = 1
 
     def windows(self) -> tuple[Window, ...]:
-        c, wide = self.channels, self.channels * self.expansion
+        c, wide, d = self.channels, self.channels * self.expansion, self.dilation
         if self.expansion == 1:
             return (
-                Window(f"{self.name}/conv1", 3, self.stride, 1, channels=c),
-                Window(f"{self.name}/conv2", 3, 1, 1, channels=c),
+                Window(f"{self.name}/conv1", 3, self.stride, d, d, channels=c),
+                Window(f"{self.name}/conv2", 3, 1, d, d, channels=c),
             )
         return (
             Window(f"{self.name}/conv1", 1, channels=c),
-            Window(f"{self.name}/conv2", 3, self.stride, 1, channels=c),
+            Window(f"{self.name}/conv2", 3, self.stride, d, d, channels=c),
             Window(f"{self.name}/conv3", 1, channels=wide),
         )
 
@@ -201,12 +211,14 @@ class ConvReLU(nn.Conv2d):
 class ConvNorm(nn.Module):
     """A convolution without bias, batch norm, and ReLU unless ``relu`` is False."""
 
-    def __init__(self, channels: int, window: Window, relu: bool = True) -> None:
+    def __init__(self, channels: int, window: Window, relu: bool = True, eps: float = 1e-5) -> None:
         super().__init__()
         w = window
         assert w.channels is not None
-        self.conv = nn.Conv2d(channels, w.channels, w.kernel, w.stride, w.pad, bias=False)
-        self.norm = nn.BatchNorm2d(w.channels)
+        self.conv = nn.Conv2d(
+            channels, w.channels, w.kernel, w.stride, w.pad, w.dilation, w.groups, bias=False
+        )
+        self.norm = nn.BatchNorm2d(w.channels, eps)
         self.relu = relu
         he_initialise(self.conv)
 
@@ -222,14 +234,15 @@ class InceptionModule(nn.Module):
     def __init__(self, channels: int, step: Inception) -> None:
         super().__init__()
 
-        def conv(inputs: int, kernel: int, outputs: int) -> ConvReLU:
-            return ConvReLU(inputs, Window("", kernel, pad=kernel // 2, channels=outputs))
+        def conv(inputs: int, kernel: int, outputs: int) -> nn.Module:
+            window = Window("", kernel, pad=kernel // 2, channels=outputs)
+            return Conv.of(window, norm=step.norm, eps=step.eps).build(inputs)
 
         self.one = conv(channels, 1, step.one)
         self.three_reduce = conv(channels, 1, step.three[0])
         self.three = conv(step.three[0], 3, step.three[1])
         self.five_reduce = conv(channels, 1, step.five[0])
-        self.five = conv(step.five[0], 5, step.five[1])
+        self.five = conv(step.five[0], step.five_kernel, step.five[1])
         self.pool = nn.MaxPool2d(3, stride=1, padding=1)
         self.pooled = conv(channels, 1, step.pooled)
 

@@ -65,6 +65,20 @@ class Upsampling(nn.Module):
         return F.interpolate(near, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
+class Stretching(nn.Module):
+    """Stretches a coarse map over the finer grid, corners of pixels on corners, as torchvision.
+
+    ``F.interpolate`` with ``align_corners=False``: with h pixels for H, pixel i comes to lie at
+    (i + 1/2) H/h - 1/2. The convolutions of a ResNet put it at s i, so every score is shown
+    (s - 1)/2 pixels down and right of what it was computed from; weights that were trained this way
+    have learned it, and must be run this way. No edge, no crop, nothing to learn.
+    """
+
+    def forward(self, score: Tensor, size: tuple[int, int]) -> Tensor:
+        """N,C,h,w to N,C,*size."""
+        return F.interpolate(score, size=size, mode="bilinear", align_corners=False)
+
+
 def take(x: Tensor, top: int, bottom: int, left: int, right: int, edge: Edge) -> Tensor:
     """Rows top..bottom and columns left..right of N,C,h,w; what lies outside follows ``edge``."""
     height, width = x.shape[-2:]
