@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.nets import Preprocessing
+from fullconv.nets.backbone import Padding
 
 Array = npt.NDArray[np.float32]
 Format = Literal["Caffe", "Chainer", "PyTorch", "Keras"]
@@ -27,13 +28,15 @@ class ForeignFile:
     """The arrays of a foreign file, float32, by the names that they have there.
 
     ``left_out`` names what the reader did not take, with the reason (a trainer's counters, an
-    optimiser's state).
+    optimiser's state). ``at_once``: the file says of itself that it is an at-once net, whose
+    constants are in no array of its format.
     """
 
     path: Path
     format: Format
     arrays: Mapping[str, Array]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    at_once: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Lineage:
     ``backbone.``). ``scores`` gives, for a stride, the names that its score layer may have there;
     ``upscores`` those of the deconvolutions. ``array`` makes the name of a layer's array from the
     layer and 'weight' or 'bias'. ``not_needed`` gives reasons for arrays that have no place here,
-    by the beginning of their names.
+    by the beginning of their names. ``padding`` is the one that its FCNs were trained with.
     """
 
     title: str
@@ -65,6 +68,7 @@ class Lineage:
     array: Callable[[str, str], str]
     turn: Turn
     not_needed: Mapping[str, str] = field(default_factory=dict)
+    padding: Padding = "paper"
 
 
 def as_convolution(array: Array, shape: Shape) -> Array:

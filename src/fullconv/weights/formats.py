@@ -7,9 +7,10 @@ from pathlib import Path
 from types import ModuleType
 
 from fullconv.errors import UserError
+from fullconv.weights import keras, pytorch
 from fullconv.weights.foreign import ForeignFile, Lineage
 
-FORMATS: tuple[ModuleType, ...] = ()
+FORMATS: tuple[ModuleType, ...] = (pytorch, keras)
 HEAD = 512  # bytes that tell a format
 
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from fullconv.errors import UserError
-from fullconv.nets import NetSpec, Preprocessing
+from fullconv.nets import BACKBONES, NetSpec, Preprocessing
 from fullconv.nets.backbone import Padding
 from fullconv.nets.cost import meta_net
-from fullconv.nets.spec import AT_ONCE_SCALES
+from fullconv.nets.spec import AT_ONCE_SCALES, coarsest_net
 from fullconv.weights.foreign import Array, ForeignFile, Lineage, Shape, Turn
 
 
@@ -40,28 +40,34 @@ def transplant(
     name: str | None = None,
     padding: Padding | None = None,
     classes: int | None = None,
+    width: float = 1.0,
 ) -> Transplant:
     """Recognise the net in ``file`` and take its arrays over.
 
     ``name`` (as `fcn8s-vgg16`) asks for a net; else it is the one whose scores the file has, and
     for a classifier the 32s net. ``padding`` defaults to the one that the weights were trained
-    with: `paper` for an FCN, `same` for a classifier. ``classes`` counts a classifier's scores to
-    come (21 where not given). Raises UserError when no known net's arrays are all there with the
-    right shapes; it names the nearest and what is missing.
+    with: the lineage's for an FCN, `same` for a classifier. ``classes`` counts a classifier's
+    scores to come (21 where not given). ``width`` is `NetSpec`'s. Raises UserError when no known
+    net's arrays are all there with the right shapes; it names the nearest and what is missing.
     """
     check_scales(file)
     backbone = NetSpec(name, 2).backbone if name else None
-    lineage = _recognised(file, lineages, backbone)
+    lineage = _recognised(file, lineages, backbone, width)
     strides = {s: found for s in lineage.scores if (found := _score(file, lineage, s))}
     spec = NetSpec(
         name or _name(file, lineage, strides),
         _count(file, lineage, strides) if strides else classes or 21,
-        padding=padding or ("paper" if strides else "same"),
+        padding=padding or (lineage.padding if strides else "same"),
+        width=width,
     )
+    if BACKBONES[spec.backbone].stretches and not spec.stretches:
+        raise UserError(f"{file.path}: {lineage.title} was trained with padding 'same'; use that")
     return _taken(file, lineage, spec, {s: n for s, n in strides.items() if s in spec.strides})
 
 
-def _recognised(file: ForeignFile, lineages: Iterable[Lineage], backbone: str | None) -> Lineage:
+def _recognised(
+    file: ForeignFile, lineages: Iterable[Lineage], backbone: str | None, width: float
+) -> Lineage:
     """The lineage whose backbone is all there; UserError naming the nearest otherwise."""
     candidates = [
         known
@@ -70,8 +76,10 @@ def _recognised(file: ForeignFile, lineages: Iterable[Lineage], backbone: str | 
     ]
     if not candidates:
         raise UserError(f"{file.path}: no {backbone} is known in {file.format}'s form")
-    missing = {known.title: _missing(file, known) for known in candidates}
-    best = min(candidates, key=lambda known: len(missing[known.title]))
+    missing = {known.title: _missing(file, known, width) for known in candidates}
+    # The one with the most arrays: a ResNet-34 also has all of a ResNet-18.
+    there = {known.title: len(known.origins) - len(missing[known.title]) for known in candidates}
+    best = max(candidates, key=lambda known: (not missing[known.title], there[known.title]))
     lacks = missing[best.title]
     if not lacks:
         return best
@@ -85,14 +93,14 @@ def _recognised(file: ForeignFile, lineages: Iterable[Lineage], backbone: str | 
     )
 
 
-def _missing(file: ForeignFile, lineage: Lineage) -> list[str]:
-    """What of the backbone is not in the file, or not in the right shape: a text for each."""
-    shapes = _shapes(NetSpec(f"fcn32s-{lineage.backbone}", 2), "backbone.")
-    found = []
+def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
+    """What of the backbone is not in the file, else what has another shape: a text for each."""
+    names = [origin.name for origin in lineage.origins.values()]
+    found = [f"{name} is missing" for name in names if name not in file.arrays]
+    if found:
+        return found
+    shapes = _shapes(NetSpec(coarsest_net(lineage.backbone), 2, width=width), "backbone.")
     for ours, origin in lineage.origins.items():
-        if origin.name not in file.arrays:
-            found.append(f"{origin.name} is missing")
-            continue
         try:
             origin.turn(file.arrays[origin.name], shapes[ours])
         except ValueError as fault:
@@ -114,8 +122,11 @@ def _score(file: ForeignFile, lineage: Lineage, stride: int) -> str | None:
 
 
 def _name(file: ForeignFile, lineage: Lineage, strides: dict[int, str]) -> str:
-    finest = min(strides, default=32)
-    if any(array.startswith("scale_pool") for array in file.arrays):
+    if not strides:
+        return coarsest_net(lineage.backbone)
+    finest = min(strides)
+    says_so = file.at_once and finest == 8 and len(strides) > 1
+    if says_so or any(array.startswith("scale_pool") for array in file.arrays):
         return f"fcn{finest}s-atonce-{lineage.backbone}"
     return f"fcn{finest}s-{lineage.backbone}"
 
