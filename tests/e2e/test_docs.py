@@ -79,7 +79,7 @@ def test_commands_and_their_options_exist(page):
 def test_nets_recipes_and_keys_exist(page):
     text = code(page.read_text("utf-8"))
     wrong = re.findall(r"no (?:net|recipe) is called '([^']+)'", text)
-    for name in re.findall(r"\bfcn\d*s?(?:-atonce)?-[a-z]+\d*\b", text):
+    for name in re.findall(r"\bfcn\d*s?(?:-atonce)?-[a-z]\w*\b", text):
         assert name in available() or name in (*HEADS, *wrong), f"{page.name}: {name}"
     for name in re.findall(r"--recipe ([\w-]+)(?![\w.-])", text):
         assert name in recipe_names() or name == "NAME", f"{page.name}: recipe {name}"

@@ -13,10 +13,12 @@ from fullconv.errors import UserError
 from fullconv.geometry import Placement, receptive_field, tent
 from fullconv.nets import CAFFE, FCN, TORCH, NetSpec, Preprocessing, available, build, summarise
 from fullconv.nets.explain import crops, explain
+from fullconv.nets.spec import coarsest_net
 from fullconv.nets.upsampling import Upsampling
 
 SMALL = 1 / 32
 BACKBONES = ["caffenet", "vgg16", "googlenet", "resnet18", "resnet50"]
+BACKBONES += ["alexnet_owt", "googlenet_bn", "resnet50_dilated"]
 PADDINGS = ["same", "paper"]
 
 
@@ -33,7 +35,7 @@ def net(name: str, padding: str = "same", classes: int = 3, **options) -> FCN:
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_impulse_response_agrees_with_the_algebra(backbone: str, padding: str) -> None:
     """A NaN in one input pixel reaches exactly the scores whose receptive field holds it."""
-    made = net(f"fcn32s-{backbone}", padding).double()
+    made = net(coarsest_net(backbone), padding).double()
     definition = made.spec.definition
     position, field = definition.map(), receptive_field(definition.windows())
     n = 480
@@ -41,14 +43,16 @@ def test_impulse_response_agrees_with_the_algebra(backbone: str, padding: str) -
     pixel = 211
     image[0, :, pixel] = float("nan")
     with torch.no_grad():
-        column = made.scores(image)[32][0, 0, :, 0]
+        column = made.scores(image)[definition.coarsest][0, 0, :, 0]
     reached = torch.isnan(column).nonzero().flatten().tolist()
     expected = [i for i in range(len(column)) if abs(position(i) - pixel) <= (field - 1) / 2]
     assert reached == expected
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
-@pytest.mark.parametrize("backbone", ["caffenet", "vgg16", "googlenet", "resnet18"])
+@pytest.mark.parametrize(
+    "backbone", ["caffenet", "alexnet_owt", "vgg16", "googlenet", "googlenet_bn", "resnet18"]
+)
 def test_every_size_comes_back(backbone: str, padding: str) -> None:
     made = net(f"fcn8s-{backbone}", padding, width=1 / 64)
     long = [*range(1, 71), 95, 96, 97, 127, 128, 129, 223, 224, 225]
@@ -143,7 +147,10 @@ def test_parameters_of_table_1(backbone: str, millions: int, layers: int) -> Non
     assert summary.stride == 32
 
 
-@pytest.mark.parametrize("backbone", ["vgg16", "caffenet", "googlenet", "resnet18", "resnet50"])
+@pytest.mark.parametrize(
+    "backbone",
+    ["vgg16", "caffenet", "alexnet_owt", "googlenet", "googlenet_bn", "resnet18", "resnet50"],
+)
 def test_a_new_zero_skip_repeats_the_net_before(backbone: str) -> None:
     before = net(f"fcn32s-{backbone}").double()
     images = torch.randn(1, 3, 75, 118, dtype=torch.float64)

@@ -58,15 +58,16 @@ def write(path, net, generation="2", backend="tensorflow", whole_model=False):
     with h5py.File(path, "w") as file:
         group = file.create_group("model_weights") if whole_model else file
         group.attrs["layer_names"] = [name.encode() for name in ["input_1", *net, "flatten"]]
-        if generation == "2":
+        if generation in "23":
             group.attrs["backend"] = np.bytes_(backend)
-            group.attrs["keras_version"] = np.bytes_("2.2.4")
+            group.attrs["keras_version"] = np.bytes_(f"{generation}.2.4")
         group.create_group("input_1").attrs["weight_names"] = np.array([], "S1")
         for layer, arrays in net.items():
             names = {
                 "1": [f"{layer}_W", f"{layer}_b"],
                 "1.2": [f"{layer}_W_1:0", f"{layer}_b_1:0"],
                 "2": [f"{layer}/kernel:0", f"{layer}/bias:0"],
+                "3": [f"{layer}/kernel", f"{layer}/bias"],
             }[generation]
             made = group.create_group(layer)
             made.attrs["weight_names"] = [name.encode() for name in names]
@@ -123,6 +124,7 @@ def test_preprocessing_is_keras_own(tmp_path):
     [
         ("net.h5", "2", "theano", True),  # Keras 2: H,W,C,O whatever the backend
         ("net.h5", "2", "tensorflow", False),
+        ("net.h5", "3", "torch", False),
         ("vgg16_weights_tf_dim_ordering_th_kernels.h5", "1", "", True),
         ("vgg16_weights_tf_dim_ordering_tf_kernels.h5", "1.2", "", False),
     ],
@@ -222,3 +224,19 @@ def test_cut_files_give_one_line(path):
     for part in (9, 100, 500, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:part])
         refused(path, "truncated")
+
+
+def test_changed_files_are_read_or_refused_in_one_line(path):
+    whole, random = path.read_bytes(), np.random.default_rng(0)
+    refusals = 0
+    for _ in range(100):
+        content = bytearray(whole)
+        for place in random.integers(0, len(whole), 4):
+            content[place] = random.choice([0, 1, 255, random.integers(256)])
+        path.write_bytes(content)
+        try:
+            read_foreign(path)
+        except UserError as error:
+            assert "\n" not in str(error)
+            refusals += 1
+    assert refusals > 10
