@@ -1,4 +1,4 @@
-"""Seconds and memory of a training step: padding, precision, layout, batch and accumulation.
+"""Seconds and memory of a training step: padding, precision, layout, batch, and the allocator.
 
     python benchmarks/training.py                 # FCN-8s VGG16 on a VOC-sized photo, and ResNet-18
     python benchmarks/training.py --rounds 5
@@ -26,6 +26,7 @@ class Variant:
     padding: str = "same"
     precision: str = "fp32"
     channels_last: bool = True
+    keeps_memory: bool = True
     batch: int = 1
 
 
@@ -36,6 +37,14 @@ VARIANTS = [
     Variant(VGG, "padding same, channels-last", "fcn8s-vgg16", (375, 500)),
     Variant(VGG, "padding same, channels-last, bf16", "fcn8s-vgg16", (375, 500), precision="bf16"),
     Variant(SMALL, "batch 8", "fcn4s-resnet18", (256, 352), batch=8),
+    Variant(
+        SMALL,
+        "batch 8, freed memory returned",
+        "fcn4s-resnet18",
+        (256, 352),
+        keeps_memory=False,
+        batch=8,
+    ),
     Variant(SMALL, "batch 4", "fcn4s-resnet18", (256, 352), batch=4),
     Variant(SMALL, "batch 8, bf16", "fcn4s-resnet18", (256, 352), precision="bf16", batch=8),
 ]
@@ -49,13 +58,16 @@ def measure(variant: Variant, steps: int) -> dict[str, float]:
     from lightning_fabric import Fabric
 
     from fullconv.data import Batch
+    from fullconv.device import MIB, keep_freed_memory, peak_mib
     from fullconv.nets import NetSpec, build
     from fullconv.nets.spec import BACKBONES
     from fullconv.train.config import make_config
     from fullconv.train.loss import make_criterion
-    from fullconv.train.memory import MIB, estimate, peak_mib
+    from fullconv.train.memory import estimate
     from fullconv.train.update import Updater
 
+    if variant.keeps_memory:
+        keep_freed_memory()
     config = make_config(
         overrides={
             "net.name": variant.net,

@@ -1,6 +1,7 @@
 """The classes of a data set: names, colours and the value that is left out."""
 
 import colorsys
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -150,8 +151,9 @@ def read_classes(path: str | Path) -> ClassSet:
     """Read a class file, told apart by its content.
 
     ``classes.toml`` (``ignore = 255``, then ``[[class]]`` with ``name`` and optional ``color``),
-    CVAT's ``labelmap.txt`` (lines ``name:r,g,b:parts:actions``) or labelme's ``labels.txt`` (one
-    name a line). ``__ignore__`` in the last two names the ignored value, not a class.
+    CVAT's ``labelmap.txt`` (lines ``name:r,g,b:parts:actions``), labelme's ``labels.txt`` (one
+    name a line; ``__ignore__`` in these two names the ignored value, not a class), or lines
+    ``number: name`` that count up from 0 or 1, as PASCAL-Context has them.
     Raises UserError naming the file and the fault.
     """
     path = Path(path)
@@ -167,6 +169,8 @@ def read_classes(path: str | Path) -> ClassSet:
             return _from_toml(text)
         if not lines:
             raise UserError("no class is named in it; write one name a line")
+        if all(re.match(r"\d+\s*:\s*[^\d\s]", line) for line in lines):
+            return _from_numbered(lines)
         return _from_labelmap(lines) if all(":" in line for line in lines) else _from_names(lines)
     except UserError as fault:
         raise UserError(f"{path}: {fault}") from None
@@ -217,6 +221,15 @@ def _from_labelmap(lines: list[str]) -> ClassSet:
             names.append(name)
             colors.append((red, green, blue))
     return _of_names(names, tuple(colors), ignore_color)
+
+
+def _from_numbered(lines: list[str]) -> ClassSet:
+    """'1: aeroplane' and so on, in order."""
+    pairs = [line.split(":", 1) for line in lines]
+    numbers = [int(number) for number, _ in pairs]
+    if numbers != list(range(numbers[0], numbers[0] + len(numbers))) or numbers[0] > 1:
+        raise UserError("its numbers do not count up from 0 or 1; put the lines in order")
+    return _of_names([name.strip() for _, name in pairs], (), CREAM)
 
 
 def _from_names(lines: list[str]) -> ClassSet:

@@ -37,7 +37,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Run = Annotated[Path, typer.Argument(help="Run folder, or a model.safetensors.")]
+Run = Annotated[
+    Path, typer.Argument(help="Run folder, a model.safetensors, or foreign weights (.caffemodel).")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16"],
@@ -88,7 +90,8 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a key; can be given again."),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Checkpoint or run folder to start from.")
+        Path | None,
+        typer.Option(help="Checkpoint, run folder or foreign weights (.caffemodel) to start from."),
     ] = None,
     stages: Annotated[
         str | None, typer.Option(help="Train one stride after the other, as 32,16,8.")
@@ -252,6 +255,56 @@ def predict(
 
 
 @app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="Weights of another framework.")],
+    out: Annotated[Path, typer.Argument(help="The checkpoint to write, as net.safetensors.")],
+    net: Annotated[
+        str | None, typer.Option(help="Net to make of them; left out: the one they are of.")
+    ] = None,
+    padding: Annotated[
+        Literal["same", "paper"] | None,
+        typer.Option(help="Left out: paper for an FCN of the reference, same for a classifier."),
+    ] = None,
+    classes: Annotated[Path | None, typer.Option(help="Class file with names and colours.")] = None,
+    output: Annotated[
+        str | None, typer.Option(help="Which of several outputs: sem or geo (SIFT Flow).")
+    ] = None,
+) -> None:
+    """Turn weights of another framework into a checkpoint of fullconv.
+
+    Reads Caffe's .caffemodel; nothing in a file is executed. Every array is accounted for:
+    loaded, not needed and why, missing and how it starts. predict, evaluate and train --weights
+    also take such a file as it is.
+
+    \b
+    Examples:
+      fullconv convert fcn8s-heavy-pascal.caffemodel fcn8s.safetensors
+      fullconv convert VGG_ILSVRC_16_layers.caffemodel vgg16.safetensors --net fcn8s-vgg16
+      fullconv convert siftflow-fcn8s-heavy.caffemodel geo.safetensors --output geo
+    """
+    from fullconv import screen
+    from fullconv.classes import read_classes
+    from fullconv.weights import convert, save
+
+    if out.is_dir() or (out.exists() and source.exists() and out.samefile(source)):
+        raise UserError(f"{out}: name a new file for the checkpoint, as net.safetensors")
+    made = convert(source, net, padding, read_classes(classes) if classes else None, output)
+    save(out, made.checkpoint)
+    shown, spec = screen.console(), made.checkpoint.net.spec
+    what = f"{spec.name}, {spec.classes} classes, padding {spec.padding}"
+    shown.print(f"{made.title}: {what}", "", markup=False)
+    for each in screen.conversion_tables(made):
+        shown.print(each, "")
+    shown.print(
+        f"{len(made.loaded)} loaded, {len(made.missing)} missing, {len(made.not_needed)} not "
+        f"needed; written to {out}",
+        markup=False,
+    )
+    next_step = f"train DATA --weights {out}" if made.is_classifier else f"predict {out} PHOTO"
+    shown.print(f"next: fullconv {next_step}", markup=False)
+
+
+@app.command()
 def explain(
     net: Annotated[str, typer.Argument(help="Name of a net, as 'fullconv nets' lists them.")],
     size: Annotated[str, typer.Option(help="Height x width of the photo.")] = "375x500",
@@ -307,6 +360,76 @@ def nets(
     pair = _size(size)
     summaries = [summarise(NetSpec(name, 21), pair) for name in available()]
     screen.console().print(screen.nets_table(summaries, pair))
+
+
+@app.command()
+def compare(
+    data: Annotated[
+        str | None,
+        typer.Argument(help="Data set; left out: each run is scored on what it was trained on."),
+    ] = None,
+    nets: Annotated[
+        list[str] | None, typer.Option(help="Nets to compare untrained, separated by commas.")
+    ] = None,
+    runs: Annotated[
+        list[Path] | None,
+        typer.Option(help="Run folder, or a model.safetensors; can be given again."),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Height x width of the photo.  [default: DATA's photos, else 375x500]"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for comparison.md, .csv and .png.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split to score the runs on.")] = "val",
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="Class file, or the number of classes of --nets.  [default: DATA's, else 21]"
+        ),
+    ] = None,
+    padding: Annotated[str, typer.Option(help="same or paper, of --nets.")] = "same",
+    width: Annotated[
+        float, typer.Option(help="Multiplies the channels of every layer of --nets.")
+    ] = 1.0,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="How often each net has its turn to be measured.")
+    ] = 3,
+    device: Device = "auto",
+    precision: Precision = "fp32",
+) -> None:
+    """Compare nets and runs: size, receptive field, time, memory, scores.
+
+    The table 1 of the FCN paper for this machine. Times and memory are measured, one photo at a
+    time, all nets in turn; runs are scored on DATA, or on what they were trained on.
+
+    \b
+    Examples:
+      fullconv compare --nets fcn32s-caffenet,fcn32s-vgg16,fcn32s-googlenet --size 375x500
+      fullconv compare photos/ --nets fcn8s-vgg16 --runs runs/a --runs runs/b --out comparison/
+    """
+    from fullconv import screen
+    from fullconv.compare import Request, write_comparison
+    from fullconv.compare import compare as compare_nets
+    from fullconv.compare.table import notes
+
+    names = [name.strip() for given in nets or () for name in given.split(",")]
+    request = Request(
+        data, names, runs or (), _size(size) if size else None, split, classes,
+        padding, width, device, precision, rounds,  # pyright: ignore
+    )  # fmt: skip
+    if out and out.is_file():
+        raise UserError(f"{out}: is a file; name a folder for the comparison")
+    with screen.progress("comparing") as progress:
+        comparison = compare_nets(request, progress)
+    shown = screen.console()
+    for table in screen.comparison_tables(comparison):
+        shown.print(table, "")
+    for note in notes(comparison):
+        shown.print(f"- {note}", markup=False)
+    for path in write_comparison(comparison, out) if out else ():
+        shown.print(path)
 
 
 @app.command()
@@ -402,6 +525,83 @@ def shapes(
     print(f"{total} scenes in {out}; next: fullconv train {out}")
 
 
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Download nothing; the same as FULLCONV_OFFLINE=1.")
+]
+
+
+@app.command()
+def weights(
+    name: Annotated[str | None, typer.Argument(help="Weights to download.")] = None,
+    offline: Offline = False,
+) -> None:
+    """List the published weights known by name, or download some and print their path.
+
+    The file is kept in FULLCONV_CACHE (else ~/.cache/fullconv). An interrupted download goes on
+    where it stopped; size and checksum are verified where they are known.
+
+    \b
+    Examples:
+      fullconv weights
+      fullconv weights vgg16-caffe
+    """
+    from fullconv import screen
+    from fullconv.download import cache_folder
+    from fullconv.weights.download import cached_path, fetch
+    from fullconv.weights.registry import find_published, published
+
+    if name is None:
+        for table in screen.weights_tables(published().values()):
+            screen.console().print(table, "")
+        print(f"cache: {cache_folder() / 'weights'}; next: fullconv weights NAME")
+        return
+    found = find_published(name)
+    there = cached_path(found).exists()
+    with screen.download_progress(f"downloading {found.name}") as progress:
+        path = fetch(found.name, progress=progress, offline=offline or None)
+    how = "in the cache" if there else "downloaded"
+    lines = [f"{found.name}: {how}, {_checked(found.file)}", f"licence: {found.file.licence}"]
+    lines += [f"note: {found.note}"] if found.note else []
+    print("\n".join(lines), file=sys.stderr)  # the path alone goes to a pipe
+    print(path)
+
+
+@app.command()
+def download(
+    name: Annotated[str | None, typer.Argument(help="Data set; left out: list them.")] = None,
+    folder: Annotated[Path | None, typer.Argument(help="Folder to put it into.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the archive after unpacking.")] = False,
+    offline: Offline = False,
+) -> None:
+    """Download a data set with a known public address, verify and unpack it.
+
+    An interrupted download goes on where it stopped. The data set appears in the folder when it
+    is complete; where it is there already, nothing happens.
+
+    \b
+    Examples:
+      fullconv download
+      fullconv download voc2012 VOCdata/
+      fullconv download sbd VOCdata/
+    """
+    from fullconv import screen
+    from fullconv.data.download import fetch
+    from fullconv.data.published import find_published_data, published_data
+    from fullconv.data.sources import is_known
+
+    if name is None:
+        screen.console().print(screen.data_table(published_data().values()))
+        return
+    data = find_published_data(name)
+    if folder is None:
+        raise UserError(f"name a folder too, as in: fullconv download {name} data/")
+    there = (folder.expanduser() / data.folder).exists()
+    place = fetch(name, folder, keep=keep, shown=screen.download_progress, offline=offline or None)
+    print(f"{data.what}: in {place}, {'it was there' if there else _checked(data.file)}")
+    print(f"licence: {data.file.licence}")
+    print(f"next: fullconv check {place}" if is_known(place) else "next: see docs/data.md")
+
+
 @app.command()
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Recipe to print.")] = None,
@@ -444,6 +644,13 @@ def _size(text: str) -> tuple[int, int]:
     if len(parts) != 2 or not all(part.strip().isdecimal() and int(part) for part in parts):
         raise UserError(f"size {text!r} is not HEIGHTxWIDTH, as 375x500")
     return int(parts[0]), int(parts[1])
+
+
+def _checked(file: Any) -> str:
+    """How a RemoteFile was verified, in words."""
+    if file.checksum:
+        return f"verified by {file.checksum}"
+    return f"{file.verified_by}, as no source states one"
 
 
 def _whole_number(text: str) -> int:

@@ -1,5 +1,10 @@
-"""Where a net runs: the device, the precision that is fast there, and memory running out."""
+"""Where a net runs: the device, the precision that is fast there, memory used and running out."""
 
+import ctypes
+import re
+import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -8,6 +13,8 @@ from fullconv.errors import UserError
 
 Precision = Literal["auto", "fp32", "bf16"]
 """'bf16': layers compute in bfloat16; 'auto': bf16 where the hardware computes in it, else fp32."""
+
+MIB = 2**20
 
 
 def pick_device(device: str | torch.device = "auto") -> torch.device:
@@ -50,6 +57,24 @@ def computes_bf16(device: torch.device) -> bool:
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()  # ARM
 
 
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of mallopt(3)
+_LARGEST_KEPT = 2**27  # bytes: most activations of a step; not the gradient of a large layer
+
+
+def keep_freed_memory() -> bool:
+    """Have this process keep the memory that it frees, for the next step; False where it cannot.
+
+    glibc hands large blocks back to the system at once, so that each training step on a CPU begins
+    by asking for, and clearing, the same pages again: a fifth of its time. Blocks up to 128 MiB are
+    kept, which costs a few percent more memory; both are measured in docs/results.md.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, TypeError, AttributeError):  # no glibc: musl, macOS, Windows
+        return False
+    return bool(mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT) and mallopt(_TRIM_THRESHOLD, 2**31 - 1))
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Torch raises a class of its own on a GPU, and a plain RuntimeError on a CPU."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
@@ -58,3 +83,25 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and (
         "can't allocate memory" in text or "not enough memory" in text
     )
+
+
+def peak_mib(device: torch.device) -> int:
+    """The most memory in use so far, MiB: of the GPU, or of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) // MIB
+    # Not getrusage on Linux: there a program begins with the peak of the one that started it.
+    with suppress(OSError):
+        if peak := re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text()):
+            return int(peak[1]) // 1024
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used // MIB if sys.platform == "darwin" else used // 1024
+
+
+def forget_peak(device: torch.device) -> None:
+    """Let ``peak_mib`` count from what is in use now; a CPU's only where the system can (Linux)."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # man 5 proc: resets VmHWM

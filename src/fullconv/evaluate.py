@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fullconv.classes import ClassSet
 from fullconv.data import Sample, Source, open_source
 from fullconv.errors import UserError
 from fullconv.metrics import Matrix, Scores, confusion
@@ -37,11 +38,7 @@ def evaluate(
     if isinstance(source, str | Path):
         source = open_source(source, split)
     classes = source.classes
-    if engine.channels != len(classes):
-        raise UserError(
-            f"the net scores {engine.channels} classes, the data has {len(classes)} "
-            f"({', '.join(classes.names[:4])}, ...): evaluate on data of the net's own classes"
-        )
+    check_classes(engine.channels, classes)
     total = np.zeros((len(classes), len(classes)), np.int64)
     for index in range(len(source)):
         sample = source[index]
@@ -55,3 +52,12 @@ def evaluate(
         if progress:
             progress(index + 1, len(source))
     return Scores.from_confusion(total, classes.names)
+
+
+def check_classes(channels: int, classes: ClassSet) -> None:
+    """UserError unless a net that scores so many channels can be scored on ``classes``."""
+    if channels != len(classes):
+        raise UserError(
+            f"the net scores {channels} classes, the data has {len(classes)} "
+            f"({', '.join(classes.names[:4])}, ...): evaluate on data of the net's own classes"
+        )

@@ -32,7 +32,7 @@ def write_atomically(path: str | Path, content: Content) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _umask() -> int:
@@ -41,7 +41,7 @@ def _umask() -> int:
     return mask
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename itself durable; not every system lets a folder be opened."""
     try:
         handle = os.open(folder, os.O_RDONLY)

@@ -124,6 +124,11 @@ class Scores:
 SUMMARY = ("pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu")
 
 
+def percent(value: float) -> str:
+    """How a score is printed: '62.7', and '-' for nan."""
+    return "-" if np.isnan(value) else f"{100 * value:.1f}"
+
+
 def _ratio(part: Any, whole: Any) -> npt.NDArray[np.float64]:
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
     return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)

@@ -1,20 +1,42 @@
 """What the commands print: tables and a progress bar."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
+from fullconv.compare.table import (
+    COMPUTED,
+    MEASURED,
+    SCORED,
+    Comparison,
+    computed_cells,
+    measured_cells,
+    scored_cells,
+)
 from fullconv.data import ClassCounts, class_weights
-from fullconv.metrics import Scores
+from fullconv.data.published import PublishedData
+from fullconv.download import RemoteFile
+from fullconv.metrics import Scores, percent
 from fullconv.nets import Explanation, Summary
 from fullconv.nets.backbone import PAPER_PAD
 from fullconv.nets.explain import Crop
+from fullconv.weights import Conversion
+from fullconv.weights.download import cached_path
+from fullconv.weights.registry import Published
 
 PIPED = 120  # columns of a table where no terminal says how wide it is
 
@@ -31,12 +53,20 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     The function takes the photos done and the photos in all. Nothing is drawn where stderr is no
     terminal.
     """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
+    with _bar(what, MofNCompleteColumn()) as move:
+        yield move
+
+
+@contextmanager
+def download_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """As ``progress``, for bytes; in all None where the server does not say."""
+    with _bar(what, DownloadColumn(binary_units=True), TransferSpeedColumn()) as move:
+        yield move
+
+
+@contextmanager
+def _bar(what: str, *counts: ProgressColumn) -> Iterator[Callable[[int, int | None], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
     quiet = not sys.stderr.isatty()
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
         task = bar.add_task(what, total=None)
@@ -49,11 +79,6 @@ def table(title: str, columns: Sequence[str], left: int = 1) -> Table:
     for place, name in enumerate(columns):
         made.add_column(name, justify="left" if place < left else "right", no_wrap=place > 0)
     return made
-
-
-def percent(value: float) -> str:
-    """'62.7', and '-' for nan."""
-    return "-" if np.isnan(value) else f"{100 * value:.1f}"
 
 
 def scores_tables(scores: Scores) -> list[Table]:
@@ -102,6 +127,38 @@ def nets_table(summaries: Sequence[Summary], size: tuple[int, int]) -> Table:
             f"{net.multiply_adds / 1e9:.1f} G",
         )
     return made
+
+
+def comparison_tables(comparison: Comparison) -> list[Table]:
+    """What the nets are, counted; what they cost and reach, measured. One row a net in each."""
+    height, width = comparison.size
+    counted = table(f"On one photo of {height}x{width}", COMPUTED)
+    found = table("Measured", ("net", *MEASURED, *(SCORED if comparison.scored else ())))
+    for row in comparison.rows:
+        counted.add_row(*map(escape, computed_cells(row)))
+        scored = scored_cells(row) if comparison.scored else []
+        found.add_row(escape(row.candidate.name), *measured_cells(row), *scored)
+    return [counted, found]
+
+
+def conversion_tables(made: Conversion) -> list[Table]:
+    """What became of every array: loaded, missing here, not needed from there; no empty table."""
+    loaded = table("", ("loaded", "from", "shape"), left=2)
+    missing = table("", ("missing", "shape", "how it starts"), left=3)
+    not_needed = table("", ("not needed", "shape", "why"), left=3)
+    for row in made.loaded:
+        loaded.add_row(row.ours, escape(row.theirs), _shape(row.shape))
+    for row in made.missing:
+        missing.add_row(row.ours, _shape(row.shape), row.note)
+    for row in made.not_needed:
+        not_needed.add_row(escape(row.theirs), _shape(row.shape), escape(row.note))
+    for column in (missing.columns[-1], not_needed.columns[-1]):
+        column.no_wrap = False
+    return [each for each in (loaded, missing, not_needed) if each.row_count]
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "-"
 
 
 def explanation_table(explained: Explanation) -> Table:
@@ -168,3 +225,35 @@ def _crop_note(made: Crop) -> str:
 
 
 AIMS = {"score": "the photo"}
+
+
+def weights_tables(published: Iterable[Published]) -> list[Table]:
+    """One table a source and licence, one row for each of its weights."""
+    tables: dict[tuple[str, str], Table] = {}
+    for each in published:
+        key = each.source, each.file.licence
+        if key not in tables:
+            title = f"{each.source}; licence: {each.file.licence}"
+            columns = ("name", "net", "classes", "format", "size", "check", "cache")
+            tables[key] = table(title, columns, left=len(columns))
+        kept = "yes" if cached_path(each).exists() else ""
+        row = (each.name, each.net, each.classes, each.format, *_file(each.file), kept)
+        tables[key].add_row(*row)
+    return list(tables.values())
+
+
+def data_table(published: Iterable[PublishedData]) -> Table:
+    """One row a data set."""
+    columns = ("name", "what", "size", "check", "licence")
+    made = table("Data sets with public addresses", columns, left=len(columns))
+    for column in made.columns[1:]:
+        column.no_wrap = False
+    for each in published:
+        made.add_row(each.name, each.what, *_file(each.file), each.file.licence)
+    return made
+
+
+def _file(file: RemoteFile) -> tuple[str, str]:
+    """Its size and what it is verified by, in words where they are not known."""
+    size = file.size or file.about
+    return f"{size / 2**20:.0f} MiB" if size else "unknown", file.verified_by

@@ -1,5 +1,6 @@
 """The commands as typed: predict, evaluate, explain, nets, check, report, and their faults."""
 
+import csv
 import json
 import os
 import signal
@@ -14,7 +15,8 @@ from PIL import Image
 
 from fullconv.cli import main
 from fullconv.data import open_source
-from fullconv.metrics import Scores
+from fullconv.evaluate import evaluate
+from fullconv.metrics import SUMMARY, Scores
 from fullconv.nets import TORCH, NetSpec, available, build
 from fullconv.weights import Checkpoint, save
 
@@ -23,13 +25,17 @@ COMMANDS = [
     "train",
     "evaluate",
     "predict",
+    "convert",
     "explain",
     "nets",
     "check",
+    "compare",
     "recipes",
     "report",
     "shapes",
     "statistics",
+    "weights",
+    "download",
 ]
 
 
@@ -156,6 +162,22 @@ def test_nets(inside):
     assert "134.3 M" in said
 
 
+def test_compare(inside, run, tmp_path):
+    out = tmp_path / "comparison"
+    said, _ = inside("compare", DATA, "--runs", run, "--rounds", 1, "--out", out)
+    with (out / "comparison.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    scores = evaluate(run, DATA)
+    assert {key: float(row[key]) for key in SUMMARY} == scores.summary()
+    assert (row["name"], row["photo_height"], row["photo_width"]) == ("shapes", "48", "64")
+    assert f"{100 * scores.mean_iu:.1f}" in said
+    assert float(row["fastest_seconds"]) <= float(row["forward_seconds"])
+    assert Image.open(out / "comparison.png").size[0] > 300
+    assert "fullconv compare shapes:48x64:n=12 --runs shapes --rounds 1" in (
+        out / "comparison.md"
+    ).read_text("utf-8")
+
+
 def test_check(inside, tmp_path):
     assert "errors: 0" in inside("check", DATA)[0]
     for folder, picture in (("images", np.zeros((4, 4, 3), np.uint8)), ("masks", None)):
@@ -200,6 +222,13 @@ def test_recipes(inside):
         (["explain", "fcn8-vgg16"], "fcn8s-vgg16"),
         (["explain", "fcn8s-vgg16", "--size", "375"], "375x500"),
         (["check", "nowhere"], "nowhere"),
+        (["compare", "--out", "out"], "--nets"),
+        (["compare", "--nets", "fcn8s-resnet18,fcn8-vgg16", "--out", "out"], "fcn8s-vgg16"),
+        (["compare", "--runs", "nowhere", "--out", "out"], "nowhere"),
+        (["compare", "nowhere", "--nets", "fcn8s-vgg16", "--out", "out"], "nowhere"),
+        (["compare", "--nets", "fcn8s-vgg16", "--size", "9", "--out", "out"], "375x500"),
+        (["compare", "--nets", "fcn8s-vgg16", "--device", "x", "--out", "out"], "'x'"),
+        (["compare", "--nets", "fcn8s-vgg16", "--padding", "none", "--out", "out"], "paper"),
         (["report", "nowhere"], "nowhere"),
         (["recipes", "pape"], "paper"),
         (["train"], "data"),
@@ -243,3 +272,39 @@ def test_ctrl_c_is_one_line_and_code_130(run, tmp_path):
     assert process.returncode == 130
     assert error.decode() == "fullconv: stopped by Ctrl-C\n"
     assert not list(out.rglob("*.part"))
+
+
+def test_weights_lists_what_is_known_and_what_is_in_the_cache(inside, tmp_path, monkeypatch):
+    monkeypatch.setenv("FULLCONV_CACHE", str(tmp_path))
+    out, _ = inside("weights")
+    assert "fcn8s-voc-berkeley" in out
+    assert "not verified by checksum" in out
+    assert str(tmp_path / "weights") in out
+    _, error = inside("weights", "vgg16-caffe", "--offline", code=2)
+    path = tmp_path / "weights" / "VGG_ILSVRC_16_layers.caffemodel"
+    assert str(path) in error
+    assert error.count("\n") == 1
+    path.parent.mkdir()
+    path.write_bytes(b"something else")
+    assert "553432081" in inside("weights", "vgg16-caffe", code=2)[1]
+    (tmp_path / "weights" / "fcn16s-heavy-pascal.caffemodel").write_bytes(b"by hand")
+    out, error = inside("weights", "fcn16s-voc-berkeley")
+    assert out == f"{tmp_path / 'weights' / 'fcn16s-heavy-pascal.caffemodel'}\n"
+    assert "not verified by checksum" in error
+    row = next(line for line in inside("weights")[0].splitlines() if "fcn16s-voc-b" in line)
+    assert row.rstrip().endswith("yes")
+
+
+def test_download_lists_data_sets_and_refuses_in_one_line(inside, tmp_path):
+    out, _ = inside("download")
+    assert "voc2012" in out
+    assert "sbd" in out
+    assert "name a folder" in inside("download", "voc2012", code=2)[1]
+    _, error = inside("download", "voc2012", tmp_path / "new", "--offline", code=2)
+    assert "VOCtrainval_11-May-2012.tar" in error
+    assert error.count("\n") == 1
+    (tmp_path / "VOCdevkit" / "VOC2012" / "JPEGImages").mkdir(parents=True)
+    (tmp_path / "VOCdevkit" / "VOC2012" / "SegmentationClass").mkdir()
+    out, _ = inside("download", "voc2012", tmp_path)
+    assert "it was there" in out
+    assert out.splitlines()[-1] == f"next: fullconv check {tmp_path / 'VOCdevkit' / 'VOC2012'}"

@@ -11,6 +11,7 @@ from fullconv.cli import app
 from fullconv.nets import available
 from fullconv.nets.spec import HEADS
 from fullconv.train import keys, make_config, recipe_names
+from fullconv.weights.registry import published
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -79,8 +80,13 @@ def test_commands_and_their_options_exist(page):
 def test_nets_recipes_and_keys_exist(page):
     text = code(page.read_text("utf-8"))
     wrong = re.findall(r"no (?:net|recipe) is called '([^']+)'", text)
+    weights = re.findall(r"\b[a-z]+\d*s?(?:-\w+)*-(?:berkeley|torchvision|caffe|keras)\b", text)
+    for name in weights:
+        assert name in published(), f"{page.name}: weights {name}"
+    short = [f"{name}-" for name in published()]  # a name of weights may be cut at a dash
     for name in re.findall(r"\bfcn\d*s?(?:-atonce)?-[a-z]\w*\b", text):
-        assert name in available() or name in (*HEADS, *wrong), f"{page.name}: {name}"
+        known = name in available() or name in (*HEADS, *wrong)
+        assert known or any(each.startswith(f"{name}-") for each in short), f"{page.name}: {name}"
     for name in re.findall(r"--recipe ([\w-]+)(?![\w.-])", text):
         assert name in recipe_names() or name == "NAME", f"{page.name}: recipe {name}"
     refused = re.findall(r"[:;] (\w+): no such key", text)

@@ -17,6 +17,7 @@ SETTINGS = {
     "length.log_every": 2,
     "length.validate_every": 5,
     "length.save_minutes": 0,  # the state is saved at each step
+    "length.coarse": 0.4,
     "net.width": 0.125,
     "net.dropout": 0.3,
     "optimiser.ema": 0.9,

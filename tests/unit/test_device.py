@@ -1,9 +1,17 @@
+import subprocess
 import sys
 
 import pytest
 import torch
 
-from fullconv.device import computes_bf16, is_out_of_memory, pick_device, pick_precision
+from fullconv.device import (
+    computes_bf16,
+    forget_peak,
+    is_out_of_memory,
+    peak_mib,
+    pick_device,
+    pick_precision,
+)
 from fullconv.errors import UserError
 
 CPU = torch.device("cpu")
@@ -34,6 +42,39 @@ def test_auto_precision_is_what_the_hardware_computes_in():
     assert computes_bf16(torch.device("meta")) is False
 
 
+HELD = """
+from pathlib import Path
+import torch
+from fullconv.device import keep_freed_memory
+
+def mib():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+if {keep}:
+    assert keep_freed_memory()
+before = mib()
+block = torch.ones(16, 2**20)
+del block
+print(mib() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/statm")
+def test_freed_memory_is_kept_when_asked():
+    held = {
+        keep: float(
+            subprocess.run(
+                [sys.executable, "-c", HELD.format(keep=keep)],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+        )
+        for keep in (True, False)
+    }
+    assert held[False] < 16 < 60 < held[True]  # of 64 MiB
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/cpuinfo")
 def test_bf16_of_a_cpu_against_its_flags():
     with open("/proc/cpuinfo") as file:
@@ -61,3 +102,21 @@ def test_what_is_out_of_memory():
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert not is_out_of_memory(RuntimeError("shapes do not match"))
     assert not is_out_of_memory(OSError("not enough memory"))
+
+
+def test_peak_is_that_of_this_process():
+    before = peak_mib(CPU)
+    assert before > 50
+    block = torch.ones((before + 64) * 2**18)  # MiB of float32
+    assert peak_mib(CPU) >= before + 64
+    del block
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process do this")
+def test_a_peak_can_be_forgotten():
+    block = torch.ones(2**28)  # 1 GiB
+    high = peak_mib(CPU)
+    assert high > 1024
+    del block
+    forget_peak(CPU)
+    assert peak_mib(CPU) <= high - 1000

@@ -8,10 +8,40 @@ from fullconv.errors import UserError
 NAMES = ("classes.toml", "labelmap.txt", "labels.txt", "classes.txt")
 
 
+TABLES = Path(__file__).parent / "tables"
+"""Class files that belong to published data sets; --classes takes their names."""
+
+
+def built_in() -> list[str]:
+    """Names of the class files that come with the package."""
+    return sorted(path.stem for path in TABLES.glob("*.toml"))
+
+
+def classes_of_set(data: Path, given: Path | None, name: str) -> ClassSet:
+    """The classes ``given``, else ``classes.toml`` in the folder ``data``, else those of ``name``.
+
+    For published data sets: their own ``labels.txt`` and ``classes.txt`` are no class files.
+    """
+    if given is not None:
+        return given_classes(given)
+    own = data / "classes.toml"
+    return read_classes(own if own.is_file() else TABLES / f"{name}.toml")
+
+
+def given_classes(given: Path) -> ClassSet:
+    """What --classes names: a class file, or one of the built-in lists."""
+    if str(given) in built_in() and not given.is_file():
+        return read_classes(TABLES / f"{given}.toml")
+    if not given.exists():
+        known = ", ".join(built_in())
+        raise UserError(f"{given}: there is no such class file; built-in lists are {known}")
+    return read_classes(given)
+
+
 def classes_in(data: Path, given: Path | None = None, default: ClassSet | None = None) -> ClassSet:
     """The class file ``given``, else the one in the folder ``data``, else ``default``."""
     if given is not None:
-        return read_classes(given)
+        return given_classes(given)
     for name in NAMES:
         if (data / name).is_file():
             return read_classes(data / name)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fullconv.data.pairs import PairSource
+from fullconv.data.sample import Source
 from fullconv.errors import UserError
 
 ALL = "all"
@@ -23,7 +23,7 @@ class Layout:
     what: str
     looks_like: Callable[[Path], bool]
     splits: Callable[[Path], list[str]]
-    open: Callable[[Path, str, Path | None], PairSource]
+    open: Callable[[Path, str, Path | None], Source]
 
 
 def read_lines(path: Path) -> list[str]:

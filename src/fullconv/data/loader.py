@@ -27,6 +27,7 @@ def loader(
     seed: int = 0,
     start_step: int = 0,
     stop_step: int | None = None,
+    coarse_steps: int = 0,
     workers: int = 0,
     prefetch: int = 2,
     fill: Color = MEAN_COLOR,
@@ -40,6 +41,7 @@ def loader(
     ``g % N`` of the permutation by (seed, g // N), augmented by numbers drawn from (seed, g). So a
     batch depends on nothing but the seed and the step, not on ``workers`` nor on where the loader
     started; and ``world`` processes of ``batch_size`` see what one of ``world * batch_size`` sees.
+    The steps below ``coarse_steps`` see photos and crops of half the size.
     ``workers`` processes prepare ``prefetch`` batches each ahead of time; 0 works in this process.
     Raises UserError for data faults, naming the file, also from a worker.
     """
@@ -50,7 +52,8 @@ def loader(
         )
     if len(source) == 0:
         raise UserError(f"the split {source.split!r} is empty")
-    batches = Batches(source, batch_size, augmentation or Augmentation(), seed, fill, rank, world)
+    augmentation = augmentation or Augmentation()
+    batches = Batches(source, batch_size, augmentation, coarse_steps, seed, fill, rank, world)
     steps = itertools.count(start_step) if stop_step is None else range(start_step, stop_step)
     return _iterate(batches, steps, workers, prefetch, pin_memory)
 
@@ -102,6 +105,7 @@ class Batches(Dataset):
     source: Source
     batch_size: int
     augmentation: Augmentation
+    coarse_steps: int
     seed: int
     fill: Color
     rank: int
@@ -112,13 +116,15 @@ class Batches(Dataset):
     ) -> tuple[int, torch.Tensor, torch.Tensor, list[str]] | UserError:
         """The batch; a UserError is returned, for DataLoader would bury it in a traceback."""
         first = (step * self.world + self.rank) * self.batch_size
+        coarse = step < self.coarse_steps
+        augmentation = self.augmentation.halved() if coarse else self.augmentation
         try:
-            samples = [self.sample(first + slot) for slot in range(self.batch_size)]
+            samples = [self.sample(first + slot, augmentation) for slot in range(self.batch_size)]
             return (step, *_stack(samples))
         except UserError as fault:
             return fault
 
-    def sample(self, number: int) -> Sample:
+    def sample(self, number: int, augmentation: Augmentation) -> Sample:
         """Sample ``number`` of the whole training, augmented."""
         epoch, position = divmod(number, len(self.source))
         index = int(order(self.seed, epoch, len(self.source))[position])
@@ -127,7 +133,7 @@ class Batches(Dataset):
             raise UserError(f"{self.source.files(index)[0] or plain.name}: this photo has no mask; "
                             "add one or leave the photo out")  # fmt: skip
         rng = np.random.default_rng([self.seed, _CHANGE, number])
-        return augment(plain, self.augmentation, rng, self.fill, self.source.classes.ignore)
+        return augment(plain, augmentation, rng, self.fill, self.source.classes.ignore)
 
 
 def _stack(samples: list[Sample]) -> tuple[torch.Tensor, torch.Tensor, list[str]]:

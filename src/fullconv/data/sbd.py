@@ -9,9 +9,9 @@ from fullconv.data import diagnosis
 from fullconv.data.classfile import classes_in
 from fullconv.data.faults import DataError
 from fullconv.data.layout import Layout, read_lines
+from fullconv.data.matlab import read_labels
 from fullconv.data.pairs import PairSource
 from fullconv.data.sample import Mask
-from fullconv.errors import UserError
 
 _INSIDE = ("", "dataset", "benchmark_RELEASE/dataset", "SBD/dataset", "SBD", "sbd/dataset", "sbd")
 _SPLITS = ("train", "val")
@@ -38,7 +38,7 @@ def splits(data: Path) -> list[str]:
 
 
 def open_split(data: Path, split: str, classes: Path | None = None) -> PairSource:
-    """The photos of ``split.txt``; the masks need SciPy (``fullconv[convert]``)."""
+    """The photos of ``split.txt``; a mask is None where ``cls/`` has none."""
     root = root_of(data) or data
     names = tuple(read_lines(root / f"{split}.txt"))
     masks = (root / "cls" / f"{name}.mat" for name in names)
@@ -55,22 +55,9 @@ def open_split(data: Path, split: str, classes: Path | None = None) -> PairSourc
 def read_mat(file: Path, classes: ClassSet) -> Mask:
     """``GTcls.Segmentation`` of a ``.mat`` file as class values, uint8 (H, W).
 
-    Raises UserError where SciPy is missing, the file is broken or a value is no class.
+    Raises UserError where the file is broken or a value is no class.
     """
-    try:
-        from scipy.io import loadmat
-    except ImportError:
-        raise UserError(
-            f"{file}: reading MATLAB files needs SciPy; pip install 'fullconv[convert]'"
-        ) from None
-    try:
-        content = loadmat(file, squeeze_me=True, struct_as_record=False)
-        mask = np.asarray(content["GTcls"].Segmentation)
-    except Exception as fault:  # broken files make the reader raise nearly anything
-        raise DataError(file, f"GTcls.Segmentation cannot be read ({type(fault).__name__})",
-                        "a truncated or another file", "unpack SBD again") from fault  # fmt: skip
-    if mask.ndim != 2 or mask.dtype.kind not in "iu":
-        raise DataError(file, f"GTcls.Segmentation is {mask.dtype} of shape {mask.shape}")
+    mask = read_labels(file, "GTcls.Segmentation")
     values, counts = np.unique(mask, return_counts=True)
     found = {int(value): int(count) for value, count in zip(values, counts, strict=True)}
     unknown = {v: n for v, n in found.items() if v != classes.ignore and not 0 <= v < len(classes)}

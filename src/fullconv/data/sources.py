@@ -2,20 +2,42 @@
 
 from pathlib import Path
 
-from fullconv.data import camvid, folder, pairlist, sbd, shapes, voc
+from fullconv.data import (
+    camvid,
+    folder,
+    nyud,
+    nyud_labeled,
+    pairlist,
+    pascal_context,
+    sbd,
+    shapes,
+    sift_flow,
+    voc,
+)
 from fullconv.data.layout import ALL, Layout
 from fullconv.data.sample import Source
 from fullconv.errors import UserError
 
-LAYOUTS = (voc.LAYOUT, sbd.LAYOUT, camvid.LAYOUT, pairlist.LAYOUT, folder.LAYOUT)
+LAYOUTS = (
+    pascal_context.LAYOUT,  # its labels may lie inside VOC2010
+    voc.LAYOUT,
+    sbd.LAYOUT,
+    camvid.LAYOUT,
+    sift_flow.LAYOUT,
+    nyud.LAYOUT,
+    nyud_labeled.LAYOUT,
+    pairlist.LAYOUT,
+    folder.LAYOUT,
+)
 
 
 def open_source(data: str | Path, split: str, classes: str | Path | None = None) -> Source:
     """Open one split of a data set.
 
     ``data`` is 'shapes' (with options, 'shapes:240x320:n=400:seed=1') or a path whose layout is
-    recognised: folders, lists of pairs, VOC, SBD, CamVid. ``classes`` is a class file to use
-    instead of the data's own. Raises UserError that lists what was looked for.
+    recognised: folders, lists of pairs, VOC, SBD, CamVid, PASCAL-Context, SIFT Flow, NYUDv2.
+    ``classes`` is a class file to use instead of the data's own, or the name of a built-in one.
+    Raises UserError that lists what was looked for.
     """
     if shapes.looks_like(str(data)):
         return shapes.open_split(str(data), split)
@@ -36,6 +58,11 @@ def available_splits(data: str | Path) -> list[str]:
         return list(shapes.SPLITS)
     path = Path(data).expanduser()
     return _layout(path).splits(path)
+
+
+def is_known(data: Path) -> bool:
+    """Whether a folder is in a layout that can be opened."""
+    return any(layout.looks_like(data) for layout in LAYOUTS)
 
 
 def _layout(path: Path) -> Layout:

@@ -4,7 +4,7 @@ A window of the scaled photo is asked for, so only the part of the source under 
 resized, in one pass. Brightness, contrast, saturation and hue are one 3 x 4 colour matrix.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -56,6 +56,11 @@ class Augmentation:
                 raise UserError(f"{name} {getattr(self, name)} must lie between 0 and 180 degrees")
         if self.mask_resize not in ("nearest", "majority"):
             raise UserError(f"mask_resize {self.mask_resize!r} must be 'nearest' or 'majority'")
+
+    def halved(self) -> "Augmentation":
+        """The same on photos of half the size: a crop half as high and wide shows as much."""
+        crop = self.crop and (-(-self.crop[0] // 2), -(-self.crop[1] // 2))
+        return replace(self, crop=crop, scale=(self.scale[0] / 2, self.scale[1] / 2))
 
 
 def augment(

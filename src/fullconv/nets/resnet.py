@@ -1,6 +1,9 @@
-"""ResNets with batch norm (He et al. 2016), as classifiers have them and dilated.
+"""ResNets with batch norm (He et al. 2016), as classifiers have them, finer, and dilated.
 
-The plain ones are backbones to train from scratch or to fine-tune. The dilated ones are those of
+The plain ones are backbones to train from scratch or to fine-tune. `resnet18_s16` and
+`resnet34_s16` leave out the pooling after the first convolution, so that every map is twice as fine
+and the last has stride 16: for small things in small photos, at four times the work of the same
+width, which a width of 0.5 pays for. The dilated ones are those of
 torchvision's fcn_resnet50 and fcn_resnet101: the strides of the last two stages are replaced with
 dilation, so that the last map has stride 8, and a 3x3 convolution to a quarter of the channels
 stands before the score. They have but that one map, and their scores are stretched over the photo.
@@ -22,22 +25,25 @@ def _stem() -> list[Step]:
     ]
 
 
-def _resnet(name: str, counts: Counts, expansion: int) -> Definition:
-    steps = _stem()
+def _resnet(name: str, counts: Counts, expansion: int, pooled: bool = True) -> Definition:
+    steps = _stem() if pooled else _stem()[:1]
+    reached = 4 if pooled else 2
     last = {}
     for stage, count in enumerate(counts, 1):
         for index in range(count):
             stride = 2 if stage > 1 and index == 0 else 1
             channels = 64 * 2 ** (stage - 1)
             steps.append(Residual(f"layer{stage}_{index}", channels, stride, expansion))
-        last[2 ** (stage + 1)] = f"layer{stage}_{count - 1}"
+            reached *= stride
+        last[reached] = f"layer{stage}_{count - 1}"
     steps.append(Dropout("drop", 0.0))  # the classifier had none; a rate can be given
     return Definition(
         name=name,
         steps=tuple(steps),
-        taps={**last, 32: "drop"},
+        taps={**last, reached: "drop"},
         preprocessing=TORCH,
-        source="He et al., CVPR 2016 (arXiv 1512.03385); stride in the 3x3 as in torchvision",
+        source="He et al., CVPR 2016 (arXiv 1512.03385); stride in the 3x3 as in torchvision"
+        + ("" if pooled else "; without the first pooling"),
     )
 
 
@@ -74,12 +80,14 @@ def _dilated(name: str, counts: Counts) -> Definition:
 
 
 RESNETS = tuple(
-    _resnet(name, counts, expansion)
-    for name, counts, expansion in [
-        ("resnet18", (2, 2, 2, 2), 1),
-        ("resnet34", (3, 4, 6, 3), 1),
-        ("resnet50", (3, 4, 6, 3), 4),
-        ("resnet101", (3, 4, 23, 3), 4),
+    _resnet(name, counts, expansion, pooled)
+    for name, counts, expansion, pooled in [
+        ("resnet18", (2, 2, 2, 2), 1, True),
+        ("resnet18_s16", (2, 2, 2, 2), 1, False),
+        ("resnet34", (3, 4, 6, 3), 1, True),
+        ("resnet34_s16", (3, 4, 6, 3), 1, False),
+        ("resnet50", (3, 4, 6, 3), 4, True),
+        ("resnet101", (3, 4, 23, 3), 4, True),
     ]
 )
 DILATED_RESNETS = tuple(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from fullconv.errors import UserError
+from fullconv.nets.alexnet import ALEXNET
 from fullconv.nets.alexnet_owt import ALEXNET_OWT
 from fullconv.nets.backbone import Definition, Padding
 from fullconv.nets.caffenet import CAFFENET
@@ -17,6 +18,7 @@ BACKBONES: dict[str, Definition] = {
     d.name: d
     for d in (
         CAFFENET,
+        ALEXNET,
         ALEXNET_OWT,
         VGG16,
         GOOGLENET,

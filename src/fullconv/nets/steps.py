@@ -279,6 +279,8 @@ class ResidualModule(nn.Module):
 
 def he_initialise(conv: nn.Conv2d) -> None:
     """Weights for layers followed by ReLU: deviation sqrt(2 / fan-in); bias zero."""
+    if conv.weight.is_meta:  # holds nothing, and random numbers there would load all of dynamo
+        return
     nn.init.kaiming_normal_(conv.weight, mode="fan_in", nonlinearity="relu")
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)

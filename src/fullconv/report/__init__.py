@@ -5,6 +5,7 @@ from fullconv.report.confusion import confusion_picture
 from fullconv.report.curves import curves
 from fullconv.report.files import write_file, write_scores
 from fullconv.report.page import write_report
+from fullconv.report.points import points_picture
 from fullconv.report.runfiles import RunFiles, read_columns, read_run, trained_on
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "confusion_picture",
     "curves",
     "explanation_picture",
+    "points_picture",
     "read_columns",
     "read_run",
     "trained_on",

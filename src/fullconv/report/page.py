@@ -12,7 +12,7 @@ import numpy as np
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
-from fullconv.metrics import SUMMARY
+from fullconv.metrics import SUMMARY, percent
 from fullconv.report.confusion import confusion_picture
 from fullconv.report.curves import Columns, curves, known, words
 from fullconv.report.runfiles import RunFiles, read_run
@@ -174,11 +174,6 @@ def _scores(files: RunFiles) -> str:
         + _table(("class", "IU", "", "accuracy", "share of pixels"), rows, {1, 3, 4})
         + f"<p>{_picture(confusion_picture(scores, classes), 'confusion matrix')}</p>"
     )
-
-
-def percent(value: float) -> str:
-    """'62.7', and '-' for nan."""
-    return "-" if np.isnan(value) else f"{100 * value:.1f}"
 
 
 def _classes(files: RunFiles) -> ClassSet | None:

@@ -58,10 +58,13 @@ class Length(Section):
     """How long, and how often to look: ``epochs`` are passes through the data, ``steps`` updates.
 
     One step takes ``batch`` x ``accumulate`` photos. ``validate_every`` 0 is ten times a run.
+    ``coarse`` is the share of the steps, from the first, that see photos and crops at half their
+    size: four times as many photos in the same time (progressive resizing).
     """
 
     steps: Annotated[int | None, Field(ge=1)] = None
     epochs: Annotated[float | None, Field(gt=0)] = None
+    coarse: Annotated[float, Field(ge=0, lt=1)] = 0.0
     batch: Annotated[int, Field(ge=1)] = 8
     accumulate: Annotated[int, Field(ge=1)] = 1
     validate_every: Annotated[int, Field(ge=0)] = 0
@@ -91,10 +94,25 @@ class Optimiser(Section):
 
 
 class Loss(Section):
-    """Cross-entropy over the labelled pixels: their mean, or their sum as in the heavy form."""
+    """Cross-entropy over the labelled pixels: their mean, or their sum as in the heavy form.
+
+    ``jaccard`` times the soft Jaccard loss is added to it (`train.loss.jaccard`). A labelled pixel
+    counts with probability ``keep`` (the paper's sampling of patches, section 4.4), drawn anew at
+    each step. Class weights multiply the loss of their pixels, or with ``weigh_by`` 'sampling' the
+    probability that they count (class balancing by a sampled loss).
+    """
 
     reduction: Literal["mean", "sum"] = "mean"
     class_weights: Literal["none", "median-frequency", "softened"] | tuple[float, ...] = "none"
+    weigh_by: Literal["factor", "sampling"] = "factor"
+    keep: Annotated[float, Field(gt=0, le=1)] = 1.0
+    jaccard: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _something_to_sample_by(self) -> Self:
+        if self.weigh_by == "sampling" and self.class_weights == "none":
+            raise ValueError("weigh_by 'sampling' needs class_weights to sample by")
+        return self
 
 
 class Augment(Section):

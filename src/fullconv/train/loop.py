@@ -17,6 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from fullconv.classes import ClassSet
 from fullconv.data import Batch, Source, loader
+from fullconv.device import peak_mib
 from fullconv.evaluate import evaluate
 from fullconv.metrics import Scores
 from fullconv.nets import Preprocessing
@@ -25,7 +26,7 @@ from fullconv.report import write_report
 from fullconv.train.clock import Clock
 from fullconv.train.config import Config
 from fullconv.train.interrupts import interrupts
-from fullconv.train.memory import memory_watched, peak_mib
+from fullconv.train.memory import memory_watched
 from fullconv.train.run import Run
 from fullconv.train.screen import Screen, Status
 from fullconv.train.state import Progress, load_state, save_state
@@ -56,6 +57,7 @@ class Training:
         self.run, self.config, self.fabric, self.screen = run, config, fabric, screen
         self.updater, self.source, self.val = updater, source, val
         self.progress = Progress()
+        self.coarse_steps = coarse_steps(config, updater.steps)
         self.watch = Watch(len(source.classes), [], config.net.weights is not None)
         tenth = max(1, math.ceil(updater.steps / 10))
         self.validate_every = config.length.validate_every or tenth
@@ -83,7 +85,7 @@ class Training:
         writer = SummaryWriter(str(self.run.folder), purge_step=p.step)
         if p.step == 0 and config.net.weights is not None:
             self.first_validation()
-        clock = Clock(p.step, self.photos_per_step)
+        clock = Clock(p.step, self.photos_per_step, self.coarse_steps)
         with interrupts() as interrupted:
             for batch in clock.waiting(self.batches()):
                 rate = self.updater.rate(p.step)
@@ -117,6 +119,7 @@ class Training:
                 seed=self.config.seed,
                 start_step=self.progress.step,
                 stop_step=self.updater.steps,
+                coarse_steps=self.coarse_steps,
                 workers=default_workers() if data.workers is None else data.workers,
                 fill=fill_of(self.updater.preprocessing),
                 rank=self.fabric.global_rank,
@@ -235,7 +238,7 @@ class Training:
             loss=p.loss_sum / p.summed_steps,
             per_pixel=p.plain_sum / p.summed_steps,
             images_per_second=speed["images_per_second"],
-            seconds_left=(self.updater.steps - p.step) * clock.seconds_per_step(),
+            seconds_left=clock.seconds_left(p.step, self.updater.steps),
             data_wait=speed["data_wait"],
             memory_mib=self.peak(),
             validation=self.validation,
@@ -267,6 +270,11 @@ def steps_of(config: Config, photos: int, world: int) -> int:
         return length.steps
     assert length.epochs is not None
     return max(1, math.ceil(length.epochs * photos / (length.batch * length.accumulate * world)))
+
+
+def coarse_steps(config: Config, steps: int) -> int:
+    """How many of the ``steps``, from the first, see photos of half the size."""
+    return round(config.length.coarse * steps)
 
 
 def default_workers() -> int:

@@ -1,4 +1,7 @@
-"""Cross-entropy over labelled pixels, normalised over the whole effective batch or summed."""
+"""Cross-entropy over labelled pixels, normalised over the whole effective batch or summed.
+
+Beside it, where it is asked for, the soft Jaccard loss.
+"""
 
 from dataclasses import dataclass
 
@@ -6,16 +9,33 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fullconv.classes import MOST_CLASSES
+from fullconv.errors import UserError
 from fullconv.train.config import Loss
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """The loss of a run. ``weights`` is float (K,) or None; ``ignore`` the value left out."""
+    """The loss of a run.
+
+    ``weights`` is float (K,) or None; ``ignore`` the value left out; ``jaccard`` how much of the
+    soft Jaccard loss is added; ``keep`` the probability that a pixel of each class counts, or None
+    where all do.
+    """
 
     reduction: str
     weights: Tensor | None
     ignore: int
+    jaccard: float = 0.0
+    keep: Tensor | None = None
+
+    def sampled(self, masks: Tensor) -> Tensor:
+        """``masks`` (N, H, W) with the pixels ignored that are not drawn, by torch's generator."""
+        if self.keep is None:
+            return masks
+        labelled = masks != self.ignore
+        chance = self.keep[torch.where(labelled, masks, 0).long()]
+        return torch.where(torch.rand_like(chance) < chance, masks, self.ignore)
 
     def normaliser(self, masks: Tensor) -> Tensor:
         """What the summed loss of all of ``masks`` is divided by: float64 scalar.
@@ -39,16 +59,51 @@ class Criterion:
         """
         each = F.cross_entropy(scores, masks.long(), ignore_index=self.ignore, reduction="none")
         plain = each.detach().double().sum()
-        if self.weights is None:
-            return each.sum(), plain  # N,H,W to scalar
         labelled = masks != self.ignore
-        weights = self.weights[torch.where(labelled, masks, 0).long()]
-        return (each * weights).sum(), plain
+        weights = labelled.to(each.dtype)  # N,H,W
+        if self.weights is not None:
+            weights = weights * self.weights[torch.where(labelled, masks, 0).long()]
+        loss = (each * weights).sum()  # N,H,W to scalar
+        if self.jaccard:
+            # Each photo counts as much as in the cross-entropy, so that parts of a batch add up.
+            shares = weights.sum((1, 2))  # N
+            loss = loss + self.jaccard * (shares * jaccard(scores, masks, self.ignore)).sum()
+        return loss, plain
+
+
+def jaccard(scores: Tensor, masks: Tensor, ignore: int) -> Tensor:
+    """1 minus the soft IU of each photo, mean over the classes that it shows: N,K,H,W to N.
+
+    The IU of a class with the softmax in place of the decision (Rahman and Wang 2016): sum(p y) /
+    sum(p + y - p y) over the labelled pixels, which weighs a small class as much as a large one.
+    """
+    labelled = masks != ignore
+    labels = torch.where(labelled, masks, 0).long().flatten(1)  # N,HW
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    inside = labelled.to(scores.dtype).flatten(1)  # N,HW
+    share = scores.softmax(1).flatten(2) * inside[:, None]  # N,K,HW
+    right = share.gather(1, labels[:, None])[:, 0]  # N,HW
+    empty = scores.new_zeros(scores.shape[:2])  # N,K
+    both = empty.scatter_add(1, labels, right)
+    truth = empty.scatter_add(1, labels, inside)
+    shown = truth > 0
+    lost = (1 - both / (share.sum(2) + truth - both).clamp(min=1e-6)) * shown
+    return lost.sum(1) / shown.sum(1).clamp(min=1)
 
 
 def make_criterion(
     config: Loss, weights: Tensor | None, ignore: int, device: torch.device
 ) -> Criterion:
-    """The criterion of a config; ``weights`` are the class weights already computed, or None."""
-    placed = None if weights is None else weights.to(device, torch.float32)
-    return Criterion(config.reduction, placed, ignore)
+    """The criterion of a config; ``weights`` are the class weights already computed, or None.
+
+    Raises UserError when they are to be sampled by and none is above 0.
+    """
+    weights = None if weights is None else weights.to(device, torch.float32)
+    keep = None
+    if config.weigh_by == "sampling" and weights is not None:
+        if weights.max() <= 0:
+            raise UserError("loss.class_weights: no weight is above 0, so no pixel would count")
+        keep, weights = config.keep * weights / weights.max(), None
+    elif config.keep < 1:
+        keep = torch.full((MOST_CLASSES,), config.keep, device=device)
+    return Criterion(config.reduction, weights, ignore, config.jaccard, keep)

@@ -1,20 +1,16 @@
 """What a run will need of memory, said before the start, and which option lowers it."""
 
-import resource
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
-from fullconv.device import computes_bf16, is_out_of_memory, pick_device
+from fullconv.device import MIB, computes_bf16, is_out_of_memory, peak_mib, pick_device
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec
 from fullconv.nets.cost import costs, meta_net, total
 from fullconv.train.config import Config
-
-MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -85,11 +81,3 @@ def memory_watched(config: Config, what: str) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise UserError(f"{what}; {advice(config)}") from error
-
-
-def peak_mib(device: torch.device) -> int:
-    """The most memory in use so far, MiB: of the GPU, or of this process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) // MIB
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used // MIB if sys.platform == "darwin" else used // 1024

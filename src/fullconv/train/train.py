@@ -19,7 +19,7 @@ from fullconv.data import (
     count_classes,
     open_source,
 )
-from fullconv.device import computes_bf16, pick_device, pick_precision
+from fullconv.device import computes_bf16, keep_freed_memory, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.nets import FCN, Preprocessing, build
@@ -33,7 +33,7 @@ from fullconv.train.optimiser import freeze
 from fullconv.train.run import Run
 from fullconv.train.screen import Screen
 from fullconv.train.update import Updater, mixed
-from fullconv.weights import load, start_from
+from fullconv.weights import start_from
 
 SHOWN = 20  # faults of the data on screen
 TOO_LARGE = "the net does not fit into memory"
@@ -137,6 +137,8 @@ def _train_one(
 ) -> Path:
     """One run: a resume, or with the folders that are ``new``, made when all is sure to start."""
     fabric = _fabric(config)
+    if fabric.device.type == "cpu":
+        keep_freed_memory()
     run, screen = Run(out), Screen(quiet or not fabric.is_global_zero)
     new_here = new if fabric.is_global_zero else []
     for each, _ in new_here:
@@ -241,7 +243,7 @@ def _net(config: Config, source: Source, screen: Screen) -> tuple[FCN, Preproces
             )
     else:
         report = start_from(net, config.net.weights, source.classes)
-        preprocessing = load(config.net.weights).preprocessing
+        preprocessing = report.preprocessing or preprocessing
         for line in report.lines():
             screen.say(f"weights: {line}")
     if config.net.freeze_backbone:

@@ -69,6 +69,7 @@ class Updater:
     def gradients(self, batch: Batch) -> tuple[float, float]:
         """Add the gradients of the effective batch, part by part; the losses as ``step``."""
         masks = batch.masks.to(self.fabric.device, non_blocking=True)  # N,H,W
+        masks = self.criterion.sampled(masks)
         images = batch.images.to(self.fabric.device, non_blocking=True)  # N,H,W,3
         world, size = self.fabric.world_size, self.config.length.batch
         normaliser = self.summed(self.criterion.normaliser(masks))

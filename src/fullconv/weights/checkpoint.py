@@ -91,6 +91,15 @@ def find(path: str | Path) -> Path:
     return path
 
 
+def is_own(path: Path) -> bool:
+    """Whether a file is a checkpoint of this project, by its header."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return KEY in (file.metadata() or {})
+    except (SafetensorError, OSError, json.JSONDecodeError):
+        return False
+
+
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Header and arrays of one of fullconv's files, unchecked against any net."""
     try:

@@ -28,14 +28,17 @@ class ForeignFile:
     """The arrays of a foreign file, float32, by the names that they have there.
 
     ``left_out`` names what the reader did not take, with the reason (a trainer's counters, an
-    optimiser's state). ``at_once``: the file says of itself that it is an at-once net, whose
-    constants are in no array of its format.
+    optimiser's state). Where the format says it: ``layers``, the names of all layers in the order
+    in which they run, ``trained_on``, the file's own words about the data, and ``at_once``, that it
+    is an at-once net (Caffe's files have the constants themselves).
     """
 
     path: Path
     format: Format
     arrays: Mapping[str, Array]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    layers: tuple[str, ...] = ()
+    trained_on: str = ""
     at_once: bool = False
 
 
@@ -56,6 +59,10 @@ class Lineage:
     ``upscores`` those of the deconvolutions. ``array`` makes the name of a layer's array from the
     layer and 'weight' or 'bias'. ``not_needed`` gives reasons for arrays that have no place here,
     by the beginning of their names. ``padding`` is the one that its FCNs were trained with.
+
+    For nets that arrays alone do not tell apart, ``order`` names layers in the order in which they
+    run. ``outputs`` gives, for a net with several outputs, the ending that each one's score layers
+    have there. ``unsupported`` names arrays of nets that are known and cannot be taken over yet.
     """
 
     title: str
@@ -68,6 +75,9 @@ class Lineage:
     array: Callable[[str, str], str]
     turn: Turn
     not_needed: Mapping[str, str] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    unsupported: Mapping[str, str] = field(default_factory=dict)
     padding: Padding = "paper"
 
 

@@ -7,23 +7,28 @@ from pathlib import Path
 from types import ModuleType
 
 from fullconv.errors import UserError
-from fullconv.weights import keras, pytorch
+from fullconv.weights import caffe, keras, pytorch
 from fullconv.weights.foreign import ForeignFile, Lineage
 
-FORMATS: tuple[ModuleType, ...] = (pytorch, keras)
+FORMATS: tuple[ModuleType, ...] = (caffe, pytorch, keras)
 HEAD = 512  # bytes that tell a format
 
 
-def read_foreign(path: Path) -> ForeignFile:
-    """The arrays of a foreign file; UserError when it is in no known format or damaged."""
+def format_of(path: Path) -> ModuleType | None:
+    """The format of a file, or None; UserError when it cannot be read."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
     except OSError as fault:
         raise UserError(f"{path}: cannot be read ({fault.strerror or fault})") from fault
-    for module in FORMATS:
-        if module.looks_like(path, head):
-            return module.read(path)
+    return next((module for module in FORMATS if module.looks_like(path, head)), None)
+
+
+def read_foreign(path: Path) -> ForeignFile:
+    """The arrays of a foreign file; UserError when it is in no known format or damaged."""
+    module = format_of(path)
+    if module:
+        return module.read(path)
     raise UserError(
         f"{path}: no weights in a known format (Caffe .caffemodel, Chainer .npz, PyTorch .pth or "
         ".safetensors, Keras .h5)"

@@ -5,6 +5,7 @@ file declares. So the pickle is first read by an unpickler whose every name is a
 it sees which functions the file wants and how large its tensors claim to be, and makes none.
 """
 
+import _compat_pickle
 import argparse
 import collections
 import io
@@ -150,6 +151,7 @@ class _Inspector(pickle.Unpickler):
             self._refuse_sizes()
 
     def find_class(self, module: str, name: str) -> Any:
+        module, name = _name_today(module, name)
         full = f"{module}.{name}"
         known: dict[str, Callable[..., object]] = {
             "collections.OrderedDict": collections.OrderedDict,
@@ -210,6 +212,13 @@ class _Inspector(pickle.Unpickler):
         raise UserError(
             f"{self.path}: declares tensors that do not fit into it; it is damaged, copy it again"
         )
+
+
+def _name_today(module: str, name: str) -> tuple[str, str]:
+    """What Python 2 called otherwise, by its name now, as torch takes it."""
+    if (module, name) in _compat_pickle.NAME_MAPPING:
+        return _compat_pickle.NAME_MAPPING[module, name]
+    return _compat_pickle.IMPORT_MAPPING.get(module, module), name
 
 
 def _first(value: object, *_: object) -> object:

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from fullconv.errors import UserError
-from fullconv.weights.checkpoint import KEY
+from fullconv.weights.checkpoint import is_own
 from fullconv.weights.foreign import Array, ForeignFile
 from fullconv.weights.pickles import STANDINS, Ignored, inspect, short
 from fullconv.weights.pytorch_nets import LINEAGES
@@ -39,15 +39,7 @@ def looks_like(path: Path, head: bytes) -> bool:
         return head[30 : 30 + length].partition(b"/")[2].startswith(FIRST_ENTRIES)
     if head[:1] == b"\x80" and head[1:2] <= b"\x05":
         return True
-    return head[8:9] == b"{" and head[5:8] == bytes(3) and not _is_own(path)
-
-
-def _is_own(path: Path) -> bool:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return KEY in (file.metadata() or {})
-    except (SafetensorError, OSError):
-        return False
+    return head[8:9] == b"{" and head[5:8] == bytes(3) and not is_own(path)
 
 
 def read(path: Path) -> ForeignFile:
@@ -85,10 +77,10 @@ def _common_prefix(tensors: Mapping[str, Tensor]) -> str:
 
 def _unusable(name: str, tensor: Tensor) -> str:
     """Why a tensor is no array of a net; empty where it is one."""
-    if name.endswith("num_batches_tracked"):
-        return "counts batches of the training; batch norm here does not use it"
     if tensor.layout != torch.strided or tensor.device.type != "cpu" or tensor.is_quantized:
         return "a sparse, quantised or empty tensor"
+    if name.endswith("num_batches_tracked") and not tensor.ndim and not tensor.is_complex():
+        return ""  # a whole number
     if not tensor.dtype.is_floating_point:
         return f"of {str(tensor.dtype).removeprefix('torch.')}, not of real numbers"
     return ""

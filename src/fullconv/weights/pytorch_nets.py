@@ -146,6 +146,7 @@ LINEAGES = (
     *(
         _classifier(f"torchvision's {net.name}", net, _resnet(net), {"fc.": LAST})
         for net in RESNETS
+        if net.coarsest == 32  # those that torchvision has
     ),
     *(_fcn_resnet(net) for net in DILATED_RESNETS),
 )

@@ -1,7 +1,7 @@
 """The start of a training: which layers take which weights, and which begin fresh and how."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -9,18 +9,22 @@ from torch import Tensor
 
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
-from fullconv.nets import FCN
-from fullconv.weights.checkpoint import find, load
+from fullconv.nets import FCN, Preprocessing
+from fullconv.weights.open import open_weights
 
 
 @dataclass(frozen=True)
 class StartReport:
-    """What became of every array: loaded, fresh with the reason, or not needed with the reason."""
+    """What became of every array: loaded, fresh with the reason, or not needed with the reason.
+
+    ``preprocessing`` is what the loaded weights expect of a photo.
+    """
 
     source: str
     loaded: list[str] = field(default_factory=list)
     fresh: dict[str, str] = field(default_factory=dict)
     unused: dict[str, str] = field(default_factory=dict)
+    preprocessing: Preprocessing | None = None
 
     def lines(self) -> list[str]:
         """A short account for the screen: counts, and every layer that did not simply load."""
@@ -31,22 +35,30 @@ class StartReport:
 
 
 def start_from(net: FCN, path: str | Path, classes: ClassSet | None = None) -> StartReport:
-    """Load into ``net`` what fits from the checkpoint ``path`` (a file or a run folder).
+    """Load into ``net`` what fits from ``path``: a checkpoint, a run folder, or a foreign file.
 
     Score layers load only where the classes are the same ones (``classes``: the new net's); else
-    they stay at zero. The score of a skip that the source does not have stays at zero, so a net
-    with a new skip begins exactly where the source ended. Raises UserError when no array of the
-    backbone loads, or the source is another backbone.
+    they stay at zero, as they do after a classifier. The score of a skip that the source does not
+    have stays at zero, so a net with a new skip begins exactly where the source ended. Raises
+    UserError when no array of the backbone loads, or the source is another backbone.
     """
-    source = load(find(path))
+    found = open_weights(path)
+    source = found.checkpoint
     if source.net.spec.backbone != net.spec.backbone:
         raise UserError(
             f"{path}: holds a {source.net.spec.backbone}, the net is a {net.spec.backbone}; "
             "start from a checkpoint of the same backbone"
         )
-    same = classes is None or classes.names == source.classes.names
-    why = "" if same else _other_classes(source.classes, classes)
-    return fill(net, source.net.state_dict(), str(path), why)
+    why = ""
+    if found.is_classifier:
+        why = "the source is a classifier"
+    elif classes is not None and classes.names != source.classes.names:
+        why = _other_classes(source.classes, classes)
+    there = source.net.state_dict()
+    tensors = {name: tensor for name, tensor in there.items() if name not in found.missing}
+    report = fill(net, tensors, str(path), why)
+    report.unused.update(found.not_needed)
+    return replace(report, preprocessing=source.preprocessing)
 
 
 def fill(net: FCN, tensors: Mapping[str, Tensor], source: str, new_scores: str = "") -> StartReport:
@@ -85,8 +97,7 @@ def _start_of(name: str) -> str:
     return "starts bilinear" if name.startswith("upscore.") else "starts at random"
 
 
-def _other_classes(old: ClassSet, new: ClassSet | None) -> str:
-    assert new is not None
+def _other_classes(old: ClassSet, new: ClassSet) -> str:
     if len(old) != len(new):
         return f"{len(old)} classes there, {len(new)} here"
     return "the classes have other names"

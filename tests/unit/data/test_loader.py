@@ -76,6 +76,17 @@ def test_accumulated_small_batches_are_the_large_one():
         assert torch.equal(batch.masks, torch.cat([part.masks for part in pair]))
 
 
+def test_coarse_steps_see_the_same_photos_at_half_size():
+    plain, coarse = batches(), batches(coarse_steps=3)
+    assert [b.images.shape[1:3] for b in coarse] == [(20, 24)] * 3 + [(40, 48)] * 3
+    assert all(same(a, b) for a, b in zip(plain[3:], coarse[3:], strict=True))
+    for fine, half in zip(plain[:3], coarse[:3], strict=True):
+        assert fine.names == half.names
+        # The same scenes but for the pixels along outlines; another batch shares a third at most.
+        assert (fine.masks[:, ::2, ::2] == half.masks).float().mean() > 0.7
+        assert (plain[3].masks[:, ::2, ::2] == half.masks).float().mean() < 0.4
+
+
 def test_a_late_step_comes_at_once_and_without_end():
     stream = loader(
         open_source(SMALL, "train"), batch_size=2, augmentation=AUGMENT, start_step=10**9

@@ -178,13 +178,6 @@ def test_sbd(save, tmp_path):
         open_source(root, "train")[0]
 
 
-def test_sbd_without_scipy(save, tmp_path, monkeypatch):
-    root = sbd(tmp_path, save, {"train": ["a"]})
-    monkeypatch.setitem(__import__("sys").modules, "scipy.io", None)
-    with pytest.raises(UserError, match=r"fullconv\[convert\]"):
-        open_source(root, "train")[0]
-
-
 def test_seg11valid_is_voc2011_val_without_sbd_train(save, tmp_path):
     voc(save, "VOCdevkit/VOC2011", ["a", "b", "c"])
     lists = tmp_path / "VOCdevkit/VOC2011/ImageSets/Segmentation"

@@ -10,15 +10,28 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from fullconv.errors import UserError
-from fullconv.geometry import Placement, receptive_field, tent
-from fullconv.nets import CAFFE, FCN, TORCH, NetSpec, Preprocessing, available, build, summarise
+from fullconv.geometry import Map, Placement, receptive_field, tent
+from fullconv.nets import (
+    BACKBONES as DEFINITIONS,
+)
+from fullconv.nets import (
+    CAFFE,
+    FCN,
+    TORCH,
+    NetSpec,
+    Preprocessing,
+    available,
+    build,
+    summarise,
+)
 from fullconv.nets.explain import crops, explain
-from fullconv.nets.spec import coarsest_net
 from fullconv.nets.upsampling import Upsampling
 
 SMALL = 1 / 32
-BACKBONES = ["caffenet", "vgg16", "googlenet", "resnet18", "resnet50"]
-BACKBONES += ["alexnet_owt", "googlenet_bn", "resnet50_dilated"]
+BACKBONES = [
+    "caffenet", "alexnet", "alexnet_owt", "vgg16", "googlenet", "googlenet_bn", "resnet18",
+    "resnet18_s16", "resnet50", "resnet50_dilated",
+]  # fmt: skip
 PADDINGS = ["same", "paper"]
 
 
@@ -35,7 +48,8 @@ def net(name: str, padding: str = "same", classes: int = 3, **options) -> FCN:
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_impulse_response_agrees_with_the_algebra(backbone: str, padding: str) -> None:
     """A NaN in one input pixel reaches exactly the scores whose receptive field holds it."""
-    made = net(coarsest_net(backbone), padding).double()
+    coarsest = DEFINITIONS[backbone].coarsest
+    made = net(f"fcn{coarsest}s-{backbone}", padding).double()
     definition = made.spec.definition
     position, field = definition.map(), receptive_field(definition.windows())
     n = 480
@@ -43,7 +57,7 @@ def test_impulse_response_agrees_with_the_algebra(backbone: str, padding: str) -
     pixel = 211
     image[0, :, pixel] = float("nan")
     with torch.no_grad():
-        column = made.scores(image)[definition.coarsest][0, 0, :, 0]
+        column = made.scores(image)[coarsest][0, 0, :, 0]
     reached = torch.isnan(column).nonzero().flatten().tolist()
     expected = [i for i in range(len(column)) if abs(position(i) - pixel) <= (field - 1) / 2]
     assert reached == expected
@@ -145,6 +159,16 @@ def test_parameters_of_table_1(backbone: str, millions: int, layers: int) -> Non
     assert round(summary.parameters / 1e6) == millions
     assert summary.conv_layers == layers
     assert summary.stride == 32
+
+
+def test_without_the_first_pooling_every_map_is_twice_as_fine() -> None:
+    plain, fine = (NetSpec(f"fcn4s-{name}", 3).definition for name in ("resnet18", "resnet18_s16"))
+    assert NetSpec("fcn4s-resnet18_s16", 3).strides == (16, 8, 4)
+    for stride, step in plain.taps.items():
+        assert fine.taps[stride // 2] == step
+        assert fine.map(stride // 2) == Map(stride // 2)
+    with pytest.raises(UserError, match="fcn16s-resnet18_s16"):
+        NetSpec("fcn32s-resnet18_s16", 3)
 
 
 @pytest.mark.parametrize(

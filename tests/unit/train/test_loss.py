@@ -5,15 +5,18 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.metrics import jaccard_score
 
+from fullconv.errors import UserError
 from fullconv.train import make_config
-from fullconv.train.loss import make_criterion
+from fullconv.train.loss import jaccard, make_criterion
 
 CPU = torch.device("cpu")
 
 
-def criterion(reduction="mean", weights=None, ignore=255):
-    config = make_config("default", {"loss.reduction": reduction}).loss
+def criterion(reduction="mean", weights=None, ignore=255, jaccard=0.0):
+    changes = {"loss.reduction": reduction, "loss.jaccard": jaccard}
+    config = make_config("default", changes).loss
     weights = None if weights is None else torch.tensor(weights)
     return make_criterion(config, weights, ignore, CPU)
 
@@ -74,7 +77,7 @@ def test_scores_of_zero_cost_ln_classes_a_pixel():
 def test_nothing_labelled_costs_nothing(reduction, weights):
     scores = torch.randn(2, 4, 5, 5, requires_grad=True)
     masks = torch.full((2, 5, 5), 255, dtype=torch.uint8)
-    made = criterion(reduction, weights)
+    made = criterion(reduction, weights, jaccard=1.0)
     loss = trained(made, scores, masks)
     loss.backward()
     assert loss.item() == 0
@@ -107,3 +110,78 @@ def test_the_normaliser_adds_up_over_parts(case):
     for made in (criterion(), criterion(weights=[1.0, 0.5, 2.0, 0.25])):
         parts = sum(made.normaliser(part) for part in masks.split(1))
         assert made.normaliser(masks) == pytest.approx(float(parts))
+
+
+def test_jaccard_of_decided_scores_against_scikit_learn(case):
+    """Where the softmax is 0 or 1 the soft IU is the IU of the decision, each photo by itself."""
+    scores, masks = case
+    decided = 1e3 * F.one_hot(scores.argmax(1), 4).permute(0, 3, 1, 2).double()
+    for mask, predicted, found in zip(
+        masks, scores.argmax(1), jaccard(decided, masks, 255), strict=True
+    ):
+        seen = mask != 255
+        truth, guess = mask[seen].numpy(), predicted[seen].numpy()
+        shown = sorted(set(truth.tolist()))
+        iu = jaccard_score(truth, guess, labels=shown, average="macro")
+        assert found.item() == pytest.approx(1 - iu, abs=1e-12)
+
+
+def test_jaccard_is_added_to_the_mean_by_its_factor(case):
+    """Photos weigh as many labelled pixels as they have, as in the cross-entropy."""
+    scores, masks = case
+    labelled = (masks != 255).sum((1, 2)).double()
+    added = (labelled * jaccard(scores, masks, 255)).sum() / labelled.sum()
+    found = trained(criterion(jaccard=0.5), scores, masks)
+    torch.testing.assert_close(found, trained(criterion(), scores, masks) + 0.5 * added)
+
+
+def test_jaccard_has_the_gradient_of_its_differences(case):
+    scores, masks = case
+    assert torch.autograd.gradcheck(lambda s: jaccard(s, masks, 255), (scores,))
+
+
+def sampler(weights=None, **changes):
+    changes = {f"loss.{key}": value for key, value in changes.items()}
+    if weights:
+        changes |= {"loss.class_weights": weights, "loss.weigh_by": "sampling"}
+    given = None if weights is None else torch.tensor(weights)
+    return make_criterion(make_config("default", changes).loss, given, 255, CPU)
+
+
+@pytest.mark.parametrize(
+    ("made", "chances"),
+    [
+        (sampler(keep=0.25), [0.25, 0.25, 0.25]),
+        (sampler(weights=[2.0, 0.5, 0.0]), [1.0, 0.25, 0.0]),
+        (sampler(weights=[2.0, 0.5, 0.0], keep=0.5), [0.5, 0.125, 0.0]),
+    ],
+)
+def test_pixels_are_drawn_by_their_chance(made, chances):
+    masks = torch.arange(4, dtype=torch.uint8).repeat_interleave(40_000).view(2, 400, 200)
+    masks[masks == 3] = 255
+    torch.manual_seed(0)
+    drawn = made.sampled(masks)
+    assert drawn.dtype == torch.uint8
+    assert (drawn[masks == 255] == 255).all()
+    for value, chance in enumerate(chances):
+        kept = drawn[masks == value]
+        assert set(kept.tolist()) <= {value, 255}
+        assert (kept == value).double().mean().item() == pytest.approx(chance, abs=0.01)
+    assert not torch.equal(drawn, made.sampled(masks)) or set(chances) == {0, 1}
+    torch.manual_seed(0)
+    assert torch.equal(drawn, made.sampled(masks))
+
+
+def test_weights_that_are_sampled_by_do_not_also_multiply(case):
+    scores, masks = case
+    torch.testing.assert_close(
+        trained(sampler(weights=[2.0, 0.5, 1.0, 1.0]), scores, masks),
+        trained(criterion(), scores, masks),
+    )
+
+
+def test_nothing_to_sample_by_is_refused():
+    with pytest.raises(UserError, match="no pixel would count"):
+        sampler(weights=[0.0, 0.0])
+    with pytest.raises(UserError, match="class_weights"):
+        make_config("default", {"loss.weigh_by": "sampling"})

@@ -33,7 +33,7 @@ def test_accumulating_equals_the_large_batch(updater, batch, reduction, weights)
     """
     weights = None if weights is None else torch.tensor(weights)
     options = {"weights": weights, "double": True}
-    loss = {"loss.reduction": reduction}
+    loss = {"loss.reduction": reduction, "loss.jaccard": 0.5}
     parts = updater(loss | {"length.batch": 2, "length.accumulate": 4}, **options)
     whole = updater(loss | {"length.batch": 8}, **options)
     data = batch(8, unlabelled=True)
@@ -45,6 +45,20 @@ def test_accumulating_equals_the_large_batch(updater, batch, reduction, weights)
     assert all(g.dtype == torch.float64 and g.abs().max() > 0 for g in expected.values())
     for name, gradient in expected.items():
         torch.testing.assert_close(found[name], gradient, rtol=1e-9, atol=1e-14)
+
+
+def test_sampled_pixels_are_the_same_however_the_batch_is_parted(updater, batch):
+    loss = {"loss.keep": 0.5}
+    found = []
+    for parts in (1, 4):
+        made = updater(loss | {"length.batch": 8 // parts, "length.accumulate": parts}, double=True)
+        torch.manual_seed(1)
+        found.append(gradients(made, batch(8)))
+    (_, one), (_, other) = found
+    all_pixels = gradients(updater({"length.batch": 8}, double=True), batch(8))[1]
+    for name, gradient in one.items():
+        torch.testing.assert_close(other[name], gradient, rtol=1e-9, atol=1e-14)
+        assert not torch.allclose(all_pixels[name], gradient, rtol=1e-3, atol=1e-9)
 
 
 def test_losses_and_gradients_against_torch_alone(updater, batch):

@@ -34,13 +34,13 @@ def shaken(net: nn.Module, seed: int = 0) -> nn.Module:
     return net.eval()
 
 
-def adopted(path, width: float = WIDTH, **options) -> tuple[Transplant, FCN]:
+def adopted(path, **options) -> tuple[Transplant, FCN]:
     """What the file becomes here: the account, and the net in evaluation mode."""
-    taken = transplant(read_foreign(path), lineages(), width=width, **options)
+    taken = transplant(read_foreign(path), lineages(), **options)
     net = build(taken.spec)
     state = net.state_dict()
     missing = state.keys() - taken.tensors.keys()
-    assert all("num_batches_tracked" in n or n.startswith("score.") for n in missing)
+    assert all(name.startswith("score.") for name in missing)
     net.load_state_dict(state | taken.tensors)
     return taken, net.eval()
 

@@ -24,11 +24,15 @@ from reference_nets import (
 from safetensors.torch import save_file
 from torch import nn
 
+from fullconv.classes import VOC
 from fullconv.errors import UserError
 from fullconv.geometry import Placement
 from fullconv.nets import CAFFE, TORCH, NetSpec
 from fullconv.nets.cost import meta_net
+from fullconv.nets.spec import coarsest_net
 from fullconv.nets.upsampling import Stretching, Upsampling
+from fullconv.predict import Predictor
+from fullconv.weights import convert
 from fullconv.weights.formats import lineages, read_foreign
 from fullconv.weights.pickles import LARGEST
 
@@ -73,6 +77,23 @@ def test_against_fcn_resnet_of_torch_nn(tmp_path):
         with torch.no_grad():
             found, expected = net.double()(images), reference.double()(images)
         torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_an_fcn_resnet_predicts_a_photo_at_once(tmp_path):
+    """From the file to VOC's classes of every pixel, prepared as torchvision does."""
+    reference = shaken(FCNResNet())
+    torch.save(reference.state_dict(), tmp_path / "net.pth")
+    photo = np.random.default_rng(0).integers(0, 256, (41, 67, 3), np.uint8)
+    prediction = Predictor(tmp_path / "net.pth", device="cpu")(photo)
+    x = torch.from_numpy(photo).permute(2, 0, 1) / 255  # to_tensor, then normalize
+    x = (x - torch.tensor([0.485, 0.456, 0.406])[:, None, None]) / torch.tensor(
+        [0.229, 0.224, 0.225]
+    )[:, None, None]
+    with torch.no_grad():
+        expected = reference(x[None])[0].numpy()
+    np.testing.assert_allclose(prediction.scores, expected, rtol=1e-4, atol=1e-4)
+    assert (prediction.mask == expected.argmax(0)).mean() > 0.999
+    assert prediction.classes == VOC
 
 
 def test_an_fcn_resnet_is_not_put_into_another_padding(tmp_path):
@@ -129,7 +150,7 @@ def test_googlenets_preprocessing_is_what_it_makes_of_torchs():
 
 @pytest.mark.parametrize("lineage", lineages(), ids=lambda known: known.title)
 def test_every_array_of_the_backbone_has_an_origin(lineage):
-    spec = NetSpec(f"fcn8s-{lineage.backbone}", 2)
+    spec = NetSpec(coarsest_net(lineage.backbone), 2)
     state = meta_net(spec).state_dict()
     ours = {k.removeprefix("backbone.") for k in state if k.startswith("backbone.")}
     counters = {name for name in ours if name.endswith("num_batches_tracked")}
@@ -166,9 +187,8 @@ def tiny():
 
 
 def same(file, state):
-    expected = {k: v for k, v in state.items() if v.dtype.is_floating_point}
-    assert file.arrays.keys() == expected.keys()
-    assert all(np.array_equal(file.arrays[k], v.float().numpy()) for k, v in expected.items())
+    assert file.arrays.keys() == state.keys()
+    assert all(np.array_equal(file.arrays[k], v.float().numpy()) for k, v in state.items())
     assert all(array.dtype == np.float32 for array in file.arrays.values())
 
 
@@ -177,9 +197,21 @@ def same(file, state):
 def test_both_forms_and_all_kinds_of_numbers(new, kind, tmp_path):
     state = {k: v.to(kind) if v.ndim else v for k, v in tiny().items()}
     torch.save(state, tmp_path / "net.pt", _use_new_zipfile_serialization=new)
-    file = read_foreign(tmp_path / "net.pt")
-    same(file, state)
-    assert "counts batches" in file.left_out["1.num_batches_tracked"]
+    same(read_foreign(tmp_path / "net.pt"), state)
+
+
+def test_counters_of_batch_norm_are_taken_over_where_there_are_any(tmp_path):
+    state = shaken(ResNet((2, 2, 2, 2), deep=False)).state_dict()
+    torch.save(state, tmp_path / "new.pth")
+    counters = {name for name in state if name.endswith("num_batches_tracked")}
+    found = convert(tmp_path / "new.pth").checkpoint.net.state_dict()
+    assert found["backbone.layer2_0.shortcut.norm.num_batches_tracked"].item() == 7
+    torch.save({name: state[name] for name in state if name not in counters}, tmp_path / "old.pth")
+    converted = convert(tmp_path / "old.pth")
+    missing = {row.ours for row in converted.missing}
+    assert len(counters) == len([name for name in missing if "num_batches" in name]) == 20
+    counter = converted.checkpoint.net.state_dict()["backbone.conv1.norm.num_batches_tracked"]
+    assert (counter.item(), counter.dtype) == (0, torch.int64)
 
 
 def test_safetensors_of_others(tmp_path):

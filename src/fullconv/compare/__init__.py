@@ -1,0 +1,20 @@
+"""Nets side by side: the paper's Table 1 for the user's data and machine."""
+
+from fullconv.compare.candidates import Candidate, find_candidates
+from fullconv.compare.files import write_comparison
+from fullconv.compare.request import Request, compare
+from fullconv.compare.table import Comparison, Row
+from fullconv.compare.timing import Machine, Timing, measure
+
+__all__ = [
+    "Candidate",
+    "Comparison",
+    "Machine",
+    "Request",
+    "Row",
+    "Timing",
+    "compare",
+    "find_candidates",
+    "measure",
+    "write_comparison",
+]

@@ -1,0 +1,146 @@
+"""Download a file: go on where it stopped, verify, and let it appear whole or not at all."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+from fullconv.download.alone import alone
+from fullconv.download.cache import OFFLINE, is_offline
+from fullconv.download.part import Part
+from fullconv.download.remote import Patience, RemoteFile
+from fullconv.download.request import Cut, Progress, Refused, fetch_rest
+from fullconv.errors import UserError
+from fullconv.files import sync_folder
+
+_LITTLE = 1 << 20  # bytes; an attempt that brings less counts as one that brings nothing
+_ANEW = 2  # times that a server may make the download begin again
+
+
+def download(
+    file: RemoteFile,
+    path: Path,
+    *,
+    progress: Progress | None = None,
+    offline: bool | None = None,
+    patience: Patience | None = None,
+) -> Path:
+    """``path``, holding the bytes of ``file``; what is there already is verified, not fetched.
+
+    Bytes go to ``.NAME.part`` beside it, which a later call goes on with. Cut and stalled
+    connections are tried again; addresses are asked in turn. Size and checksum, where known, are
+    verified before the file appears under its name. Two calls at once wait for each other.
+    ``progress(bytes done, bytes in all or None)``; ``offline`` None asks FULLCONV_OFFLINE.
+    Raises UserError: one line with what failed, the address, and where to put the file by hand.
+    """
+    path = Path(path)
+    if path.exists():
+        return _verified(file, path)
+    if is_offline() if offline is None else offline:
+        raise UserError(
+            f"{file.name} is not at {path}, and downloads are switched off (--offline or "
+            f"{OFFLINE}); put it there by hand, from {' or '.join(file.urls)}"
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with alone(path):
+            if not path.exists():  # else another process has fetched it meanwhile
+                _fetch(file, path, progress, patience or Patience())
+    except OSError as fault:
+        raise UserError(
+            f"{path}: cannot be written ({fault.strerror or fault}); free the disk, or set "
+            "another folder (FULLCONV_CACHE for weights)"
+        ) from fault
+    return path
+
+
+def fault_of(file: RemoteFile, path: Path) -> str | None:
+    """What is wrong with the bytes in ``path``, or None. OSError passes through."""
+    size = path.stat().st_size
+    if size == 0:
+        return "it is empty"
+    if file.size is not None and size != file.size:
+        return f"it has {size} bytes, not {file.size}"
+    if file.checksum and (found := file.checksum.of(path)) != file.checksum.digest:
+        return f"its {file.checksum} is {found}, not {file.checksum.digest}"
+    return None
+
+
+def _verified(file: RemoteFile, path: Path) -> Path:
+    try:
+        fault = fault_of(file, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if fault:
+        raise UserError(
+            f"{path}: {fault}: damaged, or another file than {file.urls[0]}; remove it and call "
+            "again"
+        )
+    return path
+
+
+def _fetch(file: RemoteFile, path: Path, progress: Progress | None, patience: Patience) -> None:
+    part = Part(path)
+    _room(file, part, path.parent)
+    faults = []
+    for url in file.urls:
+        try:
+            _from_address(url, part, file, patience, progress)
+            break
+        except (Cut, Refused) as fault:
+            if isinstance(fault, Refused) and fault.spoiled:
+                part.discard()
+            faults.append(f"{url} ({fault})")
+    else:
+        kept = f"; call again to go on from byte {part.size()}" if part.size() else ""
+        raise UserError(
+            f"{file.name} could not be downloaded from {', nor from '.join(faults)}{kept}; or put "
+            f"it by hand at {path}"
+        )
+    with part.path.open("rb") as whole:
+        os.fsync(whole.fileno())
+    os.replace(part.path, path)
+    part.forget()
+    sync_folder(path.parent)
+
+
+def _room(file: RemoteFile, part: Part, folder: Path) -> None:
+    size = file.size or file.about
+    missing = size - part.size() if size else 0
+    free = shutil.disk_usage(folder).free
+    if missing > free:
+        raise UserError(
+            f"{folder}: {file.name} needs {missing / 2**20:.0f} MiB more and {free / 2**20:.0f} "
+            "are free; free the disk, or set another folder (FULLCONV_CACHE for weights)"
+        )
+
+
+def _from_address(
+    url: str, part: Part, file: RemoteFile, patience: Patience, progress: Progress | None
+) -> None:
+    """Fetch and verify from one address, in as many attempts as ``patience`` gives."""
+    vain = anew = 0
+    while True:
+        before = part.size()
+        try:
+            fetch_rest(url, part, file, patience.timeout, progress)
+            _accept(part, file, resumed=before > 0)
+            return
+        except Cut as fault:
+            vain = vain + 1 if part.size() - before < _LITTLE else 0
+            anew += part.size() < before
+            if vain >= patience.attempts or anew > _ANEW:
+                raise Cut(f"{fault}; tried {max(vain, anew)} times") from None
+            pause = patience.pause * 2 ** max(vain - 1, 0) if fault.wait is None else fault.wait
+            time.sleep(min(pause, patience.longest))
+
+
+def _accept(part: Part, file: RemoteFile, resumed: bool) -> None:
+    """Cut or Refused, with the part removed, unless it is the file."""
+    fault = fault_of(file, part.path)
+    if fault is None:
+        return
+    part.discard()
+    if resumed:  # two states of the file may have met; the next attempt is of one piece
+        raise Cut(f"{fault}", 0)
+    raise Refused(f"{fault}: damaged, or another file")

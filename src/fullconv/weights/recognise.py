@@ -1,0 +1,115 @@
+"""Which published net a foreign file holds."""
+
+from collections.abc import Iterable
+from functools import cache
+
+from fullconv.errors import UserError
+from fullconv.nets import NetSpec
+from fullconv.nets.cost import meta_net
+from fullconv.nets.spec import coarsest_net
+from fullconv.weights.foreign import ForeignFile, Lineage, Shape
+
+
+def recognised(
+    file: ForeignFile, lineages: Iterable[Lineage], backbone: str | None = None
+) -> tuple[Lineage, float]:
+    """The lineage whose backbone is all there, and its width; UserError naming the nearest else."""
+    known = [each for each in lineages if each.format == file.format]
+    for each in known:
+        for array, what in each.unsupported.items():
+            if array in file.arrays:
+                raise UserError(f"{file.path}: {what}")
+    candidates = [each for each in known if backbone in (None, each.backbone)]
+    if not candidates:
+        raise UserError(f"{file.path}: no {backbone} is known in {file.format}'s form")
+    fitting = {each.title: _fitting(file, each) for each in candidates}
+    complete = [each for each in candidates if not fitting[each.title][1]]
+    # The one with the most arrays is meant: a ResNet-34 has all of a ResNet-18 too.
+    complete.sort(key=lambda each: -len(each.origins))
+    if not complete:
+        raise UserError(f"{file.path}: {_nearest(file, candidates, fitting)}")
+    ordered = [each for each in complete if _runs_as(file, each) is not False]
+    if not ordered:
+        order = " before ".join(name for name in file.layers if name in complete[0].order)
+        raise UserError(f"{file.path}: has {order}, so it is no {complete[0].title}")
+    if len(ordered) > 1 and _runs_as(file, ordered[0]) is None:
+        nets = " or ".join(coarsest_net(each.backbone) for each in ordered)
+        raise UserError(
+            f"{file.path}: its arrays fit several nets and it does not say in which order its "
+            f"layers run; say which it is: --net {nets}"
+        )
+    return ordered[0], fitting[ordered[0].title][0]
+
+
+@cache
+def shapes_of(spec: NetSpec, prefix: str = "") -> dict[str, Shape]:
+    """The shapes of a net's arrays below ``prefix``, by their names without it."""
+    state = meta_net(spec).state_dict()
+    return {
+        k.removeprefix(prefix): tuple(v.shape) for k, v in state.items() if k.startswith(prefix)
+    }
+
+
+def _runs_as(file: ForeignFile, lineage: Lineage) -> bool | None:
+    """Whether the file's layers run in the lineage's order; None where that is not known."""
+    there = [name for name in file.layers if name in lineage.order]
+    if not lineage.order:
+        return True
+    return there == list(lineage.order) if set(there) == set(lineage.order) else None
+
+
+def _fitting(file: ForeignFile, lineage: Lineage) -> tuple[float, list[str]]:
+    """The width at which the file fits best, and what is missing then."""
+    published = 1.0, _missing(file, lineage, 1.0)
+    width = _width(file, lineage) if published[1] else None
+    if width is None:
+        return published
+    return min(published, (width, _missing(file, lineage, width)), key=lambda each: len(each[1]))
+
+
+def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
+    """What of the backbone is not in the file, or not in the right shape: a text for each."""
+    if not any(origin.name in file.arrays for origin in lineage.origins.values()):
+        return [f"{origin.name} is missing" for origin in lineage.origins.values()]
+    shapes = shapes_of(NetSpec(coarsest_net(lineage.backbone), 2, width=width), "backbone.")
+    found = []
+    for ours, origin in lineage.origins.items():
+        if origin.name not in file.arrays:
+            found.append(f"{origin.name} is missing")
+            continue
+        try:
+            origin.turn(file.arrays[origin.name], shapes[ours])
+        except ValueError as fault:
+            found.append(f"{origin.name} is {fault}")
+    return found
+
+
+def _width(file: ForeignFile, lineage: Lineage) -> float | None:
+    """By how much the net is thinner or wider than published, judged by its widest layer."""
+    shapes = shapes_of(NetSpec(coarsest_net(lineage.backbone), 2), "backbone.")
+    channels = {
+        origin.name: shapes[ours][0]
+        for ours, origin in lineage.origins.items()
+        if origin.name in file.arrays and len(shapes[ours]) == 1
+    }
+    if not channels:
+        return None
+    widest = max(channels, key=lambda name: channels[name])
+    width = file.arrays[widest].size / channels[widest]
+    return width if 0 < width <= 8 else None
+
+
+def _nearest(
+    file: ForeignFile, candidates: list[Lineage], fitting: dict[str, tuple[float, list[str]]]
+) -> str:
+    """The net that the file resembles most, and what is missing from it."""
+    best = min(candidates, key=lambda each: len(fitting[each.title][1]) / len(each.origins))
+    lacks = fitting[best.title][1]
+    if len(lacks) < len(best.origins):
+        return (
+            f"looks like {best.title}, but {len(lacks)} of {len(best.origins)} arrays do not fit: "
+            f"{'; '.join(lacks[:3])}"
+        )
+    held = ", ".join(list(file.arrays)[:4]) or "nothing"
+    titles = ", ".join(each.title for each in candidates)
+    return f"holds none of {titles}; its arrays are {held}, ..."
