@@ -49,7 +49,7 @@ def record(section: str, net: str, what: str, found: Difference, page: Path = PA
     before, rest = text.split(heading, 1)
     body, mark, after = rest.partition("\n## ")
     if HEAD not in body:
-        body = f"{body.rstrip()}\n\n{HEAD}"
+        body = f"\n{body.strip()}\n\n{HEAD}" if body.strip() else f"\n{HEAD}"
     body = re.sub(rf"^\| {re.escape(net)} \| {re.escape(what)} \|.*\n?", "", body, flags=re.M)
     body = body.rstrip() + "\n" + row
     page.write_text(before + heading + body + mark + after, "utf-8")

@@ -244,5 +244,5 @@ def test_the_checkpoint_alone_predicts_as_the_net_did(tmp_path, photo, monkeypat
 
 def test_bare_weights_are_refused(tmp_path):
     save_file(small_net().state_dict(), tmp_path / "bare.safetensors")
-    with pytest.raises(UserError, match="not fullconv's"):
+    with pytest.raises(UserError, match="holds none of"):
         Predictor(tmp_path / "bare.safetensors")

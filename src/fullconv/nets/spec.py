@@ -151,6 +151,11 @@ def _strides(head: str, definition: Definition) -> tuple[int, ...]:
     return tuple(sorted((s for s in definition.taps if s >= last), reverse=True))
 
 
+def coarsest_net(backbone: str) -> str:
+    """The name of the net that scores only the coarsest map of ``backbone``."""
+    return f"fcn{BACKBONES[backbone].coarsest}s-{backbone}"
+
+
 def available() -> list[str]:
     """The names of all nets: on every backbone the heads that it can have."""
     return [f"{head}-{name}" for name, backbone in BACKBONES.items() for head in heads(backbone)]

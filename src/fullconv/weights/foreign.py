@@ -29,8 +29,9 @@ class ForeignFile:
 
     ``left_out`` names what the reader did not take, with the reason (a trainer's counters, an
     optimiser's state). Where the format says it: ``layers``, the names of all layers in the order
-    in which they run, ``trained_on``, the file's own words about the data, and ``padding``, the
-    one that the net was trained with.
+    in which they run, ``trained_on``, the file's own words about the data, ``padding``, the one
+    that the net was trained with, and ``at_once``, that it is an at-once net (Caffe's files have
+    the constants themselves).
     """
 
     path: Path
@@ -40,6 +41,7 @@ class ForeignFile:
     layers: tuple[str, ...] = ()
     trained_on: str = ""
     padding: Padding | None = None
+    at_once: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Lineage:
     ``backbone.``). ``scores`` gives, for a stride, the names that its score layer may have there;
     ``upscores`` those of the deconvolutions. ``array`` makes the name of a layer's array from the
     layer and 'weight' or 'bias'. ``not_needed`` gives reasons for arrays that have no place here,
-    by the beginning of their names.
+    by the beginning of their names. ``padding`` is the one that its FCNs were trained with.
 
     For nets that arrays alone do not tell apart, ``order`` names layers in the order in which they
     run. ``outputs`` gives, for a net with several outputs, the ending that each one's score layers
@@ -78,6 +80,7 @@ class Lineage:
     order: tuple[str, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
     unsupported: Mapping[str, str] = field(default_factory=dict)
+    padding: Padding = "paper"
 
 
 def as_convolution(array: Array, shape: Shape) -> Array:

@@ -7,10 +7,10 @@ from pathlib import Path
 from types import ModuleType
 
 from fullconv.errors import UserError
-from fullconv.weights import caffe, chainer
+from fullconv.weights import caffe, chainer, keras, pytorch
 from fullconv.weights.foreign import ForeignFile, Lineage
 
-FORMATS: tuple[ModuleType, ...] = (caffe, chainer)
+FORMATS: tuple[ModuleType, ...] = (caffe, chainer, pytorch, keras)
 HEAD = 512  # bytes that tell a format
 
 

@@ -6,6 +6,7 @@ from functools import cache
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec
 from fullconv.nets.cost import meta_net
+from fullconv.nets.spec import coarsest_net
 from fullconv.weights.foreign import ForeignFile, Lineage, Shape
 
 
@@ -23,6 +24,8 @@ def recognised(
         raise UserError(f"{file.path}: no {backbone} is known in {file.format}'s form")
     fitting = {each.title: _fitting(file, each) for each in candidates}
     complete = [each for each in candidates if not fitting[each.title][1]]
+    # The one with the most arrays is meant: a ResNet-34 has all of a ResNet-18 too.
+    complete.sort(key=lambda each: -len(each.origins))
     if not complete:
         raise UserError(f"{file.path}: {_nearest(file, candidates, fitting)}")
     ordered = [each for each in complete if _runs_as(file, each) is not False]
@@ -30,7 +33,7 @@ def recognised(
         order = " before ".join(name for name in file.layers if name in complete[0].order)
         raise UserError(f"{file.path}: has {order}, so it is no {complete[0].title}")
     if len(ordered) > 1 and _runs_as(file, ordered[0]) is None:
-        nets = " or ".join(f"fcn32s-{each.backbone}" for each in ordered)
+        nets = " or ".join(coarsest_net(each.backbone) for each in ordered)
         raise UserError(
             f"{file.path}: its arrays fit several nets and it does not say in which order its "
             f"layers run; say which it is: --net {nets}"
@@ -68,7 +71,7 @@ def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
     """What of the backbone is not in the file, or not in the right shape: a text for each."""
     if not any(origin.name in file.arrays for origin in lineage.origins.values()):
         return [f"{origin.name} is missing" for origin in lineage.origins.values()]
-    shapes = shapes_of(NetSpec(f"fcn32s-{lineage.backbone}", 2, width=width), "backbone.")
+    shapes = shapes_of(NetSpec(coarsest_net(lineage.backbone), 2, width=width), "backbone.")
     found = []
     for ours, origin in lineage.origins.items():
         if origin.name not in file.arrays:
@@ -83,7 +86,7 @@ def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
 
 def _width(file: ForeignFile, lineage: Lineage) -> float | None:
     """By how much the net is thinner or wider than published, judged by its widest layer."""
-    shapes = shapes_of(NetSpec(f"fcn32s-{lineage.backbone}", 2), "backbone.")
+    shapes = shapes_of(NetSpec(coarsest_net(lineage.backbone), 2), "backbone.")
     channels = {
         origin.name: shapes[ours][0]
         for ours, origin in lineage.origins.items()

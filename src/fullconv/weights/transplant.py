@@ -9,8 +9,9 @@ from torch import Tensor
 
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
-from fullconv.nets import NetSpec, Preprocessing
+from fullconv.nets import BACKBONES, NetSpec, Preprocessing
 from fullconv.nets.backbone import Padding
+from fullconv.nets.spec import coarsest_net
 from fullconv.weights.foreign import ForeignFile, Lineage, Turn
 from fullconv.weights.leftover import reason, scales_of
 from fullconv.weights.recognise import recognised, shapes_of
@@ -48,10 +49,10 @@ def transplant(
 
     ``name`` (as `fcn8s-vgg16`) asks for a net; else it is the one whose scores the file has, and
     for a classifier the 32s net. ``padding`` defaults to the one that the weights were trained
-    with: `paper` for an FCN, `same` for a classifier. ``classes`` counts a classifier's scores to
-    come (21 where not given). ``output`` chooses one of several outputs. Raises UserError when no
-    known net's arrays are all there with the right shapes; it names the nearest and what is
-    missing.
+    with: the lineage's for an FCN, `same` for a classifier. ``classes`` counts a classifier's
+    scores to come (21 where not given). ``output`` chooses one of several outputs. Raises UserError
+    when no known net's arrays are all there with the right shapes; it names the nearest and what
+    is missing.
     """
     lineage, width = recognised(file, lineages, NetSpec(name, 2).backbone if name else None)
     ending = _ending(file, lineage, output)
@@ -59,9 +60,11 @@ def transplant(
     spec = NetSpec(
         name or _name(file, lineage, strides),
         _count(file, lineage, strides) if strides else classes or 21,
-        padding=padding or file.padding or ("paper" if strides else "same"),
+        padding=padding or file.padding or (lineage.padding if strides else "same"),
         width=width,
     )
+    if BACKBONES[spec.backbone].stretches and not spec.stretches:
+        raise UserError(f"{file.path}: {lineage.title} was trained with padding 'same'; use that")
     _check_scales(file, spec, strides)
     known = known_data(spec.classes, output or "", file.trained_on) if strides else None
     taken = {s: n for s, n in strides.items() if s in spec.strides}
@@ -95,8 +98,11 @@ def _ending(file: ForeignFile, lineage: Lineage, output: str | None) -> str:
 
 
 def _name(file: ForeignFile, lineage: Lineage, strides: dict[int, str]) -> str:
-    finest = min(strides, default=32)
-    at_once = "-atonce" if finest == 8 and scales_of(file) else ""
+    if not strides:
+        return coarsest_net(lineage.backbone)
+    finest = min(strides)
+    says_so = file.at_once and finest == 8 and len(strides) > 1
+    at_once = "-atonce" if says_so or scales_of(file) else ""
     return f"fcn{finest}s{at_once}-{lineage.backbone}"
 
 
@@ -149,12 +155,26 @@ def _taken(
     for ours, (theirs, turn) in sources.items():
         result.tensors[ours] = _turned(file, theirs, turn, shapes[ours])
         result.used[ours] = theirs
+    for ours, theirs in _counters(file, result.used).items():
+        result.tensors[ours] = torch.tensor(float(file.arrays[theirs])).long()
+        result.used[ours] = theirs
     used = set(result.used.values())
     result.not_needed.update(file.left_out)
     for theirs in file.arrays:
         if theirs not in used:
             result.not_needed[theirs] = reason(file.arrays[theirs], theirs, lineage, spec)
     return result
+
+
+def _counters(file: ForeignFile, used: dict[str, str]) -> dict[str, str]:
+    """The counters of batch norms, ours and theirs; files of before 2018 have none."""
+    variance, counter = "running_var", "num_batches_tracked"
+    pairs = {
+        ours.replace(variance, counter): theirs.replace(variance, counter)
+        for ours, theirs in used.items()
+        if ours.endswith(variance)
+    }
+    return {ours: theirs for ours, theirs in pairs.items() if theirs in file.arrays}
 
 
 def _turned(file: ForeignFile, theirs: str, turn: Turn, shape: tuple[int, ...]) -> Tensor:

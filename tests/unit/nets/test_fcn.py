@@ -29,7 +29,8 @@ from fullconv.nets.upsampling import Upsampling
 
 SMALL = 1 / 32
 BACKBONES = [
-    "caffenet", "alexnet", "vgg16", "googlenet", "resnet18", "resnet18_s16", "resnet50",
+    "caffenet", "alexnet", "alexnet_owt", "vgg16", "googlenet", "googlenet_bn", "resnet18",
+    "resnet18_s16", "resnet50", "resnet50_dilated",
 ]  # fmt: skip
 PADDINGS = ["same", "paper"]
 
@@ -63,7 +64,9 @@ def test_impulse_response_agrees_with_the_algebra(backbone: str, padding: str) -
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
-@pytest.mark.parametrize("backbone", ["caffenet", "vgg16", "googlenet", "resnet18"])
+@pytest.mark.parametrize(
+    "backbone", ["caffenet", "alexnet_owt", "vgg16", "googlenet", "googlenet_bn", "resnet18"]
+)
 def test_every_size_comes_back(backbone: str, padding: str) -> None:
     made = net(f"fcn8s-{backbone}", padding, width=1 / 64)
     long = [*range(1, 71), 95, 96, 97, 127, 128, 129, 223, 224, 225]
@@ -168,7 +171,10 @@ def test_without_the_first_pooling_every_map_is_twice_as_fine() -> None:
         NetSpec("fcn32s-resnet18_s16", 3)
 
 
-@pytest.mark.parametrize("backbone", ["vgg16", "caffenet", "googlenet", "resnet18", "resnet50"])
+@pytest.mark.parametrize(
+    "backbone",
+    ["vgg16", "caffenet", "alexnet_owt", "googlenet", "googlenet_bn", "resnet18", "resnet50"],
+)
 def test_a_new_zero_skip_repeats_the_net_before(backbone: str) -> None:
     before = net(f"fcn32s-{backbone}").double()
     images = torch.randn(1, 3, 75, 118, dtype=torch.float64)
