@@ -47,8 +47,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def test_writing_takes_little_memory(tmp_path):
-    """288 MiB of arrays that must be laid out anew; one of 12 MiB at a time is."""
+    """288 MiB of arrays are laid out anew one at a time; at once they would take 576 MiB more.
+
+    The allocator and huge pages make single runs differ by 100 MiB and more.
+    """
     command = [sys.executable, "-c", GROWTH, str(tmp_path / "f")]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     growth = int(done.stdout) / (2**20 if sys.platform == "darwin" else 1024)
-    assert growth < 60
+    assert growth < 250
