@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from fullconv.cli.app import app
-from fullconv.cli.options import Offline, checked
+from fullconv.cli.options import Offline, checked, fetched
 from fullconv.errors import UserError
 
 
@@ -49,7 +49,9 @@ def weights(
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(help="Weights of another framework.")],
+    source: Annotated[
+        Path, typer.Argument(help="Weights of another framework, or the name of published ones.")
+    ],
     out: Annotated[Path, typer.Argument(help="The checkpoint to write, as net.safetensors.")],
     net: Annotated[
         str | None, typer.Option(help="Net to make of them; left out: the one they are of.")
@@ -65,15 +67,17 @@ def convert(
 ) -> None:
     """Turn weights of another framework into a checkpoint of fullconv.
 
-    Reads Caffe's .caffemodel; nothing in a file is executed. Every array is accounted for:
-    loaded, not needed and why, missing and how it starts. predict, evaluate and train --weights
-    also take such a file as it is.
+    Reads Caffe's .caffemodel, Chainer's .npz and snapshots, PyTorch's .pth and .safetensors and
+    Keras' .h5; nothing in a file is executed. Every array is accounted for: loaded, not needed
+    and why, missing and how it starts. predict, evaluate and train --weights also take such a
+    file as it is.
 
     \b
     Examples:
       fullconv convert voc-fcn8s.caffemodel fcn8s.safetensors
       fullconv convert VGG_ILSVRC_16_layers.caffemodel vgg16.safetensors --net fcn8s-vgg16
       fullconv convert siftflow-fcn8s-heavy.caffemodel geo.safetensors --output geo
+      fullconv convert vgg16-torchvision vgg16.safetensors --net fcn8s-vgg16
     """
     from fullconv import screen
     from fullconv.classes import read_classes
@@ -81,6 +85,7 @@ def convert(
 
     if out.is_dir() or (out.exists() and source.exists() and out.samefile(source)):
         raise UserError(f"{out}: name a new file for the checkpoint, as net.safetensors")
+    source = fetched(source)
     made = convert(source, net, padding, read_classes(classes) if classes else None, output)
     save(out, made.checkpoint)
     shown, spec = screen.console(), made.checkpoint.net.spec

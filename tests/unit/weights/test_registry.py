@@ -8,7 +8,7 @@ import pytest
 
 from fullconv.download import Patience
 from fullconv.errors import UserError
-from fullconv.nets import CAFFE, TORCH
+from fullconv.nets import BACKBONES, CAFFE, TORCH, available
 from fullconv.weights import registry
 from fullconv.weights.download import cached_path, fetch
 from fullconv.weights.registry import find_published, preprocessings, published, read_registry
@@ -61,6 +61,11 @@ def test_the_digits_in_torchvision_s_file_names_are_the_checksum():
         assert weights.file.checksum.algorithm == "sha256-prefix"
         assert weights.file.checksum.digest == digits[1]
         assert weights.file.urls[0].endswith(f"/{weights.file.name}")
+
+
+def test_the_nets_are_nets_of_this_project():
+    for weights in published().values():
+        assert weights.net in BACKBONES or weights.net in available(), weights.name
 
 
 def test_torch_and_caffe_preprocessing_are_those_of_the_nets():
