@@ -65,8 +65,8 @@ def keep_freed_memory() -> bool:
     """Have this process keep the memory that it frees, for the next step; False where it cannot.
 
     glibc hands large blocks back to the system at once, so that each training step on a CPU begins
-    by asking for, and clearing, the same pages again: a fifth of its time. Blocks up to 128 MiB are
-    kept, which costs a few percent more memory; both are measured in docs/results.md.
+    by asking for, and clearing, the same pages again (docs/results.md). Blocks up to 128 MiB are
+    kept; without that limit an FCN of VGG16 took a quarter more memory.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
