@@ -30,8 +30,8 @@ class ForeignFile:
     ``left_out`` names what the reader did not take, with the reason (a trainer's counters, an
     optimiser's state). Where the format says it: ``layers``, the names of all layers in the order
     in which they run, ``trained_on``, the file's own words about the data, ``padding``, the one
-    that the net was trained with, and ``at_once``, that it is an at-once net (Caffe's files have
-    the constants themselves).
+    that the net was trained with, ``at_once``, that it is an at-once net (Caffe's files have the
+    constants themselves), and ``preprocessing``, where it is another than the lineage's.
     """
 
     path: Path
@@ -42,6 +42,7 @@ class ForeignFile:
     trained_on: str = ""
     padding: Padding | None = None
     at_once: bool = False
+    preprocessing: Preprocessing | None = None
 
 
 @dataclass(frozen=True)

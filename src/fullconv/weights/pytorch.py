@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from fullconv.errors import UserError
+from fullconv.nets import CAFFE
 from fullconv.weights.checkpoint import is_own
 from fullconv.weights.foreign import Array, ForeignFile
 from fullconv.weights.pickles import STANDINS, Ignored, inspect, short
@@ -64,7 +65,11 @@ def read(path: Path) -> ForeignFile:
         held = ", ".join(list(left_out)[:4]) or "nothing"
         raise UserError(f"{path}: holds no tensors by name, only {held}; save model.state_dict()")
     at_once = "atonce" in (arch or path.name).lower().replace("-", "").replace("_", "")
-    return ForeignFile(path, "PyTorch", arrays, left_out, at_once=at_once)
+    # pytorch-fcn's vgg16_from_caffe.pth has torchvision's names and Caffe's weights.
+    preprocessing = CAFFE if "from_caffe" in path.name else None
+    return ForeignFile(
+        path, "PyTorch", arrays, left_out, at_once=at_once, preprocessing=preprocessing
+    )
 
 
 def _common_prefix(tensors: Mapping[str, Tensor]) -> str:

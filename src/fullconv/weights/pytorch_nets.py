@@ -7,10 +7,11 @@ models/segmentation/fcn.py; torchfcn/models/fcn{32s,16s,8s}.py).
 from collections.abc import Mapping
 from typing import Any
 
-from fullconv.nets import CAFFE
+from fullconv.nets import CAFFE, TORCH, Preprocessing
 from fullconv.nets.alexnet_owt import ALEXNET_OWT
 from fullconv.nets.backbone import Definition
 from fullconv.nets.googlenet import GOOGLENET_BN
+from fullconv.nets.preprocessing import HALVES
 from fullconv.nets.resnet import DILATED_RESNETS, RESNETS
 from fullconv.nets.steps import Conv, Inception, Pool, Residual
 from fullconv.nets.vgg import VGG16
@@ -85,7 +86,8 @@ def _resnet(definition: Definition, prefix: str = "") -> Names:
 
 
 def _lineage(title: str, definition: Definition, names: Names, **options: Any) -> Lineage:
-    given: dict[str, Any] = {"preprocessing": definition.preprocessing, "scores": {}} | options
+    # Not the definition's preprocessing: torchvision's VGG16 is prepared as torch.
+    given: dict[str, Any] = {"preprocessing": TORCH, "scores": {}, "upscores": ()} | options
     return Lineage(
         title,
         "PyTorch",
@@ -93,14 +95,18 @@ def _lineage(title: str, definition: Definition, names: Names, **options: Any) -
         origins={ours: Origin(theirs, as_convolution) for ours, theirs in names.items()},
         array=lambda layer, kind: f"{layer}.{kind}",
         turn=as_convolution,
-        **{"upscores": (), **given},
+        **given,
     )
 
 
 def _classifier(
-    title: str, definition: Definition, names: Names, not_needed: Mapping[str, str]
+    title: str,
+    definition: Definition,
+    names: Names,
+    not_needed: Mapping[str, str],
+    preprocessing: Preprocessing = TORCH,
 ) -> Lineage:
-    return _lineage(title, definition, names, not_needed=not_needed)
+    return _lineage(title, definition, names, not_needed=not_needed, preprocessing=preprocessing)
 
 
 def _torchfcn() -> Lineage:
@@ -142,6 +148,7 @@ LINEAGES = (
         GOOGLENET_BN,
         _googlenet(),
         {"fc.": LAST, "aux1.": AUXILIARY, "aux2.": AUXILIARY},
+        HALVES,  # published with transform_input
     ),
     *(
         _classifier(f"torchvision's {net.name}", net, _resnet(net), {"fc.": LAST})

@@ -143,11 +143,13 @@ def _taken(
         for kind in ("weight", "bias"):
             sources[f"score.{stride}.{kind}"] = (lineage.array(layer, kind), lineage.turn)
     shapes = shapes_of(spec)
-    from_caffe = known is not None and file.format == "Caffe"
+    preprocessing = file.preprocessing or lineage.preprocessing
+    if known and file.format == "Caffe":
+        preprocessing = known.preprocessing
     result = Transplant(
         lineage.title + (f", trained on {known.title}" if known else ""),
         spec,
-        known.preprocessing if known and from_caffe else lineage.preprocessing,
+        preprocessing,
         {},
         is_classifier=not strides,
         classes=known.classes if known else None,

@@ -29,6 +29,7 @@ from fullconv.errors import UserError
 from fullconv.geometry import Placement
 from fullconv.nets import CAFFE, TORCH, NetSpec
 from fullconv.nets.cost import meta_net
+from fullconv.nets.preprocessing import HALVES
 from fullconv.nets.spec import coarsest_net
 from fullconv.nets.upsampling import Stretching, Upsampling
 from fullconv.predict import Predictor
@@ -55,6 +56,7 @@ def test_against_classifiers_of_torch_nn(backbone, tmp_path):
     taken, net = adopted(tmp_path / "net.pth", padding="paper")
     assert taken.is_classifier
     assert taken.spec.name == f"fcn32s-{backbone}"
+    assert taken.preprocessing == (HALVES if backbone == "googlenet_bn" else TORCH)
     images = torch.randn(1, 3, size, size, dtype=torch.float64)
     with torch.no_grad():
         found = net.double().backbone(images)[32]
@@ -178,6 +180,12 @@ def test_against_pytorch_fcn_through_its_trainers_checkpoint(arch, net, scales, 
 def test_an_at_once_net_is_told_by_its_files_name(tmp_path):
     torch.save(TorchFCN().state_dict(), tmp_path / "fcn8s-atonce_from_caffe.pth")
     assert adopted(tmp_path / "fcn8s-atonce_from_caffe.pth")[0].spec.head == "fcn8s-atonce"
+
+
+def test_caffes_vgg16_in_torchvisions_form_is_told_by_its_files_name(tmp_path):
+    for name, preprocessing in [("vgg16-397923af.pth", TORCH), ("vgg16_from_caffe.pth", CAFFE)]:
+        torch.save(vgg16().state_dict(), tmp_path / name)
+        assert adopted(tmp_path / name)[0].preprocessing == preprocessing
 
 
 def tiny():

@@ -11,6 +11,7 @@ from fullconv.errors import UserError
 from fullconv.nets import BACKBONES, CAFFE, TORCH, available
 from fullconv.weights import registry
 from fullconv.weights.download import cached_path, fetch
+from fullconv.weights.formats import lineages
 from fullconv.weights.registry import find_published, preprocessings, published, read_registry
 from webserver import serving
 
@@ -51,6 +52,25 @@ def test_every_entry_says_what_it_is_and_where_that_is_known_from(name):
         "torchvision", "torch"
     )
     assert set(weights.preprocessing) <= set(preprocessings())
+
+
+@pytest.mark.parametrize("source", ["torchvision", "Keras"])
+def test_the_reader_prepares_as_the_registry_says(source):
+    """Two accounts of the same: the registry's and that of the nets each format knows."""
+    entries = [weights for weights in published().values() if weights.source == source]
+    assert entries
+    for weights in entries:
+        backbone = weights.net.rpartition("-")[2]
+        (known,) = {
+            known.preprocessing
+            for known in lineages()
+            if known.backbone == backbone and known.title.startswith(f"{source}'")
+        }
+        stated = preprocessings()[weights.preprocessing[0]]
+        assert stated.order == known.order
+        assert stated.mean == pytest.approx(known.mean)
+        assert stated.std == pytest.approx(known.std)
+        assert stated.scale == pytest.approx(known.scale)
 
 
 def test_the_digits_in_torchvision_s_file_names_are_the_checksum():
