@@ -98,5 +98,7 @@ def convert(
         f"needed; written to {out}",
         markup=False,
     )
+    if made.doubt:
+        shown.print(f"warning: {made.doubt}", style="yellow", markup=False)
     next_step = f"train DATA --weights {out}" if made.is_classifier else f"predict {out} PHOTO"
     shown.print(f"next: fullconv {next_step}", markup=False)

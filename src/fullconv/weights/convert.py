@@ -36,6 +36,7 @@ class Conversion:
 
     ``loaded`` and ``missing`` have together every array of the net, ``not_needed`` the foreign
     arrays without a place in it. A classifier has no scores yet: it is there to train from.
+    ``doubt`` says what the file cannot tell and only the user knows; empty where all is clear.
     """
 
     checkpoint: Checkpoint
@@ -44,6 +45,7 @@ class Conversion:
     loaded: list[Row] = field(default_factory=list)
     missing: list[Row] = field(default_factory=list)
     not_needed: list[Row] = field(default_factory=list)
+    doubt: str = ""
 
 
 def convert(
@@ -76,7 +78,10 @@ def convert(
         origin["classifier"] = True
     made = _net(taken)
     found = Conversion(
-        Checkpoint(made, names, taken.preprocessing, origin), taken.title, taken.is_classifier
+        Checkpoint(made, names, taken.preprocessing, origin),
+        taken.title,
+        taken.is_classifier,
+        doubt="" if net else _doubt(file.format, taken),
     )
     for name, tensor in made.state_dict().items():
         theirs = taken.used.get(name, "")
@@ -114,6 +119,16 @@ def _classes(path: Path, taken: Transplant, given: ClassSet | None) -> ClassSet:
         return VOC  # 21, until a training puts its own in their place
     ignore = 255 if count <= 255 else 65535
     return ClassSet(tuple(f"class {number}" for number in range(count)), ignore=ignore)
+
+
+def _doubt(form: str, taken: Transplant) -> str:
+    """Outside Caffe the constants of the at-once net stand in code, not in the file."""
+    if form == "Caffe" or taken.is_classifier or not taken.spec.name.startswith("fcn8s-vgg16"):
+        return ""
+    return (
+        "FCN8s and FCN8sAtOnce have the same arrays here; if the net was trained at once, convert "
+        "it with --net fcn8s-atonce-vgg16, or its scores are wrong"
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -209,3 +209,12 @@ def test_nets_that_would_be_misread_are_refused(saved):
     refused(saved({"l1/W": one["fc7/W"]}), "an .npz without a net that is known", "l1/W")
     del one["score_fr/b"]
     refused(saved(one), "score_fr/b is missing")
+
+
+def test_what_the_file_cannot_tell_is_said(saved):
+    path = saved(chain("fcn8s"))
+    found = convert(path)
+    assert found.checkpoint.net.spec.name == "fcn8s-vgg16"
+    assert "--net fcn8s-atonce-vgg16" in found.doubt
+    assert convert(path, "fcn8s-atonce-vgg16").doubt == ""
+    assert convert(STORED / "snapshot_iter_1").doubt == ""
