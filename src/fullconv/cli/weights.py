@@ -90,15 +90,16 @@ def convert(
     save(out, made.checkpoint)
     shown, spec = screen.console(), made.checkpoint.net.spec
     what = f"{spec.name}, {spec.classes} classes, padding {spec.padding}"
-    shown.print(f"{made.title}: {what}", "", markup=False)
+    shown.print(f"{made.title}: {what}", "", markup=False, soft_wrap=True)
     for each in screen.conversion_tables(made):
         shown.print(each, "")
     shown.print(
         f"{len(made.loaded)} loaded, {len(made.missing)} missing, {len(made.not_needed)} not "
         f"needed; written to {out}",
         markup=False,
+        soft_wrap=True,
     )
     if made.doubt:
-        shown.print(f"warning: {made.doubt}", style="yellow", markup=False)
+        shown.print(f"warning: {made.doubt}", style="yellow", markup=False, soft_wrap=True)
     next_step = f"train DATA --weights {out}" if made.is_classifier else f"predict {out} PHOTO"
-    shown.print(f"next: fullconv {next_step}", markup=False)
+    shown.print(f"next: fullconv {next_step}", markup=False, soft_wrap=True)  # to be copied
