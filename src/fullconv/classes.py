@@ -25,13 +25,15 @@ class ClassSet:
 
     ``ignore`` is the mask value that is never trained on nor scored (255, as in VOC) and
     ``ignore_color`` its colour in RGB masks and pictures. Colours left out are VOC's palette.
-    Raises UserError when the parts contradict each other.
+    ``parts`` are the outputs of a net that labels each pixel several times (see ``joint``).
+    Raises UserError when the values contradict each other.
     """
 
     names: tuple[str, ...]
     colors: tuple[Color, ...] = ()
     ignore: int = 255
     ignore_color: Color = CREAM
+    parts: tuple[tuple[str, "ClassSet"], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
@@ -51,6 +53,35 @@ class ClassSet:
             known = ", ".join(self.names)
             raise UserError(f"no class is called {name!r}; the classes are {known}") from None
 
+    @classmethod
+    def joint(cls, parts: Mapping[str, "ClassSet"]) -> "ClassSet":
+        """The classes of several outputs behind one another, named 'OUTPUT: CLASS'.
+
+        So one range of values, one palette and one row of scores serve all outputs; ``outputs``
+        takes them apart. Raises UserError when the parts do not ignore the same value.
+        """
+        if len({part.ignore for part in parts.values()}) != 1:
+            raise UserError(f"the outputs {', '.join(parts)} must ignore the same mask value")
+        first = next(iter(parts.values()))
+        return cls(
+            names=tuple(
+                f"{output}: {name}" for output, part in parts.items() for name in part.names
+            ),
+            colors=tuple(color for part in parts.values() for color in part.colors),
+            ignore=first.ignore,
+            ignore_color=first.ignore_color,
+            parts=tuple(parts.items()),
+        )
+
+    @property
+    def outputs(self) -> tuple["Output", ...]:
+        """The outputs with their values; one without a name where there are no ``parts``."""
+        found, first = [], 0
+        for name, part in self.parts or (("", self),):
+            found.append(Output(name, first, part))
+            first += len(part)
+        return tuple(found)
+
     def palette(self) -> npt.NDArray[np.uint8]:
         """RGB of every mask value, uint8 (256, 3); (65536, 3) when 8 bits are not enough.
 
@@ -65,6 +96,8 @@ class ClassSet:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types, for JSON; ``from_dict`` reads it back."""
+        if self.parts:
+            return {"outputs": {name: part.to_dict() for name, part in self.parts}}
         return {
             "names": list(self.names),
             "colors": [list(color) for color in self.colors],
@@ -76,13 +109,16 @@ class ClassSet:
     def from_dict(cls, content: Mapping[str, Any]) -> "ClassSet":
         """The ClassSet that ``to_dict`` wrote; UserError when something is missing or wrong."""
         try:
+            if "outputs" in content:
+                parts = content["outputs"].items()
+                return cls.joint({str(name): cls.from_dict(part) for name, part in parts})
             return cls(
                 names=tuple(str(name) for name in content["names"]),
                 colors=tuple(content.get("colors", ())),
                 ignore=int(content.get("ignore", 255)),
                 ignore_color=tuple(content.get("ignore_color", CREAM)),
             )
-        except (KeyError, TypeError, ValueError) as fault:
+        except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as fault:
             raise UserError(f"not a description of classes: {fault!r}") from fault
 
     def to_toml(self) -> str:
@@ -91,6 +127,20 @@ class ClassSet:
         for name, color in zip(self.names, self.colors, strict=True):
             lines += ["", "[[class]]", f"name = {_quoted(name)}", f"color = {list(color)}"]
         return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One of the label maps that a net gives: its classes have the values from ``first`` on."""
+
+    name: str
+    first: int
+    classes: ClassSet
+
+    @property
+    def channels(self) -> slice:
+        """Its part of the score channels, and of anything else that has one value a class."""
+        return slice(self.first, self.first + len(self.classes))
 
 
 def default_colors(count: int) -> tuple[Color, ...]:

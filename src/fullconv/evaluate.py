@@ -4,18 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from fullconv.classes import ClassSet
 from fullconv.data import Sample, Source, open_source
 from fullconv.errors import UserError
 from fullconv.metrics import Matrix, Scores, confusion
-from fullconv.predict.engine import Engine, TorchEngine
+from fullconv.predict.engine import Classes, Engine, TorchEngine
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
-Each = Callable[[Sample, npt.NDArray[np.uint8 | np.uint16], Matrix], object]
-"""Called with a photo, its predicted classes (H, W) and its own confusion matrix."""
+Each = Callable[[Sample, Classes, Matrix], object]
+"""Called with a photo, its predicted classes and its own confusion matrix."""
 
 
 def evaluate(
@@ -29,12 +28,17 @@ def evaluate(
 
     ``engine`` is an Engine, or a run folder or checkpoint; ``source`` a Source, or what
     ``open_source`` opens (then ``split`` names the split). Photos are taken one by one at their own
-    size. Raises UserError when the classes do not fit or a photo has no mask.
+    size. Of a net with several outputs these are the scores over the classes of all; ``Scores.of``
+    gives those of one. Raises UserError when the classes do not fit or a photo has no mask.
     """
     if isinstance(engine, str | Path):
         from fullconv.weights import load
 
-        engine = TorchEngine(load(engine))
+        checkpoint = load(engine)
+        engine = TorchEngine(checkpoint)
+        if isinstance(source, str | Path):
+            inputs, outputs = checkpoint.preprocessing.inputs, checkpoint.classes.parts
+            source = open_source(source, split, None, inputs, [name for name, _ in outputs])
     if isinstance(source, str | Path):
         source = open_source(source, split)
     classes = source.classes

@@ -96,6 +96,10 @@ class Scores:
             names=tuple(names) if names is not None else tuple(str(i) for i in range(len(n))),
         )
 
+    def of(self, classes: slice) -> "Scores":
+        """Those of some of the classes alone: the ones of one output of several."""
+        return Scores.from_confusion(self.confusion[classes, classes], self.names[classes])
+
     def summary(self) -> dict[str, float]:
         """The four scores alone, as pixel_accuracy, mean_accuracy, mean_iu, fw_iu."""
         return {key: getattr(self, key) for key in SUMMARY}

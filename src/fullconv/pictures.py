@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,26 @@ def present(mask: Mask) -> list[int]:
     """The values that occur in ``mask``, rising."""
     counts = np.bincount(mask.ravel())
     return [int(value) for value in np.flatnonzero(counts)]
+
+
+def as_photo(image: npt.NDArray[Any]) -> RGB:
+    """The photo to show of a net's input (H, W, channels): its colours, else a grey of the first.
+
+    Three or more channels begin with a picture (colours, or HHA); a single one, as depth, is
+    stretched from black to white.
+    """
+    if image.shape[2] >= 3:
+        first = image[..., :3]
+        return first if first.dtype == np.uint8 else np.rint(first).clip(0, 255).astype(np.uint8)
+    plane = image[..., :1].astype(np.float32)
+    low, high = plane.min(), plane.max()
+    grey = ((plane - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
+    return np.repeat(grey, 3, axis=2)
+
+
+def planes_of(mask: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """The label map (H, W) of each output, from one (H, W) or (H, W, outputs)."""
+    return [mask] if mask.ndim == 2 else list(np.moveaxis(mask, 2, 0))
 
 
 def text_size(height: int, width: int) -> int:

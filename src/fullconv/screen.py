@@ -18,6 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from fullconv.classes import Output
 from fullconv.compare.table import (
     COMPUTED,
     MEASURED,
@@ -81,11 +82,11 @@ def table(title: str, columns: Sequence[str], left: int = 1) -> Table:
     return made
 
 
-def scores_tables(scores: Scores) -> list[Table]:
-    """The table of the classes and the four scores, in percent."""
-    classes = table("", ("class", "IU", "accuracy", "share of pixels"))
+def scores_tables(scores: Scores, output: Output) -> list[Table]:
+    """The table of the classes of an output and the four scores, in percent."""
+    classes = table(output.name, ("class", "IU", "accuracy", "share of pixels"))
     whole = max(int(scores.pixels.sum()), 1)
-    for place, name in enumerate(scores.names):
+    for place, name in enumerate(output.classes.names):
         values = scores.iu[place], scores.accuracy[place], scores.pixels[place] / whole
         classes.add_row(escape(name), *(percent(float(value)) for value in values))
     names = ("pixel accuracy", "mean accuracy", "mean IU", "frequency-weighted IU")

@@ -88,7 +88,7 @@ def chainer(tmp_path):
 
     def run(made):
         random = np.random.default_rng(made["seed"])
-        pairs = [scene(*made["size"], random) for _ in range(made["photos"])]
+        pairs = [scene(*made["size"], random)[:2] for _ in range(made["photos"])]
         photos, masks = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
         np.save(tmp_path / f"{made['name']}.photos.npy", photos)
         np.save(tmp_path / f"{made['name']}.masks.npy", masks)

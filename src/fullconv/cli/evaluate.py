@@ -41,14 +41,19 @@ def evaluate(
     from fullconv.report import trained_on, write_scores
     from fullconv.weights import load
 
-    engine = TorchEngine(load(fetched(run)), device, precision)
-    source = open_source(data or trained_on(run), split, classes)
+    checkpoint = load(fetched(run))
+    engine = TorchEngine(checkpoint, device, precision)
+    known = checkpoint.classes
+    outputs = [output.name for output in known.outputs] if known.parts else ()
+    shown = checkpoint.preprocessing.inputs
+    source = open_source(data or trained_on(run), split, classes, shown, outputs)
     with screen.progress(f"scoring {split}") as progress:
         scores = evaluate(engine, source, progress=progress)
-    shown = screen.console()
-    for table in screen.scores_tables(scores):
-        shown.print(table, "")
-    shown.print(f"In percent, of {len(source)} photos ({split}), from one confusion matrix.")
+    console = screen.console()
+    for output in known.outputs:
+        for table in screen.scores_tables(scores.of(output.channels), output):
+            console.print(table, "")
+    console.print(f"In percent, of {len(source)} photos ({split}), from one confusion matrix.")
     if out:
         for path in write_scores(scores, source.classes, out):
-            shown.print(path)
+            console.print(path)

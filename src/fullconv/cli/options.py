@@ -40,11 +40,11 @@ def whole_number(text: str) -> int:
         raise UserError(f"{text!r} is not a whole number") from None
 
 
-def change_of(text: str) -> tuple[str, str]:
-    """'optimiser.rate=0.01' as its key and value; UserError without a '='."""
+def change_of(text: str, option: str = "--set optimiser.rate=0.01") -> tuple[str, str]:
+    """'optimiser.rate=0.01' as its key and value; UserError, with the example, without a '='."""
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
-        raise UserError(f"--set {text!r} is not KEY=VALUE, as optimiser.rate=0.01")
+        raise UserError(f"{text!r} is not KEY=VALUE, as {option}")
     return key.strip(), value.strip()
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fullconv.cli.app import app
-from fullconv.cli.options import Device, Precision, Run, fetched
+from fullconv.cli.options import Device, Precision, Run, change_of, fetched
 from fullconv.errors import UserError
 
 
@@ -27,20 +27,30 @@ def predict(
         float, typer.Option(min=0, max=1, help="How much of the tint: 0 none, 1 all.")
     ] = 0.6,
     scores: Annotated[bool, typer.Option("--scores", help="Write the scores as .npy.")] = False,
+    further: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="KIND=PATH",
+            help="File or folder of a further input, as depth=depth/; can be given again.",
+        ),
+    ] = None,
     device: Device = "auto",
     precision: Precision = "fp32",
 ) -> None:
     """Predict photos with a trained net.
 
     Writes for each photo NAME.png (the class of every pixel, as a palette picture of the photo's
-    size) and NAME_overlay.jpg. A photo that cannot be read is reported, the others go on, and
-    the exit code is 1.
+    size) and NAME_overlay.jpg; where a net has several outputs, NAME_OUTPUT.png too. Further inputs
+    (depth, ...) are looked for beside the folder images/, or where --input says. A photo that
+    cannot be read is reported, the others go on, and the exit code is 1.
 
     \b
     Examples:
       fullconv predict runs/camvid photo.jpg
       fullconv predict runs/camvid folder/ 'more/**/*.png' --out pictures/
       fullconv predict --weights fcn-resnet50-voc photo.jpg
+      fullconv predict runs/rgbd images/0001.jpg --input depth=depth/
       curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
     """
     from fullconv import screen
@@ -53,9 +63,17 @@ def predict(
         raise UserError(f"no photos are named: fullconv predict {run} PHOTO")
     photos = find_inputs(inputs, out)
     predictor = Predictor(fetched(run), device, precision)
+    pairs = [change_of(text, "--input depth=depth/") for text in further or ()]
+    others = {kind: Path(path) for kind, path in pairs}
+    strange = [kind for kind in others if kind not in predictor.inputs[1:]]
+    if strange:
+        needs = ", ".join(predictor.inputs[1:]) or "only the photo"
+        raise UserError(f"--input {strange[0]}: no further input of this net; it needs {needs}")
     faults = 0
     with screen.progress("predicting") as progress:
-        results = predict_each(predictor, photos, overlay=overlay, scores=scores, alpha=alpha)
+        results = predict_each(
+            predictor, photos, overlay=overlay, scores=scores, alpha=alpha, others=others
+        )
         for done, outcome in enumerate(results, 1):
             progress(done, len(photos))
             if outcome.fault:

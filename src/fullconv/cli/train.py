@@ -26,8 +26,18 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a key; can be given again."),
     ] = None,
     weights: Annotated[
-        Path | None,
-        typer.Option(help="Run folder, checkpoint, foreign weights or their name to start from."),
+        list[Path] | None,
+        typer.Option(
+            help="Run folder, checkpoint, foreign weights or their name to start from; given "
+            "again, those of the next stream of inputs."
+        ),
+    ] = None,
+    inputs: Annotated[
+        str | None,
+        typer.Option(help="What the net sees: color, hha, color,hha (late), color+depth (early)."),
+    ] = None,
+    outputs: Annotated[
+        str | None, typer.Option(help="Label maps to learn jointly, as semantic,geometric.")
     ] = None,
     stages: Annotated[
         str | None, typer.Option(help="Train one stride after the other, as 32,16,8.")
@@ -60,6 +70,8 @@ def train(
       fullconv train data/camvid --recipe camvid-scratch --out runs/camvid
       fullconv train VOCdevkit/VOC2012 --net fcn8s-vgg16 --stages 32,16,8 --precision bf16
       fullconv train photos/ --set optimiser.kind=sgd --set augment.mirror=true
+      fullconv train SiftFlow/ --net fcn16s-vgg16 --outputs semantic,geometric
+      fullconv train nyud/ --inputs color,hha --weights runs/color --weights runs/hha
       fullconv train --resume --out runs/first
     """
     from fullconv.train import Interrupted, make_config, read_config
@@ -70,7 +82,9 @@ def train(
         "data.classes": classes and str(classes),
         "data.workers": workers,
         "net.name": net,
-        "net.weights": weights and str(weights),
+        "data.inputs": inputs and [part.strip() for part in inputs.split(",")],
+        "data.outputs": outputs and [part.strip() for part in outputs.split(",")],
+        "net.weights": weights and [str(each) for each in weights],
         "stages": stages and [whole_number(part) for part in stages.split(",")],
         "length.steps": steps,
         "length.epochs": epochs,
@@ -81,6 +95,8 @@ def train(
         "machine.device": device,
         "machine.precision": precision,
     }
+    if weights and len(weights) == 1:
+        given["net.weights"] = str(weights[0])
     overrides = {key: value for key, value in given.items() if value is not None}
     overrides |= dict(change_of(change) for change in changes or ())
     config = None
@@ -92,8 +108,8 @@ def train(
         name = f"{Path(config.data.path.split(':')[0]).resolve().name}-{config.net.name}"
         out = out or Path("runs", name)
     assert out is not None
-    if weights is not None:
-        fetched(weights)  # with a bar; the config keeps the name
+    for each in weights or ():
+        fetched(each)  # with a bar; the config keeps the name
     try:
         start(None, out, overrides=overrides, config=config, resume=resume, overwrite=overwrite)
     except Interrupted:

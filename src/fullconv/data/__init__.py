@@ -8,6 +8,7 @@ from fullconv.data.photo import read_photo
 from fullconv.data.resize import resize_image, resize_mask
 from fullconv.data.sample import Batch, Sample, Source
 from fullconv.data.sources import available_splits, open_source
+from fullconv.data.stacked import Stacked, kinds_shown, outputs_of
 from fullconv.data.statistics import ClassCounts, class_weights, count_classes
 from fullconv.data.transforms import MEAN_COLOR, Augmentation, augment
 from fullconv.data.write import write_folder
@@ -21,14 +22,17 @@ __all__ = [
     "Fault",
     "Sample",
     "Source",
+    "Stacked",
     "augment",
     "available_splits",
     "check",
     "class_weights",
     "count_classes",
+    "kinds_shown",
     "listing",
     "loader",
     "open_source",
+    "outputs_of",
     "read_mask",
     "read_photo",
     "resize_image",

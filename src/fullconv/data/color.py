@@ -63,11 +63,23 @@ def _hue(angle: float) -> Matrix:
 
 
 def recolor(image: Image, matrix: Matrix) -> Image:
-    """``image`` through ``matrix``, cut off at 0 and 255; contrast turns on its mean brightness."""
+    """``image`` through ``matrix``, cut off at 0 and 255; contrast turns on its mean brightness.
+
+    The colours are the first three channels; what follows them stays as it is.
+    """
     if image.size == 0:
         return image
-    coarse = image[::4, ::4].reshape(-1, 3)  # a mean needs no more pixels than these
+    colors = image[..., :3]
+    coarse = colors[::4, ::4].reshape(-1, 3)  # a mean needs no more pixels than these
     pivot = float(coarse.mean(0) @ LUMA)
     table = matrix.copy()
     table[:, 3] *= pivot
-    return np.array(Pillow.fromarray(image).convert("RGB", tuple(table.ravel())))
+    picture = Pillow.fromarray(np.ascontiguousarray(_whole(colors)))
+    changed = np.array(picture.convert("RGB", tuple(table.ravel())))
+    if image.shape[2] == 3 and image.dtype == np.uint8:
+        return changed
+    return np.concatenate([changed.astype(image.dtype), image[..., 3:]], axis=2)
+
+
+def _whole(colors: Image) -> Image:
+    return colors if colors.dtype == np.uint8 else np.rint(colors).astype(np.uint8)

@@ -18,7 +18,9 @@ from fullconv.data.pairs import PairSource, size_fault
 from fullconv.data.photo import probe
 from fullconv.data.sample import Mask, Source
 from fullconv.data.shapes import Shapes
+from fullconv.data.stacked import Stacked, outputs_of
 from fullconv.errors import UserError
+from fullconv.inputs import COLOR
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
@@ -43,7 +45,7 @@ def check(sources: Mapping[str, Source], progress: Progress | None = None) -> li
     without pixels, masks averaged when resized, the same photo in two splits. Never raises for
     the content of a file. Generated scenes are right by construction and not looked at.
     """
-    sources = {k: source for k, source in sources.items() if not isinstance(source, Shapes)}
+    sources = {k: s for k, s in sources.items() if not isinstance(outputs_of(s)[0], Shapes)}
     jobs = [(split, index) for split, source in sources.items() for index in range(len(source))]
     findings: dict[str, list[Finding]] = {split: [] for split in sources}
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
@@ -59,7 +61,41 @@ def check(sources: Mapping[str, Source], progress: Progress | None = None) -> li
 
 
 def inspect(source: Source, index: int) -> Finding:
-    """Everything that one photo and its mask tell; faults instead of exceptions."""
+    """Everything that one photo, its inputs and its masks tell; faults instead of exceptions."""
+    first, *others = [_inspect_pair(each, index) for each in outputs_of(source)]
+    for output, other in zip(source.classes.outputs[1:], others, strict=True):
+        first.faults += [fault for fault in other.faults if fault not in first.faults]
+        if other.counts is None and not other.faults:
+            what, mend = f"has no mask of the output {output.name!r}", "add it under its name"
+            first.faults.append(Fault(source.names[index], what, "", mend))
+    if first.counts is not None and all(other.counts is not None for other in others):
+        first.counts = np.concatenate([first.counts, *(o.counts for o in others)])  # pyright: ignore
+    else:
+        first.counts = None
+    if isinstance(source, Stacked):
+        first.faults += _faults_of_planes(source, index)
+    return first
+
+
+def _faults_of_planes(source: Stacked, index: int) -> list[Fault]:
+    """Further inputs that are missing, broken or of another size."""
+    faults: list[Fault] = []
+    try:
+        size = source.sources[0][index].image.shape[:2]
+    except UserError:
+        return []  # said already
+    for kind in source.kinds:
+        try:
+            if kind != COLOR:
+                source.plane(index, kind, size)
+        except DataError as fault:
+            faults.append(fault.fault)
+        except UserError as fault:
+            faults.append(Fault(source.names[index], str(fault), "", ""))
+    return faults
+
+
+def _inspect_pair(source: Source, index: int) -> Finding:
     finding = Finding()
     name = source.names[index]
     try:
@@ -124,10 +160,12 @@ def _of_split(source: Source, findings: list[Finding]) -> list[Fault]:
         for i in without:
             file = str(source.files(i)[0] or source.names[i])
             faults.append(Fault(file, "this photo has no mask", "", mend))
-    if isinstance(source, PairSource):
+    for each in outputs_of(source):
+        if not isinstance(each, PairSource):
+            continue
         mend = "add the photo under the mask's name, or remove the mask"
         what = "this mask has no photo"
-        faults += [Fault(str(path), what, "", mend, "warning") for path in source.orphans]
+        faults += [Fault(str(path), what, "", mend, "warning") for path in each.orphans]
     return faults
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fullconv.classes import ClassSet
+from fullconv.classes import ClassSet, read_classes
 from fullconv.data.classfile import NAMES, classes_in
 from fullconv.data.faults import DataError
 from fullconv.data.layout import ALL, Layout, read_lines
@@ -10,6 +10,7 @@ from fullconv.data.pairs import PairSource
 from fullconv.data.photo import SUFFIXES
 from fullconv.errors import UserError
 
+MASKS = "masks"
 USUAL = ("train", "val", "test", "trainval", ALL)
 
 
@@ -45,12 +46,28 @@ def _is_list(path: Path, data: Path) -> bool:
 
 def open_split(data: Path, split: str, classes: Path | None = None) -> PairSource:
     """The photos of ``split`` with their masks; UserError says what was looked for."""
-    known = classes_in(data, classes)
+    return _open(data, split, classes_in(data, classes), data / MASKS)
+
+
+def outputs(data: Path) -> list[str]:
+    """``masks``, and every other folder of masks: one that has a class file of its name beside."""
+    others = sorted(file.stem for file in data.glob("*.toml") if (data / file.stem).is_dir())
+    return [MASKS, *(name for name in others if name != MASKS)]
+
+
+def open_output(data: Path, split: str, output: str) -> PairSource:
+    """The photos of ``split`` with the masks in the folder ``output``."""
+    if output == MASKS:
+        return open_split(data, split)
+    return _open(data, split, read_classes(data / f"{output}.toml"), data / output)
+
+
+def _open(data: Path, split: str, classes: ClassSet, masks: Path) -> PairSource:
     listed = data / f"{split}.txt"
     if listed.is_file():
-        return _from_list(data, split, listed, known)
+        return _from_list(data, split, listed, classes, masks)
     inside = split if (data / "images" / split).is_dir() else ""
-    return of_folders(data / "images" / inside, data / "masks" / inside, split, known)
+    return of_folders(data / "images" / inside, masks / inside, split, classes)
 
 
 def of_folders(images: Path, masks: Path, split: str, classes: ClassSet) -> PairSource:
@@ -70,8 +87,8 @@ def of_folders(images: Path, masks: Path, split: str, classes: ClassSet) -> Pair
     )
 
 
-def _from_list(data: Path, split: str, listed: Path, classes: ClassSet) -> PairSource:
-    photos, labels = pictures(data / "images"), pictures(data / "masks")
+def _from_list(data: Path, split: str, listed: Path, classes: ClassSet, masks: Path) -> PairSource:
+    photos, labels = pictures(data / "images"), pictures(masks)
     lines = read_lines(listed)
     names = tuple(_without_suffix(line) for line in lines)
     found = (_either(photos, name, split) for name in names)
@@ -112,4 +129,6 @@ LAYOUT = Layout(
     looks_like,
     splits,
     open_split,
+    outputs,
+    open_output,
 )

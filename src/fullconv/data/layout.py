@@ -17,13 +17,16 @@ class Layout:
 
     ``what`` says what it looks like, for messages; ``looks_like(data)``; ``splits(data)`` are the
     names of its splits; ``open(data, split, classes)`` opens one, ``classes`` being a class file or
-    None for the data's own.
+    None for the data's own. ``outputs(data)`` names its label maps where there are several, and
+    ``open_output(data, split, output)`` opens a split with one of them.
     """
 
     what: str
     looks_like: Callable[[Path], bool]
     splits: Callable[[Path], list[str]]
     open: Callable[[Path, str, Path | None], Source]
+    outputs: Callable[[Path], list[str]] | None = None
+    open_output: Callable[[Path, str, str], Source] | None = None
 
 
 def read_lines(path: Path) -> list[str]:

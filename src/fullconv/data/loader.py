@@ -13,8 +13,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from fullconv.data.sample import Batch, Sample, Source
-from fullconv.data.transforms import MEAN_COLOR, Augmentation, Color, augment
+from fullconv.data.stacked import kinds_shown
+from fullconv.data.transforms import MEAN_COLOR, Augmentation, Fill, augment
 from fullconv.errors import UserError
+from fullconv.inputs import COLOR
 
 _ORDER, _CHANGE = 0, 1  # keep the random numbers of the two uses apart
 
@@ -30,7 +32,7 @@ def loader(
     coarse_steps: int = 0,
     workers: int = 0,
     prefetch: int = 2,
-    fill: Color = MEAN_COLOR,
+    fill: Fill = MEAN_COLOR,
     rank: int = 0,
     world: int = 1,
     pin_memory: bool = False,
@@ -107,7 +109,7 @@ class Batches(Dataset):
     augmentation: Augmentation
     coarse_steps: int
     seed: int
-    fill: Color
+    fill: Fill
     rank: int
     world: int
 
@@ -133,7 +135,8 @@ class Batches(Dataset):
             raise UserError(f"{self.source.files(index)[0] or plain.name}: this photo has no mask; "
                             "add one or leave the photo out")  # fmt: skip
         rng = np.random.default_rng([self.seed, _CHANGE, number])
-        return augment(plain, augmentation, rng, self.fill, self.source.classes.ignore)
+        ignore, colored = self.source.classes.ignore, COLOR in kinds_shown(self.source)
+        return augment(plain, augmentation, rng, self.fill, ignore, colored)
 
 
 def _stack(samples: list[Sample]) -> tuple[torch.Tensor, torch.Tensor, list[str]]:

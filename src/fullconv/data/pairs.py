@@ -8,7 +8,8 @@ from fullconv.classes import ClassSet
 from fullconv.data.faults import DataError
 from fullconv.data.mask import read_mask
 from fullconv.data.photo import read_photo, stands_sideways
-from fullconv.data.sample import Mask, Sample
+from fullconv.data.planes import plane_file, read_plane
+from fullconv.data.sample import Image, Mask, Sample
 
 ReadMask = Callable[[Path, ClassSet], Mask]
 
@@ -49,6 +50,10 @@ class PairSource:
     def files(self, index: int) -> tuple[Path | None, Path | None]:
         """Photo and mask; None for the mask of an unlabelled photo."""
         return self.photos[index], self.masks[index]
+
+    def plane(self, index: int, kind: str) -> Image:
+        """A further input of the photo, (H, W, channels); see `fullconv.data.planes`."""
+        return read_plane(plane_file(self.photos[index], kind), kind)
 
 
 def size_fault(

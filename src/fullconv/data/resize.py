@@ -13,9 +13,10 @@ Part = tuple[int, int, int, int]
 
 
 def resize_image(image: Image, size: tuple[int, int], part: Part | None = None) -> Image:
-    """``image`` (H, W, 3) uint8 at ``size`` (height, width), bilinear and free of aliasing.
+    """``image`` (H, W, C) at ``size`` (height, width), bilinear and free of aliasing.
 
-    With ``part`` only that rectangle of the result is computed, as if cut from the whole.
+    uint8 or float32. With ``part`` only that rectangle of the result is computed, as if cut from
+    the whole.
     """
     top, left, bottom, right = part or (0, 0, *size)
     step_y, step_x = image.shape[0] / size[0], image.shape[1] / size[1]
@@ -25,10 +26,24 @@ def resize_image(image: Image, size: tuple[int, int], part: Part | None = None) 
     # What the filter can reach is cut out first: Pillow copies what it is given.
     first_x, last_x = _reach(box[0], box[2], step_x, image.shape[1])
     first_y, last_y = _reach(box[1], box[3], step_y, image.shape[0])
-    source = Pillow.fromarray(image[first_y:last_y, first_x:last_x])
-    box = _inside((box[0] - first_x, box[1] - first_y, box[2] - first_x, box[3] - first_y), source)
-    bilinear = Pillow.Resampling.BILINEAR
-    return np.array(source.resize((right - left, bottom - top), bilinear, box=box))
+    sources = layers(image[first_y:last_y, first_x:last_x])
+    box = (box[0] - first_x, box[1] - first_y, box[2] - first_x, box[3] - first_y)
+    box = _inside(box, sources[0])
+    target, bilinear = (right - left, bottom - top), Pillow.Resampling.BILINEAR
+    return joined([source.resize(target, bilinear, box=box) for source in sources])
+
+
+def layers(image: Image) -> list[Pillow.Image]:
+    """``image`` (H, W, C) as Pillow can hold it: one RGB picture, or one of grey for a channel."""
+    if image.dtype == np.uint8 and image.shape[2] == 3:
+        return [Pillow.fromarray(image)]
+    return [Pillow.fromarray(np.ascontiguousarray(image[..., c])) for c in range(image.shape[2])]
+
+
+def joined(pictures: list[Pillow.Image]) -> Image:
+    """What ``layers`` took apart, (H, W, C)."""
+    arrays = [np.array(picture) for picture in pictures]
+    return arrays[0] if arrays[0].ndim == 3 else np.dstack(arrays)
 
 
 def _reach(start: float, stop: float, step: float, size: int) -> tuple[int, int]:
@@ -49,13 +64,15 @@ def resize_mask(
     how: Literal["nearest", "majority"] = "nearest",
     part: Part | None = None,
 ) -> Mask:
-    """``mask`` (H, W) at ``size`` (height, width); no value appears that was not there.
+    """``mask`` (H, W) or (H, W, outputs) at ``size`` (height, width); no value is invented.
 
     'nearest' takes the pixel under each new pixel's centre. 'majority' takes the most frequent
     value of the pixels whose centres a new pixel covers, the ignored value counting as any other;
     a tie that the centre's value shares goes to it, another to the smallest value. Where the mask
     grows both are the same. With ``part`` only that rectangle of the result is computed.
     """
+    if mask.ndim == 3:  # several outputs
+        return np.dstack([resize_mask(each, size, how, part) for each in np.moveaxis(mask, 2, 0)])
     top, left, bottom, right = part or (0, 0, *size)
     rows = _centres(top, bottom, mask.shape[0], size[0])
     columns = _centres(left, right, mask.shape[1], size[1])

@@ -5,21 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import numpy.typing as npt
 import torch
 
 from fullconv.classes import ClassSet
 
-Image = npt.NDArray[np.uint8]
-"""uint8 RGB, (H, W, 3)."""
+Image = npt.NDArray[Any]
+"""uint8 RGB, (H, W, 3). With further inputs (depth, ...) they follow along the last axis, and all
+are float32 where one of them is."""
 Mask = npt.NDArray[Any]
-"""Class index of each pixel, (H, W); uint8, or uint16 with more than 255 classes."""
+"""Class index of each pixel, (H, W); uint8, or uint16 with more than 255 classes. With several
+outputs (H, W, outputs), the values counted as in `ClassSet.joint`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A photo (uint8 RGB, H x W x 3) and its mask (H x W class values), None if there is none."""
+    """A photo with its further inputs, and its mask or masks, None if there are none."""
 
     name: str
     image: Image
@@ -31,7 +32,8 @@ class Batch:
     """What one training step sees.
 
     ``images`` is uint8 (N, H, W, 3) RGB; ``masks`` (N, H, W) is uint8, or int64 with more than 255
-    classes; ``names`` are the N photos, for messages.
+    classes; ``names`` are the N photos, for messages. Further inputs and outputs lie on the last
+    axis, as in a Sample.
     """
 
     step: int

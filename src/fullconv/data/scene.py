@@ -40,13 +40,14 @@ class Thing:
     angle: float
 
 
-def scene(height: int, width: int, rng: np.random.Generator) -> tuple[Image, Mask]:
-    """A scene of uint8 (height, width, 3) and its mask uint8; kind k of KINDS has the value k + 1.
+def scene(height: int, width: int, rng: np.random.Generator) -> tuple[Image, Mask, Mask]:
+    """A scene of uint8 (height, width, 3), its mask, and which object is seen, counted from 1.
 
-    The mask holds 255 along the border between any two objects and towards the background.
+    Both are uint8 (height, width); kind k of KINDS has the value k + 1. The mask holds 255 along
+    the border between any two objects and towards the background.
     """
     canvas = _background(height, width, rng)
-    owner = np.zeros((height, width), np.uint8)  # which object is seen, counted from 1
+    owner = np.zeros((height, width), np.uint8)
     value = np.zeros((height, width), np.uint8)
     light = rng.uniform(0, 2 * math.pi)
     for number, thing in enumerate(_things(height, width, rng), 1):
@@ -54,7 +55,23 @@ def scene(height: int, width: int, rng: np.random.Generator) -> tuple[Image, Mas
         owner[window][seen] = number
         value[window][seen] = 1 + KINDS.index(thing.kind)
     value[_borders(owner, max(1, round(min(height, width) / 130)))] = 255
-    return _photograph(canvas, light, rng), value
+    return _photograph(canvas, light, rng), value, owner
+
+
+def distances(owner: Mask, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """How far away each pixel is, in millimetres, float32 (H, W).
+
+    A wall at about four metres, leaning; an object is nearer the later it was put there. The
+    sensor adds a hundredth of noise.
+    """
+    height, width = owner.shape
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    lean = rng.uniform(-400, 400, 2)
+    wall = 4000 + lean[0] * y + lean[1] * x
+    nearer = np.linspace(0.8, 0.3, int(owner.max(initial=1)) + 1) * rng.uniform(0.9, 1.1)
+    nearer[0] = 1
+    noise = rng.normal(1, 0.01, owner.shape)
+    return (wall * nearer[owner] * noise).astype(np.float32)
 
 
 def _background(height: int, width: int, rng: np.random.Generator) -> Field:

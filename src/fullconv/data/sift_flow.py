@@ -126,9 +126,20 @@ def _label_names(file: Path, built_in: str) -> tuple[str, ...]:
         return class_list(built_in).names
 
 
+OUTPUTS = {"semantic": "sift-flow", "geometric": "sift-flow-geometric"}
+"""What the two label maps are called, and the built-in list of the classes of each."""
+
+
+def open_output(data: Path, split: str, output: str) -> PairSource:
+    """The photos of a list with one of the two label maps."""
+    return open_split(data, split, Path(OUTPUTS[output]))
+
+
 LAYOUT = Layout(
     f"SIFT Flow: Images/{FOLDER}/ with SemanticLabels/ and GeoLabels/",
     looks_like,
     splits,
     open_split,
+    lambda data: list(OUTPUTS),
+    open_output,
 )

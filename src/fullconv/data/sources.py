@@ -1,7 +1,9 @@
 """What a user calls the data -> a Source, told apart by its layout."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from fullconv.classes import ClassSet
 from fullconv.data import (
     camvid,
     folder,
@@ -16,7 +18,9 @@ from fullconv.data import (
 )
 from fullconv.data.layout import ALL, Layout
 from fullconv.data.sample import Source
+from fullconv.data.stacked import Stacked
 from fullconv.errors import UserError
+from fullconv.inputs import COLOR
 
 LAYOUTS = (
     pascal_context.LAYOUT,  # its labels may lie inside VOC2010
@@ -31,25 +35,61 @@ LAYOUTS = (
 )
 
 
-def open_source(data: str | Path, split: str, classes: str | Path | None = None) -> Source:
+def open_source(
+    data: str | Path,
+    split: str,
+    classes: str | Path | None = None,
+    inputs: Sequence[str] = (COLOR,),
+    outputs: Sequence[str] = (),
+) -> Source:
     """Open one split of a data set.
 
     ``data`` is 'shapes' (with options, 'shapes:240x320:n=400:seed=1') or a path whose layout is
     recognised: folders, lists of pairs, VOC, SBD, CamVid, PASCAL-Context, SIFT Flow, NYUDv2.
     ``classes`` is a class file to use instead of the data's own, or the name of a built-in one.
-    Raises UserError that lists what was looked for.
+    ``inputs`` are the kinds that a sample's image shows (`fullconv.inputs`), ``outputs`` the label
+    maps where the data has several. Raises UserError that lists what was looked for.
     """
+    single = [_open(data, split, classes, output) for output in outputs or (None,)]
+    if len(single) == 1 and tuple(inputs) == (COLOR,):
+        return single[0]
+    known = single[0].classes
+    if len(single) > 1:
+        if len(set(outputs)) < len(outputs):
+            raise UserError(f"outputs: one of {', '.join(outputs)} is named twice")
+        known = ClassSet.joint(
+            {name: source.classes for name, source in zip(outputs, single, strict=True)}
+        )
+    return Stacked(tuple(single), known, tuple(inputs))
+
+
+def _open(data: str | Path, split: str, classes: str | Path | None, output: str | None) -> Source:
+    """One split with one label map: the data's usual one, or ``output``."""
+    if output is not None and classes is not None:
+        raise UserError("a class file and the names of outputs exclude each other: leave one out")
     if shapes.looks_like(str(data)):
-        return shapes.open_split(str(data), split)
+        return shapes.open_split(str(data), split, output or shapes.KINDS_OUTPUT)
     path = Path(data).expanduser()
     layout = _layout(path)
     known = layout.splits(path)
     if split not in known:
         raise UserError(_no_split(path, split, known))
-    source = layout.open(path, split, None if classes is None else Path(classes).expanduser())
+    if output is None:
+        source = layout.open(path, split, None if classes is None else Path(classes).expanduser())
+    else:
+        source = _open_output(layout, path, split, output)
     if len(source) == 0:
         raise UserError(f"{path}: the split {split!r} has no photos")
     return source
+
+
+def _open_output(layout: Layout, path: Path, split: str, output: str) -> Source:
+    if layout.outputs is None or layout.open_output is None:
+        raise UserError(f"{path}: data of this layout has one label map, no {output!r}")
+    there = layout.outputs(path)
+    if output not in there:
+        raise UserError(f"{path}: has no label map {output!r}; it has {', '.join(there)}")
+    return layout.open_output(path, split, output)
 
 
 def available_splits(data: str | Path) -> list[str]:

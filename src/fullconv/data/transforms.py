@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from PIL import Image as Pillow
 
 from fullconv.data.color import color_matrix, recolor
 from fullconv.data.resize import resize_image, resize_mask
@@ -16,8 +15,9 @@ from fullconv.data.sample import Image, Mask, Sample
 from fullconv.data.turn import turn, window_around
 from fullconv.errors import UserError
 
-Color = tuple[int, int, int]
-MEAN_COLOR: Color = (124, 116, 104)
+Fill = tuple[float, ...]
+"""What padding shows: a value for each channel."""
+MEAN_COLOR: Fill = (124, 116, 104)
 """ImageNet's mean colour, RGB: what padding shows where the preprocessing says nothing else."""
 
 
@@ -67,13 +67,16 @@ def augment(
     sample: Sample,
     augmentation: Augmentation,
     rng: np.random.Generator,
-    fill: Color = MEAN_COLOR,
+    fill: Fill = MEAN_COLOR,
     ignore: int = 255,
+    colored: bool = True,
 ) -> Sample:
     """A random version of ``sample``, the same for the same state of ``rng``.
 
-    Image uint8 (H, W, 3) and mask (H, W) stay aligned; padding is ``fill`` in the image and
-    ``ignore`` in the mask. The result has ``augmentation.crop``'s size, or else the scaled size.
+    Image (H, W, C) and mask (H, W), or (H, W, outputs), stay aligned; padding is ``fill`` in the
+    image and ``ignore`` in the mask. Colours change only where the image is ``colored``: then they
+    are its first three channels. The result has ``augmentation.crop``'s size, or else the scaled
+    size.
     """
     height, width = sample.image.shape[:2]
     scale = float(np.exp(rng.uniform(*np.log(augmentation.scale))))
@@ -86,7 +89,7 @@ def augment(
     mirrored = bool(rng.random() < 0.5) and augmentation.mirror
 
     image, mask = _cut(sample, scaled, corner, window, augmentation.mask_resize)
-    if matrix is not None:
+    if matrix is not None and colored:
         image = recolor(image, matrix)
     image, mask = _pad(image, mask, scaled, corner, window, fill, ignore)
     if angle:
@@ -127,7 +130,7 @@ def _pad(
     scaled: tuple[int, int],
     corner: tuple[int, int],
     window: tuple[int, int],
-    fill: Color,
+    fill: Fill,
     ignore: int,
 ) -> tuple[Image, Mask | None]:
     height, width = image.shape[:2]
@@ -135,10 +138,11 @@ def _pad(
         return image, mask
     rows = slice(max(-corner[0], 0), max(-corner[0], 0) + height)
     columns = slice(max(-corner[1], 0), max(-corner[1], 0) + width)
-    canvas = np.array(Pillow.new("RGB", (window[1], window[0]), fill))
+    canvas = np.empty((*window, image.shape[2]), image.dtype)
+    canvas[:] = np.rint(fill) if image.dtype == np.uint8 else fill
     canvas[rows, columns] = image
     if mask is None:
         return canvas, None
-    labels = np.full(window, ignore, mask.dtype)
+    labels = np.full((*window, *mask.shape[2:]), ignore, mask.dtype)
     labels[rows, columns] = mask
     return canvas, labels

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from PIL import Image as Pillow
 
+from fullconv.data.resize import joined, layers
 from fullconv.data.sample import Image, Mask
 
 Size = tuple[int, int]
@@ -24,7 +25,7 @@ def turn(
     mask: Mask | None,
     angle: float,
     crop: Size,
-    fill: tuple[int, int, int],
+    fill: tuple[float, ...],
     ignore: int,
 ) -> tuple[Image, Mask | None]:
     """The middle ``crop`` of both after a turn by ``angle`` degrees, counter-clockwise.
@@ -38,14 +39,15 @@ def turn(
     start_x = columns / 2 - cos * width / 2 + sin * height / 2
     start_y = rows / 2 - sin * width / 2 - cos * height / 2
     affine = (cos, -sin, start_x, sin, cos, start_y)
-    turned = Pillow.fromarray(image).transform(
-        (width, height),
-        Pillow.Transform.AFFINE,
-        affine,
-        Pillow.Resampling.BILINEAR,
-        fillcolor=fill,
-    )
-    return np.array(turned), None if mask is None else _pick(mask, affine, crop, ignore)
+    how, bilinear = Pillow.Transform.AFFINE, Pillow.Resampling.BILINEAR
+    pictures = layers(image)
+    fill = tuple(map(round, fill)) if image.dtype == np.uint8 else fill
+    fills = fill if len(pictures) == len(fill) else [fill]  # an RGB picture takes all three
+    turned = [
+        picture.transform((width, height), how, affine, bilinear, fillcolor=outside)
+        for picture, outside in zip(pictures, fills, strict=True)
+    ]
+    return joined(turned), None if mask is None else _pick(mask, affine, crop, ignore)
 
 
 def _pick(mask: Mask, affine: tuple[float, ...], crop: Size, ignore: int) -> Mask:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from fullconv.geometry import Map, Window, chain
@@ -112,3 +113,28 @@ class Backbone(nn.Module):
             if name in self.taps:
                 features[self.taps[name]] = x
         return features
+
+
+class Streams(nn.Module):
+    """Several backbones side by side, one for each part of an image's channels: late fusion.
+
+    Their feature maps are put behind one another, so that one score layer on them computes the sum
+    of a score for each stream.
+    """
+
+    def __init__(
+        self, definition: Definition, streams: tuple[int, ...], strides: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        self.streams = streams
+        for number, channels in enumerate(streams):
+            self.add_module(str(number), Backbone(definition, channels, strides))
+        one = self.get_submodule("0")
+        assert isinstance(one, Backbone)
+        self.channels = {stride: c * len(streams) for stride, c in one.channels.items()}
+
+    def forward(self, x: Tensor) -> dict[int, Tensor]:
+        """N,C,H,W to {stride: N,channels[stride],h,w}."""
+        parts = x.split(self.streams, dim=1)
+        found = [stream(part) for stream, part in zip(self.children(), parts, strict=True)]
+        return {stride: torch.cat([each[stride] for each in found], 1) for stride in found[0]}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fullconv.errors import UserError
 from fullconv.geometry import Map, Placement, place
-from fullconv.nets.backbone import Backbone
+from fullconv.nets.backbone import Backbone, Streams
 from fullconv.nets.spec import NetSpec
 from fullconv.nets.upsampling import Edge, Stretching, Upsampling
 
@@ -20,7 +20,7 @@ class FCN(nn.Module):
     """Scores a photo at several strides, fuses the scores, and enlarges them to the photo's size.
 
     Input: float N,C,H,W, preprocessed (`Preprocessing`), of any H and W from 1. Output: scores
-    N,K,H,W, before any softmax.
+    N,K,H,W, before any softmax; several outputs are parts of the K channels (`ClassSet.joint`).
 
     Two ways to fuse. Upsampling the coarse score to the next finer grid and adding there is the
     paper's. It equals upsampling each score to the image by itself and adding there if all grids
@@ -34,7 +34,11 @@ class FCN(nn.Module):
         super().__init__()
         self.spec = spec
         definition = spec.definition
-        self.backbone = Backbone(definition, spec.in_channels, spec.strides)
+        self.backbone = (
+            Backbone(definition, spec.in_channels, spec.strides)
+            if len(spec.streams) == 1
+            else Streams(definition, spec.streams, spec.strides)
+        )
         self.score = nn.ModuleDict(
             {str(s): nn.Conv2d(self.backbone.channels[s], spec.classes, 1) for s in spec.strides}
         )

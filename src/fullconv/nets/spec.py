@@ -37,7 +37,9 @@ AT_ONCE_SCALES = {16: 0.01, 8: 0.0001}
 class NetSpec:
     """All that decides a net's structure.
 
-    ``name`` is HEAD-BACKBONE, as ``fcn8s-vgg16``; ``classes`` the count of score channels;
+    ``name`` is HEAD-BACKBONE, as ``fcn8s-vgg16``; ``classes`` the count of score channels, those
+    of all outputs together; ``streams`` the channels of each stream: one backbone sees the first
+    of an image's channels, the next those that follow, and their scores are summed (late fusion);
     ``padding`` `same` (any size, no crop) or `paper` (100 pixels at the first layer, then crop),
     or `none`, the unpadded classifier, which can be explained but not built;
     ``width`` multiplies every layer's channels; ``dropout`` None keeps the net's own rates;
@@ -47,20 +49,21 @@ class NetSpec:
 
     name: str
     classes: int
-    in_channels: int = 3
+    streams: tuple[int, ...] = (3,)
     padding: Padding = "same"
     width: float = 1.0
     learn_upsampling: bool = False
     dropout: float | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "streams", tuple(self.streams))
         self._parts()  # refuses an unknown name
         if self.padding not in ("same", "paper", "none"):
             raise UserError(f"padding {self.padding!r} is unknown: use 'same' or 'paper'")
         if not 1 <= self.classes <= 65535:
             raise UserError(f"{self.classes} classes: a net needs 1 to 65535")
-        if self.in_channels < 1:
-            raise UserError(f"{self.in_channels} input channels: a net needs at least 1")
+        if not self.streams or min(self.streams) < 1:
+            raise UserError(f"streams {self.streams}: each needs at least 1 input channel")
         if not 0 < self.width <= 8:
             raise UserError(
                 f"width {self.width}: use a number above 0, at most 8 (1 is the paper's)"
@@ -90,6 +93,11 @@ class NetSpec:
         near = difflib.get_close_matches(self.name, available(), n=3, cutoff=0.4)
         hint = f"did you mean {', '.join(near)}?" if near else "it is HEAD-BACKBONE, as fcn8s-vgg16"
         raise UserError(f"no net is called {self.name!r}: {hint} ('fullconv nets' lists all)")
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of an image, over all streams."""
+        return sum(self.streams)
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -122,6 +130,9 @@ class NetSpec:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "NetSpec":
         """The inverse of ``to_dict``; UserError for keys that this version does not know."""
+        if "in_channels" in values:  # as files of before version 0.4 have it
+            values = {**values, "streams": (values["in_channels"],)}
+            del values["in_channels"]
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise UserError(f"net: unknown option {', '.join(sorted(unknown))}")

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fullconv.classes import ClassSet
 from fullconv.device import Precision, is_out_of_memory, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
@@ -16,8 +17,10 @@ from fullconv.nets import FCN, Preprocessing
 if TYPE_CHECKING:
     from fullconv.weights import Checkpoint
 
-Image = npt.NDArray[np.uint8]
-"""uint8 RGB, (H, W, 3)."""
+Image = npt.NDArray[Any]
+"""uint8 RGB, (H, W, 3); of a net with further inputs (H, W, channels), as in a Sample."""
+Classes = npt.NDArray[np.uint8 | np.uint16]
+"""The class of each pixel, (H, W); of a net with several outputs (H, W, outputs)."""
 
 
 class Engine(Protocol):
@@ -28,8 +31,8 @@ class Engine(Protocol):
         """How many classes are scored."""
         ...
 
-    def class_map(self, image: Image) -> npt.NDArray[np.uint8 | np.uint16]:
-        """The best class of each pixel, (H, W); uint8, uint16 with more than 256 classes."""
+    def class_map(self, image: Image) -> Classes:
+        """The best class of each pixel; uint8, uint16 with more than 256 classes."""
         ...
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
@@ -40,7 +43,8 @@ class Engine(Protocol):
 class TorchEngine:
     """Runs an FCN by torch, one photo at a time, at the photo's own size.
 
-    ``source`` is a Checkpoint or ``(net, preprocessing)``. ``device`` is 'auto' (a GPU if there is
+    ``source`` is a Checkpoint or ``(net, preprocessing)``, then with the
+    ``classes`` where the net has several outputs. ``device`` is 'auto' (a GPU if there is
     one), 'cpu', 'cuda', 'cuda:1', 'mps'; ``precision`` as `fullconv.device.Precision`. The net is
     moved to the device and put in evaluation mode, not copied: a training that shares it calls
     ``net.train()`` afterwards.
@@ -51,10 +55,13 @@ class TorchEngine:
         source: "Checkpoint | tuple[FCN, Preprocessing]",
         device: str | torch.device = "auto",
         precision: Precision = "fp32",
+        classes: ClassSet | None = None,
     ) -> None:
-        net, self.preprocessing = (
-            source if isinstance(source, tuple) else (source.net, source.preprocessing)
-        )
+        if isinstance(source, tuple):
+            net, self.preprocessing = source
+        else:
+            net, self.preprocessing, classes = source.net, source.preprocessing, source.classes
+        self.outputs = [o.channels for o in classes.outputs] if classes else [slice(0, None)]
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
@@ -64,13 +71,16 @@ class TorchEngine:
         """How many classes the net scores."""
         return self.net.spec.classes
 
-    def class_map(self, image: Image) -> npt.NDArray[np.uint8 | np.uint16]:
-        """The class of the highest score at each pixel of ``image``, (H, W).
+    def class_map(self, image: Image) -> Classes:
+        """The class of the highest score at each pixel of ``image``, for each output.
 
         uint8, uint16 with more than 256 classes. Raises UserError when the memory does not suffice.
         """
         with self._running(image):
-            best = self._forward(image).argmax(1)[0]  # H,W
+            scores = self._forward(image)[0]  # K,H,W
+            best = torch.stack(
+                [scores[part].argmax(0) + part.start for part in self.outputs], -1
+            ).squeeze(-1)  # H,W or H,W,outputs
             if self.channels <= 256:
                 return best.to(torch.uint8).cpu().numpy()
             return best.to(torch.int32).cpu().numpy().astype(np.uint16)
@@ -90,7 +100,7 @@ class TorchEngine:
 
     @contextmanager
     def _running(self, image: Image) -> Iterator[None]:
-        check_image(image)
+        check_image(image, self.net.spec.in_channels)
         if self.net.training:
             self.net.eval()
         try:
@@ -106,9 +116,14 @@ class TorchEngine:
             ) from error
 
 
-def check_image(image: Image) -> None:
-    """Raise UserError unless ``image`` is uint8 (H, W, 3) with at least one pixel."""
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise UserError(
-            f"an image is a uint8 array (H, W, 3) in RGB, not {image.dtype} {image.shape}"
-        )
+def check_image(image: Image, channels: int = 3) -> None:
+    """Raise UserError unless ``image`` is (H, W, channels) with at least one pixel.
+
+    Of uint8 where there are three; float32 is allowed where there are others.
+    """
+    types = (np.uint8,) if channels == 3 else (np.uint8, np.float32)
+    right = image.dtype in types and image.ndim == 3 and image.shape[2] == channels and image.size
+    if right:
+        return
+    what = "uint8 array (H, W, 3) in RGB" if channels == 3 else f"array (H, W, {channels})"
+    raise UserError(f"an image is a {what}, not {image.dtype} {image.shape}")

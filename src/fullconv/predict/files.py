@@ -1,10 +1,11 @@
 """Many photos, one after the other: a bad one is reported and the rest go on."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fullconv.data.planes import named
 from fullconv.errors import UserError
 from fullconv.predict.inputs import Input, find_inputs, standard_input
 from fullconv.predict.predictor import Predictor
@@ -26,8 +27,8 @@ def predict(
 
     The short form of ``predict_files(Predictor(run), inputs, out)``, once it has gone through.
     """
-    named = [inputs] if isinstance(inputs, str | Path) else inputs
-    return list(predict_files(Predictor(run), named, out))
+    paths = [inputs] if isinstance(inputs, str | Path) else inputs
+    return list(predict_files(Predictor(run), paths, out))
 
 
 def predict_files(
@@ -38,15 +39,23 @@ def predict_files(
     overlay: bool = True,
     scores: bool = False,
     alpha: float = 0.6,
+    others: Mapping[str, Path] | None = None,
 ) -> Iterator[Outcome]:
     """Predict all photos that ``inputs`` name and write the results below ``out``.
 
-    See ``find_inputs`` for what can be named and ``Prediction.save`` for what is written. Yields
+    See ``find_inputs`` for what can be named and ``Prediction.save`` for what is written.
+    ``others`` gives for further inputs of the net (depth, ...) a file, or the folder in which they
+    are called as the photos; without it they are looked for where data sets have them. Yields
     one Outcome a photo, in order, as soon as its files are there. Raises UserError when nothing is
     found or ``out`` cannot be written.
     """
     yield from predict_each(
-        predictor, find_inputs(inputs, out), overlay=overlay, scores=scores, alpha=alpha
+        predictor,
+        find_inputs(inputs, out),
+        overlay=overlay,
+        scores=scores,
+        alpha=alpha,
+        others=others,
     )
 
 
@@ -57,12 +66,14 @@ def predict_each(
     overlay: bool = True,
     scores: bool = False,
     alpha: float = 0.6,
+    others: Mapping[str, Path] | None = None,
 ) -> Iterator[Outcome]:
     """As ``predict_files``, of photos that ``find_inputs`` has found."""
     for photo in photos:
         try:
             source = photo.file or io.BytesIO(standard_input())
-            prediction = predictor(source, scores=scores)
+            beside = {kind: _beside(photo, path) for kind, path in (others or {}).items()}
+            prediction = predictor(source, scores=scores, others=beside)
         except UserError as fault:
             yield Outcome(photo, fault=str(fault))
             continue
@@ -71,3 +82,8 @@ def predict_each(
         except OSError as fault:
             raise UserError(f"{photo.result}: cannot be written: {fault.strerror}") from fault
         yield Outcome(photo, tuple(written))
+
+
+def _beside(photo: Input, path: Path) -> Path:
+    """The file of a further input: ``path``, or the one in it that is called as the photo."""
+    return named(path / photo.file.name) if path.is_dir() and photo.file else path

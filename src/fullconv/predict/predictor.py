@@ -1,10 +1,11 @@
 """The short way from a trained run to a prediction: ``Predictor(run)(photo)``."""
 
 import io
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +14,12 @@ from PIL import Image
 from fullconv import pictures
 from fullconv.classes import ClassSet
 from fullconv.data import read_photo
+from fullconv.data.planes import plane_file, read_plane
+from fullconv.data.stacked import stacked
 from fullconv.device import Precision
+from fullconv.errors import UserError
 from fullconv.files import write_atomically
+from fullconv.inputs import COLOR
 from fullconv.predict.engine import Engine, TorchEngine
 
 RGB = npt.NDArray[np.uint8]
@@ -29,18 +34,22 @@ class Prediction:
     """What a net says about a photo.
 
     ``image`` is the photo, uint8 RGB (H, W, 3), EXIF orientation applied; ``mask`` its classes,
-    (H, W), uint8 or, with more than 256 classes, uint16.
+    (H, W), uint8 or, with more than 256 classes, uint16. Of a net with several outputs they are
+    those of the first; ``others`` has the predictions of the others by name. ``output`` is the
+    output's name, empty where there is one.
     """
 
     image: RGB
     mask: npt.NDArray[np.uint8 | np.uint16]
     classes: ClassSet
-    engine: Engine = field(repr=False)
+    compute: Callable[[], npt.NDArray[np.float32]] = field(repr=False)
+    output: str = ""
+    others: "dict[str, Prediction]" = field(default_factory=dict)
 
     @cached_property
     def scores(self) -> npt.NDArray[np.float32]:
         """Scores before any softmax, float32 (K, H, W); computed when first asked for."""
-        return self.engine.scores(self.image)
+        return self.compute()
 
     @property
     def overlay(self) -> RGB:
@@ -66,7 +75,8 @@ class Prediction:
         """Write STEM.png (the mask), STEM_overlay.jpg and, on request, STEM_scores.npy.
 
         ``stem`` is a path without an ending. A picture too large for JPEG becomes
-        STEM_overlay.png. Each file appears whole or not at all. Returns the paths written.
+        STEM_overlay.png. What the other outputs say goes to STEM_OUTPUT.png and so on. Each file
+        appears whole or not at all. Returns the paths written.
         """
         written = [_beside(stem, ".png")]
         write_atomically(written[0], lambda file: self.palette_image.save(file, "PNG"))
@@ -76,6 +86,8 @@ class Prediction:
         if scores:
             written.append(_beside(stem, "_scores.npy"))
             write_atomically(written[-1], lambda file: np.save(file, self.scores))
+        for name, other in self.others.items():
+            written += other.save(f"{stem}_{name}", overlay=overlay, scores=scores, alpha=alpha)
         return written
 
 
@@ -93,26 +105,61 @@ class Predictor:
 
         checkpoint = load(path)
         self.classes = checkpoint.classes
+        self.inputs = checkpoint.preprocessing.inputs
         self.engine: Engine = TorchEngine(checkpoint, device, precision)
 
-    def __call__(self, photo: Photo, scores: bool = False) -> Prediction:
+    def __call__(
+        self, photo: Photo, scores: bool = False, others: Mapping[str, Path] | None = None
+    ) -> Prediction:
         """Predict one photo of any size; UserError when it cannot be read.
 
-        With ``scores`` the scores are kept from the same pass of the net.
+        With ``scores`` the scores are kept from the same pass of the net. A net with further
+        inputs takes them from the files ``others`` (kind -> file), else from where data sets have
+        them (`fullconv.data.planes`); or ``photo`` is the whole array (H, W, channels).
         """
-        image = _as_image(photo)
+        image = self._image(photo, others or {})
         if not scores:
-            return Prediction(image, self.engine.class_map(image), self.classes, self.engine)
+            return self._prediction(image, self.engine.class_map(image), None)
         found = self.engine.scores(image)
         dtype = np.uint8 if len(found) <= 256 else np.uint16
-        prediction = Prediction(image, found.argmax(0).astype(dtype), self.classes, self.engine)
-        prediction.__dict__["scores"] = found  # where cached_property keeps it
-        return prediction
+        best = [found[o.channels].argmax(0) + o.first for o in self.classes.outputs]
+        return self._prediction(image, np.dstack(best).squeeze(2).astype(dtype), found)
+
+    def _image(self, photo: Photo, others: Mapping[str, Path]) -> npt.NDArray[Any]:
+        """What the net is shown: the photo, with the further inputs behind it."""
+        if isinstance(photo, np.ndarray):
+            return photo
+        named, *further = self.inputs
+        path = Path(photo) if isinstance(photo, str | Path) else None
+        is_photo = named == COLOR or path is None
+        planes = [_as_image(photo) if is_photo else read_plane(cast(Path, path), named)]
+        for kind in further:
+            if kind not in others and path is None:
+                raise UserError(f"the net also needs the {kind} of this picture: name its file")
+            file = others[kind] if kind in others else plane_file(cast(Path, path), kind)
+            planes.append(read_plane(file, kind))
+            if planes[-1].shape[:2] != planes[0].shape[:2]:
+                (height, width), (h, w) = planes[-1].shape[:2], planes[0].shape[:2]
+                raise UserError(f"{file}: is {width} x {height}, its photo {w} x {h}")
+        return stacked(planes)
+
+    def _prediction(
+        self, image: npt.NDArray[Any], mask: npt.NDArray[Any], scores: Any
+    ) -> Prediction:
+        """The prediction of the first output with those of the others."""
+        whole = cache(lambda: self.engine.scores(image) if scores is None else scores)
+        photo, found = pictures.as_photo(image), []
+        for output, plane in zip(self.classes.outputs, pictures.planes_of(mask), strict=True):
+            part = output.channels
+            values = plane if output.first == 0 else plane - plane.dtype.type(output.first)
+            found.append(
+                Prediction(photo, values, output.classes, lambda p=part: whole()[p], output.name)
+            )
+        found[0].others.update({other.output: other for other in found[1:]})
+        return found[0]
 
 
-def _as_image(photo: Photo) -> RGB:
-    if isinstance(photo, np.ndarray):
-        return photo
+def _as_image(photo: str | Path | IO[bytes] | Image.Image) -> RGB:
     if isinstance(photo, Image.Image):
         buffer = io.BytesIO()  # by way of a file, so that modes and EXIF are treated as in files
         photo.save(buffer, "TIFF" if photo.mode == "CMYK" else "PNG", exif=photo.getexif())

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from fullconv.data import Augmentation
 from fullconv.errors import UserError
+from fullconv.inputs import COLOR, channels_of, streams_of
 from fullconv.nets import NetSpec
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -23,25 +24,44 @@ class Section(BaseModel):
 
 
 class Data(Section):
-    """What is trained on; ``split`` and ``val`` name splits of ``path`` (or `shapes`)."""
+    """What is trained on; ``split`` and ``val`` name splits of ``path`` (or `shapes`).
+
+    ``inputs`` are what the net sees, one text for each of its streams (`fullconv.inputs`), as
+    ["color", "hha"] or ["color+depth"]. ``outputs`` are the label maps that it learns jointly,
+    where the data has several.
+    """
 
     path: str = ""
     split: str = "train"
     val: str = "val"
     classes: str | None = None
+    inputs: tuple[str, ...] = (COLOR,)
+    outputs: tuple[str, ...] = ()
     workers: Annotated[int | None, Field(ge=0)] = None
     check: bool = True
 
+    @field_validator("inputs")
+    @classmethod
+    def _known(cls, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            streams_of(inputs)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return inputs
+
 
 class Net(Section):
-    """The net, and the checkpoint that it starts from (``weights``: a file or a run folder)."""
+    """The net, and what it starts from.
+
+    ``weights`` is a file, a run folder or a name; or several, one for each stream.
+    """
 
     name: str = "fcn8s-resnet18"
     padding: Literal["same", "paper"] = "same"
     width: Annotated[float, Field(gt=0, le=8)] = 1.0
     dropout: Annotated[float | None, Field(ge=0, lt=1)] = None
     learn_upsampling: bool = False
-    weights: str | None = None
+    weights: str | tuple[str, ...] | None = None
     freeze_backbone: bool = False
 
     @field_validator("name")
@@ -194,6 +214,7 @@ class Config(Section):
             name=n.name,
             classes=classes,
             padding=n.padding,
+            streams=tuple(channels_of(kinds) for kinds in streams_of(self.data.inputs)),
             width=n.width,
             dropout=n.dropout,
             learn_upsampling=n.learn_upsampling,
@@ -273,6 +294,8 @@ def _typed(key: str, text: str) -> Any:
     if text.lower() == "none" and "none" not in _choices(kind):
         return None
     if kind in (str, str | None):
+        return text
+    if str in get_args(kind) and not text.startswith("["):
         return text
     if text.lower() in ("true", "false"):
         return text.lower() == "true"

@@ -20,7 +20,7 @@ from fullconv.data import Batch, Source, loader
 from fullconv.device import peak_mib
 from fullconv.evaluate import evaluate
 from fullconv.metrics import Scores
-from fullconv.nets import Preprocessing
+from fullconv.pictures import as_photo, planes_of
 from fullconv.predict.engine import TorchEngine
 from fullconv.report import write_report
 from fullconv.train.clock import Clock
@@ -58,7 +58,8 @@ class Training:
         self.updater, self.source, self.val = updater, source, val
         self.progress = Progress()
         self.coarse_steps = coarse_steps(config, updater.steps)
-        self.watch = Watch(len(source.classes), [], config.net.weights is not None)
+        counts = [len(output.classes) for output in source.classes.outputs]
+        self.watch = Watch(counts, [], config.net.weights is not None)
         tenth = max(1, math.ceil(updater.steps / 10))
         self.validate_every = config.length.validate_every or tenth
         self.validation = ""
@@ -121,7 +122,7 @@ class Training:
                 stop_step=self.updater.steps,
                 coarse_steps=self.coarse_steps,
                 workers=default_workers() if data.workers is None else data.workers,
-                fill=fill_of(self.updater.preprocessing),
+                fill=self.updater.preprocessing.mean_color(),
                 rank=self.fabric.global_rank,
                 world=self.fabric.world_size,
                 pin_memory=self.fabric.device.type == "cuda",
@@ -155,11 +156,14 @@ class Training:
             (self.updater.best_net, self.updater.preprocessing),
             self.fabric.device,
             self.config.machine.precision,
+            self.classes,
         )
 
         def keep(sample: Any, prediction: Any, _: Any) -> None:
             if next(seen) in shown:
-                rows.append((sample.image, sample.mask, prediction))
+                photo = as_photo(sample.image)
+                masks = zip(planes_of(sample.mask), planes_of(prediction), strict=True)
+                rows.extend((photo, truth, predicted) for truth, predicted in masks)
 
         return evaluate(engine, self.val, each=keep)
 
@@ -280,9 +284,3 @@ def coarse_steps(config: Config, steps: int) -> int:
 def default_workers() -> int:
     """Loader processes: one on two cores, more on larger machines."""
     return min(8, max(1, (os.cpu_count() or 1) // 2))
-
-
-def fill_of(preprocessing: Preprocessing) -> tuple[int, int, int]:
-    """What surrounds a photo that is smaller than the crop: what the net sees as zero."""
-    color = preprocessing.mean_color()
-    return (color[0], color[1], color[2])

@@ -16,11 +16,11 @@ from fullconv.train.config import Loss
 
 @dataclass(frozen=True)
 class Criterion:
-    """The loss of a run.
+    """The loss of a run: one for each output of the net, and their sum is trained.
 
     ``weights`` is float (K,) or None; ``ignore`` the value left out; ``jaccard`` how much of the
     soft Jaccard loss is added; ``keep`` the probability that a pixel of each class counts, or None
-    where all do.
+    where all do. ``outputs`` are the score channels of each output; None where there is one.
     """
 
     reduction: str
@@ -28,21 +28,29 @@ class Criterion:
     ignore: int
     jaccard: float = 0.0
     keep: Tensor | None = None
+    outputs: tuple[slice, ...] | None = None
 
     def sampled(self, masks: Tensor) -> Tensor:
-        """``masks`` (N, H, W) with the pixels ignored that are not drawn, by torch's generator."""
+        """``masks`` with the pixels ignored that are not drawn, by torch's generator."""
         if self.keep is None:
             return masks
         labelled = masks != self.ignore
         chance = self.keep[torch.where(labelled, masks, 0).long()]
         return torch.where(torch.rand_like(chance) < chance, masks, self.ignore)
 
+    def planes(self, masks: Tensor) -> list[Tensor]:
+        """The masks N,H,W of each output, from masks N,H,W or N,H,W,outputs."""
+        return list(masks.unbind(3)) if masks.ndim == 4 else [masks]
+
     def normaliser(self, masks: Tensor) -> Tensor:
-        """What the summed loss of all of ``masks`` is divided by: float64 scalar.
+        """What the summed loss of each output is divided by: float64 (outputs,).
 
         It is taken over the whole effective batch before it is split, which is why accumulated
         gradients equal those of the large batch, whatever share of pixels each part has labelled.
         """
+        return torch.stack([self._normaliser(plane) for plane in self.planes(masks)])
+
+    def _normaliser(self, masks: Tensor) -> Tensor:
         if self.reduction == "sum":
             return torch.ones((), dtype=torch.float64, device=masks.device)
         labels = masks[masks != self.ignore].long()
@@ -51,23 +59,37 @@ class Criterion:
         total = self.weights.double()[labels].sum()
         return total if total > 0 else torch.ones_like(total)
 
-    def __call__(self, scores: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        """(trained loss, plain loss), both summed over the labelled pixels, as scalars.
+    def labelled(self, masks: Tensor) -> Tensor:
+        """Labelled pixels of each output: float64 (outputs,)."""
+        planes = self.planes(masks)
+        return torch.stack([(plane != self.ignore).sum().double() for plane in planes])
 
-        ``scores`` N,K,H,W before softmax; ``masks`` N,H,W class values. The plain one is without
-        class weights and without gradient: divided by the labelled pixels it compares with ln K.
+    def __call__(self, scores: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        """(trained loss, plain loss) of each output, summed over its labelled pixels: (outputs,).
+
+        ``scores`` N,K,H,W before softmax; ``masks`` N,H,W class values, or N,H,W,outputs. The plain
+        one is without class weights and without gradient: divided by the labelled pixels it
+        compares with ln K.
         """
-        each = F.cross_entropy(scores, masks.long(), ignore_index=self.ignore, reduction="none")
-        plain = each.detach().double().sum()
+        parts = self.outputs or (slice(0, scores.shape[1]),)
+        planes = self.planes(masks)
+        found = [self._of(scores[:, p], m, p) for p, m in zip(parts, planes, strict=True)]
+        losses, plain = zip(*found, strict=True)
+        return torch.stack(losses), torch.stack(plain)
+
+    def _of(self, scores: Tensor, masks: Tensor, part: slice) -> tuple[Tensor, Tensor]:
         labelled = masks != self.ignore
+        labels = torch.where(labelled, masks.long() - part.start, self.ignore)  # N,H,W
+        each = F.cross_entropy(scores, labels, ignore_index=self.ignore, reduction="none")
+        plain = each.detach().double().sum()
         weights = labelled.to(each.dtype)  # N,H,W
         if self.weights is not None:
-            weights = weights * self.weights[torch.where(labelled, masks, 0).long()]
+            weights = weights * self.weights[part][torch.where(labelled, labels, 0)]
         loss = (each * weights).sum()  # N,H,W to scalar
         if self.jaccard:
             # Each photo counts as much as in the cross-entropy, so that parts of a batch add up.
             shares = weights.sum((1, 2))  # N
-            loss = loss + self.jaccard * (shares * jaccard(scores, masks, self.ignore)).sum()
+            loss = loss + self.jaccard * (shares * jaccard(scores, labels, self.ignore)).sum()
         return loss, plain
 
 
@@ -92,7 +114,11 @@ def jaccard(scores: Tensor, masks: Tensor, ignore: int) -> Tensor:
 
 
 def make_criterion(
-    config: Loss, weights: Tensor | None, ignore: int, device: torch.device
+    config: Loss,
+    weights: Tensor | None,
+    ignore: int,
+    device: torch.device,
+    outputs: tuple[slice, ...] | None = None,
 ) -> Criterion:
     """The criterion of a config; ``weights`` are the class weights already computed, or None.
 
@@ -106,4 +132,4 @@ def make_criterion(
         keep, weights = config.keep * weights / weights.max(), None
     elif config.keep < 1:
         keep = torch.full((MOST_CLASSES,), config.keep, device=device)
-    return Criterion(config.reduction, weights, ignore, config.jaccard, keep)
+    return Criterion(config.reduction, weights, ignore, config.jaccard, keep, outputs)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from rich.progress import Progress as Bar
@@ -17,11 +18,14 @@ from fullconv.data import (
     check,
     class_weights,
     count_classes,
+    kinds_shown,
     open_source,
+    outputs_of,
 )
 from fullconv.device import computes_bf16, keep_freed_memory, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
+from fullconv.inputs import kinds_of
 from fullconv.nets import FCN, Preprocessing, build
 from fullconv.nets.spec import BACKBONES
 from fullconv.report import write_report
@@ -116,7 +120,7 @@ def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quie
     return out
 
 
-def _stage(config: Config, number: int, weights: str | None) -> Config:
+def _stage(config: Config, number: int, weights: str | tuple[str, ...] | None) -> Config:
     """The config of one stage: its stride, its rate, and the net that it starts from."""
     name = f"fcn{config.stages[number]}s-{config.spec(2).backbone}"
     factor = config.stage_rates[number] if config.stage_rates else 1.0
@@ -196,9 +200,10 @@ def _fabric(config: Config) -> Fabric:
 def _open(config: Config, screen: Screen) -> tuple[Source, Source | None]:
     data = config.data
     classes = None if data.classes is None else Path(data.classes)
-    source = open_source(data.path, data.split, classes)
+    shown = kinds_of(data.inputs), data.outputs
+    source = open_source(data.path, data.split, classes, *shown)
     if data.val in available_splits(data.path):
-        return source, open_source(data.path, data.val, classes)
+        return source, open_source(data.path, data.val, classes, *shown)
     screen.say(
         f"warning: there is no split {data.val!r} to validate on; the last weights will be kept, "
         "and no score will tell whether they are good",
@@ -235,6 +240,7 @@ def _net(config: Config, source: Source, screen: Screen) -> tuple[FCN, Preproces
     spec = config.spec(len(source.classes))
     net = build(spec)
     preprocessing = BACKBONES[spec.backbone].preprocessing
+    others: tuple[Preprocessing, ...] = ()
     if config.net.weights is None:
         screen.say("weights: all layers start at random (He), scores at zero, nothing is loaded")
         if config.net.freeze_backbone:
@@ -243,13 +249,13 @@ def _net(config: Config, source: Source, screen: Screen) -> tuple[FCN, Preproces
             )
     else:
         report = start_from(net, config.net.weights, source.classes)
-        preprocessing = report.preprocessing or preprocessing
+        preprocessing, others = report.preprocessing or preprocessing, report.others
         for line in report.lines():
             screen.say(f"weights: {line}")
     if config.net.freeze_backbone:
         freeze(net)
         screen.say("weights: the backbone stays as it is")
-    return net, preprocessing
+    return net, preprocessing.of_inputs(kinds_shown(source), *others)
 
 
 def _say_plan(config: Config, net: FCN, source: Source, fabric: Fabric, screen: Screen) -> None:
@@ -291,8 +297,10 @@ def _criterion(config: Config, source: Source, fabric: Fabric, screen: Screen) -
             raise UserError(f"loss.class_weights: {len(wanted)} values for {len(classes)} classes")
         weights = torch.tensor(wanted, dtype=torch.float32)
     elif wanted != "none":
-        weights = torch.from_numpy(class_weights(count_classes(source, most=500), wanted))
+        counts = [count_classes(each, most=500) for each in outputs_of(source)]
+        weights = torch.from_numpy(np.concatenate([class_weights(c, wanted) for c in counts]))
     if weights is not None:
         pairs = zip(classes.names, weights.tolist(), strict=True)
         screen.say("class weights: " + ", ".join(f"{name} {w:.2f}" for name, w in pairs))
-    return make_criterion(config.loss, weights, classes.ignore, fabric.device)
+    outputs = tuple(output.channels for output in classes.outputs)
+    return make_criterion(config.loss, weights, classes.ignore, fabric.device, outputs)

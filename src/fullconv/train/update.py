@@ -43,7 +43,7 @@ class Updater:
         return rate_at(step, self.steps, self.config.optimiser)
 
     def step(self, batch: Batch) -> tuple[float, float]:
-        """One update: (trained loss, loss per labelled pixel), both before the update.
+        """One update: (trained loss, loss per labelled pixel), summed over outputs, before it.
 
         Raises UserError, before any weight changes, when loss or gradient is not finite.
         """
@@ -72,8 +72,8 @@ class Updater:
         masks = self.criterion.sampled(masks)
         images = batch.images.to(self.fabric.device, non_blocking=True)  # N,H,W,3
         world, size = self.fabric.world_size, self.config.length.batch
-        normaliser = self.summed(self.criterion.normaliser(masks))
-        labelled = self.summed((masks != self.criterion.ignore).sum().double()).clamp(min=1)
+        normaliser = self.summed(self.criterion.normaliser(masks))  # one for each output
+        labelled = self.summed(self.criterion.labelled(masks)).clamp(min=1)
         losses = torch.zeros(2, dtype=torch.float64, device=masks.device)
         parts = list(zip(images.split(size), masks.split(size), strict=True))
         for number, (photos, labels) in enumerate(parts, 1):
@@ -81,8 +81,9 @@ class Updater:
                 scores = self.model(self.preprocessing(photos))  # N,K,H,W
                 loss, plain = self.criterion(scores, labels)
                 # Gradients of several processes are averaged, hence times world.
-                self.fabric.backward(loss * (world / normaliser).to(loss.dtype))
-            losses += torch.stack([loss.detach().double() / normaliser, plain / labelled])
+                self.fabric.backward((loss * (world / normaliser).to(loss.dtype)).sum())
+            trained = (loss.detach().double() / normaliser).sum()
+            losses += torch.stack([trained, (plain / labelled).sum()])
         trained, per_pixel = self.summed(losses).tolist()
         return trained, per_pixel
 

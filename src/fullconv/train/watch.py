@@ -1,15 +1,19 @@
 """Warnings in words while a net trains: what a collapsed or mistaken training looks like."""
 
+from collections.abc import Sequence
 from math import log
 
 from fullconv.metrics import Scores
 
 
 class Watch:
-    """Says each thing once. ``said`` is kept in the run's state: a resume repeats nothing."""
+    """Says each thing once. ``said`` is kept in the run's state: a resume repeats nothing.
 
-    def __init__(self, classes: int, said: list[str], fine_tuned: bool) -> None:
-        self.chance = log(classes) if classes > 1 else 0.0
+    ``classes`` holds the number of classes of each output.
+    """
+
+    def __init__(self, classes: Sequence[int], said: list[str], fine_tuned: bool) -> None:
+        self.chance = sum(log(count) for count in classes)
         self.said = said
         self.fine_tuned = fine_tuned
 

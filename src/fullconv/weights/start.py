@@ -1,6 +1,6 @@
 """The start of a training: which layers take which weights, and which begin fresh and how."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,55 +10,134 @@ from torch import Tensor
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
-from fullconv.weights.open import open_weights
+from fullconv.weights.open import Weights, open_weights
 
 
 @dataclass(frozen=True)
 class StartReport:
     """What became of every array: loaded, fresh with the reason, or not needed with the reason.
 
-    ``preprocessing`` is what the loaded weights expect of a photo.
+    ``adapted`` says which of the loaded ones were made to fit, and how. ``preprocessing`` is what
+    the loaded weights expect of a photo, ``others`` what those of further streams expect of theirs.
     """
 
     source: str
     loaded: list[str] = field(default_factory=list)
     fresh: dict[str, str] = field(default_factory=dict)
     unused: dict[str, str] = field(default_factory=dict)
+    adapted: dict[str, str] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
+    others: tuple[Preprocessing, ...] = ()
 
     def lines(self) -> list[str]:
         """A short account for the screen: counts, and every layer that did not simply load."""
         found = [f"{len(self.loaded)} arrays loaded from {self.source}"]
+        found += [f"adapted: {name} ({how})" for name, how in self.adapted.items()]
         found += [f"fresh: {name} ({why})" for name, why in self.fresh.items()]
         found += [f"unused: {name} ({why})" for name, why in self.unused.items()]
         return found
 
 
-def start_from(net: FCN, path: str | Path, classes: ClassSet | None = None) -> StartReport:
-    """Load into ``net`` what fits from ``path``: a checkpoint, a run folder, or a foreign file.
+def start_from(
+    net: FCN, sources: str | Path | Sequence[str | Path], classes: ClassSet | None = None
+) -> StartReport:
+    """Load into ``net`` what fits from ``sources``: checkpoints, run folders, or foreign files.
+
+    One source, or one for each stream of the net; every stream takes the one source where the
+    source itself has one stream. A first convolution with more input channels than the source's
+    takes for the new ones the mean of the filters there (reference: nyud-fcn32s-color-d).
 
     Score layers load only where the classes are the same ones (``classes``: the new net's); else
     they stay at zero, as they do after a classifier. The score of a skip that the source does not
-    have stays at zero, so a net with a new skip begins exactly where the source ended. Raises
+    have stays at zero, so a net with a new skip begins exactly where the source ended. Where each
+    of several streams has scores of its own, the sum is their mean (nyud-fcn32s-color-hha). Raises
     UserError when no array of the backbone loads, or the source is another backbone.
     """
+    paths = [sources] if isinstance(sources, str | Path) else list(sources)
+    streams = len(net.spec.streams)
+    if len(paths) not in (1, streams):
+        raise UserError(f"{len(paths)} weights for {streams} streams: give one, or one for each")
+    opened = [_opened(net, path) for path in paths]
+    first = opened[0]
+    if len(first.checkpoint.net.spec.streams) == streams and len(paths) == 1:
+        tensors, why = _tensors(first), _new_scores(first, classes)
+    else:
+        each = opened * (streams // len(opened))
+        tensors = _side_by_side([_tensors(found) for found in each])
+        why = next((why for found in each if (why := _new_scores(found, classes))), "")
+    tensors, adapted = _adapted(net, tensors)
+    report = fill(net, tensors, " and ".join(map(str, paths)), why)
+    report.adapted.update(adapted)
+    for found in opened:
+        report.unused.update(found.not_needed)
+    others = [found.checkpoint.preprocessing for found in opened]
+    return replace(report, preprocessing=others[0], others=tuple(others[1:]))
+
+
+def _opened(net: FCN, path: str | Path) -> Weights:
     found = open_weights(path)
-    source = found.checkpoint
-    if source.net.spec.backbone != net.spec.backbone:
+    backbone = found.checkpoint.net.spec.backbone
+    if backbone != net.spec.backbone:
         raise UserError(
-            f"{path}: holds a {source.net.spec.backbone}, the net is a {net.spec.backbone}; "
+            f"{path}: holds a {backbone}, the net is a {net.spec.backbone}; "
             "start from a checkpoint of the same backbone"
         )
-    why = ""
+    return found
+
+
+def _new_scores(found: Weights, classes: ClassSet | None) -> str:
+    """Why the score layers of a source are not taken; empty where they are."""
+    there = found.checkpoint.classes
     if found.is_classifier:
-        why = "the source is a classifier"
-    elif classes is not None and classes.names != source.classes.names:
-        why = _other_classes(source.classes, classes)
-    there = source.net.state_dict()
-    tensors = {name: tensor for name, tensor in there.items() if name not in found.missing}
-    report = fill(net, tensors, str(path), why)
-    report.unused.update(found.not_needed)
-    return replace(report, preprocessing=source.preprocessing)
+        return "the source is a classifier"
+    if classes is not None and classes.names != there.names:
+        return _other_classes(there, classes)
+    return ""
+
+
+def _tensors(found: Weights) -> dict[str, Tensor]:
+    there = found.checkpoint.net.state_dict()
+    return {name: tensor for name, tensor in there.items() if name not in found.missing}
+
+
+def _side_by_side(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The arrays of one net for each stream as those of one net: its score is the mean of theirs.
+
+    A score layer on maps that lie behind one another has their weights behind one another too.
+    """
+    found: dict[str, Tensor] = {}
+    for name in parts[0]:
+        if name.startswith("backbone."):
+            for number, part in enumerate(parts):
+                found[name.replace("backbone.", f"backbone.{number}.", 1)] = part[name]
+        elif not all(name in part and part[name].shape == parts[0][name].shape for part in parts):
+            continue
+        elif name.startswith("score.") and name.endswith("weight"):
+            found[name] = torch.cat([part[name] for part in parts], 1) / len(parts)
+        else:
+            found[name] = torch.stack([part[name] for part in parts]).mean(0)
+    return found
+
+
+def _adapted(net: FCN, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """With first convolutions of as many input channels as the net's, and what was done to which.
+
+    Channels behind the colours begin with the mean of the colours' filters; so do all where there
+    is no room for colours.
+    """
+    result, done = dict(tensors), {}
+    for name, wanted in net.state_dict().items():
+        there, channels = tensors.get(name), wanted.shape[1] if wanted.ndim == 4 else 0
+        if there is None or there.ndim != 4 or there.shape[1] != 3 or channels == 3:
+            continue
+        if wanted[:, 0].shape != there[:, 0].shape:
+            continue
+        kept = there if channels > 3 else there[:, :0]
+        more = channels - kept.shape[1]
+        mean = there.mean(1, keepdim=True).expand(-1, more, -1, -1)
+        result[name] = torch.cat([kept, mean], 1)
+        done[name] = f"{more} input channels begin with the mean of the filters of 3"
+    return result, done
 
 
 def fill(net: FCN, tensors: Mapping[str, Tensor], source: str, new_scores: str = "") -> StartReport:

@@ -216,7 +216,7 @@ def test_upsampling_keeps_classes_apart_and_is_fixed_by_default() -> None:
 
 
 def test_score_layers_start_at_zero_and_classes_and_channels_are_parameters() -> None:
-    made = build(NetSpec("fcn8s-resnet18", 7, in_channels=4, width=1 / 16))
+    made = build(NetSpec("fcn8s-resnet18", 7, streams=(4,), width=1 / 16))
     assert made(torch.rand(1, 4, 40, 41)).shape == (1, 7, 40, 41)
     assert all(p.abs().max() == 0 for m in made.score_modules().values() for p in m.parameters())
 

@@ -67,7 +67,7 @@ def refused(path, *says):
         ("fcn8s-atonce-vgg16", {"width": 1 / 64, "learn_upsampling": True, "dropout": 0.2}, CAFFE),
         (
             "fcn4s-resnet18",
-            {"in_channels": 4},
+            {"streams": [4]},
             Preprocessing("RGB", 0.1, (1.0, 2.0, 3.0, 4.0), (1.0, 1.0, 0.5, 0.3)),
         ),
     ],

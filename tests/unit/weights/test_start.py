@@ -32,11 +32,12 @@ def fresh(name, classes=CLASSES, width=1 / 16, **options):
 
 @pytest.fixture
 def saved(tmp_path):
-    """``saved(net, classes)`` is the path of its checkpoint."""
+    """``saved(net, name)`` is the path of its checkpoint."""
 
-    def write(net, classes=CLASSES):
-        save(tmp_path / "model.safetensors", Checkpoint(net, classes, TORCH))
-        return tmp_path / "model.safetensors"
+    def write(net, name="model", classes=CLASSES):
+        path = tmp_path / f"{name}.safetensors"
+        save(path, Checkpoint(net, classes, TORCH))
+        return path
 
     return write
 
@@ -135,12 +136,51 @@ def test_another_width_is_an_error(saved, backbone):
     assert str(path) in str(error.value)
 
 
-def test_other_input_channels_leave_the_first_layer_fresh(saved):
-    new = fresh("fcn32s-resnet18", in_channels=4)
-    report = start_from(new, saved(trained()), CLASSES)
-    ((name, why),) = report.fresh.items()
+@pytest.mark.parametrize("channels", [1, 4, 5])
+def test_further_input_channels_begin_with_the_mean_of_the_filters(saved, channels):
+    source, new = trained(), fresh("fcn32s-resnet18", streams=(channels,))
+    report = start_from(new, saved(source), CLASSES)
+    assert not report.fresh
+    ((name, how),) = report.adapted.items()
     assert name == "backbone.conv1.conv.weight"
-    assert why == "starts at random: (8, 3, 7, 7) there, (8, 4, 7, 7) here"
+    assert "the mean of the filters of 3" in how
+    there, here = source.state_dict()[name], new.state_dict()[name]
+    colors = 3 if channels > 3 else 0
+    assert torch.equal(here[:, :colors], there[:, :colors])
+    for channel in range(colors, channels):
+        assert torch.allclose(here[:, channel], there.mean(1))
+
+
+def test_two_streams_start_from_two_nets_with_the_mean_of_their_scores(saved):
+    """Reference: nyud-fcn32s-color-hha, whose fused score is half of each."""
+    color, other = trained(), trained()
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(0.7)
+    paths = [saved(color, "color"), saved(other, "other")]
+    both = fresh("fcn32s-resnet18", streams=(3, 3))
+    report = start_from(both, paths, CLASSES)
+    assert not report.fresh and not report.unused
+    images = torch.randn(2, 6, 45, 70, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = (color.eval()(images[:, :3]) + other.eval()(images[:, 3:])) / 2
+        assert torch.allclose(both.eval()(images), expected, atol=1e-5)
+
+
+def test_one_net_starts_all_streams(saved):
+    source, both = trained(), fresh("fcn32s-resnet18", streams=(3, 1))
+    report = start_from(both, saved(source), CLASSES)
+    assert not report.fresh
+    name = "layer4_1.convs.0.conv.weight"
+    for stream in (0, 1):
+        theirs = source.state_dict()[f"backbone.{name}"]
+        assert torch.equal(both.state_dict()[f"backbone.{stream}.{name}"], theirs)
+
+
+def test_as_many_weights_as_streams(saved):
+    path = saved(trained())
+    with pytest.raises(UserError, match="3 weights for 2 streams"):
+        start_from(fresh("fcn32s-resnet18", streams=(3, 3)), [path] * 3, CLASSES)
 
 
 def test_padding_needs_no_other_weights(saved):

@@ -1,0 +1,82 @@
+"""Further inputs of a photo, one file each: depth, HHA, near infrared.
+
+They lie in a folder called as the kind, beside the one of the photos, under the photo's name:
+``images/train/0001.jpg`` has its depth in ``depth/train/0001.png``.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pillow
+
+from fullconv.data.faults import DataError
+from fullconv.data.photo import SUFFIXES, decode, read_photo
+from fullconv.data.sample import Image
+from fullconv.inputs import KINDS
+
+PHOTOS = "images"
+
+
+def plane_file(photo: Path, kind: str) -> Path:
+    """The file of ``photo``'s input ``kind``: beside the photos, or the path that it should have.
+
+    The folder beside is that of ``images`` in the photo's path, else the photo's own.
+    """
+    parts = [part.lower() for part in photo.parts]
+    depth = len(parts) - 1 - parts[::-1].index(PHOTOS) if PHOTOS in parts else len(parts) - 2
+    beside = Path(*photo.parts[:depth]) if depth > 0 else Path("..")
+    return named(beside / kind / Path(*photo.parts[depth + 1 :]))
+
+
+def named(like: Path) -> Path:
+    """The picture called as ``like`` in its folder, whatever its ending; ``like`` as .png if none.
+
+    Raises DataError where two have the name.
+    """
+    found = [
+        file
+        for file in sorted(like.parent.glob(f"{_literal(like.stem)}.*"))
+        if file.stem == like.stem and file.suffix.lower() in SUFFIXES
+    ]
+    if len(found) > 1:
+        raise DataError(found[1], f"has the same name as {found[0].name}", "", "remove one")
+    return found[0] if found else like.with_suffix(".png")
+
+
+def _literal(name: str) -> str:
+    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in name)
+
+
+def read_plane(file: Path, kind: str) -> Image:
+    """The input ``kind`` in ``file``: (H, W, channels), uint8, depth float32.
+
+    Depth is 16-bit grey in millimetres and given as its natural logarithm, as the reference reads
+    it (nyud_layers.py); where it is 0, unknown, it is the usual mean. Raises DataError for a file
+    that is missing, broken or of another kind.
+    """
+    if KINDS[kind].channels == 3:
+        return read_photo(file)
+    picture = decode(file, str(file))
+    if kind == "depth":
+        return _log_depth(picture, file)
+    if picture.mode != "L":
+        raise DataError(file, f"{kind} of the mode {picture.mode}", "a photo, or another kind",
+                        "save it as an 8-bit grey picture")  # fmt: skip
+    return np.array(picture)[..., None]
+
+
+def _log_depth(picture: Pillow.Image, file: Path) -> Image:
+    depth = np.asarray(picture)
+    if depth.ndim != 2 or depth.dtype == np.uint8 or not np.issubdtype(depth.dtype, np.number):
+        raise DataError(
+            file,
+            f"depth of the mode {picture.mode}",
+            "a picture of the depth in grey or colour",
+            "save the distances in millimetres, as 16-bit grey",
+        )
+    known = depth > 0
+    if not known.any() or not np.isfinite(depth).all():
+        raise DataError(file, "holds no depth above 0, or infinity", "", "measure it again")
+    result = np.full(depth.shape, KINDS["depth"].mean[0], np.float32)
+    np.log(depth, out=result, where=known, casting="same_kind")
+    return result[..., None]
