@@ -62,7 +62,8 @@ def convert(
     ] = None,
     classes: Annotated[Path | None, typer.Option(help="Class file with names and colours.")] = None,
     output: Annotated[
-        str | None, typer.Option(help="Which of several outputs: sem or geo (SIFT Flow).")
+        str | None,
+        typer.Option(help="One of several outputs alone: semantic or geometric (SIFT Flow)."),
     ] = None,
 ) -> None:
     """Turn weights of another framework into a checkpoint of fullconv.
@@ -76,7 +77,7 @@ def convert(
     Examples:
       fullconv convert voc-fcn8s.caffemodel fcn8s.safetensors
       fullconv convert VGG_ILSVRC_16_layers.caffemodel vgg16.safetensors --net fcn8s-vgg16
-      fullconv convert siftflow-fcn8s-heavy.caffemodel geo.safetensors --output geo
+      fullconv convert siftflow-fcn8s-heavy.caffemodel geo.safetensors --output geometric
       fullconv convert vgg16-torchvision vgg16.safetensors --net fcn8s-vgg16
     """
     from fullconv import screen

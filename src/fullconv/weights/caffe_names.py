@@ -6,6 +6,7 @@ FCN-GoogLeNet; its score layer is expected by the name of the other nets'.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from fullconv.nets import BACKBONES
 from fullconv.nets.steps import Conv, Inception
@@ -25,8 +26,6 @@ AUXILIARY = "an auxiliary classifier of the training, which the FCN drops"
 CONSTANT = "the constant that a skip is scaled with, part of the at-once net here"
 SKIPS = {16: ("score_pool4",), 8: ("score_pool3",)}
 UPSCORES = ("upscore", "upscore2", "upscore16", "upscore_pool4", "upscore8")
-NO_DEPTH = "a net of colour and depth (4 channels), which is not supported yet"
-NO_STREAMS = "a net of two streams (colour and HHA), which is not supported yet"
 
 
 def array(layer: str, kind: str) -> str:
@@ -46,13 +45,22 @@ def layers(backbone: str) -> dict[str, str]:
     return found
 
 
-def origins(backbone: str) -> dict[str, Origin]:
-    """The source of every array of ``backbone``."""
+def origins(backbone: str, renamed: Mapping[str, str] | None = None) -> dict[str, Origin]:
+    """The source of every array of ``backbone``; ``renamed`` has layers with another name there."""
     return {
-        f"{ours}.{kind}": Origin(array(theirs, kind), as_convolution)
+        f"{ours}.{kind}": Origin(array((renamed or {}).get(theirs, theirs), kind), as_convolution)
         for ours, theirs in layers(backbone).items()
         for kind in ("weight", "bias")
     }
+
+
+def side_by_side(backbone: str, endings: tuple[str, ...]) -> dict[str, Origin]:
+    """The same for a net of several streams, whose layers end as each stream's do."""
+    found: dict[str, Origin] = {}
+    for number, ending in enumerate(endings):
+        renamed = {theirs: theirs + ending for theirs in layers(backbone).values()}
+        found |= {f"{number}.{ours}": o for ours, o in origins(backbone, renamed).items()}
+    return found
 
 
 def _lineage(
@@ -61,7 +69,6 @@ def _lineage(
     not_needed: Mapping[str, str],
     skips: Mapping[int, tuple[str, ...]],
     order: tuple[str, ...] = (),
-    unsupported: Mapping[str, str] | None = None,
 ) -> Lineage:
     return Lineage(
         title=title,
@@ -75,18 +82,32 @@ def _lineage(
         turn=as_convolution,
         not_needed=not_needed,
         order=order,
-        outputs={"sem": "_sem", "geo": "_geo"},  # SIFT Flow: semantic and geometric classes
-        unsupported=unsupported or {},
+        outputs={"semantic": "_sem", "geometric": "_geo"},  # SIFT Flow
     )
 
 
+_VGG16 = _lineage(
+    "VGG16 (Caffe)",
+    "vgg16",
+    {"fc8.": IMAGENET, "scale_pool4.": CONSTANT, "scale_pool3.": CONSTANT},
+    SKIPS,
+)
+_STREAMS = ("color", "hha")
+
 LINEAGES = (
-    _lineage(
-        "VGG16 (Caffe)",
-        "vgg16",
-        {"fc8.": IMAGENET, "scale_pool4.": CONSTANT, "scale_pool3.": CONSTANT},
-        SKIPS,
-        unsupported={"conv1_1_bgrd.weight": NO_DEPTH, "conv1_1color.weight": NO_STREAMS},
+    _VGG16,
+    replace(
+        _VGG16,
+        title="VGG16 of colour and depth (Caffe)",
+        inputs=("color+depth",),
+        origins=origins("vgg16", {"conv1_1": "conv1_1_bgrd"}),
+    ),
+    replace(
+        _VGG16,
+        title="VGG16 of colour, VGG16 of HHA (Caffe)",
+        inputs=("color", "hha"),
+        streams=_STREAMS,
+        origins=side_by_side("vgg16", _STREAMS),
     ),
     _lineage("CaffeNet (Caffe)", "caffenet", {"fc8.": IMAGENET}, {}, ("pool1", "norm1")),
     _lineage("AlexNet (Caffe)", "alexnet", {"fc8.": IMAGENET}, {}, ("norm1", "pool1")),

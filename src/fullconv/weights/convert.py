@@ -118,6 +118,12 @@ def _classes(path: Path, taken: Transplant, given: ClassSet | None) -> ClassSet:
     if taken.is_classifier:
         return VOC  # 21, until a training puts its own in their place
     ignore = 255 if count <= 255 else 65535
+    if taken.outputs:
+        return ClassSet.joint({o: _numbered(n, ignore) for o, n in taken.outputs.items()})
+    return _numbered(count, ignore)
+
+
+def _numbered(count: int, ignore: int) -> ClassSet:
     return ClassSet(tuple(f"class {number}" for number in range(count)), ignore=ignore)
 
 

@@ -13,8 +13,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.nets import Preprocessing
+from fullconv.inputs import COLOR, channels_of, streams_of
+from fullconv.nets import NetSpec, Preprocessing
 from fullconv.nets.backbone import Padding
+from fullconv.nets.spec import coarsest_net
 
 Array = npt.NDArray[np.float32]
 Format = Literal["Caffe", "Chainer", "PyTorch", "Keras"]
@@ -65,7 +67,9 @@ class Lineage:
 
     For nets that arrays alone do not tell apart, ``order`` names layers in the order in which they
     run. ``outputs`` gives, for a net with several outputs, the ending that each one's score layers
-    have there. ``unsupported`` names arrays of nets that are known and cannot be taken over yet.
+    have there. ``inputs`` are what it sees (`fullconv.inputs`); ``streams`` the endings of the
+    score layers of each stream, whose scores are averaged. ``unsupported`` names arrays of nets
+    that are known and cannot be taken over, with the reason.
     """
 
     title: str
@@ -80,8 +84,19 @@ class Lineage:
     not_needed: Mapping[str, str] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
+    inputs: tuple[str, ...] = (COLOR,)
+    streams: tuple[str, ...] = ("",)
     unsupported: Mapping[str, str] = field(default_factory=dict)
     padding: Padding = "paper"
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Input channels of each stream, as a NetSpec has them."""
+        return tuple(channels_of(kinds) for kinds in streams_of(self.inputs))
+
+    def coarsest(self, width: float = 1.0) -> NetSpec:
+        """The net that scores only the coarsest map, of any two classes: for its backbone."""
+        return NetSpec(coarsest_net(self.backbone), 2, streams=self.channels, width=width)
 
 
 def as_convolution(array: Array, shape: Shape) -> Array:

@@ -31,7 +31,8 @@ def reason(array: Array, name: str, lineage: Lineage, spec: NetSpec) -> str:
         if name.startswith(beginning):
             return why
     layer = re.split(r"[/.]", name)[0]
-    for output, ending in {"": "", **lineage.outputs}.items():
+    endings = {"": "", **lineage.outputs, **{stream: stream for stream in lineage.streams}}
+    for output, ending in endings.items():
         bare = layer.removesuffix(ending) if layer.endswith(ending) else None
         if bare in lineage.upscores:
             return upsampling_reason(array)

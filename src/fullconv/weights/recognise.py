@@ -71,7 +71,7 @@ def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
     """What of the backbone is not in the file, or not in the right shape: a text for each."""
     if not any(origin.name in file.arrays for origin in lineage.origins.values()):
         return [f"{origin.name} is missing" for origin in lineage.origins.values()]
-    shapes = shapes_of(NetSpec(coarsest_net(lineage.backbone), 2, width=width), "backbone.")
+    shapes = shapes_of(lineage.coarsest(width), "backbone.")
     found = []
     for ours, origin in lineage.origins.items():
         if origin.name not in file.arrays:
@@ -86,7 +86,7 @@ def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
 
 def _width(file: ForeignFile, lineage: Lineage) -> float | None:
     """By how much the net is thinner or wider than published, judged by its widest layer."""
-    shapes = shapes_of(NetSpec(coarsest_net(lineage.backbone), 2), "backbone.")
+    shapes = shapes_of(lineage.coarsest(), "backbone.")
     channels = {
         origin.name: shapes[ours][0]
         for ours, origin in lineage.origins.items()

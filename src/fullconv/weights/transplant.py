@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
+from fullconv.inputs import kinds_of
 from fullconv.nets import BACKBONES, NetSpec, Preprocessing
 from fullconv.nets.backbone import Padding
 from fullconv.nets.spec import coarsest_net
@@ -24,7 +25,8 @@ class Transplant:
 
     ``tensors`` by our names; ``used`` gives for each the foreign name; ``not_needed`` the foreign
     arrays without a place here, and why. ``is_classifier``: it has no score layers, so they start
-    at zero. ``classes`` are those that it was trained on, where they are known.
+    at zero. ``classes`` are those that it was trained on, where they are known; ``outputs`` the
+    number of classes of each of several outputs.
     """
 
     title: str
@@ -35,6 +37,7 @@ class Transplant:
     not_needed: dict[str, str] = field(default_factory=dict)
     is_classifier: bool = False
     classes: ClassSet | None = None
+    outputs: dict[str, int] = field(default_factory=dict)
 
 
 def transplant(
@@ -50,51 +53,70 @@ def transplant(
     ``name`` (as `fcn8s-vgg16`) asks for a net; else it is the one whose scores the file has, and
     for a classifier the 32s net. ``padding`` defaults to the one that the weights were trained
     with: the lineage's for an FCN, `same` for a classifier. ``classes`` counts a classifier's
-    scores to come (21 where not given). ``output`` chooses one of several outputs. Raises UserError
-    when no known net's arrays are all there with the right shapes; it names the nearest and what
-    is missing.
+    scores to come (21 where not given). ``output`` chooses one of several outputs; else all are
+    taken. Raises UserError when no known net's arrays are all there with the right shapes; it names
+    the nearest and what is missing.
     """
     lineage, width = recognised(file, lineages, NetSpec(name, 2).backbone if name else None)
-    ending = _ending(file, lineage, output)
-    strides = _strides(file, lineage, ending)
+    chosen = _outputs(file, lineage, output)
+    strides = _strides(file, lineage, *chosen.values())
+    counts = {o: _count(file, lineage, strides, e) for o, e in chosen.items()} if strides else {}
     spec = NetSpec(
         name or _name(file, lineage, strides),
-        _count(file, lineage, strides) if strides else classes or 21,
+        sum(counts.values()) if strides else classes or 21,
         padding=padding or file.padding or (lineage.padding if strides else "same"),
+        streams=lineage.channels,
         width=width,
     )
     if BACKBONES[spec.backbone].stretches and not spec.stretches:
         raise UserError(f"{file.path}: {lineage.title} was trained with padding 'same'; use that")
     _check_scales(file, spec, strides)
-    known = known_data(spec.classes, output or "", file.trained_on) if strides else None
     taken = {s: n for s, n in strides.items() if s in spec.strides}
-    return _taken(file, lineage, spec, taken, known)
+    made = _taken(file, lineage, spec, taken, chosen, _known(file, lineage, counts))
+    made.outputs.update(counts if len(counts) > 1 else {})
+    return made
 
 
-def _strides(file: ForeignFile, lineage: Lineage, ending: str) -> dict[int, str]:
-    """The score layers that are in the file, by stride."""
+def _strides(file: ForeignFile, lineage: Lineage, *endings: str) -> dict[int, str]:
+    """The score layers that are in the file, by stride; without the ending of an output."""
     found = {}
     for stride, names in lineage.scores.items():
         for name in names:
-            if lineage.array(name + ending, "weight") in file.arrays:
-                found.setdefault(stride, name + ending)
+            wanted = _scores(lineage, name, endings)
+            if all(lineage.array(layer, "weight") in file.arrays for layer in wanted):
+                found.setdefault(stride, name)
     return found
 
 
-def _ending(file: ForeignFile, lineage: Lineage, output: str | None) -> str:
-    """What the names of the chosen output's score layers end in: nothing for a net with one."""
+def _scores(lineage: Lineage, name: str, endings: Iterable[str]) -> list[str]:
+    """The layers that score one stride: for each output one for each stream."""
+    return [name + ending + stream for ending in endings for stream in lineage.streams]
+
+
+def _outputs(file: ForeignFile, lineage: Lineage, output: str | None) -> dict[str, str]:
+    """The outputs to take and the ending of their score layers; one without a name for one."""
     there = {name: end for name, end in lineage.outputs.items() if _strides(file, lineage, end)}
-    if output is None and not there:
-        return ""
+    if output is None:
+        return there or {"": ""}
     if output in there:
-        return there[output]
+        return {output: there[output]}
     if not there:
         raise UserError(f"{file.path}: has one output, so there is no {output!r} to choose")
-    choices = " or ".join(there)
-    raise UserError(
-        f"{file.path}: has several outputs, of which a net here has one; choose it: fullconv "
-        f"convert {file.path} OUT --output {choices}"
-    )
+    raise UserError(f"{file.path}: has no output {output!r}; it has {' and '.join(there)}")
+
+
+def _known(file: ForeignFile, lineage: Lineage, counts: dict[str, int]) -> TrainedOn | None:
+    """What the net was trained on: one data set, or one for each output as one."""
+    kinds = kinds_of(lineage.inputs)
+    found = {o: known_data(n, o, file.trained_on, kinds) for o, n in counts.items()}
+    parts = {output: known for output, known in found.items() if known}
+    if len(parts) < len(found) or not parts:
+        return None
+    first = next(iter(parts.values()))
+    if len(parts) == 1:
+        return first
+    classes = ClassSet.joint({output: known.classes for output, known in parts.items()})
+    return TrainedOn(" and ".join(k.title for k in parts.values()), classes, first.preprocessing)
 
 
 def _name(file: ForeignFile, lineage: Lineage, strides: dict[int, str]) -> str:
@@ -106,9 +128,9 @@ def _name(file: ForeignFile, lineage: Lineage, strides: dict[int, str]) -> str:
     return f"fcn{finest}s{at_once}-{lineage.backbone}"
 
 
-def _count(file: ForeignFile, lineage: Lineage, strides: dict[int, str]) -> int:
-    """Classes, from the length of the coarsest score's bias."""
-    bias = lineage.array(strides[max(strides)], "bias")
+def _count(file: ForeignFile, lineage: Lineage, strides: dict[int, str], ending: str) -> int:
+    """Classes of an output, from the length of the coarsest score's bias."""
+    bias = lineage.array(strides[max(strides)] + ending + lineage.streams[0], "bias")
     if bias not in file.arrays:
         raise UserError(f"{file.path}: {bias} is missing; the file is not whole")
     return int(file.arrays[bias].size)
@@ -136,14 +158,11 @@ def _taken(
     lineage: Lineage,
     spec: NetSpec,
     strides: dict[int, str],
+    outputs: dict[str, str],
     known: TrainedOn | None,
 ) -> Transplant:
-    sources = {f"backbone.{ours}": (o.name, o.turn) for ours, o in lineage.origins.items()}
-    for stride, layer in strides.items():
-        for kind in ("weight", "bias"):
-            sources[f"score.{stride}.{kind}"] = (lineage.array(layer, kind), lineage.turn)
     shapes = shapes_of(spec)
-    preprocessing = file.preprocessing or lineage.preprocessing
+    preprocessing = file.preprocessing or lineage.preprocessing.of_inputs(kinds_of(lineage.inputs))
     if known and file.format == "Caffe":
         preprocessing = known.preprocessing
     result = Transplant(
@@ -154,18 +173,55 @@ def _taken(
         is_classifier=not strides,
         classes=known.classes if known else None,
     )
-    for ours, (theirs, turn) in sources.items():
-        result.tensors[ours] = _turned(file, theirs, turn, shapes[ours])
-        result.used[ours] = theirs
+    used = set()
+    for name, origin in lineage.origins.items():
+        ours = f"backbone.{name}"
+        result.tensors[ours] = _turned(file, origin.name, origin.turn, shapes[ours])
+        result.used[ours] = origin.name
+    for stride, name in strides.items():
+        for kind in ("weight", "bias"):
+            ours = f"score.{stride}.{kind}"
+            result.tensors[ours] = _score(file, lineage, name, kind, outputs.values(), shapes[ours])
+            theirs = [lineage.array(n, kind) for n in _scores(lineage, name, outputs.values())]
+            result.used[ours] = ", ".join(theirs)
+            used.update(theirs)
     for ours, theirs in _counters(file, result.used).items():
         result.tensors[ours] = torch.tensor(float(file.arrays[theirs])).long()
         result.used[ours] = theirs
-    used = set(result.used.values())
+    used.update(result.used.values())
     result.not_needed.update(file.left_out)
     for theirs in file.arrays:
         if theirs not in used:
             result.not_needed[theirs] = reason(file.arrays[theirs], theirs, lineage, spec)
     return result
+
+
+def _score(
+    file: ForeignFile,
+    lineage: Lineage,
+    name: str,
+    kind: str,
+    endings: Iterable[str],
+    shape: tuple[int, ...],
+) -> Tensor:
+    """A score layer: outputs behind one another, each the mean over the streams.
+
+    One layer on the maps of all streams computes the sum of a layer on each (`nets.Streams`).
+    """
+    count, rows = len(lineage.streams), []
+    for ending in endings:
+        layers = [lineage.array(layer, kind) for layer in _scores(lineage, name, [ending])]
+        classes = file.arrays[lineage.array(name + ending + lineage.streams[0], "bias")].size
+        each = (classes, *_share(shape, count))
+        parts = [_turned(file, layer, lineage.turn, each) for layer in layers]
+        joined = torch.cat(parts, 1) if kind == "weight" else torch.stack(parts).sum(0)
+        rows.append(joined / count if count > 1 else joined)
+    return torch.cat(rows)
+
+
+def _share(shape: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """All but the classes of a score's shape, of one of ``count`` streams."""
+    return (shape[1] // count, *shape[2:]) if len(shape) > 1 else ()
 
 
 def _counters(file: ForeignFile, used: dict[str, str]) -> dict[str, str]:

@@ -164,29 +164,51 @@ def test_hha_is_told_from_colour_by_the_data_layer(saved):
     assert made.checkpoint.preprocessing.mean == (132.431, 94.076, 118.477)
 
 
-@pytest.mark.parametrize("head", ["fcn32s", "fcn16s", "fcn8s"])
-def test_one_of_two_outputs_is_chosen(saved, head):
-    layers = fcn(spec(f"{head}-vgg16"), outputs={"_sem": 33, "_geo": 3})
-    path = saved(caffemodel(layers))
-    refused(path, "--output sem or geo")
-    refused(path, "sem or geo", output="depth")
-    for output, known in (
-        ("sem", class_list("sift-flow")),
-        ("geo", class_list("sift-flow-geometric")),
-    ):
-        made = convert(path, output=output)
-        assert made.checkpoint.classes == known
-        assert made.checkpoint.net.spec == spec(f"{head}-vgg16", len(known))
-        assert made.checkpoint.preprocessing.mean == (114.578, 115.294, 108.353)
-        (score,) = [layer for layer in layers if layer.name == f"score_fr_{output}"]
-        weight = made.checkpoint.net.state_dict()["score.32.weight"]
-        assert torch.equal(weight, torch.tensor(score.blobs[0]))
-        other = f"score_fr_{'geo' if output == 'sem' else 'sem'}.weight"
-        assert "another one than was chosen" in {r.theirs: r.note for r in made.not_needed}[other]
+SIFT = {"semantic": class_list("sift-flow"), "geometric": class_list("sift-flow-geometric")}
+ENDINGS = {"semantic": "_sem", "geometric": "_geo"}
 
 
-def test_an_output_of_a_net_with_one_is_refused(saved):
-    refused(saved(caffemodel(fcn(spec("fcn32s-vgg16")))), "one output", output="sem")
+@pytest.fixture(params=["fcn32s", "fcn16s", "fcn8s"])
+def sift_flow(request, saved):
+    """(path, spec's head, arrays by name) of a net with SIFT Flow's two outputs."""
+    layers = fcn(spec(f"{request.param}-vgg16"), outputs={"_sem": 33, "_geo": 3})
+    arrays = {layer.name: layer.blobs for layer in layers}
+    return saved(caffemodel(layers)), request.param, arrays
+
+
+@pytest.mark.parametrize("output", SIFT)
+def test_one_of_two_outputs_is_chosen(sift_flow, output):
+    path, head, arrays = sift_flow
+    made = convert(path, output=output)
+    assert made.checkpoint.classes == SIFT[output]
+    assert made.checkpoint.net.spec == spec(f"{head}-vgg16", len(SIFT[output]))
+    assert made.checkpoint.preprocessing.mean == (114.578, 115.294, 108.353)
+    weight = made.checkpoint.net.state_dict()["score.32.weight"]
+    assert torch.equal(weight, torch.tensor(arrays[f"score_fr{ENDINGS[output]}"][0]))
+    (other,) = set(SIFT) - {output}
+    left = {row.theirs: row.note for row in made.not_needed}
+    assert "another one than was chosen" in left[f"score_fr{ENDINGS[other]}.weight"]
+
+
+def test_both_outputs_are_taken_as_one_net(sift_flow):
+    """Its scores are those of the two nets that take one output each."""
+    path, head, _ = sift_flow
+    both = convert(path)
+    classes = both.checkpoint.classes
+    assert [(o.name, o.classes) for o in classes.outputs] == list(SIFT.items())
+    assert both.checkpoint.net.spec == spec(f"{head}-vgg16", 36)
+    assert not [row for row in both.not_needed if row.theirs.startswith("score")]
+    photo = np.random.default_rng(0).integers(0, 256, (45, 67, 3), np.uint8)
+    scores = TorchEngine(both.checkpoint).scores(photo)
+    for output in classes.outputs:
+        alone = TorchEngine(convert(path, output=output.name).checkpoint).scores(photo)
+        assert np.allclose(scores[output.channels], alone, rtol=1e-4, atol=1e-3)
+
+
+def test_an_output_that_is_not_there_is_refused(sift_flow, saved):
+    refused(sift_flow[0], "semantic and geometric", output="depth")
+    path = saved(caffemodel(fcn(spec("fcn32s-vgg16"))))
+    refused(path, "one output", output="semantic")
 
 
 def test_alexnet_and_caffenet_are_told_by_the_order_of_their_layers(saved):
@@ -233,14 +255,42 @@ def test_an_upsampling_that_was_trained_is_named(saved):
     assert "64x64 deconvolution that is not bilinear" in row.note
 
 
-def test_nets_of_several_inputs_are_refused_by_name(saved):
-    layers = fcn(spec("fcn32s-vgg16", 4))
+def test_colour_and_depth_share_the_first_layer(saved):
+    """nyud-fcn32s-color-d: four channels into conv1_1_bgrd."""
+    layers = fcn(spec("fcn32s-vgg16", 40))
     layers[0].name = "conv1_1_bgrd"
-    refused(saved(caffemodel(layers)), "4 channels")
-    for layer in layers:
-        layer.name += "color"
-    layers[0].name = "conv1_1color"
-    refused(saved(caffemodel(layers)), "two streams")
+    kernels = layers[0].blobs[0]
+    layers[0].blobs[0] = np.concatenate([kernels, kernels.mean(1, keepdims=True)], 1)
+    made = convert(saved(caffemodel(layers)))
+    assert made.checkpoint.net.spec == NetSpec(
+        "fcn32s-vgg16", 40, padding="paper", width=1 / 64, streams=(4,)
+    )
+    first = made.checkpoint.net.state_dict()["backbone.conv1_1.weight"]
+    assert torch.equal(first, torch.tensor(layers[0].blobs[0]))
+    preprocessing = made.checkpoint.preprocessing
+    assert preprocessing.inputs == ("color", "depth")
+    assert preprocessing.mean == (116.190, 97.203, 92.318, 7.844)
+    assert preprocessing.order == "BGR"
+
+
+def test_two_streams_become_one_net_with_the_mean_of_their_scores(saved):
+    """nyud-fcn32s-color-hha: scores are fused with the coefficients 0.5 and 0.5."""
+    one, other = (fcn(spec("fcn32s-vgg16", 40), seed) for seed in (0, 1))
+    alone = [convert(saved(caffemodel(layers))).checkpoint.net for layers in (one, other)]
+    for layers, ending in ((one, "color"), (other, "hha")):
+        for layer in layers:
+            layer.name += ending
+    made = convert(saved(caffemodel([*one, *other])))
+    assert made.checkpoint.net.spec.streams == (3, 3)
+    assert not made.missing
+    assert all("bilinear" in row.note for row in made.not_needed)
+    preprocessing = made.checkpoint.preprocessing
+    assert preprocessing.inputs == ("color", "hha")
+    assert preprocessing.mean == (116.190, 97.203, 92.318, 132.431, 94.076, 118.477)
+    images = 100 * torch.randn(1, 6, 41, 70, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = (alone[0](images[:, :3]) + alone[1](images[:, 3:])) / 2
+        assert torch.allclose(made.checkpoint.net(images), expected, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("old", [False, True])
