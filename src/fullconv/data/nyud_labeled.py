@@ -20,6 +20,7 @@ from fullconv.data.matlab import MissingVariable, read_array, read_labels, read_
 from fullconv.data.numbering import table, to_classes
 from fullconv.data.nyud import DEFAULT, label_names, photo_name, photo_numbers, split_names
 from fullconv.data.pairs import size_fault
+from fullconv.data.planes import log_depth
 from fullconv.data.sample import Image, Mask, Sample
 from fullconv.errors import UserError
 
@@ -63,6 +64,13 @@ class NyudFile:
         labels = read_labels(self.file, "labels", self.numbers[index] - 1)
         where = self.file / self.names[index]
         return to_classes(where, np.ascontiguousarray(labels), self.found, self.classes)
+
+    def plane(self, index: int, kind: str) -> Image:
+        """The ``depth`` of a photo; UserError for other kinds, which the file does not have."""
+        if kind != "depth":
+            raise UserError(f"{self.file}: has color and depth, no {kind}")
+        metres = read_array(self.file, "depths", self.numbers[index] - 1)
+        return log_depth(1000 * np.asarray(metres, np.float64), self.file)
 
     def files(self, index: int) -> tuple[Path | None, Path | None]:
         """The same file for all: there is no path of one photo."""

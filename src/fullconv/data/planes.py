@@ -5,9 +5,10 @@ They lie in a folder called as the kind, beside the one of the photos, under the
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image as Pillow
+import numpy.typing as npt
 
 from fullconv.data.faults import DataError
 from fullconv.data.photo import SUFFIXES, decode, read_photo
@@ -58,22 +59,23 @@ def read_plane(file: Path, kind: str) -> Image:
         return read_photo(file)
     picture = decode(file, str(file))
     if kind == "depth":
-        return _log_depth(picture, file)
-    if picture.mode != "L":
-        raise DataError(file, f"{kind} of the mode {picture.mode}", "a photo, or another kind",
-                        "save it as an 8-bit grey picture")  # fmt: skip
-    return np.array(picture)[..., None]
-
-
-def _log_depth(picture: Pillow.Image, file: Path) -> Image:
-    depth = np.asarray(picture)
-    if depth.ndim != 2 or depth.dtype == np.uint8 or not np.issubdtype(depth.dtype, np.number):
+        depth = np.asarray(picture)
+        if depth.ndim == 2 and depth.dtype != np.uint8 and np.issubdtype(depth.dtype, np.number):
+            return log_depth(depth, file)
         raise DataError(
             file,
             f"depth of the mode {picture.mode}",
             "a picture of the depth in grey or colour",
             "save the distances in millimetres, as 16-bit grey",
         )
+    if picture.mode != "L":
+        raise DataError(file, f"{kind} of the mode {picture.mode}", "a photo, or another kind",
+                        "save it as an 8-bit grey picture")  # fmt: skip
+    return np.array(picture)[..., None]
+
+
+def log_depth(depth: npt.NDArray[Any], file: Path) -> Image:
+    """Distances in millimetres (H, W) as the net sees them, float32 (H, W, 1)."""
     known = depth > 0
     if not known.any() or not np.isfinite(depth).all():
         raise DataError(file, "holds no depth above 0, or infinity", "", "measure it again")

@@ -72,11 +72,11 @@ class Stacked:
             raise UserError(f"this data has photos only, no {kind}")
         plane = source.plane(index, kind)
         if plane.shape[:2] != size:
-            photo = source.files(index)[0] or Path(source.names[index])
+            photo, name = source.files(index)[0], source.names[index]
             (height, width), (rows, columns) = size, plane.shape[:2]
             raise DataError(
-                plane_file(photo, kind),
-                f"is {columns} x {rows} but the photo {photo} is {width} x {height}",
+                plane_file(photo, kind) if photo else f"the {kind} of {name}",
+                f"is {columns} x {rows} but the photo {photo or name} is {width} x {height}",
                 "files of different photos, or one was resized",
                 "give both the same size",
             )

@@ -1,9 +1,6 @@
-"""ResNets with batch norm (He et al. 2016), as classifiers have them, finer, and dilated.
+"""ResNets with batch norm (He et al. 2016), as classifiers have them and dilated.
 
-The plain ones are backbones to train from scratch or to fine-tune. `resnet18_s16` and
-`resnet34_s16` leave out the pooling after the first convolution, so that every map is twice as fine
-and the last has stride 16: for small things in small photos, at four times the work of the same
-width, which a width of 0.5 pays for. The dilated ones are those of
+The plain ones are backbones to train from scratch or to fine-tune. The dilated ones are those of
 torchvision's fcn_resnet50 and fcn_resnet101: the strides of the last two stages are replaced with
 dilation, so that the last map has stride 8, and a 3x3 convolution to a quarter of the channels
 stands before the score. They have but that one map, and their scores are stretched over the photo.
@@ -25,9 +22,8 @@ def _stem() -> list[Step]:
     ]
 
 
-def _resnet(name: str, counts: Counts, expansion: int, pooled: bool = True) -> Definition:
-    steps = _stem() if pooled else _stem()[:1]
-    reached = 4 if pooled else 2
+def _resnet(name: str, counts: Counts, expansion: int) -> Definition:
+    steps, reached = _stem(), 4
     last = {}
     for stage, count in enumerate(counts, 1):
         for index in range(count):
@@ -42,8 +38,7 @@ def _resnet(name: str, counts: Counts, expansion: int, pooled: bool = True) -> D
         steps=tuple(steps),
         taps={**last, reached: "drop"},
         preprocessing=TORCH,
-        source="He et al., CVPR 2016 (arXiv 1512.03385); stride in the 3x3 as in torchvision"
-        + ("" if pooled else "; without the first pooling"),
+        source="He et al., CVPR 2016 (arXiv 1512.03385); stride in the 3x3 as in torchvision",
     )
 
 
@@ -80,14 +75,12 @@ def _dilated(name: str, counts: Counts) -> Definition:
 
 
 RESNETS = tuple(
-    _resnet(name, counts, expansion, pooled)
-    for name, counts, expansion, pooled in [
-        ("resnet18", (2, 2, 2, 2), 1, True),
-        ("resnet18_s16", (2, 2, 2, 2), 1, False),
-        ("resnet34", (3, 4, 6, 3), 1, True),
-        ("resnet34_s16", (3, 4, 6, 3), 1, False),
-        ("resnet50", (3, 4, 6, 3), 4, True),
-        ("resnet101", (3, 4, 23, 3), 4, True),
+    _resnet(name, counts, expansion)
+    for name, counts, expansion in [
+        ("resnet18", (2, 2, 2, 2), 1),
+        ("resnet34", (3, 4, 6, 3), 1),
+        ("resnet50", (3, 4, 6, 3), 4),
+        ("resnet101", (3, 4, 23, 3), 4),
     ]
 )
 DILATED_RESNETS = tuple(

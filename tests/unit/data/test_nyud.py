@@ -33,6 +33,15 @@ def test_one_file_a_photo(nyud):
     assert open_source(nyud, "trainval").names == ("img_5003", "img_5001", "img_5002")
 
 
+def test_hha_and_depth_beside_the_photos(nyud, save):
+    hha, depth = RNG.integers(0, 255, (2, 3, 3), np.uint8), np.full((2, 3), 2550, np.uint16)
+    save(hha, "data/hha/img_5002.png")
+    save(depth, "data/depth/img_5002.png")
+    image = open_source(nyud, "val", inputs=("color", "depth", "hha"))[0].image
+    np.testing.assert_array_equal(image[..., 4:], hha)
+    np.testing.assert_allclose(image[..., 3], np.log(2550), rtol=1e-6)
+
+
 def test_lists_by_splits_mat_or_none(nyud):
     for split in ("train", "val", "test"):
         (nyud / f"{split}.txt").unlink()
@@ -83,11 +92,11 @@ def labeled(tmp_path, savemat73):
     cells = np.array([[name.replace(" ", "-") for name in FORTY]], object)
     savemat(tmp_path / "classMapping40.mat", {"mapClass": mapping, "className": cells})
     savemat(tmp_path / "splits.mat", {"trainNdxs": [[1], [3], [5]], "testNdxs": [[2], [4]]})
-    return tmp_path, images, labels, mapping[0]
+    return tmp_path, images, labels, mapping[0], depths
 
 
 def test_the_one_file(labeled):
-    data, images, labels, mapping = labeled
+    data, images, labels, mapping, _ = labeled
     for place in (data, data / "nyu_depth_v2_labeled.mat"):
         assert available_splits(place) == ["train", "test"]
         source = open_source(place, "test")
@@ -100,6 +109,17 @@ def test_the_one_file(labeled):
     assert count_classes(source).pixels.sum() == (labels[..., [1, 3]] > 0).sum()
     sources = {split: open_source(data, split) for split in ("train", "test")}
     assert all(fault.severity == "warning" for fault in check(sources))
+
+
+def test_depth_of_the_one_file(labeled):
+    """In metres there; log of millimetres here, as of the reference's files."""
+    data, images, *_, depths = labeled
+    sample = open_source(data, "test", inputs=("color", "depth"))[0]
+    np.testing.assert_array_equal(sample.image[..., :3], images[..., 1])
+    metres = np.exp(sample.image[..., 3].astype(np.float64)) / 1000
+    np.testing.assert_allclose(metres, depths[..., 1], rtol=1e-5)
+    with pytest.raises(UserError, match="has color and depth, no hha"):
+        open_source(data, "test", inputs=("color", "hha"))[0]
 
 
 def test_the_one_file_without_its_companions(labeled, savemat73):

@@ -30,7 +30,7 @@ from fullconv.nets.upsampling import Upsampling
 SMALL = 1 / 32
 BACKBONES = [
     "caffenet", "alexnet", "alexnet_owt", "vgg16", "googlenet", "googlenet_bn", "resnet18",
-    "resnet18_s16", "resnet50", "resnet50_dilated",
+    "resnet50", "resnet50_dilated",
 ]  # fmt: skip
 PADDINGS = ["same", "paper"]
 
@@ -159,16 +159,6 @@ def test_parameters_of_table_1(backbone: str, millions: int, layers: int) -> Non
     assert round(summary.parameters / 1e6) == millions
     assert summary.conv_layers == layers
     assert summary.stride == 32
-
-
-def test_without_the_first_pooling_every_map_is_twice_as_fine() -> None:
-    plain, fine = (NetSpec(f"fcn4s-{name}", 3).definition for name in ("resnet18", "resnet18_s16"))
-    assert NetSpec("fcn4s-resnet18_s16", 3).strides == (16, 8, 4)
-    for stride, step in plain.taps.items():
-        assert fine.taps[stride // 2] == step
-        assert fine.map(stride // 2) == Map(stride // 2)
-    with pytest.raises(UserError, match="fcn16s-resnet18_s16"):
-        NetSpec("fcn32s-resnet18_s16", 3)
 
 
 @pytest.mark.parametrize(

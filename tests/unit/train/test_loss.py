@@ -34,7 +34,7 @@ def case():
 
 def trained(made, scores, masks):
     loss, _ = made(scores, masks)
-    return loss / made.normaliser(masks)
+    return (loss / made.normaliser(masks)).sum()
 
 
 @pytest.mark.parametrize("weights", [None, [1.0, 0.5, 2.0, 0.25], [0.0, 0.0, 1.0, 0.0]])
@@ -62,7 +62,7 @@ def test_plain_loss_is_the_unweighted_sum_without_gradient(case):
     scores, masks = case
     _, plain = criterion(weights=[1.0, 0.5, 2.0, 0.25])(scores, masks)
     expected = F.cross_entropy(scores, masks.long(), ignore_index=255, reduction="sum")
-    torch.testing.assert_close(plain, expected.detach())
+    torch.testing.assert_close(plain.sum(), expected.detach())
     assert not plain.requires_grad
 
 
@@ -185,3 +185,28 @@ def test_nothing_to_sample_by_is_refused():
         sampler(weights=[0.0, 0.0])
     with pytest.raises(UserError, match="class_weights"):
         make_config("default", {"loss.weigh_by": "sampling"})
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("jaccard", [0.0, 0.5])
+def test_the_losses_of_several_outputs_are_summed(case, reduction, jaccard):
+    """Each as it would be alone, with its own normaliser, on its own channels."""
+    scores, masks = case  # 4 classes: 3 of one output, then 1 and 2 more of the other
+    more = torch.randn(3, 2, 6, 7, dtype=torch.float64, requires_grad=True)
+    second = torch.randint(0, 3, (3, 6, 7), dtype=torch.uint8)
+    second[1] = 255
+    first = torch.where(masks == 3, 255, masks)
+    weights = torch.tensor([1.0, 0.5, 2.0, 0.25, 3.0, 1.5])
+    changes = {"loss.reduction": reduction, "loss.jaccard": jaccard}
+    config = make_config("default", changes).loss
+    joint = make_criterion(config, weights, 255, CPU, (slice(0, 3), slice(3, 6)))
+    both = torch.cat([scores, more], 1)
+    shifted = torch.where(second == 255, 255, second + 3)
+    found = trained(joint, both, torch.stack([first, shifted], -1))
+    one = make_criterion(config, weights[:3], 255, CPU)
+    other = make_criterion(config, weights[3:], 255, CPU)
+    expected = trained(one, both[:, :3], first) + trained(other, both[:, 3:], second)
+    assert torch.allclose(found, expected, rtol=1e-12)
+    mine = torch.autograd.grad(found, both, retain_graph=True)[0]
+    theirs = torch.autograd.grad(expected, both)[0]
+    assert torch.allclose(mine, theirs, rtol=1e-12, atol=1e-15)
