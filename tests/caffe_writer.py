@@ -6,7 +6,7 @@ from the geometry. For tests only.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from fullconv.nets.explain import crops
 from fullconv.nets.steps import LRN, Conv, Dropout, Inception, Pool, Step
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
+DATA = {"data": 3}
 V1_TYPES = {
     "Concat": 3, "Convolution": 4, "Dropout": 6, "InnerProduct": 14, "LRN": 15, "Pooling": 17,
     "ReLU": 18, "Softmax": 20, "Deconvolution": 39, "Eltwise": 25,
@@ -86,13 +87,36 @@ def fcn(spec: NetSpec, seed: int = 0, outputs: Mapping[str, int] | None = None) 
     """The layers of an FCN of the reference in its form: pad 100, deconvolutions, crops.
 
     ``outputs`` has the classes of each output by the ending of its layers' names, for SIFT Flow.
+    A net of four channels has the first layer of nyud-fcn32s-color-d.
     """
     assert spec.padding == "paper"
-    writer = Writer(seed)
+    writer = Writer(seed, channels={"data": spec.in_channels})
     taps = _backbone(writer, spec, fully=False)
+    if spec.in_channels == 4:
+        writer.layers[0].name = "conv1_1_bgrd"
     for ending, classes in (outputs or {"": spec.classes}).items():
         _head(writer, spec, taps, classes, ending)
     return writer.layers
+
+
+def late_fusion(spec: NetSpec, streams: Sequence[str] = ("color", "hha")) -> list[Layer]:
+    """nyud-fcn32s-color-hha: a net for each stream up to its score; half of each is upsampled."""
+    one = replace(spec, streams=(3,))
+    found: list[Layer] = []
+    for seed, stream in enumerate(streams):
+        for layer in fcn(one, seed):
+            if layer.type in ("Deconvolution", "Crop"):
+                continue
+            bottoms = [stream if b == "data" else b + stream for b in layer.bottoms]
+            found.append(replace(layer, name=layer.name + stream, bottoms=bottoms,
+                                 top=layer.top + stream))  # fmt: skip
+    fused = "eltwise_param { operation: SUM coeff: 0.5 coeff: 0.5 }"
+    found.append(Layer("score_fused", "Eltwise", [f"score_fr{s}" for s in streams], "score_fused",
+                       fused))  # fmt: skip
+    upscore, crop = fcn(one)[-2:]
+    found.append(replace(upscore, bottoms=["score_fused"]))
+    found.append(replace(crop, bottoms=[upscore.top, streams[0]]))
+    return found
 
 
 def classifier(spec: NetSpec, seed: int = 0, classes: int = 10) -> list[Layer]:
@@ -202,11 +226,17 @@ def _deconv(writer: Writer, name: str, kernel: int, stride: int, classes: int) -
     writer.add(name, "Deconvolution", f"convolution_param {{ {options} }}", blobs=[weights])
 
 
-def prototxt(layers: Iterable[Layer], size: tuple[int, int] = (500, 500)) -> str:
-    """The definition of the net for deployment, at a size that can be changed when it runs."""
+def prototxt(
+    layers: Iterable[Layer], size: tuple[int, int] = (500, 500), inputs: Mapping[str, int] = DATA
+) -> str:
+    """The definition of the net for deployment, at a size that can be changed when it runs.
+
+    ``inputs`` has the channels of each by its name.
+    """
     lines = [
-        'layer { name: "input" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 '
-        f"dim: {size[0]} dim: {size[1]} }} }} }}"
+        f'layer {{ name: "{name}" type: "Input" top: "{name}" input_param {{ shape {{ dim: 1 '
+        f"dim: {channels} dim: {size[0]} dim: {size[1]} }} }} }}"
+        for name, channels in inputs.items()
     ]
     for layer in layers:
         bottoms = " ".join(f'bottom: "{bottom}"' for bottom in layer.bottoms)
@@ -261,9 +291,15 @@ def varint(value: int) -> bytes:
     return bytes([*found, value])
 
 
-def write(folder: Path, layers: list[Layer], name: str = "net", old: bool = False) -> Path:
+def write(
+    folder: Path,
+    layers: list[Layer],
+    name: str = "net",
+    old: bool = False,
+    inputs: Mapping[str, int] = DATA,
+) -> Path:
     """Write NAME.prototxt and NAME.caffemodel; the path of the latter."""
-    (folder / f"{name}.prototxt").write_text(prototxt(layers))
+    (folder / f"{name}.prototxt").write_text(prototxt(layers, inputs=inputs))
     path = folder / f"{name}.caffemodel"
     path.write_bytes(caffemodel(layers, old))
     return path

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from fullconv.errors import UserError
-from fullconv.geometry import Map, Placement, receptive_field, tent
+from fullconv.geometry import Placement, receptive_field, tent
 from fullconv.nets import (
     BACKBONES as DEFINITIONS,
 )
