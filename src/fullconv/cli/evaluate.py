@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fullconv.cli.app import app
-from fullconv.cli.options import Device, Precision, Run, fetched
+from fullconv.cli.options import Device, Precision, Run, fetched, say_doubt
 
 
 @app.command()
@@ -42,6 +42,7 @@ def evaluate(
     from fullconv.weights import load
 
     checkpoint = load(fetched(run))
+    say_doubt(checkpoint)
     engine = TorchEngine(checkpoint, device, precision)
     known = checkpoint.classes
     outputs = [output.name for output in known.outputs] if known.parts else ()

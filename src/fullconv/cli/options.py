@@ -1,11 +1,15 @@
 """Options that several commands have, and what their texts mean."""
 
+import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from fullconv.errors import UserError
+
+if TYPE_CHECKING:
+    from fullconv.weights import Checkpoint
 
 Run = Annotated[
     Path,
@@ -64,3 +68,9 @@ def checked(file: Any) -> str:
     if file.checksum:
         return f"verified by {file.checksum}"
     return f"{file.verified_by}, as no source states one"
+
+
+def say_doubt(checkpoint: "Checkpoint") -> None:
+    """On stderr, what the file of a foreign net cannot tell and the user should know."""
+    if doubt := checkpoint.origin.get("doubt"):
+        print(f"fullconv: note: {doubt}", file=sys.stderr)

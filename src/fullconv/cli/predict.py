@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fullconv.cli.app import app
-from fullconv.cli.options import Device, Precision, Run, change_of, fetched
+from fullconv.cli.options import Device, Precision, Run, change_of, fetched, say_doubt
 from fullconv.errors import UserError
 
 
@@ -63,6 +63,7 @@ def predict(
         raise UserError(f"no photos are named: fullconv predict {run} PHOTO")
     photos = find_inputs(inputs, out)
     predictor = Predictor(fetched(run), device, precision)
+    say_doubt(predictor.checkpoint)
     pairs = [change_of(text, "--input depth=depth/") for text in further or ()]
     others = {kind: Path(path) for kind, path in pairs}
     strange = [kind for kind in others if kind not in predictor.inputs[1:]]

@@ -104,7 +104,7 @@ class Predictor:
         from fullconv.weights import load
 
         checkpoint = load(path)
-        self.classes = checkpoint.classes
+        self.checkpoint, self.classes = checkpoint, checkpoint.classes
         self.inputs = checkpoint.preprocessing.inputs
         self.engine: Engine = TorchEngine(checkpoint, device, precision)
 

@@ -20,13 +20,15 @@ class Weights:
     """A checkpoint from anywhere.
 
     ``missing`` names the arrays that its source did not have, ``not_needed`` those of the source
-    that have no place in the net, with the reason.
+    that have no place in the net, with the reason. ``doubt`` is what the file cannot tell and only
+    the user knows; `load` puts it into the checkpoint's origin.
     """
 
     checkpoint: Checkpoint
     missing: frozenset[str] = frozenset()
     not_needed: dict[str, str] = field(default_factory=dict)
     is_classifier: bool = False
+    doubt: str = ""
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
@@ -42,6 +44,8 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
             f"train from it: fullconv train DATA --weights {path}"
         )
     found.checkpoint.net.to(device)
+    if found.doubt:
+        found.checkpoint.origin["doubt"] = found.doubt
     return found.checkpoint
 
 
@@ -57,6 +61,7 @@ def open_weights(path: str | Path) -> Weights:
         frozenset(row.ours for row in found.missing),
         {row.theirs: row.note for row in found.not_needed},
         found.is_classifier,
+        found.doubt,
     )
 
 

@@ -17,14 +17,16 @@ from fullconv.weights.open import Weights, open_weights
 class StartReport:
     """What became of every array: loaded, fresh with the reason, or not needed with the reason.
 
-    ``adapted`` says which of the loaded ones were made to fit, and how. ``preprocessing`` is what
-    the loaded weights expect of a photo, ``others`` what those of further streams expect of theirs.
+    ``doubts`` are what a source cannot tell; ``adapted`` says which of the loaded ones were made to
+    fit, and how. ``preprocessing`` is what the loaded weights expect of a photo, ``others`` what
+    those of further streams expect of theirs.
     """
 
     source: str
     loaded: list[str] = field(default_factory=list)
     fresh: dict[str, str] = field(default_factory=dict)
     unused: dict[str, str] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
     adapted: dict[str, str] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
     others: tuple[Preprocessing, ...] = ()
@@ -35,6 +37,7 @@ class StartReport:
         found += [f"adapted: {name} ({how})" for name, how in self.adapted.items()]
         found += [f"fresh: {name} ({why})" for name, why in self.fresh.items()]
         found += [f"unused: {name} ({why})" for name, why in self.unused.items()]
+        found += [f"note: {doubt}" for doubt in self.doubts]
         return found
 
 
@@ -70,6 +73,7 @@ def start_from(
     report.adapted.update(adapted)
     for found in opened:
         report.unused.update(found.not_needed)
+        report.doubts.extend([found.doubt] if found.doubt else [])
     others = [found.checkpoint.preprocessing for found in opened]
     return replace(report, preprocessing=others[0], others=tuple(others[1:]))
 

@@ -216,5 +216,6 @@ def test_what_the_file_cannot_tell_is_said(saved):
     found = convert(path)
     assert found.checkpoint.net.spec.name == "fcn8s-vgg16"
     assert "--net fcn8s-atonce-vgg16" in found.doubt
+    assert load(path).origin["doubt"] == found.doubt  # predict and evaluate say it
     assert convert(path, "fcn8s-atonce-vgg16").doubt == ""
     assert convert(STORED / "snapshot_iter_1").doubt == ""
