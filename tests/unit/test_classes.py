@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fullconv.classes import CAMVID, VOC, ClassSet, default_colors, read_classes
+from fullconv.classes import CAMVID, VOC, ClassSet, default_colors
+from fullconv.classfiles import read_classes
 from fullconv.errors import UserError
 
 

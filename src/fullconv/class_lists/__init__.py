@@ -6,7 +6,8 @@
 from functools import cache
 from pathlib import Path
 
-from fullconv.classes import ClassSet, read_classes
+from fullconv.classes import ClassSet
+from fullconv.classfiles import read_classes
 
 FOLDER = Path(__file__).parent
 

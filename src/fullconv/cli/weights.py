@@ -81,13 +81,13 @@ def convert(
       fullconv convert vgg16-torchvision vgg16.safetensors --net fcn8s-vgg16
     """
     from fullconv import screen
-    from fullconv.classes import read_classes
+    from fullconv.data.classfile import given_classes
     from fullconv.weights import convert, save
 
     if out.is_dir() or (out.exists() and source.exists() and out.samefile(source)):
         raise UserError(f"{out}: name a new file for the checkpoint, as net.safetensors")
     source = fetched(source)
-    made = convert(source, net, padding, read_classes(classes) if classes else None, output)
+    made = convert(source, net, padding, given_classes(classes) if classes else None, output)
     save(out, made.checkpoint)
     shown, spec = screen.console(), made.checkpoint.net.spec
     what = f"{spec.name}, {spec.classes} classes, padding {spec.padding}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from fullconv.classes import read_classes
+from fullconv.classfiles import read_classes
 from fullconv.compare.candidates import Candidate, find_candidates
 from fullconv.compare.table import Comparison, Row
 from fullconv.compare.timing import Progress, measure

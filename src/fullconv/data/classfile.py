@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from fullconv.class_lists import built_in, class_list
-from fullconv.classes import ClassSet, read_classes
+from fullconv.classes import ClassSet
+from fullconv.classfiles import read_classes
 from fullconv.errors import UserError
 
 NAMES = ("classes.toml", "labelmap.txt", "labels.txt", "classes.txt")

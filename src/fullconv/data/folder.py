@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from fullconv.classes import ClassSet, read_classes
+from fullconv.classes import ClassSet
+from fullconv.classfiles import read_classes
 from fullconv.data.classfile import NAMES, classes_in
 from fullconv.data.faults import DataError
 from fullconv.data.layout import ALL, Layout, read_lines

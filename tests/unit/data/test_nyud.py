@@ -142,7 +142,7 @@ def test_the_one_file_without_its_companions(labeled, savemat73):
 
 
 def test_one_file_that_is_cut_or_another(labeled, savemat73):
-    data, images, _, _ = labeled
+    data, images, *_ = labeled
     file = data / "nyu_depth_v2_labeled.mat"
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])

@@ -227,7 +227,8 @@ def test_preprocessing_orders_channels() -> None:
     assert rgb == pytest.approx(
         [(1 - 0.485) / 0.229, -0.456 / 0.224, (10 / 255 - 0.406) / 0.225], abs=1e-5
     )
-    assert CAFFE.mean_color() == (123, 117, 104)
+    assert CAFFE.mean_color() == (122.67891434, 116.66876762, 104.00698793)
+    assert TORCH.mean_color() == pytest.approx((123.675, 116.28, 103.53))
     assert Preprocessing.from_dict(CAFFE.to_dict()) == CAFFE
 
 

@@ -30,7 +30,6 @@ from fullconv.geometry import Placement
 from fullconv.nets import CAFFE, TORCH, NetSpec
 from fullconv.nets.cost import meta_net
 from fullconv.nets.preprocessing import HALVES
-from fullconv.nets.spec import coarsest_net
 from fullconv.nets.upsampling import Stretching, Upsampling
 from fullconv.predict import Predictor
 from fullconv.weights import convert
@@ -152,8 +151,7 @@ def test_googlenets_preprocessing_is_what_it_makes_of_torchs():
 
 @pytest.mark.parametrize("lineage", lineages(), ids=lambda known: known.title)
 def test_every_array_of_the_backbone_has_an_origin(lineage):
-    spec = NetSpec(coarsest_net(lineage.backbone), 2)
-    state = meta_net(spec).state_dict()
+    state = meta_net(lineage.coarsest()).state_dict()
     ours = {k.removeprefix("backbone.") for k in state if k.startswith("backbone.")}
     counters = {name for name in ours if name.endswith("num_batches_tracked")}
     assert set(lineage.origins) == ours - counters
