@@ -62,6 +62,7 @@ slow: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/loss.py
 
 clean:
 	rm -rf demo dist build .pytest_cache .ruff_cache .hypothesis

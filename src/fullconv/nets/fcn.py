@@ -6,6 +6,7 @@ map stands for s pixels of the image.
 """
 
 import itertools
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 
@@ -51,20 +52,31 @@ class FCN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """N,C,H,W to scores N,K,H,W."""
-        size = (images.shape[-2], images.shape[-1])
+        return self.enlarged(self.maps(images), (images.shape[-2], images.shape[-1]))
+
+    def maps(self, images: Tensor) -> dict[int, Tensor]:
+        """The maps whose enlargements are added at the image: {stride: N,K,h,w}.
+
+        Those of all scores, or the finest alone, into which the coarser ones are fused on the way.
+        """
         scores = self.scores(images)
         if not self.fuses_on_the_way:
-            coarse, *finer = scores
-            total = self.upscore[str(coarse)](scores[coarse], size)  # N,K,H,W
-            for stride in finer:
-                total = total + self.upscore[str(stride)](scores[stride], size)
-            return total
+            return scores
         strides = list(scores)
         fused = scores[strides[0]]
         for coarse, fine in itertools.pairwise(strides):
             finer = scores[fine]
             fused = finer + self.upscore[str(coarse)](fused, finer.shape[-2:])  # N,K,H/fine,W/fine
-        return self.upscore[str(strides[-1])](fused, size)  # N,K,H,W
+        return {strides[-1]: fused}
+
+    def enlarged(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:
+        """The sum of the ``maps`` at the image: N,K,*size."""
+        total = None
+        for stride, score in maps.items():
+            part = self.upscore[str(stride)](score, size)  # N,K,*size
+            total = part if total is None else total + part
+        assert total is not None
+        return total
 
     def scores(self, images: Tensor) -> dict[int, Tensor]:
         """The score map of each stride, coarsest first: {stride: N,K,h,w}."""

@@ -41,6 +41,23 @@ class Upsampling(nn.Module):
         y, x = self._start(top), self._start(left)
         return fine[..., y : y + size[0], x : x + size[1]]  # N,C,*size
 
+    def along(self, coarse: int, fine: int) -> Tensor:
+        """What it does along one axis, as a matrix: float64 (fine, coarse); fixed kernels only.
+
+        Fine pixel i lies at (i - shift) / factor of the coarse ones and takes from its two
+        neighbours there; beyond the border it takes from the last one, or nothing.
+        """
+        factor, shift = self.placement.factor, float(self.placement.shift)
+        place = (torch.arange(fine, dtype=torch.float64) - shift) / factor
+        below = place.floor()
+        matrix = torch.zeros(fine, coarse, dtype=torch.float64)
+        for index, weight in ((below, 1 - (place - below)), (below + 1, place - below)):
+            inside = (index >= 0) & (index < coarse)
+            kept = weight if self.edge == "replicate" else weight * inside
+            column = index.clamp(0, coarse - 1).long()
+            matrix.scatter_add_(1, column[:, None], kept[:, None])
+        return matrix
+
     def _covering(self, n: int) -> tuple[int, int]:
         """First and last coarse index whose tents reach the fine pixels 0..n-1."""
         factor, shift = self.placement.factor, self.placement.shift

@@ -77,6 +77,16 @@ class Criterion:
         losses, plain = zip(*found, strict=True)
         return torch.stack(losses), torch.stack(plain)
 
+    def weighed(self, masks: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        """Of masks of an output, the class of each pixel among its own, and its weight.
+
+        Where a pixel is ignored the class is 0 and the weight -1.
+        """
+        labelled = masks != self.ignore
+        labels = torch.where(labelled, masks.long() - part.start, 0)
+        weights = torch.ones(()) if self.weights is None else self.weights[part][labels]
+        return labels, torch.where(labelled, weights.to(masks.device), -1.0)
+
     def _of(self, scores: Tensor, masks: Tensor, part: slice) -> tuple[Tensor, Tensor]:
         labelled = masks != self.ignore
         labels = torch.where(labelled, masks.long() - part.start, self.ignore)  # N,H,W

@@ -9,6 +9,7 @@ from lightning_fabric import Fabric
 from fullconv.data import Batch
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
+from fullconv.train.banded import banded_loss, can_be_banded
 from fullconv.train.config import Config
 from fullconv.train.loss import Criterion
 from fullconv.train.optimiser import hold_frozen, make_optimiser, rate_at, set_rate
@@ -32,6 +33,7 @@ class Updater:
         self.net = net.to(fabric.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.averaged = copy.deepcopy(self.net) if config.optimiser.ema else None
         self.model, self.optimiser = fabric.setup(self.net, make_optimiser(net, config.optimiser))
+        self.model.mark_forward_method("maps")
 
     @property
     def best_net(self) -> FCN:
@@ -78,14 +80,19 @@ class Updater:
         parts = list(zip(images.split(size), masks.split(size), strict=True))
         for number, (photos, labels) in enumerate(parts, 1):
             with self.fabric.no_backward_sync(self.model, enabled=number < len(parts)):
-                scores = self.model(self.preprocessing(photos))  # N,K,H,W
-                loss, plain = self.criterion(scores, labels)
+                loss, plain = self.loss(self.preprocessing(photos), labels)
                 # Gradients of several processes are averaged, hence times world.
                 self.fabric.backward((loss * (world / normaliser).to(loss.dtype)).sum())
             trained = (loss.detach().double() / normaliser).sum()
             losses += torch.stack([trained, (plain / labelled).sum()])
         trained, per_pixel = self.summed(losses).tolist()
         return trained, per_pixel
+
+    def loss(self, images: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The criterion's losses of N,C,H,W images; without full-size scores where it can be."""
+        if can_be_banded(self.net, self.criterion):
+            return banded_loss(self.net, self.criterion, self.model.maps(images), masks)
+        return self.criterion(self.model(images), masks)
 
     def summed(self, value: torch.Tensor) -> torch.Tensor:
         """The sum over all processes."""
