@@ -55,14 +55,17 @@ class ClassSet:
         """The classes of several outputs behind one another, named 'OUTPUT: CLASS'.
 
         So one range of values, one palette and one row of scores serve all outputs; ``outputs``
-        takes them apart. Raises UserError when the parts do not ignore the same value.
+        takes them apart. A single one keeps its classes' names, and is still known by its own.
+        Raises UserError when the parts do not ignore the same value.
         """
         if len({part.ignore for part in parts.values()}) != 1:
             raise UserError(f"the outputs {', '.join(parts)} must ignore the same mask value")
         first = next(iter(parts.values()))
         return cls(
             names=tuple(
-                f"{output}: {name}" for output, part in parts.items() for name in part.names
+                f"{output}: {name}" if len(parts) > 1 else name
+                for output, part in parts.items()
+                for name in part.names
             ),
             colors=tuple(color for part in parts.values() for color in part.colors),
             ignore=first.ignore,

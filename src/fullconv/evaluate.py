@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from fullconv.data import Sample, Source, open_source
 from fullconv.errors import UserError
 from fullconv.metrics import Matrix, Scores, confusion
 from fullconv.predict.engine import Classes, Engine, TorchEngine
+
+if TYPE_CHECKING:
+    from fullconv.weights import Checkpoint
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
@@ -37,8 +41,7 @@ def evaluate(
         checkpoint = load(engine)
         engine = TorchEngine(checkpoint)
         if isinstance(source, str | Path):
-            inputs, outputs = checkpoint.preprocessing.inputs, checkpoint.classes.parts
-            source = open_source(source, split, None, inputs, [name for name, _ in outputs])
+            source = open_for(checkpoint, source, split)
     if isinstance(source, str | Path):
         source = open_source(source, split)
     classes = source.classes
@@ -56,6 +59,19 @@ def evaluate(
         if progress:
             progress(index + 1, len(source))
     return Scores.from_confusion(total, classes.names)
+
+
+def open_for(
+    checkpoint: "Checkpoint", data: str | Path, split: str, classes: str | Path | None = None
+) -> Source:
+    """Open a split with the inputs that a net sees and the label maps that it gives.
+
+    ``classes`` is a class file instead of the data's own, for a net of one output.
+    """
+    parts = checkpoint.classes.parts
+    named = len(parts) > 1 or classes is None
+    outputs = [name for name, _ in parts] if named else []
+    return open_source(data, split, classes, checkpoint.preprocessing.inputs, outputs)
 
 
 def check_classes(channels: int, classes: ClassSet) -> None:

@@ -50,6 +50,8 @@ def test_train_evaluate_predict(inside, rgbd, tmp_path, inputs):
     assert names[-1] == "outlines: angular"
 
     photo = sorted((rgbd / "images/val").iterdir())[0]
+    inside("predict", net, photo, "--out", tmp_path / "scored", "--scores")
+    assert np.load(tmp_path / "scored" / f"{photo.stem}_outlines_scores.npy").shape == (3, 48, 64)
     inside("predict", net, photo, "--out", tmp_path / "beside")
     written = sorted(path.name for path in (tmp_path / "beside").iterdir())
     stem = photo.stem
@@ -72,6 +74,42 @@ def test_train_evaluate_predict(inside, rgbd, tmp_path, inputs):
         assert given == (tmp_path / "beside" / f"{stem}{name}").read_bytes()
     _, error = inside("predict", net, copy, "--input", "hha=x", "--out", tmp_path / "x", code=2)
     assert "--input hha: no further input of this net; it needs depth" in error
+
+
+def test_one_output_alone_is_scored_on_its_own_label_map(inside, rgbd, tmp_path):
+    inside("train", rgbd, "--outputs", "outlines", *TINY, "--out", tmp_path / "net")
+    out, _ = inside("evaluate", tmp_path / "net")
+    assert "angular" in out
+    assert "ring" not in out
+    out, _ = inside("compare", "--runs", tmp_path / "net", "--rounds", 1, "--out", tmp_path / "c")
+    assert "mean IU" in out
+
+
+def test_a_net_without_colour_finds_its_input(inside, rgbd, tmp_path):
+    inside("train", rgbd, "--inputs", "depth", *TINY, "--out", tmp_path / "net")
+    photo = sorted((rgbd / "images/val").iterdir())[0]
+    depth = rgbd / "depth/val" / f"{photo.stem}.png"
+    results = []
+    for name, arguments in {
+        "photo": [photo],
+        "plane": [depth],
+        "told": [photo, "--input", f"depth={depth.parent}"],
+    }.items():
+        inside("predict", tmp_path / "net", *arguments, "--out", tmp_path / name)
+        results.append((tmp_path / name / f"{photo.stem}.png").read_bytes())
+    assert results[0] == results[1] == results[2]
+
+
+def test_a_second_output_overwrites_no_other_photo(inside, rgbd, tmp_path):
+    inside("train", rgbd, "--outputs", "masks,outlines", *TINY, "--out", tmp_path / "net")
+    photo = sorted((rgbd / "images/val").iterdir())[0].read_bytes()
+    for name in ("a", "a_outlines"):
+        (tmp_path / f"{name}.jpg").write_bytes(photo)
+    _, error = inside(
+        "predict", tmp_path / "net", tmp_path / "a.jpg", tmp_path / "a_outlines.jpg",
+        "--out", tmp_path / "out", code=2,
+    )  # fmt: skip
+    assert "a_outlines.png: would be the output 'outlines' of" in error
 
 
 def test_a_late_fusion_starts_from_two_runs(inside, rgbd, tmp_path):

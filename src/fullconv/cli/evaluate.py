@@ -35,8 +35,7 @@ def evaluate(
       fullconv evaluate runs/shapes shapes --precision bf16
     """
     from fullconv import screen
-    from fullconv.data import open_source
-    from fullconv.evaluate import evaluate
+    from fullconv.evaluate import evaluate, open_for
     from fullconv.predict import TorchEngine
     from fullconv.report import trained_on, write_scores
     from fullconv.weights import load
@@ -44,14 +43,11 @@ def evaluate(
     checkpoint = load(fetched(run))
     say_doubt(checkpoint)
     engine = TorchEngine(checkpoint, device, precision)
-    known = checkpoint.classes
-    outputs = [output.name for output in known.outputs] if known.parts else ()
-    shown = checkpoint.preprocessing.inputs
-    source = open_source(data or trained_on(run), split, classes, shown, outputs)
+    source = open_for(checkpoint, data or trained_on(run), split, classes)
     with screen.progress(f"scoring {split}") as progress:
         scores = evaluate(engine, source, progress=progress)
     console = screen.console()
-    for output in known.outputs:
+    for output in checkpoint.classes.outputs:
         for table in screen.scores_tables(scores.of(output.channels), output):
             console.print(table, "")
     console.print(f"In percent, of {len(source)} photos ({split}), from one confusion matrix.")

@@ -9,6 +9,7 @@ import typer
 from fullconv.cli.app import app
 from fullconv.cli.options import Device, Precision, Run, change_of, fetched, say_doubt
 from fullconv.errors import UserError
+from fullconv.inputs import COLOR
 
 
 @app.command()
@@ -66,9 +67,10 @@ def predict(
     say_doubt(predictor.checkpoint)
     pairs = [change_of(text, "--input depth=depth/") for text in further or ()]
     others = {kind: Path(path) for kind, path in pairs}
-    strange = [kind for kind in others if kind not in predictor.inputs[1:]]
+    further_kinds = [kind for kind in predictor.inputs if kind != COLOR]
+    strange = [kind for kind in others if kind not in further_kinds]
     if strange:
-        needs = ", ".join(predictor.inputs[1:]) or "only the photo"
+        needs = ", ".join(further_kinds) or "only the photo"
         raise UserError(f"--input {strange[0]}: no further input of this net; it needs {needs}")
     faults = 0
     with screen.progress("predicting") as progress:

@@ -15,7 +15,7 @@ from fullconv.data import Source, open_source
 from fullconv.data.photo import probe
 from fullconv.device import Precision, pick_device, pick_precision
 from fullconv.errors import UserError
-from fullconv.evaluate import check_classes, evaluate
+from fullconv.evaluate import check_classes, evaluate, open_for
 from fullconv.nets import summarise
 from fullconv.nets.backbone import Padding
 from fullconv.predict import TorchEngine
@@ -85,7 +85,7 @@ def compare(request: Request, progress: Progress | None = None) -> Comparison:
     candidates = find_candidates(
         request.nets, request.runs, request.class_count(source), request.padding, request.width
     )
-    photos = [_photos(candidate, request, source) for candidate in candidates]
+    photos = [_photos(candidate, request) for candidate in candidates]
     size = request.size or (SIZE if source is None else photo_size(source))
     summaries = [summarise(candidate.spec, size) for candidate in candidates]
     turns = request.rounds * len(candidates)
@@ -122,14 +122,16 @@ Photos = tuple[Source, str]
 """What a run is scored on, and how the tables call it."""
 
 
-def _photos(candidate: Candidate, request: Request, given: Source | None) -> Photos | None:
+def _photos(candidate: Candidate, request: Request) -> Photos | None:
     """UserError when a run does not fit them; None for an untrained net."""
     if candidate.run is None:
         return None
     from fullconv.report import trained_on  # matplotlib is not for the measuring processes
 
     data = request.data or trained_on(candidate.run)
-    source = given or request.source(data)
+    counted = request.classes is None or request.classes.isdecimal()
+    classes = None if counted else request.classes
+    source = open_for(load(candidate.run), data, request.split, classes)
     try:
         check_classes(candidate.spec.classes, source.classes)
     except UserError as fault:

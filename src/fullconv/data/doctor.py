@@ -80,6 +80,8 @@ def inspect(source: Source, index: int) -> Finding:
 def _faults_of_planes(source: Stacked, index: int) -> list[Fault]:
     """Further inputs that are missing, broken or of another size."""
     faults: list[Fault] = []
+    if source.kinds == (COLOR,):
+        return faults
     try:
         size = source.sources[0][index].image.shape[:2]
     except UserError:
@@ -178,27 +180,30 @@ def _of_classes(
         counts = [finding.counts for finding in findings[split] if finding.counts is not None]
         if not counts:
             continue
-        total = np.sum(counts, axis=0)
-        empty = [name for name, n in zip(source.classes.names, total, strict=True) if n == 0]
-        if len(source.classes) > 1 and total[0] and not total[1:].any():
-            faults.append(_only_background(split, source.classes))
-        elif empty:
-            faults.append(_empty(split, empty, total))
+        whole = np.sum(counts, axis=0)
+        for output in source.classes.outputs:
+            total, classes = whole[output.channels], output.classes
+            where = f"split {split}" + (f", output {output.name}" if output.name else "")
+            empty = [name for name, n in zip(classes.names, total, strict=True) if n == 0]
+            if len(classes) > 1 and total[0] and not total[1:].any():
+                faults.append(_only_background(where, classes))
+            elif empty:
+                faults.append(_empty(where, empty, total))
     return faults
 
 
-def _only_background(split: str, classes: ClassSet) -> Fault:
+def _only_background(where: str, classes: ClassSet) -> Fault:
     what = f"every labelled pixel is class 0 ({classes.names[0]!r})"
     cause = f"0/255 masks: {classes.ignore} means ignored, so the foreground is left out"
     mend = "save the foreground as 1 instead of 255"
-    return Fault(f"split {split}", what, cause, mend)
+    return Fault(where, what, cause, mend)
 
 
-def _empty(split: str, empty: list[str], total: npt.NDArray[np.int64]) -> Fault:
+def _empty(where: str, empty: list[str], total: npt.NDArray[np.int64]) -> Fault:
     shown = ", ".join(empty[:8]) + (f" and {len(empty) - 8} more" if len(empty) > 8 else "")
     cause = "class numbers that start at 1" if total[0] == 0 and total[1:].all() else ""
     mend = "it cannot be learned or scored: label some, or take it out of the class file"
-    return Fault(f"split {split}", f"no pixel of {shown}", cause, mend, "warning")
+    return Fault(where, f"no pixel of {shown}", cause, mend, "warning")
 
 
 def _duplicates(

@@ -21,12 +21,13 @@ PHOTOS = "images"
 def plane_file(photo: Path, kind: str) -> Path:
     """The file of ``photo``'s input ``kind``: beside the photos, or the path that it should have.
 
-    The folder beside is that of ``images`` in the photo's path, else the photo's own.
+    The folder beside is the last one in the photo's path whose name ends in ``images``
+    (JPEGImages), else the photo's own.
     """
-    parts = [part.lower() for part in photo.parts]
-    depth = len(parts) - 1 - parts[::-1].index(PHOTOS) if PHOTOS in parts else len(parts) - 2
-    beside = Path(*photo.parts[:depth]) if depth > 0 else Path("..")
-    return named(beside / kind / Path(*photo.parts[depth + 1 :]))
+    photo = photo if len(photo.parts) > 1 else photo.absolute()
+    folders = [part.lower().endswith(PHOTOS) for part in photo.parts[:-1]]
+    depth = len(folders) - 1 - folders[::-1].index(True) if any(folders) else len(folders) - 1
+    return named(Path(*photo.parts[:depth]) / kind / Path(*photo.parts[depth + 1 :]))
 
 
 def named(like: Path) -> Path:
@@ -34,6 +35,9 @@ def named(like: Path) -> Path:
 
     Raises DataError where two have the name.
     """
+    usual = like.with_suffix(".png")
+    if usual.is_file():  # without a look at the whole folder, which may be long
+        return usual
     found = [
         file
         for file in sorted(like.parent.glob(f"{_literal(like.stem)}.*"))
@@ -41,7 +45,7 @@ def named(like: Path) -> Path:
     ]
     if len(found) > 1:
         raise DataError(found[1], f"has the same name as {found[0].name}", "", "remove one")
-    return found[0] if found else like.with_suffix(".png")
+    return found[0] if found else usual
 
 
 def _literal(name: str) -> str:

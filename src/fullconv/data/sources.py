@@ -51,10 +51,10 @@ def open_source(
     maps where the data has several. Raises UserError that lists what was looked for.
     """
     single = [_open(data, split, classes, output) for output in outputs or (None,)]
-    if len(single) == 1 and tuple(inputs) == (COLOR,):
+    if not outputs and tuple(inputs) == (COLOR,):
         return single[0]
     known = single[0].classes
-    if len(single) > 1:
+    if outputs:
         if len(set(outputs)) < len(outputs):
             raise UserError(f"outputs: one of {', '.join(outputs)} is named twice")
         known = ClassSet.joint(

@@ -38,7 +38,8 @@ class Preprocessing:
         The colours come as RGB in 0..255; uint8, or float32 where other inputs need it.
         """
         if self.order == "BGR":
-            images = images[..., [2, 1, 0, *range(3, images.shape[-1])]]
+            colors, others = images[..., :3].flip(-1), images[..., 3:]
+            images = torch.cat([colors, others], -1) if others.shape[-1] else colors
         mean = torch.tensor(self.mean, device=images.device)
         std = torch.tensor(self.std, device=images.device)
         return images.float().mul(self.scale / std).sub(mean / std).permute(0, 3, 1, 2)
@@ -52,16 +53,17 @@ class Preprocessing:
         """The same for ``kinds``; what is not among its own comes from ``others``.
 
         A kind that none of them has is centred on its usual mean (`fullconv.inputs`), and scaled by
-        its deviation where this one scales too: Caffe's nets subtract the mean alone.
+        its deviation where one of them scales: Caffe's nets subtract the mean alone.
         """
         if tuple(kinds) == self.inputs:
             return self
+        scales = any(std / p.scale != 1 for p in (self, *others) for std in p.std)
         found: list[tuple[float, float]] = []
         order = self.order
         for kind in kinds:
             owner = next((p for p in (self, *others) if kind in p.inputs), None)
             if owner is None:
-                found += [(m, s if self.scale != 1 else 1.0) for m, s in _usual(kind)]
+                found += [(m, s if scales else 1.0) for m, s in _usual(kind)]
                 continue
             found += owner._raw(kind)
             if kind == COLOR:

@@ -125,5 +125,5 @@ def check_image(image: Image, channels: int = 3) -> None:
     right = image.dtype in types and image.ndim == 3 and image.shape[2] == channels and image.size
     if right:
         return
-    what = "uint8 array (H, W, 3) in RGB" if channels == 3 else f"array (H, W, {channels})"
-    raise UserError(f"an image is a {what}, not {image.dtype} {image.shape}")
+    what = "array (H, W, 3) in RGB" if channels == 3 else f"or float32 array (H, W, {channels})"
+    raise UserError(f"an image is a uint8 {what}, not {image.dtype} {image.shape}")

@@ -69,6 +69,7 @@ def predict_each(
     others: Mapping[str, Path] | None = None,
 ) -> Iterator[Outcome]:
     """As ``predict_files``, of photos that ``find_inputs`` has found."""
+    _refuse_meeting(photos, [output.name for output in predictor.classes.outputs[1:]])
     for photo in photos:
         try:
             source = photo.file or io.BytesIO(standard_input())
@@ -87,3 +88,15 @@ def predict_each(
 def _beside(photo: Input, path: Path) -> Path:
     """The file of a further input: ``path``, or the one in it that is called as the photo."""
     return named(path / photo.file.name) if path.is_dir() and photo.file else path
+
+
+def _refuse_meeting(photos: Sequence[Input], outputs: Sequence[str]) -> None:
+    """UserError where the mask of a further output has the name of another photo, or its mask."""
+    taken = {photo.result for photo in photos} | {p.file.with_suffix("") for p in photos if p.file}
+    for photo in photos:
+        for output in outputs:
+            if Path(f"{photo.result}_{output}") in taken:
+                raise UserError(
+                    f"{photo.result}_{output}.png: would be the output {output!r} of {photo} and "
+                    "another photo's; predict them apart"
+                )

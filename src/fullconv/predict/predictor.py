@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -123,20 +123,20 @@ class Predictor:
         found = self.engine.scores(image)
         dtype = np.uint8 if len(found) <= 256 else np.uint16
         best = [found[o.channels].argmax(0) + o.first for o in self.classes.outputs]
-        return self._prediction(image, np.dstack(best).squeeze(2).astype(dtype), found)
+        mask = best[0] if len(best) == 1 else np.dstack(best)  # H,W or H,W,outputs
+        return self._prediction(image, mask.astype(dtype), found)
 
     def _image(self, photo: Photo, others: Mapping[str, Path]) -> npt.NDArray[Any]:
         """What the net is shown: the photo, with the further inputs behind it."""
         if isinstance(photo, np.ndarray):
             return photo
-        named, *further = self.inputs
         path = Path(photo) if isinstance(photo, str | Path) else None
-        is_photo = named == COLOR or path is None
-        planes = [_as_image(photo) if is_photo else read_plane(cast(Path, path), named)]
-        for kind in further:
-            if kind not in others and path is None:
-                raise UserError(f"the net also needs the {kind} of this picture: name its file")
-            file = others[kind] if kind in others else plane_file(cast(Path, path), kind)
+        planes: list[npt.NDArray[Any]] = []
+        for kind in self.inputs:
+            if kind == COLOR:
+                planes.append(_as_image(photo))
+                continue
+            file = others.get(kind) or _beside_photo(path, kind, named=kind == self.inputs[0])
             planes.append(read_plane(file, kind))
             if planes[-1].shape[:2] != planes[0].shape[:2]:
                 (height, width), (h, w) = planes[-1].shape[:2], planes[0].shape[:2]
@@ -157,6 +157,14 @@ class Predictor:
             )
         found[0].others.update({other.output: other for other in found[1:]})
         return found[0]
+
+
+def _beside_photo(photo: Path | None, kind: str, named: bool) -> Path:
+    """The file of a further input of ``photo``; the one that was ``named`` may be it itself."""
+    if photo is None:
+        raise UserError(f"the net sees {kind}: name its file, or give an array of all inputs")
+    beside = plane_file(photo, kind)
+    return photo if named and not beside.is_file() else beside
 
 
 def _as_image(photo: str | Path | IO[bytes] | Image.Image) -> RGB:

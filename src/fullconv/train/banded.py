@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fullconv.nets import FCN
+from fullconv.nets import FCN, NetSpec
 from fullconv.nets.upsampling import Upsampling
 from fullconv.train.loss import Criterion
 
@@ -24,13 +24,13 @@ BAND = 16 * 2**20
 """Bytes of scores in a band of one photo."""
 
 
-def can_be_banded(net: FCN, criterion: Criterion) -> bool:
+def can_be_banded(spec: NetSpec, jaccard: float) -> bool:
     """Whether the loss is a sum over pixels, and the enlargement fixed and a matrix for each axis.
 
     The soft Jaccard loss sees whole photos; kernels that learn need a gradient of their own; nets
     that stretch place a row by the height of all.
     """
-    return not (criterion.jaccard or net.spec.learn_upsampling or net.spec.stretches)
+    return not (jaccard or spec.learn_upsampling or spec.stretches)
 
 
 def banded_loss(

@@ -10,6 +10,7 @@ from fullconv.device import MIB, computes_bf16, is_out_of_memory, peak_mib, pick
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec
 from fullconv.nets.cost import costs, meta_net, total
+from fullconv.train.banded import BAND, can_be_banded
 from fullconv.train.config import Config
 
 
@@ -34,7 +35,7 @@ def estimate(config: Config, spec: NetSpec, size: tuple[int, int]) -> Estimate:
 
     What the process has already (Python, torch), weights with their gradients (and the averaged
     weights), the optimiser's buffers, the outputs of all layers (half as large in bf16), and the
-    full-size scores with their loss and gradient.
+    scores with their loss and gradient: a band of them, or all where the loss needs that.
     """
     net = meta_net(spec)
     parameters = sum(p.numel() for p in net.parameters()) * 4
@@ -42,13 +43,15 @@ def estimate(config: Config, spec: NetSpec, size: tuple[int, int]) -> Estimate:
     buffers = 2 if config.optimiser.kind == "adamw" else int(config.optimiser.momentum > 0)
     share = 0.5 if config.machine.precision == "bf16" else 1.0
     found = total(costs(net, *size), "backbone").activation_bytes
+    banded = can_be_banded(spec, config.loss.jaccard)
+    band = min(BAND, size[0] * size[1] * spec.classes * 4)
     pixels = size[0] * size[1] * config.length.batch
     return Estimate(
         process=peak_mib(pick_device(config.machine.device)) * MIB,
         weights=parameters * copies,
         optimiser=parameters * buffers,
         activations=int(found * config.length.batch * share),
-        head=int(pixels * spec.classes * 4 * (2 + share * 2)),
+        head=5 * band if banded else int(pixels * spec.classes * 4 * (2 + share * 2)),
     )
 
 

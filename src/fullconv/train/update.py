@@ -90,7 +90,7 @@ class Updater:
 
     def loss(self, images: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The criterion's losses of N,C,H,W images; without full-size scores where it can be."""
-        if can_be_banded(self.net, self.criterion):
+        if can_be_banded(self.net.spec, self.criterion.jaccard):
             return banded_loss(self.net, self.criterion, self.model.maps(images), masks)
         return self.criterion(self.model(images), masks)
 

@@ -1,6 +1,7 @@
 """Warnings in words while a net trains: what a collapsed or mistaken training looks like."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from math import log
 
 from fullconv.metrics import Scores
@@ -13,6 +14,8 @@ class Watch:
     """
 
     def __init__(self, classes: Sequence[int], said: list[str], fine_tuned: bool) -> None:
+        ends = list(accumulate(classes))
+        self.outputs = [slice(end - n, end) for n, end in zip(classes, ends, strict=True)]
         self.chance = sum(log(count) for count in classes)
         self.said = said
         self.fine_tuned = fine_tuned
@@ -30,14 +33,15 @@ class Watch:
 
     def scores(self, step: int, scores: Scores, start: float | None) -> str | None:
         """Given a validation's scores and the mean IU before the first step."""
-        predicted = scores.confusion.sum(0)
-        if (predicted > 0).sum() == 1 and (scores.pixels > 0).sum() > 1:
-            name = scores.names[int(predicted.argmax())]
-            return self._once(
-                "one class",
-                f"every pixel is predicted as {name!r}: early on that passes; if it stays, lower "
-                "the rate, or weigh the classes (loss.class_weights=softened)",
-            )
+        for part in self.outputs:
+            predicted, true = scores.confusion.sum(0)[part], scores.pixels[part]
+            if (predicted > 0).sum() == 1 and (true > 0).sum() > 1:
+                name = scores.names[part][int(predicted.argmax())]
+                return self._once(
+                    "one class",
+                    f"every pixel is predicted as {name!r}: early on that passes; if it stays, "
+                    "lower the rate, or weigh the classes (loss.class_weights=softened)",
+                )
         if self.fine_tuned and start is not None and scores.mean_iu < 0.7 * start:
             return self._once(
                 "fell",

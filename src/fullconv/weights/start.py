@@ -65,6 +65,13 @@ def start_from(
     if len(first.checkpoint.net.spec.streams) == streams and len(paths) == 1:
         tensors, why = _tensors(first), _new_scores(first, classes)
     else:
+        for path, found in zip(paths, opened, strict=True):
+            there = found.checkpoint.net.spec.streams
+            if len(there) > 1:
+                raise UserError(
+                    f"{path}: has {len(there)} streams itself; name weights of one stream for "
+                    f"each of the {streams}"
+                )
         each = opened * (streams // len(opened))
         tensors = _side_by_side([_tensors(found) for found in each])
         why = next((why for found in each if (why := _new_scores(found, classes))), "")
@@ -164,14 +171,21 @@ def fill(net: FCN, tensors: Mapping[str, Tensor], source: str, new_scores: str =
             report.loaded.append(name)
     for name in sorted(tensors.keys() - wanted.keys()):
         report.unused[name] = "this net has no such layer"
-    # Kernels, for the counters of batch norms are of one shape in every net.
-    if not any(name.startswith("backbone.") and wanted[name].ndim > 1 for name in report.loaded):
-        first = next(iter(report.fresh.items()))
-        raise UserError(
-            f"{source}: nothing of the backbone could be loaded (first: {first[0]}, {first[1]}); "
-            "check that net, width and input channels are the source's"
-        )
+    for stream in _streams(net):
+        # Kernels, for the counters of batch norms are of one shape in every net.
+        if not any(name.startswith(stream) and wanted[name].ndim > 1 for name in report.loaded):
+            first, why = next((n, w) for n, w in report.fresh.items() if n.startswith(stream))
+            raise UserError(
+                f"{source}: nothing of the backbone could be loaded (first: {first}, {why}); "
+                "check that net, width and input channels are the source's"
+            )
     return report
+
+
+def _streams(net: FCN) -> list[str]:
+    """What the names of each stream's arrays begin with."""
+    count = len(net.spec.streams)
+    return [f"backbone.{i}." for i in range(count)] if count > 1 else ["backbone."]
 
 
 def _start_of(name: str) -> str:

@@ -73,7 +73,7 @@ def transplant(
     _check_scales(file, spec, strides)
     taken = {s: n for s, n in strides.items() if s in spec.strides}
     made = _taken(file, lineage, spec, taken, chosen, _known(file, lineage, counts))
-    made.outputs.update(counts if len(counts) > 1 else {})
+    made.outputs.update(counts if list(chosen) != [""] else {})
     return made
 
 
@@ -113,7 +113,7 @@ def _known(file: ForeignFile, lineage: Lineage, counts: dict[str, int]) -> Train
     if len(parts) < len(found) or not parts:
         return None
     first = next(iter(parts.values()))
-    if len(parts) == 1:
+    if list(parts) == [""]:
         return first
     classes = ClassSet.joint({output: known.classes for output, known in parts.items()})
     return TrainedOn(" and ".join(k.title for k in parts.values()), classes, first.preprocessing)

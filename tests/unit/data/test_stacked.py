@@ -72,6 +72,7 @@ def test_label_maps_are_counted_one_after_the_other(rgbd):
     assert source.classes.names[3:] == ("slope: flat", "slope: steep")
     sample, slope = source[0], open_source(rgbd, "train", outputs=("slope",))
     assert slope.classes.names == ("flat", "steep")
+    assert slope.classes.parts == (("slope", ClassSet(("flat", "steep"))),)
     assert sample.mask.shape == (24, 32, 2)
     assert sample.mask.dtype == np.uint8
     assert (sample.mask[..., 0] == open_source(rgbd, "train")[0].mask).all()
@@ -209,3 +210,30 @@ def test_shapes_have_depth_and_a_coarser_labelling():
     assert ((outlines == 255) == (kinds.mask == 255)).all()
     with pytest.raises(UserError, match="shapes: has color and depth, no hha"):
         open_source("shapes:64x80:n=4", "train", inputs=("color", "hha"))[0]
+
+
+def test_files_are_found_beside_the_photos(rgbd, monkeypatch):
+    from pathlib import Path
+
+    from fullconv.data.planes import plane_file
+
+    photo = rgbd / "images/val/000.png"
+    assert plane_file(photo, "nir") == rgbd / "nir/val/000.tif"
+    monkeypatch.chdir(rgbd)
+    assert plane_file(Path("images/val/000.png"), "depth") == Path("depth/val/000.png")
+    assert open_source(".", "val", inputs=("color", "depth"))[0].image.shape == (24, 32, 4)
+    monkeypatch.chdir(rgbd / "images/val")
+    assert plane_file(Path("000.png"), "depth") == rgbd / "depth/val/000.png"
+    voc = Path("images/VOC2012/JPEGImages/1.jpg")
+    assert plane_file(voc, "depth") == Path("images/VOC2012/depth/1.png")
+    assert plane_file(Path("some/photos/1.jpg"), "depth") == Path("some/depth/1.png")
+
+
+def test_masks_of_0_and_255_are_found_in_any_output(rgbd, save):
+    for split, count in (("train", 3), ("val", 2)):
+        for i in range(count):
+            mask = np.zeros((24, 32), np.uint8)
+            mask[5:9, 5:9] = 255
+            save(mask, f"set/slope/{split}/{i:03d}.png")
+    found = "\n".join(faults(rgbd, outputs=("masks", "slope")))
+    assert "split train, output slope: every labelled pixel is class 0 ('flat')" in found

@@ -232,6 +232,21 @@ def test_preprocessing_orders_channels() -> None:
     assert Preprocessing.from_dict(CAFFE.to_dict()) == CAFFE
 
 
+def test_further_inputs_are_scaled_as_the_colours_are():
+    both = TORCH.of_inputs(("color", "depth", "hha"))
+    assert both.std[3:] == (0.5, 50, 50, 50)
+    assert CAFFE.of_inputs(("color", "hha")).std == (1,) * 6
+    assert both.of_inputs(("color", "hha")).std[3:] == (50, 50, 50)  # also from a run of its own
+    early = TORCH.of_inputs(("color", "depth"))
+    assert early.of_inputs(("color", "hha")).std[3:] == (50, 50, 50)
+    image = torch.randint(0, 256, (1, 4, 5, 3), dtype=torch.uint8)
+    more = torch.cat([image.float(), torch.full((1, 4, 5, 1), 7.844)], -1)
+    for plain in (TORCH, CAFFE):
+        seen = plain.of_inputs(("color", "depth"))(more)
+        assert torch.allclose(seen[:, :3], plain(image), atol=1e-4)
+        assert torch.allclose(seen[:, 3], torch.zeros(4, 5), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [("fcn8-vgg16", "fcn8s-vgg16"), ("fcn8s_vgg16", "fcn8s-vgg16"), ("unet", "fcn8s-vgg16")],

@@ -65,3 +65,14 @@ def test_a_resume_repeats_nothing():
     Watch([3], said, fine_tuned=False).scores(100, ONE, None)
     assert Watch([3], list(said), fine_tuned=False).scores(200, ONE, None) is None
     assert said == ["one class"]
+
+
+def test_each_output_may_collapse_by_itself():
+    """Two constant outputs predict two of all classes; the one that collapsed is named."""
+    whole = np.zeros((5, 5), np.int64)
+    whole[:3, :3] = np.diag([5, 4, 3])
+    whole[3, 3], whole[4, 3] = 6, 6
+    found = Scores.from_confusion(whole)  # named 0 to 4
+    warning = Watch([3, 2], [], fine_tuned=False).scores(100, found, None)
+    assert "every pixel is predicted as '3'" in warning
+    assert Watch([5], [], fine_tuned=False).scores(100, found, None) is None

@@ -181,6 +181,15 @@ def test_as_many_weights_as_streams(saved):
     path = saved(trained())
     with pytest.raises(UserError, match="3 weights for 2 streams"):
         start_from(fresh("fcn32s-resnet18", streams=(3, 3)), [path] * 3, CLASSES)
+    late = saved(trained(streams=(3, 3)), "late")
+    with pytest.raises(UserError, match=r"late\.safetensors: has 2 streams itself"):
+        start_from(fresh("fcn32s-resnet18", streams=(3, 3)), [path, late], CLASSES)
+
+
+def test_no_stream_may_stay_at_random_unsaid(saved):
+    paths = [saved(trained(), "color"), saved(trained(width=1 / 4), "wide")]
+    with pytest.raises(UserError, match=r"nothing of the backbone .*backbone\.1\."):
+        start_from(fresh("fcn32s-resnet18", streams=(3, 3)), paths, CLASSES)
 
 
 def test_padding_needs_no_other_weights(saved):
