@@ -90,7 +90,7 @@ def test_pieces_equal_the_whole_where_that_is_slow(net) -> None:
     found = engine(*net)
     least = TiledEngine(found, found.net.spec, 4000).flow.least
     odd = 0 if found.net.spec.stretches else 13
-    check(found, noise(least + 64 + odd, 8), least + 8)
+    check(found, noise(least + 64 + odd, 9), least + 8)
 
 
 def test_rows_and_columns_at_once() -> None:
