@@ -60,7 +60,7 @@ def prediction_bytes(spec: NetSpec, height: int, width: int) -> int:
     """About what one image takes in memory while its scores are computed in fp32.
 
     Twice the two successive outputs that are largest together: what a layer reads and writes, and
-    as much again for the copies that convolutions work on. Measured on a CPU it is 0.9 to 1.8
+    as much again for the copies that convolutions work on. Measured on a CPU it is 0.8 to 1.8
     times what five nets really take.
     """
     sizes = [cost.activation_bytes for cost in costs(meta_net(spec), height, width).values()]
