@@ -228,17 +228,6 @@ def _fits(layers: list[Window], n: int) -> bool:
         return False
 
 
-def halo(layers: list[Window], placement: Placement) -> int:
-    """Pixels of surroundings that a tile needs so that its inside equals the whole image's.
-
-    Half the receptive field, the reach of the upsampling (one score pixel on either side), and
-    what is left until the next whole stride, so that a tile's origin stays on the stride grid.
-    """
-    stride = chain(layers).scale
-    need = Fraction(receptive_field(layers), 2) + placement.factor
-    return int(ceil(need / stride) * stride)
-
-
 def sizes(layers: Iterable[Layer], n: int) -> Iterator[tuple[Layer, int]]:
     """Each layer with its output size, for an input of ``n`` pixels."""
     for layer in layers:

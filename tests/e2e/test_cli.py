@@ -121,6 +121,27 @@ def test_predict_standard_input(run, photo, tmp_path):
     assert [path.name for path in out.iterdir()] == ["stdin.png"]
 
 
+def test_predict_in_pieces(inside, run, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (600, 70, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "long.png")
+    masks = []
+    for option in ([], ["--tile", "auto"], ["--tile", 1024], ["--tile", 512]):
+        out = tmp_path / "-".join(map(str, ["out", *option[1:]]))
+        _, error = inside("predict", run, tmp_path / "long.png", "--out", out, *option)
+        assert ("each pixel is computed 64 times" in error) == (option[1:] == [512])
+        masks.append(np.asarray(Image.open(out / "long.png")))
+    assert all(np.mean(mask == masks[0]) > 0.9999 for mask in masks)
+    assert "mean IU" in inside("evaluate", run, "--tile", "auto")[0]
+    for tile, says in (
+        ("many", "neither auto nor"),
+        ("-512", "neither auto nor"),
+        ("96", "at least"),
+    ):
+        _, error = inside("predict", run, tmp_path / "long.png", "--tile", tile, code=2)
+        assert says in error
+        assert error.count("\n") == 1
+
+
 def test_evaluate_on_its_own_data(inside, run, tmp_path):
     said, _ = inside("evaluate", run, "--out", tmp_path)
     scores = Scores.from_dict(json.loads((tmp_path / "scores.json").read_text()))

@@ -17,7 +17,6 @@ from fullconv.geometry import (
     centred_upsampling,
     chain,
     crop,
-    halo,
     minimal_pad,
     place,
     receptive_field,
@@ -145,9 +144,3 @@ def test_unpadded_vgg_has_no_room_below_its_least_pad() -> None:
         size_after(unpadded, 192)
     assert size_after(unpadded, 224) == 1
     assert {layer.name: n for layer, n in sizes(unpadded, 224)}["pool5"] == 7
-
-
-def test_halo_covers_the_receptive_field_on_the_stride_grid() -> None:
-    windows_ = BACKBONES["vgg16"].padded("same").windows()
-    pixels = halo(windows_, Placement(32, Fraction(31, 2)))
-    assert pixels % 32 == 0 and pixels >= 404 / 2 + 32

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from fullconv.cli.app import app
-from fullconv.cli.options import Device, Precision, Run, fetched, say_doubt
+from fullconv.cli.options import (
+    Device,
+    Precision,
+    Run,
+    Tiles,
+    fetched,
+    say_cost,
+    say_doubt,
+    tile_of,
+)
 
 
 @app.command()
@@ -22,6 +31,7 @@ def evaluate(
     classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
     device: Device = "auto",
     precision: Precision = "fp32",
+    tile: Tiles = None,
 ) -> None:
     """Score a trained net on a data set.
 
@@ -36,13 +46,15 @@ def evaluate(
     """
     from fullconv import screen
     from fullconv.evaluate import evaluate, open_for
-    from fullconv.predict import TorchEngine
+    from fullconv.predict import TorchEngine, in_pieces
     from fullconv.report import trained_on, write_scores
     from fullconv.weights import load
 
     checkpoint = load(fetched(run))
     say_doubt(checkpoint)
     engine = TorchEngine(checkpoint, device, precision)
+    engine = in_pieces(engine, checkpoint.net.spec, tile_of(tile))
+    say_cost(engine)
     source = open_for(checkpoint, data or trained_on(run), split, classes)
     with screen.progress(f"scoring {split}") as progress:
         scores = evaluate(engine, source, progress=progress)

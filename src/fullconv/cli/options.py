@@ -9,6 +9,7 @@ import typer
 from fullconv.errors import UserError
 
 if TYPE_CHECKING:
+    from fullconv.predict import Engine, Tile
     from fullconv.weights import Checkpoint
 
 Run = Annotated[
@@ -22,6 +23,15 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16"],
     typer.Option(help="bf16 is faster where the hardware has it, and nearly as exact."),
+]
+Tiles = Annotated[
+    str | None,
+    typer.Option(
+        "--tile",
+        metavar="auto|N",
+        help="Take large photos in overlapping pieces, at most N pixels a side, with the result of "
+        "the whole; auto: pieces of about 2 GiB.",
+    ),
 ]
 Offline = Annotated[
     bool, typer.Option("--offline", help="Download nothing; the same as FULLCONV_OFFLINE=1.")
@@ -42,6 +52,15 @@ def whole_number(text: str) -> int:
         return int(text)
     except ValueError:
         raise UserError(f"{text!r} is not a whole number") from None
+
+
+def tile_of(text: str | None) -> "Tile | None":
+    """'auto', or '1024' as a number; UserError for anything else."""
+    if text is None or text == "auto":
+        return text
+    if not text.isdecimal():
+        raise UserError(f"--tile {text}: is neither auto nor a number of pixels, as 1024")
+    return int(text)
 
 
 def change_of(text: str, option: str = "--set optimiser.rate=0.01") -> tuple[str, str]:
@@ -74,3 +93,11 @@ def say_doubt(checkpoint: "Checkpoint") -> None:
     """On stderr, what the file of a foreign net cannot tell and the user should know."""
     if doubt := checkpoint.origin.get("doubt"):
         print(f"fullconv: note: {doubt}", file=sys.stderr)
+
+
+def say_cost(engine: "Engine") -> None:
+    """On stderr, what pieces cost that are small for their net."""
+    from fullconv.predict import TiledEngine
+
+    if isinstance(engine, TiledEngine) and engine.doubt:
+        print(f"fullconv: note: {engine.doubt}", file=sys.stderr)

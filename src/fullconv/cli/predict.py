@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from fullconv.cli.app import app
-from fullconv.cli.options import Device, Precision, Run, change_of, fetched, say_doubt
+from fullconv.cli.options import (
+    Device,
+    Precision,
+    Run,
+    Tiles,
+    change_of,
+    fetched,
+    say_cost,
+    say_doubt,
+    tile_of,
+)
 from fullconv.errors import UserError
 from fullconv.inputs import COLOR
 
@@ -38,6 +48,7 @@ def predict(
     ] = None,
     device: Device = "auto",
     precision: Precision = "fp32",
+    tile: Tiles = None,
 ) -> None:
     """Predict photos with a trained net.
 
@@ -51,6 +62,7 @@ def predict(
       fullconv predict runs/camvid photo.jpg
       fullconv predict runs/camvid folder/ 'more/**/*.png' --out pictures/
       fullconv predict --weights fcn-resnet50-voc photo.jpg
+      fullconv predict runs/camvid aerial.png --tile auto
       fullconv predict runs/rgbd images/0001.jpg --input depth=depth/
       curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
     """
@@ -63,8 +75,9 @@ def predict(
     if not inputs:
         raise UserError(f"no photos are named: fullconv predict {run} PHOTO")
     photos = find_inputs(inputs, out)
-    predictor = Predictor(fetched(run), device, precision)
+    predictor = Predictor(fetched(run), device, precision, tile_of(tile))
     say_doubt(predictor.checkpoint)
+    say_cost(predictor.engine)
     pairs = [change_of(text, "--input depth=depth/") for text in further or ()]
     others = {kind: Path(path) for kind, path in pairs}
     further_kinds = [kind for kind in predictor.inputs if kind != COLOR]

@@ -4,6 +4,7 @@ The net itself runs on torch's `meta` device, which follows shapes and computes 
 count is of the real modules.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -53,6 +54,17 @@ def costs(net: FCN, height: int, width: int) -> dict[str, Cost]:
         for handle in handles:
             handle.remove()
     return found
+
+
+def prediction_bytes(spec: NetSpec, height: int, width: int) -> int:
+    """About what one image takes in memory while its scores are computed in fp32.
+
+    Twice the two successive outputs that are largest together: what a layer reads and writes, and
+    as much again for the copies that convolutions work on. Measured on a CPU it is 0.8 to 1.8
+    times what five nets really take.
+    """
+    sizes = [cost.activation_bytes for cost in costs(meta_net(spec), height, width).values()]
+    return 2 * max(a + b for a, b in itertools.pairwise(sizes))
 
 
 def total(found: dict[str, Cost], prefix: str = "") -> Cost:

@@ -7,6 +7,7 @@ map stands for s pixels of the image.
 
 import itertools
 from collections.abc import Mapping
+from fractions import Fraction
 
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from fullconv.geometry import Map, Placement, place
 from fullconv.nets.backbone import Backbone, Streams
 from fullconv.nets.spec import NetSpec
 from fullconv.nets.upsampling import Edge, Stretching, Upsampling
+from fullconv.tiling import Flow, Scored
 
 
 class FCN(nn.Module):
@@ -106,6 +108,16 @@ def placements_of(spec: NetSpec) -> tuple[bool, dict[int, Placement]]:
     if spec.padding == "paper" or all(p.shift == 0 for p in chained.values()):
         return True, chained
     return False, {stride: place(map_, Map()) for stride, map_ in maps.items()}
+
+
+def flow_of(spec: NetSpec) -> Flow:
+    """Where scores come from, for cutting an image into pieces (`fullconv.tiling`)."""
+    definition = spec.definition
+    fuses_on_the_way, placements = placements_of(spec)
+    if spec.stretches:  # what `Stretching` does at sizes that are multiples of the stride
+        placements = {s: Placement(s, Fraction(s - 1, 2)) for s in placements}
+    scored = [Scored(tuple(definition.windows(s)), placed) for s, placed in placements.items()]
+    return Flow(spec.name, tuple(scored), fuses_on_the_way, spec.stretches)
 
 
 def _upsampling(spec: NetSpec, placement: Placement) -> nn.Module:

@@ -4,6 +4,7 @@ from fullconv.predict.engine import Engine, TorchEngine
 from fullconv.predict.files import Outcome, predict, predict_each, predict_files
 from fullconv.predict.inputs import Input, find_inputs
 from fullconv.predict.predictor import Prediction, Predictor
+from fullconv.predict.tiled import Tile, TiledEngine, in_pieces
 
 __all__ = [
     "Engine",
@@ -11,8 +12,11 @@ __all__ = [
     "Outcome",
     "Prediction",
     "Predictor",
+    "Tile",
+    "TiledEngine",
     "TorchEngine",
     "find_inputs",
+    "in_pieces",
     "predict",
     "predict_each",
     "predict_files",

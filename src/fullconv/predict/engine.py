@@ -112,7 +112,8 @@ class TorchEngine:
             height, width = image.shape[:2]
             raise UserError(
                 f"a photo of {width}x{height} needs more memory than {self.device} has: "
-                "make it smaller, use precision bf16, or another device"
+                "predict it in pieces (--tile auto, or a smaller --tile), make it smaller, use "
+                "precision bf16, or another device"
             ) from error
 
 

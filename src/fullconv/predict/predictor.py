@@ -21,6 +21,7 @@ from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.inputs import COLOR
 from fullconv.predict.engine import Engine, TorchEngine
+from fullconv.predict.tiled import Tile, in_pieces
 
 RGB = npt.NDArray[np.uint8]
 Photo = str | Path | IO[bytes] | Image.Image | RGB
@@ -95,18 +96,25 @@ class Predictor:
     """Predicts photos with a trained run.
 
     ``path`` is a run folder or a checkpoint file; it holds all that is needed. ``device`` and
-    ``precision`` as in TorchEngine. Raises UserError for a file that is no checkpoint.
+    ``precision`` as in TorchEngine; with ``tile`` ('auto', or the longest side of a piece) large
+    photos are predicted piece by piece, with the same result (`TiledEngine`). Raises UserError for
+    a file that is no checkpoint, and for a ``tile`` that is too small for the net.
     """
 
     def __init__(
-        self, path: str | Path, device: str = "auto", precision: Precision = "fp32"
+        self,
+        path: str | Path,
+        device: str = "auto",
+        precision: Precision = "fp32",
+        tile: Tile | None = None,
     ) -> None:
         from fullconv.weights import load
 
         checkpoint = load(path)
         self.checkpoint, self.classes = checkpoint, checkpoint.classes
         self.inputs = checkpoint.preprocessing.inputs
-        self.engine: Engine = TorchEngine(checkpoint, device, precision)
+        engine = TorchEngine(checkpoint, device, precision)
+        self.engine: Engine = in_pieces(engine, checkpoint.net.spec, tile)
 
     def __call__(
         self, photo: Photo, scores: bool = False, others: Mapping[str, Path] | None = None

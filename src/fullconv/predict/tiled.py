@@ -1,0 +1,115 @@
+"""Any engine, piece by piece: photos too large for it at once, with the result of the whole."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.nets import NetSpec
+from fullconv.nets.cost import prediction_bytes
+from fullconv.nets.fcn import flow_of
+from fullconv.predict.engine import Classes, Engine, Image, check_image
+
+Tile = int | Literal["auto"]
+"""The longest side of a piece, in pixels; 'auto' is the longest that needs at most `BUDGET`."""
+
+BUDGET = 2 * 2**30  # bytes for the maps of a piece; what a GPU of 4 GB has left beside the weights
+COSTLY = 4.0  # times that each pixel is computed from which a larger piece is recommended
+
+
+class TiledEngine:
+    """Runs ``engine`` on overlapping pieces of a photo and keeps of each what is as in the whole.
+
+    An Engine itself. ``spec`` is that of the engine's net, from which follow where pieces may begin
+    and how far they overlap (`fullconv.tiling`). ``tile`` is the longest side of a piece, overlap
+    included; with 'auto' the maps of a piece need about 2 GiB at most, and a photo that needs no
+    more is taken whole. Scores equal those of the whole photo to rounding. Raises UserError for a
+    ``tile`` of which the overlap leaves nothing, and, at a photo, for a net that stretches its
+    scores over it (`Flow.stretches`) unless its sides are multiples of the stride.
+    """
+
+    def __init__(self, engine: Engine, spec: NetSpec, tile: Tile = "auto") -> None:
+        self.engine, self.spec = engine, spec
+        self.tile: Tile = tile
+        self.flow = flow_of(spec)
+        if tile != "auto":
+            self.flow.check(tile)
+
+    @property
+    def channels(self) -> int:
+        return self.engine.channels
+
+    @cached_property
+    def length(self) -> int:
+        """The longest side of a piece."""
+        if self.tile != "auto":
+            return self.tile
+        return longest(self.spec, self.flow.grid, self.flow.least, BUDGET)
+
+    @property
+    def times(self) -> float:
+        """How often each pixel of a photo is computed, far from its border."""
+        kept = self.flow.kept(self.length)
+        return (self.length // self.flow.grid * self.flow.grid / kept) ** 2
+
+    @property
+    def doubt(self) -> str | None:
+        """A line about pieces so small that most of the work is thrown away; None for others."""
+        if self.times <= COSTLY:
+            return None
+        behind, before = self.flow.margins
+        return (
+            f"tile {self.length} keeps {self.flow.kept(self.length)} pixels a side, {behind} + "
+            f"{before} are overlap: each pixel is computed {self.times:.0f} times; a larger tile "
+            "is faster, and needs more memory"
+        )
+
+    def class_map(self, image: Image) -> Classes:
+        """As the engine's, (H, W) or (H, W, outputs); scores exist for one piece at a time."""
+        return self._run(image, self.engine.class_map, axis=0)
+
+    def scores(self, image: Image) -> npt.NDArray[np.float32]:
+        """As the engine's, (K, H, W), which are as large as the photo."""
+        return self._run(image, self.engine.scores, axis=1)
+
+    def _run(self, image: Image, run: Callable[[Image], npt.NDArray], axis: int) -> npt.NDArray:
+        """``run`` on each piece, put together; rows are the ``axis`` of what it returns."""
+        check_image(image, self.spec.in_channels)
+        height, width = image.shape[:2]
+        if self.tile == "auto" and height * width <= self.length**2:
+            return run(image)
+        whole = None
+        before = (slice(None),) * axis
+        for rows, columns in self.flow.tiles((height, width), self.length):
+            part = run(image[rows.read, columns.read])
+            if whole is None:
+                shape = list(part.shape)
+                shape[axis : axis + 2] = height, width
+                whole = np.empty(shape, part.dtype)
+            whole[*before, rows.keep, columns.keep] = part[*before, rows.inside, columns.inside]
+        assert whole is not None
+        return whole
+
+
+def in_pieces(engine: Engine, spec: NetSpec, tile: Tile | None) -> Engine:
+    """``engine`` as it is, or, with a ``tile``, piece by piece."""
+    return engine if tile is None else TiledEngine(engine, spec, tile)
+
+
+def longest(spec: NetSpec, grid: int, least: int, budget: int) -> int:
+    """The longest side of a square piece whose maps need at most ``budget`` bytes.
+
+    On the ``grid``; not below ``least``, however much that needs.
+    """
+    below, above = least // grid, least // grid + 1
+    while prediction_bytes(spec, above * grid, above * grid) <= budget:
+        below, above = above, 2 * above
+    while above - below > 1:
+        middle = (below + above) // 2
+        if prediction_bytes(spec, middle * grid, middle * grid) <= budget:
+            below = middle
+        else:
+            above = middle
+    return below * grid

@@ -1,0 +1,205 @@
+"""Windows and halos: how to cut an image so that the pieces say what the whole would. Pure Python.
+
+A convolutional net computes the same everywhere. So a piece of the image gives the scores of the
+whole, exactly, where (1) the piece begins at a multiple of the net's stride, so that the windows of
+every layer fall on the same pixels, and (2) nothing that a score looks through, in any layer, lies
+beyond a cut. The pixels for which (2) does not hold are the halo: read, and thrown away. At the
+image's own border nothing is cut; a piece that touches it is padded there as the whole is, once.
+
+The principle is that of Majurski and Bajcsy, "Exact tile-based segmentation inference for images
+larger than GPU memory", J. Res. Natl. Inst. Stand. Technol. 126:126009, 2021 (doi
+10.6028/jres.126.009). Here the halo is not half the receptive field, rounded up, but what the
+windows with their pads need, on each side by itself.
+
+One axis at a time, as in `fullconv.geometry`; n a size in pixels.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, floor
+
+from fullconv.errors import UserError
+from fullconv.geometry import Placement, Window, chain, receptive_field
+
+
+@dataclass(frozen=True)
+class Span:
+    """One piece along one axis: the pixels it reads, and those of them whose scores are kept."""
+
+    start: int
+    stop: int
+    keep_start: int
+    keep_stop: int
+
+    @property
+    def read(self) -> slice:
+        """What is cut out of the image."""
+        return slice(self.start, self.stop)
+
+    @property
+    def keep(self) -> slice:
+        """Where the kept scores lie in the whole."""
+        return slice(self.keep_start, self.keep_stop)
+
+    @property
+    def inside(self) -> slice:
+        """Where the kept scores lie in the piece."""
+        return slice(self.keep_start - self.start, self.keep_stop - self.start)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A map that is scored: the windows from the image to it, and how it lies on what it joins."""
+
+    windows: tuple[Window, ...]
+    placement: Placement
+
+
+@dataclass(frozen=True)
+class Flow:
+    """How an image becomes scores, as far as positions go; ``name`` is the net's, for messages.
+
+    ``scored`` holds the scored maps, coarsest first. Where the net ``fuses_on_the_way``, each is
+    placed on the next finer one and the finest on the image; else each is placed on the image.
+    A net that ``stretches`` places its scores by the ratio of two sizes; that ratio is the same in
+    a piece only where sizes are multiples of the stride.
+    """
+
+    name: str
+    scored: tuple[Scored, ...]
+    fuses_on_the_way: bool
+    stretches: bool = False
+
+    @cached_property
+    def grid(self) -> int:
+        """Pieces begin at multiples of this: the stride of the coarsest map."""
+        return int(chain(self.scored[0].windows).scale)
+
+    @cached_property
+    def margins(self) -> tuple[int, int]:
+        """Pixels behind a cut, and before one, whose scores differ from those of the whole.
+
+        Both cuts lie on the grid.
+        """
+        found: list[Range] = []
+        for map_ in self.scored:
+            own = _through(map_.windows)
+            if self.fuses_on_the_way:
+                found = [_enlarged(_narrowest([*found, own]), map_.placement)]
+            else:
+                found.append(_enlarged(own, map_.placement))
+        first, last = _narrowest(found)
+        return max(first, 0), max(-1 - last, 0)
+
+    @property
+    def field(self) -> int:
+        """The receptive field of the coarsest score."""
+        return receptive_field(self.scored[0].windows)
+
+    @property
+    def least(self) -> int:
+        """The smallest piece of which something is kept."""
+        return _up(sum(self.margins) + self.grid, self.grid)
+
+    def kept(self, length: int) -> int:
+        """Pixels kept of a piece of ``length`` that has a cut on either side."""
+        return _step(length // self.grid * self.grid, self.grid, self.margins)
+
+    def check(self, length: int) -> None:
+        """UserError unless pieces of ``length`` are large enough."""
+        if length < self.least:
+            behind, before = self.margins
+            raise UserError(
+                f"tile {length} is too small for {self.name}: a score of it sees {self.field} "
+                f"pixels, so a piece needs {behind} + {before} pixels around what is kept of it; "
+                f"use at least {self.least}, better {_up(3 * self.least, self.grid)}, or auto"
+            )
+
+    def spans(self, n: int, length: int) -> list[Span]:
+        """Pieces of at most ``length`` pixels that together give the scores of ``n`` pixels.
+
+        One piece where ``length`` suffices. Raises UserError for a ``length`` that leaves nothing
+        to be kept, and for a size at which a net that stretches cannot be cut.
+        """
+        if n <= length:
+            return [Span(0, n, 0, n)]
+        self.check(length)
+        if self.stretches and n % self.grid:
+            raise UserError(
+                f"{self.name} stretches its scores over the whole photo, so a side of {n} pixels "
+                f"cannot be cut into pieces exactly, only a multiple of {self.grid}: crop it to "
+                f"{n // self.grid * self.grid}, or predict it in one piece"
+            )
+        return spans(n, length, self.grid, self.margins)
+
+    def tiles(self, size: tuple[int, int], length: int) -> Iterator[tuple[Span, Span]]:
+        """The pieces of an image of ``size`` (H, W), as rows and columns."""
+        columns = self.spans(size[1], length)
+        for rows in self.spans(size[0], length):
+            for each in columns:
+                yield rows, each
+
+
+def spans(n: int, length: int, grid: int, margins: tuple[int, int]) -> list[Span]:
+    """Pieces of at most ``length`` < n pixels, the fewest and then the shortest that will do.
+
+    They begin on the ``grid`` and drop the ``margins`` at cuts. They end on it too, but for the
+    last, which ends with the image, whatever is left over: there the layers that round sizes up
+    or down do so as in the whole.
+    """
+    length = length // grid * grid
+    count = _count(n, length, grid, margins)
+    while _count(n, length - grid, grid, margins) == count:
+        length -= grid
+    step = _step(length, grid, margins)
+    starts = [min(number * step, _up(n - length, grid)) for number in range(count)]
+    keeps = [0, *(start + margins[0] for start in starts[1:]), n]
+    stops = [*(start + length for start in starts[:-1]), n]
+    return [
+        Span(start, stop, keeps[number], keeps[number + 1])
+        for number, (start, stop) in enumerate(zip(starts, stops, strict=True))
+    ]
+
+
+def _count(n: int, length: int, grid: int, margins: tuple[int, int]) -> int:
+    """How many pieces of ``length`` it takes; 0 where they would keep nothing."""
+    step = _step(length, grid, margins)
+    return 1 - (length - n) // step if step > 0 else 0
+
+
+def _step(length: int, grid: int, margins: tuple[int, int]) -> int:
+    """Pixels from one piece to the next: what lies between the margins, down to the grid."""
+    return (length - sum(margins)) // grid * grid
+
+
+Range = tuple[int, int]
+"""First and last index of a map that see nothing beyond cuts at 0, counted from their cut."""
+
+
+def _through(windows: tuple[Window, ...]) -> Range:
+    """The range of the map behind ``windows``.
+
+    Its taps, ``s o - p`` to ``s o - p + (k - 1) d``, must lie in the range of the map below.
+    """
+    first, last = 0, -1
+    for w in windows:
+        first = -(-(first + w.pad) // w.stride)
+        last = (last + w.pad - w.reach) // w.stride
+    return first, last
+
+
+def _enlarged(coarse: Range, placement: Placement) -> Range:
+    """The range on the finer grid: a pixel is mixed from the coarse ones on either side of it."""
+    first, last = (placement.factor * index + placement.shift for index in coarse)
+    return ceil(first), floor(last)
+
+
+def _narrowest(ranges: list[Range]) -> Range:
+    """The range of a sum of maps."""
+    return max(first for first, _ in ranges), min(last for _, last in ranges)
+
+
+def _up(n: int, grid: int) -> int:
+    """The next multiple of ``grid``."""
+    return -(-n // grid) * grid
