@@ -9,7 +9,8 @@ from fullconv.classes import ClassSet
 from fullconv.data import Sample, Source, open_source
 from fullconv.errors import UserError
 from fullconv.metrics import Matrix, Scores, confusion
-from fullconv.predict.engine import Classes, Engine, TorchEngine
+from fullconv.predict.engine import Classes, Engine
+from fullconv.predict.open import open_engine
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
@@ -26,18 +27,17 @@ def evaluate(
 ) -> Scores:
     """Score a net on a split: mean over classes from one confusion matrix over all pixels.
 
-    ``engine`` is an Engine, or a run folder or checkpoint; ``source`` a Source, or what
-    ``open_source`` opens (then ``split`` names the split). Photos are taken one by one at their own
-    size. Of a net with several outputs these are the scores over the classes of all; ``Scores.of``
-    gives those of one. Raises UserError when the classes do not fit or a photo has no mask.
+    ``engine`` is an Engine, or a run folder, checkpoint or exported file; ``source`` a Source, or
+    what ``open_source`` opens (then ``split`` names the split). Photos are taken one by one at
+    their own size. Of a net with several outputs these are the scores over the classes of all;
+    ``Scores.of`` gives those of one. Raises UserError when the classes do not fit or a photo has no
+    mask.
     """
     if isinstance(engine, str | Path):
-        from fullconv.weights import load
-
-        checkpoint = load(engine)
-        engine = TorchEngine(checkpoint)
+        opened = open_engine(engine)
+        engine = opened.engine
         if isinstance(source, str | Path):
-            inputs, outputs = checkpoint.preprocessing.inputs, checkpoint.classes.parts
+            inputs, outputs = opened.preprocessing.inputs, opened.classes.parts
             source = open_source(source, split, None, inputs, [name for name, _ in outputs])
     if isinstance(source, str | Path):
         source = open_source(source, split)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fullconv.cli.app import app
-from fullconv.cli.options import Device, Precision, Run, fetched, say_doubt
+from fullconv.cli.options import Device, Engine, Precision, Run, fetched, say_doubt
 
 
 @app.command()
@@ -22,6 +22,7 @@ def evaluate(
     classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
     device: Device = "auto",
     precision: Precision = "fp32",
+    engine: Engine = "auto",
 ) -> None:
     """Score a trained net on a data set.
 
@@ -33,23 +34,22 @@ def evaluate(
       fullconv evaluate runs/camvid
       fullconv evaluate runs/camvid data/camvid --split test --out scores/
       fullconv evaluate runs/shapes shapes --precision bf16
+      fullconv evaluate runs/camvid/model.onnx data/camvid
     """
     from fullconv import screen
     from fullconv.data import open_source
     from fullconv.evaluate import evaluate
-    from fullconv.predict import TorchEngine
+    from fullconv.predict import open_engine
     from fullconv.report import trained_on, write_scores
-    from fullconv.weights import load
 
-    checkpoint = load(fetched(run))
-    say_doubt(checkpoint)
-    engine = TorchEngine(checkpoint, device, precision)
-    known = checkpoint.classes
+    opened = open_engine(fetched(run), device, precision, engine)
+    say_doubt(opened.origin)
+    known = opened.classes
     outputs = [output.name for output in known.outputs] if known.parts else ()
-    shown = checkpoint.preprocessing.inputs
+    shown = opened.preprocessing.inputs
     source = open_source(data or trained_on(run), split, classes, shown, outputs)
     with screen.progress(f"scoring {split}") as progress:
-        scores = evaluate(engine, source, progress=progress)
+        scores = evaluate(opened.engine, source, progress=progress)
     console = screen.console()
     for output in known.outputs:
         for table in screen.scores_tables(scores.of(output.channels), output):

@@ -2,26 +2,28 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from fullconv.errors import UserError
 
-if TYPE_CHECKING:
-    from fullconv.weights import Checkpoint
-
 Run = Annotated[
     Path,
     typer.Argument(
-        help="Run folder, a model.safetensors, foreign weights (.caffemodel, ...), or the name of "
-        "published ones, as 'fullconv weights' lists them."
+        help="Run folder, a model.safetensors, an exported file (.onnx, .xml, .pt2), foreign "
+        "weights (.caffemodel, ...), or the name of published ones, as 'fullconv weights' lists "
+        "them."
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16"],
     typer.Option(help="bf16 is faster where the hardware has it, and nearly as exact."),
+]
+Engine = Annotated[
+    Literal["auto", "torch", "onnxruntime", "openvino"],
+    typer.Option(help="What runs the net; auto: what the file is for."),
 ]
 Offline = Annotated[
     bool, typer.Option("--offline", help="Download nothing; the same as FULLCONV_OFFLINE=1.")
@@ -70,7 +72,7 @@ def checked(file: Any) -> str:
     return f"{file.verified_by}, as no source states one"
 
 
-def say_doubt(checkpoint: "Checkpoint") -> None:
+def say_doubt(origin: dict[str, Any]) -> None:
     """On stderr, what the file of a foreign net cannot tell and the user should know."""
-    if doubt := checkpoint.origin.get("doubt"):
+    if doubt := origin.get("doubt"):
         print(f"fullconv: note: {doubt}", file=sys.stderr)

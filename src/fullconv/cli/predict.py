@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fullconv.cli.app import app
-from fullconv.cli.options import Device, Precision, Run, change_of, fetched, say_doubt
+from fullconv.cli.options import Device, Engine, Precision, Run, change_of, fetched, say_doubt
 from fullconv.errors import UserError
 
 
@@ -37,6 +37,7 @@ def predict(
     ] = None,
     device: Device = "auto",
     precision: Precision = "fp32",
+    engine: Engine = "auto",
 ) -> None:
     """Predict photos with a trained net.
 
@@ -49,6 +50,7 @@ def predict(
     Examples:
       fullconv predict runs/camvid photo.jpg
       fullconv predict runs/camvid folder/ 'more/**/*.png' --out pictures/
+      fullconv predict runs/camvid/model.onnx photo.jpg
       fullconv predict --weights fcn-resnet50-voc photo.jpg
       fullconv predict runs/rgbd images/0001.jpg --input depth=depth/
       curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
@@ -62,8 +64,8 @@ def predict(
     if not inputs:
         raise UserError(f"no photos are named: fullconv predict {run} PHOTO")
     photos = find_inputs(inputs, out)
-    predictor = Predictor(fetched(run), device, precision)
-    say_doubt(predictor.checkpoint)
+    predictor = Predictor(fetched(run), device, precision, engine)
+    say_doubt(predictor.origin)
     pairs = [change_of(text, "--input depth=depth/") for text in further or ()]
     others = {kind: Path(path) for kind, path in pairs}
     strange = [kind for kind in others if kind not in predictor.inputs[1:]]

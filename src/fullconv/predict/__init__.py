@@ -3,16 +3,24 @@
 from fullconv.predict.engine import Engine, TorchEngine
 from fullconv.predict.files import Outcome, predict, predict_each, predict_files
 from fullconv.predict.inputs import Input, find_inputs
+from fullconv.predict.onnxruntime_engine import OnnxRuntimeEngine
+from fullconv.predict.open import EngineName, Opened, open_engine
+from fullconv.predict.openvino_engine import OpenVinoEngine
 from fullconv.predict.predictor import Prediction, Predictor
 
 __all__ = [
     "Engine",
+    "EngineName",
     "Input",
+    "OnnxRuntimeEngine",
+    "OpenVinoEngine",
+    "Opened",
     "Outcome",
     "Prediction",
     "Predictor",
     "TorchEngine",
     "find_inputs",
+    "open_engine",
     "predict",
     "predict_each",
     "predict_files",

@@ -20,7 +20,8 @@ from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.inputs import COLOR
-from fullconv.predict.engine import Engine, TorchEngine
+from fullconv.predict.engine import Engine
+from fullconv.predict.open import EngineName, open_engine
 
 RGB = npt.NDArray[np.uint8]
 Photo = str | Path | IO[bytes] | Image.Image | RGB
@@ -94,19 +95,22 @@ class Prediction:
 class Predictor:
     """Predicts photos with a trained run.
 
-    ``path`` is a run folder or a checkpoint file; it holds all that is needed. ``device`` and
-    ``precision`` as in TorchEngine. Raises UserError for a file that is no checkpoint.
+    ``path`` is a run folder, a checkpoint or an exported file; it holds all that is needed.
+    ``device`` and ``precision`` as in TorchEngine, ``engine`` as `EngineName`. Raises UserError for
+    a file that is none of these.
     """
 
     def __init__(
-        self, path: str | Path, device: str = "auto", precision: Precision = "fp32"
+        self,
+        path: str | Path,
+        device: str = "auto",
+        precision: Precision = "fp32",
+        engine: EngineName = "auto",
     ) -> None:
-        from fullconv.weights import load
-
-        checkpoint = load(path)
-        self.checkpoint, self.classes = checkpoint, checkpoint.classes
-        self.inputs = checkpoint.preprocessing.inputs
-        self.engine: Engine = TorchEngine(checkpoint, device, precision)
+        opened = open_engine(path, device, precision, engine)
+        self.classes, self.origin = opened.classes, opened.origin
+        self.inputs = opened.preprocessing.inputs
+        self.engine: Engine = opened.engine
 
     def __call__(
         self, photo: Photo, scores: bool = False, others: Mapping[str, Path] | None = None

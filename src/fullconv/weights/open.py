@@ -7,7 +7,7 @@ import torch
 
 from fullconv.download.request import Progress
 from fullconv.errors import UserError
-from fullconv.weights import checkpoint
+from fullconv.weights import checkpoint, program
 from fullconv.weights.checkpoint import Checkpoint, find, is_own
 from fullconv.weights.convert import convert
 from fullconv.weights.download import cached_path, fetch
@@ -52,6 +52,8 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
 def open_weights(path: str | Path) -> Weights:
     """As `load`, classifiers too, with the account of what the source lacked and had too much."""
     path = located(path)
+    if program.looks_like(path):
+        return Weights(program.load(path))
     if is_own(path) or format_of(path) is None:
         own = checkpoint.load(path)
         return Weights(own, is_classifier=own.origin.get("classifier") is True)

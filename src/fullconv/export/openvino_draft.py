@@ -1,0 +1,49 @@
+"""The OpenVINO form: read from the ONNX model, which OpenVINO does by itself."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.export.draft import Array
+from fullconv.files import sync_folder
+from fullconv.predict.description import INPUT, OUTPUT, Description
+from fullconv.predict.graph_engine import KEY
+from fullconv.predict.openvino_engine import compiled, core_of, read_model
+
+
+class OpenVinoDraft:
+    """A model that OpenVINO has read from the bytes of an ONNX file and holds in fp32."""
+
+    def __init__(self, onnx: bytes, description: Description) -> None:
+        self.core = core_of()
+        self.model = self.core.read_model(onnx)
+        self.model.set_rt_info(description.to_json(), KEY)
+        self.folder = tempfile.TemporaryDirectory(prefix="fullconv-export-")
+        self.draft = Path(self.folder.name) / "model.xml"
+        self._save(self.draft)
+        # What is checked has been through a file once.
+        self.compiled = compiled(self.core, read_model(self.core, self.draft))
+
+    def run(self, batch: Array) -> npt.NDArray[np.float32]:
+        return self.compiled({INPUT: batch})[OUTPUT]
+
+    def write(self, path: Path) -> list[Path]:
+        """Write the ``.bin`` and then the ``.xml``, without which it is no model."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        weights = path.with_suffix(".bin")
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            draft = Path(folder) / "model.xml"
+            self._save(draft)
+            path.unlink(missing_ok=True)  # an old one must not be met with the new .bin
+            os.replace(draft.with_suffix(".bin"), weights)
+            os.replace(draft, path)
+        sync_folder(path.parent)
+        return [path, weights]
+
+    def _save(self, path: Path) -> None:
+        import openvino
+
+        openvino.save_model(self.model, str(path), compress_to_fp16=False)
