@@ -12,7 +12,7 @@ from fullconv.errors import UserError
 from fullconv.export.check import Check, check
 from fullconv.export.draft import Draft, TorchDraft
 from fullconv.export.onnx_draft import OnnxDraft, onnx_model
-from fullconv.export.openvino_draft import OpenVinoDraft
+from fullconv.export.openvino_draft import OpenVinoDraft, smallest_side
 from fullconv.export.program import trace
 from fullconv.predict.description import Description
 from fullconv.predict.graph_engine import missing
@@ -71,7 +71,10 @@ def export(
         if find_spec(package) is None:
             missing(package)
     checkpoint = load(run)
-    description = Description.of(checkpoint, size, preprocess)
+    smallest = smallest_side(checkpoint.net.spec) if to == "openvino" else 1
+    if size is not None and min(size) < smallest:
+        raise UserError(f"size {size[0]}x{size[1]}: OpenVINO runs this net from {smallest} on")
+    description = Description.of(checkpoint, size, preprocess, smallest)
     draft = _DRAFTS[to](trace(checkpoint.net, description), description)
     try:
         checks = check(draft, checkpoint.net, description)

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,34 @@ import numpy.typing as npt
 
 from fullconv.export.draft import Array
 from fullconv.files import sync_folder
+from fullconv.geometry import Layer, Window, sizes
+from fullconv.nets import NetSpec
 from fullconv.predict.description import INPUT, OUTPUT, Description
 from fullconv.predict.graph_engine import KEY
 from fullconv.predict.openvino_engine import compiled, core_of, read_model
+
+
+def smallest_side(spec: NetSpec) -> int:
+    """The least height and width: OpenVINO wants every pooling to find a whole window.
+
+    torch and ONNX Runtime let the last window of a pooling that rounds up hang over the border.
+    """
+    windows = spec.definition.windows()
+    n = 1
+    while not all(_finds_a_window(layer, before) for layer, before in _inputs(windows, n)):
+        n += 1
+    return n
+
+
+def _finds_a_window(layer: Layer, n: int) -> bool:
+    return not isinstance(layer, Window) or layer.kernel <= n + 2 * layer.pad
+
+
+def _inputs(windows: list[Window], n: int) -> Iterator[tuple[Layer, int]]:
+    """Each layer with the size of its input, for an image of ``n`` pixels."""
+    for layer, after in sizes(windows, n):
+        yield layer, n
+        n = after
 
 
 class OpenVinoDraft:

@@ -29,7 +29,10 @@ class PhotoNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Scores N,K,H,W."""
-        return self.net(self.preprocessing(image) if self.preprocessing else image)
+        if self.preprocessing:
+            # Plain order in memory: channels-last ties the program to a batch of more than one.
+            image = self.preprocessing(image).contiguous()  # N,C,H,W
+        return self.net(image)
 
 
 def trace(net: FCN, description: Description) -> torch.export.ExportedProgram:

@@ -21,7 +21,8 @@ class Description:
 
     ``size`` is the one (H, W) that a fixed graph takes, with a batch of 1; None: any size and
     batch. ``preprocess``: the graph takes the photo itself, N,H,W,C (`dtype`), and prepares it;
-    otherwise what `Preprocessing` makes of it, float32 N,C,H,W.
+    otherwise what `Preprocessing` makes of it, float32 N,C,H,W. ``smallest`` is the least height
+    and width that its runtime takes.
     """
 
     spec: NetSpec
@@ -30,14 +31,19 @@ class Description:
     origin: dict[str, Any]
     size: tuple[int, int] | None
     preprocess: bool
+    smallest: int = 1
 
     @classmethod
     def of(
-        cls, checkpoint: Checkpoint, size: tuple[int, int] | None, preprocess: bool
+        cls,
+        checkpoint: Checkpoint,
+        size: tuple[int, int] | None = None,
+        preprocess: bool = True,
+        smallest: int = 1,
     ) -> "Description":
         """The description of a checkpoint's graph."""
-        spec, origin = checkpoint.net.spec, checkpoint.origin
-        return cls(spec, checkpoint.classes, checkpoint.preprocessing, origin, size, preprocess)
+        said = checkpoint.classes, checkpoint.preprocessing, checkpoint.origin
+        return cls(checkpoint.net.spec, *said, size, preprocess, smallest)
 
     @property
     def channels(self) -> int:
@@ -65,6 +71,7 @@ class Description:
             "output": OUTPUT,
             "size": self.size,
             "preprocess": self.preprocess,
+            "smallest": self.smallest,
             "shape": self.shape,
             "dtype": self.dtype,
         }
@@ -78,6 +85,7 @@ class Description:
             graph = header["graph"]
             size, preprocess = graph["size"], graph["preprocess"]
             size = None if size is None else (int(size[0]), int(size[1]))
+            smallest = int(graph["smallest"])
         except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
             raise UserError(
                 f"{path}: its description is damaged ({error}); export it again"
@@ -88,4 +96,4 @@ class Description:
                 "use the version that wrote it, or a newer one"
             )
         origin = header.get("origin") or {}
-        return cls(*described(path, header), origin, size, preprocess is True)
+        return cls(*described(path, header), origin, size, preprocess is True, smallest)

@@ -48,6 +48,11 @@ class GraphEngine(ABC):
                 f"{self.path}: takes photos of {w} x {h} only, this one is {width} x {height}: "
                 "resize it, or export without --size"
             )
+        if min(height, width) < known.smallest:
+            raise UserError(
+                f"{self.path}: takes photos from {known.smallest} x {known.smallest} on, this one "
+                f"is {width} x {height}"
+            )
         batch = feed(image[None], known)
         try:
             return np.require(self.run(batch)[0], requirements=["C", "W"])
