@@ -91,7 +91,10 @@ def _photos(shape: tuple[int, int, int], description: Description, seed: int) ->
         if (seed + number) % 2 == 0 and description.preprocessing.inputs[0] == COLOR:
             planes[0] = scene(max(height, 64), max(width, 64), rng)[0][:height, :width]
         images.append(np.concatenate(planes, -1))
-    return np.stack(images)
+    photos = np.stack(images)
+    if description.channels == 3:  # as `check_image` wants them
+        return np.clip(np.rint(photos), 0, 255).astype(np.uint8)
+    return photos
 
 
 def _plane(kind: str, height: int, width: int, rng: np.random.Generator) -> npt.NDArray[Any]:

@@ -1,15 +1,16 @@
 """The OpenVINO form: read from the ONNX model, which OpenVINO does by itself."""
 
-import os
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from shutil import copyfileobj
 
 import numpy as np
 import numpy.typing as npt
 
 from fullconv.export.draft import Array
-from fullconv.files import sync_folder
+from fullconv.files import write_atomically
 from fullconv.geometry import Layer, Window, sizes
 from fullconv.nets import NetSpec
 from fullconv.predict.description import INPUT, OUTPUT, Description
@@ -41,35 +42,27 @@ def _inputs(windows: list[Window], n: int) -> Iterator[tuple[Layer, int]]:
 
 
 class OpenVinoDraft:
-    """A model that OpenVINO has read from the bytes of an ONNX file and holds in fp32."""
+    """A model that OpenVINO has made of an ONNX one, in files of its own for now."""
 
     def __init__(self, onnx: bytes, description: Description) -> None:
-        self.core = core_of()
-        self.model = self.core.read_model(onnx)
-        self.model.set_rt_info(description.to_json(), KEY)
+        import openvino
+
+        core = core_of()
+        model = core.read_model(onnx)
+        model.set_rt_info(description.to_json(), KEY)
         self.folder = tempfile.TemporaryDirectory(prefix="fullconv-export-")
         self.draft = Path(self.folder.name) / "model.xml"
-        self._save(self.draft)
-        # What is checked has been through a file once.
-        self.compiled = compiled(self.core, read_model(self.core, self.draft))
+        openvino.save_model(model, str(self.draft), compress_to_fp16=False)
+        self.compiled = compiled(core, read_model(core, self.draft))  # as a user will
 
     def run(self, batch: Array) -> npt.NDArray[np.float32]:
         return self.compiled({INPUT: batch})[OUTPUT]
 
     def write(self, path: Path) -> list[Path]:
         """Write the ``.bin`` and then the ``.xml``, without which it is no model."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         weights = path.with_suffix(".bin")
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            draft = Path(folder) / "model.xml"
-            self._save(draft)
-            path.unlink(missing_ok=True)  # an old one must not be met with the new .bin
-            os.replace(draft.with_suffix(".bin"), weights)
-            os.replace(draft, path)
-        sync_folder(path.parent)
+        path.unlink(missing_ok=True)  # an old one must not be met with the new .bin
+        for target, draft in ((weights, self.draft.with_suffix(".bin")), (path, self.draft)):
+            with draft.open("rb") as content:
+                write_atomically(target, partial(copyfileobj, content))
         return [path, weights]
-
-    def _save(self, path: Path) -> None:
-        import openvino
-
-        openvino.save_model(self.model, str(path), compress_to_fp16=False)

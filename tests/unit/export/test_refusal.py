@@ -87,6 +87,7 @@ def test_choices_that_do_not_fit(run, exported, photo):
         "not torch": lambda: Predictor(file, engine="torch"),
         "in fp32": lambda: Predictor(file, precision="bf16"),
         "has not got it": lambda: Predictor(file, "tpu"),
+        "name the run": lambda: load(file),
         "no such file": lambda: Predictor(run / "none.onnx"),
         "uint8 array": lambda: Predictor(file)(np.zeros((4, 4), np.uint8)),
     }.items():
