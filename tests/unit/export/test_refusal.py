@@ -111,10 +111,12 @@ def test_damaged_files_are_one_line(exported, tmp_path):
     cut.write_bytes(made.paths[0].read_bytes()[:-1000])
     with pytest.raises(UserError, match="cannot load it"):
         Predictor(cut)
-    _, made = exported("openvino", "fcn4s-resnet18", "paper", None, False)
     alone = tmp_path / "alone.xml"
-    alone.write_bytes(made.paths[0].read_bytes())
+    alone.write_text("<net/>")
     with pytest.raises(UserError, match=r"alone\.bin: is missing"):
+        Predictor(alone)
+    alone.with_suffix(".bin").touch()
+    with pytest.raises(UserError, match=r"alone\.xml: OpenVINO cannot read it"):
         Predictor(alone)
     _, made = exported("torch", "fcn8s-vgg16")
     program = tmp_path / "cut.pt2"
