@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fullconv.data import open_source
     from fullconv.errors import UserError
     from fullconv.evaluate import evaluate
+    from fullconv.export import export
     from fullconv.nets import NetSpec, build, explain
     from fullconv.predict import Predictor, predict
     from fullconv.train import train
@@ -35,6 +36,7 @@ __all__ = [
     "build",
     "evaluate",
     "explain",
+    "export",
     "load",
     "open_source",
     "predict",
@@ -49,6 +51,7 @@ _HOME = {
     "build": "fullconv.nets",
     "evaluate": "fullconv.evaluate",
     "explain": "fullconv.nets",
+    "export": "fullconv.export",
     "load": "fullconv.weights",
     "open_source": "fullconv.data",
     "predict": "fullconv.predict",
@@ -67,7 +70,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Keeps evaluate, predict and train the functions also after the modules of that name load.
+    """Keeps the functions evaluate, export, predict, train after the modules of that name load.
 
     Importing ``fullconv.train`` would otherwise put the module in the function's place.
     """

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,10 +9,9 @@ from fullconv.classes import ClassSet
 from fullconv.data import Sample, Source, open_source
 from fullconv.errors import UserError
 from fullconv.metrics import Matrix, Scores, confusion
-from fullconv.predict.engine import Classes, Engine, TorchEngine
-
-if TYPE_CHECKING:
-    from fullconv.weights import Checkpoint
+from fullconv.predict.engine import Classes, Engine
+from fullconv.predict.open import Opened, open_engine
+from fullconv.weights import Checkpoint
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
@@ -30,18 +28,17 @@ def evaluate(
 ) -> Scores:
     """Score a net on a split: mean over classes from one confusion matrix over all pixels.
 
-    ``engine`` is an Engine, or a run folder or checkpoint; ``source`` a Source, or what
-    ``open_source`` opens (then ``split`` names the split). Photos are taken one by one at their own
-    size. Of a net with several outputs these are the scores over the classes of all; ``Scores.of``
-    gives those of one. Raises UserError when the classes do not fit or a photo has no mask.
+    ``engine`` is an Engine, or a run folder, checkpoint or exported file; ``source`` a Source, or
+    what ``open_source`` opens (then ``split`` names the split). Photos are taken one by one at
+    their own size. Of a net with several outputs these are the scores over the classes of all;
+    ``Scores.of`` gives those of one. Raises UserError when the classes do not fit or a photo has no
+    mask.
     """
     if isinstance(engine, str | Path):
-        from fullconv.weights import load
-
-        checkpoint = load(engine)
-        engine = TorchEngine(checkpoint)
+        opened = open_engine(engine)
+        engine = opened.engine
         if isinstance(source, str | Path):
-            source = open_for(checkpoint, source, split)
+            source = open_for(opened, source, split)
     if isinstance(source, str | Path):
         source = open_source(source, split)
     classes = source.classes
@@ -62,16 +59,16 @@ def evaluate(
 
 
 def open_for(
-    checkpoint: "Checkpoint", data: str | Path, split: str, classes: str | Path | None = None
+    net: Checkpoint | Opened, data: str | Path, split: str, classes: str | Path | None = None
 ) -> Source:
     """Open a split with the inputs that a net sees and the label maps that it gives.
 
     ``classes`` is a class file instead of the data's own, for a net of one output.
     """
-    parts = checkpoint.classes.parts
+    parts = net.classes.parts
     named = len(parts) > 1 or classes is None
     outputs = [name for name, _ in parts] if named else []
-    return open_source(data, split, classes, checkpoint.preprocessing.inputs, outputs)
+    return open_source(data, split, classes, net.preprocessing.inputs, outputs)
 
 
 def check_classes(channels: int, classes: ClassSet) -> None:

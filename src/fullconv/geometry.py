@@ -11,7 +11,7 @@ Notation: k kernel, s stride, p pad, d dilation, f upsampling factor, n a size i
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 
 from fullconv.errors import UserError
 
@@ -176,6 +176,15 @@ class Placement:
     def crop(self) -> int:
         """Where fine pixel 0 lies in the output of the unpadded ``deconv()``."""
         return int(Fraction(self.kernel - 1, 2) - self.shift)
+
+    @property
+    def first(self) -> int:
+        """The first coarse index whose tent reaches fine pixel 0; negative before the map."""
+        return floor(-self.shift / self.factor)
+
+    def beyond(self, fine: int, coarse: int) -> int:
+        """Coarse pixels that ``fine`` pixels need behind the last of ``coarse``; below 0: spare."""
+        return ceil((fine - 1 - self.shift) / self.factor) + 1 - coarse
 
 
 def place(coarse: Map, fine: Map) -> Placement:

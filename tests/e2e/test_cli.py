@@ -25,6 +25,7 @@ COMMANDS = [
     "evaluate",
     "predict",
     "convert",
+    "export",
     "explain",
     "nets",
     "check",

@@ -8,6 +8,7 @@ import typer
 from fullconv.cli.app import app
 from fullconv.cli.options import (
     Device,
+    Engine,
     Precision,
     Run,
     Tiles,
@@ -32,6 +33,7 @@ def evaluate(
     device: Device = "auto",
     precision: Precision = "fp32",
     tile: Tiles = None,
+    engine: Engine = "auto",
 ) -> None:
     """Score a trained net on a data set.
 
@@ -43,23 +45,22 @@ def evaluate(
       fullconv evaluate runs/camvid
       fullconv evaluate runs/camvid data/camvid --split test --out scores/
       fullconv evaluate runs/shapes shapes --precision bf16
+      fullconv evaluate runs/camvid/model.onnx data/camvid
     """
     from fullconv import screen
     from fullconv.evaluate import evaluate, open_for
-    from fullconv.predict import TorchEngine, in_pieces
+    from fullconv.predict import in_pieces, open_engine
     from fullconv.report import trained_on, write_scores
-    from fullconv.weights import load
 
-    checkpoint = load(fetched(run))
-    say_doubt(checkpoint)
-    engine = TorchEngine(checkpoint, device, precision)
-    engine = in_pieces(engine, checkpoint.net.spec, tile_of(tile))
-    say_cost(engine)
-    source = open_for(checkpoint, data or trained_on(run), split, classes)
+    opened = open_engine(fetched(run), device, precision, engine)
+    say_doubt(opened.origin)
+    runner = in_pieces(opened.engine, opened.spec, tile_of(tile))
+    say_cost(runner)
+    source = open_for(opened, data or trained_on(run), split, classes)
     with screen.progress(f"scoring {split}") as progress:
-        scores = evaluate(engine, source, progress=progress)
+        scores = evaluate(runner, source, progress=progress)
     console = screen.console()
-    for output in checkpoint.classes.outputs:
+    for output in opened.classes.outputs:
         for table in screen.scores_tables(scores.of(output.channels), output):
             console.print(table, "")
     console.print(f"In percent, of {len(source)} photos ({split}), from one confusion matrix.")

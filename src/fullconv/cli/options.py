@@ -9,14 +9,15 @@ import typer
 from fullconv.errors import UserError
 
 if TYPE_CHECKING:
-    from fullconv.predict import Engine, Tile
-    from fullconv.weights import Checkpoint
+    from fullconv.predict import Engine as Runner
+    from fullconv.predict import Tile
 
 Run = Annotated[
     Path,
     typer.Argument(
-        help="Run folder, a model.safetensors, foreign weights (.caffemodel, ...), or the name of "
-        "published ones, as 'fullconv weights' lists them."
+        help="Run folder, a model.safetensors, an exported file (.onnx, .xml, .pt2), foreign "
+        "weights (.caffemodel, ...), or the name of published ones, as 'fullconv weights' lists "
+        "them."
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
@@ -32,6 +33,10 @@ Tiles = Annotated[
         help="Take large photos in overlapping pieces, at most N pixels a side, with the result of "
         "the whole; auto: pieces of about 2 GiB.",
     ),
+]
+Engine = Annotated[
+    Literal["auto", "torch", "onnxruntime", "openvino"],
+    typer.Option(help="What runs the net; auto: what the file is for."),
 ]
 Offline = Annotated[
     bool, typer.Option("--offline", help="Download nothing; the same as FULLCONV_OFFLINE=1.")
@@ -89,13 +94,13 @@ def checked(file: Any) -> str:
     return f"{file.verified_by}, as no source states one"
 
 
-def say_doubt(checkpoint: "Checkpoint") -> None:
+def say_doubt(origin: dict[str, Any]) -> None:
     """On stderr, what the file of a foreign net cannot tell and the user should know."""
-    if doubt := checkpoint.origin.get("doubt"):
+    if doubt := origin.get("doubt"):
         print(f"fullconv: note: {doubt}", file=sys.stderr)
 
 
-def say_cost(engine: "Engine") -> None:
+def say_cost(engine: "Runner") -> None:
     """On stderr, what pieces cost that are small for their net."""
     from fullconv.predict import TiledEngine
 

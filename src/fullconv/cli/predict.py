@@ -9,6 +9,7 @@ import typer
 from fullconv.cli.app import app
 from fullconv.cli.options import (
     Device,
+    Engine,
     Precision,
     Run,
     Tiles,
@@ -49,6 +50,7 @@ def predict(
     device: Device = "auto",
     precision: Precision = "fp32",
     tile: Tiles = None,
+    engine: Engine = "auto",
 ) -> None:
     """Predict photos with a trained net.
 
@@ -61,6 +63,7 @@ def predict(
     Examples:
       fullconv predict runs/camvid photo.jpg
       fullconv predict runs/camvid folder/ 'more/**/*.png' --out pictures/
+      fullconv predict runs/camvid/model.onnx photo.jpg
       fullconv predict --weights fcn-resnet50-voc photo.jpg
       fullconv predict runs/camvid aerial.png --tile auto
       fullconv predict runs/rgbd images/0001.jpg --input depth=depth/
@@ -75,8 +78,8 @@ def predict(
     if not inputs:
         raise UserError(f"no photos are named: fullconv predict {run} PHOTO")
     photos = find_inputs(inputs, out)
-    predictor = Predictor(fetched(run), device, precision, tile_of(tile))
-    say_doubt(predictor.checkpoint)
+    predictor = Predictor(fetched(run), device, precision, engine, tile_of(tile))
+    say_doubt(predictor.origin)
     say_cost(predictor.engine)
     pairs = [change_of(text, "--input depth=depth/") for text in further or ()]
     others = {kind: Path(path) for kind, path in pairs}

@@ -12,7 +12,7 @@ from fractions import Fraction
 from torch import Tensor, nn
 
 from fullconv.errors import UserError
-from fullconv.geometry import Map, Placement, place
+from fullconv.geometry import Map, Placement, place, size_after
 from fullconv.nets.backbone import Backbone, Streams
 from fullconv.nets.spec import NetSpec
 from fullconv.nets.upsampling import Edge, Stretching, Upsampling
@@ -49,7 +49,7 @@ class FCN(nn.Module):
             zero(layer)
         self.fuses_on_the_way, placements = placements_of(spec)
         self.upscore = nn.ModuleDict(
-            {str(stride): _upsampling(spec, placed) for stride, placed in placements.items()}
+            {str(stride): _upsampling(spec, stride, p) for stride, p in placements.items()}
         )
 
     def forward(self, images: Tensor) -> Tensor:
@@ -120,11 +120,28 @@ def flow_of(spec: NetSpec) -> Flow:
     return Flow(spec.name, tuple(scored), fuses_on_the_way, spec.stretches)
 
 
-def _upsampling(spec: NetSpec, placement: Placement) -> nn.Module:
+def _upsampling(spec: NetSpec, stride: int, placement: Placement) -> nn.Module:
     if spec.stretches:
         return Stretching()
     edge: Edge = "zero" if spec.padding == "paper" else "replicate"
-    return Upsampling(placement, spec.classes, edge, spec.learn_upsampling)
+    # Without pads a small image has no score at all, so not all sizes can be asked.
+    after = None if spec.padding == "none" else most_beyond(spec, stride, placement)
+    return Upsampling(placement, spec.classes, edge, spec.learn_upsampling, after)
+
+
+def most_beyond(spec: NetSpec, stride: int, placement: Placement) -> int:
+    """The most pixels that any image needs behind the last one of the map of ``stride``.
+
+    The sizes of all maps grow by whole numbers when the image grows by the coarsest stride, so the
+    images of one period are all that there are.
+    """
+    definition = spec.definition
+    fine = definition.windows(stride // placement.factor) if placement.factor < stride else []
+    coarse = definition.windows(stride)
+    return max(
+        placement.beyond(size_after(fine, n), size_after(coarse, n))
+        for n in range(1, definition.coarsest + 1)
+    )
 
 
 def zero(layer: nn.Module) -> None:

@@ -1,6 +1,5 @@
 """Bilinear upsampling that puts every score where the coordinate map says it belongs."""
 
-from math import ceil, floor
 from typing import Literal
 
 import torch
@@ -22,10 +21,23 @@ class Upsampling(nn.Module):
     Learned, it is that convolution, depthwise, starting from the tent.
     """
 
-    def __init__(self, placement: Placement, channels: int, edge: Edge, learn: bool) -> None:
+    def __init__(
+        self,
+        placement: Placement,
+        channels: int,
+        edge: Edge,
+        learn: bool,
+        after: int | None = None,
+    ) -> None:
+        """``after``: rows to add behind the last one, enough for every size (below 0: to drop).
+
+        None asks the sizes of each call. A constant keeps an exported graph free of arithmetic on
+        sizes, but for the last crop.
+        """
         super().__init__()
         self.placement = placement
         self.edge: Edge = edge
+        self.after = after
         if learn:
             axis = torch.tensor([float(w) for w in tent(placement.kernel)])
             kernel = torch.outer(axis, axis).expand(channels, 1, -1, -1)
@@ -35,11 +47,12 @@ class Upsampling(nn.Module):
 
     def forward(self, score: Tensor, size: tuple[int, int]) -> Tensor:
         """N,C,h,w to N,C,*size."""
-        (top, bottom), (left, right) = (self._covering(n) for n in size)
-        near = take(score, top, bottom, left, right, self.edge)  # N,C,bottom-top+1,right-left+1
+        first = self.placement.first
+        below, right = (self._after(*pair) for pair in zip(size, score.shape[-2:], strict=True))
+        near = take(score, (-first, below), (-first, right), self.edge)  # N,C,h',w'
         fine = self._enlarge(near)
-        y, x = self._start(top), self._start(left)
-        return fine[..., y : y + size[0], x : x + size[1]]  # N,C,*size
+        start = self._start(first)
+        return fine[..., start : start + size[0], start : start + size[1]]  # N,C,*size
 
     def along(self, coarse: int, fine: int) -> Tensor:
         """What it does along one axis, as a matrix: float64 (fine, coarse); fixed kernels only.
@@ -58,10 +71,8 @@ class Upsampling(nn.Module):
             matrix.scatter_add_(1, column[:, None], kept[:, None])
         return matrix
 
-    def _covering(self, n: int) -> tuple[int, int]:
-        """First and last coarse index whose tents reach the fine pixels 0..n-1."""
-        factor, shift = self.placement.factor, self.placement.shift
-        return floor(-shift / factor), ceil((n - 1 - shift) / factor)
+    def _after(self, fine: int, coarse: int) -> int:
+        return self.placement.beyond(fine, coarse) if self.after is None else self.after
 
     def _start(self, first: int) -> int:
         """Where fine pixel 0 lies in the enlarged map that begins with coarse pixel ``first``."""
@@ -96,11 +107,18 @@ class Stretching(nn.Module):
         return F.interpolate(score, size=size, mode="bilinear", align_corners=False)
 
 
-def take(x: Tensor, top: int, bottom: int, left: int, right: int, edge: Edge) -> Tensor:
-    """Rows top..bottom and columns left..right of N,C,h,w; what lies outside follows ``edge``."""
-    height, width = x.shape[-2:]
-    inside = x[..., max(top, 0) : bottom + 1, max(left, 0) : right + 1]
-    pads = [max(-left, 0), max(right - width + 1, 0), max(-top, 0), max(bottom - height + 1, 0)]
+def take(x: Tensor, rows: tuple[int, int], columns: tuple[int, int], edge: Edge) -> Tensor:
+    """N,C,h,w with so many rows and columns added before and after; a number below 0 drops some.
+
+    What is added follows ``edge``.
+    """
+    (top, bottom), (left, right) = rows, columns
+    inside = x[..., _kept(top, bottom), _kept(left, right)]
+    pads = [max(pad, 0) for pad in (left, right, top, bottom)]
     if not any(pads):
         return inside
     return F.pad(inside, pads, mode="replicate" if edge == "replicate" else "constant")
+
+
+def _kept(before: int, after: int) -> slice:
+    return slice(max(-before, 0), min(after, 0) or None)

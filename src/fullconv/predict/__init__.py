@@ -3,12 +3,19 @@
 from fullconv.predict.engine import Engine, TorchEngine
 from fullconv.predict.files import Outcome, predict, predict_each, predict_files
 from fullconv.predict.inputs import Input, find_inputs
+from fullconv.predict.onnxruntime_engine import OnnxRuntimeEngine
+from fullconv.predict.open import EngineName, Opened, open_engine
+from fullconv.predict.openvino_engine import OpenVinoEngine
 from fullconv.predict.predictor import Prediction, Predictor
 from fullconv.predict.tiled import Tile, TiledEngine, in_pieces
 
 __all__ = [
     "Engine",
+    "EngineName",
     "Input",
+    "OnnxRuntimeEngine",
+    "OpenVinoEngine",
+    "Opened",
     "Outcome",
     "Prediction",
     "Predictor",
@@ -17,6 +24,7 @@ __all__ = [
     "TorchEngine",
     "find_inputs",
     "in_pieces",
+    "open_engine",
     "predict",
     "predict_each",
     "predict_files",

@@ -24,7 +24,7 @@ Classes = npt.NDArray[np.uint8 | np.uint16]
 
 
 class Engine(Protocol):
-    """Whatever runs a net: torch here."""
+    """Whatever runs a net: torch here, ONNX Runtime and OpenVINO in the files beside."""
 
     @property
     def channels(self) -> int:
@@ -61,7 +61,7 @@ class TorchEngine:
             net, self.preprocessing = source
         else:
             net, self.preprocessing, classes = source.net, source.preprocessing, source.classes
-        self.outputs = [o.channels for o in classes.outputs] if classes else [slice(0, None)]
+        self.outputs = parts_of(classes) if classes else [slice(0, None)]
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
@@ -77,13 +77,7 @@ class TorchEngine:
         uint8, uint16 with more than 256 classes. Raises UserError when the memory does not suffice.
         """
         with self._running(image):
-            scores = self._forward(image)[0]  # K,H,W
-            best = torch.stack(
-                [scores[part].argmax(0) + part.start for part in self.outputs], -1
-            ).squeeze(-1)  # H,W or H,W,outputs
-            if self.channels <= 256:
-                return best.to(torch.uint8).cpu().numpy()
-            return best.to(torch.int32).cpu().numpy().astype(np.uint16)
+            return best_classes(self._forward(image)[0], self.outputs)
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores of ``image`` before any softmax, float32 (K, H, W)."""
@@ -115,6 +109,24 @@ class TorchEngine:
                 "predict it in pieces (--tile auto, or a smaller --tile), make it smaller, use "
                 "precision bf16, or another device"
             ) from error
+
+
+def parts_of(classes: ClassSet) -> list[slice]:
+    """The score channels of each output."""
+    return [output.channels for output in classes.outputs]
+
+
+def best_classes(scores: Tensor, outputs: list[slice]) -> Classes:
+    """The class of the highest score at each pixel of K,H,W, for each output: (H, W) or one more.
+
+    uint8, uint16 with more than 256 classes.
+    """
+    best = torch.stack([scores[part].argmax(0) + part.start for part in outputs], -1).squeeze(
+        -1
+    )  # H,W or H,W,outputs
+    if len(scores) <= 256:
+        return best.to(torch.uint8).cpu().numpy()
+    return best.to(torch.int32).cpu().numpy().astype(np.uint16)
 
 
 def check_image(image: Image, channels: int = 3) -> None:

@@ -20,7 +20,8 @@ from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.inputs import COLOR
-from fullconv.predict.engine import Engine, TorchEngine
+from fullconv.predict.engine import Engine
+from fullconv.predict.open import EngineName, open_engine
 from fullconv.predict.tiled import Tile, in_pieces
 
 RGB = npt.NDArray[np.uint8]
@@ -95,10 +96,11 @@ class Prediction:
 class Predictor:
     """Predicts photos with a trained run.
 
-    ``path`` is a run folder or a checkpoint file; it holds all that is needed. ``device`` and
-    ``precision`` as in TorchEngine; with ``tile`` ('auto', or the longest side of a piece) large
-    photos are predicted piece by piece, with the same result (`TiledEngine`). Raises UserError for
-    a file that is no checkpoint, and for a ``tile`` that is too small for the net.
+    ``path`` is a run folder, a checkpoint or an exported file; it holds all that is needed.
+    ``device`` and ``precision`` as in TorchEngine, ``engine`` as `EngineName`; with ``tile``
+    ('auto', or the longest side of a piece) large photos are predicted piece by piece, with the
+    same result (`TiledEngine`). Raises UserError for a file that is none of these, and for a
+    ``tile`` that is too small for the net.
     """
 
     def __init__(
@@ -106,15 +108,13 @@ class Predictor:
         path: str | Path,
         device: str = "auto",
         precision: Precision = "fp32",
+        engine: EngineName = "auto",
         tile: Tile | None = None,
     ) -> None:
-        from fullconv.weights import load
-
-        checkpoint = load(path)
-        self.checkpoint, self.classes = checkpoint, checkpoint.classes
-        self.inputs = checkpoint.preprocessing.inputs
-        engine = TorchEngine(checkpoint, device, precision)
-        self.engine: Engine = in_pieces(engine, checkpoint.net.spec, tile)
+        opened = open_engine(path, device, precision, engine)
+        self.classes, self.origin = opened.classes, opened.origin
+        self.inputs = opened.preprocessing.inputs
+        self.engine: Engine = in_pieces(opened.engine, opened.spec, tile)
 
     def __call__(
         self, photo: Photo, scores: bool = False, others: Mapping[str, Path] | None = None

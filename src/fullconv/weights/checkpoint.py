@@ -35,14 +35,22 @@ class Checkpoint:
 
 def save(path: str | Path, checkpoint: Checkpoint) -> None:
     """Write ``checkpoint`` whole or not at all; OSError passes through."""
-    header = {
+    net, classes, preprocessing = checkpoint.net, checkpoint.classes, checkpoint.preprocessing
+    header = json.dumps(header_of(net.spec, classes, preprocessing, checkpoint.origin))
+    write_tensors(path, net.state_dict(), {KEY: header})
+
+
+def header_of(
+    spec: NetSpec, classes: ClassSet, preprocessing: Preprocessing, origin: dict[str, Any]
+) -> dict[str, Any]:
+    """What a file says of its net, as plain JSON types."""
+    return {
         "format": FORMAT,
-        "net": checkpoint.net.spec.to_dict(),
-        "classes": checkpoint.classes.to_dict(),
-        "preprocessing": checkpoint.preprocessing.to_dict(),
-        "origin": checkpoint.origin,
+        "net": spec.to_dict(),
+        "classes": classes.to_dict(),
+        "preprocessing": preprocessing.to_dict(),
+        "origin": origin,
     }
-    write_tensors(path, checkpoint.net.state_dict(), {KEY: json.dumps(header)})
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
@@ -55,21 +63,39 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
     header, tensors = read(path)
     if header.get("kind"):
         raise UserError(f"{path}: is a {header['kind']}, not a net; name the folder of the run")
+    return assembled(path, header, tensors, device)
+
+
+def assembled(
+    path: Path,
+    header: dict[str, Any],
+    tensors: dict[str, Tensor],
+    device: str | torch.device = "cpu",
+) -> Checkpoint:
+    """The net that ``header`` describes with the arrays of ``path`` in it, in evaluation mode."""
+    spec, classes, preprocessing = described(path, header)
+    net = build(spec)
+    check_fit(path, net.state_dict(), tensors)
+    net.load_state_dict(tensors)
+    return Checkpoint(net.to(device).eval(), classes, preprocessing, header.get("origin", {}))
+
+
+def described(path: Path, header: dict[str, Any]) -> tuple[NetSpec, ClassSet, Preprocessing]:
+    """What ``header_of`` has put into a header; UserError when it is damaged."""
     try:
         spec = NetSpec.from_dict(header["net"])
         classes = ClassSet.from_dict(header["classes"])
         preprocessing = Preprocessing.from_dict(header["preprocessing"])
-        net = build(spec)
     except (KeyError, TypeError, ValueError, AttributeError, UserError) as error:
         raise UserError(f"{path}: its header is damaged ({error}); save the net again") from error
+    if spec.padding == "none":
+        raise UserError(f"{path}: its header is damaged (padding 'none'); save the net again")
     if len(classes) != spec.classes:
         raise UserError(
             f"{path}: its header names {len(classes)} classes and a net of {spec.classes}; "
             "it is damaged, save the net again"
         )
-    check_fit(path, net.state_dict(), tensors)
-    net.load_state_dict(tensors)
-    return Checkpoint(net.to(device).eval(), classes, preprocessing, header.get("origin", {}))
+    return spec, classes, preprocessing
 
 
 def find(path: str | Path) -> Path:

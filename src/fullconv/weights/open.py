@@ -7,12 +7,15 @@ import torch
 
 from fullconv.download.request import Progress
 from fullconv.errors import UserError
-from fullconv.weights import checkpoint
+from fullconv.weights import checkpoint, program
 from fullconv.weights.checkpoint import Checkpoint, find, is_own
 from fullconv.weights.convert import convert
 from fullconv.weights.download import cached_path, fetch
 from fullconv.weights.formats import format_of
 from fullconv.weights.registry import preprocessings, published
+
+EXPORTED = (".onnx", ".xml")
+"""Endings of files that `fullconv.predict` runs and nothing else can use."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,12 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
 def open_weights(path: str | Path) -> Weights:
     """As `load`, classifiers too, with the account of what the source lacked and had too much."""
     path = located(path)
+    if path.suffix.lower() in EXPORTED:
+        raise UserError(
+            f"{path}: an exported graph, to predict and evaluate with; name the run that it is from"
+        )
+    if program.looks_like(path):
+        return Weights(program.load(path))
     if is_own(path) or format_of(path) is None:
         own = checkpoint.load(path)
         return Weights(own, is_classifier=own.origin.get("classifier") is True)

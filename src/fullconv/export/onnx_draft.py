@@ -1,0 +1,82 @@
+"""The ONNX form."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from fullconv.errors import UserError
+from fullconv.export.draft import Array
+from fullconv.export.program import quiet
+from fullconv.files import write_atomically
+from fullconv.predict.description import INPUT, OUTPUT, Description
+from fullconv.predict.graph_engine import KEY
+from fullconv.predict.onnxruntime_engine import session_of
+
+# The oldest that torch's exporter writes without converting, so that older runtimes read it too.
+OPSET = 18
+MOST_BYTES = 2**31 - 1  # of a protobuf file
+
+
+class OnnxDraft:
+    """A model in the bytes of its ``.onnx`` file, run by ONNX Runtime."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.session = session_of(content)
+
+    def run(self, batch: Array) -> npt.NDArray[np.float32]:
+        return self.session.run([OUTPUT], {INPUT: batch})[0]
+
+    def write(self, path: Path) -> list[Path]:
+        write_atomically(path, self.content)
+        return [path]
+
+
+def onnx_model(program: torch.export.ExportedProgram, description: Description) -> bytes:
+    """The program as an ONNX model, with the description in its metadata."""
+    size = sum(each.nbytes for each in program.state_dict.values())
+    if size > MOST_BYTES:
+        raise UserError(
+            f"the net has {size / 2**30:.1f} GiB of weights and an ONNX file holds 2: use a "
+            "smaller net, or --to torch"
+        )
+    with quiet():
+        made = torch.onnx.export(
+            program,
+            dynamo=True,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            opset_version=OPSET,
+            verbose=False,
+        )
+    assert made is not None
+    model = made.model_proto
+    _clean(model)
+    _name(model.graph.input[0], description.shape)
+    height, width = description.size or ("H", "W")
+    _name(model.graph.output[0], (description.shape[0], description.spec.classes, height, width))
+    model.producer_name = KEY
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KEY, description.to_json()
+    return model.SerializeToString()
+
+
+def _clean(model: Any) -> None:
+    """Take out what tells of the machine that exported: stack traces with paths."""
+    graph = model.graph
+    for each in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        each.ClearField("metadata_props")
+        each.ClearField("doc_string")
+    graph.ClearField("value_info")  # sizes in torch's own letters; runtimes infer them
+
+
+def _name(value: Any, shape: tuple[str | int, ...]) -> None:
+    """Give the dimensions the names of the documentation: N, H, W."""
+    for dimension, size in zip(value.type.tensor_type.shape.dim, shape, strict=True):
+        if isinstance(size, str):
+            dimension.dim_param = size
+        else:
+            dimension.dim_value = size

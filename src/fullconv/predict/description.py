@@ -1,0 +1,99 @@
+"""What an exported file says of itself, so that it can be run like a run folder."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fullconv.classes import ClassSet
+from fullconv.errors import UserError
+from fullconv.nets import NetSpec, Preprocessing
+from fullconv.weights import Checkpoint
+from fullconv.weights.checkpoint import FORMAT, described, header_of
+
+INPUT, OUTPUT = "image", "scores"
+"""What the graph calls what goes in and what comes out."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """A checkpoint's header, and what the graph takes.
+
+    ``size`` is the one (H, W) that a fixed graph takes, with a batch of 1; None: any size and
+    batch. ``preprocess``: the graph takes the photo itself, N,H,W,C (`dtype`), and prepares it;
+    otherwise what `Preprocessing` makes of it, float32 N,C,H,W. ``smallest`` is the least height
+    and width that its runtime takes.
+    """
+
+    spec: NetSpec
+    classes: ClassSet
+    preprocessing: Preprocessing
+    origin: dict[str, Any]
+    size: tuple[int, int] | None
+    preprocess: bool
+    smallest: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        checkpoint: Checkpoint,
+        size: tuple[int, int] | None = None,
+        preprocess: bool = True,
+        smallest: int = 1,
+    ) -> "Description":
+        """The description of a checkpoint's graph."""
+        said = checkpoint.classes, checkpoint.preprocessing, checkpoint.origin
+        return cls(checkpoint.net.spec, *said, size, preprocess, smallest)
+
+    @property
+    def channels(self) -> int:
+        """Channels of what goes in."""
+        return self.spec.in_channels
+
+    @property
+    def dtype(self) -> str:
+        """``uint8`` for a photo alone, ``float32`` with other inputs or prepared."""
+        return "uint8" if self.preprocess and self.channels == 3 else "float32"
+
+    @property
+    def shape(self) -> tuple[str | int, ...]:
+        """Shape of what goes in, as ('N', 'H', 'W', 3)."""
+        batch, (height, width) = (1, self.size) if self.size else ("N", ("H", "W"))
+        if self.preprocess:
+            return batch, height, width, self.channels
+        return batch, self.channels, height, width
+
+    def to_json(self) -> str:
+        """The text that is stored under the key ``fullconv``."""
+        header = header_of(self.spec, self.classes, self.preprocessing, self.origin)
+        graph = {
+            "input": INPUT,
+            "output": OUTPUT,
+            "size": self.size,
+            "preprocess": self.preprocess,
+            "smallest": self.smallest,
+            "shape": self.shape,
+            "dtype": self.dtype,
+        }
+        return json.dumps({**header, "graph": graph})
+
+    @classmethod
+    def from_json(cls, path: Path, text: str) -> "Description":
+        """The inverse of ``to_json``; UserError naming ``path`` when it is not usable."""
+        try:
+            header = json.loads(text)
+            graph = header["graph"]
+            size, preprocess = graph["size"], graph["preprocess"]
+            size = None if size is None else (int(size[0]), int(size[1]))
+            smallest = int(graph["smallest"])
+        except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
+            raise UserError(
+                f"{path}: its description is damaged ({error}); export it again"
+            ) from error
+        if header.get("format") != FORMAT:
+            raise UserError(
+                f"{path}: format {header.get('format')!r}, this fullconv reads {FORMAT}; "
+                "use the version that wrote it, or a newer one"
+            )
+        origin = header.get("origin") or {}
+        return cls(*described(path, header), origin, size, preprocess is True, smallest)

@@ -1,0 +1,94 @@
+"""What the engines of exported graphs share: from a photo to what the graph takes, and back."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from fullconv.errors import UserError
+from fullconv.predict.description import Description
+from fullconv.predict.engine import Classes, Image, best_classes, check_image, parts_of
+
+KEY = "fullconv"
+
+
+class GraphEngine(ABC):
+    """Runs an exported graph, one photo at a time; ``description`` is what its file says."""
+
+    def __init__(self, path: Path, description: Description) -> None:
+        self.path = path
+        self.description = description
+
+    @property
+    def channels(self) -> int:
+        """How many classes the net scores."""
+        return self.description.spec.classes
+
+    @abstractmethod
+    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """What goes into the graph (`Description.shape`) to scores N,K,H,W."""
+
+    def class_map(self, image: Image) -> Classes:
+        """The class of the highest score at each pixel of ``image``, for each output."""
+        return best_classes(
+            torch.from_numpy(self.scores(image)), parts_of(self.description.classes)
+        )
+
+    def scores(self, image: Image) -> npt.NDArray[np.float32]:
+        """Scores of ``image`` before any softmax, float32 (K, H, W)."""
+        known = self.description
+        check_image(image, known.channels)
+        height, width = image.shape[:2]
+        if known.size and known.size != (height, width):
+            h, w = known.size
+            raise UserError(
+                f"{self.path}: takes photos of {w} x {h} only, this one is {width} x {height}: "
+                "resize it, or export without --size"
+            )
+        if min(height, width) < known.smallest:
+            raise UserError(
+                f"{self.path}: takes photos from {known.smallest} x {known.smallest} on, this one "
+                f"is {width} x {height}"
+            )
+        batch = feed(image[None], known)
+        try:
+            return np.require(self.run(batch)[0], requirements=["C", "W"])
+        except Exception as error:  # the runtimes' exceptions have no common base
+            reason = str(error).strip().splitlines() or ["no memory"]
+            raise UserError(
+                f"{self.path}: cannot be run on a photo of {width} x {height}: {reason[0]}"
+            ) from error
+
+
+def feed(images: npt.NDArray[Any], description: Description) -> npt.NDArray[Any]:
+    """Images N,H,W,C to what the graph of ``description`` takes."""
+    if description.preprocess:
+        return np.ascontiguousarray(images, description.dtype)
+    pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
+    return description.preprocessing(pixels).contiguous().numpy()  # N,C,H,W
+
+
+def describe(path: Path, text: str | None) -> Description:
+    """The description in a file; UserError when there is none."""
+    if text is None:
+        raise UserError(
+            f"{path}: no file of 'fullconv export' (it has no {KEY!r} in its metadata), so its "
+            "classes and preprocessing are unknown"
+        )
+    return Description.from_json(path, text)
+
+
+def missing(package: str) -> NoReturn:
+    """UserError for a runtime that is not installed."""
+    raise UserError(f"{package} is not installed: pip install 'fullconv[export]'")
+
+
+def only_fp32(precision: str, why: str) -> None:
+    """UserError unless ``precision`` can be fp32."""
+    if precision not in ("auto", "fp32", "bf16"):
+        raise UserError(f"precision {precision!r} is unknown: use auto, fp32 or bf16")
+    if precision == "bf16":
+        raise UserError(f"{why}: use --precision fp32")

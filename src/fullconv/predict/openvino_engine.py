@@ -1,0 +1,77 @@
+"""Exported nets in OpenVINO."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.errors import UserError
+from fullconv.predict.description import INPUT, OUTPUT
+from fullconv.predict.graph_engine import KEY, GraphEngine, describe, missing
+
+HINTS = {"fp32": "f32", "bf16": "bf16"}
+
+
+class OpenVinoEngine(GraphEngine):
+    """Runs a ``.xml`` (with its ``.bin``) or a ``.onnx`` file of `fullconv export`.
+
+    ``device`` is 'auto' (the CPU), or one that OpenVINO finds here; ``precision`` as
+    `fullconv.device.Precision`, bf16 only where the device computes in it. Raises UserError for a
+    file that is not of this project, and where openvino is missing.
+    """
+
+    def __init__(self, path: str | Path, device: str = "auto", precision: str = "fp32") -> None:
+        path = Path(path)
+        core = core_of()
+        model = read_model(core, path)
+        description = describe(path, _text(model))
+        self.compiled = compiled(core, model, device, precision)
+        super().__init__(path, description)
+
+    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        return self.compiled({INPUT: batch})[OUTPUT]
+
+
+def core_of() -> Any:
+    """OpenVINO's core; UserError when it is not installed."""
+    try:
+        import openvino
+    except ImportError:
+        missing("openvino")
+    return openvino.Core()
+
+
+def read_model(core: Any, path: Path) -> Any:
+    """The model in a file; UserError when it cannot be read."""
+    beside = path.with_suffix(".bin")
+    if path.suffix == ".xml" and not beside.is_file():
+        raise UserError(f"{beside}: is missing; {path.name} needs it, copy both")
+    try:
+        return core.read_model(str(path))
+    except RuntimeError as error:
+        raise UserError(f"{path}: OpenVINO cannot read it; export it again") from error
+
+
+def compiled(core: Any, model: Any, device: str = "auto", precision: str = "fp32") -> Any:
+    """The model ready to run; its precision is set, as OpenVINO would take bf16 by itself."""
+    place = "CPU" if device == "auto" else device.upper()
+    if place not in core.available_devices:
+        found = ", ".join(core.available_devices)
+        raise UserError(f"device {device!r}: OpenVINO finds {found} here")
+    rounds = "BF16" in core.get_property(place, "OPTIMIZATION_CAPABILITIES")
+    if precision == "auto":
+        precision = "bf16" if rounds else "fp32"
+    if precision not in HINTS:
+        raise UserError(f"precision {precision!r} is unknown: use auto, fp32 or bf16")
+    if precision == "bf16" and not rounds:
+        raise UserError(f"this {place} does not compute in bf16: use --precision fp32")
+    return core.compile_model(model, place, {"INFERENCE_PRECISION_HINT": HINTS[precision]})
+
+
+def _text(model: Any) -> str | None:
+    """The description: OpenVINO files have it under its key, ONNX's metadata one level lower."""
+    for place in ([KEY], ["framework", KEY]):
+        if model.has_rt_info(place):
+            return model.get_rt_info(place).astype(str)
+    return None
