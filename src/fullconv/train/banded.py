@@ -33,6 +33,11 @@ def can_be_banded(spec: NetSpec, jaccard: float) -> bool:
     return not (jaccard or spec.learn_upsampling or spec.stretches)
 
 
+def is_worth_it(spec: NetSpec, photos: int, size: tuple[int, int]) -> bool:
+    """Whether all scores of a batch are more than a band: small ones are quick as they are."""
+    return photos * spec.classes * size[0] * size[1] * 4 > BAND
+
+
 def banded_loss(
     net: FCN, criterion: Criterion, maps: Mapping[int, Tensor], masks: Tensor
 ) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from fullconv.device import MIB, computes_bf16, is_out_of_memory, peak_mib, pick
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec
 from fullconv.nets.cost import costs, meta_net, total
-from fullconv.train.banded import BAND, can_be_banded
+from fullconv.train.banded import BAND, can_be_banded, is_worth_it
 from fullconv.train.config import Config
 
 
@@ -44,14 +44,14 @@ def estimate(config: Config, spec: NetSpec, size: tuple[int, int]) -> Estimate:
     share = 0.5 if config.machine.precision == "bf16" else 1.0
     found = total(costs(net, *size), "backbone").activation_bytes
     banded = can_be_banded(spec, config.loss.jaccard)
-    band = min(BAND, size[0] * size[1] * spec.classes * 4)
+    banded = banded and is_worth_it(spec, config.length.batch, size)
     pixels = size[0] * size[1] * config.length.batch
     return Estimate(
         process=peak_mib(pick_device(config.machine.device)) * MIB,
         weights=parameters * copies,
         optimiser=parameters * buffers,
         activations=int(found * config.length.batch * share),
-        head=5 * band if banded else int(pixels * spec.classes * 4 * (2 + share * 2)),
+        head=5 * BAND if banded else int(pixels * spec.classes * 4 * (2 + share * 2)),
     )
 
 

@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 from fullconv.data import Batch
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
-from fullconv.train.banded import banded_loss, can_be_banded
+from fullconv.train.banded import banded_loss, can_be_banded, is_worth_it
 from fullconv.train.config import Config
 from fullconv.train.loss import Criterion
 from fullconv.train.optimiser import hold_frozen, make_optimiser, rate_at, set_rate
@@ -89,8 +89,10 @@ class Updater:
         return trained, per_pixel
 
     def loss(self, images: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The criterion's losses of N,C,H,W images; without full-size scores where it can be."""
-        if can_be_banded(self.net.spec, self.criterion.jaccard):
+        """The criterion's losses of N,C,H,W images; large scores are not kept where it can be."""
+        spec, size = self.net.spec, (masks.shape[1], masks.shape[2])
+        large = is_worth_it(spec, len(masks), size)
+        if large and can_be_banded(spec, self.criterion.jaccard):
             return banded_loss(self.net, self.criterion, self.model.maps(images), masks)
         return self.criterion(self.model(images), masks)
 

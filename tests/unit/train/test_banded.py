@@ -1,12 +1,13 @@
 """The loss in bands against the loss of all pixels at once."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fullconv.nets import NetSpec, build
 from fullconv.train import banded, make_config
-from fullconv.train.banded import banded_loss, can_be_banded, rows_of
+from fullconv.train.banded import banded_loss, can_be_banded, is_worth_it, rows_of
 from fullconv.train.loss import make_criterion
 
 CPU = torch.device("cpu")
@@ -89,3 +90,22 @@ def test_where_bands_would_not_be_exact():
     assert not can_be_banded(NetSpec("fcn8s-vgg16", 3), 0.5)
     assert not can_be_banded(NetSpec("fcn8s-vgg16", 3, learn_upsampling=True), 0.0)
     assert not can_be_banded(NetSpec("fcn8s-resnet50_dilated", 3), 0.0)
+
+
+def test_small_scores_are_taken_at_once():
+    assert not is_worth_it(NetSpec("fcn8s-vgg16", 6), 4, (160, 208))
+    assert is_worth_it(NetSpec("fcn8s-vgg16", 150), 1, (512, 512))
+
+
+def test_an_update_is_the_same_either_way(updater, batch, monkeypatch):
+    """The gradients of an update with scores large enough for bands, and with all at once."""
+    found = []
+    for size in (1, 2**40):
+        monkeypatch.setattr(banded, "BAND", size)
+        made = updater({"length.batch": 2}, double=True)
+        losses = made.gradients(batch(4, unlabelled=True))
+        found.append((losses, [p.grad.clone() for p in made.net.parameters()]))
+    (one, mine), (other, theirs) = found
+    assert one == pytest.approx(other, rel=1e-12)
+    for a, b in zip(mine, theirs, strict=True):
+        assert torch.allclose(a, b, rtol=1e-9, atol=1e-12)
