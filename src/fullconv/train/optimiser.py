@@ -20,9 +20,11 @@ def make_optimiser(net: FCN, config: Optimiser) -> torch.optim.Optimizer:
         {"params": others, "weight_decay": 0.0, "factor": config.bias_rate},
     ]
     groups = [group for group in groups if group["params"]]
+    # One pass over each array: AdamW in separate operations takes three times as long on a CPU.
+    # Buffers must lie in memory as their parameters do (`state`); torch does not check.
     if config.kind == "sgd":
-        return torch.optim.SGD(groups, lr=config.rate, momentum=config.momentum)
-    return torch.optim.AdamW(groups, lr=config.rate, betas=(config.momentum, 0.999))
+        return torch.optim.SGD(groups, lr=config.rate, momentum=config.momentum, fused=True)
+    return torch.optim.AdamW(groups, lr=config.rate, betas=(config.momentum, 0.999), fused=True)
 
 
 def rate_at(step: int, steps: int, config: Optimiser) -> float:

@@ -99,13 +99,23 @@ def _buffers(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 def _restore_buffers(
     path: Path, optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]
 ) -> None:
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         number, name = key.split(".", 1)
-        state.setdefault(int(number), {})[name] = tensor
+        if int(number) >= len(parameters):
+            raise UserError(f"{path}: has more trained arrays than the config's net")
+        state.setdefault(int(number), {})[name] = _laid_out(tensor, parameters[int(number)])
     whole = optimiser.state_dict()
     if any(
         ("betas" in whole["param_groups"][0]) != ("exp_avg" in found) for found in state.values()
     ):
         raise UserError(f"{path}: belongs to another optimiser than the config's")
     optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+
+
+def _laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """A buffer in its parameter's order in memory: torch's fused optimisers go by that alone."""
+    if tensor.shape != parameter.shape:  # a count of steps
+        return tensor
+    return torch.empty_like(parameter, dtype=tensor.dtype, device=tensor.device).copy_(tensor)

@@ -96,17 +96,17 @@ def test_a_classifier_gives_its_backbone(saved, backbone, old):
 @pytest.mark.parametrize("backbone", ["vgg16", "caffenet"])
 def test_convolutions_compute_what_the_fully_connected_layers_did(saved, backbone, old):
     layers = classifier(spec(f"fcn32s-{backbone}"))
-    blobs = {layer.name: [torch.tensor(blob) for blob in layer.blobs] for layer in layers}
-    net = convert(saved(caffemodel(layers, old))).checkpoint.net.backbone
+    # In double precision: two orders of 25,088 products differ by more than fp32 tells apart.
+    blobs = {
+        layer.name: [torch.tensor(b, dtype=torch.float64) for b in layer.blobs] for layer in layers
+    }
+    net = convert(saved(caffemodel(layers, old))).checkpoint.net.backbone.double()
     size = 7 if backbone == "vgg16" else 6
-    x = torch.randn(
-        3, net.get_submodule("conv5_3" if size == 7 else "conv5").out_channels, size, size
-    )
+    channels = net.get_submodule("conv5_3" if size == 7 else "conv5").out_channels
+    x = torch.randn(3, channels, size, size).double()
     linear = x.flatten(1)
     for name in ("fc6", "fc7"):
-        module = torch.nn.Linear(*blobs[name][0].shape[::-1])
-        module.load_state_dict(dict(zip(("weight", "bias"), blobs[name], strict=True)))
-        linear = F.relu(module(linear))
+        linear = F.relu(F.linear(linear, *blobs[name]))
         conv = net.get_submodule(name)
         x = F.relu(F.conv2d(x, conv.weight, conv.bias))  # unpadded, as the classifier
     torch.testing.assert_close(x[..., 0, 0], linear)
