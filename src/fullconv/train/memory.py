@@ -10,7 +10,8 @@ from fullconv.device import MIB, computes_bf16, is_out_of_memory, peak_mib, pick
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec
 from fullconv.nets.cost import costs, meta_net, total
-from fullconv.train.banded import BAND, can_be_banded, is_worth_it
+from fullconv.nets.enlargement import BAND
+from fullconv.train.banded import can_be_banded, is_worth_it
 from fullconv.train.config import Config
 
 

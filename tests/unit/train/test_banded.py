@@ -5,9 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fullconv.nets import NetSpec, build
+from fullconv.nets import NetSpec, build, enlargement
+from fullconv.nets.enlargement import rows_of
 from fullconv.train import banded, make_config
-from fullconv.train.banded import banded_loss, can_be_banded, is_worth_it, rows_of
+from fullconv.train.banded import banded_loss, can_be_banded, is_worth_it
 from fullconv.train.loss import make_criterion
 
 CPU = torch.device("cpu")
@@ -58,17 +59,17 @@ def test_bands_add_up_to_the_loss_at_once(name, padding, height, width, rows):
     masks = torch.randint(0, 5, (2, height, width), generator=generator, dtype=torch.uint8)
     masks[masks == 4] = 255
     made = criterion(weights=torch.tensor([1.0, 2.0, 0.5, 3.0]))
-    before, banded.BAND = banded.BAND, rows * 4 * width * 4
+    before, enlargement.BAND = enlargement.BAND, rows * 4 * width * 4
     try:
         ours, theirs = both_ways(net, made, images, masks)
     finally:
-        banded.BAND = before
+        enlargement.BAND = before
     for mine, reference in zip(ours, theirs, strict=True):
         assert torch.allclose(mine.double(), reference.double(), rtol=1e-10, atol=1e-10)
 
 
 def test_each_output_has_its_own_factor(monkeypatch):
-    monkeypatch.setattr(banded, "BAND", 5 * 50 * 4 * 7)  # seven rows
+    monkeypatch.setattr(enlargement, "BAND", 5 * 50 * 4 * 7)  # seven rows
     net = a_net("fcn8s-resnet18", "same", 5)
     images = torch.randn(2, 3, 40, 50, dtype=torch.float64)
     masks = torch.stack(
