@@ -1,7 +1,7 @@
 """Any engine, piece by piece: photos too large for it at once, with the result of the whole."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal
 
 import numpy as np
@@ -102,6 +102,7 @@ def in_pieces(engine: Engine, spec: NetSpec, tile: Tile | None) -> Engine:
     return engine if tile is None else TiledEngine(engine, spec, tile)
 
 
+@cache
 def longest(spec: NetSpec, grid: int, least: int, budget: int) -> int:
     """The longest side of a square piece whose maps need at most ``budget`` bytes.
 

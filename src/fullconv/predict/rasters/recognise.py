@@ -46,14 +46,14 @@ def result_of(stem: Path) -> Path:
 def is_raster(file: Path) -> bool:
     """Whether ``file`` is to be read by windows, band by band, instead of as a photo.
 
-    True where it has a georeference (or a world file beside it), more pixels than Pillow opens
+    True where it has a georeference (inside, or in a file beside it), more pixels than Pillow opens
     (`PIL.Image.MAX_IMAGE_PIXELS`, twice), or is a TIFF of other bands than a photo has, or of more
     than 8 bits; and for what Pillow does not know and rasterio opens. False for all other photos,
     and for what cannot be read at all.
     """
-    if _world_file(file).is_file():
-        return True
     try:
+        if _is_placed_beside(file):
+            return True
         with warnings.catch_warnings(action="ignore"), Image.open(file) as image:
             if image.format == "JPEG2000":
                 return _is_georeferenced_jp2(file)
@@ -68,10 +68,12 @@ def is_raster(file: Path) -> bool:
         return False
 
 
-def _world_file(file: Path) -> Path:
-    """scene.tfw for scene.tif, scene.jgw for scene.jpg: first letter, last letter, w."""
+def _is_placed_beside(file: Path) -> bool:
+    """A world file (scene.tfw for scene.tif, scene.jgw for scene.jpg), or GDAL's .aux.xml."""
     ending = file.suffix
-    return file.with_suffix(f".{ending[1]}{ending[-1]}w" if len(ending) > 2 else ".wld")
+    world = file.with_suffix(f".{ending[1]}{ending[-1]}w" if len(ending) > 2 else ".wld")
+    said = file.with_name(f"{file.name}.aux.xml")
+    return world.is_file() or (said.is_file() and b"<GeoTransform>" in said.read_bytes())
 
 
 def _is_georeferenced_jp2(file: Path) -> bool:
