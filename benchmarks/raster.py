@@ -1,8 +1,8 @@
 """A raster of 20,000 x 20,000 pixels: minutes, peak memory, and whether a killed run goes on.
 
-    python benchmarks/raster.py                          # fcn4s-resnet18, width 0.25
+    python benchmarks/raster.py                          # fcn8s-resnet18, width 0.5
     python benchmarks/raster.py --size 6000 --compare    # smaller, and once more without a kill
-    python benchmarks/raster.py --net fcn8s-resnet18 --width 0.5
+    python benchmarks/raster.py --net fcn4s-resnet18 --width 0.25
 
 Writes a GeoTIFF (blocks of noise, tiled, DEFLATE) by windows and a run with random weights, and
 types `fullconv predict RUN scene.tif --out maps`: first killed (SIGKILL) when a third of the rows
@@ -112,8 +112,8 @@ def main() -> None:
     """Make, kill, go on, print."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--size", type=int, default=20000)
-    options.add_argument("--net", default="fcn4s-resnet18")
-    options.add_argument("--width", type=float, default=0.25)
+    options.add_argument("--net", default="fcn8s-resnet18")
+    options.add_argument("--width", type=float, default=0.5)
     options.add_argument("--tile", default="auto")
     options.add_argument("--compare", action="store_true", help="predict once more, not killed")
     options.add_argument("--folder", help="where to work; a temporary folder without it")

@@ -29,7 +29,7 @@ from fullconv.predict.rasters.source import Raster, open_raster
 from fullconv.predict.tiled import Tile, TiledEngine
 from fullconv.tiling import Span
 
-BUDGET = 3 * 2**28
+BUDGET = 2**30
 """Bytes for the maps of a piece by 'auto': what GDAL and torch leave of 2 GiB, with a reserve."""
 
 

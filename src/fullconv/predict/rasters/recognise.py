@@ -25,7 +25,8 @@ def parted(inputs: Sequence[Input], all_rasters: bool = False) -> tuple[list[Inp
     Raises UserError where the result of a raster would overwrite an input.
     """
     rasters = [entry for entry in inputs if entry.file and (all_rasters or is_raster(entry.file))]
-    photos = [entry for entry in inputs if entry not in rasters]
+    taken = set(rasters)
+    photos = [entry for entry in inputs if entry not in taken]
     if all_rasters and photos:
         raise UserError("--bands and --range are for rasters, standard input is none: name a file")
     files = {entry.file.resolve() for entry in inputs if entry.file}

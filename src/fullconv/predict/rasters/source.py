@@ -16,6 +16,8 @@ from fullconv.predict.rasters.bands import Bands, Range, as_photo, check_span, c
 RGB = npt.NDArray[np.uint8]
 Valid = npt.NDArray[np.bool_]
 
+_FOR_VIEWERS = (".ovr", ".aux.xml")
+"""Overviews and statistics, which a viewer puts beside a raster when it is looked at."""
 CACHE = 2**28
 """The most bytes of decoded blocks that GDAL keeps; its own choice is 5% of the memory."""
 
@@ -26,7 +28,7 @@ class Georeference:
 
     crs: Any = None
     transform: Any = None
-    points: tuple[list[Any], Any] = ((), None)  # pyright: ignore
+    points: tuple[Sequence[Any], Any] = ((), None)
     rational: Any = None
     area_or_point: str | None = None
 
@@ -70,8 +72,9 @@ class Raster:
 
     @property
     def files(self) -> list[Path]:
-        """The files that it is made of: more than one for a VRT, or with a mask beside."""
-        return sorted({self.path, *(Path(name) for name in self.dataset.files)})
+        """The files that its pixels are in: more than one for a VRT, or with a mask beside."""
+        named = {self.path, *(Path(name) for name in self.dataset.files)}
+        return sorted(file for file in named if not file.name.endswith(_FOR_VIEWERS))
 
     def photo(self, rows: slice, columns: slice, size: tuple[int, int] | None = None) -> RGB:
         """A window as uint8 RGB (h, w, 3); with ``size`` (h, w) reduced to that.

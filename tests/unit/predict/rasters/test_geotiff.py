@@ -84,6 +84,21 @@ def test_the_place_of_the_source(tmp_path, kind) -> None:
         assert found.tags()["AREA_OR_POINT"] == kind
 
 
+def test_rational_coefficients_of_the_source(tmp_path) -> None:
+    numbers = [float(n) for n in range(20)]
+    said = rasterio.rpc.RPC(100, 50, 45, 0.1, numbers, [1.0] * 20, 7, 20, 9, 0.1, numbers,
+                            [1.0] * 20, 8, 30, 0.5, 0.5)  # fmt: skip
+    source = tmp_path / "source.tif"
+    profile = {"height": 40, "width": 60, "count": 1, "dtype": "uint8", "driver": "GTiff"}
+    with rasterio.open(source, "w", rpcs=said, **profile):
+        pass
+    with rasterio.open(source) as opened:
+        where = Georeference.of(opened)
+    with rasterio.open(written(tmp_path, some(40, 60), where=where)) as found:
+        assert found.rpcs == where.rational
+        assert found.rpcs.lat_off == 45
+
+
 def test_control_points_of_the_source(tmp_path) -> None:
     points = [
         rasterio.control.GroundControlPoint(row, column, 10 + column, 50 - row)

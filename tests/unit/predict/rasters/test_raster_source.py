@@ -136,6 +136,8 @@ def test_what_is_no_number_is_no_pixel(write) -> None:
 def test_a_vrt_names_the_files_that_it_is_made_of(write, photo, tmp_path) -> None:
     path = write(photo)
     copy(path, tmp_path / "scene.vrt", driver="VRT")
+    for ending in ("tif.ovr", "tif.aux.xml", "vrt.aux.xml"):  # as viewers leave them
+        (tmp_path / f"scene.{ending}").write_text("<PAMDataset></PAMDataset>")
     with open_raster(tmp_path / "scene.vrt") as raster:
         assert raster.files == [path, tmp_path / "scene.vrt"]
         assert np.array_equal(raster.photo(*WHOLE), photo)
