@@ -64,9 +64,9 @@ def predict_raster(
     """Predict a raster of any size and write its class map to STEM.tif, a GeoTIFF.
 
     The classes are those of the whole raster in one piece, to rounding; pixels that are none
-    (nodata, masked) get the ignored value of the classes. ``tile`` is the longest side of a piece;
-    'auto', or None, is the longest for which the process stays below 2 GiB. ``bands`` and ``span``
-    as in `bands.chosen` and `bands.as_photo`. ``report`` is told the pieces done of those that this
+    (nodata, masked) get the ignored value of the classes. ``tile`` is the longest side of a piece,
+    None the predictor's; 'auto' is the longest for which the process should stay below 2 GiB, and
+    what a predictor without one has. ``bands`` and ``span`` as in `bands.chosen` and `bands.as_photo`. ``report`` is told the pieces done of those that this
     call has to do; ``say`` a line on an earlier call's work, and on a costly ``tile``. With
     ``overlay``, STEM_overlay.jpg is the picture of it, of at most 2000 pixels a side. Of a net with
     several outputs, STEM_OUTPUT.tif and so on are the further ones. Raises UserError for what
@@ -93,15 +93,16 @@ def predict_raster(
 
 
 def _engine_for(predictor: Predictor, tile: Tile | None) -> TiledEngine:
-    """The predictor's engine in pieces of ``tile``; of None as of 'auto'.
+    """The predictor's engine in pieces of ``tile``, or of its own, or by 'auto'.
 
     Raises UserError for a net that sees more than a photo.
     """
     if predictor.inputs != (COLOR,):
         further = ", ".join(kind for kind in predictor.inputs if kind != COLOR)
         raise UserError(f"the net sees {further} too; rasters are for nets that see a photo alone")
-    tiled = predictor.engine
-    engine = tiled.engine if isinstance(tiled, TiledEngine) else tiled
+    engine = predictor.engine
+    if isinstance(engine, TiledEngine):
+        engine, tile = engine.engine, tile or engine.tile
     return TiledEngine(engine, predictor.spec, tile or "auto", BUDGET)
 
 
@@ -135,7 +136,7 @@ class _Work:
         """Say what an earlier call has left; UserError where the disk is too full."""
         partial = self.partial
         if partial.stale:
-            say(f"{partial.path}: is of another {', '.join(partial.stale)}, so it starts anew")
+            say(f"{partial.path}: has {', '.join(partial.stale)}, so it starts anew")
         elif partial.rows:
             say(f"{partial.path}: goes on after {self.earlier} of {self.pieces} pieces")
         whole = partial.shape[0] * partial.row_bytes

@@ -19,13 +19,14 @@ from fullconv.files import sync_folder, write_atomically
 FORMAT = 1
 Job = dict[str, Any]
 """What decides the classes, in plain JSON types; the keys are words for the user."""
+DAMAGED = "a damaged journal"
 
 
 class Partial:
     """The first ``rows`` of a class map of ``shape`` (H, W) or (H, W, outputs), in a file.
 
     Opens what an earlier call left at ``path`` where that was the same ``job``, else begins anew;
-    ``stale`` then names the keys in which the two differ. OSError passes through.
+    ``stale`` then says in words what another job it was. OSError passes through.
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike, job: Job) -> None:
@@ -66,16 +67,16 @@ class Partial:
         self.path.unlink(missing_ok=True)
 
     def _found(self) -> tuple[int, list[str]]:
-        """Rows that an earlier call has left, and in what its job differs from this one."""
+        """Rows that an earlier call has left, or why they are of no use."""
         try:
             said = json.loads(self.journal.read_text("utf-8"))
             job, rows, right = said["job"], int(said["rows"]), said["format"] == FORMAT
-            stale = [key for key in self.job if job.get(key) != self.job[key]]
+            stale = [f"another {key}" for key in self.job if job.get(key) != self.job[key]]
             here = self.path.stat().st_size
         except FileNotFoundError:
             return 0, []
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return 0, ["journal"]
+            return 0, [DAMAGED]
         if not right or not 0 <= rows <= min(self.shape[0], here // self.row_bytes):
-            return 0, ["journal"]
+            return 0, [DAMAGED]
         return (0, stale) if stale else (rows, [])

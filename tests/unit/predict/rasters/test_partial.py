@@ -60,11 +60,11 @@ def test_a_dying_disk_leaves_what_was_counted(opened, monkeypatch) -> None:
 def test_another_job_begins_anew_and_says_what_differs(opened) -> None:
     opened().append(rows(0, 8))
     other = opened({"net": "def", "tile": 256})
-    assert (other.rows, other.stale) == (0, ["net", "tile"])
-    assert opened({**JOB, "more": 1}).stale == ["more"]
+    assert (other.rows, other.stale) == (0, ["another net", "another tile"])
+    assert opened({**JOB, "more": 1}).stale == ["another more"]
     assert opened().rows == 8  # as long as the other has written nothing
     other.append(rows(5, 9))
-    assert opened().stale == ["net", "tile"]
+    assert opened().stale == ["another net", "another tile"]
     assert np.array_equal(opened(other.job).read(slice(0, 4)), rows(5, 9))
 
 
@@ -89,7 +89,7 @@ def test_rows_never_meet_the_journal_of_another_job(opened, monkeypatch) -> None
 def test_a_journal_that_is_wrong_begins_anew(opened, journal) -> None:
     opened().append(rows(0, 8))
     opened().journal.write_text(journal)
-    assert (opened().rows, opened().stale) == (0, ["journal"])
+    assert (opened().rows, opened().stale) == (0, ["a damaged journal"])
 
 
 def test_nothing_stays_behind(opened) -> None:

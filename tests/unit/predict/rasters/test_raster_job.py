@@ -225,12 +225,12 @@ def test_something_changed_starts_anew(tmp_path, predictor, stopped, write, scen
         ("range", predictor(), {"span": (0, 200)}),
     ):
         done, computed, said, _ = go_on(net, stopped, **copied(), **options)
-        assert said[-1].endswith(f"scene.tif.partial: is of another {what}, so it starts anew")
+        assert said[-1].endswith(f"scene.tif.partial: has another {what}, so it starts anew")
         assert (done.earlier, computed) == (0, done.pieces)
     options = copied()
     write(scene(1000, 520, seed=1), "in/scene.tif", **UTM)
     done, computed, said, _ = go_on(predictor(), stopped, **options)
-    assert "is of another source" in said[-1]
+    assert "has another source" in said[-1]
     assert computed == 18
 
 
@@ -255,6 +255,9 @@ def test_auto_stays_below_its_budget(predictor) -> None:
     flow = engine.flow
     assert engine.length == longest(engine.spec, flow.grid, flow.least, job.BUDGET)
     assert engine.length < longest(engine.spec, flow.grid, flow.least, 2**31)
+    own = Predictor(predictor().path, "cpu", tile=512)
+    assert job._engine_for(own, None).length == 512
+    assert job._engine_for(own, 480).length == 480
 
 
 def test_a_net_of_further_inputs_is_refused(tmp_path, predictor, write, scene) -> None:
