@@ -7,6 +7,7 @@ last row of pieces that is on the disk, and a result is whole or not there.
 
 import hashlib
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import fullconv
 from fullconv.download.alone import alone
 from fullconv.errors import UserError
 from fullconv.inputs import COLOR
@@ -66,8 +66,9 @@ def predict_raster(
     The classes are those of the whole raster in one piece, to rounding; pixels that are none
     (nodata, masked) get the ignored value of the classes. ``tile`` is the longest side of a piece,
     None the predictor's; 'auto' is the longest for which the process should stay below 2 GiB, and
-    what a predictor without one has. ``bands`` and ``span`` as in `bands.chosen` and `bands.as_photo`. ``report`` is told the pieces done of those that this
-    call has to do; ``say`` a line on an earlier call's work, and on a costly ``tile``. With
+    what a predictor without one has. ``bands`` and ``span`` as in `bands.chosen` and
+    `bands.as_photo`. ``report`` is told the pieces done of those that this call has to do; ``say``
+    a line on an earlier call's work, and on a costly ``tile``. With
     ``overlay``, STEM_overlay.jpg is the picture of it, of at most 2000 pixels a side. Of a net with
     several outputs, STEM_OUTPUT.tif and so on are the further ones. Raises UserError for what
     cannot be read, is unclear, or does not fit on the disk.
@@ -215,7 +216,7 @@ def _job(predictor: Predictor, engine: TiledEngine, raster: Raster) -> Job:
         "bands": [*raster.bands.colors, raster.bands.mask],
         "range": list(raster.span or ()),
         "tile": engine.length,
-        "version": fullconv.__version__,
+        "version": sys.modules["fullconv"].__version__,  # an import would be an upward one
     }
 
 
