@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CHAINER := .venv-chainer
 OPENCV := .venv-opencv
+PEERS := .venv-peers
 DEMO ?= demo
 
 .PHONY: demo test lint unit parity slow bench clean help
@@ -53,6 +54,18 @@ $(OPENCV)/.ready:
 	$(OPENCV)/bin/python -m pip install --quiet --disable-pip-version-check 'opencv-python-headless>=4.10,<5'
 	touch $@
 
+# wkentaro/fcn. What it wants beside Chainer is for downloads and pictures: left out.
+$(CHAINER)/.fcn: $(CHAINER)/.ready
+	$(CHAINER)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps fcn==6.4.20
+	touch $@
+
+# pytorch-fcn, on the same torch as ours. Likewise without torchvision and the like.
+$(PEERS)/.ready: constraints.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch numpy 'setuptools<81' wheel
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps torchfcn==1.9.7
+	touch $@
+
 parity: $(READY) $(OPENCV)/.ready $(CHAINER)/.ready
 	$(BIN)/python -m pytest -m slow tests/parity
 
@@ -60,9 +73,9 @@ parity: $(READY) $(OPENCV)/.ready $(CHAINER)/.ready
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow tests/e2e
 
-bench: $(READY)
-	$(BIN)/python benchmarks/training.py
-	$(BIN)/python benchmarks/loss.py
+# All tables: about an hour. Some: make bench ONLY=prediction,loss
+bench: $(READY) $(PEERS)/.ready $(CHAINER)/.fcn $(OPENCV)/.ready
+	$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY))
 
 clean:
 	rm -rf demo dist build .pytest_cache .ruff_cache .hypothesis
