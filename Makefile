@@ -73,9 +73,10 @@ parity: $(READY) $(OPENCV)/.ready $(CHAINER)/.ready
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow tests/e2e
 
-# All tables: about an hour. Some: make bench ONLY=prediction,loss
+# All tables of docs/benchmarks.md: over an hour. Some: make bench ONLY=prediction,loss
+# What a trained net loses by each engine, too: make bench RUN=runs/camvid DATA=data/camvid
 bench: $(READY) $(PEERS)/.ready $(CHAINER)/.fcn $(OPENCV)/.ready
-	$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(RUN),--run $(RUN) --data $(DATA))
 
 clean:
 	rm -rf demo dist build .pytest_cache .ruff_cache .hypothesis

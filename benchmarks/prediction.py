@@ -124,9 +124,7 @@ def products(bf16: bool) -> list[Way]:
     ]
 
 
-def table(
-    found: Found, rows: Sequence[Row], folder: Path, size: tuple[int, int]
-) -> Table:
+def table(found: Found, rows: Sequence[Row], folder: Path, size: tuple[int, int]) -> Table:
     """The rows of one size that were measured."""
     text = f"{size[0]}x{size[1]}"
     lines, references = [], {"paper": PEER, "same": OURS}
@@ -253,7 +251,7 @@ def notes(found: Found, missing: dict[str, str], bf16: bool) -> list[str]:
     ]
     said = [
         f"The product of two {SIDE}x{SIDE} matrices, in the same rounds: {', '.join(rates)}. "
-        "GFLOP/s counts the plain net in its padding; what an engine saves of that is in its favour.",
+        "GFLOP/s counts the plain net in its padding; what an engine saves is in its favour.",
         "Equal argmax: `paper` with pytorch-fcn, `same` with this project's torch in fp32. The "
         "weights are random, so the best class wins by little: with a trained net fewer pixels "
         "differ.",

@@ -33,8 +33,8 @@ class SameWeights:
     same: Path
 
 
-def make(folder: Path) -> SameWeights:
-    """Write what is not yet in ``folder``; two gigabytes in all."""
+def make(folder: Path, width: float = 1.0) -> SameWeights:
+    """Write what is not yet in ``folder``; two gigabytes in all at the peers' ``width``."""
     files = SameWeights(
         folder / "fcn8s.pth",
         folder / "fcn8s.npz",
@@ -42,7 +42,7 @@ def make(folder: Path) -> SameWeights:
         folder / "same.safetensors",
     )
     if not files.same.exists():
-        arrays = _torchfcn_names(_random_net())
+        arrays = _torchfcn_names(_random_net(width))
         torch.save(arrays, files.pytorch)
         np.savez(files.chainer, **_chainer_names(arrays))  # pyright: ignore[reportArgumentType]
         save(files.paper, convert(files.pytorch, padding="paper").checkpoint)
@@ -51,9 +51,9 @@ def make(folder: Path) -> SameWeights:
 
 
 @torch.no_grad()
-def _random_net() -> FCN:
+def _random_net(width: float) -> FCN:
     torch.manual_seed(0)
-    net = build(NetSpec(NET, CLASSES, padding="paper")).eval()
+    net = build(NetSpec(NET, CLASSES, padding="paper", width=width)).eval()
     photo = torch.from_numpy(photo_of((188, 250)).copy())[None]
     maps = net.backbone(CAFFE(photo))
     for stride, features in maps.items():

@@ -4,7 +4,7 @@
     python benchmarks/training.py --rounds 5 --only peers
 
 The first table has one photo of 375x500 and the peers' own recipe: the loss summed over the pixels,
-SGD with momentum 0.99, all from the same weights. The second says what this project's settings are
+SGD with momentum 0.99. The second says what this project's settings are
 worth: layout, batch, and whether freed memory is kept.
 """
 
@@ -62,8 +62,8 @@ class Row:
 def ours(padding: str, precision: str, layout: str = "", **overrides: Any) -> Row:
     """FCN-8s of VGG16 by this project, in the recipe of the peers."""
     name = f"fullconv, {padding}{layout}, {precision}"
-    file, all_of_them = f"{padding}.safetensors", {"net.padding": padding, **overrides}
-    return Row(name, file=file, bf16=precision == "bf16", overrides=all_of_them)
+    all_of_them = {"net.padding": padding, **overrides}
+    return Row(name, bf16=precision == "bf16", overrides=all_of_them)
 
 
 def small(name: str, batch: int, bf16: bool = False, keeps_memory: bool = True) -> Row:
@@ -76,7 +76,14 @@ def small(name: str, batch: int, bf16: bool = False, keeps_memory: bool = True) 
         "optimiser.ema": None,
     }
     name = f"ResNet-18, batch {batch}, {name}{'bf16' if bf16 else 'fp32'}"
-    return Row(name, "fullconv_step", "", SMALL, "default", bf16, keeps_memory, overrides)
+    return Row(
+        name,
+        size=SMALL,
+        recipe="default",
+        bf16=bf16,
+        keeps_memory=keeps_memory,
+        overrides=overrides,
+    )
 
 
 NCHW = {"machine.channels_last": False}
@@ -118,7 +125,14 @@ def peers_table(found: Found, rows: Sequence[Row]) -> Table:
         if PEER in found.answers:
             ratios[0] = f"{found.median(PEER, 'seconds') / seconds:.2f}"
             ratios[1] = f"{100 * mib / found.median(PEER, 'mib'):.0f} %"
-        line = [row.name, f"{seconds:.2f}", ratios[0], f"{mib:.0f}", ratios[1], foretold(found, row)]
+        line = [
+            row.name,
+            f"{seconds:.2f}",
+            ratios[0],
+            f"{mib:.0f}",
+            ratios[1],
+            foretold(found, row),
+        ]
         lines.append(line)
     return Table("FCN-8s VGG16, one photo of 375x500", head, lines)
 

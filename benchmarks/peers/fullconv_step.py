@@ -12,7 +12,6 @@ from fullconv.train import make_config
 from fullconv.train.loss import make_criterion
 from fullconv.train.memory import estimate
 from fullconv.train.update import Updater
-from fullconv.weights import load
 
 
 def main():
@@ -21,7 +20,7 @@ def main():
         keep_freed_memory()
     config = make_config(job["recipe"], overrides=job["overrides"])
     fabric = Fabric(accelerator="cpu", devices=1, precision=job["fabric"])
-    net = load(job["weights"]).net if job.get("weights") else build(config.spec(job["classes"]))
+    net = build(config.spec(job["classes"]))
     spec, batch = net.spec, config.length.batch
     criterion = make_criterion(config.loss, None, 255, fabric.device)
     updater = Updater(config, fabric, net, BACKBONES[spec.backbone].preprocessing, criterion, 1000)

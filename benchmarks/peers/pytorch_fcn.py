@@ -1,4 +1,4 @@
-"""pytorch-fcn (package torchfcn): its FCN8s, as its evaluation runs it and its trainer trains it."""
+"""pytorch-fcn (package torchfcn): its FCN8s, as its examples run it and its trainer trains it."""
 
 import numpy as np
 import torch
