@@ -143,7 +143,7 @@ def section(script: Script) -> str:
     if "tables" in found:
         body = Result.of(found).markdown()
     else:
-        body = "\n".join(shown(found["text"])) + f"\n\n- Machine: {found['machine']}.\n"
+        body = "\n".join(shown(found["text"])) + f"\n- Machine: {found['machine']}.\n"
     return f"## {script.heading}\n\n```\n{found['command']}\n```\n\n{about(script.file)}\n\n{body}"
 
 

@@ -79,7 +79,7 @@ def test_rates_and_agreement_by_hand(tmp_path):
     gflop = prediction.gflop("paper", (100, 200))
     table = prediction.table(found, rows, tmp_path, (100, 200))
     assert table.rows[1][1:3] == ["4.00", "0.50"]
-    assert table.rows[1][3:] == [f"{gflop / 4:.0f}", f"{gflop / 4:.0f} %", "7", "75.00 %"]
+    assert table.rows[1][3:] == [f"{gflop / 4:.0f}", f"{gflop / 4:.0f} %", "6", "75.00 %"]
 
 
 def test_kinds_of_operations_by_hand():
