@@ -68,10 +68,10 @@ def predict_raster(
     None the predictor's; 'auto' is the longest for which the process should stay below 2 GiB, and
     what a predictor without one has. ``bands`` and ``span`` as in `bands.chosen` and
     `bands.as_photo`. ``report`` is told the pieces done of those that this call has to do; ``say``
-    a line on an earlier call's work, and on a costly ``tile``. With
-    ``overlay``, STEM_overlay.jpg is the picture of it, of at most 2000 pixels a side. Of a net with
-    several outputs, STEM_OUTPUT.tif and so on are the further ones. Raises UserError for what
-    cannot be read, is unclear, or does not fit on the disk.
+    a line on an earlier call's work, and on a costly ``tile``. With ``overlay``, STEM_overlay.jpg
+    is the picture of it, of at most 2000 pixels a side. Of a net with several outputs,
+    STEM_OUTPUT.tif and so on are the further ones. Raises UserError for what cannot be read, is
+    unclear, or does not fit on the disk.
     """
     target = result_of(Path(stem))
     engine = _engine_for(predictor, tile)
