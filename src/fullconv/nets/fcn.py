@@ -67,7 +67,7 @@ class FCN(nn.Module):
         for coarse, fine in itertools.pairwise(strides):
             finer = scores[fine]
             fused = finer + self.upscore[str(coarse)](fused, finer.shape[-2:])  # N,K,H/fine,W/fine
-        return {strides[-1]: fused}
+        return {strides[-1]: fused}  # as `mapped` says
 
     def enlarged(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:
         """The sum of the ``maps`` at the image: N,K,*size."""
@@ -101,6 +101,12 @@ def placements_of(spec: NetSpec) -> tuple[bool, dict[int, Placement]]:
     if spec.padding == "paper" or all(p.shift == 0 for p in chained.values()):
         return True, chained
     return False, {stride: place(map_, Map()) for stride, map_ in maps.items()}
+
+
+def mapped(spec: NetSpec) -> tuple[int, ...]:
+    """The strides of `FCN.maps`: those whose maps are enlarged to the image."""
+    fuses_on_the_way, _ = placements_of(spec)
+    return spec.strides[-1:] if fuses_on_the_way else spec.strides
 
 
 def upscores_of(spec: NetSpec) -> nn.ModuleDict:

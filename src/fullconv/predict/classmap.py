@@ -62,9 +62,9 @@ def best_classes(
 
     uint8, uint16 with more than 256 classes.
     """
-    found = np.empty(0)
+    found: Any = None
     for first, scores in bands:
-        if not found.size:
+        if found is None:
             dtype = np.uint8 if scores.shape[1] <= 256 else np.uint16
             found = np.empty((*size, len(outputs)), dtype)
         for number, part in enumerate(outputs):

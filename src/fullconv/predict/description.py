@@ -8,11 +8,20 @@ from typing import Any
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec, Preprocessing
+from fullconv.nets.fcn import mapped
 from fullconv.weights import Checkpoint
 from fullconv.weights.checkpoint import FORMAT, described, header_of
 
 INPUT, OUTPUT = "image", "scores"
 """What the graph calls what goes in and what comes out."""
+
+
+def map_names(spec: NetSpec) -> dict[int, str]:
+    """Names for the maps of a net in its graph; none where the kernels that enlarge them learn.
+
+    For those are in the graph, and whoever cuts it off has to know what follows.
+    """
+    return {} if spec.learn_upsampling else {s: f"score_{s}" for s in mapped(spec)}
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,14 @@ class Description:
             size = None if size is None else (int(size[0]), int(size[1]))
             smallest = int(graph["smallest"])
             maps = {int(stride): str(name) for stride, name in graph.get("maps", {}).items()}
-        except (KeyError, AttributeError, TypeError, ValueError, IndexError, RecursionError) as error:
+        except (
+            KeyError,
+            AttributeError,
+            TypeError,
+            ValueError,
+            IndexError,
+            RecursionError,
+        ) as error:
             raise UserError(
                 f"{path}: its description is damaged ({error}); export it again"
             ) from error

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from fullconv.errors import UserError
-from fullconv.predict.description import OUTPUT, Description
 from fullconv.nets.fcn import upscores_of
 from fullconv.predict.classmap import Classes, Head, best_classes, cut, parts_of
+from fullconv.predict.description import OUTPUT, Description
 from fullconv.predict.engine import Image, check_image
 
 KEY = "fullconv"
