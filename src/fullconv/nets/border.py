@@ -29,10 +29,7 @@ class BorderOnce:
             raise ValueError(f"padding {spec.padding!r} leaves no border to be computed once")
         self.net = net
         found = net.backbone.children() if isinstance(net.backbone, Streams) else [net.backbone]
-        self.backbones: list[Framed] = []
-        for channels, backbone in zip(spec.streams, found, strict=True):
-            assert isinstance(backbone, Backbone)
-            self.backbones.append(Framed(spec.definition, channels, backbone))
+        self.backbones = [Framed(spec.definition, b) for b in found if isinstance(b, Backbone)]
 
     def __call__(self, images: Tensor) -> Tensor:
         """N,C,H,W to scores N,K,H,W."""
@@ -51,3 +48,8 @@ class BorderOnce:
     def enlarged(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:
         """As `FCN.enlarged`: N,K,*size."""
         return self.net.enlarged(maps, size)
+
+
+def for_prediction(net: FCN) -> FCN | BorderOnce:
+    """What gives the scores of ``net`` the soonest: in padding `paper` with the border once."""
+    return BorderOnce(net) if net.spec.padding == "paper" else net

@@ -1,7 +1,9 @@
 """A backbone run on what the photo reaches of each map, in a frame of the blank response."""
 
+import copy
 import itertools
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import torch
@@ -11,10 +13,17 @@ from fullconv.geometry import Window
 from fullconv.nets.backbone import PAPER_PAD, Backbone, Definition
 from fullconv.nets.blank import Axes, Ground, samples_behind
 from fullconv.nets.influence import Axis, Windows, cut, seen
-from fullconv.nets.steps import Step
+from fullconv.nets.steps import Sliding
 
 KEPT = 16
 """Blank responses kept: one for each way in which the sizes of a photo are rounded, some MB."""
+
+FRAMED = 4
+"""The stride from which maps are framed.
+
+Finer maps are computed a few pixels wider than the photo reaches, as wide as the next layer looks:
+they are large and have few channels, so that this costs less than a copy in a frame.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +47,7 @@ class Layer:
             return self.module(reached)
         pairs = list(zip(before.axes, behind.axes, strict=True))
         views = [(axis, seen(self.windows, after)) for axis, after in pairs]
-        inside = all(0 <= start and stop <= axis.size for axis, (start, stop) in views)
+        inside = all(start >= 0 and stop <= axis.size for axis, (start, stop) in views)
         bare = self.bare if inside else None
         rows, columns = (cut(self.windows, *pair, bare=bare is not None) for pair in pairs)
         view = before.around(reached, (rows.start, rows.stop), (columns.start, columns.stop))
@@ -49,11 +58,10 @@ class Framed:
     """Runs a backbone of padding `paper` layer by layer on what the photo reaches.
 
     Not for training: it gives no gradients, and dropout and batch norm must be in evaluation mode.
-    ``channels`` are those of the images.
     """
 
-    def __init__(self, definition: Definition, channels: int, backbone: Backbone) -> None:
-        self.definition, self.channels, self.backbone = definition, channels, backbone
+    def __init__(self, definition: Definition, backbone: Backbone) -> None:
+        self.definition, self.backbone = definition, backbone
         self.layers: list[Layer] = []
         self.kept: dict[Any, list[Tensor]] = {}
         self.weights: list[tuple[Tensor, Any]] = []
@@ -76,17 +84,15 @@ class Framed:
         weights = [*self.backbone.parameters(), *self.backbone.buffers()]
         states = [_state(weight) for weight in weights]
         if states != [state for _, state in self.weights]:
-            self.layers = _layers(self.definition, self.channels, self.backbone)
+            self.layers = layers_of(self.definition, self.backbone)
             self.kept.clear()
             self.weights = list(zip(weights, states, strict=True))
 
     def _grounds(self, images: Tensor) -> list[Ground]:
         """What surrounds the photo, and what it reaches of each map."""
         height, width = images.shape[-2:]
-        axes: list[Axes] = [(_padded(height), _padded(width))]
-        for layer in self.layers:
-            rows, columns = (axis.through(layer.windows) for axis in axes[-1])
-            axes.append((rows, columns))
+        windows = [layer.windows for layer in self.layers]
+        axes = list(zip(axes_of(windows, height), axes_of(windows, width), strict=True))
         samples = self._samples(list(itertools.takewhile(_has_ground, axes)), images)
         return [Ground(*pair) for pair in itertools.zip_longest(axes, samples)]
 
@@ -98,7 +104,7 @@ class Framed:
         ]
         key = (*needs, images.dtype, images.device, _autocast(images.device.type))
         if key not in self.kept:
-            samples = [images.new_zeros(1, self.channels, 1, 1)]
+            samples = [images.new_zeros(1, images.shape[1], 1, 1)]
             for layer, need in zip(self.layers, needs, strict=False):
                 samples.append(samples_behind(layer.module, samples[-1], need))
             while len(self.kept) >= KEPT:
@@ -107,38 +113,46 @@ class Framed:
         return self.kept[key]
 
 
-def _layers(definition: Definition, channels: int, backbone: Backbone) -> list[Layer]:
+def layers_of(definition: Definition, backbone: Backbone) -> list[Layer]:
     """The layers of a backbone.
 
     The first one's pad is no layer's any more: its map is the photo with that pad around it.
     """
     layers: list[Layer] = []
     for step, module in zip(definition.steps, backbone.children(), strict=True):
-        bare = step.repad(_no_pad)
-        own = None if bare == step else _sharing(bare, channels, module)
-        if layers or own is None:
-            layers.append(Layer(step.name, step.windows(), module, own))
+        bare = _bare(module) if isinstance(step, Sliding) and step.window.pad else None
+        if layers or bare is None:
+            layers.append(Layer(step.name, step.windows(), module, bare))
         else:
-            layers.append(Layer(step.name, bare.windows(), own, None))
-        channels = step.out_channels(channels)
+            layers.append(Layer(step.name, step.repad(_no_pad).windows(), bare, None))
     return layers
 
 
-def _sharing(step: Step, channels: int, module: nn.Module) -> nn.Module:
-    """The module of ``step`` with the weights of ``module``, which are not copied."""
-    with torch.device("meta"):
-        made = step.build(channels)
-    made.load_state_dict(module.state_dict(), assign=True)
-    return made.eval()
+def _bare(module: nn.Module) -> nn.Module:
+    """The same module without its pad; the weights are shared."""
+    weights: dict[int, Any] = {id(w): w for w in (*module.parameters(), *module.buffers())}
+    made = copy.deepcopy(module, weights)
+    for part in made.modules():
+        if isinstance(part, nn.Conv2d | nn.MaxPool2d):
+            part.padding = (0, 0)
+    return made
 
 
 def _no_pad(window: Window) -> Window:
     return replace(window, pad=0)
 
 
-def _padded(size: int) -> Axis:
-    """An axis of a photo of ``size`` pixels in its pad, all of which is zero but the photo."""
-    return Axis(size + 2 * PAPER_PAD, PAPER_PAD, PAPER_PAD + size)
+def axes_of(layers: list[Windows], size: int) -> list[Axis]:
+    """One axis of a photo of ``size`` pixels in its pad, and of the map behind each layer."""
+    axes = [Axis(size + 2 * PAPER_PAD, PAPER_PAD, PAPER_PAD + size)]
+    strides = [1]
+    for windows in layers:
+        axes.append(axes[-1].through(windows))
+        strides.append(strides[-1] * prod(w.stride for w in windows))
+    for number in range(len(layers) - 1, 0, -1):
+        if strides[number] < FRAMED:
+            axes[number] = axes[number].wider(*seen(layers[number], axes[number + 1]))
+    return axes
 
 
 def _has_ground(axes: Axes) -> bool:
@@ -154,4 +168,5 @@ def _state(weight: Tensor) -> tuple[Any, ...]:
 
 def _autocast(device: str) -> torch.dtype | None:
     """The type in which autocast computes now; None where it is off."""
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+    on = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return torch.get_autocast_dtype(device) if on else None

@@ -11,7 +11,7 @@ One axis at a time, as in `fullconv.geometry`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from fullconv.geometry import Window
@@ -61,6 +61,11 @@ class Axis:
         if near + far >= size:
             near, far = size, 0
         return Axis(size, max(start, 0), min(stop, size), near, far)
+
+    def wider(self, start: int, stop: int) -> "Axis":
+        """The same, with all from ``start`` to ``stop`` taken for reached that lies in the map."""
+        start, stop = max(min(start, self.start), 0), min(max(stop, self.stop), self.size)
+        return replace(self, start=start, stop=stop)
 
     def sample(self, windows: Windows) -> "Axis":
         """The smallest axis with this one's rims whose way through a step gives all of its rims.

@@ -13,6 +13,7 @@ from fullconv.classes import ClassSet
 from fullconv.device import Precision, is_out_of_memory, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
+from fullconv.nets.border import for_prediction
 
 if TYPE_CHECKING:
     from fullconv.weights import Checkpoint
@@ -65,6 +66,7 @@ class TorchEngine:
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
+        self.run = for_prediction(self.net)
 
     @property
     def channels(self) -> int:
@@ -90,7 +92,7 @@ class TorchEngine:
         )  # 1,H,W,3
         inputs = self.preprocessing(pixels).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return self.net(inputs)  # 1,K,H,W
+            return self.run(inputs)  # 1,K,H,W
 
     @contextmanager
     def _running(self, image: Image) -> Iterator[None]:
