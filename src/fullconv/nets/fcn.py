@@ -59,7 +59,10 @@ class FCN(nn.Module):
 
         Those of all scores, or the finest alone, into which the coarser ones are fused on the way.
         """
-        scores = self.scores(images)
+        return self.fused(self.scores(images))
+
+    def fused(self, scores: dict[int, Tensor]) -> dict[int, Tensor]:
+        """The ``maps`` of the scores of all strides."""
         if not self.fuses_on_the_way:
             return scores
         strides = list(scores)
@@ -75,7 +78,10 @@ class FCN(nn.Module):
 
     def scores(self, images: Tensor) -> dict[int, Tensor]:
         """The score map of each stride, coarsest first: {stride: N,K,h,w}."""
-        features = self.backbone(images)
+        return self.scored(self.backbone(images))
+
+    def scored(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
+        """The ``scores`` of the backbone's feature maps."""
         scales = self.spec.scales
         return {
             stride: self.score[str(stride)](_times(features[stride], scales[stride]))

@@ -13,6 +13,7 @@ from fullconv.classes import ClassSet
 from fullconv.device import Precision, is_out_of_memory, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
+from fullconv.nets.border import for_prediction
 from fullconv.predict.classmap import Classes, Head, parts_of
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class TorchEngine:
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
+        self.run = for_prediction(self.net)
         self.head = Head(self.net.upscore, parts_of(classes) if classes else [slice(0, None)])
 
     @property
@@ -99,7 +101,7 @@ class TorchEngine:
         )  # 1,H,W,3
         inputs = self.preprocessing(pixels).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return self.net.maps(inputs)
+            return self.run.maps(inputs)
 
     @contextmanager
     def _running(self, image: Image) -> Iterator[None]:
