@@ -61,7 +61,7 @@ def measure(variant: Variant, steps: int) -> dict[str, float]:
     from fullconv.device import MIB, keep_freed_memory, peak_mib
     from fullconv.nets import NetSpec, build
     from fullconv.nets.spec import BACKBONES
-    from fullconv.train.config import make_config
+    from fullconv.train import make_config
     from fullconv.train.loss import make_criterion
     from fullconv.train.memory import estimate
     from fullconv.train.update import Updater

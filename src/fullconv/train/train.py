@@ -29,7 +29,8 @@ from fullconv.inputs import kinds_of
 from fullconv.nets import FCN, Preprocessing, build
 from fullconv.nets.spec import BACKBONES
 from fullconv.report import write_report
-from fullconv.train.config import Config, flat, make_config, read_config
+from fullconv.train.config import Config
+from fullconv.train.configure import flat, make_config, read_config
 from fullconv.train.loop import Training, steps_of
 from fullconv.train.loss import Criterion, make_criterion
 from fullconv.train.memory import MIB, advice, estimate, memory_watched
