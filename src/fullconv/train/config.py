@@ -6,6 +6,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from fullconv.data import Augmentation
+from fullconv.device import bytes_of
 from fullconv.errors import UserError
 from fullconv.inputs import COLOR, channels_of, streams_of
 from fullconv.nets import NetSpec
@@ -159,7 +160,10 @@ class Machine(Section):
     """Where and how it computes. ``devices`` and ``nodes`` go to Lightning Fabric.
 
     The precision ``auto`` is bf16 where the machine computes in it, else fp32; a run's config keeps
-    the one that was chosen.
+    the one that was chosen. ``memory``, as 4GB, is what a device may use: ``recompute``, and
+    ``length`` with the same photos in a step, are then chosen so that it suffices
+    (`train.budget`). ``recompute`` is how many segments of the backbone, from the first, keep no
+    inner maps for the way back and are computed again there (`nets.segments`).
     """
 
     device: str = "auto"
@@ -167,6 +171,17 @@ class Machine(Section):
     nodes: Annotated[int, Field(ge=1)] = 1
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     channels_last: bool = True
+    memory: str | None = None
+    recompute: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("memory")
+    @classmethod
+    def _size(cls, memory: str | None) -> str | None:
+        try:
+            bytes_of(memory or "1GB")
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return memory
 
 
 class Config(Section):
