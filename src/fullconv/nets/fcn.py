@@ -88,6 +88,16 @@ class FCN(nn.Module):
             for stride in self.spec.strides
         }
 
+    def recompute(self, segments: int) -> int:
+        """Keep no inner maps of the backbone's first ``segments`` for the way back (all if fewer).
+
+        They are computed again there, with the same result. How many segments that are.
+        """
+        backbones = [m for m in self.backbone.modules() if isinstance(m, Backbone)]
+        for backbone in backbones:
+            backbone.recomputed = min(segments, len(backbone.segments))
+        return backbones[0].recomputed
+
     def score_modules(self) -> dict[str, nn.Module]:
         """The layers that depend on the classes, by their name in the state dict."""
         return {f"score.{stride}": layer for stride, layer in self.score.items()}
