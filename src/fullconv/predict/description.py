@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
@@ -22,7 +22,8 @@ class Description:
     ``size`` is the one (H, W) that a fixed graph takes, with a batch of 1; None: any size and
     batch. ``preprocess``: the graph takes the photo itself, N,H,W,C (`dtype`), and prepares it;
     otherwise what `Preprocessing` makes of it, float32 N,C,H,W. ``smallest`` is the least height
-    and width that its runtime takes.
+    and width that its runtime takes. With ``precision`` int8 the graph multiplies 8-bit numbers
+    wherever its runtime can, the head excepted.
     """
 
     spec: NetSpec
@@ -32,6 +33,7 @@ class Description:
     size: tuple[int, int] | None
     preprocess: bool
     smallest: int = 1
+    precision: Literal["fp32", "int8"] = "fp32"
 
     @classmethod
     def of(
@@ -74,6 +76,7 @@ class Description:
             "smallest": self.smallest,
             "shape": self.shape,
             "dtype": self.dtype,
+            "precision": self.precision,
         }
         return json.dumps({**header, "graph": graph})
 
@@ -86,6 +89,7 @@ class Description:
             size, preprocess = graph["size"], graph["preprocess"]
             size = None if size is None else (int(size[0]), int(size[1]))
             smallest = int(graph["smallest"])
+            precision = "int8" if graph.get("precision") == "int8" else "fp32"
         except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
             raise UserError(
                 f"{path}: its description is damaged ({error}); export it again"
@@ -96,4 +100,5 @@ class Description:
                 "use the version that wrote it, or a newer one"
             )
         origin = header.get("origin") or {}
-        return cls(*described(path, header), origin, size, preprocess is True, smallest)
+        said = described(path, header)
+        return cls(*said, origin, size, preprocess is True, smallest, precision)
