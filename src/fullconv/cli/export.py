@@ -108,7 +108,7 @@ def _int8_lines(found: "Int8Check") -> list[str]:
     ]
     if found.mean_iu:
         fp32, int8 = (100 * value for value in found.mean_iu)
-        lines.append(f"       mean IU {int8:.2f}, in fp32 {fp32:.2f}: a drop of {fp32 - int8:.2f}")
+        lines.append(f"       mean IU {int8:.2f}, in fp32 {fp32:.2f}")
     lines.append(
         f"       {fast:.3g} s a photo here, in fp32 {slow:.3g}; {small / 2**20:.1f} MiB, in fp32 "
         f"{large / 2**20:.1f}"

@@ -77,6 +77,8 @@ def export(
     ONNX and OpenVINO only. Raises UserError, and writes nothing, where the graph differs from the
     net, or int8 costs too much (`Int8Check.fault`) unless ``accept_drop``.
     """
+    if to not in ENDINGS:
+        raise UserError(f"{to!r} is no form to export to: use {', '.join(ENDINGS)}")
     int8 = calibrate is not None
     path = place(run, to, int8) if out is None else Path(out)
     _refuse_choices(to, path, size, int8)
@@ -103,8 +105,6 @@ def export(
 
 def _refuse_choices(to: str, path: Path, size: tuple[int, int] | None, int8: bool) -> None:
     """UserError for what does not go together, or is not installed."""
-    if to not in ENDINGS:
-        raise UserError(f"{to!r} is no form to export to: use {', '.join(ENDINGS)}")
     if int8 and to == "torch":
         raise UserError("torch runs no int8 graph of this kind: export to openvino or onnx")
     if size is not None and min(size) < 1:

@@ -47,7 +47,7 @@ class Int8Check:
     def fault(self) -> str:
         """Why int8 is too far from the net, in words; empty where it is near."""
         if self.drop is not None:
-            if self.drop <= MOST_DROP:
+            if self.drop <= MOST_DROP:  # not >: a NaN must not pass
                 return ""
             return f"costs {self.drop:.2f} points of mean IU, and {MOST_DROP} are allowed"
         if self.same >= LEAST_SAME:
@@ -105,7 +105,7 @@ def refuse(found: Int8Check) -> None:
     """UserError where int8 is too far from the net."""
     if found.fault:
         raise UserError(
-            f"int8 {found.fault}, on {found.photos} photos held out; {found.shown} set the ranges. "
+            f"int8 {found.fault}: on {found.photos} held-out photos, after {found.shown} others. "
             "Calibrate on more photos like those it will see, train longer, or stay with fp32; "
             "--accept-drop writes it as it is"
         )

@@ -46,7 +46,7 @@ def quantised(
 def _by_nncf(
     model: Any, head: list[str], photos: Photos, shown: Callable[[Sample], dict[str, Array]]
 ) -> Any:
-    with _silent():
+    with silent_nncf():
         import nncf
 
         return nncf.quantize(
@@ -56,11 +56,16 @@ def _by_nncf(
             subset_size=len(photos),
             fast_bias_correction=True,
             ignored_scope=nncf.IgnoredScope(names=head, validate=False),
+            # Weights in half their range. Processors without VNNI add two products in 16 bits,
+            # which full ones overflow: scores would depend on where the file runs.
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                overflow_fix=nncf.OverflowFix.ENABLE
+            ),
         )
 
 
 @contextlib.contextmanager
-def _silent() -> Iterator[None]:
+def silent_nncf() -> Iterator[None]:
     """Without NNCF's bars and notes, and without its reports to its makers.
 
     It sends those without being asked, unless this variable is there when it is first imported.
