@@ -27,6 +27,10 @@ class OnnxDraft:
         self.content = content
         self.session = session_of(content)
 
+    @property
+    def bytes(self) -> int:
+        return len(self.content)
+
     def run(self, batch: Array) -> npt.NDArray[np.float32]:
         return self.session.run([OUTPUT], {INPUT: batch})[0]
 
@@ -59,7 +63,20 @@ def onnx_model(program: torch.export.ExportedProgram, description: Description) 
     _name(model.graph.input[0], description.shape)
     height, width = description.size or ("H", "W")
     _name(model.graph.output[0], (description.shape[0], description.spec.classes, height, width))
+    return with_description(model, description)
+
+
+def model_of(content: bytes) -> Any:
+    """The onnx.ModelProto in the bytes of a file."""
+    import onnx
+
+    return onnx.load_model_from_string(content)
+
+
+def with_description(model: Any, description: Description) -> bytes:
+    """The bytes of a file, with the description as its only metadata."""
     model.producer_name = KEY
+    model.ClearField("metadata_props")
     entry = model.metadata_props.add()
     entry.key, entry.value = KEY, description.to_json()
     return model.SerializeToString()

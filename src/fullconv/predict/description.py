@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
@@ -33,6 +33,8 @@ class Description:
     otherwise what `Preprocessing` makes of it, float32 N,C,H,W. ``smallest`` is the least height
     and width that its runtime takes. ``maps`` names the tensors of the graph that are the score
     maps before their enlargement (`FCN.maps`), by stride: all that is needed of it for a class map.
+    With ``precision`` int8 the graph multiplies 8-bit numbers wherever its runtime can, the head
+    excepted.
     """
 
     spec: NetSpec
@@ -43,6 +45,7 @@ class Description:
     preprocess: bool
     smallest: int = 1
     maps: dict[int, str] = field(default_factory=dict)
+    precision: Literal["fp32", "int8"] = "fp32"
 
     @classmethod
     def of(
@@ -87,6 +90,7 @@ class Description:
             "maps": self.maps,
             "shape": self.shape,
             "dtype": self.dtype,
+            "precision": self.precision,
         }
         return json.dumps({**header, "graph": graph})
 
@@ -100,6 +104,7 @@ class Description:
             size = None if size is None else (int(size[0]), int(size[1]))
             smallest = int(graph["smallest"])
             maps = {int(stride): str(name) for stride, name in graph.get("maps", {}).items()}
+            precision = "int8" if graph.get("precision") == "int8" else "fp32"
         except (
             KeyError,
             AttributeError,
@@ -117,4 +122,5 @@ class Description:
                 "use the version that wrote it, or a newer one"
             )
         origin = header.get("origin") or {}
-        return cls(*described(path, header), origin, size, preprocess is True, smallest, maps)
+        said = described(path, header)
+        return cls(*said, origin, size, preprocess is True, smallest, maps, precision)
