@@ -1,6 +1,8 @@
 """``fullconv predict``."""
 
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -107,18 +109,20 @@ def predict(
     if strange:
         needs = ", ".join(further_kinds) or "only the photo"
         raise UserError(f"--input {strange[0]}: no further input of this net; it needs {needs}")
-    faults = 0
-    with screen.progress("predicting") as progress:
-        results = predict_each(
-            predictor, photos, overlay=overlay, scores=scores, alpha=alpha, others=others
-        )
+    faults, net, start = 0, 0.0, time.perf_counter()
+    results = predict_each(
+        predictor, photos, overlay=overlay, scores=scores, alpha=alpha, others=others
+    )
+    with screen.progress("predicting") as progress, closing(results):
         for done, outcome in enumerate(results, 1):
             progress(done, len(photos))
+            net += outcome.seconds
             if outcome.fault:
                 faults += 1
                 print(f"fullconv: {outcome.fault}", file=sys.stderr)
     faults += predict_rasters(predictor, rasters, tile_of(tile), chosen, values, overlay, alpha)
-    total = len(photos) + len(rasters)
-    print(f"{total - faults} of {total} photos predicted, results in {out}")
+    total, seconds = len(photos) + len(rasters), time.perf_counter() - start
+    shared = screen.predicted(total, faults, seconds, None if rasters else net)
+    print(f"{shared}, results in {out}")
     if faults:
         raise typer.Exit(1)

@@ -85,6 +85,18 @@ def probe(file: Path) -> tuple[int, int]:
     return height, width
 
 
+def size_said(file: Path) -> tuple[int, int] | None:
+    """Height and width that a photo's header states, nothing decoded; None where none can be read.
+
+    Sides are as in the file, whatever its EXIF orientation.
+    """
+    try:
+        with Image.open(file) as image:
+            return image.height, image.width
+    except Exception:
+        return None
+
+
 def stands_sideways(file: Path) -> bool:
     """True where the file's EXIF orientation swaps its height and width."""
     try:
