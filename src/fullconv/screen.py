@@ -57,20 +57,14 @@ def duration(seconds: float) -> str:
 
 
 def predicted(photos: int, faults: int, seconds: float, net: float | None) -> str:
-    """How many photos were predicted in what time; of photos at once, how the time was shared.
-
-    ``net`` is the seconds of the net; None where they are unknown.
-    """
+    """How many photos were predicted, and how the time was shared, where that of the net is known."""
     done = photos - faults
     said = f"{done} of {photos} photos predicted"
-    if not done:
-        return said
-    said += f" in {duration(seconds)}"
-    if net is None:
+    if not done or net is None:
         return said
     rate = done / seconds
     speed = f"{rate:.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
-    return f"{said} ({speed}, net {net / seconds:.0%})"
+    return f"{said} in {duration(seconds)} ({speed}, net {net / seconds:.0%})"
 
 
 @contextmanager

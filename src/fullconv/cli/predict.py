@@ -17,11 +17,12 @@ from fullconv.cli.options import (
     Tiles,
     change_of,
     fetched,
+    say,
     say_cost,
     say_doubt,
     tile_of,
 )
-from fullconv.cli.rasters import bands_of, predict_rasters, range_of, refuse_scores
+from fullconv.cli.rasters import bands_of, pixels_of, predict_rasters, range_of, refuse_scores
 from fullconv.errors import UserError
 from fullconv.inputs import COLOR
 
@@ -86,7 +87,7 @@ def predict(
       curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
     """
     from fullconv import screen
-    from fullconv.predict import Predictor, find_inputs, predict_each
+    from fullconv.predict import Job, Predictor, find_inputs, pixels_in_all, predict_each
     from fullconv.predict.rasters import parted
 
     inputs = inputs or []
@@ -98,7 +99,8 @@ def predict(
     photos, rasters = parted(find_inputs(inputs, out), all_rasters=bool(chosen or values))
     if scores:
         refuse_scores(rasters)
-    predictor = Predictor(fetched(run), device, precision, engine, tile_of(tile))
+    job = Job(pixels_in_all(photos) + pixels_of(rasters), say)
+    predictor = Predictor(fetched(run), device, precision, engine, tile_of(tile), job)
     say_doubt(predictor.origin)
     if photos:
         say_cost(predictor.engine)

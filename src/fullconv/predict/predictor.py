@@ -21,6 +21,7 @@ from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.inputs import COLOR
 from fullconv.predict.engine import Engine
+from fullconv.predict.fastest import Job
 from fullconv.predict.open import EngineName, open_engine
 from fullconv.predict.tiled import Tile, in_pieces
 
@@ -98,10 +99,11 @@ class Predictor:
     """Predicts photos with a trained run.
 
     ``path`` is a run folder, a checkpoint or an exported file; it holds all that is needed.
-    ``device`` and ``precision`` as in TorchEngine, ``engine`` as `EngineName`; with ``tile``
-    ('auto', or the longest side of a piece) large photos are predicted piece by piece, with the
-    same result (`TiledEngine`). Raises UserError for a file that is none of these, and for a
-    ``tile`` that is too small for the net.
+    ``device`` and ``precision`` as in TorchEngine, ``engine`` as `EngineName`: 'auto' is torch for
+    a run, or, with a ``job`` that says what is to be predicted, the fastest (`FastestEngine`). With
+    ``tile`` ('auto', or the longest side of a piece) large photos are predicted piece by piece,
+    with the same result (`TiledEngine`). Raises UserError for a file that is none of these, for an
+    ``engine`` that is not installed, and for a ``tile`` that is too small for the net.
     """
 
     def __init__(
@@ -111,8 +113,9 @@ class Predictor:
         precision: Precision = "fp32",
         engine: EngineName = "auto",
         tile: Tile | None = None,
+        job: Job | None = None,
     ) -> None:
-        opened = open_engine(path, device, precision, engine)
+        opened = open_engine(path, device, precision, engine, job)
         self.path, self.spec = Path(path), opened.spec
         self.classes, self.origin = opened.classes, opened.origin
         self.inputs = opened.preprocessing.inputs
