@@ -30,11 +30,11 @@ def overlapped(
 
     ``work`` runs in the calling thread, the others in threads of their own: `AHEAD` items are read
     before their turn, as long as all that are at hand have no more than `ROOM` ``pixels``. What one
-    of the three raises is raised in the item's turn, and the rest is dropped. No thread outlives
-    the iteration.
+    of the three raises ends the iteration in the item's turn; what ``work`` has made by then is
+    still written, and the rest is dropped. No thread outlives the iteration.
     """
     line = _Line(items, pixels)
-    with _threads(AHEAD) as readers, _threads(1) as writer:
+    with _threads(AHEAD) as readers, _threads(1, drop=False) as writer:
         while line.waiting or line.reading or line.writing:
             for item in line.admitted():
                 line.reading.append((item, readers.submit(read, item)))
@@ -96,10 +96,10 @@ def read_ahead(read: Callable[[int], Read], count: int) -> Generator[Read, None,
 
 
 @contextmanager
-def _threads(most: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that end with the block; what they have not begun by then is dropped."""
+def _threads(most: int, drop: bool = True) -> Iterator[ThreadPoolExecutor]:
+    """Threads that end with the block; ``drop`` what they have not begun by then."""
     pool = ThreadPoolExecutor(most, thread_name_prefix="fullconv")
     try:
         yield pool
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(cancel_futures=drop)

@@ -73,7 +73,7 @@ def prepared(run: str | Path, runtime: str, say: Say = quiet) -> Path:
 
 def is_prepared(folder: Path, runtime: str) -> bool:
     """Whether the graph for a runtime is in a checkpoint's ``folder``, whole or not."""
-    return (folder / version(runtime) / _SUMS).is_file()
+    return os.access(folder / version(runtime) / _SUMS, os.R_OK)
 
 
 def usable(folder: Path) -> list[str]:
@@ -113,6 +113,7 @@ def _make(checkpoint: Path, runtime: str, folder: Path) -> None:
     form, ending = RUNTIMES[runtime]
     place = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
     try:
+        place.chmod(0o755)  # a cache may be shared
         export_apart(checkpoint, form, place / f"model{ending}")
         sums = "".join(f"{_sum(file)}  {file.name}\n" for file in sorted(place.iterdir()))
         write_atomically(place / _SUMS, sums)

@@ -114,7 +114,7 @@ class Memory:
             found = Choice(trials, tuple(content["allowed"]))
             known = {"torch", *RUNTIMES} >= {each.engine for each in trials}
             return found if known and found.best.seconds > 0 else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def keep(self, choice: Choice) -> None:
