@@ -61,10 +61,10 @@ def test_another_engine_on_a_run(inside, place):
     by_torch, error = inside("evaluate", "run", DATA, "--engine", "torch")
     assert not error
     by_choice, error = inside("evaluate", "run", DATA)
-    assert error == "fullconv: engine: onnxruntime fp32 (1.5 times torch; 100.0 % equal)\n"
+    assert error == "fullconv: engine: onnxruntime fp32 (1.5 times torch; 100.0% equal)\n"
     assert by_choice == by_torch
     _, error = inside("predict", "run", "photos", "--device", "cpu")
-    assert error == "fullconv: engine: onnxruntime fp32 (1.5 times torch; 100.0 % equal)\n"
+    assert error == "fullconv: engine: onnxruntime fp32 (1.5 times torch; 100.0% equal)\n"
     assert all(map(np.array_equal, masks(place / "torch"), masks(place / "pictures")))
 
 

@@ -99,7 +99,7 @@ def predict(
     photos, rasters = parted(find_inputs(inputs, out), all_rasters=bool(chosen or values))
     if scores:
         refuse_scores(rasters)
-    job = Job(pixels_in_all(photos) + pixels_of(rasters), say)
+    job = Job(pixels_in_all(photos) + pixels_of(rasters, chosen, values), say)
     predictor = Predictor(fetched(run), device, precision, engine, tile_of(tile), job)
     say_doubt(predictor.origin)
     if photos:

@@ -41,7 +41,9 @@ def predict_rasters(
     return faults
 
 
-def pixels_of(rasters: "Sequence[Input]") -> int:
+def pixels_of(
+    rasters: "Sequence[Input]", bands: list[int] | None, span: tuple[float, float] | None
+) -> int:
     """Pixels of all ``rasters``; what cannot be opened has none, and is reported in its turn."""
     if not rasters:
         return 0
@@ -50,7 +52,7 @@ def pixels_of(rasters: "Sequence[Input]") -> int:
     found = 0
     for entry in rasters:
         assert entry.file is not None
-        with suppress(UserError), open_raster(entry.file) as raster:
+        with suppress(UserError), open_raster(entry.file, bands, span) as raster:
             found += raster.size[0] * raster.size[1]
     return found
 

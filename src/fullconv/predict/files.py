@@ -21,7 +21,8 @@ ASKED = 20  # photos whose size is looked up to estimate that of all
 class Outcome:
     """What became of one photo: the files written, or the fault in one line.
 
-    ``seconds`` is how long the net took. The rest, reading and writing, is done beside it.
+    ``seconds`` is how long the net took, with making it ready where `FastestEngine` does so. The
+    rest, reading and writing, is done beside it.
     """
 
     photo: Input

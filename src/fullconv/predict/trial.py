@@ -64,7 +64,7 @@ class Choice:
         if best is reference:
             return f"{said} (the best of {', '.join(map(str, self.trials))})"
         times = reference.seconds / best.seconds
-        return f"{said} ({times:.1f} times torch; {100 * best.same:.1f} % equal)"
+        return f"{said} ({times:.1f} times torch; {best.same:.1%} equal)"
 
 
 def tried(engines: Mapping[Kind, Engine], photos: Sequence[Image]) -> tuple[Trial, ...]:

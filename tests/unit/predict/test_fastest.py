@@ -91,7 +91,7 @@ def test_what_is_remembered_holds_from_the_first_photo(vgg, opened, exports, sai
     found = predictor(picture(), scores=True)
     assert runs(predictor) is OpenVinoEngine
     assert said == [
-        "engine: openvino fp32 (500.0 times torch; 100.0 % equal)",
+        "engine: openvino fp32 (500.0 times torch; 100.0% equal)",
         "note: the net is made ready for openvino, once; this takes up to a minute",
     ]
     wanted = Predictor(vgg, "cpu")(picture(), scores=True)
@@ -180,9 +180,7 @@ def test_only_what_was_asked_for_is_taken():
     assert Choice(trials, ("fp32", "bf16")).best is bf16
     assert Choice(trials, ("bf16",)).best is bf16
     assert Choice((fp32, rough), ("bf16",)).best is rough  # all that there is of what was asked
-    assert (
-        str(Choice(trials, ("fp32",))) == "engine: openvino fp32 (1.2 times torch; 100.0 % equal)"
-    )
+    assert str(Choice(trials, ("fp32",))) == "engine: openvino fp32 (1.2 times torch; 100.0% equal)"
     assert str(Choice((fp32, exact), ("fp32",))).startswith("engine: openvino fp32 (1.2 times")
     slow = replace(exact, seconds=4.0)
     said = str(Choice((fp32, slow), ("fp32",)))
