@@ -5,8 +5,9 @@
 
 Each way runs in a process of its own, in turn in each round; medians over the rounds of the median
 of a process. Processor seconds count what all threads worked, and vary less than the clock where
-other work runs beside. "first" is the first photo of a size, for which the border is computed.
-"scores off" is the largest difference to the plain scores, as a part of the largest.
+other work runs beside; "first" has those of the first photo of a size, for which the border is
+computed. Memory is of the process, "before" what it held before the first photo. "Scores off" is the
+largest difference to the plain scores, as a part of the largest.
 """
 
 import argparse
@@ -71,16 +72,17 @@ def table(size: str, found: dict[str, list[dict[str, float]]], folder: str) -> N
     }
     scores = {way: np.load(f"{folder}/{way}.npy") for way in WAYS}
     plain = scores["paper"]
-    print(f"{size}      seconds  ratio  processor s  ratio  first  peak MiB  before")
+    print(f"| {size} | s | ratio | processor s | ratio | first | peak MiB | before |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for way, row in of.items():
         ratio, worked = (row[key] / of["same"][key] for key in ("seconds", "processor"))
         print(
-            f"{way:<11}  {row['seconds']:7.2f}  {ratio:5.2f}  {row['processor']:11.2f}  "
-            f"{worked:5.2f}  {row['first']:5.2f}  {row['mib']:8.0f}  {row['idle']:6.0f}"
+            f"| {way} | {row['seconds']:.2f} | {ratio:.2f} | {row['processor']:.2f} | {worked:.2f} "
+            f"| {row['first']:.2f} | {row['mib']:.0f} | {row['idle']:.0f} |"
         )
     off = np.abs(scores["paper once"] - plain).max() / np.abs(plain).max()
     equal = np.mean(scores["paper once"].argmax(1) == plain.argmax(1))
-    print(f"scores off {off:.1e}, classes equal {equal:.4%}\n")
+    print(f"{size}: scores off {off:.1e}, classes equal {equal:.4%}")
 
 
 def main() -> None:
