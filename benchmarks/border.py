@@ -6,8 +6,8 @@
 Each way runs in a process of its own, in turn in each round; medians over the rounds of the median
 of a process. Processor seconds count what all threads worked, and vary less than the clock where
 other work runs beside; "first" has those of the first photo of a size, for which the border is
-computed. Memory is of the process, "before" what it held before the first photo. "Scores off" is the
-largest difference to the plain scores, as a part of the largest.
+computed. Memory is of the process, "before" what it held before the first photo. "Scores off" is
+the largest difference to the plain scores, as a part of the largest.
 """
 
 import argparse
