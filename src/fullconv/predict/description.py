@@ -23,7 +23,7 @@ class Description:
     batch. ``preprocess``: the graph takes the photo itself, N,H,W,C (`dtype`), and prepares it;
     otherwise what `Preprocessing` makes of it, float32 N,C,H,W. ``smallest`` is the least height
     and width that its runtime takes. With ``precision`` int8 the graph multiplies 8-bit numbers
-    wherever its runtime can, the head excepted.
+    in its backbone.
     """
 
     spec: NetSpec
