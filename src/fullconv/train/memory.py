@@ -44,8 +44,7 @@ def estimate(config: Config, spec: NetSpec, size: tuple[int, int]) -> Estimate:
     buffers = 2 if config.optimiser.kind == "adamw" else int(config.optimiser.momentum > 0)
     share = 0.5 if config.machine.precision == "bf16" else 1.0
     found = total(costs(net, *size), "backbone").activation_bytes
-    banded = can_be_banded(spec, config.loss.jaccard)
-    banded = banded and is_worth_it(spec, config.length.batch, size)
+    banded = can_be_banded(spec) and is_worth_it(spec, config.length.batch, size)
     pixels = size[0] * size[1] * config.length.batch
     return Estimate(
         process=peak_mib(pick_device(config.machine.device)) * MIB,
