@@ -29,7 +29,7 @@ from fullconv.train.loss import make_criterion
 from fullconv.train.update import Updater
 from photos import mask_of, photo_of
 from rate import TRAINING, gflop, product
-from results import Result, Table
+from result import Result, Table
 from turns import run
 
 PREDICTED, LEARNT = (480, 640), (375, 500)

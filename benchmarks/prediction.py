@@ -26,7 +26,7 @@ from fullconv.device import computes_bf16, pick_device
 from fullconv.nets import NetSpec
 from fullconv.nets.backbone import Padding
 from photos import photo_of, real_photos
-from results import Result, Table
+from result import Result, Table
 from turns import Fault, Found, Way, fullconv, in_turn
 
 PEER, OURS = "pytorch-fcn", "fullconv, torch, same, fp32"
@@ -96,8 +96,8 @@ def prepare(folder: Path, sizes: Sequence[tuple[int, int]]) -> dict[str, str]:
             options = ("--size", size, "--no-preprocess")
             exports[f"{padding}_{size}.onnx"] = (f"{padding}.safetensors", *options)
     calibration = calibration_photos(folder)
-    int8 = ("same.safetensors", "--to", "openvino", "--int8", "--calibrate", str(calibration))
-    exports["int8.xml"] = int8
+    int8 = ("--to", "openvino", "--int8", "--calibrate", str(calibration), "--accept-drop")
+    exports["int8.xml"] = ("same.safetensors", *int8)
     missing = {}
     for name, (source, *options) in exports.items():
         if not (folder / name).exists():

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from results import Table
+from result import Table
 from turns import Fault, fullconv
 
 ENGINES = {"torch": "torch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}

@@ -23,7 +23,7 @@ from fullconv.device import computes_bf16, pick_device
 from fullconv.nets import NetSpec
 from fullconv.nets.backbone import Padding
 from photos import mask_of, photo_of
-from results import Result, Table
+from result import Result, Table
 from turns import Found, Way, in_turn
 
 VGG, SMALL = (375, 500), (256, 352)

@@ -23,7 +23,7 @@ import run  # noqa: E402
 import same_weights  # noqa: E402
 import turns  # noqa: E402
 from photos import photo_of  # noqa: E402
-from results import Result, Table  # noqa: E402
+from result import Result, Table  # noqa: E402
 
 
 @pytest.fixture(scope="module")
