@@ -10,9 +10,9 @@ from fullconv.device import MIB, computes_bf16, is_out_of_memory, peak_mib, pick
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec
 from fullconv.nets.cost import costs, meta_net, total
-from fullconv.nets.enlargement import BAND
 from fullconv.train.banded import can_be_banded, is_worth_it
 from fullconv.train.config import Config
+from fullconv.train.photo_loss import band_of
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,13 @@ def estimate(config: Config, spec: NetSpec, size: tuple[int, int]) -> Estimate:
     found = total(costs(net, *size), "backbone").activation_bytes
     banded = can_be_banded(spec) and is_worth_it(spec, config.length.batch, size)
     pixels = size[0] * size[1] * config.length.batch
+    device = pick_device(config.machine.device)
     return Estimate(
-        process=peak_mib(pick_device(config.machine.device)) * MIB,
+        process=peak_mib(device) * MIB,
         weights=parameters * copies,
         optimiser=parameters * buffers,
         activations=int(found * config.length.batch * share),
-        head=5 * BAND if banded else int(pixels * spec.classes * 4 * (2 + share * 2)),
+        head=5 * band_of(device) if banded else int(pixels * spec.classes * 4 * (2 + share * 2)),
     )
 
 

@@ -1,7 +1,7 @@
 """The Triton kernels of the loss against the loss of all pixels at once.
 
-They run on a GPU where there is one, and in Triton's interpreter where triton is installed: the last
-test starts this file again with the interpreter.
+They run on a GPU where there is one, and in Triton's interpreter where triton is installed: the
+last test starts this file again with the interpreter.
 """
 
 import importlib.util
