@@ -6,15 +6,15 @@ photo; R rows of a band, n rows of a map that it needs.
 """
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fullconv.geometry import Placement
-from fullconv.nets.upsampling import Edge, Upsampling
+from fullconv.nets.upsampling import Edge, Stretching, Upsampling
 
 BAND = 16 * 2**20
 """Bytes of scores in a band of one photo."""
@@ -39,35 +39,33 @@ class Enlargement:
     @classmethod
     def of(cls, upsampling: Any, score: Tensor, size: tuple[int, int]) -> "Enlargement":
         """That of maps like ``score`` N,K,h,w to ``size``."""
-        assert isinstance(upsampling, Upsampling)
+        assert isinstance(upsampling, Upsampling | Stretching)
         dtype = torch.promote_types(score.dtype, torch.float32)  # bands are summed
         of_size = (score.shape[-2], score.shape[-1])
-        return _enlargement(
-            upsampling.placement, upsampling.edge, of_size, size, dtype, score.device
-        )
+        where = None if isinstance(upsampling, Stretching) else upsampling.placement
+        edge = "replicate" if where is None else upsampling.edge
+        return _enlargement(where, edge, of_size, size, dtype, score.device)
 
     def need(self, rows: slice) -> slice:
         """The rows of the map that such rows of the photo need."""
         first, behind = zip(*self.spans[rows], strict=True)
         return slice(min(first), max(behind))
 
-    def band(self, score: Tensor, first: int, rows: int) -> tuple[Tensor, slice]:
-        """Rows from ``first`` on of a map K,h,w enlarged: K,R,W; and the rows of it they need."""
-        need = self.need(slice(first, first + rows))
-        return self.down[first : first + rows, need] @ (score[:, need] @ self.across.T), need
-
 
 @functools.lru_cache(maxsize=16)
 def _enlargement(
-    placement: Placement,
+    placement: Placement | None,
     edge: Edge,
     coarse: tuple[int, int],
     fine: tuple[int, int],
     dtype: torch.dtype,
     device: torch.device,
 ) -> Enlargement:
-    """Kept for the next step: a copy to a GPU would wait there for all that is under way."""
-    fixed = Upsampling(placement, 1, edge, learn=False)
+    """Kept for the next step: a copy to a GPU would wait there for all that is under way.
+
+    Without a ``placement`` that of a `Stretching`.
+    """
+    fixed = Upsampling(placement, 1, edge, learn=False) if placement else Stretching()
     down, across = (fixed.along(*pair) for pair in zip(coarse, fine, strict=True))
     first, behind = extent(down != 0)
     spans = list(zip(first.tolist(), behind.tolist(), strict=True))
@@ -105,3 +103,52 @@ class Fusion:
     def _down(self, rows: slice, needs: Iterable[slice]) -> Tensor:
         """R,n: all maps' rows side by side."""
         return torch.cat([e.down[rows, n] for e, n in zip(self.each, needs, strict=True)], 1)
+
+
+def bands(
+    upscore: nn.ModuleDict, maps: Mapping[int, Tensor], size: tuple[int, int]
+) -> Iterator[tuple[int, Tensor]]:
+    """The sum of one photo's maps {stride: 1,K,h,w} at the photo, from the top: first row, R,K,W.
+
+    As `fullconv.nets.fcn.enlarged` to rounding; in float32 where the maps are less. The products
+    are quicker than interpolating where there are several maps to be summed, by half on a CPU.
+    """
+    modules = [upscore[str(stride)] for stride in maps]
+    scores = [m.to(torch.promote_types(m.dtype, torch.float32)) for m in maps.values()]
+    step = rows_of(scores[0].shape[1], size)
+    fixed = all(isinstance(m, Stretching) or m.weight is None for m in modules)
+    multiplied = fixed and (len(maps) > 1 or isinstance(modules[0], Stretching))
+    return (_multiplied if multiplied else _upsampled)(modules, scores, size, step)
+
+
+def _multiplied(
+    modules: list[nn.Module], scores: list[Tensor], size: tuple[int, int], step: int
+) -> Iterator[tuple[int, Tensor]]:
+    """One product for all maps: their rows behind one another, and so their weights."""
+    own = [
+        (Enlargement.of(module, score, size), score[0].permute(1, 0, 2).contiguous())  # h,K,w
+        for module, score in zip(modules, scores, strict=True)
+    ]
+    for first in range(0, size[0], step):
+        weights, wide = [], []
+        for enlargement, score in own:
+            need = enlargement.need(slice(first, first + step))
+            weights.append(enlargement.down[first : first + step, need])  # R,n
+            wide.append(score[need] @ enlargement.across.T)  # n,K,W
+        band = torch.cat(weights, 1) @ torch.cat(wide).flatten(1)  # R,KW
+        yield first, band.unflatten(1, (-1, size[1]))  # R,K,W
+
+
+def _upsampled(
+    modules: list[nn.Module], scores: list[Tensor], size: tuple[int, int], step: int
+) -> Iterator[tuple[int, Tensor]]:
+    """By the modules themselves, whose kernels may have learnt; channels-last, the quickest."""
+    scores = [score.contiguous(memory_format=torch.channels_last) for score in scores]
+    for first in range(0, size[0], step):
+        rows, total = min(step, size[0] - first), None
+        for module, score in zip(modules, scores, strict=True):
+            assert isinstance(module, Upsampling)
+            part = module.band(score, size, first, rows)[0]  # K,R,W
+            total = part if total is None else total + part
+        assert total is not None
+        yield first, total.transpose(0, 1)

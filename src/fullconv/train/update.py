@@ -32,6 +32,7 @@ class Updater:
         layout = torch.channels_last if config.machine.channels_last else torch.contiguous_format
         self.net = net.to(fabric.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.averaged = copy.deepcopy(self.net) if config.optimiser.ema else None
+        self.net.recompute(config.machine.recompute)
         self.model, self.optimiser = fabric.setup(self.net, make_optimiser(net, config.optimiser))
         self.model.mark_forward_method("maps")
 
