@@ -23,14 +23,14 @@ from fullconv.data import Batch
 from fullconv.device import computes_bf16, keep_freed_memory, pick_device
 from fullconv.nets import NetSpec, build
 from fullconv.nets.spec import BACKBONES
-from fullconv.nets.summary import summarise
 from fullconv.predict import TorchEngine
 from fullconv.train import make_config
 from fullconv.train.loss import make_criterion
 from fullconv.train.update import Updater
 from photos import mask_of, photo_of
-from results import Result, Table
-from turns import Way, run
+from rate import TRAINING, gflop, product
+from result import Result, Table
+from turns import run
 
 PREDICTED, LEARNT = (480, 640), (375, 500)
 CLASSES = 21
@@ -126,19 +126,19 @@ def table(title: str, measured: Counter[str]) -> Table:
     return Table(title, ("", "ms", "share"), [*lines, ["in all", f"{whole:.0f}", ""]])
 
 
-def sentence(what: str, measured: Counter[str], gflop: float, product: float) -> str:
+def sentence(what: str, measured: Counter[str], work: float, reached: float) -> str:
     """The paragraph of one profile: what the convolutions take and reach, and what the rest is."""
     whole = sum(measured.values())
     convolutions = measured["convolutions"]
-    rate = 1000 * gflop / convolutions
+    rate = 1000 * work / convolutions
     rest = Counter({k: ms for k, ms in measured.items() if k != "convolutions"})
     named = ", ".join(f"{kind} {100 * ms / whole:.1f} %" for kind, ms in rest.most_common(4))
     return (
         f"{what}: {100 * convolutions / whole:.0f} % of {whole / 1000:.2f} s are convolutions, at "
-        f"{rate:.0f} GFLOP/s, {100 * rate / product:.0f} % of what a matrix product reaches "
-        f"({product:.0f}). The rest: {named}. Without the rest it would be "
+        f"{rate:.0f} GFLOP/s, {100 * rate / reached:.0f} % of what a matrix product reaches "
+        f"({reached:.0f}). The rest: {named}. Without the rest it would be "
         f"{whole / convolutions:.2f} times as fast; with convolutions as fast as the product, "
-        f"{whole / (whole - convolutions + 1000 * gflop / product):.2f} times."
+        f"{whole / (whole - convolutions + 1000 * work / reached):.2f} times."
     )
 
 
@@ -153,19 +153,16 @@ def main() -> None:
     precisions = ["fp32", *(["bf16"] if computes_bf16(pick_device("cpu")) else [])]
     spec, result = NetSpec(given.net, CLASSES, width=given.width), Result()
     for precision in precisions:
-        dtype = {"fp32": "float32", "bf16": "bfloat16"}[precision]
-        product = run(Way("", "matrix_product", {"dtype": dtype, "side": 2048, "repeats": 5}))
-        rate = statistics.median(product["gflops"])
+        reached = statistics.median(run(product(precision))["gflops"])
         for what, make, size, passes in (
             ("A prediction", prediction, PREDICTED, 1),
-            ("A training step", training, LEARNT, 3),  # gradients of the input and of the weights
+            ("A training step", training, LEARNT, TRAINING),
         ):
             work = make(spec, precision)
             found = median_of([shares(spans(work)) for _ in range(given.repeats)])
             title = f"{what} of {size[0]}x{size[1]}, {precision}"
-            gflop = 2e-9 * passes * summarise(spec, size).multiply_adds
             result.tables.append(table(title, found))
-            result.notes.append(sentence(title, found, gflop, rate))
+            result.notes.append(sentence(title, found, gflop(spec, size, passes), reached))
     result.finish(given.json)
 
 

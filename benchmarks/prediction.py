@@ -6,13 +6,12 @@
 
 FCN-8s of VGG16, 21 classes, one photo at a time; from the photo (uint8 RGB) to the best class of
 each pixel. All have the same weights. `paper` is the padding of the original, which the peers have;
-`same` is this project's own.
+`same` is this project's own. Peak memory is of the whole process, once the net is loaded.
 
 The weights in all their forms take five gigabytes of a temporary folder; --files says where else.
 """
 
 import argparse
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,16 +19,17 @@ from pathlib import Path
 
 import numpy as np
 
+import rate
 import same_weights
+import trained_net
 from fullconv.device import computes_bf16, pick_device
 from fullconv.nets import NetSpec
-from fullconv.nets.summary import summarise
+from fullconv.nets.backbone import Padding
 from photos import photo_of, real_photos
-from results import Result, Table
+from result import Result, Table
 from turns import Fault, Found, Way, fullconv, in_turn
 
 PEER, OURS = "pytorch-fcn", "fullconv, torch, same, fp32"
-SIDE = 2048  # of the matrices whose product is the measure
 HEAD = (
     "", "s", "times pytorch-fcn", "GFLOP/s", "of the product", "peak MiB", "equal argmax",
 )  # fmt: skip
@@ -40,7 +40,7 @@ class Row:
     """A way of predicting: ``file`` names what it loads, in the folder of the benchmark."""
 
     name: str
-    padding: str
+    padding: Padding
     script: str
     file: str
     engine: str = "auto"
@@ -61,11 +61,10 @@ class Row:
         return Way(f"{self.name}, {size}", self.script, job)
 
 
-def ours(engine: str, padding: str, file: str, precision: str = "fp32") -> Row:
+def ours(engine: str, padding: Padding, file: str, precision: str = "fp32") -> Row:
     """A row of this project's."""
-    shown = {"torch": "torch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}[engine]
     what = f"int8, the rest {precision}" if "int8" in file else precision
-    name = f"fullconv, {shown}, {padding}, {what}"
+    name = f"fullconv, {trained_net.ENGINES[engine]}, {padding}, {what}"
     return Row(name, padding, "fullconv_net", file, engine, precision)
 
 
@@ -97,8 +96,8 @@ def prepare(folder: Path, sizes: Sequence[tuple[int, int]]) -> dict[str, str]:
             options = ("--size", size, "--no-preprocess")
             exports[f"{padding}_{size}.onnx"] = (f"{padding}.safetensors", *options)
     calibration = calibration_photos(folder)
-    int8 = ("same.safetensors", "--to", "openvino", "--int8", "--calibrate", str(calibration))
-    exports["int8.xml"] = int8
+    int8 = ("--to", "openvino", "--int8", "--calibrate", str(calibration), "--accept-drop")
+    exports["int8.xml"] = ("same.safetensors", *int8)
     missing = {}
     for name, (source, *options) in exports.items():
         if not (folder / name).exists():
@@ -118,15 +117,6 @@ def calibration_photos(folder: Path) -> Path:
     return folder / "scenes" / "images" / "test"
 
 
-def products(bf16: bool) -> list[Way]:
-    """The measure of the machine, in each precision."""
-    dtypes = {"fp32": "float32", **({"bf16": "bfloat16"} if bf16 else {})}
-    return [
-        Way(f"product {name}", "matrix_product", {"dtype": dtype, "side": SIDE, "repeats": 5})
-        for name, dtype in dtypes.items()
-    ]
-
-
 def table(found: Found, rows: Sequence[Row], folder: Path, size: tuple[int, int]) -> Table:
     """The rows of one size that were measured."""
     text = f"{size[0]}x{size[1]}"
@@ -137,17 +127,18 @@ def table(found: Found, rows: Sequence[Row], folder: Path, size: tuple[int, int]
         if way.name not in found.answers:
             continue
         seconds = found.median(way.name, "seconds")
-        rate = gflop(row.padding, size) / seconds
-        product, is_int8 = f"product {row.precision}", "int8" in row.file
+        spec = NetSpec(same_weights.NET, same_weights.CLASSES, padding=row.padding)
+        speed = rate.gflop(spec, size) / seconds
+        is_int8 = "int8" in row.file
         lines.append(
             [
                 row.name,
                 f"{seconds:.2f}",
                 times(found, ways, seconds),
-                f"{rate:.0f}",
-                "-" if is_int8 else f"{100 * rate / found.median(product, 'gflops'):.0f} %",
+                f"{speed:.0f}",
+                "-" if is_int8 else rate.share(found, speed, row.precision),
                 f"{found.median(way.name, 'mib'):.0f}",
-                agreement(way, ways.get(references[row.padding])),
+                agreement(found, way, ways.get(references[row.padding])),
             ]
         )
     return Table(text, HEAD, lines)
@@ -159,53 +150,12 @@ def times(found: Found, ways: dict[str, Way], seconds: float) -> str:
     return f"{found.median(peer, 'seconds') / seconds:.2f}" if peer in found.answers else "-"
 
 
-def agreement(way: Way, reference: Way | None) -> str:
+def agreement(found: Found, way: Way, reference: Way | None) -> str:
     """The share of pixels with the same best class as the row that is the reference."""
-    if reference is None or not Path(reference.job["out"]).exists():
+    if reference is None or reference.name not in found.answers:
         return "-"
     own, other = (np.load(each.job["out"]) for each in (way, reference))
     return f"{100 * (own == other).mean():.2f} %"
-
-
-def gflop(padding: str, size: tuple[int, int]) -> float:
-    """What the net multiplies and adds, counted plainly."""
-    spec = NetSpec(same_weights.NET, same_weights.CLASSES, padding=padding)  # pyright: ignore
-    return 2e-9 * summarise(spec, size).multiply_adds
-
-
-def mean_iu(run: str, data: str, split: str, bf16: bool, folder: Path) -> tuple[Table, list[str]]:
-    """The mean IU of a trained run by each engine, and what it loses."""
-    ways = [("torch", "fp32", run), ("onnxruntime", "fp32", "iu.onnx")]
-    ways += [("openvino", "fp32", "iu.onnx"), ("openvino", "fp32", "iu_int8.xml")]
-    if bf16:
-        ways += [("torch", "bf16", run), ("openvino", "bf16", "iu.onnx")]
-        ways += [("openvino", "bf16", "iu_int8.xml")]
-    lines, notes = [], []
-    first = 0.0
-    for engine, precision, file in ways:
-        name = ours(engine, "run", file, precision).name.replace("run, ", "")
-        try:
-            value = scored(folder, run, file, data, split, engine, precision)
-        except Fault as fault:
-            notes.append(f"Left out of the mean IU: {name}: {fault}.")
-            continue
-        first = first or value
-        lines.append([name, f"{100 * value:.2f}", f"{100 * (value - first):+.2f}"])
-    return Table(f"Mean IU of a trained net, {split}", ("", "mean IU", "difference"), lines), notes
-
-
-def scored(folder: Path, run: str, file: str, *how: str) -> float:
-    """The mean IU of one engine on the data; exports what it needs first."""
-    data, split, engine, precision = how
-    path = Path(run) if file == run else folder / file
-    if not path.exists():
-        int8 = ("--int8", "--calibrate", data) if "int8" in file else ()
-        to = "openvino" if path.suffix == ".xml" else "onnx"
-        fullconv("export", run, "--to", to, *int8, "--out", path)
-    out = folder / "scores"
-    options = ("--engine", engine, "--precision", precision, "--split", split, "--out", out)
-    fullconv("evaluate", path, data, *options)
-    return json.loads((out / "scores.json").read_text())["mean_iu"]
 
 
 def main() -> None:
@@ -231,7 +181,7 @@ def measure(given: argparse.Namespace, folder: Path) -> Result:
     missing = prepare(folder, sizes)
     bf16 = computes_bf16(pick_device("cpu"))
     rows = [row for row in ROWS if bf16 or row.precision == "fp32"]
-    ways = products(bf16)
+    ways = rate.products(bf16)
     for height, width in sizes:
         size = f"{height}x{width}"
         present = [row for row in rows if row.file.format(size=size) not in missing]
@@ -240,22 +190,16 @@ def measure(given: argparse.Namespace, folder: Path) -> Result:
     result = Result([table(found, rows, folder, size) for size in sizes])
     result.notes += notes(found, missing, bf16)
     if given.run and given.data:
-        extra, left_out = mean_iu(given.run, given.data, given.split, bf16, folder)
-        result.tables.append(extra)
-        result.notes += left_out
+        scored = trained_net.mean_iu(given.run, given.data, given.split, bf16, folder)
+        result.tables.append(scored[0])
+        result.notes += scored[1]
     return result
 
 
 def notes(found: Found, missing: dict[str, str], bf16: bool) -> list[str]:
     """How to read the tables, and what is not in them."""
-    rates = [
-        f"{found.median(name, 'gflops'):.0f} GFLOP/s in {name.removeprefix('product ')}"
-        for name in found.answers
-        if name.startswith("product")
-    ]
     said = [
-        f"The product of two {SIDE}x{SIDE} matrices, in the same rounds: {', '.join(rates)}. "
-        "GFLOP/s counts the plain net in its padding; what an engine saves is in its favour.",
+        rate.said(found),
         "Equal argmax: `paper` with pytorch-fcn, `same` with this project's torch in fp32. The "
         "weights are random, so the best class wins by little: with a trained net fewer pixels "
         "differ.",

@@ -24,7 +24,7 @@ import torch
 
 from fullconv.files import write_atomically
 from machine import machine
-from results import Result
+from result import Result
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
@@ -66,7 +66,7 @@ SCRIPTS = (
     Script("prediction", "Prediction on a CPU", tables=True, trained=True),
     Script("int8", "Prediction in int8"),
     Script("border", "The padding of the original"),
-    Script("folder", "A folder of photos"),
+    Script("folder", "A folder of photos", options=("--rounds", "1")),  # 200 photos, twice
     Script("training", "A training step", tables=True),
     Script("loss", "Head and loss"),
     Script("memory", "Memory of a training"),

@@ -4,8 +4,8 @@
     python benchmarks/training.py --rounds 5 --only peers
 
 The first table has one photo of 375x500 and the peers' own recipe: the loss summed over the pixels,
-SGD with momentum 0.99. The second says what this project's settings are
-worth: layout, batch, and whether freed memory is kept.
+SGD with momentum 0.99. The second says what this project's settings are worth: layout, batch, and
+whether freed memory is kept. Peak memory is of the whole process, once the net is loaded.
 """
 
 import argparse
@@ -17,10 +17,13 @@ from typing import Any
 
 import numpy as np
 
+import rate
 import same_weights
 from fullconv.device import computes_bf16, pick_device
+from fullconv.nets import NetSpec
+from fullconv.nets.backbone import Padding
 from photos import mask_of, photo_of
-from results import Result, Table
+from result import Result, Table
 from turns import Found, Way, in_turn
 
 VGG, SMALL = (375, 500), (256, 352)
@@ -35,6 +38,7 @@ class Row:
     script: str = "fullconv_step"
     file: str = ""
     size: tuple[int, int] = VGG
+    padding: Padding = "same"
     recipe: str = "heavy-vgg16"
     bf16: bool = False
     keeps_memory: bool = True
@@ -59,11 +63,11 @@ class Row:
         return Way(self.name, self.script, job)
 
 
-def ours(padding: str, precision: str, layout: str = "", **overrides: Any) -> Row:
+def ours(padding: Padding, precision: str, layout: str = "", **overrides: Any) -> Row:
     """FCN-8s of VGG16 by this project, in the recipe of the peers."""
     name = f"fullconv, {padding}{layout}, {precision}"
     all_of_them = {"net.padding": padding, **overrides}
-    return Row(name, bf16=precision == "bf16", overrides=all_of_them)
+    return Row(name, padding=padding, bf16=precision == "bf16", overrides=all_of_them)
 
 
 def small(name: str, batch: int, bf16: bool = False, keeps_memory: bool = True) -> Row:
@@ -88,8 +92,8 @@ def small(name: str, batch: int, bf16: bool = False, keeps_memory: bool = True) 
 
 NCHW = {"machine.channels_last": False}
 PEERS = (
-    Row(PEER, "pytorch_fcn", "fcn8s.pth"),
-    Row("wkentaro/fcn, Chainer 7.8.1", "chainer_fcn", "fcn8s.npz"),
+    Row(PEER, "pytorch_fcn", "fcn8s.pth", padding="paper"),
+    Row("wkentaro/fcn, Chainer 7.8.1", "chainer_fcn", "fcn8s.npz", padding="paper"),
     ours("paper", "fp32"),
     ours("paper", "bf16"),
     ours("same", "fp32"),
@@ -115,7 +119,10 @@ def prepare(folder: Path) -> None:
 
 def peers_table(found: Found, rows: Sequence[Row]) -> Table:
     """Against pytorch-fcn."""
-    head = ("", "s/step", "times pytorch-fcn", "peak MiB", "of pytorch-fcn's", "foretold MiB")
+    head = (
+        "", "s/step", "times pytorch-fcn", "GFLOP/s", "of the product", "peak MiB",
+        "of pytorch-fcn's", "foretold MiB",
+    )  # fmt: skip
     lines = []
     for row in rows:
         if row.name not in found.answers:
@@ -125,15 +132,11 @@ def peers_table(found: Found, rows: Sequence[Row]) -> Table:
         if PEER in found.answers:
             ratios[0] = f"{found.median(PEER, 'seconds') / seconds:.2f}"
             ratios[1] = f"{100 * mib / found.median(PEER, 'mib'):.0f} %"
-        line = [
-            row.name,
-            f"{seconds:.2f}",
-            ratios[0],
-            f"{mib:.0f}",
-            ratios[1],
-            foretold(found, row),
-        ]
-        lines.append(line)
+        spec = NetSpec(same_weights.NET, same_weights.CLASSES, padding=row.padding)
+        speed = rate.gflop(spec, row.size, rate.TRAINING) / seconds
+        reached = rate.share(found, speed, "bf16" if row.bf16 else "fp32")
+        line = [row.name, f"{seconds:.2f}", ratios[0], f"{speed:.0f}", reached]
+        lines.append([*line, f"{mib:.0f}", ratios[1], foretold(found, row)])
     return Table("FCN-8s VGG16, one photo of 375x500", head, lines)
 
 
@@ -169,19 +172,18 @@ def main() -> None:
     parser.add_argument("--json", help="write the result to this file too")
     given = parser.parse_args()
     bf16 = computes_bf16(pick_device("cpu"))
-    kinds = [
-        [row for row in rows if bf16 or not row.bf16]
-        for rows in (PEERS if given.only != "settings" else (), SETTINGS)
-    ]
-    if given.only == "peers":
-        kinds[1] = []
+    asked = {"peers": PEERS, "settings": SETTINGS}
+    peers, settings = (
+        [row for row in rows if given.only in (None, name) and (bf16 or not row.bf16)]
+        for name, rows in asked.items()
+    )
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.files or Path(temporary)
         prepare(folder)
-        ways = [row.way(folder, given.repeats) for rows in kinds for row in rows]
-        found = in_turn(ways, given.rounds)
-    tables = [peers_table(found, kinds[0]), settings_table(found, kinds[1])]
-    result = Result([table for table in tables if table.rows])
+        ways = [row.way(folder, given.repeats) for row in [*peers, *settings]]
+        found = in_turn([*rate.products(bf16), *ways], given.rounds)
+    tables = [peers_table(found, peers), settings_table(found, settings)]
+    result = Result([table for table in tables if table.rows], [rate.said(found)])
     if not bf16:
         result.notes.append("This processor does not compute in bf16: those rows are left out.")
     result.notes += [f"Left out: {name}: {why}." for name, why in found.left_out.items()]

@@ -18,11 +18,12 @@ sys.path.append(str(BENCHMARKS))
 
 import breakdown  # noqa: E402
 import prediction  # noqa: E402
+import rate  # noqa: E402
 import run  # noqa: E402
 import same_weights  # noqa: E402
 import turns  # noqa: E402
 from photos import photo_of  # noqa: E402
-from results import Result, Table  # noqa: E402
+from result import Result, Table  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_rates_and_agreement_by_hand(tmp_path):
             {"seconds": [seconds, 9.0], "mib": 5},
             {"seconds": [1.0], "mib": 7},
         ]
-    gflop = prediction.gflop("paper", (100, 200))
+    gflop = rate.gflop(NetSpec("fcn8s-vgg16", 21, padding="paper"), (100, 200))
     table = prediction.table(found, rows, tmp_path, (100, 200))
     assert table.rows[1][1:3] == ["4.00", "0.50"]
     assert table.rows[1][3:] == [f"{gflop / 4:.0f}", f"{gflop / 4:.0f} %", "6", "75.00 %"]

@@ -1,9 +1,9 @@
 """A graph in int8, by NNCF's post-training quantisation.
 
-Each convolution of the backbone multiplies 8-bit numbers: weights with a scale for each channel,
-activations with one for each map, from the ranges that the photos show (Jacob et al., CVPR 2018,
-arXiv 1712.05877); what that shifts the means by goes into the biases (Nagel et al., ICCV 2019,
-arXiv 1906.04721, section 4.2).
+Each convolution of the backbone after the first (`kept`) multiplies 8-bit numbers: weights with a
+scale for each channel, activations with one for each map, from the ranges that the photos show
+(Jacob et al., CVPR 2018, arXiv 1712.05877); what that shifts the means by goes into the biases
+(Nagel et al., ICCV 2019, arXiv 1906.04721, section 4.2).
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from typing import Any
 from fullconv.data import Sample
 from fullconv.export.calibration import Photos
 from fullconv.export.draft import Array, Draft
-from fullconv.export.head import head_of_onnx, head_of_openvino
+from fullconv.export.kept import kept_in_onnx, kept_in_openvino
 from fullconv.export.onnx_draft import OnnxDraft, model_of, with_description
 from fullconv.export.openvino_draft import OpenVinoDraft, folded
 from fullconv.predict.description import INPUT, Description
@@ -37,15 +37,15 @@ def quantised(
 
     if isinstance(draft, OnnxDraft):
         model = model_of(draft.content)
-        made = _by_nncf(model, head_of_onnx(model), photos, shown)
+        made = _by_nncf(model, kept_in_onnx(model), photos, shown)
         return OnnxDraft(with_description(made, description))
     assert isinstance(draft, OpenVinoDraft)
     model = folded(draft.read())
-    return OpenVinoDraft(_by_nncf(model, head_of_openvino(model), photos, shown), description)
+    return OpenVinoDraft(_by_nncf(model, kept_in_openvino(model), photos, shown), description)
 
 
 def _by_nncf(
-    model: Any, head: list[str], photos: Photos, shown: Callable[[Sample], dict[str, Array]]
+    model: Any, kept: list[str], photos: Photos, shown: Callable[[Sample], dict[str, Array]]
 ) -> Any:
     with silent_nncf():
         import nncf
@@ -56,7 +56,7 @@ def _by_nncf(
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(photos),
             fast_bias_correction=True,
-            ignored_scope=nncf.IgnoredScope(names=head, validate=False),
+            ignored_scope=nncf.IgnoredScope(names=kept, validate=False),
             # Weights in half their range. Processors without VNNI add two products in 16 bits,
             # which full ones overflow: scores would depend on where the file runs.
             advanced_parameters=nncf.AdvancedQuantizationParameters(

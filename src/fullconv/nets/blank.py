@@ -38,17 +38,14 @@ class Ground:
 
     def around(self, reached: Tensor, rows: Region, columns: Region) -> Tensor:
         """A region of the map, N,C,rows,columns, of which N,C,h,w is what the photo reaches."""
-        (top, bottom), (left, right) = (
-            (axis.start - first, stop - axis.stop)
-            for axis, (first, stop) in zip(self.axes, (rows, columns), strict=True)
-        )
-        if not any((top, bottom, left, right)):
+        above, below = self.axes[0].start - rows[0], rows[1] - self.axes[0].stop
+        before, after = self.axes[1].start - columns[0], columns[1] - self.axes[1].stop
+        if not any((above, below, before, after)):
             return reached
-        region = F.pad(reached, (left, right, top, bottom))  # N,C,rows,columns; below 0 it cuts
-        for strip in _strips(self.axes, rows, columns):
-            (top, bottom), (left, right) = strip
+        region = F.pad(reached, (before, after, above, below))  # N,C,rows,columns; below 0 it cuts
+        for (top, bottom), (left, right) in _strips(self.axes, rows, columns):
             place = region[..., top - rows[0] : bottom - rows[0], left - columns[0] :]
-            place[..., : right - left] = self.part(*strip)
+            place[..., : right - left] = self.part((top, bottom), (left, right))
         return region
 
     def part(self, rows: Region, columns: Region) -> Tensor:

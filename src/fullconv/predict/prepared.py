@@ -17,13 +17,13 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from fullconv import __version__
 from fullconv.download import cache_folder
 from fullconv.download.alone import alone
 from fullconv.download.cache import FOLDER
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.predict.graph_engine import missing
+from fullconv.version import __version__
 from fullconv.weights.open import located
 
 RUNTIMES = {"openvino": ("openvino", ".xml"), "onnxruntime": ("onnx", ".onnx")}

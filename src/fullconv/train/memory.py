@@ -125,9 +125,11 @@ def _head(config: Config, spec: NetSpec, size: tuple[int, int]) -> int:
     batch = config.length.batch
     pixels = size[0] * size[1] * batch
     banded = can_be_banded(spec) and is_worth_it(spec, batch, size)
-    if banded:
-        return 5 * band_of(pick_device(config.machine.device))
-    return pixels * (spec.classes * 4 * 4 + 40)
+    return (
+        5 * band_of(pick_device(config.machine.device))
+        if banded
+        else pixels * (spec.classes * 4 * 4 + 40)
+    )
 
 
 @functools.cache

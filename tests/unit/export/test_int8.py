@@ -96,10 +96,10 @@ def test_a_trained_net_loses_less_than_half_a_point(trained, int8):
     assert not check.fault
 
 
-def test_every_convolution_of_the_backbone_holds_8_bits(trained, int8):
+def test_every_convolution_of_the_backbone_but_the_first_holds_8_bits(trained, int8):
     files, check = int8
     layers = load(trained.paths[0].parent).net.backbone.modules()
-    convolutions = [layer.weight.numel() for layer in layers if isinstance(layer, nn.Conv2d)]
+    convolutions = [layer.weight.numel() for layer in layers if isinstance(layer, nn.Conv2d)][1:]
     assert int8_weights(files[0]) == len(convolutions)
     before, after = check.bytes
     assert after == sum(path.stat().st_size for path in files)
@@ -116,13 +116,16 @@ def test_any_size(trained, int8, size):
     assert not np.allclose(found, wanted, rtol=1e-4)  # else nothing was rounded
 
 
-def test_openvino_runs_the_int8_file_of_onnx(int8, photo):
+def test_openvino_runs_the_int8_file_of_onnx(int8):
     file = int8[0][0]
     if file.suffix != ".onnx":
         pytest.skip("of ONNX only")
+    pytest.importorskip("openvino")
     engines = [Predictor(file, engine=name) for name in ("onnxruntime", "openvino")]
-    ours, theirs = (engine(photo(40, 50)).mask for engine in engines)
-    assert (ours == theirs).mean() > 0.98  # they round at other places
+    scenes = open_source(DATA, "val")
+    for i in range(3):
+        ours, theirs = (engine(scenes[i].image).mask for engine in engines)
+        assert (ours == theirs).mean() > 0.97  # they round at other places
 
 
 @pytest.fixture
@@ -152,7 +155,8 @@ def test_nets_paddings_and_a_fixed_size(exported, tmp_path, folder, photo, to, c
 
 def test_photos_unlike_those_it_will_see_are_noticed(trained, tmp_path):
     """Four photos are black, the fifth, which is held out, is as the others will be."""
-    scene = open_source(DATA, "val")[0].image
+    scenes = open_source(DATA, "val")
+    scene = scenes[max(range(len(scenes)), key=lambda i: (scenes.mask(i) > 0).sum())].image
     for i in range(5):
         Image.fromarray(scene if i == 4 else 0 * scene).save(tmp_path / f"{i}.png")
     _, check = in_int8(trained, "onnx", tmp_path, tmp_path / "net")
