@@ -24,12 +24,8 @@ from fullconv.train.photo_loss import CACHED, Photo, cross_entropy, with_jaccard
 
 
 def can_be_banded(spec: NetSpec) -> bool:
-    """Whether the enlargement is fixed, and a matrix for each axis.
-
-    Kernels that learn need a gradient of their own; nets that stretch place a row by the height of
-    all.
-    """
-    return not (spec.learn_upsampling or spec.stretches)
+    """Whether the enlargement is fixed: kernels that learn need a gradient of their own."""
+    return not spec.learn_upsampling
 
 
 def is_worth_it(spec: NetSpec, photos: int, size: tuple[int, int]) -> bool:
