@@ -112,6 +112,7 @@ class Predictor:
         tile: Tile | None = None,
     ) -> None:
         opened = open_engine(path, device, precision, engine)
+        self.path, self.spec = Path(path), opened.spec
         self.classes, self.origin = opened.classes, opened.origin
         self.inputs = opened.preprocessing.inputs
         self.engine: Engine = in_pieces(opened.engine, opened.spec, tile)

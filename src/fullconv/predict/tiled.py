@@ -1,7 +1,7 @@
 """Any engine, piece by piece: photos too large for it at once, with the result of the whole."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal
 
 import numpy as np
@@ -24,14 +24,18 @@ class TiledEngine:
 
     An Engine itself. ``spec`` is that of the engine's net, from which follow where pieces may begin
     and how far they overlap (`fullconv.tiling`). ``tile`` is the longest side of a piece, overlap
-    included; with 'auto' the maps of a piece need about 2 GiB at most, and a photo that needs no
-    more is taken whole. Scores equal those of the whole photo to rounding. Raises UserError for a
-    ``tile`` of which the overlap leaves nothing, and, at a photo, for a net that stretches its
-    scores over it (`Flow.stretches`) unless its sides are multiples of the stride.
+    included; with 'auto' the maps of a piece need at most about ``budget`` bytes, 2 GiB if None,
+    and a photo that needs no more is taken whole. Scores equal those of the whole photo to
+    rounding. Raises UserError for a ``tile`` of which the overlap leaves nothing, and, at a photo,
+    for a net that stretches its scores over it (`Flow.stretches`) unless its sides are multiples of
+    the stride.
     """
 
-    def __init__(self, engine: Engine, spec: NetSpec, tile: Tile = "auto") -> None:
+    def __init__(
+        self, engine: Engine, spec: NetSpec, tile: Tile = "auto", budget: int | None = None
+    ) -> None:
         self.engine, self.spec = engine, spec
+        self.budget = BUDGET if budget is None else budget
         self.tile: Tile = tile
         self.flow = flow_of(spec)
         if tile != "auto":
@@ -46,7 +50,7 @@ class TiledEngine:
         """The longest side of a piece."""
         if self.tile != "auto":
             return self.tile
-        return longest(self.spec, self.flow.grid, self.flow.least, BUDGET)
+        return longest(self.spec, self.flow.grid, self.flow.least, self.budget)
 
     @property
     def times(self) -> float:
@@ -98,6 +102,7 @@ def in_pieces(engine: Engine, spec: NetSpec, tile: Tile | None) -> Engine:
     return engine if tile is None else TiledEngine(engine, spec, tile)
 
 
+@cache
 def longest(spec: NetSpec, grid: int, least: int, budget: int) -> int:
     """The longest side of a square piece whose maps need at most ``budget`` bytes.
 
