@@ -35,7 +35,7 @@ Tiles = Annotated[
     ),
 ]
 Engine = Annotated[
-    Literal["auto", "torch", "onnxruntime", "openvino"],
+    Literal["auto", "torch", "winograd", "onnxruntime", "openvino"],
     typer.Option(help="What runs the net; auto: what the file is for."),
 ]
 Offline = Annotated[

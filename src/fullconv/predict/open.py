@@ -4,16 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 from fullconv.classes import ClassSet
-from fullconv.device import Precision
+from fullconv.device import Precision, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec, Preprocessing
+from fullconv.nets.winograd import with_winograd
 from fullconv.predict.engine import Engine, TorchEngine
 from fullconv.predict.onnxruntime_engine import OnnxRuntimeEngine
 from fullconv.predict.openvino_engine import OpenVinoEngine
+from fullconv.weights import Checkpoint, load
 
-EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
-"""'auto' is what the file is for: torch for a run, ONNX Runtime for .onnx, OpenVINO for .xml."""
+EngineName = Literal["auto", "torch", "winograd", "onnxruntime", "openvino"]
+"""'auto' is what the file is for: torch for a run, ONNX Runtime for .onnx, OpenVINO for .xml.
+'winograd' is torch with fewer multiplications (`fullconv.nets.winograd`), on a CPU in fp32."""
 
 _ENGINES: dict[str, dict[str, type[OnnxRuntimeEngine] | type[OpenVinoEngine]]] = {
     ".onnx": {"onnxruntime": OnnxRuntimeEngine, "openvino": OpenVinoEngine},
@@ -57,15 +62,30 @@ def open_engine(
 
 
 def _in_torch(path: Path, device: str, precision: Precision, engine: str) -> Opened:
-    from fullconv.weights import load
-
-    if engine not in ("auto", "torch"):
+    if engine not in ("auto", "torch", "winograd"):
         to = {"onnxruntime": "onnx", "openvino": "openvino"}.get(engine)
         if to is None:
-            raise UserError(f"engine {engine!r} is unknown: use torch, onnxruntime or openvino")
+            known = "torch, winograd, onnxruntime or openvino"
+            raise UserError(f"engine {engine!r} is unknown: use {known}")
         raise UserError(
             f"{path}: runs by torch; for {engine} export it first: fullconv export {path} --to {to}"
         )
     found = load(path)
-    made = TorchEngine(found, device, precision)
+    if engine == "winograd":
+        made = _by_winograd(found, device, precision)
+    else:
+        made = TorchEngine(found, device, precision)
     return Opened(made, found.net.spec, found.classes, found.preprocessing, found.origin)
+
+
+def _by_winograd(found: Checkpoint, device: str, precision: Precision) -> TorchEngine:
+    if (
+        pick_device(device).type != "cpu"
+        or pick_precision(precision, torch.device("cpu")) != "fp32"
+    ):
+        raise UserError(
+            "engine winograd computes in fp32 on a CPU: use --device cpu --precision fp32, or "
+            "engine torch"
+        )
+    net = with_winograd(found.net.eval())
+    return TorchEngine((net, found.preprocessing), "cpu", "fp32", found.classes)
