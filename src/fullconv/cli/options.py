@@ -35,7 +35,7 @@ Tiles = Annotated[
     ),
 ]
 Engine = Annotated[
-    Literal["auto", "torch", "onnxruntime", "openvino"],
+    Literal["auto", "torch", "winograd", "onnxruntime", "openvino"],
     typer.Option(
         help="What runs the net; auto: on a CPU what is fastest, of a large job; else torch, or "
         "what an exported file is for."

@@ -14,6 +14,7 @@ from fullconv.device import Precision, is_out_of_memory, pick_device, pick_preci
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
 from fullconv.nets.border import for_prediction
+from fullconv.nets.winograd import with_winograd
 from fullconv.predict.classmap import Classes, Head, parts_of
 
 if TYPE_CHECKING:
@@ -120,6 +121,23 @@ class TorchEngine:
                 "predict it in pieces (--tile auto, or a smaller --tile), make it smaller, use "
                 "precision bf16, or another device"
             ) from error
+
+
+def winograd_engine(
+    checkpoint: "Checkpoint", device: str | torch.device = "cpu", precision: Precision = "fp32"
+) -> TorchEngine:
+    """The net of a checkpoint by minimal filtering (`fullconv.nets.winograd`).
+
+    Raises UserError for another device than the CPU, and another precision than fp32.
+    """
+    place = pick_device(device)
+    if place.type != "cpu" or pick_precision(precision, place) != "fp32":
+        raise UserError(
+            "engine winograd computes in fp32 on a CPU: use --device cpu --precision fp32, or "
+            "engine torch"
+        )
+    net = with_winograd(checkpoint.net.eval())
+    return TorchEngine((net, checkpoint.preprocessing), "cpu", "fp32", checkpoint.classes)
 
 
 def check_image(image: Image, channels: int = 3) -> None:

@@ -13,7 +13,8 @@ import torch
 
 from fullconv.device import Precision, computes_bf16
 from fullconv.errors import UserError
-from fullconv.predict.engine import Classes, Engine, Image, TorchEngine
+from fullconv.nets.winograd import gains
+from fullconv.predict.engine import Classes, Engine, Image, TorchEngine, winograd_engine
 from fullconv.predict.onnxruntime_engine import OnnxRuntimeEngine
 from fullconv.predict.openvino_engine import OpenVinoEngine
 from fullconv.predict.prepared import (
@@ -124,11 +125,16 @@ class FastestEngine:
     def _open(self, name: str, precision: str) -> Engine:
         if name == "torch":
             return self._in_torch(precision)
+        if name == "winograd":
+            return winograd_engine(self._loaded())
         return ENGINES[name](prepared(self.path, name, self.job.say), "cpu", precision)
 
     def _in_torch(self, precision: str) -> TorchEngine:
+        return TorchEngine(self._loaded(), "cpu", precision)  # pyright: ignore
+
+    def _loaded(self) -> Checkpoint:
         self.checkpoint = self.checkpoint or load(self.path)
-        return TorchEngine(self.checkpoint, "cpu", precision)  # pyright: ignore
+        return self.checkpoint
 
     @cached_property
     def _folder(self) -> Path:
@@ -152,6 +158,8 @@ class FastestEngine:
         """The engines that are installed, tried; None where there is only torch."""
         allowed = precisions(self.precision)
         others: dict[Kind, Engine] = {}
+        if "fp32" in allowed and any(map(gains, self._loaded().net.modules())):
+            others["winograd", "fp32"] = winograd_engine(self._loaded())
         for name in usable(self._folder):
             others.update(self._candidates(name, allowed))
         if not others:

@@ -8,13 +8,16 @@ from fullconv.classes import ClassSet
 from fullconv.device import Precision, pick_device
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec, Preprocessing
-from fullconv.predict.engine import Engine, TorchEngine
+from fullconv.predict.engine import Engine, TorchEngine, winograd_engine
 from fullconv.predict.fastest import ENGINES, FastestEngine, Job
 from fullconv.predict.prepared import prepared, quiet
 
-EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
+EngineName = Literal["auto", "torch", "winograd", "onnxruntime", "openvino"]
 """'auto' is what the file is for: ONNX Runtime for .onnx, OpenVINO for .xml, torch for a run, or,
-where a Job says what it is opened for, what is fastest (`FastestEngine`)."""
+where a Job says what it is opened for, what is fastest (`FastestEngine`). 'winograd' is torch with
+fewer multiplications (`fullconv.nets.winograd`), on a CPU in fp32."""
+
+IN_TORCH = ("torch", "winograd")
 
 _RUNS_BY: dict[str, tuple[str, ...]] = {
     ".onnx": ("onnxruntime", "openvino"),
@@ -48,13 +51,14 @@ def open_engine(
     """
     path = Path(path)
     names = _RUNS_BY.get(path.suffix.lower())
-    if engine not in ("auto", "torch", *ENGINES):
-        raise UserError(f"engine {engine!r} is unknown: use auto, torch, {', '.join(ENGINES)}")
+    if engine not in ("auto", *IN_TORCH, *ENGINES):
+        known = ", ".join(("auto", *IN_TORCH, *ENGINES))
+        raise UserError(f"engine {engine!r} is unknown: use {known}")
     if names is None or path.is_dir():
         if engine in ENGINES:
             file = prepared(path, engine, job.say if job else quiet)
             return _graph(file, engine, device, precision)
-        return _net(path, device, precision, job if engine == "auto" else None)
+        return _net(path, device, precision, engine, job)
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     name = names[0] if engine == "auto" else engine
@@ -69,12 +73,15 @@ def _graph(path: Path, engine: str, device: str, precision: str) -> Opened:
     return Opened(made, known.spec, known.classes, known.preprocessing, known.origin)
 
 
-def _net(path: Path, device: str, precision: Precision, job: Job | None) -> Opened:
+def _net(path: Path, device: str, precision: Precision, engine: str, job: Job | None) -> Opened:
     from fullconv.weights import load
 
     found = load(path)
-    if job and pick_device(device).type == "cpu":
+    if engine == "winograd":
+        made = winograd_engine(found, device, precision)
+    elif job and engine == "auto" and pick_device(device).type == "cpu":
         made = FastestEngine(path, found, precision, job)
     else:
         made = TorchEngine(found, device, precision)
     return Opened(made, found.net.spec, found.classes, found.preprocessing, found.origin)
+

@@ -112,7 +112,7 @@ class Memory:
             content = json.loads(self.file.read_text("utf-8"))
             trials = tuple(Trial(**each) for each in content["trials"])
             found = Choice(trials, tuple(content["allowed"]))
-            known = {"torch", *RUNTIMES} >= {each.engine for each in trials}
+            known = {"torch", "winograd", *RUNTIMES} >= {each.engine for each in trials}
             return found if known and found.best.seconds > 0 else None
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None

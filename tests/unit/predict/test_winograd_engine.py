@@ -1,0 +1,29 @@
+"""The engine by minimal filtering, opened as a user does."""
+
+import numpy as np
+import pytest
+import torch
+
+from fullconv.classes import ClassSet
+from fullconv.errors import UserError
+from fullconv.nets import TORCH, NetSpec, build, winograd
+from fullconv.nets.winograd import WinogradConv
+from fullconv.predict import Predictor
+from fullconv.weights import Checkpoint, save
+
+
+def test_it_says_what_torch_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(winograd, "FEWEST_CHANNELS", 8)
+    net = build(NetSpec("fcn8s-vgg16", 3, width=1 / 8))
+    for layer in net.score_modules().values():
+        torch.nn.init.normal_(layer.weight)
+    save(tmp_path / "model.safetensors", Checkpoint(net, ClassSet(("a", "b", "c")), TORCH))
+    photo = np.random.default_rng(0).integers(0, 256, (150, 131, 3), np.uint8)
+    plain = Predictor(tmp_path, "cpu", engine="torch")(photo)
+    made = Predictor(tmp_path, "cpu", engine="winograd")
+    assert any(isinstance(m, WinogradConv) for m in made.engine.net.modules())
+    found = made(photo)
+    assert np.abs(found.scores - plain.scores).max() <= 1e-4 * np.abs(plain.scores).max()
+    assert (found.mask == plain.mask).mean() > 0.999
+    with pytest.raises(UserError, match="fp32 on a CPU"):
+        Predictor(tmp_path, "cpu", "bf16", "winograd")
