@@ -23,7 +23,7 @@ from fullconv.train.banded import can_be_banded, is_worth_it
 from fullconv.train.config import Config
 
 CONTEXT = 512 * MIB  # what CUDA itself takes on a GPU, beside torch's arrays
-LATER = 48 * MIB  # code and small things that a training loads as it goes (measured on a CPU)
+LATER = 80 * MIB  # code and small things that a training loads as it goes (measured on a CPU)
 
 
 @dataclass(frozen=True)
