@@ -91,14 +91,18 @@ def largest_photo(source: sample.Source) -> tuple[int, int]:
     Of photos that are no files, or cannot be read, nothing is known: then that of the first one.
     """
     files = (source.files(index)[0] for index in range(len(source)))
-    sizes = [size for file in files if file and (size := _size_in_head(file))]
+    sizes = [size for file in files if file and (size := size_said(file))]
     if sizes:
         return max(sizes, key=lambda size: size[0] * size[1])
     height, width = source[0].image.shape[:2]
     return height, width
 
 
-def _size_in_head(file: Path) -> tuple[int, int] | None:
+def size_said(file: Path) -> tuple[int, int] | None:
+    """Height and width that a photo's header states, nothing decoded; None where none can be read.
+
+    As the photo is seen: its EXIF orientation counts.
+    """
     try:
         with Image.open(file) as image:
             width, height = image.size

@@ -1,6 +1,6 @@
 """A backbone: its definition as data, its geometry under each padding, and its module."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -153,5 +153,9 @@ class Streams(nn.Module):
     def forward(self, x: Tensor) -> dict[int, Tensor]:
         """N,C,H,W to {stride: N,channels[stride],h,w}."""
         parts = x.split(self.streams, dim=1)
-        found = [stream(part) for stream, part in zip(self.children(), parts, strict=True)]
-        return {stride: torch.cat([each[stride] for each in found], 1) for stride in found[0]}
+        return joined([stream(part) for stream, part in zip(self.children(), parts, strict=True)])
+
+
+def joined(streams: Sequence[Mapping[int, Tensor]]) -> dict[int, Tensor]:
+    """The feature maps {stride: N,C,h,w} of several streams, put behind one another."""
+    return {stride: torch.cat([each[stride] for each in streams], 1) for stride in streams[0]}

@@ -127,10 +127,10 @@ def longest_piece(
     if config.machine.memory is None or spec.stretches:
         return None
     room = bytes_of(config.machine.memory) - need.process - need.weights - need.optimiser
-    if prediction_bytes(spec, *photo) <= room:
+    if prediction_bytes(spec, *photo, scores=False) <= room:
         return None
     flow = flow_of(spec)
-    return longest(spec, flow.grid, flow.least, room)
+    return longest(spec, flow.grid, flow.least, room, scores=False)
 
 
 def _amount(size: int, up: bool = False) -> str:
