@@ -6,8 +6,8 @@
 Full-size FCN-8s of VGG16 on photos of 375x500, and torchvision's fcn_resnet50 beside it. The peers
 run where they can be imported (the packages torchfcn and torchvision) and are said to be missing
 elsewhere. Each row is a process of its own. Training reports batch 1 and the batch with the most
-photos a second. Memory is what torch holds on the GPU; CUDA's own share, some hundred MiB, comes
-on top and is part of the limit.
+photos a second; ratios are to pytorch-fcn at its own batch of 1. Memory is what torch holds on the
+GPU; CUDA's own share, some hundred MiB, comes on top and is part of the limit.
 
 **This has not been run on a GPU**, only with --device cpu --small.
 """
@@ -80,22 +80,29 @@ def run(job: Job) -> Job | str:
     return "is not installed" if MISSING in lines[-1] else lines[-1][:160]
 
 
+def ratio(value: float, base: float | None) -> str:
+    """To the peer's, where that could run."""
+    return f"{value / base:.2f}" if base else ""
+
+
 def show_training(rows: list[tuple[str, Job]]) -> None:
     print("| training | photos/s, batch 1 | ratio | MiB | best batch | photos/s | ratio | MiB |")
     print("|---|---|---|---|---|---|---|---|")
-    first: tuple[float, float] | None = None
+    peer = None
     for name, job in rows:
         found = run(job)
         if isinstance(found, str) or not found["rates"]:
-            print(f"| {name} | {found or 'out of memory'} | | | | | | |", flush=True)
+            why = found if isinstance(found, str) else "out of memory at batch 1"
+            print(f"| {name} | {why} | | | | | | |", flush=True)
             continue
         rates = {int(batch): each for batch, each in found["rates"].items()}
         best = max(rates, key=lambda batch: rates[batch]["rate"])
         one, most = rates[1], rates[best]
-        first = first or (one["rate"], most["rate"])
+        if job["do"] == "pytorch_fcn":
+            peer = one["rate"]  # its own batch is 1
         print(
-            f"| {name} | {one['rate']:.2f} | {one['rate'] / first[0]:.2f} | {one['mib']} | {best} "
-            f"| {most['rate']:.2f} | {most['rate'] / first[1]:.2f} | {most['mib']} |",
+            f"| {name} | {one['rate']:.2f} | {ratio(one['rate'], peer)} | {one['mib']} | {best} "
+            f"| {most['rate']:.2f} | {ratio(most['rate'], peer)} | {most['mib']} |",
             flush=True,
         )
 
@@ -118,21 +125,22 @@ def show_memory(rows: list[tuple[str, Job]]) -> None:
 def show_prediction(rows: list[tuple[str, Job]]) -> None:
     print("\n| prediction | ms | ratio |")
     print("|---|---|---|")
-    first = None
+    peer = None
     for name, job in rows:
         found = run(job)
         if isinstance(found, str):
             print(f"| {name} | {found} | |", flush=True)
             continue
-        first = first or found["ms"]
-        print(f"| {name} | {found['ms']:.1f} | {first / found['ms']:.2f} |", flush=True)
+        if job["do"] == "predict_pytorch_fcn":
+            peer = 1 / found["ms"]
+        print(f"| {name} | {found['ms']:.1f} | {ratio(1 / found['ms'], peer)} |", flush=True)
 
 
 def run_tests() -> None:
     """The tests that know a GPU: those whose files name cuda."""
     tests = HERE.parent / "tests"
     files = [str(f) for f in tests.rglob("test_*.py") if "cuda" in f.read_text(encoding="utf-8")]
-    command = [sys.executable, "-m", "pytest", "-q", *files]
+    command = [sys.executable, "-m", "pytest", *files]
     done = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent)
     said = (done.stdout.strip() or done.stderr.strip() or "nothing").splitlines()
     print(f"\nTests that name cuda ({len(files)} files): {said[-1]}")
@@ -148,17 +156,18 @@ def main() -> None:
     given = parser.parse_args()
     if given.device == "cuda" and not torch.cuda.is_available():
         sys.exit("torch finds no GPU here; --device cpu --small shows that the script runs")
-    size, photo, width = (
-        ([64, 80], [96, 128], 1 / 16) if given.small else ([375, 500], [480, 640], 1)
-    )
-    common = {"device": given.device, "width": width, "size": size}
-    common["repeats"], most = (2, 2) if given.small else (given.repeats, given.most)
+    common = {"device": given.device, "width": 1, "size": [375, 500], "repeats": given.repeats}
+    most, photo = given.most, [480, 640]
+    if given.small:
+        common |= {"width": 1 / 16, "size": [64, 80], "repeats": 2}
+        most, photo = 2, [96, 128]
     name = torch.cuda.get_device_name() if given.device == "cuda" else "the CPU"
     print(f"On {name}, torch {torch.__version__}.\n")
     show_training(training_rows(common | {"most": most}))
     show_memory(memory_rows(common))
     show_prediction(prediction_rows(common | {"size": photo}))
-    run_tests()
+    if not given.small:
+        run_tests()
 
 
 if __name__ == "__main__":

@@ -79,11 +79,11 @@ def pytorch_fcn(job: Job) -> Job:
 
     def step_of(batch: int) -> Callable[[], Any]:
         images, masks = noise(batch, job["size"])
+        prepared = torch.cat([peer.prepared(image.numpy()) for image in images])
 
         def step() -> None:
-            data = torch.cat([peer.prepared(image.numpy()) for image in images]).to(device)
+            data, target = prepared.to(device), masks.long().to(device)
             optimiser.zero_grad()
-            target = masks.long().to(device)
             loss = peer.cross_entropy2d(net(data), target, size_average=False) / batch
             loss.item()  # its trainer looks whether it is a number
             loss.backward()

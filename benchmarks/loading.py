@@ -1,7 +1,10 @@
 """Photos a second: what the loader gives, against what a training takes.
 
-    python benchmarks/loading.py CAMVID                      # the recipe camvid-scratch
-    python benchmarks/loading.py CAMVID --recipe default --seconds 20
+    python benchmarks/loading.py                             # CamVid, the recipe camvid-scratch
+    python benchmarks/loading.py PHOTOS --recipe default --seconds 20
+
+CamVid is looked for in the folder that FULLCONV_DATA names; without it, scenes are drawn and
+written to files of the same size.
 
 The loader runs by itself with 0, 1 and the default number of worker processes, and the training
 runs by itself on batches that lie ready, on all cores; once more for the steps at half size where
@@ -10,16 +13,31 @@ training's of the same size. Processor seconds count all processes of the loader
 """
 
 import argparse
+import os
 import resource
 import statistics
 import time
 from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from lightning_fabric import Fabric
+
+from fullconv.data import loader, open_source, write_folder
+from fullconv.device import keep_freed_memory
+from fullconv.nets import build
+from fullconv.nets.spec import BACKBONES
+from fullconv.train import make_config
+from fullconv.train.loop import default_workers
+from fullconv.train.loss import make_criterion
+from fullconv.train.update import Updater
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def loaded(config, source, workers: int, coarse: bool, seconds: float) -> tuple[float, float]:
     """Photos a second from the loader alone, and a processor second."""
-    from fullconv.data import loader
-
     batch = config.length.batch * config.length.accumulate
     began_worked = _worked()
     stream = loader(
@@ -59,15 +77,6 @@ def trained(updater, batches, seconds: float) -> float:
 
 def made(config, source):
     """The update of the recipe's net, and two batches of each size."""
-    from lightning_fabric import Fabric
-
-    from fullconv.data import loader
-    from fullconv.device import keep_freed_memory
-    from fullconv.nets import build
-    from fullconv.nets.spec import BACKBONES
-    from fullconv.train.loss import make_criterion
-    from fullconv.train.update import Updater
-
     keep_freed_memory()
     spec = config.spec(len(source.classes))
     fabric = Fabric(accelerator="cpu", devices=1)
@@ -80,20 +89,30 @@ def made(config, source):
     return updater, ready
 
 
-def main() -> None:
-    """Print a table."""
-    from fullconv.data import open_source
-    from fullconv.train import make_config
-    from fullconv.train.loop import default_workers
+def camvid(folder: Path) -> Path:
+    """Where CamVid lies, or drawn scenes written to ``folder``."""
+    found = Path(os.environ.get("FULLCONV_DATA", ROOT.parent / "shared" / "data")) / "camvid"
+    if found.is_dir():
+        return found
+    return write_folder([open_source("shapes:360x480:n=200", "train")], folder / "scenes")
 
+
+def main() -> None:
+    """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data")
+    parser.add_argument("data", nargs="?")
     parser.add_argument("--recipe", default="camvid-scratch")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        measure(given, open_source(given.data or camvid(Path(folder)), "train"))
+
+
+def measure(given: argparse.Namespace, source: Any) -> None:
+    """Run all in turn, print the table."""
     changes = {"loss.class_weights": "none", "machine.device": "cpu", "machine.precision": "fp32"}
-    config, source = make_config(given.recipe, changes), open_source(given.data, "train")
+    config = make_config(given.recipe, changes)
     counts = sorted({0, 1, default_workers()})
     sizes = [False, True] if config.length.coarse else [False]
     updater, ready = made(config, source)
