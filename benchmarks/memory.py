@@ -77,6 +77,7 @@ SMALL = [
 
 def config_of(training: Training, device: str):
     """The config of a training."""
+    from fullconv.device import pick_device, pick_precision
     from fullconv.train import make_config
 
     return make_config(
@@ -85,7 +86,7 @@ def config_of(training: Training, device: str):
             "net.padding": training.padding,
             "net.width": training.width,
             "machine.device": device,
-            "machine.precision": training.precision,
+            "machine.precision": pick_precision(training.precision, pick_device(device)),
             "machine.recompute": training.recompute,
             "machine.memory": training.memory,
             "length.batch": training.batch,
@@ -113,10 +114,9 @@ def measure(training: Training, device: str, steps: int) -> dict:
     from fullconv.train import budget
     from fullconv.train.loss import make_criterion
     from fullconv.train.memory import estimate
-    from fullconv.train.train import _with_precision
     from fullconv.train.update import Updater
 
-    config = _with_precision(config_of(training, device))
+    config = config_of(training, device)
     spec = config.spec(training.classes)
     config = budget.within(config, spec, training.size)
     need = estimate(config, spec, training.size, budget.returns(config, spec, training.size))
@@ -149,7 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=2, help="steps that are timed")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:

@@ -47,9 +47,7 @@ def test_sizes(text, size):
     assert bytes_of(text) == size
 
 
-@pytest.mark.parametrize(
-    "text", ["", "4", "GB", "4TB", "4 KB", "-4GB", "0GB", "4e3MB", "4GB5", "1.GB"]
-)
+@pytest.mark.parametrize("text", ["", "4", "GB", "4TB", "4 KB", "-4GB", "0GB", "4e3MB", "4GBit"])
 def test_what_is_no_size(text):
     with pytest.raises(UserError, match="write it as 4GB or 3500MB") as error:
         bytes_of(text)

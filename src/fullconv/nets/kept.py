@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from fullconv.nets.backbone import Backbone, Streams
+from fullconv.nets.backbone import Backbone, Streams, joined
 from fullconv.nets.cost import meta_net
 from fullconv.nets.spec import NetSpec
 
@@ -52,34 +52,44 @@ class Part:
 @functools.lru_cache(maxsize=8)
 def parts_of(spec: NetSpec, size: tuple[int, int]) -> tuple[Part, ...]:
     """The parts of a net in the order of running, for images of ``size`` (H, W)."""
-    net = meta_net(spec)  # in eval: random numbers on `meta` load all of dynamo, see `_watched`
+    net = meta_net(spec)
+    for module in net.modules():
+        if isinstance(module, nn.Dropout):  # of the layers, it alone keeps more in training
+            module.train()
+    own = {_key(tensor) for tensor in (*net.parameters(), *net.buffers())}
     inner = net.backbone
     streams = list(inner.children()) if isinstance(inner, Streams) else [inner]
     images = torch.empty(1, spec.in_channels, *size, device="meta").split(spec.streams, dim=1)
     parts, features = [], []
     for stream, image in zip(streams, images, strict=True):
         assert isinstance(stream, Backbone)
-        x, found = image, {}
-        for number, names in enumerate(stream.segments):
-            modules = [stream.get_submodule(name) for name in names]
-            with _watched(modules) as kept:
-                given, (x, taps) = _array(x), stream.segment(names, x)
-            found |= taps
-            parts.append(_part(number, names, modules, kept, given))
+        segments, found = _segments(stream, image, own)
+        parts += segments
         features.append(found)
-    scores = net.score_modules()
-    with _watched(scores.values()) as kept:
-        for stride, layer in zip(spec.strides, scores.values(), strict=True):
-            maps = [each[stride] for each in features]
-            layer(maps[0] if len(maps) == 1 else torch.cat(maps, 1))
-    return *parts, _part(None, tuple(scores), scores.values(), kept, {})
+    with _watched(own) as kept:
+        net.scored(features[0] if len(features) == 1 else joined(features))
+    return *parts, Part(None, tuple(net.score_modules()), kept, {}, _weights([net.score]))
+
+
+def _segments(backbone: Backbone, x: Tensor, own: set[int]) -> tuple[list[Part], dict[int, Tensor]]:
+    """The segments of a backbone that sees ``x``, and its features."""
+    parts, features = [], {}
+    for number, names in enumerate(backbone.segments):
+        with _watched(own) as kept:
+            given, (x, found) = _array(x), backbone.segment(names, x)
+        features |= found
+        weights = _weights(backbone.get_submodule(name) for name in names)
+        parts.append(Part(number, names, kept, given, weights))
+    return parts, features
+
+
+def _weights(modules: Iterable[nn.Module]) -> tuple[int, ...]:
+    return tuple(p.numel() * p.element_size() for m in modules for p in m.parameters())
 
 
 @contextmanager
-def _watched(modules: Iterable[nn.Module]) -> Iterator[dict[Any, tuple[int, int]]]:
-    """Fills a dict with what autograd keeps of the way through ``modules``, but for weights."""
-    inner = [m for module in modules for m in module.modules()]
-    own = {_key(t) for m in inner for t in (*m.parameters(False), *m.buffers(False))}
+def _watched(own: set[int]) -> Iterator[dict[Any, tuple[int, int]]]:
+    """Fills a dict with what autograd keeps, but for the net's ``own`` arrays."""
     kept: dict[Any, tuple[int, int]] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -87,17 +97,8 @@ def _watched(modules: Iterable[nn.Module]) -> Iterator[dict[Any, tuple[int, int]
             kept.update(_array(tensor))
         return tensor
 
-    def dropped(module: nn.Module, _: Any, output: Tensor) -> None:
-        kept[module, "drawn"] = kept[module, "output"] = (output.numel(), output.element_size())
-
-    drops = [m for m in inner if isinstance(m, nn.Dropout) and m.p > 0]
-    handles = [drop.register_forward_hook(dropped) for drop in drops]
-    try:
-        with saved_tensors_hooks(keep, lambda tensor: tensor):
-            yield kept
-    finally:
-        for handle in handles:
-            handle.remove()
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        yield kept
 
 
 def _key(tensor: Tensor) -> int:
@@ -108,14 +109,3 @@ def _key(tensor: Tensor) -> int:
 def _array(tensor: Tensor) -> dict[Any, tuple[int, int]]:
     each = tensor.element_size()
     return {_key(tensor): (tensor.untyped_storage().nbytes() // each, each)}
-
-
-def _part(
-    number: int | None,
-    names: tuple[str, ...],
-    modules: Iterable[nn.Module],
-    kept: Arrays,
-    given: Arrays,
-) -> Part:
-    weights = (p.numel() * p.element_size() for m in modules for p in m.parameters())
-    return Part(number, names, kept, given, tuple(weights))

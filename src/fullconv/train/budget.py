@@ -43,8 +43,8 @@ def within(config: Config, spec: NetSpec, size: tuple[int, int]) -> Config:
             return way
     least, way = min(needs, key=lambda each: each[0])
     raise UserError(
-        f"{_amount(limit)} of memory do not suffice for {spec.name} at {size[0]}x{size[1]}: "
-        f"{way_of(way, spec, size)} it takes {_amount(least, up=True)}; {advice(needs[-1][1])}"
+        f"{_amount(limit)} of memory do not suffice: {spec.name} at {size[0]}x{size[1]} takes at "
+        f"least {_amount(least, up=True)} ({way_of(way, spec, size)}); {advice(needs[-1][1])}"
     )
 
 

@@ -59,6 +59,7 @@ def foretold(spec, size, recomputed):
         NetSpec("fcn4s-googlenet", 5, width=0.25),
         NetSpec("fcn8s-resnet18", 5, width=0.25, streams=(3, 3)),
         NetSpec("fcn32s-vgg16", 5, width=0.125, padding="paper"),
+        NetSpec("fcn8s-atonce-vgg16", 5, width=0.125),
     ],
     ids=lambda spec: f"{spec.name}-{spec.padding}-{len(spec.streams)}",
 )
