@@ -1,6 +1,8 @@
 """``fullconv predict``."""
 
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +17,12 @@ from fullconv.cli.options import (
     Tiles,
     change_of,
     fetched,
+    say,
     say_cost,
     say_doubt,
     tile_of,
 )
+from fullconv.cli.rasters import bands_of, pixels_of, predict_rasters, range_of, refuse_scores
 from fullconv.errors import UserError
 from fullconv.inputs import COLOR
 
@@ -51,13 +55,25 @@ def predict(
     precision: Precision = "fp32",
     tile: Tiles = None,
     engine: Engine = "auto",
+    bands: Annotated[
+        str | None,
+        typer.Option(metavar="R,G,B", help="Of rasters: which bands are the colours, from 1."),
+    ] = None,
+    span: Annotated[
+        str | None,
+        typer.Option(
+            "--range", metavar="LOW,HIGH", help="Of rasters: the values that are black and white."
+        ),
+    ] = None,
 ) -> None:
     """Predict photos with a trained net.
 
     Writes for each photo NAME.png (the class of every pixel, as a palette picture of the photo's
     size) and NAME_overlay.jpg; where a net has several outputs, NAME_OUTPUT.png too. Further inputs
     (depth, ...) are looked for beside the folder images/, or where --input says. A photo that
-    cannot be read is reported, the others go on, and the exit code is 1.
+    cannot be read is reported, the others go on, and the exit code is 1. Rasters (GeoTIFF and
+    others; what is georeferenced or too large for a photo) become NAME.tif; killed and typed again,
+    they go on where they were.
 
     \b
     Examples:
@@ -66,21 +82,28 @@ def predict(
       fullconv predict runs/camvid/model.onnx photo.jpg
       fullconv predict --weights fcn-resnet50-voc photo.jpg
       fullconv predict runs/camvid aerial.png --tile auto
+      fullconv predict runs/camvid scene.tif --out maps/
       fullconv predict runs/rgbd images/0001.jpg --input depth=depth/
       curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
     """
     from fullconv import screen
-    from fullconv.predict import Predictor, find_inputs, predict_each
+    from fullconv.predict import Job, Predictor, find_inputs, pixels_in_all, predict_each
+    from fullconv.predict.rasters import parted
 
     inputs = inputs or []
     if weights is not None:
         run, inputs = weights, [str(run), *inputs]
     if not inputs:
         raise UserError(f"no photos are named: fullconv predict {run} PHOTO")
-    photos = find_inputs(inputs, out)
-    predictor = Predictor(fetched(run), device, precision, engine, tile_of(tile))
+    chosen, values = bands_of(bands), range_of(span)
+    photos, rasters = parted(find_inputs(inputs, out), all_rasters=bool(chosen or values))
+    if scores:
+        refuse_scores(rasters)
+    job = Job(pixels_in_all(photos) + pixels_of(rasters, chosen, values), say)
+    predictor = Predictor(fetched(run), device, precision, engine, tile_of(tile), job)
     say_doubt(predictor.origin)
-    say_cost(predictor.engine)
+    if photos:
+        say_cost(predictor.engine)
     pairs = [change_of(text, "--input depth=depth/") for text in further or ()]
     others = {kind: Path(path) for kind, path in pairs}
     further_kinds = [kind for kind in predictor.inputs if kind != COLOR]
@@ -88,16 +111,20 @@ def predict(
     if strange:
         needs = ", ".join(further_kinds) or "only the photo"
         raise UserError(f"--input {strange[0]}: no further input of this net; it needs {needs}")
-    faults = 0
-    with screen.progress("predicting") as progress:
-        results = predict_each(
-            predictor, photos, overlay=overlay, scores=scores, alpha=alpha, others=others
-        )
+    faults, net, start = 0, 0.0, time.perf_counter()
+    results = predict_each(
+        predictor, photos, overlay=overlay, scores=scores, alpha=alpha, others=others
+    )
+    with screen.progress("predicting") as progress, closing(results):
         for done, outcome in enumerate(results, 1):
             progress(done, len(photos))
+            net += outcome.seconds
             if outcome.fault:
                 faults += 1
                 print(f"fullconv: {outcome.fault}", file=sys.stderr)
-    print(f"{len(photos) - faults} of {len(photos)} photos predicted, results in {out}")
+    faults += predict_rasters(predictor, rasters, tile_of(tile), chosen, values, overlay, alpha)
+    total, seconds = len(photos) + len(rasters), time.perf_counter() - start
+    shared = screen.predicted(total, faults, seconds, None if rasters else net)
+    print(f"{shared}, results in {out}")
     if faults:
         raise typer.Exit(1)

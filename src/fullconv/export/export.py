@@ -18,7 +18,7 @@ from fullconv.export.onnx_draft import OnnxDraft, onnx_model
 from fullconv.export.openvino_draft import OpenVinoDraft, from_onnx, smallest_side
 from fullconv.export.program import trace
 from fullconv.export.quantise import quantised
-from fullconv.predict.description import Description
+from fullconv.predict.description import Description, map_names
 from fullconv.predict.graph_engine import missing
 from fullconv.weights import Checkpoint, load
 from fullconv.weights.open import is_name
@@ -86,7 +86,8 @@ def export(
     smallest = smallest_side(checkpoint.net.spec) if to == "openvino" else 1
     if size is not None and min(size) < smallest:
         raise UserError(f"size {size[0]}x{size[1]}: OpenVINO runs this net from {smallest} on")
-    description = Description.of(checkpoint, size, preprocess, smallest)
+    maps = {} if to == "torch" else map_names(checkpoint.net.spec)
+    description = Description.of(checkpoint, size, preprocess, smallest, maps)
     photos = None if calibrate is None else find_calibration(calibrate, description)
     draft = _DRAFTS[to](trace(checkpoint.net, description), description)
     try:

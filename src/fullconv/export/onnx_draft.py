@@ -52,13 +52,14 @@ def onnx_model(program: torch.export.ExportedProgram, description: Description) 
             program,
             dynamo=True,
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=[OUTPUT, *description.maps.values()],
             opset_version=OPSET,
             verbose=False,
         )
     assert made is not None
     model = made.model_proto
     _clean(model)
+    del model.graph.output[1:]  # the maps: they were outputs to get their names
     _name(model.graph.input[0], description.shape)
     height, width = description.size or ("H", "W")
     _name(model.graph.output[0], (description.shape[0], description.spec.classes, height, width))

@@ -8,6 +8,7 @@ scale for each channel, activations with one for each map, from the ranges that 
 
 import contextlib
 import io
+import logging
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -74,5 +75,5 @@ def silent_nncf() -> Iterator[None]:
     with contextlib.redirect_stdout(io.StringIO()):
         import nncf
 
-        nncf.set_log_level("ERROR")
+        nncf.set_log_level(logging.ERROR)
         yield

@@ -1,53 +1,154 @@
-"""The enlargement of a score map band by band: rows of scores of the photo's size, never all.
+"""The enlargement of score maps band by band: rows of scores of the photo's size, never all.
 
 Bilinear upsampling works on rows and columns apart, so it is a matrix for each axis, and a band of
-rows of the photo needs a few rows of the map. Letters: K classes, h and w of a map, H and W of the
-photo; R rows of a band.
+rows of the photo needs a few rows of each map. Letters: K classes, h and w of a map, H and W of the
+photo; R rows of a band, n rows of a map that it needs.
 """
 
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from fullconv.nets.upsampling import Upsampling
+from fullconv.geometry import Placement
+from fullconv.nets.upsampling import Edge, Stretching, Upsampling
 
 BAND = 16 * 2**20
 """Bytes of scores in a band of one photo."""
 
 
-def rows_of(classes: int, size: tuple[int, int]) -> int:
-    """Rows of one photo's scores that take ``BAND`` bytes."""
-    return max(1, min(size[0], BAND // (classes * size[1] * 4)))
+def rows_of(classes: int, size: tuple[int, int], band: int | None = None) -> int:
+    """Rows of one photo's scores that take ``band`` bytes (``BAND`` where it is not given)."""
+    return max(1, min(size[0], (band or BAND) // (classes * size[1] * 4)))
 
 
 @dataclass(frozen=True, eq=False)
 class Enlargement:
-    """The upsampling of a map as a matrix for each axis: ``down`` H,h and ``across`` W,w."""
+    """The upsampling of a map as a matrix for each axis: ``down`` H,h and ``across`` W,w.
+
+    ``spans`` are the rows of the map, from and to, that each row of the photo needs.
+    """
 
     down: Tensor
     across: Tensor
+    spans: list[tuple[int, int]]
 
     @classmethod
     def of(cls, upsampling: Any, score: Tensor, size: tuple[int, int]) -> "Enlargement":
         """That of maps like ``score`` N,K,h,w to ``size``."""
-        assert isinstance(upsampling, Upsampling)
+        assert isinstance(upsampling, Upsampling | Stretching)
         dtype = torch.promote_types(score.dtype, torch.float32)  # bands are summed
-        matrices = [
-            upsampling.along(coarse, fine).to(score.device, dtype)
-            for coarse, fine in zip(score.shape[-2:], size, strict=True)
-        ]
-        return cls(*matrices)
+        of_size = (score.shape[-2], score.shape[-1])
+        where = None if isinstance(upsampling, Stretching) else upsampling.placement
+        edge = "replicate" if where is None else upsampling.edge
+        return _enlargement(where, edge, of_size, size, dtype, score.device)
 
-    def band(self, score: Tensor, first: int, rows: int) -> tuple[Tensor, slice]:
-        """Rows from ``first`` on of a map K,h,w enlarged: K,R,W; and the rows of it they need."""
-        down = self.down[first : first + rows]
-        used = down.any(0).nonzero()
-        need = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
-        return down[:, need] @ (score[:, need] @ self.across.T), need
+    def need(self, rows: slice) -> slice:
+        """The rows of the map that such rows of the photo need."""
+        first, behind = zip(*self.spans[rows], strict=True)
+        return slice(min(first), max(behind))
 
-    def back(self, grad: Tensor, first: int, need: slice) -> Tensor:
-        """The gradient K,R,W of such rows towards the rows ``need`` of the map: K,n,w."""
-        down = self.down[first : first + grad.shape[1], need]
-        return (down.T @ grad) @ self.across
+
+@functools.lru_cache(maxsize=16)
+def _enlargement(
+    placement: Placement | None,
+    edge: Edge,
+    coarse: tuple[int, int],
+    fine: tuple[int, int],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Enlargement:
+    """Kept for the next step: a copy to a GPU would wait there for all that is under way.
+
+    Without a ``placement`` that of a `Stretching`.
+    """
+    fixed = Upsampling(placement, 1, edge, learn=False) if placement else Stretching()
+    down, across = (fixed.along(*pair) for pair in zip(coarse, fine, strict=True))
+    first, behind = extent(down != 0)
+    spans = list(zip(first.tolist(), behind.tolist(), strict=True))
+    return Enlargement(down.to(device, dtype), across.to(device, dtype), spans)
+
+
+def extent(used: Tensor) -> tuple[Tensor, Tensor]:
+    """In each row of a bool matrix the first True and the one behind the last: 0, 0 where none."""
+    some = used.any(1)
+    first = used.int().argmax(1)
+    behind = used.shape[1] - used.int().flip(1).argmax(1)
+    return first * some, behind * some
+
+
+@dataclass(frozen=True, eq=False)
+class Fusion:
+    """The sum of the enlarged maps of a net, each K,h,w, over bands of rows of the photo."""
+
+    each: Sequence[Enlargement]
+
+    def band(self, maps: Sequence[Tensor], rows: slice) -> Tensor:
+        """Those rows of the scores: K,R,W. One product for all maps, which adds them up, too."""
+        needs = [one.need(rows) for one in self.each]
+        near = [m[:, n] @ e.across.T for m, n, e in zip(maps, needs, self.each, strict=True)]
+        return self._down(rows, needs) @ torch.cat(near, 1)  # K,n,W to K,R,W
+
+    def back(self, grad: Tensor, rows: slice, grads: Sequence[Tensor]) -> None:
+        """Add the gradient K,R,W of those rows to that of each map."""
+        needs = [one.need(rows) for one in self.each]
+        near = self._down(rows, needs).T @ grad  # K,n,W
+        parts = near.split([need.stop - need.start for need in needs], 1)
+        for total, need, part, one in zip(grads, needs, parts, self.each, strict=True):
+            total[:, need] += part @ one.across
+
+    def _down(self, rows: slice, needs: Iterable[slice]) -> Tensor:
+        """R,n: all maps' rows side by side."""
+        return torch.cat([e.down[rows, n] for e, n in zip(self.each, needs, strict=True)], 1)
+
+
+def bands(
+    upscore: nn.ModuleDict, maps: Mapping[int, Tensor], size: tuple[int, int]
+) -> Iterator[tuple[int, Tensor]]:
+    """The sum of one photo's maps {stride: 1,K,h,w} at the photo, from the top: first row, R,K,W.
+
+    As `fullconv.nets.fcn.enlarged` to rounding; in float32 where the maps are less. The products
+    are quicker than interpolating where there are several maps to be summed, by half on a CPU.
+    """
+    modules = [upscore[str(stride)] for stride in maps]
+    scores = [m.to(torch.promote_types(m.dtype, torch.float32)) for m in maps.values()]
+    step = rows_of(scores[0].shape[1], size)
+    fixed = all(isinstance(m, Stretching) or m.weight is None for m in modules)
+    multiplied = fixed and (len(maps) > 1 or isinstance(modules[0], Stretching))
+    return (_multiplied if multiplied else _upsampled)(modules, scores, size, step)
+
+
+def _multiplied(
+    modules: list[nn.Module], scores: list[Tensor], size: tuple[int, int], step: int
+) -> Iterator[tuple[int, Tensor]]:
+    """One product for all maps: their rows behind one another, and so their weights."""
+    own = [
+        (Enlargement.of(module, score, size), score[0].permute(1, 0, 2).contiguous())  # h,K,w
+        for module, score in zip(modules, scores, strict=True)
+    ]
+    for first in range(0, size[0], step):
+        weights, wide = [], []
+        for enlargement, score in own:
+            need = enlargement.need(slice(first, first + step))
+            weights.append(enlargement.down[first : first + step, need])  # R,n
+            wide.append(score[need] @ enlargement.across.T)  # n,K,W
+        band = torch.cat(weights, 1) @ torch.cat(wide).flatten(1)  # R,KW
+        yield first, band.unflatten(1, (-1, size[1]))  # R,K,W
+
+
+def _upsampled(
+    modules: list[nn.Module], scores: list[Tensor], size: tuple[int, int], step: int
+) -> Iterator[tuple[int, Tensor]]:
+    """By the modules themselves, whose kernels may have learnt; channels-last, the quickest."""
+    scores = [score.contiguous(memory_format=torch.channels_last) for score in scores]
+    for first in range(0, size[0], step):
+        rows, total = min(step, size[0] - first), None
+        for module, score in zip(modules, scores, strict=True):
+            assert isinstance(module, Upsampling)
+            part = module.band(score, size, first, rows)[0]  # K,R,W
+            total = part if total is None else total + part
+        assert total is not None
+        yield first, total.transpose(0, 1)

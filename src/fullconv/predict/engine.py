@@ -13,14 +13,14 @@ from fullconv.classes import ClassSet
 from fullconv.device import Precision, is_out_of_memory, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
+from fullconv.nets.border import for_prediction
+from fullconv.predict.classmap import Classes, Head, parts_of
 
 if TYPE_CHECKING:
     from fullconv.weights import Checkpoint
 
 Image = npt.NDArray[Any]
 """uint8 RGB, (H, W, 3); of a net with further inputs (H, W, channels), as in a Sample."""
-Classes = npt.NDArray[np.uint8 | np.uint16]
-"""The class of each pixel, (H, W); of a net with several outputs (H, W, outputs)."""
 
 
 class Engine(Protocol):
@@ -29,6 +29,11 @@ class Engine(Protocol):
     @property
     def channels(self) -> int:
         """How many classes are scored."""
+        ...
+
+    @property
+    def in_bands(self) -> bool:
+        """Whether ``class_map`` holds scores of the photo's size only for some rows at a time."""
         ...
 
     def class_map(self, image: Image) -> Classes:
@@ -61,15 +66,20 @@ class TorchEngine:
             net, self.preprocessing = source
         else:
             net, self.preprocessing, classes = source.net, source.preprocessing, source.classes
-        self.outputs = parts_of(classes) if classes else [slice(0, None)]
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
+        self.run = for_prediction(self.net)
+        self.head = Head(self.net.upscore, parts_of(classes) if classes else [slice(0, None)])
 
     @property
     def channels(self) -> int:
         """How many classes the net scores."""
         return self.net.spec.classes
+
+    @property
+    def in_bands(self) -> bool:
+        return True
 
     def class_map(self, image: Image) -> Classes:
         """The class of the highest score at each pixel of ``image``, for each output.
@@ -77,20 +87,21 @@ class TorchEngine:
         uint8, uint16 with more than 256 classes. Raises UserError when the memory does not suffice.
         """
         with self._running(image):
-            return best_classes(self._forward(image)[0], self.outputs)
+            return self.head.class_map(self._maps(image), (image.shape[0], image.shape[1]))
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores of ``image`` before any softmax, float32 (K, H, W)."""
         with self._running(image):
-            return self._forward(image)[0].float().cpu().contiguous().numpy()
+            return self.head.scores(self._maps(image), (image.shape[0], image.shape[1]))
 
-    def _forward(self, image: Image) -> Tensor:
+    def _maps(self, image: Image) -> dict[int, Tensor]:
+        """The maps that are enlarged: {stride: 1,K,h,w}."""
         pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))[None].to(
             self.device
         )  # 1,H,W,3
         inputs = self.preprocessing(pixels).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return self.net(inputs)  # 1,K,H,W
+            return self.run.maps(inputs)
 
     @contextmanager
     def _running(self, image: Image) -> Iterator[None]:
@@ -109,24 +120,6 @@ class TorchEngine:
                 "predict it in pieces (--tile auto, or a smaller --tile), make it smaller, use "
                 "precision bf16, or another device"
             ) from error
-
-
-def parts_of(classes: ClassSet) -> list[slice]:
-    """The score channels of each output."""
-    return [output.channels for output in classes.outputs]
-
-
-def best_classes(scores: Tensor, outputs: list[slice]) -> Classes:
-    """The class of the highest score at each pixel of K,H,W, for each output: (H, W) or one more.
-
-    uint8, uint16 with more than 256 classes.
-    """
-    best = torch.stack([scores[part].argmax(0) + part.start for part in outputs], -1).squeeze(
-        -1
-    )  # H,W or H,W,outputs
-    if len(scores) <= 256:
-        return best.to(torch.uint8).cpu().numpy()
-    return best.to(torch.int32).cpu().numpy().astype(np.uint16)
 
 
 def check_image(image: Image, channels: int = 3) -> None:

@@ -5,19 +5,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fullconv.classes import ClassSet
-from fullconv.device import Precision
+from fullconv.device import Precision, pick_device
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec, Preprocessing
 from fullconv.predict.engine import Engine, TorchEngine
-from fullconv.predict.onnxruntime_engine import OnnxRuntimeEngine
-from fullconv.predict.openvino_engine import OpenVinoEngine
+from fullconv.predict.fastest import ENGINES, FastestEngine, Job
+from fullconv.predict.prepared import prepared, quiet
 
 EngineName = Literal["auto", "torch", "onnxruntime", "openvino"]
-"""'auto' is what the file is for: torch for a run, ONNX Runtime for .onnx, OpenVINO for .xml."""
+"""'auto' is what the file is for: ONNX Runtime for .onnx, OpenVINO for .xml, torch for a run, or,
+where a Job says what it is opened for, what is fastest (`FastestEngine`)."""
 
-_ENGINES: dict[str, dict[str, type[OnnxRuntimeEngine] | type[OpenVinoEngine]]] = {
-    ".onnx": {"onnxruntime": OnnxRuntimeEngine, "openvino": OpenVinoEngine},
-    ".xml": {"openvino": OpenVinoEngine},
+_RUNS_BY: dict[str, tuple[str, ...]] = {
+    ".onnx": ("onnxruntime", "openvino"),
+    ".xml": ("openvino",),
 }
 
 
@@ -37,35 +38,43 @@ def open_engine(
     device: str = "auto",
     precision: Precision = "fp32",
     engine: EngineName = "auto",
+    job: Job | None = None,
 ) -> Opened:
     """Open what ``path`` names: all that ``weights.load`` takes, and exported files.
 
-    Raises UserError when there is none, when it is damaged, and for an engine that does not run it.
+    With ``engine`` 'onnxruntime' or 'openvino' a run is exported first, once: the graph is kept in
+    the cache (`fullconv.predict.prepared`). Raises UserError when there is none, when it is
+    damaged, and for an engine that does not run it or is not installed.
     """
     path = Path(path)
-    engines = _ENGINES.get(path.suffix.lower())
-    if engines is None or path.is_dir():
-        return _in_torch(path, device, precision, engine)
+    names = _RUNS_BY.get(path.suffix.lower())
+    if engine not in ("auto", "torch", *ENGINES):
+        raise UserError(f"engine {engine!r} is unknown: use auto, torch, {', '.join(ENGINES)}")
+    if names is None or path.is_dir():
+        if engine in ENGINES:
+            file = prepared(path, engine, job.say if job else quiet)
+            return _graph(file, engine, device, precision)
+        return _net(path, device, precision, job if engine == "auto" else None)
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    name = next(iter(engines)) if engine == "auto" else engine
-    if name not in engines:
-        raise UserError(f"{path}: runs by --engine {' or '.join(engines)}, not {engine}")
-    made = engines[name](path, device, precision)
+    name = names[0] if engine == "auto" else engine
+    if name not in names:
+        raise UserError(f"{path}: runs by --engine {' or '.join(names)}, not {engine}")
+    return _graph(path, name, device, precision)
+
+
+def _graph(path: Path, engine: str, device: str, precision: str) -> Opened:
+    made = ENGINES[engine](path, device, precision)
     known = made.description
     return Opened(made, known.spec, known.classes, known.preprocessing, known.origin)
 
 
-def _in_torch(path: Path, device: str, precision: Precision, engine: str) -> Opened:
+def _net(path: Path, device: str, precision: Precision, job: Job | None) -> Opened:
     from fullconv.weights import load
 
-    if engine not in ("auto", "torch"):
-        to = {"onnxruntime": "onnx", "openvino": "openvino"}.get(engine)
-        if to is None:
-            raise UserError(f"engine {engine!r} is unknown: use torch, onnxruntime or openvino")
-        raise UserError(
-            f"{path}: runs by torch; for {engine} export it first: fullconv export {path} --to {to}"
-        )
     found = load(path)
-    made = TorchEngine(found, device, precision)
+    if job and pick_device(device).type == "cpu":
+        made = FastestEngine(path, found, precision, job)
+    else:
+        made = TorchEngine(found, device, precision)
     return Opened(made, found.net.spec, found.classes, found.preprocessing, found.origin)

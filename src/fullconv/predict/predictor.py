@@ -21,6 +21,7 @@ from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.inputs import COLOR
 from fullconv.predict.engine import Engine
+from fullconv.predict.fastest import Job
 from fullconv.predict.open import EngineName, open_engine
 from fullconv.predict.tiled import Tile, in_pieces
 
@@ -29,6 +30,7 @@ Photo = str | Path | IO[bytes] | Image.Image | RGB
 """A picture file (path or open), a Pillow image, or a uint8 RGB array (H, W, 3)."""
 
 JPEG_SIDE = 65500  # JPEG cannot be larger
+PNG_LEVEL = 3  # of a class map: a third of the time of Pillow's 6, for a third more bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +82,8 @@ class Prediction:
         STEM_overlay.png. What the other outputs say goes to STEM_OUTPUT.png and so on. Each file
         appears whole or not at all. Returns the paths written.
         """
-        written = [_beside(stem, ".png")]
-        write_atomically(written[0], lambda file: self.palette_image.save(file, "PNG"))
+        written, mask = [_beside(stem, ".png")], self.palette_image
+        write_atomically(written[0], lambda file: mask.save(file, "PNG", compress_level=PNG_LEVEL))
         if overlay:
             shown = pictures.overlay(self.image, self.mask, self.classes, alpha)
             written.append(_save_picture(shown, stem))
@@ -97,10 +99,11 @@ class Predictor:
     """Predicts photos with a trained run.
 
     ``path`` is a run folder, a checkpoint or an exported file; it holds all that is needed.
-    ``device`` and ``precision`` as in TorchEngine, ``engine`` as `EngineName`; with ``tile``
-    ('auto', or the longest side of a piece) large photos are predicted piece by piece, with the
-    same result (`TiledEngine`). Raises UserError for a file that is none of these, and for a
-    ``tile`` that is too small for the net.
+    ``device`` and ``precision`` as in TorchEngine, ``engine`` as `EngineName`: 'auto' is torch for
+    a run, or, with a ``job`` that says what is to be predicted, the fastest (`FastestEngine`). With
+    ``tile`` ('auto', or the longest side of a piece) large photos are predicted piece by piece,
+    with the same result (`TiledEngine`). Raises UserError for a file that is none of these, for an
+    ``engine`` that is not installed, and for a ``tile`` that is too small for the net.
     """
 
     def __init__(
@@ -110,8 +113,10 @@ class Predictor:
         precision: Precision = "fp32",
         engine: EngineName = "auto",
         tile: Tile | None = None,
+        job: Job | None = None,
     ) -> None:
-        opened = open_engine(path, device, precision, engine)
+        opened = open_engine(path, device, precision, engine, job)
+        self.path, self.spec = Path(path), opened.spec
         self.classes, self.origin = opened.classes, opened.origin
         self.inputs = opened.preprocessing.inputs
         self.engine: Engine = in_pieces(opened.engine, opened.spec, tile)
@@ -125,7 +130,7 @@ class Predictor:
         inputs takes them from the files ``others`` (kind -> file), else from where data sets have
         them (`fullconv.data.planes`); or ``photo`` is the whole array (H, W, channels).
         """
-        image = self._image(photo, others or {})
+        image = self.read(photo, others)
         if not scores:
             return self._prediction(image, self.engine.class_map(image), None)
         found = self.engine.scores(image)
@@ -134,8 +139,12 @@ class Predictor:
         mask = best[0] if len(best) == 1 else np.dstack(best)  # H,W or H,W,outputs
         return self._prediction(image, mask.astype(dtype), found)
 
-    def _image(self, photo: Photo, others: Mapping[str, Path]) -> npt.NDArray[Any]:
-        """What the net is shown: the photo, with the further inputs behind it."""
+    def read(self, photo: Photo, others: Mapping[str, Path] | None = None) -> npt.NDArray[Any]:
+        """What the net is shown: the photo, with the further inputs behind it.
+
+        An array (H, W, channels), which can be called with in place of ``photo``. Any thread may
+        read.
+        """
         if isinstance(photo, np.ndarray):
             return photo
         path = Path(photo) if isinstance(photo, str | Path) else None
@@ -144,7 +153,9 @@ class Predictor:
             if kind == COLOR:
                 planes.append(_as_image(photo))
                 continue
-            file = others.get(kind) or _beside_photo(path, kind, named=kind == self.inputs[0])
+            file = (others or {}).get(kind) or _beside_photo(
+                path, kind, named=kind == self.inputs[0]
+            )
             planes.append(read_plane(file, kind))
             if planes[-1].shape[:2] != planes[0].shape[:2]:
                 (height, width), (h, w) = planes[-1].shape[:2], planes[0].shape[:2]

@@ -32,10 +32,6 @@ class Doubled(TorchEngine):
         super().__init__((net.double(), None), "cpu", classes=classes)  # pyright: ignore
         self.preprocessing = lambda pixels: pixels.permute(0, 3, 1, 2).double() / 64 - 2
 
-    def scores(self, image):
-        with self._running(image):
-            return self._forward(image)[0].numpy()
-
 
 def fresh(name: str, padding: str = "same", **options):
     """A net whose every layer says something, batch norms included."""
@@ -134,7 +130,7 @@ def test_the_predictor_in_single_precision(run, picture) -> None:
 class Watched:
     """An engine that notes the sizes it is asked for, and has no scores."""
 
-    channels = 4
+    channels, in_bands = 4, False
 
     def __init__(self) -> None:
         self.sizes: list[tuple[int, ...]] = []
@@ -155,7 +151,9 @@ def test_auto_keeps_to_the_budget(monkeypatch) -> None:
     side = pieces.length
     assert side % 32 == 0
     assert (
-        prediction_bytes(spec, side, side) <= 2**29 < prediction_bytes(spec, side + 32, side + 32)
+        prediction_bytes(spec, side, side, True)
+        <= 2**29
+        < prediction_bytes(spec, side + 32, side + 32, True)
     )
     pieces.class_map(noise(side // 2, 2 * side))
     assert watched.sizes == [(side // 2, 2 * side)]  # no more pixels than a piece may have

@@ -1,0 +1,106 @@
+"""Rasters in ``fullconv predict``: each in turn, a bad one is reported and the rest go on."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from fullconv.errors import UserError
+
+if TYPE_CHECKING:
+    from fullconv.predict import Input, Predictor, Tile
+    from fullconv.predict.rasters import RasterOutcome
+
+
+def predict_rasters(
+    predictor: "Predictor",
+    rasters: "Sequence[Input]",
+    tile: "Tile | None",
+    bands: list[int] | None,
+    span: tuple[float, float] | None,
+    overlay: bool,
+    alpha: float,
+) -> int:
+    """Predict each of ``rasters``; how many could not be."""
+    from fullconv import screen
+    from fullconv.predict.rasters import predict_raster
+
+    faults = 0
+    for entry in rasters:
+        assert entry.file is not None
+        try:
+            with screen.progress(entry.file.name) as progress:
+                outcome = predict_raster(
+                    predictor, entry.file, entry.result, tile=tile, bands=bands, span=span,
+                    overlay=overlay, alpha=alpha, report=progress, say=_note,
+                )  # fmt: skip
+            print(_account(entry, outcome))
+        except UserError as fault:
+            faults += 1
+            print(f"fullconv: {fault}", file=sys.stderr)
+    return faults
+
+
+def pixels_of(
+    rasters: "Sequence[Input]", bands: list[int] | None, span: tuple[float, float] | None
+) -> int:
+    """Pixels of all ``rasters``; what cannot be opened has none, and is reported in its turn."""
+    if not rasters:
+        return 0
+    from fullconv.predict.rasters.source import open_raster
+
+    found = 0
+    for entry in rasters:
+        assert entry.file is not None
+        with suppress(UserError), open_raster(entry.file, bands, span) as raster:
+            found += raster.size[0] * raster.size[1]
+    return found
+
+
+def bands_of(text: str | None) -> list[int] | None:
+    """'3,2,1' as numbers; UserError for anything else."""
+    if text is None:
+        return None
+    if not all(part.strip().isdecimal() for part in text.split(",")):
+        raise UserError(f"--bands {text}: is not the numbers of bands, from 1, as 3,2,1")
+    return [int(part) for part in text.split(",")]
+
+
+def range_of(text: str | None) -> tuple[float, float] | None:
+    """'0,4000' as two numbers; UserError for anything else."""
+    if text is None:
+        return None
+    from fullconv.predict.rasters.bands import check_span
+
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UserError(
+            f"--range {text}: is not the values that are black and white, as 0,4000"
+        ) from None
+    check_span((low, high))
+    return low, high
+
+
+def refuse_scores(rasters: "Sequence[Input]") -> None:
+    """UserError where scores are asked for of a raster."""
+    if rasters:
+        raise UserError(
+            f"{rasters[0]}: is a raster, whose scores would be a number a class and pixel and are "
+            "not written; leave --scores out"
+        )
+
+
+def _note(text: str) -> None:
+    print(f"fullconv: note: {text}", file=sys.stderr)
+
+
+def _account(entry: "Input", outcome: "RasterOutcome") -> str:
+    """What was done, in a line."""
+    height, width = outcome.size
+    parts = [f"{outcome.pieces} pieces" if outcome.pieces > 1 else "one piece"]
+    if outcome.earlier:
+        parts.append(f"{outcome.earlier} of them done before")
+    if outcome.empty:
+        parts.append(f"{outcome.empty} without pixels")
+    return f"{entry}: {width} x {height} in {', '.join(parts)}; {outcome.written[0]}"
