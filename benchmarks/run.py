@@ -64,7 +64,7 @@ class Script:
 
 SCRIPTS = (
     Script("prediction", "Prediction on a CPU", tables=True, trained=True),
-    Script("int8", "Prediction in int8"),
+    Script("int8", "Prediction in int8", tables=True, trained=True),
     Script("border", "The padding of the original"),
     Script("folder", "A folder of photos", options=("--rounds", "1")),  # 200 photos, twice
     Script("training", "A training step", tables=True),

@@ -15,7 +15,7 @@ from fullconv.metrics import Scores, confusion
 from fullconv.predict.description import Description
 from fullconv.predict.graph_engine import GraphEngine
 
-# With masks, what int8 may cost. Two trainings of a net that differ in their seed differ by more.
+# With masks the score decides, which is what the net was trained for.
 MOST_DROP = 0.5  # points of mean IU
 # Without masks, the share of pixels that must keep their class. Trained nets keep 98 % and more:
 # what changes are pixels at the edges of things, where two scores are nearly equal.

@@ -14,11 +14,11 @@ from fullconv.errors import UserError
 from fullconv.evaluate import evaluate
 from fullconv.export import Int8Check, export
 from fullconv.export.calibration import find_calibration
-from fullconv.export.int8_check import MOST_DROP, check_int8, refuse
+from fullconv.export.int8_check import MOST_DROP, DraftEngine, check_int8, refuse
 from fullconv.export.onnx_draft import OnnxDraft
 from fullconv.export.openvino_draft import OpenVinoDraft, from_onnx
 from fullconv.export.quantise import quantised
-from fullconv.predict import Predictor
+from fullconv.predict import Predictor, open_engine
 from fullconv.train import train
 from fullconv.weights import load
 
@@ -115,6 +115,32 @@ def test_any_size(trained, int8, size):
     assert found.shape == wanted.shape
     assert np.abs(found - wanted).mean() < 0.1 * np.abs(wanted).mean()
     assert not np.allclose(found, wanted, rtol=1e-4)  # else nothing was rounded
+
+
+def test_its_engine_cuts_the_graph_off_at_the_score_maps(int8):
+    opened = open_engine(int8[0][0])
+    engine, scene = opened.engine, open_source(DATA, "val")[0].image
+    assert engine.in_bands
+    whole = DraftEngine(Whole(int8[0][0]), engine.description)
+    assert (whole.class_map(scene) == engine.class_map(scene)).mean() > 0.999
+    assert np.allclose(whole.scores(scene), engine.scores(scene), rtol=1e-3, atol=1e-3)
+
+
+class Whole:
+    """A file run to its last tensor, the scores, by its runtime itself."""
+
+    def __init__(self, file):
+        self.file = str(file)
+
+    def run(self, batch):
+        if self.file.endswith(".onnx"):
+            from onnxruntime import InferenceSession
+
+            return InferenceSession(self.file).run(["scores"], {"image": batch})[0]
+        from openvino import Core
+
+        known = {"INFERENCE_PRECISION_HINT": "f32"}
+        return Core().compile_model(self.file, "CPU", known)({"image": batch})["scores"]
 
 
 def test_openvino_runs_the_int8_file_of_onnx(int8):
