@@ -74,11 +74,11 @@ slow: $(READY)
 	$(BIN)/python -m pytest -m slow tests/e2e
 
 # All tables of docs/benchmarks.md: over an hour. Some: make bench ONLY=prediction,loss
-# What a trained net loses by each engine, too: make bench RUN=runs/camvid DATA=data/camvid
+# What a trained net loses by each engine, and loading: make bench RUN=runs/camvid DATA=data/camvid
 # Chainer needs Python 3.11: without it, that row is left out.
 bench: $(READY) $(PEERS)/.ready $(OPENCV)/.ready
 	-$(MAKE) $(CHAINER)/.fcn
-	$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(RUN),--run $(RUN) --data $(DATA))
+	$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(RUN),--run $(RUN)) $(if $(DATA),--data $(DATA))
 
 clean:
 	rm -rf demo dist build .pytest_cache .ruff_cache .hypothesis

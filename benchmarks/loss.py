@@ -53,7 +53,7 @@ def measure(way: str, chosen: argparse.Namespace) -> dict[str, float]:
         else:
             loss, _ = banded_loss(net, criterion, maps, masks)
         loss.sum().backward()
-        value = float(loss.sum()) / masks.numel()  # waits for a GPU
+        value = float(loss.detach().sum()) / masks.numel()  # waits for a GPU
         seconds.append(time.perf_counter() - began)
     return {"s": statistics.median(seconds), "mib": peak_mib(device) - start, "loss": value}
 

@@ -41,13 +41,15 @@ are what counts: seconds change with the machine, and with what else it does.
 class Script:
     """A benchmark. ``tables``: it writes its result by --json; else what it prints is kept.
 
-    ``trained``: it takes --run and --data, a trained net and its data.
+    ``trained``: it takes --run and --data, a trained net and its data; ``on_data``: it needs data,
+    named by itself.
     """
 
     name: str
     heading: str
     tables: bool = False
     trained: bool = False
+    on_data: bool = False
     on_gpu: bool = False
     options: tuple[str, ...] = ()
 
@@ -70,7 +72,7 @@ SCRIPTS = (
     Script("training", "A training step", tables=True),
     Script("loss", "Head and loss"),
     Script("memory", "Memory of a training"),
-    Script("loading", "Loading data"),
+    Script("loading", "Loading data", on_data=True),
     Script("breakdown", "Where the time goes", tables=True),
     Script("tiling", "A large photo in pieces"),
     Script("raster", "A raster of any size"),
@@ -83,15 +85,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", help="names of scripts, as prediction,training")
     parser.add_argument("--run", help="a trained run, for the scripts that take one")
-    parser.add_argument("--data", help="the data of that run")
+    parser.add_argument("--data", help="the data of that run, and what is loaded")
     parser.add_argument("--page", action="store_true", help="only write the page")
     given = parser.parse_args()
-    trained = ["--run", given.run, "--data", given.data] if given.run and given.data else []
     failed = []
-    for script in [] if given.page else chosen(given.only):
+    for script in [] if given.page else chosen(given.only, given.data):
         print(f"== {script.name}", file=sys.stderr, flush=True)
         try:
-            keep(script, measured(script, trained))
+            keep(script, measured(script, given.run, given.data))
         except subprocess.CalledProcessError as error:
             failed.append(script.name)
             print(f"{script.name} failed ({error.returncode}); its old table stays")
@@ -101,21 +102,26 @@ def main() -> None:
         sys.exit(f"failed: {', '.join(failed)}")
 
 
-def chosen(only: str | None) -> list[Script]:
-    """The scripts that are there and meant; those of a GPU where there is one."""
+def chosen(only: str | None, data: str | None) -> list[Script]:
+    """The scripts that are there and meant; those of a GPU, or of data, where there is one."""
     names = only.split(",") if only else [script.name for script in SCRIPTS]
     if unknown := set(names) - {script.name for script in SCRIPTS}:
         known = ", ".join(script.name for script in SCRIPTS)
         sys.exit(f"no benchmark is called {', '.join(sorted(unknown))}: use {known}")
-    usable = [s for s in SCRIPTS if s.file.exists() and (torch.cuda.is_available() or not s.on_gpu)]
-    return [script for script in usable if script.name in names]
+    lacking = {s.name for s in SCRIPTS if s.on_gpu and not torch.cuda.is_available()}
+    lacking |= {s.name for s in SCRIPTS if s.on_data and not data}
+    return [s for s in SCRIPTS if s.name in set(names) - lacking and s.file.exists()]
 
 
-def measured(script: Script, trained: Sequence[str]) -> dict[str, Any]:
+def measured(script: Script, run: str | None, data: str | None) -> dict[str, Any]:
     """What is kept of a script: its command, and its tables or what it printed."""
-    own = list(trained) if script.trained else []
-    shown = ["--run RUN --data DATA"] if own else []
-    command = " ".join([f"python benchmarks/{script.name}.py", *script.options, *shown])
+    own: list[str] = []
+    places = ""
+    if script.trained and run and data:
+        own, places = ["--run", run, "--data", data], " --run RUN --data DATA"
+    elif script.on_data and data:
+        own, places = [data], " DATA"
+    command = " ".join([f"python benchmarks/{script.name}.py", *script.options]) + places
     call = [sys.executable, str(script.file), *script.options, *own]
     if not script.tables:
         done = subprocess.run(call, check=True, stdout=subprocess.PIPE, text=True)

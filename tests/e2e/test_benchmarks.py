@@ -134,4 +134,23 @@ def test_the_page_is_made_of_the_results(monkeypatch, tmp_path):
 
 def test_an_unknown_benchmark_is_an_error():
     with pytest.raises(SystemExit, match="no benchmark is called speed: use prediction"):
-        run.chosen("speed")
+        run.chosen("speed", None)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_what_lacks_its_data_or_its_gpu_is_not_run(monkeypatch, tmp_path):
+    monkeypatch.setattr(run, "HERE", tmp_path)
+    for name in ("loss", "loading", "gpu"):
+        (tmp_path / f"{name}.py").touch()
+    assert [script.name for script in run.chosen(None, None)] == ["loss"]
+    assert [script.name for script in run.chosen(None, "DATA")] == ["loss", "loading"]
+    assert [script.name for script in run.chosen("loading", "DATA")] == ["loading"]
+
+
+def test_the_command_of_a_page_names_no_place(monkeypatch, tmp_path):
+    monkeypatch.setattr(run, "HERE", tmp_path)
+    (tmp_path / "loading.py").write_text("import sys; print(sys.argv[1:])")
+    loading = next(script for script in run.SCRIPTS if script.name == "loading")
+    found = run.measured(loading, None, "some/place")
+    assert found["command"] == "python benchmarks/loading.py DATA"
+    assert found["text"] == "['some/place']\n"

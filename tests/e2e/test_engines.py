@@ -37,6 +37,7 @@ def masks(folder):
     return [np.asarray(Image.open(folder / f"{index}.png")) for index in range(3)]
 
 
+@pytest.mark.slow
 def test_another_engine_on_a_run(inside, place):
     pytest.importorskip("onnxscript", reason="needs fullconv[export]")
     pytest.importorskip("onnxruntime", reason="needs fullconv[export]")

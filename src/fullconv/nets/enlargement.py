@@ -20,9 +20,9 @@ BAND = 16 * 2**20
 """Bytes of scores in a band of one photo."""
 
 
-def rows_of(classes: int, size: tuple[int, int], band: int | None = None) -> int:
-    """Rows of one photo's scores that take ``band`` bytes (``BAND`` where it is not given)."""
-    return max(1, min(size[0], (band or BAND) // (classes * size[1] * 4)))
+def rows_of(classes: int, size: tuple[int, int], band: int = BAND) -> int:
+    """Rows of one photo's scores that take ``band`` bytes."""
+    return max(1, min(size[0], band // (classes * size[1] * 4)))
 
 
 @dataclass(frozen=True, eq=False)

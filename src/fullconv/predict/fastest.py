@@ -35,7 +35,7 @@ LARGEST = 1024  # pixels a side of what is tried on: the middle of a larger phot
 
 # What it takes to make a net ready: seconds, and seconds a million weights (two cores, AVX2); and
 # the share of torch's time that another engine is expected to save. They only decide what is tried.
-READY, READY_EACH, SAVED = 10.0, 0.12, 0.25
+READY, READY_EACH, SAVED = 15.0, 0.15, 0.25
 
 
 @dataclass

@@ -17,13 +17,13 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from fullconv import __version__
 from fullconv.download import cache_folder
 from fullconv.download.alone import alone
 from fullconv.download.cache import FOLDER
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.predict.graph_engine import missing
+from fullconv.version import __version__
 from fullconv.weights.open import located
 
 RUNTIMES = {"openvino": ("openvino", ".xml"), "onnxruntime": ("onnx", ".onnx")}
@@ -83,9 +83,15 @@ def usable(folder: Path) -> list[str]:
 
 
 def graph_folder(checkpoint: Path) -> Path:
-    """Where what belongs to a checkpoint is kept, by its content; not made here."""
-    with checkpoint.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
+    """Where what belongs to a checkpoint is kept, by its content; not made here.
+
+    Raises UserError where it cannot be read.
+    """
+    try:
+        with checkpoint.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+    except OSError as fault:
+        raise UserError(f"{checkpoint}: cannot be read ({fault.strerror or fault})") from fault
     # The preprocessing of published weights is not in their file, but goes with their place.
     if checkpoint.parent == cache_folder() / "weights":
         digest.update(checkpoint.name.encode())
@@ -103,7 +109,8 @@ def export_apart(checkpoint: Path, form: str, out: Path) -> None:
     It needs a few times the size of the net, and this process goes on to predict.
     """
     command = [sys.executable, "-P", "-m", "fullconv", "export", "--to", form, "--out", str(out)]
-    done = subprocess.run([*command, "--", str(checkpoint)], capture_output=True, text=True)
+    command += ["--", str(checkpoint)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"]
         raise UserError(lines[-1].removeprefix("fullconv: "))

@@ -5,7 +5,7 @@ classes x height x width for the way back; at 150 classes they outweigh the net.
 is enlarged, its loss and the gradient towards the small maps are added up, and the band is
 forgotten. What remains of the head is as large as the maps. The sums are the same to rounding: the
 cross-entropy of a pixel does not depend on others, and the soft Jaccard loss on a few sums only
-(``train/overlap.py``).
+(``overlap.py``). One photo is ``photo_loss.py``; on a GPU kernels may take it (``fused.py``).
 
 Letters: K classes of an output, h and w of a map, H and W of the photo; R rows of a band.
 """
@@ -24,12 +24,8 @@ from fullconv.train.photo_loss import CACHED, Photo, cross_entropy, with_jaccard
 
 
 def can_be_banded(spec: NetSpec) -> bool:
-    """Whether the enlargement is fixed, and a matrix for each axis.
-
-    Kernels that learn need a gradient of their own; nets that stretch place a row by the height of
-    all.
-    """
-    return not (spec.learn_upsampling or spec.stretches)
+    """Whether the enlargement is fixed: kernels that learn need a gradient of their own."""
+    return not spec.learn_upsampling
 
 
 def is_worth_it(spec: NetSpec, photos: int, size: tuple[int, int]) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from fullconv.device import GIB, bytes_of, keep_freed_memory, pick_device, return_freed_memory
+from fullconv.device import GIB, MIB, bytes_of, keep_freed_memory, pick_device, return_freed_memory
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec
 from fullconv.nets.cost import meta_net, prediction_bytes
@@ -43,8 +43,8 @@ def within(config: Config, spec: NetSpec, size: tuple[int, int]) -> Config:
             return way
     least, way = min(needs, key=lambda each: each[0])
     raise UserError(
-        f"{_gib(limit)} of memory do not suffice for {spec.name} at {size[0]}x{size[1]}: "
-        f"{way_of(way, spec, size)} it takes {_gib(least, up=True)}; {advice(needs[-1][1])}"
+        f"{_amount(limit)} of memory do not suffice for {spec.name} at {size[0]}x{size[1]}: "
+        f"{way_of(way, spec, size)} it takes {_amount(least, up=True)}; {advice(needs[-1][1])}"
     )
 
 
@@ -70,9 +70,9 @@ def said(config: Config, spec: NetSpec, size: tuple[int, int]) -> str:
     length, returned = config.length, returns(config, spec, size)
     need = estimate(config, spec, size, returned)
     line = (
-        f"{_gib(bytes_of(config.machine.memory or ''))} allowed; {spec.name} at "
+        f"{_amount(bytes_of(config.machine.memory or ''))} allowed; {spec.name} at "
         f"{size[0]}x{size[1]}, batch {length.batch * length.accumulate}: "
-        f"{way_of(config, spec, size)}; about {_gib(need.total, up=True)}"
+        f"{way_of(config, spec, size)}; about {_amount(need.total, up=True)}"
     )
     if returned:
         line += " (freed memory is returned at once)"
@@ -133,7 +133,9 @@ def longest_piece(
     return longest(spec, flow.grid, flow.least, room, scores=False)
 
 
-def _gib(size: int, up: bool = False) -> str:
-    """To a tenth; ``up``: not less than it is."""
-    tenths = math.ceil(10 * size / GIB) if up else 10 * size / GIB
-    return f"{tenths / 10:.1f} GiB"
+def _amount(size: int, up: bool = False) -> str:
+    """To a tenth, or whole MiB below one; ``up``: not less than it is."""
+    rounded = math.ceil if up else round
+    if size < GIB:
+        return f"{rounded(size / MIB)} MiB"
+    return f"{rounded(10 * size / GIB) / 10} GiB"

@@ -17,13 +17,13 @@ from fullconv.device import (
 )
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec
-from fullconv.nets.enlargement import BAND
 from fullconv.nets.kept import Arrays, Part, parts_of
 from fullconv.train.banded import can_be_banded, is_worth_it
 from fullconv.train.config import Config
+from fullconv.train.photo_loss import band_of
 
 CONTEXT = 512 * MIB  # what CUDA itself takes on a GPU, beside torch's arrays
-LATER = 48 * MIB  # code and small things that a training loads as it goes (measured on a CPU)
+LATER = 80 * MIB  # code and small things that a training loads as it goes (measured on a CPU)
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,11 @@ def _head(config: Config, spec: NetSpec, size: tuple[int, int]) -> int:
     batch = config.length.batch
     pixels = size[0] * size[1] * batch
     banded = can_be_banded(spec) and is_worth_it(spec, batch, size)
-    return 5 * BAND if banded else pixels * (spec.classes * 4 * 4 + 40)
+    return (
+        5 * band_of(pick_device(config.machine.device))
+        if banded
+        else pixels * (spec.classes * 4 * 4 + 40)
+    )
 
 
 @functools.cache

@@ -9,11 +9,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fullconv.nets.enlargement import Fusion, rows_of
+from fullconv.nets.enlargement import BAND, Fusion, rows_of
 from fullconv.train.overlap import Overlap, to_gradient
 
 CACHED = 4 * 2**20
 """Bytes of scores in a band on a CPU: more would leave its cache between two steps."""
+
+
+def band_of(device: torch.device) -> int:
+    """Bytes of scores in a band: a GPU is better off with few large ones."""
+    return CACHED if device.type == "cpu" else BAND
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +37,7 @@ class Photo:
     def bands(self) -> list[slice]:
         """Its rows in bands."""
         height, width = self.labels.shape
-        limit = CACHED if self.labels.device.type == "cpu" else None
-        step = rows_of(self.maps[0].shape[0], (height, width), limit)
+        step = rows_of(len(self.maps[0]), (height, width), band_of(self.labels.device))
         return [slice(first, min(first + step, height)) for first in range(0, height, step)]
 
 

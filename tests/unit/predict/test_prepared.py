@@ -19,7 +19,10 @@ def state(folder):
     return {path: (s.st_ino, s.st_mtime_ns, s.st_size) for path, s in found.items()}
 
 
-@pytest.mark.parametrize(("engine", "form"), [("openvino", "openvino"), ("onnxruntime", "onnx")])
+@pytest.mark.parametrize(
+    ("engine", "form"),
+    [("openvino", "openvino"), pytest.param("onnxruntime", "onnx", marks=pytest.mark.slow)],
+)
 def test_a_run_in_another_runtime(vgg, exports, picture, tmp_path, engine, form):
     ours = Predictor(vgg, "cpu")
     theirs = Predictor(vgg, "cpu", engine=engine)

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from fullconv.nets import NetSpec, build
 from fullconv.nets.enlargement import rows_of
-from fullconv.train import banded, make_config
+from fullconv.train import banded, make_config, photo_loss
 from fullconv.train.banded import banded_loss, can_be_banded, is_worth_it
+from fullconv.train.fused import example
 from fullconv.train.loss import make_criterion
 
 CPU = torch.device("cpu")
 HEADS = ["fcn32s-vgg16", "fcn8s-vgg16", "fcn4s-resnet18", "fcn8s-caffenet", "fcn16s-googlenet"]
+STRETCHES = "fcn8s-resnet50_dilated"
 
 
 @functools.cache
@@ -79,8 +81,16 @@ def test_bands_add_up_to_the_loss_at_once(name, padding, height, width, rows, ja
     images = torch.randn(2, 3, height, width, dtype=torch.float64)
     made = criterion(weights=[1.0, 2.0, 0.5, 3.0], jaccard=jaccard)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(banded, "CACHED", rows * 4 * width * 4)
+        patch.setattr(photo_loss, "CACHED", rows * 4 * width * 4)
         assert_equal(net, made, images, labels([0, 1, 3], 2, height, width))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 30), (24, 40), (33, 9)])
+def test_a_net_that_stretches(size, monkeypatch):
+    monkeypatch.setattr(photo_loss, "CACHED", 3 * 4 * size[1] * 4)  # three rows
+    images = torch.randn(2, 3, *size, dtype=torch.float64)
+    net = a_net(STRETCHES, "same", 4)
+    assert_equal(net, criterion(jaccard=0.5), images, labels([0, 1, 3], 2, *size))
 
 
 @pytest.mark.parametrize("jaccard", [0.0, 1.0])
@@ -94,7 +104,7 @@ def test_bands_add_up_to_the_loss_at_once(name, padding, height, width, rows, ja
     ],
 )
 def test_each_output_has_its_own_factor(jaccard, reduction, weights, by, monkeypatch):
-    monkeypatch.setattr(banded, "CACHED", 3 * 50 * 4 * 7)  # seven rows of three classes
+    monkeypatch.setattr(photo_loss, "CACHED", 3 * 50 * 4 * 7)  # seven rows of three classes
     net = a_net("fcn8s-resnet18", "same", 5)
     images = torch.randn(3, 3, 40, 50, dtype=torch.float64)
     masks = torch.stack([labels([0, 1, 2], 3, 40, 50), labels([3, 4], 3, 40, 50)], -1)
@@ -118,10 +128,16 @@ def test_a_band_has_the_rows_that_fit():
     assert rows_of(1000, (3000, 4000)) == 1
 
 
+def test_bands_cover_the_photo(monkeypatch):
+    monkeypatch.setattr(photo_loss, "CACHED", 5 * 20 * 4 * 4)  # four rows of five classes
+    bands = example(CPU, (10, 20), classes=5).bands()
+    assert [range(10)[rows] for rows in bands] == [range(4), range(4, 8), range(8, 10)]
+
+
 def test_where_bands_would_not_be_exact():
     assert can_be_banded(NetSpec("fcn8s-vgg16", 3))
     assert not can_be_banded(NetSpec("fcn8s-vgg16", 3, learn_upsampling=True))
-    assert not can_be_banded(NetSpec("fcn8s-resnet50_dilated", 3))
+    assert can_be_banded(NetSpec(STRETCHES, 3))
 
 
 def test_small_scores_are_taken_at_once():
@@ -135,6 +151,7 @@ def test_an_update_is_the_same_either_way(jaccard, updater, batch, monkeypatch):
     found = []
     for size in (1, 2**40):
         monkeypatch.setattr(banded, "CACHED", size)
+        monkeypatch.setattr(photo_loss, "CACHED", size)
         made = updater({"length.batch": 2, "loss.jaccard": jaccard}, double=True)
         losses = made.gradients(batch(4, unlabelled=True))
         found.append((losses, [p.grad.clone() for p in made.net.parameters()]))
