@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-CONVOLUTIONS = {"Conv", "Convolution"}  # in ONNX and in OpenVINO; deconvolutions are none
+# In ONNX and in OpenVINO; deconvolutions are none.
+CONVOLUTIONS = {"Conv", "Convolution", "GroupConvolution"}
 ASIDE = {"Shape", "ShapeOf", "Constant", "Parameter"}  # lead to no map
 
 
