@@ -13,6 +13,7 @@ from fullconv.classes import ClassSet
 from fullconv.device import Precision, is_out_of_memory, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
+from fullconv.nets.folded import folded
 from fullconv.predict.classmap import Classes, Head, parts_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Engine(Protocol):
         ...
 
     @property
-    def in_bands(self) -> bool:
+    def in_blocks(self) -> bool:
         """Whether ``class_map`` holds scores of the photo's size only for some rows at a time."""
         ...
 
@@ -49,9 +50,10 @@ class TorchEngine:
 
     ``source`` is a Checkpoint or ``(net, preprocessing)``, then with the
     ``classes`` where the net has several outputs. ``device`` is 'auto' (a GPU if there is
-    one), 'cpu', 'cuda', 'cuda:1', 'mps'; ``precision`` as `fullconv.device.Precision`. The net is
-    moved to the device and put in evaluation mode, not copied: a training that shares it calls
-    ``net.train()`` afterwards.
+    one), 'cpu', 'cuda', 'cuda:1', 'mps'; ``precision`` as `fullconv.device.Precision`. A net given
+    by itself is moved to the device and put in evaluation mode, not copied: a training that shares
+    it calls ``net.train()`` afterwards. A checkpoint's net with batch norms is copied, and they are
+    folded into its convolutions.
     """
 
     def __init__(
@@ -64,7 +66,8 @@ class TorchEngine:
         if isinstance(source, tuple):
             net, self.preprocessing = source
         else:
-            net, self.preprocessing, classes = source.net, source.preprocessing, source.classes
+            net, self.preprocessing = folded(source.net), source.preprocessing
+            classes = source.classes
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
@@ -76,7 +79,7 @@ class TorchEngine:
         return self.net.spec.classes
 
     @property
-    def in_bands(self) -> bool:
+    def in_blocks(self) -> bool:
         return True
 
     def class_map(self, image: Image) -> Classes:

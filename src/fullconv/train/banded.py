@@ -23,10 +23,9 @@ from fullconv.train.loss import Criterion
 def can_be_banded(spec: NetSpec, jaccard: float) -> bool:
     """Whether the loss is a sum over pixels, and the enlargement fixed and a matrix for each axis.
 
-    The soft Jaccard loss sees whole photos; kernels that learn need a gradient of their own; nets
-    that stretch place a row by the height of all.
+    The soft Jaccard loss sees whole photos; kernels that learn need a gradient of their own.
     """
-    return not (jaccard or spec.learn_upsampling or spec.stretches)
+    return not (jaccard or spec.learn_upsampling)
 
 
 def is_worth_it(spec: NetSpec, photos: int, size: tuple[int, int]) -> bool:

@@ -130,7 +130,7 @@ def test_the_predictor_in_single_precision(run, picture) -> None:
 class Watched:
     """An engine that notes the sizes it is asked for, and has no scores."""
 
-    channels, in_bands = 4, False
+    channels, in_blocks = 4, False
 
     def __init__(self) -> None:
         self.sizes: list[tuple[int, ...]] = []

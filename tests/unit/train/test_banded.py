@@ -12,7 +12,10 @@ from fullconv.train.banded import banded_loss, can_be_banded, is_worth_it
 from fullconv.train.loss import make_criterion
 
 CPU = torch.device("cpu")
-HEADS = ["fcn32s-vgg16", "fcn8s-vgg16", "fcn4s-resnet18", "fcn8s-caffenet", "fcn16s-googlenet"]
+HEADS = [
+    "fcn32s-vgg16", "fcn8s-vgg16", "fcn4s-resnet18", "fcn8s-caffenet", "fcn16s-googlenet",
+    "fcn8s-resnet50_dilated",
+]  # fmt: skip
 
 
 def a_net(name, padding, classes):
@@ -90,7 +93,7 @@ def test_where_bands_would_not_be_exact():
     assert can_be_banded(NetSpec("fcn8s-vgg16", 3), 0.0)
     assert not can_be_banded(NetSpec("fcn8s-vgg16", 3), 0.5)
     assert not can_be_banded(NetSpec("fcn8s-vgg16", 3, learn_upsampling=True), 0.0)
-    assert not can_be_banded(NetSpec("fcn8s-resnet50_dilated", 3), 0.0)
+    assert can_be_banded(NetSpec("fcn8s-resnet50_dilated", 3), 0.0)
 
 
 def test_small_scores_are_taken_at_once():
