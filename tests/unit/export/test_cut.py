@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from small_nets import CLASSES, checkpoint
+from small_nets import checkpoint
 
-from fullconv.classes import ClassSet
 from fullconv.export import export
 from fullconv.export.check import TOLERANCE
 from fullconv.nets import TORCH
@@ -57,16 +56,14 @@ def test_the_graph_ends_with_the_maps(exported, photo, to, name, padding, engine
         assert np.array_equal(found.class_map(image), scores.argmax(0))
 
 
-@pytest.mark.parametrize(("engine", "to"), [("onnxruntime", "onnx"), ("openvino", "openvino")])
-def test_biases_and_stretched_scores_are_in_the_maps(tmp_path, photo, engine, to):
-    """A runtime that gave the convolution before its bias would be off by it."""
+def test_biases_and_stretched_scores_are_in_the_maps(tmp_path, photo):
+    """OpenVINO adds a bias in an operation of its own; maps before it would be off by it."""
     pytest.importorskip("onnxscript", reason="needs fullconv[export]")
-    pytest.importorskip(engine)
     net = checkpoint("fcn8s-resnet50_dilated", preprocessing=TORCH)
     for layer in net.net.score_modules().values():
         torch.nn.init.normal_(layer.bias, std=100)
     save(tmp_path / "model.safetensors", net)
-    found = engine_of(export(tmp_path, to).paths[0], engine)
+    found = engine_of(export(tmp_path, "openvino").paths[0], "openvino")
     assert found.in_blocks
     wanted = Predictor(tmp_path, "cpu").engine.scores(photo(45, 61))
     assert np.abs(found.scores(photo(45, 61)) - wanted).max() <= TOLERANCE * np.abs(wanted).max()
@@ -128,14 +125,3 @@ def test_kernels_that_learn_stay_in_the_graph():
     net = checkpoint("fcn8s-vgg16", learn_upsampling=True)
     assert map_names(net.net.spec) == {}
     assert Description.of(net).maps == {}
-
-
-def test_several_outputs_are_cut_as_one(tmp_path, photo):
-    pytest.importorskip("onnxscript", reason="needs fullconv[export]")
-    classes = ClassSet.joint({"kinds": CLASSES, "slope": ClassSet(("c", "d"))})
-    save(tmp_path / "model.safetensors", checkpoint("fcn16s-resnet18", classes=classes))
-    found = engine_of(export(tmp_path, "onnx").paths[0], "onnxruntime")
-    assert found.in_blocks
-    wanted = Predictor(tmp_path, "cpu").engine.class_map(photo(45, 61))
-    assert wanted.shape == (45, 61, 2)
-    assert np.array_equal(found.class_map(photo(45, 61)), wanted)
