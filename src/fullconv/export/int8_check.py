@@ -27,8 +27,8 @@ class Int8Check:
     """What int8 changes on ``photos`` held-out photos, ``shown`` having set the ranges.
 
     ``same`` is the share of equal classes; ``mean_iu`` (of fp32, of int8) over the photos that have
-    masks with classes, None where none has; ``seconds`` (fp32, int8) the medians of one photo in this machine,
-    and ``bytes`` the sizes of the files.
+    masks with classes, None where none has; ``seconds`` (fp32, int8) the medians of one photo on
+    this machine, and ``bytes`` the sizes of the files.
     """
 
     shown: int

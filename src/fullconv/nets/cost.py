@@ -64,10 +64,10 @@ def costs(net: FCN, height: int, width: int, enlarged: bool = True) -> dict[str,
 def prediction_bytes(spec: NetSpec, height: int, width: int, scores: bool) -> int:
     """About what one image takes in memory while its ``scores`` are computed, or only its classes.
 
-    In fp32; for the classes the scores exist in bands of rows (`fullconv.nets.enlargement`). Twice
-    the two successive outputs that are largest together: what a layer reads and writes, and as much
-    again for the copies that convolutions work on. Measured on a CPU it is 0.8 to 1.8 times what
-    five nets really take.
+    Twice the two successive outputs that are largest together, in fp32: what a layer reads and
+    writes, and as much again for the copies that convolutions work on. Measured on a CPU it is 0.8
+    to 1.8 times what five nets really take. For the classes, scores of the image's size exist in
+    bands of rows (`fullconv.nets.enlargement`).
     """
     found = costs(meta_net(spec), height, width, scores).values()
     layers = 2 * max(a.activation_bytes + b.activation_bytes for a, b in itertools.pairwise(found))

@@ -1,11 +1,12 @@
-"""The enlargement of score maps band by band: rows of scores of the photo's size, never all.
+"""The enlargement of a score map part by part: some scores of the photo's size, never all.
 
 Bilinear upsampling works on rows and columns apart, so it is a matrix for each axis, and a band of
-rows of the photo needs a few rows of each map. Letters: K classes, h and w of a map, H and W of the
-photo; R rows of a band, n rows of a map that it needs.
+rows of the photo needs a few rows of the map. Letters: K classes, h and w of a map, H and W of the
+photo; R rows of a band, n rows of a map that it needs; R rows and C columns of a block.
 """
 
 import functools
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,11 @@ from fullconv.nets.upsampling import Edge, Stretching, Upsampling
 
 BAND = 16 * 2**20
 """Bytes of scores in a band of one photo."""
+SIDES = (64, 512)
+"""The longest sides, in pixels, of a block that is multiplied."""
+
+Block = tuple[slice, slice, Tensor]
+"""Rows and columns of a photo, and their scores R,K,C."""
 
 
 def rows_of(classes: int, size: tuple[int, int], band: int = BAND) -> int:
@@ -105,43 +111,63 @@ class Fusion:
         return torch.cat([e.down[rows, n] for e, n in zip(self.each, needs, strict=True)], 1)
 
 
-def bands(
+def blocks(
     upscore: nn.ModuleDict, maps: Mapping[int, Tensor], size: tuple[int, int]
-) -> Iterator[tuple[int, Tensor]]:
-    """The sum of one photo's maps {stride: 1,K,h,w} at the photo, from the top: first row, R,K,W.
+) -> Iterator[Block]:
+    """The sum of one photo's maps {stride: 1,K,h,w} at the photo, in blocks of ``BAND`` at most.
 
-    As `fullconv.nets.fcn.enlarged` to rounding; in float32 where the maps are less. The products
-    are quicker than interpolating where there are several maps to be summed, by half on a CPU.
+    As `fullconv.nets.fcn.enlarged` to rounding; in float32 where the maps are less. Where kernels
+    learn, a block has at least twice the coarsest stride of rows.
     """
     modules = [upscore[str(stride)] for stride in maps]
     scores = [m.to(torch.promote_types(m.dtype, torch.float32)) for m in maps.values()]
     step = rows_of(scores[0].shape[1], size)
-    fixed = all(isinstance(m, Stretching) or m.weight is None for m in modules)
-    multiplied = fixed and (len(maps) > 1 or isinstance(modules[0], Stretching))
-    return (_multiplied if multiplied else _upsampled)(modules, scores, size, step)
+    if any(True for module in modules for _ in module.parameters()):
+        return _upsampled(modules, scores, size, max(step, 2 * max(maps)))
+    # On a CPU one map is interpolated as quickly as multiplied, and the sum of three in thrice the
+    # time; and rows are interpolated in whole strides, of which a short band throws most away.
+    if (
+        len(maps) == 1
+        and isinstance(modules[0], Upsampling)
+        and step >= min(size[0], 4 * max(maps))
+    ):
+        return _upsampled(modules, scores, size, step)
+    return _multiplied(modules, scores, size)
 
 
 def _multiplied(
-    modules: list[nn.Module], scores: list[Tensor], size: tuple[int, int], step: int
-) -> Iterator[tuple[int, Tensor]]:
-    """One product for all maps: their rows behind one another, and so their weights."""
-    own = [
-        (Enlargement.of(module, score, size), score[0].permute(1, 0, 2).contiguous())  # h,K,w
-        for module, score in zip(modules, scores, strict=True)
+    modules: list[nn.Module], scores: list[Tensor], size: tuple[int, int]
+) -> Iterator[Block]:
+    """One product for all maps: their rows behind one another, and so their weights.
+
+    The products grow with the sides of a block, so a wide photo is not taken in whole rows.
+    """
+    pixels = BAND // (scores[0].shape[1] * 4)
+    height = max(1, min(SIDES[0], math.isqrt(pixels)))
+    width = max(1, min(SIDES[1], pixels // height))
+    enlargements = [Enlargement.of(*pair, size) for pair in zip(modules, scores, strict=True)]
+    own = [score[0].transpose(0, 1).contiguous() for score in scores]  # h,K,w
+    columns = [
+        [_used(e.across[left : left + width]) for e in enlargements]
+        for left in range(0, size[1], width)
     ]
-    for first in range(0, size[0], step):
-        weights, wide = [], []
-        for enlargement, score in own:
-            need = enlargement.need(slice(first, first + step))
-            weights.append(enlargement.down[first : first + step, need])  # R,n
-            wide.append(score[need] @ enlargement.across.T)  # n,K,W
-        band = torch.cat(weights, 1) @ torch.cat(wide).flatten(1)  # R,KW
-        yield first, band.unflatten(1, (-1, size[1]))  # R,K,W
+    for top in range(0, size[0], height):
+        down = [_used(e.down[top : top + height]) for e in enlargements]
+        weights = torch.cat([part for part, _ in down], 1)  # R,n
+        for number, across in enumerate(columns):
+            wide = [
+                score[rows, :, need] @ part.T  # n,K,C
+                for score, (_, rows), (part, need) in zip(own, down, across, strict=True)
+            ]
+            block = weights @ torch.cat(wide).flatten(1)  # R,KC
+            left = number * width
+            place = slice(top, top + height), slice(left, left + width)
+            yield *place, block.unflatten(1, (-1, wide[0].shape[2]))
 
 
 def _upsampled(
     modules: list[nn.Module], scores: list[Tensor], size: tuple[int, int], step: int
-) -> Iterator[tuple[int, Tensor]]:
+) -> Iterator[Block]:
     """By the modules themselves, whose kernels may have learnt; channels-last, the quickest."""
     scores = [score.contiguous(memory_format=torch.channels_last) for score in scores]
     for first in range(0, size[0], step):
@@ -151,4 +177,14 @@ def _upsampled(
             part = module.band(score, size, first, rows)[0]  # K,R,W
             total = part if total is None else total + part
         assert total is not None
-        yield first, total.transpose(0, 1)
+        yield slice(first, first + rows), slice(0, size[1]), total.transpose(0, 1)
+
+
+def _used(matrix: Tensor) -> tuple[Tensor, slice]:
+    """Rows of an enlargement without the pixels that none of them needs, and where the others are.
+
+    At least one, as rows that see nothing but zeros need none.
+    """
+    used = matrix.any(0).nonzero()
+    need = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 1)
+    return matrix[:, need], need

@@ -1,7 +1,7 @@
-"""From score maps to the class of each pixel, in bands of rows: what all engines end with.
+"""From score maps to the class of each pixel, in blocks: what all engines end with.
 
 Scores of the photo's size are classes times as large as the photo, and only the class of the
-highest is wanted, so they are made, compared and forgotten a band at a time. A softmax would not
+highest is wanted, so they are made, compared and forgotten a block at a time. A softmax would not
 change which is the highest.
 """
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fullconv.classes import ClassSet
-from fullconv.nets.enlargement import bands, rows_of
+from fullconv.nets.enlargement import Block, blocks, rows_of
 from fullconv.nets.fcn import enlarged
 
 Classes = npt.NDArray[np.uint8 | np.uint16]
@@ -35,7 +35,7 @@ class Head:
 
     def class_map(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Classes:
         """The class of the highest score at each pixel of a photo of ``size`` (H, W)."""
-        return best_classes(bands(self.upscore, maps, size), size, self.outputs)
+        return best_classes(blocks(self.upscore, maps, size), size, self.outputs)
 
     def scores(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> npt.NDArray[Any]:
         """All scores (K, H, W), in float32 where the maps are less."""
@@ -48,34 +48,34 @@ def parts_of(classes: ClassSet) -> list[slice]:
     return [output.channels for output in classes.outputs]
 
 
-def cut(scores: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Scores K,H,W that exist as a whole, in bands: first row, R,K,W."""
+def in_rows(scores: Tensor) -> Iterator[Block]:
+    """Scores K,H,W that exist as a whole, in blocks."""
     step = rows_of(len(scores), (scores.shape[1], scores.shape[2]))
-    rows = scores.transpose(0, 1)
-    return ((first, rows[first : first + step]) for first in range(0, len(rows), step))
+    rows = scores.transpose(0, 1)  # H,K,W
+    for first in range(0, len(rows), step):
+        part = slice(first, first + step)
+        yield part, slice(None), rows[part]
 
 
-def best_classes(
-    bands: Iterator[tuple[int, Tensor]], size: tuple[int, int], outputs: list[slice]
-) -> Classes:
+def best_classes(blocks: Iterator[Block], size: tuple[int, int], outputs: list[slice]) -> Classes:
     """The class of the highest score at each pixel, for each output: (H, W) or one axis more.
 
     uint8, uint16 with more than 256 classes.
     """
     found: Any = None
-    for first, scores in bands:
+    for rows, columns, scores in blocks:
         if found is None:
             dtype = np.uint8 if scores.shape[1] <= 256 else np.uint16
             found = np.empty((*size, len(outputs)), dtype)
         for number, part in enumerate(outputs):
-            own = found[first : first + len(scores), :, number]  # R,W
+            own = found[rows, columns, number]  # R,C
             own[:] = highest(scores[:, part]).cpu().numpy()
             own += own.dtype.type(part.start)
     return found[..., 0] if len(outputs) == 1 else found
 
 
 def highest(scores: Tensor) -> Tensor:
-    """As ``scores.argmax(1)`` of R,K,W, the first of equals: R,W of an integer type.
+    """As ``scores.argmax(1)`` of R,K,C, the first of equals: R,C of an integer type.
 
     torch's argmax is quick only where a pixel's classes lie side by side; elsewhere the maximum
     and a comparison, which take many pixels at once, find it several times faster.
@@ -83,7 +83,7 @@ def highest(scores: Tensor) -> Tensor:
     if scores.stride(1) == 1:
         return scores.argmax(1)
     last = scores.shape[1] - 1
-    is_best = scores == scores.amax(1, keepdim=True)  # R,K,W
+    is_best = scores == scores.amax(1, keepdim=True)  # R,K,C
     found = is_best.view(torch.uint8) if last < 256 else is_best.int()
     before = torch.arange(last, -1, -1, dtype=found.dtype, device=scores.device)  # K, ends in 0
-    return last - found.mul_(before[:, None]).amax(1)  # R,W
+    return last - found.mul_(before[:, None]).amax(1)  # R,C

@@ -14,6 +14,7 @@ from fullconv.device import Precision, is_out_of_memory, pick_device, pick_preci
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
 from fullconv.nets.border import for_prediction
+from fullconv.nets.folded import folded
 from fullconv.nets.winograd import with_winograd
 from fullconv.predict.classmap import Classes, Head, parts_of
 
@@ -33,7 +34,7 @@ class Engine(Protocol):
         ...
 
     @property
-    def in_bands(self) -> bool:
+    def in_blocks(self) -> bool:
         """Whether ``class_map`` holds scores of the photo's size only for some rows at a time."""
         ...
 
@@ -51,9 +52,10 @@ class TorchEngine:
 
     ``source`` is a Checkpoint or ``(net, preprocessing)``, then with the
     ``classes`` where the net has several outputs. ``device`` is 'auto' (a GPU if there is
-    one), 'cpu', 'cuda', 'cuda:1', 'mps'; ``precision`` as `fullconv.device.Precision`. The net is
-    moved to the device and put in evaluation mode, not copied: a training that shares it calls
-    ``net.train()`` afterwards.
+    one), 'cpu', 'cuda', 'cuda:1', 'mps'; ``precision`` as `fullconv.device.Precision`. A net given
+    by itself is moved to the device and put in evaluation mode, not copied: a training that shares
+    it calls ``net.train()`` afterwards. A checkpoint's net with batch norms is copied, and they are
+    folded into its convolutions.
     """
 
     def __init__(
@@ -66,7 +68,8 @@ class TorchEngine:
         if isinstance(source, tuple):
             net, self.preprocessing = source
         else:
-            net, self.preprocessing, classes = source.net, source.preprocessing, source.classes
+            net, self.preprocessing = folded(source.net), source.preprocessing
+            classes = source.classes
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
@@ -79,7 +82,7 @@ class TorchEngine:
         return self.net.spec.classes
 
     @property
-    def in_bands(self) -> bool:
+    def in_blocks(self) -> bool:
         return True
 
     def class_map(self, image: Image) -> Classes:
@@ -136,7 +139,7 @@ def winograd_engine(
             "engine winograd computes in fp32 on a CPU: use --device cpu --precision fp32, or "
             "engine torch"
         )
-    net = with_winograd(checkpoint.net.eval())
+    net = with_winograd(folded(checkpoint.net.eval()))
     return TorchEngine((net, checkpoint.preprocessing), "cpu", "fp32", checkpoint.classes)
 
 

@@ -70,9 +70,9 @@ class FastestEngine:
         self.spent: list[tuple[int, float]] = []  # pixels and seconds of each photo so far
 
     @property
-    def in_bands(self) -> bool:
+    def in_blocks(self) -> bool:
         """As of the engine at work."""
-        return self.engine.in_bands
+        return self.engine.in_blocks
 
     def class_map(self, image: Image) -> Classes:
         """As torch's, of the engine that is fastest."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fullconv.errors import UserError
 from fullconv.nets.fcn import upscores_of
-from fullconv.predict.classmap import Classes, Head, best_classes, cut, parts_of
+from fullconv.predict.classmap import Classes, Head, best_classes, in_rows, parts_of
 from fullconv.predict.description import OUTPUT, Description
 from fullconv.predict.engine import Image, check_image
 
@@ -39,7 +39,7 @@ class GraphEngine(ABC):
         return self.description.spec.classes
 
     @property
-    def in_bands(self) -> bool:
+    def in_blocks(self) -> bool:
         return self.outputs != (OUTPUT,)
 
     @abstractmethod
@@ -49,14 +49,14 @@ class GraphEngine(ABC):
     def class_map(self, image: Image) -> Classes:
         """The class of the highest score at each pixel of ``image``, for each output."""
         found, size = self._run(image), (image.shape[0], image.shape[1])
-        if self.in_bands:
+        if self.in_blocks:
             return self.head.class_map(self._maps(found), size)
-        return best_classes(cut(found[0][0]), size, self.head.outputs)
+        return best_classes(in_rows(found[0][0]), size, self.head.outputs)
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores of ``image`` before any softmax, float32 (K, H, W)."""
         found = self._run(image)
-        if self.in_bands:
+        if self.in_blocks:
             return self.head.scores(self._maps(found), (image.shape[0], image.shape[1]))
         return found[0][0].numpy()
 

@@ -84,4 +84,3 @@ def _net(path: Path, device: str, precision: Precision, engine: str, job: Job | 
     else:
         made = TorchEngine(found, device, precision)
     return Opened(made, found.net.spec, found.classes, found.preprocessing, found.origin)
-

@@ -47,13 +47,13 @@ class TiledEngine:
         return self.engine.channels
 
     @property
-    def in_bands(self) -> bool:
-        return self.engine.in_bands
+    def in_blocks(self) -> bool:
+        return self.engine.in_blocks
 
     @cached_property
     def length(self) -> int:
         """The longest side of a piece whose classes are asked."""
-        return self._longest(scores=not self.in_bands)
+        return self._longest(scores=not self.in_blocks)
 
     @cached_property
     def length_for_scores(self) -> int:

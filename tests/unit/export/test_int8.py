@@ -121,7 +121,7 @@ def test_any_size(trained, int8, size):
 def test_its_engine_cuts_the_graph_off_at_the_score_maps(int8):
     opened = open_engine(int8[0][0])
     engine, scene = opened.engine, open_source(DATA, "val")[0].image
-    assert engine.in_bands
+    assert engine.in_blocks
     whole = DraftEngine(Whole(int8[0][0]), engine.description)
     assert (whole.class_map(scene) == engine.class_map(scene)).mean() > 0.999
     assert np.allclose(whole.scores(scene), engine.scores(scene), rtol=1e-3, atol=1e-3)

@@ -130,7 +130,7 @@ def test_the_predictor_in_single_precision(run, picture) -> None:
 class Watched:
     """An engine that notes the sizes it is asked for, and has no scores."""
 
-    channels, in_bands = 4, False
+    channels, in_blocks = 4, False
 
     def __init__(self) -> None:
         self.sizes: list[tuple[int, ...]] = []
@@ -162,6 +162,20 @@ def test_auto_keeps_to_the_budget(monkeypatch) -> None:
     assert max(max(size) for size in watched.sizes[1:]) <= side
     monkeypatch.setattr(tiled, "BUDGET", 0)
     assert TiledEngine(watched, spec).length == pieces.flow.least
+
+
+def test_classes_alone_are_taken_in_larger_pieces_than_scores() -> None:
+    """Of 150 classes, whose scores at the photo weigh more than any layer."""
+    spec = NetSpec("fcn8s-vgg16", 150)
+    watched = Watched()
+    whole = TiledEngine(watched, spec)
+    watched.in_blocks = True
+    pieces = TiledEngine(watched, spec)
+    assert pieces.in_blocks
+    assert pieces.length == TiledEngine(watched, NetSpec("fcn8s-vgg16", 4)).length
+    assert whole.length == whole.length_for_scores == pieces.length_for_scores < pieces.length
+    pieces.class_map(noise(pieces.length, 40))
+    assert watched.sizes == [(pieces.length, 40)]
 
 
 def test_small_pieces_are_refused_or_doubted() -> None:

@@ -153,7 +153,7 @@ def test_a_preview_is_small(tmp_path, predictor, write, scene) -> None:
 class Watched:
     """A predictor whose engine counts the pieces, and stops at one as Ctrl-C would."""
 
-    channels, in_bands = 4, True
+    channels, in_blocks = 4, True
 
     def __init__(self, predictor: Predictor, stop_at: int = 0) -> None:
         self.path, self.spec, self.inputs = predictor.path, predictor.spec, predictor.inputs
