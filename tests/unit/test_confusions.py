@@ -69,7 +69,8 @@ def test_the_checkpoint_brings_its_preprocessing_along(tmp_path, photo, preproce
     found = Predictor(tmp_path / "net.safetensors", "cpu")(photo).scores
     with torch.inference_mode():
         expected = net(preprocessing(torch.from_numpy(photo)[None]))[0].numpy()
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    # Predicting folds the batch norms into the convolutions, which rounds otherwise.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 # 2: label images must never be averaged

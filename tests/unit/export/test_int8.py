@@ -23,6 +23,7 @@ from fullconv.train import train
 from fullconv.weights import load
 
 pytest.importorskip("nncf", reason="needs fullconv[export]")
+pytestmark = pytest.mark.apart
 DATA = "shapes:48x64:n=200"
 MEAN = np.uint8([124, 116, 104])
 FEW = "shapes:48x64:n=60"  # to calibrate on

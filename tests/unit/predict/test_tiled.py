@@ -167,8 +167,8 @@ def test_auto_keeps_to_the_budget(monkeypatch) -> None:
 def test_classes_alone_are_taken_in_larger_pieces_than_scores() -> None:
     """Of 150 classes, whose scores at the photo weigh more than any layer."""
     spec = NetSpec("fcn8s-vgg16", 150)
+    whole = TiledEngine(Watched(), spec)
     watched = Watched()
-    whole = TiledEngine(watched, spec)
     watched.in_blocks = True
     pieces = TiledEngine(watched, spec)
     assert pieces.in_blocks

@@ -15,8 +15,8 @@ from fullconv.errors import UserError
 from fullconv.nets import NetSpec
 from fullconv.nets.cost import prediction_bytes
 from fullconv.nets.fcn import flow_of
-from fullconv.train import budget, make_config, read_config, train
-from fullconv.train.memory import at_rest, estimate
+from fullconv.train import budget, make_config, memory, read_config, train
+from fullconv.train.memory import estimate
 
 QUICK = {"data.workers": 0, "machine.device": "cpu", "machine.precision": "fp32"}
 SIZE = (256, 256)
@@ -29,6 +29,12 @@ def config(memory=None, **changes):
     usual = {"machine.device": "cpu", "machine.precision": "fp32", "optimiser.ema": None}
     usual |= {"length.batch": 8, "net.name": SPEC.name, "net.width": SPEC.width}
     return make_config("default", usual | {"machine.memory": memory} | dotted)
+
+
+@pytest.fixture
+def the_same_process(monkeypatch):
+    """What the tests before have left in this process is not what is compared."""
+    monkeypatch.setattr(memory, "at_rest", lambda *_: 300 * MIB)
 
 
 def need(made, returned=False):
@@ -76,22 +82,22 @@ def test_freed_memory_is_returned_before_the_batch_is_parted():
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 12), st.integers(1, 3), st.integers(-50, 600))
 def test_what_is_chosen_fits_and_keeps_the_photos_of_a_step(batch, accumulate, room):
-    memory = mib(at_rest("cpu") + max(room, 1) * MIB)
-    made = config(memory, length_batch=batch, length_accumulate=accumulate)
+    limit = mib(memory.at_rest("cpu") + max(room, 1) * MIB)
+    made = config(limit, length_batch=batch, length_accumulate=accumulate)
     try:
         way = budget.within(made, SPEC, SIZE)
     except UserError:
         single = {"length_batch": 1, "length_accumulate": batch * accumulate}
-        assert need(config(**single, machine_recompute=5), True) > bytes_of(memory)
+        assert need(config(**single, machine_recompute=5), True) > bytes_of(limit)
         return
     assert way.length.batch * way.length.accumulate == batch * accumulate
     assert way.length.batch <= batch
-    assert need(way, budget.returns(way, SPEC, SIZE)) <= bytes_of(memory)
+    assert need(way, budget.returns(way, SPEC, SIZE)) <= bytes_of(limit)
     same = {"length": made.length, "machine": made.machine}
     assert way.model_copy(update=same) == made
 
 
-def test_nothing_fits():
+def test_nothing_fits(the_same_process):
     with pytest.raises(UserError) as error:
         budget.within(config("10MB"), SPEC, SIZE)
     line = str(error.value)
@@ -105,7 +111,7 @@ def test_nothing_fits():
         budget.within(config(f"{int(said[1]) - 2}MB"), SPEC, SIZE)
 
 
-def test_what_is_said():
+def test_what_is_said(the_same_process):
     parts = config("4GB", length_batch=1, length_accumulate=4, machine_recompute=2)
     line = budget.said(parts, SPEC, SIZE)
     amount = math.ceil(need(parts) / MIB)
@@ -156,7 +162,7 @@ def test_a_validation_in_pieces_has_the_same_scores(tmp_path):
 def test_the_choice_is_saved_and_a_resume_keeps_it(photos, tmp_path, capsys):
     changes = QUICK | {"data.path": str(photos), "net.name": "fcn8s-vgg16", "net.width": 0.0625}
     changes |= {"augment.crop": [192, 192], "length.batch": 8, "data.check": False}
-    changes |= {"length.steps": 1, "machine.memory": mib(at_rest("cpu") + 56 * MIB)}
+    changes |= {"length.steps": 1, "machine.memory": mib(memory.at_rest("cpu") + 56 * MIB)}
     run = train(None, tmp_path / "run", overrides=changes)
     said = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("memory: "))
     made = read_config(run / "config.toml")
