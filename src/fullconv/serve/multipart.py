@@ -1,6 +1,6 @@
 """The photo in a form, as pages and ``curl -F`` send it. Nothing goes to the disk."""
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from fullconv.serve.refusals import Refusal
@@ -24,8 +24,10 @@ def photo_part(content_type: str, body: bytes) -> bytes:
         parser = MultipartParser(boundary, form.callbacks())  # pyright: ignore
         parser.write(body)
         parser.finalize()
-    except MultipartParseError as fault:
+    except FormParserError as fault:
         raise Refusal(422, f"the form cannot be read: {fault}") from fault
+    if form.inside:
+        raise Refusal(422, "the form ends in the middle of the photo")
     if form.photo is None:
         raise Refusal(422, f"no part of the form is called {PART!r}: curl -F {PART}=@photo.jpg")
     return bytes(form.photo)

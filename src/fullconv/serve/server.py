@@ -43,8 +43,10 @@ class Server(uvicorn.Server):
 def bound(host: str, port: int) -> socket.socket:
     """A listening socket; UserError where it cannot be had. Port 0 is any that is free."""
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        made = socket.socket(family, socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        # With the protocol named: asyncio sends at once (TCP_NODELAY) on such sockets only, and an
+        # answer takes 40 ms more without.
+        made = socket.socket(*found[0][:3])
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host, port))
     except OSError as fault:
@@ -62,6 +64,11 @@ def address(listening: socket.socket) -> str:
 
 def run(service: Service, listening: socket.socket, log: bool = False) -> None:
     """Answer until SIGTERM or Ctrl-C; returns when all that was accepted is answered."""
+    server_of(service, log).run(sockets=[listening])
+
+
+def server_of(service: Service, log: bool = False) -> Server:
+    """A server of ``service``, with a line for each request where ``log``."""
     settings = service.settings
     options: dict[str, Any] = {
         "http": Punctual,
@@ -69,11 +76,9 @@ def run(service: Service, listening: socket.socket, log: bool = False) -> None:
         "lifespan": "on",
         "limit_concurrency": CONNECTIONS,
         "server_header": False,
+        "proxy_headers": False,
         "log_level": "info" if log else "error",
         "access_log": log,
-        "proxy_headers": False,
-        "timeout_graceful_shutdown": int(
-            settings.upload_seconds + settings.seconds + ANSWERING
-        ),
+        "timeout_graceful_shutdown": int(settings.upload_seconds + settings.seconds + ANSWERING),
     }
-    Server(uvicorn.Config(build_app(service), **options)).run(sockets=[listening])
+    return Server(uvicorn.Config(build_app(service), **options))
