@@ -108,7 +108,8 @@ PHOTO: dict[str, Any] = {
                     "type": "object",
                     "required": ["photo"],
                     "properties": {"photo": _BINARY},
-                }
+                },
+                "encoding": {"photo": {"contentType": "image/*"}},
             },
         },
     }

@@ -81,12 +81,13 @@ async function putOnStage(photo, answer, name) {
   shown = {answer, map: decode(answer), probability: null, name: stem(name)};
   place = null;
   $("cross").hidden = true;
-  const still = answer.classes[alone]?.pixels > 0;
-  if (!still) alone = null;
+  if (!answer.classes[alone]?.pixels) alone = null;
+  fit();
   list();
   repaint();
   read();
   for (const id of ["stage", "right", "keys"]) $(id).hidden = false;
+  $("empty").hidden = true;
 }
 
 // The classes are seen after one pass of the net; how probable they are takes a second one.
@@ -113,16 +114,24 @@ function repaint() {
   $("classes").style.opacity = $("opacity").value / 100;
 }
 
-function list() {
-  const rows = [...shown.answer.classes].sort((a, b) => b.pixels - a.pixels || a.index - b.index);
-  $("list").replaceChildren(...rows.map(row));
+// As large as the window allows, small photos at most fourfold.
+function fit() {
+  const {width, height} = shown.answer;
+  $("stage").style.width = `min(100%, ${4 * width}px, ${(74 * width / height).toFixed(2)}vh)`;
 }
 
-function row({index, name, color, share, pixels}) {
+function list() {
+  const rows = [...shown.answer.classes].sort((a, b) => b.pixels - a.pixels || a.index - b.index);
+  const absent = rows.filter(({pixels}) => !pixels);
+  $("list").replaceChildren(...rows.filter(({pixels}) => pixels).map(row));
+  $("absent").hidden = absent.length === 0;
+  $("absent").children[0].textContent = `Not found: ${absent.length} of ${rows.length} classes`;
+  $("absent").children[1].textContent = absent.map(({name}) => name).join(", ");
+}
+
+function row({index, name, color, share}) {
   const button = document.createElement("button");
   button.type = "button";
-  button.className = pixels ? "" : "absent";
-  button.disabled = !pixels;
   button.dataset.index = index;
   button.setAttribute("aria-pressed", String(alone === index));
   const parts = ["bar", "swatch", "name", "share"].map((kind) => {
