@@ -3,9 +3,11 @@
 import io
 import json
 
+import httpx
 import numpy as np
 import pytest
 import torch
+from browser import chromium
 from PIL import Image
 from serving import served
 
@@ -13,8 +15,6 @@ from fullconv import Predictor
 from fullconv.classes import CAMVID
 from fullconv.nets import TORCH, NetSpec, build
 from fullconv.weights import Checkpoint, save
-
-from browser import chromium  # isort: skip
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 pytestmark = pytest.mark.slow
@@ -189,18 +189,19 @@ def test_downloads(page, photo, truth):
     assert "mask" not in said
 
 
-GIVE = """(how, bytes) => {
+GIVE = """([how, bytes]) => {
   const data = new DataTransfer();
   data.items.add(new File([new Uint8Array(bytes)], "../x/given.png", {type: "image/png"}));
-  const event = how === "drop" ? new DragEvent("drop", {dataTransfer: data, cancelable: true, bubbles: true})
-    : new ClipboardEvent("paste", {clipboardData: data, cancelable: true, bubbles: true});
-  document.body.dispatchEvent(event);
+  const options = {cancelable: true, bubbles: true};
+  document.body.dispatchEvent(how === "drop"
+    ? new DragEvent("drop", {dataTransfer: data, ...options})
+    : new ClipboardEvent("paste", {clipboardData: data, ...options}));
 }"""
 
 
 @pytest.mark.parametrize("how", ["drop", "paste"])
 def test_a_photo_is_dropped_or_pasted(page, photo, truth, how):
-    page.evaluate(f"([how, bytes]) => ({GIVE})(how, bytes)", [how, list(photo.read_bytes())])
+    page.evaluate(GIVE, [how, list(photo.read_bytes())])
     page.locator("#list button").first.wait_for()
     np.testing.assert_array_equal(pixels(page)[..., :3], CAMVID.palette()[truth.mask])
     with page.expect_download() as download:
@@ -295,24 +296,23 @@ def test_nothing_stands_out_of_a_phone_or_a_desk(page, photo, width, height):
 
 def test_a_page_of_others_can_neither_read_nor_send(browser, service, photo):
     page = browser.new_page()
-    page.route("http://evil.example/", lambda route: route.fulfill(body="<p>evil", content_type="text/html"))  # fmt: skip
+    empty = {"body": "<p>evil", "content_type": "text/html"}
+    page.route("http://evil.example/", lambda route: route.fulfill(**empty))
     page.goto("http://evil.example/")
     outcome = page.evaluate(
         """async (url) => {
           const form = new FormData();
           form.append("photo", new Blob(["x"]), "x.png");
           const read = await fetch(url + "/v1/models").then(() => "read", () => "refused");
-          const sent = await fetch(url + "/v1/segment", {method: "POST", mode: "no-cors", body: form})
+          const options = {method: "POST", mode: "no-cors", body: form};
+          const sent = await fetch(url + "/v1/segment", options)
             .then((answer) => answer.type, () => "refused");
           return [read, sent];
         }""",
         service.url,
     )
     assert outcome[0] == "refused"
-    import httpx
-
+    assert outcome[1] in ("refused", "opaque"), "the browser may send it; the service refuses it"
     text = httpx.get(f"{service.url}/metrics").text
-    sent = [line for line in text.splitlines() if '/v1/segment",status="422"' in line]
-    assert outcome[1] == "refused" or 'path="/v1/segment",status="403"' in text
-    assert not any("evil" in line for line in sent)
+    assert 'path="/v1/segment",status="403"' in text or outcome[1] == "refused"
     page.close()

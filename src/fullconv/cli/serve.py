@@ -40,12 +40,8 @@ def serve(
         list[str] | None,
         typer.Option(help="Name by which the service may be called; can be given again."),
     ] = None,
-    max_mb: Annotated[
-        float, typer.Option(help="Largest upload, in MiB.")
-    ] = 32,
-    max_megapixels: Annotated[
-        float, typer.Option(help="Largest photo.")
-    ] = 25,
+    max_mb: Annotated[float, typer.Option(help="Largest upload, in MiB.")] = 32,
+    max_megapixels: Annotated[float, typer.Option(help="Largest photo.")] = 25,
     queue: Annotated[
         int, typer.Option(min=1, help="Photos accepted at a time; more get 503.")
     ] = 16,
@@ -73,7 +69,14 @@ def serve(
     """
     _check_installed()
     from fullconv.serve import (
-        Service, Settings, address, bound, hosts_for, is_loopback, open_models, run,
+        Service,
+        Settings,
+        address,
+        bound,
+        hosts_for,
+        is_loopback,
+        open_models,
+        run,
     )  # fmt: skip
 
     token = _token(token_file)
@@ -87,9 +90,7 @@ def serve(
         hosts=hosts_for(host, tuple(allow_host or ())),
     )  # fmt: skip
     listening = bound(host, port)  # before the nets are loaded, which takes longer
-    models = open_models(
-        [fetched(path) for path in runs], device, precision, engine, tile_of(tile)
-    )
+    models = open_models([fetched(path) for path in runs], device, precision, engine, tile_of(tile))
     place = address(listening)
     _say(models, settings, place)
     if browser:
@@ -114,9 +115,7 @@ def _check_installed() -> None:
         import python_multipart  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as fault:
-        raise UserError(
-            f"{fault.name} is not installed: pip install 'fullconv[serve]'"
-        ) from fault
+        raise UserError(f"{fault.name} is not installed: pip install 'fullconv[serve]'") from fault
 
 
 def _say(models: "Models", settings: "Settings", place: str) -> None:

@@ -1,6 +1,5 @@
 """Photo file -> uint8 RGB, whatever the file's own colour mode."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -20,7 +19,7 @@ _ORIENTATION = 0x0112
 
 
 def read_photo(
-    file: str | Path | IO[bytes], name: str | None = None, formats: Sequence[str] | None = None
+    file: str | Path | IO[bytes], name: str | None = None, formats: list[str] | None = None
 ) -> sample.Image:
     """Read a photo as uint8 RGB, (H, W, 3), turned the way its EXIF orientation says.
 
@@ -41,7 +40,7 @@ def read_photo(
 
 
 def decode(
-    file: str | Path | IO[bytes], label: str, formats: Sequence[str] | None = None
+    file: str | Path | IO[bytes], label: str, formats: list[str] | None = None
 ) -> Image.Image:
     """Open and decode a picture, EXIF orientation applied; UserError naming ``label`` if broken."""
     try:

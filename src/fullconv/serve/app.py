@@ -79,9 +79,7 @@ def _add_segment(app: FastAPI, service: Service) -> None:
         chosen = service.models.pick(model)
         name = chosen.output(output).name
         read = _reader(request.headers.get("content-type", ""))
-        body = await received(
-            request, settings.max_bytes, settings.upload_seconds, service.sending
-        )
+        body = await received(request, settings.max_bytes, settings.upload_seconds, service.sending)
         work = service.segment(chosen, name, wish, partial(read, body))
         made = await _unless_gone(request, work)
         return Response(made.content, media_type=made.media_type, headers={"Vary": "Accept"})
@@ -192,5 +190,3 @@ def _add_faults(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def broken(_: Request, fault: Exception) -> Response:
         return JSONResponse({"error": f"a fault of the program: {type(fault).__name__}"}, 500)
-
-

@@ -33,7 +33,9 @@ class Service:
         self.sending = Seats(SENDERS * settings.queue)
         self.worker = Worker(settings.batch, self.metrics.note)
         self._hands = ThreadPoolExecutor(HANDS, thread_name_prefix="fullconv-hand")
-        self.metrics.watch("accepted", "Photos accepted, not answered.", lambda: self.accepted.taken)
+        self.metrics.watch(
+            "accepted", "Photos accepted, not answered.", lambda: self.accepted.taken
+        )
         self.metrics.watch("waiting", "Photos that wait for a net.", lambda: self.worker.waiting)
 
     @property

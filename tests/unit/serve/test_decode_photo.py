@@ -13,7 +13,9 @@ from fullconv.serve.pictures import SCANS, decode_photo, formats
 from fullconv.serve.refusals import Refusal
 
 LIMIT = 1_000_000
-pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow's, of the files that are broken on purpose
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # Pillow's, of the files that are broken on purpose
 
 
 def refused(content, limit=LIMIT):

@@ -76,7 +76,8 @@ def test_other_sizes_wait_for_their_turn_and_no_more_than_the_batch_go(worker, m
         one.submit(job)
     go.set()
     one.close()
-    assert [[jobs.index(job) for job in noted] for noted, _, _ in one.noted[1:]] == [[0, 2], [1], [3]]  # fmt: skip
+    order = [[jobs.index(job) for job in together] for together, _, _ in one.noted[1:]]
+    assert order == [[0, 2], [1], [3]]
 
 
 def test_large_photos_go_alone(worker, model, photo):
