@@ -48,7 +48,7 @@ class Wish:
 
 
 def answer(wish: Wish, model: Model, prediction: Prediction, seconds: float) -> Answer:
-    """The answer to ``wish``; ``seconds`` is how long the net took."""
+    """The answer to ``wish``; ``seconds`` is how long it waited and the net took."""
     if wish.kind == "json":
         said = segmentation(model, prediction, seconds)
         if wish.with_mask:

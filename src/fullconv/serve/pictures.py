@@ -13,7 +13,7 @@ from fullconv.serve.refusals import Refusal, not_a_picture, too_many_pixels
 
 WANTED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
 """Pillow knows more formats, EPS among them, which it hands to another program."""
-SCANS = 100
+SCANS = 50
 """Scans of a progressive JPEG: cameras and programs write about ten; each costs a decoding."""
 
 _HEIC = re.compile(rb"^....ftyp(?:hei|hev|mif1|msf1)", re.DOTALL)

@@ -44,7 +44,7 @@ class Segmentation(BaseModel):
     output: str = Field(description="Of a net with several outputs, which one; else empty.")
     width: int
     height: int
-    seconds: float = Field(description="From the photo's turn in the queue to the net's result.")
+    seconds: float = Field(description="From the photo's place in the queue to the net's result.")
     classes: list[Found]
     mask: Png | None = Field(None, description="The mask, where it was asked for by mask=true.")
 

@@ -63,8 +63,14 @@ def address(listening: socket.socket) -> str:
 
 
 def run(service: Service, listening: socket.socket, log: bool = False) -> None:
-    """Answer until SIGTERM or Ctrl-C; returns when all that was accepted is answered."""
-    server_of(service, log).run(sockets=[listening])
+    """Answer until SIGTERM or Ctrl-C; returns when all that was accepted is answered.
+
+    Raises KeyboardInterrupt where a second Ctrl-C did not wait for that.
+    """
+    server = server_of(service, log)
+    server.run(sockets=[listening])
+    if server.force_exit:
+        raise KeyboardInterrupt
 
 
 def server_of(service: Service, log: bool = False) -> Server:
