@@ -81,14 +81,17 @@ class TorchEngine:
     def class_maps(self, images: Image) -> list[Classes]:
         """As ``class_map``, of photos of one size (N, H, W, 3) by one pass of the net."""
         with self._running(images[0]):
-            return [best_classes(scores, self.outputs) for scores in self._forward(images)]
+            return [best_classes(scores, self.outputs) for scores in self._together(images)]
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores of ``image`` before any softmax, float32 (K, H, W)."""
         with self._running(image):
-            return self._forward(image[None])[0].float().cpu().contiguous().numpy()
+            return self._forward(image)[0].float().cpu().contiguous().numpy()
 
-    def _forward(self, images: Image) -> Tensor:
+    def _forward(self, image: Image) -> Tensor:
+        return self._together(image[None])  # 1,K,H,W
+
+    def _together(self, images: Image) -> Tensor:
         pixels = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(
             self.device
         )  # N,H,W,3
