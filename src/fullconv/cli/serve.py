@@ -77,7 +77,7 @@ def serve(
         is_loopback,
         open_models,
         run,
-    )  # fmt: skip
+    )
 
     token = _token(token_file)
     if token is None and not is_loopback(host):
