@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CHAINER := .venv-chainer
 OPENCV := .venv-opencv
+PEERS := .venv-peers
 DEMO ?= demo
 
 .PHONY: demo test lint unit e2e parity slow bench clean help
@@ -53,6 +54,18 @@ $(OPENCV)/.ready:
 	$(OPENCV)/bin/python -m pip install --quiet --disable-pip-version-check 'opencv-python-headless>=4.10,<5'
 	touch $@
 
+# wkentaro/fcn. What it wants beside Chainer is for downloads and pictures: left out.
+$(CHAINER)/.fcn: $(CHAINER)/.ready
+	$(CHAINER)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps fcn==6.4.20
+	touch $@
+
+# pytorch-fcn, on the same torch as ours. Likewise without torchvision and the like.
+$(PEERS)/.ready: constraints.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch numpy 'setuptools<81' wheel
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps torchfcn==1.9.7
+	touch $@
+
 parity: $(READY) $(OPENCV)/.ready $(CHAINER)/.ready
 	$(BIN)/python -m pytest -m slow tests/parity
 
@@ -64,9 +77,12 @@ slow: $(READY)
 e2e: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow or not slow" tests/e2e/test_serve*.py
 
-bench: $(READY)
-	$(BIN)/python benchmarks/training.py
-	$(BIN)/python benchmarks/loss.py
+# All tables of docs/benchmarks.md: over an hour. Some: make bench ONLY=prediction,loss
+# What a trained net loses by each engine, and loading: make bench RUN=runs/camvid DATA=data/camvid
+# Chainer needs Python 3.11: without it, that row is left out.
+bench: $(READY) $(PEERS)/.ready $(OPENCV)/.ready
+	-$(MAKE) $(CHAINER)/.fcn
+	$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(RUN),--run $(RUN)) $(if $(DATA),--data $(DATA))
 
 clean:
 	rm -rf demo dist build .pytest_cache .ruff_cache .hypothesis

@@ -1,79 +1,100 @@
-"""Seconds and memory of head and loss: in bands, against interpolate + cross_entropy of all pixels.
+"""Seconds and memory of head and loss: in bands, against all pixels at once with torch's own ops.
 
     python benchmarks/loss.py                     # 150 classes, 512x512, batch 4, from stride 8
-    python benchmarks/loss.py --classes 21 --rounds 7
+    python benchmarks/loss.py --jaccard 1         # with the soft Jaccard loss
+    python benchmarks/loss.py --classes 11 --size 256x352 --net fcn4s-resnet18 --jaccard 1
+    python benchmarks/loss.py --classes 21 --size 375x500 --batch 1 --net fcn8s-vgg16
+    python benchmarks/loss.py --device cuda       # bands in plain torch and the Triton kernels
 
-Each way runs in a process of its own, in turn; medians over the rounds. The maps are random: only
-what comes behind the backbone is measured. "head" is the peak of the process above what it held
-before the first loss.
+The third is the loss of the recipe camvid-scratch, the fourth of the paper's net with the maps of
+strides 32, 16 and 8, each enlarged to the photo. Each way runs in a process of its own, in turn;
+medians over the rounds. The maps are random: only what comes behind the backbone is measured.
+"head" is the peak of the process above what it held before the first loss.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 
-WAYS = ("at once", "in bands")
+WAYS = {"at once": {}, "in bands": {"FULLCONV_TRITON": "0"}}
+ON_A_GPU = WAYS | {"kernels": {}}
 
 
-def measure(way: str, classes: int, size: int, batch: int, repeats: int) -> dict[str, float]:
-    """Median seconds of forward and backward, MiB above the start, and the loss."""
+def measure(way: str, chosen: argparse.Namespace) -> dict[str, float]:
+    """Median seconds of forward and backward, MiB above the start, and the loss of a pixel."""
     import time
 
     import torch
 
     from fullconv.device import peak_mib
     from fullconv.nets import NetSpec, build
+    from fullconv.nets.cost import meta_net
     from fullconv.train import make_config
     from fullconv.train.banded import banded_loss
     from fullconv.train.loss import make_criterion
 
     torch.manual_seed(0)
-    cpu = torch.device("cpu")
-    net = build(NetSpec("fcn8s-resnet18", classes, width=1 / 8))
-    criterion = make_criterion(make_config("default").loss, None, 255, cpu)
-    maps = {8: torch.randn(batch, classes, size // 8, size // 8).requires_grad_()}
-    masks = torch.randint(0, classes, (batch, size, size), dtype=torch.uint8)
-    start, seconds = peak_mib(cpu), []
-    for _ in range(repeats):
+    device, size = torch.device(chosen.device), tuple(map(int, chosen.size.split("x")))
+    spec = NetSpec(chosen.net, chosen.classes, width=1 / 8)
+    net = build(spec)
+    config = make_config("default", {"loss.jaccard": chosen.jaccard}).loss
+    criterion = make_criterion(config, None, 255, device)
+    shapes = meta_net(spec).maps(torch.empty(chosen.batch, 3, *size, device="meta"))
+    maps = {s: torch.randn(m.shape).to(device).requires_grad_() for s, m in shapes.items()}
+    masks = torch.randint(0, chosen.classes, (chosen.batch, *size), dtype=torch.uint8).to(device)
+    start, seconds = peak_mib(device), []
+    for _ in range(chosen.repeats):
         began = time.perf_counter()
-        if way == "in bands":
-            loss, _ = banded_loss(net, criterion, maps, masks)
+        if way == "at once":
+            loss, _ = criterion(net.enlarged(maps, size), masks)
         else:
-            loss, _ = criterion(net.enlarged(maps, (size, size)), masks)
+            loss, _ = banded_loss(net, criterion, maps, masks)
         loss.sum().backward()
+        value = float(loss.detach().sum()) / masks.numel()  # waits for a GPU
         seconds.append(time.perf_counter() - began)
-    value = float(loss.sum()) / masks.numel()
-    return {"s": statistics.median(seconds), "mib": peak_mib(cpu) - start, "loss": value}
+    return {"s": statistics.median(seconds), "mib": peak_mib(device) - start, "loss": value}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--classes", type=int, default=150)
+    parser.add_argument("--size", default="512x512", help="height x width")
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--net", default="fcn8s-resnet18", help="whose maps are enlarged")
+    parser.add_argument("--jaccard", type=float, default=0.0, help="of the soft Jaccard loss")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--way", choices=ON_A_GPU, help="measure one way in this process, as JSON")
+    return parser.parse_args()
 
 
 def main() -> None:
     """Print one row a way."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--classes", type=int, default=150)
-    parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--way", choices=WAYS, help="measure one way in this process, as JSON")
-    chosen = parser.parse_args()
-    sizes = (chosen.classes, chosen.size, chosen.batch, chosen.repeats)
+    chosen = arguments()
     if chosen.way:
-        print(json.dumps(measure(chosen.way, *sizes)))
+        print(json.dumps(measure(chosen.way, chosen)))
         return
-    found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
+    kernels = chosen.device.startswith("cuda") and not chosen.jaccard
+    ways = ON_A_GPU if kernels else WAYS
+    found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     for _ in range(chosen.rounds):
-        for way in WAYS:
+        for way, environment in ways.items():
             command = [sys.executable, __file__, *sys.argv[1:], "--way", way]
-            run = subprocess.run(command, check=True, capture_output=True, text=True)
+            run = subprocess.run(
+                command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | environment
+            )
             found[way].append(json.loads(run.stdout))
-    print(f"{sizes[0]} classes, {sizes[1]}x{sizes[1]}, batch {sizes[2]}")
-    first = {key: statistics.median(r[key] for r in found[WAYS[0]]) for key in ("s", "mib")}
+    added = f", soft Jaccard {chosen.jaccard:g}" if chosen.jaccard else ""
+    print(f"{chosen.classes} classes, {chosen.size}, batch {chosen.batch}, {chosen.net}{added}")
+    first = {key: statistics.median(r[key] for r in found["at once"]) for key in ("s", "mib")}
     for way, rounds in found.items():
         s, mib = (statistics.median(r[key] for r in rounds) for key in ("s", "mib"))
         print(
-            f"{way:9} {s:7.2f} s ({s / first['s']:.2f})  head {mib:6.0f} MiB "
+            f"{way:9} {s:7.3f} s ({s / first['s']:.2f})  head {mib:6.0f} MiB "
             f"({mib / first['mib']:.2f})  loss {rounds[0]['loss']:.6f}"
         )
 

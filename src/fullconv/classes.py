@@ -4,6 +4,7 @@ import colorsys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,7 @@ class Output:
         return slice(self.first, self.first + len(self.classes))
 
 
+@cache
 def default_colors(count: int) -> tuple[Color, ...]:
     """The first ``count`` colours of VOC's palette (its devkit's VOClabelcolormap).
 

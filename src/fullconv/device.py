@@ -14,7 +14,7 @@ from fullconv.errors import UserError
 Precision = Literal["auto", "fp32", "bf16"]
 """'bf16': layers compute in bfloat16; 'auto': bf16 where the hardware computes in it, else fp32."""
 
-MIB = 2**20
+MIB, GIB = 2**20, 2**30
 
 
 def pick_device(device: str | torch.device = "auto") -> torch.device:
@@ -57,8 +57,21 @@ def computes_bf16(device: torch.device) -> bool:
     return torch.ops.mkldnn._is_mkldnn_bf16_supported()  # ARM
 
 
+def bytes_of(text: str) -> int:
+    """'4GB', '3.5 GiB', '3500MB' in bytes; UserError for anything else.
+
+    GB and GiB are the same here, 2**30 bytes, and so are MB and MiB, 2**20: as GPUs are sold.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([mg])(?:i?b)?", text.strip(), re.IGNORECASE)
+    size = round(float(found[1]) * (GIB if found[2] in "gG" else MIB)) if found else 0
+    if not size:
+        raise UserError(f"memory {text!r} is no size: write it as 4GB or 3500MB")
+    return size
+
+
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of mallopt(3)
-_LARGEST_KEPT = 2**27  # bytes: most activations of a step; not the gradient of a large layer
+LARGEST_KEPT = 2**27  # bytes: most activations of a step; not the gradient of a large layer
+_AT_ONCE = 2**20  # bytes from which a block is returned as soon as it is freed
 
 
 def keep_freed_memory() -> bool:
@@ -68,11 +81,24 @@ def keep_freed_memory() -> bool:
     by asking for, and clearing, the same pages again (docs/results.md). Blocks up to 128 MiB are
     kept; without that limit an FCN of VGG16 took a quarter more memory.
     """
+    return _set_malloc({_MMAP_THRESHOLD: LARGEST_KEPT, _TRIM_THRESHOLD: 2**31 - 1})
+
+
+def return_freed_memory() -> bool:
+    """Have this process return what it frees at once, so that it holds only what it uses.
+
+    A step is slower then, but blocks of other sizes leave no holes: of small nets the process takes
+    a quarter to a half less (docs/results.md). False where it cannot be had.
+    """
+    return _set_malloc({_MMAP_THRESHOLD: _AT_ONCE, _TRIM_THRESHOLD: _AT_ONCE})
+
+
+def _set_malloc(options: dict[int, int]) -> bool:
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, TypeError, AttributeError):  # no glibc: musl, macOS, Windows
         return False
-    return bool(mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT) and mallopt(_TRIM_THRESHOLD, 2**31 - 1))
+    return all(mallopt(option, value) for option, value in options.items())
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -1,6 +1,7 @@
 """Data set x net -> scores: every photo at its own size, one confusion matrix."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from fullconv.errors import UserError
 from fullconv.metrics import Matrix, Scores, confusion
 from fullconv.predict.engine import Classes, Engine
 from fullconv.predict.open import Opened, open_engine
+from fullconv.predict.pipeline import read_ahead
 from fullconv.weights import Checkpoint
 
 Progress = Callable[[int, int], object]
@@ -30,9 +32,9 @@ def evaluate(
 
     ``engine`` is an Engine, or a run folder, checkpoint or exported file; ``source`` a Source, or
     what ``open_source`` opens (then ``split`` names the split). Photos are taken one by one at
-    their own size. Of a net with several outputs these are the scores over the classes of all;
-    ``Scores.of`` gives those of one. Raises UserError when the classes do not fit or a photo has no
-    mask.
+    their own size; the next is read, in a thread, while the net runs. Of a net with several outputs
+    these are the scores over the classes of all; ``Scores.of`` gives those of one. Raises UserError
+    when the classes do not fit or a photo has no mask.
     """
     if isinstance(engine, str | Path):
         opened = open_engine(engine)
@@ -44,17 +46,17 @@ def evaluate(
     classes = source.classes
     check_classes(engine.channels, classes)
     total = np.zeros((len(classes), len(classes)), np.int64)
-    for index in range(len(source)):
-        sample = source[index]
-        if sample.mask is None:
-            raise UserError(f"{sample.name}: has no mask, so it cannot be scored")
-        prediction = engine.class_map(sample.image)
-        matrix = confusion(sample.mask, prediction, len(classes), classes.ignore)
-        total += matrix
-        if each:
-            each(sample, prediction, matrix)
-        if progress:
-            progress(index + 1, len(source))
+    with closing(read_ahead(source.__getitem__, len(source))) as samples:
+        for done, sample in enumerate(samples, 1):
+            if sample.mask is None:
+                raise UserError(f"{sample.name}: has no mask, so it cannot be scored")
+            prediction = engine.class_map(sample.image)
+            matrix = confusion(sample.mask, prediction, len(classes), classes.ignore)
+            total += matrix
+            if each:
+                each(sample, prediction, matrix)
+            if progress:
+                progress(done, len(source))
     return Scores.from_confusion(total, classes.names)
 
 

@@ -2,9 +2,12 @@
 
 import os
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
+
+_ASKING = threading.Lock()  # the umask is the process's and can only be read by setting it
 
 Content = bytes | str | Callable[[IO[bytes]], object]
 
@@ -36,9 +39,10 @@ def write_atomically(path: str | Path, content: Content) -> None:
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with _ASKING:
+        mask = os.umask(0)
+        os.umask(mask)
+        return mask
 
 
 def sync_folder(folder: Path) -> None:

@@ -47,6 +47,26 @@ def console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED)
 
 
+def duration(seconds: float) -> str:
+    """'0.42 s', '59.1 s', '1:23', '2:03:45'."""
+    if seconds < 59.95:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def predicted(photos: int, faults: int, seconds: float, net: float | None) -> str:
+    """How many photos were predicted and, where the net's time is known, its share of all."""
+    done = photos - faults
+    said = f"{done} of {photos} photos predicted"
+    if not done or net is None:
+        return said
+    rate = done / seconds
+    speed = f"{rate:.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
+    return f"{said} in {duration(seconds)} ({speed}, net {net / seconds:.0%})"
+
+
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr, drawn while the block runs; gives the function that moves it.

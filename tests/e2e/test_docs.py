@@ -72,7 +72,7 @@ def test_commands_and_their_options_exist(page):
         assert called[1] in commands, f"{page.name}: {line}"
         known = {name for p in commands[called[1]].params for name in (*p.opts, *p.secondary_opts)}
         rest = called[2].split("#")[0].split(" | ")[0]
-        for option in re.findall(r"(?<=\s)--[a-z-]+", rest):
+        for option in re.findall(r"(?<=\s)--[a-z0-9-]+", rest):
             assert option in {*known, "--help"}, f"{page.name}: {option} in {line}"
 
 

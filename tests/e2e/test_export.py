@@ -55,11 +55,44 @@ def test_export_then_predict_evaluate_and_the_example_of_the_page(inside, place)
     assert np.array_equal(Predictor(file)("photo.jpg").mask, ours)
 
 
+def test_int8_is_compared_written_and_run(inside, place):
+    """Calibrated on photos of the mean colour it is refused, on scenes it is written."""
+    for package in ("nncf", "openvino", "onnxscript"):
+        pytest.importorskip(package, reason="needs fullconv[export]")
+    photo = np.asarray(Image.open("photo.jpg"))
+    Path("plain").mkdir()
+    for i in range(5):
+        Image.fromarray(photo if i == 4 else 0 * photo + np.uint8([124, 116, 104])).save(
+            f"plain/{i}.png"
+        )
+    command = ("export", "runs/first", "--to", "openvino", "--int8", "--calibrate")
+    _, error = inside(*command, "plain", code=2)
+    assert error.count("\n") == 1
+    file = Path("runs", "first", "model-int8.xml")
+    assert error.startswith(f"fullconv: {file}: not written: int8 changes the class of ")
+    assert [path.name for path in file.parent.iterdir()] == ["model.safetensors"]
+
+    said, error = inside(*command, DATA, "--accept-drop")
+    assert not error
+    lines = said.splitlines()
+    assert re.match(r"int8:  calibrated on \d+ photos; on \d+ others \d\d\.\d\d% of", lines[4])
+    assert re.match(r"       mean IU [\d.]+, in fp32 [\d.]+$", lines[5])
+    assert lines[-1] == f"next: fullconv predict {file} PHOTO"
+    inside("predict", file, "photo.jpg", "--out", "pictures")
+    inside("predict", "runs/first", "photo.jpg", "--out", "torch")
+    ours, theirs = (np.asarray(Image.open(f"{out}/photo.png")) for out in ("torch", "pictures"))
+    assert (ours == theirs).mean() > 0.9  # of random weights
+    assert "mean IU" in inside("evaluate", file, DATA)[0]
+
+
 def test_faults_are_one_line(inside, place):
     for says, arguments in {
         "HEIGHTxWIDTH": ["runs/first", "--size", "9"],
         "ending .xml": ["runs/first", "--to", "openvino", "--out", "net.onnx"],
         "nowhere": ["nowhere"],
+        "--int8 needs photos": ["runs/first", "--int8"],
+        "are for --int8": ["runs/first", "--calibrate", "photos"],
+        "no int8": ["runs/first", "--to", "torch", "--int8", "--calibrate", "photos"],
     }.items():
         _, error = inside("export", *arguments, code=2)
         assert error.startswith("fullconv: ")

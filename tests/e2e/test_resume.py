@@ -20,6 +20,7 @@ SETTINGS = {
     "length.coarse": 0.4,
     "net.width": 0.125,
     "net.dropout": 0.3,
+    "machine.recompute": 2,
     "optimiser.ema": 0.9,
     "optimiser.warmup": 3,
 }

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from fullconv.device import (
+    bytes_of,
     computes_bf16,
     forget_peak,
     is_out_of_memory,
@@ -31,6 +32,28 @@ def test_a_device_that_is_not_there(device):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("4GB", 4 * 2**30),
+        ("4 GiB", 4 * 2**30),
+        (" 3.5g ", 3.5 * 2**30),
+        ("3500MB", 3500 * 2**20),
+        ("3500mib", 3500 * 2**20),
+        ("0.5M", 2**19),
+    ],
+)
+def test_sizes(text, size):
+    assert bytes_of(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "4", "GB", "4TB", "4 KB", "-4GB", "0GB", "4e3MB", "4GBit"])
+def test_what_is_no_size(text):
+    with pytest.raises(UserError, match="write it as 4GB or 3500MB") as error:
+        bytes_of(text)
+    assert repr(text) in str(error.value)
+
+
 def test_precision_as_asked():
     assert pick_precision("fp32", CPU) == "fp32"
     assert pick_precision("bf16", CPU) == "bf16"
@@ -45,13 +68,15 @@ def test_auto_precision_is_what_the_hardware_computes_in():
 HELD = """
 from pathlib import Path
 import torch
-from fullconv.device import keep_freed_memory
+from fullconv.device import keep_freed_memory, return_freed_memory
 
 def mib():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 
-if {keep}:
+if {keep} or {kept_before}:
     assert keep_freed_memory()
+if {kept_before}:
+    assert return_freed_memory()
 before = mib()
 block = torch.ones(16, 2**20)
 del block
@@ -60,19 +85,20 @@ print(mib() - before)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/statm")
-def test_freed_memory_is_kept_when_asked():
-    held = {
-        keep: float(
+def test_freed_memory_is_kept_or_returned_as_asked():
+    held = [
+        float(
             subprocess.run(
-                [sys.executable, "-c", HELD.format(keep=keep)],
+                [sys.executable, "-c", HELD.format(keep=keep, kept_before=before)],
                 check=True,
                 capture_output=True,
                 text=True,
             ).stdout
         )
-        for keep in (True, False)
-    }
-    assert held[False] < 16 < 60 < held[True]  # of 64 MiB
+        for keep, before in ((True, False), (False, False), (False, True))
+    ]
+    kept, plain, returned = held  # of 64 MiB
+    assert max(plain, returned) < 16 < 60 < kept
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/cpuinfo")

@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -67,6 +69,15 @@ def test_progress_and_each():
     assert [name for name, _, _ in seen] == source.names
     assert all(p.shape == s.mask.shape for (_, p, _), s in zip(seen, source.samples, strict=True))
     assert np.array_equal(sum(matrix for _, _, matrix in seen), scores.confusion)
+
+
+def test_what_stops_it_leaves_no_thread():
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(make_engine(), Photos(), each=stop)
+    assert not [each for each in threading.enumerate() if each.name.startswith("fullconv")]
 
 
 def test_opens_what_is_named():

@@ -41,6 +41,15 @@ def test_tint_is_the_blend(alpha):
     assert np.abs(shown - expected).max() < 2
 
 
+@pytest.mark.parametrize("size", [(600, 300), (3, 70000)])  # several strips, and a row too long
+def test_tint_to_the_bit(size):
+    classes = ClassSet(tuple(map(str, range(300))), ignore=65535)
+    image, mask = photo(*size), np.full(size, 299, np.uint16)
+    color = np.array(classes.colors[299], np.int64)
+    shown = pictures.overlay(image, mask, classes, 0.25, legend=False)
+    assert np.array_equal(shown, (image.astype(np.int64) * 192 + color * 64) // 256)
+
+
 def test_border_is_drawn_where_classes_meet():
     image, mask = np.full((60, 80, 3), 90, np.uint8), halves(60, 80)
     shown = pictures.overlay(image, mask, CAMVID, legend=False)

@@ -13,6 +13,7 @@ from fullconv.cli.options import (
     Run,
     Tiles,
     fetched,
+    say,
     say_cost,
     say_doubt,
     tile_of,
@@ -49,14 +50,17 @@ def evaluate(
     """
     from fullconv import screen
     from fullconv.evaluate import evaluate, open_for
-    from fullconv.predict import in_pieces, open_engine
+    from fullconv.predict import Job, in_pieces, open_engine
     from fullconv.report import trained_on, write_scores
 
-    opened = open_engine(fetched(run), device, precision, engine)
+    job = Job(say=say)
+    opened = open_engine(fetched(run), device, precision, engine, job)
     say_doubt(opened.origin)
     runner = in_pieces(opened.engine, opened.spec, tile_of(tile))
     say_cost(runner)
     source = open_for(opened, data or trained_on(run), split, classes)
+    if engine == "auto" and len(source):
+        job.pixels = len(source) * float(source[0].image[..., 0].size)
     with screen.progress(f"scoring {split}") as progress:
         scores = evaluate(runner, source, progress=progress)
     console = screen.console()

@@ -36,7 +36,10 @@ Tiles = Annotated[
 ]
 Engine = Annotated[
     Literal["auto", "torch", "winograd", "onnxruntime", "openvino"],
-    typer.Option(help="What runs the net; auto: what the file is for."),
+    typer.Option(
+        help="What runs the net; auto: on a CPU what is fastest, of a large job; else torch, or "
+        "what an exported file is for."
+    ),
 ]
 Offline = Annotated[
     bool, typer.Option("--offline", help="Download nothing; the same as FULLCONV_OFFLINE=1.")
@@ -92,6 +95,11 @@ def checked(file: Any) -> str:
     if file.checksum:
         return f"verified by {file.checksum}"
     return f"{file.verified_by}, as no source states one"
+
+
+def say(line: str) -> None:
+    """A line on stderr."""
+    print(f"fullconv: {line}", file=sys.stderr)
 
 
 def say_doubt(origin: dict[str, Any]) -> None:

@@ -1,6 +1,8 @@
 """``fullconv predict``."""
 
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +17,12 @@ from fullconv.cli.options import (
     Tiles,
     change_of,
     fetched,
+    say,
     say_cost,
     say_doubt,
     tile_of,
 )
-from fullconv.cli.rasters import bands_of, predict_rasters, range_of, refuse_scores
+from fullconv.cli.rasters import bands_of, pixels_of, predict_rasters, range_of, refuse_scores
 from fullconv.errors import UserError
 from fullconv.inputs import COLOR
 
@@ -84,7 +87,7 @@ def predict(
       curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
     """
     from fullconv import screen
-    from fullconv.predict import Predictor, find_inputs, predict_each
+    from fullconv.predict import Job, Predictor, find_inputs, pixels_in_all, predict_each
     from fullconv.predict.rasters import parted
 
     inputs = inputs or []
@@ -96,7 +99,8 @@ def predict(
     photos, rasters = parted(find_inputs(inputs, out), all_rasters=bool(chosen or values))
     if scores:
         refuse_scores(rasters)
-    predictor = Predictor(fetched(run), device, precision, engine, tile_of(tile))
+    job = Job(pixels_in_all(photos) + pixels_of(rasters, chosen, values), say)
+    predictor = Predictor(fetched(run), device, precision, engine, tile_of(tile), job)
     say_doubt(predictor.origin)
     if photos:
         say_cost(predictor.engine)
@@ -107,18 +111,20 @@ def predict(
     if strange:
         needs = ", ".join(further_kinds) or "only the photo"
         raise UserError(f"--input {strange[0]}: no further input of this net; it needs {needs}")
-    faults = 0
-    with screen.progress("predicting") as progress:
-        results = predict_each(
-            predictor, photos, overlay=overlay, scores=scores, alpha=alpha, others=others
-        )
+    faults, net, start = 0, 0.0, time.perf_counter()
+    results = predict_each(
+        predictor, photos, overlay=overlay, scores=scores, alpha=alpha, others=others
+    )
+    with screen.progress("predicting") as progress, closing(results):
         for done, outcome in enumerate(results, 1):
             progress(done, len(photos))
+            net += outcome.seconds
             if outcome.fault:
                 faults += 1
                 print(f"fullconv: {outcome.fault}", file=sys.stderr)
     faults += predict_rasters(predictor, rasters, tile_of(tile), chosen, values, overlay, alpha)
-    total = len(photos) + len(rasters)
-    print(f"{total - faults} of {total} photos predicted, results in {out}")
+    total, seconds = len(photos) + len(rasters), time.perf_counter() - start
+    shared = screen.predicted(total, faults, seconds, None if rasters else net)
+    print(f"{shared}, results in {out}")
     if faults:
         raise typer.Exit(1)

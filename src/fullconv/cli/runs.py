@@ -19,7 +19,7 @@ def recipes(
       fullconv recipes
       fullconv recipes camvid-scratch > mine.toml
     """
-    from fullconv.train.config import recipe_names, recipe_text
+    from fullconv.train import recipe_names, recipe_text
 
     if name:
         print(recipe_text(name), end="")

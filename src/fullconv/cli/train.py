@@ -51,6 +51,10 @@ def train(
     workers: Annotated[int | None, typer.Option(min=0, help="Processes that read data.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, ...")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="What a device may use, as 4GB: the rest is chosen so."),
+    ] = None,
     classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out where it stopped.")
@@ -69,6 +73,7 @@ def train(
       fullconv train photos/ --net fcn8s-resnet18 --out runs/first
       fullconv train data/camvid --recipe camvid-scratch --out runs/camvid
       fullconv train VOCdevkit/VOC2012 --net fcn8s-vgg16 --stages 32,16,8 --precision bf16
+      fullconv train photos/ --net fcn8s-vgg16 --batch-size 4 --memory 4GB
       fullconv train photos/ --set optimiser.kind=sgd --set augment.mirror=true
       fullconv train SiftFlow/ --net fcn16s-vgg16 --outputs semantic,geometric
       fullconv train nyud/ --inputs color,hha --weights runs/color --weights runs/hha
@@ -94,6 +99,7 @@ def train(
         "seed": seed,
         "machine.device": device,
         "machine.precision": precision,
+        "machine.memory": memory,
     }
     if weights and len(weights) == 1:
         given["net.weights"] = str(weights[0])

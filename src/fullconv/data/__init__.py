@@ -4,7 +4,7 @@ from fullconv.data.doctor import check, listing
 from fullconv.data.faults import DataError, Fault
 from fullconv.data.loader import loader
 from fullconv.data.mask import read_mask
-from fullconv.data.photo import read_photo
+from fullconv.data.photo import largest_photo, read_photo
 from fullconv.data.resize import resize_image, resize_mask
 from fullconv.data.sample import Batch, Sample, Source
 from fullconv.data.sources import available_splits, open_source
@@ -29,6 +29,7 @@ __all__ = [
     "class_weights",
     "count_classes",
     "kinds_shown",
+    "largest_photo",
     "listing",
     "loader",
     "open_source",

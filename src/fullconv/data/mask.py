@@ -62,6 +62,9 @@ def _from_values(values: npt.NDArray[np.integer], classes: ClassSet, label: str)
 
 
 def _histogram(values: npt.NDArray[np.integer]) -> dict[int, int]:
+    if values.dtype == np.uint8:  # Pillow counts twice as quickly, and without a copy
+        counts = Image.fromarray(values).histogram()
+        return {value: count for value, count in enumerate(counts) if count}
     if values.dtype.itemsize <= 2:
         counts = np.bincount(values.ravel())
         return {int(v): int(counts[v]) for v in np.flatnonzero(counts)}

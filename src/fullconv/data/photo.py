@@ -90,6 +90,33 @@ def probe(file: Path) -> tuple[int, int]:
     return height, width
 
 
+def largest_photo(source: sample.Source) -> tuple[int, int]:
+    """Height and width of the photo with the most pixels, as the files' heads say.
+
+    Of photos that are no files, or cannot be read, nothing is known: then that of the first one.
+    """
+    files = (source.files(index)[0] for index in range(len(source)))
+    sizes = [size for file in files if file and (size := size_said(file))]
+    if sizes:
+        return max(sizes, key=lambda size: size[0] * size[1])
+    height, width = source[0].image.shape[:2]
+    return height, width
+
+
+def size_said(file: Path) -> tuple[int, int] | None:
+    """Height and width that a photo's header states, nothing decoded; None where none can be read.
+
+    As the photo is seen: its EXIF orientation counts.
+    """
+    try:
+        with Image.open(file) as image:
+            width, height = image.size
+            sideways = image.getexif().get(_ORIENTATION, 1) in _SWAPS_AXES
+            return (width, height) if sideways else (height, width)
+    except Exception:  # the check, or the reader, says what it is
+        return None
+
+
 def stands_sideways(file: Path) -> bool:
     """True where the file's EXIF orientation swaps its height and width."""
     try:

@@ -2,5 +2,6 @@
 
 from fullconv.export.check import Check
 from fullconv.export.export import Exported, Form, export
+from fullconv.export.int8_check import Int8Check
 
-__all__ = ["Check", "Exported", "Form", "export"]
+__all__ = ["Check", "Exported", "Form", "Int8Check", "export"]

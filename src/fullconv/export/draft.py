@@ -18,6 +18,11 @@ Array = npt.NDArray[Any]
 class Draft(Protocol):
     """What is to be written, as the runtime has read it back."""
 
+    @property
+    def bytes(self) -> int:
+        """Size of what is written."""
+        ...
+
     def run(self, batch: Array) -> npt.NDArray[np.float32]:
         """What goes into the graph (`Description.shape`) to scores N,K,H,W, in fp32."""
         ...
@@ -35,6 +40,10 @@ class TorchDraft:
         torch.export.save(program, file, extra_files={KEY: description.to_json()})
         self.content = file.getvalue()
         self.module = torch.export.load(io.BytesIO(self.content)).module()  # what was just written
+
+    @property
+    def bytes(self) -> int:
+        return len(self.content)
 
     def run(self, batch: Array) -> npt.NDArray[np.float32]:
         with torch.no_grad():

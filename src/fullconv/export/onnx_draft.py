@@ -27,6 +27,10 @@ class OnnxDraft:
         self.content = content
         self.session = session_of(content)
 
+    @property
+    def bytes(self) -> int:
+        return len(self.content)
+
     def run(self, batch: Array) -> npt.NDArray[np.float32]:
         return self.session.run([OUTPUT], {INPUT: batch})[0]
 
@@ -48,17 +52,31 @@ def onnx_model(program: torch.export.ExportedProgram, description: Description) 
             program,
             dynamo=True,
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=[OUTPUT, *description.maps.values()],
             opset_version=OPSET,
             verbose=False,
         )
     assert made is not None
     model = made.model_proto
     _clean(model)
+    del model.graph.output[1:]  # the maps: they were outputs to get their names
     _name(model.graph.input[0], description.shape)
     height, width = description.size or ("H", "W")
     _name(model.graph.output[0], (description.shape[0], description.spec.classes, height, width))
+    return with_description(model, description)
+
+
+def model_of(content: bytes) -> Any:
+    """The onnx.ModelProto in the bytes of a file."""
+    import onnx
+
+    return onnx.load_model_from_string(content)
+
+
+def with_description(model: Any, description: Description) -> bytes:
+    """The bytes of a file, with the description as its only metadata."""
     model.producer_name = KEY
+    model.ClearField("metadata_props")
     entry = model.metadata_props.add()
     entry.key, entry.value = KEY, description.to_json()
     return model.SerializeToString()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from shutil import copyfileobj
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,19 +42,43 @@ def _inputs(windows: list[Window], n: int) -> Iterator[tuple[Layer, int]]:
         n = after
 
 
-class OpenVinoDraft:
-    """A model that OpenVINO has made of an ONNX one, in files of its own for now."""
+def from_onnx(model: bytes) -> Any:
+    """OpenVINO's model of an ONNX one."""
+    return core_of().read_model(model)
 
-    def __init__(self, onnx: bytes, description: Description) -> None:
+
+def folded(model: Any) -> Any:
+    """``model``, changed: what is known before any photo is computed now.
+
+    The reader adds a bias by way of the shape of its map; NNCF corrects only plain constants.
+    """
+    from openvino.passes import ConstantFolding, Manager
+
+    manager = Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(model)
+    return model
+
+
+class OpenVinoDraft:
+    """A model of OpenVINO, in files of its own for now."""
+
+    def __init__(self, model: Any, description: Description) -> None:
         import openvino
 
-        core = core_of()
-        model = core.read_model(onnx)
         model.set_rt_info(description.to_json(), KEY)
         self.folder = tempfile.TemporaryDirectory(prefix="fullconv-export-")
         self.draft = Path(self.folder.name) / "model.xml"
         openvino.save_model(model, str(self.draft), compress_to_fp16=False)
-        self.compiled = compiled(core, read_model(core, self.draft))  # as a user will
+        self.compiled = compiled(core_of(), self.read())  # as a user will
+
+    def read(self) -> Any:
+        """The model, read anew."""
+        return read_model(core_of(), self.draft)
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.stat().st_size for file in (self.draft, self.draft.with_suffix(".bin")))
 
     def run(self, batch: Array) -> npt.NDArray[np.float32]:
         return self.compiled({INPUT: batch})[OUTPUT]

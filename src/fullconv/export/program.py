@@ -18,27 +18,33 @@ TRACED = (2, 75, 101)
 class PhotoNet(nn.Module):
     """The net, with its preprocessing before it where the graph is to have it.
 
+    With ``maps`` the score maps are given beside the scores, so that they keep a name in the graph.
     Input N,H,W,C with preprocessing, else N,C,H,W. The attribute ``net`` names the arrays in the
     exported program (`fullconv.weights.program`).
     """
 
-    def __init__(self, net: FCN, preprocessing: Preprocessing | None) -> None:
+    def __init__(self, net: FCN, preprocessing: Preprocessing | None, maps: bool = False) -> None:
         super().__init__()
         self.net = net
         self.preprocessing = preprocessing
+        self.maps = maps
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Scores N,K,H,W."""
+    def forward(self, image: Tensor) -> tuple[Tensor, ...] | Tensor:
+        """Scores N,K,H,W; with ``maps`` those of `FCN.maps` behind them, N,K,h,w."""
         if self.preprocessing:
             # Plain order in memory: channels-last ties the program to a batch of more than one.
             image = self.preprocessing(image).contiguous()  # N,C,H,W
-        return self.net(image)
+        if not self.maps:
+            return self.net(image)
+        found = self.net.maps(image)
+        size = image.shape[-2], image.shape[-1]
+        return self.net.enlarged(found, size), *found.values()
 
 
 def trace(net: FCN, description: Description) -> torch.export.ExportedProgram:
     """The program of ``net`` for any batch, height and width, or for the one size."""
     inside = description.preprocessing if description.preprocess else None
-    module = PhotoNet(net.cpu().eval(), inside).eval()
+    module = PhotoNet(net.cpu().eval(), inside, bool(description.maps)).eval()
     batch, height, width = (1, *description.size) if description.size else TRACED
     channels = description.channels
     shape = (batch, channels, height, width)

@@ -1,6 +1,6 @@
 """A backbone: its definition as data, its geometry under each padding, and its module."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fullconv.geometry import Map, Window, chain
 from fullconv.nets.preprocessing import Preprocessing
+from fullconv.nets.segments import run_again, segments_of
 from fullconv.nets.steps import Dropout, Step
 
 # `none` pads as the classifier did, fc6 not at all: for `explain`, which shows why it fails.
@@ -92,11 +93,16 @@ def same_pad(window: Window) -> Window:
 
 
 class Backbone(nn.Module):
-    """The module of a definition: an image batch in, one feature map for each wanted stride out."""
+    """The module of a definition: an image batch in, one feature map for each wanted stride out.
+
+    Of the first ``recomputed`` of its ``segments`` a training keeps no inner maps; they are
+    computed again on the way back (activation checkpointing).
+    """
 
     def __init__(self, definition: Definition, in_channels: int, strides: tuple[int, ...]) -> None:
         super().__init__()
         self.taps = {definition.taps[stride]: stride for stride in strides}
+        self.segments, self.recomputed = segments_of(definition.steps), 0
         self.channels: dict[int, int] = {}
         channels = in_channels
         for step in definition.steps:
@@ -108,11 +114,22 @@ class Backbone(nn.Module):
     def forward(self, x: Tensor) -> dict[int, Tensor]:
         """N,C,H,W to {stride: N,channels[stride],h,w}."""
         features: dict[int, Tensor] = {}
-        for name, module in self.named_children():
-            x = module(x)
+        for number, names in enumerate(self.segments):
+            if number < self.recomputed and torch.is_grad_enabled():
+                x, found = run_again(self, self.segment, names, x)
+            else:
+                x, found = self.segment(names, x)
+            features |= found
+        return features
+
+    def segment(self, names: tuple[str, ...], x: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
+        """The steps of those names on N,C,H,W: the last map, and those wanted on the way."""
+        features: dict[int, Tensor] = {}
+        for name in names:
+            x = self.get_submodule(name)(x)
             if name in self.taps:
                 features[self.taps[name]] = x
-        return features
+        return x, features
 
 
 class Streams(nn.Module):
@@ -136,5 +153,9 @@ class Streams(nn.Module):
     def forward(self, x: Tensor) -> dict[int, Tensor]:
         """N,C,H,W to {stride: N,channels[stride],h,w}."""
         parts = x.split(self.streams, dim=1)
-        found = [stream(part) for stream, part in zip(self.children(), parts, strict=True)]
-        return {stride: torch.cat([each[stride] for each in found], 1) for stride in found[0]}
+        return joined([stream(part) for stream, part in zip(self.children(), parts, strict=True)])
+
+
+def joined(streams: Sequence[Mapping[int, Tensor]]) -> dict[int, Tensor]:
+    """The feature maps {stride: N,C,h,w} of several streams, put behind one another."""
+    return {stride: torch.cat([each[stride] for each in streams], 1) for stride in streams[0]}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from fullconv.nets.enlargement import BAND
 from fullconv.nets.fcn import FCN
 from fullconv.nets.spec import NetSpec
 
@@ -28,8 +29,11 @@ def meta_net(spec: NetSpec) -> FCN:
         return FCN(spec).eval()
 
 
-def costs(net: FCN, height: int, width: int) -> dict[str, Cost]:
-    """Cost of each leaf module by its dotted name, in the order of running."""
+def costs(net: FCN, height: int, width: int, enlarged: bool = True) -> dict[str, Cost]:
+    """Cost of each leaf module by its dotted name, in the order of running.
+
+    Without ``enlarged`` only as far as the maps that are enlarged to the image.
+    """
     found: dict[str, Cost] = {}
     handles = []
 
@@ -49,22 +53,25 @@ def costs(net: FCN, height: int, width: int) -> dict[str, Cost]:
             handles.append(module.register_forward_hook(count(name)))
     try:
         with torch.no_grad():
-            net(torch.empty(1, net.spec.in_channels, height, width, device="meta"))
+            run = net if enlarged else net.maps
+            run(torch.empty(1, net.spec.in_channels, height, width, device="meta"))
     finally:
         for handle in handles:
             handle.remove()
     return found
 
 
-def prediction_bytes(spec: NetSpec, height: int, width: int) -> int:
-    """About what one image takes in memory while its scores are computed in fp32.
+def prediction_bytes(spec: NetSpec, height: int, width: int, scores: bool) -> int:
+    """About what one image takes in memory while its ``scores`` are computed, or only its classes.
 
-    Twice the two successive outputs that are largest together: what a layer reads and writes, and
-    as much again for the copies that convolutions work on. Measured on a CPU it is 0.8 to 1.8
-    times what five nets really take.
+    Twice the two successive outputs that are largest together, in fp32: what a layer reads and
+    writes, and as much again for the copies that convolutions work on. Measured on a CPU it is 0.8
+    to 1.8 times what five nets really take. For the classes, scores of the image's size exist in
+    bands of rows (`fullconv.nets.enlargement`).
     """
-    sizes = [cost.activation_bytes for cost in costs(meta_net(spec), height, width).values()]
-    return 2 * max(a + b for a, b in itertools.pairwise(sizes))
+    found = costs(meta_net(spec), height, width, scores).values()
+    layers = 2 * max(a.activation_bytes + b.activation_bytes for a, b in itertools.pairwise(found))
+    return layers if scores else max(layers, 2 * BAND)
 
 
 def total(found: dict[str, Cost], prefix: str = "") -> Cost:

@@ -47,10 +47,8 @@ class FCN(nn.Module):
         )
         for layer in self.score.values():
             zero(layer)
-        self.fuses_on_the_way, placements = placements_of(spec)
-        self.upscore = nn.ModuleDict(
-            {str(stride): _upsampling(spec, stride, p) for stride, p in placements.items()}
-        )
+        self.fuses_on_the_way, _ = placements_of(spec)
+        self.upscore = upscores_of(spec)
 
     def forward(self, images: Tensor) -> Tensor:
         """N,C,H,W to scores N,K,H,W."""
@@ -61,7 +59,10 @@ class FCN(nn.Module):
 
         Those of all scores, or the finest alone, into which the coarser ones are fused on the way.
         """
-        scores = self.scores(images)
+        return self.fused(self.scores(images))
+
+    def fused(self, scores: dict[int, Tensor]) -> dict[int, Tensor]:
+        """The ``maps`` of the scores of all strides."""
         if not self.fuses_on_the_way:
             return scores
         strides = list(scores)
@@ -69,25 +70,33 @@ class FCN(nn.Module):
         for coarse, fine in itertools.pairwise(strides):
             finer = scores[fine]
             fused = finer + self.upscore[str(coarse)](fused, finer.shape[-2:])  # N,K,H/fine,W/fine
-        return {strides[-1]: fused}
+        return {strides[-1]: fused}  # as `mapped` says
 
     def enlarged(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:
         """The sum of the ``maps`` at the image: N,K,*size."""
-        total = None
-        for stride, score in maps.items():
-            part = self.upscore[str(stride)](score, size)  # N,K,*size
-            total = part if total is None else total + part
-        assert total is not None
-        return total
+        return enlarged(self.upscore, maps, size)
 
     def scores(self, images: Tensor) -> dict[int, Tensor]:
         """The score map of each stride, coarsest first: {stride: N,K,h,w}."""
-        features = self.backbone(images)
+        return self.scored(self.backbone(images))
+
+    def scored(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
+        """The ``scores`` of the backbone's feature maps."""
         scales = self.spec.scales
         return {
             stride: self.score[str(stride)](_times(features[stride], scales[stride]))
             for stride in self.spec.strides
         }
+
+    def recompute(self, segments: int) -> int:
+        """Keep no inner maps of the backbone's first ``segments`` for the way back (all if fewer).
+
+        They are computed again there, with the same result. How many segments that are.
+        """
+        backbones = [m for m in self.backbone.modules() if isinstance(m, Backbone)]
+        for backbone in backbones:
+            backbone.recomputed = min(segments, len(backbone.segments))
+        return backbones[0].recomputed
 
     def score_modules(self) -> dict[str, nn.Module]:
         """The layers that depend on the classes, by their name in the state dict."""
@@ -108,6 +117,28 @@ def placements_of(spec: NetSpec) -> tuple[bool, dict[int, Placement]]:
     if spec.padding == "paper" or all(p.shift == 0 for p in chained.values()):
         return True, chained
     return False, {stride: place(map_, Map()) for stride, map_ in maps.items()}
+
+
+def mapped(spec: NetSpec) -> tuple[int, ...]:
+    """The strides of `FCN.maps`: those whose maps are enlarged to the image."""
+    fuses_on_the_way, _ = placements_of(spec)
+    return spec.strides[-1:] if fuses_on_the_way else spec.strides
+
+
+def upscores_of(spec: NetSpec) -> nn.ModuleDict:
+    """The upsampling of each stride's map; parameters are in it only where the kernels learn."""
+    _, placements = placements_of(spec)
+    return nn.ModuleDict({str(s): _upsampling(spec, s, p) for s, p in placements.items()})
+
+
+def enlarged(upscore: nn.ModuleDict, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:
+    """The sum of maps {stride: N,K,h,w}, each upsampled by its module of ``upscore``: N,K,*size."""
+    total = None
+    for stride, score in maps.items():
+        part = upscore[str(stride)](score, size)  # N,K,*size
+        total = part if total is None else total + part
+    assert total is not None
+    return total
 
 
 def flow_of(spec: NetSpec) -> Flow:

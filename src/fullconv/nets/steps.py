@@ -7,7 +7,7 @@ Tensors are N,C,H,W.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +24,11 @@ class Step:
     """
 
     name: str
+
+    ends_segment: ClassVar[bool] = False
+    """Whether its output is small against what led to it: a good place to compute again from.
+
+    So of poolings, and of blocks of several layers (`nets.segments`)."""
 
     def windows(self) -> tuple[Window, ...]:
         """The windows on the way through the step that sees the most."""
@@ -99,6 +104,8 @@ class Conv(Sliding):
 class Pool(Sliding):
     """Max pooling."""
 
+    ends_segment: ClassVar[bool] = True
+
     def build(self, channels: int) -> nn.Module:
         w = self.window
         return nn.MaxPool2d(w.kernel, w.stride, w.pad, ceil_mode=w.ceil)
@@ -137,6 +144,8 @@ class Inception(Step):
     eps: float = 1e-5
     five_kernel: int = 5
 
+    ends_segment: ClassVar[bool] = True
+
     def windows(self) -> tuple[Window, ...]:
         (reduce, wide), k = self.five, self.five_kernel
         return (
@@ -168,6 +177,8 @@ class Residual(Step):
     stride: int = 1
     expansion: int = 1
     dilation: int = 1
+
+    ends_segment: ClassVar[bool] = True
 
     def windows(self) -> tuple[Window, ...]:
         c, wide, d = self.channels, self.channels * self.expansion, self.dilation

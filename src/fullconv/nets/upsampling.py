@@ -54,6 +54,23 @@ class Upsampling(nn.Module):
         start = self._start(first)
         return fine[..., start : start + size[0], start : start + size[1]]  # N,C,*size
 
+    def band(self, score: Tensor, size: tuple[int, int], first: int, rows: int) -> Tensor:
+        """``rows`` rows from ``first`` on of what ``forward`` gives: N,C,rows,W.
+
+        A fine row takes from the coarse one that it begins in and from its neighbours, no others.
+        """
+        (h, w), ahead, factor = score.shape[-2:], self.placement.first, self.placement.factor
+        below, right = self._after(size[0], h), self._after(size[1], w)
+        left = self._start(ahead)
+        top = left + first
+        # At least one row of the map itself, from which its edge is continued.
+        begin = max(0, min(top // factor - 1, h - ahead - 1))
+        end = min(h - ahead + below, max((top + rows - 1) // factor + 2, 1 - ahead))
+        near = take(score, (-ahead - begin, end - h + ahead), (-ahead, right), self.edge)
+        top -= factor * begin
+        fine = self._enlarge(near)
+        return fine[..., top : top + rows, left : left + size[1]]  # N,C,rows,W
+
     def along(self, coarse: int, fine: int) -> Tensor:
         """What it does along one axis, as a matrix: float64 (fine, coarse); fixed kernels only.
 
@@ -62,14 +79,7 @@ class Upsampling(nn.Module):
         """
         factor, shift = self.placement.factor, float(self.placement.shift)
         place = (torch.arange(fine, dtype=torch.float64) - shift) / factor
-        below = place.floor()
-        matrix = torch.zeros(fine, coarse, dtype=torch.float64)
-        for index, weight in ((below, 1 - (place - below)), (below + 1, place - below)):
-            inside = (index >= 0) & (index < coarse)
-            kept = weight if self.edge == "replicate" else weight * inside
-            column = index.clamp(0, coarse - 1).long()
-            matrix.scatter_add_(1, column[:, None], kept[:, None])
-        return matrix
+        return tents(place, coarse, self.edge)
 
     def _after(self, fine: int, coarse: int) -> int:
         return self.placement.beyond(fine, coarse) if self.after is None else self.after
@@ -105,6 +115,26 @@ class Stretching(nn.Module):
     def forward(self, score: Tensor, size: tuple[int, int]) -> Tensor:
         """N,C,h,w to N,C,*size."""
         return F.interpolate(score, size=size, mode="bilinear", align_corners=False)
+
+    def along(self, coarse: int, fine: int) -> Tensor:
+        """What it does along one axis, as a matrix: float64 (fine, coarse).
+
+        Between the corner and the centre of the last pixel it shows the last pixel alone.
+        """
+        place = (torch.arange(fine, dtype=torch.float64) + 0.5) * (coarse / fine) - 0.5
+        return tents(place, coarse)
+
+
+def tents(place: Tensor, coarse: int, edge: Edge = "replicate") -> Tensor:
+    """What is seen at each ``place`` between ``coarse`` pixels: float64 (len(place), coarse)."""
+    below = place.floor()
+    matrix = torch.zeros(len(place), coarse, dtype=torch.float64)
+    for index, weight in ((below, 1 - (place - below)), (below + 1, place - below)):
+        inside = (index >= 0) & (index < coarse)
+        kept = weight if edge == "replicate" else weight * inside
+        column = index.clamp(0, coarse - 1).long()
+        matrix.scatter_add_(1, column[:, None], kept[:, None])
+    return matrix
 
 
 def take(x: Tensor, rows: tuple[int, int], columns: tuple[int, int], edge: Edge) -> Tensor:

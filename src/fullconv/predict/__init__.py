@@ -1,7 +1,8 @@
 """From a photo to its classes: engines that run a net, the Predictor, and the files it writes."""
 
 from fullconv.predict.engine import Engine, TorchEngine
-from fullconv.predict.files import Outcome, predict, predict_each, predict_files
+from fullconv.predict.fastest import FastestEngine, Job
+from fullconv.predict.files import Outcome, pixels_in_all, predict, predict_each, predict_files
 from fullconv.predict.inputs import Input, find_inputs
 from fullconv.predict.onnxruntime_engine import OnnxRuntimeEngine
 from fullconv.predict.open import EngineName, Opened, open_engine
@@ -12,7 +13,9 @@ from fullconv.predict.tiled import Tile, TiledEngine, in_pieces
 __all__ = [
     "Engine",
     "EngineName",
+    "FastestEngine",
     "Input",
+    "Job",
     "OnnxRuntimeEngine",
     "OpenVinoEngine",
     "Opened",
@@ -25,6 +28,7 @@ __all__ = [
     "find_inputs",
     "in_pieces",
     "open_engine",
+    "pixels_in_all",
     "predict",
     "predict_each",
     "predict_files",

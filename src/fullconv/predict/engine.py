@@ -13,14 +13,16 @@ from fullconv.classes import ClassSet
 from fullconv.device import Precision, is_out_of_memory, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
+from fullconv.nets.border import for_prediction
+from fullconv.nets.folded import folded
+from fullconv.nets.winograd import with_winograd
+from fullconv.predict.classmap import Classes, Head, parts_of
 
 if TYPE_CHECKING:
     from fullconv.weights import Checkpoint
 
 Image = npt.NDArray[Any]
 """uint8 RGB, (H, W, 3); of a net with further inputs (H, W, channels), as in a Sample."""
-Classes = npt.NDArray[np.uint8 | np.uint16]
-"""The class of each pixel, (H, W); of a net with several outputs (H, W, outputs)."""
 
 
 class Engine(Protocol):
@@ -29,6 +31,11 @@ class Engine(Protocol):
     @property
     def channels(self) -> int:
         """How many classes are scored."""
+        ...
+
+    @property
+    def in_blocks(self) -> bool:
+        """Whether ``class_map`` holds scores of the photo's size only for some rows at a time."""
         ...
 
     def class_map(self, image: Image) -> Classes:
@@ -45,9 +52,10 @@ class TorchEngine:
 
     ``source`` is a Checkpoint or ``(net, preprocessing)``, then with the
     ``classes`` where the net has several outputs. ``device`` is 'auto' (a GPU if there is
-    one), 'cpu', 'cuda', 'cuda:1', 'mps'; ``precision`` as `fullconv.device.Precision`. The net is
-    moved to the device and put in evaluation mode, not copied: a training that shares it calls
-    ``net.train()`` afterwards.
+    one), 'cpu', 'cuda', 'cuda:1', 'mps'; ``precision`` as `fullconv.device.Precision`. A net given
+    by itself is moved to the device and put in evaluation mode, not copied: a training that shares
+    it calls ``net.train()`` afterwards. A checkpoint's net with batch norms is copied, and they are
+    folded into its convolutions.
     """
 
     def __init__(
@@ -60,16 +68,22 @@ class TorchEngine:
         if isinstance(source, tuple):
             net, self.preprocessing = source
         else:
-            net, self.preprocessing, classes = source.net, source.preprocessing, source.classes
-        self.outputs = parts_of(classes) if classes else [slice(0, None)]
+            net, self.preprocessing = folded(source.net), source.preprocessing
+            classes = source.classes
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
+        self.run = for_prediction(self.net)
+        self.head = Head(self.net.upscore, parts_of(classes) if classes else [slice(0, None)])
 
     @property
     def channels(self) -> int:
         """How many classes the net scores."""
         return self.net.spec.classes
+
+    @property
+    def in_blocks(self) -> bool:
+        return True
 
     def class_map(self, image: Image) -> Classes:
         """The class of the highest score at each pixel of ``image``, for each output.
@@ -80,24 +94,29 @@ class TorchEngine:
 
     def class_maps(self, images: Image) -> list[Classes]:
         """As ``class_map``, of photos of one size (N, H, W, 3) by one pass of the net."""
+        height, width = images.shape[1:3]
         with self._running(images[0]):
-            return [best_classes(scores, self.outputs) for scores in self._together(images)]
+            maps = self._maps_of(images)
+            alone = ({s: m[n : n + 1] for s, m in maps.items()} for n in range(len(images)))
+            return [self.head.class_map(each, (height, width)) for each in alone]
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores of ``image`` before any softmax, float32 (K, H, W)."""
         with self._running(image):
-            return self._forward(image)[0].float().cpu().contiguous().numpy()
+            return self.head.scores(self._maps(image), (image.shape[0], image.shape[1]))
 
-    def _forward(self, image: Image) -> Tensor:
-        return self._together(image[None])  # 1,K,H,W
+    def _maps(self, image: Image) -> dict[int, Tensor]:
+        """The maps that are enlarged: {stride: 1,K,h,w}."""
+        return self._maps_of(image[None])
 
-    def _together(self, images: Image) -> Tensor:
+    def _maps_of(self, images: Image) -> dict[int, Tensor]:
+        """Those of photos of one size: {stride: N,K,h,w}."""
         pixels = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(
             self.device
         )  # N,H,W,3
         inputs = self.preprocessing(pixels).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return self.net(inputs)  # N,K,H,W
+            return self.run.maps(inputs)
 
     @contextmanager
     def _running(self, image: Image) -> Iterator[None]:
@@ -118,22 +137,21 @@ class TorchEngine:
             ) from error
 
 
-def parts_of(classes: ClassSet) -> list[slice]:
-    """The score channels of each output."""
-    return [output.channels for output in classes.outputs]
+def winograd_engine(
+    checkpoint: "Checkpoint", device: str | torch.device = "cpu", precision: Precision = "fp32"
+) -> TorchEngine:
+    """The net of a checkpoint by minimal filtering (`fullconv.nets.winograd`).
 
-
-def best_classes(scores: Tensor, outputs: list[slice]) -> Classes:
-    """The class of the highest score at each pixel of K,H,W, for each output: (H, W) or one more.
-
-    uint8, uint16 with more than 256 classes.
+    Raises UserError for another device than the CPU, and another precision than fp32.
     """
-    best = torch.stack([scores[part].argmax(0) + part.start for part in outputs], -1).squeeze(
-        -1
-    )  # H,W or H,W,outputs
-    if len(scores) <= 256:
-        return best.to(torch.uint8).cpu().numpy()
-    return best.to(torch.int32).cpu().numpy().astype(np.uint16)
+    place = pick_device(device)
+    if place.type != "cpu" or pick_precision(precision, place) != "fp32":
+        raise UserError(
+            "engine winograd computes in fp32 on a CPU: use --device cpu --precision fp32, or "
+            "engine torch"
+        )
+    net = with_winograd(folded(checkpoint.net.eval()))
+    return TorchEngine((net, checkpoint.preprocessing), "cpu", "fp32", checkpoint.classes)
 
 
 def check_image(image: Image, channels: int = 3) -> None:

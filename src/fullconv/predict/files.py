@@ -1,23 +1,34 @@
 """Many photos, one after the other: a bad one is reported and the rest go on."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fullconv.data.photo import size_said
 from fullconv.data.planes import named
 from fullconv.errors import UserError
+from fullconv.predict.engine import Image
 from fullconv.predict.inputs import Input, find_inputs, standard_input
-from fullconv.predict.predictor import Predictor
+from fullconv.predict.pipeline import overlapped
+from fullconv.predict.predictor import Prediction, Predictor
+
+ASKED = 20  # photos whose size is looked up to estimate that of all
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one photo: the files written, or the fault in one line."""
+    """What became of one photo: the files written, or the fault in one line.
+
+    ``seconds`` is how long the net took, with making it ready where `FastestEngine` does so. The
+    rest, reading and writing, is done beside it.
+    """
 
     photo: Input
     written: tuple[Path, ...] = ()
     fault: str | None = None
+    seconds: float = 0.0
 
 
 def predict(
@@ -67,22 +78,75 @@ def predict_each(
     scores: bool = False,
     alpha: float = 0.6,
     others: Mapping[str, Path] | None = None,
-) -> Iterator[Outcome]:
-    """As ``predict_files``, of photos that ``find_inputs`` has found."""
+) -> Generator[Outcome, None, None]:
+    """As ``predict_files``, of photos that ``find_inputs`` has found.
+
+    The next photos are read and the last results written in threads while the net runs in this
+    one (`fullconv.predict.pipeline`), so an Outcome comes when the net has done the next photo.
+    """
     _refuse_meeting(photos, [output.name for output in predictor.classes.outputs[1:]])
-    for photo in photos:
+    job = _Job(predictor, overlay, scores, alpha, others or {})
+    yield from overlapped(photos, job.read, job.run, job.write, pixels_said)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is done with each photo; a fault of its own takes the place of its array."""
+
+    predictor: Predictor
+    overlay: bool
+    scores: bool
+    alpha: float
+    others: Mapping[str, Path]
+
+    def read(self, photo: Input) -> Image | UserError | None:
+        """The photo's array; None for what has to be waited for, which Ctrl-C must be able to."""
+        return self._read(photo) if photo.file and photo.file.is_file() else None
+
+    def run(self, photo: Input, image: Image | UserError | None) -> tuple[Prediction | str, float]:
+        """What the net says of it, and the seconds that it took."""
+        if image is None:
+            image = self._read(photo)
+        if isinstance(image, UserError):
+            return str(image), 0.0
+        start = time.perf_counter()
+        try:
+            return self.predictor(image, scores=self.scores), time.perf_counter() - start
+        except UserError as fault:
+            return str(fault), time.perf_counter() - start
+
+    def write(self, photo: Input, made: tuple[Prediction | str, float]) -> Outcome:
+        """The files, with the photo's result as their name."""
+        found, seconds = made
+        if isinstance(found, str):
+            return Outcome(photo, fault=found, seconds=seconds)
+        options = {"overlay": self.overlay, "scores": self.scores}
+        try:
+            written = found.save(photo.result, alpha=self.alpha, **options)
+        except OSError as fault:
+            reason = fault.strerror or fault
+            raise UserError(f"{photo.result}: cannot be written: {reason}") from fault
+        return Outcome(photo, tuple(written), seconds=seconds)
+
+    def _read(self, photo: Input) -> Image | UserError:
         try:
             source = photo.file or io.BytesIO(standard_input())
-            beside = {kind: _beside(photo, path) for kind, path in (others or {}).items()}
-            prediction = predictor(source, scores=scores, others=beside)
+            beside = {kind: _beside(photo, path) for kind, path in self.others.items()}
+            return self.predictor.read(source, beside)
         except UserError as fault:
-            yield Outcome(photo, fault=str(fault))
-            continue
-        try:
-            written = prediction.save(photo.result, overlay=overlay, scores=scores, alpha=alpha)
-        except OSError as fault:
-            raise UserError(f"{photo.result}: cannot be written: {fault.strerror}") from fault
-        yield Outcome(photo, tuple(written))
+            return fault
+
+
+def pixels_in_all(photos: Sequence[Input]) -> float:
+    """About how many pixels ``photos`` have, by the headers of some, spread over them."""
+    asked = photos[:: max(1, len(photos) // ASKED)]
+    return sum(map(pixels_said, asked)) * len(photos) / max(len(asked), 1)
+
+
+def pixels_said(photo: Input) -> int:
+    """Pixels of a photo by its header; 0 where there is none to be read."""
+    size = size_said(photo.file) if photo.file and photo.file.is_file() else None
+    return size[0] * size[1] if size else 0
 
 
 def _beside(photo: Input, path: Path) -> Path:

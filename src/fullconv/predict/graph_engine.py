@@ -7,38 +7,64 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from fullconv.errors import UserError
-from fullconv.predict.description import Description
-from fullconv.predict.engine import Classes, Image, best_classes, check_image, parts_of
+from fullconv.nets.fcn import upscores_of
+from fullconv.predict.classmap import Classes, Head, best_classes, in_rows, parts_of
+from fullconv.predict.description import OUTPUT, Description
+from fullconv.predict.engine import Image, check_image
 
 KEY = "fullconv"
 
 
 class GraphEngine(ABC):
-    """Runs an exported graph, one photo at a time; ``description`` is what its file says."""
+    """Runs an exported graph, one photo at a time; ``description`` is what its file says.
 
-    def __init__(self, path: Path, description: Description) -> None:
+    ``outputs`` are the tensors that ``run`` gives: those of `Description.maps` where the runtime
+    could cut the graph at them, and their enlargement is as in torch; else the scores alone.
+    """
+
+    def __init__(
+        self, path: Path, description: Description, outputs: tuple[str, ...] = (OUTPUT,)
+    ) -> None:
         self.path = path
         self.description = description
+        self.outputs = outputs
+        self.head = Head(upscores_of(description.spec), parts_of(description.classes))
 
     @property
     def channels(self) -> int:
         """How many classes the net scores."""
         return self.description.spec.classes
 
+    @property
+    def in_blocks(self) -> bool:
+        return self.outputs != (OUTPUT,)
+
     @abstractmethod
-    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """What goes into the graph (`Description.shape`) to scores N,K,H,W."""
+    def run(self, batch: npt.NDArray[Any]) -> list[npt.NDArray[np.float32]]:
+        """What goes into the graph (`Description.shape`) to ``outputs``, each N,K,h,w."""
 
     def class_map(self, image: Image) -> Classes:
         """The class of the highest score at each pixel of ``image``, for each output."""
-        return best_classes(
-            torch.from_numpy(self.scores(image)), parts_of(self.description.classes)
-        )
+        found, size = self._run(image), (image.shape[0], image.shape[1])
+        if self.in_blocks:
+            return self.head.class_map(self._maps(found), size)
+        return best_classes(in_rows(found[0][0]), size, self.head.outputs)
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores of ``image`` before any softmax, float32 (K, H, W)."""
+        found = self._run(image)
+        if self.in_blocks:
+            return self.head.scores(self._maps(found), (image.shape[0], image.shape[1]))
+        return found[0][0].numpy()
+
+    def _maps(self, found: list[Tensor]) -> dict[int, Tensor]:
+        return dict(zip(self.description.maps, found, strict=True))
+
+    def _run(self, image: Image) -> list[Tensor]:
+        """``outputs`` for a photo; UserError for one that the graph does not take."""
         known = self.description
         check_image(image, known.channels)
         height, width = image.shape[:2]
@@ -55,12 +81,13 @@ class GraphEngine(ABC):
             )
         batch = feed(image[None], known)
         try:
-            return np.require(self.run(batch)[0], requirements=["C", "W"])
+            found = self.run(batch)
         except Exception as error:  # the runtimes' exceptions have no common base
             reason = str(error).strip().splitlines() or ["no memory"]
             raise UserError(
                 f"{self.path}: cannot be run on a photo of {width} x {height}: {reason[0]}"
             ) from error
+        return [torch.from_numpy(np.require(each, requirements=["C", "W"])) for each in found]
 
 
 def feed(images: npt.NDArray[Any], description: Description) -> npt.NDArray[Any]:

@@ -47,7 +47,12 @@ def find_inputs(inputs: Sequence[str | Path], out: str | Path) -> list[Input]:
     return named
 
 
-def _files(item: str, out: Path) -> list[tuple[Path, int]]:
+def photos_in(item: str | Path) -> list[Path]:
+    """The photos that a file, a folder or a pattern names, as in ``find_inputs``."""
+    return [file for file, _ in _files(str(item), None)]
+
+
+def _files(item: str, out: Path | None) -> list[tuple[Path, int]]:
     path = Path(item).expanduser()
     if path.is_dir():
         return _below(path, out)
@@ -63,10 +68,10 @@ def _files(item: str, out: Path) -> list[tuple[Path, int]]:
     )
 
 
-def _below(folder: Path, out: Path) -> list[tuple[Path, int]]:
+def _below(folder: Path, out: Path | None) -> list[tuple[Path, int]]:
     """Photos in and below ``folder``, but none of those that an earlier call left in ``out``."""
-    results = out.resolve()
-    inside = folder.resolve() in results.parents
+    results = out.resolve() if out else Path()
+    inside = out is not None and folder.resolve() in results.parents
     files = [
         (file, len(file.relative_to(folder).parts))
         for file in sorted(folder.rglob("*"))

@@ -4,25 +4,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-
 from fullconv.classes import ClassSet
-from fullconv.device import Precision, pick_device, pick_precision
+from fullconv.device import Precision, pick_device
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec, Preprocessing
-from fullconv.nets.winograd import with_winograd
-from fullconv.predict.engine import Engine, TorchEngine
-from fullconv.predict.onnxruntime_engine import OnnxRuntimeEngine
-from fullconv.predict.openvino_engine import OpenVinoEngine
-from fullconv.weights import Checkpoint, load
+from fullconv.predict.engine import Engine, TorchEngine, winograd_engine
+from fullconv.predict.fastest import ENGINES, FastestEngine, Job
+from fullconv.predict.prepared import prepared, quiet
 
 EngineName = Literal["auto", "torch", "winograd", "onnxruntime", "openvino"]
-"""'auto' is what the file is for: torch for a run, ONNX Runtime for .onnx, OpenVINO for .xml.
-'winograd' is torch with fewer multiplications (`fullconv.nets.winograd`), on a CPU in fp32."""
+"""'auto' is what the file is for: ONNX Runtime for .onnx, OpenVINO for .xml, torch for a run, or,
+where a Job says what it is opened for, what is fastest (`FastestEngine`). 'winograd' is torch with
+fewer multiplications (`fullconv.nets.winograd`), on a CPU in fp32."""
 
-_ENGINES: dict[str, dict[str, type[OnnxRuntimeEngine] | type[OpenVinoEngine]]] = {
-    ".onnx": {"onnxruntime": OnnxRuntimeEngine, "openvino": OpenVinoEngine},
-    ".xml": {"openvino": OpenVinoEngine},
+IN_TORCH = ("torch", "winograd")
+
+_RUNS_BY: dict[str, tuple[str, ...]] = {
+    ".onnx": ("onnxruntime", "openvino"),
+    ".xml": ("openvino",),
 }
 
 
@@ -42,50 +41,46 @@ def open_engine(
     device: str = "auto",
     precision: Precision = "fp32",
     engine: EngineName = "auto",
+    job: Job | None = None,
 ) -> Opened:
     """Open what ``path`` names: all that ``weights.load`` takes, and exported files.
 
-    Raises UserError when there is none, when it is damaged, and for an engine that does not run it.
+    With ``engine`` 'onnxruntime' or 'openvino' a run is exported first, once: the graph is kept in
+    the cache (`fullconv.predict.prepared`). Raises UserError when there is none, when it is
+    damaged, and for an engine that does not run it or is not installed.
     """
     path = Path(path)
-    engines = _ENGINES.get(path.suffix.lower())
-    if engines is None or path.is_dir():
-        return _in_torch(path, device, precision, engine)
+    names = _RUNS_BY.get(path.suffix.lower())
+    if engine not in ("auto", *IN_TORCH, *ENGINES):
+        known = ", ".join(("auto", *IN_TORCH, *ENGINES))
+        raise UserError(f"engine {engine!r} is unknown: use {known}")
+    if names is None or path.is_dir():
+        if engine in ENGINES:
+            file = prepared(path, engine, job.say if job else quiet)
+            return _graph(file, engine, device, precision)
+        return _net(path, device, precision, engine, job)
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    name = next(iter(engines)) if engine == "auto" else engine
-    if name not in engines:
-        raise UserError(f"{path}: runs by --engine {' or '.join(engines)}, not {engine}")
-    made = engines[name](path, device, precision)
+    name = names[0] if engine == "auto" else engine
+    if name not in names:
+        raise UserError(f"{path}: runs by --engine {' or '.join(names)}, not {engine}")
+    return _graph(path, name, device, precision)
+
+
+def _graph(path: Path, engine: str, device: str, precision: str) -> Opened:
+    made = ENGINES[engine](path, device, precision)
     known = made.description
     return Opened(made, known.spec, known.classes, known.preprocessing, known.origin)
 
 
-def _in_torch(path: Path, device: str, precision: Precision, engine: str) -> Opened:
-    if engine not in ("auto", "torch", "winograd"):
-        to = {"onnxruntime": "onnx", "openvino": "openvino"}.get(engine)
-        if to is None:
-            known = "torch, winograd, onnxruntime or openvino"
-            raise UserError(f"engine {engine!r} is unknown: use {known}")
-        raise UserError(
-            f"{path}: runs by torch; for {engine} export it first: fullconv export {path} --to {to}"
-        )
+def _net(path: Path, device: str, precision: Precision, engine: str, job: Job | None) -> Opened:
+    from fullconv.weights import load
+
     found = load(path)
     if engine == "winograd":
-        made = _by_winograd(found, device, precision)
+        made = winograd_engine(found, device, precision)
+    elif job and engine == "auto" and pick_device(device).type == "cpu":
+        made = FastestEngine(path, found, precision, job)
     else:
         made = TorchEngine(found, device, precision)
     return Opened(made, found.net.spec, found.classes, found.preprocessing, found.origin)
-
-
-def _by_winograd(found: Checkpoint, device: str, precision: Precision) -> TorchEngine:
-    if (
-        pick_device(device).type != "cpu"
-        or pick_precision(precision, torch.device("cpu")) != "fp32"
-    ):
-        raise UserError(
-            "engine winograd computes in fp32 on a CPU: use --device cpu --precision fp32, or "
-            "engine torch"
-        )
-    net = with_winograd(found.net.eval())
-    return TorchEngine((net, found.preprocessing), "cpu", "fp32", found.classes)

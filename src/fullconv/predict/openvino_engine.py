@@ -1,5 +1,6 @@
 """Exported nets in OpenVINO."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,24 @@ class OpenVinoEngine(GraphEngine):
         core = core_of()
         model = read_model(core, path)
         description = describe(path, _text(model))
-        self.compiled = compiled(core, model, device, precision)
-        super().__init__(path, description)
+        names = tuple(description.maps.values())
+        short = ending_at(model, names) if names else None
+        self.compiled = compiled(core, short or model, device, precision)
+        super().__init__(path, description, names if short else (OUTPUT,))
 
-    def run(self, batch: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        return self.compiled({INPUT: batch})[OUTPUT]
+    def run(self, batch: npt.NDArray[Any]) -> list[npt.NDArray[np.float32]]:
+        found = self.compiled({INPUT: batch})
+        return [found[name] for name in self.outputs]
+
+
+def ending_at(model: Any, names: Collection[str]) -> Any:
+    """The part of a model that gives these tensors; None where it has not got them all."""
+    from openvino import Model
+
+    tensors = {name: t for op in model.get_ops() for t in op.outputs() for name in t.get_names()}
+    if not tensors.keys() >= set(names):
+        return None
+    return Model([tensors[name] for name in names], model.get_parameters(), KEY)  # pyright: ignore
 
 
 def core_of() -> Any:

@@ -25,10 +25,11 @@ class TiledEngine:
     An Engine itself. ``spec`` is that of the engine's net, from which follow where pieces may begin
     and how far they overlap (`fullconv.tiling`). ``tile`` is the longest side of a piece, overlap
     included; with 'auto' the maps of a piece need at most about ``budget`` bytes, 2 GiB if None,
-    and a photo that needs no more is taken whole. Scores equal those of the whole photo to
-    rounding. Raises UserError for a ``tile`` of which the overlap leaves nothing, and, at a photo,
-    for a net that stretches its scores over it (`Flow.stretches`) unless its sides are multiples of
-    the stride.
+    and a photo that needs no more is taken whole: larger pieces where only classes are asked of an
+    engine that needs no whole scores for them. Scores equal those of the whole photo to rounding.
+    Raises UserError for a ``tile`` of which the overlap leaves nothing, and, at a photo, for a net
+    that stretches its scores over it (`Flow.stretches`) unless its sides are multiples of the
+    stride.
     """
 
     def __init__(
@@ -45,12 +46,24 @@ class TiledEngine:
     def channels(self) -> int:
         return self.engine.channels
 
+    @property
+    def in_blocks(self) -> bool:
+        return self.engine.in_blocks
+
     @cached_property
     def length(self) -> int:
-        """The longest side of a piece."""
+        """The longest side of a piece whose classes are asked."""
+        return self._longest(scores=not self.in_blocks)
+
+    @cached_property
+    def length_for_scores(self) -> int:
+        """The longest side of a piece whose scores are asked."""
+        return self._longest(scores=True)
+
+    def _longest(self, scores: bool) -> int:
         if self.tile != "auto":
             return self.tile
-        return longest(self.spec, self.flow.grid, self.flow.least, self.budget)
+        return longest(self.spec, self.flow.grid, self.flow.least, self.budget, scores)
 
     @property
     def times(self) -> float:
@@ -72,21 +85,23 @@ class TiledEngine:
 
     def class_map(self, image: Image) -> Classes:
         """As the engine's, (H, W) or (H, W, outputs); scores exist for one piece at a time."""
-        return self._run(image, self.engine.class_map, axis=0)
+        return self._run(image, self.engine.class_map, 0, self.length)
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """As the engine's, (K, H, W), which are as large as the photo."""
-        return self._run(image, self.engine.scores, axis=1)
+        return self._run(image, self.engine.scores, 1, self.length_for_scores)
 
-    def _run(self, image: Image, run: Callable[[Image], npt.NDArray], axis: int) -> npt.NDArray:
+    def _run(
+        self, image: Image, run: Callable[[Image], npt.NDArray], axis: int, length: int
+    ) -> npt.NDArray:
         """``run`` on each piece, put together; rows are the ``axis`` of what it returns."""
         check_image(image, self.spec.in_channels)
         height, width = image.shape[:2]
-        if self.tile == "auto" and height * width <= self.length**2:
+        if self.tile == "auto" and height * width <= length**2:
             return run(image)
         whole = None
         before = (slice(None),) * axis
-        for rows, columns in self.flow.tiles((height, width), self.length):
+        for rows, columns in self.flow.tiles((height, width), length):
             part = run(image[rows.read, columns.read])
             if whole is None:
                 shape = list(part.shape)
@@ -103,17 +118,17 @@ def in_pieces(engine: Engine, spec: NetSpec, tile: Tile | None) -> Engine:
 
 
 @cache
-def longest(spec: NetSpec, grid: int, least: int, budget: int) -> int:
+def longest(spec: NetSpec, grid: int, least: int, budget: int, scores: bool) -> int:
     """The longest side of a square piece whose maps need at most ``budget`` bytes.
 
     On the ``grid``; not below ``least``, however much that needs.
     """
     below, above = least // grid, least // grid + 1
-    while prediction_bytes(spec, above * grid, above * grid) <= budget:
+    while prediction_bytes(spec, above * grid, above * grid, scores) <= budget:
         below, above = above, 2 * above
     while above - below > 1:
         middle = (below + above) // 2
-        if prediction_bytes(spec, middle * grid, middle * grid) <= budget:
+        if prediction_bytes(spec, middle * grid, middle * grid, scores) <= budget:
             below = middle
         else:
             above = middle

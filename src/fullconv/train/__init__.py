@@ -1,7 +1,7 @@
 """Training: the config and its recipes, the loop, the folder of a run."""
 
-from fullconv.train.config import (
-    Config,
+from fullconv.train.config import Config
+from fullconv.train.configure import (
     keys,
     make_config,
     read_config,

@@ -1,10 +1,11 @@
 """The loss without scores of the photo's size: enlarged, compared and sent back in bands of rows.
 
-Enlarging the score maps and taking the cross-entropy of all pixels at once keeps several arrays of
+Enlarging the score maps and taking the loss of all pixels at once keeps several arrays of
 classes x height x width for the way back; at 150 classes they outweigh the net. Here a band of rows
 is enlarged, its loss and the gradient towards the small maps are added up, and the band is
-forgotten. What remains of the head is as large as the maps. The sums are the same to rounding, for
-the loss of a pixel does not depend on others.
+forgotten. What remains of the head is as large as the maps. The sums are the same to rounding: the
+cross-entropy of a pixel does not depend on others, and the soft Jaccard loss on a few sums only
+(``overlap.py``). One photo is ``photo_loss.py``; on a GPU kernels may take it (``fused.py``).
 
 Letters: K classes of an output, h and w of a map, H and W of the photo; R rows of a band.
 """
@@ -16,22 +17,20 @@ import torch
 from torch import Tensor
 
 from fullconv.nets import FCN, NetSpec
-from fullconv.nets.enlargement import BAND, Enlargement, rows_of
+from fullconv.nets.enlargement import Enlargement, Fusion
+from fullconv.train.fused import fused
 from fullconv.train.loss import Criterion
+from fullconv.train.photo_loss import CACHED, Photo, cross_entropy, with_jaccard
 
 
-def can_be_banded(spec: NetSpec, jaccard: float) -> bool:
-    """Whether the loss is a sum over pixels, and the enlargement fixed and a matrix for each axis.
-
-    The soft Jaccard loss sees whole photos; kernels that learn need a gradient of their own; nets
-    that stretch place a row by the height of all.
-    """
-    return not (jaccard or spec.learn_upsampling or spec.stretches)
+def can_be_banded(spec: NetSpec) -> bool:
+    """Whether the enlargement is fixed: kernels that learn need a gradient of their own."""
+    return not spec.learn_upsampling
 
 
 def is_worth_it(spec: NetSpec, photos: int, size: tuple[int, int]) -> bool:
     """Whether all scores of a batch are more than a band: small ones are quick as they are."""
-    return photos * spec.classes * size[0] * size[1] * 4 > BAND
+    return photos * spec.classes * size[0] * size[1] * 4 > CACHED
 
 
 def banded_loss(
@@ -43,10 +42,10 @@ def banded_loss(
     gradient towards the maps.
     """
     size = (masks.shape[1], masks.shape[2])
-    enlargements = [
-        Enlargement.of(net.upscore[str(stride)], score, size) for stride, score in maps.items()
-    ]
-    loss, plain = _Banded.apply(criterion, masks, enlargements, *maps.values())  # pyright: ignore
+    fusion = Fusion(
+        [Enlargement.of(net.upscore[str(stride)], score, size) for stride, score in maps.items()]
+    )
+    loss, plain = _Banded.apply(criterion, masks, fusion, *maps.values())  # pyright: ignore
     return loss, plain
 
 
@@ -55,28 +54,29 @@ class _Banded(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        criterion: Criterion,
-        masks: Tensor,
-        enlargements: list[Enlargement],
-        *maps: Tensor,
+        ctx: Any, criterion: Criterion, masks: Tensor, fusion: Fusion, *maps: Tensor
     ) -> tuple[Tensor, Tensor]:
-        exact = [m.detach().to(e.down.dtype) for m, e in zip(maps, enlargements, strict=True)]
+        dtype = fusion.each[0].down.dtype
+        exact = [m.detach().to(dtype).contiguous() for m in maps]
         grads = [torch.zeros_like(m) for m in exact]
         parts = criterion.outputs or (slice(0, exact[0].shape[1]),)
         found = []
         for part, plane in zip(parts, criterion.planes(masks), strict=True):
             sums = torch.zeros(2, dtype=torch.float64, device=masks.device)
-            for photo, mask in enumerate(plane):
-                own = [(e, m[photo, part], g[photo, part]) for e, m, g in
-                       zip(enlargements, exact, grads, strict=True)]  # fmt: skip
-                sums += _photo(criterion, part, own, mask)
+            for number, mask in enumerate(plane):
+                photo = Photo(
+                    fusion,
+                    [m[number, part] for m in exact],
+                    [g[number, part] for g in grads],
+                    *criterion.weighed(mask, part),
+                )
+                sums += _loss_of(photo, criterion.jaccard)
             found.append(sums)
         ctx.parts, ctx.dtypes = parts, [m.dtype for m in maps]
         ctx.save_for_backward(*grads)
         loss, plain = torch.stack(found, 1)
         ctx.mark_non_differentiable(plain)
-        return loss.to(exact[0].dtype), plain
+        return loss.to(dtype), plain
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> Any:  # pyright: ignore
@@ -90,41 +90,9 @@ class _Banded(torch.autograd.Function):
         return None, None, None, *found
 
 
-def _photo(
-    criterion: Criterion,
-    part: slice,
-    maps: list[tuple[Enlargement, Tensor, Tensor]],
-    mask: Tensor,
-) -> Tensor:
-    """(trained loss, plain loss) of one photo; the gradient K,h,w of each map is filled in.
-
-    ``maps`` has the enlargement, the map and its gradient; ``mask`` is H,W.
-    """
-    size, classes = (mask.shape[0], mask.shape[1]), maps[0][1].shape[0]
-    step, sums = rows_of(classes, size), torch.zeros(2, dtype=torch.float64, device=mask.device)
-    for first in range(0, size[0], step):
-        rows = mask[first : first + step]
-        bands = [enlargement.band(score, first, len(rows)) for enlargement, score, _ in maps]
-        scores = bands[0][0]  # K,R,W
-        for other, _ in bands[1:]:
-            scores += other
-        sums += _cross_entropy(scores, *criterion.weighed(rows, part))
-        for (enlargement, _, grad), (_, need) in zip(maps, bands, strict=True):
-            grad[:, need] += enlargement.back(scores, first, need)
-    return sums
-
-
-def _cross_entropy(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """(weighted sum, plain sum) of the cross-entropy; ``scores`` become its gradient.
-
-    ``scores`` K,R,W; ``labels`` R,W, any class where ``weights`` R,W is negative: not labelled.
-    """
-    labelled = weights >= 0
-    weights = weights.clamp(min=0)
-    whole = scores.logsumexp(0)  # R,W
-    each = (whole - scores.gather(0, labels[None])[0]).double()
-    found = torch.stack([(each * weights).sum(), (each * labelled).sum()])
-    scores.sub_(whole).exp_()  # the softmax
-    scores.scatter_add_(0, labels[None], -torch.ones_like(whole)[None])
-    scores.mul_(weights)
-    return found
+def _loss_of(photo: Photo, jaccard: float) -> Tensor:
+    """(trained loss, plain loss) of a photo, float64; the gradient is added to ``photo.grads``."""
+    if jaccard:
+        return with_jaccard(photo, jaccard)
+    kernels = fused(photo.labels.device)
+    return kernels(photo) if kernels else cross_entropy(photo)

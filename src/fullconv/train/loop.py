@@ -22,6 +22,7 @@ from fullconv.evaluate import evaluate
 from fullconv.metrics import Scores
 from fullconv.pictures import as_photo, planes_of
 from fullconv.predict.engine import TorchEngine
+from fullconv.predict.tiled import in_pieces
 from fullconv.report import write_report
 from fullconv.train.clock import Clock
 from fullconv.train.config import Config
@@ -53,10 +54,12 @@ class Training:
         source: Source,
         val: Source | None,
         screen: Screen,
+        piece: int | None = None,
     ) -> None:
+        """``piece`` is the longest side of pieces in which photos are validated; None: whole."""
         self.run, self.config, self.fabric, self.screen = run, config, fabric, screen
         self.updater, self.source, self.val = updater, source, val
-        self.progress = Progress()
+        self.piece, self.progress = piece, Progress()
         self.coarse_steps = coarse_steps(config, updater.steps)
         counts = [len(output.classes) for output in source.classes.outputs]
         self.watch = Watch(counts, [], config.net.weights is not None)
@@ -152,12 +155,14 @@ class Training:
         seen = count()
         # Not the first ones: neighbours in a list are often frames of one film.
         shown = {round(part * (len(self.val) - 1)) for part in np.linspace(0, 1, SAMPLES)}
-        engine = TorchEngine(
+        self.updater.optimiser.zero_grad()  # their memory is free for the maps
+        whole = TorchEngine(
             (self.updater.best_net, self.updater.preprocessing),
             self.fabric.device,
             self.config.machine.precision,
             self.classes,
         )
+        engine = in_pieces(whole, self.updater.net.spec, self.piece)
 
         def keep(sample: Any, prediction: Any, _: Any) -> None:
             if next(seen) in shown:

@@ -1,59 +1,145 @@
-"""What a run will need of memory, said before the start, and which option lowers it."""
+"""What a step of a training needs of memory, from the arrays that the net keeps, and its limits."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 
-from fullconv.device import MIB, computes_bf16, is_out_of_memory, peak_mib, pick_device
+from fullconv.device import (
+    LARGEST_KEPT,
+    MIB,
+    computes_bf16,
+    is_out_of_memory,
+    peak_mib,
+    pick_device,
+)
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec
-from fullconv.nets.cost import costs, meta_net, total
-from fullconv.nets.enlargement import BAND
+from fullconv.nets.kept import Arrays, Part, parts_of
 from fullconv.train.banded import can_be_banded, is_worth_it
 from fullconv.train.config import Config
+from fullconv.train.photo_loss import band_of
+
+CONTEXT = 512 * MIB  # what CUDA itself takes on a GPU, beside torch's arrays
+LATER = 80 * MIB  # code and small things that a training loads as it goes (measured on a CPU)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes by use. ``activations`` counts what all layers put out, kept for the way back."""
+    """Bytes by use, at the moment of a step that needs the most.
+
+    ``process`` is what there is without a training; ``weights`` come with their average and their
+    copies in bf16, ``gradients`` are those of the weights that exist by then, ``activations`` the
+    arrays kept for the way back; ``working`` is what the layers at work need besides, ``head`` the
+    scores of the photo's size with their loss, ``spare`` freed memory that no use is found for.
+    """
 
     process: int
     weights: int
     optimiser: int
+    gradients: int
     activations: int
+    working: int
     head: int
+    spare: int
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.process + self.weights + self.optimiser + self.activations + self.head
+        return sum(asdict(self).values())
 
 
-def estimate(config: Config, spec: NetSpec, size: tuple[int, int]) -> Estimate:
+def estimate(
+    config: Config, spec: NetSpec, size: tuple[int, int], returned: bool = False
+) -> Estimate:
     """Memory of a training step on photos of ``size`` (H, W), from the layers' real shapes.
 
-    What the process has already (Python, torch), weights with their gradients (and the averaged
-    weights), the optimiser's buffers, the outputs of all layers (half as large in bf16), and the
-    scores with their loss and gradient: a band of them, or all where the loss needs that.
+    Moments are compared: the loss, when all arrays are kept; then each part of the net on the way
+    back, when what lies before it is still kept, gradients from the last layer to it exist, and
+    its own layers work. Where batches are accumulated all gradients exist from the second on.
+    ``returned``: where the process returns what it frees at once (`device.return_freed_memory`).
     """
-    net = meta_net(spec)
-    parameters = sum(p.numel() for p in net.parameters()) * 4
-    copies = 2 + (config.optimiser.ema is not None)
+    parts = parts_of(spec, size)
+    frozen = [p for p in parts if config.net.freeze_backbone and p.number is not None]
+    trained = parts[len(frozen) :]
+    moments = [_moment(config, parts, trained, trained, None, _head(config, spec, size))]
+    moments += [_moment(config, parts, trained, trained[:at], p) for at, p in enumerate(trained)]
+    moments += [_moment(config, parts, trained, (), part) for part in frozen]  # the way forward
+    if returned:
+        moments = [replace(moment, spare=0) for moment in moments]
+    return max(moments, key=lambda each: each.total)
+
+
+def _moment(
+    config: Config,
+    parts: Sequence[Part],
+    trained: Sequence[Part],
+    before: Sequence[Part],
+    at_work: Part | None,
+    head: int = 0,
+) -> Estimate:
+    """When what the ``trained`` parts ``before`` keep is still there, and one is ``at_work``."""
+    machine, many = config.machine, config.length.accumulate > 1
+    on_gpu, halved = pick_device(machine.device).type == "cuda", machine.precision == "bf16"
+    ahead = _weights(trained if many else trained[len(before) :])
+    held: list[Arrays] = [part.held(machine.recompute) for part in before]
+    working: list[int] = []
+    if at_work and at_work in trained:
+        held.append(at_work.kept)
+        # A gradient in the making; on a CPU oneDNN has a copy of it and of the weights.
+        working = [max(at_work.weights, default=0)] * ((1 if on_gpu else 2) + many)
+    if at_work:  # the gradients of what a layer puts out and takes
+        working += [at_work.widest * (2 if halved else 4) * config.length.batch] * 2
     buffers = 2 if config.optimiser.kind == "adamw" else int(config.optimiser.momentum > 0)
-    share = 0.5 if config.machine.precision == "bf16" else 1.0
-    found = total(costs(net, *size), "backbone").activation_bytes
-    banded = can_be_banded(spec, config.loss.jaccard)
-    banded = banded and is_worth_it(spec, config.length.batch, size)
-    pixels = size[0] * size[1] * config.length.batch
-    return Estimate(
-        process=peak_mib(pick_device(config.machine.device)) * MIB,
-        weights=parameters * copies,
-        optimiser=parameters * buffers,
-        activations=int(found * config.length.batch * share),
-        head=5 * BAND if banded else int(pixels * spec.classes * 4 * (2 + share * 2)),
+    blocks = {
+        "weights": _weights(parts) * (1 + (config.optimiser.ema is not None)),
+        "optimiser": _weights(trained) * buffers,
+        "gradients": ahead,
+        "activations": _arrays(held, config.length.batch, halved),
+        "working": working,
+        "head": [head],
+    }
+    if halved:
+        blocks["weights"] = [*blocks["weights"], *(each // 2 for each in _weights(parts))]
+    found = {use: sum(each) for use, each in blocks.items()}
+    small = sum(n for each in blocks.values() for n in each if n <= LARGEST_KEPT)
+    spare = 0.1 * sum(found.values()) if on_gpu else 0.4 * small  # the latter measured
+    return Estimate(process=at_rest(machine.device), spare=int(spare), **found)
+
+
+def _weights(parts: Sequence[Part]) -> list[int]:
+    return [each for part in parts for each in part.weights]
+
+
+def _arrays(held: Sequence[Arrays], batch: int, halved: bool) -> list[int]:
+    """Bytes of arrays for a batch, each counted once; where ``halved``, floats are bf16."""
+    arrays = {key: array for each in held for key, array in each.items()}
+    sizes = (n * (2 if halved and each == 4 else each) for n, each in arrays.values())
+    return [batch * size for size in sizes]
+
+
+def _head(config: Config, spec: NetSpec, size: tuple[int, int]) -> int:
+    """Of the scores of a batch at the photo's size and their loss, or of a band of them."""
+    batch = config.length.batch
+    pixels = size[0] * size[1] * batch
+    banded = can_be_banded(spec) and is_worth_it(spec, batch, size)
+    return (
+        5 * band_of(pick_device(config.machine.device))
+        if banded
+        else pixels * (spec.classes * 4 * 4 + 40)
     )
+
+
+@functools.cache
+def at_rest(device: str) -> int:
+    """What is in use before the first net, the same for all later ones: bytes.
+
+    Of the GPU what CUDA itself takes; else that of this process, with Python and torch.
+    """
+    picked = pick_device(device)
+    return peak_mib(picked) * MIB + (CONTEXT if picked.type == "cuda" else LATER)
 
 
 def advice(config: Config) -> str:
@@ -73,6 +159,8 @@ def advice(config: Config) -> str:
         found.append("net.padding=same")
     if config.optimiser.kind == "adamw":
         found.append("optimiser.kind=sgd")
+    if config.optimiser.ema is not None:
+        found.append("optimiser.ema=none")
     return "to lower it: " + ", then ".join([*found[:3], "a smaller net (net.width=0.5)"])
 
 

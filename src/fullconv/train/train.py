@@ -19,21 +19,25 @@ from fullconv.data import (
     class_weights,
     count_classes,
     kinds_shown,
+    largest_photo,
     open_source,
     outputs_of,
 )
-from fullconv.device import computes_bf16, keep_freed_memory, pick_device, pick_precision
+from fullconv.device import pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.inputs import kinds_of
 from fullconv.nets import FCN, Preprocessing, build
 from fullconv.nets.spec import BACKBONES
 from fullconv.report import write_report
-from fullconv.train.config import Config, flat, make_config, read_config
+from fullconv.train import budget
+from fullconv.train.config import Config
+from fullconv.train.configure import flat, make_config, read_config
 from fullconv.train.loop import Training, steps_of
 from fullconv.train.loss import Criterion, make_criterion
-from fullconv.train.memory import MIB, advice, estimate, memory_watched
+from fullconv.train.memory import estimate, memory_watched
 from fullconv.train.optimiser import freeze
+from fullconv.train.plan import say_memory, say_plan, size_of
 from fullconv.train.run import Run
 from fullconv.train.screen import Screen
 from fullconv.train.update import Updater, mixed
@@ -69,11 +73,8 @@ def train(
         given["data.path"] = str(data)
     if resume:
         config = _resumed(out, given)
-    elif config is None:
-        config = make_config(recipe, given)
-    if not config.data.path:
-        raise UserError("no data is named: give a folder, or 'shapes'")
-    config = _with_precision(config)
+    else:
+        config = _settled(make_config(recipe, given) if config is None else config)
     if config.stages:
         _train_stages(config, out, resume, overwrite, quiet)
     else:
@@ -96,8 +97,21 @@ def _resumed(out: Path, given: Mapping[str, Any]) -> Config:
         )
     Run(out).tidy()
     if changed:
+        config = _settled(config)
         write_atomically(path, config.to_toml())
     return config
+
+
+def _settled(config: Config) -> Config:
+    """With all that is left to choose here chosen, so that the saved config decides the run."""
+    if not config.data.path:
+        raise UserError("no data is named: give a folder, or 'shapes'")
+    config = _with_precision(config)
+    if config.machine.memory is None:
+        return config
+    source, _ = _open(config, Screen(quiet=True))
+    finest = _stage(config, -1, None) if config.stages else config
+    return budget.within(config, finest.spec(len(source.classes)), size_of(config, source))
 
 
 def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quiet: bool) -> Path:
@@ -141,8 +155,7 @@ def _train_one(
 ) -> Path:
     """One run: a resume, or with the folders that are ``new``, made when all is sure to start."""
     fabric = _fabric(config)
-    if fabric.device.type == "cpu":
-        keep_freed_memory()
+    config = fabric.broadcast(config)  # processes may differ in what they chose
     run, screen = Run(out), Screen(quiet or not fabric.is_global_zero)
     new_here = new if fabric.is_global_zero else []
     for each, _ in new_here:
@@ -150,18 +163,23 @@ def _train_one(
     source, val = _open(config, screen)
     if config.data.check and new:
         _check_data(source, val, screen)
+    spec, size = config.spec(len(source.classes)), size_of(config, source)
+    need = estimate(config, spec, size)
+    budget.enforce(config, spec, size)
     with memory_watched(config, TOO_LARGE):
         # A resume puts its state over these weights: nothing to say about them.
         net, preprocessing = _net(config, source, screen if new else Screen(quiet=True))
-    _say_plan(config, net, source, fabric, screen)
-    criterion = _criterion(config, source, fabric, screen)
     steps = steps_of(config, len(source), fabric.world_size)
+    say_plan(config, net, (steps, len(source)), size, fabric, screen)
+    say_memory(config, spec, size, need, screen)
+    criterion = _criterion(config, source, fabric, screen)
     with memory_watched(config, TOO_LARGE):
         updater = Updater(config, fabric, net, preprocessing, criterion, steps)
     for each, its_config in new_here:
         each.create(its_config, overwrite)
     fabric.barrier()
-    training = Training(run, config, fabric, updater, source, val, screen)
+    piece = None if val is None else budget.longest_piece(config, spec, need, largest_photo(val))
+    training = Training(run, config, fabric, updater, source, val, screen, piece)
     if not new:
         training.resume()
         screen.say(f"going on at step {training.progress.step} of {steps}")
@@ -256,37 +274,6 @@ def _net(config: Config, source: Source, screen: Screen) -> tuple[FCN, Preproces
         freeze(net)
         screen.say("weights: the backbone stays as it is")
     return net, preprocessing.of_inputs(kinds_shown(source), *others)
-
-
-def _say_plan(config: Config, net: FCN, source: Source, fabric: Fabric, screen: Screen) -> None:
-    """What will be trained, for how long, and the memory it will need."""
-    length, size = config.length, config.augment.crop
-    if size is None:
-        height, width = source[0].image.shape[:2]
-        size = (height, width)
-    if config.machine.precision == "bf16" and not computes_bf16(fabric.device):
-        screen.say(
-            f"warning: {fabric.device} has no bfloat16 and emulates it, about ten times slower "
-            "than fp32: leave machine.precision at auto",
-            "yellow",
-        )
-    need = estimate(config, net.spec, size)
-    steps = steps_of(config, len(source), fabric.world_size)
-    photos = length.batch * length.accumulate * fabric.world_size
-    millions = sum(p.numel() for p in net.parameters()) / 1e6
-    screen.say(
-        f"net: {net.spec.name}, {millions:.1f} M parameters, padding {net.spec.padding}; "
-        f"{config.machine.precision} on {fabric.device}"
-    )
-    screen.say(
-        f"plan: {steps} steps of {photos} photos ({steps * photos / len(source):.1f} epochs), "
-        f"{size[0]}x{size[1]} pixels"
-    )
-    screen.say(
-        f"memory: about {need.total // MIB} MiB (this process now {need.process // MIB}, weights "
-        f"{need.weights // MIB}, optimiser {need.optimiser // MIB}, activations "
-        f"{need.activations // MIB}, scores {need.head // MIB}); {advice(config)}"
-    )
 
 
 def _criterion(config: Config, source: Source, fabric: Fabric, screen: Screen) -> Criterion:

@@ -32,6 +32,7 @@ class Updater:
         layout = torch.channels_last if config.machine.channels_last else torch.contiguous_format
         self.net = net.to(fabric.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.averaged = copy.deepcopy(self.net) if config.optimiser.ema else None
+        self.net.recompute(config.machine.recompute)
         self.model, self.optimiser = fabric.setup(self.net, make_optimiser(net, config.optimiser))
         self.model.mark_forward_method("maps")
 
@@ -91,8 +92,7 @@ class Updater:
     def loss(self, images: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The criterion's losses of N,C,H,W images; large scores are not kept where it can be."""
         spec, size = self.net.spec, (masks.shape[1], masks.shape[2])
-        large = is_worth_it(spec, len(masks), size)
-        if large and can_be_banded(spec, self.criterion.jaccard):
+        if can_be_banded(spec) and is_worth_it(spec, len(masks), size):
             return banded_loss(self.net, self.criterion, self.model.maps(images), masks)
         return self.criterion(self.model(images), masks)
 

@@ -83,7 +83,6 @@ def test_choices_that_do_not_fit(run, exported, photo):
         "ending .onnx": lambda: export(run, "onnx", run / "net.pt"),
         "no form": lambda: export(run, "caffe"),  # pyright: ignore
         "begin at 1": lambda: export(run, "onnx", size=(0, 9)),
-        "export it first": lambda: Predictor(run, engine="openvino"),
         "not torch": lambda: Predictor(file, engine="torch"),
         "in fp32": lambda: Predictor(file, precision="bf16"),
         "has not got it": lambda: Predictor(file, "tpu"),

@@ -1,9 +1,13 @@
+import shutil
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
 
 from fullconv.classes import ClassSet
 from fullconv.nets import TORCH, NetSpec, build
+from fullconv.predict import prepared
 from fullconv.weights import Checkpoint, save
 
 CLASSES = ClassSet(("sky", "road", "car", "tree"), ((1, 2, 3), (90, 0, 0), (0, 90, 0), (0, 0, 90)))
@@ -35,3 +39,49 @@ def picture():
         return coarse[rows][:, columns]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def vgg(tmp_path_factory):
+    """A run of a net that OpenVINO runs from 17 pixels on."""
+    torch.manual_seed(0)
+    net = build(NetSpec("fcn32s-vgg16", len(CLASSES), width=1 / 32))
+    torch.nn.init.normal_(net.score_modules()["score.32"].weight)
+    folder = tmp_path_factory.mktemp("vgg")
+    save(folder / "model.safetensors", Checkpoint(net.eval(), CLASSES, TORCH))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported(vgg, tmp_path_factory):
+    """``exported(form)``: the folder of the run's export by a real process, made once each."""
+    export_apart = prepared.export_apart  # `exports` puts another in its place
+
+    @cache
+    def make(form):
+        pytest.importorskip("onnxscript", reason="needs fullconv[export]")
+        pytest.importorskip({"onnx": "onnxruntime"}.get(form, form))
+        folder = tmp_path_factory.mktemp(form)
+        name = {"onnx": "model.onnx", "openvino": "model.xml"}[form]
+        export_apart(vgg / "model.safetensors", form, folder / name)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def exports(exported, tmp_path, monkeypatch):
+    """An empty cache, and the forms that were exported into it since.
+
+    The exporter's process is spared: what it would write was made by `exported`.
+    """
+    made = []
+
+    def export_apart(checkpoint, form, out):
+        made.append(form)
+        for file in exported(form).iterdir():
+            shutil.copy(file, out.parent / file.name)
+
+    monkeypatch.setattr(prepared, "export_apart", export_apart)
+    monkeypatch.setenv("FULLCONV_CACHE", str(tmp_path / "cache"))
+    return made

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from fullconv.device import pick_device
 from fullconv.errors import UserError
-from fullconv.nets import NetSpec, build
+from fullconv.nets import CAFFE, NetSpec, build
+from fullconv.nets.border import BorderOnce
 from fullconv.predict import TorchEngine
 
 
@@ -71,3 +72,23 @@ def test_bad_choices_are_refused(checkpoint):
     for device in ("nonsense", "cuda:77"):
         with pytest.raises(UserError, match=device):
             pick_device(device)
+
+
+def test_padding_paper_is_predicted_with_the_border_once(picture):
+    torch.manual_seed(0)
+    net = build(NetSpec("fcn8s-vgg16", 4, padding="paper", width=1 / 32)).eval()
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    image = picture(70, 97)
+    with torch.no_grad():
+        plain = net(CAFFE(torch.from_numpy(image)[None]))[0].numpy()
+    engine = TorchEngine((net, CAFFE), "cpu")
+    assert isinstance(engine.run, BorderOnce)
+    assert np.allclose(engine.scores(image), plain, rtol=0, atol=1e-5 * np.abs(plain).max())
+    net.train()  # as a training does between validations
+    with torch.no_grad():
+        next(net.parameters()).mul_(-1)
+    scores = engine.scores(image)
+    assert not net.training
+    assert np.allclose(scores, TorchEngine((net, CAFFE), "cpu").scores(image))
+    assert not np.allclose(scores, plain, rtol=0, atol=0.01 * np.abs(plain).max())

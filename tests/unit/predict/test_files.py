@@ -1,9 +1,12 @@
+import os
+import threading
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from fullconv.errors import UserError
-from fullconv.predict import Predictor, find_inputs, predict, predict_files
+from fullconv.predict import Predictor, find_inputs, pixels_in_all, predict, predict_files
 
 
 @pytest.fixture
@@ -100,3 +103,57 @@ def test_out_that_cannot_be_written(run, picture, tmp_path):
     (tmp_path / "out").write_text("a file where the folder should be")
     with pytest.raises(UserError, match="cannot be written"):
         predict(run, tmp_path / "photo.png", tmp_path / "out")
+
+
+def test_many_photos_as_one_after_the_other(run, picture, tmp_path):
+    """The same bytes in the same order, however many are at hand; a net's seconds are told."""
+    (tmp_path / "photos").mkdir()
+    for number in range(9):
+        photo = Image.fromarray(picture(20 + 7 * number, 90 - 5 * number, number))
+        photo.save(tmp_path / "photos" / f"{number}.png")
+    predictor = Predictor(run, "cpu")
+    found = list(predict_files(predictor, [tmp_path / "photos"], tmp_path / "out", scores=True))
+    assert [outcome.photo.file.name for outcome in found] == [f"{i}.png" for i in range(9)]
+    for number, outcome in enumerate(found):
+        assert outcome.seconds > 0
+        alone = predictor(tmp_path / "photos" / f"{number}.png", scores=True)
+        wanted = alone.save(tmp_path / "alone" / str(number), scores=True)
+        assert [path.name for path in outcome.written] == [path.name for path in wanted]
+        for ours, theirs in zip(outcome.written, wanted, strict=True):
+            assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_what_cannot_be_written_is_told_after_what_was(run, picture, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name in "abc":
+        Image.fromarray(picture()).save(tmp_path / "photos" / f"{name}.png")
+    (tmp_path / "out" / "b.png").mkdir(parents=True)  # a folder where the file should be
+    found, predictor = [], Predictor(run, "cpu")
+    with pytest.raises(UserError, match=r"out/b: cannot be written: Is a directory"):
+        for outcome in predict_files(predictor, [tmp_path / "photos"], tmp_path / "out"):
+            found.append(outcome.written[0].name)
+    assert found == ["a.png"]
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+
+
+def test_what_must_be_waited_for_is_read_in_the_calling_thread(run, picture, tmp_path):
+    """A named pipe that nobody has written to yet: Ctrl-C reaches only the calling thread."""
+    os.mkfifo(tmp_path / "pipe.png")
+    Image.fromarray(picture()).save(tmp_path / "photo.png")
+    content = (tmp_path / "photo.png").read_bytes()
+    inputs = [tmp_path / "photo.png", tmp_path / "pipe.png"]
+    results = predict_files(Predictor(run, "cpu"), inputs, tmp_path / "out", overlay=False)
+    threading.Timer(0.05, (tmp_path / "pipe.png").write_bytes, [content]).start()
+    assert [outcome.fault for outcome in results] == [None, None]
+    masks = [np.asarray(Image.open(tmp_path / "out" / f"{name}.png")) for name in ("photo", "pipe")]
+    assert np.array_equal(*masks)
+
+
+def test_pixels_in_all(tmp_path, picture):
+    for number in range(50):
+        Image.fromarray(picture(10, 20 + number % 2)).save(tmp_path / f"{number:02}.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    photos = find_inputs([tmp_path], tmp_path / "out")
+    assert 0.8 * 50 * 200 < pixels_in_all(photos) < 1.2 * 50 * 210
+    assert pixels_in_all(photos[:1]) == 200
+    assert pixels_in_all([]) == 0

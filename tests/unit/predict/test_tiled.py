@@ -32,10 +32,6 @@ class Doubled(TorchEngine):
         super().__init__((net.double(), None), "cpu", classes=classes)  # pyright: ignore
         self.preprocessing = lambda pixels: pixels.permute(0, 3, 1, 2).double() / 64 - 2
 
-    def scores(self, image):
-        with self._running(image):
-            return self._forward(image)[0].numpy()
-
 
 def fresh(name: str, padding: str = "same", **options):
     """A net whose every layer says something, batch norms included."""
@@ -134,7 +130,7 @@ def test_the_predictor_in_single_precision(run, picture) -> None:
 class Watched:
     """An engine that notes the sizes it is asked for, and has no scores."""
 
-    channels = 4
+    channels, in_blocks = 4, False
 
     def __init__(self) -> None:
         self.sizes: list[tuple[int, ...]] = []
@@ -155,7 +151,9 @@ def test_auto_keeps_to_the_budget(monkeypatch) -> None:
     side = pieces.length
     assert side % 32 == 0
     assert (
-        prediction_bytes(spec, side, side) <= 2**29 < prediction_bytes(spec, side + 32, side + 32)
+        prediction_bytes(spec, side, side, True)
+        <= 2**29
+        < prediction_bytes(spec, side + 32, side + 32, True)
     )
     pieces.class_map(noise(side // 2, 2 * side))
     assert watched.sizes == [(side // 2, 2 * side)]  # no more pixels than a piece may have
@@ -164,6 +162,20 @@ def test_auto_keeps_to_the_budget(monkeypatch) -> None:
     assert max(max(size) for size in watched.sizes[1:]) <= side
     monkeypatch.setattr(tiled, "BUDGET", 0)
     assert TiledEngine(watched, spec).length == pieces.flow.least
+
+
+def test_classes_alone_are_taken_in_larger_pieces_than_scores() -> None:
+    """Of 150 classes, whose scores at the photo weigh more than any layer."""
+    spec = NetSpec("fcn8s-vgg16", 150)
+    watched = Watched()
+    whole = TiledEngine(watched, spec)
+    watched.in_blocks = True
+    pieces = TiledEngine(watched, spec)
+    assert pieces.in_blocks
+    assert pieces.length == TiledEngine(watched, NetSpec("fcn8s-vgg16", 4)).length
+    assert whole.length == whole.length_for_scores == pieces.length_for_scores < pieces.length
+    pieces.class_map(noise(pieces.length, 40))
+    assert watched.sizes == [(pieces.length, 40)]
 
 
 def test_small_pieces_are_refused_or_doubted() -> None:

@@ -6,7 +6,8 @@ import pytest
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec
 from fullconv.train import keys, make_config, read_config, recipe_names, recipe_text
-from fullconv.train.config import RECIPES, Config
+from fullconv.train.config import Config
+from fullconv.train.configure import RECIPES
 
 
 def fault(*arguments, **options):

@@ -7,7 +7,6 @@ last row of pieces that is on the disk, and a result is whole or not there.
 
 import hashlib
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from fullconv.predict.rasters.recognise import result_of
 from fullconv.predict.rasters.source import Raster, open_raster
 from fullconv.predict.tiled import Tile, TiledEngine
 from fullconv.tiling import Span
+from fullconv.version import __version__
 
 BUDGET = 2**30
 """Bytes for the maps of a piece by 'auto': what GDAL and torch leave of 2 GiB, with a reserve."""
@@ -216,7 +216,7 @@ def _job(predictor: Predictor, engine: TiledEngine, raster: Raster) -> Job:
         "bands": [*raster.bands.colors, raster.bands.mask],
         "range": list(raster.span or ()),
         "tile": engine.length,
-        "version": sys.modules["fullconv"].__version__,  # an import would be an upward one
+        "version": __version__,
     }
 
 

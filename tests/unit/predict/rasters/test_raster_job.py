@@ -153,7 +153,7 @@ def test_a_preview_is_small(tmp_path, predictor, write, scene) -> None:
 class Watched:
     """A predictor whose engine counts the pieces, and stops at one as Ctrl-C would."""
 
-    channels = 4
+    channels, in_blocks = 4, True
 
     def __init__(self, predictor: Predictor, stop_at: int = 0) -> None:
         self.path, self.spec, self.inputs = predictor.path, predictor.spec, predictor.inputs
@@ -253,8 +253,8 @@ def test_auto_stays_below_its_budget(predictor) -> None:
     """The estimate of nets/cost.py, which the benchmark measures."""
     engine = job._engine_for(predictor(), None)
     flow = engine.flow
-    assert engine.length == longest(engine.spec, flow.grid, flow.least, job.BUDGET)
-    assert engine.length < longest(engine.spec, flow.grid, flow.least, 2**31)
+    assert engine.length == longest(engine.spec, flow.grid, flow.least, job.BUDGET, False)
+    assert engine.length < longest(engine.spec, flow.grid, flow.least, 2**31, False)
     own = Predictor(predictor().path, "cpu", tile=512)
     assert job._engine_for(own, None).length == 512
     assert job._engine_for(own, 480).length == 480

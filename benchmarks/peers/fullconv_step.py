@@ -1,0 +1,38 @@
+"""This project's own training step, by the same `Updater` as `fullconv train`."""
+
+import torch
+from lightning_fabric import Fabric
+
+import worker
+from fullconv.data import Batch
+from fullconv.device import MIB, keep_freed_memory
+from fullconv.nets import build
+from fullconv.nets.spec import BACKBONES
+from fullconv.train import make_config
+from fullconv.train.loss import make_criterion
+from fullconv.train.memory import estimate
+from fullconv.train.update import Updater
+
+
+def main():
+    job = worker.job()
+    if job["keeps_memory"]:
+        keep_freed_memory()
+    config = make_config(job["recipe"], overrides=job["overrides"])
+    fabric = Fabric(accelerator="cpu", devices=1, precision=job["fabric"])
+    net = build(config.spec(job["classes"]))
+    spec, batch = net.spec, config.length.batch
+    criterion = make_criterion(config.loss, None, 255, fabric.device)
+    updater = Updater(config, fabric, net, BACKBONES[spec.backbone].preprocessing, criterion, 1000)
+
+    def step(photo, mask):
+        images = torch.from_numpy(photo.copy()).expand(batch, *photo.shape)
+        masks = torch.from_numpy(mask).expand(batch, *mask.shape)
+        updater.step(Batch(0, images, masks, ["photo"] * batch))
+
+    foretold = estimate(config, spec, tuple(job["size"])).total / MIB
+    worker.train(job, step, foretold=foretold)
+
+
+if __name__ == "__main__":
+    main()
