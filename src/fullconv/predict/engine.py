@@ -90,8 +90,15 @@ class TorchEngine:
 
         uint8, uint16 with more than 256 classes. Raises UserError when the memory does not suffice.
         """
-        with self._running(image):
-            return self.head.class_map(self._maps(image), (image.shape[0], image.shape[1]))
+        return self.class_maps(image[None])[0]
+
+    def class_maps(self, images: Image) -> list[Classes]:
+        """As ``class_map``, of photos of one size (N, H, W, 3) by one pass of the net."""
+        height, width = images.shape[1:3]
+        with self._running(images[0]):
+            maps = self._maps_of(images)
+            alone = ({s: m[n : n + 1] for s, m in maps.items()} for n in range(len(images)))
+            return [self.head.class_map(each, (height, width)) for each in alone]
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores of ``image`` before any softmax, float32 (K, H, W)."""
@@ -100,9 +107,13 @@ class TorchEngine:
 
     def _maps(self, image: Image) -> dict[int, Tensor]:
         """The maps that are enlarged: {stride: 1,K,h,w}."""
-        pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))[None].to(
+        return self._maps_of(image[None])
+
+    def _maps_of(self, images: Image) -> dict[int, Tensor]:
+        """Those of photos of one size: {stride: N,K,h,w}."""
+        pixels = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(
             self.device
-        )  # 1,H,W,3
+        )  # N,H,W,3
         inputs = self.preprocessing(pixels).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             return self.run.maps(inputs)
