@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image as Pillow
-from PIL import ImageFilter
 
 from fullconv.data.sample import Image, Mask
 
@@ -101,9 +99,10 @@ def borders(mask: Mask, ignore: int) -> Maps:
 
 def _without_bands(values: npt.NDArray[np.int32], ignore: int) -> npt.NDArray[np.int32]:
     """The classes on both sides grown into ignored areas of up to ``BAND`` pixels' width."""
-    ignored = Pillow.fromarray(values == ignore).convert("L")
-    wide = ignored.filter(ImageFilter.MinFilter(BAND)).filter(ImageFilter.MaxFilter(BAND))
-    open_ = (values == ignore) & (np.asarray(wide) == 0)
+    ignored = values == ignore
+    inner = _mean_around(ignored.astype(np.float32), BAND // 2) > 0.999
+    wide = _mean_around(inner.astype(np.float32), BAND // 2) > 0.001
+    open_ = ignored & ~wide
     for _ in range(BAND // 2 + 1):
         if not open_.any():
             break

@@ -42,9 +42,7 @@ def check(sources: Mapping[str, Source], progress: Progress | None = None) -> li
     return faults_of(sources, findings)
 
 
-def faults_of(
-    sources: Mapping[str, Source], findings: Mapping[str, list[Finding]]
-) -> list[Fault]:
+def faults_of(sources: Mapping[str, Source], findings: Mapping[str, list[Finding]]) -> list[Fault]:
     """The faults of single files, and those that only all the ``findings`` together show."""
     faults: list[Fault] = []
     for split, source in sources.items():

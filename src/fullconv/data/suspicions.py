@@ -16,7 +16,7 @@ from fullconv.data.lookalikes import ALIKE, NEAR, likeness, lookalikes
 from fullconv.data.survey import Look, Survey, spread
 from fullconv.errors import UserError
 
-STANDS_OUT = 5.5  # deviations by which a place is clearly the right one
+STANDS_OUT = 4.5  # deviations by which a place is the right one, in data whose edges can be seen
 BETTER = 2.2  # deviations by which it must beat the mask's own place; clean data shows 0.0
 SHIFTED = 4  # pixels compared: what lies nearer may be drawn loosely
 DOUBTFUL = 6.0  # deviations at the mask's own place: clean data starts at 4.4, others' end at 5.5
@@ -42,7 +42,11 @@ def suspicions(survey: Survey) -> list[Fault]:
 
 
 def shifted(survey: Survey) -> list[Fault]:
-    """Masks whose borders follow the photo's edges better somewhere else."""
+    """Masks whose borders follow the photo's edges better somewhere else.
+
+    Nothing is said of a split whose borders follow no edges in general, as where an object looks
+    like its background.
+    """
     return [
         Fault(
             survey.file(split, look.place),
@@ -52,9 +56,15 @@ def shifted(survey: Survey) -> list[Fault]:
             "warning",
         )
         for split in survey.looks
-        for look in survey.looks[split]
+        for look in _with_edges(survey.looks[split])
         if look.alignment and _is_shifted(look.alignment)
     ]
+
+
+def _with_edges(looks: Sequence[Look]) -> Sequence[Look]:
+    """The looks, none where most masks have no place that stands out."""
+    best = [look.alignment.best for look in looks if look.alignment]
+    return looks if best and float(np.median(best)) >= DOUBTFUL else ()
 
 
 def _is_shifted(found: Alignment) -> bool:
@@ -103,7 +113,10 @@ def _maps(survey: Survey, split: str, places: Iterable[int]) -> dict[int, tuple[
         except UserError:  # changed since it was looked at
             continue
         if sample.mask is not None:
-            found[place] = edges(sample.image), borders(sample.mask, survey.sources[split].classes.ignore)
+            found[place] = (
+                edges(sample.image),
+                borders(sample.mask, survey.sources[split].classes.ignore),
+            )
     return found
 
 

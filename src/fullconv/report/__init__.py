@@ -4,6 +4,7 @@ from fullconv.report.anatomy import explanation_picture
 from fullconv.report.confusion import confusion_picture
 from fullconv.report.curves import curves
 from fullconv.report.files import write_file, write_scores
+from fullconv.report.inspection import write_inspection
 from fullconv.report.page import write_report
 from fullconv.report.points import points_picture
 from fullconv.report.runfiles import RunFiles, read_columns, read_run, trained_on
@@ -18,6 +19,7 @@ __all__ = [
     "read_run",
     "trained_on",
     "write_file",
+    "write_inspection",
     "write_report",
     "write_scores",
 ]
