@@ -35,7 +35,7 @@ def inspect(
       fullconv inspect photos/ --most 500
     """
     from fullconv import screen
-    from fullconv.data import available_splits, listing, open_source, suspicions, survey
+    from fullconv.data import available_splits, listing, open_source, survey, suspicions
     from fullconv.report import write_inspection
 
     if out.is_dir():

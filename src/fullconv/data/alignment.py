@@ -72,15 +72,13 @@ def step(shape: tuple[int, ...]) -> int:
 def edges(image: Image) -> Maps:
     """How strongly the photo changes, against its surroundings, float32 (2, h, w) of mean 0."""
     by = step(image.shape[:2])
-    grey = _soft(_averaged(image[..., :3] @ np.float32(LUMA), by))
+    grey = _soft(_averaged(image[..., :3] @ np.array(LUMA, np.float32), by))
     changes = np.zeros((2, *grey.shape), np.float32)
     changes[0, :, 1:] = np.abs(np.diff(grey, axis=1))
     changes[1, 1:] = np.abs(np.diff(grey, axis=0))
-    for plane in changes:
-        plane /= _mean_around(plane, 12) + 2  # two grey levels: noise is no edge
-        np.minimum(plane, 4, out=plane)
-        plane -= plane.mean()
-    return changes
+    around = np.stack([_mean_around(changes[0], 12), _mean_around(changes[1], 12)])
+    found = np.minimum(changes / (around + 2), 4)  # two grey levels: noise is no edge
+    return found - found.mean((1, 2), keepdims=True)
 
 
 def borders(mask: Mask, ignore: int) -> Maps:
@@ -133,7 +131,7 @@ def _averaged(plane: Plane, by: int) -> Plane:
 def _soft(plane: Plane) -> Plane:
     for axis in (0, 1):
         before, after = np.roll(plane, 1, axis), np.roll(plane, -1, axis)
-        plane = (before + 2 * plane + after) / 4
+        plane = (before + 2 * plane + after) * np.float32(0.25)
     return plane
 
 

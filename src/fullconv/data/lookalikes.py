@@ -116,7 +116,7 @@ def _fine(plane: Plane) -> Plane:
     sums = np.pad(plane, ((reach + 1, reach), (reach + 1, reach)), "edge").cumsum(0).cumsum(1)
     side = 2 * reach + 1
     total = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
-    return plane - total[:height, :width] / side**2
+    return (plane - total[:height, :width] / side**2).astype(np.float32)
 
 
 @cache

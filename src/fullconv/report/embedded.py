@@ -40,7 +40,7 @@ def picked(mask: Mask, side: int) -> Mask:
 
 
 def palette_png(mask: Mask, classes: ClassSet) -> bytes:
-    """Class values (H, W) as a PNG in the colours of the classes; what is ignored is transparent."""
+    """Class values (H, W) as a PNG in the colours of the classes; ignored is transparent."""
     file = io.BytesIO()
     palette = classes.palette()
     if len(palette) <= 256:

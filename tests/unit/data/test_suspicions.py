@@ -9,8 +9,8 @@ from PIL import Image, ImageEnhance
 
 from fullconv.data import open_source, write_folder
 from fullconv.data.alignment import align
-from fullconv.data.suspicions import suspicions
 from fullconv.data.survey import survey
+from fullconv.data.suspicions import suspicions
 
 TRAIN, VAL = 14, 5
 
@@ -64,7 +64,7 @@ def test_nothing_is_said_of_clean_data(data):
 
 
 def clear(data):
-    """Masks whose photos show their borders well; of others nobody could say that they lie wrong."""
+    """Some masks whose photos show their borders well: others cannot be placed."""
     source = open_source(data, "train")
     found = []
     for index in range(len(source)):
