@@ -133,8 +133,11 @@ def _gap(gap: float | None) -> tuple[str, str]:
     """A difference with its sign, and as a bar."""
     if gap is None:
         return "-", ""
+    shown = f"{100 * gap:+.1f}"
+    if shown[1:] == "0.0":
+        return "0.0", ""
     style = "good" if gap > 0 else "bad"
-    text = f"<span class='{style}'>{100 * gap:+.1f}</span>"
+    text = f"<span class='{style}'>{shown}</span>"
     return text, html.bar(abs(gap) * 2, 6, "" if gap > 0 else "worse")
 
 
