@@ -137,19 +137,25 @@ def _here(edge: Maps, border: Maps) -> float:
 
 
 def repeated(survey: Survey) -> list[Fault]:
-    """The same mask at two photos that differ."""
+    """The same mask at two photos that differ: the one that it fits less is named."""
     places: dict[bytes, list[tuple[str, Look]]] = defaultdict(list)
     for split, looks in survey.looks.items():
         for look in looks:
             if look.mask:
                 places[look.mask].append((split, look))
     faults = []
-    for (split, first), (other, second) in _pairs(places.values()):
+    for pair in _pairs(places.values()):
+        # The one that lies better on its photo is the one that belongs there.
+        (split, first), (other, second) = sorted(pair, key=lambda each: -_fit(each[1]))
         if not _same_photo(first, second):
             what = f"is the same mask as {survey.file(split, first.place)}, of another photo"
             mend = "find the mask that belongs to it, or take the photo out"
             faults.append(Fault(survey.file(other, second.place), what, "", mend, "warning"))
     return faults
+
+
+def _fit(look: Look) -> float:
+    return look.alignment.here if look.alignment else 0.0
 
 
 def _pairs(

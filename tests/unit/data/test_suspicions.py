@@ -103,8 +103,11 @@ def test_swapped_masks_are_named_with_each_other(data):
     assert first.name in said[f"masks/train/{second.name}"].what
 
 
-def test_a_mask_that_stands_twice_is_named(data):
+@pytest.mark.parametrize("later", [False, True])
+def test_a_mask_that_stands_twice_is_named_where_it_does_not_belong(data, later):
     first, second = masks(data)[4], masks(data)[10]
+    if later:
+        first, second = second, first
     second.write_bytes(first.read_bytes())
     said = found(data)
     assert set(said) == {f"masks/train/{second.name}"}
