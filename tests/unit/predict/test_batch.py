@@ -33,9 +33,15 @@ def test_photos_that_are_cut_are_too(run, picture):
         np.testing.assert_array_equal(prediction.image, image)
 
 
-def test_one_pass_is_made_of_them(run, picture):
+def test_one_pass_is_made_of_them(run, picture, monkeypatch):
     predictor = Predictor(run, device="cpu", tile="auto")
-    sizes = []
-    predictor.engine.engine.net.register_forward_hook(lambda *a: sizes.append(len(a[2])))
+    engine, sizes = predictor.engine.engine, []
+    prepare = engine.preprocessing
+
+    def noted(pixels):
+        sizes.append(len(pixels))
+        return prepare(pixels)
+
+    monkeypatch.setattr(engine, "preprocessing", noted)
     predictor.together([picture(seed=seed) for seed in range(3)])
     assert sizes == [3]
