@@ -10,6 +10,7 @@ from fullconv.cli import (
     train,
     evaluate,
     predict,
+    serve,
     export,
     compare,
     nets,
