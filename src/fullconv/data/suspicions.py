@@ -17,7 +17,7 @@ from fullconv.data.survey import Look, Survey, spread
 from fullconv.errors import UserError
 
 STANDS_OUT = 4.5  # deviations by which a place is the right one, in data whose edges can be seen
-BETTER = 2.2  # deviations by which it must beat the mask's own place; clean data shows 0.0
+BETTER = 2.2  # deviations by which it must beat the mask's own place; in clean data none does
 SHIFTED = 4  # pixels compared: what lies nearer may be drawn loosely
 DOUBTFUL = 6.0  # deviations at the mask's own place: clean data starts at 4.4, others' end at 5.5
 FITS = 6.0  # deviations at which another photo's mask is the right one

@@ -30,8 +30,9 @@ def confusion_picture(scores: Scores, classes: ClassSet | None = None) -> bytes:
             ink = [c / 255 for c in ink_on(color)]
             axes.text(j, i, f"{share[i, j]:.0f}", ha="center", va="center", color=ink, fontsize=8)
     ticks = range(count) if count <= 100 else range(0, count, count // 50)
-    axes.set_xticks(ticks, [scores.names[i] for i in ticks], rotation=90)
-    axes.set_yticks(ticks, [scores.names[i] for i in ticks])
+    shown_names = [scores.names[i] for i in ticks]
+    axes.set_xticks(ticks, shown_names, rotation=90, parse_math=False)
+    axes.set_yticks(ticks, shown_names, parse_math=False)
     if classes is not None and count <= WRITTEN:
         for label, color in zip(axes.get_yticklabels(), classes.colors, strict=True):
             edge = [channel / 255 for channel in color]

@@ -96,7 +96,10 @@ def _shown(fault: Fault, place: tuple[str, int], survey: Survey) -> str:
 
 def _bordered(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Borders in yellow on black, so that they show on light and on dark."""
-    rows, columns = ((np.arange(n) + 0.5) * m / n for n, m in zip(image.shape, mask.shape))  # noqa: B905
+    rows, columns = (
+        (np.arange(n) + 0.5) * whole / n
+        for n, whole in zip(image.shape[:2], mask.shape, strict=True)
+    )
     small = mask[np.ix_(rows.astype(int), columns.astype(int))]
     edge = np.zeros(small.shape, bool)
     edge[:, 1:] |= small[:, 1:] != small[:, :-1]

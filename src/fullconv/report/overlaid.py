@@ -19,6 +19,12 @@ def overlaid_curves(logs: Mapping[str, Columns]) -> bytes | None:
 
     ``logs`` is run -> column -> value a row. A panel without values is left out.
     """
+    figure = overlaid_figure(logs)
+    return png(figure) if figure else None
+
+
+def overlaid_figure(logs: Mapping[str, Columns]) -> Figure | None:
+    """The figure of ``overlaid_curves``."""
     panels = [("loss", LOSS), ("rate", ("rate",)), *((s, (f"val_{s}",)) for s in SCORES)]
     filled = [
         (title, names)
@@ -35,9 +41,13 @@ def overlaid_curves(logs: Mapping[str, Columns]) -> bytes | None:
         _panel(axes, logs, title, names)
     for axes in places[len(filled) :]:
         axes.set_axis_off()
-    handles, labels = places[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=min(4, max(1, len(labels))))
-    return png(figure)
+    lines = places[0].get_lines()
+    # An invisible sign before the name: matplotlib leaves out what begins with an underscore.
+    names = [f"\u200b{run}" for run in logs]
+    legend = figure.legend(lines, names, loc="outside upper left", ncols=min(4, len(names)))
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return figure
 
 
 def _first(log: Columns, names: tuple[str, ...]) -> str | None:
@@ -47,16 +57,16 @@ def _first(log: Columns, names: tuple[str, ...]) -> str | None:
 def _panel(axes: Axes, logs: Mapping[str, Columns], title: str, names: tuple[str, ...]) -> None:
     tops = []
     styles = zip(cycle(COLORS), (line for line in cycle(LINES) for _ in COLORS), strict=True)
-    for (run, log), (color, line) in zip(logs.items(), styles, strict=False):
-        name, label = _first(log, names), run.replace("_", r"\_") if run.startswith("_") else run
+    for log, (color, line) in zip(logs.values(), styles, strict=False):
+        name = _first(log, names)
         if name is None:
-            axes.plot([], [], color=color, linestyle=line, label=label)
+            axes.plot([], [], color=color, linestyle=line)
             continue
         steps, values = known(log, name)
         many = len(values) > 60
         shown = smooth(values) if many else values
         mark = "" if many else "."
-        axes.plot(steps, shown, color=color, linestyle=line, marker=mark, label=label)
+        axes.plot(steps, shown, color=color, linestyle=line, marker=mark)
         tops.append(ceiling(values))
     axes.set_title(words(names[0]))
     axes.set_xlabel("step")

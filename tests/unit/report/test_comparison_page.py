@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 
 from fullconv.errors import UserError
-from fullconv.report import write_run_comparison
+from fullconv.metrics import Scores
+from fullconv.report import confusion_picture, write_run_comparison
 from fullconv.report.comparison import flattened, named
-from fullconv.report.overlaid import overlaid_curves
+from fullconv.report.overlaid import overlaid_curves, overlaid_figure
 from fullconv.report.runfiles import read_run
 
 
@@ -62,7 +64,14 @@ def test_curves_without_values():
     assert overlaid_curves({"a": {}, "b": {}}) is None
 
 
-def test_a_name_that_begins_with_a_dash_of_the_legend_is_shown(make_run, parsed, tmp_path):
-    """matplotlib leaves names with a leading underscore out of legends."""
-    runs = [make_run("_hidden"), make_run("$maths$")]
-    assert parsed(write_run_comparison(runs, tmp_path / "page.html")).pictures()
+@pytest.mark.parametrize("name", ["_hidden", r"$\frac{$", "a & b"])
+def test_the_legend_shows_names_as_they_are(make_run, name):
+    figure = overlaid_figure({name: read_run(make_run("a")).log, "b": {}})
+    figure.draw_without_rendering()
+    texts = [text.get_text().lstrip("\u200b") for text in figure.legends[0].get_texts()]
+    assert texts == [name, "b"]
+
+
+def test_classes_of_any_name_are_written_on_the_confusion_picture():
+    matrix = np.array([[3, 1], [0, 2]])
+    assert confusion_picture(Scores.from_confusion(matrix, (r"$\frac{$", "_x")))
