@@ -217,28 +217,38 @@ def _ring_area(ring: Points) -> float:
 
 def _filled(ring: Points, window: Window) -> Bitmap:
     """Even-odd: a pixel is inside where an odd number of edges crosses its row left of it."""
-    ends = ring - (window.left, window.top)
-    edges = np.stack([ends, np.roll(ends, -1, axis=0)], axis=1)  # edge, end, x and y
+    edges = np.stack([ring, np.roll(ring, -1, axis=0)], axis=1)  # edge, end, x and y
     # From top to bottom, whichever way the ring runs: neighbours compute a shared edge alike.
     down = edges[:, 0, 1] <= edges[:, 1, 1]
     edges = np.where(down[:, None, None], edges, edges[:, ::-1])
-    rows = np.clip(np.ceil(edges[..., 1] - 0.5), 0, window.height).astype(np.int64)
+    rows = _first_center(edges[..., 1], window.top, window.height)
     parity = np.zeros((window.height, window.width + 1), np.uint8)
     pieces = int((rows[:, 1] - rows[:, 0]).sum()) // _MOST_CROSSINGS + 1
     for piece in np.array_split(np.arange(len(edges)), pieces):
-        _cross(edges[piece], rows[piece], parity)
-    np.bitwise_and(parity, 1, out=parity)
+        _cross(edges[piece], rows[piece], window, parity)
+    parity &= 1
     return np.bitwise_xor.accumulate(parity, axis=1)[:, :-1].astype(np.bool_)
 
 
 def _cross(
-    edges: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], parity: npt.NDArray[np.uint8]
+    edges: npt.NDArray[np.float64],
+    rows: npt.NDArray[np.int64],
+    window: Window,
+    parity: npt.NDArray[np.uint8],
 ) -> None:
     """Count each crossing of an edge and a row's centres at the first centre on its right."""
     number = rows[:, 1] - rows[:, 0]
     edge = np.repeat(np.arange(len(edges)), number)
     row = np.arange(len(edge)) - np.repeat(np.cumsum(number) - number - rows[:, 0], number)
     (start_x, start_y), (end_x, end_y) = edges[edge, 0].T, edges[edge, 1].T
-    x = start_x + (row + 0.5 - start_y) * (end_x - start_x) / (end_y - start_y)
-    column = np.clip(np.ceil(x - 0.5), 0, parity.shape[1] - 1).astype(np.int64)
+    y = row + (window.top + 0.5)
+    x = start_x + (y - start_y) * (end_x - start_x) / (end_y - start_y)
+    column = _first_center(x, window.left, window.width)
     np.add.at(parity, (row, column), 1)  # it may wrap at 256, which is even
+
+
+def _first_center(
+    coordinates: npt.NDArray[np.float64], first: int, count: int
+) -> npt.NDArray[np.int64]:
+    """The first of ``count`` pixels, from ``first`` on, whose centre is not before each."""
+    return np.clip(np.ceil(coordinates - 0.5) - first, 0, count).astype(np.int64)

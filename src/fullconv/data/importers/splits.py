@@ -25,16 +25,16 @@ def assign(items: Sequence[Item], request: Request) -> tuple[list[str], list[Not
             raise UserError("--group parts photos by shares; say which: --val 0.2 --group ...")
         splits = [item.split or TRAIN for item in items]
         if "val" in splits:
-            return splits, [Note("split", "as the source gives them")]
+            return splits, [Note("split", "", "as the source gives them")]
         doubt = f"as the source gives them; there is no val, which training needs: --val {VAL:g}"
-        return splits, [Note("split", doubt)]
+        return splits, [Note("split", "", doubt)]
     shares = {"val": VAL if not request.parts else request.val or 0, "test": request.test or 0}
     names = [item.name for item in items]
     if not request.parts and len(items) == 1:
-        return [TRAIN], [Note("split", "all train: a single photo cannot be parted")]
+        return [TRAIN], [Note("split", "", "all train: a single photo cannot be parted")]
     keys = names if request.group is None else [_key(name, request.group) for name in names]
     splits = by_shares(keys, shares, request.seed)
-    return splits, [Note("split", _said(shares, keys, request, given))]
+    return splits, [Note("split", "", _said(shares, keys, request, given))]
 
 
 def by_shares(keys: Sequence[str], shares: dict[str, float], seed: int) -> list[str]:
