@@ -1,7 +1,6 @@
 """Exports as labelling tools write them, made on the spot."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,9 +67,7 @@ def imported(tmp_path):
 
     def run(source, format=None, **request):
         out = tmp_path / "out"
-        request = {"val": 0.0} | request if request.get("val", 0) is not None else request
-        if request.get("val") is None:
-            request.pop("val", None)
+        request = {"val": 0.0} | request  # all are for training, unless a test wants it otherwise
         report = import_data(source, out, Request(**request), format)
         masks = {}
         for split in report.splits:
@@ -80,19 +77,3 @@ def imported(tmp_path):
         return report, masks
 
     return run
-
-
-def square(label, left, top, right, bottom, **more):
-    """A labelme polygon."""
-    points = [[left, top], [right, top], [right, bottom], [left, bottom]]
-    return {"label": label, "points": points} | more
-
-
-def notes(report, kind):
-    """How often a kind of note was made."""
-    return sum(note.count for note in report.notes if note.kind == kind)
-
-
-def files(folder: Path):
-    """Every file below a folder, hidden ones too."""
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
