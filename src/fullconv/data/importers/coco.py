@@ -68,7 +68,9 @@ def read(source: Path, request: Request) -> Export:
             try:
                 items.append(_item(file, image, annotations, names, shelf, split, notes))
             except UserError as fault:
-                faults.append(_fault(file, fault))
+                known = fault.fault if isinstance(fault, DataError) else None
+                where = f"{file} ({image['file_name']})"
+                faults.append(known or Fault(where, str(fault), "", "mend it in the file"))
     same = len(names) - len(set(names.values()))
     if same:
         notes.append(Note("same name", str(files[0]), count=same))
@@ -77,10 +79,6 @@ def read(source: Path, request: Request) -> Export:
                         "export with segmentation")  # fmt: skip
     labels = tuple(dict.fromkeys(names[number] for number in sorted(names)))
     return Export(labels, tuple(items), BACKGROUND, notes=tuple(notes), faults=tuple(faults))
-
-
-def _fault(file: Path, fault: UserError) -> Fault:
-    return fault.fault if isinstance(fault, DataError) else Fault(str(file), str(fault), "", "")
 
 
 def _has_outline(item: Item) -> bool:
@@ -165,7 +163,7 @@ def _item(
         try:
             regions += _regions(each, names, size, label, found)
         except UserError as fault:
-            raise UserError(f"{label}: annotation {each.get('id')} {fault}") from None
+            raise UserError(f"annotation {each.get('id')} {fault}") from None
     notes += found
     drawing = Drawing(label, tuple(regions), smaller_on_top=True)
     return Item(plain(name).with_suffix("").as_posix(), split, photo, label, drawing, size)

@@ -60,7 +60,8 @@ def read(source: Path, request: Request) -> Export:
                 notes += _not_for_masks(file, image)
             except UserError as fault:
                 known = fault.fault if isinstance(fault, DataError) else None
-                faults.append(known or Fault(str(file), str(fault), "", "mend it in CVAT"))
+                where = f"{file} ({image.get('name')})"
+                faults.append(known or Fault(where, str(fault), "", "mend it in CVAT"))
     used = {region.label for item in items for region in item.labelling.regions}  # pyright: ignore
     names = (*labels, *sorted(used - set(labels)))
     colors = {name: color for name, color in labels.items() if color is not None}
@@ -110,11 +111,13 @@ def _item(file: Path, image: Element, shelf: Shelf, request: Request) -> Item:
     label = f"{file} ({name})"
     size = size_of(image.get("height"), image.get("width"))
     regions = []
-    for shape in sorted(_shapes(image), key=lambda each: number(each.get("z_order", 0), "z_order")):
+    for shape in sorted(
+        _shapes(image), key=lambda each: number(each.get("z_order", 0), "its z_order")
+    ):
         try:
             regions.append(_region(shape, size, request))
         except UserError as fault:
-            raise UserError(f"{label}: a {shape.tag} ({shape.get('label')}) {fault}") from None
+            raise UserError(f"a {shape.tag} ({shape.get('label')}) {fault}") from None
     split = _SPLITS.get((image.get("subset") or "").lower())
     photo = shelf.find(name, file.parent, label, split)
     drawing = Drawing(label, tuple(regions))

@@ -98,8 +98,17 @@ def test_faults(items, request_, said):
         assign(items, Request(**request_))
 
 
-@pytest.mark.parametrize("bad", [{"val": 1}, {"val": -0.1}, {"val": 0.6, "test": 0.5},
-                                 {"val": float("nan")}, {"group": "("}, {"line_width": 0}])  # fmt: skip
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"val": 1},
+        {"val": -0.1},
+        {"val": 0.6, "test": 0.5},
+        {"val": float("nan")},
+        {"group": "("},
+        {"line_width": 0},
+    ],
+)
 def test_impossible_requests(bad):
     with pytest.raises(UserError, match="--"):
         Request(**bad)
