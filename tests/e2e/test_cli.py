@@ -36,6 +36,7 @@ COMMANDS = [
     "statistics",
     "weights",
     "download",
+    "import",
 ]
 
 

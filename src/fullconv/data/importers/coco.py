@@ -32,10 +32,13 @@ def looks_like(source: Path) -> bool:
 
 
 def _files(source: Path) -> list[Path]:
-    if source.suffix == ".json":
-        return [source] if _is_coco(source) else []
-    places = [*source.glob("*.json"), *source.glob("*/*.json")]
-    return sorted(file for file in places if _is_coco(file))
+    return [file for file in _candidates(source) if _is_coco(file)]
+
+
+def _candidates(source: Path) -> list[Path]:
+    if source.is_file():
+        return [source]
+    return sorted([*source.glob("*.json"), *source.glob("*/*.json")])
 
 
 def _is_coco(file: Path) -> bool:
@@ -56,7 +59,9 @@ def read(source: Path, request: Request) -> Export:
     """All COCO files of ``source``; their categories must agree."""
     folder = source if source.is_dir() else source.parent
     shelf = Shelf(folder, request.images)
-    files = _files(source) or [source]
+    files = _files(source) or _candidates(source)
+    if not files:
+        raise UserError(f"{source}: has no .json, in it or one folder below")
     contents = [_content(file) for file in files]
     names = _categories(files, contents)
     items: list[Item] = []
@@ -90,7 +95,7 @@ def _content(file: Path) -> dict[str, list[Any]]:
     content = read_json(file)
     for part in _PARTS:
         if not isinstance(content, dict) or not isinstance(content.get(part), list):
-            raise DataError(file, f"has no list {part!r}", "not a COCO file with labels", "")
+            raise DataError(file, f"has no list {part!r}", "not a COCO file with labels")
     return content
 
 

@@ -32,13 +32,13 @@ def looks_like(source: Path) -> bool:
 
 
 def _files(source: Path) -> list[Path]:
-    return [source] if source.suffix == ".xml" else sorted(source.glob("*.xml"))
+    return [source] if source.is_file() else sorted(source.glob("*.xml"))
 
 
 def _is_cvat(file: Path) -> bool:
     try:
         with file.open("rb") as opened:
-            return b"<annotations>" in opened.read(2000)
+            return file.suffix.lower() == ".xml" and b"<annotations>" in opened.read(2000)
     except OSError:
         return False
 
@@ -51,7 +51,7 @@ def read(source: Path, request: Request) -> Export:
     items: list[Item] = []
     notes: list[Note] = []
     faults: list[Fault] = []
-    for file in [file for file in _files(source) if _is_cvat(file)] or [source]:
+    for file in [file for file in _files(source) if _is_cvat(file)] or _files(source):
         tree = _tree(file)
         labels |= _labels(tree)
         for image in tree.iter("image"):
