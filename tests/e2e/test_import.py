@@ -170,7 +170,7 @@ def test_several_faults_are_a_line_each(labelled, inside, tmp_path):
         assert name in error
     assert "--skip leaves 2 files out" in error
     said, _ = inside("import", labelled, tmp_path / "out", "--from", "labelme", "--skip")
-    assert "note: 3 photos cannot be used and are left out" in said
+    assert "cannot be used, left out: 3, in " in said
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(labelled, inside, tmp_path):

@@ -36,20 +36,26 @@ def import_(
         list[str] | None, typer.Option(metavar="OLD=NEW", help="Label OLD becomes class NEW.")
     ] = None,
     ignore: Annotated[
-        list[str] | None, typer.Option(help="Label that is neither trained on nor scored.")
+        list[str] | None,
+        typer.Option(metavar="LABEL", help="Label that is neither trained on nor scored."),
     ] = None,
     background: Annotated[
         str | None,
         typer.Option(
+            metavar="CLASS",
             help="Class of the pixels without label; __ignore__: none. Left out: 'background' for "
-            "drawn shapes, none for masks."
+            "drawn shapes, none for masks.",
         ),
     ] = None,
     val: Annotated[
         float | None,
-        typer.Option(help="Share for validation; left out: SOURCE's splits, or 0.2."),
+        typer.Option(
+            metavar="SHARE", help="Share for validation; left out: SOURCE's splits, or 0.2."
+        ),
     ] = None,
-    test: Annotated[float | None, typer.Option(help="Share to keep back for a test.")] = None,
+    test: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Share to keep back for a test.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another draw.")] = 0,
     group: Annotated[
         str | None,

@@ -21,24 +21,25 @@ Size = tuple[int, int]
 
 NOTES = {
     "split": "splits",
-    "spelling": "labels that differ only in spelling stay classes of their own",
-    "same name": "categories of one name are one label",
-    "faulty": "photos cannot be used and are left out",
-    "unlabelled": "photos have no labels and are left out",
-    "ignored": "photos have no pixel of a class and are left out",
-    "no shapes": "photos have no shapes; they are all background",
-    "turned": "photos are turned by their EXIF orientation; their labels are taken as drawn on the "
-    "upright photo (if not: --exif stored)",
-    "clipped": "shapes reach beyond the photo and are cut off there",
-    "empty": "shapes hold the centre of no pixel and leave no trace",
-    "hidden": "shapes lie wholly under others and leave no trace",
-    "covered": "pixels lie under shapes of several labels; the uppermost counts",
-    "crowd": "regions of crowds (iscrowd) are ignored",
-    "boxed": "objects have a box and no outline; the pixels of the box are ignored",
-    "groups": "groups of shapes (group_id) are taken apart: a mask has classes, no objects",
-    "not for masks": "flags, tags and attributes have no place in a mask",
+    "no pixel": "classes without a pixel",
+    "spelling": "labels that differ only in spelling, kept apart",
+    "same name": "categories of the same name, made one label",
+    "faulty": "photos or label files that cannot be used, left out",
+    "unlabelled": "photos without labels, left out",
+    "ignored": "photos without a pixel of any class, left out",
+    "no shapes": "photos without shapes, all background",
+    "turned": "photos that EXIF turns, with labels taken as drawn on the upright photo "
+    "(if not: --exif stored)",
+    "clipped": "shapes that reach beyond the photo, cut off there",
+    "empty": "shapes that hold no pixel's centre, lost",
+    "hidden": "shapes that lie wholly under others, lost",
+    "covered": "pixels under shapes of several labels, given to the uppermost",
+    "crowd": "regions of crowds (iscrowd), ignored",
+    "boxed": "objects with a box and no outline, the pixels of the box ignored",
+    "groups": "groups of shapes (group_id), taken apart: a mask has classes, no objects",
+    "not for masks": "flags, tags and attributes, which have no place in a mask",
 }
-"""Kinds of notes, in the order of the report, with the words that follow their number."""
+"""Kinds of notes, in the order of the report, each with what it says there."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ has x = column + 0.5, y = row + 0.5. A centre that lies exactly on an outline be
 on its right, or below: shapes that share an edge neither overlap there nor leave a gap.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,8 +77,9 @@ def _around(extent: Extent, frame: Window) -> Window:
 
 
 def _span(low: float, high: float, first: int, count: int) -> tuple[int, int]:
-    start = int(np.clip(np.floor(low), first, first + count))
-    return start, max(start, int(np.clip(np.ceil(high), first, first + count)))
+    last = first + count
+    start = min(max(math.floor(low), first), last)
+    return start, max(start, min(max(math.ceil(high), first), last))
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,7 +219,7 @@ def _ring_area(ring: Points) -> float:
 
 def _filled(ring: Points, window: Window) -> Bitmap:
     """Even-odd: a pixel is inside where an odd number of edges crosses its row left of it."""
-    edges = np.stack([ring, np.roll(ring, -1, axis=0)], axis=1)  # edge, end, x and y
+    edges = np.stack([ring, np.concatenate([ring[1:], ring[:1]])], axis=1)  # edge, end, x and y
     # From top to bottom, whichever way the ring runs: neighbours compute a shared edge alike.
     down = edges[:, 0, 1] <= edges[:, 1, 1]
     edges = np.where(down[:, None, None], edges, edges[:, ::-1])
@@ -251,4 +253,5 @@ def _first_center(
     coordinates: npt.NDArray[np.float64], first: int, count: int
 ) -> npt.NDArray[np.int64]:
     """The first of ``count`` pixels, from ``first`` on, whose centre is not before each."""
-    return np.clip(np.ceil(coordinates - 0.5) - first, 0, count).astype(np.int64)
+    pixels = np.ceil(coordinates - (first + 0.5))
+    return np.minimum(np.maximum(pixels, 0), count).astype(np.int64)

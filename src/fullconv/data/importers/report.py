@@ -61,6 +61,11 @@ class Report:
         """What to type now."""
         return [f"fullconv {command} {shlex.quote(self.out)}" for command in ("check", "train")]
 
+    def without_pixels(self) -> list[str]:
+        """Names of the classes that no pixel has."""
+        there = {each.becomes for each in self.labels if each.pixels}
+        return [name for name in self.classes.names if name not in there]
+
     def _table(self) -> list[str]:
         drawn = any(each.shapes for each in self.labels)
         whole = max(sum(each.pixels for each in self.labels), 1)
@@ -77,8 +82,9 @@ class Report:
 
     def _kind(self, kind: str) -> list[str]:
         found = [note for note in self.notes if note.kind == kind]
-        if kind == "split":
-            return [f"{NOTES[kind]}: {': '.join(filter(None, (n.file, n.what)))}" for n in found]
+        if kind in ("split", "no pixel", "spelling"):
+            told = (": ".join(filter(None, (note.file, note.what))) for note in found)
+            return [f"{NOTES[kind]}: {each}" for each in told]
         if not found:
             return []
         count = sum(note.count for note in found)
@@ -87,7 +93,7 @@ class Report:
             files[note.file].append(note)
         shown = [_of_file(file, notes) for file, notes in list(files.items())[:_SHOWN]]
         more = f"; and {len(files) - _SHOWN} more files" if len(files) > _SHOWN else ""
-        return [f"note: {count:,} {NOTES[kind]}: {'; '.join(shown)}{more}"]
+        return [f"note: {NOTES[kind]}: {count:,}, in {'; '.join(shown)}{more}"]
 
 
 def _of_file(file: str, notes: list[Note]) -> str:

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -166,4 +166,8 @@ def _report(
     tallies = [(each.pixels, each.shapes) for _, each in written]
     labels = label_counts(planned.becomes, planned.unlabelled, tallies)
     counts = Counter(split for split, _ in written)
-    return Report(str(source), format, str(out), counts, planned.classes, labels, notes)
+    made = Report(str(source), format, str(out), counts, planned.classes, labels, notes)
+    empty = made.without_pixels()
+    if not empty:
+        return made
+    return replace(made, notes=[*notes, Note("no pixel", "", ", ".join(empty), len(empty))])

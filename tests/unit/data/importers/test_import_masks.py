@@ -60,6 +60,7 @@ def test_voc_palettes_are_read_as_numbers_and_the_border_is_ignored(pascal, impo
     assert np.array_equal(masks["val/b"], VALUES)
     assert sorted(masks) == ["train/a", "val/b"]
     assert "trainval: 2 of its 2 photos" in report.to_text()
+    assert "classes without a pixel: bird, boat" in report.to_text()
 
 
 def test_labelme2voc_names_its_classes(pascal, imported):
