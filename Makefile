@@ -9,7 +9,7 @@ CHAINER := .venv-chainer
 OPENCV := .venv-opencv
 DEMO ?= demo
 
-.PHONY: demo test lint unit parity slow bench clean help
+.PHONY: demo test lint unit e2e parity slow bench clean help
 
 help:
 	@sed -n '1,3p' Makefile
@@ -59,6 +59,10 @@ parity: $(READY) $(OPENCV)/.ready $(CHAINER)/.ready
 # The wheel in an empty venv, and two photos learnt by heart: over an hour in fp32 on two cores.
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow tests/e2e
+
+# The service: its page in Chromium, its description against requests, 2,000 photos: two minutes.
+e2e: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow or not slow" tests/e2e/test_serve*.py
 
 bench: $(READY)
 	$(BIN)/python benchmarks/training.py

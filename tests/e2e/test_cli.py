@@ -24,6 +24,7 @@ COMMANDS = [
     "train",
     "evaluate",
     "predict",
+    "serve",
     "convert",
     "export",
     "explain",

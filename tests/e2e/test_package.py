@@ -11,10 +11,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ("torch", "numpy", "PIL", "matplotlib", "lightning_fabric", "tensorboard")
+HEAVY = (
+    "torch",
+    "numpy",
+    "PIL",
+    "matplotlib",
+    "lightning_fabric",
+    "tensorboard",
+    "fastapi",
+    "uvicorn",
+)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["serve", "--help"], ["--version"]]
+)
 def test_help_imports_nothing_heavy(arguments):
     code = (
         "import sys\nfrom fullconv.cli import main\n"
@@ -50,6 +61,7 @@ def test_the_wheel_holds_everything_that_is_read(wheel):
     }
     assert files <= names
     assert any(name.endswith("recipes/default.toml") for name in files)
+    assert "fullconv/serve/page/page.js" in files
 
 
 def test_the_wheel_holds_nothing_else(wheel):

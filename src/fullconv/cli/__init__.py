@@ -6,17 +6,7 @@ in the help in the order in which they are imported here.
 
 # ruff: noqa: I001, F401 (the order is the help's; importing a command adds it)
 from fullconv.cli.app import app, main
-from fullconv.cli import (
-    train,
-    evaluate,
-    predict,
-    export,
-    compare,
-    nets,
-    data,
-    importing,
-    weights,
-    runs,
-)
+from fullconv.cli import train, evaluate, predict, serve, export, compare, nets
+from fullconv.cli import data, importing, weights, runs
 
 __all__ = ["app", "main"]

@@ -18,17 +18,20 @@ _SWAPS_AXES = frozenset({5, 6, 7, 8})
 _ORIENTATION = 0x0112
 
 
-def read_photo(file: str | Path | IO[bytes], name: str | None = None) -> sample.Image:
+def read_photo(
+    file: str | Path | IO[bytes], name: str | None = None, formats: list[str] | None = None
+) -> sample.Image:
     """Read a photo as uint8 RGB, (H, W, 3), turned the way its EXIF orientation says.
 
     Grey, black-and-white, palette, CMYK, YCbCr and HSV files are converted to RGB; transparent
     parts are laid over white, as viewers show them; 16-bit grey is scaled to 8 bits. ``name``
-    replaces the file's name in messages. Raises UserError (DataError) naming the file where it is
+    replaces the file's name in messages; ``formats`` are the kinds of files that may be read, by
+    Pillow's names, all if None. Raises UserError (DataError) naming the file where it is
     missing, truncated, not a picture, an animation, or of a mode that has no certain meaning as
     RGB (32-bit, float, Lab, 16-bit files that hold 12-bit values).
     """
     label = name or (str(file) if isinstance(file, str | Path) else "the picture")
-    image = decode(file, label)
+    image = decode(file, label, formats)
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":
         raise DataError(label, f"{frames} pictures in one file", "an animation or a stack",
@@ -36,10 +39,12 @@ def read_photo(file: str | Path | IO[bytes], name: str | None = None) -> sample.
     return np.array(_to_rgb(image, label))
 
 
-def decode(file: str | Path | IO[bytes], label: str) -> Image.Image:
+def decode(
+    file: str | Path | IO[bytes], label: str, formats: list[str] | None = None
+) -> Image.Image:
     """Open and decode a picture, EXIF orientation applied; UserError naming ``label`` if broken."""
     try:
-        image = Image.open(file)
+        image = Image.open(file, formats=formats)
         image.load()
         return _upright(image)
     except FileNotFoundError:

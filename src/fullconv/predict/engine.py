@@ -76,8 +76,12 @@ class TorchEngine:
 
         uint8, uint16 with more than 256 classes. Raises UserError when the memory does not suffice.
         """
-        with self._running(image):
-            return best_classes(self._forward(image)[0], self.outputs)
+        return self.class_maps(image[None])[0]
+
+    def class_maps(self, images: Image) -> list[Classes]:
+        """As ``class_map``, of photos of one size (N, H, W, 3) by one pass of the net."""
+        with self._running(images[0]):
+            return [best_classes(scores, self.outputs) for scores in self._together(images)]
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores of ``image`` before any softmax, float32 (K, H, W)."""
@@ -85,12 +89,15 @@ class TorchEngine:
             return self._forward(image)[0].float().cpu().contiguous().numpy()
 
     def _forward(self, image: Image) -> Tensor:
-        pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))[None].to(
+        return self._together(image[None])  # 1,K,H,W
+
+    def _together(self, images: Image) -> Tensor:
+        pixels = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(
             self.device
-        )  # 1,H,W,3
+        )  # N,H,W,3
         inputs = self.preprocessing(pixels).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return self.net(inputs)  # 1,K,H,W
+            return self.net(inputs)  # N,K,H,W
 
     @contextmanager
     def _running(self, image: Image) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """The short way from a trained run to a prediction: ``Predictor(run)(photo)``."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.inputs import COLOR
+from fullconv.predict.batch import class_maps
 from fullconv.predict.engine import Engine
 from fullconv.predict.open import EngineName, open_engine
 from fullconv.predict.tiled import Tile, in_pieces
@@ -71,6 +72,10 @@ class Prediction:
         picture.putpalette(palette.tobytes())
         return picture
 
+    def write_mask(self, file: IO[bytes]) -> None:
+        """The mask as the PNG that ``save`` writes, into an open file."""
+        self.palette_image.save(file, "PNG")
+
     def save(
         self, stem: str | Path, *, overlay: bool = True, scores: bool = False, alpha: float = 0.6
     ) -> list[Path]:
@@ -81,7 +86,7 @@ class Prediction:
         appears whole or not at all. Returns the paths written.
         """
         written = [_beside(stem, ".png")]
-        write_atomically(written[0], lambda file: self.palette_image.save(file, "PNG"))
+        write_atomically(written[0], self.write_mask)
         if overlay:
             shown = pictures.overlay(self.image, self.mask, self.classes, alpha)
             written.append(_save_picture(shown, stem))
@@ -134,6 +139,11 @@ class Predictor:
         best = [found[o.channels].argmax(0) + o.first for o in self.classes.outputs]
         mask = best[0] if len(best) == 1 else np.dstack(best)  # H,W or H,W,outputs
         return self._prediction(image, mask.astype(dtype), found)
+
+    def together(self, images: Sequence[RGB]) -> list[Prediction]:
+        """As one call for each of ``images`` (arrays of one size), in one pass where possible."""
+        maps = class_maps(self.engine, images)
+        return [self._prediction(*each, None) for each in zip(images, maps, strict=True)]
 
     def _image(self, photo: Photo, others: Mapping[str, Path]) -> npt.NDArray[Any]:
         """What the net is shown: the photo, with the further inputs behind it."""

@@ -1,0 +1,150 @@
+"""What goes in and out, described for OpenAPI."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class Fault(BaseModel):
+    """Every answer that is not 200."""
+
+    error: str = Field(description="What is wrong, and what to do.")
+
+
+class Rle(BaseModel):
+    """COCO's uncompressed run-length code; pycocotools.mask.frPyObjects reads it."""
+
+    size: list[int] = Field(description="Height and width.", min_length=2, max_length=2)
+    counts: list[int] = Field(
+        description="Pixels outside and inside by turns, down the columns, beginning outside."
+    )
+
+
+class Found(BaseModel):
+    """A class, and how much of the photo it is."""
+
+    index: int = Field(description="Its value in the mask.")
+    name: str
+    color: list[int] = Field(description="Red, green, blue.", min_length=3, max_length=3)
+    pixels: int
+    share: float = Field(description="Of the photo's pixels.", ge=0, le=1)
+    rle: Rle | None = Field(description="null where no pixel has it.")
+
+
+class Png(BaseModel):
+    """A picture inside the JSON."""
+
+    png: str = Field(description="A PNG file in base64.")
+
+
+class Segmentation(BaseModel):
+    """Which class each pixel of a photo has, EXIF orientation applied."""
+
+    model: str
+    output: str = Field(description="Of a net with several outputs, which one; else empty.")
+    width: int
+    height: int
+    seconds: float = Field(description="From the photo's place in the queue to the net's result.")
+    classes: list[Found]
+    mask: Png | None = Field(None, description="The mask, where it was asked for by mask=true.")
+
+
+class ClassSaid(BaseModel):
+    """A class of a net."""
+
+    index: int
+    name: str
+    color: list[int]
+
+
+class OutputSaid(BaseModel):
+    """One of the label maps that a net gives."""
+
+    name: str = Field(description="Empty where there is one output.")
+    classes: list[ClassSaid]
+
+
+class ModelSaid(BaseModel):
+    """A net that photos can be shown to."""
+
+    name: str = Field(description="What requests call it.")
+    net: str = Field(description="Its structure.")
+    outputs: list[OutputSaid]
+
+
+class Limits(BaseModel):
+    """What is refused with 413 and 504."""
+
+    bytes: int
+    pixels: int
+    seconds: float
+
+
+class ModelsSaid(BaseModel):
+    """The nets of this service; the first is taken where none is named."""
+
+    models: list[ModelSaid]
+    limits: Limits
+
+
+class State(BaseModel):
+    """Whether the service works."""
+
+    status: str
+
+
+_BINARY = {"type": "string", "format": "binary"}
+
+PHOTO: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "A photo: the body itself, or a part called 'photo' of a form. Its kind is "
+        "found out from its bytes.",
+        "content": {
+            "image/*": {"schema": _BINARY},
+            "application/octet-stream": {"schema": _BINARY},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["photo"],
+                    "properties": {"photo": _BINARY},
+                },
+                "encoding": {"photo": {"contentType": "image/*"}},
+            },
+        },
+    }
+}
+
+_WHY = {
+    401: "No token, or a wrong one, where the service asks for one.",
+    403: "Asked by a page of another origin.",
+    404: "No such model or output.",
+    406: "Accept asks for what there is not.",
+    408: "The photo did not arrive in time.",
+    413: "Too many bytes or pixels.",
+    415: "The body's content type is no photo's.",
+    421: "The service is not called by that name.",
+    422: "Not a picture that can be read, or a wrong parameter.",
+    500: "A fault of the program.",
+    503: "No place is free: Retry-After says when to come again.",
+    504: "Not done in time.",
+}
+
+
+def faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The answers by these statuses, for a route's ``responses``."""
+    return {status: {"model": Fault, "description": _WHY[status]} for status in statuses}
+
+
+GUARDED = faults(401, 403, 421)
+SEGMENTED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": Segmentation,
+        "description": "As Accept asks: application/json; image/png, the mask (a palette picture, "
+        "its values the classes); image/png; picture=overlay, the photo tinted by its classes; "
+        "image/png; picture=probability, how probable each pixel's class is, 0 to 255.",
+        "content": {"image/png": {"schema": _BINARY}},
+    },
+    **GUARDED,
+    **faults(404, 406, 408, 413, 415, 422, 500, 503, 504),
+}

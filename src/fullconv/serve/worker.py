@@ -1,0 +1,111 @@
+"""The one thread in which nets run. Photos of equal size that wait go through together."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from fullconv.predict import Prediction
+from fullconv.predict.engine import Image
+from fullconv.serve.models import Model
+
+TOGETHER = 2**18
+"""Pixels that go through a net together at most; more of them gain nothing (docs/serve.md)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A photo for a net, uint8 RGB (H, W, 3); with ``scores`` they are computed too."""
+
+    model: Model
+    image: Image
+    scores: bool = False
+    done: Future[Prediction] = field(default_factory=Future)
+    added: float = field(default_factory=time.perf_counter)
+
+    def goes_with(self, other: "Job") -> bool:
+        """Whether both can go through the net together."""
+        alike = self.model is other.model and self.image.shape == other.image.shape
+        return alike and not self.scores and not other.scores
+
+
+Note = Callable[[list[Job], float, float], object]
+"""Told what went through together, how long the first of it waited, and how long the net took."""
+
+
+class Worker:
+    """Runs jobs in the order in which they come, up to ``batch`` of them together.
+
+    The jobs that wait are as many as its caller lets in. A job whose future is cancelled before its
+    turn is left out.
+    """
+
+    def __init__(self, batch: int, note: Note) -> None:
+        self._batch, self._note = batch, note
+        self._waiting: deque[Job] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="fullconv-net", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it takes jobs."""
+        return self._thread.is_alive() and not self._closing
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs have not begun."""
+        return len(self._waiting)
+
+    def submit(self, job: Job) -> Future[Prediction]:
+        """Put ``job`` behind the others. Raises RuntimeError once closed."""
+        with self._changed:
+            if self._closing:
+                raise RuntimeError("the worker is closed")
+            self._waiting.append(job)
+            self._changed.notify()
+        return job.done
+
+    def close(self) -> None:
+        """Take no more, and return when all that was accepted is done."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while jobs := self._next():
+            ready = [job for job in jobs if job.done.set_running_or_notify_cancel()]
+            if ready:
+                self._run(ready)
+
+    def _next(self) -> list[Job]:
+        """The oldest job with those that can go with it; none when all is done and closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closing)
+            if not self._waiting:
+                return []
+            first = self._waiting.popleft()
+            height, width = first.image.shape[:2]
+            most = min(self._batch, max(1, TOGETHER // (height * width)))
+            alike = [job for job in self._waiting if job.goes_with(first)][: most - 1]
+            for job in alike:
+                self._waiting.remove(job)
+        return [first, *alike]
+
+    def _run(self, jobs: list[Job]) -> None:
+        start, first = time.perf_counter(), jobs[0]
+        try:
+            found = first.model.predictor.together([job.image for job in jobs])
+            if first.scores:
+                _ = found[0].scores  # computed when first asked for: here, not in another thread
+        except BaseException as fault:  # whatever it is, it belongs to who waits
+            for job in jobs:
+                job.done.set_exception(fault)
+            return
+        self._note(jobs, start - first.added, time.perf_counter() - start)
+        for job, prediction in zip(jobs, found, strict=True):
+            job.done.set_result(prediction)

@@ -1,0 +1,161 @@
+"""``fullconv serve`` as typed: the same mask as predict's, faults, and the end by a signal."""
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from serving import served
+
+from fullconv.classes import CAMVID
+from fullconv.nets import TORCH, NetSpec, build
+from fullconv.weights import Checkpoint, save
+
+
+def random_run(folder, width=0.0625):
+    """A run folder of a net with random weights."""
+    torch.manual_seed(0)
+    net = build(NetSpec("fcn8s-resnet18", len(CAMVID), width=width))
+    for layer in net.score_modules().values():
+        torch.nn.init.normal_(layer.weight)
+    save(folder / "model.safetensors", Checkpoint(net, CAMVID, TORCH))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory):
+    return random_run(tmp_path_factory.mktemp("runs") / "street")
+
+
+@pytest.fixture(scope="module")
+def service(net):
+    with served(net) as made:
+        yield made
+
+
+@pytest.fixture
+def photo(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(pixels).resize((190, 140)).save(path)
+    return path
+
+
+def post(url, path, **query):
+    with path.open("rb") as file:
+        return httpx.post(f"{url}/v1/segment", files={"photo": file}, params=query, timeout=60)
+
+
+def test_the_mask_is_what_predict_writes_bit_for_bit(service, net, photo, tmp_path, run):
+    run("predict", net, photo, "--out", tmp_path / "pictures", "--device", "cpu")
+    answer = post(service.url, photo, answer="mask")
+    assert answer.status_code == 200
+    assert answer.content == (tmp_path / "pictures" / "photo.png").read_bytes()
+
+
+def test_it_says_what_it_serves_and_where(service):
+    assert service.lines[0] == "street: fcn8s-resnet18, 11 classes\n"
+    assert service.lines[1].startswith(f"{service.url}  (Ctrl-C ends it)")
+    assert httpx.get(f"{service.url}/readyz").json() == {"status": "ready"}
+
+
+def test_nothing_is_written_wherever_a_file_name_leads(service, photo, tmp_path):
+    name = f"../../../../../{tmp_path}/planted.png"
+    files = {"photo": (name, photo.read_bytes())}
+    answer = httpx.post(f"{service.url}/v1/segment", files=files, timeout=60)
+    assert answer.status_code == 200
+    assert "planted" not in answer.text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.jpg"]
+
+
+@pytest.mark.parametrize(
+    "how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
+def test_a_signal_ends_it_when_the_accepted_photos_are_answered(tmp_path, how):
+    net = random_run(tmp_path / "slow", width=0.5)
+    pixels = np.random.default_rng(0).integers(0, 256, (600, 800, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    answers = []
+    with served(net, "--batch", 1) as service:
+
+        def ask():
+            answers.append(post(service.url, tmp_path / "photo.png"))
+
+        asking = [threading.Thread(target=ask) for _ in range(5)]
+        for each in asking:
+            each.start()
+        while "fullconv_accepted 5.0" not in httpx.get(f"{service.url}/metrics").text:
+            time.sleep(0.01)
+        before = len(answers)
+        assert service.stop(how) == 0
+        for each in asking:
+            each.join()
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(service.url)
+    assert before < 5, "the signal came while photos were in work"
+    assert [answer.status_code for answer in answers] == [200] * 5
+    masks = [each.json()["classes"] for each in answers]
+    assert masks == [masks[0]] * 5
+    assert service.lines[-1] == "stopped; all accepted photos were answered\n"
+
+
+@pytest.mark.slow
+def test_a_token_lets_others_in(net, photo):
+    token = "0123456789abcdef0123"
+    with served(net, "--host", "0.0.0.0", FULLCONV_TOKEN=token) as service:
+        url = service.url.replace("0.0.0.0", "127.0.0.1")
+        assert post(url, photo).status_code == 401
+        headers = {"Authorization": f"Bearer {token}"}
+        assert httpx.get(f"{url}/v1/models", headers=headers).status_code == 200
+        assert token not in service.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--host", "0.0.0.0"], "set a token"),
+        (["--timeout", "0"], "seconds 0"),
+        (["--token-file", "nothing"], "nothing: the token cannot be read"),
+        (["--tile", "32"], "too small"),
+        (["nothing"], "nothing: no such file"),
+    ],
+)
+def test_what_cannot_be_is_one_line(net, inside, monkeypatch, arguments, line):
+    monkeypatch.delenv("FULLCONV_TOKEN", raising=False)
+    _, error = inside("serve", net, "--port", 0, *arguments, code=2)
+    assert line in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_port_that_is_taken_is_named(net, inside):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        _, error = inside("serve", net, "--port", port, code=2)
+    assert f"127.0.0.1:{port}" in error
+    assert "choose another" in error
+
+
+def test_a_net_that_sees_more_than_a_photo_is_refused(tmp_path, inside):
+    spec = NetSpec("fcn8s-resnet18", len(CAMVID), width=0.0625, streams=(4,))
+    net = build(spec)
+    seen = TORCH.of_inputs(("color", "depth"))
+    save(tmp_path / "rgbd" / "model.safetensors", Checkpoint(net, CAMVID, seen))
+    _, error = inside("serve", tmp_path / "rgbd", "--port", 0, code=2)
+    assert "needs depth too" in error
+
+
+def test_without_its_packages_it_says_which_to_install(net):
+    code = (
+        "import sys\nsys.modules['fastapi'] = None\nfrom fullconv.cli import main\n"
+        f"sys.argv = ['fullconv', 'serve', {str(net)!r}]\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "fullconv: fastapi is not installed: pip install 'fullconv[serve]'\n"

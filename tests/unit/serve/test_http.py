@@ -1,0 +1,314 @@
+"""The service over HTTP, by a real server on this machine."""
+
+import base64
+import io
+import json
+import socket
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fullconv import Predictor, pictures
+from fullconv.serve import open_models
+
+SEGMENT = "/v1/segment"
+
+
+def send(client, content, kind="image/png", accept="application/json", **query):
+    headers = {"Content-Type": kind, "Accept": accept}
+    return client.post(SEGMENT, content=content, params=query, headers=headers)
+
+
+@pytest.fixture
+def client(serving):
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture
+def held(models):
+    """Nets that wait: ``.begun`` is set when a photo is there, ``.go`` lets all through."""
+    model = models.pick(None)
+    predictor, together = model.predictor, model.predictor.together
+
+    class Hold:
+        begun, go = threading.Event(), threading.Event()
+
+    hold = Hold()
+
+    def wait(images):
+        hold.begun.set()
+        assert hold.go.wait(30)
+        return together(images)
+
+    predictor.together = wait
+    yield hold
+    hold.go.set()
+    del predictor.together
+
+
+def test_all_answers_say_the_same(client, run, encoded, photo):
+    truth = Predictor(run, device="cpu")(photo())
+    content = encoded()
+    said = send(client, content, mask="true").json()
+    assert (said["model"], said["width"], said["height"]) == ("street", 53, 37)
+    png = Image.open(io.BytesIO(base64.b64decode(said["mask"]["png"])))
+    mask = send(client, content, accept="image/png")
+    assert mask.headers["content-type"] == "image/png"
+    for picture in (png, Image.open(io.BytesIO(mask.content))):
+        assert picture.mode == "P"
+        np.testing.assert_array_equal(np.asarray(picture), truth.mask)
+    found = np.full((37, 53), 255)
+    for each in said["classes"]:
+        assert each["pixels"] == (truth.mask == each["index"]).sum()
+        assert each["share"] == pytest.approx(each["pixels"] / (37 * 53))
+        if each["rle"]:
+            counts = each["rle"]["counts"]
+            turns = np.repeat(np.arange(len(counts)) % 2, counts)
+            found[turns.reshape(53, 37).T == 1] = each["index"]
+    np.testing.assert_array_equal(found, truth.mask)
+
+
+def test_the_mask_is_the_file_that_predict_writes(client, run, encoded, tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(height=90, width=121))
+    Predictor(run, device="cpu")(tmp_path / "a.png").save(tmp_path / "b")
+    answer = send(client, (tmp_path / "a.png").read_bytes(), answer="mask")
+    assert answer.content == (tmp_path / "b.png").read_bytes()
+
+
+def test_the_overlay_has_the_tint_that_is_asked_for(client, run, encoded, photo):
+    truth = Predictor(run, device="cpu")(photo())
+    answer = send(client, encoded(), accept="image/png; picture=overlay", alpha=0.3)
+    shown = pictures.overlay(truth.image, truth.mask, truth.classes, 0.3)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(answer.content))), shown)
+
+
+def test_probabilities_are_the_softmax_at_the_mask(client, run, encoded, photo):
+    truth = Predictor(run, device="cpu")(photo())
+    odds = np.exp(truth.scores.astype(np.float64))
+    chosen = np.take_along_axis(odds, truth.mask[None].astype(int), 0)[0] / odds.sum(0)
+    answer = send(client, encoded(), answer="probability")
+    picture = Image.open(io.BytesIO(answer.content))
+    assert picture.mode == "L"
+    assert np.abs(np.asarray(picture) / 255 - chosen).max() <= 0.5 / 255 + 1e-4
+
+
+def test_a_form_is_taken_as_the_body_is(client, encoded):
+    form = client.post(SEGMENT, files={"photo": ("../../x.png", encoded())})
+    alone = send(client, encoded())
+    assert form.status_code == 200
+    assert form.json()["classes"] == alone.json()["classes"]
+    assert "x.png" not in form.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("image/jpeg", 200), ("application/octet-stream", 200), ("image/svg+xml", 200),
+     ("text/html", 415), ("application/x-www-form-urlencoded", 415), ("multipart/form-data", 422)],
+)  # fmt: skip
+def test_the_bytes_decide_what_a_photo_is(client, encoded, kind, status):
+    answer = send(client, encoded(), kind)
+    assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "word"),
+    [
+        ({"model": "nothing"}, 404, "street"),
+        ({"output": "depth"}, 404, "no output"),
+        ({"alpha": "2"}, 422, "alpha"),
+        ({"answer": "cat"}, 422, "answer"),
+    ],
+)
+def test_a_wrong_parameter_is_named(client, encoded, query, status, word):
+    answer = send(client, encoded(), **query)
+    assert answer.status_code == status
+    assert word in answer.json()["error"]
+
+
+def test_what_there_is_not(client, encoded):
+    assert send(client, encoded(), accept="text/html").status_code == 406
+    assert client.get("/v1/segment").status_code == 405
+    for path in ("/docs", "/../etc/passwd", "/page.py", "/%2e%2e/app.py"):
+        answer = client.get(path)
+        assert answer.status_code == 404
+        assert answer.json() == {"error": "Not Found"}
+
+
+def test_models_are_described(client):
+    said = client.get("/v1/models").json()
+    (model,) = said["models"]
+    assert model["name"] == "street"
+    assert model["net"] == "fcn8s-resnet18"
+    (output,) = model["outputs"]
+    assert output["classes"][1] == {"index": 1, "name": "road", "color": [90, 0, 0]}
+    assert said["limits"]["pixels"] == 25_000_000
+
+
+def test_several_models_have_names_of_their_own(run, serving, encoded):
+    file = run / "model.safetensors"
+    with serving(open_models([run, file, run], device="cpu")) as client:
+        names = [model["name"] for model in client.get("/v1/models").json()["models"]]
+        assert names == ["street", "street.safetensors", "street-2"]
+        assert send(client, encoded(), model="street-2").json()["model"] == "street-2"
+
+
+def test_too_many_bytes_are_refused_while_they_come(serving, encoded):
+    with serving(max_bytes=1000) as client:
+        answer = send(client, bytes(200_000))
+        assert answer.status_code == 413
+        chunks = (bytes(100) for _ in range(50))
+        assert send(client, chunks).status_code == 413
+        assert send(client, encoded("JPEG", 8, 8)).status_code == 200
+
+
+def test_a_limit_on_pixels(serving, encoded):
+    with serving(max_pixels=37 * 53) as client, warnings.catch_warnings():
+        assert send(client, encoded()).status_code == 200
+        assert send(client, encoded(width=54)).status_code == 413
+
+
+def test_a_full_queue_says_when_to_come_again(serving, held, encoded):
+    with serving(queue=2) as client, ThreadPoolExecutor(8) as pool:
+        inside = [pool.submit(send, client, encoded(height=h)) for h in (20, 21)]
+        assert held.begun.wait(20)
+        wait_for(lambda: client.service.accepted.taken == 2)
+        refused = send(client, encoded())
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) >= 1
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/healthz").status_code == 200
+        held.go.set()
+        assert [job.result(30).status_code for job in inside] == [200, 200]
+        assert client.get("/readyz").status_code == 200
+        assert send(client, encoded()).status_code == 200
+
+
+def test_what_takes_too_long_is_given_up(serving, held, encoded):
+    with serving(seconds=0.3) as client:
+        assert send(client, encoded()).status_code == 504
+        assert client.service.accepted.taken == 0
+        held.go.set()
+        assert send(client, encoded()).status_code == 200
+
+
+def test_a_photo_whose_client_has_gone_is_not_segmented(serving, held, encoded):
+    with serving() as client, ThreadPoolExecutor(2) as pool:
+        first = pool.submit(send, client, encoded())
+        assert held.begun.wait(20)
+        content = encoded(height=20)
+        with socket.create_connection((client.base_url.host, client.base_url.port)) as other:
+            head = f"POST {SEGMENT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+            other.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
+            wait_for(lambda: client.service.worker.waiting == 1)
+        wait_for(lambda: client.service.accepted.taken == 1)
+        held.go.set()
+        assert first.result(20).status_code == 200
+        wait_for(lambda: client.service.worker.waiting == 0)
+        assert 'photos_total{model="street"} 1.0' in client.get("/metrics").text
+
+
+def test_a_client_that_sends_slowly_is_cut_off_and_others_are_answered(serving, encoded):
+    with serving(upload_seconds=0.5, queue=1) as client:
+        place = (client.base_url.host, client.base_url.port)
+        with socket.create_connection(place) as slow:
+            slow.sendall(
+                f"POST {SEGMENT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+                "Content-Length: 5000\r\n\r\nabc".encode()
+            )
+            wait_for(lambda: client.service.sending.taken == 1)
+            assert send(client, encoded()).status_code == 200
+            slow.settimeout(20)
+            assert slow.recv(4096).startswith(b"HTTP/1.1 408")
+
+
+def test_who_sends_no_request_is_cut_off(serving, monkeypatch):
+    monkeypatch.setattr("fullconv.serve.server.HEAD_SECONDS", 0.2)
+    with serving() as client:
+        with socket.create_connection((client.base_url.host, client.base_url.port)) as silent:
+            silent.sendall(b"GET / HTTP/1.1\r\nHost: loc")
+            silent.settimeout(20)
+            assert silent.recv(100) == b""
+        assert client.get("/healthz").status_code == 200
+
+
+def test_a_fault_of_the_program_is_told_to_nobody_but_the_log(serving, models, encoded, capfd):
+    predictor = models.pick(None).predictor
+
+    def broken(images):
+        raise ZeroDivisionError("secret")
+
+    predictor.together = broken
+    try:
+        with serving() as client:
+            answer = send(client, encoded())
+            assert answer.status_code == 500
+            assert "secret" not in answer.text
+            assert answer.headers["x-content-type-options"] == "nosniff"
+    finally:
+        del predictor.together
+    assert "ZeroDivisionError: secret" in capfd.readouterr().err
+
+
+def test_the_token_is_asked(serving, encoded):
+    with serving(token="0123456789abcdef") as client:
+        assert send(client, encoded()).status_code == 401
+        assert client.get("/").status_code == 200
+        client.headers["Authorization"] = "Bearer 0123456789abcdef"
+        assert send(client, encoded()).status_code == 200
+
+
+def test_every_answer_has_the_headers_that_protect(client):
+    for path in ("/", "/page.js", "/v1/models", "/nothing"):
+        headers = client.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert headers["x-frame-options"] == "DENY"
+        assert not any(name.startswith("access-control") for name in headers)
+    evil = client.get("/v1/models", headers={"Host": "evil.example"})
+    assert evil.status_code == 421
+    assert "content-security-policy" in evil.headers
+    preflight = client.options(SEGMENT, headers={"Origin": "http://evil.example"})
+    assert preflight.status_code == 403
+    assert not any(name.startswith("access-control") for name in preflight.headers)
+
+
+def test_a_page_of_others_cannot_send_a_photo(client, encoded):
+    headers = {"Origin": "http://evil.example"}
+    answer = client.post(SEGMENT, files={"photo": ("a.png", encoded())}, headers=headers)
+    assert answer.status_code == 403
+
+
+def test_metrics_count_what_was_done(client, encoded):
+    for _ in range(3):
+        send(client, encoded())
+    send(client, b"nothing")
+    for number in range(50):
+        client.get(f"/guess/{number}")
+    text = client.get("/metrics").text
+    assert 'fullconv_requests_total{path="/v1/segment",status="200"} 3.0' in text
+    assert 'fullconv_requests_total{path="/v1/segment",status="422"} 1.0' in text
+    assert 'fullconv_requests_total{path="other",status="404"} 50.0' in text
+    assert "guess" not in text
+    assert f'fullconv_pixels_total{{model="street"}} {3 * 37 * 53:.1f}' in text
+
+
+def test_the_description_names_every_route_and_answer(client):
+    said = client.get("/openapi.json").json()
+    assert set(said["paths"]) == {"/v1/segment", "/v1/models", "/healthz", "/readyz", "/metrics"}
+    segment = said["paths"]["/v1/segment"]["post"]
+    assert set(segment["requestBody"]["content"]) >= {"image/*", "multipart/form-data"}
+    assert set(segment["responses"]["200"]["content"]) == {"application/json", "image/png"}
+    assert "http" not in json.dumps(said).replace("https://", "").replace("HTTP", "")
+
+
+def wait_for(condition):
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("waited 10 s")
