@@ -12,6 +12,7 @@ from fullconv.data.importers.exported import Export, Item, Note
 from fullconv.data.importers.labelfile import LabelFile
 from fullconv.data.importers.numbers import read_numbers
 from fullconv.data.importers.request import Request
+from fullconv.data.sample import Mask
 from fullconv.errors import UserError
 
 WHAT = "Cityscapes: gtFine/ (or gtCoarse/) with *_labelIds.png, and leftImg8bit/"
@@ -90,8 +91,7 @@ def read(source: Path, request: Request) -> Export:
             mend = "unpack leftImg8bit beside it, or name its folder with --images"
             faults.append(Fault(str(file), f"its photo {photo} is not there", "", mend))
     if not items and not faults:
-        raise UserError(f"{source / kind}: has no *{_ENDING}; cityscapesscripts writes them "
-                        "(createTrainIdLabelImgs), or unpack gtFine_trainvaltest.zip")  # fmt: skip
+        raise UserError(f"{source / kind}: has no *{_ENDING}; unpack {kind}'s archive there")
     notes = [] if kind == "gtFine" else [Note("split", kind, "coarse labels: much is unlabelled")]
     labels = (*_train_first(), *(name for name in _LABELS.values() if name in _IGNORED))
     return Export(labels, tuple(items), None, _colors(), _IGNORED, tuple(notes), tuple(faults))
@@ -101,5 +101,5 @@ def _train_first() -> list[str]:
     return [name for name in _LABELS.values() if name not in _IGNORED]
 
 
-def _read(file: Path):
+def _read(file: Path) -> Mask:
     return read_numbers(file, _LABELS, "a label id of Cityscapes")

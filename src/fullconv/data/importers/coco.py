@@ -178,7 +178,7 @@ def _regions(
     each: dict[str, Any], names: dict[int, str], size: Size | None, label: str, notes: list[Note]
 ) -> list[Region]:
     category, outline = each.get("category_id"), each.get("segmentation")
-    if category not in names:
+    if not isinstance(category, int) or category not in names:
         raise UserError(f"has the category {category!r}, which is not listed")
     if not outline:
         bounds = each.get("bbox")

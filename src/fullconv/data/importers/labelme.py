@@ -124,7 +124,7 @@ def _region(shape: Any, request: Request) -> Region:
     label, kind = shape.get("label"), shape.get("shape_type") or "polygon"
     if not isinstance(label, str) or not label.strip():
         raise UserError("has no label; give it one in labelme")
-    if kind not in _POINTS:
+    if not isinstance(kind, str) or kind not in _POINTS:
         known = ", ".join(_POINTS)
         raise UserError(f"({label}) is of the unknown type {kind!r}; known are {known}")
     try:
@@ -161,7 +161,7 @@ def _bitmap(text: Any) -> np.ndarray:
 
 def _not_for_masks(file: Path, content: dict[str, Any]) -> list[Note]:
     shapes = content["shapes"]
-    groups = {shape.get("group_id") for shape in shapes} - {None}
+    groups = {str(shape["group_id"]) for shape in shapes if shape.get("group_id") is not None}
     flags = [content.get("flags"), *(shape.get("flags") for shape in shapes)]
     set_flags = sum(1 for each in flags if isinstance(each, dict) and any(each.values()))
     notes = [Note("groups", str(file), count=len(groups))] if groups else []
