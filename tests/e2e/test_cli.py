@@ -37,6 +37,7 @@ COMMANDS = [
     "statistics",
     "weights",
     "download",
+    "import",
 ]
 
 

@@ -15,6 +15,7 @@ from fullconv.cli import (
     compare,
     nets,
     data,
+    importing,
     inspect,
     weights,
     runs,
