@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-import torch
 
 from fullconv.classes import ClassSet
-from fullconv.nets import TORCH, NetSpec, build
+from fullconv.nets import TORCH
 from fullconv.weights import Checkpoint, save
+from small_runs import small_net
 
 CLASSES = ClassSet(("sky", "road", "car", "tree"), ((1, 2, 3), (90, 0, 0), (0, 90, 0), (0, 0, 90)))
 
@@ -12,11 +12,7 @@ CLASSES = ClassSet(("sky", "road", "car", "tree"), ((1, 2, 3), (90, 0, 0), (0, 9
 @pytest.fixture(scope="session")
 def checkpoint():
     """A small net whose scores differ from pixel to pixel."""
-    torch.manual_seed(0)
-    net = build(NetSpec("fcn8s-resnet18", len(CLASSES), width=0.0625))
-    for layer in net.score_modules().values():
-        torch.nn.init.normal_(layer.weight)
-    return Checkpoint(net.eval(), CLASSES, TORCH)
+    return Checkpoint(small_net(len(CLASSES)), CLASSES, TORCH)
 
 
 @pytest.fixture(scope="session")
