@@ -19,6 +19,8 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from PIL import Image
 
 from fullconv import pictures
+from fullconv.classes import CAMVID
+from fullconv.color_vision import VISIONS, recolored
 from fullconv.data import open_source, resize_mask
 from fullconv.geometry import receptive_field, size_after, tent
 from fullconv.metrics import Scores, confusion
@@ -331,6 +333,28 @@ def architecture():
     save(figure, "architecture.png", 255)
 
 
+def as_seen(image, vision):
+    """A picture uint8 (H, W, 3) as somebody with that kind of colour vision sees it."""
+    share = image / 255
+    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ VISIONS[vision].T, 0, 1)
+    coded = np.where(seen <= 0.0031308, seen * 12.92, 1.055 * seen ** (1 / 2.4) - 0.055)
+    return np.rint(255 * coded).astype(np.uint8)
+
+
+def palettes():
+    """An overlay in CamVid's colours and in those far apart, as two people see them."""
+    sample = open_source("shapes:160x208", "val")[3]
+    own = replace(open_source("shapes", "val").classes, colors=CAMVID.colors[1:7])
+    figure = Figure(figsize=(8.6, 4.9), layout="constrained")
+    places = figure.subplots(2, 2)
+    for row, palette in zip(places, ("classes", "colour-blind"), strict=True):
+        shown = pictures.overlay(sample.image, sample.mask, recolored(own, palette))
+        for axes, vision in zip(row, ("usual", "deuteranopia"), strict=True):
+            panel(axes, as_seen(shown, vision), f"{palette}: {vision} vision")
+    save(figure, "palettes.png", 255)
+
+
 def main():
     """Draw all, or all that need no trained net."""
     HERE.mkdir(exist_ok=True)
@@ -339,6 +363,7 @@ def main():
     averaged_labels()
     deconvolution()
     padding()
+    palettes()
     run = Path(sys.argv[1] if len(sys.argv) > 1 else "demo/run")
     if (run / "model.safetensors").is_file():
         channels(run)

@@ -1,11 +1,15 @@
 """Files that appear whole or not at all."""
 
 import os
+import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from fullconv.errors import UserError
 
 _ASKING = threading.Lock()  # the umask is the process's and can only be read by setting it
 
@@ -36,6 +40,28 @@ def write_atomically(path: str | Path, content: Content) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+@contextmanager
+def folder_atomically(out: str | Path) -> Iterator[Path]:
+    """An empty folder to fill, which becomes ``out`` when the block ends without an error.
+
+    Until then it has a hidden name beside ``out``, and after an error nothing is left of it.
+    ``out`` must not be there, or be empty; else UserError, before anything is written.
+    """
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out}: is not empty; name a new folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part"))
+    try:
+        yield temporary
+        os.chmod(temporary, 0o777 & ~_umask())
+        os.replace(temporary, out)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    sync_folder(out.parent)
 
 
 def _umask() -> int:

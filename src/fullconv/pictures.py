@@ -31,9 +31,14 @@ def colorize(mask: Mask, classes: ClassSet) -> RGB:
 
 
 def overlay(
-    image: RGB, mask: Mask, classes: ClassSet, alpha: float = 0.6, legend: bool = True
+    image: RGB,
+    mask: Mask,
+    classes: ClassSet,
+    alpha: float = 0.6,
+    legend: bool = True,
+    borders: bool = True,
 ) -> RGB:
-    """The photo under its classes: tinted by ``alpha`` (0..1), borders drawn, ignored hatched.
+    """The photo under its classes: tinted by ``alpha`` (0..1), ignored hatched, ``borders`` drawn.
 
     ``image`` is uint8 RGB (H, W, 3), ``mask`` (H, W) of the same size. With ``legend`` the classes
     present are named below, so the result is higher than the photo, and wider than a tiny one;
@@ -42,7 +47,9 @@ def overlay(
     if image.shape[:2] != mask.shape:
         raise ValueError(f"the photo is {image.shape[:2]}, the mask {mask.shape}")
     painted = _tinted(image, mask, classes, alpha)
-    painted[_borders(mask, classes.ignore, max(1, round(math.sqrt(mask.size) / 600)))] = PAPER
+    if borders:
+        width = max(1, round(math.sqrt(mask.size) / 600))
+        painted[_borders(mask, classes.ignore, width)] = PAPER
     if not legend:
         return painted
     size = text_size(*mask.shape)
@@ -79,8 +86,11 @@ def planes_of(mask: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
 
 
 def text_size(height: int, width: int) -> int:
-    """Font height in pixels that reads well when a picture of that size is looked at whole."""
-    return max(12, round(math.sqrt(height * width) / 48))
+    """Font height in pixels that reads well when a picture of that size is looked at whole.
+
+    No more than a sixteenth of the width, so that a name fits below a narrow picture.
+    """
+    return max(12, min(round(math.sqrt(height * width) / 48), width // 16))
 
 
 def _tinted(image: RGB, mask: Mask, classes: ClassSet, alpha: float) -> RGB:

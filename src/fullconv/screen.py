@@ -79,6 +79,16 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """A line on stderr that says what is done while the block runs; none without a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with Console(stderr=True).status(what):
+        yield
+
+
+@contextmanager
 def download_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
     """As ``progress``, for bytes; in all None where the server does not say."""
     with _bar(what, DownloadColumn(binary_units=True), TransferSpeedColumn()) as move:
@@ -131,6 +141,14 @@ def statistics_table(names: Sequence[str], counts: ClassCounts) -> Table:
             *(f"{weight[place]:.2f}" for weight in weights),
         )
     return made
+
+
+def sizes_line(sizes: Sequence[tuple[tuple[int, int], int]]) -> str:
+    """How many photos, and the commonest of their sizes (height, width)."""
+    total = sum(count for _, count in sizes)
+    shown = ", ".join(f"{w} x {h} ({count})" for (h, w), count in sizes[:4])
+    more = f" and {len(sizes) - 4} more sizes" if len(sizes) > 4 else ""
+    return f"{total} photos; width x height: {shown}{more}" if total else "no photo can be used"
 
 
 def nets_table(summaries: Sequence[Summary], size: tuple[int, int]) -> Table:

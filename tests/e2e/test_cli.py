@@ -10,14 +10,13 @@ import time
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from fullconv.data import open_source
 from fullconv.evaluate import evaluate
 from fullconv.metrics import SUMMARY, Scores
-from fullconv.nets import TORCH, NetSpec, available, build
-from fullconv.weights import Checkpoint, save
+from fullconv.nets import available
+from small_runs import small_run
 
 DATA = "shapes:48x64:n=12"
 COMMANDS = [
@@ -37,6 +36,7 @@ COMMANDS = [
     "statistics",
     "weights",
     "download",
+    "import",
 ]
 
 
@@ -56,11 +56,7 @@ def run(tmp_path_factory):
     """A run folder as training leaves it, of a net with random weights."""
     folder = tmp_path_factory.mktemp("runs") / "shapes"
     classes = open_source(DATA, "val").classes
-    torch.manual_seed(0)
-    net = build(NetSpec("fcn8s-resnet18", len(classes), width=0.0625))
-    for layer in net.score_modules().values():
-        torch.nn.init.normal_(layer.weight)
-    save(folder / "model.safetensors", Checkpoint(net, classes, TORCH))
+    small_run(folder, classes)
     (folder / "config.toml").write_text(f'[data]\npath = "{DATA}"\n')
     return folder
 

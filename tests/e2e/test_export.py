@@ -5,13 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from fullconv.data import open_source
-from fullconv.nets import TORCH, NetSpec, build
 from fullconv.predict import Predictor
-from fullconv.weights import Checkpoint, save
+from small_runs import small_run
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = "shapes:48x64:n=12"
@@ -21,11 +19,7 @@ DATA = "shapes:48x64:n=12"
 def place(tmp_path, monkeypatch):
     """A folder with ``runs/first`` and ``photo.jpg`` in it, and the command called there."""
     classes = open_source(DATA, "val").classes
-    torch.manual_seed(0)
-    net = build(NetSpec("fcn32s-resnet18", len(classes), width=0.0625))
-    for layer in net.score_modules().values():
-        torch.nn.init.normal_(layer.weight)
-    save(tmp_path / "runs" / "first" / "model.safetensors", Checkpoint(net, classes, TORCH))
+    small_run(tmp_path / "runs" / "first", classes, "fcn32s-resnet18")
     Image.fromarray(open_source(DATA, "val")[0].image).save(tmp_path / "photo.jpg", quality=100)
     monkeypatch.chdir(tmp_path)
     return tmp_path

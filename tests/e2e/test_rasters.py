@@ -9,14 +9,12 @@ import time
 import numpy as np
 import pytest
 import rasterio
-import torch
 from affine import Affine
 from PIL import Image
 
 from fullconv.classes import ClassSet
-from fullconv.nets import TORCH, NetSpec, build
 from fullconv.predict import Predictor
-from fullconv.weights import Checkpoint, save
+from small_runs import small_run
 
 UTM = {"crs": "EPSG:32632", "transform": Affine(0.5, 0, 500000, 0, -0.5, 5000000)}
 
@@ -24,13 +22,7 @@ UTM = {"crs": "EPSG:32632", "transform": Affine(0.5, 0, 500000, 0, -0.5, 5000000
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run folder of a net with random weights."""
-    folder = tmp_path_factory.mktemp("runs") / "first"
-    torch.manual_seed(0)
-    net = build(NetSpec("fcn8s-resnet18", 4, width=1 / 16))
-    for layer in net.score_modules().values():
-        torch.nn.init.normal_(layer.weight)
-    save(folder / "model.safetensors", Checkpoint(net, ClassSet(tuple("abcd")), TORCH))
-    return folder
+    return small_run(tmp_path_factory.mktemp("runs") / "first", ClassSet(tuple("abcd")))
 
 
 def scene(path, height=90, width=60, bands=3, dtype="uint8", **profile):

@@ -10,28 +10,18 @@ import time
 import httpx
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from serving import served
 
 from fullconv.classes import CAMVID
 from fullconv.nets import TORCH, NetSpec, build
 from fullconv.weights import Checkpoint, save
-
-
-def random_run(folder, width=0.0625):
-    """A run folder of a net with random weights."""
-    torch.manual_seed(0)
-    net = build(NetSpec("fcn8s-resnet18", len(CAMVID), width=width))
-    for layer in net.score_modules().values():
-        torch.nn.init.normal_(layer.weight)
-    save(folder / "model.safetensors", Checkpoint(net, CAMVID, TORCH))
-    return folder
+from small_runs import small_run
 
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory):
-    return random_run(tmp_path_factory.mktemp("runs") / "street")
+    return small_run(tmp_path_factory.mktemp("runs") / "street")
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +69,7 @@ def test_nothing_is_written_wherever_a_file_name_leads(service, photo, tmp_path)
     "how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 )
 def test_a_signal_ends_it_when_the_accepted_photos_are_answered(tmp_path, how):
-    net = random_run(tmp_path / "slow", width=0.5)
+    net = small_run(tmp_path / "slow", width=0.5)
     pixels = np.random.default_rng(0).integers(0, 256, (600, 800, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "photo.png")
     answers = []

@@ -8,14 +8,11 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from serving import served
 
 from fullconv import Predictor
-from fullconv.classes import CAMVID
-from fullconv.nets import TORCH, NetSpec, build
-from fullconv.weights import Checkpoint, save
+from small_runs import small_run
 
 CLIENTS, REQUESTS = 8, 2000
 SIZES = ((48, 64), (33, 47), (60, 60))
@@ -23,13 +20,7 @@ SIZES = ((48, 64), (33, 47), (60, 60))
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    torch.manual_seed(0)
-    net = build(NetSpec("fcn8s-resnet18", len(CAMVID), width=0.0625))
-    for layer in net.score_modules().values():
-        torch.nn.init.normal_(layer.weight)
-    folder = tmp_path_factory.mktemp("runs") / "street"
-    save(folder / "model.safetensors", Checkpoint(net, CAMVID, TORCH))
-    return folder
+    return small_run(tmp_path_factory.mktemp("runs") / "street")
 
 
 def photos():

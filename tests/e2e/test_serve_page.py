@@ -6,7 +6,6 @@ import json
 import httpx
 import numpy as np
 import pytest
-import torch
 from browser import chromium
 from PIL import Image
 from serving import served
@@ -15,6 +14,7 @@ from fullconv import Predictor
 from fullconv.classes import CAMVID
 from fullconv.nets import TORCH, NetSpec, build
 from fullconv.weights import Checkpoint, save
+from small_runs import small_run
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 pytestmark = pytest.mark.slow
@@ -23,13 +23,7 @@ HEIGHT, WIDTH = 90, 120
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    torch.manual_seed(0)
-    net = build(NetSpec("fcn8s-resnet18", len(CAMVID), width=0.0625))
-    for layer in net.score_modules().values():
-        torch.nn.init.normal_(layer.weight)
-    folder = tmp_path_factory.mktemp("runs") / "street"
-    save(folder / "model.safetensors", Checkpoint(net, CAMVID, TORCH))
-    return folder
+    return small_run(tmp_path_factory.mktemp("runs") / "street")
 
 
 @pytest.fixture(scope="module")

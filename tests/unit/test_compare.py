@@ -28,9 +28,9 @@ from fullconv.data import open_source
 from fullconv.errors import UserError
 from fullconv.evaluate import evaluate
 from fullconv.metrics import SUMMARY, Scores
-from fullconv.nets import TORCH, NetSpec, build, summarise
+from fullconv.nets import NetSpec, summarise
 from fullconv.report.points import name_box, points_figure
-from fullconv.weights import Checkpoint, save
+from small_runs import small_run
 
 DATA = "shapes:32x48:n=20"
 MACHINE = Machine("cpu (x86_64, AVX2)", 1, "fp32", "2.13.0")
@@ -39,11 +39,7 @@ MACHINE = Machine("cpu (x86_64, AVX2)", 1, "fp32", "2.13.0")
 def save_run(folder, head="fcn16s", padding="same"):
     """A run of a narrow net whose scores differ from pixel to pixel."""
     classes = open_source(DATA, "val").classes
-    torch.manual_seed(0)
-    net = build(NetSpec(f"{head}-resnet18", len(classes), width=0.0625, padding=padding))
-    for layer in net.score_modules().values():
-        torch.nn.init.normal_(layer.weight)
-    save(folder / "model.safetensors", Checkpoint(net, classes, TORCH))
+    small_run(folder, classes, f"{head}-resnet18", padding=padding)
     (folder / "config.toml").write_text(f'[data]\npath = "{DATA}"\n')
     return folder
 

@@ -4,6 +4,7 @@ from PIL import Image
 
 from fullconv import pictures
 from fullconv.classes import CAMVID, VOC, ClassSet
+from fullconv.color_vision import contrast
 
 RNG = np.random.default_rng(0)
 
@@ -125,6 +126,26 @@ def test_text_grows_with_the_picture():
     assert sizes[0] == sizes[1] == 12
     assert sizes == sorted(sizes)
     assert sizes[-1] > 300
+
+
+@pytest.mark.parametrize("size", [(150, 200), (2000, 200), (1200, 20000)])
+def test_a_name_fits_below_a_narrow_picture(size):
+    widest = pictures.legend([9], CAMVID, 1, pictures.text_size(*size))  # pedestrian
+    assert widest.shape[1] <= max(size[1], 130)
+
+
+def test_text_can_be_read_on_its_paper():
+    assert contrast(pictures.INK, pictures.PAPER) > 7
+
+
+def test_without_borders_only_the_tint_is_left():
+    image, mask = photo(60, 80), halves(60, 80)
+    lined, plain = (
+        pictures.overlay(image, mask, CAMVID, legend=False, borders=each) for each in (True, False)
+    )
+    apart = pictures.overlay(image[:, :40], mask[:, :40], CAMVID, legend=False)
+    assert np.array_equal(plain[:, :40], apart)
+    assert (lined != plain).any(-1).sum() <= 60
 
 
 def test_sheet():

@@ -6,6 +6,19 @@ in the help in the order in which they are imported here.
 
 # ruff: noqa: I001, F401 (the order is the help's; importing a command adds it)
 from fullconv.cli.app import app, main
-from fullconv.cli import train, evaluate, predict, serve, export, compare, nets, data, weights, runs
+from fullconv.cli import (
+    train,
+    evaluate,
+    predict,
+    serve,
+    export,
+    compare,
+    nets,
+    data,
+    importing,
+    inspect,
+    weights,
+    runs,
+)
 
 __all__ = ["app", "main"]

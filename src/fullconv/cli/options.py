@@ -41,6 +41,14 @@ Engine = Annotated[
         "what an exported file is for."
     ),
 ]
+ColorsOf = Annotated[
+    Literal["classes", "colour-blind"],
+    typer.Option(
+        "--palette",
+        help="Colours of the classes: their own, or ones that are far apart for every kind of "
+        "colour vision.",
+    ),
+]
 Offline = Annotated[
     bool, typer.Option("--offline", help="Download nothing; the same as FULLCONV_OFFLINE=1.")
 ]

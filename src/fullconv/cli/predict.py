@@ -10,6 +10,7 @@ import typer
 
 from fullconv.cli.app import app
 from fullconv.cli.options import (
+    ColorsOf,
     Device,
     Engine,
     Precision,
@@ -42,6 +43,8 @@ def predict(
     alpha: Annotated[
         float, typer.Option(min=0, max=1, help="How much of the tint: 0 none, 1 all.")
     ] = 0.6,
+    borders: Annotated[bool, typer.Option(help="Draw a line where two classes meet.")] = True,
+    palette: ColorsOf = "classes",
     scores: Annotated[bool, typer.Option("--scores", help="Write the scores as .npy.")] = False,
     further: Annotated[
         list[str] | None,
@@ -81,6 +84,7 @@ def predict(
       fullconv predict runs/camvid folder/ 'more/**/*.png' --out pictures/
       fullconv predict runs/camvid/model.onnx photo.jpg
       fullconv predict --weights fcn-resnet50-voc photo.jpg
+      fullconv predict runs/camvid photo.jpg --palette colour-blind
       fullconv predict runs/camvid aerial.png --tile auto
       fullconv predict runs/camvid scene.tif --out maps/
       fullconv predict runs/rgbd images/0001.jpg --input depth=depth/
@@ -100,7 +104,9 @@ def predict(
     if scores:
         refuse_scores(rasters)
     job = Job(pixels_in_all(photos) + pixels_of(rasters, chosen, values), say)
-    predictor = Predictor(fetched(run), device, precision, engine, tile_of(tile), job)
+    predictor = Predictor(
+        fetched(run), device, precision, engine, tile_of(tile), job, palette, borders
+    )
     say_doubt(predictor.origin)
     if photos:
         say_cost(predictor.engine)

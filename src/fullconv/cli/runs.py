@@ -1,4 +1,4 @@
-"""``fullconv recipes`` and ``report``: what goes into a run, and the page that comes out."""
+"""``fullconv recipes`` and ``report``: what goes into a run, and the pages that come out."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from fullconv.cli.app import app
+from fullconv.cli.options import ColorsOf
+from fullconv.errors import UserError
 
 
 @app.command()
@@ -31,14 +33,33 @@ def recipes(
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="Run folder, finished or not.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The page.  [default: report.html in the run; comparison.html for several]"
+        ),
+    ] = None,
+    palette: ColorsOf = "classes",
 ) -> None:
-    """Write report.html of a run: curves, scores, samples on one page.
+    """Write the page of a run, finished or not, or the page that compares several.
+
+    Of one: what was trained on what, curves, scores, confusion, the best and the worst photos with
+    a slider between truth and prediction, time and memory, the command to repeat it. Of several:
+    their scores, curves, classes, and what differs in their configurations. One HTML file that
+    needs no network.
 
     \b
-    Example:
+    Examples:
       fullconv report runs/camvid
+      fullconv report runs/camvid --palette colour-blind --out page.html
+      fullconv report runs/first runs/second --out comparison.html
     """
-    from fullconv.report import write_report
+    from fullconv.report import write_report, write_run_comparison
 
-    print(write_report(run))
+    if out and out.is_dir():
+        raise UserError(f"{out}: is a folder; name a file, as {out / 'report.html'}")
+    if len(runs) == 1:
+        print(write_report(runs[0], out, palette))
+    else:
+        print(write_run_comparison(runs, out or Path("comparison.html")))

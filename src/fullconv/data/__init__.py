@@ -10,6 +10,8 @@ from fullconv.data.sample import Batch, Sample, Source
 from fullconv.data.sources import available_splits, open_source
 from fullconv.data.stacked import Stacked, kinds_shown, outputs_of
 from fullconv.data.statistics import ClassCounts, class_weights, count_classes
+from fullconv.data.survey import Survey, survey
+from fullconv.data.suspicions import suspicions
 from fullconv.data.transforms import MEAN_COLOR, Augmentation, augment
 from fullconv.data.write import write_folder
 
@@ -23,6 +25,7 @@ __all__ = [
     "Sample",
     "Source",
     "Stacked",
+    "Survey",
     "augment",
     "available_splits",
     "check",
@@ -38,5 +41,7 @@ __all__ = [
     "read_photo",
     "resize_image",
     "resize_mask",
+    "survey",
+    "suspicions",
     "write_folder",
 ]

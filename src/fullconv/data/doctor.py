@@ -1,40 +1,25 @@
 """The check before training: one pass over the files, all faults in one list."""
 
-import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import ClassSet
-from fullconv.data import diagnosis
-from fullconv.data.faults import DataError, Fault
-from fullconv.data.pairs import PairSource, size_fault
-from fullconv.data.photo import probe
-from fullconv.data.sample import Mask, Source
+from fullconv.data.examination import Finding, examine
+from fullconv.data.faults import Fault
+from fullconv.data.pairs import PairSource
+from fullconv.data.sample import Source
 from fullconv.data.shapes import Shapes
-from fullconv.data.stacked import Stacked, outputs_of
-from fullconv.errors import UserError
-from fullconv.inputs import COLOR
+from fullconv.data.stacked import outputs_of
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
 
-AVERAGED = 0.2  # share of steps through in-between values; real clean masks stay below 0.04
-
-
-@dataclass
-class Finding:
-    """What one photo and its mask showed: pixels by value, the photo's digest, faults."""
-
-    counts: npt.NDArray[np.int64] | None = None
-    digest: bytes | None = None
-    faults: list[Fault] = field(default_factory=list)
+TRAIN = "train"
 
 
 def check(sources: Mapping[str, Source], progress: Progress | None = None) -> list[Fault]:
@@ -49,103 +34,20 @@ def check(sources: Mapping[str, Source], progress: Progress | None = None) -> li
     jobs = [(split, index) for split, source in sources.items() for index in range(len(source))]
     findings: dict[str, list[Finding]] = {split: [] for split in sources}
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        results = pool.map(lambda job: inspect(sources[job[0]], job[1]), jobs)
+        results = pool.map(lambda job: examine(sources[job[0]], job[1]), jobs)
         for done, ((split, _), finding) in enumerate(zip(jobs, results, strict=True), 1):
             findings[split].append(finding)
             if progress:
                 progress(done, len(jobs))
+    return faults_of(sources, findings)
+
+
+def faults_of(sources: Mapping[str, Source], findings: Mapping[str, list[Finding]]) -> list[Fault]:
+    """The faults of single files, and those that only all the ``findings`` together show."""
     faults: list[Fault] = []
     for split, source in sources.items():
         faults += _of_split(source, findings[split])
     return faults + _of_classes(sources, findings) + _duplicates(sources, findings)
-
-
-def inspect(source: Source, index: int) -> Finding:
-    """Everything that one photo, its inputs and its masks tell; faults instead of exceptions."""
-    first, *others = [_inspect_pair(each, index) for each in outputs_of(source)]
-    for output, other in zip(source.classes.outputs[1:], others, strict=True):
-        first.faults += [fault for fault in other.faults if fault not in first.faults]
-        if other.counts is None and not other.faults:
-            what, mend = f"has no mask of the output {output.name!r}", "add it under its name"
-            first.faults.append(Fault(source.names[index], what, "", mend))
-    if first.counts is not None and all(other.counts is not None for other in others):
-        first.counts = np.concatenate([first.counts, *(o.counts for o in others)])  # pyright: ignore
-    else:
-        first.counts = None
-    if isinstance(source, Stacked):
-        first.faults += _faults_of_planes(source, index)
-    return first
-
-
-def _faults_of_planes(source: Stacked, index: int) -> list[Fault]:
-    """Further inputs that are missing, broken or of another size."""
-    faults: list[Fault] = []
-    if source.kinds == (COLOR,):
-        return faults
-    try:
-        size = source.sources[0][index].image.shape[:2]
-    except UserError:
-        return []  # said already
-    for kind in source.kinds:
-        try:
-            if kind != COLOR:
-                source.plane(index, kind, size)
-        except DataError as fault:
-            faults.append(fault.fault)
-        except UserError as fault:
-            faults.append(Fault(source.names[index], str(fault), "", ""))
-    return faults
-
-
-def _inspect_pair(source: Source, index: int) -> Finding:
-    finding = Finding()
-    name = source.names[index]
-    try:
-        photo, mask_file = source.files(index)
-        size, mask = _read(source, index, photo, finding)
-        if mask is not None:
-            _look_at(mask, source.classes, str(mask_file or name), finding)
-        if size and mask is not None and mask.shape != size:
-            raise size_fault(photo or Path(name), mask_file or Path(name), size, mask.shape)
-    except DataError as fault:
-        finding.faults.append(fault.fault)
-    except UserError as fault:
-        finding.faults.append(Fault(name, str(fault), "", ""))
-    except Exception as fault:  # a check that dies of what it looks for is none
-        what = f"cannot be read: {type(fault).__name__}: {fault}"
-        finding.faults.append(Fault(name, what, "a damaged file", "replace or remove it"))
-    return finding
-
-
-def _read(
-    source: Source, index: int, photo: Path | None, finding: Finding
-) -> tuple[tuple[int, int] | None, Mask | None]:
-    if photo is None:
-        sample = source[index]
-        finding.digest = hashlib.blake2b(sample.image.tobytes(), digest_size=16).digest()
-        return (sample.image.shape[0], sample.image.shape[1]), sample.mask
-    size = None
-    try:
-        size = probe(photo)
-        finding.digest = hashlib.blake2b(photo.read_bytes(), digest_size=16).digest()
-    except DataError as fault:  # look at the mask all the same: all faults in one list
-        finding.faults.append(fault.fault)
-    return size, source.mask(index)
-
-
-def _look_at(mask: Mask, classes: ClassSet, file: str, finding: Finding) -> None:
-    counts = np.bincount(mask.ravel(), minlength=classes.ignore + 1)
-    finding.counts = counts[: len(classes)]
-    if mask.size == counts[classes.ignore]:
-        what = f"every pixel is ignored ({classes.ignore})"
-        finding.faults.append(Fault(file, what, "", "label it or leave it out", "warning"))
-    elif len(np.flatnonzero(counts)) > 2:
-        share = diagnosis.averaged_share(mask, classes)
-        if share > AVERAGED:
-            what = f"{share:.0%} of its borders pass through class numbers in between"
-            cause = "a mask resized with averaging, which invents classes along borders"
-            mend = "export it again; resize masks with nearest only"
-            finding.faults.append(Fault(file, what, cause, mend, "warning"))
 
 
 def _of_split(source: Source, findings: list[Finding]) -> list[Fault]:
@@ -175,20 +77,22 @@ def _of_classes(
     sources: Mapping[str, Source], findings: Mapping[str, list[Finding]]
 ) -> list[Fault]:
     """Classes without pixels, split by split; and the usual cause where only class 0 has some."""
-    faults = []
-    for split, source in sources.items():
+    totals: dict[str, npt.NDArray[np.int64]] = {}
+    for split in sources:
         counts = [finding.counts for finding in findings[split] if finding.counts is not None]
-        if not counts:
-            continue
-        whole = np.sum(counts, axis=0)
-        for output in source.classes.outputs:
+        if counts:
+            totals[split] = np.sum(counts, axis=0)
+    faults = []
+    for split, whole in totals.items():
+        elsewhere = {other: total for other, total in totals.items() if other != split}
+        for output in sources[split].classes.outputs:
             total, classes = whole[output.channels], output.classes
             where = f"split {split}" + (f", output {output.name}" if output.name else "")
-            empty = [name for name, n in zip(classes.names, total, strict=True) if n == 0]
             if len(classes) > 1 and total[0] and not total[1:].any():
                 faults.append(_only_background(where, classes))
-            elif empty:
-                faults.append(_empty(where, empty, total))
+            elif not total.all():
+                others = {k: v[output.channels] for k, v in elsewhere.items()}
+                faults += _empty(where, split, classes, total, others)
     return faults
 
 
@@ -199,11 +103,35 @@ def _only_background(where: str, classes: ClassSet) -> Fault:
     return Fault(where, what, cause, mend)
 
 
-def _empty(where: str, empty: list[str], total: npt.NDArray[np.int64]) -> Fault:
-    shown = ", ".join(empty[:8]) + (f" and {len(empty) - 8} more" if len(empty) > 8 else "")
-    cause = "class numbers that start at 1" if total[0] == 0 and total[1:].all() else ""
-    mend = "it cannot be learned or scored: label some, or take it out of the class file"
-    return Fault(where, f"no pixel of {shown}", cause, mend, "warning")
+def _empty(
+    where: str,
+    split: str,
+    classes: ClassSet,
+    total: npt.NDArray[np.int64],
+    others: Mapping[str, npt.NDArray[np.int64]],
+) -> list[Fault]:
+    """Classes that ``split`` lacks: those that other splits have apart, where it is the one that is
+    learned from."""
+    missing = {name for name, n in zip(classes.names, total, strict=True) if n == 0}
+    faults = []
+    for other, counts in others.items() if split == TRAIN else ():
+        there = [n for n, k in zip(classes.names, counts, strict=True) if k and n in missing]
+        missing -= set(there)
+        if there:
+            what = f"no pixel of {_listed(there)}, which {other} has"
+            mend = f"move photos that show it from {other} to {split}: it is scored, never learned"
+            faults.append(Fault(where, what, "", mend, "warning"))
+    if missing:
+        names = [name for name in classes.names if name in missing]
+        cause = "class numbers that start at 1" if total[0] == 0 and total[1:].all() else ""
+        mend = "it cannot be learned or scored: label some, or take it out of the class file"
+        faults.append(Fault(where, f"no pixel of {_listed(names)}", cause, mend, "warning"))
+    return faults
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return ", ".join(names[:8]) + more
 
 
 def _duplicates(

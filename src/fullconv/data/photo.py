@@ -71,7 +71,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return turned
 
 
-def probe(file: Path) -> tuple[int, int]:
+def probe(file: Path | IO[bytes], name: str | None = None) -> tuple[int, int]:
     """Height and width of a photo that ``read_photo`` can read, found out in a third of the time.
 
     All of the file's data is decoded, so a truncated one raises the same UserError.
@@ -86,7 +86,7 @@ def probe(file: Path) -> tuple[int, int]:
                 return (width, height) if sideways else (height, width)
     except Exception:  # read_photo says what it is
         pass
-    height, width, _ = read_photo(file).shape
+    height, width, _ = read_photo(file, name).shape
     return height, width
 
 
@@ -117,13 +117,18 @@ def size_said(file: Path) -> tuple[int, int] | None:
         return None
 
 
-def stands_sideways(file: Path) -> bool:
-    """True where the file's EXIF orientation swaps its height and width."""
+def orientation(file: Path | IO[bytes]) -> int:
+    """The file's EXIF orientation, 1 to 8; 1, which is upright, where it states none."""
     try:
         with Image.open(file) as image:
-            return image.getexif().get(_ORIENTATION, 1) in _SWAPS_AXES
+            return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:
-        return False
+        return 1
+
+
+def stands_sideways(file: Path) -> bool:
+    """True where the file's EXIF orientation swaps its height and width."""
+    return orientation(file) in _SWAPS_AXES
 
 
 def _to_rgb(image: Image.Image, label: str) -> Image.Image:

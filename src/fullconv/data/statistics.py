@@ -1,7 +1,7 @@
 """How often each class appears, and the weights that follow from it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
@@ -39,15 +39,27 @@ def count_classes(
     """
     step = 1 if most is None else max(1, -(-len(source) // most))
     picked = range(0, len(source), step)
-    pixels, photos, around = np.zeros((3, len(source.classes)), np.int64)
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        for done, found in enumerate(pool.map(lambda i: _count(source, i), picked), 1):
-            pixels += found
-            photos += found > 0
-            around += (found > 0) * found.sum()
-            if progress:
-                progress(done, len(picked))
-    return ClassCounts(pixels, photos, around, len(picked))
+
+        def found() -> Iterator[npt.NDArray[np.int64]]:
+            for done, each in enumerate(pool.map(lambda i: _count(source, i), picked), 1):
+                if progress:
+                    progress(done, len(picked))
+                yield each
+
+        return tally(found(), len(source.classes))
+
+
+def tally(found: Iterable[npt.NDArray[np.int64]], classes: int) -> ClassCounts:
+    """Of the pixels of each class in each mask, int64 (K,) each."""
+    pixels, photos, around = np.zeros((3, classes), np.int64)
+    masks = 0
+    for each in found:
+        pixels += each
+        photos += each > 0
+        around += (each > 0) * each.sum()
+        masks += 1
+    return ClassCounts(pixels, photos, around, masks)
 
 
 def _count(source: Source, index: int) -> npt.NDArray[np.int64]:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from fullconv.classes import ClassSet
-from fullconv.data.sample import Source
+from fullconv.data.sample import Mask, Source
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
 
@@ -37,7 +37,7 @@ def write_folder(
             _write_photo(out / "images" / source.split / f"{sample.name}.jpg", sample.image)
             if sample.mask is not None:
                 path = out / "masks" / source.split / f"{sample.name}.png"
-                _write_mask(path, sample.mask, classes)
+                write_atomically(path, mask_png(sample.mask, classes))
             done += 1
             if progress:
                 progress(done)
@@ -51,11 +51,12 @@ def _write_photo(path: Path, image: np.ndarray) -> None:
     write_atomically(path, file.getvalue())
 
 
-def _write_mask(path: Path, mask: np.ndarray, classes: ClassSet) -> None:
+def mask_png(mask: Mask, classes: ClassSet) -> bytes:
+    """A mask as a PNG of its class values; with up to 8 bits they index the classes' palette."""
     picture = Image.fromarray(mask)
     if mask.dtype == np.uint8:
         picture = Image.fromarray(mask, "P")
         picture.putpalette(classes.palette()[:256].tobytes())
     file = io.BytesIO()
     picture.save(file, "PNG")
-    write_atomically(path, file.getvalue())
+    return file.getvalue()

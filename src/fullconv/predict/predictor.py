@@ -13,6 +13,7 @@ from PIL import Image
 
 from fullconv import pictures
 from fullconv.classes import ClassSet
+from fullconv.color_vision import Palette, recolored
 from fullconv.data import read_photo
 from fullconv.data.planes import plane_file, read_plane
 from fullconv.data.stacked import stacked
@@ -41,7 +42,7 @@ class Prediction:
     ``image`` is the photo, uint8 RGB (H, W, 3), EXIF orientation applied; ``mask`` its classes,
     (H, W), uint8 or, with more than 256 classes, uint16. Of a net with several outputs they are
     those of the first; ``others`` has the predictions of the others by name. ``output`` is the
-    output's name, empty where there is one.
+    output's name, empty where there is one; ``borders`` says whether pictures have them.
     """
 
     image: RGB
@@ -50,6 +51,7 @@ class Prediction:
     compute: Callable[[], npt.NDArray[np.float32]] = field(repr=False)
     output: str = ""
     others: "dict[str, Prediction]" = field(default_factory=dict)
+    borders: bool = True
 
     @cached_property
     def scores(self) -> npt.NDArray[np.float32]:
@@ -59,7 +61,7 @@ class Prediction:
     @property
     def overlay(self) -> RGB:
         """The photo tinted by its classes with a legend below, uint8 RGB."""
-        return pictures.overlay(self.image, self.mask, self.classes)
+        return pictures.overlay(self.image, self.mask, self.classes, borders=self.borders)
 
     @property
     def palette_image(self) -> Image.Image:
@@ -90,7 +92,8 @@ class Prediction:
         written = [_beside(stem, ".png")]
         write_atomically(written[0], self.write_mask)
         if overlay:
-            shown = pictures.overlay(self.image, self.mask, self.classes, alpha)
+            painted = self.image, self.mask, self.classes, alpha
+            shown = pictures.overlay(*painted, borders=self.borders)
             written.append(_save_picture(shown, stem))
         if scores:
             written.append(_beside(stem, "_scores.npy"))
@@ -107,8 +110,10 @@ class Predictor:
     ``device`` and ``precision`` as in TorchEngine, ``engine`` as `EngineName`: 'auto' is torch for
     a run, or, with a ``job`` that says what is to be predicted, the fastest (`FastestEngine`). With
     ``tile`` ('auto', or the longest side of a piece) large photos are predicted piece by piece,
-    with the same result (`TiledEngine`). Raises UserError for a file that is none of these, for an
-    ``engine`` that is not installed, and for a ``tile`` that is too small for the net.
+    with the same result (`TiledEngine`). ``palette`` gives the classes other colours
+    (`fullconv.color_vision`), ``borders`` are drawn in overlays or not. Raises UserError for a
+    file that is none of these, for an ``engine`` that is not installed, and for a ``tile`` that is
+    too small for the net.
     """
 
     def __init__(
@@ -119,10 +124,13 @@ class Predictor:
         engine: EngineName = "auto",
         tile: Tile | None = None,
         job: Job | None = None,
+        palette: Palette = "classes",
+        borders: bool = True,
     ) -> None:
         opened = open_engine(path, device, precision, engine, job)
         self.path, self.spec = Path(path), opened.spec
-        self.classes, self.origin = opened.classes, opened.origin
+        self.classes, self.origin = recolored(opened.classes, palette), opened.origin
+        self.borders = borders
         self.inputs = opened.preprocessing.inputs
         self.engine: Engine = in_pieces(opened.engine, opened.spec, tile)
 
@@ -182,8 +190,11 @@ class Predictor:
             part = output.channels
             values = plane if output.first == 0 else plane - plane.dtype.type(output.first)
             found.append(
-                Prediction(photo, values, output.classes, lambda p=part: whole()[p], output.name)
-            )
+                Prediction(
+                    photo, values, output.classes, lambda p=part: whole()[p], output.name,
+                    borders=self.borders,
+                )
+            )  # fmt: skip
         found[0].others.update({other.output: other for other in found[1:]})
         return found[0]
 

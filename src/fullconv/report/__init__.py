@@ -1,14 +1,18 @@
 """What a run shows of itself: curves, the confusion picture, the page."""
 
 from fullconv.report.anatomy import explanation_picture
+from fullconv.report.comparison import write_run_comparison
 from fullconv.report.confusion import confusion_picture
 from fullconv.report.curves import curves
+from fullconv.report.extremes import Extremes
 from fullconv.report.files import write_file, write_scores
+from fullconv.report.inspection import write_inspection
 from fullconv.report.page import write_report
 from fullconv.report.points import points_picture
 from fullconv.report.runfiles import RunFiles, read_columns, read_run, trained_on
 
 __all__ = [
+    "Extremes",
     "RunFiles",
     "confusion_picture",
     "curves",
@@ -18,6 +22,8 @@ __all__ = [
     "read_run",
     "trained_on",
     "write_file",
+    "write_inspection",
     "write_report",
+    "write_run_comparison",
     "write_scores",
 ]

@@ -1,9 +1,11 @@
 """The confusion matrix as a picture: what each true class was taken for."""
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from fullconv.classes import ClassSet
+from fullconv.color_vision import ink_on
 from fullconv.metrics import Scores
 from fullconv.report.curves import png
 
@@ -24,11 +26,13 @@ def confusion_picture(scores: Scores, classes: ClassSet | None = None) -> bytes:
     axes.imshow(shown, cmap="Blues", vmin=0, vmax=10, interpolation="nearest")
     if count <= WRITTEN:
         for i, j in zip(*np.nonzero(share >= 0.5), strict=True):
-            ink = "white" if shown[i, j] > 6 else "black"
+            color = [round(255 * c) for c in colormaps["Blues"](shown[i, j] / 10)[:3]]
+            ink = [c / 255 for c in ink_on(color)]
             axes.text(j, i, f"{share[i, j]:.0f}", ha="center", va="center", color=ink, fontsize=8)
     ticks = range(count) if count <= 100 else range(0, count, count // 50)
-    axes.set_xticks(ticks, [scores.names[i] for i in ticks], rotation=90)
-    axes.set_yticks(ticks, [scores.names[i] for i in ticks])
+    shown_names = [scores.names[i] for i in ticks]
+    axes.set_xticks(ticks, shown_names, rotation=90, parse_math=False)
+    axes.set_yticks(ticks, shown_names, parse_math=False)
     if classes is not None and count <= WRITTEN:
         for label, color in zip(axes.get_yticklabels(), classes.colors, strict=True):
             edge = [channel / 255 for channel in color]

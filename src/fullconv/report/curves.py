@@ -75,7 +75,7 @@ def _panel(axes: Axes, log: Columns, names: Sequence[str]) -> None:
         axes.plot(steps, values, alpha=0.3 if many else 1, marker="" if many else ".", color=None)
         if many:
             color = axes.lines[-1].get_color()
-            axes.plot(steps, _smooth(values), color=color)
+            axes.plot(steps, smooth(values), color=color)
         axes.lines[-1].set_label(words(name))
     axes.set_xlabel("step")
     axes.set_title(words(names[0]) if len(names) == 1 else "scores on the validation split")
@@ -85,12 +85,12 @@ def _panel(axes: Axes, log: Columns, names: Sequence[str]) -> None:
         axes.set_ylim(0, 1)
         axes.legend()
     elif names[0] in LOSS:
-        axes.set_ylim(bottom=0, top=_ceiling(known(log, names[0])[1]))
+        axes.set_ylim(bottom=0, top=ceiling(known(log, names[0])[1]))
     else:
         axes.set_ylim(bottom=0)
 
 
-def _smooth(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def smooth(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Mean over a window of a thirtieth of the curve, narrower towards its ends."""
     half = max(1, len(values) // 60)
     sums = np.concatenate([[0.0], np.cumsum(values)])
@@ -99,7 +99,7 @@ def _smooth(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return (sums[place + reach + 1] - sums[place - reach]) / (2 * reach + 1)
 
 
-def _ceiling(values: npt.NDArray[np.float64]) -> float | None:
+def ceiling(values: npt.NDArray[np.float64]) -> float | None:
     """Cuts off the first spikes, which would press the rest of the curve flat."""
     high = float(np.quantile(values, 0.99)) * 1.15
     return high if high > 0 else None

@@ -1,8 +1,7 @@
 """The page of a run: one HTML file that needs nothing else and no network."""
 
-import base64
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -10,91 +9,57 @@ from typing import Any
 import numpy as np
 
 from fullconv.classes import ClassSet
+from fullconv.color_vision import Palette, recolored
 from fullconv.errors import UserError
-from fullconv.files import write_atomically
-from fullconv.metrics import SUMMARY, percent
-from fullconv.report.confusion import confusion_picture
+from fullconv.report import html
 from fullconv.report.curves import Columns, curves, known, words
+from fullconv.report.extremes import read_extremes
+from fullconv.report.files import write_file
+from fullconv.report.photos import SCRIPT, photos_section
+from fullconv.report.resources_used import resources_section
 from fullconv.report.runfiles import RunFiles, read_run
+from fullconv.report.score_tables import confusion_section, scores_section
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 70rem; margin: 2rem auto;
-       padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
-table { border-collapse: collapse; } td, th { padding: .2rem .8rem .2rem 0; text-align: left; }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-tr + tr td { border-top: 1px solid #ddd; }
-img { max-width: 100%; height: auto; }
-pre { background: #f4f4f4; padding: .8rem; overflow-x: auto; white-space: pre-wrap; }
-.swatch { display: inline-block; width: 1.1em; height: .8em; border: 1px solid #999;
-          margin-right: .5em; }
-.bar { display: inline-block; height: .7em; background: #4a7fb5; }
-.note { color: #666; }
-"""
+LARGEST = 2**20  # bytes of a sample sheet that is put into the page
 
 
-def write_report(run: str | Path) -> Path:
+def write_report(
+    run: str | Path, out: str | Path | None = None, palette: Palette = "classes"
+) -> Path:
     """Write ``report.html`` into a run folder from the files that are there; returns its path.
 
-    It works while the run goes on, and without parts that do not exist yet. Raises UserError for
-    a folder that is no run.
+    ``out`` is another place for it, ``palette`` gives the classes other colours. It works while
+    the run goes on, and without parts that do not exist yet. Raises UserError for a folder that is
+    no run, and where the page cannot be written.
     """
     files = read_run(run)
-    path = files.folder / "report.html"
-    write_atomically(path, page(files))
+    path = Path(out) if out else files.folder / "report.html"
+    write_file(path, page(files, palette).encode())
     return path
 
 
-def page(files: RunFiles) -> str:
+def page(files: RunFiles, palette: Palette = "classes") -> str:
     """The HTML of a run's report."""
-    name = files.folder.resolve().name
+    classes = classes_of(files)
+    shown = recolored(classes, palette) if classes else None
+    first = shown.outputs[0].classes if shown else None
     sections = [
-        f"<h1>{escape(name)}</h1>",
-        _facts(files),
-        _section(
-            "Curves", _picture(curves(files.log), "loss, learning rate and scores over steps")
+        (
+            "Curves",
+            html.picture(curves(files.log), "loss, learning rate and scores over steps"),
         ),
-        _section("Scores", _scores(files)),
-        _section("Samples", _samples(files.samples)),
-        _section("Best and worst photos", _photos(files.scores_file)),
-        _section("Time and memory", _timing(files.timing)),
-        _section("To repeat it", _command(files)),
-        _section("Configuration", _pre(files.config_text)),
+        ("Scores", scores_section(files.scores, shown)),
+        ("Confusion", confusion_section(files.scores, shown)),
+        (
+            "Worst and best photos",
+            photos_section(read_extremes(files.folder), first) if first else "",
+        ),
+        ("Samples", _samples(files.samples)),
+        ("Time and memory", resources_section(files.timing)),
+        ("To repeat it", _command(files)),
+        ("Configuration", html.pre(files.config_text)),
     ]
-    return (
-        "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{escape(name)}: fullconv</title><style>{STYLE}</style></head><body>\n"
-        + "\n".join(section for section in sections if section)
-        + "\n</body></html>\n"
-    )
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>\n{content}</section>" if content else ""
-
-
-def _picture(content: bytes | None, alt: str, kind: str = "png") -> str:
-    if not content:
-        return ""
-    data = base64.b64encode(content).decode("ascii")
-    return f"<img alt='{escape(alt, quote=True)}' src='data:image/{kind};base64,{data}'>"
-
-
-def _pre(text: str) -> str:
-    return f"<pre>{escape(text)}</pre>" if text.strip() else ""
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: set[int]) -> str:
-    """Cells are HTML already; ``numbers`` are the columns set flush right."""
-
-    def line(tag: str, cells: Sequence[str]) -> str:
-        kinds = [" class='number'" if i in numbers else "" for i in range(len(cells))]
-        return "".join(f"<{tag}{k}>{c}</{tag}>" for k, c in zip(kinds, cells, strict=True))
-
-    body = "\n".join(f"<tr>{line('td', row)}</tr>" for row in rows)
-    top = f"<tr>{line('th', head)}</tr>" if head else ""
-    return f"<table>{top}{body}</table>"
+    return html.document(files.folder.resolve().name, sections, _facts(files), (SCRIPT,))
 
 
 def _facts(files: RunFiles) -> str:
@@ -105,13 +70,18 @@ def _facts(files: RunFiles) -> str:
         ("net", net.get("name") or find(config, "net", "name")),
         ("data", find(config, "data", "path")),
         ("classes", ", ".join(_class_names(files))),
+        ("starts from", find(config, "net", "weights") or "random weights"),
         ("recipe", find(config, "recipe")),
+        ("photos a step", _batch(config)),
+        ("window", _window(find(config, "augment", "crop"))),
+        ("optimiser", find(config, "optimiser", "kind")),
+        ("precision", find(config, "machine", "precision")),
         ("seed", find(config, "seed")),
         ("steps", _steps(files)),
-        ("best on validation", _best(files.log)),
+        ("best on validation", best_of(files.log)),
     ]
     rows = [(escape(k), escape(str(v))) for k, v in facts if v not in (None, "", {})]
-    return _table((), rows, set())
+    return html.table((), rows)
 
 
 def find(config: dict[str, Any], *keys: str) -> Any:
@@ -137,7 +107,8 @@ def _steps(files: RunFiles) -> str:
     return f"{done} of {wanted}" + ("" if done >= wanted else " (not finished, or still running)")
 
 
-def _best(log: Columns) -> str:
+def best_of(log: Columns) -> str:
+    """The best mean IU on the validation split and its step, in words; empty without one."""
     column = next((name for name in log if words(name) == "mean IU"), None)
     if column is None:
         return ""
@@ -148,35 +119,17 @@ def _best(log: Columns) -> str:
     return f"mean IU {100 * values[place]:.1f} % at step {int(steps[place])}"
 
 
-def _scores(files: RunFiles) -> str:
-    scores = files.scores
-    if scores is None:
-        return ""
-    classes = _classes(files)
-    four = [(escape(words(key)), percent(getattr(scores, key))) for key in SUMMARY]
-    order = np.argsort(-np.nan_to_num(scores.iu, nan=-1), kind="stable")
-    share = scores.pixels / max(int(scores.pixels.sum()), 1)
-    rows = [
-        (
-            _swatch(classes, i) + escape(scores.names[i]),
-            percent(float(scores.iu[i])),
-            f"<span class='bar' style='width:{8 * float(np.nan_to_num(scores.iu[i])):.2f}rem'>"
-            "</span>",
-            percent(float(scores.accuracy[i])),
-            percent(float(share[i])),
-        )
-        for i in order
-    ]
-    return (
-        _table((), four, {1})
-        + "<p class='note'>In percent. One confusion matrix over the whole split; classes that "
-        "are in neither the truth nor the prediction leave the mean.</p>"
-        + _table(("class", "IU", "", "accuracy", "share of pixels"), rows, {1, 3, 4})
-        + f"<p>{_picture(confusion_picture(scores, classes), 'confusion matrix')}</p>"
-    )
+def _batch(config: dict[str, Any]) -> int | None:
+    batch, times = find(config, "length", "batch"), find(config, "length", "accumulate")
+    return batch * times if isinstance(batch, int) and isinstance(times, int) else None
 
 
-def _classes(files: RunFiles) -> ClassSet | None:
+def _window(crop: Any) -> str:
+    return " x ".join(map(str, crop)) if isinstance(crop, list) else ""
+
+
+def classes_of(files: RunFiles) -> ClassSet | None:
+    """The classes with their colours, as the checkpoint has them; None where they do not fit."""
     try:
         classes = ClassSet.from_dict(files.checkpoint["classes"])
     except (KeyError, UserError):
@@ -184,49 +137,25 @@ def _classes(files: RunFiles) -> ClassSet | None:
     return classes if files.scores is None or classes.names == files.scores.names else None
 
 
-def _swatch(classes: ClassSet | None, index: int) -> str:
-    if classes is None:
-        return ""
-    red, green, blue = classes.colors[index]
-    return f"<span class='swatch' style='background:rgb({red},{green},{blue})'></span>"
-
-
 def _samples(sheets: Sequence[Path]) -> str:
     """The newest sheet at full size, the first one folded away to compare with."""
+    sheets = [sheet for sheet in sheets if sheet.stat().st_size <= LARGEST]
     if not sheets:
         return ""
-    shown = f"<p>{escape(sheets[-1].stem)}</p>{_file(sheets[-1])}"
+    shown = f"<p>{_step(sheets[-1])}</p>{_file(sheets[-1])}"
     for sheet in sheets[:-1][:1]:
-        shown += f"<details><summary>{escape(sheet.stem)}</summary>{_file(sheet)}</details>"
+        shown += f"<details><summary>{_step(sheet)}</summary>{_file(sheet)}</details>"
     return shown
+
+
+def _step(sheet: Path) -> str:
+    name = sheet.stem.lstrip("0") or "0"
+    return f"After step {name}" if name.isdecimal() else escape(sheet.stem)
 
 
 def _file(path: Path) -> str:
     kind = {".jpg": "jpeg"}.get(path.suffix, path.suffix[1:])
-    return _picture(path.read_bytes(), path.stem, kind)
-
-
-def _photos(content: dict[str, Any]) -> str:
-    """The photos with the highest and the lowest pixel accuracy, where scores.json lists them."""
-    listed = [p for p in content.get("photos") or () if p.get("pixel_accuracy") is not None]
-    if not listed:
-        return ""
-    listed.sort(key=lambda photo: -photo["pixel_accuracy"])
-    ends = listed if len(listed) <= 10 else listed[:5] + listed[-5:]
-    rows = [(escape(str(p["name"])), percent(p["pixel_accuracy"])) for p in ends]
-    return _table(("photo", "pixel accuracy"), rows, {1})
-
-
-def _timing(timing: Columns) -> str:
-    rows = []
-    for name in timing:
-        values = known(timing, name)[1]
-        if name not in ("step", "epoch") and len(values):
-            middle, last = float(np.median(values)), float(values[-1])
-            rows.append(
-                (escape(words(name)), f"{middle:.4g}", f"{last:.4g}", f"{values.max():.4g}")
-            )
-    return _table(("", "median", "last", "highest"), rows, {1, 2, 3}) if rows else ""
+    return html.picture(path.read_bytes(), path.stem, kind)
 
 
 def _command(files: RunFiles) -> str:
@@ -236,4 +165,4 @@ def _command(files: RunFiles) -> str:
     config, again = shlex.quote(str(folder / "config.toml")), shlex.quote(f"{folder}-again")
     data = find(files.config, "data", "path")
     where = f"{shlex.quote(str(data))} " if data else ""
-    return _pre(f"fullconv train {where}--recipe {config} --out {again}")
+    return html.pre(f"fullconv train {where}--recipe {config} --out {again}")

@@ -20,10 +20,10 @@ from fullconv.data import Batch, Source, loader
 from fullconv.device import peak_mib
 from fullconv.evaluate import evaluate
 from fullconv.metrics import Scores
-from fullconv.pictures import as_photo, planes_of
+from fullconv.pictures import as_photo, planes_of, sheet
 from fullconv.predict.engine import TorchEngine
 from fullconv.predict.tiled import in_pieces
-from fullconv.report import write_report
+from fullconv.report import Extremes, write_report
 from fullconv.train.clock import Clock
 from fullconv.train.config import Config
 from fullconv.train.interrupts import interrupts
@@ -36,6 +36,8 @@ from fullconv.train.watch import Watch
 from fullconv.weights import Checkpoint, save
 
 SAMPLES = 6  # photos on a sample sheet
+TENSORBOARD = 200  # pixels of a photo there: it keeps every picture in its file
+FLUSH = 10  # seconds until TensorBoard sees a value
 
 
 class Interrupted(Exception):
@@ -86,7 +88,8 @@ class Training:
         if self.fabric.is_global_zero:
             self.run.log.start(p.log_bytes)
             self.run.timing.keep(p.step)
-        writer = SummaryWriter(str(self.run.folder), purge_step=p.step)
+        folder = str(self.run.folder)
+        writer = SummaryWriter(folder, purge_step=p.step, flush_secs=FLUSH)
         if p.step == 0 and config.net.weights is not None:
             self.first_validation()
         clock = Clock(p.step, self.photos_per_step, self.coarse_steps)
@@ -143,13 +146,16 @@ class Training:
 
     def first_validation(self) -> None:
         """The score before the first step of a fine-tuning, to warn when it is lost."""
-        scores = self.scores([])
+        scores = self.scores([], Extremes())
         if scores:
             self.progress.start = scores.mean_iu
             self.screen.say(f"before training: val mean IU {scores.mean_iu:.4f}")
 
-    def scores(self, rows: list[Any]) -> Scores | None:
-        """Scores on the validation split; some photos, spread over it, are put into ``rows``."""
+    def scores(self, rows: list[Any], extremes: Extremes) -> Scores | None:
+        """Scores on the validation split.
+
+        Some photos, spread over it, are put into ``rows``, the best and worst into ``extremes``.
+        """
         if self.val is None:
             return None
         seen = count()
@@ -164,7 +170,8 @@ class Training:
         )
         engine = in_pieces(whole, self.updater.net.spec, self.piece)
 
-        def keep(sample: Any, prediction: Any, _: Any) -> None:
+        def keep(sample: Any, prediction: Any, matrix: Any) -> None:
+            extremes.add(sample, prediction, matrix)
             if next(seen) in shown:
                 photo = as_photo(sample.image)
                 masks = zip(planes_of(sample.mask), planes_of(prediction), strict=True)
@@ -175,11 +182,14 @@ class Training:
     def validate(self, writer: SummaryWriter) -> Scores | None:
         """Score, warn, write samples, and keep the weights if they are the best so far."""
         rows: list[Any] = []
-        p, scores = self.progress, self.scores(rows)
+        extremes = Extremes()
+        p, scores = self.progress, self.scores(rows, extremes)
         mean_iu = scores.mean_iu if scores else math.inf
         if self.fabric.is_global_zero:
             if scores:
                 self.run.write_samples(rows, self.classes, p.step)
+                shown = sheet(rows[:SAMPLES], self.classes, cell=TENSORBOARD)
+                writer.add_image("val/samples", shown, p.step, dataformats="HWC")
                 self.validation = f"val mIU {scores.mean_iu:.4f}"
                 self.screen.say(
                     f"step {p.step}: val pixel accuracy {scores.pixel_accuracy:.4f}, mean IU "
@@ -190,8 +200,11 @@ class Training:
                     self.screen.say(f"warning: {warning}", "yellow")
                 for name, value in row_of(scores).items():
                     writer.add_scalar(name.replace("val_", "val/"), value, p.step)
+                writer.flush()
             if mean_iu > p.best or scores is None:
                 self.write_model(scores)
+                if scores:
+                    extremes.write(self.run.folder, self.classes.outputs[0].classes, p.step)
         p.best = max(p.best, mean_iu if scores else p.best)
         return scores
 

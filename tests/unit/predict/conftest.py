@@ -3,12 +3,12 @@ from functools import cache
 
 import numpy as np
 import pytest
-import torch
 
 from fullconv.classes import ClassSet
-from fullconv.nets import TORCH, NetSpec, build
+from fullconv.nets import TORCH
 from fullconv.predict import prepared
 from fullconv.weights import Checkpoint, save
+from small_runs import small_net, small_run
 
 CLASSES = ClassSet(("sky", "road", "car", "tree"), ((1, 2, 3), (90, 0, 0), (0, 90, 0), (0, 0, 90)))
 
@@ -16,11 +16,7 @@ CLASSES = ClassSet(("sky", "road", "car", "tree"), ((1, 2, 3), (90, 0, 0), (0, 9
 @pytest.fixture(scope="session")
 def checkpoint():
     """A small net whose scores differ from pixel to pixel."""
-    torch.manual_seed(0)
-    net = build(NetSpec("fcn8s-resnet18", len(CLASSES), width=0.0625))
-    for layer in net.score_modules().values():
-        torch.nn.init.normal_(layer.weight)
-    return Checkpoint(net.eval(), CLASSES, TORCH)
+    return Checkpoint(small_net(len(CLASSES)), CLASSES, TORCH)
 
 
 @pytest.fixture(scope="session")
@@ -44,12 +40,7 @@ def picture():
 @pytest.fixture(scope="session")
 def vgg(tmp_path_factory):
     """A run of a net that OpenVINO runs from 17 pixels on."""
-    torch.manual_seed(0)
-    net = build(NetSpec("fcn32s-vgg16", len(CLASSES), width=1 / 32))
-    torch.nn.init.normal_(net.score_modules()["score.32"].weight)
-    folder = tmp_path_factory.mktemp("vgg")
-    save(folder / "model.safetensors", Checkpoint(net.eval(), CLASSES, TORCH))
-    return folder
+    return small_run(tmp_path_factory.mktemp("vgg"), CLASSES, "fcn32s-vgg16", width=1 / 32)
 
 
 @pytest.fixture(scope="session")

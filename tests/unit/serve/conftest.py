@@ -6,14 +6,12 @@ from contextlib import contextmanager
 import httpx
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from fullconv.classes import ClassSet
-from fullconv.nets import TORCH, NetSpec, build
 from fullconv.serve import Service, Settings, address, bound, open_models
 from fullconv.serve.server import server_of
-from fullconv.weights import Checkpoint, save
+from small_runs import small_run
 
 CLASSES = ClassSet(("sky", "road", "car", "tree"), ((1, 2, 3), (90, 0, 0), (0, 90, 0), (0, 0, 90)))
 
@@ -21,13 +19,7 @@ CLASSES = ClassSet(("sky", "road", "car", "tree"), ((1, 2, 3), (90, 0, 0), (0, 9
 @pytest.fixture(scope="session")
 def run(tmp_path_factory):
     """A run folder of a small net whose scores differ from pixel to pixel."""
-    torch.manual_seed(0)
-    net = build(NetSpec("fcn8s-resnet18", len(CLASSES), width=0.0625))
-    for layer in net.score_modules().values():
-        torch.nn.init.normal_(layer.weight)
-    folder = tmp_path_factory.mktemp("runs") / "street"
-    save(folder / "model.safetensors", Checkpoint(net.eval(), CLASSES, TORCH))
-    return folder
+    return small_run(tmp_path_factory.mktemp("runs") / "street", CLASSES)
 
 
 @pytest.fixture(scope="session")

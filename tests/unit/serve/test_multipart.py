@@ -41,6 +41,7 @@ def test_the_file_name_is_not_looked_at():
         ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n"),
         ("multipart/form-data; boundary=" + "x" * 500, b"--x"),
     ],
+    ids=["no photo", "no boundary", "empty", "other boundary", "long", "cut", "long boundary"],
 )
 def test_a_form_without_a_photo_is_refused(content_type, body):
     with pytest.raises(Refusal) as fault:

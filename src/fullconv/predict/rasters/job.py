@@ -114,6 +114,7 @@ class _Work:
         self, predictor: Predictor, engine: TiledEngine, raster: Raster, path: Path
     ) -> None:
         self.engine, self.raster, self.classes = engine.engine, raster, predictor.classes
+        self.borders = predictor.borders
         height, width = raster.size
         self.rows = engine.flow.spans(height, engine.length)
         self.columns = engine.flow.spans(width, engine.length)
@@ -196,7 +197,9 @@ class _Work:
         for place, output in enumerate(self.classes.outputs):
             name = f"{stem}_{output.name}" if place else str(stem)
             mask = self._output(small, place)
-            yield write_preview(Path(f"{name}_overlay.jpg"), photo, mask, output.classes, alpha)
+            yield write_preview(
+                Path(f"{name}_overlay.jpg"), photo, mask, output.classes, alpha, self.borders
+            )
 
     def _output(self, values: npt.NDArray[Any], place: int) -> npt.NDArray[Any]:
         """The class map (n, W) of an output; its own classes begin at 0."""

@@ -35,9 +35,14 @@ def picked(
 
 
 def write_preview(
-    path: Path, photo: RGB, mask: npt.NDArray[np.integer], classes: ClassSet, alpha: float
+    path: Path,
+    photo: RGB,
+    mask: npt.NDArray[np.integer],
+    classes: ClassSet,
+    alpha: float,
+    borders: bool = True,
 ) -> Path:
     """Write the photo (h, w, 3) tinted by its classes (h, w), with a legend below, as a JPEG."""
-    picture = Image.fromarray(pictures.overlay(photo, mask, classes, alpha))
+    picture = Image.fromarray(pictures.overlay(photo, mask, classes, alpha, borders=borders))
     write_atomically(path, lambda file: picture.save(file, "JPEG", quality=92, subsampling=0))
     return path

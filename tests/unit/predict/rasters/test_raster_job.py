@@ -158,7 +158,7 @@ class Watched:
     def __init__(self, predictor: Predictor, stop_at: int = 0) -> None:
         self.path, self.spec, self.inputs = predictor.path, predictor.spec, predictor.inputs
         self.classes, self.engine, self.real = predictor.classes, self, predictor.engine
-        self.calls, self.stop_at = 0, stop_at
+        self.calls, self.stop_at, self.borders = 0, stop_at, predictor.borders
 
     def class_map(self, image):
         if self.stop_at and self.calls == self.stop_at:

@@ -1,0 +1,61 @@
+"""``fullconv inspect``: the data's doctor."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fullconv.cli.app import app
+from fullconv.errors import UserError
+
+
+@app.command()
+def inspect(
+    data: Annotated[str, typer.Argument(help="Data set.")],
+    split: Annotated[
+        list[str] | None, typer.Option(help="Only this split; can be given again.")
+    ] = None,
+    classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("inspect.html"),
+    most: Annotated[
+        int | None, typer.Option(min=1, help="Look at so many photos of each split only.")
+    ] = None,
+) -> None:
+    """Look through a data set as a person would: a page that works offline, and a summary here.
+
+    How often each class appears, sizes, examples of each class, the loss weights that would
+    follow; and what looks wrong: the faults of 'fullconv check', masks that look shifted, exchanged
+    or averaged, a mask that stands twice, photos of one split that are in another, too, rare
+    classes. Each finding names the files and the mend. Exit code 1 if training would stumble.
+
+    \b
+    Examples:
+      fullconv inspect photos/
+      fullconv inspect VOCdevkit/VOC2012 --split train --split val --out voc.html
+      fullconv inspect photos/ --most 500
+    """
+    from fullconv import screen
+    from fullconv.data import available_splits, listing, open_source, survey, suspicions
+    from fullconv.report import write_inspection
+
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder; name a file, as {out / 'inspect.html'}")
+    names = split or available_splits(data)
+    sources = {name: open_source(data, name, classes) for name in names}
+    with screen.progress("looking") as progress:
+        looked = survey(sources, progress, most)
+    with screen.waiting("comparing photos and masks"):
+        faults = suspicions(looked)
+        page = write_inspection(data, looked, faults, out)
+    shown = screen.console()
+    for name, source in sources.items():
+        shown.print(f"{name}: {screen.sizes_line(looked.sizes(name))}")
+        shown.print(screen.statistics_table(source.classes.names, looked.counts(name)), "")
+    for line in listing(faults):
+        print(line)
+    errors = sum(fault.severity == "error" for fault in faults)
+    photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())
+    print(f"errors: {errors}, warnings: {len(faults) - errors}, in {photos} photos")
+    print(page)
+    if errors:
+        raise typer.Exit(1)

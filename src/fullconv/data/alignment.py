@@ -1,0 +1,148 @@
+"""Does a mask lie on its photo? Borders of the classes should follow edges of the photo.
+
+The edges are correlated with the borders at every offset up to `REACH`. Where the mask lies right
+the best offset is zero; a shifted mask has its best where it should lie; the mask of another photo
+has none. How far a value stands out is counted in standard deviations over all offsets, so it means
+the same for sharp and for soft photos.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.data.sample import Image, Mask
+
+SIDE = 480  # longest side, in pixels, of what is compared
+REACH = 16  # offsets looked at, at that size
+LOOSE = 3  # how far from its edge a border drawn by hand may lie
+LEAST = 200  # pixels of borders from which a correlation says something
+BAND = 9  # widest ignored band around an object, in pixels compared; odd
+LUMA = (0.299, 0.587, 0.114)
+
+Plane = npt.NDArray[np.float32]
+Maps = npt.NDArray[np.float32]
+"""Two planes, (2, h, w): what changes along a row, and what changes along a column."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How well borders and edges agree: at the mask's place (``here``), and at the best offset.
+
+    Both in standard deviations over the offsets. ``offset`` (down, right) in pixels of the photo
+    is where the mask lies in relation to its photo; ``steps`` is the same in pixels compared.
+    """
+
+    here: float
+    best: float
+    offset: tuple[int, int]
+    steps: tuple[int, int]
+
+
+def align(image: Image, mask: Mask, ignore: int) -> Alignment | None:
+    """Compare a photo (H, W, 3) with its mask (H, W); None where there is too little to compare."""
+    return compare(edges(image), borders(mask, ignore), step(mask.shape))
+
+
+def compare(edge: Maps, border: Maps, step: int = 1) -> Alignment | None:
+    """As ``align``, of the maps; ``step`` is the pixels of the photo in one of theirs."""
+    if border.sum() < LEAST or min(border.shape[1:]) < 2 * REACH:
+        return None
+    found = _correlation(edge, border)  # 2 REACH + 1 a side, the mask's own place in the middle
+    middle = float(np.median(found))
+    spread = 1.4826 * float(np.median(np.abs(found - middle)))  # the deviation, without the peak
+    if spread == 0:
+        return None
+    near = slice(REACH - LOOSE, REACH + LOOSE + 1)
+    top, left = divmod(int(found.argmax()), found.shape[1])
+    steps = (REACH - top, REACH - left)
+    return Alignment(
+        here=float(found[near, near].max() - middle) / spread,
+        best=float(found.max() - middle) / spread,
+        offset=(steps[0] * step, steps[1] * step),
+        steps=steps,
+    )
+
+
+def step(shape: tuple[int, ...]) -> int:
+    """Of how many pixels one is compared, in a photo of ``shape``."""
+    return -(-max(shape) // SIDE)
+
+
+def edges(image: Image) -> Maps:
+    """How strongly the photo changes, against its surroundings, float32 (2, h, w) of mean 0."""
+    by = step(image.shape[:2])
+    grey = _soft(_averaged(image[..., :3] @ np.array(LUMA, np.float32), by))
+    changes = np.zeros((2, *grey.shape), np.float32)
+    changes[0, :, 1:] = np.abs(np.diff(grey, axis=1))
+    changes[1, 1:] = np.abs(np.diff(grey, axis=0))
+    around = np.stack([_mean_around(changes[0], 12), _mean_around(changes[1], 12)])
+    found = np.minimum(changes / (around + 2), 4)  # two grey levels: noise is no edge
+    return found - found.mean((1, 2), keepdims=True)
+
+
+def borders(mask: Mask, ignore: int) -> Maps:
+    """Where the class changes, float32 (2, h, w) of 0 and 1.
+
+    A narrow ignored band, as VOC has it around each object, is a border in its middle.
+    """
+    by = step(mask.shape)
+    small = mask[by // 2 :: by, by // 2 :: by][: mask.shape[0] // by, : mask.shape[1] // by]
+    small = _without_bands(small.astype(np.int32), ignore)
+    found = np.zeros((2, *small.shape), np.float32)
+    found[0, :, 1:] = small[:, 1:] != small[:, :-1]
+    found[1, 1:] = small[1:] != small[:-1]
+    return found
+
+
+def _without_bands(values: npt.NDArray[np.int32], ignore: int) -> npt.NDArray[np.int32]:
+    """The classes on both sides grown into ignored areas of up to ``BAND`` pixels' width."""
+    ignored = values == ignore
+    inner = _mean_around(ignored.astype(np.float32), BAND // 2) > 0.999
+    wide = _mean_around(inner.astype(np.float32), BAND // 2) > 0.001
+    open_ = ignored & ~wide
+    for _ in range(BAND // 2 + 1):
+        if not open_.any():
+            break
+        for axis, way in ((0, 1), (0, -1), (1, 1), (1, -1)):
+            beside = np.roll(values, way, axis)
+            grown = open_ & (beside != ignore)
+            values = np.where(grown, beside, values)
+            open_ = open_ & ~grown
+    return values
+
+
+def _correlation(edge: Maps, border: Maps) -> npt.NDArray[np.float32]:
+    """Sum of ``edge`` on ``border`` for each offset up to REACH of the border."""
+    size = [-(-(n + 2 * REACH) // 32) * 32 for n in border.shape[1:]]
+    product = np.fft.rfft2(edge, size) * np.fft.rfft2(border, size).conj()
+    whole = np.fft.irfft2(product.sum(0), size)
+    side = 2 * REACH + 1
+    return np.roll(whole, (REACH, REACH), (0, 1))[:side, :side].astype(np.float32)
+
+
+def _averaged(plane: Plane, by: int) -> Plane:
+    """Means of squares of ``by`` pixels."""
+    height, width = plane.shape[0] // by, plane.shape[1] // by
+    squares = plane[: height * by, : width * by].reshape(height, by, width, by)
+    return squares.mean((1, 3)) if by > 1 else plane
+
+
+def _soft(plane: Plane) -> Plane:
+    for axis in (0, 1):
+        before, after = np.roll(plane, 1, axis), np.roll(plane, -1, axis)
+        plane = (before + 2 * plane + after) * np.float32(0.25)
+    return plane
+
+
+def _mean_around(plane: Plane, reach: int) -> Plane:
+    """Mean of the square that reaches so far, smaller at the sides."""
+    sums = np.pad(plane, ((1, 0), (1, 0))).cumsum(0, np.float64).cumsum(1)
+    ends = []
+    for length in plane.shape:
+        place = np.arange(length)
+        ends.append((np.maximum(place - reach, 0), np.minimum(place + reach + 1, length)))
+    (top, bottom), (left, right) = ends
+    total = sums[bottom][:, right] - sums[top][:, right] - sums[bottom][:, left]
+    total += sums[top][:, left]
+    return (total / np.outer(bottom - top, right - left)).astype(np.float32)

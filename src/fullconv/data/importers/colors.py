@@ -1,0 +1,98 @@
+"""RGB masks beside photos, with a table of colours: Supervisely's export as masks, and its like."""
+
+from pathlib import Path
+
+from fullconv.data.faults import Fault
+from fullconv.data.folder import pictures
+from fullconv.data.importers.colortable import NAMES, find_table, read_colors
+from fullconv.data.importers.exported import BACKGROUND, Export, Note
+from fullconv.data.importers.layouts import of_sources
+from fullconv.data.importers.request import Request
+from fullconv.data.layout import ALL
+from fullconv.data.pairs import PairSource
+from fullconv.errors import UserError
+
+WHAT = (
+    "RGB masks with a table of colours, as Supervisely's: img/ with masks_machine/ and "
+    "obj_class_to_machine_color.json, or images/ with masks/ and class_dict.csv"
+)
+_MASKS = (
+    "masks_machine",
+    "masks_human",
+    "masks",
+    "labels",
+    "mask",
+    "annotations",
+    "SegmentationClass",
+)
+_PHOTOS = ("img", "images", "image", "photos", "imgs")
+
+
+def looks_like(source: Path) -> bool:
+    """A colour table, and folders of photos and masks beside it or one level below."""
+    return find_table(source) is not None and bool(_folders(source))
+
+
+def read(source: Path, request: Request) -> Export:
+    """The photos of every data set below ``source``; where it has no splits, they have none."""
+    table = request.labels or find_table(source)
+    if table is None:
+        raise UserError(f"{source}: no table of colours ({', '.join(NAMES)}) is in it; name one "
+                        "with --labels")  # fmt: skip
+    classes = read_colors(table)
+    found: dict[str, PairSource] = {}
+    notes, faults = [], []
+    for place in _folders(source):
+        photos, masks = pictures(_first(place, _PHOTOS)), _masks(_first(place, _MASKS))
+        inside = "" if place == source else f"{place.name}/"
+        names = tuple(name for name in sorted(photos) if name in masks)
+        notes += [Note("unlabelled", str(photos[n])) for n in sorted(set(photos) - set(masks))]
+        for name in sorted(set(masks) - set(photos)):
+            faults.append(Fault(str(masks[name]), "this mask has no photo", "", "add the photo"))
+        pairs = PairSource(
+            classes,
+            ALL,
+            tuple(inside + name for name in names),
+            tuple(photos[name] for name in names),
+            tuple(masks[name] for name in names),
+        )
+        found[place.name] = pairs
+    merged = of_sources({ALL: _joined(list(found.values()))}, source, request)
+    return Export(merged.labels, merged.items, BACKGROUND, merged.colors,
+                  notes=(*merged.notes, *notes), faults=(*merged.faults, *faults))  # fmt: skip
+
+
+def _joined(sources: list[PairSource]) -> PairSource:
+    return PairSource(
+        sources[0].classes,
+        ALL,
+        tuple(name for each in sources for name in each.names),
+        tuple(photo for each in sources for photo in each.photos),
+        tuple(mask for each in sources for mask in each.masks),
+    )
+
+
+def _folders(source: Path) -> list[Path]:
+    """``source`` itself, or those below it, that have photos and masks."""
+    if not source.is_dir():
+        return []
+    places = [source, *sorted(path for path in source.iterdir() if path.is_dir())]
+    return [place for place in places if _has(place, _PHOTOS) and _has(place, _MASKS)]
+
+
+def _has(place: Path, names: tuple[str, ...]) -> bool:
+    return any((place / name).is_dir() for name in names)
+
+
+def _first(place: Path, names: tuple[str, ...]) -> Path:
+    return next(place / name for name in names if (place / name).is_dir())
+
+
+def _masks(folder: Path) -> dict[str, Path]:
+    """By the photo's name: '0001.png', and '0001.jpg.png' as some versions write it."""
+    found = pictures(folder)
+    plain = {name: Path(name).with_suffix("").as_posix() for name in found}
+    return {
+        plain[name] if Path(name).suffix in (".jpg", ".jpeg", ".png") else name: path
+        for name, path in found.items()
+    }

@@ -1,0 +1,174 @@
+"""labelme: a JSON file beside each photo.
+
+Its points are coordinates of the upright photo (labelme applies EXIF orientation before it shows
+one); shapes are drawn in the order of the file, as labelme's own shapes_to_label does.
+"""
+
+import base64
+import io
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fullconv.classfiles import read_classes
+from fullconv.data.faults import DataError, Fault
+from fullconv.data.importers.drawing import Drawing, Region
+from fullconv.data.importers.exported import BACKGROUND, Export, Item, Note
+from fullconv.data.importers.jsonfile import points, read_json, size_of
+from fullconv.data.importers.regions import Bits, Ellipse, Points, Polygon, Shape, Stroke, box
+from fullconv.data.importers.request import Request
+from fullconv.data.importers.shelf import Shelf
+from fullconv.errors import UserError
+
+WHAT = "labelme: a .json with 'shapes' for each photo"
+_POINTS = {"polygon": 1, "rectangle": 2, "circle": 2, "line": 2, "linestrip": 1, "point": 1,
+           "points": 1, "mask": 2, "oriented_rectangle": 4}  # fmt: skip
+"""The kinds of shapes, and how many points each has at least."""
+
+
+def looks_like(source: Path) -> bool:
+    """A labelme file, or a folder where the first JSON files hold one."""
+    files = [source] if source.suffix == ".json" else sorted(source.rglob("*.json"))[:20]
+    return any(_is_labelme(file) for file in files)
+
+
+def _is_labelme(file: Path) -> bool:
+    """By its start alone, where labelme writes version, flags and shapes; else by all of it."""
+    try:
+        with file.open("rb") as opened:
+            return b'"shapes"' in opened.read(2000)
+    except OSError:
+        return False
+
+
+def read(source: Path, request: Request) -> Export:
+    """Every JSON file below ``source``, and the photo that each names or holds."""
+    folder = source if source.is_dir() else source.parent
+    shelf = Shelf(folder, request.images)
+    items: list[Item] = []
+    notes: list[Note] = []
+    faults: list[Fault] = []
+    for file in sorted(source.rglob("*.json")) if source.is_dir() else [source]:
+        try:
+            content = read_json(file)
+            if isinstance(content, dict) and "shapes" not in content:
+                faults.append(Fault(str(file), "has no 'shapes'", "no file of labelme's",
+                                    "move it elsewhere"))  # fmt: skip
+                continue
+            items.append(_item(file, folder, content, shelf, request))
+            notes += _not_for_masks(file, content)
+        except UserError as fault:
+            faults.append(fault.fault if isinstance(fault, DataError) else Fault(
+                str(file), str(fault), "", "mend it in labelme"))  # fmt: skip
+    notes += _unlabelled(shelf, items, folder)
+    labels = _labels(items, folder, request)
+    return Export(labels, tuple(items), BACKGROUND, notes=tuple(notes), faults=tuple(faults))
+
+
+def _labels(items: list[Item], folder: Path, request: Request) -> tuple[str, ...]:
+    """In the order of labels.txt where there is one, then by the alphabet."""
+    listed = request.labels or folder / "labels.txt"
+    order = read_classes(listed).names if request.labels or listed.is_file() else ()
+    used = {region.label for item in items for region in item.labelling.regions}  # pyright: ignore
+    return (*order, *sorted(used - set(order)))
+
+
+def _item(file: Path, folder: Path, content: Any, shelf: Shelf, request: Request) -> Item:
+    if not isinstance(content, dict) or not isinstance(content["shapes"], list):
+        raise UserError("its shapes are no list")
+    regions = []
+    for number, shape in enumerate(content["shapes"]):
+        try:
+            regions.append(_region(shape, request))
+        except UserError as fault:
+            raise UserError(f"shape {number} {fault}") from None
+    return Item(
+        name=file.relative_to(folder).with_suffix("").as_posix(),
+        split=None,
+        photo=_photo(file, content, shelf),
+        file=str(file),
+        labelling=Drawing(str(file), tuple(regions)),
+        size=size_of(content.get("imageHeight"), content.get("imageWidth")),
+    )
+
+
+def _photo(file: Path, content: dict[str, Any], shelf: Shelf) -> Path | Callable[[], bytes]:
+    """The file that it names, else the one that it holds: the file is what the camera wrote."""
+    name, data = content.get("imagePath"), content.get("imageData")
+    try:
+        if not isinstance(name, str) or not name:
+            raise DataError(file, "names no photo (imagePath)", "", "open and save it in labelme")
+        return shelf.find(name, file.parent, file)
+    except DataError:
+        if not isinstance(data, str) or not data:
+            raise
+    return partial(_embedded, file)
+
+
+def _embedded(file: Path) -> bytes:
+    """The photo inside a file, read when it is wanted: all of them may not fit into memory."""
+    try:
+        return base64.b64decode(read_json(file)["imageData"], validate=True)
+    except ValueError as fault:
+        raise DataError(file, f"its imageData is damaged: {fault}", "",
+                        "put the photo beside it") from None  # fmt: skip
+
+
+def _region(shape: Any, request: Request) -> Region:
+    if not isinstance(shape, dict):
+        raise UserError("is no object")
+    label, kind = shape.get("label"), shape.get("shape_type") or "polygon"
+    if not isinstance(label, str) or not label.strip():
+        raise UserError("has no label; give it one in labelme")
+    if not isinstance(kind, str) or kind not in _POINTS:
+        known = ", ".join(_POINTS)
+        raise UserError(f"({label}) is of the unknown type {kind!r}; known are {known}")
+    try:
+        corners = points(shape.get("points"), _POINTS[kind])
+        return Region(label, _shape(kind, corners, shape, request))
+    except UserError as fault:
+        raise UserError(f"({label}, {kind}) {fault}") from None
+
+
+def _shape(kind: str, corners: Points, shape: dict[str, Any], request: Request) -> Shape:
+    if kind in ("polygon", "oriented_rectangle"):
+        return Polygon((corners,))
+    low, high = corners.min(0), corners.max(0)
+    if kind == "rectangle":
+        return box(*low, *high)
+    if kind == "circle":
+        radius = float(np.hypot(*(corners[1] - corners[0])))
+        return Ellipse((corners[0, 0], corners[0, 1]), (radius, radius))
+    if kind in ("line", "linestrip"):
+        return Stroke((corners,), request.line_width)
+    if kind == "mask":
+        return Bits(_bitmap(shape.get("mask")), round(low[1]), round(low[0]))
+    return Stroke(tuple(corners[:, None]), 2 * request.point_radius)
+
+
+def _bitmap(text: Any) -> np.ndarray:
+    """The PNG of a shape that was painted, as labelme stores it."""
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as image:
+            return np.asarray(image.convert("L")) > 0
+    except Exception as fault:  # damaged pictures make Pillow raise nearly anything
+        raise UserError(f"holds a damaged mask: {fault}") from None
+
+
+def _not_for_masks(file: Path, content: dict[str, Any]) -> list[Note]:
+    shapes = content["shapes"]
+    groups = {str(shape["group_id"]) for shape in shapes if shape.get("group_id") is not None}
+    flags = [content.get("flags"), *(shape.get("flags") for shape in shapes)]
+    set_flags = sum(1 for each in flags if isinstance(each, dict) and any(each.values()))
+    notes = [Note("groups", str(file), count=len(groups))] if groups else []
+    return notes + ([Note("not for masks", str(file), count=set_flags)] if set_flags else [])
+
+
+def _unlabelled(shelf: Shelf, items: list[Item], folder: Path) -> list[Note]:
+    used = {item.photo for item in items if isinstance(item.photo, Path)}
+    rest = [file for file in shelf.pictures if file not in used and folder in file.parents]
+    return [Note("unlabelled", str(file)) for file in rest]

@@ -1,0 +1,119 @@
+"""Masks that lie as a layout that can be trained on: VOC folders, CVAT's masks, and the others."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from fullconv.classes import CREAM, ClassSet
+from fullconv.data import voc
+from fullconv.data.faults import DataError, Fault
+from fullconv.data.importers.colortable import read_colors
+from fullconv.data.importers.exported import Export, Item, Note
+from fullconv.data.importers.labelfile import LabelFile
+from fullconv.data.importers.request import Request
+from fullconv.data.importers.shelf import Shelf
+from fullconv.data.layout import ALL
+from fullconv.data.pairs import PairSource
+from fullconv.data.sample import Mask
+from fullconv.data.sources import available_splits, is_known, open_source
+from fullconv.errors import UserError
+
+WHAT_VOC = (
+    "VOC folders with palette or RGB masks, as CVAT's 'Segmentation mask 1.1' and labelme2voc "
+    "write them: JPEGImages/, SegmentationClass/"
+)
+WHAT_OTHERS = "masks in another layout that fullconv trains on (docs/data.md)"
+_FIRST = ("train", "val", "test")
+
+
+def looks_like_voc(source: Path) -> bool:
+    """``SegmentationClass/``; the photos may lie elsewhere (--images)."""
+    return voc.looks_like(source) or (source / "SegmentationClass").is_dir()
+
+
+def looks_like(source: Path) -> bool:
+    """Any layout that can be opened."""
+    return is_known(source)
+
+
+def read(source: Path, request: Request) -> Export:
+    """The splits of a layout, each photo once: 'trainval' adds nothing to train and val."""
+    given = request.labels
+    found: dict[str, PairSource] = {}
+    splits = available_splits(source)
+    for split in sorted(splits, key=lambda name: (name not in _FIRST, splits.index(name))):
+        opened = open_source(source, split, given)
+        if not isinstance(opened, PairSource):
+            raise UserError(f"{source}: holds its photos in one file; fullconv trains on it as is")
+        found[split] = opened
+    return of_sources(found, source, request)
+
+
+def read_voc(source: Path, request: Request) -> Export:
+    """VOC folders; of CVAT's without photos too, where --images names their folder."""
+    if (source / "SegmentationClass").is_dir() and not (source / "JPEGImages").is_dir():
+        return _without_photos(source, request)
+    names = source / "class_names.txt"  # labelme2voc's; VOC's own classes would be wrong there
+    if request.labels is None and names.is_file():
+        request = replace(request, labels=names)
+    return read(source, request)
+
+
+def _without_photos(source: Path, request: Request) -> Export:
+    if request.images is None:
+        raise UserError(f"{source}: has masks and no JPEGImages; name the photos with --images")
+    masks = sorted((source / "SegmentationClass").glob("*.png"))
+    table = request.labels or next(
+        (source / name for name in ("labelmap.txt", "classes.toml", "labels.txt")
+         if (source / name).is_file()), None)  # fmt: skip
+    if table is None:
+        raise UserError(f"{source}: has no labelmap.txt; say what its values mean with --labels")
+    names = tuple(mask.stem for mask in masks)
+    photos = tuple(request.images / name for name in names)
+    pairs = PairSource(read_colors(table), ALL, names, photos, tuple(masks))
+    return of_sources({ALL: pairs}, source, request)
+
+
+def of_sources(found: dict[str, PairSource], source: Path, request: Request) -> Export:
+    """What the splits ``found`` hold, as an Export; a photo without mask is noted."""
+    shelf = Shelf(source if source.is_dir() else source.parent, request.images)
+    items: dict[str, Item] = {}
+    notes: list[Note] = []
+    faults: list[Fault] = []
+    seen: set[Path] = set()
+    for split, pairs in found.items():
+        named = split if split not in (ALL, "default") else None
+        fresh = [i for i in range(len(pairs)) if pairs.photos[i] not in seen]
+        if len(fresh) < len(pairs):
+            again = f"{len(pairs) - len(fresh)} of its {len(pairs)} photos are in another split"
+            notes.append(Note("split", split, again))
+        for index in fresh:
+            seen.add(pairs.photos[index])
+            mask = pairs.masks[index]
+            if mask is None:
+                notes.append(Note("unlabelled", str(pairs.photos[index])))
+                continue
+            try:
+                items[f"{split}/{pairs.names[index]}"] = _item(pairs, index, mask, named, shelf)
+            except DataError as fault:
+                faults.append(fault.fault)
+    classes = next(iter(found.values())).classes
+    colors = dict(zip(classes.names, classes.colors, strict=True))
+    return Export(classes.names, tuple(items.values()), None, colors,
+                  notes=tuple(notes), faults=tuple(faults))  # fmt: skip
+
+
+def _item(pairs: PairSource, index: int, mask: Path, split: str | None, shelf: Shelf) -> Item:
+    photo, name = pairs.photos[index], pairs.names[index]
+    if not photo.is_file():  # VOC's lists name no suffix; CVAT keeps PNG photos as they are
+        photo = shelf.find(Path(name).name, photo.parent, mask)
+    labels = dict(enumerate(pairs.classes.names))
+    read = _reader(pairs.classes, pairs.read)
+    return Item(name, split, photo, str(mask), LabelFile(mask, photo, labels, read))
+
+
+def _reader(classes: ClassSet, read: Callable[[Path, ClassSet], Mask]) -> Callable[[Path], Mask]:
+    """Black is what the colour table leaves out, where it gives black no meaning."""
+    if classes.ignore_color == CREAM and (0, 0, 0) not in classes.colors:
+        classes = replace(classes, ignore_color=(0, 0, 0))
+    return lambda file: read(file, classes)

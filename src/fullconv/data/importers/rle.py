@@ -1,0 +1,89 @@
+"""Run lengths -> pixels: COCO's two kinds, and CVAT's."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.data.importers.exported import Size
+from fullconv.data.importers.regions import Bitmap, Extent, Window
+from fullconv.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """Runs of pixels outside and inside in turn, outside first, that fill a rectangle of ``size``.
+
+    They go along its rows (CVAT), or with ``down_columns`` along its columns (COCO); its upper left
+    pixel is (``top``, ``left``) of the photo. Kept as they are until they are drawn.
+    """
+
+    lengths: npt.NDArray[np.int64]
+    size: Size
+    down_columns: bool
+    top: int = 0
+    left: int = 0
+
+    def extent(self) -> Extent:
+        height, width = self.size
+        return self.left, self.top, self.left + width, self.top + height
+
+    def area(self) -> float:
+        return float(self.lengths[1::2].sum())
+
+    def inside(self, window: Window) -> Bitmap:
+        flat = np.repeat(np.arange(len(self.lengths)) % 2 == 1, self.lengths)
+        whole = flat.reshape(self.size[::-1]).T if self.down_columns else flat.reshape(self.size)
+        top, left = window.top - self.top, window.left - self.left
+        return whole[top : top + window.height, left : left + window.width]
+
+
+def runs(lengths: Any, size: Size, down_columns: bool, top: int = 0, left: int = 0) -> Runs:
+    """Runs as a file has them; UserError where they are not as many pixels as ``size`` has."""
+    try:
+        found = np.array(lengths, np.int64)
+    except (TypeError, ValueError, OverflowError):
+        raise UserError("has runs that are no list of whole numbers") from None
+    pixels = size[0] * size[1]
+    if found.ndim != 1 or (found < 0).any() or (found > pixels).any():
+        raise UserError("has runs that are no list of whole numbers up to its size")
+    if found.sum() != pixels:
+        raise UserError(f"has runs of {found.sum()} pixels together, not {size[1]} x {size[0]}")
+    return Runs(found, size, down_columns, top, left)
+
+
+def from_coco(segmentation: dict[str, Any], size: Size) -> Runs:
+    """COCO's ``{"size": [height, width], "counts": ...}``; counts are a list or a string.
+
+    Raises UserError where it is of another size than its photo (``size``), or damaged.
+    """
+    counts, stated = segmentation.get("counts"), segmentation.get("size")
+    if stated != list(size):
+        raise UserError(f"has run lengths of size {stated}, its photo {list(size)} (height, width)")
+    if isinstance(counts, list):
+        return runs(counts, size, down_columns=True)
+    if not isinstance(counts, str) or not counts.isascii():
+        raise UserError("has counts that are neither a list nor a string of COCO's")
+    return runs(_lengths(counts), size, down_columns=True)
+
+
+def _lengths(text: str) -> npt.NDArray[np.int64]:
+    """The runs in COCO's compressed string.
+
+    A number is written in digits of 5 bits, the lowest first, as the characters from '0' (48) on;
+    bit 5 says that another digit follows, bit 4 of the last one is the sign. From the fourth run
+    on, the number is the difference to the run two before (cocoapi, common/maskApi.c, rleToString).
+    """
+    digits = np.frombuffer(text.encode(), np.uint8).astype(np.int64) - 48
+    if not len(digits) or (digits < 0).any() or (digits > 63).any() or digits[-1] & 32:
+        raise UserError("has counts that are no run lengths of COCO's, or cut off")
+    ends = np.flatnonzero(digits & 32 == 0)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    place = np.arange(len(digits)) - np.repeat(starts, ends - starts + 1)
+    if place.max() > 6:
+        raise UserError("has counts with a number beyond any photo")
+    lengths = np.add.reduceat((digits & 31) << 5 * place, starts)
+    lengths -= np.where(digits[ends] & 16, 1 << 5 * (place[ends] + 1), 0)
+    lengths[1::2], lengths[2::2] = np.cumsum(lengths[1::2]), np.cumsum(lengths[2::2])
+    return lengths

@@ -1,0 +1,135 @@
+"""The photos of a split that a net does best and worst: kept small while scoring, with the run.
+
+``examples/`` of a run has for each the photo, the truth and the prediction, as pictures with one
+class a value, and ``examples.json``, which names them; it is written last, so what it names is
+there.
+"""
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from fullconv.classes import ClassSet
+from fullconv.files import write_atomically
+from fullconv.metrics import Matrix
+from fullconv.pictures import as_photo, planes_of
+from fullconv.report.embedded import jpeg, picked, sized
+
+BEST, WORST = 4, 6  # the worst teach more
+SIDE = 512  # longest side of what is kept
+FOLDER, LIST = "examples", "examples.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Extreme:
+    """A photo, (h, w, 3) uint8, its true and its predicted classes (h, w), and its accuracy."""
+
+    name: str
+    accuracy: float
+    photo: npt.NDArray[np.uint8]
+    truth: npt.NDArray[Any]
+    prediction: npt.NDArray[Any]
+
+
+class Extremes:
+    """Gathers while a split is scored; ``add`` fits `fullconv.evaluate.evaluate`'s ``each``."""
+
+    def __init__(self) -> None:
+        self.accuracies: list[tuple[str, float]] = []
+        self.best: list[Extreme] = []
+        self.worst: list[Extreme] = []
+
+    def add(self, sample: Any, prediction: npt.NDArray[Any], matrix: Matrix) -> None:
+        """Take note of a photo; of several label maps the first is kept."""
+        total = int(matrix.sum())
+        if not total:
+            return
+        accuracy = float(np.trace(matrix) / total)
+        self.accuracies.append((sample.name, accuracy))
+        high = len(self.best) < BEST or accuracy > self.best[-1].accuracy
+        low = len(self.worst) < WORST or accuracy < self.worst[-1].accuracy
+        if not high and not low:
+            return
+        made = Extreme(
+            sample.name,
+            accuracy,
+            sized(as_photo(sample.image), SIDE),
+            picked(planes_of(sample.mask)[0], SIDE),
+            picked(planes_of(prediction)[0], SIDE),
+        )
+        if high:
+            self.best = sorted([*self.best, made], key=lambda each: -each.accuracy)[:BEST]
+        if low:
+            self.worst = sorted([*self.worst, made], key=lambda each: each.accuracy)[:WORST]
+
+    def write(self, run: Path, classes: ClassSet, step: int) -> None:
+        """Write ``examples/`` and ``photos.csv``, the accuracy of each photo, into a run folder."""
+        rows = [f"{_quoted(name)},{accuracy:.6f}\n" for name, accuracy in self.accuracies]
+        write_atomically(run / "photos.csv", "name,pixel_accuracy\n" + "".join(rows))
+        folder, listed = run / FOLDER, []
+        few = len(self.accuracies) < BEST + WORST
+        for kind, extremes in (("best", self.best), ("worst", self.worst)):
+            taken = {entry["name"] for entry in listed} if few else ()
+            for place, each in enumerate(extremes, 1):
+                if each.name not in taken:
+                    listed.append(_write(folder, f"{step:07d}-{kind}-{place}", each, classes, kind))
+        write_atomically(folder / LIST, json.dumps({"step": step, "photos": listed}, indent=1))
+        for old in folder.iterdir():
+            if old.name != LIST and not old.name.startswith(f"{step:07d}-"):
+                old.unlink(missing_ok=True)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _write(folder: Path, stem: str, made: Extreme, classes: ClassSet, kind: str) -> dict[str, Any]:
+    write_atomically(folder / f"{stem}.jpg", jpeg(made.photo))
+    for what, mask in (("truth", made.truth), ("prediction", made.prediction)):
+        write_atomically(folder / f"{stem}_{what}.png", _mask_png(mask, classes))
+    return {"kind": kind, "file": stem, "name": made.name, "pixel_accuracy": made.accuracy}
+
+
+def _mask_png(mask: npt.NDArray[Any], classes: ClassSet) -> bytes:
+    palette, file = classes.palette(), io.BytesIO()
+    picture = Image.fromarray(mask.astype(np.uint8 if len(palette) == 256 else np.uint16))
+    if len(palette) == 256:
+        picture.putpalette(palette.tobytes())
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An example of a run, as its files have it: ``kind`` is 'best' or 'worst'."""
+
+    kind: str
+    name: str
+    accuracy: float
+    photo: bytes
+    truth: npt.NDArray[Any]
+    prediction: npt.NDArray[Any]
+
+
+def read_extremes(run: Path) -> Sequence[Kept]:
+    """The examples of a run folder; none where there are none, or they are damaged."""
+    try:
+        listed = json.loads((run / FOLDER / LIST).read_text("utf-8"))["photos"]
+        return [_read(run / FOLDER, entry) for entry in listed]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _read(folder: Path, entry: dict[str, Any]) -> Kept:
+    stem = folder / Path(str(entry["file"])).name
+    masks = [np.asarray(Image.open(f"{stem}_{what}.png")) for what in ("truth", "prediction")]
+    photo = stem.with_name(f"{stem.name}.jpg").read_bytes()
+    kind, name, accuracy = str(entry["kind"]), str(entry["name"]), float(entry["pixel_accuracy"])
+    return Kept(kind, name, accuracy, photo, *masks)

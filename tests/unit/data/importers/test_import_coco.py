@@ -1,0 +1,175 @@
+"""COCO: polygons, both kinds of run lengths, crowds, overlaps, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco
+
+from exports import notes
+from fullconv.data.importers import Request, import_data
+from fullconv.errors import UserError
+
+NAMES = [{"id": 7, "name": "car"}, {"id": 3, "name": "road"}]
+
+
+def box(left, top, right, bottom):
+    return [[left, top, right, top, right, bottom, left, bottom]]
+
+
+def annotation(category, segmentation, image=1, **more):
+    return {
+        "id": 1,
+        "image_id": image,
+        "category_id": category,
+        "segmentation": segmentation,
+    } | more
+
+
+@pytest.fixture
+def export(tmp_path, picture):
+    """``export(annotations)`` writes src/instances.json and its photo a.jpg of 60 x 40."""
+
+    def write(annotations, file="instances.json", **changes):
+        picture("src/images/a.jpg")
+        image = {"id": 1, "file_name": "a.jpg", "width": 60, "height": 40}
+        content = {"images": [image], "annotations": annotations, "categories": NAMES} | changes
+        path = tmp_path / "src" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+        return tmp_path / "src"
+
+    return write
+
+
+def test_classes_stand_in_the_order_of_their_numbers(export, imported):
+    report, masks = imported(export([annotation(7, box(0, 0, 10, 10))]))
+    assert report.format == "coco"
+    assert report.classes.names == ("background", "road", "car")
+    assert (masks["train/a"] == 2).sum() == 100
+
+
+@pytest.mark.parametrize("small_first", [True, False])
+def test_the_smaller_one_is_on_top_whatever_the_order(export, imported, small_first):
+    small, large = annotation(7, box(5, 5, 10, 10)), annotation(3, box(0, 0, 20, 20))
+    masks = imported(export([small, large] if small_first else [large, small]))[1]
+    assert (masks["train/a"] == 2).sum() == 25
+    assert (masks["train/a"] == 1).sum() == 375
+
+
+def test_both_kinds_of_run_lengths_are_the_pixels_of_pycocotools(export, imported):
+    bitmap = np.random.default_rng(0).random((40, 60)) < 0.3
+    packed = coco.encode(np.asfortranarray(bitmap, np.uint8))
+    string = {"size": [40, 60], "counts": packed["counts"].decode()}
+    half = np.zeros((40, 60), bool)
+    half[:, 30:] = True  # 1200 pixels down the columns first
+    listed = {"size": [40, 60], "counts": [1200, 1200]}
+    masks = imported(export([annotation(7, string), annotation(3, listed)]))[1]
+    assert np.array_equal(masks["train/a"] == 2, bitmap)
+    assert np.array_equal(masks["train/a"] == 1, half & ~bitmap)
+
+
+def test_polygons_are_nearly_those_of_pycocotools(export, imported):
+    angles = np.linspace(0, 6, 30)
+    ring = np.stack([30.3 + 25 * np.cos(angles), 20.2 + 17 * np.sin(angles)], 1).ravel().tolist()
+    theirs = coco.decode(coco.frPyObjects([ring], 40, 60))[..., 0].astype(bool)
+    ours = imported(export([annotation(7, [ring])]))[1]["train/a"] == 2
+    assert (ours & theirs).sum() > 0.97 * (ours | theirs).sum()
+
+
+def test_crowds_and_bare_boxes_are_ignored_below_the_rest(export, imported):
+    annotations = [
+        annotation(7, box(0, 0, 20, 20)),
+        annotation(7, {"size": [40, 60], "counts": [0, 1200, 1200]}, iscrowd=1),
+        annotation(3, [], bbox=[40, 0, 10, 10]),
+    ]
+    report, masks = imported(export(annotations))
+    mask = masks["train/a"]
+    assert (mask == 2).sum() == 400
+    assert (mask == 255).sum() == 1200 - 400 + 100
+    assert (notes(report, "crowd"), notes(report, "boxed")) == (1, 1)
+
+
+def test_photos_without_annotations_are_background_and_said(export, imported):
+    report, masks = imported(export([]))
+    assert not masks["train/a"].any()
+    assert notes(report, "no shapes") == 1
+
+
+def test_files_are_splits(export, imported, picture):
+    source = export([annotation(7, box(0, 0, 9, 9))], "annotations/instances_train2017.json")
+    picture("src/val2017/a.jpg")
+    picture("src/train2017/a.jpg")
+    (source / "images/a.jpg").unlink()
+    export([annotation(3, box(0, 0, 9, 9))], "annotations/instances_val2017.json")
+    (source / "images/a.jpg").unlink()
+    masks = imported(source, val=None)[1]
+    assert sorted(masks) == ["train/a", "val/a"]
+    assert masks["val/a"].max() == 1
+
+
+def test_two_photos_of_one_name_are_refused(export, picture, tmp_path):
+    source = export([])
+    picture("src/other/a.jpg")
+    with pytest.raises(UserError, match="more than once"):
+        import_data(source, tmp_path / "out")
+
+
+def test_two_photos_for_one_place_are_refused(export, picture, tmp_path):
+    picture("src/images/a.png")
+    image = {"width": 60, "height": 40}
+    images = [image | {"id": 1, "file_name": "a.jpg"}, image | {"id": 2, "file_name": "a.png"}]
+    with pytest.raises(UserError, match="would be called 'a'"):
+        import_data(export([], images=images), tmp_path / "out", Request(val=0))
+
+
+@pytest.mark.parametrize(
+    ("outline", "said"),
+    [
+        ([[1, 2, 3, 4]], "polygon of 4 numbers"),
+        ([[1, 2, 3, 4, 5, float("nan")]], "not in any photo"),
+        ([[1, 2, 3, 4, 5, "x"]], "no list of"),
+        ([1, 2, 3], "neither polygons nor run lengths"),
+        ("polygon", "neither polygons nor run lengths"),
+        ({"size": [60, 40], "counts": [2400]}, "size .60, 40."),
+        ({"size": [40, 60], "counts": [10**12]}, "whole numbers"),
+        ({"size": [40, 60], "counts": "oooo"}, "cut off"),
+        (None, "neither an outline"),
+    ],
+)
+def test_impossible_outlines(export, tmp_path, outline, said):
+    with pytest.raises(UserError, match=said) as caught:
+        import_data(export([annotation(7, outline)]), tmp_path / "out")
+    assert "instances.json (a.jpg)" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+PHOTO = {"id": 1, "file_name": "a.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"images": [PHOTO | {"file_name": "../../etc/passwd"}]}, "not in"),
+        ({"images": [PHOTO | {"width": 600, "height": 400}]}, "600 x 400 pixels.* is 60 x 40"),
+        ({"images": [PHOTO | {"width": 1e12, "height": 1e12}]}, "not a coordinate"),
+        ({"images": [PHOTO, PHOTO]}, "two images have the id 1"),
+        ({"images": [{"id": 1}]}, "without id or file_name"),
+        ({"annotations": [annotation(7, box(0, 0, 9, 9), image=5)]}, "image 5"),
+        ({"annotations": [annotation(9, box(0, 0, 9, 9))]}, "category 9"),
+        ({"annotations": [annotation(7, [], bbox=[0, 0, 9, 9])]}, "boxes only"),
+        ({"categories": [{"id": 7}]}, "no name"),
+        ({"categories": None}, "no list 'categories'"),
+    ],
+)
+def test_impossible_files(export, tmp_path, changes, said):
+    source = export(**({"annotations": []} | changes))
+    with pytest.raises(UserError, match=said):
+        import_data(source / "instances.json", tmp_path / "out", Request(images=source), "coco")
+
+
+def test_names_that_lead_out_of_the_folder_lose_their_way(export, imported, tmp_path):
+    images = [PHOTO | {"file_name": "../../somewhere/a.jpg"}]
+    masks = imported(export([], images=images))[1]
+    assert list(masks) == ["train/a"]
+    assert {path.name for path in tmp_path.iterdir()} == {"src", "out"}

@@ -1,0 +1,93 @@
+"""Every value of an export exchanged for nonsense: an import, or one clear fault; never a crash."""
+
+import copy
+import json
+import re
+import shutil
+
+import pytest
+
+from exports import square
+from fullconv.data.importers import Request, import_data
+from fullconv.errors import UserError
+
+NONSENSE = [None, True, -1, 0.5, 1e300, float("nan"), "x", "../../x.jpg", [], {}, [[]], [{}]]
+
+
+def places(tree, way=()):
+    """The way to every value of a JSON tree, itself too."""
+    yield way
+    if isinstance(tree, dict | list):
+        for key, child in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from places(child, (*way, key))
+
+
+def exchanged(tree, way, value):
+    if not way:
+        return value
+    tree = copy.deepcopy(tree)
+    inner = tree
+    for key in way[:-1]:
+        inner = inner[key]
+    inner[way[-1]] = value
+    return tree
+
+
+LABELME = {
+    "version": "5",
+    "flags": {"night": True},
+    "shapes": [
+        square("car", 0, 0, 9, 9, group_id=1, flags={}, shape_type="polygon"),
+        {"label": "dot", "points": [[4, 5], [6, 7]], "shape_type": "circle"},
+    ],
+    "imagePath": "a.jpg",
+    "imageData": "aaaa",
+    "imageHeight": 40,
+    "imageWidth": 60,
+}
+COCO = {
+    "images": [{"id": 1, "file_name": "a.jpg", "width": 60, "height": 40}],
+    "annotations": [
+        {"id": 1, "image_id": 1, "category_id": 2, "iscrowd": 0, "bbox": [0, 0, 9, 9],
+         "segmentation": [[0, 0, 9, 0, 9, 9]]},
+        {"id": 2, "image_id": 1, "category_id": 2, "iscrowd": 1,
+         "segmentation": {"size": [40, 60], "counts": [2000, 400]}},
+    ],
+    "categories": [{"id": 2, "name": "car"}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("format", "tree"), [("labelme", LABELME), ("coco", COCO)])
+@pytest.mark.parametrize("value", NONSENSE, ids=repr)
+def test_nonsense_anywhere(picture, tmp_path, format, tree, value):
+    picture("src/a.jpg")
+    for way in places(tree):
+        text = json.dumps(exchanged(tree, way, value))
+        (tmp_path / "src/a.json").write_text(text)
+        try:
+            import_data(tmp_path / "src", tmp_path / "out", Request(), format)
+            shutil.rmtree(tmp_path / "out")
+        except UserError as fault:
+            assert len(str(fault)) < 2000, way
+        assert {path.name for path in tmp_path.iterdir()} == {"src"}, way
+
+
+CVAT = """<annotations><image id="0" name="a.jpg" width="60" height="40">
+<polygon label="car" points="0,0;9,0;9,9" z_order="0"/>
+<box label="car" xtl="2" ytl="2" xbr="12" ybr="8" rotation="10"/>
+<mask label="car" rle="1, 2, 3" left="40" top="5" width="3" height="2"/>
+<ellipse label="car" cx="50" cy="15" rx="6" ry="3"/></image></annotations>"""
+
+
+@pytest.mark.parametrize("value", ["", "x", "nan", "-1", "0", "0.5", "1e400", "9" * 30, ",;,"])
+def test_nonsense_in_any_attribute(picture, tmp_path, value):
+    picture("src/a.jpg")
+    for found in re.finditer('="[^"]*"', CVAT):
+        text = f'{CVAT[: found.start()]}="{value}"{CVAT[found.end() :]}'
+        (tmp_path / "src/annotations.xml").write_text(text)
+        try:
+            import_data(tmp_path / "src", tmp_path / "out", Request(), "cvat")
+            shutil.rmtree(tmp_path / "out")
+        except UserError as fault:
+            assert len(str(fault)) < 2000, found
+        assert {path.name for path in tmp_path.iterdir()} == {"src"}, found

@@ -1,0 +1,233 @@
+"""labelme: what each shape covers, what labels become, and what is refused."""
+
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from exports import notes, square
+from fullconv.data.importers import Request, import_data
+from fullconv.errors import UserError
+
+
+def test_classes_background_and_drawing_order(labelme, imported):
+    source = labelme("a", [square("road", 0, 20, 60, 40), square("car", 10, 25, 30, 35)])
+    report, masks = imported(source)
+    assert report.classes.names == ("background", "car", "road")
+    expected = np.zeros((40, 60), int)
+    expected[20:40] = 2
+    expected[25:35, 10:30] = 1
+    assert np.array_equal(masks["train/a"], expected)
+    rows = {each.label: each for each in report.labels}
+    assert (rows["road"].pixels, rows["road"].shapes) == (1000, 1)
+    assert rows["(no label)"].becomes == "background"
+    assert sum(each.pixels for each in report.labels) == 40 * 60
+    assert notes(report, "covered") == 200
+
+
+def test_a_later_shape_covers_an_earlier_one_and_a_hidden_one_is_said(labelme, imported):
+    source = labelme("a", [square("car", 10, 25, 30, 35), square("road", 0, 20, 60, 40)])
+    report, masks = imported(source)
+    assert not (masks["train/a"] == 1).any()
+    assert notes(report, "hidden") == 1
+
+
+def test_every_kind_of_shape(labelme, imported):
+    bitmap = io.BytesIO()
+    Image.fromarray(np.eye(4, dtype=np.uint8) * 255).save(bitmap, "PNG")
+    shapes = [
+        {"label": "box", "shape_type": "rectangle", "points": [[20, 10], [10, 4]]},
+        {"label": "disc", "shape_type": "circle", "points": [[40, 10], [40, 15]]},
+        {"label": "line", "shape_type": "line", "points": [[0, 22], [60, 22]]},
+        {"label": "strip", "shape_type": "linestrip", "points": [[5, 30], [5, 36], [15, 36]]},
+        {"label": "dot", "shape_type": "point", "points": [[30, 34]]},
+        {"label": "painted", "shape_type": "mask", "points": [[50, 30], [53, 33]],
+         "mask": base64.b64encode(bitmap.getvalue()).decode()},
+    ]  # fmt: skip
+    report, masks = imported(labelme("a", shapes), line_width=2, point_radius=3)
+    mask, names = masks["train/a"], report.classes.names
+    pixels = {name: np.argwhere(mask == value) for value, name in enumerate(names)}
+    assert len(pixels["box"]) == 60
+    assert (pixels["box"].min(0).tolist(), pixels["box"].max(0).tolist()) == ([4, 10], [9, 19])
+    assert abs(len(pixels["disc"]) - np.pi * 25) < 5
+    assert len(pixels["line"]) == 120
+    assert {row for row, _ in pixels["line"]} == {21, 22}
+    assert abs(len(pixels["strip"]) - 2 * 16) < 5
+    assert abs(len(pixels["dot"]) - np.pi * 9) < 5
+    assert pixels["painted"].tolist() == [[30, 50], [31, 51], [32, 52], [33, 53]]
+
+
+def test_reserved_labels(labelme, imported):
+    shapes = [
+        square("__ignore__", 0, 0, 60, 10),
+        square("car", 0, 0, 60, 40),
+        square("__ignore__", 0, 0, 20, 40),
+        square("_background_", 5, 5, 15, 15),
+    ]
+    report, masks = imported(labelme("a", shapes))
+    assert report.classes.names == ("background", "car")
+    assert (masks["train/a"] == 255).sum() == 20 * 40 - 100
+    assert (masks["train/a"] == 0).sum() == 100
+
+
+def test_order_of_labels_txt(labelme, imported):
+    source = labelme("a", [square("car", 0, 0, 9, 9), square("bus", 9, 9, 20, 20)])
+    (source / "labels.txt").write_text("__ignore__\n_background_\ncar\nbus\n")
+    assert imported(source)[0].classes.names == ("background", "car", "bus")
+
+
+def test_merge_ignore_and_background(labelme, imported):
+    shapes = [square("car", 0, 0, 9, 9), square("bus", 9, 0, 18, 9), square("mud", 18, 0, 27, 9)]
+    source = labelme("a", shapes)
+    report, masks = imported(source, merge={"bus": "car"}, ignore=("mud",), background="ground")
+    assert report.classes.names == ("ground", "car")
+    assert np.array_equal(np.unique(masks["train/a"]), [0, 1, 255])
+    assert (masks["train/a"] == 1).sum() == 162
+    assert {each.label: each.becomes for each in report.labels}["mud"] == "(ignored)"
+
+
+def test_unlabelled_pixels_can_be_ignored(labelme, imported):
+    report, masks = imported(labelme("a", [square("car", 0, 0, 9, 9)]), background="__ignore__")
+    assert report.classes.names == ("car",)
+    assert (masks["train/a"] == 255).sum() == 2400 - 81
+
+
+def test_a_list_of_classes_decides_their_order_and_must_hold_all(labelme, imported, tmp_path):
+    source = labelme("a", [square("car", 0, 0, 9, 9), square("bus", 9, 9, 20, 20)])
+    wanted = tmp_path / "wanted.txt"
+    wanted.write_text("tram\nbackground\ncar\n")
+    with pytest.raises(UserError, match=r"no class 'bus'.*--merge bus=CLASS"):
+        imported(source, classes=wanted)
+    wanted.write_text("car\nbus\n")
+    with pytest.raises(UserError, match=r"'background'.*--background"):
+        imported(source, classes=wanted)
+    wanted.write_text("tram\nbackground\ncar\n")
+    report, masks = imported(source, classes=wanted, merge={"bus": "car"})
+    assert report.classes.names == ("tram", "background", "car")
+    assert np.array_equal(np.unique(masks["train/a"]), [1, 2])
+
+
+@pytest.mark.parametrize("option", [{"merge": {"cat": "car"}}, {"ignore": ("cat",)}])
+def test_unknown_names_are_refused_with_a_guess(labelme, imported, option):
+    with pytest.raises(UserError, match=r"'cat'.*did you mean 'car'"):
+        imported(labelme("a", [square("car", 0, 0, 9, 9)]), **option)
+
+
+def test_labels_that_differ_in_case_are_said(labelme, imported):
+    shapes = [square("Car", 0, 0, 9, 9), square("car", 9, 9, 20, 20)]
+    report, _ = imported(labelme("a", shapes))
+    assert notes(report, "spelling") == 1
+    assert len(report.classes) == 3
+
+
+def test_clipped_empty_groups_flags_and_photos_without_labels(labelme, imported, picture):
+    shapes = [
+        square("car", 50, 30, 75, 38, group_id=1),
+        square("car", 3.6, 2, 4.4, 20, flags={"occluded": True}),
+    ]
+    source = labelme("a", shapes)
+    labelme("b", [])
+    picture("src/rest.jpg")
+    report, masks = imported(source)
+    for kind in ("clipped", "empty", "groups", "not for masks", "unlabelled", "no shapes"):
+        assert notes(report, kind) == 1, kind
+    assert "by 15 pixels" in report.to_text()
+    assert not masks["train/b"].any()
+    assert "rest" not in "".join(masks)
+
+
+def test_embedded_photo_is_used_where_there_is_no_file(labelme, imported, tmp_path):
+    source = labelme("a", [square("car", 0, 0, 9, 9)])
+    content = (source / "a.jpg").read_bytes()
+    (source / "a.jpg").unlink()
+    saved = json.loads((source / "a.json").read_text())
+    saved["imageData"] = base64.b64encode(content).decode()
+    (source / "a.json").write_text(json.dumps(saved))
+    imported(source)
+    assert (tmp_path / "out/images/train/a.jpg").read_bytes() == content
+
+
+def test_photos_beside_the_folder_with_images(labelme, imported, tmp_path, picture):
+    source = labelme("a", [square("car", 0, 0, 9, 9)], imagePath="..\\photos\\x.png")
+    (source / "a.jpg").unlink()
+    picture("photos/x.png")
+    with pytest.raises(UserError, match="--images"):
+        imported(source)
+    _, masks = imported(source, images=tmp_path / "photos")
+    assert list(masks) == ["train/a"]
+
+
+def test_folders_are_kept_in_names(labelme, imported):
+    source = labelme("one/a", [square("car", 0, 0, 9, 9)])
+    labelme("two/a", [square("car", 0, 0, 9, 9)])
+    assert sorted(imported(source)[1]) == ["train/one/a", "train/two/a"]
+
+
+def refused(source, tmp_path, said, **request):
+    with pytest.raises(UserError, match=said) as caught:
+        import_data(source, tmp_path / "out", Request(**request), "labelme")
+    assert not (tmp_path / "out").exists()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        (square("car", 0, 0, float("nan"), 9), "shape 0 .car, polygon. has a point .nan, 0."),
+        (square("car", 0, 0, 1e300, 9), "not in any photo"),
+        (square("", 0, 0, 9, 9), "has no label"),
+        (square("car", 0, 0, 9, 9, shape_type="blob"), "unknown type 'blob'"),
+        ({"label": "car", "points": "all of them"}, "no list of"),
+        ({"label": "car", "points": [[1, 2, 3]]}, "no list of"),
+        ({"label": "car", "points": [[1, "x"]]}, "no list of"),
+        ({"label": "car", "points": [[1, None], [2, 3]]}, "not in any photo"),
+        ({"label": "car", "points": [[1, 2]], "shape_type": "circle"}, "1 points where 2"),
+        ({"label": "car", "points": [[1, 2], [3, 4]], "shape_type": "mask", "mask": "?"}, "mask"),
+    ],
+)
+def test_impossible_shapes_name_file_and_shape(labelme, tmp_path, shape, said):
+    message = refused(labelme("a", [shape]), tmp_path, said)
+    assert "a.json" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"imagePath": "../../../../etc/passwd"}, "not in"),
+        ({"imagePath": "/etc/passwd.jpg"}, "not in"),
+        ({"imagePath": None}, "names no photo"),
+        ({"imagePath": "gone.jpg", "imageData": "%%%"}, "imageData is damaged"),
+        ({"imageHeight": 60, "imageWidth": 40}, "40 x 60 pixels.* is 60 x 40"),
+        ({"imageHeight": "tall"}, "'tall'"),
+    ],
+)
+def test_impossible_files(labelme, tmp_path, change, said):
+    refused(labelme("a", [], **change), tmp_path, said)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"shapes": [', '{"shapes": 7}', "[" * 100000, "\x00", '"shapes"', "[]"]
+)
+def test_broken_json(labelme, tmp_path, text):
+    source = labelme("a", [])
+    (source / "a.json").write_text(text)
+    assert "a.json" in refused(source, tmp_path, "JSON|list|shapes")
+
+
+def test_all_faults_at_once_and_skip_leaves_them_out(labelme, tmp_path, imported):
+    source = labelme("good", [square("car", 0, 0, 9, 9)])
+    labelme("broken", [])
+    (source / "broken.json").write_text('{"shapes": [')
+    labelme("cut", [square("car", 0, 0, 9, 9)])
+    (source / "cut.jpg").write_bytes((source / "cut.jpg").read_bytes()[:400])
+    message = refused(source, tmp_path, "--skip")
+    assert "broken.json" in message
+    report, masks = imported(source, skip=True)
+    assert list(masks) == ["train/good"]
+    assert notes(report, "faulty") == 2
+    assert "broken.json" in report.to_text()

@@ -1,0 +1,94 @@
+"""Photos that EXIF turns, whose labels were drawn before or after; finding photos by name."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from exports import notes, square
+from fullconv.data.faults import DataError
+from fullconv.data.importers.photofile import upright
+from fullconv.data.importers.shelf import Shelf, plain
+from fullconv.errors import UserError
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turns_are_those_of_pillow(orientation):
+    values = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    image = Image.fromarray(values)
+    image.getexif()[0x0112] = orientation
+    assert np.array_equal(upright(values, orientation), np.array(ImageOps.exif_transpose(image)))
+
+
+@pytest.fixture
+def sideways(labelme, tmp_path):
+    """A photo stored as 60 x 40 that is 40 x 60 upright, labelled as stored or upright."""
+
+    def write(stored, orientation=6):
+        changes = {} if stored else {"imageHeight": 60, "imageWidth": 40}
+        source = labelme("a", [square("car", 0, 0, 30, 10)], **changes)
+        image = Image.open(source / "a.jpg").copy()
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        image.save(source / "a.jpg", exif=exif)
+        return source
+
+    return write
+
+
+def test_labels_of_the_upright_photo(sideways, imported):
+    report, masks = imported(sideways(stored=False))
+    assert masks["train/a"].shape == (60, 40)
+    assert masks["train/a"][:10, :30].all()
+    assert masks["train/a"].sum() == 300
+    assert notes(report, "turned") == 1
+
+
+def test_labels_of_the_stored_photo_are_refused_and_then_turned(sideways, imported):
+    source = sideways(stored=True)
+    with pytest.raises(UserError, match=r"60 x 40 pixels.* is 40 x 60.*--exif stored"):
+        imported(source)
+    _, masks = imported(source, exif="stored")
+    assert masks["train/a"].shape == (60, 40)
+    assert masks["train/a"][:30, -10:].all()  # the upper left corner is the upper right one
+    assert masks["train/a"].sum() == 300
+
+
+def test_the_wrong_option_is_refused_too(sideways, imported):
+    with pytest.raises(UserError, match=r"--exif upright"):
+        imported(sideways(stored=False), exif="stored")
+
+
+def test_a_photo_upside_down_has_the_same_size_and_is_said(sideways, imported):
+    report, masks = imported(sideways(stored=True, orientation=3))
+    assert notes(report, "turned") == 1
+    assert masks["train/a"][:10, :30].all()
+
+
+@pytest.mark.parametrize(
+    ("name", "clean"),
+    [
+        ("a.jpg", "a.jpg"),
+        ("x/a.jpg", "x/a.jpg"),
+        ("x\\a.jpg", "x/a.jpg"),
+        ("../a.jpg", "a.jpg"),
+        ("x/../../a.jpg", "a.jpg"),
+        ("/etc/a.jpg", "a.jpg"),
+        ("C:\\x\\a.jpg", "a.jpg"),
+    ],
+)
+def test_names_lead_nowhere_else(name, clean):
+    assert plain(name).as_posix() == clean
+
+
+def test_the_nearest_photo_of_a_name_is_found(tmp_path, picture):
+    one, two = picture("in/one/a.jpg"), picture("in/two/a.jpg")
+    picture("secret.jpg")
+    shelf = Shelf(tmp_path / "in")
+    assert shelf.find("a.jpg", tmp_path / "in/two", "x.json") == two
+    assert shelf.find("one/a.jpg", tmp_path / "in", "x.json") == one
+    assert shelf.find("../one/a", tmp_path / "in/two", "x.json") == one
+    assert shelf.find("a.jpg", tmp_path, "x.json", split="two") == two
+    with pytest.raises(DataError, match="more than once"):
+        shelf.find("a.jpg", tmp_path / "in", "x.json")
+    with pytest.raises(DataError, match="not in"):
+        shelf.find("../secret.jpg", tmp_path / "in", "x.json")

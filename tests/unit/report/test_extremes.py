@@ -1,0 +1,98 @@
+import csv
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fullconv.classes import ClassSet
+from fullconv.data import Sample
+from fullconv.metrics import confusion
+from fullconv.report import Extremes
+from fullconv.report.embedded import picked, sized
+from fullconv.report.extremes import BEST, SIDE, WORST, read_extremes
+
+CLASSES = ClassSet(("a", "b"))
+
+
+def gather(right, size=(10, 10)):
+    """A photo for each number of ``right`` pixels of a hundred."""
+    found = Extremes()
+    for number, count in enumerate(right):
+        truth = np.zeros(size, np.uint8)
+        guess = np.ones(size, np.uint8)
+        guess.ravel()[: count * truth.size // 100] = 0
+        image = np.full((*size, 3), number, np.uint8)
+        sample = Sample(f"p{number}", image, truth)
+        found.add(sample, guess, confusion(truth, guess, 2, 255))
+    return found
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 100), max_size=30))
+def test_the_best_and_the_worst_are_kept(right):
+    found = gather(right)
+    shares = sorted(count / 100 for count in right)
+    assert [each.accuracy for each in found.worst] == pytest.approx(shares[:WORST])
+    assert [each.accuracy for each in found.best] == pytest.approx(shares[::-1][:BEST])
+
+
+def test_they_are_read_as_they_were_written(tmp_path):
+    found = gather(range(0, 100, 5))
+    found.write(tmp_path, CLASSES, 7)
+    read = read_extremes(tmp_path)
+    assert [each.kind for each in read] == ["best"] * BEST + ["worst"] * WORST
+    assert [each.name for each in read] == [e.name for e in (*found.best, *found.worst)]
+    for got, made in zip(read, (*found.best, *found.worst), strict=True):
+        assert np.array_equal(got.truth, made.truth)
+        assert np.array_equal(got.prediction, made.prediction)
+
+
+def test_every_photo_has_its_accuracy_in_a_table(tmp_path):
+    gather([3, 50]).write(tmp_path, CLASSES, 7)
+    with (tmp_path / "photos.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["name", "pixel_accuracy"], ["p0", "0.030000"], ["p1", "0.500000"],
+        ]  # fmt: skip
+
+
+def test_few_photos_are_not_shown_twice(tmp_path):
+    gather([1, 2, 3, 4, 5]).write(tmp_path, CLASSES, 7)
+    names = [each.name for each in read_extremes(tmp_path)]
+    assert sorted(names) == ["p0", "p1", "p2", "p3", "p4"]
+
+
+def test_a_later_validation_replaces_them(tmp_path):
+    gather(range(20)).write(tmp_path, CLASSES, 7)
+    gather(range(30, 50)).write(tmp_path, CLASSES, 9)
+    assert all(
+        file.startswith(("0000009-", "examples")) for file in os.listdir(tmp_path / "examples")
+    )
+    assert len(read_extremes(tmp_path)) == BEST + WORST
+
+
+def test_many_classes(tmp_path):
+    classes = ClassSet(tuple(map(str, range(300))), ignore=65535)
+    found = Extremes()
+    truth = np.array([[0, 299, 65535]], np.uint16)
+    matrix = np.zeros((300, 300), np.int64)
+    matrix[0, 0] = 1
+    found.add(Sample("x", np.zeros((1, 3, 3), np.uint8), truth), truth, matrix)
+    found.write(tmp_path, classes, 1)
+    assert read_extremes(tmp_path)[0].truth.tolist() == truth.tolist()
+
+
+def test_photos_without_labels_have_no_accuracy():
+    found = Extremes()
+    empty = np.full((4, 4), 255, np.uint8)
+    found.add(Sample("x", np.zeros((4, 4, 3), np.uint8), empty), empty * 0, np.zeros((2, 2)))
+    assert not found.best and not found.accuracies
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3000, 1), (1, 3000), (1200, 900)])
+def test_what_is_kept_is_small_and_photo_and_mask_agree(size):
+    image, mask = np.zeros((*size, 3), np.uint8), np.arange(size[0] * size[1]).reshape(size)
+    assert sized(image, SIDE).shape[:2] == picked(mask, SIDE).shape
+    assert max(picked(mask, SIDE).shape) <= SIDE
+    assert np.isin(picked(mask, SIDE), mask).all()

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from fullconv.classes import ClassSet
+from fullconv.data import Fault, open_source, survey, suspicions, write_folder
+from fullconv.report import write_inspection
+from fullconv.report.class_examples import example_pictures, window
+
+
+@pytest.fixture
+def data(tmp_path):
+    write_folder([open_source("shapes:96x128:n=40", "train")], tmp_path / "d", 6)
+    return tmp_path / "d"
+
+
+def inspected(data, tmp_path, faults=None):
+    looked = survey({"train": open_source(data, "train")})
+    found = suspicions(looked) if faults is None else faults
+    return write_inspection("my <data>", looked, found, tmp_path / "page.html")
+
+
+def test_the_page_of_clean_data(data, tmp_path, parsed):
+    page = parsed(inspected(data, tmp_path))
+    assert "Nothing looks wrong" in page.text
+    assert "my <data>" in page.text
+    assert "128 x 96 6" in page.text
+    assert {alt.split(" in ")[0] for alt, _ in page.pictures()} == {
+        "background", "disc", "box", "triangle", "star", "ring",
+    }  # fmt: skip
+
+
+def test_findings_name_files_and_the_mend_and_show_them(data, tmp_path, parsed):
+    file = str(data / "masks/train/shapes-train-00002.png")
+    faults = [
+        Fault(file, "odd <script>alert(1)</script>", "a cause", "a mend", "warning"),
+        Fault("split train", "worse", "", "another mend"),
+    ]
+    page = parsed(inspected(data, tmp_path, faults))
+    assert page.text.index("worse") < page.text.index("odd <script>")  # errors first
+    for words in (file, "a cause", "a mend", "another mend"):
+        assert words in page.text
+    assert not page.all("script")
+    assert any("borders of its mask" in alt for alt, _ in page.pictures())
+
+
+def test_many_findings_of_a_kind_stay_short(data, tmp_path, parsed):
+    faults = [Fault(f"{n}.png", "x", "cause", "mend", "warning") for n in range(5000)]
+    path = inspected(data, tmp_path, faults)
+    assert "4800 more" in parsed(path).text
+    assert path.stat().st_size < 2**20
+
+
+def test_photos_that_cannot_be_read_are_findings(data, tmp_path, parsed):
+    (data / "images/train/shapes-train-00001.jpg").write_bytes(b"no photo")
+    page = parsed(inspected(data, tmp_path))
+    assert "shapes-train-00001.jpg" in page.text
+    assert "1 errors" in page.text
+
+
+def test_the_window_holds_the_class_in_its_colours():
+    image = np.full((300, 400, 3), 90, np.uint8)
+    image[200:220, 300:330] = (200, 10, 10)
+    mask = np.zeros((300, 400), np.uint8)
+    mask[200:220, 300:330] = 4
+    shown = window(image, mask, 4)
+    assert max(shown.shape[:2]) < 100
+    assert (shown == (200, 10, 10)).all(-1).sum() == 20 * 30
+    assert (shown.mean(-1) > 120).sum() == shown.shape[0] * shown.shape[1] - 20 * 30
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 500), (70, 70)])
+def test_a_window_of_any_photo(size):
+    image, mask = np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8)
+    assert window(image, mask, 0).size > 0
+
+
+def test_many_classes_get_fewer_examples(tmp_path, make_many):
+    few, many = make_many(3), make_many(100)
+    assert len(example_pictures(few, 1)) == 4
+    assert len(example_pictures(many, 1)) == 2
+
+
+@pytest.fixture
+def make_many(tmp_path):
+    def make(count):
+        class Source:
+            classes = ClassSet(tuple(map(str, range(count))))
+            split = "train"
+            names = tuple(map(str, range(9)))
+
+            def __len__(self):
+                return 9
+
+            def files(self, index):
+                return None, None
+
+            def mask(self, index):
+                return np.ones((40, 40), np.uint8)
+
+            def __getitem__(self, index):
+                from fullconv.data import Sample
+
+                return Sample(str(index), np.zeros((40, 40, 3), np.uint8), self.mask(index))
+
+        return survey({"train": Source()})
+
+    return make
