@@ -39,7 +39,6 @@ lint: $(READY)
 
 unit: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m apart tests/unit/export/test_int8.py tests/e2e/test_export.py
 
 # Chainer runs on NumPy 1.23 only, which there is for Python 3.11 and older.
 $(CHAINER)/.ready:

@@ -49,7 +49,6 @@ def test_export_then_predict_evaluate_and_the_example_of_the_page(inside, place)
     assert np.array_equal(Predictor(file)("photo.jpg").mask, ours)
 
 
-@pytest.mark.apart
 def test_int8_is_compared_written_and_run(inside, place):
     """Calibrated on photos of the mean colour it is refused, on scenes it is written."""
     for package in ("nncf", "openvino", "onnxscript"):

@@ -19,6 +19,7 @@ from fullconv.export.draft import Array, Draft
 from fullconv.export.kept import kept_in_onnx, kept_in_openvino
 from fullconv.export.onnx_draft import OnnxDraft, model_of, with_description
 from fullconv.export.openvino_draft import OpenVinoDraft, folded
+from fullconv.export.signal_stack import kept_signal_stack
 from fullconv.predict.description import INPUT, Description
 from fullconv.predict.graph_engine import feed
 
@@ -47,7 +48,7 @@ def quantised(
 def _by_nncf(
     model: Any, kept: list[str], photos: Photos, shown: Callable[[Sample], dict[str, Array]]
 ) -> Any:
-    with silent_nncf():
+    with silent_nncf(), kept_signal_stack():
         import nncf
 
         return nncf.quantize(

@@ -1,6 +1,7 @@
 """Exported nets in OpenVINO."""
 
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,21 @@ def ending_at(model: Any, names: Collection[str]) -> Any:
 
 
 def core_of() -> Any:
-    """OpenVINO's core; UserError when it is not installed."""
+    """OpenVINO's core, one for the process; UserError when it is not installed."""
     try:
-        import openvino
+        import openvino  # noqa: F401
     except ImportError:
         missing("openvino")
-    return openvino.Core()
+    return _core()
+
+
+@cache
+def _core() -> Any:
+    # Never freed: a core that ends in another thread than the one it began in, or before an older
+    # one, leaves its freed memory behind as the stack for signals (export.signal_stack).
+    from openvino import Core
+
+    return Core()
 
 
 def read_model(core: Any, path: Path) -> Any:

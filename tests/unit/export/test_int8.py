@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,11 +20,11 @@ from fullconv.export.onnx_draft import OnnxDraft
 from fullconv.export.openvino_draft import OpenVinoDraft, from_onnx
 from fullconv.export.quantise import quantised
 from fullconv.predict import Predictor, open_engine
+from fullconv.predict.openvino_engine import compiled, core_of, read_model
 from fullconv.train import train
 from fullconv.weights import load
 
 pytest.importorskip("nncf", reason="needs fullconv[export]")
-pytestmark = pytest.mark.apart
 DATA = "shapes:48x64:n=200"
 MEAN = np.uint8([124, 116, 104])
 FEW = "shapes:48x64:n=60"  # to calibrate on
@@ -82,7 +83,7 @@ def int8_weights(file):
         )
     import openvino
 
-    nodes = openvino.Core().read_model(file).get_ops()
+    nodes = core_of().read_model(file).get_ops()
     constants = [each for each in nodes if each.get_type_name() == "Constant"]
     return sum(
         each.get_element_type() == openvino.Type.i8 and len(each.shape) == 4 for each in constants
@@ -139,10 +140,8 @@ class Whole:
             from onnxruntime import InferenceSession
 
             return InferenceSession(self.file).run(["scores"], {"image": batch})[0]
-        from openvino import Core
-
-        known = {"INFERENCE_PRECISION_HINT": "f32"}
-        return Core().compile_model(self.file, "CPU", known)({"image": batch})["scores"]
+        core = core_of()
+        return compiled(core, read_model(core, Path(self.file)))({"image": batch})["scores"]
 
 
 def test_openvino_runs_the_int8_file_of_onnx(int8):
