@@ -1,9 +1,9 @@
 """The stack that signals are handled on, kept where other code leaves a wrong one behind.
 
 Each `openvino.Core` that computes puts one of its own in place, and its end puts back the one
-before. Where several end in another order than they began, as in NNCF, what is put back is freed memory:
-the next signal that has a handler, as the end of a loader's process has, overwrites what lies there
-by then, or ends the process.
+before. Where several end in another order than they began, as in NNCF, what is put back is freed
+memory: the next signal that has a handler, as the end of a loader's process has, overwrites what
+lies there by then, or ends the process.
 """
 
 import ctypes
