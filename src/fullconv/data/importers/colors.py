@@ -42,9 +42,13 @@ def read(source: Path, request: Request) -> Export:
         raise UserError(f"{source}: no table of colours ({', '.join(NAMES)}) is in it; name one "
                         "with --labels")  # fmt: skip
     classes = read_colors(table)
+    places = _folders(source)
+    if not places:
+        raise UserError(f"{source}: has no folder of photos ({', '.join(_PHOTOS)}) beside one of "
+                        f"masks ({', '.join(_MASKS)})")  # fmt: skip
     found: dict[str, list[PairSource]] = defaultdict(list)
     notes, faults = [], []
-    for place in _folders(source):
+    for place in places:
         photos, masks = pictures(_first(place, _PHOTOS)), _masks(_first(place, _MASKS))
         inside = "" if place == source else f"{place.relative_to(source).as_posix()}/"
         names = tuple(name for name in sorted(photos) if name in masks)

@@ -185,6 +185,14 @@ def test_impossible_tables(painted, tmp_path, text, said):
         import_data(source, tmp_path / "out")
 
 
+def test_masks_without_photos(painted, tmp_path):
+    source = painted("colors.json")
+    for name in ("one", "two"):
+        shutil.rmtree(source / name / "img")
+    with pytest.raises(UserError, match="no folder of photos"):
+        import_data(source, tmp_path / "out", Request(), "colors")
+
+
 def test_a_colour_beyond_all_numbers(painted, tmp_path):
     source = painted("colors.json")
     (source / "colors.json").write_text('{"road": [1e400, 0, 0]}')
