@@ -9,6 +9,7 @@ import numpy as np
 
 from fullconv.data.faults import DataError
 from fullconv.data.importers.regions import Points
+from fullconv.data.importers.walk import files_below
 from fullconv.errors import UserError
 
 FARTHEST = 1e6  # pixels; no photo is wider, and sums of such numbers stay exact enough
@@ -28,11 +29,10 @@ def read_json(file: Path) -> Any:
 
 
 def json_files(source: Path, pattern: str = "**/*") -> list[Path]:
-    """``source``, or the .json files in it; not the hidden ones that a Mac's archives hold."""
+    """``source``, or the .json files in it."""
     if source.is_file():
         return [source]
-    found = (f for f in source.glob(pattern) if f.suffix.lower() == ".json" and f.is_file())
-    return sorted(file for file in found if not file.name.startswith("."))
+    return [file for file in files_below(source, pattern) if file.suffix.lower() == ".json"]
 
 
 def ends_of(file: Path) -> bytes:

@@ -186,7 +186,9 @@ def _report(
         raise UserError(f"{source}: no photo is left that has a pixel of a class")
     tallies = [(each.pixels, each.shapes) for _, each in written]
     labels = label_counts(planned.becomes, planned.unlabelled, tallies)
-    counts = Counter(split for split, _ in written)
+    found = Counter(split for split, _ in written)
+    counts = {split: found[split] for split in dict.fromkeys(("train", "val", "test", *found))
+              if found[split]}  # fmt: skip
     made = Report(str(source), format, str(out), counts, planned.classes, labels, notes)
     empty = made.without_pixels()
     if not empty:

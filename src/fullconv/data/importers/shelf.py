@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from fullconv.data.faults import DataError
 from fullconv.data.importers.exported import Item, Note
+from fullconv.data.importers.walk import files_below
 from fullconv.data.photo import SUFFIXES
 
 
@@ -22,9 +23,8 @@ class Shelf:
         self.pictures: list[Path] = []
         self._by_name: dict[str, list[Path]] = defaultdict(list)
         known: set[str] = set()  # 'src/a.jpg' in src and /home/me/src is one picture
-        for file in (file for folder in self.folders for file in sorted(folder.rglob("*"))):
-            picture = file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-            if picture and os.path.abspath(file) not in known:
+        for file in (file for folder in self.folders for file in files_below(folder)):
+            if file.suffix.lower() in SUFFIXES and os.path.abspath(file) not in known:
                 known.add(os.path.abspath(file))
                 self._by_name[file.name].append(file)
                 self._by_name[file.stem].append(file)

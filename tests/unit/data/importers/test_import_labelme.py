@@ -174,6 +174,8 @@ def test_files_are_found_in_any_spelling_and_hidden_ones_are_not(labelme, import
     labelme("b", [square("car", 0, 0, 9, 9)])
     (source / "b.json").rename(source / "b.JSON")
     (source / "._a.json").write_bytes(b"\0\5\x16\7\xff")
+    (source / ".ipynb_checkpoints").mkdir()
+    (source / ".ipynb_checkpoints/a-checkpoint.json").write_bytes((source / "a.json").read_bytes())
     assert sorted(imported(source)[1]) == ["train/a", "train/b"]
 
 
