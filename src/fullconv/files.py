@@ -61,7 +61,11 @@ def folder_atomically(out: str | Path) -> Iterator[Path]:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
         if isinstance(fault, OSError):
-            raise UserError(f"{out}: cannot be written: {fault.strerror or fault}") from fault
+            # The block also reads: the file that the system names may be another.
+            where = f" ({fault.filename})" if fault.filename else ""
+            raise UserError(
+                f"{out}: cannot be written: {fault.strerror or fault}{where}"
+            ) from fault
         raise
     sync_folder(out.parent)
 
