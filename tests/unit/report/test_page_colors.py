@@ -17,7 +17,9 @@ SHEETS = {
 def colors(text):
     """``--name: #rgb`` -> its three numbers; what is partly clear is left out."""
     found = re.findall(r"--([a-z-]+): #([0-9a-f]{6}|[0-9a-f]{3});", text)
-    longer = {name: code if len(code) == 6 else "".join(2 * c for c in code) for name, code in found}
+    longer = {
+        name: code if len(code) == 6 else "".join(2 * c for c in code) for name, code in found
+    }
     return {name: tuple(bytes.fromhex(code)) for name, code in longer.items()}
 
 

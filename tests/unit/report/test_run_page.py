@@ -18,7 +18,10 @@ from fullconv.weights import Checkpoint, save
 def run(make_run, three):
     folder = make_run("my <run>")
     net = build(NetSpec("fcn32s-caffenet", 3, width=0.05))
-    save(folder / "model.safetensors", Checkpoint(net, three, TORCH, {"photos": {"train": 30, "val": 14}}))
+    save(
+        folder / "model.safetensors",
+        Checkpoint(net, three, TORCH, {"photos": {"train": 30, "val": 14}}),
+    )
     return folder
 
 
