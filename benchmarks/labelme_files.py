@@ -36,8 +36,8 @@ def write_labelme(source: Any, folder: Path, every: int = 1) -> dict[str, Mask]:
         }
         photo.with_suffix(".json").write_text(json.dumps(content))
         masks[photo.stem] = sample.mask
-    drawn = [name for name in names if name != "background"]
-    (folder / "labels.txt").write_text("\n".join([IGNORED, BACKGROUND, *drawn]) + "\n")
+    labels = [IGNORED, *(BACKGROUND if name == "background" else name for name in names)]
+    (folder / "labels.txt").write_text("\n".join(labels) + "\n")
     return masks
 
 

@@ -1,7 +1,7 @@
 """From labelme's files to a page that answers: each command as it is typed, and its seconds.
 
     python benchmarks/walk.py                                       # generated scenes: make walk
-    python benchmarks/walk.py --data data/camvid --every 2 --steps 400 --out walk/camvid
+    python benchmarks/walk.py --data data/camvid --every 2 --steps 500 --out walk/camvid
 
 The masks of a data set are first turned into labelme's files, so that there is an export. Checked
 on the way: the masks that come back are those, and the served mask is the predicted one.
@@ -20,11 +20,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from labelme_files import Mask, write_labelme
 
 from fullconv.data import available_splits, open_source
+from labelme_files import Mask, write_labelme
 
-SCENES, IMPORTED = "--recipe demo", ""
+SCENES = "--recipe demo"
 CAMVID = "--recipe camvid-scratch --set net.width=0.5 --crop 192x256"
 FILMS = "--background __ignore__ --group '^[^_]+'"  # unlabelled is ignored; a film on one side
 
@@ -105,7 +105,7 @@ def walk(folder: Path, data: str, every: int, options: str, training: str) -> Wa
         sys.exit(f"{len(wrong)} masks are not what was exported: {', '.join(wrong[:5])}")
     print(f"all {len(masks)} masks are what was exported, in every pixel")
     steps.fullconv("inspect photos")
-    steps.fullconv(f"train photos {training} --out runs/first --overwrite")
+    steps.fullconv(f"train photos {training} --out runs/first")
     steps.fullconv("report runs/first")
     steps.fullconv("predict runs/first photos/images/val --out predicted")
     ask(steps)

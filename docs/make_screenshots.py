@@ -24,13 +24,13 @@ from fullconv.data.write import write_folder
 
 PICTURES = Path(__file__).parent / "pictures"
 SCENE = "shapes:300x420:seed=5"
-DESK, PHONE = (1100, 760), (390, 780)
+DESK, TALL, PHONE = (1100, 760), (1100, 1180), (390, 780)
 SHOTS = [
     # picture, page, section that is in view, size, scheme
-    ("report", "report.html", "", DESK, "light"),
+    ("report", "report.html", "", TALL, "light"),
     ("report-photos", "report.html", "worst-and-best-photos", DESK, "light"),
     ("report-phone", "report.html", "worst-and-best-photos", PHONE, "dark"),
-    ("comparison", "comparison.html", "", DESK, "light"),
+    ("comparison", "comparison.html", "", TALL, "light"),
     ("inspect", "inspect.html", "", DESK, "light"),
 ]
 
@@ -121,9 +121,10 @@ def segmented(page):
 
 
 def keep(name, seen):
-    """Write a picture with a palette of its own: small."""
+    """Write a picture with a palette of its own, which keeps rare colours, as those of legends."""
     path, picture = PICTURES / f"{name}.png", Image.open(io.BytesIO(seen)).convert("RGB")
-    picture.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    small = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size // 1000} kB, {picture.size}")
 
 
