@@ -9,8 +9,10 @@ CHAINER := .venv-chainer
 OPENCV := .venv-opencv
 PEERS := .venv-peers
 DEMO ?= demo
+WALK ?= walk
+CAMVID ?= ../shared/data/camvid
 
-.PHONY: demo test lint unit e2e parity slow bench clean help
+.PHONY: demo walk test lint unit e2e parity slow bench clean help
 
 help:
 	@sed -n '1,3p' Makefile
@@ -28,6 +30,12 @@ demo: $(READY)
 	$(BIN)/python -m fullconv shapes $(DEMO)/scenes --number 8 --split test
 	$(BIN)/python -m fullconv predict $(DEMO)/run $(DEMO)/scenes/images/test --out $(DEMO)/pictures
 	@echo "Done. Open $(DEMO)/run/report.html and the pictures in $(DEMO)/pictures"
+
+# Labelme's files, imported, inspected, trained on, reported, predicted, served: docs/walk.md.
+walk: $(READY)
+	rm -rf $(WALK)
+	$(BIN)/python benchmarks/walk.py --out $(WALK)/scenes
+	$(BIN)/python benchmarks/walk.py --data $(CAMVID) --every 2 --steps 500 --out $(WALK)/camvid
 
 test: lint unit
 
@@ -73,9 +81,11 @@ parity: $(READY) $(OPENCV)/.ready $(CHAINER)/.ready
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow tests/e2e
 
-# The service: its page in Chromium, its description against requests, 2,000 photos: two minutes.
+# All pages in Chromium; of the service its description against requests, and 2,000 photos; the
+# walk on a few scenes: three minutes.
 e2e: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow or not slow" tests/e2e/test_serve*.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow or not slow" tests/e2e/test_serve*.py \
+		tests/e2e/test_report_pages.py tests/e2e/test_walk.py
 
 # All tables of docs/benchmarks.md: over an hour. Some: make bench ONLY=prediction,loss
 # What a trained net loses by each engine, and loading: make bench RUN=runs/camvid DATA=data/camvid
@@ -85,4 +95,4 @@ bench: $(READY) $(PEERS)/.ready $(OPENCV)/.ready
 	$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(RUN),--run $(RUN)) $(if $(DATA),--data $(DATA))
 
 clean:
-	rm -rf demo dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf demo walk dist build .pytest_cache .ruff_cache .hypothesis

@@ -7,6 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
+
+settings.register_profile("fullconv", deadline=None)  # no test is timed: machines have other work
+settings.load_profile("fullconv")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -47,19 +47,28 @@ def folder_atomically(out: str | Path) -> Iterator[Path]:
     """An empty folder to fill, which becomes ``out`` when the block ends without an error.
 
     Until then it has a hidden name beside ``out``, and after an error nothing is left of it.
-    ``out`` must not be there, or be empty; else UserError, before anything is written.
+    ``out`` must not be there, or be empty; else UserError, before anything is written. UserError
+    also where the system refuses to write: no right to, no space left.
     """
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: is not empty; name a new folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part"))
+    temporary = None
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part"))
         yield temporary
         os.chmod(temporary, 0o777 & ~_umask())
         os.replace(temporary, out)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+    except BaseException as fault:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(fault, OSError):
+            # The block also reads: the file that the system names may be another.
+            where = f" ({fault.filename})" if fault.filename else ""
+            raise UserError(
+                f"{out}: cannot be written: {fault.strerror or fault}{where}"
+            ) from fault
         raise
     sync_folder(out.parent)
 

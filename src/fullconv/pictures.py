@@ -48,13 +48,26 @@ def overlay(
         raise ValueError(f"the photo is {image.shape[:2]}, the mask {mask.shape}")
     painted = _tinted(image, mask, classes, alpha)
     if borders:
-        width = max(1, round(math.sqrt(mask.size) / 600))
-        painted[_borders(mask, classes.ignore, width)] = PAPER
+        _draw_borders(painted, mask, classes.ignore)
     if not legend:
         return painted
     size = text_size(*mask.shape)
     names = _legend(present(mask), classes, mask.shape[1], size)
     return _below(painted, names)
+
+
+def layer(mask: Mask, classes: ClassSet) -> npt.NDArray[np.uint8]:
+    """What ``overlay`` lays over a photo, alone: uint8 RGBA (H, W, 4), borders drawn.
+
+    Opaque, so that who shows it decides how much of the photo is seen; what is ignored is clear
+    between its stripes.
+    """
+    never = [255 - channel for channel in classes.ignore_color]  # a colour that stripes cannot have
+    ground = np.full((*mask.shape, 3), never, np.uint8)
+    painted = _tinted(ground, mask, classes, 1.0)
+    seen = (mask != classes.ignore) | (painted != ground).any(axis=2)
+    _draw_borders(painted, mask, classes.ignore)
+    return np.dstack([painted, np.where(seen, 255, 0).astype(np.uint8)])
 
 
 def present(mask: Mask) -> list[int]:
@@ -118,6 +131,11 @@ def _strips(mask: Mask) -> Iterator[slice]:
     step = max(1, _STRIP // max(mask.shape[1], 1))
     for top in range(0, len(mask), step):
         yield slice(top, top + step)
+
+
+def _draw_borders(painted: RGB, mask: Mask, ignore: int) -> None:
+    width = max(1, round(math.sqrt(mask.size) / 600))
+    painted[_borders(mask, ignore, width)] = PAPER
 
 
 def _borders(mask: Mask, ignore: int, width: int) -> npt.NDArray[np.bool_]:

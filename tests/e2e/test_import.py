@@ -186,3 +186,16 @@ def test_two_ways_of_labelling_must_be_told_apart(labelled, inside, tmp_path):
     error = inside("import", labelled, tmp_path / "out", code=2)[1]
     assert "(labelme, cvat); say which" in error
     inside("import", labelled, tmp_path / "out", "--from", "labelme")
+
+
+def test_a_second_import_does_not_read_the_first(labelled, inside):
+    inside("import", labelled, labelled / "out")
+    said, _ = inside("import", labelled, labelled / "again")
+    assert "8 train, 2 val" in said
+    assert "photos without labels" not in said
+
+
+def test_where_nothing_can_be_written(labelled, inside, tmp_path):
+    (tmp_path / "file").write_text("")
+    error = inside("import", labelled, tmp_path / "file/out", code=2)[1]
+    assert "out: cannot be written: " in error

@@ -1,6 +1,9 @@
 """A training, and everything that can be looked at afterwards."""
 
+import html
 import io
+import re
+import shlex
 
 import numpy as np
 import pytest
@@ -46,6 +49,26 @@ def test_the_run_has_its_best_and_worst_photos(trained):
     page = (trained / "report.html").read_text("utf-8")
     assert page.count("data-split min") == 10
     assert len(page) < 3 * 2**20
+
+
+def test_the_command_on_the_page_repeats_the_run(run, trained):
+    page = html.unescape((trained / "report.html").read_text("utf-8"))
+    command = re.search(r"<pre>fullconv (train .*)</pre>", page)[1]
+    run(*shlex.split(command))
+    again = trained.with_name("run-again")
+    assert (again / "log.csv").read_text() == (trained / "log.csv").read_text()
+    assert (again / "photos.csv").read_text() == (trained / "photos.csv").read_text()
+
+
+def test_what_was_trained_on_what(trained):
+    page = (trained / "report.html").read_text("utf-8")
+    facts = (
+        ("net", "fcn32s-caffenet"),
+        ("data", "shapes:48x64:n=120"),
+        ("photos", "120 train, 12 val"),
+    )
+    for name, value in facts:
+        assert f"<th scope='row'>{name}</th><td>{value}</td>" in page
 
 
 def test_report_of_one_goes_where_it_is_asked(run, trained, tmp_path):

@@ -80,6 +80,23 @@ def test_any_size(size):
     assert np.array_equal(full[: size[0], : size[1]], plain)
 
 
+@pytest.mark.parametrize("ignore_color", [(224, 224, 192), (0, 0, 0), (127, 128, 129)])
+@pytest.mark.parametrize("alpha", [0.3, 1.0])
+def test_a_layer_over_the_photo_is_the_overlay(alpha, ignore_color):
+    classes = ClassSet(CAMVID.names, CAMVID.colors, ignore_color=ignore_color)
+    image, mask = photo(60, 90), np.random.default_rng(0).integers(0, 12, (6, 9), np.uint8)
+    mask = np.where(mask == 11, 255, mask).repeat(10, 0).repeat(10, 1).astype(np.uint8)
+    laid = pictures.layer(mask, classes)
+    opacity = alpha * (laid[..., 3:] / 255)
+    by_hand = image * (1 - opacity) + laid[..., :3] * opacity
+    shown = pictures.overlay(image, mask, classes, alpha, legend=False)
+    solid = (laid[..., :3] == 255).all(-1) | (laid[..., :3] == ignore_color).all(-1)
+    assert np.abs(shown - by_hand)[~solid].max() < 2
+    assert (shown[solid & (laid[..., 3] > 0)] == laid[..., :3][solid & (laid[..., 3] > 0)]).all()
+    clear = laid[..., 3] == 0
+    assert (mask[clear] == 255).all() and 0 < clear.sum() < (mask == 255).sum()
+
+
 def test_inputs_are_left_alone():
     image, mask = photo(40, 40), halves(40, 40)
     before = image.copy(), mask.copy()

@@ -118,10 +118,11 @@ def size_said(file: Path) -> tuple[int, int] | None:
 
 
 def orientation(file: Path | IO[bytes]) -> int:
-    """The file's EXIF orientation, 1 to 8; 1, which is upright, where it states none."""
+    """The file's EXIF orientation, 1 to 8; 1, which is upright, where it states none of these."""
     try:
         with Image.open(file) as image:
-            return int(image.getexif().get(_ORIENTATION, 1))
+            stated = image.getexif().get(_ORIENTATION, 1)
+            return stated if stated in range(1, 9) else 1
     except Exception:
         return 1
 

@@ -50,12 +50,13 @@ def comparison_page(runs: Runs) -> str:
     logs = {name: files.log for name, files in runs.items()}
     sections = [
         ("Scores", _scores(runs)),
-        ("Curves", html.picture(overlaid_curves(logs), "loss, rate and scores of each run")),
+        ("Curves", html.plot(overlaid_curves(logs), "loss, rate and scores of each run")),
         ("Classes", _classes(runs)),
         ("What differs in the configuration", _differences(runs)),
         ("Time and memory", _resources(runs)),
     ]
-    top = f"<p>{len(runs)} runs. Differences count from the first, {escape(next(iter(runs)))}.</p>"
+    first = f"<strong>{escape(next(iter(runs)))}</strong>"
+    top = f"<p>{len(runs)} runs. Differences are to the first of them, {first}.</p>"
     return html.document(" / ".join(runs), sections, top)
 
 

@@ -32,7 +32,9 @@ def curves(log: Columns) -> bytes | None:
     if not panels:
         return None
     figure = Figure(figsize=(5.2 * len(panels), 3.6), layout="constrained")
-    for axes, names in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    for axes, names in zip(
+        figure.subplots(1, len(panels), sharex=True, squeeze=False)[0], panels, strict=True
+    ):
         _panel(axes, log, names)
     return png(figure)
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from fullconv.classes import ClassSet
+from fullconv.pictures import layer
 
 RGB = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.integer]
@@ -39,15 +40,8 @@ def picked(mask: Mask, side: int) -> Mask:
     return mask[np.ix_(rows, columns)]
 
 
-def palette_png(mask: Mask, classes: ClassSet) -> bytes:
-    """Class values (H, W) as a PNG in the colours of the classes; ignored is transparent."""
+def layer_png(mask: Mask, classes: ClassSet) -> bytes:
+    """Class values (H, W) as a PNG to lie over the photo: see `fullconv.pictures.layer`."""
     file = io.BytesIO()
-    palette = classes.palette()
-    if len(palette) <= 256:
-        picture = Image.fromarray(mask.astype(np.uint8))
-        picture.putpalette(palette.tobytes())
-        picture.save(file, "PNG", optimize=True, transparency=classes.ignore)
-    else:
-        alpha = np.where(mask == classes.ignore, 0, 255).astype(np.uint8)
-        Image.fromarray(np.dstack([palette[mask], alpha])).save(file, "PNG")
+    Image.fromarray(layer(mask, classes)).save(file, "PNG", optimize=True)
     return file.getvalue()

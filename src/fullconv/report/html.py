@@ -56,6 +56,12 @@ def picture(content: bytes | None, alt: str, kind: str = "png", style: str = "")
     return f"<img{named} alt='{escape(alt, quote=True)}' src='data:image/{kind};base64,{data}'>"
 
 
+def plot(content: bytes | None, alt: str) -> str:
+    """A picture with writing in it: never smaller than can be read, on a phone it is scrolled."""
+    shown = picture(content, alt, style="plot")
+    return f"<div class='wide' tabindex='0'>{shown}</div>" if shown else ""
+
+
 def figure(content: str, caption: str) -> str:
     """Content with a line below; the caption is HTML."""
     return f"<figure>{content}<figcaption>{caption}</figcaption></figure>"
@@ -84,7 +90,7 @@ def table(head: Cells, rows: Iterable[Cells], numbers: Collection[int] = ()) -> 
 
     body = "\n".join(line(row, "th scope='row'", "td") for row in rows)
     top = f"<thead>{line(head, 'th', 'th')}</thead>" if head else ""
-    return f"<div class='wide'><table>{top}<tbody>{body}</tbody></table></div>"
+    return f"<div class='wide' tabindex='0'><table>{top}<tbody>{body}</tbody></table></div>"
 
 
 def bar(share: float, most: float = 8.0, style: str = "") -> str:

@@ -46,7 +46,7 @@ def page(files: RunFiles, palette: Palette = "classes") -> str:
     sections = [
         (
             "Curves",
-            html.picture(curves(files.log), "loss, learning rate and scores over steps"),
+            html.plot(curves(files.log), "loss, learning rate and scores over steps"),
         ),
         ("Scores", scores_section(files.scores, shown)),
         ("Confusion", confusion_section(files.scores, shown)),
@@ -69,6 +69,7 @@ def _facts(files: RunFiles) -> str:
     facts: list[tuple[str, Any]] = [
         ("net", net.get("name") or find(config, "net", "name")),
         ("data", find(config, "data", "path")),
+        ("photos", _photos(files.checkpoint.get("origin") or {})),
         ("classes", ", ".join(_class_names(files))),
         ("starts from", find(config, "net", "weights") or "random weights"),
         ("recipe", find(config, "recipe")),
@@ -90,6 +91,13 @@ def find(config: dict[str, Any], *keys: str) -> Any:
     for key in keys:
         place = place.get(key) if isinstance(place, dict) else None
     return None if isinstance(place, dict) else place
+
+
+def _photos(origin: dict[str, Any]) -> str:
+    """'288 train, 72 val'; empty for a checkpoint that does not say."""
+    photos = origin.get("photos")
+    counts = photos.items() if isinstance(photos, dict) else ()
+    return ", ".join(f"{count} {split}" for split, count in counts)
 
 
 def _class_names(files: RunFiles) -> Sequence[str]:

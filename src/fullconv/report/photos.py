@@ -7,8 +7,9 @@ import numpy as np
 
 from fullconv.classes import ClassSet
 from fullconv.metrics import percent
+from fullconv.pictures import IGNORED
 from fullconv.report import html
-from fullconv.report.embedded import palette_png
+from fullconv.report.embedded import layer_png
 from fullconv.report.extremes import Kept
 
 SCRIPT = "photos.js"
@@ -43,8 +44,8 @@ def _photo(kept: Kept, classes: ClassSet) -> str:
     name = escape(kept.name, quote=True)
     layers = (
         html.picture(kept.photo, kept.name, "jpeg")
-        + html.picture(palette_png(kept.truth, classes), "truth", style="truth")
-        + html.picture(palette_png(kept.prediction, classes), "prediction", style="prediction")
+        + html.picture(layer_png(kept.truth, classes), "truth", style="truth")
+        + html.picture(layer_png(kept.prediction, classes), "prediction", style="prediction")
         + "<span class='rule'></span><span class='tag left'>truth</span>"
         "<span class='tag right'>prediction</span>"
     )
@@ -64,7 +65,7 @@ def _tint() -> str:
 
 
 def _legend(kept: Sequence[Kept], classes: ClassSet) -> str:
-    """The classes that these photos show."""
+    """The classes that these photos show, and that some of it is ignored."""
     seen = {
         int(v) for each in kept for mask in (each.truth, each.prediction) for v in np.unique(mask)
     }
@@ -73,4 +74,7 @@ def _legend(kept: Sequence[Kept], classes: ClassSet) -> str:
         for value in sorted(seen)
         if value < len(classes)
     ]
+    if classes.ignore in seen:
+        striped = "<span class='swatch ignored' style='color:rgb({},{},{})'></span>"
+        named.append(f"<li>{striped.format(*classes.ignore_color)}{IGNORED}</li>")
     return f"<ul class='legend'>{''.join(named)}</ul>"

@@ -28,7 +28,7 @@ def scores_section(scores: Scores | None, classes: ClassSet | None) -> str:
 
 def confusion_section(scores: Scores | None, classes: ClassSet | None) -> str:
     """The confusion matrix as a picture."""
-    return html.picture(confusion_picture(scores, classes), "confusion matrix") if scores else ""
+    return html.plot(confusion_picture(scores, classes), "confusion matrix") if scores else ""
 
 
 def _of_classes(scores: Scores, classes: ClassSet | None) -> str:

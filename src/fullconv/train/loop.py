@@ -213,6 +213,7 @@ class Training:
         origin = {
             "recipe": self.config.recipe,
             "data": self.config.data.path,
+            "photos": {s.split: len(s) for s in (self.source, self.val) if s},
             "step": self.progress.step,
             "val_mean_iu": scores.mean_iu if scores else None,
         }

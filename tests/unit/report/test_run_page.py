@@ -3,10 +3,13 @@ import re
 import numpy as np
 import pytest
 
+from fullconv.classes import CAMVID
 from fullconv.color_vision import distinct_colors
 from fullconv.errors import UserError
 from fullconv.nets import TORCH, NetSpec, build
+from fullconv.pictures import layer
 from fullconv.report import write_report
+from fullconv.report.extremes import read_extremes
 from fullconv.report.resources_used import duration, total_seconds
 from fullconv.weights import Checkpoint, save
 
@@ -15,7 +18,10 @@ from fullconv.weights import Checkpoint, save
 def run(make_run, three):
     folder = make_run("my <run>")
     net = build(NetSpec("fcn32s-caffenet", 3, width=0.05))
-    save(folder / "model.safetensors", Checkpoint(net, three, TORCH, {}))
+    save(
+        folder / "model.safetensors",
+        Checkpoint(net, three, TORCH, {"photos": {"train": 30, "val": 14}}),
+    )
     return folder
 
 
@@ -25,6 +31,7 @@ def test_the_page_is_whole_and_names_are_text(run, parsed):
     for words in ("my <run>", "photos & more", "car & <b>van</b>", "street <0>", "40 of 40"):
         assert words in page.text
     assert not page.all("b")
+    assert "photos 30 train, 14 val" in page.text
     assert "photos a step 6" in page.text
     assert "2:40 min" in page.text  # two sittings
     assert "fullconv train 'photos & more' --recipe" in page.text
@@ -56,16 +63,20 @@ def test_truth_and_prediction_are_in_the_page_pixel_for_pixel(run, parsed, three
     guesses = [image for alt, image in pictures if alt == "prediction"]
     assert len(truths) == len(guesses) == 10
     truth = np.asarray(truths[0].convert("RGBA"))
-    assert (truth[:2, :, 3] == 0).all()  # what is ignored shows the photo
-    assert {tuple(c) for c in truth[2:].reshape(-1, 4)} <= {(*c, 255) for c in three.colors}
-    assert truth.shape[:2] == (40, 60)
+    kept = next(each for each in read_extremes(run) if each.kind == "worst")
+    assert (kept.truth[:2] == three.ignore).all()
+    np.testing.assert_array_equal(truth, layer(kept.truth, three))
+    np.testing.assert_array_equal(
+        np.asarray(guesses[0].convert("RGBA")), layer(kept.prediction, three)
+    )
+    assert "ignored" in page.text
 
 
 def test_the_palette_can_be_another(run, parsed, tmp_path):
     page = parsed(write_report(run, tmp_path / "other.html", "colour-blind"))
     truth = next(image for alt, image in page.pictures() if alt == "truth")
     colors = {tuple(c[:3]) for c in np.asarray(truth.convert("RGBA")).reshape(-1, 4) if c[3]}
-    assert colors == set(distinct_colors(3))
+    assert colors == {*distinct_colors(3), CAMVID.ignore_color, (255, 255, 255)}
     assert not (run / "report.html").exists()
 
 

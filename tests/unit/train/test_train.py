@@ -83,6 +83,9 @@ def test_the_model_is_the_best_and_describes_itself(finished, photos):
     assert checkpoint.origin["step"] == int(best["step"])
     assert checkpoint.origin["recipe"] == "default"
     assert checkpoint.origin["data"] == str(photos)
+    assert checkpoint.origin["photos"] == {
+        split: len(list((photos / "images" / split).iterdir())) for split in ("train", "val")
+    }
     assert checkpoint.classes == open_source(photos, "val").classes
     assert checkpoint.preprocessing == TORCH
     precision = read_config(finished / "config.toml").machine.precision

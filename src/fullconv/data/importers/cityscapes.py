@@ -93,6 +93,9 @@ def read(source: Path, request: Request) -> Export:
     if not items and not faults:
         raise UserError(f"{source / kind}: has no *{_ENDING}; unpack {kind}'s archive there")
     notes = [] if kind == "gtFine" else [Note("split", kind, "coarse labels: much is unlabelled")]
+    used = {item.photo for item in items}
+    rest = (photo for photo in sorted(photos.rglob("*_leftImg8bit.png")) if photo not in used)
+    notes += [Note("unlabelled", str(photo)) for photo in rest]
     labels = (*_train_first(), *(name for name in _LABELS.values() if name in _IGNORED))
     return Export(labels, tuple(items), None, _colors(), _IGNORED, tuple(notes), tuple(faults))
 

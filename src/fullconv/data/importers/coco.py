@@ -14,16 +14,16 @@ from fullconv.data.faults import DataError, Fault
 from fullconv.data.importers import rle
 from fullconv.data.importers.drawing import Drawing, Region
 from fullconv.data.importers.exported import BACKGROUND, IGNORE, Export, Item, Note, Size
-from fullconv.data.importers.jsonfile import number, points, read_json, size_of
+from fullconv.data.importers.jsonfile import ends_of, json_files, number, points, read_json, size_of
 from fullconv.data.importers.regions import Polygon, Shape, box
 from fullconv.data.importers.request import Request
 from fullconv.data.importers.shelf import Shelf, plain
+from fullconv.data.importers.splits import USUAL
 from fullconv.errors import UserError
 
 WHAT = "COCO: a .json with 'images', 'annotations' and 'categories'"
 _PARTS = ("images", "annotations", "categories")
 _SPLIT = re.compile(r"(?<![a-z])(train|val|valid|validation|test)(?![a-z])", re.IGNORECASE)
-_USUAL = {"valid": "val", "validation": "val"}
 
 
 def looks_like(source: Path) -> bool:
@@ -36,21 +36,18 @@ def _files(source: Path) -> list[Path]:
 
 
 def _candidates(source: Path) -> list[Path]:
-    if source.is_file():
-        return [source]
-    return sorted([*source.glob("*.json"), *source.glob("*/*.json")])
+    return [*json_files(source, "*"), *json_files(source, "*/*")] if source.is_dir() else [source]
+
+
+def _of_instances(files: list[Path]) -> list[Path]:
+    """COCO lays captions and key points of the same photos beside its instances_*.json."""
+    return [file for file in files if file.name.startswith("instances")] or files
 
 
 def _is_coco(file: Path) -> bool:
     """By the words that only such a file has, without reading all of a large one."""
-    try:
-        with file.open("rb") as opened:
-            start = opened.read(2**16)
-            opened.seek(max(file.stat().st_size - 2**16, 0))
-            text = start + opened.read()
-    except OSError:
-        return False
-    if b'"shapes"' in start[:2000]:
+    text = ends_of(file)
+    if b'"shapes"' in text[:2000]:
         return False
     return sum(f'"{part}"'.encode() in text for part in (*_PARTS, "image_id", "file_name")) >= 3
 
@@ -58,14 +55,15 @@ def _is_coco(file: Path) -> bool:
 def read(source: Path, request: Request) -> Export:
     """All COCO files of ``source``; their categories must agree."""
     folder = source if source.is_dir() else source.parent
-    shelf = Shelf(folder, request.images)
-    files = _files(source) or _candidates(source)
-    if not files:
+    shelf = Shelf(source, request.images)
+    recognised = _files(source) or _candidates(source)
+    if not recognised:
         raise UserError(f"{source}: has no .json, in it or one folder below")
+    files = _of_instances(recognised)
     contents = [_content(file) for file in files]
     names = _categories(files, contents)
     items: list[Item] = []
-    notes: list[Note] = []
+    notes = [Note("other labels", str(file)) for file in recognised if file not in files]
     faults: list[Fault] = []
     for file, content in zip(files, contents, strict=True):
         split = _split(file, folder)
@@ -76,6 +74,7 @@ def read(source: Path, request: Request) -> Export:
                 known = fault.fault if isinstance(fault, DataError) else None
                 where = f"{file} ({image['file_name']})"
                 faults.append(known or Fault(where, str(fault), "", "mend it in the file"))
+    notes += shelf.unlabelled(items)
     same = len(names) - len(set(names.values()))
     if same:
         notes.append(Note("same name", str(files[0]), count=same))
@@ -120,8 +119,7 @@ def _split(file: Path, folder: Path) -> str | None:
     for name in (file.stem, *(part for part in file.relative_to(folder).parts[:-1])):
         found = _SPLIT.search(name.replace("_", " "))
         if found:
-            word = found[1].lower()
-            return _USUAL.get(word, word)
+            return USUAL[found[1].lower()]
     return None
 
 

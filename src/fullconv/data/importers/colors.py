@@ -1,5 +1,6 @@
 """RGB masks beside photos, with a table of colours: Supervisely's export as masks, and its like."""
 
+from collections import defaultdict
 from pathlib import Path
 
 from fullconv.data.faults import Fault
@@ -8,6 +9,7 @@ from fullconv.data.importers.colortable import NAMES, find_table, read_colors
 from fullconv.data.importers.exported import BACKGROUND, Export, Note
 from fullconv.data.importers.layouts import of_sources
 from fullconv.data.importers.request import Request
+from fullconv.data.importers.splits import USUAL
 from fullconv.data.layout import ALL
 from fullconv.data.pairs import PairSource
 from fullconv.errors import UserError
@@ -34,17 +36,21 @@ def looks_like(source: Path) -> bool:
 
 
 def read(source: Path, request: Request) -> Export:
-    """The photos of every data set below ``source``; where it has no splits, they have none."""
+    """The photos of every data set below ``source``; the splits are those named as such."""
     table = request.labels or find_table(source)
     if table is None:
         raise UserError(f"{source}: no table of colours ({', '.join(NAMES)}) is in it; name one "
                         "with --labels")  # fmt: skip
     classes = read_colors(table)
-    found: dict[str, PairSource] = {}
+    places = _folders(source)
+    if not places:
+        raise UserError(f"{source}: has no folder of photos ({', '.join(_PHOTOS)}) beside one of "
+                        f"masks ({', '.join(_MASKS)})")  # fmt: skip
+    found: dict[str, list[PairSource]] = defaultdict(list)
     notes, faults = [], []
-    for place in _folders(source):
+    for place in places:
         photos, masks = pictures(_first(place, _PHOTOS)), _masks(_first(place, _MASKS))
-        inside = "" if place == source else f"{place.name}/"
+        inside = "" if place == source else f"{place.relative_to(source).as_posix()}/"
         names = tuple(name for name in sorted(photos) if name in masks)
         notes += [Note("unlabelled", str(photos[n])) for n in sorted(set(photos) - set(masks))]
         for name in sorted(set(masks) - set(photos)):
@@ -56,8 +62,9 @@ def read(source: Path, request: Request) -> Export:
             tuple(photos[name] for name in names),
             tuple(masks[name] for name in names),
         )
-        found[place.name] = pairs
-    merged = of_sources({ALL: _joined(list(found.values()))}, source, request)
+        found[USUAL.get(place.name.lower(), ALL)].append(pairs)
+    joined = {split: _joined(sources) for split, sources in found.items()}
+    merged = of_sources(joined, source, request)
     return Export(merged.labels, merged.items, BACKGROUND, merged.colors,
                   notes=(*merged.notes, *notes), faults=(*merged.faults, *faults))  # fmt: skip
 
@@ -73,10 +80,10 @@ def _joined(sources: list[PairSource]) -> PairSource:
 
 
 def _folders(source: Path) -> list[Path]:
-    """``source`` itself, or those below it, that have photos and masks."""
+    """``source`` itself and all below it that have photos and masks: data sets lie in another."""
     if not source.is_dir():
         return []
-    places = [source, *sorted(path for path in source.iterdir() if path.is_dir())]
+    places = [source, *sorted(path for path in source.rglob("*") if path.is_dir())]
     return [place for place in places if _has(place, _PHOTOS) and _has(place, _MASKS)]
 
 
@@ -93,6 +100,6 @@ def _masks(folder: Path) -> dict[str, Path]:
     found = pictures(folder)
     plain = {name: Path(name).with_suffix("").as_posix() for name in found}
     return {
-        plain[name] if Path(name).suffix in (".jpg", ".jpeg", ".png") else name: path
+        plain[name] if Path(name).suffix.lower() in (".jpg", ".jpeg", ".png") else name: path
         for name, path in found.items()
     }

@@ -93,6 +93,6 @@ def _color(value: Any, name: str, file: Path) -> Color:
             red, green, blue = (int(part) for part in value)
         if min(red, green, blue) < 0 or max(red, green, blue) > 255:
             raise ValueError
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UserError(f"{file}: the colour of {name!r}, {value!r}, is no RGB colour") from None
     return red, green, blue

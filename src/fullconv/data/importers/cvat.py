@@ -19,11 +19,11 @@ from fullconv.data.importers.jsonfile import number, points, size_of
 from fullconv.data.importers.regions import Ellipse, Polygon, Shape, Stroke, box, turned
 from fullconv.data.importers.request import Request
 from fullconv.data.importers.shelf import Shelf, plain
+from fullconv.data.importers.splits import USUAL
 from fullconv.errors import UserError
 
 WHAT = "CVAT for images 1.1: annotations.xml"
 Element = ElementTree.Element
-_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
 def looks_like(source: Path) -> bool:
@@ -45,8 +45,7 @@ def _is_cvat(file: Path) -> bool:
 
 def read(source: Path, request: Request) -> Export:
     """The photos of all XML files of ``source`` that are CVAT's."""
-    folder = source if source.is_dir() else source.parent
-    shelf = Shelf(folder, request.images)
+    shelf = Shelf(source, request.images)
     labels: dict[str, Color | None] = {}
     items: list[Item] = []
     notes: list[Note] = []
@@ -62,6 +61,7 @@ def read(source: Path, request: Request) -> Export:
                 known = fault.fault if isinstance(fault, DataError) else None
                 where = f"{file} ({image.get('name')})"
                 faults.append(known or Fault(where, str(fault), "", "mend it in CVAT"))
+    notes += shelf.unlabelled(items)
     used = {region.label for item in items for region in item.labelling.regions}  # pyright: ignore
     names = (*labels, *sorted(used - set(labels)))
     colors = {name: color for name, color in labels.items() if color is not None}
@@ -118,7 +118,7 @@ def _item(file: Path, image: Element, shelf: Shelf, request: Request) -> Item:
             regions.append(_region(shape, size, request))
         except UserError as fault:
             raise UserError(f"a {shape.tag} ({shape.get('label')}) {fault}") from None
-    split = _SPLITS.get((image.get("subset") or "").lower())
+    split = USUAL.get((image.get("subset") or "").lower())
     photo = shelf.find(name, file.parent, label, split)
     drawing = Drawing(label, tuple(regions))
     return Item(plain(name).with_suffix("").as_posix(), split, photo, label, drawing, size)
@@ -129,8 +129,11 @@ def _shapes(image: Element) -> list[Element]:
 
 
 def _not_for_masks(file: Path, image: Element) -> list[Note]:
+    label = f"{file} ({image.get('name')})"
+    groups = {each.get("group_id") for each in image} - {None}
+    notes = [Note("groups", label, count=len(groups))] if groups else []
     found = len(image.findall("tag")) + len(image.findall("*/attribute"))
-    return [Note("not for masks", f"{file} ({image.get('name')})", count=found)] if found else []
+    return notes + ([Note("not for masks", label, count=found)] if found else [])
 
 
 def _region(shape: Element, size: Size | None, request: Request) -> Region:

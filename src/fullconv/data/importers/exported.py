@@ -24,6 +24,8 @@ NOTES = {
     "no pixel": "classes without a pixel",
     "spelling": "labels that differ only in spelling, kept apart",
     "same name": "categories of the same name, made one label",
+    "other labels": "label files of the same photos for other tasks, not read",
+    "no split": "photos of no split, given to train",
     "faulty": "photos or label files that cannot be used, left out",
     "unlabelled": "photos without labels, left out",
     "ignored": "photos without a pixel of any class, left out",

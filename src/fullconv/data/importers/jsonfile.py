@@ -9,6 +9,7 @@ import numpy as np
 
 from fullconv.data.faults import DataError
 from fullconv.data.importers.regions import Points
+from fullconv.data.importers.walk import files_below
 from fullconv.errors import UserError
 
 FARTHEST = 1e6  # pixels; no photo is wider, and sums of such numbers stay exact enough
@@ -27,14 +28,34 @@ def read_json(file: Path) -> Any:
                         "export it again") from None  # fmt: skip
 
 
+def json_files(source: Path, pattern: str = "**/*") -> list[Path]:
+    """``source``, or the .json files in it."""
+    if source.is_file():
+        return [source]
+    return [file for file in files_below(source, pattern) if file.suffix.lower() == ".json"]
+
+
+def ends_of(file: Path) -> bytes:
+    """The first and last 64 KiB of a file, where its kind shows; none where it cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(2**16)
+            opened.seek(max(file.stat().st_size - 2**16, 0))
+            return start + opened.read()
+    except OSError:
+        return b""
+
+
 def number(value: Any, what: str) -> float:
     """``value`` (a number, or text in XML) as a coordinate; UserError where it can be none."""
     try:
         found = float(value)
+    except OverflowError:
+        found = math.inf
     except (TypeError, ValueError):
         raise UserError(f"{what} {value!r} is not a number") from None
     if isinstance(value, bool) or not math.isfinite(found) or abs(found) > FARTHEST:
-        raise UserError(f"{what} {value!r} is not a coordinate of a photo")
+        raise UserError(f"{what} {str(value)[:20]} is not a coordinate of a photo")
     return found
 
 

@@ -18,7 +18,7 @@ from fullconv.classfiles import read_classes
 from fullconv.data.faults import DataError, Fault
 from fullconv.data.importers.drawing import Drawing, Region
 from fullconv.data.importers.exported import BACKGROUND, Export, Item, Note
-from fullconv.data.importers.jsonfile import points, read_json, size_of
+from fullconv.data.importers.jsonfile import ends_of, json_files, points, read_json, size_of
 from fullconv.data.importers.regions import Bits, Ellipse, Points, Polygon, Shape, Stroke, box
 from fullconv.data.importers.request import Request
 from fullconv.data.importers.shelf import Shelf
@@ -32,27 +32,23 @@ _POINTS = {"polygon": 1, "rectangle": 2, "circle": 2, "line": 2, "linestrip": 1,
 
 def looks_like(source: Path) -> bool:
     """A labelme file, or a folder where the first JSON files hold one."""
-    files = [source] if source.suffix == ".json" else sorted(source.rglob("*.json"))[:20]
-    return any(_is_labelme(file) for file in files)
+    return any(_is_labelme(file) for file in json_files(source)[:20])
 
 
 def _is_labelme(file: Path) -> bool:
-    """By its start alone, where labelme writes version, flags and shapes; else by all of it."""
-    try:
-        with file.open("rb") as opened:
-            return b'"shapes"' in opened.read(2000)
-    except OSError:
-        return False
+    """labelme writes the shapes before the photo; old versions and other programs after it."""
+    text = ends_of(file)
+    return b'"shapes"' in text[:2000] or (b'"shapes"' in text and b'"imagePath"' in text)
 
 
 def read(source: Path, request: Request) -> Export:
     """Every JSON file below ``source``, and the photo that each names or holds."""
     folder = source if source.is_dir() else source.parent
-    shelf = Shelf(folder, request.images)
+    shelf = Shelf(source, request.images)
     items: list[Item] = []
     notes: list[Note] = []
     faults: list[Fault] = []
-    for file in sorted(source.rglob("*.json")) if source.is_dir() else [source]:
+    for file in json_files(source):
         try:
             content = read_json(file)
             if isinstance(content, dict) and "shapes" not in content:
@@ -64,7 +60,7 @@ def read(source: Path, request: Request) -> Export:
         except UserError as fault:
             faults.append(fault.fault if isinstance(fault, DataError) else Fault(
                 str(file), str(fault), "", "mend it in labelme"))  # fmt: skip
-    notes += _unlabelled(shelf, items, folder)
+    notes += shelf.unlabelled(items)
     labels = _labels(items, folder, request)
     return Export(labels, tuple(items), BACKGROUND, notes=tuple(notes), faults=tuple(faults))
 
@@ -97,16 +93,20 @@ def _item(file: Path, folder: Path, content: Any, shelf: Shelf, request: Request
 
 
 def _photo(file: Path, content: dict[str, Any], shelf: Shelf) -> Path | Callable[[], bytes]:
-    """The file that it names, else the one that it holds: the file is what the camera wrote."""
-    name, data = content.get("imagePath"), content.get("imageData")
-    try:
-        if not isinstance(name, str) or not name:
-            raise DataError(file, "names no photo (imagePath)", "", "open and save it in labelme")
-        return shelf.find(name, file.parent, file)
-    except DataError:
-        if not isinstance(data, str) or not data:
-            raise
-    return partial(_embedded, file)
+    """The file that it names, which is what the camera wrote; else the photo that it holds.
+
+    A file of that name in another folder comes last: days and cameras number their photos alike.
+    """
+    stated, data = content.get("imagePath"), content.get("imageData")
+    name = stated if isinstance(stated, str) else ""
+    beside = shelf.beside(name, file.parent)
+    if beside is not None:
+        return beside
+    if isinstance(data, str) and data:
+        return partial(_embedded, file)
+    if not name:
+        raise DataError(file, "names no photo (imagePath)", "", "open and save it in labelme")
+    return shelf.find(name, file.parent, file)
 
 
 def _embedded(file: Path) -> bytes:
@@ -146,7 +146,7 @@ def _shape(kind: str, corners: Points, shape: dict[str, Any], request: Request) 
     if kind in ("line", "linestrip"):
         return Stroke((corners,), request.line_width)
     if kind == "mask":
-        return Bits(_bitmap(shape.get("mask")), round(low[1]), round(low[0]))
+        return Bits(_bitmap(shape.get("mask")), int(low[1]), int(low[0]))  # as labelme rounds
     return Stroke(tuple(corners[:, None]), 2 * request.point_radius)
 
 
@@ -166,9 +166,3 @@ def _not_for_masks(file: Path, content: dict[str, Any]) -> list[Note]:
     set_flags = sum(1 for each in flags if isinstance(each, dict) and any(each.values()))
     notes = [Note("groups", str(file), count=len(groups))] if groups else []
     return notes + ([Note("not for masks", str(file), count=set_flags)] if set_flags else [])
-
-
-def _unlabelled(shelf: Shelf, items: list[Item], folder: Path) -> list[Note]:
-    used = {item.photo for item in items if isinstance(item.photo, Path)}
-    rest = [file for file in shelf.pictures if file not in used and folder in file.parents]
-    return [Note("unlabelled", str(file)) for file in rest]

@@ -7,6 +7,7 @@ from pathlib import Path
 from fullconv.classes import CREAM, ClassSet
 from fullconv.data import voc
 from fullconv.data.faults import DataError, Fault
+from fullconv.data.folder import pictures
 from fullconv.data.importers.colortable import read_colors
 from fullconv.data.importers.exported import Export, Item, Note
 from fullconv.data.importers.labelfile import LabelFile
@@ -28,7 +29,7 @@ _FIRST = ("train", "val", "test")
 
 def looks_like_voc(source: Path) -> bool:
     """``SegmentationClass/``; the photos may lie elsewhere (--images)."""
-    return voc.looks_like(source) or (source / "SegmentationClass").is_dir()
+    return voc.looks_like(source) or any(source.glob("SegmentationClass*/"))
 
 
 def looks_like(source: Path) -> bool:
@@ -50,33 +51,41 @@ def read(source: Path, request: Request) -> Export:
 
 
 def read_voc(source: Path, request: Request) -> Export:
-    """VOC folders; of CVAT's without photos too, where --images names their folder."""
-    if (source / "SegmentationClass").is_dir() and not (source / "JPEGImages").is_dir():
-        return _without_photos(source, request)
+    """VOC folders, and those that are no devkit's: labelme2voc's, CVAT's without photos."""
     names = source / "class_names.txt"  # labelme2voc's; VOC's own classes would be wrong there
     if request.labels is None and names.is_file():
         request = replace(request, labels=names)
-    return read(source, request)
-
-
-def _without_photos(source: Path, request: Request) -> Export:
-    if request.images is None:
+    masks = _masks(source)
+    if masks is None:
+        return read(source, request)
+    photos = request.images or source / "JPEGImages"
+    if not photos.is_dir():
         raise UserError(f"{source}: has masks and no JPEGImages; name the photos with --images")
-    masks = sorted((source / "SegmentationClass").glob("*.png"))
     table = request.labels or next(
         (source / name for name in ("labelmap.txt", "classes.toml", "labels.txt")
          if (source / name).is_file()), None)  # fmt: skip
     if table is None:
         raise UserError(f"{source}: has no labelmap.txt; say what its values mean with --labels")
-    names = tuple(mask.stem for mask in masks)
-    photos = tuple(request.images / name for name in names)
-    pairs = PairSource(read_colors(table), ALL, names, photos, tuple(masks))
+    files = pictures(masks)
+    found = tuple(photos / name for name in files)
+    pairs = PairSource(read_colors(table), ALL, tuple(files), found, tuple(files.values()))
     return of_sources({ALL: pairs}, source, request)
+
+
+def _masks(source: Path) -> Path | None:
+    """The folder of masks where it is not a devkit's, which has photos beside it.
+
+    Old versions of labelme2voc wrote arrays to SegmentationClass and masks to SegmentationClassPNG.
+    """
+    old, usual = source / "SegmentationClassPNG", source / "SegmentationClass"
+    if old.is_dir() and not pictures(usual):
+        return old
+    return usual if usual.is_dir() and not (source / "JPEGImages").is_dir() else None
 
 
 def of_sources(found: dict[str, PairSource], source: Path, request: Request) -> Export:
     """What the splits ``found`` hold, as an Export; a photo without mask is noted."""
-    shelf = Shelf(source if source.is_dir() else source.parent, request.images)
+    shelf = Shelf(source, request.images)
     items: dict[str, Item] = {}
     notes: list[Note] = []
     faults: list[Fault] = []

@@ -1,6 +1,7 @@
 """Labels of a source -> classes of a data set."""
 
 import difflib
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ def plan(export: Export, request: Request) -> Plan:
     order of the labels, or all as in the file ``request.classes``.
     """
     labels = dict.fromkeys((*export.labels, IGNORE))
+    _one_line(labels)
     _known(request.merge, labels, "--merge")
     _known(request.ignore, {*labels, *request.merge.values()}, "--ignore")
     wanted = None if request.classes is None else given_classes(request.classes)
@@ -81,6 +83,13 @@ def _colors(names: tuple[str, ...], becomes: dict[str, str], export: Export) -> 
     colors = tuple(given[name] for name in names if name in given)
     distinct = len(set(colors)) == len(names)
     return colors if distinct else default_colors(len(names))
+
+
+def _one_line(labels: Iterable[str]) -> None:
+    """A label with a line break or half a character can stand in no table and no class file."""
+    for label in labels:
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in label):
+            raise UserError(f"the label {label!r} has a character that is no text; rename it there")
 
 
 def _known(names: Iterable[str], labels: Iterable[str], option: str) -> None:

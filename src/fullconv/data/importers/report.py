@@ -118,8 +118,8 @@ def label_counts(
     rows = []
     for number, label in [*enumerate(becomes, 1), (0, "(no label)")]:
         pixels = [int(counts[number]) for counts, _ in tallies]
-        shapes = sum(each.get(label, 0) for _, each in tallies)
-        name = becomes.get(label, unlabelled)
+        shapes = sum(each.get(label, 0) for _, each in tallies) if number else 0
+        name = becomes[label] if number else unlabelled
         if sum(pixels) or shapes or (number and name != IGNORE):
             shown = IGNORED if name == IGNORE else name
             rows.append(LabelCount(label, shown, shapes, sum(p > 0 for p in pixels), sum(pixels)))

@@ -12,7 +12,7 @@ import numpy as np
 from fullconv.data.doctor import listing
 from fullconv.data.faults import DataError, Fault
 from fullconv.data.importers import report as reports
-from fullconv.data.importers.exported import Item, Note, Painted
+from fullconv.data.importers.exported import Export, Item, Note, Painted
 from fullconv.data.importers.formats import FORMATS, recognise
 from fullconv.data.importers.photofile import UPRIGHT, PhotoFile, upright
 from fullconv.data.importers.plan import Plan, plan
@@ -54,7 +54,7 @@ def import_data(
     request = request or Request()
     format = recognise(source, format)
     with folder_atomically(out) as folder:
-        export = FORMATS[format].read(source, request)
+        export = _once(FORMATS[format].read(source, request))
         _stop_at(export.faults, request)
         if not export.items:
             raise UserError(f"{source}: no labelled photo is in it ({format})")
@@ -80,6 +80,27 @@ def _stop_at(faults: Sequence[Fault], request: Request) -> None:
     files = f"{len(faults)} files" if len(faults) > 1 else "this file"
     last = f"nothing is written; --skip leaves {files} out and says so in the report"
     raise UserError("; ".join([*lines, last]) if len(lines) == 1 else "\n".join([*lines, last]))
+
+
+def _once(export: Export) -> Export:
+    """One label file for each photo, which must not be in two splits, or labelled in two ways.
+
+    The one that lies beside the photo, else the first; the others are faults.
+    """
+    first: dict[object, Item] = {}
+    faults = list(export.faults)
+    for item in sorted(export.items, key=lambda item: not _is_beside(item)):
+        known = first.setdefault(item.photo, item)
+        if known is not item:
+            what = f"labels the photo {item.photo}, which {known.file} labels too"
+            cause = "a copy, lists that overlap, or its own photo is missing"
+            faults.append(Fault(item.file, what, cause, "keep one of the two"))
+    items = tuple(item for item in export.items if first[item.photo] is item)
+    return replace(export, items=items, faults=tuple(faults))
+
+
+def _is_beside(item: Item) -> bool:
+    return isinstance(item.photo, Path) and item.photo.parent == Path(item.file).parent
 
 
 def _distinct(items: Sequence[Item], splits: Sequence[str]) -> None:
@@ -165,7 +186,9 @@ def _report(
         raise UserError(f"{source}: no photo is left that has a pixel of a class")
     tallies = [(each.pixels, each.shapes) for _, each in written]
     labels = label_counts(planned.becomes, planned.unlabelled, tallies)
-    counts = Counter(split for split, _ in written)
+    found = Counter(split for split, _ in written)
+    counts = {split: found[split] for split in dict.fromkeys(("train", "val", "test", *found))
+              if found[split]}  # fmt: skip
     made = Report(str(source), format, str(out), counts, planned.classes, labels, notes)
     empty = made.without_pixels()
     if not empty:

@@ -2,9 +2,12 @@
 
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from fullconv.data.faults import DataError
+from fullconv.data.importers.exported import Item, Note
+from fullconv.data.importers.walk import files_below
 from fullconv.data.photo import SUFFIXES
 
 
@@ -14,15 +17,31 @@ class Shelf:
     Nothing outside of the folders is ever found, whatever a name says.
     """
 
-    def __init__(self, *folders: Path | None) -> None:
-        self.folders = tuple(dict.fromkeys(f for f in folders if f is not None))
+    def __init__(self, source: Path, images: Path | None = None) -> None:
+        self.source = source if source.is_dir() else source.parent
+        self.folders = (self.source, images) if images else (self.source,)
         self.pictures: list[Path] = []
         self._by_name: dict[str, list[Path]] = defaultdict(list)
-        for file in sorted({f for folder in self.folders for f in folder.rglob("*")}):
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith("."):
+        known: set[str] = set()  # 'src/a.jpg' in src and /home/me/src is one picture
+        for file in (file for folder in self.folders for file in files_below(folder)):
+            if file.suffix.lower() in SUFFIXES and os.path.abspath(file) not in known:
+                known.add(os.path.abspath(file))
                 self._by_name[file.name].append(file)
                 self._by_name[file.stem].append(file)
                 self.pictures.append(file)
+
+    def beside(self, name: str, near: Path) -> Path | None:
+        """The picture at exactly ``near / name``, with its suffix or without."""
+        exact = Path(os.path.abspath(near / name.replace("\\", "/")))
+        same = {path: Path(os.path.abspath(path)) for path in self._by_name.get(exact.name, [])}
+        found = [p for p, place in same.items() if exact in (place, place.with_suffix(""))]
+        return found[0] if len(found) == 1 else None
+
+    def unlabelled(self, items: Iterable[Item]) -> list[Note]:
+        """The pictures of the source that none of ``items`` uses."""
+        used = {item.photo for item in items}
+        rest = (file for file in self.pictures if file not in used)
+        return [Note("unlabelled", str(file)) for file in rest if self.source in file.parents]
 
     def find(self, name: str, near: Path, file: str | Path, split: str | None = None) -> Path:
         """The picture that ``file`` calls ``name``: with its suffix and folders, or without.
@@ -31,11 +50,12 @@ class Shelf:
         the bare name; among several, the one in a folder named after ``split``. Raises UserError
         (DataError) where there is none, or more than one.
         """
+        exact = self.beside(name, near)
+        if exact is not None:
+            return exact
         wanted = plain(name)
         same = self._by_name.get(wanted.name, [])
-        exact = Path(os.path.normpath(near / name.replace("\\", "/")))
         for group in (
-            [path for path in same if exact in (path, path.with_suffix(""))],
             [path for path in same if _ends_with(path, wanted)],
             [path for path in same if split and any(p.startswith(split) for p in path.parts)],
             same,

@@ -11,6 +11,9 @@ from fullconv.data.importers.request import VAL, Request
 from fullconv.errors import UserError
 
 TRAIN = "train"
+USUAL = {"train": TRAIN, "training": TRAIN, "val": "val", "valid": "val", "validation": "val",
+         "test": "test", "testing": "test"}  # fmt: skip
+"""Split by what tools and people call it, in lower case."""
 
 
 def assign(items: Sequence[Item], request: Request) -> tuple[list[str], list[Note]]:
@@ -24,10 +27,11 @@ def assign(items: Sequence[Item], request: Request) -> tuple[list[str], list[Not
         if request.group is not None:
             raise UserError("--group parts photos by shares; say which: --val 0.2 --group ...")
         splits = [item.split or TRAIN for item in items]
-        if "val" in splits:
-            return splits, [Note("split", "", "as the source gives them")]
-        doubt = f"as the source gives them; there is no val, which training needs: --val {VAL:g}"
-        return splits, [Note("split", "", doubt)]
+        said = "as the source gives them"
+        if "val" not in splits:
+            said += f"; there is no val, which training needs: --val {VAL:g}"
+        without = [Note("no split", item.file) for item in items if item.split is None]
+        return splits, [Note("split", "", said), *without]
     shares = {"val": VAL if not request.parts else request.val or 0, "test": request.test or 0}
     names = [item.name for item in items]
     if not request.parts and len(items) == 1:

@@ -173,3 +173,30 @@ def test_names_that_lead_out_of_the_folder_lose_their_way(export, imported, tmp_
     masks = imported(export([], images=images))[1]
     assert list(masks) == ["train/a"]
     assert {path.name for path in tmp_path.iterdir()} == {"src", "out"}
+
+
+def test_captions_and_key_points_beside_the_instances_are_not_read(export, imported):
+    """The folder annotations/ as COCO's own archive has it."""
+    source = export([annotation(7, box(0, 0, 10, 10))], "annotations/instances_val2017.json")
+    export([annotation(7, box(0, 0, 5, 5))], "annotations/person_keypoints_val2017.json")
+    captions = {"images": [], "annotations": [{"image_id": 1, "id": 2, "caption": "a car"}]}
+    (source / "annotations/captions_val2017.json").write_text(json.dumps(captions))
+    report, masks = imported(source, val=None)
+    assert (masks["val/a"] > 0).sum() == 100
+    assert notes(report, "other labels") == 2
+
+
+def test_a_photo_in_two_splits_is_refused(export, tmp_path, imported):
+    source = export([annotation(7, box(0, 0, 10, 10))], "train.json")
+    export([annotation(7, box(0, 0, 10, 10))], "val.json")
+    with pytest.raises(UserError, match=r"val.json .*train.json .*labels too"):
+        import_data(source, tmp_path / "out")
+    assert list(imported(source, val=None, skip=True)[1]) == ["train/a"]
+
+
+def test_photos_that_no_file_lists_are_said(export, imported, picture):
+    source = export([annotation(7, box(0, 0, 10, 10))])
+    picture("src/images/b.jpg")
+    report, masks = imported(source)
+    assert list(masks) == ["train/a"]
+    assert notes(report, "unlabelled") == 1

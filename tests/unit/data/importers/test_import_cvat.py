@@ -64,6 +64,16 @@ def test_subsets_are_splits(export, imported):
     assert list(imported(source, val=None)[1]) == ["val/a"]
 
 
+def test_groups_and_photos_that_are_not_listed_are_said(export, imported, picture):
+    grouped = [POLYGON.format("car", 5, 5, 0).replace("/>", f' group_id="{n}"/>') for n in "112"]
+    source = export("".join(grouped))
+    picture("src/images/b.png")
+    report, masks = imported(source)
+    assert list(masks) == ["train/a"]
+    assert notes(report, "groups") == 2
+    assert notes(report, "unlabelled") == 1
+
+
 @pytest.mark.parametrize(
     ("shapes", "said"),
     [

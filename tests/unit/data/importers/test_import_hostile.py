@@ -11,7 +11,8 @@ from exports import square
 from fullconv.data.importers import Request, import_data
 from fullconv.errors import UserError
 
-NONSENSE = [None, True, -1, 0.5, 1e300, float("nan"), "x", "../../x.jpg", [], {}, [[]], [{}]]
+NONSENSE = [None, True, -1, 0.5, 1e300, float("nan"), "x", "../../x.jpg", [], {}, [[]], [{}],
+            10**400, "a\nb", "\ud800"]  # fmt: skip
 
 
 def places(tree, way=()):
@@ -58,7 +59,7 @@ COCO = {
 
 
 @pytest.mark.parametrize(("format", "tree"), [("labelme", LABELME), ("coco", COCO)])
-@pytest.mark.parametrize("value", NONSENSE, ids=repr)
+@pytest.mark.parametrize("value", NONSENSE, ids=lambda value: ascii(value)[:12])
 def test_nonsense_anywhere(picture, tmp_path, format, tree, value):
     picture("src/a.jpg")
     for way in places(tree):

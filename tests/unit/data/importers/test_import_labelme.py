@@ -150,6 +150,68 @@ def test_embedded_photo_is_used_where_there_is_no_file(labelme, imported, tmp_pa
     assert (tmp_path / "out/images/train/a.jpg").read_bytes() == content
 
 
+def test_embedded_photo_goes_before_one_of_the_same_name_elsewhere(labelme, imported, tmp_path):
+    source = labelme("night/1", [square("car", 0, 0, 9, 9)])
+    data = base64.b64encode((source / "night/1.jpg").read_bytes()).decode()
+    labelme("day/1", [square("road", 0, 0, 9, 9)], imageData=data)
+    (source / "day/1.jpg").unlink()
+    assert sorted(imported(source)[1]) == ["train/day/1", "train/night/1"]
+    assert (tmp_path / "out/images/train/day/1.jpg").is_file()
+
+
+def test_a_photo_labelled_twice_is_refused(labelme, imported, tmp_path):
+    """As copies could be trained on and scored; the file beside the photo is the right one."""
+    source = labelme("night/1", [square("car", 0, 0, 9, 9)])
+    labelme("day/1", [square("road", 0, 0, 9, 9)])
+    (source / "day/1.jpg").unlink()
+    said = refused(source, tmp_path, "night/1.json labels too")
+    assert said.startswith(str(source / "day/1.json"))
+    assert list(imported(source, "labelme", skip=True)[1]) == ["train/night/1"]
+
+
+def test_files_are_found_in_any_spelling_and_hidden_ones_are_not(labelme, imported):
+    source = labelme("a", [square("car", 0, 0, 9, 9)], imagePath="..\\src\\a.jpg")
+    labelme("b", [square("car", 0, 0, 9, 9)])
+    (source / "b.json").rename(source / "b.JSON")
+    (source / "._a.json").write_bytes(b"\0\5\x16\7\xff")
+    (source / ".ipynb_checkpoints").mkdir()
+    (source / ".ipynb_checkpoints/a-checkpoint.json").write_bytes((source / "a.json").read_bytes())
+    assert sorted(imported(source)[1]) == ["train/a", "train/b"]
+
+
+def test_shapes_may_come_after_the_photo(labelme, imported):
+    source = labelme("a", [square("car", 0, 0, 9, 9)])
+    content = json.loads((source / "a.json").read_text())
+    old = {"imageData": "A" * 5000, "imagePath": "a.jpg", "shapes": content["shapes"]}
+    (source / "a.json").write_text(json.dumps(old))
+    report, _ = imported(source)
+    assert report.format == "labelme"
+
+
+def test_masks_that_were_moved_are_rounded_as_in_labelme(labelme, imported):
+    bitmap = io.BytesIO()
+    Image.fromarray(np.full((2, 3), 255, np.uint8)).save(bitmap, "PNG")
+    shape = {"label": "a", "shape_type": "mask", "points": [[10.7, 20.6], [12.7, 21.6]],
+             "mask": base64.b64encode(bitmap.getvalue()).decode()}  # fmt: skip
+    mask = imported(labelme("a", [shape]))[1]["train/a"]
+    assert np.argwhere(mask).min(0).tolist() == [20, 10]
+    assert (mask > 0).sum() == 6
+
+
+@pytest.mark.parametrize("label", ["a\nb", "a\0b", "\ud800"])
+def test_labels_that_are_no_line_of_text(labelme, tmp_path, label):
+    said = refused(labelme("a", [square(label, 0, 0, 9, 9)]), tmp_path, "no text")
+    assert "\n" not in said
+
+
+def test_a_label_called_like_a_row_of_the_report(labelme, imported):
+    report, _ = imported(labelme("a", [square("(no label)", 0, 0, 10, 10)]))
+    assert [(r.becomes, r.shapes, r.pixels) for r in report.labels] == [
+        ("(no label)", 1, 100),
+        ("background", 0, 2300),
+    ]
+
+
 def test_photos_beside_the_folder_with_images(labelme, imported, tmp_path, picture):
     source = labelme("a", [square("car", 0, 0, 9, 9)], imagePath="..\\photos\\x.png")
     (source / "a.jpg").unlink()

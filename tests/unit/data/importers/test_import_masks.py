@@ -1,6 +1,7 @@
 """Sources with label images: VOC folders, CVAT's masks, colour tables, Cityscapes, ADE20K."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -67,6 +68,17 @@ def test_labelme2voc_names_its_classes(pascal, imported):
     source = pascal([palette(VALUES), palette(VALUES)])
     (source / "class_names.txt").write_text("_background_\nroad\ncar\n")
     assert imported(source, val=None)[0].classes.names == ("background", "road", "car")
+
+
+def test_old_labelme2voc_has_its_masks_elsewhere(pascal, imported):
+    source = pascal([palette(VALUES), palette(VALUES)])
+    (source / "SegmentationClass").rename(source / "SegmentationClassPNG")
+    (source / "SegmentationClass").mkdir()
+    np.save(source / "SegmentationClass/a.npy", VALUES)
+    (source / "class_names.txt").write_text("_background_\nroad\ncar\n")
+    report, masks = imported(source)
+    assert report.format == "voc"
+    assert np.array_equal(masks["train/a"], VALUES)
 
 
 def test_cvat_masks_with_labelmap_and_png_photos(pascal, imported):
@@ -140,6 +152,17 @@ def test_colour_tables(painted, imported, table):
     assert np.array_equal(masks["train/one/a"], VALUES)
 
 
+def test_data_sets_inside_of_others_and_named_as_splits(painted, imported):
+    source = painted("class_dict.csv")
+    (source / "one").rename(source / "valid")
+    (source / "two/datasets/valid").mkdir(parents=True)
+    for folder in ("img", "masks_machine"):
+        shutil.copytree(source / "two" / folder, source / "two/datasets/valid" / folder)
+    (source / "two/masks_machine/a.png").rename(source / "two/masks_machine/a.JPG.png")
+    masks = imported(source, val=None)[1]
+    assert sorted(masks) == ["train/two/a", "val/two/datasets/valid/a", "val/valid/a"]
+
+
 def test_a_colour_of_no_class_is_named(painted, tmp_path):
     source = painted("class_dict.csv", ((0, 0, 0), RED, (0, 201, 0)))
     with pytest.raises(UserError, match=r"\(0, 201, 0\).*'car'"):
@@ -162,6 +185,21 @@ def test_impossible_tables(painted, tmp_path, text, said):
         import_data(source, tmp_path / "out")
 
 
+def test_masks_without_photos(painted, tmp_path):
+    source = painted("colors.json")
+    for name in ("one", "two"):
+        shutil.rmtree(source / name / "img")
+    with pytest.raises(UserError, match="no folder of photos"):
+        import_data(source, tmp_path / "out", Request(), "colors")
+
+
+def test_a_colour_beyond_all_numbers(painted, tmp_path):
+    source = painted("colors.json")
+    (source / "colors.json").write_text('{"road": [1e400, 0, 0]}')
+    with pytest.raises(UserError, match="no RGB colour"):
+        import_data(source, tmp_path / "out")
+
+
 @pytest.fixture
 def cityscapes(picture, grey, tmp_path):
     """Photos of two splits; 7 is road, 26 car, 9 parking."""
@@ -174,7 +212,8 @@ def cityscapes(picture, grey, tmp_path):
     return tmp_path / "src"
 
 
-def test_cityscapes(cityscapes, imported):
+def test_cityscapes(cityscapes, imported, picture):
+    picture("src/leftImg8bit/train/bonn/bonn_000001_000019_leftImg8bit.png")
     report, masks = imported(cityscapes, val=None)
     assert len(report.classes) == 19
     assert report.classes.names[:2] == ("road", "sidewalk")
@@ -183,6 +222,7 @@ def test_cityscapes(cityscapes, imported):
     assert np.array_equal(masks["train/bonn/bonn_000000_000019"], np.array([0, 13, 255])[VALUES])
     assert report.splits == {"train": 1, "val": 1}
     assert notes(report, "ignored") == 1
+    assert notes(report, "unlabelled") == 1
     assert {each.label: each.becomes for each in report.labels}["parking"] == "(ignored)"
 
 

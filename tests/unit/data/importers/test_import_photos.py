@@ -1,5 +1,7 @@
 """Photos that EXIF turns, whose labels were drawn before or after; finding photos by name."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -92,3 +94,17 @@ def test_the_nearest_photo_of_a_name_is_found(tmp_path, picture):
         shelf.find("a.jpg", tmp_path / "in", "x.json")
     with pytest.raises(DataError, match="not in"):
         shelf.find("../secret.jpg", tmp_path / "in", "x.json")
+
+
+def test_a_folder_named_in_two_ways_holds_each_photo_once(tmp_path, picture, monkeypatch):
+    picture("in/photos/a.jpg")
+    monkeypatch.chdir(tmp_path)
+    shelf = Shelf(Path("in"), tmp_path / "in/../in/photos")
+    assert shelf.pictures == [Path("in/photos/a.jpg")]
+    assert shelf.find("x/a.jpg", Path("in"), "x.json") == Path("in/photos/a.jpg")
+
+
+def test_an_orientation_that_does_not_exist_turns_nothing(sideways, imported):
+    report, masks = imported(sideways(stored=True, orientation=0))
+    assert masks["train/a"].shape == (40, 60)
+    assert notes(report, "turned") == 0

@@ -89,9 +89,9 @@ def test_neighbours_neither_overlap_nor_leave_a_gap(way, backwards):
 @settings(max_examples=30)
 def test_shifting_an_outline_by_whole_pixels_shifts_its_pixels(down, right, seed):
     ring = np.round(star(np.random.default_rng(seed)) * 8) / 8  # exact in binary
-    size = 110, 120
-    here = whole(Polygon((ring + 25,)), size)
-    there = whole(Polygon((ring + 25 + (right, down),)), size)
+    size = 110, 120  # all of it lies inside: it reaches from -25 to 65, and is shifted by 7 at most
+    here = whole(Polygon((ring + 32,)), size)
+    there = whole(Polygon((ring + 32 + (right, down),)), size)
     assert np.array_equal(np.roll(here, (down, right), (0, 1)), there)
 
 
