@@ -123,7 +123,7 @@ def orientation(file: Path | IO[bytes]) -> int:
         with Image.open(file) as image:
             stated = image.getexif().get(_ORIENTATION, 1)
             return stated if stated in range(1, 9) else 1
-    except Exception:
+    except Exception:  # the check, or the reader, says what it is
         return 1
 
 

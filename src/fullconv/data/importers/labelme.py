@@ -146,7 +146,8 @@ def _shape(kind: str, corners: Points, shape: dict[str, Any], request: Request) 
     if kind in ("line", "linestrip"):
         return Stroke((corners,), request.line_width)
     if kind == "mask":
-        return Bits(_bitmap(shape.get("mask")), int(low[1]), int(low[0]))  # as labelme rounds
+        # Cut to whole numbers, as labelme does (utils/shape.py, versions 5.8.3 and 6.3.1).
+        return Bits(_bitmap(shape.get("mask")), int(low[1]), int(low[0]))
     return Stroke(tuple(corners[:, None]), 2 * request.point_radius)
 
 
