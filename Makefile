@@ -12,7 +12,7 @@ DEMO ?= demo
 WALK ?= walk
 CAMVID ?= ../shared/data/camvid
 
-.PHONY: demo walk test lint unit e2e parity slow bench clean help
+.PHONY: demo walk docs test lint unit e2e parity slow bench clean help
 
 help:
 	@sed -n '1,3p' Makefile
@@ -82,10 +82,10 @@ slow: $(READY)
 	$(BIN)/python -m pytest -m slow tests/e2e
 
 # All pages in Chromium; of the service its description against requests, and 2,000 photos; the
-# walk on a few scenes: three minutes.
+# walk on a few scenes, and the pages that are typed along: five minutes.
 e2e: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow or not slow" tests/e2e/test_serve*.py \
-		tests/e2e/test_report_pages.py tests/e2e/test_walk.py
+		tests/e2e/test_report_pages.py tests/e2e/test_walk.py tests/e2e/test_walkthroughs.py
 
 # All tables of docs/benchmarks.md: over an hour. Some: make bench ONLY=prediction,loss
 # What a trained net loses by each engine, and loading: make bench RUN=runs/camvid DATA=data/camvid
@@ -94,5 +94,15 @@ bench: $(READY) $(PEERS)/.ready $(OPENCV)/.ready
 	-$(MAKE) $(CHAINER)/.fcn
 	$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(RUN),--run $(RUN)) $(if $(DATA),--data $(DATA))
 
+# The pages as a site, in site/; a link that leads nowhere ends it. Nothing is downloaded but its tools,
+# the first time. To look at it, with its search: .venv/bin/python -m http.server --directory site
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Done. Open site/index.html"
+
 clean:
-	rm -rf demo walk dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf demo walk site dist build .pytest_cache .ruff_cache .hypothesis

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from fullconv.cli import completion
 from fullconv.cli.app import app
 from fullconv.cli.options import Device, Precision, size_of
 from fullconv.errors import UserError
@@ -17,7 +18,10 @@ def compare(
         typer.Argument(help="Data set; left out: each run is scored on what it was trained on."),
     ] = None,
     nets: Annotated[
-        list[str] | None, typer.Option(help="Nets to compare untrained, separated by commas.")
+        list[str] | None,
+        typer.Option(
+            help="Nets to compare untrained, separated by commas.", autocompletion=completion.nets
+        ),
     ] = None,
     runs: Annotated[
         list[Path] | None,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from fullconv.cli import completion
 from fullconv.cli.app import app
 from fullconv.cli.options import size_of
 
@@ -32,7 +33,12 @@ def nets(
 
 @app.command()
 def explain(
-    net: Annotated[str, typer.Argument(help="Name of a net, as 'fullconv nets' lists them.")],
+    net: Annotated[
+        str,
+        typer.Argument(
+            help="Name of a net, as 'fullconv nets' lists them.", autocompletion=completion.nets
+        ),
+    ],
     size: Annotated[str, typer.Option(help="Height x width of the photo.")] = "375x500",
     padding: Annotated[str, typer.Option(help="same, paper, or none.")] = "same",
     classes: Annotated[int, typer.Option(help="Number of classes.")] = 21,

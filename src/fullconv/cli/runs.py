@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from fullconv.cli import completion
 from fullconv.cli.app import app
 from fullconv.cli.options import ColorsOf
 from fullconv.errors import UserError
@@ -12,7 +13,9 @@ from fullconv.errors import UserError
 
 @app.command()
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Recipe to print.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Recipe to print.", autocompletion=completion.recipes)
+    ] = None,
 ) -> None:
     """List the recipes, or print one: paper, command, cost, expected score, settings.
 

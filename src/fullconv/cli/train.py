@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from fullconv.cli import completion
 from fullconv.cli.app import app
 from fullconv.cli.options import change_of, fetched, size_of, whole_number
 from fullconv.errors import UserError
@@ -17,9 +18,16 @@ def train(
         typer.Argument(help="Data set: a folder, a list of pairs, VOC, CamVid, SBD, or shapes."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder.  [default: runs/DATA-NET]")] = None,
-    net: Annotated[str | None, typer.Option(help="Net, as 'fullconv nets' lists them.")] = None,
+    net: Annotated[
+        str | None,
+        typer.Option(help="Net, as 'fullconv nets' lists them.", autocompletion=completion.nets),
+    ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="A recipe's name, or a TOML file as a run's config.toml.")
+        str | None,
+        typer.Option(
+            help="A recipe's name, or a TOML file as a run's config.toml.",
+            autocompletion=completion.recipes,
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None,

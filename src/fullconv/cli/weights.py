@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from fullconv.cli import completion
 from fullconv.cli.app import app
 from fullconv.cli.options import Offline, checked, fetched
 from fullconv.errors import UserError
@@ -13,7 +14,9 @@ from fullconv.errors import UserError
 
 @app.command()
 def weights(
-    name: Annotated[str | None, typer.Argument(help="Weights to download.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Weights to download.", autocompletion=completion.weights)
+    ] = None,
     offline: Offline = False,
 ) -> None:
     """List the published weights known by name, or download some and print their path.
@@ -54,7 +57,11 @@ def convert(
     ],
     out: Annotated[Path, typer.Argument(help="The checkpoint to write, as net.safetensors.")],
     net: Annotated[
-        str | None, typer.Option(help="Net to make of them; left out: the one they are of.")
+        str | None,
+        typer.Option(
+            help="Net to make of them; left out: the one they are of.",
+            autocompletion=completion.nets,
+        ),
     ] = None,
     padding: Annotated[
         Literal["same", "paper"] | None,

@@ -35,7 +35,10 @@ def find_candidates(
     unknown net, a run that cannot be read, and when there is nothing to compare.
     """
     if not nets and not runs:
-        raise UserError("nothing to compare: name nets with --nets, trained ones with --runs")
+        raise UserError(
+            "nothing to compare: name nets with --nets, trained ones with --runs, as in: "
+            "fullconv compare --nets fcn32s-vgg16,fcn8s-resnet18"
+        )
     if padding == "none":
         raise UserError("padding 'none' loses the border of the photo: use 'same' or 'paper'")
     named = dict.fromkeys(nets)

@@ -115,7 +115,8 @@ def _layout(path: Path) -> Layout:
     inside = sorted(p.name for p in path.iterdir())[:8] if path.is_dir() else [path.name]
     raise UserError(
         f"{path}: not a known layout of a data set. Looked for: {looked}. "
-        f"Found: {', '.join(inside) or 'an empty folder'}"
+        f"Found: {', '.join(inside) or 'an empty folder'}. To see how files should lie: fullconv "
+        f"shapes scenes/; for what a labelling tool wrote: fullconv import {path} photos/"
     )
 
 

@@ -41,7 +41,10 @@ def read_run(folder: str | Path) -> RunFiles:
     """Read a run folder; UserError when it is none, that is without config.toml and log.csv."""
     folder = Path(folder)
     if not (folder / "config.toml").exists() and not (folder / "log.csv").exists():
-        raise UserError(f"{folder}: not a run folder (neither config.toml nor log.csv in it)")
+        raise UserError(
+            f"{folder}: not a run folder (neither config.toml nor log.csv in it); "
+            "fullconv train DATA --out runs/first makes one"
+        )
     text = _text(folder / "config.toml")
     scores_file = _json(folder / "scores.json")
     return RunFiles(

@@ -27,7 +27,7 @@ def recipe_text(name: str) -> str:
         hint = (
             f"did you mean {', '.join(near)}" if near else f"there are {', '.join(recipe_names())}"
         )
-        raise UserError(f"no recipe is called {name!r}: {hint}")
+        raise UserError(f"no recipe is called {name!r}: {hint} ('fullconv recipes' lists all)")
     return path.read_text(encoding="utf-8")
 
 
@@ -46,7 +46,10 @@ def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; is this the folder of a run?") from error
+        raise UserError(
+            f"{path}: no such file; is this the folder of a run? To start one: "
+            "fullconv train DATA --out runs/first"
+        ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{path}: is no readable TOML ({error})") from error
     return _validated(_changed(values, overrides or {}), str(path))

@@ -105,7 +105,9 @@ def _resumed(out: Path, given: Mapping[str, Any]) -> Config:
 def _settled(config: Config) -> Config:
     """With all that is left to choose here chosen, so that the saved config decides the run."""
     if not config.data.path:
-        raise UserError("no data is named: give a folder, or 'shapes'")
+        raise UserError(
+            "no data is named: fullconv train FOLDER, or, to try it, fullconv train shapes"
+        )
     config = _with_precision(config)
     if config.machine.memory is None:
         return config

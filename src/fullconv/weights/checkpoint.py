@@ -103,13 +103,24 @@ def find(path: str | Path) -> Path:
     path = Path(path)
     if path.is_dir():
         if not (path / FILE).is_file():
-            raise UserError(
-                f"{path}: no {FILE} in this folder; it is written at the first validation of a run"
-            )
+            raise UserError(f"{path}: no {FILE} in this folder; {_next_step(path)}")
         return path / FILE
     if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint; name a run folder or a .safetensors file")
+        raise UserError(
+            f"{path}: no such checkpoint; name a run folder or a .safetensors file, or make one: "
+            f"fullconv train DATA --out {path}"
+        )
     return path
+
+
+def _next_step(folder: Path) -> str:
+    """What to type where a folder has no model yet."""
+    if (folder / "config.toml").is_file():
+        return (
+            "it is written at the first validation of a run; to go on with this one: "
+            f"fullconv train --resume --out {folder}"
+        )
+    return "is it a run? fullconv train DATA --out runs/first makes one"
 
 
 def is_own(path: Path) -> bool:

@@ -1,0 +1,42 @@
+"""What Tab offers for nets, recipes and published weights, known without loading torch.
+
+Completion answers while somebody types, and loading a net takes seconds. So the names of the nets
+stand here a second time; a test holds them equal to ``fullconv.nets.available()``.
+"""
+
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parents[1]
+_HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s")
+_BACKBONES = (
+    *("caffenet", "alexnet", "alexnet_owt", "vgg16", "googlenet", "googlenet_bn"),
+    *("resnet18", "resnet34", "resnet50", "resnet101"),
+)
+NETS = (
+    *(f"{head}-{backbone}" for backbone in _BACKBONES for head in _HEADS),
+    *("fcn8s-resnet50_dilated", "fcn8s-resnet101_dilated"),
+)
+
+
+def nets(incomplete: str) -> list[str]:
+    """The nets that begin so; of several with commas between, the last one."""
+    before, comma, _ = incomplete.rpartition(",")
+    return _beginning((f"{before}{comma}{net}" for net in NETS), incomplete)
+
+
+def recipes(incomplete: str) -> list[str]:
+    """The recipes that begin so."""
+    files = (_PACKAGE / "train" / "recipes").glob("*.toml")
+    return _beginning(sorted(file.stem for file in files), incomplete)
+
+
+def weights(incomplete: str) -> list[str]:
+    """The published weights that begin so."""
+    text = (_PACKAGE / "weights" / "registry.toml").read_text("utf-8")
+    return _beginning((name for name in tomllib.loads(text) if name != "preprocessing"), incomplete)
+
+
+def _beginning(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
