@@ -20,8 +20,9 @@ def main():
         keep_freed_memory()
     config = make_config(job["recipe"], overrides=job["overrides"])
     fabric = Fabric(accelerator="cpu", devices=1, precision=job["fabric"])
-    net = build(config.spec(job["classes"]))
-    spec, batch = net.spec, config.length.batch
+    spec, batch = config.spec(job["classes"]), config.length.batch
+    foretold = estimate(config, spec, tuple(job["size"])).total / MIB  # as a training says it
+    net = build(spec)
     criterion = make_criterion(config.loss, None, 255, fabric.device)
     updater = Updater(config, fabric, net, BACKBONES[spec.backbone].preprocessing, criterion, 1000)
 
@@ -30,7 +31,6 @@ def main():
         masks = torch.from_numpy(mask).expand(batch, *mask.shape)
         updater.step(Batch(0, images, masks, ["photo"] * batch))
 
-    foretold = estimate(config, spec, tuple(job["size"])).total / MIB
     worker.train(job, step, foretold=foretold)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from fullconv.errors import UserError
 from fullconv.geometry import Map, Placement, place, size_after
 from fullconv.nets.backbone import Backbone, Streams
+from fullconv.nets.conv import Conv2d
 from fullconv.nets.spec import NetSpec
 from fullconv.nets.upsampling import Edge, Stretching, Upsampling
 from fullconv.tiling import Flow, Scored
@@ -97,6 +98,12 @@ class FCN(nn.Module):
         for backbone in backbones:
             backbone.recomputed = min(segments, len(backbone.segments))
         return backbones[0].recomputed
+
+    def own_ways(self, allowed: bool) -> None:
+        """Whether convolutions may train by other ways than torch's, where faster (`nets.conv`)."""
+        for module in self.modules():
+            if isinstance(module, Conv2d):
+                module.own_ways = allowed
 
     def score_modules(self) -> dict[str, nn.Module]:
         """The layers that depend on the classes, by their name in the state dict."""

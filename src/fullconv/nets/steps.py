@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fullconv.geometry import Window
+from fullconv.nets.conv import Conv2d
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,7 @@ class Residual(Step):
         return self.channels * self.expansion
 
 
-class ConvReLU(nn.Conv2d):
+class ConvReLU(Conv2d):
     """A convolution with bias, then ReLU; He-initialised (He et al. 2015)."""
 
     def __init__(self, channels: int, window: Window) -> None:
@@ -226,7 +227,7 @@ class ConvNorm(nn.Module):
         super().__init__()
         w = window
         assert w.channels is not None
-        self.conv = nn.Conv2d(
+        self.conv = Conv2d(
             channels, w.channels, w.kernel, w.stride, w.pad, w.dilation, w.groups, bias=False
         )
         self.norm = nn.BatchNorm2d(w.channels, eps)

@@ -163,7 +163,9 @@ class Machine(Section):
     the one that was chosen. ``memory``, as 4GB, is what a device may use: ``recompute``, and
     ``length`` with the same photos in a step, are then chosen so that it suffices
     (`train.budget`). ``recompute`` is how many segments of the backbone, from the first, keep no
-    inner maps for the way back and are computed again there (`nets.segments`).
+    inner maps for the way back and are computed again there (`nets.segments`). ``convolutions``
+    ``auto`` lets them train by other ways than torch's where those are faster: equal to rounding
+    (`nets.conv`).
     """
 
     device: str = "auto"
@@ -173,6 +175,7 @@ class Machine(Section):
     channels_last: bool = True
     memory: str | None = None
     recompute: Annotated[int, Field(ge=0)] = 0
+    convolutions: Literal["auto", "torch"] = "auto"
 
     @field_validator("memory")
     @classmethod

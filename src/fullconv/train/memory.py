@@ -19,7 +19,7 @@ from fullconv.errors import UserError
 from fullconv.nets import NetSpec
 from fullconv.nets.kept import Arrays, Part, parts_of
 from fullconv.train.banded import can_be_banded, is_worth_it
-from fullconv.train.config import Config
+from fullconv.train.config import Config, Machine
 from fullconv.train.photo_loss import band_of
 
 CONTEXT = 512 * MIB  # what CUDA itself takes on a GPU, beside torch's arrays
@@ -88,8 +88,9 @@ def _moment(
     working: list[int] = []
     if at_work and at_work in trained:
         held.append(at_work.kept)
-        # A gradient in the making; on a CPU oneDNN has a copy of it and of the weights.
-        working = [max(at_work.weights, default=0)] * ((1 if on_gpu else 2) + many)
+        # A gradient in the making; of torch's ways on a CPU oneDNN has a copy of it too.
+        copies = 1 if on_gpu or own_ways(machine) else 2
+        working = [max(at_work.weights, default=0)] * (copies + many)
     if at_work:  # the gradients of what a layer puts out and takes
         working += [at_work.widest * (2 if halved else 4) * config.length.batch] * 2
     buffers = 2 if config.optimiser.kind == "adamw" else int(config.optimiser.momentum > 0)
@@ -107,6 +108,13 @@ def _moment(
     small = sum(n for each in blocks.values() for n in each if n <= LARGEST_KEPT)
     spare = 0.1 * sum(found.values()) if on_gpu else 0.4 * small  # the latter measured
     return Estimate(process=at_rest(machine.device), spare=int(spare), **found)
+
+
+def own_ways(machine: Machine) -> bool:
+    """Whether large layers train by the ways of `nets.conv`."""
+    on_cpu = pick_device(machine.device).type == "cpu"
+    plain = machine.precision == "fp32" and machine.channels_last
+    return on_cpu and plain and machine.convolutions == "auto"
 
 
 def _weights(parts: Sequence[Part]) -> list[int]:

@@ -5,6 +5,7 @@ from torch import nn
 
 from fullconv.nets import FCN
 from fullconv.train.config import Optimiser
+from fullconv.train.sgd import InPlaceSGD
 
 
 def make_optimiser(net: FCN, config: Optimiser) -> torch.optim.Optimizer:
@@ -20,10 +21,12 @@ def make_optimiser(net: FCN, config: Optimiser) -> torch.optim.Optimizer:
         {"params": others, "weight_decay": 0.0, "factor": config.bias_rate},
     ]
     groups = [group for group in groups if group["params"]]
+    if config.kind == "sgd":
+        on_cpu = next(iter(trained.values())).device.type == "cpu"
+        made, options = (InPlaceSGD, {}) if on_cpu else (torch.optim.SGD, {"fused": True})
+        return made(groups, lr=config.rate, momentum=config.momentum, **options)
     # One pass over each array: AdamW in separate operations takes three times as long on a CPU.
     # Buffers must lie in memory as their parameters do (`state`); torch does not check.
-    if config.kind == "sgd":
-        return torch.optim.SGD(groups, lr=config.rate, momentum=config.momentum, fused=True)
     return torch.optim.AdamW(groups, lr=config.rate, betas=(config.momentum, 0.999), fused=True)
 
 

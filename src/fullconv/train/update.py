@@ -33,6 +33,7 @@ class Updater:
         self.net = net.to(fabric.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.averaged = copy.deepcopy(self.net) if config.optimiser.ema else None
         self.net.recompute(config.machine.recompute)
+        self.net.own_ways(config.machine.convolutions == "auto")
         self.model, self.optimiser = fabric.setup(self.net, make_optimiser(net, config.optimiser))
         self.model.mark_forward_method("maps")
 

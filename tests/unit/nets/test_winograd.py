@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fullconv.geometry import Window
-from fullconv.nets import NetSpec, build, winograd
+from fullconv.nets import NetSpec, build, minimal_filtering, winograd
+from fullconv.nets.minimal_filtering import TILES, matrices
 from fullconv.nets.steps import ConvReLU
-from fullconv.nets.winograd import TILES, WinogradConv, gains, matrices, with_winograd
+from fullconv.nets.winograd import WinogradConv, gains, with_winograd
 
 
 @pytest.fixture(autouse=True)
@@ -48,11 +49,11 @@ def test_against_torchs_convolution(kernel, pad, height, width, batch, relu, str
     if conv.bias is not None:
         nn.init.normal_(conv.bias)
     x = torch.randn(batch, 5, height, width).double()
-    before, winograd.STRIP = winograd.STRIP, strip
+    before, minimal_filtering.STRIP = minimal_filtering.STRIP, strip
     try:
         found = WinogradConv(conv)(x)
     finally:
-        winograd.STRIP = before
+        minimal_filtering.STRIP = before
     torch.testing.assert_close(found, conv(x))
     assert found.stride(1) == 1
 

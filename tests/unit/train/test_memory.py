@@ -51,14 +51,14 @@ def test_activations_are_those_that_are_kept():
 
 
 def test_what_the_options_change():
-    base = estimate(config(length_batch=4), SPEC, (64, 64))
-    half = estimate(config(length_batch=2), SPEC, (64, 64))
+    base = estimate(config(length_batch=4), SPEC, (128, 128))
+    half = estimate(config(length_batch=2), SPEC, (128, 128))
     assert (2 * half.activations, 2 * half.head) == (base.activations, base.head)
     many = replace(SPEC, classes=150)  # too many scores to keep: bands, whatever the batch
     learned = replace(many, learn_upsampling=True)  # and these are kept
     bands = [estimate(config(length_batch=b), many, (512, 512)).head for b in (2, 4)]
     assert bands[0] == bands[1] < estimate(config(), learned, (512, 512)).head
-    bf16 = estimate(config(length_batch=4, machine_precision="bf16"), SPEC, (64, 64))
+    bf16 = estimate(config(length_batch=4, machine_precision="bf16"), SPEC, (128, 128))
     assert 0.5 * base.activations < bf16.activations < 0.7 * base.activations  # but for indices
     assert base.total == sum(vars(base).values())
 
