@@ -216,8 +216,8 @@ def _with_area(
     lost = [each for each in annotations if _has_no_area(each)]
     for each in lost:
         category = each.get("category_id")
-        name = names.get(category, category) if isinstance(category, int) else category
-        notes.append(Note("no area", label, f"keypoints ({name})"))
+        name = names.get(category) if isinstance(category, int) else None
+        notes.append(Note("no area", label, f"keypoints ({name or 'of no category'})"))
     return [each for each in annotations if not _has_no_area(each)]
 
 

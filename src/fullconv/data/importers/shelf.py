@@ -1,6 +1,7 @@
 """Where the photos are that label files name."""
 
 import os
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
@@ -27,11 +28,11 @@ class Shelf:
         self.folders = (self.source, images) if images else (self.source,)
         self.pictures: list[Path] = []
         self._by_name: dict[str, list[Path]] = defaultdict(list)
-        self._unreadable: dict[str, Path] = {}  # by name and by stem
+        self._unreadable: list[Path] = []
         known: set[str] = set()  # 'src/a.jpg' in src and /home/me/src is one picture
         for file in (file for folder in self.folders for file in files_below(folder)):
             if file.suffix.lower() in UNREADABLE:
-                self._unreadable |= {file.name: file, file.stem: file}
+                self._unreadable.append(file)
             elif file.suffix.lower() in SUFFIXES and os.path.abspath(file) not in known:
                 known.add(os.path.abspath(file))
                 self._by_name[file.name].append(file)
@@ -74,19 +75,20 @@ class Shelf:
         if same:
             what = f"its photo {name!r} is there more than once: {same[0]} and {same[1]}"
             raise DataError(file, what, "", "name the right folder with --images")
-        self._not_heic(file, plain(name))
+        self._not_heic(file, plain(name), near)
         raise DataError(file, f"its photo {name!r} is not in {folders}", "",
                         "put it there, or name its folder with --images")  # fmt: skip
 
-    def _not_heic(self, file: str | Path, wanted: PurePosixPath) -> None:
+    def _not_heic(self, file: str | Path, wanted: PurePosixPath, near: Path) -> None:
         """Raise DataError where the photo is there, but in a format that is not read."""
-        photo = self._unreadable.get(wanted.name) or self._unreadable.get(wanted.stem)
-        if photo is None:
+        same = [photo for photo in self._unreadable if photo.stem in (wanted.name, wanted.stem)]
+        if not same:
             return
-        jpeg = photo.with_suffix(".jpg").name
+        photo = next((photo for photo in same if photo.parent == near), same[0])
+        heic, jpeg = shlex.quote(photo.name), shlex.quote(f"{photo.stem}.jpg")
         mend = (
-            f"convert it to {jpeg} beside it: magick {photo.name} {jpeg}, "
-            f"or on a Mac: sips -s format jpeg {photo.name} --out {jpeg}"
+            f"convert it to {jpeg} beside it: magick {heic} {jpeg}, "
+            f"or on a Mac: sips -s format jpeg {heic} --out {jpeg}"
         )
         raise DataError(file, f"its photo {photo} is HEIC, which is not read", "", mend)
 
