@@ -202,12 +202,12 @@ class Moved:
         return replace(sample, mask=np.roll(sample.mask, self.offset, (0, 1)))
 
 
-@pytest.mark.parametrize(("size", "least"), [("160x208", 0.95), ("64x80", 0.4)])
+@pytest.mark.parametrize(("size", "least"), [("160x208", 0.9), ("64x80", 0.4)])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_shifts_are_still_found(size, least, seed):
     """Nearly all at a usual size; in small scenes many borders are too short to be sure."""
-    source = Moved(open_source(f"shapes:{size}:n=20:seed={seed}", "train"), (8, 0))
+    source = Moved(open_source(f"shapes:{size}:n=12:seed={seed}", "train"), (8, 0))
     looked = survey({"train": source})
     found = [fault for fault in suspicions(looked) if "shifted" in fault.what]
-    assert len(found) >= least * 20
+    assert len(found) >= least * 12
     assert all("down" in fault.what for fault in found)
