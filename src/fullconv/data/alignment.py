@@ -3,9 +3,11 @@
 The edges are correlated with the borders at every offset up to `REACH`. Where the mask lies right
 the best offset is zero; a shifted mask has its best where it should lie; the mask of another photo
 has none. How far a value stands out is counted in standard deviations over all offsets, so it means
-the same for sharp and for soft photos.
+the same for sharp and for soft photos. Where a border is short, one strong edge beside it is enough
+to stand out; so it is also asked how many parts of the border say the same.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +19,7 @@ SIDE = 480  # longest side, in pixels, of what is compared
 REACH = 16  # offsets looked at, at that size
 LOOSE = 3  # how far from its edge a border drawn by hand may lie
 LEAST = 200  # pixels of borders from which a correlation says something
+PART = 8  # side of the squares that speak for an offset independently of each other
 BAND = 9  # widest ignored band around an object, in pixels compared; odd
 LUMA = (0.299, 0.587, 0.114)
 
@@ -31,12 +34,15 @@ class Alignment:
 
     Both in standard deviations over the offsets. ``offset`` (down, right) in pixels of the photo
     is where the mask lies in relation to its photo; ``steps`` is the same in pixels compared.
+    ``sure`` is by how many standard errors, over the parts of the border, the best offset is better
+    than the mask's place: 0 where they are one.
     """
 
     here: float
     best: float
     offset: tuple[int, int]
     steps: tuple[int, int]
+    sure: float
 
 
 def align(image: Image, mask: Mask, ignore: int) -> Alignment | None:
@@ -53,14 +59,16 @@ def compare(edge: Maps, border: Maps, step: int = 1) -> Alignment | None:
     spread = 1.4826 * float(np.median(np.abs(found - middle)))  # the deviation, without the peak
     if spread == 0:
         return None
-    near = slice(REACH - LOOSE, REACH + LOOSE + 1)
-    top, left = divmod(int(found.argmax()), found.shape[1])
-    steps = (REACH - top, REACH - left)
+    near = found.copy()
+    near[np.maximum(*np.abs(np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1])) > LOOSE] = -np.inf
+    here, best = (np.unravel_index(each.argmax(), each.shape) for each in (near, found))
+    steps = (REACH - int(best[0]), REACH - int(best[1]))
     return Alignment(
-        here=float(found[near, near].max() - middle) / spread,
-        best=float(found.max() - middle) / spread,
+        here=float(found[here] - middle) / spread,
+        best=float(found[best] - middle) / spread,
         offset=(steps[0] * step, steps[1] * step),
         steps=steps,
+        sure=_standard_errors(edge, border, here, best),
     )
 
 
@@ -119,6 +127,24 @@ def _correlation(edge: Maps, border: Maps) -> npt.NDArray[np.float32]:
     whole = np.fft.irfft2(product.sum(0), size)
     side = 2 * REACH + 1
     return np.roll(whole, (REACH, REACH), (0, 1))[:side, :side].astype(np.float32)
+
+
+def _standard_errors(
+    edge: Maps, border: Maps, here: Sequence[np.intp], best: Sequence[np.intp]
+) -> float:
+    """What the border gains from ``here`` to ``best`` (places in the correlation), and how surely.
+
+    Each square of PART pixels is one observation of the gain; the sum of all is measured in its own
+    standard error, sqrt(sum of squares), as large as it would be by chance around 0.
+    """
+    wide = np.pad(edge, ((0, 0), (REACH, REACH), (REACH, REACH)))
+    height, width = border.shape[1:]
+    there, before = (wide[:, y : y + height, x : x + width] for y, x in (best, here))
+    gain = ((there - before) * border).sum(0)
+    parts = np.add.reduceat(gain, range(0, height, PART), 0)
+    parts = np.add.reduceat(parts, range(0, width, PART), 1)
+    error = float(np.sqrt((parts**2).sum()))
+    return float(parts.sum()) / error if error else 0.0
 
 
 def _averaged(plane: Plane, by: int) -> Plane:

@@ -1,5 +1,7 @@
 """``images/`` and ``masks/`` folders: the layout for one's own photos."""
 
+import glob
+import os
 from pathlib import Path
 
 from fullconv.classes import ClassSet
@@ -42,7 +44,8 @@ def _is_list(path: Path, data: Path) -> bool:
     with path.open("rb") as file:
         first = file.readline(1000).decode("utf-8", "replace").strip()
     base = data / "images" / first
-    return bool(first) and (base.is_file() or any(base.parent.glob(f"{base.name}.*")))
+    pattern = f"{glob.escape(base.name)}.*"  # of a README it is any sentence, and may be a long one
+    return bool(first) and (os.path.isfile(base) or any(base.parent.glob(pattern)))
 
 
 def open_split(data: Path, split: str, classes: Path | None = None) -> PairSource:

@@ -18,6 +18,7 @@ from fullconv.errors import UserError
 
 STANDS_OUT = 4.5  # deviations by which a place is the right one, in data whose edges can be seen
 BETTER = 2.2  # deviations by which it must beat the mask's own place; in clean data none does
+SURE = 3.0  # standard errors of that, over the parts of the border; small clean scenes reach 2.8
 SHIFTED = 4  # pixels compared: what lies nearer may be drawn loosely
 DOUBTFUL = 6.0  # deviations at the mask's own place: clean data starts at 4.4, others' end at 5.5
 FITS = 6.0  # deviations at which another photo's mask is the right one
@@ -69,7 +70,8 @@ def _with_edges(looks: Sequence[Look]) -> Sequence[Look]:
 
 def _is_shifted(found: Alignment) -> bool:
     far = max(map(abs, found.steps)) >= SHIFTED
-    return far and found.best >= STANDS_OUT and found.best - found.here >= BETTER
+    better = found.best - found.here >= BETTER and found.sure >= SURE
+    return far and found.best >= STANDS_OUT and better
 
 
 def _direction(offset: tuple[int, int]) -> str:

@@ -1,5 +1,6 @@
 """PASCAL VOC 2007 to 2012 as the devkit lies on disk, and seg11valid."""
 
+import os
 from pathlib import Path
 
 from fullconv.classes import VOC
@@ -52,7 +53,7 @@ def open_split(data: Path, split: str, classes: Path | None = None) -> PairSourc
         split=split,
         names=names,
         photos=tuple(root / "JPEGImages" / f"{name}.jpg" for name in names),
-        masks=tuple(path if path.is_file() else None for path in masks),
+        masks=tuple(path if os.path.isfile(path) else None for path in masks),
     )
 
 

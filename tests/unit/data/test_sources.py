@@ -41,6 +41,15 @@ def test_lists(make_folder):
     fails(data, "val", "val.txt", "empty")
 
 
+@pytest.mark.parametrize(
+    "first", ["photographed in June, " * 30, "** Photos **", "[photos]", "../.."]
+)
+def test_a_text_beside_the_photos_is_no_list(make_folder, first):
+    data = make_folder(train=1)
+    (data / "readme.txt").write_text(f"{first}\n")
+    assert available_splits(data) == ["train"]
+
+
 def test_flat_folder_is_one_split_and_says_how_to_part_it(make_folder, save):
     data = make_folder(train=0)
     save(RGB, "set/images/a b.PNG")
@@ -133,6 +142,17 @@ def test_voc(save, tmp_path, below):
     assert source.classes == VOC
     assert set(np.unique(source[0].mask)) == {0, 20, 255}
     assert open_source(data, "test").files(0)[1] is None
+
+
+def test_a_name_in_a_list_that_is_too_long_for_a_file_is_a_missing_photo(save, tmp_path):
+    voc(save, "VOC2012", ["a"])
+    lists = tmp_path / "VOC2012/ImageSets/Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text(f"a\n{'n' * 300}\n")
+    source = open_source(tmp_path / "VOC2012", "train")
+    assert source.files(1)[1] is None
+    with pytest.raises(UserError, match="nnn"):
+        source[1]
 
 
 def test_several_years_must_be_named(save, tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -171,3 +172,42 @@ def test_a_class_that_only_val_has_is_named(data):
         pytest.skip("val does not show it either")
     said = [fault for fault in suspicions(looked) if fault.file == "split train"]
     assert any(f"no pixel of {last}, which val has" == fault.what for fault in said)
+
+
+SMALL = ["80x96:n=12:seed=8", "72x96:n=40:seed=3", "72x96:n=12:seed=5", "72x96:n=20:seed=19",
+         "72x96:n=50:seed=0", "64x80:n=20:seed=1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("scenes", SMALL)
+def test_nothing_is_shifted_in_small_scenes(scenes):
+    """One strong edge beside a short border is no shift; all but the last hold such a scene."""
+    looked = survey({"train": open_source(f"shapes:{scenes}", "train")})
+    assert [fault.what for fault in suspicions(looked) if "shifted" in fault.what] == []
+
+
+class Moved:
+    """A data set whose masks are moved by ``offset``."""
+
+    def __init__(self, source, offset):
+        self.source, self.offset = source, offset
+
+    def __getattr__(self, name):
+        return getattr(self.source, name)
+
+    def __len__(self):
+        return len(self.source)
+
+    def __getitem__(self, place):
+        sample = self.source[place]
+        return replace(sample, mask=np.roll(sample.mask, self.offset, (0, 1)))
+
+
+@pytest.mark.parametrize(("size", "least"), [("160x208", 0.9), ("64x80", 0.4)])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_shifts_are_still_found(size, least, seed):
+    """Nearly all at a usual size; in small scenes many borders are too short to be sure."""
+    source = Moved(open_source(f"shapes:{size}:n=12:seed={seed}", "train"), (8, 0))
+    looked = survey({"train": source})
+    found = [fault for fault in suspicions(looked) if "shifted" in fault.what]
+    assert len(found) >= least * 12
+    assert all("down" in fault.what for fault in found)

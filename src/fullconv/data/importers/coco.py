@@ -36,7 +36,9 @@ def _files(source: Path) -> list[Path]:
 
 
 def _candidates(source: Path) -> list[Path]:
-    return [*json_files(source, "*"), *json_files(source, "*/*")] if source.is_dir() else [source]
+    """Those in ``source``, then those one folder below."""
+    depths = [(len(file.relative_to(source).parts), file) for file in json_files(source)]
+    return [file for depth, file in sorted(depths) if depth <= 2]
 
 
 def _of_instances(files: list[Path]) -> list[Path]:
@@ -68,6 +70,10 @@ def read(source: Path, request: Request) -> Export:
     for file, content in zip(files, contents, strict=True):
         split = _split(file, folder)
         for image, annotations in _by_image(file, content, faults):
+            if request.skip:
+                annotations = _with_area(
+                    annotations, f"{file} ({image['file_name']})", names, notes
+                )
             try:
                 items.append(_item(file, image, annotations, names, shelf, split, notes))
             except UserError as fault:
@@ -181,7 +187,8 @@ def _regions(
     if not outline:
         bounds = each.get("bbox")
         if not isinstance(bounds, list) or len(bounds) != 4:
-            raise UserError("has neither an outline (segmentation) nor a box (bbox)")
+            points_only = "; --skip leaves out only it" if _has_no_area(each) else ""
+            raise UserError(f"has neither an outline (segmentation) nor a box (bbox){points_only}")
         left, top, width, height = (number(value, "its box") for value in bounds)
         notes.append(Note("boxed", label, names[category]))
         return [Region(IGNORE, box(left, top, left + width, top + height))]
@@ -190,6 +197,28 @@ def _regions(
         notes.append(Note("crowd", label, names[category]))
         return [Region(IGNORE, shape)]
     return [Region(names[category], shape)]
+
+
+def _has_no_area(each: Any) -> bool:
+    """Whether an annotation is key points (a skeleton) and nothing that covers pixels."""
+    return (
+        isinstance(each, dict)
+        and bool(each.get("keypoints"))
+        and not each.get("segmentation")
+        and not each.get("bbox")
+    )
+
+
+def _with_area(
+    annotations: list[Any], label: str, names: dict[int, str], notes: list[Note]
+) -> list[Any]:
+    """The annotations without those of key points only, which are noted."""
+    lost = [each for each in annotations if _has_no_area(each)]
+    for each in lost:
+        category = each.get("category_id")
+        name = names.get(category) if isinstance(category, int) else None
+        notes.append(Note("no area", label, f"keypoints ({name or 'of no category'})"))
+    return [each for each in annotations if not _has_no_area(each)]
 
 
 def _shape(outline: Any, size: Size | None) -> Shape:

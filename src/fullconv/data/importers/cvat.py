@@ -112,7 +112,7 @@ def _item(file: Path, image: Element, shelf: Shelf, request: Request) -> Item:
     size = size_of(image.get("height"), image.get("width"))
     regions = []
     for shape in sorted(
-        _shapes(image), key=lambda each: number(each.get("z_order", 0), "its z_order")
+        _shapes(image, request), key=lambda each: number(each.get("z_order", 0), "its z_order")
     ):
         try:
             regions.append(_region(shape, size, request))
@@ -124,14 +124,18 @@ def _item(file: Path, image: Element, shelf: Shelf, request: Request) -> Item:
     return Item(plain(name).with_suffix("").as_posix(), split, photo, label, drawing, size)
 
 
-def _shapes(image: Element) -> list[Element]:
-    return [each for each in image if each.tag != "tag"]
+def _shapes(image: Element, request: Request) -> list[Element]:
+    """All, so that one without pixels is an error; with --skip those that cover pixels."""
+    kept = [each for each in image if each.tag != "tag"]
+    return [each for each in kept if each.tag in _KINDS] if request.skip else kept
 
 
 def _not_for_masks(file: Path, image: Element) -> list[Note]:
     label = f"{file} ({image.get('name')})"
     groups = {each.get("group_id") for each in image} - {None}
     notes = [Note("groups", label, count=len(groups))] if groups else []
+    strange = [each for each in image if each.tag not in ("tag", *_KINDS)]
+    notes += [Note("no area", label, f"{each.tag} ({each.get('label')})") for each in strange]
     found = len(image.findall("tag")) + len(image.findall("*/attribute"))
     return notes + ([Note("not for masks", label, count=found)] if found else [])
 
@@ -142,7 +146,8 @@ def _region(shape: Element, size: Size | None, request: Request) -> Region:
         raise UserError("has no label")
     if shape.tag not in _KINDS:
         known = ", ".join(_KINDS)
-        raise UserError(f"is of a kind that covers no certain pixels; known are {known}")
+        raise UserError(f"is of a kind that covers no certain pixels; known are {known}; "
+                        "--skip leaves out only it")  # fmt: skip
     return Region(label, _KINDS[shape.tag](shape, size, request))
 
 

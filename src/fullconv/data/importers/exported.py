@@ -37,6 +37,7 @@ NOTES = {
     "hidden": "shapes that lie wholly under others, lost",
     "covered": "pixels under shapes of several labels, given to the uppermost",
     "crowd": "regions of crowds (iscrowd), ignored",
+    "no area": "objects that cover no certain pixels (skeletons, cuboids), left out",
     "boxed": "objects with a box and no outline, the pixels of the box ignored",
     "groups": "groups of shapes (group_id), taken apart: a mask has classes, no objects",
     "not for masks": "flags, tags and attributes, which have no place in a mask",

@@ -28,11 +28,11 @@ def read_json(file: Path) -> Any:
                         "export it again") from None  # fmt: skip
 
 
-def json_files(source: Path, pattern: str = "**/*") -> list[Path]:
-    """``source``, or the .json files in it."""
+def json_files(source: Path) -> list[Path]:
+    """``source``, or the .json files in it, at any depth."""
     if source.is_file():
         return [source]
-    return [file for file in files_below(source, pattern) if file.suffix.lower() == ".json"]
+    return [file for file in files_below(source) if file.suffix.lower() == ".json"]
 
 
 def ends_of(file: Path) -> bytes:

@@ -66,10 +66,15 @@ def read(source: Path, request: Request) -> Export:
 
 
 def _labels(items: list[Item], folder: Path, request: Request) -> tuple[str, ...]:
-    """In the order of labels.txt where there is one, then by the alphabet."""
+    """In the order of labels.txt where there is one, then by the alphabet.
+
+    The background that is listed there is the pixels without label: --background says what it is.
+    """
     listed = request.labels or folder / "labels.txt"
     order = read_classes(listed).names if request.labels or listed.is_file() else ()
     used = {region.label for item in items for region in item.labelling.regions}  # pyright: ignore
+    if request.background is not None:
+        order = [name for name in order if name != BACKGROUND or name in used]
     return (*order, *sorted(used - set(order)))
 
 

@@ -1,5 +1,6 @@
 """Masks that lie as a layout that can be trained on: VOC folders, CVAT's masks, and the others."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -114,7 +115,7 @@ def of_sources(found: dict[str, PairSource], source: Path, request: Request) -> 
 
 def _item(pairs: PairSource, index: int, mask: Path, split: str | None, shelf: Shelf) -> Item:
     photo, name = pairs.photos[index], pairs.names[index]
-    if not photo.is_file():  # VOC's lists name no suffix; CVAT keeps PNG photos as they are
+    if not os.path.isfile(photo):  # VOC's lists name no suffix; CVAT keeps PNG photos as they are
         photo = shelf.find(Path(name).name, photo.parent, mask)
     labels = dict(enumerate(pairs.classes.names))
     read = _reader(pairs.classes, pairs.read)

@@ -23,6 +23,8 @@ from fullconv.data.write import mask_png
 from fullconv.errors import UserError
 from fullconv.files import folder_atomically
 
+LONGEST = 255
+"""Bytes of a file's or folder's name, on every usual file system."""
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
 
@@ -164,12 +166,22 @@ def _write(
         notes.append(Note("turned", photo.name))
     if (mask == planned.classes.ignore).all():
         return Done(notes=[Note("ignored", photo.name)])
+    _fits(item, photo)
     photo.put(folder / "images" / split / f"{item.name}{photo.suffix}", request.link)
     place = folder / "masks" / split / f"{item.name}.png"
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(mask_png(np.ascontiguousarray(mask), planned.classes))
     pixels = np.bincount(painted.numbers.ravel(), minlength=len(planned.becomes) + 1)
     return Done(pixels.tolist(), dict(painted.shapes), notes)
+
+
+def _fits(item: Item, photo: PhotoFile) -> None:
+    """DataError where a name is longer than a file's: folders come from the labels' file."""
+    for part in Path(f"{item.name}{photo.suffix}").parts:
+        if len(os.fsencode(part)) > LONGEST:
+            what = f"its photo would be called '{part[:40]}...', {len(os.fsencode(part))} bytes"
+            mend = f"shorten the name there: a file's or folder's has at most {LONGEST}"
+            raise DataError(item.file, what, "", mend)
 
 
 def _report(

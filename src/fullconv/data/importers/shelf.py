@@ -1,14 +1,20 @@
 """Where the photos are that label files name."""
 
 import os
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import TypeVar
 
 from fullconv.data.faults import DataError
 from fullconv.data.importers.exported import Item, Note
 from fullconv.data.importers.walk import files_below
 from fullconv.data.photo import SUFFIXES
+
+_Path = TypeVar("_Path", bound=PurePath)
+UNREADABLE = frozenset({".heic", ".heif"})
+"""Endings of photos, as phones write them, that Pillow cannot read without further software."""
 
 
 class Shelf:
@@ -22,9 +28,12 @@ class Shelf:
         self.folders = (self.source, images) if images else (self.source,)
         self.pictures: list[Path] = []
         self._by_name: dict[str, list[Path]] = defaultdict(list)
+        self._unreadable: list[Path] = []
         known: set[str] = set()  # 'src/a.jpg' in src and /home/me/src is one picture
         for file in (file for folder in self.folders for file in files_below(folder)):
-            if file.suffix.lower() in SUFFIXES and os.path.abspath(file) not in known:
+            if file.suffix.lower() in UNREADABLE:
+                self._unreadable.append(file)
+            elif file.suffix.lower() in SUFFIXES and os.path.abspath(file) not in known:
                 known.add(os.path.abspath(file))
                 self._by_name[file.name].append(file)
                 self._by_name[file.stem].append(file)
@@ -32,7 +41,7 @@ class Shelf:
 
     def beside(self, name: str, near: Path) -> Path | None:
         """The picture at exactly ``near / name``, with its suffix or without."""
-        exact = Path(os.path.abspath(near / name.replace("\\", "/")))
+        exact = _readable(Path(os.path.abspath(near / name.replace("\\", "/"))))
         same = {path: Path(os.path.abspath(path)) for path in self._by_name.get(exact.name, [])}
         found = [p for p, place in same.items() if exact in (place, place.with_suffix(""))]
         return found[0] if len(found) == 1 else None
@@ -53,7 +62,7 @@ class Shelf:
         exact = self.beside(name, near)
         if exact is not None:
             return exact
-        wanted = plain(name)
+        wanted = _readable(plain(name))
         same = self._by_name.get(wanted.name, [])
         for group in (
             [path for path in same if _ends_with(path, wanted)],
@@ -66,8 +75,27 @@ class Shelf:
         if same:
             what = f"its photo {name!r} is there more than once: {same[0]} and {same[1]}"
             raise DataError(file, what, "", "name the right folder with --images")
+        self._not_heic(file, plain(name), near)
         raise DataError(file, f"its photo {name!r} is not in {folders}", "",
                         "put it there, or name its folder with --images")  # fmt: skip
+
+    def _not_heic(self, file: str | Path, wanted: PurePosixPath, near: Path) -> None:
+        """Raise DataError where the photo is there, but in a format that is not read."""
+        same = [photo for photo in self._unreadable if photo.stem in (wanted.name, wanted.stem)]
+        if not same:
+            return
+        photo = next((photo for photo in same if photo.parent == near), same[0])
+        heic, jpeg = shlex.quote(photo.name), shlex.quote(f"{photo.stem}.jpg")
+        mend = (
+            f"convert it to {jpeg} beside it: magick {heic} {jpeg}, "
+            f"or on a Mac: sips -s format jpeg {heic} --out {jpeg}"
+        )
+        raise DataError(file, f"its photo {photo} is HEIC, which is not read", "", mend)
+
+
+def _readable(name: _Path) -> _Path:
+    """'1.heic' as '1': the photo may have been converted after it was labelled."""
+    return name.with_suffix("") if name.suffix.lower() in UNREADABLE else name
 
 
 def plain(name: str) -> PurePosixPath:

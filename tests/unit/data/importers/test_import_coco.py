@@ -200,3 +200,30 @@ def test_photos_that_no_file_lists_are_said(export, imported, picture):
     report, masks = imported(source)
     assert list(masks) == ["train/a"]
     assert notes(report, "unlabelled") == 1
+
+
+def test_key_points_cost_only_themselves_with_skip(export, tmp_path, imported):
+    person = annotation(7, [], keypoints=[5, 5, 2], num_keypoints=1)
+    source = export([annotation(7, box(0, 0, 10, 10)), person])
+    with pytest.raises(UserError, match=r"neither an outline.*--skip leaves out only it"):
+        import_data(source, tmp_path / "out")
+    report, masks = imported(source, skip=True)
+    assert (masks["train/a"] == 2).sum() == 100
+    assert notes(report, "no area") == 1
+    assert "keypoints (car)" in report.to_text()
+    assert notes(report, "faulty") == 0
+
+
+def test_the_box_of_key_points_is_ignored(export, imported):
+    person = annotation(7, [], keypoints=[25, 5, 2], bbox=[20, 0, 10, 10])
+    report, masks = imported(export([annotation(7, box(0, 0, 10, 10)), person]), skip=True)
+    assert (masks["train/a"] == 255).sum() == 100
+    assert notes(report, "boxed") == 1
+
+
+def test_a_folder_of_the_labels_that_is_longer_than_any_name(export, imported, tmp_path):
+    images = [PHOTO | {"file_name": f"{'n' * 300}/a.jpg"}]
+    source = export([annotation(7, box(0, 0, 10, 10))], images=images)
+    with pytest.raises(UserError, match=r"instances\.json.*nnn\.\.\.', 300 bytes; shorten"):
+        import_data(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -110,3 +110,16 @@ def test_impossible_files(export, tmp_path, text, said):
     (source / "annotations.xml").write_text(text)
     with pytest.raises(UserError, match=said):
         import_data(source, tmp_path / "out", Request(val=0), "cvat")
+
+
+def test_skeletons_and_cuboids_cost_only_themselves_with_skip(export, tmp_path, imported):
+    skeleton = '<skeleton label="person"><points label="1" points="5,5"/></skeleton>'
+    cuboid = '<cuboid label="car" xtl1="2" ytl1="2"/>'
+    source = export(POLYGON.format("road", 20, 20, 0) + skeleton + cuboid)
+    with pytest.raises(UserError, match=r"covers no certain pixels.*--skip leaves out only it"):
+        import_data(source, tmp_path / "out")
+    report, masks = imported(source, skip=True)
+    assert (masks["train/a"] == 1).sum() == 200
+    assert notes(report, "no area") == 2
+    assert "skeleton (person), cuboid (car)" in report.to_text()
+    assert notes(report, "faulty") == 0

@@ -293,3 +293,30 @@ def test_all_faults_at_once_and_skip_leaves_them_out(labelme, tmp_path, imported
     assert list(masks) == ["train/good"]
     assert notes(report, "faulty") == 2
     assert "broken.json" in report.to_text()
+
+
+@pytest.mark.parametrize(
+    ("background", "classes", "rest"),
+    [
+        (None, ("background", "car"), 0),
+        ("__ignore__", ("car",), 255),
+        ("ground", ("ground", "car"), 0),
+        ("background", ("background", "car"), 0),
+    ],
+)
+def test_a_listed_background_leaves_no_empty_class(labelme, imported, background, classes, rest):
+    source = labelme("a", [square("car", 0, 0, 9, 9), square("_background_", 2, 2, 4, 4)])
+    (source / "labels.txt").write_text("__ignore__\n_background_\ncar\n")
+    report, masks = imported(source, background=background)
+    assert report.classes.names == classes
+    assert notes(report, "no pixel") == 0
+    assert (masks["train/a"] == rest).sum() == 2400 - 81 + 4
+    assert (masks["train/a"] == classes.index("car")).sum() == 81 - 4
+
+
+def test_a_shape_labelled_background_keeps_its_class(labelme, imported):
+    source = labelme("a", [square("car", 0, 0, 9, 9), square("background", 9, 9, 19, 19)])
+    (source / "labels.txt").write_text("background\ncar\n")
+    report, masks = imported(source, background="__ignore__")
+    assert report.classes.names == ("background", "car")
+    assert (masks["train/a"] == 0).sum() == 100

@@ -108,3 +108,39 @@ def test_an_orientation_that_does_not_exist_turns_nothing(sideways, imported):
     report, masks = imported(sideways(stored=True, orientation=0))
     assert masks["train/a"].shape == (40, 60)
     assert notes(report, "turned") == 0
+
+
+def test_folders_that_are_links_are_followed_and_loops_are_not(labelme, imported, tmp_path):
+    labelme("night/1", [square("car", 0, 0, 9, 9)])
+    source = labelme("day/1", [square("car", 0, 0, 9, 9)])
+    (source / "night").rename(tmp_path / "elsewhere")
+    (source / "night").symlink_to(tmp_path / "elsewhere")
+    (source / "again").symlink_to(source / "day")  # what is there already is not there twice
+    (source / "day/loop").symlink_to(source)
+    (tmp_path / "elsewhere/loop").symlink_to(tmp_path / "elsewhere")
+    (source / "up").symlink_to(tmp_path)
+    (source / "nowhere").symlink_to(tmp_path / "gone")
+    assert sorted(imported(source)[1]) == ["train/day/1", "train/night/1"]
+
+
+def test_a_source_that_is_a_link(labelme, imported, tmp_path):
+    source = labelme("1", [square("car", 0, 0, 9, 9)])
+    (tmp_path / "link").symlink_to(source)
+    assert list(imported(tmp_path / "link")[1]) == ["train/1"]
+
+
+@pytest.mark.parametrize("stated", ["1.HEIC", "1.jpg"])
+def test_a_photo_of_a_phone_is_named_with_what_converts_it(labelme, imported, stated):
+    source = labelme("1", [square("car", 0, 0, 9, 9)], imagePath=stated)
+    jpeg = (source / "1.jpg").read_bytes()
+    (source / "1.jpg").unlink()
+    (source / "1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(UserError, match=r"1\.json.*1\.HEIC is HEIC.*magick 1\.HEIC 1\.jpg"):
+        imported(source)
+    (source / "1.jpg").write_bytes(jpeg)  # what the message says
+    assert list(imported(source)[1]) == ["train/1"]
+
+
+def test_the_longest_names_that_a_file_can_have(labelme, imported):
+    name = "n" * 250  # .json makes it 255 bytes
+    assert list(imported(labelme(name, [square("car", 0, 0, 9, 9)]))[1]) == [f"train/{name}"]
