@@ -68,7 +68,9 @@ SCRIPTS = (
     Script("prediction", "Prediction on a CPU", tables=True, trained=True),
     Script("int8", "Prediction in int8", tables=True, trained=True),
     Script("border", "The padding of the original"),
-    Script("folder", "A folder of photos", options=("--rounds", "1")),  # 200 photos, twice
+    Script(
+        "folder", "A folder of photos", options=("--rounds", "1", "--engine", "winograd")
+    ),  # 200 photos, twice
     Script("training", "A training step", tables=True),
     Script("loss", "Head and loss"),
     Script("memory", "Memory of a training"),

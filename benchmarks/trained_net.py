@@ -6,10 +6,16 @@ from pathlib import Path
 from result import Table
 from turns import Fault, fullconv
 
-ENGINES = {"torch": "torch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+ENGINES = {
+    "torch": "torch",
+    "winograd": "minimal filtering",
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+}
 WAYS = (  # engine, precision, what it runs: the run itself, or an export of it
     ("torch", "fp32", ""),
     ("torch", "bf16", ""),
+    ("winograd", "fp32", ""),
     ("onnxruntime", "fp32", "trained.onnx"),
     ("openvino", "fp32", "trained.onnx"),
     ("openvino", "bf16", "trained.onnx"),

@@ -5,7 +5,7 @@ from lightning_fabric import Fabric
 
 import worker
 from fullconv.data import Batch
-from fullconv.device import MIB, keep_freed_memory
+from fullconv.device import MIB, keep_freed_memory, return_freed_memory
 from fullconv.nets import build
 from fullconv.nets.spec import BACKBONES
 from fullconv.train import make_config
@@ -16,12 +16,13 @@ from fullconv.train.update import Updater
 
 def main():
     job = worker.job()
-    if job["keeps_memory"]:
-        keep_freed_memory()
+    keep_freed_memory() if job["keeps_memory"] else return_freed_memory()
     config = make_config(job["recipe"], overrides=job["overrides"])
     fabric = Fabric(accelerator="cpu", devices=1, precision=job["fabric"])
     spec, batch = config.spec(job["classes"]), config.length.batch
-    foretold = estimate(config, spec, tuple(job["size"])).total / MIB  # as a training says it
+    foretold = (
+        estimate(config, spec, tuple(job["size"]), not job["keeps_memory"]).total / MIB
+    )  # as a training says it
     net = build(spec)
     criterion = make_criterion(config.loss, None, 255, fabric.device)
     updater = Updater(config, fabric, net, BACKBONES[spec.backbone].preprocessing, criterion, 1000)
