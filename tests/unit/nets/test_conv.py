@@ -100,6 +100,7 @@ def test_a_net_that_may_not_stays_torchs():
 
 
 def test_gradients_of_a_net_are_the_same_to_rounding(monkeypatch):
+    """And the same in every bit where segments are computed again."""
     monkeypatch.setattr(conv, "FEWEST_CHANNELS", 8)
     monkeypatch.setattr(conv, "FEWEST_FORWARD", 8)
     monkeypatch.setattr(conv, "FEWEST_TILES", 2)
@@ -108,13 +109,18 @@ def test_gradients_of_a_net_are_the_same_to_rounding(monkeypatch):
         torch.nn.init.normal_(each.weight)
     net.eval()  # without dropout
     images = torch.randn(2, 3, 75, 101).to(memory_format=torch.channels_last)
-    found = {}
-    for own in (False, True):
+
+    def gradients(own, again):
         net.own_ways(own)
+        net.recompute(again)
         net.zero_grad()
         net(images).square().mean().backward()
-        found[own] = {name: each.grad for name, each in net.named_parameters()}
-    assert not torch.equal(*(grads["backbone.conv2_2.weight"] for grads in found.values()))
-    for name, wanted in found[False].items():
+        return {name: each.grad for name, each in net.named_parameters()}
+
+    wanted, found = gradients(False, 0), gradients(True, 0)
+    assert not torch.equal(found["backbone.conv2_2.weight"], wanted["backbone.conv2_2.weight"])
+    for name, each in wanted.items():
         # F(4,3) rounds by about 1e-5 of the largest; a wrong layer would be off by its size.
-        assert (found[True][name] - wanted).abs().max() <= 2e-4 * wanted.abs().max(), name
+        assert (found[name] - each).abs().max() <= 2e-4 * each.abs().max(), name
+    for name, each in gradients(True, 3).items():
+        assert torch.equal(each, found[name]), name
