@@ -10,7 +10,13 @@ import torch
 from torch import Tensor
 
 from fullconv.classes import ClassSet
-from fullconv.device import Precision, is_out_of_memory, pick_device, pick_precision
+from fullconv.device import (
+    Precision,
+    is_out_of_memory,
+    keep_freed_memory,
+    pick_device,
+    pick_precision,
+)
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
 from fullconv.nets.border import for_prediction
@@ -142,6 +148,9 @@ def winograd_engine(
 ) -> TorchEngine:
     """The net of a checkpoint by minimal filtering (`fullconv.nets.winograd`).
 
+    The process then keeps the memory that it frees: tiles are carried over anew at each photo, and
+    asking the system for it took a fifth of the time. The peak is the same.
+
     Raises UserError for another device than the CPU, and another precision than fp32.
     """
     place = pick_device(device)
@@ -150,6 +159,7 @@ def winograd_engine(
             "engine winograd computes in fp32 on a CPU: use --device cpu --precision fp32, or "
             "engine torch"
         )
+    keep_freed_memory()
     net = with_winograd(folded(checkpoint.net.eval()))
     return TorchEngine((net, checkpoint.preprocessing), "cpu", "fp32", checkpoint.classes)
 
