@@ -72,6 +72,7 @@ SCRIPTS = (
         "folder", "A folder of photos", options=("--rounds", "1", "--engine", "winograd")
     ),  # 200 photos, twice
     Script("training", "A training step", tables=True),
+    Script("convolutions", "Convolutions in training"),
     Script("loss", "Head and loss"),
     Script("memory", "Memory of a training"),
     Script("loading", "Loading data", on_data=True),

@@ -17,6 +17,7 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
 import breakdown  # noqa: E402
+import convolutions  # noqa: E402
 import prediction  # noqa: E402
 import rate  # noqa: E402
 import run  # noqa: E402
@@ -114,6 +115,17 @@ def test_a_real_step_is_told_apart():
     for kind in ("convolutions", "pooling", "ReLU", "dropout", "optimiser", "enlargement, loss"):
         assert found[kind] > 0, kind
     assert found["other"] < 0.1 * sum(found.values())
+
+
+@pytest.mark.parametrize(("kernel", "own"), [(3, "minimal filtering"), (1, "one product")])
+def test_the_ways_of_a_convolution_agree(kernel, own):
+    layer = convolutions.Layer("small", 64, 64 if kernel == 3 else 512, (26, 26), kernel)
+    found = convolutions.measured(layer, repeats=1)
+    assert list(found) == ["torch, NCHW", "torch, channels last", own]
+    wanted = found["torch, NCHW"][0][2]
+    assert len(wanted) == 4  # the result, and the gradients of photo, kernels and bias
+    assert all(convolutions.off(turns[0][2], wanted) < 1e-4 for turns in found.values())
+    assert convolutions.taken(layer) == (own if kernel == 3 else "torch, channels last")
 
 
 def test_the_page_is_made_of_the_results(monkeypatch, tmp_path):
