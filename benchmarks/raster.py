@@ -129,7 +129,8 @@ def main() -> None:
         print(f"{given.net} width {given.width:g}, {given.size} x {given.size}, tile {given.tile}")
         for what, (seconds, peak, said) in zip(("killed", "went on"), runs, strict=True):
             print(f"{what:8} {seconds / 60:6.1f} minutes, peak {peak} MiB")
-            print("".join(f"    {line}\n" for line in said.splitlines()), end="")
+            told = said.replace(f"{folder}/", "")
+            print("".join(f"    {line}\n" for line in told.splitlines()), end="")
         print(f"in all   {sum(run[0] for run in runs) / 60:6.1f} minutes")
         print(f"result   {(folder / 'maps' / 'scene.tif').stat().st_size / 2**20:.1f} MiB")
         if given.compare:
