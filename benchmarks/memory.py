@@ -94,6 +94,7 @@ def config_of(training: Training, device: str):
             "loss.jaccard": training.jaccard,
             "optimiser.kind": training.optimiser,
             "optimiser.rate": 1e-5,
+            "optimiser.clip": None,
             "optimiser.ema": 0.99 if training.ema else None,
         }
     )
@@ -102,6 +103,10 @@ def config_of(training: Training, device: str):
 def measure(training: Training, device: str, steps: int) -> dict:
     """Median seconds of a step, MiB before and at the peak, and what fullconv foretold."""
     import time
+
+    from peers.left_out import not_installed
+
+    not_installed("torchmetrics")
 
     import torch
     from lightning_fabric import Fabric

@@ -1,20 +1,24 @@
 """This project's own training step, by the same `Updater` as `fullconv train`."""
 
 import torch
-from lightning_fabric import Fabric
 
 import worker
-from fullconv.data import Batch
-from fullconv.device import MIB, keep_freed_memory, return_freed_memory
-from fullconv.nets import build
-from fullconv.nets.spec import BACKBONES
-from fullconv.train import make_config
-from fullconv.train.loss import make_criterion
-from fullconv.train.memory import estimate
-from fullconv.train.update import Updater
+from left_out import not_installed
 
 
 def main():
+    not_installed("torchmetrics")
+    from lightning_fabric import Fabric
+
+    from fullconv.data import Batch
+    from fullconv.device import MIB, keep_freed_memory, return_freed_memory
+    from fullconv.nets import build
+    from fullconv.nets.spec import BACKBONES
+    from fullconv.train import make_config
+    from fullconv.train.loss import make_criterion
+    from fullconv.train.memory import estimate
+    from fullconv.train.update import Updater
+
     job = worker.job()
     keep_freed_memory() if job["keeps_memory"] else return_freed_memory()
     config = make_config(job["recipe"], overrides=job["overrides"])

@@ -1,4 +1,4 @@
-"""Empty modules in place of those that a peer imports for its downloads, data sets and pictures."""
+"""Packages that a measured process shall not load, or not find."""
 
 import importlib.abc
 import importlib.machinery
@@ -36,3 +36,12 @@ class LeftOut(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def leave_out(*packages):
     """From now on, importing one of ``packages`` gives an empty module."""
     sys.meta_path.insert(0, LeftOut(*packages))
+
+
+def not_installed(package):
+    """From now on, importing ``package`` fails, as where it is not installed.
+
+    For what only the tests need: Lightning Fabric loads torchmetrics where it is there, to know its
+    version, and with it SciPy and more, 97 MiB.
+    """
+    sys.modules[package] = None

@@ -79,7 +79,8 @@ def keep_freed_memory() -> bool:
 
     glibc hands large blocks back to the system at once, so that each training step on a CPU begins
     by asking for, and clearing, the same pages again (docs/results.md). Blocks up to 128 MiB are
-    kept; without that limit an FCN of VGG16 took a quarter more memory.
+    kept; without that limit an FCN of VGG16 took a quarter more memory. What is kept cannot hold a
+    larger block: `return_kept_memory` before one.
     """
     return _set_malloc({_MMAP_THRESHOLD: LARGEST_KEPT, _TRIM_THRESHOLD: 2**31 - 1})
 
@@ -91,6 +92,12 @@ def return_freed_memory() -> bool:
     a quarter to a half less (docs/results.md). False where it cannot be had.
     """
     return _set_malloc({_MMAP_THRESHOLD: _AT_ONCE, _TRIM_THRESHOLD: _AT_ONCE})
+
+
+def return_kept_memory() -> None:
+    """Return now what `keep_freed_memory` has kept so far; without glibc nothing happens."""
+    with suppress(OSError, TypeError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _set_malloc(options: dict[int, int]) -> bool:

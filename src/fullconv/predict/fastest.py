@@ -65,9 +65,29 @@ class FastestEngine:
         self.weights = sum(each.numel() for each in checkpoint.net.state_dict().values())
         self.checkpoint: Checkpoint | None = checkpoint  # None: not needed any more
         self.engine: Engine = TorchEngine(checkpoint, "cpu", precision)
+        self.kind: Kind = "torch", precision
         self.is_decided = False
         self.photos: list[Image] = []
         self.spent: list[tuple[int, float]] = []  # pixels and seconds of each photo so far
+
+    @property
+    def chosen(self) -> Kind | None:
+        """What predicts from now on; None while that is not decided."""
+        return self.kind if self.is_decided else None
+
+    def go_on_with(self, kind: Kind) -> None:
+        """From now on what an earlier call had ``chosen``; torch, with a note, where it is gone."""
+        if kind == self.chosen:
+            return
+        self.is_decided = True
+        self.photos.clear()
+        try:
+            self._take(*kind)
+            if kind[0] != "torch":
+                self.job.say(f"engine: {' '.join(kind)}, as before")
+        except UserError as fault:
+            self._take("torch", self.precision)
+            self.job.say(f"note: predicting by torch: {fault}")
 
     @property
     def in_blocks(self) -> bool:
@@ -118,7 +138,7 @@ class FastestEngine:
             self.photos.clear()
 
     def _take(self, name: str, precision: str) -> None:
-        self.engine = self._open(name, precision)
+        self.engine, self.kind = self._open(name, precision), (name, precision)
         if name != "torch":
             self.checkpoint = None
 
@@ -127,6 +147,8 @@ class FastestEngine:
             return self._in_torch(precision)
         if name == "winograd":
             return winograd_engine(self._loaded())
+        if name not in ENGINES:
+            raise UserError(f"engine {name!r} is unknown")
         return ENGINES[name](prepared(self.path, name, self.job.say), "cpu", precision)
 
     def _in_torch(self, precision: str) -> TorchEngine:

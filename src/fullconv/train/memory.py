@@ -20,6 +20,7 @@ from fullconv.nets import NetSpec
 from fullconv.nets.kept import Arrays, Part, parts_of
 from fullconv.train.banded import can_be_banded, is_worth_it
 from fullconv.train.config import Config, Machine
+from fullconv.train.optimiser import as_they_come
 from fullconv.train.photo_loss import band_of
 
 CONTEXT = 512 * MIB  # what CUDA itself takes on a GPU, beside torch's arrays
@@ -31,7 +32,7 @@ class Estimate:
     """Bytes by use, at the moment of a step that needs the most.
 
     ``process`` is what there is without a training; ``weights`` come with their average and their
-    copies in bf16, ``gradients`` are those of the weights that exist by then, ``activations`` the
+    copies in bf16, ``gradients`` are those that wait for the others by then, ``activations`` the
     arrays kept for the way back; ``working`` is what the layers at work need besides, ``head`` the
     scores of the photo's size with their loss, ``spare`` freed memory that no use is found for.
     """
@@ -57,8 +58,9 @@ def estimate(
     """Memory of a training step on photos of ``size`` (H, W), from the layers' real shapes.
 
     Moments are compared: the loss, when all arrays are kept; then each part of the net on the way
-    back, when what lies before it is still kept, gradients from the last layer to it exist, and
-    its own layers work. Where batches are accumulated all gradients exist from the second on.
+    back, when what lies before it is still kept, gradients from the last layer to it exist (unless
+    they are used up as they come), and its own layers work. Where batches are accumulated all
+    gradients exist from the second on.
     ``returned``: where the process returns what it frees at once (`device.return_freed_memory`).
     """
     parts = parts_of(spec, size)
@@ -84,6 +86,8 @@ def _moment(
     machine, many = config.machine, config.length.accumulate > 1
     on_gpu, halved = pick_device(machine.device).type == "cuda", machine.precision == "bf16"
     ahead = _weights(trained if many else trained[len(before) :])
+    if as_they_come(config):
+        ahead = []
     held: list[Arrays] = [part.held(machine.recompute) for part in before]
     working: list[int] = []
     if at_work and at_work in trained:
@@ -158,11 +162,19 @@ def advice(config: Config) -> str:
     if config.length.batch > 1:
         half = config.length.batch // 2
         twice = config.length.accumulate * 2
-        found.append(f"length.batch={half} with length.accumulate={twice} (as many photos a step)")
+        if as_they_come(config):  # accumulated gradients would have to exist together
+            found.append(f"length.batch={half} (half as many photos a step)")
+        else:
+            found.append(
+                f"length.batch={half} with length.accumulate={twice} (as many photos a step)"
+            )
     if config.augment.crop is None:
         found.append("augment.crop smaller than the photos")
     else:
         found.append(f"augment.crop below {config.augment.crop[0]}x{config.augment.crop[1]}")
+    unclipped = config.optimiser.model_copy(update={"clip": None})
+    if as_they_come(config) != as_they_come(config.model_copy(update={"optimiser": unclipped})):
+        found.append("optimiser.clip=none (gradients are then used up as they come)")
     if config.net.padding == "paper":
         found.append("net.padding=same")
     if config.optimiser.kind == "adamw":

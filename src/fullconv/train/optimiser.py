@@ -3,8 +3,9 @@
 import torch
 from torch import nn
 
+from fullconv.device import pick_device
 from fullconv.nets import FCN
-from fullconv.train.config import Optimiser
+from fullconv.train.config import Config, Optimiser
 from fullconv.train.sgd import InPlaceSGD
 
 
@@ -28,6 +29,17 @@ def make_optimiser(net: FCN, config: Optimiser) -> torch.optim.Optimizer:
     # One pass over each array: AdamW in separate operations takes three times as long on a CPU.
     # Buffers must lie in memory as their parameters do (`state`); torch does not check.
     return torch.optim.AdamW(groups, lr=config.rate, betas=(config.momentum, 0.999), fused=True)
+
+
+def as_they_come(config: Config) -> bool:
+    """Whether each gradient is used up while the others are still computed (`train.sgd`).
+
+    Not where a sum of several is wanted (accumulation, processes), or the norm of all (clipping).
+    """
+    machine = config.machine
+    alone = config.length.accumulate * machine.devices * machine.nodes == 1
+    in_place = config.optimiser.kind == "sgd" and pick_device(machine.device).type == "cpu"
+    return alone and in_place and config.optimiser.clip is None
 
 
 def rate_at(step: int, steps: int, config: Optimiser) -> float:

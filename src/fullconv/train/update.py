@@ -2,17 +2,26 @@
 
 import copy
 import math
+from functools import partial
 
 import torch
 from lightning_fabric import Fabric
 
 from fullconv.data import Batch
+from fullconv.device import LARGEST_KEPT, return_kept_memory
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
 from fullconv.train.banded import banded_loss, can_be_banded, is_worth_it
 from fullconv.train.config import Config
 from fullconv.train.loss import Criterion
-from fullconv.train.optimiser import hold_frozen, make_optimiser, rate_at, set_rate
+from fullconv.train.optimiser import (
+    as_they_come,
+    hold_frozen,
+    make_optimiser,
+    rate_at,
+    set_rate,
+)
+from fullconv.train.sgd import InPlaceSGD
 
 
 class Updater:
@@ -34,7 +43,14 @@ class Updater:
         self.averaged = copy.deepcopy(self.net) if config.optimiser.ema else None
         self.net.recompute(config.machine.recompute)
         self.net.own_ways(config.machine.convolutions == "auto")
-        self.model, self.optimiser = fabric.setup(self.net, make_optimiser(net, config.optimiser))
+        optimiser = make_optimiser(net, config.optimiser)
+        self.as_they_come: InPlaceSGD | None = None  # uses gradients up so
+        if isinstance(optimiser, InPlaceSGD) and as_they_come(config):
+            self.as_they_come = optimiser
+        # A gradient as large comes from the system; what was freed before cannot hold it.
+        sizes = (p.numel() * p.element_size() for p in net.parameters() if p.requires_grad)
+        self.is_large = fabric.device.type == "cpu" and max(sizes) > LARGEST_KEPT
+        self.model, self.optimiser = fabric.setup(self.net, optimiser)
         self.model.mark_forward_method("maps")
 
     @property
@@ -49,26 +65,37 @@ class Updater:
     def step(self, batch: Batch) -> tuple[float, float]:
         """One update: (trained loss, loss per labelled pixel), summed over outputs, before it.
 
-        Raises UserError, before any weight changes, when loss or gradient is not finite.
+        Raises UserError when loss or gradient is not finite: before any weight changes, or for a
+        gradient that is used up as it comes, before its own weight does.
         """
         set_rate(self.optimiser, self.rate(batch.step))
         torch.manual_seed(mixed(self.config.seed, batch.step, self.fabric.global_rank))
         self.model.train()
         hold_frozen(self.net)
         self.optimiser.zero_grad()
-        trained, per_pixel = self.gradients(batch)
-        clip = self.config.optimiser.clip or math.inf
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip))
-        for name, value in (("loss", trained), ("gradient", norm)):
-            if not math.isfinite(value):
-                raise UserError(
-                    f"the {name} is {value} at step {batch.step + 1} (photos "
-                    f"{', '.join(batch.names)}); lower optimiser.rate, or set optimiser.clip; "
-                    "the last good state is kept"
-                )
-        self.optimiser.step()
+        if self.as_they_come:
+            check = partial(self.check, batch, "gradient")
+            with self.as_they_come.steps_on_the_way_back(check):
+                losses = self.gradients(batch)
+        else:
+            losses = self.gradients(batch)
+            clip = self.config.optimiser.clip or math.inf
+            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+            self.check(batch, "loss", losses[0])
+            self.check(batch, "gradient", norm)
+            self.optimiser.step()
         self.average(batch.step)
-        return trained, per_pixel
+        return losses
+
+    def check(self, batch: Batch, name: str, value: torch.Tensor | float) -> None:
+        """UserError where a number, or the norm of many, is not finite."""
+        norm = float(value.norm() if isinstance(value, torch.Tensor) else value)
+        if not math.isfinite(norm):
+            raise UserError(
+                f"the {name} is {norm} at step {batch.step + 1} (photos "
+                f"{', '.join(batch.names)}); lower optimiser.rate, or set optimiser.clip; "
+                "the last good state is kept"
+            )
 
     def gradients(self, batch: Batch) -> tuple[float, float]:
         """Add the gradients of the effective batch, part by part; the losses as ``step``."""
@@ -83,6 +110,10 @@ class Updater:
         for number, (photos, labels) in enumerate(parts, 1):
             with self.fabric.no_backward_sync(self.model, enabled=number < len(parts)):
                 loss, plain = self.loss(self.preprocessing(photos), labels)
+                if self.as_they_come:  # afterwards weights have changed
+                    self.check(batch, "loss", loss.detach())
+                if self.is_large:
+                    return_kept_memory()
                 # Gradients of several processes are averaged, hence times world.
                 self.fabric.backward((loss * (world / normaliser).to(loss.dtype)).sum())
             trained = (loss.detach().double() / normaliser).sum()

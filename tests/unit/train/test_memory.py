@@ -40,6 +40,17 @@ def test_weights_and_buffers_are_counted_from_the_net():
     assert frozen.gradients <= scores
 
 
+def test_gradients_that_are_used_up_as_they_come_do_not_wait():
+    sgd = {"optimiser_kind": "sgd", "machine_device": "cpu"}
+    parameters = sum(p.numel() for p in build(SPEC).parameters()) * 4
+    plain, clipped, many = (
+        estimate(config(**sgd, optimiser_clip=clip, length_accumulate=parts), SPEC, (64, 64))
+        for clip, parts in ((None, 1), (5.0, 1), (None, 2))
+    )
+    assert plain.gradients == 0 < clipped.gradients < many.gradients == parameters
+    assert plain.total < clipped.total
+
+
 def test_activations_are_those_that_are_kept():
     """At the loss, which takes the most here, all of them: for each photo of the batch."""
     kept = {}
@@ -88,11 +99,18 @@ def test_advice_lists_the_options_that_are_left():
     assert "net.padding=same" in advice(config(length_batch=1, net_padding="paper"))
     assert "optimiser.kind" not in advice(config(length_batch=1, optimiser_kind="sgd"))
     assert "optimiser.ema=none" in advice(config(length_batch=1, optimiser_ema=0.9))
+    sgd = {"length_batch": 8, "optimiser_kind": "sgd", "machine_device": "cpu"}
+    clipped = advice(config(**sgd, optimiser_clip=5.0))
+    assert "length.accumulate=2" in clipped
+    assert "optimiser.clip=none" in clipped
+    # Each gradient is used up as it comes, and could not be if they were added up.
+    assert "length.batch=4 (half" in advice(config(**sgd, optimiser_clip=None))
 
 
 def test_the_advice_is_a_config_that_can_be_typed():
     changes = {"length.batch": "4", "length.accumulate": "2", "augment.crop": "[256, 256]"}
     changes |= {"net.width": "0.5", "optimiser.kind": "sgd", "net.padding": "same"}
+    changes |= {"optimiser.clip": "none", "optimiser.ema": "none"}
     assert make_config("default", changes).length.batch == 4
 
 
@@ -143,6 +161,7 @@ def test_the_estimate_against_what_trainings_take():
     ways = [
         vgg,
         vgg | {"machine.recompute": 2},
+        vgg | {"optimiser.kind": "sgd", "optimiser.clip": None},
         vgg | {"length.batch": 3, "length.accumulate": 2, "machine.recompute": 1} | returned,
         usual | {"net.name": "fcn4s-resnet18", "net.width": 0.5, "length.batch": 4} | returned,
     ]

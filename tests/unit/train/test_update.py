@@ -8,7 +8,8 @@ import torch.nn.functional as F
 
 from fullconv.data import Batch
 from fullconv.errors import UserError
-from fullconv.nets import CAFFE
+from fullconv.nets import CAFFE, conv
+from fullconv.train import banded, photo_loss, update
 from fullconv.train.optimiser import freeze
 from fullconv.train.update import mixed
 
@@ -154,6 +155,103 @@ def test_a_loss_that_is_not_finite_names_step_and_photos_and_changes_nothing(upd
     assert all(torch.equal(averaged[name], t) for name, t in made.averaged.state_dict().items())
     for number, values in made.optimiser.state_dict()["state"].items():
         assert all(torch.equal(buffers[number][key], value) for key, value in values.items())
+
+
+NETS = {
+    "no norms": {"name": "fcn8s-vgg16"},
+    "all computed again": {"name": "fcn8s-vgg16", "again": 99, "dropout": 0.5},
+    "norms, parts computed again": {"name": "fcn8s-resnet18", "again": 3},
+    "inception, all computed again": {"name": "fcn8s-googlenet", "again": 99},
+    "learned upsampling, dropout": {"name": "fcn16s-caffenet", "learn": True, "dropout": 0.5},
+    "loss in bands": {"name": "fcn8s-resnet18", "classes": 150, "bands": 1},
+}
+
+
+@pytest.mark.parametrize("net", NETS.values(), ids=NETS)
+def test_gradients_used_up_as_they_come_change_weights_to_the_same_bits(
+    updater, batch, net, monkeypatch
+):
+    """Against all of them at once, which clipping needs; at no moment is there another one."""
+    for module in (banded, photo_loss):
+        monkeypatch.setattr(module, "CACHED", net.get("bands", module.CACHED))
+    for name in ("FEWEST_CHANNELS", "FEWEST_FORWARD", "FEWEST_TILES"):  # by all ways of nets.conv
+        monkeypatch.setattr(conv, name, 8)
+    changes = {"optimiser.kind": "sgd", "optimiser.momentum": 0.9, "optimiser.rate": 1e-5}
+    changes |= {"optimiser.ema": 0.9, "machine.recompute": net.get("again", 0)}
+    spec = {"name": net["name"], "classes": net.get("classes", 3)}
+    spec |= {"learn_upsampling": net.get("learn", False), "dropout": net.get("dropout", 0.0)}
+    one = updater(changes, **spec)
+    other = updater(changes | {"optimiser.clip": 1e30}, **spec)
+    assert one.as_they_come
+    assert not other.as_they_come
+    weights = [p for p in one.net.parameters() if p.requires_grad]
+    there = []
+    spec = one.net.spec
+    assert banded.is_worth_it(spec, 2, (40, 48)) == ("bands" in net)
+    for weight in weights:
+        weight.register_post_accumulate_grad_hook(
+            lambda _: there.append(sum(p.grad is not None for p in weights))
+        )
+    for step in range(3):
+        assert one.step(batch(2, step)) == other.step(batch(2, step))
+    assert there == [1] * (3 * len(weights))
+    assert all(p.grad is None for p in weights)
+    for first, second in ((one.net, other.net), (one.averaged, other.averaged)):
+        expected = state(second)
+        assert all(torch.equal(expected[name], t) for name, t in state(first).items())
+    mine, plain = (made.optimiser.state_dict()["state"] for made in (one, other))
+    assert mine.keys() == plain.keys()
+    for number, buffers in mine.items():
+        assert torch.equal(buffers["momentum_buffer"], plain[number]["momentum_buffer"])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimiser.kind": "adamw"},
+        {"optimiser.clip": 1.0},
+        {"length.batch": 1, "length.accumulate": 2},
+        {"machine.devices": 2},
+    ],
+)
+def test_gradients_that_are_wanted_together_are_kept(updater, changes):
+    assert updater({"optimiser.kind": "sgd"}).as_they_come
+    assert updater({"optimiser.kind": "sgd"} | changes).as_they_come is None
+
+
+def test_a_loss_that_is_not_finite_is_refused_before_the_way_back(updater, batch):
+    made = updater({"optimiser.kind": "sgd"})
+    with torch.no_grad():
+        made.net.get_parameter("score.32.bias").copy_(torch.tensor([3e38, -3e38, 0.0]))
+    before = state(made.net)
+    with pytest.raises(UserError, match="the loss is inf at step 2 "):
+        made.step(batch(2, 1))
+    assert all(torch.equal(before[name], t) for name, t in made.net.state_dict().items())
+
+
+def test_a_gradient_that_is_not_finite_is_refused_before_its_weight_changes(updater, batch):
+    made = updater({"optimiser.kind": "sgd"})
+    made.step(batch(2, 0))
+    first, last = "backbone.conv1.weight", "score.32.weight"
+    before = state(made.net)
+    made.net.get_parameter(first).register_hook(lambda gradient: gradient * math.inf)
+    with pytest.raises(UserError, match=r"the gradient is (nan|inf) at step 2 .*optimiser.rate"):
+        made.step(batch(2, 1))
+    after = state(made.net)
+    assert torch.equal(before[first], after[first])
+    assert not torch.equal(before[last], after[last])  # its turn was before
+    assert all(torch.isfinite(t).all() for t in after.values())
+
+
+@pytest.mark.parametrize("largest", [2**10, 2**30])
+def test_before_a_gradient_that_is_large_what_was_freed_is_returned(
+    updater, batch, monkeypatch, largest
+):
+    monkeypatch.setattr(update, "LARGEST_KEPT", largest)
+    calls = []
+    monkeypatch.setattr(update, "return_kept_memory", lambda: calls.append(1))
+    updater({"optimiser.kind": "sgd"}).step(batch(2, 0))
+    assert len(calls) == (largest == 2**10)
 
 
 def test_a_frozen_backbone_stays_to_the_bit_norms_included(updater, batch):

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from fullconv.download.alone import alone
 from fullconv.errors import UserError
 from fullconv.inputs import COLOR
+from fullconv.predict.fastest import FastestEngine
 from fullconv.predict.predictor import Predictor
 from fullconv.predict.rasters.bands import Range
 from fullconv.predict.rasters.geotiff import values_of, write_class_map
@@ -125,6 +126,11 @@ class _Work:
         self.left = [rows for rows in self.rows if rows.keep_stop > self.partial.rows]
 
     @property
+    def fastest(self) -> FastestEngine | None:
+        """The engine where it chooses one."""
+        return self.engine if isinstance(self.engine, FastestEngine) else None
+
+    @property
     def pieces(self) -> int:
         """In all."""
         return len(self.rows) * len(self.columns)
@@ -151,7 +157,9 @@ class _Work:
             )
 
     def run(self, report: Callable[[int, int], None]) -> int:
-        """Do the pieces that are left; how many were empty."""
+        """Do the pieces that are left, by the engine of those before; how many were empty."""
+        if self.left and self.fastest and self.partial.engine:
+            self.fastest.go_on_with(self.partial.engine)
         done = empty = 0
         width = self.partial.shape[1:]
         report(0, len(self.left) * len(self.columns))
@@ -161,7 +169,7 @@ class _Work:
                 empty += self._fill(block[:, columns.keep], rows, columns)
                 done += 1
                 report(done, len(self.left) * len(self.columns))
-            self.partial.append(block)
+            self.partial.append(block, self.fastest and self.fastest.chosen)
         return empty
 
     def write(self, stem: Path, alpha: float | None) -> list[Path]:

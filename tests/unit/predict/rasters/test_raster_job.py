@@ -1,5 +1,6 @@
 """Rasters by windows against the whole in one piece, and what is left where a prediction stops."""
 
+import itertools
 import json
 import shutil
 from collections import namedtuple
@@ -14,7 +15,7 @@ from PIL import Image
 
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
-from fullconv.predict import Predictor, TiledEngine
+from fullconv.predict import FastestEngine, Job, Predictor, TiledEngine
 from fullconv.predict.rasters import job, predict_raster
 from fullconv.predict.rasters.geotiff import write_class_map
 from fullconv.predict.rasters.source import Georeference
@@ -205,6 +206,63 @@ def test_a_stopped_prediction_goes_on(tmp_path, predictor, stopped) -> None:
     assert computed == 18
     assert len(said) == 1
     assert np.array_equal(values(tmp_path / "scene.tif"), values(tmp_path / "at_once.tif"))
+
+
+@pytest.mark.parametrize("chosen", ["winograd", "abacus"])
+def test_it_goes_on_by_the_engine_that_was_chosen(
+    tmp_path, predictor, write, scene, monkeypatch, chosen
+) -> None:
+    """Not by what would be chosen now; where that is gone, by torch."""
+    path, said = write(scene(1000, 60), "in/scene.tif", **UTM), []
+    run = predictor("fcn8s-vgg16").path
+
+    def opened():
+        found = Predictor(run, "cpu", job=Job(say=said.append))
+        assert isinstance(found.engine, FastestEngine)
+        return found
+
+    first = opened()
+    first.engine.go_on_with(("winograd", "fp32"))
+    real, count = first.engine.class_map, itertools.count()
+    monkeypatch.setattr(
+        first.engine, "class_map", lambda image: 1 / 0 if next(count) == 3 else real(image)
+    )
+    with pytest.raises(ZeroDivisionError):
+        predict_raster(first, path, tmp_path / "scene", tile=512)
+    journal = tmp_path / "scene.tif.partial.json"
+    chose = {"name": "winograd", "precision": "fp32"}
+    assert json.loads(journal.read_text())["engine"] == chose
+    journal.write_text(journal.read_text().replace("winograd", chosen))
+    second = opened()
+    if chosen == "abacus":
+        second.engine.go_on_with(("winograd", "fp32"))  # as for a raster before
+    said.clear()
+    predict_raster(second, path, tmp_path / "scene", tile=512)
+    if chosen == "winograd":
+        assert said == ["engine: winograd fp32, as before"]
+        assert second.engine.chosen == ("winograd", "fp32")
+    else:
+        assert said == ["note: predicting by torch: engine 'abacus' is unknown"]
+        assert second.engine.chosen == ("torch", "fp32")
+    predict_raster(predictor("fcn8s-vgg16"), path, tmp_path / "torch", tile=512)
+    assert np.mean(values(tmp_path / "scene.tif") == values(tmp_path / "torch.tif")) > 0.999
+
+
+def test_before_a_choice_there_is_none_to_go_on_with(
+    tmp_path, predictor, write, scene, monkeypatch
+) -> None:
+    path, said = write(scene(1000, 60), "in/scene.tif", **UTM), []
+    first = Predictor(predictor().path, "cpu", job=Job(say=said.append))
+    real, count = first.engine.class_map, itertools.count()
+    monkeypatch.setattr(
+        first.engine, "class_map", lambda image: 1 / 0 if next(count) == 2 else real(image)
+    )
+    with pytest.raises(ZeroDivisionError):
+        predict_raster(first, path, tmp_path / "scene", tile=512)
+    assert json.loads((tmp_path / "scene.tif.partial.json").read_text())["engine"] is None
+    again = Predictor(predictor().path, "cpu", job=Job(say=said.append))
+    predict_raster(again, path, tmp_path / "scene", tile=512)
+    assert not said
 
 
 def test_something_changed_starts_anew(tmp_path, predictor, stopped, write, scene) -> None:
