@@ -14,8 +14,13 @@ _BACKBONES = (
     *("caffenet", "alexnet", "alexnet_owt", "vgg16", "googlenet", "googlenet_bn"),
     *("resnet18", "resnet34", "resnet50", "resnet101"),
 )
+_FINEST = ("vgg16", "resnet18", "resnet34", "resnet50", "resnet101")  # with a map of stride 2
 NETS = (
-    *(f"{head}-{backbone}" for backbone in _BACKBONES for head in _HEADS),
+    *(
+        f"{head}-{backbone}"
+        for backbone in _BACKBONES
+        for head in (*_HEADS, *(("fcn2s",) if backbone in _FINEST else ()))
+    ),
     *("fcn8s-resnet50_dilated", "fcn8s-resnet101_dilated"),
 )
 

@@ -36,7 +36,7 @@ def _resnet(name: str, counts: Counts, expansion: int) -> Definition:
     return Definition(
         name=name,
         steps=tuple(steps),
-        taps={**last, reached: "drop"},
+        taps={2: "conv1", **last, reached: "drop"},
         preprocessing=TORCH,
         source="He et al., CVPR 2016 (arXiv 1512.03385); stride in the 3x3 as in torchvision",
     )

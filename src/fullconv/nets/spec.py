@@ -26,7 +26,7 @@ BACKBONES: dict[str, Definition] = {
         *DILATED_RESNETS,
     )
 }
-HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s")
+HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s", "fcn2s")
 
 # How much of a skip's features is scored in the at-once nets, so that one rate suits all
 # (reference repository, voc-fcn8s-atonce: scale_pool4, scale_pool3).
@@ -78,7 +78,7 @@ class NetSpec:
 
     @property
     def head(self) -> str:
-        """`fcn32s`, `fcn16s`, `fcn8s`, `fcn8s-atonce` or `fcn4s`."""
+        """`fcn32s`, `fcn16s`, `fcn8s`, `fcn8s-atonce`, `fcn4s` or `fcn2s`."""
         return self._parts()[0]
 
     @property

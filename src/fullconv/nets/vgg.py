@@ -20,7 +20,7 @@ def _steps() -> tuple[Step, ...]:
 VGG16 = Definition(
     name="vgg16",
     steps=_steps(),
-    taps={32: "drop7", 16: "pool4", 8: "pool3", 4: "pool2"},
+    taps={32: "drop7", 16: "pool4", 8: "pool3", 4: "pool2", 2: "pool1"},
     preprocessing=CAFFE,
     source="Simonyan and Zisserman, ICLR 2015 (arXiv 1409.1556), configuration D",
 )

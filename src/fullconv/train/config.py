@@ -205,7 +205,7 @@ class Config(Section):
     @field_validator("stages")
     @classmethod
     def _descending(cls, stages: tuple[int, ...]) -> tuple[int, ...]:
-        if any(s not in (32, 16, 8, 4) for s in stages) or list(stages) != sorted(
+        if any(s not in (32, 16, 8, 4, 2) for s in stages) or list(stages) != sorted(
             set(stages), reverse=True
         ):
             raise ValueError("stages are strides from coarse to fine, as 32,16,8")

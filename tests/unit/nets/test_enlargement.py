@@ -12,8 +12,8 @@ from fullconv.nets.fcn import mapped
 from fullconv.nets.upsampling import Stretching, Upsampling
 
 NETS = [
-    ("fcn32s-vgg16", {}), ("fcn8s-vgg16", {}), ("fcn4s-resnet18", {}), ("fcn16s-caffenet", {}),
-    ("fcn8s-googlenet", {}), ("fcn8s-resnet50_dilated", {}),
+    ("fcn32s-vgg16", {}), ("fcn8s-vgg16", {}), ("fcn4s-resnet18", {}), ("fcn2s-vgg16", {}),
+    ("fcn16s-caffenet", {}), ("fcn8s-googlenet", {}), ("fcn8s-resnet50_dilated", {}),
     ("fcn8s-vgg16", {"learn_upsampling": True}), ("fcn8s-resnet18", {"learn_upsampling": True}),
 ]  # fmt: skip
 

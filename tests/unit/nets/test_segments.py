@@ -9,7 +9,7 @@ from torch import nn
 from fullconv.nets import BACKBONES, NetSpec, build
 from fullconv.nets.segments import segments_of
 
-NETS = ["fcn8s-vgg16", "fcn4s-googlenet", "fcn4s-resnet18", "fcn8s-googlenet_bn"]
+NETS = ["fcn8s-vgg16", "fcn4s-googlenet", "fcn2s-resnet18", "fcn8s-googlenet_bn"]
 
 
 def a_net(name, **options):
@@ -49,7 +49,7 @@ def test_gradients_norms_and_random_numbers_are_the_same_to_the_bit(name, recomp
     assert torch.equal(found_after, after)
     norms = [n for n in buffers if n.endswith("num_batches_tracked")]
     assert all(int(found_buffers[n]) == 2 for n in norms)
-    assert bool(norms) == (name in ("fcn4s-resnet18", "fcn8s-googlenet_bn"))
+    assert bool(norms) == (name in ("fcn2s-resnet18", "fcn8s-googlenet_bn"))
 
 
 def test_several_streams_and_paper_padding():

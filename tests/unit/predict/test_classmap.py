@@ -18,8 +18,8 @@ from fullconv.predict.classmap import best_classes, highest, in_rows
 
 NAMES = [
     "fcn32s-vgg16", "fcn16s-vgg16", "fcn8s-vgg16", "fcn4s-vgg16", "fcn32s-resnet18",
-    "fcn8s-resnet18", "fcn4s-resnet50", "fcn8s-caffenet", "fcn16s-caffenet", "fcn8s-googlenet",
-    "fcn8s-googlenet_bn", "fcn8s-resnet50_dilated",
+    "fcn8s-resnet18", "fcn4s-resnet50", "fcn2s-resnet18", "fcn8s-caffenet", "fcn16s-caffenet",
+    "fcn8s-googlenet", "fcn8s-googlenet_bn", "fcn8s-resnet50_dilated",
 ]  # fmt: skip
 TWO = ClassSet.joint({"kind": ClassSet(("a", "b", "c")), "slope": ClassSet(("d", "e"))})
 

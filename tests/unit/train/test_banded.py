@@ -16,7 +16,7 @@ from fullconv.train.fused import example
 from fullconv.train.loss import make_criterion
 
 CPU = torch.device("cpu")
-HEADS = ["fcn32s-vgg16", "fcn8s-vgg16", "fcn4s-resnet18", "fcn8s-caffenet", "fcn16s-googlenet"]
+HEADS = ["fcn32s-vgg16", "fcn8s-vgg16", "fcn2s-resnet18", "fcn8s-caffenet", "fcn16s-googlenet"]
 STRETCHES = "fcn8s-resnet50_dilated"
 
 

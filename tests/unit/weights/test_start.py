@@ -87,10 +87,10 @@ def test_learned_upsampling_of_other_classes_starts_bilinear(saved):
 
 
 def test_each_stage_begins_where_the_one_before_ended(saved):
-    """32s, 16s, 8s, 4s: a new skip scores zero, so the sums are the same numbers."""
+    """32s, 16s, 8s, 4s, 2s: a new skip scores zero, so the sums are the same numbers."""
     images = torch.randn(2, 3, 75, 118, dtype=torch.float64)
     old = trained("fcn32s-resnet18")
-    for head, new_skip in (("fcn16s", 16), ("fcn8s", 8), ("fcn4s", 4)):
+    for head, new_skip in (("fcn16s", 16), ("fcn8s", 8), ("fcn4s", 4), ("fcn2s", 2)):
         new = fresh(f"{head}-resnet18")
         report = start_from(new, saved(old), CLASSES)
         assert set(report.fresh) == {f"score.{new_skip}.weight", f"score.{new_skip}.bias"}
