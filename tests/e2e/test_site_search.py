@@ -56,7 +56,7 @@ def page(site):
         ("labelme", "import.html"),
         ("エポック", "ja/index.html"),
         ("全層畳み込みネットワーク", "ja/index.html"),
-        ("マスク", "ja/index.html"),
+        ("自分の写真", "ja/index.html"),
     ],
 )
 def test_the_search_finds(site, page, words, place):
