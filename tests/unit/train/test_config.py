@@ -96,7 +96,7 @@ def test_steps_and_epochs_replace_one_another():
 def test_stages_must_fit():
     assert make_config("default", {"stages": "[32, 16, 8]"}).stages == (32, 16, 8)
     assert "one factor for each" in fault("default", {"stages": [32, 8], "stage_rates": [1.0]})
-    for stages in ([32, 32], [8, 16], [64], [2]):
+    for stages in ([32, 32], [8, 16], [64], [1]):
         assert "coarse to fine" in fault("default", {"stages": stages})
     message = fault("default", {"stages": [32, 8], "net.name": "fcn8s-atonce-vgg16"})
     assert "at once" in message
