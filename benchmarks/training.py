@@ -92,15 +92,15 @@ def small(name: str, batch: int, bf16: bool = False, keeps_memory: bool = True) 
 
 NCHW = {"machine.channels_last": False}
 TORCHS = {"machine.convolutions": "torch"}
-AGAIN = {"machine.recompute": 2}  # as --memory chooses where it is short; then memory is returned
+TWICE, AGAIN = ", two segments again", {"machine.recompute": 2}  # as --memory does where short
 PEERS = (
     Row(PEER, "pytorch_fcn", "fcn8s.pth", padding="paper"),
     Row("wkentaro/fcn, Chainer 7.8.1", "chainer_fcn", "fcn8s.npz", padding="paper"),
     ours("paper", "fp32"),
     ours("paper", "bf16"),
     ours("same", "fp32"),
-    ours("same", "fp32", ", two segments again", **AGAIN),
-    replace(ours("same", "fp32", ", and freed memory returned", **AGAIN), keeps_memory=False),
+    ours("same", "fp32", TWICE, **AGAIN),
+    replace(ours("same", "fp32", f"{TWICE}, freed memory returned", **AGAIN), keeps_memory=False),
     ours("same", "bf16"),
 )
 SETTINGS = (

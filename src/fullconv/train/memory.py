@@ -85,9 +85,8 @@ def _moment(
     """When what the ``trained`` parts ``before`` keep is still there, and one is ``at_work``."""
     machine, many = config.machine, config.length.accumulate > 1
     on_gpu, halved = pick_device(machine.device).type == "cuda", machine.precision == "bf16"
-    ahead = _weights(trained if many else trained[len(before) :])
-    if as_they_come(config):
-        ahead = []
+    waiting = trained if many else trained[len(before) :]
+    ahead = [] if as_they_come(config) else _weights(waiting)
     held: list[Arrays] = [part.held(machine.recompute) for part in before]
     working: list[int] = []
     if at_work and at_work in trained:
