@@ -108,14 +108,21 @@ def _set_malloc(options: dict[int, int]) -> bool:
     return all(mallopt(option, value) for option, value in options.items())
 
 
+_OUT_OF_MEMORY = (
+    *("can't allocate memory", "not enough memory", "out of memory"),
+    *("status_alloc_failed", "unable to find an engine"),
+)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Torch raises a class of its own on a GPU, and a plain RuntimeError on a CPU."""
+    """Torch raises a class of its own on a GPU, and plain RuntimeErrors on a CPU.
+
+    So do the libraries of a GPU: cuBLAS and cuDNN, the latter also where none of its ways fits.
+    """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and (
-        "can't allocate memory" in text or "not enough memory" in text
-    )
+    return isinstance(error, RuntimeError) and any(said in text for said in _OUT_OF_MEMORY)
 
 
 def peak_mib(device: torch.device) -> int:

@@ -113,7 +113,8 @@ def enforce(config: Config, spec: NetSpec, size: tuple[int, int]) -> None:
     if device.type == "cuda" and memory is not None:
         whole = torch.cuda.get_device_properties(device).total_memory
         share = (bytes_of(memory) - CONTEXT) / whole
-        torch.cuda.set_per_process_memory_fraction(min(max(share, 0.0), 1.0), device)
+        # Not the device itself: a plain "cuda" has no index, which is an error there.
+        torch.cuda.set_per_process_memory_fraction(min(max(share, 0.0), 1.0), device.index)
 
 
 def longest_piece(

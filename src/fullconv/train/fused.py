@@ -14,6 +14,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
+from fullconv.device import is_out_of_memory
 from fullconv.geometry import Placement
 from fullconv.nets.enlargement import Enlargement, Fusion
 from fullconv.nets.upsampling import Upsampling
@@ -34,6 +35,8 @@ def fused(device: torch.device) -> Callable[[Photo], Tensor] | None:
         kernels = banded_triton.cross_entropy
         reason = None if agrees(kernels, device) else "they differ from plain torch"
     except Exception as error:  # of a compiler, a driver: none may end a training
+        if is_out_of_memory(error):  # which says nothing of the kernels
+            raise
         kernels, reason = None, (str(error).splitlines() or [type(error).__name__])[0]
     if reason is None:
         return kernels
@@ -55,10 +58,10 @@ def agrees(kernels: Callable[[Photo], Tensor], device: torch.device) -> bool:
 
 
 def example(device: torch.device, size: tuple[int, int] = (37, 150), classes: int = 5) -> Photo:
-    """A photo with two maps of random scores, class weights and pixels without a label."""
+    """A photo with three maps of random scores, class weights and pixels without a label."""
     random = torch.Generator().manual_seed(0)
     each, maps = [], []
-    for stride in (16, 8):
+    for stride in (32, 16, 8):
         placed = Upsampling(
             Placement(stride, Fraction(stride - 1, 2)), classes, "replicate", learn=False
         )

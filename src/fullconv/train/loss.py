@@ -53,11 +53,12 @@ class Criterion:
     def _normaliser(self, masks: Tensor) -> Tensor:
         if self.reduction == "sum":
             return torch.ones((), dtype=torch.float64, device=masks.device)
-        labels = masks[masks != self.ignore].long()
+        labelled = masks != self.ignore
         if self.weights is None:
-            return torch.tensor(max(len(labels), 1), dtype=torch.float64, device=masks.device)
-        total = self.weights.double()[labels].sum()
-        return total if total > 0 else torch.ones_like(total)
+            return labelled.sum().clamp(min=1).double()
+        weights = self.weights.double()[torch.where(labelled, masks, 0).long()]
+        total = torch.where(labelled, weights, 0).sum()
+        return torch.where(total > 0, total, 1)
 
     def labelled(self, masks: Tensor) -> Tensor:
         """Labelled pixels of each output: float64 (outputs,)."""
@@ -84,8 +85,8 @@ class Criterion:
         """
         labelled = masks != self.ignore
         labels = torch.where(labelled, masks.long() - part.start, 0)
-        weights = torch.ones(()) if self.weights is None else self.weights[part][labels]
-        return labels, torch.where(labelled, weights.to(masks.device), -1.0)
+        weights = 1.0 if self.weights is None else self.weights[part][labels]
+        return labels, torch.where(labelled, weights, -1.0)
 
     def _of(self, scores: Tensor, masks: Tensor, part: slice) -> tuple[Tensor, Tensor]:
         labelled = masks != self.ignore

@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 from lightning_fabric import Fabric
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from fullconv.data import Batch
 from fullconv.device import LARGEST_KEPT, return_kept_memory
@@ -79,8 +80,10 @@ class Updater:
                 losses = self.gradients(batch)
         else:
             losses = self.gradients(batch)
-            clip = self.config.optimiser.clip or math.inf
-            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+            parameters, clip = list(self.model.parameters()), self.config.optimiser.clip
+            norm = get_total_norm(p.grad for p in parameters if p.grad is not None)
+            if clip is not None:
+                clip_grads_with_norm_(parameters, clip, norm)
             self.check(batch, "loss", losses[0])
             self.check(batch, "gradient", norm)
             self.optimiser.step()
@@ -125,7 +128,9 @@ class Updater:
         """The criterion's losses of N,C,H,W images; large scores are not kept where it can be."""
         spec, size = self.net.spec, (masks.shape[1], masks.shape[2])
         if can_be_banded(spec) and is_worth_it(spec, len(masks), size):
-            return banded_loss(self.net, self.criterion, self.model.maps(images), masks)
+            with self.fabric.autocast():  # which Fabric itself does for ``forward`` alone
+                maps = self.model.maps(images)
+            return banded_loss(self.net, self.criterion, maps, masks)
         return self.criterion(self.model(images), masks)
 
     def summed(self, value: torch.Tensor) -> torch.Tensor:

@@ -59,7 +59,8 @@ def updater():
         net = build(NetSpec(name, classes, width=0.125, **{"dropout": 0.0} | spec))
         for layer in net.score_modules().values():
             torch.nn.init.normal_(layer.weight, std=0.02)
-        fabric = Fabric(accelerator="cpu", devices=1)
+        precision = "bf16-mixed" if config.machine.precision == "bf16" else "32-true"
+        fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
         criterion = make_criterion(config.loss, weights, 255, fabric.device)
         if double:
             return Updater(config, fabric, net.double(), in_double, criterion, steps=10)

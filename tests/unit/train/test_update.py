@@ -254,6 +254,32 @@ def test_before_a_gradient_that_is_large_what_was_freed_is_returned(
     assert len(calls) == (largest == 2**10)
 
 
+@pytest.mark.parametrize("in_bands", [False, True])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_layers_compute_in_the_precision_that_is_asked_for(
+    updater, batch, monkeypatch, precision, in_bands
+):
+    """Whichever way the loss goes; the loss itself is summed in fp32."""
+    monkeypatch.setattr(update, "is_worth_it", lambda *_: in_bands)
+    made = updater({"machine.precision": precision})
+    computed = set()
+    for layer in made.net.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_hook(lambda *seen: computed.add(seen[-1].dtype))
+    made.step(batch(2, 0))
+    assert computed == {torch.bfloat16 if precision == "bf16" else torch.float32}
+    assert {p.dtype for p in made.net.parameters()} == {torch.float32}
+
+
+def test_losses_in_bf16_are_those_of_fp32_to_its_digits(updater, batch, monkeypatch):
+    found = []
+    for in_bands in (False, True):
+        monkeypatch.setattr(update, "is_worth_it", lambda *_, chosen=in_bands: chosen)
+        found += [updater({"machine.precision": p}).step(batch(2, 0)) for p in ("fp32", "bf16")]
+    for other in found[1:]:
+        assert other == pytest.approx(found[0], rel=2e-2)
+
+
 def test_a_frozen_backbone_stays_to_the_bit_norms_included(updater, batch):
     made = updater(name="fcn16s-resnet18")
     freeze(made.net)
