@@ -5,11 +5,12 @@ within a limit, prediction. Times are between synchronisations of the device; th
 load and choose, do not count.
 """
 
+import gc
 import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def train(job: Job) -> Job:
     from fullconv.nets import build
     from fullconv.nets.spec import BACKBONES
     from fullconv.train import make_config
+    from fullconv.train.fused import fused
     from fullconv.train.loss import make_criterion
     from fullconv.train.update import Updater
 
@@ -58,14 +60,16 @@ def train(job: Job) -> Job:
         spec = config.spec(CLASSES)
         net = build(spec)
         if job["compiled"]:
-            net.backbone.compile()
+            torch._dynamo.reset()  # else it would be compiled for any batch from the second on
+            net.backbone.compile(dynamic=False)
         criterion = make_criterion(config.loss, None, 255, fabric.device)
         preprocessing = BACKBONES[spec.backbone].preprocessing
         updater = Updater(config, fabric, net, preprocessing, criterion, 10**6)
         images, masks = noise(batch, job["size"])
         return lambda: updater.step(Batch(0, images, masks, ["noise"] * batch))
 
-    return rates(job, step_of)
+    kernels = fused(torch.device(job["device"])) is not None
+    return rates(job, step_of) | {"kernels": kernels}
 
 
 def pytorch_fcn(job: Job) -> Job:
@@ -122,29 +126,23 @@ def torchvision_fcn(job: Job) -> Job:
 
 
 def rates(job: Job, step_of: Callable[[int], Callable[[], Any]]) -> Job:
-    """Photos a second and peak MiB by batch: 1, 2, 4, ..., until the memory ends."""
-    device, found = torch.device(job["device"]), {}
-    for batch in doubled(job["most"]):
+    """Photos a second and peak MiB by batch, until one fails; what ended it."""
+    device, found, ended = torch.device(job["device"]), {}, ""
+    for batch in job["batches"]:
+        if device.type == "cuda":
+            gc.collect()  # a compiled net refers to itself
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(device)
         try:
-            if device.type == "cuda":
-                torch.cuda.reset_peak_memory_stats(device)
             rate = batch / timed(step_of(batch), device, job["repeats"])
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
+        except Exception as error:  # what was measured before is worth keeping
+            if not found and not is_out_of_memory(error):
                 raise
+            ended = f"batch {batch}: {(str(error).splitlines() or [repr(error)])[0][:120]}"
             break
         mib = torch.cuda.max_memory_allocated(device) >> 20 if device.type == "cuda" else 0
         found[batch] = {"rate": rate, "mib": mib}
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
-    return {"rates": found}
-
-
-def doubled(most: int) -> Iterator[int]:
-    batch = 1
-    while batch <= most:
-        yield batch
-        batch *= 2
+    return {"rates": found, "ended": ended}
 
 
 def noise(batch: int, size: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -161,7 +159,9 @@ def limited(job: Job) -> Job:
     fields |= {"size": tuple(job["size"]), "optimiser": job["optimiser"]}
     found = measure(Training(**fields), job["device"], job["repeats"])
     if job["device"] == "cuda":
+        free, total = torch.cuda.mem_get_info()
         found["reserved"] = torch.cuda.max_memory_reserved() >> 20
+        found["card"] = (total - free) >> 20
     return found
 
 

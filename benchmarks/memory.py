@@ -142,7 +142,8 @@ def measure(training: Training, device: str, steps: int) -> dict:
     return {
         "seconds": statistics.median(seconds[1:]),
         "before": need.process / MIB,
-        "peak": peak_mib(fabric.device),
+        # On a GPU torch counts its own arrays only; CUDA's share is what was there before.
+        "peak": peak_mib(fabric.device) + (need.process / MIB if device == "cuda" else 0),
         "foretold": need.total / MIB,
         "uses": {use: v // MIB for use, v in asdict(need).items()},
         "way": budget.way_of(config, spec, training.size),

@@ -51,10 +51,11 @@ def start_from(
     takes for the new ones the mean of the filters there (reference: nyud-fcn32s-color-d).
 
     Score layers load only where the classes are the same ones (``classes``: the new net's); else
-    they stay at zero, as they do after a classifier. The score of a skip that the source does not
-    have stays at zero, so a net with a new skip begins exactly where the source ended. Where each
-    of several streams has scores of its own, the sum is their mean (nyud-fcn32s-color-hha). Raises
-    UserError when no array of the backbone loads, or the source is another backbone.
+    they stay at zero, as they do after a classifier, and between a pyramid and added scores. The
+    score of a skip that the source does not have stays at zero, so a net with a new skip begins
+    exactly where the source ended. Where each of several streams has scores of its own, the sum is
+    their mean (nyud-fcn32s-color-hha). Raises UserError when no array of the backbone loads, or the
+    source is another backbone.
     """
     paths = [sources] if isinstance(sources, str | Path) else list(sources)
     streams = len(net.spec.streams)
@@ -63,7 +64,7 @@ def start_from(
     opened = [_opened(net, path) for path in paths]
     first = opened[0]
     if len(first.checkpoint.net.spec.streams) == streams and len(paths) == 1:
-        tensors, why = _tensors(first), _new_scores(first, classes)
+        tensors, why = _tensors(first), _new_scores(net, first, classes)
     else:
         for path, found in zip(paths, opened, strict=True):
             there = found.checkpoint.net.spec.streams
@@ -74,7 +75,7 @@ def start_from(
                 )
         each = opened * (streams // len(opened))
         tensors = _side_by_side([_tensors(found) for found in each])
-        why = next((why for found in each if (why := _new_scores(found, classes))), "")
+        why = next((why for found in each if (why := _new_scores(net, found, classes))), "")
     tensors, adapted = _adapted(net, tensors)
     report = fill(net, tensors, " and ".join(map(str, paths)), why)
     report.adapted.update(adapted)
@@ -96,11 +97,15 @@ def _opened(net: FCN, path: str | Path) -> Weights:
     return found
 
 
-def _new_scores(found: Weights, classes: ClassSet | None) -> str:
+def _new_scores(net: FCN, found: Weights, classes: ClassSet | None) -> str:
     """Why the score layers of a source are not taken; empty where they are."""
     there = found.checkpoint.classes
     if found.is_classifier:
         return "the source is a classifier"
+    fused_there = found.checkpoint.net.spec.is_pyramid
+    if fused_there != net.spec.is_pyramid:  # what they score may have the same shape all the same
+        pair = ("scores are added", "features fused")
+        return f"{pair[fused_there]} there, {pair[not fused_there]} here"
     if classes is not None and classes.names != there.names:
         return _other_classes(there, classes)
     return ""
@@ -123,7 +128,7 @@ def _side_by_side(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
                 found[name.replace("backbone.", f"backbone.{number}.", 1)] = part[name]
         elif not all(name in part and part[name].shape == parts[0][name].shape for part in parts):
             continue
-        elif name.startswith("score.") and name.endswith("weight"):
+        elif name.startswith(("score.", "pyramid.lateral.")) and parts[0][name].ndim == 4:
             found[name] = torch.cat([part[name] for part in parts], 1) / len(parts)
         else:
             found[name] = torch.stack([part[name] for part in parts]).mean(0)
