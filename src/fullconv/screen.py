@@ -243,6 +243,11 @@ def _alignment(explained: Explanation) -> list[str]:
             "No crop: the score map is stretched over the photo, as the published weights of this "
             "net were trained, not placed where its pixels sit."
         ]
+    if explained.spec.is_pyramid:
+        return [
+            "Each map of the pyramid is upsampled to where its pixels sit on the next finer one, "
+            "added there and blended; the finest is scored."
+        ]
     if explained.spec.padding == "same":
         where = "on the next finer score map" if explained.fuses_on_the_way else "on the photo"
         return [

@@ -50,10 +50,14 @@ class Span:
 
 @dataclass(frozen=True)
 class Scored:
-    """A map that is scored: the windows from the image to it, and how it lies on what it joins."""
+    """A map that is scored: the windows from the image to it, and how it lies on what it joins.
+
+    ``blend`` are the windows of what the sum with the coarser maps goes through before.
+    """
 
     windows: tuple[Window, ...]
     placement: Placement
+    blend: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,8 @@ class Flow:
         for map_ in self.scored:
             own = _through(map_.windows)
             if self.fuses_on_the_way:
-                found = [_enlarged(_narrowest([*found, own]), map_.placement)]
+                fused = _through(map_.blend, _narrowest([*found, own]))
+                found = [_enlarged(fused, map_.placement)]
             else:
                 found.append(_enlarged(own, map_.placement))
         first, last = _narrowest(found)
@@ -94,8 +99,11 @@ class Flow:
 
     @property
     def field(self) -> int:
-        """The receptive field of the coarsest score."""
-        return receptive_field(self.scored[0].windows)
+        """The receptive field of the coarsest score, or of what is fused from it."""
+        blended = sum(
+            w.reach * int(chain(map_.windows).scale) for map_ in self.scored for w in map_.blend
+        )
+        return receptive_field(self.scored[0].windows) + blended
 
     @property
     def least(self) -> int:
@@ -177,12 +185,12 @@ Range = tuple[int, int]
 """First and last index of a map that see nothing beyond cuts at 0, counted from their cut."""
 
 
-def _through(windows: tuple[Window, ...]) -> Range:
-    """The range of the map behind ``windows``.
+def _through(windows: tuple[Window, ...], below: Range = (0, -1)) -> Range:
+    """The range of the map behind ``windows``, on the image's or that of the map ``below``.
 
     Its taps, ``s o - p`` to ``s o - p + (k - 1) d``, must lie in the range of the map below.
     """
-    first, last = 0, -1
+    first, last = below
     for w in windows:
         first = -(-(first + w.pad) // w.stride)
         last = (last + w.pad - w.reach) // w.stride

@@ -15,11 +15,17 @@ _BACKBONES = (
     *("resnet18", "resnet34", "resnet50", "resnet101"),
 )
 _FINEST = ("vgg16", "resnet18", "resnet34", "resnet50", "resnet101")  # with a map of stride 2
+_PYRAMIDS = ("fpn8s", "fpn4s")
+_NORMALISED = ("googlenet_bn", "resnet18", "resnet34", "resnet50", "resnet101")
 NETS = (
     *(
         f"{head}-{backbone}"
         for backbone in _BACKBONES
-        for head in (*_HEADS, *(("fcn2s",) if backbone in _FINEST else ()))
+        for head in (
+            *_HEADS,
+            *(("fcn2s",) if backbone in _FINEST else ()),
+            *(_PYRAMIDS if backbone in _NORMALISED else ()),
+        )
     ),
     *("fcn8s-resnet50_dilated", "fcn8s-resnet101_dilated"),
 )

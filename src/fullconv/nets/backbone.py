@@ -41,6 +41,11 @@ class Definition:
         """The stride of the last map, 32 for the classifiers."""
         return max(self.taps)
 
+    @property
+    def is_normalised(self) -> bool:
+        """Whether batch norms stand behind its convolutions."""
+        return any(step.is_normalised for step in self.steps)
+
     def padded(self, padding: Padding) -> "Definition":
         """The same net with the pads of a padding mode (`paper` or `same`: docs/nets.md)."""
         if padding == "none":

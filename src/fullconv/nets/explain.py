@@ -1,5 +1,6 @@
 """What a net does to an image of a size: a table of layers, the crops, the costs, the warnings."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -18,6 +19,7 @@ from fullconv.geometry import (
 from fullconv.nets.backbone import PAPER_PAD, Definition, Padding
 from fullconv.nets.cost import Cost, costs, meta_net, total
 from fullconv.nets.fcn import placements_of
+from fullconv.nets.pyramid import BLEND
 from fullconv.nets.spec import NetSpec
 
 
@@ -69,14 +71,15 @@ def explain(spec: NetSpec, size: tuple[int, int]) -> Explanation:
     """
     definition = spec.definition
     windows = definition.windows()
-    score_size = (size_after(windows, size[0]), size_after(windows, size[1]))
+    scored = definition.windows(spec.strides[0])
+    score_size = (size_after(scored, size[0]), size_after(scored, size[1]))
     found = costs(meta_net(spec), *size)
     counts = {padding: _multiply_adds(spec, padding, size) for padding in ("same", "paper")}
     return Explanation(
         spec=spec,
         size=size,
         rows=_rows(spec, definition, size, found),
-        score_map=definition.map(),
+        score_map=definition.map(spec.strides[0]),
         score_size=score_size,
         crops=crops(spec),
         fuses_on_the_way=placements_of(spec)[0],
@@ -116,7 +119,29 @@ def _rows(
                 multiply_adds=cost.multiply_adds,
             )
         )
-    return rows
+    return [*rows, *_pyramid_rows(spec, definition, size, found)]
+
+
+def _pyramid_rows(
+    spec: NetSpec, definition: Definition, size: tuple[int, int], found: dict[str, Cost]
+) -> Iterator[Row]:
+    """Of a pyramid each map, which sees what the coarser one sees and a little more."""
+    field = receptive_field(definition.windows())
+    for stride in spec.tapped if spec.is_pyramid else ():
+        windows, position = definition.windows(stride), definition.map(stride)
+        field += BLEND.reach * stride
+        layers = [total(found, f"pyramid.{part}.{stride}") for part in ("lateral", "blend")]
+        yield Row(
+            name=f"pyramid_{stride}",
+            height=size_after(windows, size[0]),
+            width=size_after(windows, size[1]),
+            channels=spec.pyramid_channels,
+            stride=stride,
+            field=field,
+            offset=position.offset,
+            bytes=sum(each.activation_bytes for each in layers),
+            multiply_adds=sum(each.multiply_adds for each in layers),
+        )
 
 
 def crops(spec: NetSpec) -> list[Crop]:

@@ -7,14 +7,17 @@ map stands for s pixels of the image.
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 from torch import Tensor, nn
 
 from fullconv.errors import UserError
-from fullconv.geometry import Map, Placement, place, size_after
-from fullconv.nets.backbone import Backbone, Streams
+from fullconv.geometry import Map, Placement, Window, place, size_after
+from fullconv.nets.backbone import Backbone, Definition, Streams
 from fullconv.nets.conv import Conv2d
+from fullconv.nets.pyramid import BLEND, Pyramid
 from fullconv.nets.spec import NetSpec
 from fullconv.nets.upsampling import Edge, Stretching, Upsampling
 from fullconv.tiling import Flow, Scored
@@ -32,6 +35,8 @@ class FCN(nn.Module):
     (VGG16), the two differ at the kinks of the tent, and a net with a new, zero skip would not
     repeat the net that it starts from. So `same` padding then adds at the image, and `paper`
     padding, which exists to repeat the original, adds on the way as the original does.
+
+    The heads `fpn8s` and `fpn4s` fuse features instead, and score the finest (`nets.pyramid`).
     """
 
     def __init__(self, spec: NetSpec) -> None:
@@ -39,12 +44,17 @@ class FCN(nn.Module):
         self.spec = spec
         definition = spec.definition
         self.backbone = (
-            Backbone(definition, spec.in_channels, spec.strides)
+            Backbone(definition, spec.in_channels, spec.tapped)
             if len(spec.streams) == 1
-            else Streams(definition, spec.streams, spec.strides)
+            else Streams(definition, spec.streams, spec.tapped)
         )
+        channels = {stride: self.backbone.channels[stride] for stride in spec.tapped}
+        self.pyramid = None
+        if spec.is_pyramid:
+            self.pyramid = Pyramid(channels, spec.pyramid_channels, partial(_lift, spec))
+            channels = {spec.strides[0]: spec.pyramid_channels}
         self.score = nn.ModuleDict(
-            {str(s): nn.Conv2d(self.backbone.channels[s], spec.classes, 1) for s in spec.strides}
+            {str(s): nn.Conv2d(channels[s], spec.classes, 1) for s in spec.strides}
         )
         for layer in self.score.values():
             zero(layer)
@@ -83,6 +93,8 @@ class FCN(nn.Module):
 
     def scored(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
         """The ``scores`` of the backbone's feature maps."""
+        if self.pyramid is not None:
+            features = self.pyramid(features)
         scales = self.spec.scales
         return {
             stride: self.score[str(stride)](_times(features[stride], scales[stride]))
@@ -116,14 +128,17 @@ def placements_of(spec: NetSpec) -> tuple[bool, dict[int, Placement]]:
     On the way: on the next finer scored map, the finest on the image. Otherwise all on the image.
     """
     maps = {stride: spec.definition.map(stride) for stride in spec.strides}
-    targets = [*list(maps.values())[1:], Map()]
-    chained = {
-        stride: place(map_, target)
-        for (stride, map_), target in zip(maps.items(), targets, strict=True)
-    }
+    chained = _chained(spec.definition, spec.strides)
     if spec.padding == "paper" or all(p.shift == 0 for p in chained.values()):
         return True, chained
     return False, {stride: place(map_, Map()) for stride, map_ in maps.items()}
+
+
+def _chained(definition: Definition, strides: tuple[int, ...]) -> dict[int, Placement]:
+    """How each stride's map lies on the next finer one, and the finest on the image."""
+    maps = [definition.map(stride) for stride in strides]
+    pairs = zip(strides, itertools.pairwise([*maps, Map()]), strict=True)
+    return {stride: place(*pair) for stride, pair in pairs}
 
 
 def mapped(spec: NetSpec) -> tuple[int, ...]:
@@ -152,10 +167,22 @@ def flow_of(spec: NetSpec) -> Flow:
     """Where scores come from, for cutting an image into pieces (`fullconv.tiling`)."""
     definition = spec.definition
     fuses_on_the_way, placements = placements_of(spec)
+    blend: tuple[Window, ...] = ()
+    if spec.is_pyramid:
+        fuses_on_the_way, placements = True, _chained(definition, spec.tapped)
+        blend = (BLEND,)
     if spec.stretches:  # what `Stretching` does at sizes that are multiples of the stride
         placements = {s: Placement(s, Fraction(s - 1, 2)) for s in placements}
-    scored = [Scored(tuple(definition.windows(s)), placed) for s, placed in placements.items()]
+    scored = [
+        Scored(tuple(definition.windows(s)), placed, blend) for s, placed in placements.items()
+    ]
     return Flow(spec.name, tuple(scored), fuses_on_the_way, spec.stretches)
+
+
+def _lift(spec: NetSpec, stride: int) -> nn.Module:
+    """What takes a pyramid's map of ``stride`` to the next finer one."""
+    placement = _chained(spec.definition, spec.tapped)[stride]
+    return _upsampling(replace(spec, classes=spec.pyramid_channels), stride, placement)
 
 
 def _upsampling(spec: NetSpec, stride: int, placement: Placement) -> nn.Module:

@@ -26,7 +26,7 @@ The same key is the same array."""
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A segment of a backbone, or the score layers.
+    """A segment of a backbone, or the score layers with their pyramid.
 
     ``number`` counts a backbone's segments from 0 and is None for the score layers, ``names`` are
     its layers. ``kept`` are the arrays that autograd keeps inside, ``given`` is the one that it
@@ -68,7 +68,8 @@ def parts_of(spec: NetSpec, size: tuple[int, int]) -> tuple[Part, ...]:
         features.append(found)
     with _watched(own) as kept:
         net.scored(features[0] if len(features) == 1 else joined(features))
-    return *parts, Part(None, tuple(net.score_modules()), kept, {}, _weights([net.score]))
+    heads = [net.score] if net.pyramid is None else [net.pyramid, net.score]
+    return *parts, Part(None, tuple(net.score_modules()), kept, {}, _weights(heads))
 
 
 def _segments(backbone: Backbone, x: Tensor, own: set[int]) -> tuple[list[Part], dict[int, Tensor]]:

@@ -10,7 +10,9 @@ from fullconv.nets.alexnet_owt import ALEXNET_OWT
 from fullconv.nets.backbone import Definition, Padding
 from fullconv.nets.caffenet import ALEXNET, CAFFENET
 from fullconv.nets.googlenet import GOOGLENET, GOOGLENET_BN
+from fullconv.nets.pyramid import CHANNELS
 from fullconv.nets.resnet import DILATED_RESNETS, RESNETS
+from fullconv.nets.steps import scaled
 from fullconv.nets.vgg import VGG16
 
 BACKBONES: dict[str, Definition] = {
@@ -26,7 +28,7 @@ BACKBONES: dict[str, Definition] = {
         *DILATED_RESNETS,
     )
 }
-HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s", "fcn2s")
+HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s", "fcn2s", "fpn8s", "fpn4s")
 
 # How much of a skip's features is scored in the at-once nets, so that one rate suits all
 # (reference repository, voc-fcn8s-atonce: scale_pool4, scale_pool3).
@@ -78,7 +80,7 @@ class NetSpec:
 
     @property
     def head(self) -> str:
-        """`fcn32s`, `fcn16s`, `fcn8s`, `fcn8s-atonce`, `fcn4s` or `fcn2s`."""
+        """`fcn32s`, `fcn16s`, `fcn8s`, `fcn8s-atonce`, `fcn4s`, `fcn2s`, `fpn8s` or `fpn4s`."""
         return self._parts()[0]
 
     @property
@@ -87,7 +89,7 @@ class NetSpec:
         return self._parts()[1]
 
     def _parts(self) -> tuple[str, str]:
-        match = re.fullmatch(r"(fcn\d+s(?:-atonce)?)-(\w+)", self.name)
+        match = re.fullmatch(r"(f[cp]n\d+s(?:-atonce)?)-(\w+)", self.name)
         if match and match[2] in BACKBONES and match[1] in heads(BACKBONES[match[2]]):
             return match[1], match[2]
         near = difflib.get_close_matches(self.name, available(), n=3, cutoff=0.4)
@@ -102,7 +104,22 @@ class NetSpec:
     @property
     def strides(self) -> tuple[int, ...]:
         """Strides of the scored maps, from the coarsest: (32, 16, 8) for fcn8s of most nets."""
+        return self.tapped[-1:] if self.is_pyramid else self.tapped
+
+    @property
+    def tapped(self) -> tuple[int, ...]:
+        """Strides of the backbone's maps that are used: scored, or fused by a pyramid before."""
         return _strides(self.head, BACKBONES[self.backbone])
+
+    @property
+    def is_pyramid(self) -> bool:
+        """Whether features are fused before they are scored (`nets.pyramid`), not scores."""
+        return self.head.startswith("fpn")
+
+    @property
+    def pyramid_channels(self) -> int:
+        """Channels of a pyramid's maps."""
+        return scaled(CHANNELS, self.width)
 
     @property
     def stretches(self) -> bool:
@@ -145,7 +162,8 @@ class NetSpec:
 def heads(definition: Definition) -> list[str]:
     """The heads that a backbone can have: their last stride must be one of its maps.
 
-    At once are the nets that score several maps; a dilated ResNet has but one.
+    At once are the nets that score several maps; a dilated ResNet has but one. A pyramid needs
+    several too, and is normalised, so it stands on backbones that are.
     """
     return [
         head
@@ -153,7 +171,12 @@ def heads(definition: Definition) -> list[str]:
         if (strides := _strides(head, definition))
         and int(re.findall(r"\d+", head)[0]) == strides[-1]
         and (len(strides) > 1 or not head.endswith("atonce"))
+        and (_carries_pyramid(definition, strides) or not head.startswith("fpn"))
     ]
+
+
+def _carries_pyramid(definition: Definition, strides: tuple[int, ...]) -> bool:
+    return len(strides) > 1 and definition.is_normalised
 
 
 def _strides(head: str, definition: Definition) -> tuple[int, ...]:

@@ -31,6 +31,11 @@ class Step:
 
     So of poolings, and of blocks of several layers (`nets.segments`)."""
 
+    @property
+    def is_normalised(self) -> bool:
+        """Whether batch norms stand behind its convolutions."""
+        return False
+
     def windows(self) -> tuple[Window, ...]:
         """The windows on the way through the step that sees the most."""
         return ()
@@ -85,6 +90,10 @@ class Conv(Sliding):
 
     norm: bool = False
     eps: float = 1e-5
+
+    @property
+    def is_normalised(self) -> bool:
+        return self.norm
 
     def widen(self, width: float) -> Self:
         return replace(
@@ -180,6 +189,10 @@ class Residual(Step):
     dilation: int = 1
 
     ends_segment: ClassVar[bool] = True
+
+    @property
+    def is_normalised(self) -> bool:
+        return True
 
     def windows(self) -> tuple[Window, ...]:
         c, wide, d = self.channels, self.channels * self.expansion, self.dilation

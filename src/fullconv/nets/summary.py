@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fullconv.geometry import receptive_field
 from fullconv.nets.cost import costs, meta_net, total
+from fullconv.nets.fcn import flow_of
 from fullconv.nets.spec import NetSpec
 
 
@@ -28,14 +29,15 @@ class Summary:
 def summarise(spec: NetSpec, size: tuple[int, int] = (375, 500)) -> Summary:
     """Count a net's layers, parameters, receptive field and multiply-adds at ``size`` (H, W)."""
     net = meta_net(spec)
-    windows = spec.definition.windows()
-    dropped = list(spec.definition.dropped)
+    windows, flow = spec.definition.windows(), flow_of(spec)
+    dropped = receptive_field(windows + list(spec.definition.dropped)) - receptive_field(windows)
+    fusing = 1 + len(spec.tapped) if spec.is_pyramid else 0  # a lateral one, then one at each map
     return Summary(
         name=spec.name,
-        conv_layers=sum(w.channels is not None for w in windows) + 1,
+        conv_layers=sum(w.channels is not None for w in windows) + fusing + 1,
         parameters=sum(p.numel() for p in net.parameters()),
-        receptive_field=receptive_field(windows),
-        classifier_field=receptive_field(windows + dropped),
+        receptive_field=flow.field,
+        classifier_field=flow.field + dropped,
         stride=int(spec.definition.map().scale),
         finest=spec.strides[-1],
         multiply_adds=total(costs(net, *size)).multiply_adds,

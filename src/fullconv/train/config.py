@@ -217,6 +217,11 @@ class Config(Section):
             raise ValueError("stage_rates needs one factor for each of stages")
         if self.stages and "-atonce-" in self.net.name:
             raise ValueError(f"{self.net.name} trains all strides at once and has no stages")
+        if self.stages and self.net.name.startswith("fpn"):
+            raise ValueError(
+                f"{self.net.name} fuses features, where a finer map would not begin as the net "
+                "before it: stages are for the heads that add scores (fcn8s and so on)"
+            )
         return self
 
     def spec(self, classes: int) -> NetSpec:

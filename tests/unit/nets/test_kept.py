@@ -60,6 +60,7 @@ def foretold(spec, size, recomputed):
         NetSpec("fcn8s-resnet18", 5, width=0.25, streams=(3, 3)),
         NetSpec("fcn32s-vgg16", 5, width=0.125, padding="paper"),
         NetSpec("fcn8s-atonce-vgg16", 5, width=0.125),
+        NetSpec("fpn4s-resnet18", 5, width=0.25),
     ],
     ids=lambda spec: f"{spec.name}-{spec.padding}-{len(spec.streams)}",
 )
@@ -80,7 +81,8 @@ def test_recomputing_more_never_keeps_more(height, width, recomputed):
     )
 
 
-def test_weights_are_those_of_the_net():
-    spec = NetSpec("fcn4s-resnet18", 5, width=0.25, streams=(3, 1))
+@pytest.mark.parametrize("name", ["fcn4s-resnet18", "fpn4s-resnet18"])
+def test_weights_are_those_of_the_net(name):
+    spec = NetSpec(name, 5, width=0.25, streams=(3, 1))
     sizes = sorted(size for part in parts_of(spec, (64, 64)) for size in part.weights)
     assert sizes == sorted(p.numel() * 4 for p in build(spec).parameters())

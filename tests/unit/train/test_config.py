@@ -100,6 +100,8 @@ def test_stages_must_fit():
         assert "coarse to fine" in fault("default", {"stages": stages})
     message = fault("default", {"stages": [32, 8], "net.name": "fcn8s-atonce-vgg16"})
     assert "at once" in message
+    message = fault("default", {"stages": [32, 8], "net.name": "fpn8s-resnet18"})
+    assert "fpn8s-resnet18 fuses features" in message
 
 
 @pytest.mark.parametrize("name", recipe_names())
