@@ -21,6 +21,7 @@ process takes of it, with CUDA's own share, which is part of the limit.
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -36,6 +37,7 @@ Jobs = list[tuple[str, Job]]
 Answering = Callable[[Job], Job | str]
 NET = "fcn8s-vgg16"
 MISSING = "No module named"
+ENDED = 124
 WHERE = {"cuda": "torch.cuda.get_device_name()", "cpu": "'the CPU'"}
 PARTS = ("tests", "prediction", "training", "memory")  # the quickest first
 TESTS = ("tests/unit/test_gpu.py", "tests/unit/train/test_banded_triton.py")
@@ -49,32 +51,37 @@ class Runner:
     log: Path
 
     def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """A Python program; its exit code is 124 where it was ended."""
+        """A Python program; its exit code is ENDED where it took longer."""
         paths = [str(HERE.parent / "src"), os.environ.get("PYTHONPATH", "")]
         found = os.pathsep.join(path for path in paths if path)
         command = [sys.executable, *arguments]
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=HERE.parent,
+            env=os.environ | {"PYTHONPATH": found} | environment,
+            start_new_session=True,
+        )
         try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                cwd=HERE.parent,
-                env=os.environ | {"PYTHONPATH": found} | environment,
-                timeout=self.patience,
-            )
+            out, said = process.communicate(timeout=self.patience)
+            code = process.returncode
         except subprocess.TimeoutExpired:
-            said = f"ended after {self.patience} seconds"
-            done = subprocess.CompletedProcess(command, 124, "", said)
+            os.killpg(process.pid, signal.SIGKILL)  # what it started holds some of the GPU too
+            out, said = process.communicate()
+            said, code = f"{said}\nended after {self.patience} seconds", ENDED
         with self.log.open("a", encoding="utf-8") as file:
-            file.write(f"$ {' '.join(arguments)}\n{done.stdout}{done.stderr}\n")
-        return done
+            file.write(f"$ {' '.join(arguments)}\n{out}{said}\n")
+        return subprocess.CompletedProcess(command, code, out, said)
 
     def answer(self, job: Job) -> Job | str:
         """What the process of a job answers, or why it does not."""
         switch = job.pop("environment", {})
         done = self(str(HERE / "gpu_turns.py"), json.dumps(job), **switch)
-        if done.returncode == 0:
-            return json.loads(done.stdout.splitlines()[-1])
+        answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        if answers and done.returncode in (0, ENDED):  # what was measured till then
+            return json.loads(answers[-1])
         said = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
         errors = [line for line in said if "Error" in line.split(":")[0]] or said
         missing = MISSING in errors[-1]

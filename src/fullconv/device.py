@@ -110,14 +110,14 @@ def _set_malloc(options: dict[int, int]) -> bool:
 
 _OUT_OF_MEMORY = (
     *("can't allocate memory", "not enough memory", "out of memory"),
-    *("status_alloc_failed", "unable to find an engine"),
+    "status_alloc_failed",
 )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Torch raises a class of its own on a GPU, and plain RuntimeErrors on a CPU.
 
-    So do the libraries of a GPU: cuBLAS and cuDNN, the latter also where none of its ways fits.
+    So do the libraries of a GPU, cuBLAS and cuDNN.
     """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True

@@ -224,8 +224,9 @@ def explanation_table(explained: Explanation) -> Table:
 def explanation_notes(explained: Explanation) -> list[str]:
     """What the table does not say: the coordinate map, the crops, the costs, the warnings."""
     high, wide = explained.score_size
+    which = "coarsest score map" if len(explained.spec.strides) > 1 else "score map"
     notes = [
-        f"The coarsest score map is {high}x{wide}. Its pixel i sits at {explained.score_map} of "
+        f"The {which} is {high}x{wide}. Its pixel i sits at {explained.score_map} of "
         "the photo, the centre of the receptive field that it sees.",
         *_alignment(explained),
         f"One photo: {explained.cost.multiply_adds / 1e9:.1f} G multiply-adds, "

@@ -99,11 +99,26 @@ class Flow:
 
     @property
     def field(self) -> int:
-        """The receptive field of the coarsest score, or of what is fused from it."""
-        blended = sum(
-            w.reach * int(chain(map_.windows).scale) for map_ in self.scored for w in map_.blend
-        )
-        return receptive_field(self.scored[0].windows) + blended
+        """What the coarsest score sees; where sums are blended, what the finest sees at most.
+
+        For that depends on where it lies between the pixels of the coarser maps.
+        """
+        windows = self.scored[0].windows
+        stride = int(chain(windows).scale)
+        if not any(map_.blend for map_ in self.scored):
+            return receptive_field(windows)
+        return receptive_field(windows) + stride * max(map(self._looks_at, range(stride)))
+
+    def _looks_at(self, index: int) -> int:
+        """Pixels of the coarsest map, less one, that pixel ``index`` of the finest looks at."""
+        first = last = index
+        for number, map_ in enumerate(reversed(self.scored)):
+            if number:  # the finest is where it begins
+                factor, shift = map_.placement.factor, map_.placement.shift
+                first, last = floor((first - shift) / factor), ceil((last - shift) / factor)
+            first -= sum(w.pad for w in map_.blend)
+            last += sum(w.reach - w.pad for w in map_.blend)
+        return last - first
 
     @property
     def least(self) -> int:

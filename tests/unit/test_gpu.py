@@ -135,6 +135,9 @@ def test_a_limit_is_set_and_kept(photos, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "2.0 GiB allowed" in done.stdout + done.stderr
+    rows = (tmp_path / "r" / "timing.csv").read_text("utf-8").splitlines()
+    used = [int(row.split(",")[rows[0].split(",").index("memory_mib")]) for row in rows[1:]]
+    assert 0 < max(used) <= 2048
 
 
 def test_the_limit_of_a_device_without_a_number():

@@ -1,8 +1,8 @@
 """A graph in int8, by NNCF's post-training quantisation.
 
-Each convolution of the backbone after the first (`kept`) multiplies 8-bit numbers: weights with a
-scale for each channel, activations with one for each map, from the ranges that the photos show
-(Jacob et al., CVPR 2018, arXiv 1712.05877); what that shifts the means by goes into the biases
+Each convolution after the first and before the score (`kept`) multiplies 8-bit numbers: weights
+with a scale for each channel, activations with one for each map, from the ranges that the photos
+show (Jacob et al., CVPR 2018, arXiv 1712.05877); what that shifts the means by goes into the biases
 (Nagel et al., ICCV 2019, arXiv 1906.04721, section 4.2).
 """
 

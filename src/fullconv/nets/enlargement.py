@@ -124,14 +124,15 @@ def blocks(
     step = rows_of(scores[0].shape[1], size)
     if any(True for module in modules for _ in module.parameters()):
         return _upsampled(modules, scores, size, max(step, 2 * max(maps)))
-    if all(isinstance(module, Upsampling) for module in modules):
-        if scores[0].device.type != "cpu":  # where many small products would wait for one another
-            return _upsampled(modules, scores, size, max(step, 2 * max(maps)))
-        # On a CPU one map is interpolated as quickly as multiplied, and the sum of three in thrice
-        # the time; and rows are interpolated in whole strides, of which a short band throws most
-        # away.
-        if len(maps) == 1 and step >= min(size[0], 4 * max(maps)):
-            return _upsampled(modules, scores, size, step)
+    # Rows are interpolated in whole strides, of which a short band throws most away. On a CPU one
+    # map is interpolated as quickly as multiplied, and the sum of three in thrice the time; on a
+    # GPU many small products would wait for one another.
+    if (
+        all(isinstance(module, Upsampling) for module in modules)
+        and step >= min(size[0], 4 * max(maps))
+        and (len(maps) == 1 or scores[0].device.type != "cpu")
+    ):
+        return _upsampled(modules, scores, size, step)
     return _multiplied(modules, scores, size)
 
 

@@ -18,8 +18,7 @@ from fullconv.geometry import (
 )
 from fullconv.nets.backbone import PAPER_PAD, Definition, Padding
 from fullconv.nets.cost import Cost, costs, meta_net, total
-from fullconv.nets.fcn import placements_of
-from fullconv.nets.pyramid import BLEND
+from fullconv.nets.fcn import flow_of, placements_of
 from fullconv.nets.spec import NetSpec
 
 
@@ -86,7 +85,7 @@ def explain(spec: NetSpec, size: tuple[int, int]) -> Explanation:
         cost=total(found),
         cost_ratio=counts["paper"] / counts["same"],
         least_pad=minimal_pad(replace(spec, padding="none").definition.windows()),
-        warnings=_warnings(spec, windows, size, score_size),
+        warnings=_warnings(spec, windows, size),
     )
 
 
@@ -126,10 +125,9 @@ def _pyramid_rows(
     spec: NetSpec, definition: Definition, size: tuple[int, int], found: dict[str, Cost]
 ) -> Iterator[Row]:
     """Of a pyramid each map, which sees what the coarser one sees and a little more."""
-    field = receptive_field(definition.windows())
-    for stride in spec.tapped if spec.is_pyramid else ():
+    flow = flow_of(spec)
+    for number, stride in enumerate(spec.tapped if spec.is_pyramid else (), 1):
         windows, position = definition.windows(stride), definition.map(stride)
-        field += BLEND.reach * stride
         layers = [total(found, f"pyramid.{part}.{stride}") for part in ("lateral", "blend")]
         yield Row(
             name=f"pyramid_{stride}",
@@ -137,7 +135,7 @@ def _pyramid_rows(
             width=size_after(windows, size[1]),
             channels=spec.pyramid_channels,
             stride=stride,
-            field=field,
+            field=replace(flow, scored=flow.scored[:number]).field,
             offset=position.offset,
             bytes=sum(each.activation_bytes for each in layers),
             multiply_adds=sum(each.multiply_adds for each in layers),
@@ -164,18 +162,17 @@ def crops(spec: NetSpec) -> list[Crop]:
     return found
 
 
-def _warnings(
-    spec: NetSpec, windows: list[Window], size: tuple[int, int], score_size: tuple[int, int]
-) -> list[str]:
+def _warnings(spec: NetSpec, windows: list[Window], size: tuple[int, int]) -> list[str]:
     found: list[str] = []
-    if max(score_size) == 1:
+    coarsest = (size_after(windows, size[0]), size_after(windows, size[1]))
+    if max(coarsest) == 1:
         found.append(
-            "the coarsest score map is 1x1: one score for the whole image, so nothing can be "
+            "the coarsest map is 1x1: one pixel for the whole image, so nothing can be "
             "localised by it; use a larger image" + _unless_same(spec)
         )
-    elif min(score_size) <= 2:
-        found.append(f"the coarsest score map is only {score_size[0]}x{score_size[1]}")
-    field = receptive_field(windows)
+    elif min(coarsest) <= 2:
+        found.append(f"the coarsest map is only {coarsest[0]}x{coarsest[1]}")
+    field = flow_of(spec).field
     if min(size) < field / 2:
         found.append(
             f"the receptive field ({field}) is over twice the image's shorter side ({min(size)}): "

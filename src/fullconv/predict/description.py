@@ -33,7 +33,7 @@ class Description:
     otherwise what `Preprocessing` makes of it, float32 N,C,H,W. ``smallest`` is the least height
     and width that its runtime takes. ``maps`` names the tensors of the graph that are the score
     maps before their enlargement (`FCN.maps`), by stride: all that is needed of it for a class map.
-    With ``precision`` int8 the graph multiplies 8-bit numbers in its backbone.
+    With ``precision`` int8 the graph multiplies 8-bit numbers before its score.
     """
 
     spec: NetSpec

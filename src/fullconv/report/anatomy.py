@@ -59,7 +59,8 @@ def _draw_photo(axes: Axes, explained: Explanation) -> None:
     corner = (x - field / 2, y - field / 2)
     axes.add_patch(Rectangle(corner, field, field, facecolor="#c44", alpha=0.15))
     axes.plot([x], [y], "o", color="#c44", markersize=5)
-    axes.set_title(f"{high}x{wide} pixels of the coarsest score map,\nand what one of them sees")
+    which = "coarsest score map" if len(explained.spec.strides) > 1 else "score map"
+    axes.set_title(f"{high}x{wide} pixels of the {which},\nand what one of them sees")
     axes.set_aspect("equal")
     axes.margins(0.02)
     axes.invert_yaxis()

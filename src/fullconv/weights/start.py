@@ -76,6 +76,8 @@ def start_from(
         each = opened * (streams // len(opened))
         tensors = _side_by_side([_tensors(found) for found in each])
         why = next((why for found in each if (why := _new_scores(net, found, classes))), "")
+        if net.spec.is_pyramid:  # channels of features, other than those of scores, have no meaning
+            why = why or "the features of several streams are fused anew"
     tensors, adapted = _adapted(net, tensors)
     report = fill(net, tensors, " and ".join(map(str, paths)), why)
     report.adapted.update(adapted)
@@ -119,20 +121,25 @@ def _tensors(found: Weights) -> dict[str, Tensor]:
 def _side_by_side(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     """The arrays of one net for each stream as those of one net: its score is the mean of theirs.
 
-    A score layer on maps that lie behind one another has their weights behind one another too.
+    A score layer on maps that lie behind one another has their weights behind one another too. A
+    pyramid is left out.
     """
     found: dict[str, Tensor] = {}
     for name in parts[0]:
         if name.startswith("backbone."):
             for number, part in enumerate(parts):
                 found[name.replace("backbone.", f"backbone.{number}.", 1)] = part[name]
-        elif not all(name in part and part[name].shape == parts[0][name].shape for part in parts):
+        elif name.startswith("pyramid.") or not _is_in_all(parts, name):
             continue
-        elif name.startswith(("score.", "pyramid.lateral.")) and parts[0][name].ndim == 4:
+        elif name.startswith("score.") and name.endswith("weight"):
             found[name] = torch.cat([part[name] for part in parts], 1) / len(parts)
         else:
             found[name] = torch.stack([part[name] for part in parts]).mean(0)
     return found
+
+
+def _is_in_all(parts: Sequence[Mapping[str, Tensor]], name: str) -> bool:
+    return all(name in part and part[name].shape == parts[0][name].shape for part in parts)
 
 
 def _adapted(net: FCN, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -196,7 +203,8 @@ def _streams(net: FCN) -> list[str]:
 def _start_of(name: str) -> str:
     if name.startswith("score."):
         return "starts at zero"
-    return "starts bilinear" if name.startswith("upscore.") else "starts at random"
+    is_kernel = name.startswith(("upscore.", "pyramid.up."))
+    return "starts bilinear" if is_kernel else "starts at random"
 
 
 def _other_classes(old: ClassSet, new: ClassSet) -> str:

@@ -68,6 +68,11 @@ def transplant(
         streams=lineage.channels,
         width=width,
     )
+    if spec.is_pyramid:
+        raise UserError(
+            f"{file.path}: has no pyramid, which {spec.name} fuses features in: leave out --net, "
+            f"and train it from what comes out ('fullconv train DATA --net {spec.name} --weights')"
+        )
     if BACKBONES[spec.backbone].stretches and not spec.stretches:
         raise UserError(f"{file.path}: {lineage.title} was trained with padding 'same'; use that")
     _check_scales(file, spec, strides)

@@ -4,7 +4,7 @@ import pytest
 from small_nets import checkpoint
 from torch import nn
 
-from fullconv.export.kept import kept_in_onnx, kept_in_openvino
+from fullconv.export.kept import DECONVOLUTIONS, kept_in_onnx, kept_in_openvino
 from fullconv.export.onnx_draft import model_of, onnx_model
 from fullconv.export.openvino_draft import folded, from_onnx
 from fullconv.export.program import trace
@@ -18,7 +18,10 @@ ENLARGE = {"ConvTranspose", "Resize", "GroupConvolutionBackpropData", "Interpola
 def assert_parted(net, content):
     """``content`` is the ONNX file of ``net``: each of its streams has a first convolution."""
     firsts = len(net.spec.streams)
-    of_backbone = sum(isinstance(layer, nn.Conv2d) for layer in net.backbone.modules())
+    parts = [net.backbone] if net.pyramid is None else [net.backbone, net.pyramid]
+    before = sum(isinstance(layer, nn.Conv2d) for part in parts for layer in part.modules())
+    # A pyramid enlarges before its score too; only kernels that learn are kept there.
+    enlarge = ENLARGE if net.pyramid is None else DECONVOLUTIONS
     graph, model = model_of(content), folded(from_onnx(content))
     kept = set(kept_in_onnx(graph)), set(kept_in_openvino(model))
     nodes = (
@@ -28,10 +31,10 @@ def assert_parted(net, content):
     for found in nodes:
         inside = [inside for inside, kind in found if kind in CONVOLVE]
         assert inside.count(True) == firsts + len(net.spec.strides)
-        assert inside.count(False) == of_backbone - firsts
+        assert inside.count(False) == before - firsts
         assert (True, "Relu") not in found
         assert {kind for inside, kind in found if inside} & ENLARGE
-        assert not {kind for inside, kind in found if not inside} & ENLARGE
+        assert not {kind for inside, kind in found if not inside} & enlarge
 
 
 @pytest.mark.parametrize(
@@ -45,7 +48,9 @@ def test_first_convolutions_and_the_head_are_kept(exported, name, padding, prepr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["fcn4s-resnet18", "fcn16s-googlenet", "fcn8s-vgg16"])
+@pytest.mark.parametrize(
+    "name", ["fcn4s-resnet18", "fcn16s-googlenet", "fcn8s-vgg16", "fpn8s-resnet18"]
+)
 @pytest.mark.parametrize("options", [{}, {"learn_upsampling": True}, {"streams": (3, 1)}])
 def test_in_other_nets(name, options):
     pytest.importorskip("onnxscript")

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from fullconv.classes import ClassSet
 from fullconv.nets import TORCH, NetSpec, build
 from fullconv.nets.explain import explain
+from fullconv.nets.fcn import flow_of
 from fullconv.nets.spec import BACKBONES, heads
 from fullconv.nets.summary import summarise
 from fullconv.weights import Checkpoint, save, start_from
@@ -97,12 +98,32 @@ def test_its_layers_and_field_are_counted():
     """On the longest way: 17 of the ResNet, a lateral one, a blend at each stride, a score."""
     found = summarise(NetSpec("fpn4s-resnet18", 21))
     assert found.conv_layers == 17 + 1 + 4 + 1
-    assert found.receptive_field == 435 + 2 * (32 + 16 + 8 + 4)
     rows = explain(NetSpec("fpn4s-resnet18", 21), (360, 480)).rows
     assert [(row.name, row.height, row.field) for row in rows[-2:]] == [
-        ("pyramid_8", 45, 547),
-        ("pyramid_4", 90, 555),
+        ("pyramid_8", 45, found.receptive_field),
+        ("pyramid_4", 90, found.receptive_field),
     ]
+
+
+@pytest.mark.parametrize("name", ["fpn4s-resnet18", "fpn8s-resnet18", "fpn8s-googlenet_bn"])
+def test_what_a_score_sees_is_what_reaches_it(name):
+    """NaN at one pixel of the photo reaches just the scores that see it.
+
+    Kernels that could learn have no weights of zero, by which a fixed one spreads NaN.
+    """
+    spec = NetSpec(name, 1, width=1 / 64, learn_upsampling=True)
+    net, field, n = build(spec).eval(), flow_of(spec).field, 1664
+    middle = range(n // 2 - field // 2 - 40, n // 2 + field // 2 + 40)
+    seen = []
+    for pixel in middle:
+        column = torch.zeros(1, 3, n, 1)
+        column[..., pixel, :] = torch.nan
+        with torch.no_grad():
+            seen.append(net.scores(column)[spec.strides[0]][0, 0, :, 0].isnan())
+    reached = torch.stack(seen)  # pixels, scores
+    whole = ~(reached[0] | reached[-1]) & reached.any(0)
+    assert int(whole.sum()) >= 32 // spec.strides[0]
+    assert max(int(c.nonzero().max() - c.nonzero().min()) for c in reached.T[whole]) + 1 == field
 
 
 def test_kernels_that_learn_are_in_the_pyramid_too():
@@ -117,3 +138,16 @@ def test_strides_are_those_that_it_scores_and_those_that_it_fuses(name):
     assert spec.strides == spec.tapped[-1:]
     assert spec.tapped[0] == 32
     assert all(coarse == 2 * fine for coarse, fine in itertools.pairwise(spec.tapped))
+
+
+def test_several_streams_take_the_backbone_and_fuse_anew(tmp_path):
+    """From a pyramid too: channels of the features of two nets have nothing to do with each other.
+
+    And scores that are added take from a pyramid's file what they have in common.
+    """
+    classes, path = ClassSet(("sky", "road", "car")), tmp_path / "source.safetensors"
+    save(path, Checkpoint(a_net("fpn8s-resnet18"), classes, TORCH))
+    for name in ("fpn8s-resnet18", "fcn8s-resnet18"):
+        both = a_net(name, streams=(3, 3))
+        report = start_from(both, [path, path], classes)
+        assert set(report.loaded) == {k for k in both.state_dict() if k.startswith("backbone.")}

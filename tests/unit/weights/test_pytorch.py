@@ -103,6 +103,12 @@ def test_an_fcn_resnet_is_not_put_into_another_padding(tmp_path):
         adopted(tmp_path / "net.pth", padding="paper")
 
 
+def test_no_file_has_a_pyramid(tmp_path):
+    torch.save(ResNet((2, 2, 2, 2), deep=False).state_dict(), tmp_path / "net.pth")
+    with pytest.raises(UserError, match="no pyramid, which fpn8s-resnet18 fuses features in"):
+        adopted(tmp_path / "net.pth", name="fpn8s-resnet18")
+
+
 def test_stretching_lies_half_a_stride_beside_the_coordinate_map():
     score = torch.randn(1, 2, 4, 5, dtype=torch.float64)
     placed = Upsampling(Placement(8, Fraction(7, 2)), 2, "replicate", learn=False)
