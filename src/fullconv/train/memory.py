@@ -109,8 +109,23 @@ def _moment(
         blocks["weights"] = [*blocks["weights"], *(each // 2 for each in _weights(parts))]
     found = {use: sum(each) for use, each in blocks.items()}
     small = sum(n for each in blocks.values() for n in each if n <= LARGEST_KEPT)
-    spare = 0.1 * sum(found.values()) if on_gpu else 0.4 * small  # the latter measured
+    holes = 0.4 * small + _without_hole(config, trained)  # measured
+    spare = 0.1 * sum(found.values()) if on_gpu else holes
     return Estimate(process=at_rest(machine.device), spare=int(spare), **found)
+
+
+def _without_hole(config: Config, trained: Sequence[Part]) -> int:
+    """Of arrays on the way back that fit into none of the holes that smaller ones have left.
+
+    Three of the largest map: the gradients of what its layer puts out and takes, and a copy that
+    its convolution works on. Not where what was freed is returned before (`Updater.is_large`), or
+    where they are so large that the system has them back at once.
+    """
+    if max(_weights(trained), default=0) > LARGEST_KEPT:
+        return 0
+    each = 2 if config.machine.precision == "bf16" else 4
+    block = max((p.widest for p in trained), default=0) * each * config.length.batch
+    return 3 * block if block <= LARGEST_KEPT else 0
 
 
 def own_ways(machine: Machine) -> bool:
