@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor
+from typing import Any
 
 from fullconv.errors import UserError
 
@@ -50,8 +51,10 @@ def show(value: Fraction) -> str:
 class Window:
     """A layer that slides a window: a convolution or a pooling.
 
-    ``ceil`` rounds the output size up, as Caffe's pooling does (a convolution rounds down).
-    ``channels`` is the count of output channels; None keeps the input's (pooling).
+    ``pad`` is the pad before the first pixel; behind the last one lie ``pad_after`` pixels, as
+    many where that is None. ``ceil`` rounds the output size up, as Caffe's pooling does (a
+    convolution rounds down). ``channels`` is the count of output channels; None keeps the input's
+    (pooling).
     """
 
     name: str
@@ -62,6 +65,12 @@ class Window:
     ceil: bool = False
     channels: int | None = None
     groups: int = 1
+    pad_after: int | None = None
+
+    @property
+    def pads(self) -> tuple[int, int]:
+        """The pads before the first pixel and behind the last."""
+        return self.pad, self.pad if self.pad_after is None else self.pad_after
 
     @property
     def reach(self) -> int:
@@ -74,12 +83,24 @@ class Window:
 
     def size(self, n: int) -> int:
         """Output size for an input of ``n`` pixels; 0 or less when the window does not fit."""
-        room = n + 2 * self.pad - self.reach - 1
+        room = n + sum(self.pads) - self.reach - 1
         if not self.ceil:
             return room // self.stride + 1
         size = -(-room // self.stride) + 1
         # A last window must begin inside the input or its left pad, as in Caffe and PyTorch.
         return size - 1 if (size - 1) * self.stride >= n + self.pad else size
+
+
+def tensorflow_same(name: str, kernel: int, stride: int = 1, **options: Any) -> Window:
+    """A window with TensorFlow's SAME padding: ``n`` pixels give ``n / stride``, rounded up.
+
+    TensorFlow adds the fewest pixels that do, ``max(k - s, 0)`` where n is a multiple of s, and
+    the smaller half of them before. For another n it shifts by a pixel; a map that holds for every
+    size must not, so what lies before is always what a multiple of s has, and behind it is enough
+    for every n (rows that no window reaches are not looked at).
+    """
+    before = max(kernel - stride, 0) // 2
+    return Window(name, kernel, stride, before, pad_after=kernel - 1 - before, **options)
 
 
 @dataclass(frozen=True)
@@ -225,7 +246,7 @@ def minimal_pad(layers: list[Window], smallest: int = 1) -> int:
     """
     first, *rest = layers
     pad = 0
-    while not _fits([replace(first, pad=pad), *rest], smallest):
+    while not _fits([replace(first, pad=pad, pad_after=None), *rest], smallest):
         pad += 1
     return pad
 

@@ -32,7 +32,7 @@ def smallest_side(spec: NetSpec) -> int:
 
 
 def _finds_a_window(layer: Layer, n: int) -> bool:
-    return not isinstance(layer, Window) or layer.kernel <= n + 2 * layer.pad
+    return not isinstance(layer, Window) or layer.kernel <= n + sum(layer.pads)
 
 
 def _inputs(windows: list[Window], n: int) -> Iterator[tuple[Layer, int]]:

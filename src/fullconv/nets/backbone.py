@@ -80,7 +80,7 @@ class Definition:
 
 
 def _hundred(window: Window) -> Window:
-    return replace(window, pad=PAPER_PAD)
+    return replace(window, pad=PAPER_PAD, pad_after=None)
 
 
 def same_pad(window: Window) -> Window:
@@ -88,8 +88,11 @@ def same_pad(window: Window) -> Window:
 
     An even kernel has no symmetric pad that keeps the size: a pooling by 2 takes none and rounds
     up, a convolution (CaffeNet's fc6, kernel 6) takes the next larger one and grows by a pixel,
-    which the coordinate map accounts for.
+    which the coordinate map accounts for. Pads that differ before and behind keep the size already
+    (`geometry.tensorflow_same`).
     """
+    if window.pad_after is not None:
+        return window
     if window.kernel % 2:
         return replace(window, pad=window.reach // 2, ceil=False)
     if window.kernel == window.stride:

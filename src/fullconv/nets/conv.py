@@ -11,7 +11,7 @@ N photos, C channels in, K out, r x r kernels; P places of a kernel in all photo
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from fullconv.geometry import Window
 from fullconv.nets.minimal_filtering import (
     Grid,
     Strip,
@@ -38,16 +39,35 @@ Gradients = tuple[Tensor | None, Tensor | None, Tensor | None, None]
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution that trains by another way where that is faster and ``own_ways`` allows it."""
+    """A convolution that trains by another way where that is faster and ``own_ways`` allows it.
+
+    It pads ``behind`` pixels more below and on the right than above and on the left.
+    """
 
     own_ways = False
+    behind = 0
+
+    @classmethod
+    def of(cls, channels: int, window: Window, bias: bool = True) -> Self:
+        """The convolution of a window, for ``channels`` channels."""
+        w = window
+        assert w.channels is not None
+        made = cls(channels, w.channels, w.kernel, w.stride, w.pad, w.dilation, w.groups, bias)
+        made.behind = w.pads[1] - w.pads[0]
+        return made
 
     def forward(self, input: Tensor) -> Tensor:
         """N,C,H,W to N,K,h,w."""
-        way = way_of(self, input) if self.own_ways else None
+        return self.by(input, self.weight, self.bias)
+
+    def by(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The same with other weights, K,C,r,r and K: N,C,H,W to N,K,h,w."""
+        if self.behind:
+            x = F.pad(x, (0, self.behind, 0, self.behind))
+        way = way_of(self, x) if self.own_ways else None
         if way is None:
-            return super().forward(input)
-        return way.apply(input, self.weight, self.bias, int(self.padding[0]))
+            return self._conv_forward(x, weight, bias)
+        return way.apply(x, weight, bias, int(self.padding[0]))
 
 
 def way_of(conv: nn.Conv2d, x: Tensor) -> "type[Filtered | Multiplied] | None":

@@ -120,7 +120,7 @@ def layers_of(definition: Definition, backbone: Backbone) -> list[Layer]:
     """
     layers: list[Layer] = []
     for step, module in zip(definition.steps, backbone.children(), strict=True):
-        bare = _bare(module) if isinstance(step, Sliding) and step.window.pad else None
+        bare = _bare(module) if isinstance(step, Sliding) and any(step.window.pads) else None
         if layers or bare is None:
             layers.append(Layer(step.name, step.windows(), module, bare))
         else:
@@ -139,7 +139,7 @@ def _bare(module: nn.Module) -> nn.Module:
 
 
 def _no_pad(window: Window) -> Window:
-    return replace(window, pad=0)
+    return replace(window, pad=0, pad_after=None)
 
 
 def axes_of(layers: list[Windows], size: int) -> list[Axis]:

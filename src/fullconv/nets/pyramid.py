@@ -37,7 +37,7 @@ class Pyramid(nn.Module):
         self.strides = tuple(channels)
         lateral, blend = Window("lateral", 1, channels=inner), replace(BLEND, channels=inner)
         self.lateral = nn.ModuleDict(
-            {str(stride): ConvNorm(c, lateral, relu=False) for stride, c in channels.items()}
+            {str(stride): ConvNorm(c, lateral, activation=None) for stride, c in channels.items()}
         )
         self.blend = nn.ModuleDict({str(stride): ConvNorm(inner, blend) for stride in channels})
         self.up = nn.ModuleDict({str(stride): upsampling(stride) for stride in self.strides[:-1]})

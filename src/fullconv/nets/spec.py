@@ -9,6 +9,7 @@ from fullconv.errors import UserError
 from fullconv.nets.alexnet_owt import ALEXNET_OWT
 from fullconv.nets.backbone import Definition, Padding
 from fullconv.nets.caffenet import ALEXNET, CAFFENET
+from fullconv.nets.efficientnet_lite import EFFICIENTNETS_LITE
 from fullconv.nets.googlenet import GOOGLENET, GOOGLENET_BN
 from fullconv.nets.pyramid import CHANNELS
 from fullconv.nets.resnet import DILATED_RESNETS, RESNETS
@@ -26,6 +27,7 @@ BACKBONES: dict[str, Definition] = {
         GOOGLENET_BN,
         *RESNETS,
         *DILATED_RESNETS,
+        *EFFICIENTNETS_LITE,
     )
 }
 HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s", "fcn2s", "fpn8s", "fpn4s")

@@ -7,14 +7,16 @@ Tensors are N,C,H,W.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fullconv.geometry import Window
+from fullconv.geometry import Window, tensorflow_same
 from fullconv.nets.conv import Conv2d
+
+Activation = Literal["relu", "relu6"]
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,14 @@ class Sliding(Step):
 
 @dataclass(frozen=True)
 class Conv(Sliding):
-    """A convolution and its ReLU; with ``norm`` batch norm (``eps``) between them and no bias."""
+    """A convolution and its ReLU; with ``norm`` batch norm (``eps``) between them and no bias.
+
+    The one that is normalised may have ReLU6 instead (``activation``).
+    """
 
     norm: bool = False
     eps: float = 1e-5
+    activation: Activation = "relu"
 
     @property
     def is_normalised(self) -> bool:
@@ -102,7 +108,7 @@ class Conv(Sliding):
 
     def build(self, channels: int) -> nn.Module:
         if self.norm:
-            return ConvNorm(channels, self.window, eps=self.eps)
+            return ConvNorm(channels, self.window, self.activation, self.eps)
         return ConvReLU(channels, self.window)
 
     def out_channels(self, channels: int) -> int:
@@ -217,6 +223,50 @@ class Residual(Step):
         return self.channels * self.expansion
 
 
+@dataclass(frozen=True)
+class InvertedResidual(Step):
+    """MobileNetV2's block (Sandler et al. 2018): 1x1 to ``expansion`` times the channels, depthwise
+    ``kernel`` x ``kernel`` with the stride, 1x1 to ``channels``; added to its input where both have
+    one shape. Padding as TensorFlow's SAME, ReLU6, batch norms with ``eps``.
+    """
+
+    kernel: int
+    channels: int
+    stride: int = 1
+    expansion: int = 6
+    eps: float = 1e-3
+
+    ends_segment: ClassVar[bool] = True
+
+    @property
+    def is_normalised(self) -> bool:
+        return True
+
+    def windows(self) -> tuple[Window, ...]:
+        return self.windows_for(self.channels)
+
+    def windows_for(self, channels: int) -> tuple[Window, ...]:
+        """Those for an input of ``channels`` channels; no 1x1 before the depthwise for one time."""
+        inner = channels * self.expansion
+        windows = (
+            Window(f"{self.name}/expand", 1, channels=inner),
+            tensorflow_same(
+                f"{self.name}/depthwise", self.kernel, self.stride, channels=inner, groups=inner
+            ),
+            Window(f"{self.name}/project", 1, channels=self.channels),
+        )
+        return windows[1:] if self.expansion == 1 else windows
+
+    def widen(self, width: float) -> Self:
+        return replace(self, channels=scaled(self.channels, width))
+
+    def build(self, channels: int) -> nn.Module:
+        return InvertedResidualModule(channels, self)
+
+    def out_channels(self, channels: int) -> int:
+        return self.channels
+
+
 class ConvReLU(Conv2d):
     """A convolution with bias, then ReLU; He-initialised (He et al. 2015)."""
 
@@ -234,23 +284,41 @@ class ConvReLU(Conv2d):
 
 
 class ConvNorm(nn.Module):
-    """A convolution without bias, batch norm, and ReLU unless ``relu`` is False."""
+    """A convolution without bias, batch norm, and an activation unless that is None.
 
-    def __init__(self, channels: int, window: Window, relu: bool = True, eps: float = 1e-5) -> None:
+    A batch norm that is in evaluation mode while the net trains is frozen: its affine map is then
+    part of the kernels, so that no pass over the maps is left of it.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        window: Window,
+        activation: Activation | None = "relu",
+        eps: float = 1e-5,
+    ) -> None:
         super().__init__()
-        w = window
-        assert w.channels is not None
-        self.conv = Conv2d(
-            channels, w.channels, w.kernel, w.stride, w.pad, w.dilation, w.groups, bias=False
-        )
-        self.norm = nn.BatchNorm2d(w.channels, eps)
-        self.relu = relu
+        assert window.channels is not None
+        self.conv = Conv2d.of(channels, window, bias=False)
+        self.norm = nn.BatchNorm2d(window.channels, eps)
+        self.activation = activation
         he_initialise(self.conv)
 
     def forward(self, x: Tensor) -> Tensor:
         """N,C,H,W to N,channels,h,w."""
-        x = self.norm(self.conv(x))
-        return F.relu(x, inplace=True) if self.relu else x
+        is_frozen = self.training and not self.norm.training
+        x = self.frozen(x) if is_frozen else self.norm(self.conv(x))
+        if self.activation is None:
+            return x
+        return F.relu6(x, inplace=True) if self.activation == "relu6" else F.relu(x, inplace=True)
+
+    def frozen(self, x: Tensor) -> Tensor:
+        """Convolution and norm as one convolution, with the gradients of both."""
+        norm = self.norm
+        assert norm.running_mean is not None and norm.running_var is not None
+        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        weight = self.conv.weight * scale[:, None, None, None]
+        return self.conv.by(x, weight, norm.bias - norm.running_mean * scale)
 
 
 class InceptionModule(nn.Module):
@@ -287,7 +355,8 @@ class ResidualModule(nn.Module):
         convs, inputs = [], channels
         windows = step.windows()
         for window in windows:
-            convs.append(ConvNorm(inputs, window, relu=window is not windows[-1]))
+            activation = None if window is windows[-1] else "relu"
+            convs.append(ConvNorm(inputs, window, activation))
             inputs = convs[-1].conv.out_channels
         # A block that starts as the identity trains better from scratch (Goyal et al. 2017).
         nn.init.zeros_(convs[-1].norm.weight)
@@ -295,11 +364,30 @@ class ResidualModule(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if step.stride != 1 or channels != out:
             window = Window("shortcut", 1, step.stride, channels=out)
-            self.shortcut = ConvNorm(channels, window, relu=False)
+            self.shortcut = ConvNorm(channels, window, activation=None)
 
     def forward(self, x: Tensor) -> Tensor:
         """N,C,H,W to N,out,H/stride,W/stride (rounded up)."""
         return F.relu(self.convs(x) + self.shortcut(x), inplace=True)
+
+
+class InvertedResidualModule(nn.Module):
+    """The module of an `InvertedResidual` step."""
+
+    def __init__(self, channels: int, step: InvertedResidual) -> None:
+        super().__init__()
+        *before, project = step.windows_for(channels)
+        convs, inputs = [], channels
+        for window in before:
+            convs.append(ConvNorm(inputs, window, "relu6", step.eps))
+            inputs = convs[-1].conv.out_channels
+        self.convs = nn.Sequential(*convs, ConvNorm(inputs, project, None, step.eps))
+        self.adds_input = step.stride == 1 and channels == step.channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N,C,H,W to N,channels,H/stride,W/stride (rounded up)."""
+        out = self.convs(x)
+        return x + out if self.adds_input else out
 
 
 def he_initialise(conv: nn.Conv2d) -> None:

@@ -1,7 +1,7 @@
-"""The published nets in PyTorch's form: torchvision's and those of wkentaro/pytorch-fcn.
+"""The published nets in PyTorch's form: torchvision's, pytorch-fcn's and EfficientNet-Lite.
 
 Names are those of the state dicts (torchvision/models/{vgg,alexnet,googlenet,resnet}.py and
-models/segmentation/fcn.py; torchfcn/models/fcn{32s,16s,8s}.py).
+models/segmentation/fcn.py; torchfcn/models/fcn{32s,16s,8s}.py; EfficientNet-PyTorch's model.py).
 """
 
 from collections.abc import Mapping
@@ -10,10 +10,11 @@ from typing import Any
 from fullconv.nets import CAFFE, TORCH, Preprocessing
 from fullconv.nets.alexnet_owt import ALEXNET_OWT
 from fullconv.nets.backbone import Definition
+from fullconv.nets.efficientnet_lite import EFFICIENTNETS_LITE, LITE
 from fullconv.nets.googlenet import GOOGLENET_BN
 from fullconv.nets.preprocessing import HALVES
 from fullconv.nets.resnet import DILATED_RESNETS, RESNETS
-from fullconv.nets.steps import Conv, Inception, Pool, Residual
+from fullconv.nets.steps import Conv, Inception, InvertedResidual, Pool, Residual
 from fullconv.nets.vgg import VGG16
 from fullconv.weights.foreign import Lineage, Origin, as_convolution
 
@@ -21,6 +22,7 @@ Names = dict[str, str]
 """Their name for each of ours."""
 
 LAST = "the classifier's last layer; scores of pixels take its place"
+TOP = "1280 channels that the classifier's last layer is made for"
 AUXILIARY = "auxiliary classifier, used in training only"
 NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -82,6 +84,18 @@ def _resnet(definition: Definition, prefix: str = "") -> Names:
         if step.stride != 1 or channels != step.out_channels(channels):
             names |= _conv_norm(f"{step.name}.shortcut", f"{at}.downsample.0", f"{at}.downsample.1")
         channels = step.out_channels(channels)
+    return names
+
+
+def _efficientnet_lite(definition: Definition) -> Names:
+    names = _conv_norm("stem", "_conv_stem", "_bn0")
+    blocks = [step for step in definition.steps if isinstance(step, InvertedResidual)]
+    for number, step in enumerate(blocks):
+        convs = ("_expand_conv", "_depthwise_conv", "_project_conv")
+        pairs = list(zip(convs, ("_bn0", "_bn1", "_bn2"), strict=True))
+        for place, pair in enumerate(pairs[1:] if step.expansion == 1 else pairs):
+            theirs = (f"_blocks.{number}.{name}" for name in pair)
+            names |= _conv_norm(f"{step.name}.convs.{place}", *theirs)
     return names
 
 
@@ -156,4 +170,14 @@ LINEAGES = (
         if net.coarsest == 32  # those that torchvision has
     ),
     *(_fcn_resnet(net) for net in DILATED_RESNETS),
+    *(
+        _classifier(
+            f"EfficientNet-Lite{net.name[-1]}",
+            net,
+            _efficientnet_lite(net),
+            {"_conv_head.": TOP, "_bn1.": TOP, "_fc.": LAST},
+            LITE,
+        )
+        for net in EFFICIENTNETS_LITE
+    ),
 )
