@@ -41,19 +41,24 @@ Gradients = tuple[Tensor | None, Tensor | None, Tensor | None, None]
 class Conv2d(nn.Conv2d):
     """A convolution that trains by another way where that is faster and ``own_ways`` allows it.
 
-    It pads ``behind`` pixels more below and on the right than above and on the left.
+    Pads that differ before and behind are made with one stride more of them before, and the first
+    row and column of the result left out: they are of the smaller map, where a copy costs less.
     """
 
     own_ways = False
-    behind = 0
+    window: Window | None = None
+    """That of a convolution whose pads differ."""
 
     @classmethod
     def of(cls, channels: int, window: Window, bias: bool = True) -> Self:
         """The convolution of a window, for ``channels`` channels."""
         w = window
         assert w.channels is not None
-        made = cls(channels, w.channels, w.kernel, w.stride, w.pad, w.dilation, w.groups, bias)
-        made.behind = w.pads[1] - w.pads[0]
+        differ = w.pads[0] != w.pads[1]
+        pad = w.pads[0] + w.stride if differ else w.pad
+        assert pad >= w.pads[1], "more pixels behind than a stride has more"
+        made = cls(channels, w.channels, w.kernel, w.stride, pad, w.dilation, w.groups, bias)
+        made.window = w if differ else None
         return made
 
     def forward(self, input: Tensor) -> Tensor:
@@ -62,12 +67,15 @@ class Conv2d(nn.Conv2d):
 
     def by(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The same with other weights, K,C,r,r and K: N,C,H,W to N,K,h,w."""
-        if self.behind:
-            x = F.pad(x, (0, self.behind, 0, self.behind))
         way = way_of(self, x) if self.own_ways else None
-        if way is None:
-            return self._conv_forward(x, weight, bias)
-        return way.apply(x, weight, bias, int(self.padding[0]))
+        if way is not None:
+            return way.apply(x, weight, bias, int(self.padding[0]))
+        out = self._conv_forward(x, weight, bias)
+        if self.window is None:
+            return out
+        return out[
+            ..., 1 : 1 + self.window.size(x.shape[-2]), 1 : 1 + self.window.size(x.shape[-1])
+        ]
 
 
 def way_of(conv: nn.Conv2d, x: Tensor) -> "type[Filtered | Multiplied] | None":

@@ -49,6 +49,8 @@ class Net(Section):
     """The net, and what it starts from.
 
     ``weights`` is a file, a run folder or a name; or several, one for each stream.
+    ``freeze_batch_norm`` keeps the statistics of the backbone's batch norms as they were loaded:
+    right for batches too small to estimate them, and a third quicker on a CPU.
     """
 
     name: str = "fcn8s-resnet18"
@@ -58,6 +60,7 @@ class Net(Section):
     learn_upsampling: bool = False
     weights: str | tuple[str, ...] | None = None
     freeze_backbone: bool = False
+    freeze_batch_norm: bool = False
 
     @field_validator("name")
     @classmethod
@@ -94,16 +97,22 @@ class Length(Section):
 
 
 class Optimiser(Section):
-    """The update. The bias rate is ``rate`` x ``bias_rate``; biases and norms never decay."""
+    """The update. The bias rate is ``rate`` x ``bias_rate``; biases and norms never decay.
+
+    The backbone learns at ``backbone_lr`` times the rate. ``warmup`` is the share of the run in
+    which the rate rises, ``ema`` the time constant, as a share of the run, with which the weights
+    are averaged; both within limits (`train.optimiser`).
+    """
 
     kind: Literal["sgd", "adamw"] = "adamw"
     rate: Annotated[float, Field(gt=0)] = 1e-3
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     bias_rate: Annotated[float, Field(gt=0)] = 1.0
-    schedule: Literal["fixed", "poly"] = "poly"
+    backbone_lr: Annotated[float, Field(gt=0, le=1)] = 1.0
+    schedule: Literal["fixed", "poly", "cosine"] = "poly"
     power: Annotated[float, Field(gt=0)] = 0.9
-    warmup: Annotated[int, Field(ge=0)] = 100
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
     clip: Annotated[float | None, Field(gt=0)] = None
     ema: Annotated[float | None, Field(gt=0, lt=1)] = None
 

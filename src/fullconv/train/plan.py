@@ -8,6 +8,7 @@ from fullconv.nets import FCN, NetSpec
 from fullconv.train import budget
 from fullconv.train.config import Config
 from fullconv.train.memory import Estimate, advice
+from fullconv.train.optimiser import warmup_steps
 from fullconv.train.screen import Screen
 
 
@@ -41,9 +42,11 @@ def say_plan(
         f"net: {net.spec.name}, {millions:.1f} M parameters, padding {net.spec.padding}; "
         f"{config.machine.precision} on {fabric.device}"
     )
+    warm = warmup_steps(steps, config.optimiser)
     screen.say(
         f"plan: {steps} steps of {photos} photos ({steps * photos / count:.1f} epochs), "
-        f"{size[0]}x{size[1]} pixels"
+        f"{size[0]}x{size[1]} pixels; full learning rate {config.optimiser.rate:g} "
+        + (f"from step {warm}" if warm else "from the start")
     )
 
 

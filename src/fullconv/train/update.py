@@ -17,6 +17,7 @@ from fullconv.train.config import Config
 from fullconv.train.loss import Criterion
 from fullconv.train.optimiser import (
     as_they_come,
+    averaging_decay,
     hold_frozen,
     make_optimiser,
     rate_at,
@@ -72,7 +73,7 @@ class Updater:
         set_rate(self.optimiser, self.rate(batch.step))
         torch.manual_seed(mixed(self.config.seed, batch.step, self.fabric.global_rank))
         self.model.train()
-        hold_frozen(self.net)
+        hold_frozen(self.net, self.config.net.freeze_batch_norm)
         self.optimiser.zero_grad()
         if self.as_they_come:
             check = partial(self.check, batch, "gradient")
@@ -144,7 +145,7 @@ class Updater:
     @torch.no_grad()
     def average(self, step: int) -> None:
         """Move the averaged weights (and norms) towards the current ones."""
-        decay = self.config.optimiser.ema
+        decay = averaging_decay(self.steps, self.config.optimiser)
         if self.averaged is None or decay is None:
             return
         decay = min(decay, (step + 1) / (step + 10))
