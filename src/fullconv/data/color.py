@@ -104,7 +104,7 @@ def disturb(image: Image, limits: Disturbances, rng: np.random.Generator) -> Ima
 
     Five numbers are drawn whatever the limits, so that none of the three moves the others.
     """
-    grey, blurred, sigma, noisy, deviation = rng.random(5)
+    grey, blurred, sigma, noisy, deviation = map(float, rng.random(5))
     if image.size == 0:
         return image
     if grey < limits.grey:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from fullconv.data.rare import classes_shown
 from fullconv.data.sample import Sample
 
+Region = npt.NDArray[np.bool_] | tuple[slice, slice]
+"""Pixels (H, W), or rows and columns."""
 _SHARE, _ASPECT = (0.1, 0.5), (0.5, 2.0)
 
 
@@ -42,17 +44,13 @@ def cutmix(sample: Sample, other: Sample, rng: np.random.Generator) -> Sample:
     whole = np.array(sample.image.shape[:2])
     sides = np.rint(whole * np.sqrt([share / aspect, share * aspect])).astype(int)
     top, left = rng.integers(whole - sides + 1)
-    region = np.zeros(tuple(whole), np.bool_)
-    region[top : top + sides[0], left : left + sides[1]] = True
-    return _replaced(sample, other, region)
+    rows, columns = slice(top, top + sides[0]), slice(left, left + sides[1])
+    return _replaced(sample, other, (rows, columns))
 
 
-def _replaced(sample: Sample, other: Sample, region: npt.NDArray[np.bool_]) -> Sample:
-    """``other`` where ``region`` (H, W) says so; new arrays, for a Source may keep the old."""
+def _replaced(sample: Sample, other: Sample, region: Region) -> Sample:
+    """``other`` in the ``region``, else ``sample``; new arrays, for a Source may keep the old."""
     assert sample.mask is not None and other.mask is not None
-    deep = region[..., None]
-    return Sample(
-        sample.name,
-        np.where(deep, other.image, sample.image),
-        np.where(deep if sample.mask.ndim == 3 else region, other.mask, sample.mask),
-    )
+    image, mask = sample.image.copy(), sample.mask.copy()
+    image[region], mask[region] = other.image[region], other.mask[region]
+    return Sample(sample.name, image, mask)

@@ -84,12 +84,14 @@ def mirror(
 
     Counter-clockwise; an odd number of quarters swaps height and width.
     """
+    if quarters % 4 >= 2:  # half a turn swaps both
+        across, down = not across, not down
     axes = tuple(axis for axis, swapped in enumerate((down, across)) if swapped)
     if axes:
         # Twenty times as quick as numpy's backward view, which only copies when it is stacked.
         image = torch.from_numpy(np.ascontiguousarray(image)).flip(axes).numpy()
         mask = None if mask is None else np.flip(mask, axes)
-    if quarters % 4:
-        image = np.rot90(image, quarters)
-        mask = None if mask is None else np.rot90(mask, quarters)
+    if quarters % 2:
+        image = np.rot90(image)
+        mask = None if mask is None else np.rot90(mask)
     return image, mask
