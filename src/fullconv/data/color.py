@@ -1,10 +1,11 @@
-"""Brightness, contrast, saturation and hue as one colour matrix."""
+"""Colours: one matrix for brightness, contrast, saturation and hue; grey, blur and noise."""
 
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
+from PIL import ImageFilter
 
 from fullconv.data.sample import Image
 
@@ -12,6 +13,7 @@ Matrix = npt.NDArray[np.float64]
 LUMA = np.array([0.299, 0.587, 0.114])
 # YIQ (NTSC): turning I and Q about Y turns the hue and leaves the brightness.
 TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+TO_GREY = np.hstack([np.tile(LUMA, (3, 1)), np.zeros((3, 1))])
 
 
 class Strengths(Protocol):
@@ -35,6 +37,25 @@ class Strengths(Protocol):
     @property
     def hue(self) -> float:
         """Degrees."""
+        ...
+
+
+class Disturbances(Protocol):
+    """How far the colours may be disturbed."""
+
+    @property
+    def grey(self) -> float:
+        """Probability, 0..1."""
+        ...
+
+    @property
+    def blur(self) -> float:
+        """Pixels."""
+        ...
+
+    @property
+    def noise(self) -> float:
+        """Share of 255, 0..1."""
         ...
 
 
@@ -75,10 +96,46 @@ def recolor(image: Image, matrix: Matrix) -> Image:
     table = matrix.copy()
     table[:, 3] *= pivot
     picture = Pillow.fromarray(np.ascontiguousarray(_whole(colors)))
-    changed = np.array(picture.convert("RGB", tuple(table.ravel())))
-    if image.shape[2] == 3 and image.dtype == np.uint8:
-        return changed
-    return np.concatenate([changed.astype(image.dtype), image[..., 3:]], axis=2)
+    return _with_colors(image, np.array(picture.convert("RGB", tuple(table.ravel()))))
+
+
+def disturb(image: Image, limits: Disturbances, rng: np.random.Generator) -> Image:
+    """``image`` (H, W, C) randomly made grey, blurred and noisy in its first three channels.
+
+    Five numbers are drawn whatever the limits, so that none of the three moves the others.
+    """
+    grey, blurred, sigma, noisy, deviation = map(float, rng.random(5))
+    if image.size == 0:
+        return image
+    if grey < limits.grey:
+        image = recolor(image, TO_GREY)
+    if limits.blur and blurred < 0.5:
+        image = blur(image, sigma * limits.blur)
+    if limits.noise and noisy < 0.5:
+        image = add_noise(image, 255 * deviation * limits.noise, rng)
+    return image
+
+
+def blur(image: Image, sigma: float) -> Image:
+    """The colours through a Gaussian of ``sigma`` pixels (Pillow's, three box filters)."""
+    picture = Pillow.fromarray(np.ascontiguousarray(_whole(image[..., :3])))
+    return _with_colors(image, np.array(picture.filter(ImageFilter.GaussianBlur(sigma))))
+
+
+def add_noise(image: Image, deviation: float, rng: np.random.Generator) -> Image:
+    """The colours with Gaussian noise in each pixel and channel, cut off at 0 and 255."""
+    colors = image[..., :3]
+    noise = rng.standard_normal(colors.shape, np.float32)
+    noise *= deviation
+    noise += colors
+    np.clip(noise, 0, 255, out=noise)
+    return _with_colors(image, np.rint(noise, out=noise) if image.dtype == np.uint8 else noise)
+
+
+def _with_colors(image: Image, colors: Image) -> Image:
+    """``image`` with its first three channels replaced, in its own dtype."""
+    colors = colors.astype(image.dtype, copy=False)
+    return colors if image.shape[2] == 3 else np.concatenate([colors, image[..., 3:]], axis=2)
 
 
 def _whole(colors: Image) -> Image:

@@ -12,13 +12,14 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from fullconv.data.mix import cutmix, paste
 from fullconv.data.sample import Batch, Sample, Source
 from fullconv.data.stacked import kinds_shown
 from fullconv.data.transforms import MEAN_COLOR, Augmentation, Fill, augment
 from fullconv.errors import UserError
 from fullconv.inputs import COLOR
 
-_ORDER, _CHANGE = 0, 1  # keep the random numbers of the two uses apart
+_ORDER, _CHANGE, _CUTMIX, _PASTE = range(4)  # keep the random numbers of the uses apart
 
 
 def loader(
@@ -40,7 +41,8 @@ def loader(
     """Batches of the steps ``start_step`` to ``stop_step`` - 1; endless where that is None.
 
     Sample number g of the training (g counts through all steps, ranks and slots) is photo
-    ``g % N`` of the permutation by (seed, g // N), augmented by numbers drawn from (seed, g). So a
+    ``g % N`` of the permutation by (seed, g // N), augmented by numbers drawn from (seed, g), with
+    another photo mixed in by further ones. So a
     batch depends on nothing but the seed and the step, not on ``workers`` nor on where the loader
     started; and ``world`` processes of ``batch_size`` see what one of ``world * batch_size`` sees.
     The steps below ``coarse_steps`` see photos and crops of half the size.
@@ -127,16 +129,40 @@ class Batches(Dataset):
             return fault
 
     def sample(self, number: int, augmentation: Augmentation) -> Sample:
-        """Sample ``number`` of the whole training, augmented."""
-        epoch, position = divmod(number, len(self.source))
-        index = int(order(self.seed, epoch, len(self.source))[position])
+        """Sample ``number`` of the whole training, augmented.
+
+        Another photo, drawn evenly and augmented alike, is read only where it is mixed in.
+        """
+        count = len(self.source)
+        epoch, position = divmod(number, count)
+        index = int(order(self.seed, epoch, count)[position])
+        rng = np.random.default_rng([self.seed, _CHANGE, number])
+        made = self._augmented(index, augmentation, rng)
+        ignore = self.source.classes.ignore
+        if other := self._other(_CUTMIX, augmentation.cutmix, number, index, augmentation):
+            made = cutmix(made, *other)
+        if other := self._other(_PASTE, augmentation.paste, number, index, augmentation):
+            made = paste(made, *other, ignore)
+        return made
+
+    def _other(
+        self, purpose: int, probability: float, number: int, index: int, how: Augmentation
+    ) -> tuple[Sample, np.random.Generator] | None:
+        """Another photo than ``index`` to mix in, and what to draw the rest from; or None."""
+        rng = np.random.default_rng([self.seed, purpose, number])
+        if rng.random() >= probability:
+            return None
+        count = len(self.source)
+        other = (index + int(rng.integers(1, max(count, 2)))) % count
+        return self._augmented(other, how, rng), rng
+
+    def _augmented(self, index: int, how: Augmentation, rng: np.random.Generator) -> Sample:
         plain = self.source[index]
         if plain.mask is None:
             raise UserError(f"{self.source.files(index)[0] or plain.name}: this photo has no mask; "
                             "add one or leave the photo out")  # fmt: skip
-        rng = np.random.default_rng([self.seed, _CHANGE, number])
         ignore, colored = self.source.classes.ignore, COLOR in kinds_shown(self.source)
-        return augment(plain, augmentation, rng, self.fill, ignore, colored)
+        return augment(plain, how, rng, self.fill, ignore, colored)
 
 
 def _stack(samples: list[Sample]) -> tuple[torch.Tensor, torch.Tensor, list[str]]:

@@ -151,6 +151,14 @@ class Augment(Section):
     saturation: float = 0.0
     hue: float = 0.0
     mask_resize: Literal["nearest", "majority"] = "nearest"
+    flip: bool = False
+    quarter_turns: bool = False
+    grey: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
+    rare_crops: float = 0.0
+    paste: float = 0.0
+    cutmix: float = 0.0
 
     @model_validator(mode="after")
     def _usable(self) -> Self:

@@ -141,6 +141,14 @@ def test_grey_keeps_its_grey_whatever_the_hue():
         {"hue": 400},
         {"contrast": 2},
         {"mask_resize": "bilinear"},
+        {"blur": -1},
+        {"blur": float("nan")},
+        {"noise": 1.5},
+        {"grey": -0.1},
+        {"rare_crops": 2, "crop": (4, 4)},
+        {"paste": 0.5},
+        {"cutmix": 0.5},
+        {"rare_crops": 0.5},
     ],
 )
 def test_values_that_cannot_be_meant(values):
@@ -151,3 +159,128 @@ def test_values_that_cannot_be_meant(values):
 def test_without_a_mask():
     sample = Sample("x", coded().image, None)
     assert augment(sample, FULL, np.random.default_rng(0)).mask is None
+
+
+def located(height: int = 60, width: int = 70) -> Sample:
+    """The colour is the place, and the mask follows from it."""
+    y, x = np.mgrid[:height, :width]
+    image = np.stack([y, x, 0 * x], 2).astype(np.uint8)
+    return Sample("located", image, ((3 * y + x) % 7).astype(np.uint8))
+
+
+def together(sample: Sample) -> bool:
+    """Whether each labelled pixel still has its own label."""
+    y, x, _ = np.moveaxis(sample.image.astype(int), 2, 0)
+    return bool(((sample.mask == 255) | (sample.mask == (3 * y + x) % 7)).all())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_numbers_are_drawn_in_their_old_order(seed):
+    """Keys that came later draw from other generators: old runs can be resumed."""
+    sample, rng = located(), np.random.default_rng(seed)
+    rng.uniform(), rng.uniform()  # scale, angle
+    top, left = rng.integers(0, 21), rng.integers(0, 21)
+    rng.uniform(size=4)  # colours
+    expected = sample.mask[top : top + 40, left : left + 50]
+    expected = expected[:, ::-1] if rng.random() < 0.5 else expected
+    made = augment(sample, Augmentation(crop=(40, 50), mirror=True), np.random.default_rng(seed))
+    assert (made.mask == expected).all()
+    assert together(made)
+
+
+def test_turning_by_quarters_gives_all_four_views_evenly():
+    sample, quarters = located(), Augmentation(quarter_turns=True)
+    made = [augment(sample, quarters, np.random.default_rng(s)) for s in range(200)]
+    assert all(together(each) for each in made)
+    for k in range(4):
+        view = np.rot90(sample.image, k)
+        same = [each.image.shape == view.shape and (each.image == view).all() for each in made]
+        assert 30 < sum(same) < 70
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10_000), st.integers(1, 90), st.integers(1, 90), st.booleans(), st.booleans())
+def test_mirrored_and_turned_crops_have_their_size_and_their_labels(
+    seed, height, width, mirror, flip
+):
+    how = Augmentation(crop=(height, width), mirror=mirror, flip=flip, quarter_turns=True)
+    made = augment(located(), how, np.random.default_rng(seed))
+    assert made.image.shape == (height, width, 3)
+    assert made.mask.shape == (height, width)
+    assert together(made)
+    assert (made.mask != 255).sum() == min(height, 60) * min(width, 70) or (
+        (made.mask != 255).sum() == min(height, 70) * min(width, 60)
+    )
+
+
+def test_a_flip_is_the_same_view_upside_down_half_the_time():
+    plain = [augment(located(), FULL, np.random.default_rng(s)) for s in range(100)]
+    how = replace(FULL, flip=True)
+    flipped = [augment(located(), how, np.random.default_rng(s)) for s in range(100)]
+    same = [(a.image == b.image).all() for a, b in zip(plain, flipped, strict=True)]
+    down = [(a.image == b.image[::-1]).all() for a, b in zip(plain, flipped, strict=True)]
+    assert all(a or b for a, b in zip(same, down, strict=True))
+    assert 35 < sum(down) < 65
+
+
+def test_all_eight_views_of_a_square_occur():
+    how = Augmentation(mirror=True, flip=True, quarter_turns=True)
+    masks = [augment(located(9, 9), how, np.random.default_rng(s)).mask for s in range(150)]
+    assert len({mask.tobytes() for mask in masks}) == 8
+
+
+@pytest.mark.parametrize(("key", "most"), [("grey", 0.5), ("blur", 3), ("noise", 0.2)])
+def test_disturbed_colours_leave_geometry_and_other_inputs_alone(key, most):
+    image = np.random.default_rng(0).uniform(0, 255, (60, 70, 4)).astype(np.float32)
+    sample, how = Sample("x", image, located().mask), replace(FULL, rotate=0)
+    changed = 0
+    for seed in range(20):
+        args = np.random.default_rng(seed), (1.0, 2.0, 3.0, 4.0)
+        plain = augment(sample, how, *args)
+        args = np.random.default_rng(seed), (1.0, 2.0, 3.0, 4.0)
+        made = augment(sample, replace(how, **{key: most}), *args)
+        assert made.image.dtype == np.float32
+        assert (made.mask == plain.mask).all()
+        assert (made.image[..., 3] == plain.image[..., 3]).all()
+        changed += (made.image != plain.image).any()
+    assert 4 <= changed <= 16
+
+
+def test_a_blur_has_the_width_that_it_says():
+    from fullconv.data.color import blur
+
+    edge = np.zeros((9, 80, 3), np.uint8)
+    edge[:, 40:] = 255
+    for sigma in (1.5, 3.0, 6.0):
+        weights = np.diff(blur(edge, sigma)[4, :, 0].astype(float))
+        x = np.arange(79) - 39
+        assert abs((weights * x).sum() / weights.sum()) < 0.05
+        assert (weights * x**2).sum() / weights.sum() == pytest.approx(sigma**2, rel=0.05)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_noise_has_the_deviation_that_it_says_and_stays_in_range(kind):
+    from fullconv.data.color import add_noise
+
+    rng = np.random.default_rng(0)
+    noisy = add_noise(np.full((100, 100, 3), 128, kind), 10, rng)
+    assert noisy.dtype == kind
+    assert noisy.astype(float).mean() == pytest.approx(128, abs=0.3)
+    assert noisy.astype(float).std() == pytest.approx(10, rel=0.03)
+    channels = noisy.reshape(-1, 3).astype(float).T
+    assert np.abs(np.corrcoef(channels) - np.eye(3)).max() < 0.05
+    bright = add_noise(np.full((50, 50, 3), 250, kind), 50, rng)
+    assert bright.min() >= 0
+    assert bright.max() == 255
+
+
+def test_grey_is_the_luma():
+    image = np.random.default_rng(0).integers(0, 256, (30, 30, 3), np.uint8)
+    made = augment(Sample("x", image, None), Augmentation(grey=1), np.random.default_rng(0))
+    luma = image @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(made.image - luma[..., None]).max() < 1.01
+
+
+def test_half_the_size_takes_half_the_blur():
+    half = Augmentation(crop=(40, 50), blur=3, noise=0.1, rare_crops=0.5).halved()
+    assert (half.blur, half.noise, half.rare_crops, half.crop) == (1.5, 0.1, 0.5, (20, 25))

@@ -67,6 +67,8 @@ def test_all_faults_at_once():
         ("augment.scale", "[2, 1]"),
         ("augment.crop", "[256]"),
         ("augment.hue", 400),
+        ("augment.blur", -1),
+        ("augment.paste", 1.5),
         ("data.workers", -1),
         ("machine.precision", "fp16"),
         ("loss.class_weights", "balanced"),
