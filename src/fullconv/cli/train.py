@@ -52,6 +52,13 @@ def train(
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Updates of the weights.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes through the data.")] = None,
+    time: Annotated[
+        str | None, typer.Option(help="End in this time on this machine: 15m, 1h.")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=1, help="Stop after so many validations without a better score."),
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Photos in a batch.")] = None,
     crop: Annotated[str | None, typer.Option(help="Height x width of training crops.")] = None,
     rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
@@ -101,6 +108,8 @@ def train(
         "stages": stages and [whole_number(part) for part in stages.split(",")],
         "length.steps": steps,
         "length.epochs": epochs,
+        "length.time": time,
+        "length.patience": patience,
         "length.batch": batch_size,
         "augment.crop": crop and list(size_of(crop)),
         "optimiser.rate": rate,

@@ -4,6 +4,19 @@ import time
 from collections.abc import Iterator
 
 from fullconv.data import Batch
+from fullconv.errors import UserError
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a time as 90s, 15m, 1h or 1.5h; UserError for another text."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    try:
+        seconds = float(text[:-1]) * units[text[-1:].lower()]
+    except (KeyError, ValueError):
+        seconds = 0.0
+    if not 1 <= seconds <= 1e7:
+        raise UserError(f"{text[:40]!r} is no time: use seconds, minutes or hours, as 90s, 15m, 1h")
+    return seconds
 
 
 class Clock:

@@ -10,6 +10,9 @@ from fullconv.device import bytes_of
 from fullconv.errors import UserError
 from fullconv.inputs import COLOR, channels_of, streams_of
 from fullconv.nets import NetSpec
+from fullconv.train.clock import seconds_of
+
+GRID = 32  # the coarsest stride: crops that are multiples of it leave nothing over
 
 
 class Section(BaseModel):
@@ -75,24 +78,38 @@ class Net(Section):
 class Length(Section):
     """How long, and how often to look: ``epochs`` are passes through the data, ``steps`` updates.
 
-    One step takes ``batch`` x ``accumulate`` photos. ``validate_every`` 0 is ten times a run.
+    Where neither is given nor a ``time``, as 15m or 1h, in which the run should end on this
+    machine, the epochs follow from the number of photos (`train.defaults`). One step takes
+    ``batch`` x ``accumulate`` photos. ``validate_every`` 0 is ten times a run; ``patience`` ends
+    the run after so many validations without a better score.
     ``coarse`` is the share of the steps, from the first, that see photos and crops at half their
     size: four times as many photos in the same time (progressive resizing).
     """
 
     steps: Annotated[int | None, Field(ge=1)] = None
     epochs: Annotated[float | None, Field(gt=0)] = None
+    time: str | None = None
     coarse: Annotated[float, Field(ge=0, lt=1)] = 0.0
     batch: Annotated[int, Field(ge=1)] = 8
     accumulate: Annotated[int, Field(ge=1)] = 1
     validate_every: Annotated[int, Field(ge=0)] = 0
     log_every: Annotated[int, Field(ge=1)] = 20
     save_minutes: Annotated[float, Field(ge=0)] = 5.0
+    patience: Annotated[int | None, Field(ge=1)] = None
+
+    @field_validator("time")
+    @classmethod
+    def _readable(cls, time: str | None) -> str | None:
+        try:
+            seconds_of(time or "1h")
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return time
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
-        if (self.steps is None) == (self.epochs is None):
-            raise ValueError("give either steps or epochs, not both and not neither")
+        if sum(each is not None for each in (self.steps, self.epochs, self.time)) > 1:
+            raise ValueError("give only one of steps, epochs and time")
         return self
 
 
@@ -140,9 +157,12 @@ class Loss(Section):
 
 
 class Augment(Section):
-    """Random changes of the training photos; see `fullconv.data.Augmentation`."""
+    """Random changes of the training photos; see `fullconv.data.Augmentation`.
 
-    crop: tuple[int, int] | None = None
+    The crop 'auto' follows from the size of the photos (`train.defaults`).
+    """
+
+    crop: tuple[int, int] | Literal["auto"] | None = None
     scale: tuple[float, float] = (1.0, 1.0)
     mirror: bool = False
     rotate: float = 0.0
@@ -166,9 +186,12 @@ class Augment(Section):
         return self
 
     def build(self) -> Augmentation:
-        """The augmentation of these values."""
+        """The augmentation of these values; its crop must be settled before it is used."""
+        values = self.model_dump()
+        if values["crop"] == "auto":  # any: what else is given must go with a crop
+            values["crop"] = (GRID, GRID)
         try:
-            return Augmentation(**self.model_dump())
+            return Augmentation(**values)
         except UserError as error:
             raise ValueError(str(error)) from error
 

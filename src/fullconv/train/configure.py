@@ -34,7 +34,8 @@ def recipe_text(name: str) -> str:
 def make_config(recipe: str = "default", overrides: Mapping[str, Any] | None = None) -> Config:
     """A recipe with some keys changed: ``{"optimiser.rate": 0.01, "seed": 1}``.
 
-    Values may be text, as typed on a command line. ``steps`` replaces ``epochs`` and the reverse.
+    Values may be text, as typed on a command line. Of ``steps``, ``epochs`` and ``time`` one
+    replaces the others.
     Raises UserError with all faults at once.
     """
     values = tomllib.loads(recipe_text(recipe)) | {"recipe": recipe}
@@ -64,9 +65,10 @@ def _changed(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, 
             if not isinstance(place, dict):
                 raise UserError(f"{key}: {section!r} is no section of the config")
         place[last] = _typed(key, value) if isinstance(value, str) else value
-        other = {"steps": "epochs", "epochs": "steps"}.get(last)
-        if sections == ["length"] and other and other not in {k.split(".")[-1] for k in overrides}:
-            place.pop(other, None)
+        lengths = {"steps", "epochs", "time"}
+        if sections == ["length"] and last in lengths:
+            for other in lengths - {k.split(".")[-1] for k in overrides}:
+                place.pop(other, None)
     return values
 
 

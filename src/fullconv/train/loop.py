@@ -94,7 +94,7 @@ class Training:
             self.first_validation()
         clock = Clock(p.step, self.photos_per_step, self.coarse_steps)
         with interrupts() as interrupted:
-            for batch in clock.waiting(self.batches()):
+            for batch in clock.waiting(iter(()) if self.has_stopped_early() else self.batches()):
                 rate = self.updater.rate(p.step)
                 with memory_watched(config, self.out_of_memory()):
                     loss, plain = self.updater.step(batch)
@@ -113,6 +113,11 @@ class Training:
                     write_report(self.run.folder)
                 if interrupted:
                     raise Interrupted
+                if self.has_stopped_early():
+                    self.screen.say(
+                        f"stopped early: no better score in {p.validations_since_best} validations"
+                    )
+                    break
         writer.close()
 
     def batches(self) -> Iterator[Batch]:
@@ -205,8 +210,14 @@ class Training:
                 self.write_model(scores)
                 if scores:
                     extremes.write(self.run.folder, self.classes.outputs[0].classes, p.step)
+        p.validations_since_best = 0 if mean_iu > p.best else p.validations_since_best + 1
         p.best = max(p.best, mean_iu if scores else p.best)
         return scores
+
+    def has_stopped_early(self) -> bool:
+        """Whether the last validations of a run with patience brought no better score."""
+        patience = self.config.length.patience
+        return patience is not None and self.progress.validations_since_best >= patience
 
     def write_model(self, scores: Scores | None) -> None:
         """Write the checkpoint, with where it comes from."""

@@ -14,7 +14,7 @@ from fullconv.train.screen import Screen
 
 def size_of(config: Config, source: Source) -> tuple[int, int]:
     """Height and width of what is trained on; the largest where nothing is cut."""
-    if config.augment.crop is not None:
+    if isinstance(config.augment.crop, tuple):
         return config.augment.crop
     height, width = largest_photo(source)
     return round(height * config.augment.scale[1]), round(width * config.augment.scale[1])

@@ -32,6 +32,7 @@ class Progress:
     plain_sum: float = 0.0
     summed_steps: int = 0
     seen_warnings: list[str] = field(default_factory=list)
+    validations_since_best: int = 0
 
 
 def save_state(

@@ -1,8 +1,10 @@
 """From a config to a finished run: check, say what will happen, train, in stages where asked."""
 
 import logging
+import time
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +31,13 @@ from fullconv.files import write_atomically
 from fullconv.inputs import kinds_of
 from fullconv.nets import FCN, Preprocessing, build
 from fullconv.nets.spec import BACKBONES
+from fullconv.predict.engine import TorchEngine
 from fullconv.report import write_report
 from fullconv.train import budget
+from fullconv.train.clock import seconds_of
 from fullconv.train.config import Config
 from fullconv.train.configure import flat, make_config, read_config
+from fullconv.train.defaults import settled_by_data
 from fullconv.train.loop import Training, steps_of
 from fullconv.train.loss import Criterion, make_criterion
 from fullconv.train.memory import estimate, memory_watched
@@ -40,6 +45,7 @@ from fullconv.train.optimiser import freeze
 from fullconv.train.plan import say_memory, say_plan, size_of
 from fullconv.train.run import Run
 from fullconv.train.screen import Screen
+from fullconv.train.time_budget import measured, settled_by_speed
 from fullconv.train.update import Updater, mixed
 from fullconv.weights import start_from
 
@@ -74,7 +80,7 @@ def train(
     if resume:
         config = _resumed(out, given)
     else:
-        config = _settled(make_config(recipe, given) if config is None else config)
+        config = _settled(make_config(recipe, given) if config is None else config, quiet)
     if config.stages:
         _train_stages(config, out, resume, overwrite, quiet)
     else:
@@ -102,18 +108,67 @@ def _resumed(out: Path, given: Mapping[str, Any]) -> Config:
     return config
 
 
-def _settled(config: Config) -> Config:
+def _settled(config: Config, quiet: bool = False) -> Config:
     """With all that is left to choose here chosen, so that the saved config decides the run."""
     if not config.data.path:
         raise UserError(
             "no data is named: fullconv train FOLDER, or, to try it, fullconv train shapes"
         )
     config = _with_precision(config)
+    is_open = config.augment.crop == "auto" or config.length.steps is config.length.epochs is None
+    if config.machine.memory is None and not is_open:
+        return config
+    source, val = _open(config, Screen(quiet=True))
+    config = settled_by_data(config, len(source), largest_photo(source))
+    if config.length.time is not None:
+        config = _timed(config, source, val, quiet)
     if config.machine.memory is None:
         return config
-    source, _ = _open(config, Screen(quiet=True))
     finest = _stage(config, -1, None) if config.stages else config
     return budget.within(config, finest.spec(len(source.classes)), size_of(config, source))
+
+
+def _timed(config: Config, source: Source, val: Source | None, quiet: bool) -> Config:
+    """With the steps that fit into ``length.time``, as measured with a net that is thrown away."""
+    began, wanted = time.monotonic(), seconds_of(config.length.time or "")
+    if config.stages or config.machine.devices * config.machine.nodes > 1:
+        raise UserError("length.time plans one training on one device: give steps or epochs here")
+    screen = Screen(quiet)
+    screen.say(f"time: measuring the speed of this machine, to end in {config.length.time}")
+    budget.enforce(config, config.spec(len(source.classes)), size_of(config, source))
+    fabric = _fabric(config)
+    net, preprocessing = _net(config, source, Screen(quiet=True))
+    outputs = tuple(output.channels for output in source.classes.outputs)
+    criterion = make_criterion(
+        config.loss.model_copy(update={"weigh_by": "factor"}),
+        None,
+        source.classes.ignore,
+        fabric.device,
+        outputs,
+    )
+    with memory_watched(config, TOO_LARGE):
+        updater = Updater(config, fabric, net, preprocessing, criterion, steps=1000)
+        speed = measured(config, source, updater.step, partial(_validation, config, updater, val))
+    left = wanted - (time.monotonic() - began)
+    settled = settled_by_speed(config, speed, len(source), left)
+    screen.say(
+        f"time: {speed.step:.2f} s a step, {speed.coarse_step:.2f} at half size, "
+        f"{speed.validation:.0f} s a validation: {settled.length.steps} steps"
+    )
+    return settled
+
+
+def _validation(config: Config, updater: Updater, val: Source | None) -> float:
+    """About the seconds of a validation: of the second photo, times the photos."""
+    if val is None:
+        return 0.0
+    pair = (updater.net, updater.preprocessing)
+    engine = TorchEngine(pair, updater.fabric.device, config.machine.precision, val.classes)
+    before = 0.0
+    for _ in range(2):
+        before = time.monotonic()
+        engine.class_map(val[0].image)
+    return (time.monotonic() - before) * len(val)
 
 
 def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quiet: bool) -> Path:
