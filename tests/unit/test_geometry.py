@@ -1,11 +1,12 @@
 """The coordinate algebra against PyTorch's own operations and the paper's numbers."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fullconv.geometry import (
@@ -22,9 +23,11 @@ from fullconv.geometry import (
     receptive_field,
     size_after,
     sizes,
+    tensorflow_same,
     tent,
 )
 from fullconv.nets import BACKBONES
+from fullconv.nets.conv import Conv2d
 
 windows = st.builds(
     Window,
@@ -144,3 +147,33 @@ def test_unpadded_vgg_has_no_room_below_its_least_pad() -> None:
         size_after(unpadded, 192)
     assert size_after(unpadded, 224) == 1
     assert {layer.name: n for layer, n in sizes(unpadded, 224)}["pool5"] == 7
+
+
+@given(kernel=st.integers(1, 7), stride=st.integers(1, 4), n=st.integers(1, 40))
+@settings(max_examples=200, deadline=None)
+def test_tensorflow_padding_gives_its_sizes_and_where_they_divide_its_pads(kernel, stride, n):
+    """TensorFlow: ceil(n / s) pixels; max((ceil(n / s) - 1) s + k - n, 0) in pads, half before."""
+    window = tensorflow_same("w", kernel, stride)
+    size = -(-n // stride)
+    assert window.size(n) == size
+    if n % stride:
+        return
+    total = max((size - 1) * stride + kernel - n, 0)
+    ramp = torch.arange(1.0, n + 1).view(1, 1, 1, n)
+    taps = torch.arange(1.0, kernel + 1).view(1, 1, 1, kernel)
+    theirs = F.conv2d(F.pad(ramp, (total // 2, total - total // 2)), taps, stride=stride)
+    ours = F.conv2d(F.pad(ramp, window.pads), taps, stride=stride)
+    assert torch.equal(ours[..., :size], theirs[..., :size])
+
+
+@given(kernel=st.integers(2, 7), stride=st.integers(2, 4), n=st.integers(1, 20))
+@settings(max_examples=80, deadline=None)
+def test_a_convolution_of_such_a_window_pads_so(kernel, stride, n):
+    window = replace(tensorflow_same("w", kernel, stride), channels=2)
+    assume(window.pads[1] <= window.pads[0] + stride)
+    conv = Conv2d.of(3, window)
+    image = torch.randn(1, 3, n, n + 3)
+    padded = F.pad(image, window.pads * 2)
+    wanted = F.conv2d(padded, conv.weight, conv.bias, stride)
+    wanted = wanted[..., : window.size(n), : window.size(n + 3)]
+    torch.testing.assert_close(conv(image), wanted)

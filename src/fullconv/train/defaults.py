@@ -13,8 +13,8 @@ CROP_SIDES = (64, 512)  # the shortest and the longest side of a crop
 def settled_by_data(config: Config, photos: int, size: tuple[int, int]) -> Config:
     """The config with its epochs and its crop chosen where they are open.
 
-    ``photos`` is their number, ``size`` their (H, W). Epochs are open where neither steps nor epochs nor a time are given, the crop where it is
-    'auto'.
+    ``photos`` is their number, ``size`` their (H, W). Epochs are open where neither steps nor
+    epochs nor a time are given, the crop where it is 'auto'.
     """
     length, augment = config.length, config.augment
     if length.steps is None and length.epochs is None and length.time is None:

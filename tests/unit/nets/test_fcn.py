@@ -32,7 +32,7 @@ from fullconv.nets.upsampling import Upsampling
 SMALL = 1 / 32
 BACKBONES = [
     "caffenet", "alexnet", "alexnet_owt", "vgg16", "googlenet", "googlenet_bn", "resnet18",
-    "resnet50", "resnet50_dilated",
+    "resnet50", "resnet50_dilated", "efficientnet_lite0",
 ]  # fmt: skip
 PADDINGS = ["same", "paper"]
 
@@ -67,7 +67,16 @@ def test_impulse_response_agrees_with_the_algebra(backbone: str, padding: str) -
 
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize(
-    "backbone", ["caffenet", "alexnet_owt", "vgg16", "googlenet", "googlenet_bn", "resnet18"]
+    "backbone",
+    [
+        "caffenet",
+        "alexnet_owt",
+        "vgg16",
+        "googlenet",
+        "googlenet_bn",
+        "resnet18",
+        "efficientnet_lite0",
+    ],
 )
 def test_every_size_comes_back(backbone: str, padding: str) -> None:
     made = net(f"fcn8s-{backbone}", padding, width=1 / 64)
@@ -97,6 +106,7 @@ def test_every_net_takes_every_size(name: str, height: int, width: int, padding:
     [
         *("fcn32s-vgg16", "fcn8s-vgg16", "fcn8s-caffenet", "fcn4s-resnet18", "fcn2s-vgg16"),
         "fpn4s-resnet18",
+        "fpn4s-efficientnet_lite0",
     ],
 )
 def test_shift_by_one_stride_shifts_the_inside(name: str, padding: str) -> None:

@@ -30,6 +30,7 @@ def with_statistics(name, **options):
         ("fcn16s-resnet18", {"streams": (3, 1)}),
         ("fcn8s-googlenet_bn", {}),
         ("fcn8s-resnet50_dilated", {}),
+        ("fpn4s-efficientnet_lite0", {}),
     ],
 )
 def test_the_scores_are_the_same(name, options):
@@ -57,3 +58,26 @@ def test_the_net_itself_stays_as_it_was():
 def test_without_batch_norm_nothing_is_copied():
     net = build(NetSpec("fcn32s-vgg16", 3, width=1 / 32))
     assert folded(net) is net
+
+
+@pytest.mark.parametrize("name", ["fcn8s-resnet18", "fpn4s-efficientnet_lite0"])
+def test_a_frozen_norm_in_training_is_the_norm_in_evaluation(name):
+    """Features and gradients, those of the norms' own weights among them, against torch's norms."""
+    nets = [with_statistics(name).backbone.eval() for _ in range(2)]
+    frozen, plain = nets
+    frozen.train()
+    for module in frozen.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    images = torch.randn(2, 3, 33, 46, dtype=torch.float64)
+    results = [net(images.requires_grad_()) for net in nets]
+    for stride, wanted in results[1].items():
+        torch.testing.assert_close(results[0][stride], wanted, rtol=1e-9, atol=1e-9)
+    weights = {stride: torch.randn_like(each) for stride, each in results[1].items()}
+    for result in results:
+        sum((result[stride] * weights[stride]).sum() for stride in weights).backward()
+    for (key, mine), theirs in zip(frozen.named_parameters(), plain.parameters(), strict=True):
+        scale = float(theirs.grad.abs().max())
+        assert torch.allclose(mine.grad, theirs.grad, rtol=1e-7, atol=1e-9 * max(scale, 1)), key
+    for mine, theirs in zip(frozen.buffers(), plain.buffers(), strict=True):
+        assert torch.equal(mine, theirs)

@@ -3,7 +3,15 @@ import torch
 
 from fullconv.nets import NetSpec, build
 from fullconv.train import make_config
-from fullconv.train.optimiser import freeze, hold_frozen, make_optimiser, rate_at, set_rate
+from fullconv.train.optimiser import (
+    averaging_decay,
+    freeze,
+    hold_frozen,
+    make_optimiser,
+    rate_at,
+    set_rate,
+    warmup_steps,
+)
 
 
 def options(**values):
@@ -114,8 +122,40 @@ def test_poly_rate():
 
 
 def test_warm_up_is_linear_and_ends():
-    config = options(rate=1.0, schedule="fixed", warmup=4)
-    rates = [rate_at(step, 10, config) for step in range(6)]
-    assert rates == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
-    both = options(rate=1.0, schedule="poly", power=1.0, warmup=4)
-    assert rate_at(1, 10, both) == pytest.approx(0.5 * 0.9)
+    config = options(rate=1.0, schedule="fixed", warmup=0.1)
+    rates = [rate_at(step, 80, config) for step in range(10)]
+    assert rates == [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0, 1.0, 1.0]
+    both = options(rate=1.0, schedule="poly", power=1.0, warmup=0.1)
+    assert rate_at(1, 80, both) == pytest.approx(2 / 8 * (1 - 1 / 80))
+
+
+@pytest.mark.parametrize(("steps", "warm"), [(20, 5), (100, 5), (1000, 50), (10**6, 500)])
+def test_a_warm_up_is_a_share_of_the_run_within_limits(steps, warm):
+    config = options(rate=1.0, schedule="fixed", warmup=0.05)
+    assert warmup_steps(steps, config) == warm
+    assert rate_at(warm - 1, steps, config) == 1.0
+    assert rate_at(warm - 2, steps, config) < 1.0
+
+
+def test_half_a_cosine():
+    config = options(rate=2.0, schedule="cosine", warmup=0)
+    found = [rate_at(step, 100, config) for step in (0, 25, 50, 75)]
+    assert found == pytest.approx([2.0, 1 + 0.5**0.5, 1.0, 1 - 0.5**0.5])
+
+
+@pytest.mark.parametrize(("steps", "constant"), [(20, 10), (1000, 50), (10**6, 1000)])
+def test_the_average_follows_a_share_of_the_run_within_limits(steps, constant):
+    assert averaging_decay(steps, options(ema=0.05)) == pytest.approx(1 - 1 / constant)
+    assert averaging_decay(steps, options(ema=None)) is None
+
+
+def test_the_backbone_learns_at_its_own_rate():
+    """Two groups more, and every parameter in exactly one of them."""
+    net = build(NetSpec("fpn4s-efficientnet_lite0", 3))
+    made = make_optimiser(net, options(rate=1.0, backbone_lr=0.25, bias_rate=2.0))
+    set_rate(made, 0.1)
+    rates = {id(p): group["lr"] for group in made.param_groups for p in group["params"]}
+    assert sum(len(group["params"]) for group in made.param_groups) == len(rates)
+    for name, parameter in net.named_parameters():
+        rate = 0.1 * (0.25 if name.startswith("backbone.") else 1.0)
+        assert rates[id(parameter)] == pytest.approx(rate * (1 if parameter.ndim > 1 else 2))

@@ -113,12 +113,15 @@ def test_clipping_bounds_the_change(updater, batch):
 
 
 def test_averaged_weights_by_hand(updater, batch):
-    """m = d m + (1 - d) w with d = min(ema, (step + 1) / (step + 10)); norms are averaged too."""
+    """m = d m + (1 - d) w with d = min(1 - 1/c, (step + 1) / (step + 10)); norms are averaged too.
+
+    The time constant c, a share of a short run, is the least: 10 steps.
+    """
     made = updater({"optimiser.ema": 0.15}, name="fcn16s-resnet18")
     expected = state(made.net)
     for step in range(4):
         made.step(batch(2, step))
-        decay = min(0.15, (step + 1) / (step + 10))
+        decay = min(0.9, (step + 1) / (step + 10))
         for name, current in made.net.state_dict().items():
             if current.dtype.is_floating_point:
                 expected[name] = decay * expected[name] + (1 - decay) * current
