@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.utilities.rank_zero import rank_zero_only
 from rich.progress import Progress as Bar
 
 from fullconv.data import (
@@ -42,6 +43,7 @@ from fullconv.train.run import Run
 from fullconv.train.screen import Screen
 from fullconv.train.update import Updater, mixed
 from fullconv.weights import start_from
+from fullconv.weights.pretrained import settled
 
 SHOWN = 20  # faults of the data on screen
 TOO_LARGE = "the net does not fit into memory"
@@ -74,7 +76,8 @@ def train(
     if resume:
         config = _resumed(out, given)
     else:
-        config = _settled(make_config(recipe, given) if config is None else config)
+        config = make_config(recipe, given) if config is None else config
+        config = _with_weights(_settled(config), Screen(quiet or rank() > 0))
     if config.stages:
         _train_stages(config, out, resume, overwrite, quiet)
     else:
@@ -112,8 +115,21 @@ def _settled(config: Config) -> Config:
     if config.machine.memory is None:
         return config
     source, _ = _open(config, Screen(quiet=True))
-    finest = _stage(config, -1, None) if config.stages else config
+    finest = _stage(config, -1, config.net.weights) if config.stages else config
     return budget.within(config, finest.spec(len(source.classes)), size_of(config, source))
+
+
+def _with_weights(config: Config, screen: Screen) -> Config:
+    """With the name of the weights that it starts from in place of 'auto' and 'imagenet'."""
+    weights, line = settled(config.net.weights, config.spec(2))
+    if line:
+        screen.say(f"weights: {line}")
+    return config.model_copy(update={"net": config.net.model_copy(update={"weights": weights})})
+
+
+def rank() -> int:
+    """The number of this process among those that train together, also before they have met."""
+    return getattr(rank_zero_only, "rank", 0)
 
 
 def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quiet: bool) -> Path:
@@ -136,7 +152,7 @@ def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quie
     return out
 
 
-def _stage(config: Config, number: int, weights: str | tuple[str, ...] | None) -> Config:
+def _stage(config: Config, number: int, weights: str | tuple[str, ...]) -> Config:
     """The config of one stage: its stride, its rate, and the net that it starts from."""
     name = f"fcn{config.stages[number]}s-{config.spec(2).backbone}"
     factor = config.stage_rates[number] if config.stage_rates else 1.0
@@ -170,7 +186,7 @@ def _train_one(
     budget.enforce(config, spec, size)
     with memory_watched(config, TOO_LARGE):
         # A resume puts its state over these weights: nothing to say about them.
-        net, preprocessing = _net(config, source, screen if new else Screen(quiet=True))
+        net, preprocessing, origins = _net(config, source, screen if new else Screen(quiet=True))
     steps = steps_of(config, len(source), fabric.world_size)
     say_plan(config, net, (steps, len(source)), size, fabric, screen)
     say_memory(config, spec, size, need, screen)
@@ -181,7 +197,7 @@ def _train_one(
         each.create(its_config, overwrite)
     fabric.barrier()
     piece = None if val is None else budget.longest_piece(config, spec, need, largest_photo(val))
-    training = Training(run, config, fabric, updater, source, val, screen, piece)
+    training = Training(run, config, fabric, updater, source, val, screen, piece, origins)
     if not new:
         training.resume()
         screen.say(f"going on at step {training.progress.step} of {steps}")
@@ -254,28 +270,32 @@ def _style(fault: Fault) -> str:
     return "red" if fault.severity == "error" else "yellow"
 
 
-def _net(config: Config, source: Source, screen: Screen) -> tuple[FCN, Preprocessing]:
-    """The net at its start; what loaded and what begins fresh is said."""
+def _net(
+    config: Config, source: Source, screen: Screen
+) -> tuple[FCN, Preprocessing, list[dict[str, Any]]]:
+    """The net at its start, and whose weights those are; what begins fresh is said."""
     torch.manual_seed(mixed(config.seed, 0, 0))
     spec = config.spec(len(source.classes))
     net = build(spec)
     preprocessing = BACKBONES[spec.backbone].preprocessing
     others: tuple[Preprocessing, ...] = ()
-    if config.net.weights is None:
+    origins: list[dict[str, Any]] = []
+    if not config.net.sources:
         screen.say("weights: all layers start at random (He), scores at zero, nothing is loaded")
         if config.net.freeze_backbone:
             raise UserError(
                 "net.freeze_backbone would keep random weights: name net.weights to start from"
             )
     else:
-        report = start_from(net, config.net.weights, source.classes)
+        report = start_from(net, config.net.sources, source.classes)
         preprocessing, others = report.preprocessing or preprocessing, report.others
+        origins = report.origins
         for line in report.lines():
             screen.say(f"weights: {line}")
     if config.net.freeze_backbone:
         freeze(net)
         screen.say("weights: the backbone stays as it is")
-    return net, preprocessing.of_inputs(kinds_shown(source), *others)
+    return net, preprocessing.of_inputs(kinds_shown(source), *others), origins
 
 
 def _criterion(config: Config, source: Source, fabric: Fabric, screen: Screen) -> Criterion:
