@@ -36,7 +36,8 @@ from fullconv.nets import Explanation, Summary
 from fullconv.nets.backbone import PAPER_PAD
 from fullconv.nets.explain import Crop
 from fullconv.weights import Conversion
-from fullconv.weights.download import cached_path
+from fullconv.weights.download import file_here
+from fullconv.weights.installed import InstalledFile
 from fullconv.weights.registry import Published
 
 PIPED = 120  # columns of a table where no terminal says how wide it is
@@ -276,13 +277,13 @@ def weights_tables(published: Iterable[Published]) -> list[Table]:
     """One table a source and licence, one row for each of its weights."""
     tables: dict[tuple[str, str], Table] = {}
     for each in published:
-        key = each.source, each.file.licence
+        key, is_package = (each.source, each.file.licence), isinstance(each.file, InstalledFile)
         if key not in tables:
             title = f"{each.source}; licence: {each.file.licence}"
-            columns = ("name", "net", "classes", "format", "size", "check", "cache")
+            last = "package" if is_package else "cache"
+            columns = ("name", "net", "classes", "format", "size", "check", last)
             tables[key] = table(title, columns, left=len(columns))
-        kept = "yes" if cached_path(each).exists() else ""
-        row = (each.name, each.net, each.classes, each.format, *_file(each.file), kept)
+        row = (each.name, each.net, each.classes, each.format, *_file(each.file), _kept(each))
         tables[key].add_row(*row)
     return list(tables.values())
 
@@ -298,7 +299,14 @@ def data_table(published: Iterable[PublishedData]) -> Table:
     return made
 
 
-def _file(file: RemoteFile) -> tuple[str, str]:
+def _kept(weights: Published) -> str:
+    """Whether their file is on this machine; which package would bring it, where one does."""
+    if isinstance(weights.file, InstalledFile):
+        return "installed" if file_here(weights) else weights.file.package
+    return "yes" if file_here(weights) else ""
+
+
+def _file(file: RemoteFile | InstalledFile) -> tuple[str, str]:
     """Its size and what it is verified by, in words where they are not known."""
-    size = file.size or file.about
+    size = file.size if isinstance(file, InstalledFile) else file.size or file.about
     return f"{size / 2**20:.0f} MiB" if size else "unknown", file.verified_by

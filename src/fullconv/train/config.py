@@ -11,6 +11,7 @@ from fullconv.errors import UserError
 from fullconv.inputs import COLOR, channels_of, streams_of
 from fullconv.nets import NetSpec
 from fullconv.train.clock import seconds_of
+from fullconv.weights.pretrained import AUTO, IMAGENET, NONE
 
 GRID = 32  # the coarsest stride: crops that are multiples of it leave nothing over
 
@@ -51,9 +52,11 @@ class Data(Section):
 class Net(Section):
     """The net, and what it starts from.
 
-    ``weights`` is a file, a run folder or a name; or several, one for each stream.
+    ``weights`` is a file, a run folder or a name; or several, one for each stream. `imagenet` are
+    those of ImageNet that belong to the backbone, `none` starts at random, and `auto` takes the
+    backbone's where they are on this machine: a run's config keeps the name of those it took.
     ``freeze_batch_norm`` keeps the statistics of the backbone's batch norms as they were loaded:
-    right for batches too small to estimate them, and a third quicker on a CPU.
+    right for batches too small to estimate them, and quicker; 'auto' where any were loaded.
     """
 
     name: str = "fcn8s-resnet18"
@@ -61,9 +64,33 @@ class Net(Section):
     width: Annotated[float, Field(gt=0, le=8)] = 1.0
     dropout: Annotated[float | None, Field(ge=0, lt=1)] = None
     learn_upsampling: bool = False
-    weights: str | tuple[str, ...] | None = None
+    weights: Literal["auto", "imagenet", "none"] | str | tuple[str, ...] = AUTO
     freeze_backbone: bool = False
-    freeze_batch_norm: bool = False
+    freeze_batch_norm: bool | Literal["auto"] = False
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What is loaded before the first step; empty for a start at random."""
+        if self.weights in (AUTO, NONE):  # auto is settled before, but in runs of older versions
+            return ()
+        return (self.weights,) if isinstance(self.weights, str) else self.weights
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _words(cls, weights: Any) -> Any:
+        """None as `none`; the words in any case of letters."""
+        if weights is None:
+            return NONE
+        words = isinstance(weights, str) and weights.lower() in (AUTO, IMAGENET, NONE)
+        return weights.lower() if words else weights
+
+    @field_validator("weights")
+    @classmethod
+    def _of_streams(cls, weights: Any) -> Any:
+        alone = {AUTO, NONE} & set(weights) if isinstance(weights, tuple) else ()
+        if alone:
+            raise ValueError(f"{min(alone)!r} stands alone: name weights for each stream")
+        return weights
 
     @field_validator("name")
     @classmethod

@@ -7,7 +7,7 @@ from its last saved state and ends in the same bits as one that was not.
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -57,14 +57,18 @@ class Training:
         val: Source | None,
         screen: Screen,
         piece: int | None = None,
+        origins: Sequence[dict[str, Any]] = (),
     ) -> None:
-        """``piece`` is the longest side of pieces in which photos are validated; None: whole."""
+        """``piece`` is the longest side of pieces in which photos are validated; None: whole.
+
+        ``origins`` say of the weights that the net started from what they are and whose.
+        """
         self.run, self.config, self.fabric, self.screen = run, config, fabric, screen
         self.updater, self.source, self.val = updater, source, val
-        self.piece, self.progress = piece, Progress()
+        self.piece, self.origins, self.progress = piece, list(origins), Progress()
         self.coarse_steps = coarse_steps(config, updater.steps)
         counts = [len(output.classes) for output in source.classes.outputs]
-        self.watch = Watch(counts, [], config.net.weights is not None)
+        self.watch = Watch(counts, [], bool(config.net.sources))
         tenth = max(1, math.ceil(updater.steps / 10))
         self.validate_every = config.length.validate_every or tenth
         self.validation = ""
@@ -90,7 +94,7 @@ class Training:
             self.run.timing.keep(p.step)
         folder = str(self.run.folder)
         writer = SummaryWriter(folder, purge_step=p.step, flush_secs=FLUSH)
-        if p.step == 0 and config.net.weights is not None:
+        if p.step == 0 and config.net.sources:
             self.first_validation()
         clock = Clock(p.step, self.photos_per_step, self.coarse_steps)
         with interrupts() as interrupted:
@@ -227,6 +231,7 @@ class Training:
             "photos": {s.split: len(s) for s in (self.source, self.val) if s},
             "step": self.progress.step,
             "val_mean_iu": scores.mean_iu if scores else None,
+            "weights": self.origins,
         }
         u = self.updater
         save(self.run.model, Checkpoint(u.best_net, self.classes, u.preprocessing, origin))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.utilities.rank_zero import rank_zero_only
 from rich.progress import Progress as Bar
 
 from fullconv.data import (
@@ -48,6 +49,7 @@ from fullconv.train.screen import Screen
 from fullconv.train.time_budget import measured, settled_by_speed
 from fullconv.train.update import Updater, mixed
 from fullconv.weights import start_from
+from fullconv.weights.pretrained import settled
 
 SHOWN = 20  # faults of the data on screen
 TOO_LARGE = "the net does not fit into memory"
@@ -80,7 +82,8 @@ def train(
     if resume:
         config = _resumed(out, given)
     else:
-        config = _settled(make_config(recipe, given) if config is None else config, quiet)
+        config = make_config(recipe, given) if config is None else config
+        config = _settled(config, Screen(quiet or rank() > 0))
     if config.stages:
         _train_stages(config, out, resume, overwrite, quiet)
     else:
@@ -103,41 +106,40 @@ def _resumed(out: Path, given: Mapping[str, Any]) -> Config:
         )
     Run(out).tidy()
     if changed:
-        config = _settled(config)
+        config = _settled(config, Screen(quiet=True))
         write_atomically(path, config.to_toml())
     return config
 
 
-def _settled(config: Config, quiet: bool = False) -> Config:
+def _settled(config: Config, screen: Screen) -> Config:
     """With all that is left to choose here chosen, so that the saved config decides the run."""
     if not config.data.path:
         raise UserError(
             "no data is named: fullconv train FOLDER, or, to try it, fullconv train shapes"
         )
-    config = _with_precision(config)
+    config = _with_weights(_with_precision(config), screen)
     is_open = config.augment.crop == "auto" or config.length.steps is config.length.epochs is None
     if config.machine.memory is None and not is_open:
         return config
     source, val = _open(config, Screen(quiet=True))
     config = settled_by_data(config, len(source), largest_photo(source))
     if config.length.time is not None:
-        config = _timed(config, source, val, quiet)
+        config = _timed(config, source, val, screen)
     if config.machine.memory is None:
         return config
-    finest = _stage(config, -1, None) if config.stages else config
+    finest = _stage(config, -1, config.net.weights) if config.stages else config
     return budget.within(config, finest.spec(len(source.classes)), size_of(config, source))
 
 
-def _timed(config: Config, source: Source, val: Source | None, quiet: bool) -> Config:
+def _timed(config: Config, source: Source, val: Source | None, screen: Screen) -> Config:
     """With the steps that fit into ``length.time``, as measured with a net that is thrown away."""
     began, wanted = time.monotonic(), seconds_of(config.length.time or "")
     if config.stages or config.machine.devices * config.machine.nodes > 1:
         raise UserError("length.time plans one training on one device: give steps or epochs here")
-    screen = Screen(quiet)
     screen.say(f"time: measuring the speed of this machine, to end in {config.length.time}")
     budget.enforce(config, config.spec(len(source.classes)), size_of(config, source))
     fabric = _fabric(config)
-    net, preprocessing = _net(config, source, Screen(quiet=True))
+    net, preprocessing, _ = _net(config, source, Screen(quiet=True))
     outputs = tuple(output.channels for output in source.classes.outputs)
     criterion = make_criterion(
         config.loss.model_copy(update={"weigh_by": "factor"}),
@@ -171,6 +173,22 @@ def _validation(config: Config, updater: Updater, val: Source | None) -> float:
     return (time.monotonic() - before) * len(val)
 
 
+def _with_weights(config: Config, screen: Screen) -> Config:
+    """With the name of the weights that it starts from in place of 'auto' and 'imagenet'."""
+    weights, line = settled(config.net.weights, config.spec(2))
+    if line:
+        screen.say(f"weights: {line}")
+    net = config.net.model_copy(update={"weights": weights})
+    if net.freeze_batch_norm == "auto":
+        net = net.model_copy(update={"freeze_batch_norm": bool(net.sources)})
+    return config.model_copy(update={"net": net})
+
+
+def rank() -> int:
+    """The number of this process among those that train together, also before they have met."""
+    return getattr(rank_zero_only, "rank", 0)
+
+
 def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quiet: bool) -> Path:
     """One run for each stride of ``stages``, each starting from the one before.
 
@@ -191,7 +209,7 @@ def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quie
     return out
 
 
-def _stage(config: Config, number: int, weights: str | tuple[str, ...] | None) -> Config:
+def _stage(config: Config, number: int, weights: str | tuple[str, ...]) -> Config:
     """The config of one stage: its stride, its rate, and the net that it starts from."""
     name = f"fcn{config.stages[number]}s-{config.spec(2).backbone}"
     factor = config.stage_rates[number] if config.stage_rates else 1.0
@@ -225,7 +243,7 @@ def _train_one(
     budget.enforce(config, spec, size)
     with memory_watched(config, TOO_LARGE):
         # A resume puts its state over these weights: nothing to say about them.
-        net, preprocessing = _net(config, source, screen if new else Screen(quiet=True))
+        net, preprocessing, origins = _net(config, source, screen if new else Screen(quiet=True))
     steps = steps_of(config, len(source), fabric.world_size)
     say_plan(config, net, (steps, len(source)), size, fabric, screen)
     say_memory(config, spec, size, need, screen)
@@ -236,7 +254,7 @@ def _train_one(
         each.create(its_config, overwrite)
     fabric.barrier()
     piece = None if val is None else budget.longest_piece(config, spec, need, largest_photo(val))
-    training = Training(run, config, fabric, updater, source, val, screen, piece)
+    training = Training(run, config, fabric, updater, source, val, screen, piece, origins)
     if not new:
         training.resume()
         screen.say(f"going on at step {training.progress.step} of {steps}")
@@ -309,28 +327,31 @@ def _style(fault: Fault) -> str:
     return "red" if fault.severity == "error" else "yellow"
 
 
-def _net(config: Config, source: Source, screen: Screen) -> tuple[FCN, Preprocessing]:
-    """The net at its start; what loaded and what begins fresh is said."""
+def _net(
+    config: Config, source: Source, screen: Screen
+) -> tuple[FCN, Preprocessing, list[dict[str, Any]]]:
+    """The net at its start, and whose weights those are; what begins fresh is said."""
     torch.manual_seed(mixed(config.seed, 0, 0))
     spec = config.spec(len(source.classes))
     net = build(spec)
     preprocessing = BACKBONES[spec.backbone].preprocessing
     others: tuple[Preprocessing, ...] = ()
-    if config.net.weights is None:
+    origins: list[dict[str, Any]] = []
+    if not config.net.sources:
         screen.say("weights: all layers start at random (He), scores at zero, nothing is loaded")
-        if config.net.freeze_backbone:
-            raise UserError(
-                "net.freeze_backbone would keep random weights: name net.weights to start from"
-            )
+        for key in ("freeze_backbone", "freeze_batch_norm"):
+            if getattr(config.net, key) is True:
+                raise UserError(f"net.{key} would keep what is random: name net.weights")
     else:
-        report = start_from(net, config.net.weights, source.classes)
+        report = start_from(net, config.net.sources, source.classes)
         preprocessing, others = report.preprocessing or preprocessing, report.others
+        origins = report.origins
         for line in report.lines():
             screen.say(f"weights: {line}")
     if config.net.freeze_backbone:
         freeze(net)
         screen.say("weights: the backbone stays as it is")
-    return net, preprocessing.of_inputs(kinds_shown(source), *others)
+    return net, preprocessing.of_inputs(kinds_shown(source), *others), origins
 
 
 def _criterion(config: Config, source: Source, fabric: Fabric, screen: Screen) -> Criterion:

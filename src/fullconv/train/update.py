@@ -73,7 +73,7 @@ class Updater:
         set_rate(self.optimiser, self.rate(batch.step))
         torch.manual_seed(mixed(self.config.seed, batch.step, self.fabric.global_rank))
         self.model.train()
-        hold_frozen(self.net, self.config.net.freeze_batch_norm)
+        hold_frozen(self.net, self.config.net.freeze_batch_norm is True)
         self.optimiser.zero_grad()
         if self.as_they_come:
             check = partial(self.check, batch, "gradient")

@@ -10,9 +10,9 @@ from fullconv.errors import UserError
 from fullconv.weights import checkpoint, program
 from fullconv.weights.checkpoint import Checkpoint, find, is_own
 from fullconv.weights.convert import convert
-from fullconv.weights.download import cached_path, fetch
+from fullconv.weights.download import fetch, file_here
 from fullconv.weights.formats import format_of
-from fullconv.weights.registry import preprocessings, published
+from fullconv.weights.registry import Published, find_published, preprocessings, published
 
 EXPORTED = (".onnx", ".xml")
 """Endings of files that `fullconv.predict` runs and nothing else can use."""
@@ -80,16 +80,26 @@ def is_name(weights: str | Path) -> bool:
     return path.name == str(weights) and not path.suffix and not path.exists()
 
 
+def found_under(weights: str | Path) -> Published | None:
+    """The published weights that ``weights`` names; None for a file, a folder, an unknown name."""
+    known = published()
+    if not is_name(weights):
+        return None
+    if not any(name == str(weights) or name.startswith(f"{weights}-") for name in known):
+        return None
+    return find_published(str(weights))
+
+
 def located(weights: str | Path, progress: Progress | None = None) -> Path:
     """The file of ``weights``: a run folder's, the file itself, or that of published weights.
 
-    Published weights that are not in the cache are downloaded; ``progress`` as in ``fetch``.
-    Raises UserError when there is neither a file nor such a name, or the download fails.
+    Published weights lie in an installed package or in the cache, else they are downloaded;
+    ``progress`` as in ``fetch``. Raises UserError when there is neither a file nor such a name, or
+    they cannot be had.
     """
     if not is_name(weights):
         return find(weights)
-    known = published()
-    if not any(name == str(weights) or name.startswith(f"{weights}-") for name in known):
+    if found_under(weights) is None:
         raise UserError(
             f"{weights}: no such file or run folder, nor are published weights called so "
             "('fullconv weights' lists them)"
@@ -100,6 +110,6 @@ def located(weights: str | Path, progress: Progress | None = None) -> Path:
 def _prepared(checkpoint: Checkpoint, path: Path) -> Checkpoint:
     """With the preprocessing of the registry, where ``path`` is the file of published weights."""
     for entry in published().values():
-        if len(entry.preprocessing) == 1 and path == cached_path(entry):
+        if len(entry.preprocessing) == 1 and path == file_here(entry):
             return replace(checkpoint, preprocessing=preprocessings()[entry.preprocessing[0]])
     return checkpoint

@@ -13,24 +13,27 @@ from fullconv.download import RemoteFile
 from fullconv.download.remote import KEYS
 from fullconv.errors import UserError
 from fullconv.nets import Preprocessing
+from fullconv.weights.installed import PACKAGE_KEYS, InstalledFile
 
 FILE = Path(__file__).with_name("registry.toml")
 FORMATS = ("caffe", "chainer", "torch", "keras")
-CLASSES = ("imagenet", "voc", "pascal-context", "sift-flow", "nyud")
-_OWN_KEYS = ("net", "format", "classes", "preprocessing", "source", "paper", "note")
+CLASSES = ("imagenet", "edges", "voc", "pascal-context", "sift-flow", "nyud")
+_OWN_KEYS = ("net", "fits", "format", "classes", "preprocessing", "source", "paper", "note")
 
 
 @dataclass(frozen=True)
 class Published:
     """Weights by name.
 
-    ``net`` says which net they are of, ``format`` how the file is written, ``classes`` which set
-    they were trained for, ``preprocessing`` a name for each input in ``preprocessings()``,
-    ``source`` who gave them out, ``paper`` what to cite, ``note`` what a user must know.
+    ``file`` is downloaded, or comes with a package. ``net`` says which net they are of, ``fits``
+    which further backbones take them, ``format`` how the file is written, ``classes`` which set
+    they were trained for (a classifier's, or `edges`: to start from, not to predict with),
+    ``preprocessing`` a name for each input in ``preprocessings()``, ``source`` who gave them out,
+    ``paper`` what to cite, ``note`` what a user must know.
     """
 
     name: str
-    file: RemoteFile
+    file: RemoteFile | InstalledFile
     net: str
     format: str
     classes: str
@@ -38,6 +41,7 @@ class Published:
     source: str
     paper: str
     note: str = ""
+    fits: tuple[str, ...] = ()
 
 
 def published() -> Mapping[str, Published]:
@@ -83,7 +87,7 @@ def read_registry(path: Path) -> tuple[Mapping[str, Published], Mapping[str, Pre
     try:
         made = {name: Preprocessing.from_dict(table) for name, table in inputs.items()}
         found = {name: _published(name, table, made) for name, table in content.items()}
-        files = [each.file.name for each in found.values()]
+        files = [e.file.name for e in found.values() if isinstance(e.file, RemoteFile)]
         twice = {file for file in files if files.count(file) > 1}
         if twice:  # the cache keeps them all in one folder
             raise UserError(f"the file {min(twice)} stands twice")
@@ -96,7 +100,9 @@ def _published(name: str, table: Any, inputs: Mapping[str, Preprocessing]) -> Pu
     try:
         if not isinstance(table, dict):
             raise UserError("is no table")
-        unknown = sorted(set(table) - {*KEYS, *_OWN_KEYS})
+        kind = InstalledFile if "package" in table else RemoteFile
+        keys = (*PACKAGE_KEYS, "from") if kind is InstalledFile else KEYS
+        unknown = sorted(set(table) - {*keys, *_OWN_KEYS})
         if unknown:
             raise UserError(f"unknown key {unknown[0]!r}")
         names = table.get("preprocessing")
@@ -104,7 +110,7 @@ def _published(name: str, table: Any, inputs: Mapping[str, Preprocessing]) -> Pu
             raise UserError(f"preprocessing = {names!r} is no list of {', '.join(inputs)}")
         return Published(
             name=name,
-            file=RemoteFile.from_table(table),
+            file=kind.from_table(table),
             net=_text(table, "net"),
             format=_one_of(FORMATS, table, "format"),
             classes=_one_of(CLASSES, table, "classes"),
@@ -112,6 +118,7 @@ def _published(name: str, table: Any, inputs: Mapping[str, Preprocessing]) -> Pu
             source=_text(table, "source"),
             paper=_text(table, "paper"),
             note=_text(table, "note") if "note" in table else "",
+            fits=tuple(map(str, table.get("fits", ()))),
         )
     except UserError as fault:
         raise UserError(f"{name}: {fault}") from None

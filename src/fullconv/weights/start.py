@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +11,8 @@ from torch import Tensor
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
-from fullconv.weights.open import Weights, open_weights
+from fullconv.weights.download import provenance
+from fullconv.weights.open import Weights, found_under, open_weights
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class StartReport:
 
     ``doubts`` are what a source cannot tell; ``adapted`` says which of the loaded ones were made to
     fit, and how. ``preprocessing`` is what the loaded weights expect of a photo, ``others`` what
-    those of further streams expect of theirs.
+    those of further streams expect of theirs. ``origins`` say of each source what it is, where it
+    comes from and under which licence, as far as that is known (`origin_of`).
     """
 
     source: str
@@ -30,6 +33,7 @@ class StartReport:
     adapted: dict[str, str] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
     others: tuple[Preprocessing, ...] = ()
+    origins: list[dict[str, Any]] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """A short account for the screen: counts, and every layer that did not simply load."""
@@ -85,7 +89,22 @@ def start_from(
         report.unused.update(found.not_needed)
         report.doubts.extend([found.doubt] if found.doubt else [])
     others = [found.checkpoint.preprocessing for found in opened]
-    return replace(report, preprocessing=others[0], others=tuple(others[1:]))
+    origins = [origin_of(path, found) for path, found in zip(paths, opened, strict=True)]
+    return replace(report, preprocessing=others[0], others=tuple(others[1:]), origins=origins)
+
+
+def origin_of(source: str | Path, found: Weights) -> dict[str, Any]:
+    """What a checkpoint keeps of the weights that it started from, as plain JSON types.
+
+    ``name``; of published ones ``from`` and ``licence``; of a foreign file its net and sha256; of
+    a training the ``weights`` that it had started from itself.
+    """
+    origin, published = found.checkpoint.origin, found_under(source)
+    kept = {key: origin[key] for key in ("lineage", "sha256", "weights") if origin.get(key)}
+    if published is None:
+        return {"name": Path(source).name, **kept}
+    said = {"from": provenance(published), "licence": published.file.licence}
+    return {"name": published.name, **said, **kept}
 
 
 def _opened(net: FCN, path: str | Path) -> Weights:

@@ -212,7 +212,8 @@ def test_a_config_that_is_no_toml(tmp_path, content):
         ("data.classes", "7", "7"),
         ("data.classes", "none", None),
         ("net.weights", "1e5", "1e5"),
-        ("net.weights", "none", None),
+        ("net.weights", "none", "none"),
+        ("net.weights", "Imagenet", "imagenet"),
     ],
 )
 def test_typed_values(key, text, value):

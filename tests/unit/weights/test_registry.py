@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from fullconv.download import Patience
+from fullconv.download import Patience, RemoteFile
 from fullconv.errors import UserError
 from fullconv.nets import BACKBONES, CAFFE, TORCH, available
 from fullconv.weights import registry
@@ -35,6 +35,10 @@ ASKED_FOR = {
     "fcn-resnet50-voc-torchvision",
     "fcn-resnet101-voc-torchvision",
     "vgg16-keras",
+    "efficientnet_lite0-imagenet",
+    "efficientnet_lite1-imagenet",
+    "efficientnet_lite2-imagenet",
+    "vgg16-hed",
 }
 
 
@@ -48,9 +52,10 @@ def test_every_entry_says_what_it_is_and_where_that_is_known_from(name):
     for text in (weights.net, weights.source, weights.paper, weights.file.licence):
         assert text
     assert re.search(r"/|README", weights.file.origin)
-    assert weights.format in weights.name.replace("berkeley", "caffe").replace(
-        "torchvision", "torch"
-    )
+    if isinstance(weights.file, RemoteFile):
+        assert weights.format in weights.name.replace("berkeley", "caffe").replace(
+            "torchvision", "torch"
+        )
     assert set(weights.preprocessing) <= set(preprocessings())
 
 

@@ -1,0 +1,126 @@
+"""Weights that lie in an installed package: found and verified, the package is never imported."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from fullconv.download.checksum import Checksum
+from fullconv.errors import UserError
+
+PACKAGE_KEYS = ("package", "module", "path-in-module", "install", "size", "sha256", "licence")
+"""The keys of a registry's entry whose file comes with a package (and ``from``)."""
+
+
+@dataclass(frozen=True)
+class InstalledFile:
+    """A file that a package brings.
+
+    ``package`` is its name for pip, ``module`` the folder that it installs, ``path`` the file in
+    there; ``install`` the command that brings it. ``size`` in bytes; ``origin`` says which source
+    states all this. Raises UserError for what cannot be right.
+    """
+
+    package: str
+    module: str
+    path: str
+    size: int
+    checksum: Checksum
+    licence: str
+    origin: str
+    install: str
+
+    def __post_init__(self) -> None:
+        parts = PurePosixPath(self.path)
+        if not self.module.isidentifier():  # a name with dots would import what stands before
+            raise UserError(f"module = {self.module!r} is no name of a module")
+        if parts.is_absolute() or ".." in parts.parts or not parts.name:
+            raise UserError(f"path-in-module = {self.path!r} leads out of the module")
+        if self.size <= 0:
+            raise UserError(f"{self.path}: {self.size} bytes")
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+        return PurePosixPath(self.path).name
+
+    @property
+    def verified_by(self) -> str:
+        """The algorithm."""
+        return str(self.checksum)
+
+    def find(self) -> Path | None:
+        """Where the file is, or None where the package is not installed or lacks it."""
+        folder = _folder(self.module)
+        path = folder / self.path if folder else None
+        return path if path and path.is_file() else None
+
+    def verified(self) -> Path:
+        """The file, with the bytes that it must have; UserError says what to install otherwise."""
+        path = self.find()
+        if path is None and _folder(self.module):
+            raise UserError(f"the package {self.package} has no {self.path}; {self._anew()}")
+        if path is None:
+            raise UserError(
+                f"{self.name} comes with the package {self.package}, which is not installed: "
+                f"{self.install}"
+            )
+        try:
+            state = path.stat()
+            size = state.st_size
+            same = size == self.size and _has_digest(path, self.checksum, state.st_mtime_ns)
+        except OSError as fault:
+            raise UserError(f"{path}: cannot be read ({fault.strerror or fault})") from fault
+        if not same:
+            raise UserError(
+                f"{path}: is not the file that {self.package} was published with (its sha256 "
+                f"differs); {self._anew()}"
+            )
+        return path
+
+    def _anew(self) -> str:
+        again = self.install.replace("pip install", "pip install --force-reinstall --no-deps", 1)
+        return f"install it anew: {again}"
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> "InstalledFile":
+        """From the keys of a registry's TOML table; others are not looked at."""
+        size = table.get("size")
+        if not isinstance(size, int) or isinstance(size, bool):
+            raise UserError(f"size = {size!r} is no whole number")
+        package = _text(table, "package")
+        return cls(
+            package=package,
+            module=_text(table, "module"),
+            path=_text(table, "path-in-module"),
+            size=size,
+            checksum=Checksum("sha256", _text(table, "sha256")),
+            licence=_text(table, "licence"),
+            origin=_text(table, "from"),
+            install=_text(table, "install") if "install" in table else f"pip install {package}",
+        )
+
+
+def _folder(module: str) -> Path | None:
+    """The folder of a top-level module, without running anything of it."""
+    try:
+        found = find_spec(module)
+    except (ImportError, ValueError):  # ValueError: a module that is there without a spec
+        return None
+    places = found.submodule_search_locations if found else None
+    return next((Path(place) for place in places or ()), None)
+
+
+@cache
+def _has_digest(path: Path, checksum: Checksum, changed: int) -> bool:
+    """Computed once for each state of the file (``changed``: its time, ns)."""
+    return checksum.of(path) == checksum.digest
+
+
+def _text(table: Mapping[str, Any], key: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"{key} = {value!r} is no text")
+    return value
