@@ -13,7 +13,7 @@ from fullconv.nets.googlenet import GOOGLENET, GOOGLENET_BN
 from fullconv.nets.pyramid import CHANNELS
 from fullconv.nets.resnet import DILATED_RESNETS, RESNETS
 from fullconv.nets.steps import scaled
-from fullconv.nets.vgg import VGG16
+from fullconv.nets.vgg import VGG16, VGG16_CONVS
 
 BACKBONES: dict[str, Definition] = {
     d.name: d
@@ -22,6 +22,7 @@ BACKBONES: dict[str, Definition] = {
         ALEXNET,
         ALEXNET_OWT,
         VGG16,
+        VGG16_CONVS,
         GOOGLENET,
         GOOGLENET_BN,
         *RESNETS,

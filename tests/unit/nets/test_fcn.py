@@ -31,8 +31,8 @@ from fullconv.nets.upsampling import Upsampling
 
 SMALL = 1 / 32
 BACKBONES = [
-    "caffenet", "alexnet", "alexnet_owt", "vgg16", "googlenet", "googlenet_bn", "resnet18",
-    "resnet50", "resnet50_dilated",
+    "caffenet", "alexnet", "alexnet_owt", "vgg16", "vgg16_convs", "googlenet", "googlenet_bn",
+    "resnet18", "resnet50", "resnet50_dilated",
 ]  # fmt: skip
 PADDINGS = ["same", "paper"]
 
@@ -67,7 +67,8 @@ def test_impulse_response_agrees_with_the_algebra(backbone: str, padding: str) -
 
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize(
-    "backbone", ["caffenet", "alexnet_owt", "vgg16", "googlenet", "googlenet_bn", "resnet18"]
+    "backbone",
+    ["caffenet", "alexnet_owt", "vgg16", "vgg16_convs", "googlenet", "googlenet_bn", "resnet18"],
 )
 def test_every_size_comes_back(backbone: str, padding: str) -> None:
     made = net(f"fcn8s-{backbone}", padding, width=1 / 64)
@@ -167,9 +168,23 @@ def test_parameters_of_table_1(backbone: str, millions: int, layers: int) -> Non
     assert summary.stride == 32
 
 
+def test_vgg16s_convolutions_are_its_layers_and_no_more() -> None:
+    """14,714,688 parameters (Keras' VGG16 without its top); a field of 212 at stride 32."""
+    whole, part = (NetSpec(f"fcn32s-{name}", 21) for name in ("vgg16", "vgg16_convs"))
+    summary = summarise(part)
+    assert summary.parameters == 14_714_688 + 512 * 21 + 21
+    assert (summary.conv_layers, summary.receptive_field, summary.stride) == (14, 212, 32)
+    begin = part.definition.windows()
+    assert begin == whole.definition.windows()[: len(begin)]
+    assert part.definition.map() == whole.definition.map()
+
+
 @pytest.mark.parametrize(
     "backbone",
-    ["vgg16", "caffenet", "alexnet_owt", "googlenet", "googlenet_bn", "resnet18", "resnet50"],
+    [
+        *("vgg16", "vgg16_convs", "caffenet", "alexnet_owt", "googlenet", "googlenet_bn"),
+        *("resnet18", "resnet50"),
+    ],
 )
 def test_a_new_zero_skip_repeats_the_net_before(backbone: str) -> None:
     before = net(f"fcn32s-{backbone}").double()
