@@ -26,6 +26,7 @@ NETS = (
             *_HEADS,
             *(("fcn2s",) if backbone in _FINEST else ()),
             *(_PYRAMIDS if backbone in _NORMALISED else ()),
+            *(("fcn8s-deconv",) if backbone == "vgg16_convs" else ()),
         )
     ),
     *("fcn8s-resnet50_dilated", "fcn8s-resnet101_dilated"),
