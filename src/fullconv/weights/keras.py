@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -139,7 +139,8 @@ def _keras3_name(name: str, dataset: "h5py.Dataset") -> str:
     The first array of a layer is its kernel where it has two dimensions or more, the second then
     its bias; others keep their number.
     """
-    match, group = VARS.fullmatch(name), dataset.parent
+    group: Any = dataset.parent
+    match = VARS.fullmatch(name)
     assert match is not None
     layer = _own_name(group) or match[1].replace("layers/", "")
     has_kernel = "0" in group and len(group["0"].shape) > 1
@@ -147,11 +148,11 @@ def _keras3_name(name: str, dataset: "h5py.Dataset") -> str:
     return f"{layer}/{kind or match[2]}"
 
 
-def _own_name(group: "h5py.Group") -> str:
+def _own_name(group: Any) -> str:
     """The name that a layer was given; empty where it has none but Keras'."""
     if "name" not in group.attrs or group.attrs.get_id("name").get_storage_size() > 100:
         return ""
-    said = group.attrs["name"]
+    said: Any = group.attrs["name"]
     usable = isinstance(said, str) and said.isprintable() and len(said) < 100
     return said if usable and not UNNAMED.fullmatch(said) else ""
 

@@ -44,14 +44,16 @@ def recognised(
 
 def _refuse_part(file: ForeignFile, known: Iterable[Lineage], backbone: str | None) -> None:
     """UserError where the file has a part of the wanted ``backbone``, which is enough to train."""
+    if backbone is None:
+        return
     for each in known:
-        whole = BACKBONES.get(backbone or "")
-        is_part = whole and each.backbone != backbone and whole.begins_as(BACKBONES[each.backbone])
-        if is_part and each.is_part and not _fitting(file, each)[1]:
+        is_other = each.is_part and each.backbone != backbone
+        begins = is_other and BACKBONES[backbone].begins_as(BACKBONES[each.backbone])
+        if begins and not _fitting(file, each)[1]:
             raise UserError(
                 f"{file.path}: has only a part of {backbone}, {each.backbone}, so no {backbone} "
                 "can be converted from it; name it in a training, where the rest starts at random: "
-                f"fullconv train DATA --net {coarsest_net(whole.name)} --weights {file.path}"
+                f"fullconv train DATA --net {coarsest_net(backbone)} --weights {file.path}"
             )
 
 
