@@ -250,6 +250,8 @@ def _alignment(explained: Explanation) -> list[str]:
             "Each map of the pyramid is upsampled to where its pixels sit on the next finer one, "
             "added there and blended; the finest is scored."
         ]
+    if explained.spec.is_deconv and explained.spec.padding == "same":
+        return ["The coarser scores are summed on the finest score map.", *_deconv_notes(explained)]
     if explained.spec.padding == "same":
         where = "on the next finer score map" if explained.fuses_on_the_way else "on the photo"
         return [
@@ -257,6 +259,16 @@ def _alignment(explained: Explanation) -> list[str]:
             f"added {where}."
         ]
     return [_crop_note(made) for made in explained.crops]
+
+
+def _deconv_notes(explained: Explanation) -> list[str]:
+    """The deconvolutions that mix the classes; their pads are the crops."""
+    return [
+        f"{made.deconv.name} (kernel {made.deconv.kernel}, stride {made.deconv.stride}, pad "
+        f"{made.pixels}): learned, mixes the classes, adds a bias, to "
+        f"{AIMS.get(made.cropped, made.cropped)}."
+        for made in explained.crops
+    ]
 
 
 def _crop_note(made: Crop) -> str:

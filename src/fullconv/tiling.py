@@ -66,6 +66,7 @@ class Flow:
 
     ``scored`` holds the scored maps, coarsest first. Where the net ``fuses_on_the_way``, each is
     placed on the next finer one and the finest on the image; else each is placed on the image.
+    With ``at_finest`` those before the finest are each placed on it.
     A net that ``stretches`` places its scores by the ratio of two sizes; that ratio is the same in
     a piece only where sizes are multiples of the stride.
     """
@@ -74,6 +75,7 @@ class Flow:
     scored: tuple[Scored, ...]
     fuses_on_the_way: bool
     stretches: bool = False
+    at_finest: bool = False
 
     @cached_property
     def grid(self) -> int:
@@ -87,9 +89,10 @@ class Flow:
         Both cuts lie on the grid.
         """
         found: list[Range] = []
-        for map_ in self.scored:
+        for number, map_ in enumerate(self.scored, 1):
             own = _through(map_.windows)
-            if self.fuses_on_the_way:
+            waits = self.at_finest and number < len(self.scored)
+            if self.fuses_on_the_way and not waits:
                 fused = _through(map_.blend, _narrowest([*found, own]))
                 found = [_enlarged(fused, map_.placement)]
             else:

@@ -32,7 +32,10 @@ def test_names_are_those_of_the_package():
 
 
 def test_of_several_nets_the_last_is_completed():
-    assert completion.nets("fcn32s-vgg16,fcn8s-v") == ["fcn32s-vgg16,fcn8s-vgg16"]
+    assert completion.nets("fcn32s-vgg16,fcn4s-a") == [
+        "fcn32s-vgg16,fcn4s-alexnet",
+        "fcn32s-vgg16,fcn4s-alexnet_owt",
+    ]
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
@@ -40,7 +43,7 @@ def test_of_several_nets_the_last_is_completed():
     ("typed", "offered"),
     [
         ("expl", {"explain"}),
-        ("train photos/ --net fcn8s-v", {"fcn8s-vgg16"}),
+        ("train photos/ --net fcn8s-v", {"fcn8s-vgg16", "fcn8s-vgg16_convs"}),
         ("train photos/ --recipe paper-", {"paper-caffenet", "paper-googlenet", "paper-vgg16"}),
         ("explain fcn4s-resnet1", {"fcn4s-resnet18", "fcn4s-resnet101"}),
         ("train --over", {"--overwrite"}),

@@ -29,6 +29,11 @@ def prepared(photos):
     return (photos[..., ::-1].astype(np.float32) - MEAN_BGR).transpose(0, 3, 1, 2).copy()
 
 
+def plain(photos):
+    """uint8 RGB N,H,W,3 to N,3,H,W as they are: what k3nt0w/chainer_fcn trains on."""
+    return photos.astype(np.float32).transpose(0, 3, 1, 2).copy()
+
+
 def bilinear(classes, size):
     """The kernel that enlarges each class by itself: (classes, classes, size, size)."""
     factor = (size + 1) // 2
@@ -106,6 +111,50 @@ class FCN(chainer.Chain):
         skip = self.score_pool3(pool3 * self.scales[1])
         score += cropped(skip, 9, *score.shape[2:])
         return cropped(self.upscore8(score), 31, height, width)
+
+
+class Body(chainer.Chain):
+    """VGG16 up to pool5, a chain of its own: what pool3, pool4 and pool5 give."""
+
+    def __init__(self, channels):
+        super().__init__()
+        with self.init_scope():
+            before = 3
+            for name in (f"conv{b}_{i}" for b, n in enumerate(BLOCKS, 1) for i in range(1, n + 1)):
+                setattr(self, name, L.Convolution2D(before, channels[name], 3, 1, 1))
+                before = channels[name]
+
+    def forward(self, x):
+        found = []
+        for block, count in enumerate(BLOCKS, 1):
+            for index in range(1, count + 1):
+                x = F.relu(self[f"conv{block}_{index}"](x))
+            x = F.max_pooling_2d(x, 2, stride=2)
+            found.append(x)
+        return found[2:]
+
+
+class DeconvFCN(chainer.Chain):
+    """The form of k3nt0w/chainer_fcn: dense deconvolutions to pool3's score, then to the photo."""
+
+    def __init__(self, channels, classes):
+        super().__init__()
+        deconvolution = functools.partial(L.Deconvolution2D, classes, classes)
+        with self.init_scope():
+            self.vgg16 = Body(channels)
+            for block in (3, 4, 5):
+                layer = L.Convolution2D(channels[f"conv{block}_3"], classes, 1)
+                setattr(self, f"pool{block}", layer)
+            self.upsample4 = deconvolution(4, 2, 1)
+            self.upsample5 = deconvolution(8, 4, 2)
+            self.upsample = deconvolution(16, 8, 4)
+
+    def forward(self, x, t=None):
+        """Scores of the photo's size; its sides are multiples of 32."""
+        pool3, pool4, pool5 = self.vgg16(x)
+        coarse = self.upsample4(self.pool4(pool4)) + self.upsample5(self.pool5(pool5))
+        score = self.upsample(self.pool3(pool3) + coarse)
+        return score if t is None else loss_of(score, t, normalize=False)
 
 
 def cropped(x, offset, height, width):
@@ -189,10 +238,13 @@ def trained(net, x, t, case):
 def run(folder, case):
     random = np.random.RandomState(case["seed"])
     np.random.seed(case["seed"])  # of Chainer's dropout
-    x = prepared(np.load(folder / f"{case['name']}.photos.npy"))
+    x = np.load(folder / f"{case['name']}.photos.npy")
+    x = plain(x) if case["head"] == "fcn8s-deconv" else prepared(x)
     t = np.load(folder / f"{case['name']}.masks.npy").astype(np.int32)
     if case["head"] == "VGG16Layers":
         net = L.VGG16Layers(pretrained_model=None)
+    elif case["head"] == "fcn8s-deconv":
+        net = DeconvFCN(case["channels"], case["classes"])
     else:
         options = {"at_once": case["head"] == "fcn8s-atonce", "pad": case["pad"]}
         stride = int(case["head"][3:].split("s")[0])
@@ -204,6 +256,8 @@ def run(folder, case):
     with chainer.using_config("train", False), chainer.no_backprop_mode():
         if case["head"] == "VGG16Layers":
             result = {"fc7": net(x, layers=["fc7"])["fc7"].array}
+        elif case["head"] == "fcn8s-deconv":
+            result = {"scores": net(x).array}
         else:
             result = {"scores": net(x).array, "coarse": net.coarse.array}
     result |= trained(net, x, t, case) if case["steps"] else {}

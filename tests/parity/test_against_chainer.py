@@ -65,11 +65,15 @@ CASES = (
     case("fcn8s_at_once.npz", "fcn8s-atonce", "chain", (70, 71)),
     case("one_size", "fcn32s", "trainer's snapshot", (224, 224), steps=0, pad=1),
     case("fcn8s_whole.npz", "fcn8s", "chain, uncompressed", (81, 107), width=1, steps=0),
+    case("chainer_fcn.weight", "fcn8s-deconv", "chain", (64, 96), photos=2, steps=0, pad=1),
+    case("deconv_snapshot", "fcn8s-deconv", "trainer's snapshot", (96, 32), steps=0, pad=1),
+    case("deconv_whole.npz", "fcn8s-deconv", "chain", (128, 160), width=1, steps=0, pad=1),
     case("vgg16.npz", "VGG16Layers", "chain, uncompressed", (224, 224), width=1, steps=0),
 )
 BY_NAME = {made["name"]: made for made in CASES}
 ONE_SIZE, CLASSIFIER = BY_NAME["one_size"], BY_NAME["vgg16.npz"]
-NETS = [made for made in CASES if made not in (ONE_SIZE, CLASSIFIER)]
+DECONV = [made for made in CASES if made["head"] == "fcn8s-deconv"]
+NETS = [made for made in CASES if made not in (ONE_SIZE, CLASSIFIER, *DECONV)]
 TRAINED = [made for made in CASES if made["steps"]]
 
 
@@ -115,7 +119,8 @@ def converted(path, made):
 
 def title(made):
     width = "full width" if made["width"] == 1 else f"width 1/{1 / made['width']:.0f}"
-    return f"`{made['head']}-vgg16`, {width}, {made['form']}"
+    backbone = "vgg16_convs" if made in DECONV else "vgg16"
+    return f"`{made['head']}-{backbone}`, {width}, {made['form']}"
 
 
 @each(NETS)
@@ -127,6 +132,23 @@ def test_scores_are_those_of_chainer(chainer, made):
     assert net.spec.padding == "paper"
     assert not found.missing
     assert len(np.unique(expected["scores"].argmax(1))) > 2  # else agreement is cheap
+    scores = net(found.checkpoint.preprocessing(torch.from_numpy(photos)))
+    apart = difference(scores.transpose(0, 1), expected["scores"].swapaxes(0, 1))
+    record(SECTION, title(made), "scores, {}x{}".format(*made["size"]), apart)
+    assert apart.relative < SINGLE
+    assert apart.argmax is not None
+    assert apart.argmax > 0.9999
+
+
+@each(DECONV)
+@torch.no_grad()
+def test_scores_of_deconvolutions_that_mix_the_classes(chainer, made):
+    """Random kernels, nothing like bilinear; photos of sides that Chainer's sums need."""
+    path, photos, _, expected = chainer(made)
+    found, net = converted(path, made)
+    assert net.spec.name == "fcn8s-deconv-vgg16_convs"
+    assert not found.missing
+    assert len(np.unique(expected["scores"].argmax(1))) > 2
     scores = net(found.checkpoint.preprocessing(torch.from_numpy(photos)))
     apart = difference(scores.transpose(0, 1), expected["scores"].swapaxes(0, 1))
     record(SECTION, title(made), "scores, {}x{}".format(*made["size"]), apart)

@@ -11,10 +11,11 @@ from pathlib import Path
 _PACKAGE = Path(__file__).parents[1]
 _HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s")
 _BACKBONES = (
-    *("caffenet", "alexnet", "alexnet_owt", "vgg16", "googlenet", "googlenet_bn"),
+    *("caffenet", "alexnet", "alexnet_owt", "vgg16", "vgg16_convs", "googlenet", "googlenet_bn"),
     *("resnet18", "resnet34", "resnet50", "resnet101"),
 )
-_FINEST = ("vgg16", "resnet18", "resnet34", "resnet50", "resnet101")  # with a map of stride 2
+# With a map of stride 2.
+_FINEST = ("vgg16", "vgg16_convs", "resnet18", "resnet34", "resnet50", "resnet101")
 _PYRAMIDS = ("fpn8s", "fpn4s")
 _NORMALISED = ("googlenet_bn", "resnet18", "resnet34", "resnet50", "resnet101")
 NETS = (
@@ -25,6 +26,7 @@ NETS = (
             *_HEADS,
             *(("fcn2s",) if backbone in _FINEST else ()),
             *(_PYRAMIDS if backbone in _NORMALISED else ()),
+            *(("fcn8s-deconv",) if backbone == "vgg16_convs" else ()),
         )
     ),
     *("fcn8s-resnet50_dilated", "fcn8s-resnet101_dilated"),

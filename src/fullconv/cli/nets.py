@@ -44,6 +44,10 @@ def explain(
     classes: Annotated[int, typer.Option(help="Number of classes.")] = 21,
     width: Annotated[float, typer.Option(help="Multiplies the channels of every layer.")] = 1.0,
     plot: Annotated[Path | None, typer.Option(help="Draw it into this PNG file.")] = None,
+    graph: Annotated[
+        str | None,
+        typer.Option(help="Print the net as a graph instead, in the language dot or mermaid."),
+    ] = None,
 ) -> None:
     """Show what a net does to a photo, layer by layer.
 
@@ -55,12 +59,18 @@ def explain(
       fullconv explain fcn8s-vgg16 --size 375x500
       fullconv explain fcn32s-vgg16 --size 500x500 --padding paper
       fullconv explain fcn8s-vgg16 --size 224x224 --padding none --plot vgg.png
+      fullconv explain fcn8s-vgg16 --graph dot | dot -Tsvg > vgg.svg
     """
     from fullconv import screen
     from fullconv.nets import NetSpec
     from fullconv.nets import explain as explain_net
 
     spec = NetSpec(net, classes, padding=padding, width=width)  # pyright: ignore
+    if graph:
+        from fullconv.nets.graph import graph_of, written
+
+        typer.echo(written(graph_of(spec, size_of(size)), graph))
+        return
     explained = explain_net(spec, size_of(size))
     shown = screen.console()
     shown.print(screen.explanation_table(explained), "")

@@ -46,6 +46,10 @@ class Definition:
         """Whether batch norms stand behind its convolutions."""
         return any(step.is_normalised for step in self.steps)
 
+    def begins_as(self, other: "Definition") -> bool:
+        """Whether its first steps are all of ``other``'s, as VGG16's are its convolutions."""
+        return self.steps[: len(other.steps)] == other.steps
+
     def padded(self, padding: Padding) -> "Definition":
         """The same net with the pads of a padding mode (`paper` or `same`: docs/nets.md)."""
         if padding == "none":

@@ -13,6 +13,7 @@ from torch import nn
 from fullconv.nets.enlargement import BAND
 from fullconv.nets.fcn import FCN
 from fullconv.nets.spec import NetSpec
+from fullconv.nets.upsampling import Upsampling
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,9 @@ def costs(net: FCN, height: int, width: int, enlarged: bool = True) -> dict[str,
             macs = 0
             if isinstance(module, nn.Conv2d):
                 macs = output.numel() * module.weight[0].numel()
+            elif isinstance(module, Upsampling) and module.weight is not None:
+                # Each of its pixels is mixed from two by two; fixed kernels are not counted.
+                macs = output.numel() * 4 * module.weight.shape[1]
             # Batch norm is folded or fused and dropout is off in prediction; both still cost
             # memory in training, which is what the bytes are for.
             found[name] = Cost(macs, output.numel() * 4)

@@ -152,13 +152,28 @@ def crops(spec: NetSpec) -> list[Crop]:
     definition = spec.definition
     here = definition.map(spec.strides[0])
     found: list[Crop] = []
-    for stride in spec.strides[1:]:
+    if spec.is_deconv:
+        found, here = _crops_at_finest(spec), definition.map(spec.strides[-1])
+    for stride in () if spec.is_deconv else spec.strides[1:]:
         skip = definition.map(stride)
         deconv = place(here, skip).deconv(f"upscore{here.scale // skip.scale}")
         here = here.then(deconv.map())
         found.append(Crop(deconv, f"score_{definition.taps[stride]}", crop(skip, here)))
     deconv = place(here, Map()).deconv(f"upscore{here.scale}")
     found.append(Crop(deconv, "score", crop(here.then(deconv.map()), Map())))
+    return found
+
+
+def _crops_at_finest(spec: NetSpec) -> list[Crop]:
+    """Those of the coarser scores, each of which is brought to the finest at once."""
+    definition = spec.definition
+    *coarser, finest = spec.strides
+    fine, name = definition.map(finest), f"score_{definition.taps[finest]}"
+    found: list[Crop] = []
+    for stride in coarser:
+        coarse = definition.map(stride)
+        deconv = place(coarse, fine).deconv(f"upscore{stride // finest}")
+        found.append(Crop(deconv, name, crop(coarse.then(deconv.map()), fine)))
     return found
 
 

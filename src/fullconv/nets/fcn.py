@@ -36,7 +36,9 @@ class FCN(nn.Module):
     repeat the net that it starts from. So `same` padding then adds at the image, and `paper`
     padding, which exists to repeat the original, adds on the way as the original does.
 
-    The heads `fpn8s` and `fpn4s` fuse features instead, and score the finest (`nets.pyramid`).
+    The heads `fpn8s` and `fpn4s` fuse features instead, and score the finest (`nets.pyramid`). The
+    head `fcn8s-deconv` brings each coarser score to the finest scored grid at once and adds there,
+    by deconvolutions that mix the classes (`NetSpec.is_deconv`), as some published nets do.
     """
 
     def __init__(self, spec: NetSpec) -> None:
@@ -77,11 +79,21 @@ class FCN(nn.Module):
         if not self.fuses_on_the_way:
             return scores
         strides = list(scores)
+        if self.spec.is_deconv:
+            return self._deconvolved(scores)
         fused = scores[strides[0]]
         for coarse, fine in itertools.pairwise(strides):
             finer = scores[fine]
             fused = finer + self.upscore[str(coarse)](fused, finer.shape[-2:])  # N,K,H/fine,W/fine
         return {strides[-1]: fused}  # as `mapped` says
+
+    def _deconvolved(self, scores: dict[int, Tensor]) -> dict[int, Tensor]:
+        """The sum of all scores at the finest scored grid: {stride: N,K,h,w}."""
+        *coarser, finest = scores
+        fused = scores[finest]
+        for stride in coarser:
+            fused = fused + self.upscore[str(stride)](scores[stride], fused.shape[-2:])
+        return {finest: fused}
 
     def enlarged(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:
         """The sum of the ``maps`` at the image: N,K,*size."""
@@ -125,9 +137,14 @@ class FCN(nn.Module):
 def placements_of(spec: NetSpec) -> tuple[bool, dict[int, Placement]]:
     """Whether scores are fused on the way, and how each stride's score is then placed.
 
-    On the way: on the next finer scored map, the finest on the image. Otherwise all on the image.
+    On the way: on the next finer scored map, the finest on the image; by deconvolutions that mix
+    the classes each on the finest. Otherwise all on the image.
     """
     maps = {stride: spec.definition.map(stride) for stride in spec.strides}
+    if spec.is_deconv:
+        *coarser, finest = spec.strides
+        placed = {stride: place(maps[stride], maps[finest]) for stride in coarser}
+        return True, {**placed, finest: place(maps[finest], Map())}
     chained = _chained(spec.definition, spec.strides)
     if spec.padding == "paper" or all(p.shift == 0 for p in chained.values()):
         return True, chained
@@ -176,7 +193,7 @@ def flow_of(spec: NetSpec) -> Flow:
     scored = [
         Scored(tuple(definition.windows(s)), placed, blend) for s, placed in placements.items()
     ]
-    return Flow(spec.name, tuple(scored), fuses_on_the_way, spec.stretches)
+    return Flow(spec.name, tuple(scored), fuses_on_the_way, spec.stretches, spec.is_deconv)
 
 
 def _lift(spec: NetSpec, stride: int) -> nn.Module:
@@ -188,10 +205,12 @@ def _lift(spec: NetSpec, stride: int) -> nn.Module:
 def _upsampling(spec: NetSpec, stride: int, placement: Placement) -> nn.Module:
     if spec.stretches:
         return Stretching()
-    edge: Edge = "zero" if spec.padding == "paper" else "replicate"
+    edge: Edge = "zero" if spec.padding == "paper" or spec.is_deconv else "replicate"
     # Without pads a small image has no score at all, so not all sizes can be asked.
     after = None if spec.padding == "none" else most_beyond(spec, stride, placement)
-    return Upsampling(placement, spec.classes, edge, spec.learn_upsampling, after)
+    return Upsampling(
+        placement, spec.classes, edge, spec.learn_upsampling, after, dense=spec.is_deconv
+    )
 
 
 def most_beyond(spec: NetSpec, stride: int, placement: Placement) -> int:

@@ -14,7 +14,7 @@ from fullconv.nets.googlenet import GOOGLENET, GOOGLENET_BN
 from fullconv.nets.pyramid import CHANNELS
 from fullconv.nets.resnet import DILATED_RESNETS, RESNETS
 from fullconv.nets.steps import scaled
-from fullconv.nets.vgg import VGG16
+from fullconv.nets.vgg import VGG16, VGG16_CONVS
 
 BACKBONES: dict[str, Definition] = {
     d.name: d
@@ -23,6 +23,7 @@ BACKBONES: dict[str, Definition] = {
         ALEXNET,
         ALEXNET_OWT,
         VGG16,
+        VGG16_CONVS,
         GOOGLENET,
         GOOGLENET_BN,
         *RESNETS,
@@ -30,7 +31,13 @@ BACKBONES: dict[str, Definition] = {
         *EFFICIENTNETS_LITE,
     )
 }
-HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s", "fcn2s", "fpn8s", "fpn4s")
+HEADS = (
+    *("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s", "fcn2s", "fpn8s", "fpn4s"),
+    "fcn8s-deconv",
+)
+# The backbones of the ports with dense deconvolutions. Their maps lie centred on one another, so
+# that kernel 2f, stride f and pad f/2, which those have, bring them together.
+DECONVOLVED = ("vgg16_convs",)
 
 # How much of a skip's features is scored in the at-once nets, so that one rate suits all
 # (reference repository, voc-fcn8s-atonce: scale_pool4, scale_pool3).
@@ -82,7 +89,7 @@ class NetSpec:
 
     @property
     def head(self) -> str:
-        """`fcn32s`, `fcn16s`, `fcn8s`, `fcn8s-atonce`, `fcn4s`, `fcn2s`, `fpn8s` or `fpn4s`."""
+        """What stands before the backbone in its name, one of ``HEADS``."""
         return self._parts()[0]
 
     @property
@@ -91,7 +98,7 @@ class NetSpec:
         return self._parts()[1]
 
     def _parts(self) -> tuple[str, str]:
-        match = re.fullmatch(r"(f[cp]n\d+s(?:-atonce)?)-(\w+)", self.name)
+        match = re.fullmatch(r"(f[cp]n\d+s(?:-atonce|-deconv)?)-(\w+)", self.name)
         if match and match[2] in BACKBONES and match[1] in heads(BACKBONES[match[2]]):
             return match[1], match[2]
         near = difflib.get_close_matches(self.name, available(), n=3, cutoff=0.4)
@@ -117,6 +124,20 @@ class NetSpec:
     def is_pyramid(self) -> bool:
         """Whether features are fused before they are scored (`nets.pyramid`), not scores."""
         return self.head.startswith("fpn")
+
+    @property
+    def is_deconv(self) -> bool:
+        """Whether deconvolutions that mix the classes upsample, the first to the finest scored map.
+
+        They are transposed convolutions with a bias, learned, dense across the classes. The coarser
+        scores are summed with the finest one there, and one more takes the sum to the image.
+        """
+        return self.head.endswith("deconv")
+
+    @property
+    def learns_upsampling(self) -> bool:
+        """Whether upsampling kernels are parameters, each class's own or dense."""
+        return self.learn_upsampling or self.is_deconv
 
     @property
     def pyramid_channels(self) -> int:
@@ -174,6 +195,7 @@ def heads(definition: Definition) -> list[str]:
         and int(re.findall(r"\d+", head)[0]) == strides[-1]
         and (len(strides) > 1 or not head.endswith("atonce"))
         and (_carries_pyramid(definition, strides) or not head.startswith("fpn"))
+        and (definition.name in DECONVOLVED or not head.endswith("deconv"))
     ]
 
 

@@ -32,6 +32,7 @@ def summarise(spec: NetSpec, size: tuple[int, int] = (375, 500)) -> Summary:
     windows, flow = spec.definition.windows(), flow_of(spec)
     dropped = receptive_field(windows + list(spec.definition.dropped)) - receptive_field(windows)
     fusing = 1 + len(spec.tapped) if spec.is_pyramid else 0  # a lateral one, then one at each map
+    fusing += 2 * spec.is_deconv  # one to the finest map, one to the image
     return Summary(
         name=spec.name,
         conv_layers=sum(w.channels is not None for w in windows) + fusing + 1,

@@ -18,7 +18,8 @@ class Upsampling(nn.Module):
 
     Fixed, it is an interpolation: equal to the transposed convolution with the tent kernel of
     ``placement`` and its crop (tested), many times faster than a dense one, and no parameters.
-    Learned, it is that convolution, depthwise, starting from the tent.
+    Learned, it is that convolution, depthwise, starting from the tent. Dense, it is learned, mixes
+    the classes and adds a bias; it starts from the tent too.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class Upsampling(nn.Module):
         edge: Edge,
         learn: bool,
         after: int | None = None,
+        dense: bool = False,
     ) -> None:
         """``after``: rows to add behind the last one, enough for every size (below 0: to drop).
 
@@ -38,12 +40,13 @@ class Upsampling(nn.Module):
         self.placement = placement
         self.edge: Edge = edge
         self.after = after
-        if learn:
+        self.weight = self.bias = None
+        if learn or dense:
             axis = torch.tensor([float(w) for w in tent(placement.kernel)])
-            kernel = torch.outer(axis, axis).expand(channels, 1, -1, -1)
-            self.weight = nn.Parameter(kernel.clone())
-        else:
-            self.weight = None
+            which = torch.eye(channels) if dense else torch.ones(channels, 1)
+            self.weight = nn.Parameter(which[..., None, None] * torch.outer(axis, axis))
+        if dense:
+            self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, score: Tensor, size: tuple[int, int]) -> Tensor:
         """N,C,h,w to N,C,*size."""
@@ -96,7 +99,9 @@ class Upsampling(nn.Module):
         factor = self.placement.factor
         if self.weight is not None:
             weight = self.weight.to(near.dtype)
-            return F.conv_transpose2d(near, weight, stride=factor, groups=near.shape[1])
+            bias = None if self.bias is None else self.bias.to(near.dtype)
+            groups = weight.shape[0] // weight.shape[1]
+            return F.conv_transpose2d(near, weight, bias, stride=factor, groups=groups)
         if self.placement.nested:
             size = [factor * (n - 1) + 1 for n in near.shape[-2:]]
             return F.interpolate(near, size=size, mode="bilinear", align_corners=True)

@@ -21,7 +21,7 @@ def map_names(spec: NetSpec) -> dict[int, str]:
 
     For those are in the graph, and whoever cuts it off has to know what follows.
     """
-    return {} if spec.learn_upsampling else {s: f"score_{s}" for s in mapped(spec)}
+    return {} if spec.learns_upsampling else {s: f"score_{s}" for s in mapped(spec)}
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from fullconv.train.photo_loss import CACHED, Photo, cross_entropy, with_jaccard
 
 def can_be_banded(spec: NetSpec) -> bool:
     """Whether the enlargement is fixed: kernels that learn need a gradient of their own."""
-    return not spec.learn_upsampling
+    return not spec.learns_upsampling
 
 
 def is_worth_it(spec: NetSpec, photos: int, size: tuple[int, int]) -> bool:

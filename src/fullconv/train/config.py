@@ -284,6 +284,10 @@ class Config(Section):
             raise ValueError("stage_rates needs one factor for each of stages")
         if self.stages and "-atonce-" in self.net.name:
             raise ValueError(f"{self.net.name} trains all strides at once and has no stages")
+        if self.stages and "-deconv-" in self.net.name:
+            raise ValueError(
+                f"{self.net.name} learns its upsampling for all strides together and has no stages"
+            )
         if self.stages and self.net.name.startswith("fpn"):
             raise ValueError(
                 f"{self.net.name} fuses features, where a finer map would not begin as the net "

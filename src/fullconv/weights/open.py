@@ -43,8 +43,8 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
     found = open_weights(path)
     if found.is_classifier:
         raise UserError(
-            f"{path}: a classifier of whole photos, which has no scores of pixels to predict with; "
-            f"train from it: fullconv train DATA --weights {path}"
+            f"{path}: a classifier of whole photos, or a part of one: no scores of pixels to "
+            f"predict with; train from it: fullconv train DATA --weights {path}"
         )
     found.checkpoint.net.to(device)
     if found.doubt:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from fullconv.errors import UserError
-from fullconv.nets import NetSpec
+from fullconv.nets import BACKBONES, NetSpec
 from fullconv.nets.cost import meta_net
 from fullconv.nets.spec import coarsest_net
 from fullconv.weights.foreign import ForeignFile, Lineage, Shape
@@ -20,6 +20,7 @@ def recognised(
             if array in file.arrays:
                 raise UserError(f"{file.path}: {what}")
     candidates = [each for each in known if backbone in (None, each.backbone)]
+    _refuse_part(file, known, backbone)
     if not candidates:
         raise UserError(f"{file.path}: no {backbone} is known in {file.format}'s form")
     # Names first: to know the shapes of a net costs a tenth of a second.
@@ -27,7 +28,7 @@ def recognised(
     fitting = {each.title: _fitting(file, each) for each in named}
     complete = [each for each in named if not fitting[each.title][1]]
     # The one with the most arrays is meant: a ResNet-34 has all of a ResNet-18 too.
-    complete.sort(key=lambda each: -len(each.origins))
+    complete.sort(key=lambda each: -len(each.origins) - len(each.required))
     if not complete:
         fitting |= {each.title: _fitting(file, each) for each in candidates if each not in named}
         raise UserError(f"{file.path}: {_nearest(file, candidates, fitting)}")
@@ -42,6 +43,21 @@ def recognised(
             f"layers run; say which it is: --net {nets}"
         )
     return ordered[0], fitting[ordered[0].title][0]
+
+
+def _refuse_part(file: ForeignFile, known: Iterable[Lineage], backbone: str | None) -> None:
+    """UserError where the file has a part of the wanted ``backbone``, which is enough to train."""
+    if backbone is None:
+        return
+    for each in known:
+        is_other = each.is_part and each.backbone != backbone
+        begins = is_other and BACKBONES[backbone].begins_as(BACKBONES[each.backbone])
+        if begins and not _fitting(file, each)[1]:
+            raise UserError(
+                f"{file.path}: has only a part of {backbone}, {each.backbone}, so no {backbone} "
+                "can be converted from it; name it in a training, where the rest starts at random: "
+                f"fullconv train DATA --net {coarsest_net(backbone)} --weights {file.path}"
+            )
 
 
 @cache
@@ -75,7 +91,10 @@ def _fitting(file: ForeignFile, lineage: Lineage) -> tuple[float, list[str]]:
 
 
 def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
-    """What of the backbone is not in the file, or not in the right shape: a text for each."""
+    """What of the net is not in the file, or not in the right shape: a text for each.
+
+    Of a part of other nets (`Lineage.is_part`) also what the file has besides.
+    """
     if not any(origin.name in file.arrays for origin in lineage.origins.values()):
         return [f"{origin.name} is missing" for origin in lineage.origins.values()]
     shapes = shapes_of(lineage.coarsest(width), "backbone.")
@@ -88,7 +107,19 @@ def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
             origin.turn(file.arrays[origin.name], shapes[ours])
         except ValueError as fault:
             found.append(f"{origin.name} is {fault}")
-    return found
+    found += [f"{name} is missing" for name in lineage.required if name not in file.arrays]
+    return found + (_besides(file, lineage) if lineage.is_part else [])
+
+
+def _besides(file: ForeignFile, lineage: Lineage) -> list[str]:
+    """What a file holds beyond a net that is a part of others."""
+    own = {origin.name for origin in lineage.origins.values()}
+    known = tuple(lineage.not_needed)
+    return [
+        f"{name} is no part of it"
+        for name in file.arrays
+        if name not in own and not name.startswith(known)
+    ]
 
 
 def _width(file: ForeignFile, lineage: Lineage) -> float | None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
-from fullconv.nets import FCN, Preprocessing
+from fullconv.nets import BACKBONES, FCN, Preprocessing
 from fullconv.weights.download import provenance
 from fullconv.weights.open import Weights, found_under, open_weights
 
@@ -58,8 +58,9 @@ def start_from(
     they stay at zero, as they do after a classifier, and between a pyramid and added scores. The
     score of a skip that the source does not have stays at zero, so a net with a new skip begins
     exactly where the source ended. Where each of several streams has scores of its own, the sum is
-    their mean (nyud-fcn32s-color-hha). Raises UserError when no array of the backbone loads, or the
-    source is another backbone.
+    their mean (nyud-fcn32s-color-hha). A backbone that begins as the source's, or with which the
+    source's begins, takes what both have: VGG16 from its convolutions alone, and they from VGG16.
+    Raises UserError when no array of the backbone loads, or the source is another backbone.
     """
     paths = [sources] if isinstance(sources, str | Path) else list(sources)
     streams = len(net.spec.streams)
@@ -110,7 +111,7 @@ def origin_of(source: str | Path, found: Weights) -> dict[str, Any]:
 def _opened(net: FCN, path: str | Path) -> Weights:
     found = open_weights(path)
     backbone = found.checkpoint.net.spec.backbone
-    if backbone != net.spec.backbone:
+    if backbone != net.spec.backbone and not _is_part(backbone, net.spec.backbone):
         raise UserError(
             f"{path}: holds a {backbone}, the net is a {net.spec.backbone}; "
             "start from a checkpoint of the same backbone"
@@ -118,15 +119,27 @@ def _opened(net: FCN, path: str | Path) -> Weights:
     return found
 
 
+def _is_part(one: str, other: str) -> bool:
+    """Whether one of two backbones begins as the other."""
+    pair = BACKBONES[one], BACKBONES[other]
+    return pair[0].begins_as(pair[1]) or pair[1].begins_as(pair[0])
+
+
 def _new_scores(net: FCN, found: Weights, classes: ClassSet | None) -> str:
     """Why the score layers of a source are not taken; empty where they are."""
     there = found.checkpoint.classes
     if found.is_classifier:
         return "the source is a classifier"
+    if (backbone := found.checkpoint.net.spec.backbone) != net.spec.backbone:
+        return f"{backbone} there, {net.spec.backbone} here"
     fused_there = found.checkpoint.net.spec.is_pyramid
     if fused_there != net.spec.is_pyramid:  # what they score may have the same shape all the same
         pair = ("scores are added", "features fused")
         return f"{pair[fused_there]} there, {pair[not fused_there]} here"
+    mixed_there = found.checkpoint.net.spec.is_deconv
+    if mixed_there != net.spec.is_deconv:
+        there_or_not = ("here, not there", "there, not here")
+        return f"upsampling mixes the classes {there_or_not[mixed_there]}"
     if classes is not None and classes.names != there.names:
         return _other_classes(there, classes)
     return ""
@@ -220,7 +233,7 @@ def _streams(net: FCN) -> list[str]:
 
 
 def _start_of(name: str) -> str:
-    if name.startswith("score."):
+    if name.startswith("score.") or (name.startswith("upscore.") and name.endswith("bias")):
         return "starts at zero"
     is_kernel = name.startswith(("upscore.", "pyramid.up."))
     return "starts bilinear" if is_kernel else "starts at random"

@@ -26,7 +26,8 @@ class Transplant:
     ``tensors`` by our names; ``used`` gives for each the foreign name; ``not_needed`` the foreign
     arrays without a place here, and why. ``is_classifier``: it has no score layers, so they start
     at zero. ``classes`` are those that it was trained on, where they are known; ``outputs`` the
-    number of classes of each of several outputs.
+    number of classes of each of several outputs. ``doubt`` is what the file cannot tell and a user
+    must know.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Transplant:
     is_classifier: bool = False
     classes: ClassSet | None = None
     outputs: dict[str, int] = field(default_factory=dict)
+    doubt: str = ""
 
 
 def transplant(
@@ -73,6 +75,7 @@ def transplant(
             f"{file.path}: has no pyramid, which {spec.name} fuses features in: leave out --net, "
             f"and train it from what comes out ('fullconv train DATA --net {spec.name} --weights')"
         )
+    _check_deconvolutions(file, lineage, spec)
     if BACKBONES[spec.backbone].stretches and not spec.stretches:
         raise UserError(f"{file.path}: {lineage.title} was trained with padding 'same'; use that")
     _check_scales(file, spec, strides)
@@ -129,6 +132,8 @@ def _name(file: ForeignFile, lineage: Lineage, strides: dict[int, str]) -> str:
         return coarsest_net(lineage.backbone)
     finest = min(strides)
     says_so = file.at_once and finest == 8 and len(strides) > 1
+    if lineage.deconvolutions:
+        return f"fcn{finest}s-deconv-{lineage.backbone}"
     at_once = "-atonce" if says_so or scales_of(file) else ""
     return f"fcn{finest}s{at_once}-{lineage.backbone}"
 
@@ -158,6 +163,21 @@ def _check_scales(file: ForeignFile, spec: NetSpec, strides: Iterable[int]) -> N
             )
 
 
+def _check_deconvolutions(file: ForeignFile, lineage: Lineage, spec: NetSpec) -> None:
+    """UserError where kernels that mix the classes are in the file or the net, not in both."""
+    if spec.is_deconv and not lineage.deconvolutions:
+        raise UserError(
+            f"{file.path}: has no deconvolutions that mix the classes, as {spec.name} needs; leave "
+            "--net out"
+        )
+    if lineage.deconvolutions and not spec.is_deconv:
+        raise UserError(
+            f"{file.path}: its deconvolutions mix the classes, so its scores alone are not those "
+            f"of {spec.name}; leave --net out, or train from it ('fullconv train DATA --net "
+            f"{spec.name} --weights')"
+        )
+
+
 def _taken(
     file: ForeignFile,
     lineage: Lineage,
@@ -177,6 +197,7 @@ def _taken(
         {},
         is_classifier=not strides,
         classes=known.classes if known else None,
+        doubt=lineage.doubt,
     )
     used = set()
     for name, origin in lineage.origins.items():
@@ -190,6 +211,11 @@ def _taken(
             theirs = [lineage.array(n, kind) for n in _scores(lineage, name, outputs.values())]
             result.used[ours] = ", ".join(theirs)
             used.update(theirs)
+    for stride, layer in lineage.deconvolutions.items():
+        for kind in ("weight", "bias"):
+            ours, theirs = f"upscore.{stride}.{kind}", lineage.array(layer, kind)
+            result.tensors[ours] = _turned(file, theirs, lineage.turn, shapes[ours])
+            result.used[ours] = theirs
     for ours, theirs in _counters(file, result.used).items():
         result.tensors[ours] = torch.tensor(float(file.arrays[theirs])).long()
         result.used[ours] = theirs

@@ -21,6 +21,7 @@ NETS = [
     "fcn8s-alexnet", "fcn16s-alexnet_owt", "fcn8s-googlenet", "fcn4s-googlenet_bn",
     "fcn4s-resnet18", "fcn2s-resnet18", "fcn2s-vgg16", "fcn8s-resnet50_dilated",
     "fcn8s-efficientnet_lite0",
+    "fcn8s-vgg16_convs", "fcn8s-deconv-vgg16_convs",
 ]  # fmt: skip
 ROUNDING = 1e-13  # of the largest value of a map, in double; what one wrong pixel makes is 1e-7
 

