@@ -120,7 +120,8 @@ def test_json_and_back():
     matrix = np.array([[5, 1, 0], [2, 3, 0], [0, 0, 0]])
     scores = Scores.from_confusion(matrix, ["sky", "road", "pole"])
     content = json.loads(json.dumps(scores.to_dict(), allow_nan=False))
-    assert content["classes"][2] == {"name": "pole", "iu": None, "accuracy": None, "pixels": 0}
+    absent = dict.fromkeys(("iu", "accuracy", "precision", "dice"))
+    assert content["classes"][2] == {"name": "pole", **absent, "pixels": 0}
     assert content["averaged"]
     again = Scores.from_dict(content)
     assert again.summary() == scores.summary()
