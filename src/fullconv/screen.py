@@ -22,11 +22,11 @@ from fullconv.classes import Output
 from fullconv.compare.table import (
     COMPUTED,
     MEASURED,
-    SCORED,
     Comparison,
     computed_cells,
     measured_cells,
     scored_cells,
+    scored_head,
 )
 from fullconv.data import ClassCounts, class_weights
 from fullconv.data.published import PublishedData
@@ -199,10 +199,10 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
     """What the nets are, counted; what they cost and reach, measured. One row a net in each."""
     height, width = comparison.size
     counted = table(f"On one photo of {height}x{width}", COMPUTED)
-    found = table("Measured", ("net", *MEASURED, *(SCORED if comparison.scored else ())))
+    found = table("Measured", ("net", *MEASURED, *scored_head(comparison)))
     for row in comparison.rows:
         counted.add_row(*map(escape, computed_cells(row)))
-        scored = scored_cells(row) if comparison.scored else []
+        scored = scored_cells(row, comparison)
         found.add_row(escape(row.candidate.name), *measured_cells(row), *scored)
     return [counted, found]
 

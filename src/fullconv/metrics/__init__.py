@@ -1,7 +1,14 @@
 """Metrics of an evaluation: from class maps to counts, and from counts to scores and intervals."""
 
+from fullconv.metrics.bootstrap import (
+    Difference,
+    Interval,
+    Intervals,
+    difference,
+    intervals,
+    obstacle,
+)
 from fullconv.metrics.boundary import WIDTH, boundary_counts, boundary_width, is_boundary
-from fullconv.metrics.bootstrap import Difference, Interval, Intervals, difference, intervals
 from fullconv.metrics.counts import Counts, counts_of
 from fullconv.metrics.photos import PhotoMetrics
 from fullconv.metrics.scores import SUMMARY, Matrix, Scores, confusion, percent
@@ -23,5 +30,6 @@ __all__ = [
     "difference",
     "intervals",
     "is_boundary",
+    "obstacle",
     "percent",
 ]

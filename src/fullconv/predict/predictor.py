@@ -121,10 +121,10 @@ class Predictor:
     a run, or, with a ``job`` that says what is to be predicted, the fastest (`FastestEngine`). With
     ``tile`` ('auto', or the longest side of a piece) large photos are predicted piece by piece,
     with the same result (`TiledEngine`). ``tta`` ('mirror,0.75,1,1.25', or a `TTA`) is test-time
-    augmentation: the mean of the probabilities of several views of the photo. ``palette`` gives the classes other colours
-    (`fullconv.color_vision`), ``borders`` are drawn in overlays or not. Raises UserError for a
-    file that is none of these, for an ``engine`` that is not installed, for a ``tile`` that is too
-    small for the net, and for a ``tta`` that is none.
+    augmentation: the mean of the probabilities of several views. ``palette`` gives the classes
+    other colours (`fullconv.color_vision`), ``borders`` are drawn in overlays or not. Raises
+    UserError for a file that is none of these, for an ``engine`` that is not installed, for a
+    ``tile`` that is too small for the net, and for a ``tta`` that is none.
     """
 
     def __init__(

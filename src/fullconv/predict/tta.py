@@ -115,7 +115,8 @@ class TTAEngine:
             seen = resize_image(image, _scaled(_size(image), scale))
             yield self._seen(seen, scale, _size(image))
             if self.tta.mirror:
-                mirrored = self._seen(np.ascontiguousarray(seen[:, ::-1]), scale, _size(image))
+                # A copy: of one column, numpy calls the mirrored view itself contiguous.
+                mirrored = self._seen(seen[:, ::-1].copy(), scale, _size(image))
                 yield mirrored.flip(2)
 
     def _seen(self, view: Image, scale: float, size: Size) -> Tensor:
