@@ -9,10 +9,20 @@ import numpy as np
 from fullconv.classes import ClassSet
 from fullconv.data import Sample, Source, open_source
 from fullconv.errors import UserError
-from fullconv.metrics import Matrix, Scores, confusion
+from fullconv.metrics import (
+    Counts,
+    Matrix,
+    PhotoMetrics,
+    Scores,
+    boundary_counts,
+    boundary_width,
+    confusion,
+    counts_of,
+)
 from fullconv.predict.engine import Classes, Engine
 from fullconv.predict.open import Opened, open_engine
 from fullconv.predict.pipeline import read_ahead
+from fullconv.predict.tta import TTA, with_tta
 from fullconv.weights import Checkpoint
 
 Progress = Callable[[int, int], object]
@@ -27,14 +37,19 @@ def evaluate(
     split: str = "val",
     progress: Progress | None = None,
     each: Each | None = None,
+    *,
+    tta: str | TTA | None = None,
+    boundary: float | None = None,
 ) -> Scores:
     """Score a net on a split: mean over classes from one confusion matrix over all pixels.
 
     ``engine`` is an Engine, or a run folder, checkpoint or exported file; ``source`` a Source, or
     what ``open_source`` opens (then ``split`` names the split). Photos are taken one by one at
     their own size; the next is read, in a thread, while the net runs. Of a net with several outputs
-    these are the scores over the classes of all; ``Scores.of`` gives those of one. Raises UserError
-    when the classes do not fit or a photo has no mask.
+    these are the scores over the classes of all; ``Scores.of`` gives those of one. ``tta`` is
+    test-time augmentation (`parse_tta`). With ``boundary``, a share of the photo's diagonal (0.02
+    in the paper), there is boundary IU too, which takes as long as a few confusion matrices.
+    Raises UserError when the classes do not fit, a photo has no mask, or an option is none.
     """
     if isinstance(engine, str | Path):
         opened = open_engine(engine)
@@ -45,19 +60,49 @@ def evaluate(
         source = open_source(source, split)
     classes = source.classes
     check_classes(engine.channels, classes)
-    total = np.zeros((len(classes), len(classes)), np.int64)
+    engine = with_tta(engine, classes, tta)
+    tally = _Tally(classes, boundary)
     with closing(read_ahead(source.__getitem__, len(source))) as samples:
         for done, sample in enumerate(samples, 1):
-            if sample.mask is None:
-                raise UserError(f"{sample.name}: has no mask, so it cannot be scored")
             prediction = engine.class_map(sample.image)
-            matrix = confusion(sample.mask, prediction, len(classes), classes.ignore)
-            total += matrix
+            matrix = tally.add(sample, prediction)
             if each:
                 each(sample, prediction, matrix)
             if progress:
                 progress(done, len(source))
-    return Scores.from_confusion(total, classes.names)
+    return tally.scores()
+
+
+class _Tally:
+    """The counts so far: of all photos together, and of each."""
+
+    def __init__(self, classes: ClassSet, boundary: float | None) -> None:
+        if boundary is not None:
+            boundary_width((1, 1), boundary)  # refused before the first photo
+        self.classes, self.boundary = classes, boundary
+        self.total = np.zeros((len(classes), len(classes)), np.int64)
+        self.names: list[str] = []
+        self.counts: list[Counts] = []
+        self.outlines: list[Counts] = []
+
+    def add(self, sample: Sample, prediction: Classes) -> Matrix:
+        """Count a photo; its confusion matrix."""
+        if sample.mask is None:
+            raise UserError(f"{sample.name}: has no mask, so it cannot be scored")
+        compared = sample.mask, prediction, len(self.classes), self.classes.ignore
+        matrix = confusion(*compared)
+        self.total += matrix
+        self.names.append(sample.name)
+        self.counts.append(counts_of(matrix))
+        if self.boundary is not None:
+            self.outlines.append(boundary_counts(*compared, self.boundary))
+        return matrix
+
+    def scores(self) -> Scores:
+        """Those of all photos, with the counts of each."""
+        names, outlines = self.classes.names, None if self.boundary is None else self.outlines
+        photos = PhotoMetrics.of(self.names, names, self.counts, outlines)
+        return Scores.from_confusion(self.total, names, photos)
 
 
 def open_for(

@@ -22,16 +22,16 @@ from fullconv.classes import Output
 from fullconv.compare.table import (
     COMPUTED,
     MEASURED,
-    SCORED,
     Comparison,
     computed_cells,
     measured_cells,
     scored_cells,
+    scored_head,
 )
 from fullconv.data import ClassCounts, class_weights
 from fullconv.data.published import PublishedData
 from fullconv.download import RemoteFile
-from fullconv.metrics import Scores, percent
+from fullconv.metrics import Interval, Scores, percent
 from fullconv.nets import Explanation, Summary
 from fullconv.nets.backbone import PAPER_PAD
 from fullconv.nets.explain import Crop
@@ -115,15 +115,42 @@ def table(title: str, columns: Sequence[str], left: int = 1) -> Table:
 
 def scores_tables(scores: Scores, output: Output) -> list[Table]:
     """The table of the classes of an output and the four scores, in percent."""
-    classes = table(output.name, ("class", "IU", "accuracy", "share of pixels"))
     whole = max(int(scores.pixels.sum()), 1)
-    for place, name in enumerate(output.classes.names):
-        values = scores.iu[place], scores.accuracy[place], scores.pixels[place] / whole
-        classes.add_row(escape(name), *(percent(float(value)) for value in values))
-    names = ("pixel accuracy", "mean accuracy", "mean IU", "frequency-weighted IU")
-    four = table("", names, left=0)
-    four.add_row(*(percent(value) for value in scores.summary().values()))
-    return [classes, four]
+    columns = {"IU": scores.iu, "accuracy": scores.accuracy, "precision": scores.precision}
+    columns |= {"Dice": scores.dice}
+    if scores.boundary_iu is not None:
+        columns["boundary IU"] = scores.boundary_iu
+    columns["share of pixels"] = scores.pixels / whole
+    cells = {name: [percent(float(value)) for value in column] for name, column in columns.items()}
+    if scores.intervals and scores.intervals.mean_iu.is_known:
+        ends = {f"{100 * scores.intervals.level:.0f} % interval": map(between, scores.intervals.iu)}
+        cells = {"IU": cells.pop("IU"), **ends, **cells}
+    classes = table(output.name, ("class", *cells))
+    for name, *values in zip(output.classes.names, *cells.values(), strict=True):
+        classes.add_row(escape(name), *values)
+    four = {"pixel accuracy": scores.pixel_accuracy, "mean accuracy": scores.mean_accuracy}
+    four |= {"mean IU": scores.mean_iu, "frequency-weighted IU": scores.fw_iu}
+    if scores.mean_boundary_iu is not None:
+        four["mean boundary IU"] = scores.mean_boundary_iu
+    means = table("", tuple(four), left=0)
+    means.add_row(*map(percent, four.values()))
+    return [classes, means]
+
+
+def mean_iu_line(scores: Scores) -> str | None:
+    """'mean IU 63.1 (95 % interval 61.0 to 65.2, 101 photos)'; None where there is no interval."""
+    found = scores.intervals
+    if found is None or not found.mean_iu.is_known:
+        return None
+    interval = f"{100 * found.level:.0f} % interval {between(found.mean_iu)}"
+    return f"mean IU {percent(scores.mean_iu)} ({interval}, {found.photos} photos)"
+
+
+def between(interval: Interval) -> str:
+    """'61.0 to 65.2', in percent; '-' where there is none."""
+    if not interval.is_known:
+        return "-"
+    return f"{percent(interval.low)} to {percent(interval.high)}"
 
 
 def statistics_table(names: Sequence[str], counts: ClassCounts) -> Table:
@@ -173,10 +200,10 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
     """What the nets are, counted; what they cost and reach, measured. One row a net in each."""
     height, width = comparison.size
     counted = table(f"On one photo of {height}x{width}", COMPUTED)
-    found = table("Measured", ("net", *MEASURED, *(SCORED if comparison.scored else ())))
+    found = table("Measured", ("net", *MEASURED, *scored_head(comparison)))
     for row in comparison.rows:
         counted.add_row(*map(escape, computed_cells(row)))
-        scored = scored_cells(row) if comparison.scored else []
+        scored = scored_cells(row, comparison)
         found.add_row(escape(row.candidate.name), *measured_cells(row), *scored)
     return [counted, found]
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from fullconv.data import open_source
 from fullconv.evaluate import evaluate
 from fullconv.metrics import SUMMARY, Scores
 from fullconv.nets import available
+from fullconv.predict import Predictor
 from small_runs import small_run
 
 DATA = "shapes:48x64:n=12"
@@ -146,6 +148,43 @@ def test_evaluate_on_its_own_data(inside, run, tmp_path):
     assert f"{100 * scores.mean_iu:.1f}" in said
     assert all(name in said for name in scores.names)
     assert Image.open(tmp_path / "confusion.png").size[0] > 300
+    assert len((tmp_path / "photos.csv").read_text().splitlines()) == 2  # one photo: no interval
+    assert "interval" not in said
+
+
+def test_evaluate_says_how_far_to_trust_it(inside, run, tmp_path):
+    source = "shapes:48x64:n=30"
+    said, _ = inside("evaluate", run, source, "--boundary", "--out", tmp_path)
+    scores = evaluate(run, source, boundary=0.02)
+    low, high = (100 * end for end in json.loads(
+        (tmp_path / "scores.json").read_text())["mean_iu_interval"])  # fmt: skip
+    assert (
+        f"mean IU {100 * scores.mean_iu:.1f} (95 % interval {low:.1f} to {high:.1f}, 3 photos)"
+    ) in said
+    for column in ("precision", "Dice", "boundary IU", "mean boundary IU"):
+        assert column in said
+    assert f"{100 * scores.mean_boundary_iu:.1f}" in said
+    wide, _ = inside("evaluate", run, source, "--boundary-width", 0.2)
+    mean = evaluate(run, source, boundary=0.2).mean_boundary_iu
+    assert f"{100 * mean:.1f}" in wide and mean != scores.mean_boundary_iu
+
+
+def test_test_time_augmentation(inside, run, tmp_path):
+    source, tta = "shapes:48x64:n=30", "mirror,0.75,1"
+    said, _ = inside("evaluate", run, source, "--tta", tta, "--tile", "auto")
+    assert f"mean IU {100 * evaluate(run, source, tta=tta).mean_iu:.1f}" in said
+    photo = open_source(DATA, "val")[0].image
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    inside(
+        "predict", run, tmp_path / "photo.png", "--tta", tta, "--scores", "--out", tmp_path / "o"
+    )
+    found = Predictor(run, tta=tta)(photo)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "o" / "photo.png")), found.mask)
+    assert np.array_equal(np.load(tmp_path / "o" / "photo_scores.npy"), found.scores)
+    for command in (["predict", run, tmp_path / "photo.png"], ["evaluate", run]):
+        _, error = inside(*command, "--tta", "flip", code=2)
+        assert error.startswith("fullconv: --tta flip: 'flip' is neither mirror nor a scale")
+        assert error.count("\n") == 1
 
 
 def test_explain(inside, tmp_path):
@@ -167,16 +206,19 @@ def test_nets(inside):
 
 def test_compare(inside, run, tmp_path):
     out = tmp_path / "comparison"
-    said, _ = inside("compare", DATA, "--runs", run, "--rounds", 1, "--out", out)
+    copy = shutil.copytree(run, tmp_path / "copy")
+    said, _ = inside("compare", DATA, "--runs", run, "--runs", copy, "--rounds", 1, "--out", out)
     with (out / "comparison.csv").open(newline="") as file:
-        (row,) = csv.DictReader(file)
+        row, again = csv.DictReader(file)
+    assert (row["verdict"], again["verdict"]) == ("best", "not told apart")
+    assert "cannot be told apart" in said
     scores = evaluate(run, DATA)
     assert {key: float(row[key]) for key in SUMMARY} == scores.summary()
     assert (row["name"], row["photo_height"], row["photo_width"]) == ("shapes", "48", "64")
     assert f"{100 * scores.mean_iu:.1f}" in said
     assert float(row["fastest_seconds"]) <= float(row["forward_seconds"])
     assert Image.open(out / "comparison.png").size[0] > 300
-    assert "fullconv compare shapes:48x64:n=12 --runs shapes --rounds 1" in (
+    assert "fullconv compare shapes:48x64:n=12 --runs shapes --runs copy --rounds 1" in (
         out / "comparison.md"
     ).read_text("utf-8")
 

@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 import statistics
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from fullconv.compare import (
     Candidate,
     Comparison,
+    Evaluated,
     Machine,
     Request,
     Row,
@@ -19,6 +21,7 @@ from fullconv.compare import (
     compare,
     find_candidates,
     measure,
+    verdicts,
     write_comparison,
 )
 from fullconv.compare import timing as measuring
@@ -27,7 +30,7 @@ from fullconv.compare.request import photo_size
 from fullconv.data import open_source
 from fullconv.errors import UserError
 from fullconv.evaluate import evaluate
-from fullconv.metrics import SUMMARY, Scores
+from fullconv.metrics import SUMMARY, PhotoMetrics, Scores
 from fullconv.nets import NetSpec, summarise
 from fullconv.report.points import name_box, points_figure
 from small_runs import small_run
@@ -100,6 +103,8 @@ def test_rows_are_what_summarise_and_evaluate_say(compared, run):
     assert trained.candidate.spec == NetSpec("fcn16s-resnet18", 6, width=0.0625)
     assert trained.scores.summary() == evaluate(run, DATA).summary()
     assert len(np.unique(trained.scores.confusion.sum(0))) > 1  # it predicts several classes
+    assert trained.classes == open_source(DATA, "val").classes.names
+    assert len(trained.scores.photos) == 2
     assert trained.scored_on == f"2 photos of {DATA} (val)"
     for row in comparison.rows:
         assert row.summary == summarise(row.candidate.spec, (32, 48))
@@ -187,6 +192,92 @@ def test_the_table_of_the_paper():
         ("16", "134.3 M", "404", "32"),
         ("22", "6.0 M", "715 (907)", "32"),
     ]
+
+
+def evaluated(counts, names=("a", "b"), own=("a", "b"), of="p"):
+    """Scores of photos with these counts, and the classes that the run was trained for."""
+    photos = PhotoMetrics(tuple(f"{of}{i}" for i in range(len(counts))), names, counts)
+    hits, true, predicted = counts.sum(0)
+    matrix = np.array([[hits[0], true[0] - hits[0]], [true[1] - hits[1], hits[1]]])
+    assert matrix.sum(0).tolist() == predicted.tolist()
+    return Scores.from_confusion(matrix, names, photos), own
+
+
+def photos_with(right, photos=30, seed=0):
+    """Counts (P, 3, 2) of photos of 100 pixels of each class, about ``right`` of them right."""
+    hits = np.random.default_rng(seed).binomial(100, right, (photos, 2))
+    true = np.full_like(hits, 100)
+    return np.stack([hits, true, hits + 100 - hits[:, ::-1]], 1)
+
+
+def comparison_of(**runs):
+    summary = SUMMARIES[0]
+    rows = [
+        Row(Candidate(name, SPECS[0], name), summary, Timing((1.0,), 1), scores, "photos", own)
+        for name, (scores, own) in runs.items()
+    ]
+    untrained = Row(Candidate("untrained", SPECS[0]), summary, Timing((1.0,), 1))
+    return Comparison([*rows, untrained], (64, 64), MACHINE, 1, "fullconv compare")
+
+
+def test_each_run_is_compared_with_the_best():
+    comparison = comparison_of(
+        near=evaluated(photos_with(0.905, seed=1)),
+        best=evaluated(photos_with(0.91)),
+        far=evaluated(photos_with(0.7, seed=2)),
+    )
+    near, far = comparison.verdicts.verdicts
+    assert (near.word, far.word) == ("not told apart", "worse")
+    assert re.fullmatch(
+        r"best and near cannot be told apart \(by \d\.\d, 95 % interval -\d\.\d to \d\.\d\)\.",
+        str(near),
+    )
+    scores = {row.candidate.name: row.scores for row in comparison.rows if row.scores}
+    lead = 100 * (scores["best"].mean_iu - scores["far"].mean_iu)
+    assert str(far).startswith(f"best is better than far (by {lead:.1f}, 95 % interval ")
+    assert far.difference.interval.low > 0.2
+    text = markdown(comparison)
+    assert f"- {near}\n" in text and f"- {far}\n" in text
+    cells = [row["against the best"] for row in table_of(text)]
+    assert cells == ["not told apart", "best", f"worse by {lead:.1f}", "-"]
+    rows = list(csv.DictReader(io.StringIO(table_csv(comparison))))
+    assert [row["verdict"] for row in rows] == ["not told apart", "best", "worse", ""]
+    assert [row["compared_with"] for row in rows] == ["best", "", "best", ""]
+    assert float(rows[2]["difference"]) == pytest.approx(-lead / 100)
+    low, high = (float(rows[2][key]) for key in ("difference_low", "difference_high"))
+    assert low < -lead / 100 < high < 0
+    assert float(rows[0]["mean_iu_low"]) < scores["near"].mean_iu < float(rows[0]["mean_iu_high"])
+    assert (rows[3]["mean_iu_low"], rows[3]["difference"]) == ("", "")
+
+
+def test_other_classes_and_other_photos_get_no_verdict_but_a_reason():
+    counts = photos_with(0.9)
+    comparison = comparison_of(
+        first=evaluated(counts),
+        renamed=evaluated(counts, own=("a", "x")),
+        elsewhere=evaluated(photos_with(0.5), of="q"),
+    )
+    assert not comparison.verdicts.verdicts and not comparison.verdicts.best
+    assert comparison.verdicts.obstacles == [
+        "first and renamed are not compared: their classes differ.",
+        "first and elsewhere are not compared: they were not evaluated on the same photos.",
+    ]
+    text = markdown(comparison)
+    assert "not compared: their classes differ" in text
+    assert "against the best" not in text
+
+
+def test_one_photo_tells_nothing():
+    verdict = verdicts(
+        [
+            Evaluated(name, ("a", "b"), scores.photos, scores.mean_iu)
+            for name, (scores, _) in {
+                "one": evaluated(photos_with(0.9, 1)), "two": evaluated(photos_with(0.1, 1)),
+            }.items()
+        ]
+    ).verdicts[0]  # fmt: skip
+    assert verdict.word == "not told apart"
+    assert str(verdict) == "one and two cannot be told apart by a single photo."
 
 
 def test_names_of_runs(tmp_path, run):

@@ -9,8 +9,9 @@ from fullconv.classes import ClassSet
 from fullconv.data import Sample, open_source
 from fullconv.errors import UserError
 from fullconv.evaluate import evaluate
+from fullconv.metrics import boundary_counts, confusion, counts_of, intervals
 from fullconv.nets import TORCH, NetSpec, build
-from fullconv.predict import TorchEngine
+from fullconv.predict import TorchEngine, TTAEngine, parse_tta
 
 CLASSES = ClassSet(("a", "b", "c"))
 
@@ -78,6 +79,54 @@ def test_what_stops_it_leaves_no_thread():
     with pytest.raises(KeyboardInterrupt):
         evaluate(make_engine(), Photos(), each=stop)
     assert not [each for each in threading.enumerate() if each.name.startswith("fullconv")]
+
+
+def test_the_metrics_of_each_photo_are_kept():
+    engine, source = make_engine(), Photos()
+    scores = evaluate(engine, source, boundary=0.05)
+    assert scores.photos.names == tuple(source.names)
+    for place, sample in enumerate(source):
+        maps = sample.mask, engine.class_map(sample.image), 3, 255
+        assert np.array_equal(scores.photos.counts[place], counts_of(confusion(*maps)))
+        assert np.array_equal(scores.photos.boundary[place], boundary_counts(*maps, 0.05))
+    both, true, predicted = scores.photos.boundary.sum(0)
+    assert scores.boundary_iu == pytest.approx(both / (true + predicted - both))
+    assert scores.mean_boundary_iu == pytest.approx(scores.boundary_iu.mean())
+    assert scores.intervals.mean_iu == intervals(scores.photos.counts).mean_iu
+    content = scores.to_dict()
+    assert content["mean_boundary_iu"] == scores.mean_boundary_iu
+    ends = scores.intervals.mean_iu
+    assert content["mean_iu_interval"] == [ends.low, ends.high]
+    assert content["intervals"] == {"photos": 3, "level": 0.95, "resamples": 1000, "seed": 0}
+    for row, iu, interval in zip(
+        content["classes"], scores.boundary_iu, scores.intervals.iu, strict=True
+    ):
+        assert row["boundary_iu"] == iu
+        assert row["iu_interval"] == [interval.low, interval.high]
+
+
+def test_without_boundaries_there_is_none_of_their_numbers():
+    scores = evaluate(make_engine(), Photos())
+    assert scores.boundary_iu is None and scores.mean_boundary_iu is None
+    assert "mean_boundary_iu" not in scores.to_dict()
+    assert "boundary" not in scores.photos.to_csv()
+
+
+def test_with_test_time_augmentation():
+    engine, source = make_engine(), Photos()
+    tta = TTAEngine(engine, CLASSES, parse_tta("mirror,0.75,1"))
+    found = evaluate(engine, source, tta="mirror,0.75,1")
+    assert np.array_equal(found.confusion, evaluate(tta, source).confusion)
+    assert not np.array_equal(found.confusion, evaluate(engine, source).confusion)
+
+
+def test_options_that_are_none_are_refused_before_the_first_photo():
+    source = Photos()
+    source.samples[0] = None
+    with pytest.raises(UserError, match="boundary width 2"):
+        evaluate(make_engine(), source, boundary=2)
+    with pytest.raises(UserError, match="--tta sideways"):
+        evaluate(make_engine(), source, tta="sideways")
 
 
 def test_opens_what_is_named():

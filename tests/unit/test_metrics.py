@@ -1,3 +1,4 @@
+import csv
 import json
 
 import numpy as np
@@ -6,10 +7,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix, jaccard_score
-from torchmetrics.functional.classification import multiclass_confusion_matrix
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    jaccard_score,
+    precision_score,
+)
+from torchmetrics.functional.classification import (
+    multiclass_confusion_matrix,
+    multiclass_f1_score,
+    multiclass_precision,
+)
 
-from fullconv.metrics import Scores, confusion
+from fullconv.metrics import PhotoMetrics, Scores, confusion, counts_of
 
 CLASSES, IGNORE = 5, 255
 values = st.integers(0, CLASSES - 1)
@@ -72,6 +83,47 @@ def test_against_sklearn(truth, prediction):
     assert scores.mean_accuracy == pytest.approx(mean)
 
 
+@quick
+@given(truths, predictions)
+def test_precision_and_dice_against_sklearn_and_torchmetrics(truth, prediction):
+    counted = truth != IGNORE
+    true, predicted = truth[counted], prediction[counted]
+    if not len(true):
+        return
+    scores = Scores.from_confusion(confusion(truth, prediction, CLASSES, IGNORE))
+    options = {"labels": range(CLASSES), "average": None, "zero_division": np.nan}
+    assert scores.precision == pytest.approx(
+        precision_score(true, predicted, **options), nan_ok=True
+    )
+    assert scores.dice == pytest.approx(f1_score(true, predicted, **options), nan_ok=True)
+    tensors = torch.from_numpy(prediction).long(), torch.from_numpy(truth).long(), CLASSES
+    for found, metric in (
+        (scores.precision, multiclass_precision),
+        (scores.dice, multiclass_f1_score),
+    ):
+        expected = metric(*tensors, average=None, ignore_index=IGNORE).numpy()  # 0 for 0/0
+        assert np.nan_to_num(found) == pytest.approx(expected, abs=1e-6)
+    assert scores.dice == pytest.approx(2 * scores.iu / (1 + scores.iu), nan_ok=True)
+
+
+def test_metrics_of_each_photo_as_a_table():
+    first = np.array([[2, 1, 0], [0, 1, 0], [0, 0, 0]])
+    nothing = np.zeros((3, 3), np.int64)
+    names = ["a, b", "b", "c"]
+    photos = PhotoMetrics.of(["one", "two"], names, map(counts_of, (first, nothing)))
+    rows = list(csv.reader(photos.to_csv().splitlines()))
+    assert rows[0] == [
+        "name", "pixel_accuracy", "mean_iu", "pixels a, b", "iu a, b", "pixels b", "iu b",
+        "pixels c", "iu c",
+    ]  # fmt: skip
+    # a: 2 of 3; b: 1 of 1 + 1 wrongly called b; c is in neither map
+    one = ["one", "0.750000", "0.583333", "3", "0.666667", "1", "0.500000", "0", ""]
+    assert rows[1] == one
+    assert rows[2] == ["two", "", "", "0", "", "0", "", "0", ""]
+    part = photos.part(slice(1, 3))
+    assert part.classes == ("b", "c") and part.counts.tolist() == photos.counts[..., 1:].tolist()
+
+
 def test_against_sklearn_balanced_accuracy():
     rng = np.random.default_rng(0)
     true, predicted = rng.integers(0, 4, 500), rng.integers(0, 4, 500)
@@ -120,7 +172,8 @@ def test_json_and_back():
     matrix = np.array([[5, 1, 0], [2, 3, 0], [0, 0, 0]])
     scores = Scores.from_confusion(matrix, ["sky", "road", "pole"])
     content = json.loads(json.dumps(scores.to_dict(), allow_nan=False))
-    assert content["classes"][2] == {"name": "pole", "iu": None, "accuracy": None, "pixels": 0}
+    absent = dict.fromkeys(("iu", "accuracy", "precision", "dice"))
+    assert content["classes"][2] == {"name": "pole", **absent, "pixels": 0}
     assert content["averaged"]
     again = Scores.from_dict(content)
     assert again.summary() == scores.summary()

@@ -54,7 +54,8 @@ def compare(
     """Compare nets and runs: size, receptive field, time, memory, scores.
 
     The table 1 of the FCN paper for this machine. Times and memory are measured, one photo at a
-    time, all nets in turn; runs are scored on DATA, or on what they were trained on.
+    time, all nets in turn; runs are scored on DATA, or on what they were trained on. Of two or more
+    runs scored on the same photos it says which are better than which, by a paired bootstrap.
 
     \b
     Examples:

@@ -11,6 +11,7 @@ from fullconv.cli.options import (
     Engine,
     Precision,
     Run,
+    TestTime,
     Tiles,
     fetched,
     say,
@@ -28,18 +29,31 @@ def evaluate(
     ] = None,
     split: Annotated[str, typer.Option(help="Split to score.")] = "val",
     out: Annotated[
-        Path | None, typer.Option(help="Folder for scores.json and confusion.png.")
+        Path | None, typer.Option(help="Folder for scores.json, confusion.png and photos.csv.")
     ] = None,
     classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
     device: Device = "auto",
     precision: Precision = "fp32",
     tile: Tiles = None,
+    tta: TestTime = "none",
+    boundary: Annotated[
+        bool, typer.Option("--boundary", help="Boundary IU too: how well outlines are met.")
+    ] = False,
+    boundary_width: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Width of the outlines for --boundary, in diagonals of the photo.  "
+            "[default: 0.02]",
+        ),
+    ] = None,
     engine: Engine = "auto",
 ) -> None:
     """Score a trained net on a data set.
 
     Prints the table of the classes and the four scores of the FCN paper, from one confusion
-    matrix over all pixels of the split, every photo at its own size.
+    matrix over all pixels of the split, every photo at its own size; and between which values the
+    mean IU would lie on other photos of the same kind, by the bootstrap.
 
     \b
     Examples:
@@ -47,26 +61,34 @@ def evaluate(
       fullconv evaluate runs/camvid data/camvid --split test --out scores/
       fullconv evaluate runs/shapes shapes --precision bf16
       fullconv evaluate runs/camvid/model.onnx data/camvid
+      fullconv evaluate runs/camvid --tta mirror,0.75,1,1.25 --boundary
     """
     from fullconv import screen
     from fullconv.evaluate import evaluate, open_for
-    from fullconv.predict import Job, in_pieces, open_engine
+    from fullconv.metrics import WIDTH
+    from fullconv.predict import Job, in_pieces, open_engine, parse_tta
     from fullconv.report import trained_on, write_scores
 
-    job = Job(say=say)
+    views, job = parse_tta(tta), Job(say=say)
+    width = boundary_width if boundary_width is not None else WIDTH if boundary else None
     opened = open_engine(fetched(run), device, precision, engine, job)
     say_doubt(opened.origin)
     runner = in_pieces(opened.engine, opened.spec, tile_of(tile))
     say_cost(runner)
     source = open_for(opened, data or trained_on(run), split, classes)
     if engine == "auto" and len(source):
-        job.pixels = len(source) * float(source[0].image[..., 0].size)
+        job.pixels = (
+            len(source) * float(source[0].image[..., 0].size) * (views.cost if views else 1)
+        )
     with screen.progress(f"scoring {split}") as progress:
-        scores = evaluate(runner, source, progress=progress)
+        scores = evaluate(runner, source, progress=progress, tta=views, boundary=width)
     console = screen.console()
     for output in opened.classes.outputs:
-        for table in screen.scores_tables(scores.of(output.channels), output):
+        part = scores.of(output.channels)
+        for table in screen.scores_tables(part, output):
             console.print(table, "")
+        if line := screen.mean_iu_line(part):
+            console.print(line)
     console.print(f"In percent, of {len(source)} photos ({split}), from one confusion matrix.")
     if out:
         for path in write_scores(scores, source.classes, out):

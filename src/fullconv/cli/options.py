@@ -34,6 +34,15 @@ Tiles = Annotated[
         "the whole; auto: pieces of about 2 GiB.",
     ),
 ]
+TestTime = Annotated[
+    str,
+    typer.Option(
+        "--tta",
+        metavar="none|mirror,S,...",
+        help="Test-time augmentation: the mean of the probabilities of several views of a photo, "
+        "mirrored and at the scales S, as mirror,0.75,1,1.25.",
+    ),
+]
 Engine = Annotated[
     Literal["auto", "torch", "winograd", "onnxruntime", "openvino"],
     typer.Option(
@@ -118,7 +127,9 @@ def say_doubt(origin: dict[str, Any]) -> None:
 
 def say_cost(engine: "Runner") -> None:
     """On stderr, what pieces cost that are small for their net."""
-    from fullconv.predict import TiledEngine
+    from fullconv.predict import TiledEngine, TTAEngine
 
+    if isinstance(engine, TTAEngine):
+        engine = engine.engine
     if isinstance(engine, TiledEngine) and engine.doubt:
         print(f"fullconv: note: {engine.doubt}", file=sys.stderr)

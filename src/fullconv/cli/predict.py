@@ -15,6 +15,7 @@ from fullconv.cli.options import (
     Engine,
     Precision,
     Run,
+    TestTime,
     Tiles,
     change_of,
     fetched,
@@ -57,6 +58,7 @@ def predict(
     device: Device = "auto",
     precision: Precision = "fp32",
     tile: Tiles = None,
+    tta: TestTime = "none",
     engine: Engine = "auto",
     bands: Annotated[
         str | None,
@@ -86,12 +88,13 @@ def predict(
       fullconv predict --weights fcn-resnet50-voc photo.jpg
       fullconv predict runs/camvid photo.jpg --palette colour-blind
       fullconv predict runs/camvid aerial.png --tile auto
+      fullconv predict runs/camvid photo.jpg --tta mirror,0.75,1,1.25
       fullconv predict runs/camvid scene.tif --out maps/
       fullconv predict runs/rgbd images/0001.jpg --input depth=depth/
       curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
     """
     from fullconv import screen
-    from fullconv.predict import Job, Predictor, find_inputs, pixels_in_all, predict_each
+    from fullconv.predict import Job, Predictor, find_inputs, parse_tta, pixels_in_all, predict_each
     from fullconv.predict.rasters import parted
 
     inputs = inputs or []
@@ -99,13 +102,17 @@ def predict(
         run, inputs = weights, [str(run), *inputs]
     if not inputs:
         raise UserError(f"no photos are named: fullconv predict {run} PHOTO")
+    views = parse_tta(tta)
     chosen, values = bands_of(bands), range_of(span)
     photos, rasters = parted(find_inputs(inputs, out), all_rasters=bool(chosen or values))
     if scores:
         refuse_scores(rasters)
-    job = Job(pixels_in_all(photos) + pixels_of(rasters, chosen, values), say)
+    if views and rasters:
+        raise UserError(f"{rasters[0]}: is a raster, which --tta is not for: leave it out")
+    pixels = pixels_in_all(photos) * (views.cost if views else 1)
+    job = Job(pixels + pixels_of(rasters, chosen, values), say)
     predictor = Predictor(
-        fetched(run), device, precision, engine, tile_of(tile), job, palette, borders
+        fetched(run), device, precision, engine, tile_of(tile), job, palette, borders, views
     )
     say_doubt(predictor.origin)
     if photos:

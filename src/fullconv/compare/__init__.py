@@ -5,16 +5,21 @@ from fullconv.compare.files import write_comparison
 from fullconv.compare.request import Request, compare
 from fullconv.compare.table import Comparison, Row
 from fullconv.compare.timing import Machine, Timing, measure
+from fullconv.compare.verdicts import Evaluated, Verdict, Verdicts, verdicts
 
 __all__ = [
     "Candidate",
     "Comparison",
+    "Evaluated",
     "Machine",
     "Request",
     "Row",
     "Timing",
+    "Verdict",
+    "Verdicts",
     "compare",
     "find_candidates",
     "measure",
+    "verdicts",
     "write_comparison",
 ]

@@ -7,12 +7,12 @@ from pathlib import Path
 from fullconv.compare.table import (
     COMPUTED,
     MEASURED,
-    SCORED,
     Comparison,
     computed_cells,
     measured_cells,
     notes,
     scored_cells,
+    scored_head,
     values,
 )
 
@@ -36,10 +36,10 @@ def write_comparison(comparison: Comparison, folder: str | Path) -> list[Path]:
 
 def markdown(comparison: Comparison) -> str:
     """One table, then how it was made."""
-    head = [*COMPUTED, *MEASURED, *(SCORED if comparison.scored else ())]
+    head = [*COMPUTED, *MEASURED, *scored_head(comparison)]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for row in comparison.rows:
-        scored = scored_cells(row) if comparison.scored else []
+        scored = scored_cells(row, comparison)
         lines.append([*computed_cells(row), *measured_cells(row), *scored])
     table = "\n".join(f"| {' | '.join(_cell(text) for text in line)} |" for line in lines)
     remarks = "\n".join(f"- {note}" for note in notes(comparison))

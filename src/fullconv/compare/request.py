@@ -145,9 +145,10 @@ def _scored(row: Row, photos: Photos | None, request: Request, bar: "_Bar") -> R
     if photos is None or row.candidate.run is None:
         return row
     source, called = photos
-    engine = TorchEngine(load(row.candidate.run), request.device, request.precision)
+    run = load(row.candidate.run)
+    engine = TorchEngine(run, request.device, request.precision)
     scores = evaluate(engine, source, progress=bar.part(len(source)))
-    return replace(row, scores=scores, scored_on=called)
+    return replace(row, scores=scores, scored_on=called, classes=run.classes.names)
 
 
 class _Bar:

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from fullconv.compare.candidates import Candidate
 from fullconv.compare.timing import Machine, Timing
+from fullconv.compare.verdicts import BEST, WORSE, Evaluated, Verdicts, verdicts
 from fullconv.metrics import SUMMARY, Scores, percent
 from fullconv.nets import Summary
 
@@ -19,17 +21,22 @@ COMPUTED = (
 )
 MEASURED = ("forward", "peak memory")
 SCORED = ("pixel acc.", "mean acc.", "mean IU", "f.w. IU")
+VERDICT = "against the best"
 
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One net. ``scores`` are None for an untrained one; ``scored_on`` says on which photos."""
+    """One net. ``scores`` are None for an untrained one; ``scored_on`` says on which photos.
+
+    ``classes`` are those that the run was trained for.
+    """
 
     candidate: Candidate
     summary: Summary
     timing: Timing
     scores: Scores | None = None
     scored_on: str = ""
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +53,17 @@ class Comparison:
     def scored(self) -> bool:
         """True where at least one net has scores."""
         return any(row.scores for row in self.rows)
+
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        """Which runs are better than which."""
+        return verdicts(
+            [
+                Evaluated(row.candidate.name, row.classes, row.scores.photos, row.scores.mean_iu)
+                for row in self.rows
+                if row.scores and row.scores.photos
+            ]
+        )
 
 
 def computed_cells(row: Row) -> list[str]:
@@ -72,10 +90,29 @@ def measured_cells(row: Row) -> list[str]:
     return [f"{milliseconds:.{digits}f} ms", f"{row.timing.peak_mib} MiB"]
 
 
-def scored_cells(row: Row) -> list[str]:
-    """The texts of SCORED, in percent; '-' for an untrained net."""
+def scored_head(comparison: Comparison) -> list[str]:
+    """The columns of what the runs reach; none where no net is scored."""
+    if not comparison.scored:
+        return []
+    return [*SCORED, VERDICT] if comparison.verdicts.best else [*SCORED]
+
+
+def scored_cells(row: Row, comparison: Comparison) -> list[str]:
+    """The texts of ``scored_head``, in percent; '-' for an untrained net."""
+    if not comparison.scored:
+        return []
     values = row.scores.summary().values() if row.scores else [float("nan")] * len(SCORED)
-    return [percent(value) for value in values]
+    cells = [percent(value) for value in values]
+    return [*cells, _verdict_cell(row, comparison)] if comparison.verdicts.best else cells
+
+
+def _verdict_cell(row: Row, comparison: Comparison) -> str:
+    name, found = row.candidate.name, comparison.verdicts.of(row.candidate.name)
+    if name in comparison.verdicts.best:
+        return BEST
+    if found is None:
+        return "-"
+    return f"{WORSE} by {percent(found.difference.value)}" if found.word == WORSE else found.word
 
 
 def values(row: Row, comparison: Comparison) -> dict[str, str | int | float | None]:
@@ -102,12 +139,37 @@ def values(row: Row, comparison: Comparison) -> dict[str, str | int | float | No
         "slowest_seconds": max(seconds),
         "peak_mib": row.timing.peak_mib,
         **{key: _known(scores.get(key, math.nan)) for key in SUMMARY},
+        **_verdict_values(row, comparison),
         "scored_on": row.scored_on or None,
         "device": comparison.machine.device,
         "threads": comparison.machine.threads,
         "precision": comparison.machine.precision,
         "torch": comparison.machine.torch,
     }
+
+
+def _verdict_values(row: Row, comparison: Comparison) -> dict[str, str | float | None]:
+    """The interval of the mean IU, and by how much it lies above (below 0) that of the best."""
+    name, found = row.candidate.name, comparison.verdicts.of(row.candidate.name)
+    interval = row.scores.intervals if row.scores else None
+    low, high = (interval.mean_iu.low, interval.mean_iu.high) if interval else (math.nan, math.nan)
+    values: dict[str, str | float | None] = {
+        "mean_iu_low": _known(low),
+        "mean_iu_high": _known(high),
+        "compared_with": found.best if found else None,
+        "difference": None,
+        "difference_low": None,
+        "difference_high": None,
+        "verdict": BEST if name in comparison.verdicts.best else found.word if found else None,
+    }
+    if found:
+        lead = found.difference
+        values |= {
+            "difference": _known(-lead.value),
+            "difference_low": _known(-lead.interval.high),
+            "difference_high": _known(-lead.interval.low),
+        }
+    return values
 
 
 def _what_it_is(run: Candidate) -> str:
@@ -149,4 +211,11 @@ def notes(comparison: Comparison) -> list[str]:
         f"Scores of {', '.join(names)}: in percent, of {place}, from one confusion matrix."
         for place, names in places.items()
     ]
+    found += [*map(str, comparison.verdicts.verdicts), *comparison.verdicts.obstacles]
+    if comparison.verdicts.verdicts:
+        found.append(
+            "Better and worse: in mean IU, by 1000 bootstrap draws of the photos, the same ones "
+            "for both. Of frames of one film, which are not independent, the intervals are too "
+            "narrow."
+        )
     return found

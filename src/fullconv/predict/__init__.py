@@ -9,8 +9,10 @@ from fullconv.predict.open import EngineName, Opened, open_engine
 from fullconv.predict.openvino_engine import OpenVinoEngine
 from fullconv.predict.predictor import Prediction, Predictor
 from fullconv.predict.tiled import Tile, TiledEngine, in_pieces
+from fullconv.predict.tta import TTA, TTAEngine, parse_tta, with_tta
 
 __all__ = [
+    "TTA",
     "Engine",
     "EngineName",
     "FastestEngine",
@@ -22,14 +24,17 @@ __all__ = [
     "Outcome",
     "Prediction",
     "Predictor",
+    "TTAEngine",
     "Tile",
     "TiledEngine",
     "TorchEngine",
     "find_inputs",
     "in_pieces",
     "open_engine",
+    "parse_tta",
     "pixels_in_all",
     "predict",
     "predict_each",
     "predict_files",
+    "with_tta",
 ]

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 
 from fullconv import pictures
@@ -26,6 +27,7 @@ from fullconv.predict.engine import Engine
 from fullconv.predict.fastest import Job
 from fullconv.predict.open import EngineName, open_engine
 from fullconv.predict.tiled import Tile, in_pieces
+from fullconv.predict.tta import TTA, parse_tta, with_tta
 
 RGB = npt.NDArray[np.uint8]
 Photo = str | Path | IO[bytes] | Image.Image | RGB
@@ -55,8 +57,16 @@ class Prediction:
 
     @cached_property
     def scores(self) -> npt.NDArray[np.float32]:
-        """Scores before any softmax, float32 (K, H, W); computed when first asked for."""
+        """Scores before any softmax, float32 (K, H, W); computed when first asked for.
+
+        With test-time augmentation the logarithm of `probabilities`.
+        """
         return self.compute()
+
+    @cached_property
+    def probabilities(self) -> npt.NDArray[np.float32]:
+        """The softmax of the scores, float32 (K, H, W), 0..1."""
+        return torch.from_numpy(self.scores).softmax(0).numpy()
 
     @property
     def overlay(self) -> RGB:
@@ -110,10 +120,11 @@ class Predictor:
     ``device`` and ``precision`` as in TorchEngine, ``engine`` as `EngineName`: 'auto' is torch for
     a run, or, with a ``job`` that says what is to be predicted, the fastest (`FastestEngine`). With
     ``tile`` ('auto', or the longest side of a piece) large photos are predicted piece by piece,
-    with the same result (`TiledEngine`). ``palette`` gives the classes other colours
-    (`fullconv.color_vision`), ``borders`` are drawn in overlays or not. Raises UserError for a
-    file that is none of these, for an ``engine`` that is not installed, and for a ``tile`` that is
-    too small for the net.
+    with the same result (`TiledEngine`). ``tta`` ('mirror,0.75,1,1.25', or a `TTA`) is test-time
+    augmentation: the mean of the probabilities of several views. ``palette`` gives the classes
+    other colours (`fullconv.color_vision`), ``borders`` are drawn in overlays or not. Raises
+    UserError for a file that is none of these, for an ``engine`` that is not installed, for a
+    ``tile`` that is too small for the net, and for a ``tta`` that is none.
     """
 
     def __init__(
@@ -126,13 +137,16 @@ class Predictor:
         job: Job | None = None,
         palette: Palette = "classes",
         borders: bool = True,
+        tta: str | TTA | None = None,
     ) -> None:
+        tta = parse_tta(tta) if isinstance(tta, str) else tta
         opened = open_engine(path, device, precision, engine, job)
         self.path, self.spec = Path(path), opened.spec
         self.classes, self.origin = recolored(opened.classes, palette), opened.origin
         self.borders = borders
         self.inputs = opened.preprocessing.inputs
-        self.engine: Engine = in_pieces(opened.engine, opened.spec, tile)
+        pieces = in_pieces(opened.engine, opened.spec, tile)
+        self.engine: Engine = with_tta(pieces, opened.classes, tta)
 
     def __call__(
         self, photo: Photo, scores: bool = False, others: Mapping[str, Path] | None = None

@@ -42,7 +42,7 @@ class Extremes:
     """Gathers while a split is scored; ``add`` fits `fullconv.evaluate.evaluate`'s ``each``."""
 
     def __init__(self) -> None:
-        self.accuracies: list[tuple[str, float]] = []
+        self.photos = 0  # with labels
         self.best: list[Extreme] = []
         self.worst: list[Extreme] = []
 
@@ -52,7 +52,7 @@ class Extremes:
         if not total:
             return
         accuracy = float(np.trace(matrix) / total)
-        self.accuracies.append((sample.name, accuracy))
+        self.photos += 1
         high = len(self.best) < BEST or accuracy > self.best[-1].accuracy
         low = len(self.worst) < WORST or accuracy < self.worst[-1].accuracy
         if not high and not low:
@@ -70,11 +70,9 @@ class Extremes:
             self.worst = sorted([*self.worst, made], key=lambda each: each.accuracy)[:WORST]
 
     def write(self, run: Path, classes: ClassSet, step: int) -> None:
-        """Write ``examples/`` and ``photos.csv``, the accuracy of each photo, into a run folder."""
-        rows = [f"{_quoted(name)},{accuracy:.6f}\n" for name, accuracy in self.accuracies]
-        write_atomically(run / "photos.csv", "name,pixel_accuracy\n" + "".join(rows))
+        """Write ``examples/`` into a run folder."""
         folder, listed = run / FOLDER, []
-        few = len(self.accuracies) < BEST + WORST
+        few = self.photos < BEST + WORST
         for kind, extremes in (("best", self.best), ("worst", self.worst)):
             taken = {entry["name"] for entry in listed} if few else ()
             for place, each in enumerate(extremes, 1):
@@ -84,10 +82,6 @@ class Extremes:
         for old in folder.iterdir():
             if old.name != LIST and not old.name.startswith(f"{step:07d}-"):
                 old.unlink(missing_ok=True)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _write(folder: Path, stem: str, made: Extreme, classes: ClassSet, kind: str) -> dict[str, Any]:

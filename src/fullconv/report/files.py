@@ -11,12 +11,20 @@ from fullconv.report.confusion import confusion_picture
 
 
 def write_scores(scores: Scores, classes: ClassSet, folder: str | Path) -> list[Path]:
-    """Write scores.json and confusion.png into ``folder``; returns both paths."""
-    folder = Path(folder)
+    """Write scores.json, confusion.png and, where each photo's are kept, photos.csv.
+
+    Into ``folder``; returns the paths.
+    """
     content = json.dumps(scores.to_dict(), indent=1) + "\n"
-    write_file(folder / "scores.json", content.encode())
-    write_file(folder / "confusion.png", confusion_picture(scores, classes))
-    return [folder / "scores.json", folder / "confusion.png"]
+    contents = {
+        "scores.json": content.encode(),
+        "confusion.png": confusion_picture(scores, classes),
+    }
+    if scores.photos:
+        contents["photos.csv"] = scores.photos.to_csv().encode()
+    for name, written in contents.items():
+        write_file(Path(folder) / name, written)
+    return [Path(folder) / name for name in contents]
 
 
 def write_file(path: str | Path, content: bytes) -> None:

@@ -113,10 +113,12 @@ class Run:
             path.unlink(missing_ok=True)
 
     def write_scores(self, scores: Scores, step: int) -> None:
-        """The scores of the best checkpoint, as JSON."""
+        """The metrics of the best checkpoint, as JSON, and those of each photo as CSV."""
         write_atomically(
             self.folder / "scores.json", json.dumps({"step": step, **scores.to_dict()}, indent=1)
         )
+        if scores.photos:
+            write_atomically(self.folder / "photos.csv", scores.photos.to_csv())
 
     def write_samples(self, rows: list, classes: ClassSet, step: int) -> None:
         """A sheet of photo, truth and prediction: ``samples/STEP.jpg``."""

@@ -1,4 +1,3 @@
-import csv
 import os
 
 import numpy as np
@@ -49,14 +48,6 @@ def test_they_are_read_as_they_were_written(tmp_path):
         assert np.array_equal(got.prediction, made.prediction)
 
 
-def test_every_photo_has_its_accuracy_in_a_table(tmp_path):
-    gather([3, 50]).write(tmp_path, CLASSES, 7)
-    with (tmp_path / "photos.csv").open(newline="") as file:
-        assert list(csv.reader(file)) == [
-            ["name", "pixel_accuracy"], ["p0", "0.030000"], ["p1", "0.500000"],
-        ]  # fmt: skip
-
-
 def test_few_photos_are_not_shown_twice(tmp_path):
     gather([1, 2, 3, 4, 5]).write(tmp_path, CLASSES, 7)
     names = [each.name for each in read_extremes(tmp_path)]
@@ -87,7 +78,7 @@ def test_photos_without_labels_have_no_accuracy():
     found = Extremes()
     empty = np.full((4, 4), 255, np.uint8)
     found.add(Sample("x", np.zeros((4, 4, 3), np.uint8), empty), empty * 0, np.zeros((2, 2)))
-    assert not found.best and not found.accuracies
+    assert not found.best and not found.photos
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 1), (1, 3000), (1200, 900)])

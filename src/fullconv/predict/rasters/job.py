@@ -27,6 +27,7 @@ from fullconv.predict.rasters.preview import picked, reduced, write_preview
 from fullconv.predict.rasters.recognise import result_of
 from fullconv.predict.rasters.source import Raster, open_raster
 from fullconv.predict.tiled import Tile, TiledEngine
+from fullconv.predict.tta import TTAEngine
 from fullconv.tiling import Span
 from fullconv.version import __version__
 
@@ -97,12 +98,17 @@ def predict_raster(
 def _engine_for(predictor: Predictor, tile: Tile | None) -> TiledEngine:
     """The predictor's engine in pieces of ``tile``, or of its own, or by 'auto'.
 
-    Raises UserError for a net that sees more than a photo.
+    Raises UserError for a net that sees more than a photo, and for test-time augmentation.
     """
     if predictor.inputs != (COLOR,):
         further = ", ".join(kind for kind in predictor.inputs if kind != COLOR)
         raise UserError(f"the net sees {further} too; rasters are for nets that see a photo alone")
     engine = predictor.engine
+    if isinstance(engine, TTAEngine):
+        raise UserError(
+            "rasters go by pieces, which equal the whole only without test-time augmentation: "
+            "leave --tta out"
+        )
     if isinstance(engine, TiledEngine):
         engine, tile = engine.engine, tile or engine.tile
     return TiledEngine(engine, predictor.spec, tile or "auto", BUDGET)

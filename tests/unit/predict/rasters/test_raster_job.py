@@ -326,6 +326,13 @@ def test_a_net_of_further_inputs_is_refused(tmp_path, predictor, write, scene) -
     assert not (tmp_path / "out").exists()
 
 
+def test_test_time_augmentation_is_refused(tmp_path, predictor, write, scene) -> None:
+    augmented = Predictor(predictor().path, "cpu", tta="mirror")
+    with pytest.raises(UserError, match="leave --tta out"):
+        predict_raster(augmented, write(scene(40, 60)), tmp_path / "out" / "scene")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_disk_too_small_is_said_before_the_start(
     tmp_path, predictor, write, scene, monkeypatch
 ) -> None:

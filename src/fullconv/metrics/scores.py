@@ -1,15 +1,20 @@
-"""One confusion matrix over a whole data set -> the four scores of the FCN paper, per class too.
+"""One confusion matrix over a whole data set -> the metrics of the FCN paper, per class too.
 
 Notation of the paper (section 5): n_ij pixels of class i predicted as class j, t_i = sum_j n_ij.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from fullconv.metrics import bootstrap
+from fullconv.metrics import counts as per_class
+from fullconv.metrics.photos import PhotoMetrics
 
 Matrix = npt.NDArray[np.int64]
 """Confusion matrix, int64 (K, K): rows are the truth, columns the prediction."""
@@ -61,7 +66,8 @@ class Scores:
     ``iu`` and ``accuracy`` hold one value a class, float64 (K,); ``pixels`` is t_i. A class that is
     neither in the truth nor in the prediction has the IU nan and leaves the mean; a class that is
     not in the truth has the accuracy nan (0/0) and leaves the mean. Without any counted pixel all
-    scores are nan.
+    scores are nan. ``photos`` are those of each photo, where they were kept: from them come the
+    intervals, and the boundary IU where it was asked for.
     """
 
     pixel_accuracy: float
@@ -73,32 +79,64 @@ class Scores:
     pixels: npt.NDArray[np.int64]
     confusion: Matrix
     names: tuple[str, ...]
+    photos: PhotoMetrics | None = None
 
     @classmethod
     def from_confusion(
-        cls, matrix: Matrix | torch.Tensor, names: Sequence[str] | None = None
+        cls,
+        matrix: Matrix | torch.Tensor,
+        names: Sequence[str] | None = None,
+        photos: PhotoMetrics | None = None,
     ) -> "Scores":
         """Scores of ``matrix`` (K, K) as ``confusion`` counts it; ``names`` default to 0..K-1."""
         n = matrix.cpu().numpy() if isinstance(matrix, torch.Tensor) else np.asarray(matrix)
-        hits, true, predicted = np.diag(n), n.sum(1), n.sum(0)
-        iu = _ratio(hits, true + predicted - hits)
-        accuracy = _ratio(hits, true)
-        total = n.sum()
+        counts = per_class.counts_of(n)
+        iu, accuracy, true = per_class.iu(counts), per_class.accuracy(counts), counts[1]
         return cls(
-            pixel_accuracy=float(_ratio(hits.sum(), total)),
-            mean_accuracy=_mean(accuracy),
-            mean_iu=_mean(iu),
-            fw_iu=float(_ratio(np.sum(true * np.nan_to_num(iu)), total)),
+            pixel_accuracy=float(per_class.pixel_accuracy(counts)),
+            mean_accuracy=float(per_class.mean(accuracy)),
+            mean_iu=float(per_class.mean(iu)),
+            fw_iu=float(per_class.ratio(np.sum(true * np.nan_to_num(iu)), true.sum())),
             iu=iu,
             accuracy=accuracy,
             pixels=true,
             confusion=n.astype(np.int64, copy=False),
             names=tuple(names) if names is not None else tuple(str(i) for i in range(len(n))),
+            photos=photos,
         )
+
+    @cached_property
+    def precision(self) -> npt.NDArray[np.float64]:
+        """Of what is predicted as a class, the share that is right, (K,); nan where nothing is."""
+        return per_class.precision(per_class.counts_of(self.confusion))
+
+    @cached_property
+    def dice(self) -> npt.NDArray[np.float64]:
+        """Dice's coefficient or F1, (K,), 2 IU / (1 + IU); nan where the IU is."""
+        return per_class.dice(per_class.counts_of(self.confusion))
+
+    @cached_property
+    def boundary_iu(self) -> npt.NDArray[np.float64] | None:
+        """Boundary IU of each class, (K,), from the counts of all photos together; or None."""
+        if self.photos is None or self.photos.boundary is None:
+            return None
+        return per_class.iu(self.photos.boundary.sum(0))
+
+    @property
+    def mean_boundary_iu(self) -> float | None:
+        """Its mean over the classes; None where it was not asked for."""
+        return None if self.boundary_iu is None else float(per_class.mean(self.boundary_iu))
+
+    @cached_property
+    def intervals(self) -> bootstrap.Intervals | None:
+        """Bootstrap intervals of mean IU and IU; None where the photos were not kept."""
+        return None if self.photos is None else bootstrap.intervals(self.photos.counts)
 
     def of(self, classes: slice) -> "Scores":
         """Those of some of the classes alone: the ones of one output of several."""
-        return Scores.from_confusion(self.confusion[classes, classes], self.names[classes])
+        photos = self.photos and self.photos.part(classes)
+        part = self.confusion[classes, classes]
+        return Scores.from_confusion(part, self.names[classes], photos)
 
     def summary(self) -> dict[str, float]:
         """The four scores alone, as pixel_accuracy, mean_accuracy, mean_iu, fw_iu."""
@@ -106,16 +144,30 @@ class Scores:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types (nan becomes None); ``from_dict`` reads it back."""
-        rows = zip(self.names, self.iu, self.accuracy, self.pixels, strict=True)
         return {
             **{key: _plain(value) for key, value in self.summary().items()},
+            **self._boundary(),
             "averaged": "over the classes, from one confusion matrix of the whole data set",
-            "classes": [
-                {"name": name, "iu": _plain(iu), "accuracy": _plain(acc), "pixels": int(pixels)}
-                for name, iu, acc, pixels in rows
-            ],
+            **_interval_of(self.intervals),
+            "classes": [self._row(place) for place in range(len(self.names))],
             "confusion": self.confusion.tolist(),
         }
+
+    def _boundary(self) -> dict[str, Any]:
+        mean = self.mean_boundary_iu
+        return {} if mean is None else {"mean_boundary_iu": _plain(mean)}
+
+    def _row(self, place: int) -> dict[str, Any]:
+        """What a class has in the JSON."""
+        row: dict[str, Any] = {"name": self.names[place]}
+        values = {"iu": self.iu, "accuracy": self.accuracy, "precision": self.precision}
+        values |= {"dice": self.dice}
+        if self.boundary_iu is not None:
+            values["boundary_iu"] = self.boundary_iu
+        row |= {key: _plain(value[place]) for key, value in values.items()}
+        if self.intervals and self.intervals.iu[place].is_known:
+            row["iu_interval"] = _ends(self.intervals.iu[place])
+        return row | {"pixels": int(self.pixels[place])}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "Scores":
@@ -133,15 +185,20 @@ def percent(value: float) -> str:
     return "-" if np.isnan(value) else f"{100 * value:.1f}"
 
 
-def _ratio(part: Any, whole: Any) -> npt.NDArray[np.float64]:
-    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
-
-
-def _mean(values: npt.NDArray[np.float64]) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
-
-
 def _plain(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
+
+
+def _ends(interval: bootstrap.Interval) -> list[float]:
+    return [interval.low, interval.high]
+
+
+def _interval_of(found: bootstrap.Intervals | None) -> dict[str, Any]:
+    """The interval of the mean IU, and how it was drawn; empty where there is none."""
+    if found is None or not found.mean_iu.is_known:
+        return {}
+    drawn = {"level": found.level, "resamples": found.resamples, "seed": found.seed}
+    return {
+        "mean_iu_interval": _ends(found.mean_iu),
+        "intervals": {"photos": found.photos, **drawn},
+    }

@@ -1,0 +1,35 @@
+"""Metrics of an evaluation: from class maps to counts, and from counts to scores and intervals."""
+
+from fullconv.metrics.bootstrap import (
+    Difference,
+    Interval,
+    Intervals,
+    difference,
+    intervals,
+    obstacle,
+)
+from fullconv.metrics.boundary import WIDTH, boundary_counts, boundary_width, is_boundary
+from fullconv.metrics.counts import Counts, counts_of
+from fullconv.metrics.photos import PhotoMetrics
+from fullconv.metrics.scores import SUMMARY, Matrix, Scores, confusion, percent
+
+__all__ = [
+    "SUMMARY",
+    "WIDTH",
+    "Counts",
+    "Difference",
+    "Interval",
+    "Intervals",
+    "Matrix",
+    "PhotoMetrics",
+    "Scores",
+    "boundary_counts",
+    "boundary_width",
+    "confusion",
+    "counts_of",
+    "difference",
+    "intervals",
+    "is_boundary",
+    "obstacle",
+    "percent",
+]

@@ -1,0 +1,81 @@
+"""Metrics of each photo: a table to find the odd ones by, and what intervals are drawn from."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.metrics import counts as per_class
+from fullconv.metrics.counts import Counts
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoMetrics:
+    """The counts of each of P photos, int64 (P, 3, K), with the names of photos and classes.
+
+    ``boundary`` are the counts of `fullconv.metrics.boundary`, of the same shape, where they were
+    asked for.
+    """
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    counts: Counts
+    boundary: Counts | None = None
+
+    @classmethod
+    def of(
+        cls,
+        names: Sequence[str],
+        classes: Sequence[str],
+        counts: Iterable[Counts],
+        boundary: Iterable[Counts] | None = None,
+    ) -> "PhotoMetrics":
+        """From counts (3, K), one for each name."""
+        found = None if boundary is None else _stacked(boundary, len(classes))
+        return cls(tuple(names), tuple(classes), _stacked(counts, len(classes)), found)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def part(self, classes: slice) -> "PhotoMetrics":
+        """Those of some of the classes alone."""
+        boundary = None if self.boundary is None else self.boundary[..., classes]
+        return PhotoMetrics(self.names, self.classes[classes], self.counts[..., classes], boundary)
+
+    def to_csv(self) -> str:
+        """A row a photo, the values 0..1 with six digits, an empty cell where there is none.
+
+        ``name``, ``pixel_accuracy``, ``mean_iu`` over the classes that are in the photo or its
+        prediction, with boundaries ``mean_boundary_iu``; then of each class CLASS its true pixels
+        (``pixels CLASS``) and its IU (``iu CLASS``).
+        """
+        iu = per_class.iu(self.counts)
+        columns: dict[str, npt.NDArray[Any]] = {
+            "pixel_accuracy": per_class.pixel_accuracy(self.counts),
+            "mean_iu": per_class.mean(iu),
+        }
+        if self.boundary is not None:
+            columns["mean_boundary_iu"] = per_class.mean(per_class.iu(self.boundary))
+        for place, name in enumerate(self.classes):
+            columns[f"pixels {name}"] = self.counts[:, 1, place]
+            columns[f"iu {name}"] = iu[:, place]
+        file = io.StringIO(newline="")
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["name", *columns])
+        for row, name in enumerate(self.names):
+            writer.writerow([name, *(_cell(column[row]) for column in columns.values())])
+        return file.getvalue()
+
+
+def _stacked(counts: Iterable[Counts], classes: int) -> Counts:
+    return np.array(list(counts), np.int64).reshape(-1, 3, classes)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, np.integer):
+        return str(value)
+    return "" if np.isnan(value) else f"{value:.6f}"
