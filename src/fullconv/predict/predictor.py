@@ -111,9 +111,11 @@ class Predictor:
     a run, or, with a ``job`` that says what is to be predicted, the fastest (`FastestEngine`). With
     ``tile`` ('auto', or the longest side of a piece) large photos are predicted piece by piece,
     with the same result (`TiledEngine`). ``palette`` gives the classes other colours
-    (`fullconv.color_vision`), ``borders`` are drawn in overlays or not. Raises UserError for a
-    file that is none of these, for an ``engine`` that is not installed, and for a ``tile`` that is
-    too small for the net.
+    (`fullconv.color_vision`), ``borders`` are drawn in overlays or not. Of an exported file that
+    gives classes alone, ``has_scores`` is False and asking for them raises UserError. The first
+    photo warns where the net is not computed as when it was saved (`fullconv.predict.proof`).
+    Raises UserError for a file that is none of these, for an ``engine`` that is not installed, and
+    for a ``tile`` that is too small for the net.
     """
 
     def __init__(
@@ -130,7 +132,7 @@ class Predictor:
         opened = open_engine(path, device, precision, engine, job)
         self.path, self.spec = Path(path), opened.spec
         self.classes, self.origin = recolored(opened.classes, palette), opened.origin
-        self.borders = borders
+        self.borders, self.has_scores = borders, opened.has_scores
         self.inputs = opened.preprocessing.inputs
         self.engine: Engine = in_pieces(opened.engine, opened.spec, tile)
 
