@@ -66,8 +66,8 @@ def check(draft: Draft, net: FCN, description: Description) -> list[Check]:
     same = float(np.average([each.same for each in found], weights=pixels))
     if description.precision == "fp16" and same < LEAST_SAME_FP16:
         raise UserError(
-            f"in float16 {1 - same:.1%} of the pixels change their class, {1 - LEAST_SAME_FP16:.0%} "
-            "may: train longer, or stay with fp32"
+            f"float16 changes the class of {1 - same:.1%} of the pixels, "
+            f"{1 - LEAST_SAME_FP16:.0%} may: train longer, or stay with fp32"
         )
     return found
 
