@@ -26,13 +26,16 @@ pytest.importorskip("onnxscript", reason="needs fullconv[export]")
 pytest.importorskip("onnxruntime", reason="needs fullconv[export]")
 ENGINES = {"onnx": "onnxruntime", "openvino": "openvino"}
 SIZES = [(75, 101), (31, 33), (17, 130)]
+DATA = "shapes:48x64:n=20"
+SCENES = open_source(DATA, "val")
 JOINT = ClassSet.joint({"kinds": ClassSet(("a", "b")), "slope": ClassSet(("c", "d", "e"))})
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    save(folder / "model.safetensors", checkpoint("fcn8s-resnet18", preprocessing=TORCH))
+    known = checkpoint("fcn8s-resnet18", classes=SCENES.classes, preprocessing=TORCH)
+    save(folder / "model.safetensors", known)
     return folder
 
 
@@ -80,39 +83,33 @@ def test_its_scores_are_one_line(classes, photo):
             ask()
 
 
-def test_the_scores_of_a_data_set_are_the_same(tmp_path):
-    source = open_source("shapes:48x64:n=20", "val")
-    save(tmp_path / "model.safetensors", checkpoint("fcn32s-resnet18", classes=source.classes))
-    file = export(tmp_path, output="classes").paths[0]
-    ours, theirs = (evaluate(net, "shapes:48x64:n=20").confusion for net in (tmp_path, file))
+def test_the_scores_of_a_data_set_are_the_same(run, classes):
+    ours, theirs = (evaluate(net, DATA).confusion for net in (run, classes.paths[0]))
     assert np.array_equal(ours, theirs)
 
 
-def test_what_other_programs_see(run):
+def test_one_fixed_size_with_a_picture_of_that_size(run, photo):
     onnxruntime = pytest.importorskip("onnxruntime")
-    file = export(run, output="classes", size=(45, 61), preprocess=False).paths[0]
-    (value,) = onnxruntime.InferenceSession(file).get_outputs()
+    made = export(run, output="classes", size=(45, 61), preprocess=False)
+    (value,) = onnxruntime.InferenceSession(made.paths[0]).get_outputs()
     assert (value.name, value.type, value.shape) == ("classes", "tensor(uint8)", [1, 45, 61])
+    assert made.description.golden.size == (45, 61)
+    engine = open_engine(made.paths[0]).engine
+    assert engine.proof is not None
+    engine.class_map(photo(45, 61))
+    assert engine.proof is None
 
 
-def test_torch_s_program_gives_classes_too(run, photo):
-    made = export(run, "torch", output="classes")
-    program = torch.export.load(made.paths[0]).module()
-    found = program(torch.from_numpy(photo(31, 33)[None]))
-    assert found.dtype == torch.uint8
-    assert np.array_equal(found[0].numpy(), Predictor(run, "cpu")(photo(31, 33)).mask)
-
-
-def test_several_outputs_lie_in_the_last_axis(tmp_path, photo):
+def test_torch_s_program_has_several_outputs_in_the_last_axis(tmp_path, photo):
     save(tmp_path / "model.safetensors", checkpoint("fcn32s-resnet18", "same", JOINT))
-    made = export(tmp_path, output="classes")
+    made = export(tmp_path, "torch", output="classes")
     assert made.description.shape_out == ("N", "H", "W", 2)
-    ours, theirs = (
-        Predictor(tmp_path, "cpu")(photo(41, 53)),
-        Predictor(made.paths[0])(photo(41, 53)),
+    program = torch.export.load(made.paths[0]).module()
+    found = program(torch.from_numpy(photo(41, 53)[None]))
+    assert found.dtype == torch.uint8
+    assert np.array_equal(
+        found[0].numpy(), Predictor(tmp_path, "cpu").engine.class_map(photo(41, 53))
     )
-    assert np.array_equal(ours.mask, theirs.mask)
-    assert np.array_equal(ours.others["slope"].mask, theirs.others["slope"].mask)
 
 
 def test_more_than_255_classes_are_refused(tmp_path):
@@ -131,7 +128,7 @@ class Wrong:
     def run(self, batch):
         with torch.no_grad():
             found = self.net(self.known.preprocessing(torch.from_numpy(batch))).argmax(1)
-        found[:, self.rows :] = (found[:, self.rows :] + 1) % 3
+        found[:, self.rows :] = (found[:, self.rows :] + 1) % 6
         return found.to(torch.uint8).numpy()
 
 
@@ -162,8 +159,9 @@ def test_a_near_tie_may_fall_either_way(run):
 
 
 def test_float16_is_half_the_size_and_near_the_net(run, half, photo):
-    size = sum(path.stat().st_size for path in half.paths)
-    assert size < 0.75 * (run / "model.safetensors").stat().st_size
+    weights = sum(p.numel() for p in load(run).net.parameters())
+    arrays = half.paths[-1].stat().st_size  # of OpenVINO the .bin
+    assert 2 * weights <= arrays < 3 * weights + 20_000  # an ONNX file names its nodes too
     assert half.description.precision == "fp16"
     ours, theirs = Predictor(run, "cpu"), Predictor(half.paths[0])
     wanted, found = ours(photo(75, 101), scores=True), theirs(photo(75, 101), scores=True)
@@ -173,11 +171,11 @@ def test_float16_is_half_the_size_and_near_the_net(run, half, photo):
     assert (found.mask == wanted.mask).mean() > 0.98
 
 
-def test_every_convolution_of_the_backbone_computes_in_float16(run):
+def test_every_convolution_of_the_backbone_computes_in_float16(run, half):
     onnx = pytest.importorskip("onnx")
-    made = export(run, half=True, output="classes")
-    assert made.paths[0].name == "model-half-classes.onnx"
-    graph = onnx.load(made.paths[0]).graph
+    if half.paths[0].name != "model-half.onnx":
+        pytest.skip("of ONNX only: OpenVINO computes in what the device is good at")
+    graph = onnx.load(half.paths[0]).graph
     types = {each.name: each.data_type for each in graph.initializer}
     kernels = [types[n.input[1]] for n in graph.node if n.op_type == "Conv"]
     layers = [m for m in load(run).net.backbone.modules() if isinstance(m, torch.nn.Conv2d)]
@@ -229,12 +227,3 @@ def test_a_runtime_that_computes_wrongly_is_noticed(run, classes, photo, monkeyp
     engine.proof = replace(engine.proof, golden=wrong)
     with pytest.warns(DisagreementWarning, match=r"model-classes\.\w+ in (ONNX Runtime|OpenVINO)"):
         engine.class_map(photo(20, 30))
-
-
-def test_a_fixed_size_has_a_picture_of_that_size(run, photo):
-    made = export(run, size=(45, 61))
-    assert made.description.golden.size == (45, 61)
-    engine = open_engine(made.paths[0]).engine
-    assert engine.proof is not None
-    engine.class_map(photo(45, 61))
-    assert engine.proof is None

@@ -24,12 +24,12 @@ def silent():
 
 
 def changed(run):
-    """The checkpoint, its net with one kernel of the middle turned over."""
+    """The checkpoint, its net with its first kernels turned over."""
     known = load(run)
     net = copy.deepcopy(known.net)
-    weights = [p for p in net.backbone.parameters() if p.ndim == 4]
+    first = next(p for p in net.backbone.parameters() if p.ndim == 4)
     with torch.no_grad():
-        weights[3].copy_(weights[3].flip(2, 3))
+        first.copy_(first.flip(2, 3))
     return replace(known, net=net)
 
 
