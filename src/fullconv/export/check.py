@@ -24,8 +24,9 @@ CASES = ((1, 75, 101), (3, 33, 31), (2, 64, 96), (1, 130, 225))
 # computes something else is off by much more.
 TOLERANCE = 1e-4
 
-# In float16 each number is rounded by up to 2**-11 (5e-4), each layer anew.
-TOLERANCE_FP16 = 1e-2
+# In float16 each number is rounded by up to 2**-11 (5e-4), each layer anew. Photos of a few pixels
+# have small scores, beside which that is more: 8e-3 was seen at 1x7.
+TOLERANCE_FP16 = 2e-2
 LEAST_SAME_FP16 = 0.98
 
 TOLERANCES: dict[str, float | None] = {"fp32": TOLERANCE, "fp16": TOLERANCE_FP16, "int8": None}
