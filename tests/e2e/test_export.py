@@ -42,11 +42,67 @@ def test_export_then_predict_evaluate_and_the_example_of_the_page(inside, place)
     of_run = inside("evaluate", "runs/first", DATA)[0]
     assert inside("evaluate", file, DATA, "--engine", "onnxruntime")[0] == of_run
 
-    page = (ROOT / "docs" / "export.md").read_text("utf-8")
-    example = next(b for b in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S) if "ort" in b)
+    example = next(code for code in examples() if "as ort" in code)
     exec(compile(example, "docs/export.md", "exec"), {})
     assert np.array_equal(np.asarray(Image.open("classes.png")), ours)
     assert np.array_equal(Predictor(file)("photo.jpg").mask, ours)
+
+
+def examples():
+    """The Python of the page, in its order."""
+    page = (ROOT / "docs" / "export.md").read_text("utf-8")
+    return re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+
+
+def test_classes_tiles_and_a_broken_file(inside, place):
+    """The page's tiles give the whole; classes have no scores; a wrong weight is one warning."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxscript", reason="needs fullconv[export]")
+    pytest.importorskip("onnxruntime", reason="needs fullconv[export]")
+    file = Path("runs", "first", "model.onnx")
+    inside("export", "runs/first", "--out", file)
+    coarse = np.random.default_rng(0).integers(0, 256, (35, 46, 3), np.uint8)
+    large = np.kron(coarse, np.ones((20, 20, 1), np.uint8))[:689, :911]
+    Image.fromarray(large).save("large.png")
+    example = next(code for code in examples() if "large.png" in code)
+    assert len([line for line in example.splitlines() if line.strip()]) <= 30
+    found = {}
+    exec(compile(example, "docs/export.md", "exec"), found)
+    assert len(list(found["pieces"](689))) == len(list(found["pieces"](911))) - 1 == 2
+    wanted = Predictor(file)(large).mask
+    assert np.array_equal(found["classes"], wanted)
+    halo = 'said["graph"]["tiling"]["halo"]'
+    assert halo in example
+    exec(
+        compile(example.replace(halo, '{"behind": 0, "before": 0}'), "docs/export.md", "exec"),
+        found,
+    )
+    assert not np.array_equal(found["classes"], wanted)  # without a halo it would show
+
+    model = onnx.load(file)
+    first = next(each for each in model.graph.initializer if len(each.dims) == 4)
+    values = onnx.numpy_helper.to_array(first)
+    first.CopyFrom(onnx.numpy_helper.from_array(-values, first.name))
+    onnx.save(model, "broken.onnx")
+    _, error = inside("predict", "broken.onnx", "photo.jpg")
+    assert re.fullmatch(
+        r"fullconv: warning: broken\.onnx in ONNX Runtime does not compute .*\n", error
+    )
+    assert not inside("predict", file, "photo.jpg")[1]
+
+    said, _ = inside("export", "runs/first", "--output", "classes")
+    assert "out:   classes uint8 NxHxW" in said
+    classes = file.with_name("model-classes.onnx")
+    assert f"written to {classes}" in said
+    _, error = inside("predict", classes, "photo.jpg", "--scores", "--out", "none", code=2)
+    assert error.startswith(f"fullconv: {classes}: gives classes alone, no scores")
+    assert error.count("\n") == 1
+    assert not Path("none").exists()
+    inside("predict", classes, "photo.jpg", "--out", "ours")
+    inside("predict", "runs/first", "photo.jpg", "--out", "theirs")
+    ours, theirs = (np.asarray(Image.open(f"{out}/photo.png")) for out in ("ours", "theirs"))
+    assert np.array_equal(ours, theirs)
+    assert inside("evaluate", classes, DATA)[0] == inside("evaluate", "runs/first", DATA)[0]
 
 
 def test_int8_is_compared_written_and_run(inside, place):
@@ -85,6 +141,8 @@ def test_faults_are_one_line(inside, place):
         "ending .xml": ["runs/first", "--to", "openvino", "--out", "net.onnx"],
         "nowhere": ["nowhere"],
         "--int8 needs photos": ["runs/first", "--int8"],
+        "choose one": ["runs/first", "--half", "--int8", "--calibrate", "photos"],
+        "no float16": ["runs/first", "--half", "--to", "torch"],
         "are for --int8": ["runs/first", "--calibrate", "photos"],
         "no int8": ["runs/first", "--to", "torch", "--int8", "--calibrate", "photos"],
     }.items():

@@ -1,6 +1,7 @@
 """The program that the commands belong to, and what a fault of the user's becomes."""
 
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -34,8 +35,17 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; a warning meant for the user is one line, as an error is."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _one_line
+        app()
+
+
+def _one_line(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    if category.__module__.partition(".")[0] == "fullconv":
+        print(f"fullconv: warning: {message}", file=sys.stderr)
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, *place[:2]))
 
 
 def _version(asked: bool) -> None:

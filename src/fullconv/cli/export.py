@@ -46,6 +46,13 @@ def export(
     accept_drop: Annotated[
         bool, typer.Option("--accept-drop", help="Write int8 even if it is far from the net.")
     ] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="Weights of 16 bits: half the size; for GPUs, phones.")
+    ] = False,
+    output: Annotated[
+        Literal["scores", "classes"],
+        typer.Option(help="What it gives: float32 scores, or uint8 classes (argmax inside)."),
+    ] = "scores",
 ) -> None:
     """Export a trained net for ONNX Runtime, OpenVINO or plain torch.
 
@@ -59,6 +66,7 @@ def export(
       fullconv export runs/camvid --to openvino --out camvid.xml
       fullconv export runs/camvid --size 360x480 --no-preprocess --out opencv.onnx
       fullconv export runs/camvid --to openvino --int8 --calibrate photos/
+      fullconv export runs/camvid --half --output classes
       fullconv predict runs/camvid/model.onnx photo.jpg
     """
     from fullconv import screen
@@ -67,20 +75,23 @@ def export(
 
     _refuse_options(int8, calibrate, accept_drop)
     pair = size_of(size) if size else None
-    target = out or place(run, to, int8)
+    target = out or place(run, to, int8, half, output)
     weights = fetched(run)
     with screen.progress("calibrating and comparing") as progress:
-        made = export_net(weights, to, target, pair, preprocess, calibrate, accept_drop, progress)
+        made = export_net(
+            weights, to, target, pair, preprocess, calibrate, accept_drop, progress, output, half
+        )
     known, worst = made.description, max(made.checks, key=lambda each: each.difference)
     say_doubt(known.origin)
-    height, width = known.size or ("H", "W")
-    batch = known.shape[0]
     print(f"{known.spec.name}, {known.spec.classes} classes, padding {known.spec.padding}")
     print(f"in:    image {known.dtype} {_shape(known.shape)}, {_meaning(known)}")
-    print(f"out:   scores float32 {_shape((batch, known.spec.classes, height, width))}")
+    print(f"out:   {known.output} {known.dtype_out} {_shape(known.shape_out)}")
+    same = min(each.same for each in made.checks)
+    kept = f"; at least {same:.2%} of the pixels keep their class" if half else ""
+    what = "scores differ" if output == "scores" else "where classes differ, their scores do"
     print(
-        f"check: {', '.join(each.size for each in made.checks)}: scores differ by at most "
-        f"{worst.difference:.2g} of {worst.largest:.3g}"
+        f"check: {', '.join(each.size for each in made.checks)}: {what} by at most "
+        f"{worst.difference:.2g} of {worst.largest:.3g}{kept}"
     )
     if made.int8:
         print("\n".join(_int8_lines(made.int8)))

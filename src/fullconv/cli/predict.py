@@ -95,6 +95,7 @@ def predict(
     """
     from fullconv import screen
     from fullconv.predict import Job, Predictor, find_inputs, parse_tta, pixels_in_all, predict_each
+    from fullconv.predict.graph_engine import no_scores
     from fullconv.predict.rasters import parted
 
     inputs = inputs or []
@@ -114,6 +115,8 @@ def predict(
     predictor = Predictor(
         fetched(run), device, precision, engine, tile_of(tile), job, palette, borders, views
     )
+    if scores and not predictor.has_scores:
+        raise no_scores(predictor.path)
     say_doubt(predictor.origin)
     if photos:
         say_cost(predictor.engine)

@@ -1,5 +1,6 @@
 """Is the graph the net? Both are run on the same photos, at sizes that betray a baked-in one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,10 @@ import torch
 
 from fullconv.data.scene import scene
 from fullconv.errors import UserError
-from fullconv.export.draft import Draft
+from fullconv.export.draft import Array, Draft
 from fullconv.inputs import COLOR, KINDS
 from fullconv.nets import FCN
-from fullconv.predict.description import Description
+from fullconv.predict.description import CLASSES, Description
 from fullconv.predict.graph_engine import feed
 
 # Batch, height, width: odd and even, around the strides; then the smallest.
@@ -23,10 +24,22 @@ CASES = ((1, 75, 101), (3, 33, 31), (2, 64, 96), (1, 130, 225))
 # computes something else is off by much more.
 TOLERANCE = 1e-4
 
+# In float16 each number is rounded by up to 2**-11 (5e-4), each layer anew. Photos of a few pixels
+# have small scores, beside which that is more: 8e-3 was seen at 1x7.
+TOLERANCE_FP16 = 2e-2
+LEAST_SAME_FP16 = 0.98
+
+TOLERANCES: dict[str, float | None] = {"fp32": TOLERANCE, "fp16": TOLERANCE_FP16, "int8": None}
+"""By the precision of a graph; int8 is judged on photos (`fullconv.export.int8_check`)."""
+
 
 @dataclass(frozen=True)
 class Check:
-    """One comparison: the largest difference, the largest score, and the share of equal classes."""
+    """One comparison: the largest difference, the largest score, and the share of equal classes.
+
+    Where the graph gives classes, the difference is how far the net's score of the graph's class
+    lies below its highest: 0 where they are the same.
+    """
 
     shape: tuple[int, int, int]
     difference: float
@@ -40,27 +53,28 @@ class Check:
         return f"{height}x{width}" if batch == 1 else f"{batch} of {height}x{width}"
 
 
-def check(
-    draft: Draft, net: FCN, description: Description, tolerance: float | None = TOLERANCE
-) -> list[Check]:
-    """Compare the graph with the net; UserError when a score differs by more than ``tolerance``.
+def check(draft: Draft, net: FCN, description: Description) -> list[Check]:
+    """Compare the graph with the net; UserError when a score differs by more than is allowed.
 
-    Where that is None (int8) the graph must run at all sizes and give numbers in the right shape.
+    That is the tolerance of its precision; classes may differ where the net's own scores are as
+    near to each other. A float16 graph must also give most pixels the same class. An int8 one must
+    run at all sizes and give numbers in the right shape.
     """
     size, least = description.size, description.smallest
     cases = [(1, *size)] * 2 if size else [*CASES, (1, least, least + 6)]
-    return [
-        _compare(draft, net, description, tolerance, case, seed) for seed, case in enumerate(cases)
-    ]
+    found = [_compare(draft, net, description, case, seed) for seed, case in enumerate(cases)]
+    pixels = [np.prod(each.shape) for each in found]
+    same = float(np.average([each.same for each in found], weights=pixels))
+    if description.precision == "fp16" and same < LEAST_SAME_FP16:
+        raise UserError(
+            f"float16 changes the class of {1 - same:.1%} of the pixels, "
+            f"{1 - LEAST_SAME_FP16:.0%} may: train longer, or stay with fp32"
+        )
+    return found
 
 
 def _compare(
-    draft: Draft,
-    net: FCN,
-    description: Description,
-    tolerance: float | None,
-    shape: tuple[int, int, int],
-    seed: int,
+    draft: Draft, net: FCN, description: Description, shape: tuple[int, int, int], seed: int
 ) -> Check:
     images = _photos(shape, description, seed)  # N,H,W,C
     with torch.inference_mode():
@@ -73,19 +87,19 @@ def _compare(
     except Exception as error:  # the runtimes' exceptions have no common base
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(f"the graph cannot be run at {what.size}: {reason[0]}") from error
-    if found.shape != wanted.shape:
+    parts = [output.channels for output in description.classes.outputs]
+    classes, tolerance = description.output == CLASSES, TOLERANCES[description.precision]
+    right = _shape_of_classes(wanted.shape, len(parts)) if classes else wanted.shape
+    if found.shape != right or found.dtype.name != description.dtype_out:
         raise UserError(
-            f"the graph gives scores of shape {found.shape} at {what.size}, the net {wanted.shape}"
+            f"the graph gives {found.dtype.name} {found.shape} at {what.size}, and {right} of "
+            f"{description.dtype_out} is wanted"
         )
-    difference = float(np.abs(found - wanted).max())
-    same = np.mean([
-        (found[:, part].argmax(1) == wanted[:, part].argmax(1)).mean()
-        for part in (output.channels for output in description.classes.outputs)
-    ])  # fmt: skip
-    what = Check(shape, difference, what.largest, float(same))
+    difference, same = (_of_classes if classes else _of_scores)(found, wanted, parts)
+    what = Check(shape, difference, what.largest, same)
     allowed = np.inf
-    if tolerance is not None:
-        allowed = tolerance * what.largest + 1e-6  # an untrained net scores 0
+    if tolerance is not None:  # two scores may be off, one up and one down; untrained nets score 0
+        allowed = (2 if classes else 1) * tolerance * what.largest + 1e-6
     if not difference <= allowed:  # not >: a NaN must not pass
         raise UserError(
             f"the graph differs from the net by {difference:.3g} at {what.size} (the largest score "
@@ -93,6 +107,35 @@ def _compare(
             "the same class"
         )
     return what
+
+
+def _shape_of_classes(scores: tuple[int, ...], outputs: int) -> tuple[int, ...]:
+    batch, _, height, width = scores
+    return (batch, height, width) if outputs == 1 else (batch, height, width, outputs)
+
+
+def _of_scores(found: Array, wanted: Array, parts: Sequence[slice]) -> tuple[float, float]:
+    """The largest difference of scores N,K,H,W, and the share of equal classes."""
+    same = [(found[:, p].argmax(1) == wanted[:, p].argmax(1)).mean() for p in parts]
+    return float(np.abs(found - wanted).max()), float(np.mean(same))
+
+
+def _of_classes(found: Array, wanted: Array, parts: Sequence[slice]) -> tuple[float, float]:
+    """By how much a class of N,H,W(,outputs) is not the best of the scores; the share that is.
+
+    Infinite where it is none of its output's.
+    """
+    lost, same = 0.0, []
+    planes = np.moveaxis(found, -1, 0) if found.ndim == 4 else found[None]  # outputs,N,H,W
+    for plane, part in zip(planes, parts, strict=True):
+        own = wanted[:, part]  # N,k,H,W
+        index = plane.astype(np.int64) - part.start
+        if index.min() < 0 or index.max() >= own.shape[1]:
+            return float("inf"), 0.0
+        chosen = np.take_along_axis(own, index[:, None], 1)[:, 0]  # N,H,W
+        lost = max(lost, float((own.max(1) - chosen).max()))
+        same.append((index == own.argmax(1)).mean())
+    return lost, float(np.mean(same))
 
 
 def _photos(shape: tuple[int, int, int], description: Description, seed: int) -> npt.NDArray[Any]:

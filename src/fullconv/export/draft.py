@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 import torch
 
@@ -23,8 +22,8 @@ class Draft(Protocol):
         """Size of what is written."""
         ...
 
-    def run(self, batch: Array) -> npt.NDArray[np.float32]:
-        """What goes into the graph (`Description.shape`) to scores N,K,H,W, in fp32."""
+    def run(self, batch: Array) -> Array:
+        """What goes into the graph (`Description.shape`) to what comes out (`shape_out`)."""
         ...
 
     def write(self, path: Path) -> list[Path]:
@@ -45,7 +44,7 @@ class TorchDraft:
     def bytes(self) -> int:
         return len(self.content)
 
-    def run(self, batch: Array) -> npt.NDArray[np.float32]:
+    def run(self, batch: Array) -> Array:
         with torch.no_grad():
             return self.module(torch.from_numpy(batch)).numpy()
 

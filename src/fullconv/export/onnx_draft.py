@@ -3,15 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from fullconv.errors import UserError
 from fullconv.export.draft import Array
 from fullconv.export.program import quiet
 from fullconv.files import write_atomically
-from fullconv.predict.description import INPUT, OUTPUT, Description
+from fullconv.predict.description import INPUT, Description
 from fullconv.predict.graph_engine import KEY
 from fullconv.predict.onnxruntime_engine import session_of
 
@@ -27,12 +25,16 @@ class OnnxDraft:
         self.content = content
         self.session = session_of(content)
 
+    def redescribed(self, description: Description) -> "OnnxDraft":
+        """The same graph with another description."""
+        return OnnxDraft(with_description(model_of(self.content), description))
+
     @property
     def bytes(self) -> int:
         return len(self.content)
 
-    def run(self, batch: Array) -> npt.NDArray[np.float32]:
-        return self.session.run([OUTPUT], {INPUT: batch})[0]
+    def run(self, batch: Array) -> Array:
+        return self.session.run(None, {INPUT: batch})[0]
 
     def write(self, path: Path) -> list[Path]:
         write_atomically(path, self.content)
@@ -52,7 +54,7 @@ def onnx_model(program: torch.export.ExportedProgram, description: Description) 
             program,
             dynamo=True,
             input_names=[INPUT],
-            output_names=[OUTPUT, *description.maps.values()],
+            output_names=[description.output, *description.maps.values()],
             opset_version=OPSET,
             verbose=False,
         )
@@ -61,8 +63,7 @@ def onnx_model(program: torch.export.ExportedProgram, description: Description) 
     _clean(model)
     del model.graph.output[1:]  # the maps: they were outputs to get their names
     _name(model.graph.input[0], description.shape)
-    height, width = description.size or ("H", "W")
-    _name(model.graph.output[0], (description.shape[0], description.spec.classes, height, width))
+    _name(model.graph.output[0], description.shape_out)
     return with_description(model, description)
 
 

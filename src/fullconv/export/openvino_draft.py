@@ -7,14 +7,11 @@ from pathlib import Path
 from shutil import copyfileobj
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from fullconv.export.draft import Array
 from fullconv.files import write_atomically
 from fullconv.geometry import Layer, Window, sizes
 from fullconv.nets import NetSpec
-from fullconv.predict.description import INPUT, OUTPUT, Description
+from fullconv.predict.description import INPUT, Description
 from fullconv.predict.graph_engine import KEY
 from fullconv.predict.openvino_engine import compiled, core_of, read_model
 
@@ -61,7 +58,7 @@ def folded(model: Any) -> Any:
 
 
 class OpenVinoDraft:
-    """A model of OpenVINO, in files of its own for now."""
+    """A model of OpenVINO, in files of its own for now; of precision fp16 with halved weights."""
 
     def __init__(self, model: Any, description: Description) -> None:
         import openvino
@@ -69,8 +66,13 @@ class OpenVinoDraft:
         model.set_rt_info(description.to_json(), KEY)
         self.folder = tempfile.TemporaryDirectory(prefix="fullconv-export-")
         self.draft = Path(self.folder.name) / "model.xml"
-        openvino.save_model(model, str(self.draft), compress_to_fp16=False)
+        half = description.precision == "fp16"
+        openvino.save_model(model, str(self.draft), compress_to_fp16=half)
         self.compiled = compiled(core_of(), self.read())  # as a user will
+
+    def redescribed(self, description: Description) -> "OpenVinoDraft":
+        """The same graph with another description."""
+        return OpenVinoDraft(self.read(), description)
 
     def read(self) -> Any:
         """The model, read anew."""
@@ -80,8 +82,8 @@ class OpenVinoDraft:
     def bytes(self) -> int:
         return sum(file.stat().st_size for file in (self.draft, self.draft.with_suffix(".bin")))
 
-    def run(self, batch: Array) -> npt.NDArray[np.float32]:
-        return self.compiled({INPUT: batch})[OUTPUT]
+    def run(self, batch: Array) -> Array:
+        return self.compiled({INPUT: batch})[0]
 
     def write(self, path: Path) -> list[Path]:
         """Write the ``.bin`` and then the ``.xml``, without which it is no model."""

@@ -8,11 +8,13 @@ from fullconv.predict.onnxruntime_engine import OnnxRuntimeEngine
 from fullconv.predict.open import EngineName, Opened, open_engine
 from fullconv.predict.openvino_engine import OpenVinoEngine
 from fullconv.predict.predictor import Prediction, Predictor
+from fullconv.predict.proof import DisagreementWarning
 from fullconv.predict.tiled import Tile, TiledEngine, in_pieces
 from fullconv.predict.tta import TTA, TTAEngine, parse_tta, with_tta
 
 __all__ = [
     "TTA",
+    "DisagreementWarning",
     "Engine",
     "EngineName",
     "FastestEngine",

@@ -8,12 +8,19 @@ from typing import Any, Literal
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec, Preprocessing
-from fullconv.nets.fcn import mapped
+from fullconv.nets.fcn import flow_of, mapped
 from fullconv.weights import Checkpoint
 from fullconv.weights.checkpoint import FORMAT, described, header_of
+from fullconv.weights.golden import Golden, golden_of
 
-INPUT, OUTPUT = "image", "scores"
-"""What the graph calls what goes in and what comes out."""
+INPUT, SCORES, CLASSES = "image", "scores", "classes"
+"""What the graph calls what goes in, and what comes out: scores, or the class of each pixel."""
+
+Output = Literal["scores", "classes"]
+Precision = Literal["fp32", "fp16", "int8"]
+
+MOST_CLASSES = 255
+"""Of a graph that gives classes: they are uint8, and 255 is 'ignore'."""
 
 
 def map_names(spec: NetSpec) -> dict[int, str]:
@@ -33,7 +40,9 @@ class Description:
     otherwise what `Preprocessing` makes of it, float32 N,C,H,W. ``smallest`` is the least height
     and width that its runtime takes. ``maps`` names the tensors of the graph that are the score
     maps before their enlargement (`FCN.maps`), by stride: all that is needed of it for a class map.
-    With ``precision`` int8 the graph multiplies 8-bit numbers before its score.
+    With ``precision`` int8 the graph multiplies 8-bit numbers before its score, with fp16 its
+    weights are of 16 bits. ``output`` is what it gives: scores, or classes. ``golden`` is what the
+    net makes of the built-in picture in fp32; None in older files.
     """
 
     spec: NetSpec
@@ -44,7 +53,9 @@ class Description:
     preprocess: bool
     smallest: int = 1
     maps: dict[int, str] = field(default_factory=dict)
-    precision: Literal["fp32", "int8"] = "fp32"
+    precision: Precision = "fp32"
+    output: Output = SCORES
+    golden: Golden | None = None
 
     @classmethod
     def of(
@@ -54,10 +65,18 @@ class Description:
         preprocess: bool = True,
         smallest: int = 1,
         maps: dict[int, str] | None = None,
+        precision: Precision = "fp32",
+        output: Output = SCORES,
     ) -> "Description":
-        """The description of a checkpoint's graph."""
-        said = checkpoint.classes, checkpoint.preprocessing, checkpoint.origin
-        return cls(checkpoint.net.spec, *said, size, preprocess, smallest, maps or {})
+        """The description of a checkpoint's graph.
+
+        With the checkpoint's golden; made now where it has none, or not of the one ``size``.
+        """
+        known, golden = (checkpoint.classes, checkpoint.preprocessing), checkpoint.golden
+        if golden is None or (size and golden.size != size):
+            golden = golden_of(checkpoint.net, *known, *([size] if size else []))
+        graph = size, preprocess, smallest, maps or {}, precision, output, golden
+        return cls(checkpoint.net.spec, *known, checkpoint.origin, *graph)
 
     @property
     def channels(self) -> int:
@@ -77,12 +96,28 @@ class Description:
             return batch, height, width, self.channels
         return batch, self.channels, height, width
 
+    @property
+    def shape_out(self) -> tuple[str | int, ...]:
+        """Shape of what comes out: N,K,H,W; of classes N,H,W, or N,H,W,outputs."""
+        batch, size = (1, self.size) if self.size else ("N", ("H", "W"))
+        if self.output == SCORES:
+            return batch, self.spec.classes, *size
+        outputs = len(self.classes.outputs)
+        return (batch, *size) if outputs == 1 else (batch, *size, outputs)
+
+    @property
+    def dtype_out(self) -> str:
+        """``float32`` scores or ``uint8`` classes."""
+        return "float32" if self.output == SCORES else "uint8"
+
     def to_json(self) -> str:
         """The text that is stored under the key ``fullconv``."""
-        header = header_of(self.spec, self.classes, self.preprocessing, self.origin)
+        said = self.classes, self.preprocessing, self.origin, self.golden
+        header, flow = header_of(self.spec, *said), flow_of(self.spec)
+        behind, before = flow.margins
         graph = {
             "input": INPUT,
-            "output": OUTPUT,
+            "output": self.output,
             "size": self.size,
             "preprocess": self.preprocess,
             "smallest": self.smallest,
@@ -90,6 +125,14 @@ class Description:
             "shape": self.shape,
             "dtype": self.dtype,
             "precision": self.precision,
+            "shape_out": self.shape_out,
+            "dtype_out": self.dtype_out,
+            "tiling": {
+                "grid": flow.grid,
+                "halo": {"behind": behind, "before": before},
+                "receptive_field": flow.field,
+                "whole_multiples": flow.stretches,
+            },
         }
         return json.dumps({**header, "graph": graph})
 
@@ -103,7 +146,9 @@ class Description:
             size = None if size is None else (int(size[0]), int(size[1]))
             smallest = int(graph["smallest"])
             maps = {int(stride): str(name) for stride, name in graph.get("maps", {}).items()}
-            precision = "int8" if graph.get("precision") == "int8" else "fp32"
+            precision = graph.get("precision")
+            precision = precision if precision in ("int8", "fp16") else "fp32"
+            output = CLASSES if graph.get("output") == CLASSES else SCORES
         except (
             KeyError,
             AttributeError,
@@ -120,6 +165,7 @@ class Description:
                 f"{path}: format {header.get('format')!r}, this fullconv reads {FORMAT}; "
                 "use the version that wrote it, or a newer one"
             )
-        origin = header.get("origin") or {}
+        origin, golden = header.get("origin") or {}, Golden.from_header(path, header)
         said = described(path, header)
-        return cls(*said, origin, size, preprocess is True, smallest, maps, precision)
+        graph = size, preprocess is True, smallest, maps, precision, output
+        return cls(*said, origin, *graph, golden)

@@ -23,6 +23,7 @@ from fullconv.nets.border import for_prediction
 from fullconv.nets.folded import folded
 from fullconv.nets.winograd import with_winograd
 from fullconv.predict.classmap import Classes, Head, parts_of
+from fullconv.predict.proof import Proof
 
 if TYPE_CHECKING:
     from fullconv.weights import Checkpoint
@@ -61,7 +62,8 @@ class TorchEngine:
     one), 'cpu', 'cuda', 'cuda:1', 'mps'; ``precision`` as `fullconv.device.Precision`. A net given
     by itself is moved to the device and put in evaluation mode, not copied: a training that shares
     it calls ``net.train()`` afterwards. A checkpoint's net with batch norms is copied, and they are
-    folded into its convolutions.
+    folded into its convolutions. The net of a checkpoint proves itself at the first photo
+    (`fullconv.predict.proof`): a DisagreementWarning where it computes something else.
     """
 
     def __init__(
@@ -81,6 +83,18 @@ class TorchEngine:
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
         self.run = for_prediction(self.net)
         self.head = Head(self.net.upscore, parts_of(classes) if classes else [slice(0, None)])
+        self.proof: Proof | None = None
+        if not isinstance(source, tuple):
+            self.to_prove(source)
+
+    def to_prove(self, checkpoint: "Checkpoint") -> None:
+        """Prove at the first photo that this computes what the file of ``checkpoint`` says."""
+        if checkpoint.golden is not None:
+            # Elsewhere than on a CPU fp32 need not be all of it: TF32 on a GPU.
+            exact = self.precision == "fp32" and self.device.type == "cpu"
+            name = f"{self.net.spec.name} in torch on {self.device}"
+            kinds, parts = self.preprocessing.inputs, self.head.outputs
+            self.proof = Proof(checkpoint.golden, kinds, parts, exact, name)
 
     @property
     def channels(self) -> int:
@@ -129,6 +143,9 @@ class TorchEngine:
         check_image(image, self.net.spec.in_channels)
         if self.net.training:
             self.net.eval()
+        proof, self.proof = self.proof, None
+        if proof is not None:
+            proof(self.scores, self.class_map)
         try:
             with torch.inference_mode():
                 yield
@@ -161,7 +178,9 @@ def winograd_engine(
         )
     keep_freed_memory()
     net = with_winograd(folded(checkpoint.net.eval()))
-    return TorchEngine((net, checkpoint.preprocessing), "cpu", "fp32", checkpoint.classes)
+    made = TorchEngine((net, checkpoint.preprocessing), "cpu", "fp32", checkpoint.classes)
+    made.to_prove(checkpoint)
+    return made
 
 
 def check_image(image: Image, channels: int = 3) -> None:

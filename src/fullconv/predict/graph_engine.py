@@ -12,8 +12,9 @@ from torch import Tensor
 from fullconv.errors import UserError
 from fullconv.nets.fcn import upscores_of
 from fullconv.predict.classmap import Classes, Head, best_classes, in_rows, parts_of
-from fullconv.predict.description import OUTPUT, Description
+from fullconv.predict.description import CLASSES, Description
 from fullconv.predict.engine import Image, check_image
+from fullconv.predict.proof import Proof
 
 KEY = "fullconv"
 
@@ -22,16 +23,33 @@ class GraphEngine(ABC):
     """Runs an exported graph, one photo at a time; ``description`` is what its file says.
 
     ``outputs`` are the tensors that ``run`` gives: those of `Description.maps` where the runtime
-    could cut the graph at them, and their enlargement is as in torch; else the scores alone.
+    could cut the graph at them, and their enlargement is as in torch; else (None) what the graph
+    gives, scores or classes. The graph proves itself at the first photo (`fullconv.predict.proof`);
+    ``exact`` says whether its runtime computes in fp32 what is so in the file.
     """
 
     def __init__(
-        self, path: Path, description: Description, outputs: tuple[str, ...] = (OUTPUT,)
+        self,
+        path: Path,
+        description: Description,
+        outputs: tuple[str, ...] | None = None,
+        exact: bool = True,
     ) -> None:
         self.path = path
         self.description = description
-        self.outputs = outputs
+        self.outputs = outputs or (description.output,)
         self.head = Head(upscores_of(description.spec), parts_of(description.classes))
+        self.proof: Proof | None = None
+        if description.golden is not None:
+            exact = exact and description.precision == "fp32"
+            kinds, parts = description.preprocessing.inputs, self.head.outputs
+            name = f"{path} in {self.runtime}"
+            self.proof = Proof(description.golden, kinds, parts, exact, name)
+
+    @property
+    def runtime(self) -> str:
+        """What computes, for messages."""
+        return "its runtime"
 
     @property
     def channels(self) -> int:
@@ -40,21 +58,31 @@ class GraphEngine(ABC):
 
     @property
     def in_blocks(self) -> bool:
-        return self.outputs != (OUTPUT,)
+        return self.outputs != (self.description.output,)
 
     @abstractmethod
-    def run(self, batch: npt.NDArray[Any]) -> list[npt.NDArray[np.float32]]:
-        """What goes into the graph (`Description.shape`) to ``outputs``, each N,K,h,w."""
+    def run(self, batch: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        """What goes into the graph (`Description.shape`) to ``outputs``.
+
+        Each float32 N,K,h,w; of a graph that gives classes `Description.shape_out`.
+        """
 
     def class_map(self, image: Image) -> Classes:
         """The class of the highest score at each pixel of ``image``, for each output."""
         found, size = self._run(image), (image.shape[0], image.shape[1])
+        if self.description.output == CLASSES:
+            return found[0][0].numpy()
         if self.in_blocks:
             return self.head.class_map(self._maps(found), size)
         return best_classes(in_rows(found[0][0]), size, self.head.outputs)
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
-        """Scores of ``image`` before any softmax, float32 (K, H, W)."""
+        """Scores of ``image`` before any softmax, float32 (K, H, W).
+
+        UserError for a graph that gives classes alone.
+        """
+        if self.description.output == CLASSES:
+            raise no_scores(self.path)
         found = self._run(image)
         if self.in_blocks:
             return self.head.scores(self._maps(found), (image.shape[0], image.shape[1]))
@@ -80,6 +108,9 @@ class GraphEngine(ABC):
                 f"is {width} x {height}"
             )
         batch = feed(image[None], known)
+        proof, self.proof = self.proof, None
+        if proof is not None:
+            proof(None if known.output == CLASSES else self.scores, self.class_map)
         try:
             found = self.run(batch)
         except Exception as error:  # the runtimes' exceptions have no common base
@@ -88,6 +119,14 @@ class GraphEngine(ABC):
                 f"{self.path}: cannot be run on a photo of {width} x {height}: {reason[0]}"
             ) from error
         return [torch.from_numpy(np.require(each, requirements=["C", "W"])) for each in found]
+
+
+def no_scores(path: Path) -> UserError:
+    """Why a graph that gives classes has no scores."""
+    return UserError(
+        f"{path}: gives classes alone, no scores or probabilities: predict by the run itself, or "
+        "export without --output classes"
+    )
 
 
 def feed(images: npt.NDArray[Any], description: Description) -> npt.NDArray[Any]:

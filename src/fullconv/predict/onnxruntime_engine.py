@@ -4,16 +4,15 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from fullconv.errors import UserError
-from fullconv.predict.description import INPUT, OUTPUT
+from fullconv.predict.description import INPUT
 from fullconv.predict.graph_engine import KEY, GraphEngine, describe, missing, only_fp32
 
 
 class OnnxRuntimeEngine(GraphEngine):
-    """Runs a ``.onnx`` file of `fullconv export` in fp32.
+    """Runs a ``.onnx`` file of `fullconv export` in fp32, or in what it was exported in.
 
     Only as far as the score maps, where the ``onnx`` package is there to cut the graph at them.
     ``device`` is 'auto' or 'cpu', or 'cuda' where the installed onnxruntime has it. Raises
@@ -22,7 +21,7 @@ class OnnxRuntimeEngine(GraphEngine):
 
     def __init__(self, path: str | Path, device: str = "auto", precision: str = "fp32") -> None:
         only_fp32(precision, "ONNX Runtime computes an exported net in fp32")
-        path, outputs = Path(path), (OUTPUT,)
+        path, outputs = Path(path), None
         if (model := _parsed(path)) is None:
             self.session = session_of(path, device)
             description = describe(path, self.session.get_modelmeta().custom_metadata_map.get(KEY))
@@ -33,9 +32,13 @@ class OnnxRuntimeEngine(GraphEngine):
             del model
             self.session = session_of(short or path, device, path)
             outputs = names if short else outputs
-        super().__init__(path, description, outputs)
+        super().__init__(path, description, outputs, exact=device in ("auto", "cpu"))
 
-    def run(self, batch: npt.NDArray[Any]) -> list[npt.NDArray[np.float32]]:
+    @property
+    def runtime(self) -> str:
+        return "ONNX Runtime"
+
+    def run(self, batch: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
         return self.session.run(list(self.outputs), {INPUT: batch})
 
 

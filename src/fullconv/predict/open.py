@@ -8,6 +8,7 @@ from fullconv.classes import ClassSet
 from fullconv.device import Precision, pick_device
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec, Preprocessing
+from fullconv.predict.description import SCORES
 from fullconv.predict.engine import Engine, TorchEngine, winograd_engine
 from fullconv.predict.fastest import ENGINES, FastestEngine, Job
 from fullconv.predict.prepared import prepared, quiet
@@ -27,13 +28,17 @@ _RUNS_BY: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """An engine and what its net's file says: structure, classes, preprocessing, origin."""
+    """An engine and what its net's file says: structure, classes, preprocessing, origin.
+
+    ``has_scores`` is False for a graph that gives classes alone.
+    """
 
     engine: Engine
     spec: NetSpec
     classes: ClassSet
     preprocessing: Preprocessing
     origin: dict[str, Any]
+    has_scores: bool = True
 
 
 def open_engine(
@@ -70,7 +75,8 @@ def open_engine(
 def _graph(path: Path, engine: str, device: str, precision: str) -> Opened:
     made = ENGINES[engine](path, device, precision)
     known = made.description
-    return Opened(made, known.spec, known.classes, known.preprocessing, known.origin)
+    said = known.spec, known.classes, known.preprocessing, known.origin
+    return Opened(made, *said, known.output == SCORES)
 
 
 def _net(path: Path, device: str, precision: Precision, engine: str, job: Job | None) -> Opened:

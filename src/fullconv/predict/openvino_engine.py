@@ -5,11 +5,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from fullconv.errors import UserError
-from fullconv.predict.description import INPUT, OUTPUT
+from fullconv.predict.description import INPUT
 from fullconv.predict.graph_engine import KEY, GraphEngine, describe, missing
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -31,9 +30,18 @@ class OpenVinoEngine(GraphEngine):
         names = tuple(description.maps.values())
         short = ending_at(model, names) if names else None
         self.compiled = compiled(core, short or model, device, precision)
-        super().__init__(path, description, names if short else (OUTPUT,))
+        exact = device.upper() in ("AUTO", "CPU") and not self._rounds()
+        super().__init__(path, description, names if short else None, exact)
 
-    def run(self, batch: npt.NDArray[Any]) -> list[npt.NDArray[np.float32]]:
+    def _rounds(self) -> bool:
+        """Whether it computes in bf16."""
+        return self.compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == "bf16"
+
+    @property
+    def runtime(self) -> str:
+        return "OpenVINO"
+
+    def run(self, batch: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
         found = self.compiled({INPUT: batch})
         return [found[name] for name in self.outputs]
 

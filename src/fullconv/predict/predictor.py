@@ -122,9 +122,12 @@ class Predictor:
     ``tile`` ('auto', or the longest side of a piece) large photos are predicted piece by piece,
     with the same result (`TiledEngine`). ``tta`` ('mirror,0.75,1,1.25', or a `TTA`) is test-time
     augmentation: the mean of the probabilities of several views. ``palette`` gives the classes
-    other colours (`fullconv.color_vision`), ``borders`` are drawn in overlays or not. Raises
-    UserError for a file that is none of these, for an ``engine`` that is not installed, for a
-    ``tile`` that is too small for the net, and for a ``tta`` that is none.
+    other colours (`fullconv.color_vision`), ``borders`` are drawn in overlays or not. Of an
+    exported file that gives classes alone, ``has_scores`` is False and asking for them raises
+    UserError. The first photo warns where the net is not computed as when it was saved
+    (`fullconv.predict.proof`). Raises UserError for a file that is none of these, for an ``engine``
+    that is not installed, for a ``tile`` that is too small for the net, and for a ``tta`` that is
+    none.
     """
 
     def __init__(
@@ -143,7 +146,7 @@ class Predictor:
         opened = open_engine(path, device, precision, engine, job)
         self.path, self.spec = Path(path), opened.spec
         self.classes, self.origin = recolored(opened.classes, palette), opened.origin
-        self.borders = borders
+        self.borders, self.has_scores = borders, opened.has_scores
         self.inputs = opened.preprocessing.inputs
         pieces = in_pieces(opened.engine, opened.spec, tile)
         self.engine: Engine = with_tta(pieces, opened.classes, tta)

@@ -1,7 +1,8 @@
 """The checkpoint: one safetensors file that says all that is needed to predict with it.
 
 Its header holds, under the key ``fullconv``, JSON with the format's version, the net, the classes
-with colours, the preprocessing and where the weights come from. Nothing in it is ever executed.
+with colours, the preprocessing, where the weights come from and what the net makes of a built-in
+picture. Nothing in it is ever executed.
 """
 
 import json
@@ -16,6 +17,7 @@ from torch import Tensor
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.nets import FCN, NetSpec, Preprocessing, build
+from fullconv.weights.golden import Golden, golden_of
 from fullconv.weights.tensorfile import write_tensors
 
 FORMAT = 1
@@ -25,32 +27,46 @@ FILE = "model.safetensors"
 
 @dataclass
 class Checkpoint:
-    """A net and what belongs to its weights. ``origin`` is free: recipe, step, scores, data."""
+    """A net and what belongs to its weights. ``origin`` is free: recipe, step, scores, data.
+
+    ``golden`` is what the file that it was read from says of a built-in picture
+    (`fullconv.weights.golden`); None in older files and foreign ones.
+    """
 
     net: FCN
     classes: ClassSet
     preprocessing: Preprocessing
     origin: dict[str, Any] = field(default_factory=dict)
+    golden: Golden | None = None
 
 
 def save(path: str | Path, checkpoint: Checkpoint) -> None:
-    """Write ``checkpoint`` whole or not at all; OSError passes through."""
+    """Write ``checkpoint`` whole or not at all; OSError passes through.
+
+    With what its net makes of the built-in picture now: one forward, which leaves no trace.
+    """
     net, classes, preprocessing = checkpoint.net, checkpoint.classes, checkpoint.preprocessing
-    header = json.dumps(header_of(net.spec, classes, preprocessing, checkpoint.origin))
+    golden = golden_of(net, classes, preprocessing)
+    header = json.dumps(header_of(net.spec, classes, preprocessing, checkpoint.origin, golden))
     write_tensors(path, net.state_dict(), {KEY: header})
 
 
 def header_of(
-    spec: NetSpec, classes: ClassSet, preprocessing: Preprocessing, origin: dict[str, Any]
+    spec: NetSpec,
+    classes: ClassSet,
+    preprocessing: Preprocessing,
+    origin: dict[str, Any],
+    golden: Golden | None = None,
 ) -> dict[str, Any]:
     """What a file says of its net, as plain JSON types."""
-    return {
+    said = {
         "format": FORMAT,
         "net": spec.to_dict(),
         "classes": classes.to_dict(),
         "preprocessing": preprocessing.to_dict(),
         "origin": origin,
     }
+    return said if golden is None else said | {"golden": golden.to_dict()}
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
@@ -77,7 +93,8 @@ def assembled(
     net = build(spec)
     check_fit(path, net.state_dict(), tensors)
     net.load_state_dict(tensors)
-    return Checkpoint(net.to(device).eval(), classes, preprocessing, header.get("origin", {}))
+    origin, golden = header.get("origin", {}), Golden.from_header(path, header)
+    return Checkpoint(net.to(device).eval(), classes, preprocessing, origin, golden)
 
 
 def described(path: Path, header: dict[str, Any]) -> tuple[NetSpec, ClassSet, Preprocessing]:

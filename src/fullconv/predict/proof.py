@@ -1,0 +1,65 @@
+"""An engine that has loaded a net proves itself on the picture that its file has the classes of.
+
+So a broken runtime, a wrong kernel on some processor or a half-copied file is one warning at the
+first prediction, and not a bad map that nobody can explain.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isnan
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.predict.classmap import Classes
+from fullconv.weights.golden import Agreement, Array, Golden, picture
+
+
+class DisagreementWarning(UserWarning):
+    """An engine computes something else than the net did when it was saved: one line."""
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """What is to be proved, once: that an engine computes what ``golden`` says.
+
+    ``kinds`` are the inputs that the net sees, ``parts`` the score channels of its outputs;
+    ``exact`` says whether it computes in fp32 throughout, ``name`` what it is, for the warning.
+    """
+
+    golden: Golden
+    kinds: tuple[str, ...]
+    parts: list[slice]
+    exact: bool
+    name: str
+
+    def __call__(
+        self, scores: Callable[[Array], Array] | None, class_map: Callable[[Array], Classes]
+    ) -> Agreement:
+        """Run the engine on the picture; DisagreementWarning where it does not agree.
+
+        By ``scores`` (K, H, W), or, None where it has none, by its ``class_map`` alone.
+        """
+        image = picture(self.kinds, self.golden.size)
+        found = scores(image) if scores else None
+        classes = class_map(image) if found is None else self._best(found)
+        agreement = self.golden.compare(classes, found)
+        if not self.golden.holds(agreement, self.exact):
+            warnings.warn(self.line(agreement), DisagreementWarning, stacklevel=2)
+        return agreement
+
+    def _best(self, scores: Array) -> npt.NDArray[np.integer]:
+        best = [scores[part].argmax(0) + part.start for part in self.parts]
+        return best[0] if len(best) == 1 else np.dstack(best)  # H,W or H,W,outputs
+
+    def line(self, found: Agreement) -> str:
+        """The warning."""
+        logits = ""
+        if not isnan(found.difference):
+            logits = f", logits differ by up to {found.difference:.3g} of {found.largest:.3g}"
+        return (
+            f"{self.name} does not compute what the net did when it was saved: on its test picture "
+            f"{1 - found.same:.1%} of the pixels get another class{logits}; copy the file again, "
+            "update the runtime, or use another engine or device"
+        )
