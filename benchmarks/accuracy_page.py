@@ -20,6 +20,7 @@ NOTES = (
     "size for fullconv. int8 was made for fullconv only.",
     "The weights that are kept are the best of the validations, for all; so their mean IU is a "
     "little too good, for all.",
+    "Behind its last validation, fullconv's curve is taken to stay where it was.",
     "SMP's time is of training alone. fullconv's has its validations and its report in it.",
 )
 
@@ -154,14 +155,11 @@ def _axes(across: str) -> tuple[Figure, Any]:
 
 
 def _look(run: dict[str, Any], number: int) -> dict[str, Any]:
-    """This project thick and dark, a tuned peer dashed."""
+    """This project's thick, those of tuned peers dashed."""
     if is_ours(run):
-        return {"color": f"C{number}", "linewidth": 2.5}
-    return {
-        "color": f"C{number}",
-        "linewidth": 1,
-        "linestyle": "--" if "tuned" in run["name"] else "-",
-    }
+        return {"color": "black" if run["name"] == "fullconv" else f"C{number}", "linewidth": 2.5}
+    style = "--" if run["recipe"] == "tuned" else "-"
+    return {"color": f"C{number}", "linewidth": 1, "linestyle": style}
 
 
 def _png(figure: Figure, axes: Any) -> bytes:

@@ -118,13 +118,16 @@ def fit(photo, job, batches, validate, keep):
     optimizer = optimizer_of(photo, recipe, job["encoder"] == LITE0)
     rates = [group["lr"] for group in optimizer.param_groups]
     criterion, curve, steps, wait = loss_of(recipe), [], 0, 0.0
+    bf16 = recipe["bf16"] and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     photo.train()
     images, masks = next(batches)  # the worker's start does not count
     watch = Stopwatch()
     while True:
         for group, lr in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = lr * lr_factor(watch.seconds() / budget, recipe)
-        loss = criterion(photo.logits(images).contiguous(), masks)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            logits = photo.logits(images)
+        loss = criterion(logits.float().contiguous(), masks)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -136,7 +139,8 @@ def fit(photo, job, batches, validate, keep):
                 watch.paused(keep, photo)
             curve.append([watch.seconds() / 60, score, steps])
         if done >= 1:
-            return {"curve": curve, "steps": steps, "data_wait": wait / watch.seconds()}
+            share = wait / watch.seconds()
+            return {"curve": curve, "steps": steps, "data_wait": share, "bf16": bf16}
         before = time.monotonic()
         images, masks = next(batches)
         wait += time.monotonic() - before

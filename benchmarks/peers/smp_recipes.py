@@ -22,6 +22,7 @@ RECIPES = {
         "encoder_lr": 1.0,
         "weight_decay": 0.0,
         "warmup": 0.0,
+        "bf16": False,
     },
     "tuned": {
         "loss": "cross-entropy",
@@ -31,6 +32,7 @@ RECIPES = {
         "encoder_lr": 0.3,  # of a pretrained one
         "weight_decay": 0.01,
         "warmup": 0.05,
+        "bf16": True,  # where the processor computes in it, as fullconv does by itself
     },
 }
 CROP = 320
