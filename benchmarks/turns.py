@@ -16,6 +16,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 VENVS = {
     "pytorch_fcn": ".venv-peers",
+    "smp_camvid": ".venv-peers",
     "chainer_fcn": ".venv-chainer",
     "opencv_dnn": ".venv-opencv",
 }

