@@ -35,6 +35,7 @@ def test_photos_that_are_cut_are_too(run, picture):
 
 def test_one_pass_is_made_of_them(run, picture, monkeypatch):
     predictor = Predictor(run, device="cpu", tile="auto")
+    predictor(picture())  # proves itself first
     engine, sizes = predictor.engine.engine, []
     prepare = engine.preprocessing
 
