@@ -40,7 +40,7 @@ def measure(way: str, chosen: argparse.Namespace) -> dict[str, float]:
     device, size = torch.device(chosen.device), tuple(map(int, chosen.size.split("x")))
     spec = NetSpec(chosen.net, chosen.classes, width=1 / 8)
     net = build(spec)
-    config = make_config("default", {"loss.jaccard": chosen.jaccard}).loss
+    config = make_config("scratch", {"loss.jaccard": chosen.jaccard}).loss
     criterion = make_criterion(config, None, 255, device)
     shapes = meta_net(spec).maps(torch.empty(chosen.batch, 3, *size, device="meta"))
     maps = {s: torch.randn(m.shape).to(device).requires_grad_() for s, m in shapes.items()}

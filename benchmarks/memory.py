@@ -81,6 +81,7 @@ def config_of(training: Training, device: str):
     from fullconv.train import make_config
 
     return make_config(
+        "scratch",
         overrides={
             "net.name": training.net,
             "net.padding": training.padding,

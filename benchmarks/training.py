@@ -83,7 +83,7 @@ def small(name: str, batch: int, bf16: bool = False, keeps_memory: bool = True) 
     return Row(
         name,
         size=SMALL,
-        recipe="default",
+        recipe="scratch",
         bf16=bf16,
         keeps_memory=keeps_memory,
         overrides=overrides,

@@ -210,7 +210,7 @@ def updater_of(net, made):
         "machine.device": "cpu",
         "machine.precision": "fp32",
     }
-    config = make_config("default", overrides)
+    config = make_config("scratch", overrides)
     fabric = Fabric(accelerator="cpu", devices=1)
     criterion = make_criterion(config.loss, None, 255, fabric.device)
     return Updater(config, fabric, net, in_double, criterion, STEPS)

@@ -35,7 +35,7 @@ def _exact(monkeypatch):
 
 def updater(device, name="fcn8s-vgg16", precision="fp32", classes=60, **changes):
     overrides = {"net.name": name, "optimiser.ema": None, "machine.precision": precision}
-    config = make_config(overrides=overrides | {"optimiser.warmup": 0} | changes)
+    config = make_config("scratch", overrides | {"optimiser.warmup": 0} | changes)
     torch.manual_seed(0)
     net = build(NetSpec(name, classes, width=1 / 16, dropout=0.0))
     for layer in net.score_modules().values():
@@ -142,7 +142,7 @@ def test_a_limit_is_set_and_kept(photos, tmp_path):
 
 def test_the_limit_of_a_device_without_a_number():
     """Of the next allocations none may go beyond it."""
-    config = make_config(overrides={"machine.memory": "1GB", "machine.device": DEVICE})
+    config = make_config("scratch", {"machine.memory": "1GB", "machine.device": DEVICE})
     try:
         budget.enforce(config, NetSpec("fcn8s-resnet18", 3, width=0.125), (48, 64))
         if DEVICE == "cuda":

@@ -100,7 +100,7 @@ def test_what_takes_fixed_kernels_leaves_these_alone():
     assert not can_be_banded(NetSpec(NAME, 3))
     assert map_names(NetSpec(NAME, 3)) == {}
     with pytest.raises(UserError, match="for all strides together and has no stages"):
-        make_config("default", {"net.name": NAME, "stages": (32, 16, 8)})
+        make_config("scratch", {"net.name": NAME, "stages": (32, 16, 8)})
 
 
 def test_other_backbones_have_no_such_head():

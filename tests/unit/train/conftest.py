@@ -38,7 +38,7 @@ def start(photos, tmp_path):
 
     def run(name="run", changes=None, **options):
         overrides = {"data.path": str(photos)} | QUICK | (changes or {})
-        return train(None, tmp_path / name, overrides=overrides, **options)
+        return train(None, tmp_path / name, **{"recipe": "scratch", "overrides": overrides} | options)
 
     return run
 
@@ -54,7 +54,7 @@ def updater():
 
     def make(changes=None, name="fcn16s-caffenet", classes=3, weights=None, double=False, **spec):
         overrides = QUICK | {"net.name": name, "optimiser.clip": None} | (changes or {})
-        config = make_config("default", overrides)
+        config = make_config("scratch", overrides)
         torch.manual_seed(0)
         net = build(NetSpec(name, classes, width=0.125, **{"dropout": 0.0} | spec))
         for layer in net.score_modules().values():

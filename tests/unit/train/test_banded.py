@@ -30,7 +30,7 @@ def a_net(name, padding, classes):
 
 
 def criterion(outputs=None, weights=None, **changes):
-    config = make_config("default", {f"loss.{k}": v for k, v in changes.items()}).loss
+    config = make_config("scratch", {f"loss.{k}": v for k, v in changes.items()}).loss
     weights = None if weights is None else torch.tensor(weights)
     return make_criterion(config, weights, 255, CPU, outputs)
 

@@ -58,7 +58,7 @@ def test_loss_and_gradient_of_the_photo_at_once(
     torch.manual_seed(0)
     net = build(NetSpec(name, 3, padding=padding, width=1 / 32)).to(DEVICE).eval()
     weights = torch.tensor([1.0, 0.0, 3.0])
-    made = make_criterion(make_config("default").loss, weights, 255, DEVICE, outputs)
+    made = make_criterion(make_config("scratch").loss, weights, 255, DEVICE, outputs)
     masks = [torch.randint(p.start, p.stop, (1, *size)) for p in outputs or [slice(0, 3)]]
     masks = torch.stack(masks, -1).to(DEVICE, torch.uint8)
     masks[torch.rand(masks.shape) < 0.2] = 255

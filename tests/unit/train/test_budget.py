@@ -28,7 +28,7 @@ def config(memory=None, **changes):
     dotted = {key.replace("_", ".", 1): value for key, value in changes.items()}
     usual = {"machine.device": "cpu", "machine.precision": "fp32", "optimiser.ema": None}
     usual |= {"length.batch": 8, "net.name": SPEC.name, "net.width": SPEC.width}
-    return make_config("default", usual | {"machine.memory": memory} | dotted)
+    return make_config("scratch", usual | {"machine.memory": memory} | dotted)
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ torch.set_num_threads(1)
 changes = {"net.name": "fcn8s-vgg16", "net.width": 0.125, "length.batch": 6, "length.steps": 1,
            "augment.crop": [192, 192], "data.workers": 0, "machine.device": "cpu",
            "machine.precision": "fp32", "data.path": "shapes:48x64:n=20"}
-config = make_config("default", changes)
+config = make_config("scratch", changes)
 asked = estimate(config, config.spec(6), (192, 192))
 limit = (asked.total - asked.spare - int(asked.activations * 0.5)) // MIB
 train(None, sys.argv[1], overrides=changes | {"machine.memory": f"{limit}MB"}, quiet=True)

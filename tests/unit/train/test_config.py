@@ -85,24 +85,24 @@ def test_keys_in_the_wrong_place():
 
 
 def test_steps_and_epochs_replace_one_another():
-    assert "epochs" in recipe_text("default")
-    by_steps = make_config("default", {"length.steps": 7}).length
+    assert "epochs" in recipe_text("scratch")
+    by_steps = make_config("scratch", {"length.steps": 7}).length
     assert (by_steps.steps, by_steps.epochs) == (7, None)
     assert "steps" in recipe_text("demo")
     by_epochs = make_config("demo", {"length.epochs": "2.5"}).length
     assert (by_epochs.steps, by_epochs.epochs) == (None, 2.5)
-    both = fault("default", {"length.steps": 7, "length.epochs": 2})
+    both = fault("scratch", {"length.steps": 7, "length.epochs": 2})
     assert "only one of steps, epochs and time" in both
 
 
 def test_stages_must_fit():
-    assert make_config("default", {"stages": "[32, 16, 8]"}).stages == (32, 16, 8)
-    assert "one factor for each" in fault("default", {"stages": [32, 8], "stage_rates": [1.0]})
+    assert make_config("scratch", {"stages": "[32, 16, 8]"}).stages == (32, 16, 8)
+    assert "one factor for each" in fault("scratch", {"stages": [32, 8], "stage_rates": [1.0]})
     for stages in ([32, 32], [8, 16], [64], [1]):
-        assert "coarse to fine" in fault("default", {"stages": stages})
-    message = fault("default", {"stages": [32, 8], "net.name": "fcn8s-atonce-vgg16"})
+        assert "coarse to fine" in fault("scratch", {"stages": stages})
+    message = fault("scratch", {"stages": [32, 8], "net.name": "fcn8s-atonce-vgg16"})
     assert "at once" in message
-    message = fault("default", {"stages": [32, 8], "net.name": "fpn8s-resnet18"})
+    message = fault("scratch", {"stages": [32, 8], "net.name": "fpn8s-resnet18"})
     assert "fpn8s-resnet18 fuses features" in message
 
 
@@ -168,7 +168,7 @@ def test_a_saved_config_reads_back_equal(name, tmp_path):
 
 def test_read_config_with_changes(tmp_path):
     path = tmp_path / "config.toml"
-    path.write_text(make_config("default").to_toml())
+    path.write_text(make_config("scratch").to_toml())
     assert read_config(path, {"length.steps": 9}).length.steps == 9
     assert read_config(path, {"length.steps": 9}).length.epochs is None
 
@@ -218,7 +218,7 @@ def test_a_config_that_is_no_toml(tmp_path, content):
 )
 def test_typed_values(key, text, value):
     section, _, name = key.rpartition(".")
-    config = make_config("default", {key: text})
+    config = make_config("scratch", {key: text})
     found = getattr(getattr(config, section) if section else config, name)
     assert found == value
     assert type(found) is type(value)
@@ -234,13 +234,13 @@ def test_keys_are_those_of_a_saved_config():
 
 def test_config_is_frozen():
     with pytest.raises(ValueError, match="frozen"):
-        make_config("default").seed = 3
+        make_config("scratch").seed = 3
 
 
 def test_spec_takes_everything_of_the_net():
     changes = {"net.name": "fcn16s-vgg16", "net.padding": "paper", "net.width": 0.5}
     changes |= {"net.dropout": 0.1, "net.learn_upsampling": True}
-    spec = make_config("default", changes).spec(7)
+    spec = make_config("scratch", changes).spec(7)
     assert spec == NetSpec(
         "fcn16s-vgg16", 7, padding="paper", width=0.5, dropout=0.1, learn_upsampling=True
     )

@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 def criterion(reduction="mean", weights=None, ignore=255, jaccard=0.0):
     changes = {"loss.reduction": reduction, "loss.jaccard": jaccard}
-    config = make_config("default", changes).loss
+    config = make_config("scratch", changes).loss
     weights = None if weights is None else torch.tensor(weights)
     return make_criterion(config, weights, ignore, CPU)
 
@@ -145,7 +145,7 @@ def sampler(weights=None, **changes):
     if weights:
         changes |= {"loss.class_weights": weights, "loss.weigh_by": "sampling"}
     given = None if weights is None else torch.tensor(weights)
-    return make_criterion(make_config("default", changes).loss, given, 255, CPU)
+    return make_criterion(make_config("scratch", changes).loss, given, 255, CPU)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_nothing_to_sample_by_is_refused():
     with pytest.raises(UserError, match="no pixel would count"):
         sampler(weights=[0.0, 0.0])
     with pytest.raises(UserError, match="class_weights"):
-        make_config("default", {"loss.weigh_by": "sampling"})
+        make_config("scratch", {"loss.weigh_by": "sampling"})
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
@@ -198,7 +198,7 @@ def test_the_losses_of_several_outputs_are_summed(case, reduction, jaccard):
     first = torch.where(masks == 3, 255, masks)
     weights = torch.tensor([1.0, 0.5, 2.0, 0.25, 3.0, 1.5])
     changes = {"loss.reduction": reduction, "loss.jaccard": jaccard}
-    config = make_config("default", changes).loss
+    config = make_config("scratch", changes).loss
     joint = make_criterion(config, weights, 255, CPU, (slice(0, 3), slice(3, 6)))
     both = torch.cat([scores, more], 1)
     shifted = torch.where(second == 255, 255, second + 3)

@@ -19,7 +19,7 @@ SPEC = NetSpec("fcn8s-resnet18", 5, width=0.25)
 def config(**changes):
     """A config by ``section_key=value``."""
     dotted = {key.replace("_", ".", 1): value for key, value in changes.items()}
-    return make_config("default", {"machine.precision": "fp32", "optimiser.ema": None} | dotted)
+    return make_config("scratch", {"machine.precision": "fp32", "optimiser.ema": None} | dotted)
 
 
 def test_weights_and_buffers_are_counted_from_the_net():
@@ -112,7 +112,7 @@ def test_the_advice_is_a_config_that_can_be_typed():
     changes = {"length.batch": "4", "length.accumulate": "2", "augment.crop": "[256, 256]"}
     changes |= {"net.width": "0.5", "optimiser.kind": "sgd", "net.padding": "same"}
     changes |= {"optimiser.clip": "none", "optimiser.ema": "none"}
-    assert make_config("default", changes).length.batch == 4
+    assert make_config("scratch", changes).length.batch == 4
 
 
 MEASURED = """
@@ -129,7 +129,7 @@ from fullconv.train.update import Updater
 SIZE = (192, 192)
 
 def run(changes):
-    config = make_config("default", changes)
+    config = make_config("scratch", changes)
     spec = config.spec(5)
     need = estimate(config, spec, SIZE, budget.returns(config, spec, SIZE))
     budget.enforce(config, spec, SIZE)

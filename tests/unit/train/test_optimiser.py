@@ -16,7 +16,7 @@ from fullconv.train.optimiser import (
 
 def options(**values):
     changes = {f"optimiser.{key}": value for key, value in values.items()}
-    return make_config("default", changes).optimiser
+    return make_config("scratch", changes).optimiser
 
 
 def net(name="fcn8s-resnet18"):
