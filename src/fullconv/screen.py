@@ -137,13 +137,17 @@ def scores_tables(scores: Scores, output: Output) -> list[Table]:
     return [classes, means]
 
 
-def mean_iu_line(scores: Scores) -> str | None:
-    """'mean IU 63.1 (95 % interval 61.0 to 65.2, 101 photos)'; None where there is no interval."""
+def mean_iu_line(scores: Scores, output: Output) -> str | None:
+    """'mean IU 63.1 (95 % interval 61.0 to 65.2, 101 photos)'; None where there is no interval.
+
+    With the name of the output before it, where there are several.
+    """
     found = scores.intervals
     if found is None or not found.mean_iu.is_known:
         return None
     interval = f"{100 * found.level:.0f} % interval {between(found.mean_iu)}"
-    return f"mean IU {percent(scores.mean_iu)} ({interval}, {found.photos} photos)"
+    name = f"{escape(output.name)}: " if output.name else ""
+    return f"{name}mean IU {percent(scores.mean_iu)} ({interval}, {found.photos} photos)"
 
 
 def between(interval: Interval) -> str:

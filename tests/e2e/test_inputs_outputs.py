@@ -42,7 +42,7 @@ def test_train_evaluate_predict(inside, rgbd, tmp_path, inputs):
     out, _ = inside("train", rgbd, *shown, *TINY, "--out", net)
     assert "9 classes, 0 faults" in out
     out, _ = inside("evaluate", net, "--out", tmp_path / "scores")
-    assert out.count("mean IU") == 2
+    assert out.count("mean IU") == 4  # for each output in a table, and with its interval
     assert out.index("masks") < out.index("ring") < out.index("outlines") < out.index("angular")
     names = [
         c["name"] for c in json.loads((tmp_path / "scores/scores.json").read_text())["classes"]

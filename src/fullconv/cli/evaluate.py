@@ -87,7 +87,7 @@ def evaluate(
         part = scores.of(output.channels)
         for table in screen.scores_tables(part, output):
             console.print(table, "")
-        if line := screen.mean_iu_line(part):
+        if line := screen.mean_iu_line(part, output):
             console.print(line)
     console.print(f"In percent, of {len(source)} photos ({split}), from one confusion matrix.")
     if out:
