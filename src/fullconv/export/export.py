@@ -21,6 +21,7 @@ from fullconv.export.quantise import quantised
 from fullconv.predict.description import Description, map_names
 from fullconv.predict.graph_engine import missing
 from fullconv.weights import Checkpoint, load
+from fullconv.weights.hub import hub_file, is_hub_name
 from fullconv.weights.open import is_name
 
 Form = Literal["onnx", "openvino", "torch"]
@@ -143,6 +144,8 @@ def place(run: str | Path, to: str, int8: bool = False) -> Path:
     run, ending = Path(run), f"{'-int8' if int8 else ''}{ENDINGS[to]}"
     if run.is_dir():
         return run / f"model{ending}"
+    if is_hub_name(run):
+        return Path(f"{hub_file(run).repo.rpartition('/')[2]}{ending}")
     if is_name(run):
         return Path(f"{run}{ending}")
     return run.with_name(f"{run.stem}{ending}")

@@ -12,6 +12,7 @@ from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
 from fullconv.weights.download import provenance
+from fullconv.weights.hub import hub_file, is_hub_name
 from fullconv.weights.open import Weights, found_under, open_weights
 
 
@@ -96,15 +97,22 @@ def start_from(
 def origin_of(source: str | Path, found: Weights) -> dict[str, Any]:
     """What a checkpoint keeps of the weights that it started from, as plain JSON types.
 
-    ``name``; of published ones ``from`` and ``licence``; of a foreign file its net and sha256; of
-    a training the ``weights`` that it had started from itself.
+    ``name``; of published ones ``from`` and ``licence``, on the Hub ``from``, the page that states
+    it; of a foreign file its net and sha256; of a training the ``weights`` that it had started from
+    itself.
     """
     origin, published = found.checkpoint.origin, found_under(source)
-    kept = {key: origin[key] for key in ("lineage", "sha256", "weights") if origin.get(key)}
+    if is_hub_name(source):
+        file = hub_file(source)
+        return {"name": str(source), "from": file.address, **_kept(origin)}
     if published is None:
-        return {"name": Path(source).name, **kept}
+        return {"name": Path(source).name, **_kept(origin)}
     said = {"from": provenance(published), "licence": published.file.licence}
-    return {"name": published.name, **said, **kept}
+    return {"name": published.name, **said, **_kept(origin)}
+
+
+def _kept(origin: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: origin[key] for key in ("lineage", "sha256", "weights") if origin.get(key)}
 
 
 def _opened(net: FCN, path: str | Path) -> Weights:
