@@ -84,7 +84,7 @@ def _scores(scores: Scores | None, origin: Mapping[str, Any]) -> str:
     four = [f"| {METRICS[key][1]} | {percent(getattr(scores, key))} |" for key in SUMMARY]
     each = zip(scores.names, scores.iu, scores.accuracy, strict=True)
     rows = [f"| {name} | {percent(float(iu))} | {percent(float(acc))} |" for name, iu, acc in each]
-    step = f", after {origin['step']} steps" if "step" in origin else ""
+    step = f", at step {origin['step']}" if "step" in origin else ""
     return "\n".join(
         [
             f"In percent, on the validation photos that chose these weights{step}: on others "

@@ -15,6 +15,8 @@ from fullconv.weights.download import provenance
 from fullconv.weights.hub import hub_file, is_hub_name
 from fullconv.weights.open import Weights, found_under, open_weights
 
+MANY = 6  # arrays; the scores of three strides are as many
+
 
 @dataclass(frozen=True)
 class StartReport:
@@ -37,13 +39,28 @@ class StartReport:
     origins: list[dict[str, Any]] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """A short account for the screen: counts, and every layer that did not simply load."""
+        """A short account for the screen: counts, and every layer that did not simply load.
+
+        Where many arrays of one part share a reason, as those of a new pyramid do, it is said once.
+        """
         found = [f"{len(self.loaded)} arrays loaded from {self.source}"]
         found += [f"adapted: {name} ({how})" for name, how in self.adapted.items()]
-        found += [f"fresh: {name} ({why})" for name, why in self.fresh.items()]
-        found += [f"unused: {name} ({why})" for name, why in self.unused.items()]
+        found += [f"fresh: {name} ({why})" for name, why in _in_parts(self.fresh)]
+        found += [f"unused: {name} ({why})" for name, why in _in_parts(self.unused)]
         found += [f"note: {doubt}" for doubt in self.doubts]
         return found
+
+
+def _in_parts(arrays: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Names with reasons; over ``MANY`` of one part (what stands before the first dot) as one."""
+    parts: dict[tuple[str, str], list[str]] = {}
+    for name, why in arrays.items():
+        parts.setdefault((name.partition(".")[0], why), []).append(name)
+    found = []
+    for (part, why), names in parts.items():
+        many = len(names) > MANY
+        found += [(f"{part}, {len(names)} arrays", why)] if many else [(n, why) for n in names]
+    return found
 
 
 def start_from(
