@@ -19,6 +19,7 @@ from fullconv.cli import (
     inspect,
     weights,
     runs,
+    push,
 )
 
 __all__ = ["app", "main"]

@@ -30,6 +30,7 @@ from fullconv.predict.description import (
 from fullconv.predict.graph_engine import missing
 from fullconv.weights import Checkpoint, load
 from fullconv.weights.golden import picture
+from fullconv.weights.hub import hub_file, is_hub_name
 from fullconv.weights.open import is_name
 
 Form = Literal["onnx", "openvino", "torch"]
@@ -194,6 +195,8 @@ def place(
     run, ending = Path(run), f"{kinds}{'-classes' if output == CLASSES else ''}{ENDINGS[to]}"
     if run.is_dir():
         return run / f"model{ending}"
+    if is_hub_name(run):
+        return Path(f"{hub_file(run).repo.rpartition('/')[2]}{ending}")
     if is_name(run):
         return Path(f"{run}{ending}")
     return run.with_name(f"{run.stem}{ending}")

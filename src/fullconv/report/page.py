@@ -71,7 +71,7 @@ def _facts(files: RunFiles) -> str:
         ("data", find(config, "data", "path")),
         ("photos", _photos(files.checkpoint.get("origin") or {})),
         ("classes", ", ".join(_class_names(files))),
-        ("starts from", find(config, "net", "weights") or "random weights"),
+        ("starts from", _start(find(config, "net", "weights"))),
         ("recipe", find(config, "recipe")),
         ("photos a step", _batch(config)),
         ("window", _window(find(config, "augment", "crop"))),
@@ -83,6 +83,13 @@ def _facts(files: RunFiles) -> str:
     ]
     rows = [(escape(k), escape(str(v))) for k, v in facts if v not in (None, "", {})]
     return html.table((), rows)
+
+
+def _start(weights: Any) -> str:
+    """What the config says of the weights before the first step, in words."""
+    if weights in (None, "none", "auto"):  # None in runs of older versions
+        return "random weights"
+    return " and ".join(map(str, weights)) if isinstance(weights, list) else str(weights)
 
 
 def find(config: dict[str, Any], *keys: str) -> Any:

@@ -12,6 +12,7 @@ from fullconv.weights.checkpoint import Checkpoint, find, is_own
 from fullconv.weights.convert import convert
 from fullconv.weights.download import fetch, file_here
 from fullconv.weights.formats import format_of
+from fullconv.weights.hub import fetch_from_hub, is_hub_name
 from fullconv.weights.registry import Published, find_published, preprocessings, published
 
 EXPORTED = (".onnx", ".xml")
@@ -75,15 +76,17 @@ def open_weights(path: str | Path) -> Weights:
 
 
 def is_name(weights: str | Path) -> bool:
-    """Whether ``weights`` can only be the name of published weights: no path, and no file there."""
+    """Whether ``weights`` can only be a name: of published weights, or on the Hub."""
     path = Path(weights)
+    if is_hub_name(weights):
+        return True
     return path.name == str(weights) and not path.suffix and not path.exists()
 
 
 def found_under(weights: str | Path) -> Published | None:
     """The published weights that ``weights`` names; None for a file, a folder, an unknown name."""
     known = published()
-    if not is_name(weights):
+    if not is_name(weights) or is_hub_name(weights):
         return None
     if not any(name == str(weights) or name.startswith(f"{weights}-") for name in known):
         return None
@@ -94,11 +97,13 @@ def located(weights: str | Path, progress: Progress | None = None) -> Path:
     """The file of ``weights``: a run folder's, the file itself, or that of published weights.
 
     Published weights lie in an installed package or in the cache, else they are downloaded;
-    ``progress`` as in ``fetch``. Raises UserError when there is neither a file nor such a name, or
-    they cannot be had.
+    ``progress`` as in ``fetch``. Names of the Hub are those of `weights.hub`. Raises UserError when
+    there is neither a file nor such a name, or they cannot be had.
     """
     if not is_name(weights):
         return find(weights)
+    if is_hub_name(weights):
+        return fetch_from_hub(weights)
     if found_under(weights) is None:
         raise UserError(
             f"{weights}: no such file or run folder, nor are published weights called so "

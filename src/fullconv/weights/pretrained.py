@@ -6,6 +6,7 @@ from fullconv.download.request import Progress
 from fullconv.errors import UserError
 from fullconv.nets import BACKBONES, NetSpec
 from fullconv.weights.download import fetch, file_here, provenance
+from fullconv.weights.hub import fetch_from_hub, hub_file, is_hub_name, pinned
 from fullconv.weights.installed import InstalledFile
 from fullconv.weights.registry import Published, published
 
@@ -69,6 +70,8 @@ def backbones() -> list[str]:
 def settled(wanted: Wanted, spec: NetSpec, progress: Progress | None = None) -> tuple[Wanted, str]:
     """``wanted`` without the words `auto` and `imagenet`, and a line that says what was chosen.
 
+    A name of the Hub gets the commit that it means today.
+
     `imagenet` becomes the name of the weights, which are downloaded where they are not here;
     `auto` the name of those that are here, else `none`, and never downloads. The line is empty
     where nothing was to choose. Raises UserError where `imagenet` cannot be had.
@@ -76,12 +79,21 @@ def settled(wanted: Wanted, spec: NetSpec, progress: Progress | None = None) -> 
     if wanted == AUTO:
         return _automatic(spec)
     names = (wanted,) if isinstance(wanted, str) else wanted
-    if IMAGENET not in names:
-        return wanted, ""
+    found = [_settled(name, spec, progress) for name in names]
+    lines = "; ".join(dict.fromkeys(line for _, line in found if line))
+    return (found[0][0] if isinstance(wanted, str) else tuple(n for n, _ in found)), lines
+
+
+def _settled(name: str, spec: NetSpec, progress: Progress | None) -> tuple[str, str]:
+    if is_hub_name(name):
+        exact = pinned(name, fetch_from_hub(name))
+        page = hub_file(exact).address
+        return exact, f"{exact} from {page}, licence: as that page states"
+    if name != IMAGENET:
+        return name, ""
     chosen = imagenet_for(spec.backbone)
     fetch(chosen.name, progress=progress)
-    found = tuple(chosen.name if name == IMAGENET else name for name in names)
-    return (found[0] if isinstance(wanted, str) else found), said(chosen)
+    return chosen.name, said(chosen)
 
 
 def said(weights: Published) -> str:

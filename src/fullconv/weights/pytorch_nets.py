@@ -1,7 +1,8 @@
-"""The published nets in PyTorch's form: torchvision's, pytorch-fcn's and EfficientNet-Lite.
+"""The published nets in PyTorch's form: torchvision's, pytorch-fcn's, EfficientNet-Lite's, timm's.
 
 Names are those of the state dicts (torchvision/models/{vgg,alexnet,googlenet,resnet}.py and
-models/segmentation/fcn.py; torchfcn/models/fcn{32s,16s,8s}.py; EfficientNet-PyTorch's model.py).
+models/segmentation/fcn.py; torchfcn/models/fcn{32s,16s,8s}.py; EfficientNet-PyTorch's model.py;
+timm/models/_efficientnet_blocks.py).
 """
 
 from collections.abc import Mapping
@@ -99,6 +100,22 @@ def _efficientnet_lite(definition: Definition) -> Names:
     return names
 
 
+def _timm_lite(definition: Definition) -> Names:
+    """timm's tf_efficientnet_lite0 to 4: blocks are counted in each stage of theirs."""
+    names = _conv_norm("stem", "conv_stem", "bn1")
+    for step in definition.steps:
+        if not isinstance(step, InvertedResidual):
+            continue
+        stage, index = step.name.removeprefix("stage").split("_")
+        at = f"blocks.{int(stage) - 1}.{index}"
+        convs = (
+            ("conv_dw", "conv_pw") if step.expansion == 1 else ("conv_pw", "conv_dw", "conv_pwl")
+        )
+        for place, conv in enumerate(convs):
+            names |= _conv_norm(f"{step.name}.convs.{place}", f"{at}.{conv}", f"{at}.bn{place + 1}")
+    return names
+
+
 def _lineage(title: str, definition: Definition, names: Names, **options: Any) -> Lineage:
     # Not the definition's preprocessing: torchvision's VGG16 is prepared as torch.
     given: dict[str, Any] = {"preprocessing": TORCH, "scores": {}, "upscores": ()} | options
@@ -177,6 +194,16 @@ LINEAGES = (
             _efficientnet_lite(net),
             {"_conv_head.": TOP, "_bn1.": TOP, "_fc.": LAST},
             LITE,
+        )
+        for net in EFFICIENTNETS_LITE
+    ),
+    *(
+        _classifier(
+            f"timm's EfficientNet-Lite{net.name[-1]}",
+            net,
+            _timm_lite(net),
+            {"conv_head.": TOP, "bn2.": TOP, "classifier.": LAST},
+            HALVES,  # (x - 127.5) / 127.5, where TensorFlow's has 127 and 128
         )
         for net in EFFICIENTNETS_LITE
     ),

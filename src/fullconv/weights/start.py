@@ -12,7 +12,10 @@ from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.nets import BACKBONES, FCN, Preprocessing
 from fullconv.weights.download import provenance
+from fullconv.weights.hub import hub_file, is_hub_name
 from fullconv.weights.open import Weights, found_under, open_weights
+
+MANY = 6  # arrays; the scores of three strides are as many
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,28 @@ class StartReport:
     origins: list[dict[str, Any]] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """A short account for the screen: counts, and every layer that did not simply load."""
+        """A short account for the screen: counts, and every layer that did not simply load.
+
+        Where many arrays of one part share a reason, as those of a new pyramid do, it is said once.
+        """
         found = [f"{len(self.loaded)} arrays loaded from {self.source}"]
         found += [f"adapted: {name} ({how})" for name, how in self.adapted.items()]
-        found += [f"fresh: {name} ({why})" for name, why in self.fresh.items()]
-        found += [f"unused: {name} ({why})" for name, why in self.unused.items()]
+        found += [f"fresh: {name} ({why})" for name, why in _in_parts(self.fresh)]
+        found += [f"unused: {name} ({why})" for name, why in _in_parts(self.unused)]
         found += [f"note: {doubt}" for doubt in self.doubts]
         return found
+
+
+def _in_parts(arrays: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Names with reasons; over ``MANY`` of one part (what stands before the first dot) as one."""
+    parts: dict[tuple[str, str], list[str]] = {}
+    for name, why in arrays.items():
+        parts.setdefault((name.partition(".")[0], why), []).append(name)
+    found = []
+    for (part, why), names in parts.items():
+        many = len(names) > MANY
+        found += [(f"{part}, {len(names)} arrays", why)] if many else [(n, why) for n in names]
+    return found
 
 
 def start_from(
@@ -97,15 +115,22 @@ def start_from(
 def origin_of(source: str | Path, found: Weights) -> dict[str, Any]:
     """What a checkpoint keeps of the weights that it started from, as plain JSON types.
 
-    ``name``; of published ones ``from`` and ``licence``; of a foreign file its net and sha256; of
-    a training the ``weights`` that it had started from itself.
+    ``name``; of published ones ``from`` and ``licence``, on the Hub ``from``, the page that states
+    it; of a foreign file its net and sha256; of a training the ``weights`` that it had started from
+    itself.
     """
     origin, published = found.checkpoint.origin, found_under(source)
-    kept = {key: origin[key] for key in ("lineage", "sha256", "weights") if origin.get(key)}
+    if is_hub_name(source):
+        file = hub_file(source)
+        return {"name": str(source), "from": file.address, **_kept(origin)}
     if published is None:
-        return {"name": Path(source).name, **kept}
+        return {"name": Path(source).name, **_kept(origin)}
     said = {"from": provenance(published), "licence": published.file.licence}
-    return {"name": published.name, **said, **kept}
+    return {"name": published.name, **said, **_kept(origin)}
+
+
+def _kept(origin: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: origin[key] for key in ("lineage", "sha256", "weights") if origin.get(key)}
 
 
 def _opened(net: FCN, path: str | Path) -> Weights:

@@ -8,7 +8,7 @@ import torch
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.nets import TORCH, NetSpec, build
-from fullconv.weights import Checkpoint, save, start_from
+from fullconv.weights import Checkpoint, StartReport, save, start_from
 
 CLASSES = ClassSet(("sky", "road", "car"))
 
@@ -214,3 +214,14 @@ def test_padding_needs_no_other_weights(saved):
     report = start_from(new, saved(trained()), CLASSES)
     assert not report.fresh
     assert not report.unused
+
+
+def test_what_starts_fresh_for_one_reason_is_one_line_where_it_is_much():
+    pyramid = {f"pyramid.lateral.{i}.weight": "starts at random" for i in range(7)}
+    few = {"score.8.weight": "starts at zero", "score.8.bias": "starts at zero"}
+    lines = StartReport("there", fresh=pyramid | few).lines()
+    assert lines[1:] == [
+        "fresh: pyramid, 7 arrays (starts at random)",
+        "fresh: score.8.weight (starts at zero)",
+        "fresh: score.8.bias (starts at zero)",
+    ]
