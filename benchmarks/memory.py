@@ -97,7 +97,7 @@ def config_of(training: Training, device: str):
             "optimiser.rate": 1e-5,
             "optimiser.clip": None,
             "optimiser.ema": 0.99 if training.ema else None,
-        }
+        },
     )
 
 

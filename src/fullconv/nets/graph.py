@@ -181,7 +181,15 @@ def _window(w: Window) -> str:
     kind = "pooling" if w.channels is None and w.name != BLEND.name else "convolution"
     more = [f"dilation {w.dilation}"] if w.dilation > 1 else []
     more += [f"{w.groups} groups"] if w.groups > 1 else []
-    return ", ".join([f"{kind} {w.kernel}x{w.kernel}", f"stride {w.stride}", f"pad {w.pad}", *more])
+    return ", ".join(
+        [f"{kind} {w.kernel}x{w.kernel}", f"stride {w.stride}", f"pad {_pads(w)}", *more]
+    )
+
+
+def _pads(window: Window) -> str:
+    """As `1`, or `0 and 2` where they differ before and behind."""
+    before, behind = window.pads
+    return f"{before}" if before == behind else f"{before} and {behind}"
 
 
 def dot(graph: Graph) -> str:

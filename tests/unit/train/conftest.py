@@ -38,7 +38,9 @@ def start(photos, tmp_path):
 
     def run(name="run", changes=None, **options):
         overrides = {"data.path": str(photos)} | QUICK | (changes or {})
-        return train(None, tmp_path / name, **{"recipe": "scratch", "overrides": overrides} | options)
+        return train(
+            None, tmp_path / name, **{"recipe": "scratch", "overrides": overrides} | options
+        )
 
     return run
 

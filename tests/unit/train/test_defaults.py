@@ -109,7 +109,7 @@ def test_little_time_takes_more_steps_at_half_size_then_smaller_crops():
     enough = settled_by_speed(timed(), SPEED, 100, 3600)
     assert enough.augment.crop == (256, 352)
     assert enough.length.coarse == timed().length.coarse
-    little = settled_by_speed(timed(), SPEED, 2000, 3600)
+    little = settled_by_speed(timed(), SPEED, 3000, 3600)
     assert little.length.coarse >= 0.5
     less = settled_by_speed(timed(), SPEED, 20_000, 3600)
     assert less.augment.crop == (192, 256)

@@ -32,7 +32,7 @@ def finished(photos, tmp_path_factory):
     overrides |= {"length.steps": 6, "length.validate_every": 3, "length.log_every": 2}
     overrides |= {"machine.device": "cpu", "data.workers": 0, "augment.crop": [32, 48]}
     out = tmp_path_factory.mktemp("runs") / "finished"
-    assert train(None, out, overrides=overrides, quiet=True) == out
+    assert train(None, out, recipe="scratch", overrides=overrides, quiet=True) == out
     return out
 
 
@@ -228,7 +228,9 @@ def test_overwriting_after_a_fault_keeps_the_old_run(copied, tmp_path):
         for stages in ([], [32, 16]):
             with pytest.raises(UserError):
                 overrides = {"data.path": "shapes:48x64:n=20", "stages": stages} | changes
-                train(None, copied, overrides=overrides, quiet=True, overwrite=True)
+                train(
+                    None, copied, recipe="scratch", overrides=overrides, quiet=True, overwrite=True
+                )
             assert (copied / "model.safetensors").is_file()
 
 
