@@ -13,11 +13,12 @@ _HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s")
 _BACKBONES = (
     *("caffenet", "alexnet", "alexnet_owt", "vgg16", "vgg16_convs", "googlenet", "googlenet_bn"),
     *("resnet18", "resnet34", "resnet50", "resnet101"),
+    *(f"efficientnet_lite{number}" for number in range(5)),
 )
 # With a map of stride 2.
-_FINEST = ("vgg16", "vgg16_convs", "resnet18", "resnet34", "resnet50", "resnet101")
+_FINEST = ("vgg16", "vgg16_convs", *_BACKBONES[7:])
 _PYRAMIDS = ("fpn8s", "fpn4s")
-_NORMALISED = ("googlenet_bn", "resnet18", "resnet34", "resnet50", "resnet101")
+_NORMALISED = ("googlenet_bn", *_BACKBONES[7:])
 NETS = (
     *(
         f"{head}-{backbone}"

@@ -103,11 +103,12 @@ def test_advice_lists_the_options_that_are_left():
         config(length_batch=1, optimiser_ema=0.9, machine_precision="bf16")
     )
     sgd = {"length_batch": 8, "optimiser_kind": "sgd", "machine_device": "cpu"}
-    clipped = advice(config(**sgd, optimiser_clip=5.0))
+    clipped = advice(config(**sgd, optimiser_clip=5.0, machine_precision="bf16"))
     assert "length.accumulate=2" in clipped
     assert "optimiser.clip=none" in clipped
     # Each gradient is used up as it comes, and could not be if they were added up.
-    assert "length.batch=4 (half" in advice(config(**sgd, optimiser_clip=None))
+    unclipped = advice(config(**sgd, optimiser_clip=None, machine_precision="bf16"))
+    assert "length.batch=4 (half" in unclipped
 
 
 def test_the_advice_is_a_config_that_can_be_typed():

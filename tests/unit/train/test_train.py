@@ -451,7 +451,7 @@ def test_make_config_and_a_whole_config_are_the_same(photos, tmp_path):
 
 
 LITE = {"net.name": "fpn8s-efficientnet_lite0", "net.width": 1, "length.steps": 1}
-LITE |= {"augment.crop": [32, 32]}
+LITE |= {"augment.crop": [32, 32], "net.weights": "auto", "net.freeze_batch_norm": "auto"}
 
 
 def test_a_training_starts_from_installed_weights_and_its_config_keeps_their_name(start, capsys):
