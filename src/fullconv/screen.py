@@ -162,7 +162,7 @@ def nets_table(summaries: Sequence[Summary], size: tuple[int, int]) -> Table:
             net.name,
             str(net.conv_layers),
             f"{net.parameters / 1e6:.1f} M",
-            str(net.receptive_field),
+            "all" if net.sees_everything else str(net.receptive_field),
             f"{net.multiply_adds / 1e9:.1f} G",
         )
     return made
@@ -213,7 +213,7 @@ def explanation_table(explained: Explanation) -> Table:
             f"{row.height}x{row.width}",
             str(row.channels),
             str(row.stride),
-            str(row.field),
+            "all" if row.field is None else str(row.field),
             f"{float(row.offset):g}",
             f"{row.bytes / 2**20:.1f} MiB",
             f"{row.multiply_adds / 1e9:.2f} G",
@@ -231,9 +231,12 @@ def explanation_notes(explained: Explanation) -> list[str]:
         *_alignment(explained),
         f"One photo: {explained.cost.multiply_adds / 1e9:.1f} G multiply-adds, "
         f"{explained.cost.activation_bytes / 2**20:.0f} MiB of fp32 outputs of all layers.",
-        f"Padding 'paper' makes {explained.cost_ratio:.2f} times the multiply-adds of 'same' here; "
-        f"it pads {PAPER_PAD} where {explained.least_pad} would do.",
     ]
+    if explained.cost_ratio is not None:
+        notes.append(
+            f"Padding 'paper' makes {explained.cost_ratio:.2f} times the multiply-adds of 'same' "
+            f"here; it pads {PAPER_PAD} where {explained.least_pad} would do."
+        )
     return notes + [f"Warning: {text}" for text in explained.warnings]
 
 

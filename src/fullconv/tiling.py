@@ -22,6 +22,9 @@ from math import ceil, floor
 from fullconv.errors import UserError
 from fullconv.geometry import Placement, Window, chain, receptive_field
 
+AROUND = 2
+"""Coarsest pixels around what is kept of a piece, at least, where a net sees everything anyway."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -67,13 +70,16 @@ class Flow:
     ``scored`` holds the scored maps, coarsest first. Where the net ``fuses_on_the_way``, each is
     placed on the next finer one and the finest on the image; else each is placed on the image.
     A net that ``stretches`` places its scores by the ratio of two sizes; that ratio is the same in
-    a piece only where sizes are multiples of the stride.
+    a piece only where sizes are multiples of the stride. Of one that ``sees_everything`` no piece
+    gives the scores of the whole: what is kept lies `AROUND` coarsest pixels or more from a cut,
+    and what it gives is an approximation.
     """
 
     name: str
     scored: tuple[Scored, ...]
     fuses_on_the_way: bool
     stretches: bool = False
+    sees_everything: bool = False
 
     @cached_property
     def grid(self) -> int:
@@ -95,7 +101,8 @@ class Flow:
             else:
                 found.append(_enlarged(own, map_.placement))
         first, last = _narrowest(found)
-        return max(first, 0), max(-1 - last, 0)
+        least = AROUND * self.grid if self.sees_everything else 0
+        return max(first, least), max(-1 - last, least)
 
     @property
     def field(self) -> int:

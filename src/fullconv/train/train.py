@@ -28,7 +28,6 @@ from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.inputs import kinds_of
 from fullconv.nets import FCN, Preprocessing, build
-from fullconv.nets.spec import BACKBONES
 from fullconv.report import write_report
 from fullconv.train import budget
 from fullconv.train.config import Config
@@ -259,7 +258,7 @@ def _net(config: Config, source: Source, screen: Screen) -> tuple[FCN, Preproces
     torch.manual_seed(mixed(config.seed, 0, 0))
     spec = config.spec(len(source.classes))
     net = build(spec)
-    preprocessing = BACKBONES[spec.backbone].preprocessing
+    preprocessing = spec.definition.preprocessing
     others: tuple[Preprocessing, ...] = ()
     if config.net.weights is None:
         screen.say("weights: all layers start at random (He), scores at zero, nothing is loaded")
