@@ -17,10 +17,12 @@ CAMVID ?= ../shared/data/camvid
 help:
 	@sed -n '1,3p' Makefile
 
+# timm and the torchvision that it imports come without what they ask for: that would bring another torch.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fullconv needs Python 3.11 or newer: make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps timm==1.0.31 torchvision==0.28.0
 	touch $(READY)
 
 demo: $(READY)

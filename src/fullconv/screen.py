@@ -31,6 +31,7 @@ from fullconv.compare.table import (
 from fullconv.data import ClassCounts, class_weights
 from fullconv.data.published import PublishedData
 from fullconv.download import RemoteFile
+from fullconv.geometry import chain
 from fullconv.metrics import Scores, percent
 from fullconv.nets import Explanation, Summary
 from fullconv.nets.backbone import PAPER_PAD
@@ -227,7 +228,7 @@ def explanation_notes(explained: Explanation) -> list[str]:
     which = "coarsest score map" if len(explained.spec.strides) > 1 else "score map"
     notes = [
         f"The {which} is {high}x{wide}. Its pixel i sits at {explained.score_map} of "
-        "the photo, the centre of the receptive field that it sees.",
+        f"the photo, {_sits(explained)}.",
         *_alignment(explained),
         f"One photo: {explained.cost.multiply_adds / 1e9:.1f} G multiply-adds, "
         f"{explained.cost.activation_bytes / 2**20:.0f} MiB of fp32 outputs of all layers.",
@@ -238,6 +239,16 @@ def explanation_notes(explained: Explanation) -> list[str]:
             f"here; it pads {PAPER_PAD} where {explained.least_pad} would do."
         )
     return notes + [f"Warning: {text}" for text in explained.warnings]
+
+
+def _sits(explained: Explanation) -> str:
+    """What of a score pixel lies where it sits."""
+    definition, coarsest = explained.spec.definition, explained.spec.strides[0]
+    if definition.sees_everything(coarsest):
+        return "where what it belongs to lies; it sees all of the photo"
+    if definition.map(coarsest) != chain(definition.windows(coarsest)):
+        return "which is not the centre of the receptive field that it sees"
+    return "the centre of the receptive field that it sees"
 
 
 def _alignment(explained: Explanation) -> list[str]:

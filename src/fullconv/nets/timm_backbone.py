@@ -9,7 +9,7 @@ timm is imported only where such a net is named.
 """
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -124,6 +124,25 @@ class TimmDefinition(Definition):
     def build(self, in_channels: int, strides: tuple[int, ...]) -> "TimmBackbone":
         return TimmBackbone(self, in_channels, strides)
 
+    def published(self, in_channels: int, strides: tuple[int, ...]) -> dict[str, Tensor]:
+        """The arrays of timm's own weights for the net of ``build``, downloaded by timm's means.
+
+        Raises UserError, one line, where they cannot be had.
+        """
+        try:
+            net = create(self.name, pretrained=True, **self.options(in_channels, strides))
+        except (UserError, OSError) as error:
+            raise UserError(
+                f"the weights of {self.name} cannot be had ({_line(error)}); timm downloads them, "
+                "which needs a network and the package huggingface_hub"
+            ) from error
+        return net.state_dict()
+
+    def options(self, in_channels: int, strides: tuple[int, ...]) -> dict[str, Any]:
+        """What timm is told of the net of these strides."""
+        number = dict(zip(self.taps, self.indices, strict=True))
+        return {"in_chans": in_channels, "out_indices": [number[s] for s in sorted(strides)]}
+
 
 class TimmBackbone(Backbone):
     """The module of a `TimmDefinition`; it is one segment, ``net``, timm's own module."""
@@ -133,10 +152,7 @@ class TimmBackbone(Backbone):
     ) -> None:
         nn.Module.__init__(self)
         self.fill, self.strides = definition.fill, tuple(sorted(strides))
-        chosen = dict(zip(definition.taps, definition.indices, strict=True))
-        self.net = create(
-            definition.name, in_chans=in_channels, out_indices=[chosen[s] for s in self.strides]
-        )
+        self.net = create(definition.name, **definition.options(in_channels, self.strides))
         self.channels = dict(zip(self.strides, self.net.feature_info.channels(), strict=True))
         self.segments: tuple[Segment, ...] = (("net",),)
         self.recomputed = 0
@@ -228,21 +244,6 @@ def create(name: str, **options: Any) -> Any:
         except FAILURES as error:
             raise UserError(f"timm gives no feature maps of {name}: {_line(error)}") from error
     raise UserError(f"timm gives no feature maps of {name}: {_line(failure)}") from failure
-
-
-def pretrained_state(name: str, in_channels: int, indices: Sequence[int]) -> dict[str, Tensor]:
-    """The arrays of timm's published weights, downloaded by timm's own means.
-
-    Raises UserError, one line, where they cannot be had.
-    """
-    try:
-        net = create(name, in_chans=in_channels, out_indices=list(indices), pretrained=True)
-    except (UserError, OSError) as error:
-        raise UserError(
-            f"the weights of {name} cannot be had from timm ({_line(error)}); they are downloaded, "
-            "which needs a network and the package huggingface_hub"
-        ) from error
-    return net.state_dict()
 
 
 def package() -> ModuleType:

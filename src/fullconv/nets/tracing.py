@@ -12,7 +12,7 @@ from math import floor
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -23,7 +23,7 @@ Answer = Callable[["Tracer", Sequence[Any], Tensor], Trail | None]
 """From an operation's arguments and its (first) output to the output's trail."""
 
 
-def traced(net: nn.Module, image: Tensor) -> list[Trail]:
+def traced(net: Callable[[Tensor], Sequence[Tensor]], image: Tensor) -> list[Trail]:
     """The trails of the maps that ``net`` makes of a meta ``image`` 1,C,H,W; a map is N,C,h,w.
 
     Raises GeometryError for an operation whose geometry is not known, and where maps are put

@@ -132,7 +132,7 @@ class Predictor:
         self.classes, self.origin = recolored(opened.classes, palette), opened.origin
         self.borders = borders
         self.inputs = opened.preprocessing.inputs
-        self.engine: Engine = in_pieces(opened.engine, opened.spec, tile)
+        self.engine: Engine = in_pieces(opened.engine, opened.spec, tile, job and job.say)
 
     def __call__(
         self, photo: Photo, scores: bool = False, others: Mapping[str, Path] | None = None
