@@ -79,9 +79,10 @@ $(PEERS)/.ready: constraints.txt
 parity: $(READY) $(OPENCV)/.ready $(CHAINER)/.ready
 	$(BIN)/python -m pytest -m slow tests/parity
 
-# The wheel in an empty venv, and two photos learnt by heart: over an hour in fp32 on two cores.
+# The wheel in an empty venv, and two photos learnt by heart: over an hour in fp32 on two cores. And the
+# traced geometry of further nets of timm: four minutes.
 slow: $(READY)
-	$(BIN)/python -m pytest -m slow tests/e2e
+	$(BIN)/python -m pytest -m slow tests/e2e tests/unit
 
 # All pages in Chromium, the site and its search too; of the service its description against
 # requests, and 2,000 photos; the walk on a few scenes, the README and the pages that are typed

@@ -104,7 +104,8 @@ class Filled(Window):
 
     def size(self, n: int) -> int:
         """``n`` rounded up."""
-        return -(-max(n, self.least) // self.multiple) * self.multiple
+        # Of numbers that are not negative: an exported graph divides towards zero.
+        return (max(n, self.least) + self.multiple - 1) // self.multiple * self.multiple
 
 
 def tensorflow_same(name: str, kernel: int, stride: int = 1, **options: Any) -> Window:
