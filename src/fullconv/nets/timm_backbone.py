@@ -215,7 +215,7 @@ def trails(name: str) -> dict[int, Trail]:
         raise GeometryError(f"the geometry of {definition.name} is not known: {error}") from error
     except FAILURES as error:
         raise GeometryError(
-            f"{definition.name} takes photos of its own size only: {_line(error)}"
+            f"{definition.name} does not take photos of any size: {_line(error)}"
         ) from error
     for stride, trail in zip(definition.taps, found, strict=True):
         if trail.axes[0] != trail.axes[1] or trail.axes[0].scale != stride:

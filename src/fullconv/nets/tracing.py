@@ -258,6 +258,14 @@ def _joined_along(tracer: Tracer, args: Sequence[Any], output: Tensor) -> Trail 
     return replace(result, everything=result.everything or lost)
 
 
+def _stacked(tracer: Tracer, args: Sequence[Any], output: Tensor) -> Trail | None:
+    """``stack``: along a dimension of its own."""
+    dim = (args[1] or 0) % output.dim()
+    trails = [t for tensor in args[0] if (t := tracer.of(tensor))]
+    wider = [replace(t, dims=(*t.dims[:dim], (), *t.dims[dim:])) for t in trails]
+    return _joined(wider, output.shape)
+
+
 def _part(trail: Trail, dim: int, start: int, step: int, size: int) -> Trail:
     """``size`` indices of a dimension from ``start`` on, every ``step``-th."""
     axis = trail.axis_of(dim)
@@ -337,12 +345,20 @@ def _convolved(tracer: Tracer, args: Sequence[Any], output: Tensor) -> Trail | N
 
 
 def _deconvolved(trail: Trail, args: Sequence[Any], output: Tensor) -> Trail:
-    """A transposed convolution whose kernels do not overlap; others are not known."""
+    """A transposed convolution that makes whole multiples of a size.
+
+    Its pixel o takes from each i for which ``o = s i - p + t`` with one of its taps t.
+    """
     kernel, stride, pad = tuple(args[1].shape[2:]), _pair(args[3]), _pair(args[4])
-    if kernel != stride or any(pad):
-        raise GeometryError("a transposed convolution whose kernels overlap")
-    for axis in (0, 1):
-        trail = _enlarged(trail, 2 + axis, stride[axis], _taps(0, stride[axis]))
+    for n, dim in enumerate((2, 3)):
+        k, s, p = kernel[n], stride[n], pad[n]
+        if output.shape[dim] != s * args[0].shape[dim] or _pair(args[5])[n] != 1 or k < s:
+            raise GeometryError(f"a transposed convolution of kernel {k}, stride {s}, pad {p}")
+
+        def taps(r: int, k: int = k, s: int = s, p: int = p) -> Sequence[int]:
+            return [(r + p - t) // s for t in range(k) if (r + p - t) % s == 0]
+
+        trail = _enlarged(trail, dim, s, taps, Fraction(k - 1, 2) - p)
     return trail
 
 
@@ -391,12 +407,18 @@ def _adapted(tracer: Tracer, args: Sequence[Any], output: Tensor) -> Trail | Non
     return replace(trail, dims=(*trail.dims[:-2], *plain(output.shape[-2:])))
 
 
-def _enlarged(trail: Trail, dim: int, factor: int, taps: Callable[[int], Sequence[int]]) -> Trail:
+def _enlarged(
+    trail: Trail,
+    dim: int,
+    factor: int,
+    taps: Callable[[int], Sequence[int]],
+    lead: Fraction | None = None,
+) -> Trail:
     axis = trail.axis_of(dim)
     size = factor * length(trail.dims[dim])
     if axis is None:
         return trail.with_dim(dim, plain_dim(size))
-    larger = trail.axes[axis].upsampled(factor, taps)
+    larger = trail.axes[axis].upsampled(factor, taps, lead)
     return trail.with_axis(axis, larger).with_dim(dim, (Factor(axis, 1, size),))
 
 
@@ -508,6 +530,7 @@ ANSWERS: dict[str, Answer] = {
         _attention,
     ),
     "cat": _joined_along,
+    "stack": _stacked,
     "slice": _sliced,
     "select": _selected,
     **dict.fromkeys(("constant_pad_nd", "reflection_pad2d", "replication_pad2d", "pad"), _padded),
@@ -522,6 +545,7 @@ ANSWERS: dict[str, Answer] = {
 }
 PARTS: dict[str, Callable[[Tracer, Sequence[Any], Tensor, int], Trail]] = {
     "split": _split,
+    "unsafe_split": _split,
     "split_with_sizes": _split,
     "unbind": _unbound,
 }

@@ -53,16 +53,19 @@ class Axis:
             max(self.coarsest, scale),
         )
 
-    def upsampled(self, factor: int, taps: Callable[[int], Sequence[int]]) -> "Axis":
+    def upsampled(
+        self, factor: int, taps: Callable[[int], Sequence[int]], lead: Fraction | None = None
+    ) -> "Axis":
         """``factor`` pixels for each; pixel ``factor q + r`` takes from q + each of ``taps(r)``.
 
-        The fine pixels of one lie around its centre.
+        The coarse pixel 0 lies at the fine pixel ``lead``; where none is given, the fine pixels of
+        one lie around its centre.
         """
         fine = self.scale / factor
         first = min(self.scale * min(taps(r)) - fine * r for r in range(factor))
         last = max(self.scale * max(taps(r)) - fine * r for r in range(factor))
         before, behind = self.before - first, self.behind + last
-        offset = self.offset - fine * Fraction(factor - 1, 2)
+        offset = self.offset - fine * (Fraction(factor - 1, 2) if lead is None else lead)
         return Axis(fine, offset, before, behind, self.coarsest)
 
     def joined(self, other: "Axis") -> "Axis":

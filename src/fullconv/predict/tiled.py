@@ -42,7 +42,7 @@ class TiledEngine:
         spec: NetSpec,
         tile: Tile = "auto",
         budget: int | None = None,
-        say: Callable[[str], None] | None = None,
+        say: Callable[[str], object] | None = None,
     ) -> None:
         self.engine, self.spec = engine, spec
         self.say = say
@@ -175,7 +175,7 @@ def in_pieces(
     engine: Engine,
     spec: NetSpec,
     tile: Tile | None,
-    say: Callable[[str], None] | None = None,
+    say: Callable[[str], object] | None = None,
 ) -> Engine:
     """``engine`` as it is, or, with a ``tile``, piece by piece."""
     return engine if tile is None else TiledEngine(engine, spec, tile, say=say)

@@ -229,5 +229,7 @@ def test_what_does_not_apply_is_refused_in_one_line(name, options, says) -> None
 
 
 def test_a_net_of_one_size_is_refused_by_name() -> None:
-    with pytest.raises(GeometryError, match=r"timm\.maxvit_tiny_tf_224 takes photos of its own"):
+    with pytest.raises(
+        GeometryError, match=r"timm\.maxvit_tiny_tf_224 does not take photos of any size"
+    ):
         build(NetSpec("fcn32s-timm.maxvit_tiny_tf_224", 3))

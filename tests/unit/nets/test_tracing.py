@@ -75,6 +75,12 @@ def excited(x: Tensor) -> Tensor:
         # Bilinear: coarse pixels q - 1 and q, or q and q + 1.
         (lambda x: F.interpolate(F.avg_pool2d(x, 2), scale_factor=2, mode="bilinear"),
          (1, 0, 2, 2, False)),
+        # A transposed convolution of kernel 4, stride 2, pad 1: as bilinear.
+        (lambda x: F.conv_transpose2d(F.avg_pool2d(x, 2), torch.empty(3, 4, 4, 4, device="meta"),
+                                      stride=2, padding=1), (1, 0, 2, 2, False)),
+        (lambda x: F.conv_transpose2d(F.avg_pool2d(x, 2), torch.empty(3, 4, 2, 2, device="meta"),
+                                      stride=2), (1, 0, 1, 1, False)),
+        (lambda x: torch.stack([x, F.max_pool2d(x, 3, 1, 1)], 1).sum(1), (1, 0, 1, 1, False)),
         # Beside the way that was never as coarse, that decides where the sum lies.
         (lambda x: x + F.interpolate(F.max_pool2d(x, 1, 2), scale_factor=2), (1, 0, 1, 0, False)),
     ],

@@ -1,4 +1,4 @@
-"""Backbones of timm piece by piece: exact where a pixel's field is finite, else said and measured."""
+"""Backbones of timm piece by piece: exact where a field is finite, else said and measured."""
 
 import numpy as np
 import pytest
