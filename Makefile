@@ -17,10 +17,13 @@ CAMVID ?= ../shared/data/camvid
 help:
 	@sed -n '1,3p' Makefile
 
+# timm and the torchvision that it imports, for tests alone: without what they ask for, which would bring
+# another torch, and in a folder of their own, where nothing else tries to import such a torchvision.
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fullconv needs Python 3.11 or newer: make PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/timm timm==1.0.31 torchvision==0.28.0
 	touch $(READY)
 
 demo: $(READY)
@@ -86,9 +89,10 @@ $(PEERS)/.smp: $(PEERS)/.ready
 parity: $(READY) $(OPENCV)/.ready $(CHAINER)/.ready
 	$(BIN)/python -m pytest -m slow tests/parity
 
-# The wheel in an empty venv, and two photos learnt by heart: over an hour in fp32 on two cores.
+# The wheel in an empty venv, and two photos learnt by heart: over an hour in fp32 on two cores. And the
+# traced geometry of further nets of timm: four minutes.
 slow: $(READY)
-	$(BIN)/python -m pytest -m slow tests/e2e
+	$(BIN)/python -m pytest -m slow tests/e2e tests/unit
 
 # All pages in Chromium, the site and its search too; of the service its description against
 # requests, and 2,000 photos; the walk on a few scenes, the README and the pages that are typed

@@ -1,8 +1,11 @@
 """Where the real photos lie, for the tests that need them."""
 
+import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,3 +37,38 @@ def shared_data() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+@pytest.fixture(scope="session")
+def timm() -> Any:
+    """timm, or a skip that says that it is missing."""
+    sys.path.append(str(Path(sys.prefix) / "timm"))  # where make puts it
+    if importlib.util.find_spec("timm") is None or importlib.util.find_spec("torchvision") is None:
+        pytest.skip("timm or torchvision is not installed (make sets them up)")
+    _import_torchvision()
+    import timm
+
+    return timm
+
+
+def _import_torchvision() -> None:
+    """Import torchvision, which timm needs, also where its compiled part does not load.
+
+    A torchvision that was built for CUDA describes two operators that are then not there beside a
+    torch without CUDA; it imports once they are declared.
+    """
+    try:
+        import torchvision
+    except RuntimeError:
+        for name in [each for each in sys.modules if each.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library = torch.library.Library("torchvision", "DEF")
+        boxes = "Tensor dets, Tensor scores, float iou_threshold"
+        library.define(f"nms({boxes}) -> Tensor")
+        library.define(f"qnms({boxes}) -> Tensor")
+        DECLARED.append(library)
+        import torchvision  # noqa: F401
+
+
+DECLARED: list[torch.library.Library] = []
+"""What is declared as long as the library that declares it lives."""

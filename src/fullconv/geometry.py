@@ -91,6 +91,23 @@ class Window:
         return size - 1 if (size - 1) * self.stride >= n + self.pad else size
 
 
+@dataclass(frozen=True)
+class Filled(Window):
+    """Rows added behind the last one until their number is a multiple, and not under ``least``.
+
+    A window of one pixel.
+    """
+
+    kernel: int = 1
+    multiple: int = 1
+    least: int = 1
+
+    def size(self, n: int) -> int:
+        """``n`` rounded up."""
+        # Of numbers that are not negative: an exported graph divides towards zero.
+        return (max(n, self.least) + self.multiple - 1) // self.multiple * self.multiple
+
+
 def tensorflow_same(name: str, kernel: int, stride: int = 1, **options: Any) -> Window:
     """A window with TensorFlow's SAME padding: ``n`` pixels give ``n / stride``, rounded up.
 

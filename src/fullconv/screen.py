@@ -31,6 +31,7 @@ from fullconv.compare.table import (
 from fullconv.data import ClassCounts, class_weights
 from fullconv.data.published import PublishedData
 from fullconv.download import RemoteFile
+from fullconv.geometry import chain
 from fullconv.metrics import Interval, Scores, percent
 from fullconv.nets import Explanation, Summary
 from fullconv.nets.backbone import PAPER_PAD
@@ -194,7 +195,7 @@ def nets_table(summaries: Sequence[Summary], size: tuple[int, int]) -> Table:
             net.name,
             str(net.conv_layers),
             f"{net.parameters / 1e6:.1f} M",
-            str(net.receptive_field),
+            "all" if net.sees_everything else str(net.receptive_field),
             f"{net.multiply_adds / 1e9:.1f} G",
         )
     return made
@@ -245,7 +246,7 @@ def explanation_table(explained: Explanation) -> Table:
             f"{row.height}x{row.width}",
             str(row.channels),
             str(row.stride),
-            str(row.field),
+            "all" if row.field is None else str(row.field),
             f"{float(row.offset):g}",
             f"{row.bytes / 2**20:.1f} MiB",
             f"{row.multiply_adds / 1e9:.2f} G",
@@ -259,14 +260,27 @@ def explanation_notes(explained: Explanation) -> list[str]:
     which = "coarsest score map" if len(explained.spec.strides) > 1 else "score map"
     notes = [
         f"The {which} is {high}x{wide}. Its pixel i sits at {explained.score_map} of "
-        "the photo, the centre of the receptive field that it sees.",
+        f"the photo, {_sits(explained)}.",
         *_alignment(explained),
         f"One photo: {explained.cost.multiply_adds / 1e9:.1f} G multiply-adds, "
         f"{explained.cost.activation_bytes / 2**20:.0f} MiB of fp32 outputs of all layers.",
-        f"Padding 'paper' makes {explained.cost_ratio:.2f} times the multiply-adds of 'same' here; "
-        f"it pads {PAPER_PAD} where {explained.least_pad} would do.",
     ]
+    if explained.cost_ratio is not None:
+        notes.append(
+            f"Padding 'paper' makes {explained.cost_ratio:.2f} times the multiply-adds of 'same' "
+            f"here; it pads {PAPER_PAD} where {explained.least_pad} would do."
+        )
     return notes + [f"Warning: {text}" for text in explained.warnings]
+
+
+def _sits(explained: Explanation) -> str:
+    """What of a score pixel lies where it sits."""
+    definition, coarsest = explained.spec.definition, explained.spec.strides[0]
+    if definition.sees_everything(coarsest):
+        return "where what it belongs to lies; it sees all of the photo"
+    if definition.map(coarsest) != chain(definition.windows(coarsest)):
+        return "which is not the centre of the receptive field that it sees"
+    return "the centre of the receptive field that it sees"
 
 
 def _alignment(explained: Explanation) -> list[str]:

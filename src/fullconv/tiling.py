@@ -22,6 +22,9 @@ from math import ceil, floor
 from fullconv.errors import UserError
 from fullconv.geometry import Placement, Window, chain, receptive_field
 
+AROUND = 2
+"""Coarsest pixels around what is kept of a piece, at least, where a net sees everything anyway."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -68,7 +71,9 @@ class Flow:
     placed on the next finer one and the finest on the image; else each is placed on the image.
     With ``at_finest`` those before the finest are each placed on it.
     A net that ``stretches`` places its scores by the ratio of two sizes; that ratio is the same in
-    a piece only where sizes are multiples of the stride.
+    a piece only where sizes are multiples of the stride. Of one that ``sees_everything`` no piece
+    gives the scores of the whole: what is kept lies `AROUND` coarsest pixels or more from a cut,
+    and what it gives is an approximation.
     """
 
     name: str
@@ -76,6 +81,7 @@ class Flow:
     fuses_on_the_way: bool
     stretches: bool = False
     at_finest: bool = False
+    sees_everything: bool = False
 
     @cached_property
     def grid(self) -> int:
@@ -98,7 +104,8 @@ class Flow:
             else:
                 found.append(_enlarged(own, map_.placement))
         first, last = _narrowest(found)
-        return max(first, 0), max(-1 - last, 0)
+        least = AROUND * self.grid if self.sees_everything else 0
+        return max(first, least), max(-1 - last, least)
 
     @property
     def field(self) -> int:

@@ -73,7 +73,7 @@ def evaluate(
     width = boundary_width if boundary_width is not None else WIDTH if boundary else None
     opened = open_engine(fetched(run), device, precision, engine, job)
     say_doubt(opened.origin)
-    runner = in_pieces(opened.engine, opened.spec, tile_of(tile))
+    runner = in_pieces(opened.engine, opened.spec, tile_of(tile), say)
     say_cost(runner)
     source = open_for(opened, data or trained_on(run), split, classes)
     if engine == "auto" and len(source):

@@ -28,7 +28,13 @@ def nets(
 
     pair = size_of(size)
     summaries = [summarise(NetSpec(name, 21), pair) for name in available()]
-    screen.console().print(screen.nets_table(summaries, pair))
+    shown = screen.console()
+    shown.print(screen.nets_table(summaries, pair), "")
+    shown.print(
+        "And every backbone of timm: fpn4s-timm.convnext_tiny, fcn8s-timm.resnet50d, ... "
+        "(pip install 'fullconv[timm]'; 'fullconv explain' tells of one).",
+        markup=False,
+    )
 
 
 @app.command()

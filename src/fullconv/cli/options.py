@@ -126,7 +126,7 @@ def say_doubt(origin: dict[str, Any]) -> None:
 
 
 def say_cost(engine: "Runner") -> None:
-    """On stderr, what pieces cost that are small for their net."""
+    """On stderr, what pieces cost that are small for their net, and which are no exact ones."""
     from fullconv.predict import TiledEngine, TTAEngine
 
     if isinstance(engine, TTAEngine):

@@ -42,6 +42,11 @@ class Definition:
         return max(self.taps)
 
     @property
+    def least(self) -> int:
+        """Images of fewer pixels a side are filled up to as many."""
+        return 1
+
+    @property
     def is_normalised(self) -> bool:
         """Whether batch norms stand behind its convolutions."""
         return any(step.is_normalised for step in self.steps)
@@ -81,6 +86,14 @@ class Definition:
     def map(self, stride: int | None = None) -> Map:
         """Where the pixels of the tap of ``stride`` lie in the image."""
         return chain(self.windows(stride))
+
+    def sees_everything(self, stride: int | None = None) -> bool:
+        """Whether a pixel of the tap of ``stride`` depends on all of the image, however large."""
+        return False
+
+    def build(self, in_channels: int, strides: tuple[int, ...]) -> "Backbone":
+        """The module that gives the maps of these strides."""
+        return Backbone(self, in_channels, strides)
 
 
 def _hundred(window: Window) -> Window:
@@ -157,7 +170,7 @@ class Streams(nn.Module):
         super().__init__()
         self.streams = streams
         for number, channels in enumerate(streams):
-            self.add_module(str(number), Backbone(definition, channels, strides))
+            self.add_module(str(number), definition.build(channels, strides))
         one = self.get_submodule("0")
         assert isinstance(one, Backbone)
         self.channels = {stride: c * len(streams) for stride, c in one.channels.items()}

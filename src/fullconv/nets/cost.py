@@ -18,7 +18,11 @@ from fullconv.nets.upsampling import Upsampling
 
 @dataclass(frozen=True)
 class Cost:
-    """Totals for one image: multiply-adds, and bytes of fp32 outputs of all layers."""
+    """Totals for one image: multiply-adds, and bytes of fp32 outputs of all layers.
+
+    The multiply-adds are those of convolutions and linear layers; what attention multiplies by
+    itself, without a layer, is not among them.
+    """
 
     multiply_adds: int
     activation_bytes: int
@@ -40,8 +44,10 @@ def costs(net: FCN, height: int, width: int, enlarged: bool = True) -> dict[str,
 
     def count(name: str):
         def hook(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+            if not isinstance(output, torch.Tensor):
+                return
             macs = 0
-            if isinstance(module, nn.Conv2d):
+            if isinstance(module, nn.Conv2d | nn.Linear):
                 macs = output.numel() * module.weight[0].numel()
             elif isinstance(module, Upsampling) and module.weight is not None:
                 # Each of its pixels is mixed from two by two; fixed kernels are not counted.

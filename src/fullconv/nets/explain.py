@@ -1,5 +1,6 @@
 """What a net does to an image of a size: a table of layers, the crops, the costs, the warnings."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -24,14 +25,17 @@ from fullconv.nets.spec import NetSpec
 
 @dataclass(frozen=True)
 class Row:
-    """One step: its output's size, what one of its pixels sees, where the first one lies."""
+    """One step: its output's size, what one of its pixels sees, where the first one lies.
+
+    ``field`` is None where a pixel sees everything.
+    """
 
     name: str
     height: int
     width: int
     channels: int
     stride: int
-    field: int
+    field: int | None
     offset: Fraction
     bytes: int
     multiply_adds: int
@@ -48,7 +52,10 @@ class Crop:
 
 @dataclass(frozen=True)
 class Explanation:
-    """All that `fullconv explain` prints. ``cost_ratio`` is paper's multiply-adds by same's."""
+    """All that `fullconv explain` prints. ``cost_ratio`` is paper's multiply-adds by same's.
+
+    It and ``least_pad`` are None for a net that has no padding `paper`.
+    """
 
     spec: NetSpec
     size: tuple[int, int]
@@ -58,8 +65,8 @@ class Explanation:
     crops: list[Crop]
     fuses_on_the_way: bool
     cost: Cost
-    cost_ratio: float
-    least_pad: int
+    cost_ratio: float | None
+    least_pad: int | None
     warnings: list[str]
 
 
@@ -73,7 +80,7 @@ def explain(spec: NetSpec, size: tuple[int, int]) -> Explanation:
     scored = definition.windows(spec.strides[0])
     score_size = (size_after(scored, size[0]), size_after(scored, size[1]))
     found = costs(meta_net(spec), *size)
-    counts = {padding: _multiply_adds(spec, padding, size) for padding in ("same", "paper")}
+    cost_ratio, least_pad = (None, None) if not definition.steps else _of_paper(spec, size)
     return Explanation(
         spec=spec,
         size=size,
@@ -83,10 +90,16 @@ def explain(spec: NetSpec, size: tuple[int, int]) -> Explanation:
         crops=crops(spec),
         fuses_on_the_way=placements_of(spec)[0],
         cost=total(found),
-        cost_ratio=counts["paper"] / counts["same"],
-        least_pad=minimal_pad(replace(spec, padding="none").definition.windows()),
+        cost_ratio=cost_ratio,
+        least_pad=least_pad,
         warnings=_warnings(spec, windows, size),
     )
+
+
+def _of_paper(spec: NetSpec, size: tuple[int, int]) -> tuple[float, int]:
+    """What padding `paper` costs, times `same`, and the least pad that would do."""
+    ratio = _multiply_adds(spec, "paper", size) / _multiply_adds(spec, "same", size)
+    return ratio, minimal_pad(replace(spec, padding="none").definition.windows())
 
 
 def _multiply_adds(spec: NetSpec, padding: Padding, size: tuple[int, int]) -> int:
@@ -118,7 +131,42 @@ def _rows(
                 multiply_adds=cost.multiply_adds,
             )
         )
+    if not definition.steps:
+        rows = list(_tap_rows(spec, definition, size, found))
     return [*rows, *_pyramid_rows(spec, definition, size, found)]
+
+
+def _tap_rows(
+    spec: NetSpec, definition: Definition, size: tuple[int, int], found: dict[str, Cost]
+) -> Iterator[Row]:
+    """Of a backbone that is not described step by step the maps that are used, finest first.
+
+    Each counts what runs from the finer map to it.
+    """
+    channels, names = meta_net(spec).backbone.channels, list(found)
+    names = [name for name in names if name.startswith("backbone.")]
+    for stride in sorted(spec.tapped):
+        windows = definition.windows(stride)
+        end = _last(names, definition.taps[stride]) if stride < definition.coarsest else len(names)
+        layers, names = names[:end], names[end:]
+        yield Row(
+            name=definition.taps[stride],
+            height=size_after(windows, size[0]),
+            width=size_after(windows, size[1]),
+            channels=channels[stride],
+            stride=stride,
+            field=None if definition.sees_everything(stride) else receptive_field(windows),
+            offset=definition.map(stride).offset,
+            bytes=sum(found[name].activation_bytes for name in layers),
+            multiply_adds=sum(found[name].multiply_adds for name in layers),
+        )
+
+
+def _last(names: list[str], module: str) -> int:
+    """How many of the layers, in the order of running, are run when ``module`` has been."""
+    flat = [name.replace(".", "_") for name in names]
+    part = re.compile(rf"backbone_(\d+_)?net_{module.replace('.', '_')}(_|$)")
+    return max((n for n, name in enumerate(flat, 1) if part.match(name)), default=0)
 
 
 def _pyramid_rows(
@@ -126,6 +174,7 @@ def _pyramid_rows(
 ) -> Iterator[Row]:
     """Of a pyramid each map, which sees what the coarser one sees and a little more."""
     flow = flow_of(spec)
+    sees_everything = flow.sees_everything
     for number, stride in enumerate(spec.tapped if spec.is_pyramid else (), 1):
         windows, position = definition.windows(stride), definition.map(stride)
         layers = [total(found, f"pyramid.{part}.{stride}") for part in ("lateral", "blend")]
@@ -135,7 +184,7 @@ def _pyramid_rows(
             width=size_after(windows, size[1]),
             channels=spec.pyramid_channels,
             stride=stride,
-            field=replace(flow, scored=flow.scored[:number]).field,
+            field=None if sees_everything else replace(flow, scored=flow.scored[:number]).field,
             offset=position.offset,
             bytes=sum(each.activation_bytes for each in layers),
             multiply_adds=sum(each.multiply_adds for each in layers),
@@ -188,7 +237,11 @@ def _warnings(spec: NetSpec, windows: list[Window], size: tuple[int, int]) -> li
     elif min(coarsest) <= 2:
         found.append(f"the coarsest map is only {coarsest[0]}x{coarsest[1]}")
     field = flow_of(spec).field
-    if min(size) < field / 2:
+    if flow_of(spec).sees_everything:
+        found.append(
+            "its scores depend on all of the photo: cut into pieces it is an approximation"
+        )
+    elif min(size) < field / 2:
         found.append(
             f"the receptive field ({field}) is over twice the image's shorter side ({min(size)}): "
             "most of what a score sees is padding"

@@ -46,7 +46,7 @@ class FCN(nn.Module):
         self.spec = spec
         definition = spec.definition
         self.backbone = (
-            Backbone(definition, spec.in_channels, spec.tapped)
+            definition.build(spec.in_channels, spec.tapped)
             if len(spec.streams) == 1
             else Streams(definition, spec.streams, spec.tapped)
         )
@@ -140,14 +140,15 @@ def placements_of(spec: NetSpec) -> tuple[bool, dict[int, Placement]]:
     On the way: on the next finer scored map, the finest on the image; by deconvolutions that mix
     the classes each on the finest. Otherwise all on the image.
     """
-    maps = {stride: spec.definition.map(stride) for stride in spec.strides}
+    definition = spec.definition
+    maps = {stride: definition.map(stride) for stride in spec.strides}
     if spec.is_deconv:
         *coarser, finest = spec.strides
         placed = {stride: place(maps[stride], maps[finest]) for stride in coarser}
         return True, {**placed, finest: place(maps[finest], Map())}
-    chained = _chained(spec.definition, spec.strides)
-    if spec.padding == "paper" or all(p.shift == 0 for p in chained.values()):
-        return True, chained
+    begin_together = len({map_.offset for map_ in maps.values()} | {0}) == 1
+    if spec.padding == "paper" or begin_together:
+        return True, _chained(definition, spec.strides)
     return False, {stride: place(map_, Map()) for stride, map_ in maps.items()}
 
 
@@ -193,7 +194,15 @@ def flow_of(spec: NetSpec) -> Flow:
     scored = [
         Scored(tuple(definition.windows(s)), placed, blend) for s, placed in placements.items()
     ]
-    return Flow(spec.name, tuple(scored), fuses_on_the_way, spec.stretches, spec.is_deconv)
+    sees_everything = any(definition.sees_everything(stride) for stride in placements)
+    return Flow(
+        spec.name,
+        tuple(scored),
+        fuses_on_the_way,
+        spec.stretches,
+        spec.is_deconv,
+        sees_everything,
+    )
 
 
 def _lift(spec: NetSpec, stride: int) -> nn.Module:
@@ -224,7 +233,7 @@ def most_beyond(spec: NetSpec, stride: int, placement: Placement) -> int:
     coarse = definition.windows(stride)
     return max(
         placement.beyond(size_after(fine, n), size_after(coarse, n))
-        for n in range(1, definition.coarsest + 1)
+        for n in range(definition.least, definition.least + definition.coarsest)
     )
 
 

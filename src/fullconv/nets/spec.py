@@ -14,6 +14,7 @@ from fullconv.nets.googlenet import GOOGLENET, GOOGLENET_BN
 from fullconv.nets.pyramid import CHANNELS
 from fullconv.nets.resnet import DILATED_RESNETS, RESNETS
 from fullconv.nets.steps import scaled
+from fullconv.nets.timm_backbone import PREFIX, definition_of
 from fullconv.nets.vgg import VGG16, VGG16_CONVS
 
 BACKBONES: dict[str, Definition] = {
@@ -48,11 +49,12 @@ AT_ONCE_SCALES = {16: 0.01, 8: 0.0001}
 class NetSpec:
     """All that decides a net's structure.
 
-    ``name`` is HEAD-BACKBONE, as ``fcn8s-vgg16``; ``classes`` the count of score channels, those
-    of all outputs together; ``streams`` the channels of each stream: one backbone sees the first
-    of an image's channels, the next those that follow, and their scores are summed (late fusion);
-    ``padding`` `same` (any size, no crop) or `paper` (100 pixels at the first layer, then crop),
-    or `none`, the unpadded classifier, which can be explained but not built;
+    ``name`` is HEAD-BACKBONE, as ``fcn8s-vgg16`` or, of timm's, ``fcn8s-timm.resnet50d``;
+    ``classes`` the count of score channels, those of all outputs together; ``streams`` the channels
+    of each stream: one backbone sees the first of an image's channels, the next those that follow,
+    and their scores are summed (late fusion); ``padding`` `same` (any size, no crop) or `paper`
+    (100 pixels at the first layer, then crop), or `none`, the unpadded classifier, which can be
+    explained but not built;
     ``width`` multiplies every layer's channels; ``dropout`` None keeps the net's own rates;
     ``learn_upsampling`` makes the upsampling kernels parameters that start bilinear.
     Raises UserError for values that make no net.
@@ -71,6 +73,8 @@ class NetSpec:
         self._parts()  # refuses an unknown name
         if self.padding not in ("same", "paper", "none"):
             raise UserError(f"padding {self.padding!r} is unknown: use 'same' or 'paper'")
+        if self.backbone.startswith(PREFIX):
+            self.definition  # noqa: B018  refuses what timm's nets have no say in
         if not 1 <= self.classes <= 65535:
             raise UserError(f"{self.classes} classes: a net needs 1 to 65535")
         if not self.streams or min(self.streams) < 1:
@@ -98,7 +102,9 @@ class NetSpec:
         return self._parts()[1]
 
     def _parts(self) -> tuple[str, str]:
-        match = re.fullmatch(r"(f[cp]n\d+s(?:-atonce|-deconv)?)-(\w+)", self.name)
+        match = re.fullmatch(r"(f[cp]n\d+s(?:-atonce|-deconv)?)-(\w+(?:\.\w+)*)", self.name)
+        if match and match[2].startswith(PREFIX):
+            return _timm_head(*match.groups()), match[2]
         if match and match[2] in BACKBONES and match[1] in heads(BACKBONES[match[2]]):
             return match[1], match[2]
         near = difflib.get_close_matches(self.name, available(), n=3, cutoff=0.4)
@@ -118,7 +124,7 @@ class NetSpec:
     @property
     def tapped(self) -> tuple[int, ...]:
         """Strides of the backbone's maps that are used: scored, or fused by a pyramid before."""
-        return _strides(self.head, BACKBONES[self.backbone])
+        return _strides(self.head, definition_named(self.backbone))
 
     @property
     def is_pyramid(self) -> bool:
@@ -147,7 +153,7 @@ class NetSpec:
     @property
     def stretches(self) -> bool:
         """Whether scores are stretched over the photo, not placed by the coordinate map."""
-        return BACKBONES[self.backbone].stretches and self.padding == "same"
+        return definition_named(self.backbone).stretches and self.padding == "same"
 
     @property
     def scales(self) -> dict[int, float]:
@@ -158,7 +164,7 @@ class NetSpec:
     @property
     def definition(self) -> Definition:
         """The backbone's definition with this spec's width, dropout and padding."""
-        definition = BACKBONES[self.backbone].widened(self.width)
+        definition = definition_named(self.backbone).widened(self.width)
         if self.dropout is not None:
             definition = definition.with_dropout(self.dropout)
         return definition.padded(self.padding)
@@ -182,15 +188,30 @@ class NetSpec:
             raise UserError(f"net: {error}") from error
 
 
+def definition_named(backbone: str) -> Definition:
+    """The definition of a backbone's name; UserError for one of timm's that cannot be had."""
+    return definition_of(backbone) if backbone.startswith(PREFIX) else BACKBONES[backbone]
+
+
+def _timm_head(head: str, backbone: str) -> str:
+    """``head``, or UserError where that backbone of timm has no maps for it."""
+    possible = heads(definition_of(backbone))
+    if head not in possible:
+        raise UserError(f"{backbone} has no head {head!r}; it has {', '.join(possible)}")
+    return head
+
+
 def heads(definition: Definition) -> list[str]:
     """The heads that a backbone can have: their last stride must be one of its maps.
+
+    A net of one stride of its own (14 or 16 of the vision transformers) is scored at that.
 
     At once are the nets that score several maps; a dilated ResNet has but one. A pyramid needs
     several too, and is normalised, so it stands on backbones that are.
     """
     return [
         head
-        for head in HEADS
+        for head in dict.fromkeys((*HEADS, f"fcn{definition.coarsest}s"))
         if (strides := _strides(head, definition))
         and int(re.findall(r"\d+", head)[0]) == strides[-1]
         and (len(strides) > 1 or not head.endswith("atonce"))
@@ -211,7 +232,7 @@ def _strides(head: str, definition: Definition) -> tuple[int, ...]:
 
 def coarsest_net(backbone: str) -> str:
     """The name of the net that scores only the coarsest map of ``backbone``."""
-    return f"fcn{BACKBONES[backbone].coarsest}s-{backbone}"
+    return f"fcn{definition_named(backbone).coarsest}s-{backbone}"
 
 
 def available() -> list[str]:

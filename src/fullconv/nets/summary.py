@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
-from fullconv.geometry import receptive_field
+from torch import nn
+
+from fullconv.geometry import Window, receptive_field
 from fullconv.nets.cost import costs, meta_net, total
-from fullconv.nets.fcn import flow_of
+from fullconv.nets.fcn import FCN, flow_of
 from fullconv.nets.spec import NetSpec
 
 
@@ -13,7 +15,8 @@ class Summary:
     """Layers are the learned ones on the longest way; the field is in pixels of the image.
 
     ``classifier_field`` also counts what the classifier had behind the last map and the FCN drops
-    (GoogLeNet's average pooling), as the paper's table does.
+    (GoogLeNet's average pooling), as the paper's table does. Of a net that ``sees_everything`` the
+    fields are those of its local paths.
     """
 
     name: str
@@ -24,6 +27,7 @@ class Summary:
     stride: int
     finest: int
     multiply_adds: int
+    sees_everything: bool = False
 
 
 def summarise(spec: NetSpec, size: tuple[int, int] = (375, 500)) -> Summary:
@@ -35,11 +39,18 @@ def summarise(spec: NetSpec, size: tuple[int, int] = (375, 500)) -> Summary:
     fusing += 2 * spec.is_deconv  # one to the finest map, one to the image
     return Summary(
         name=spec.name,
-        conv_layers=sum(w.channels is not None for w in windows) + fusing + 1,
+        conv_layers=_layers(net, windows) + fusing + 1,
         parameters=sum(p.numel() for p in net.parameters()),
         receptive_field=flow.field,
         classifier_field=flow.field + dropped,
         stride=int(spec.definition.map().scale),
         finest=spec.strides[-1],
         multiply_adds=total(costs(net, *size)).multiply_adds,
+        sees_everything=flow.sees_everything,
     )
+
+
+def _layers(net: FCN, windows: list[Window]) -> int:
+    """Learned layers on the longest way; all of a backbone that is not described by its windows."""
+    described = sum(w.channels is not None for w in windows)
+    return described or sum(isinstance(m, nn.Conv2d | nn.Linear) for m in net.backbone.modules())

@@ -148,7 +148,7 @@ class Predictor:
         self.classes, self.origin = recolored(opened.classes, palette), opened.origin
         self.borders, self.has_scores = borders, opened.has_scores
         self.inputs = opened.preprocessing.inputs
-        pieces = in_pieces(opened.engine, opened.spec, tile)
+        pieces = in_pieces(opened.engine, opened.spec, tile, job and job.say)
         self.engine: Engine = with_tta(pieces, opened.classes, tta)
 
     def __call__(

@@ -11,6 +11,7 @@ from fullconv.nets import NetSpec
 from fullconv.nets.cost import prediction_bytes
 from fullconv.nets.fcn import flow_of
 from fullconv.predict.engine import Classes, Engine, Image, check_image
+from fullconv.tiling import Span
 
 Tile = int | Literal["auto"]
 """The longest side of a piece, in pixels; 'auto' is the longest that needs at most `BUDGET`."""
@@ -30,12 +31,21 @@ class TiledEngine:
     Raises UserError for a ``tile`` of which the overlap leaves nothing, and, at a photo, for a net
     that stretches its scores over it (`Flow.stretches`) unless its sides are multiples of the
     stride.
+
+    Of a net that sees everything (`Flow.sees_everything`) pieces give an approximation; by how much
+    it differs is measured on the first photo that is cut for its classes, and ``say`` is told.
     """
 
     def __init__(
-        self, engine: Engine, spec: NetSpec, tile: Tile = "auto", budget: int | None = None
+        self,
+        engine: Engine,
+        spec: NetSpec,
+        tile: Tile = "auto",
+        budget: int | None = None,
+        say: Callable[[str], object] | None = None,
     ) -> None:
         self.engine, self.spec = engine, spec
+        self.say = say
         self.budget = BUDGET if budget is None else budget
         self.tile: Tile = tile
         self.flow = flow_of(spec)
@@ -73,7 +83,15 @@ class TiledEngine:
 
     @property
     def doubt(self) -> str | None:
-        """A line about pieces so small that most of the work is thrown away; None for others."""
+        """A line about pieces that are an approximation, or so small that most of the work is lost.
+
+        None for others.
+        """
+        if self.flow.sees_everything:
+            return (
+                f"a score of {self.spec.name} depends on all of a photo, so a photo that is cut "
+                "into pieces gets an approximation of what it would get whole"
+            )
         if self.times <= COSTLY:
             return None
         behind, before = self.flow.margins
@@ -85,7 +103,48 @@ class TiledEngine:
 
     def class_map(self, image: Image) -> Classes:
         """As the engine's, (H, W) or (H, W, outputs); scores exist for one piece at a time."""
-        return self._run(image, self.engine.class_map, 0, self.length)
+        found = self._run(image, self.engine.class_map, 0, self.length)
+        if self.say is not None and self.flow.sees_everything and self._is_cut(image, self.length):
+            self.say(self.difference(image, found))
+            self.say = None
+        return found
+
+    def difference(self, image: Image, found: Classes) -> str:
+        """How far ``found``, the classes by pieces, is from the whole ``image``, as a line.
+
+        Where the whole needs more than the budget, how far the first two pieces are apart where
+        they overlap.
+        """
+        height, width = image.shape[:2]
+        if prediction_bytes(self.spec, height, width, not self.in_blocks) <= self.budget:
+            share = float((self.engine.class_map(image) != found).mean())
+            return (
+                f"by pieces {share:.2%} of this photo's pixels differ from the photo in one piece"
+            )
+        (rows, first), (below, second) = self._neighbours(image)
+        ones = self.engine.class_map(image[rows.read, first.read])
+        others = self.engine.class_map(image[below.read, second.read])
+        down, right = below.start - rows.start, second.start - first.start
+        high, wide = min(rows.stop, below.stop), min(first.stop, second.stop)
+        ones = ones[down : high - rows.start, right : wide - first.start]
+        others = others[: high - below.start, : wide - second.start]
+        return (
+            f"where the first two pieces overlap, {float((ones != others).mean()):.2%} of the "
+            "pixels differ between them"
+        )
+
+    def _neighbours(self, image: Image) -> list[tuple[Span, Span]]:
+        """The first piece of a photo, and one beside it or below it."""
+        rows, columns = (self.flow.spans(n, self.length) for n in image.shape[:2])
+        if len(columns) > 1:
+            return [(rows[0], columns[0]), (rows[0], columns[1])]
+        return [(rows[0], columns[0]), (rows[1], columns[0])]
+
+    def _is_cut(self, image: Image, length: int) -> bool:
+        height, width = image.shape[:2]
+        if self.tile == "auto" and height * width <= length**2:
+            return False
+        return max(height, width) > length
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """As the engine's, (K, H, W), which are as large as the photo."""
@@ -97,7 +156,7 @@ class TiledEngine:
         """``run`` on each piece, put together; rows are the ``axis`` of what it returns."""
         check_image(image, self.spec.in_channels)
         height, width = image.shape[:2]
-        if self.tile == "auto" and height * width <= length**2:
+        if not self._is_cut(image, length):
             return run(image)
         whole = None
         before = (slice(None),) * axis
@@ -112,9 +171,14 @@ class TiledEngine:
         return whole
 
 
-def in_pieces(engine: Engine, spec: NetSpec, tile: Tile | None) -> Engine:
+def in_pieces(
+    engine: Engine,
+    spec: NetSpec,
+    tile: Tile | None,
+    say: Callable[[str], object] | None = None,
+) -> Engine:
     """``engine`` as it is, or, with a ``tile``, piece by piece."""
-    return engine if tile is None else TiledEngine(engine, spec, tile)
+    return engine if tile is None else TiledEngine(engine, spec, tile, say=say)
 
 
 @cache

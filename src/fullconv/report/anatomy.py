@@ -26,10 +26,11 @@ def explanation_picture(explained: Explanation) -> bytes:
 def _draw_layers(axes: Axes, explained: Explanation) -> None:
     rows = explained.rows
     places = range(len(rows))
+    most = max(explained.size)  # what a pixel sees that sees everything
     strides = sorted({row.stride for row in rows})
     for stride in strides:
         shade = SHADES[min(strides.index(stride), len(SHADES) - 1)]
-        chosen = [(i, row.field) for i, row in enumerate(rows) if row.stride == stride]
+        chosen = [(i, row.field or most) for i, row in enumerate(rows) if row.stride == stride]
         axes.bar([i for i, _ in chosen], [f for _, f in chosen], color=shade, label=str(stride))
     side = min(explained.size)
     axes.axhline(side, color="#c44", linewidth=1)
@@ -56,8 +57,10 @@ def _draw_photo(axes: Axes, explained: Explanation) -> None:
         ".", color=SHADES[3], markersize=3,
     )  # fmt: skip
     x, y, field = columns[wide // 2], lines[high // 2], explained.rows[-1].field
-    corner = (x - field / 2, y - field / 2)
-    axes.add_patch(Rectangle(corner, field, field, facecolor="#c44", alpha=0.15))
+    corner, sides = (-0.5, -0.5), (width, height)
+    if field is not None:
+        corner, sides = (x - field / 2, y - field / 2), (field, field)
+    axes.add_patch(Rectangle(corner, *sides, facecolor="#c44", alpha=0.15))
     axes.plot([x], [y], "o", color="#c44", markersize=5)
     which = "coarsest score map" if len(explained.spec.strides) > 1 else "score map"
     axes.set_title(f"{high}x{wide} pixels of the {which},\nand what one of them sees")

@@ -31,7 +31,6 @@ from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.inputs import kinds_of
 from fullconv.nets import FCN, Preprocessing, build
-from fullconv.nets.spec import BACKBONES
 from fullconv.predict.engine import TorchEngine
 from fullconv.report import write_report
 from fullconv.train import budget
@@ -334,7 +333,7 @@ def _net(
     torch.manual_seed(mixed(config.seed, 0, 0))
     spec = config.spec(len(source.classes))
     net = build(spec)
-    preprocessing = BACKBONES[spec.backbone].preprocessing
+    preprocessing = spec.definition.preprocessing
     others: tuple[Preprocessing, ...] = ()
     origins: list[dict[str, Any]] = []
     if not config.net.sources:

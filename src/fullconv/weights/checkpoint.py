@@ -17,6 +17,7 @@ from torch import Tensor
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.nets import FCN, NetSpec, Preprocessing, build
+from fullconv.nets.timm_backbone import MissingPackage
 from fullconv.weights.golden import Golden, golden_of
 from fullconv.weights.tensorfile import write_tensors
 
@@ -103,6 +104,8 @@ def described(path: Path, header: dict[str, Any]) -> tuple[NetSpec, ClassSet, Pr
         spec = NetSpec.from_dict(header["net"])
         classes = ClassSet.from_dict(header["classes"])
         preprocessing = Preprocessing.from_dict(header["preprocessing"])
+    except MissingPackage as error:
+        raise UserError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, UserError) as error:
         raise UserError(f"{path}: its header is damaged ({error}); save the net again") from error
     if spec.padding == "none":

@@ -10,12 +10,16 @@ from torch import Tensor
 
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
-from fullconv.nets import BACKBONES, FCN, Preprocessing
+from fullconv.nets import FCN, Preprocessing
+from fullconv.nets.timm_backbone import TimmDefinition
 from fullconv.weights.download import provenance
 from fullconv.weights.hub import hub_file, is_hub_name
 from fullconv.weights.open import Weights, found_under, open_weights
 
 MANY = 6  # arrays; the scores of three strides are as many
+
+PUBLISHED_BY_TIMM = "timm"
+"""The name of the weights that timm has for its nets, which it downloads itself."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,9 @@ def start_from(
     """Load into ``net`` what fits from ``sources``: checkpoints, run folders, or foreign files.
 
     One source, or one for each stream of the net; every stream takes the one source where the
-    source itself has one stream. A first convolution with more input channels than the source's
-    takes for the new ones the mean of the filters there (reference: nyud-fcn32s-color-d).
+    source itself has one stream. ``timm`` are the weights that timm has for its nets. A first
+    convolution with more input channels than the source's takes for the new ones the mean of the
+    filters there (reference: nyud-fcn32s-color-d).
 
     Score layers load only where the classes are the same ones (``classes``: the new net's); else
     they stay at zero, as they do after a classifier, and between a pyramid and added scores. The
@@ -81,6 +86,8 @@ def start_from(
     Raises UserError when no array of the backbone loads, or the source is another backbone.
     """
     paths = [sources] if isinstance(sources, str | Path) else list(sources)
+    if PUBLISHED_BY_TIMM in paths:
+        return _from_timm(net, paths)
     streams = len(net.spec.streams)
     if len(paths) not in (1, streams):
         raise UserError(f"{len(paths)} weights for {streams} streams: give one, or one for each")
@@ -131,6 +138,24 @@ def origin_of(source: str | Path, found: Weights) -> dict[str, Any]:
 
 def _kept(origin: Mapping[str, Any]) -> dict[str, Any]:
     return {key: origin[key] for key in ("lineage", "sha256", "weights") if origin.get(key)}
+
+
+def _from_timm(net: FCN, paths: Sequence[str | Path]) -> StartReport:
+    """timm's own weights for its backbones; the scores start at zero."""
+    spec = net.spec
+    if not isinstance(spec.definition, TimmDefinition):
+        raise UserError(f"weights 'timm' are for nets of timm, {spec.name} is none: name others")
+    if len(paths) > 1:
+        raise UserError("weights 'timm' are for all streams: name them alone")
+    states = [spec.definition.published(channels, spec.tapped) for channels in spec.streams]
+    several = len(states) > 1
+    tensors = {
+        f"backbone.{number}.net.{name}" if several else f"backbone.net.{name}": tensor
+        for number, state in enumerate(states)
+        for name, tensor in state.items()
+    }
+    report = fill(net, tensors, f"timm ({spec.backbone})", "the source is a classifier")
+    return replace(report, preprocessing=spec.definition.preprocessing)
 
 
 def _opened(net: FCN, path: str | Path) -> Weights:

@@ -10,9 +10,9 @@ from torch import Tensor
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.inputs import kinds_of
-from fullconv.nets import BACKBONES, NetSpec, Preprocessing
+from fullconv.nets import NetSpec, Preprocessing
 from fullconv.nets.backbone import Padding
-from fullconv.nets.spec import coarsest_net
+from fullconv.nets.spec import coarsest_net, definition_named
 from fullconv.weights.foreign import ForeignFile, Lineage, Turn
 from fullconv.weights.leftover import reason, scales_of
 from fullconv.weights.recognise import recognised, shapes_of
@@ -76,7 +76,7 @@ def transplant(
             f"and train it from what comes out ('fullconv train DATA --net {spec.name} --weights')"
         )
     _check_deconvolutions(file, lineage, spec)
-    if BACKBONES[spec.backbone].stretches and not spec.stretches:
+    if definition_named(spec.backbone).stretches and not spec.stretches:
         raise UserError(f"{file.path}: {lineage.title} was trained with padding 'same'; use that")
     _check_scales(file, spec, strides)
     taken = {s: n for s, n in strides.items() if s in spec.strides}
