@@ -28,8 +28,8 @@ BACKBONES: dict[str, Definition] = {
         GOOGLENET,
         GOOGLENET_BN,
         *RESNETS,
-        *DILATED_RESNETS,
         *EFFICIENTNETS_LITE,
+        *DILATED_RESNETS,
     )
 }
 HEADS = (

@@ -11,7 +11,10 @@ from fullconv.train.config import GRID, Config
 from fullconv.train.defaults import epochs_for
 
 WARM_STEPS, MEASURED_STEPS = 1, 4
-VALIDATIONS = 10
+VALIDATIONS = (3, 10)
+"""The fewest and the most of a run."""
+VALIDATED = 0.08
+"""Of the time, what validations may take where they are not the fewest."""
 SAFETY = 0.97
 """Of the time, what is planned for: validations write pictures and pages too."""
 ENOUGH = 4.0
@@ -26,10 +29,17 @@ class Speed:
     coarse_step: float
     validation: float
 
+    def validations_in(self, seconds: float) -> int:
+        """How many there are in a run of that time."""
+        fewest, most = VALIDATIONS
+        affordable = VALIDATED * seconds / self.validation if self.validation else most
+        return max(fewest, min(most, int(affordable)))
+
     def steps_in(self, seconds: float, coarse: float) -> int:
         """Steps that fit, with their validations, where the share ``coarse`` is at half size."""
         each = coarse * self.coarse_step + (1 - coarse) * self.step
-        return max(1, int((SAFETY * seconds - VALIDATIONS * self.validation) / each))
+        left = SAFETY * seconds - self.validations_in(seconds) * self.validation
+        return max(1, int(left / each))
 
 
 def settled_by_speed(config: Config, speed: Speed, photos: int, seconds: float) -> Config:
@@ -53,9 +63,11 @@ def settled_by_speed(config: Config, speed: Speed, photos: int, seconds: float) 
         speed = Speed(speed.step * share, speed.coarse_step * share, speed.validation)
         augment = augment.model_copy(update={"crop": crop})
     steps = min(speed.steps_in(seconds, coarse), round(ENOUGH * usual * photos / batch))
-    length = config.length.model_copy(
-        update={"steps": max(1, steps), "epochs": None, "time": None, "coarse": coarse}
-    )
+    steps = max(1, steps)
+    settled = {"steps": steps, "epochs": None, "time": None, "coarse": coarse}
+    if not config.length.validate_every:
+        settled["validate_every"] = -(-steps // speed.validations_in(seconds))
+    length = config.length.model_copy(update=settled)
     return config.model_copy(update={"length": length, "augment": augment})
 
 

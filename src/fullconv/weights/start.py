@@ -11,6 +11,7 @@ from torch import Tensor
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
+from fullconv.nets.spec import definition_named
 from fullconv.nets.timm_backbone import TimmDefinition
 from fullconv.weights.download import provenance
 from fullconv.weights.hub import hub_file, is_hub_name
@@ -171,7 +172,7 @@ def _opened(net: FCN, path: str | Path) -> Weights:
 
 def _is_part(one: str, other: str) -> bool:
     """Whether one of two backbones begins as the other."""
-    pair = BACKBONES[one], BACKBONES[other]
+    pair = definition_named(one), definition_named(other)
     return pair[0].begins_as(pair[1]) or pair[1].begins_as(pair[0])
 
 

@@ -101,8 +101,16 @@ def test_the_steps_fit_into_the_time(minutes, photos, coarse):
     share = math.prod(crop) / math.prod(before)
     assert share <= 1
     each = length.coarse * SPEED.coarse_step + (1 - length.coarse) * SPEED.step
-    total = length.steps * each * share + 10 * SPEED.validation
-    assert total <= max(60 * minutes, each + 10 * SPEED.validation)
+    validations = -(-length.steps // length.validate_every)
+    assert validations <= 10
+    total = length.steps * each * share + validations * SPEED.validation
+    assert total <= max(60 * minutes, each + validations * SPEED.validation)
+
+
+@pytest.mark.parametrize(("seconds", "validations"), [(60, 3), (600, 8), (3600, 10)])
+def test_short_runs_are_validated_less_often(seconds, validations):
+    assert SPEED.validations_in(seconds) == validations
+    assert Speed(0.8, 0.25, 0.0).validations_in(seconds) == 10
 
 
 def test_little_time_takes_more_steps_at_half_size_then_smaller_crops():

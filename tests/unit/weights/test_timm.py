@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +47,7 @@ def made(tmp_path_factory):
     """Two nets of timm's with random weights, and their last maps; a skip where timm is not."""
     folder = tmp_path_factory.mktemp("timm")
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    environment["PYTHONPATH"] = str(Path(sys.prefix) / "timm")  # where make puts it
     for how in ("declare", "plain"):  # the first is refused where torchvision is whole
         done = subprocess.run(
             [sys.executable, "-c", SCRIPT, how],
