@@ -55,6 +55,12 @@ class Definition:
         """Whether its first steps are all of ``other``'s, as VGG16's are its convolutions."""
         return self.steps[: len(other.steps)] == other.steps
 
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether convolutions that keep each channel for itself do most of the looking around."""
+        windows = (window for step in self.steps for window in step.windows())
+        return any(window.groups > 1 and window.groups == window.channels for window in windows)
+
     def padded(self, padding: Padding) -> "Definition":
         """The same net with the pads of a padding mode (`paper` or `same`: docs/nets.md)."""
         if padding == "none":

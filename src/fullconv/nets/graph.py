@@ -81,9 +81,10 @@ class _Drawing:
             before, seen = image, list[Window]()
             for step in self.definition.steps:
                 name = f"{number}.{step.name}" if several else step.name
-                seen.extend(step.windows())
+                windows = step.windows_for(channels)
+                seen.extend(windows)
                 channels = step.out_channels(channels)
-                lines = [*map(_window, step.windows())] or [type(step).__name__]
+                lines = [*map(_window, windows)] or [type(step).__name__]
                 out = f"{channels} channels, {self._size(seen)}"
                 before = self.graph.add(name, *_kind(step), *lines, out, after=[before])
                 if step.name in taps:

@@ -42,6 +42,10 @@ class Step:
         """The windows on the way through the step that sees the most."""
         return ()
 
+    def windows_for(self, channels: int) -> tuple[Window, ...]:
+        """The same with their channels, where those depend on the ``channels`` that go in."""
+        return self.windows()
+
     def repad(self, pad: Callable[[Window], Window]) -> Self:
         """The step with other pads; steps that keep the size by construction stay as they are."""
         return self
@@ -246,7 +250,6 @@ class InvertedResidual(Step):
         return self.windows_for(self.channels)
 
     def windows_for(self, channels: int) -> tuple[Window, ...]:
-        """Those for an input of ``channels`` channels; no 1x1 before the depthwise for one time."""
         inner = channels * self.expansion
         windows = (
             Window(f"{self.name}/expand", 1, channels=inner),
@@ -255,7 +258,7 @@ class InvertedResidual(Step):
             ),
             Window(f"{self.name}/project", 1, channels=self.channels),
         )
-        return windows[1:] if self.expansion == 1 else windows
+        return windows[1:] if self.expansion == 1 else windows  # nothing to expand
 
     def widen(self, width: float) -> Self:
         return replace(self, channels=scaled(self.channels, width))

@@ -143,7 +143,8 @@ class Length(Section):
 class Optimiser(Section):
     """The update. The bias rate is ``rate`` x ``bias_rate``; biases and norms never decay.
 
-    The backbone learns at ``backbone_lr`` times the rate. ``warmup`` is the share of the run in
+    The backbone learns at ``backbone_lr`` times the rate; 'auto' is 0.3 where weights were loaded
+    for it, else 1. ``warmup`` is the share of the run in
     which the rate rises, ``ema`` the time constant, as a share of the run, with which the weights
     are averaged; both within limits (`train.optimiser`).
     """
@@ -153,7 +154,7 @@ class Optimiser(Section):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     bias_rate: Annotated[float, Field(gt=0)] = 1.0
-    backbone_lr: Annotated[float, Field(gt=0, le=1)] = 1.0
+    backbone_lr: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = 1.0
     schedule: Literal["fixed", "poly", "cosine"] = "poly"
     power: Annotated[float, Field(gt=0)] = 0.9
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05

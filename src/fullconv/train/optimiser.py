@@ -39,7 +39,8 @@ def parameter_groups(
     trained: Mapping[str, nn.Parameter], config: Optimiser
 ) -> list[dict[str, Any]]:
     """The groups of parameters by name; ``factor`` is what multiplies the rate in each."""
-    apart = config.backbone_lr != 1
+    own_lr = 1.0 if config.backbone_lr == "auto" else config.backbone_lr
+    apart = own_lr != 1
     groups: list[dict[str, Any]] = []
     for in_backbone in (True, False) if apart else (None,):
         own = [
@@ -47,7 +48,7 @@ def parameter_groups(
             for name, p in trained.items()
             if in_backbone is None or name.startswith("backbone.") == in_backbone
         ]
-        factor = config.backbone_lr if in_backbone else 1.0
+        factor = own_lr if in_backbone else 1.0
         kernels, others = [p for p in own if p.ndim > 1], [p for p in own if p.ndim <= 1]
         groups += [
             {"params": kernels, "weight_decay": config.weight_decay, "factor": factor},

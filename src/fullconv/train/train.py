@@ -51,6 +51,7 @@ from fullconv.weights import start_from
 from fullconv.weights.pretrained import settled
 
 SHOWN = 20  # faults of the data on screen
+LOADED_LR = 0.3  # of a backbone's, times that of what begins fresh
 TOO_LARGE = "the net does not fit into memory"
 CHANGEABLE = ("length.", "machine.", "data.path", "data.workers", "data.check")
 
@@ -178,9 +179,13 @@ def _with_weights(config: Config, screen: Screen) -> Config:
     if line:
         screen.say(f"weights: {line}")
     net = config.net.model_copy(update={"weights": weights})
+    optimiser, is_loaded = config.optimiser, bool(net.sources)
     if net.freeze_batch_norm == "auto":
-        net = net.model_copy(update={"freeze_batch_norm": bool(net.sources)})
-    return config.model_copy(update={"net": net})
+        net = net.model_copy(update={"freeze_batch_norm": is_loaded})
+    if optimiser.backbone_lr == "auto":
+        lr = LOADED_LR if is_loaded else 1.0
+        optimiser = optimiser.model_copy(update={"backbone_lr": lr})
+    return config.model_copy(update={"net": net, "optimiser": optimiser})
 
 
 def rank() -> int:
@@ -266,8 +271,15 @@ def _train_one(
 
 
 def _with_precision(config: Config) -> Config:
-    """With 'auto' replaced by what it means here, so that the saved config decides the run."""
-    precision = pick_precision(config.machine.precision, pick_device(config.machine.device))
+    """With 'auto' replaced by what it means here, so that the saved config decides the run.
+
+    Depthwise convolutions move much memory for little arithmetic: on a CPU a step of
+    EfficientNet-Lite0 takes 1.4 times as long in bf16 (docs/results.md).
+    """
+    device = pick_device(config.machine.device)
+    precision = pick_precision(config.machine.precision, device)
+    if config.machine.precision == "auto" and device.type == "cpu":
+        precision = "fp32" if config.spec(2).definition.is_depthwise else precision
     machine = config.machine.model_copy(update={"precision": precision})
     return config.model_copy(update={"machine": machine})
 

@@ -137,3 +137,10 @@ def test_what_cannot_be_drawn_is_said():
         written(graph_of(NetSpec("fcn8s-vgg16", 21), SIZE), "svg")
     with pytest.raises(UserError, match="kernel 7 does not fit"):
         graph_of(NetSpec("fcn8s-vgg16", 21, padding="none"), (100, 100))
+
+
+def test_a_depthwise_convolution_has_a_group_for_each_channel_that_it_takes():
+    """16 channels go into the first block of stage 2, which has 6 times as many inside."""
+    graph = graph_of(NetSpec("fcn32s-efficientnet_lite0", 21), SIZE)
+    lines = {node.name: node.lines for node in graph.nodes}["stage2_0"]
+    assert "convolution 3x3, stride 2, pad 0 and 2, 96 groups" in lines

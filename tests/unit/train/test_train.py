@@ -474,6 +474,14 @@ def test_a_training_starts_from_installed_weights_and_its_config_keeps_their_nam
     assert report.origins == [{"name": "run", "weights": [origin]}]
 
 
+@pytest.mark.parametrize(("weights", "lr"), [("auto", 0.3), ("none", 1.0)])
+def test_what_depends_on_loaded_weights_is_settled_with_them(start, weights, lr):
+    run = start("run", LITE | {"net.weights": weights, "optimiser.backbone_lr": "auto"}, quiet=True)
+    config = read_config(run / "config.toml")
+    assert config.optimiser.backbone_lr == lr
+    assert config.net.freeze_batch_norm == (weights == "auto")
+
+
 @pytest.mark.parametrize("inputs", [["color+depth"], ["color", "depth"]])
 def test_every_stream_starts_from_them(inputs):
     config = make_config("scratch", LITE | {"data.inputs": inputs})
