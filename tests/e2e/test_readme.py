@@ -32,6 +32,10 @@ WITHIN_TEXT = {  # commands between backticks that are run as they stand: they n
 }  # fmt: skip
 READ_ONLY = {
     "fullconv import labelme/ photos/",  # runs in test_walkthroughs.py, on labelme's files
+    "fullconv train photos/ --time 15m",
+    "fullconv train photos/ --scratch",
+    "fullconv train photos/ --net fpn4s-timm.convnext_tiny --weights timm",
+    "fullconv train photos/ --weights hf:jane/street-scenes",
     "fullconv train VOCdevkit/VOC2012 --recipe paper-vgg16 --out runs/voc",
     "fullconv train data/camvid --recipe camvid-scratch --out runs/camvid",
     "fullconv train photos/ --net fcn8s-vgg16 --stages 32,16,8",

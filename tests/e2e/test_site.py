@@ -66,8 +66,10 @@ def here():
 
 
 @pytest.mark.parametrize("line", [each for each in here() if each.startswith(("fullconv ", "--"))])
-def test_what_is_written_here_is_understood(line):
+def test_what_is_written_here_is_understood(line, request):
     """The command's own parser takes the line; keys and values make a config."""
+    if "-timm." in line:
+        request.getfixturevalue("timm")
     name, *given = shlex.split(line.removeprefix("fullconv ")) if line[0] != "-" else ("train",)
     given = given or shlex.split(line) if line[0] == "-" else given
     context = COMMANDS[name].make_context(name, [*given])
