@@ -22,7 +22,7 @@ SETTINGS = {
     "net.dropout": 0.3,
     "machine.recompute": 2,
     "optimiser.ema": 0.9,
-    "optimiser.warmup": 3,
+    "optimiser.warmup": 0.05,
 }
 SAME = ["model.safetensors", "resume/state.safetensors", "log.csv", "config.toml", "scores.json"]
 

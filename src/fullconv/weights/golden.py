@@ -139,9 +139,10 @@ def golden_of(
     if channels_of(kinds) != net.spec.in_channels:
         return None
     image = torch.from_numpy(picture(kinds, size).copy())[None]  # 1,H,W,C
-    device = next(net.parameters()).device
-    with _at_rest(net), torch.no_grad(), torch.autocast(device.type, enabled=False):
-        logits = net(preprocessing(image.to(device)))[0].float().cpu().numpy()  # K,H,W
+    weight = next(net.parameters())
+    with _at_rest(net), torch.no_grad(), torch.autocast(weight.device.type, enabled=False):
+        inputs = preprocessing(image.to(weight.device)).to(weight.dtype)
+        logits = net(inputs)[0].float().cpu().numpy()  # K,H,W
     if not np.isfinite(logits).all():
         return None
     largest = float(f"{np.abs(logits).max():.6g}")

@@ -34,7 +34,7 @@ QUICK = {
     "length.steps": 100,
     "length.validate_every": 100,
     "optimiser.rate": 4e-3,
-    "optimiser.warmup": 10,
+    "optimiser.warmup": 0.1,
     "optimiser.ema": None,
     "data.workers": 0,
     "machine.device": "cpu",

@@ -78,7 +78,8 @@ def test_what_the_fine_map_says_depends_on_the_coarse_one(head, looks):
 
 def test_it_stands_on_normalised_backbones_with_several_maps():
     having = {name for name, b in BACKBONES.items() if "fpn4s" in heads(b)}
-    assert having == {"googlenet_bn", "resnet18", "resnet34", "resnet50", "resnet101"}
+    lite = {f"efficientnet_lite{number}" for number in range(5)}
+    assert having == {"googlenet_bn", "resnet18", "resnet34", "resnet50", "resnet101", *lite}
 
 
 @pytest.mark.parametrize("name", ["fpn8s-resnet18", "fpn4s-resnet50"])
