@@ -64,7 +64,7 @@ def _about(
 
     \b
     From a folder of photos and masks to a trained net, scores and pictures:
-      fullconv train photos/ --net fcn8s-resnet18 --out runs/first
+      fullconv train photos/ --out runs/first
       fullconv evaluate runs/first
       fullconv predict runs/first photo.jpg --out pictures/
     """

@@ -92,7 +92,9 @@ def train(
 
     \b
     Examples:
-      fullconv train photos/ --net fcn8s-resnet18 --out runs/first
+      fullconv train photos/ --out runs/first
+      fullconv train photos/ --time 15m --out runs/quick
+      fullconv train photos/ --recipe scratch --net fcn8s-resnet18 --out runs/scratch
       fullconv train photos/ --net fcn8s-resnet50 --weights imagenet
       fullconv train data/camvid --recipe camvid-scratch --out runs/camvid
       fullconv train VOCdevkit/VOC2012 --net fcn8s-vgg16 --stages 32,16,8 --precision bf16
