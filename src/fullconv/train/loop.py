@@ -94,7 +94,7 @@ class Training:
             self.run.timing.keep(p.step)
         folder = str(self.run.folder)
         writer = SummaryWriter(folder, purge_step=p.step, flush_secs=FLUSH)
-        if p.step == 0 and config.net.sources:
+        if p.step == 0 and config.net.sources and self.net_has_scores():
             self.first_validation()
         clock = Clock(p.step, self.photos_per_step, self.coarse_steps)
         with interrupts() as interrupted:
@@ -152,6 +152,10 @@ class Training:
     def out_of_memory(self) -> str:
         """What to say when the memory does not suffice for the step to come."""
         return f"out of memory at step {self.progress.step + 1} on {self.fabric.device}"
+
+    def net_has_scores(self) -> bool:
+        """Whether the score layers were loaded: fresh ones are zero, and score nothing."""
+        return any(bool(p.any()) for p in self.updater.net.score.parameters())
 
     def first_validation(self) -> None:
         """The score before the first step of a fine-tuning, to warn when it is lost."""
