@@ -29,7 +29,7 @@ from fullconv.device import keep_freed_memory
 from fullconv.nets import build
 from fullconv.nets.spec import BACKBONES
 from fullconv.train import make_config
-from fullconv.train.loop import default_workers
+from fullconv.train.defaults import workers_of
 from fullconv.train.loss import make_criterion
 from fullconv.train.update import Updater
 
@@ -113,7 +113,7 @@ def measure(given: argparse.Namespace, source: Any) -> None:
     """Run all in turn, print the table."""
     changes = {"loss.class_weights": "none", "machine.device": "cpu", "machine.precision": "fp32"}
     config = make_config(given.recipe, changes)
-    counts = sorted({0, 1, default_workers()})
+    counts = sorted({0, 1, workers_of(config)})
     sizes = [False, True] if config.length.coarse else [False]
     updater, ready = made(config, source)
     rates = {coarse: [] for coarse in sizes}

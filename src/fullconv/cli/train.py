@@ -37,7 +37,7 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a key; can be given again."),
     ] = None,
     weights: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
             help="Run folder, checkpoint, foreign weights or their name to start from; imagenet: "
             "those of the net's backbone, downloaded where they are not here; given again, those "
@@ -114,7 +114,7 @@ def train(
         "net.name": net,
         "data.inputs": inputs and [part.strip() for part in inputs.split(",")],
         "data.outputs": outputs and [part.strip() for part in outputs.split(",")],
-        "net.weights": weights and [str(each) for each in weights],
+        "net.weights": weights,
         "stages": stages and [whole_number(part) for part in stages.split(",")],
         "length.steps": steps,
         "length.epochs": epochs,
@@ -129,7 +129,7 @@ def train(
         "machine.memory": memory,
     }
     if weights and len(weights) == 1:
-        given["net.weights"] = str(weights[0])
+        given["net.weights"] = weights[0]
     if scratch:
         if weights:
             raise UserError("--scratch starts from random weights: leave out --weights, or it")
@@ -157,7 +157,10 @@ def train(
 def _fetch(config: "Config") -> None:
     """Download with a bar what the training would download without one."""
     from fullconv.weights.pretrained import IMAGENET, imagenet_for
+    from fullconv.weights.start import PUBLISHED_BY_TIMM
 
     for each in config.net.sources:
+        if each == PUBLISHED_BY_TIMM:  # which timm downloads itself
+            continue
         backbone = config.spec(2).backbone
         fetched(Path(imagenet_for(backbone).name if each == IMAGENET else each))

@@ -1,5 +1,7 @@
 """What a recipe leaves open, chosen by the size of the data: epochs and crop."""
 
+import os
+
 from fullconv.train.config import GRID, Config
 
 EPOCHS_OF_TEN = 160
@@ -35,6 +37,13 @@ def epochs_for(photos: int) -> float:
 def crop_for(size: tuple[int, int]) -> tuple[int, int]:
     """Height and width of a crop of photos of ``size``: three quarters of each, on the grid."""
     return _side(size[0]), _side(size[1])
+
+
+def workers_of(config: Config) -> int:
+    """Loader processes: those that are given, else one on two cores, more on larger machines."""
+    if config.data.workers is not None:
+        return config.data.workers
+    return min(8, max(1, (os.cpu_count() or 1) // 2))
 
 
 def _side(pixels: int) -> int:

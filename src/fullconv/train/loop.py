@@ -6,7 +6,6 @@ from its last saved state and ends in the same bits as one that was not.
 """
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
@@ -26,6 +25,7 @@ from fullconv.predict.tiled import in_pieces
 from fullconv.report import Extremes, write_report
 from fullconv.train.clock import Clock
 from fullconv.train.config import Config
+from fullconv.train.defaults import workers_of
 from fullconv.train.interrupts import interrupts
 from fullconv.train.memory import memory_watched
 from fullconv.train.run import Run
@@ -126,7 +126,7 @@ class Training:
 
     def batches(self) -> Iterator[Batch]:
         """The batches from the current step on."""
-        length, data = self.config.length, self.config.data
+        length = self.config.length
         with memory_watched(self.config, self.out_of_memory()):
             yield from loader(
                 self.source,
@@ -136,7 +136,7 @@ class Training:
                 start_step=self.progress.step,
                 stop_step=self.updater.steps,
                 coarse_steps=self.coarse_steps,
-                workers=default_workers() if data.workers is None else data.workers,
+                workers=workers_of(self.config),
                 fill=self.updater.preprocessing.mean_color(),
                 rank=self.fabric.global_rank,
                 world=self.fabric.world_size,
@@ -318,8 +318,3 @@ def steps_of(config: Config, photos: int, world: int) -> int:
 def coarse_steps(config: Config, steps: int) -> int:
     """How many of the ``steps``, from the first, see photos of half the size."""
     return round(config.length.coarse * steps)
-
-
-def default_workers() -> int:
-    """Loader processes: one on two cores, more on larger machines."""
-    return min(8, max(1, (os.cpu_count() or 1) // 2))

@@ -1,16 +1,15 @@
 """A training that ends at a given time: measured on this machine first, then planned."""
 
-import itertools
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from fullconv.data import Source, loader
-from fullconv.train.config import GRID, Config
-from fullconv.train.defaults import epochs_for
+from fullconv.errors import UserError
+from fullconv.train.config import Config
+from fullconv.train.defaults import epochs_for, workers_of
 
-WARM_STEPS, MEASURED_STEPS = 1, 4
+WARM_STEPS, MEASURED_STEPS = 2, 5
 VALIDATIONS = (3, 10)
 """The fewest and the most of a run."""
 VALIDATED = 0.08
@@ -23,7 +22,10 @@ ENOUGH = 4.0
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds of this machine: a step on whole crops, one on half-size crops, a validation."""
+    """Seconds of this machine: a step on whole crops, one on half-size crops, a validation.
+
+    A step lasts from one to the next: with the wait for its photos.
+    """
 
     step: float
     coarse_step: float
@@ -35,40 +37,41 @@ class Speed:
         affordable = VALIDATED * seconds / self.validation if self.validation else most
         return max(fewest, min(most, int(affordable)))
 
-    def steps_in(self, seconds: float, coarse: float) -> int:
-        """Steps that fit, with their validations, where the share ``coarse`` is at half size."""
+    def steps_in(self, seconds: float, coarse: float, every: int = 0) -> int:
+        """Steps that fit, with their validations, where the share ``coarse`` is at half size.
+
+        There is a validation ``every`` so many steps; 0: as many as ``validations_in`` says.
+        """
         each = coarse * self.coarse_step + (1 - coarse) * self.step
+        if every:
+            return int(SAFETY * seconds / (each + self.validation / every))
         left = SAFETY * seconds - self.validations_in(seconds) * self.validation
-        return max(1, int(left / each))
+        return int(left / each)
 
 
 def settled_by_speed(config: Config, speed: Speed, photos: int, seconds: float) -> Config:
     """The config with as many steps as fit into ``seconds``, for so many ``photos``.
 
-    Where they are less than half of the usual epochs, more of them are taken at half size, and
-    where that is not enough, on smaller crops. Not over four times the usual epochs: more would
-    only learn the photos by heart.
+    Where they are less than half of the usual epochs, half of them are taken at half size. Not over
+    four times the usual epochs: more would only learn the photos by heart. Raises UserError where
+    not a step fits.
     """
     usual, batch = epochs_for(photos), config.length.batch * config.length.accumulate
-    coarse, augment = config.length.coarse, config.augment
-
-    def epochs(at: Speed) -> float:
-        return at.steps_in(seconds, coarse) * batch / photos
-
-    if epochs(speed) < usual / 2:
+    coarse, every = config.length.coarse, config.length.validate_every
+    if speed.steps_in(seconds, coarse, every) * batch / photos < usual / 2:
         coarse = max(coarse, 0.5)
-    if epochs(speed) < usual / 2 and isinstance(augment.crop, tuple):
-        crop = tuple(max(GRID, round(0.75 * side / GRID) * GRID) for side in augment.crop)
-        share = (crop[0] * crop[1]) / (augment.crop[0] * augment.crop[1])
-        speed = Speed(speed.step * share, speed.coarse_step * share, speed.validation)
-        augment = augment.model_copy(update={"crop": crop})
-    steps = min(speed.steps_in(seconds, coarse), round(ENOUGH * usual * photos / batch))
-    steps = max(1, steps)
+    steps = speed.steps_in(seconds, coarse, every)
+    if steps < 1:
+        raise UserError(
+            f"length.time: {config.length.time} do not suffice on this machine, where a step takes "
+            f"{speed.step:.1f} s and a validation {speed.validation:.0f} s: give more time, or a "
+            "smaller net"
+        )
+    steps = min(steps, max(1, round(ENOUGH * usual * photos / batch)))
     settled = {"steps": steps, "epochs": None, "time": None, "coarse": coarse}
-    if not config.length.validate_every:
-        settled["validate_every"] = -(-steps // speed.validations_in(seconds))
+    settled["validate_every"] = every or -(-steps // speed.validations_in(seconds))
     length = config.length.model_copy(update=settled)
-    return config.model_copy(update={"length": length, "augment": augment})
+    return config.model_copy(update={"length": length})
 
 
 def measured(
@@ -83,7 +86,7 @@ def measured(
 
 
 def _seconds(config: Config, source: Source, step: Callable, coarse: bool) -> float:
-    """The median of some steps, after those that warm up."""
+    """The mean of some steps, after those that warm up."""
     length, count = config.length, WARM_STEPS + MEASURED_STEPS
     batches = loader(
         source,
@@ -92,10 +95,10 @@ def _seconds(config: Config, source: Source, step: Callable, coarse: bool) -> fl
         seed=config.seed,
         stop_step=count,
         coarse_steps=count if coarse else 0,
+        workers=workers_of(config),
     )
-    found = []
-    for batch in itertools.islice(batches, count):
-        before = time.perf_counter()
+    ends = []
+    for batch in batches:
         step(batch)
-        found.append(time.perf_counter() - before)
-    return statistics.median(found[WARM_STEPS:])
+        ends.append(time.perf_counter())
+    return (ends[-1] - ends[WARM_STEPS - 1]) / MEASURED_STEPS

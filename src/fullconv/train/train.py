@@ -26,7 +26,7 @@ from fullconv.data import (
     open_source,
     outputs_of,
 )
-from fullconv.device import pick_device, pick_precision
+from fullconv.device import forget_peak, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.inputs import kinds_of
@@ -40,7 +40,7 @@ from fullconv.train.configure import flat, make_config, read_config
 from fullconv.train.defaults import settled_by_data
 from fullconv.train.loop import Training, steps_of
 from fullconv.train.loss import Criterion, make_criterion
-from fullconv.train.memory import estimate, memory_watched
+from fullconv.train.memory import at_rest, estimate, memory_watched
 from fullconv.train.optimiser import freeze
 from fullconv.train.plan import say_memory, say_plan, size_of
 from fullconv.train.run import Run
@@ -82,6 +82,8 @@ def train(
     if resume:
         config = _resumed(out, given)
     else:
+        if rank() == 0:
+            Run(out).check_free(overwrite)  # before downloads and measurements
         config = make_config(recipe, given) if config is None else config
         config = _settled(config, Screen(quiet or rank() > 0))
     if config.stages:
@@ -104,6 +106,10 @@ def _resumed(out: Path, given: Mapping[str, Any]) -> Config:
             f"{', '.join(fixed)} cannot be changed in a run that goes on (only "
             f"{', '.join(CHANGEABLE)}); start a new run, --weights {out} begins with its net"
         )
+    if config.length.time is not None:
+        raise UserError(
+            "length.time plans a run from its first step: to go on with one, give steps or epochs"
+        )
     Run(out).tidy()
     if changed:
         config = _settled(config, Screen(quiet=True))
@@ -123,12 +129,12 @@ def _settled(config: Config, screen: Screen) -> Config:
         return config
     source, val = _open(config, Screen(quiet=True))
     config = settled_by_data(config, len(source), largest_photo(source))
-    if config.length.time is not None:
-        config = _timed(config, source, val, screen)
-    if config.machine.memory is None:
-        return config
     finest = _stage(config, -1, config.net.weights) if config.stages else config
-    return budget.within(config, finest.spec(len(source.classes)), size_of(config, source))
+    spec = finest.spec(len(source.classes))
+    config = budget.within(config, spec, size_of(config, source))
+    if config.length.time is None:
+        return config
+    return _timed(config, source, val, screen)
 
 
 def _timed(config: Config, source: Source, val: Source | None, screen: Screen) -> Config:
@@ -137,6 +143,7 @@ def _timed(config: Config, source: Source, val: Source | None, screen: Screen) -
     if config.stages or config.machine.devices * config.machine.nodes > 1:
         raise UserError("length.time plans one training on one device: give steps or epochs here")
     screen.say(f"time: measuring the speed of this machine, to end in {config.length.time}")
+    at_rest(config.machine.device)  # before this training, which the estimate is not to count
     budget.enforce(config, config.spec(len(source.classes)), size_of(config, source))
     fabric = _fabric(config)
     net, preprocessing, _ = _net(config, source, Screen(quiet=True))
@@ -151,11 +158,13 @@ def _timed(config: Config, source: Source, val: Source | None, screen: Screen) -
     with memory_watched(config, TOO_LARGE):
         updater = Updater(config, fabric, net, preprocessing, criterion, steps=1000)
         speed = measured(config, source, updater.step, partial(_validation, config, updater, val))
+    forget_peak(fabric.device)
     left = wanted - (time.monotonic() - began)
     settled = settled_by_speed(config, speed, len(source), left)
     screen.say(
         f"time: {speed.step:.2f} s a step, {speed.coarse_step:.2f} at half size, "
-        f"{speed.validation:.0f} s a validation: {settled.length.steps} steps"
+        f"{speed.validation:.0f} s a validation: {settled.length.steps} steps, "
+        f"{settled.length.coarse:.0%} of them at half size"
     )
     return settled
 

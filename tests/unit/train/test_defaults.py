@@ -1,7 +1,5 @@
 """Settings that follow from the data and from the time that there is."""
 
-import math
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,13 +95,10 @@ def test_the_steps_fit_into_the_time(minutes, photos, coarse):
     settled = settled_by_speed(config, SPEED, photos, 60 * minutes)
     length = settled.length
     assert length.time is None and length.epochs is None and length.steps
-    crop, before = settled.augment.crop, config.augment.crop
-    share = math.prod(crop) / math.prod(before)
-    assert share <= 1
     each = length.coarse * SPEED.coarse_step + (1 - length.coarse) * SPEED.step
     validations = -(-length.steps // length.validate_every)
     assert validations <= 10
-    total = length.steps * each * share + validations * SPEED.validation
+    total = length.steps * each + validations * SPEED.validation
     assert total <= max(60 * minutes, each + validations * SPEED.validation)
 
 
@@ -113,15 +108,23 @@ def test_short_runs_are_validated_less_often(seconds, validations):
     assert Speed(0.8, 0.25, 0.0).validations_in(seconds) == 10
 
 
-def test_little_time_takes_more_steps_at_half_size_then_smaller_crops():
+def test_little_time_takes_half_of_the_steps_at_half_size():
     enough = settled_by_speed(timed(), SPEED, 100, 3600)
-    assert enough.augment.crop == (256, 352)
     assert enough.length.coarse == timed().length.coarse
     little = settled_by_speed(timed(), SPEED, 3000, 3600)
     assert little.length.coarse >= 0.5
-    less = settled_by_speed(timed(), SPEED, 20_000, 3600)
-    assert less.augment.crop == (192, 256)
-    assert less.length.steps > little.length.steps
+
+
+def test_validations_that_are_asked_for_take_their_share():
+    every = settled_by_speed(timed(**{"length.validate_every": 20}), SPEED, 100, 3600).length
+    assert every.validate_every == 20
+    each = every.coarse * SPEED.coarse_step + (1 - every.coarse) * SPEED.step
+    assert every.steps * (each + SPEED.validation / 20) <= 3600
+
+
+def test_a_time_that_does_not_suffice_is_said():
+    with pytest.raises(UserError, match=r"10m do not suffice .* a step takes 0\.8 s"):
+        settled_by_speed(timed(), SPEED, 100, 15)
 
 
 def test_a_long_time_for_few_photos_ends_early():
