@@ -99,10 +99,13 @@ def at(curve: Sequence[Point], minutes: float) -> float:
 
 
 def ours_at(runs: Sequence[dict[str, Any]], minutes: float) -> float:
-    """This project's mean over the seeds, of its best way at that time; nan where it has none."""
-    ways = by_name([run for run in runs if is_ours(run)]).values()
-    means = [mean(at(run["curve"], minutes) for run in seeds) for seeds in ways]
-    return max((value for value in means if not math.isnan(value)), default=math.nan)
+    """This project's mean over the seeds, by its first way; nan where it has no value there.
+
+    Not by the best way at each time: a peer is one way of training too.
+    """
+    ways = by_name([run for run in runs if is_ours(run)])
+    seeds = next(iter(ways.values()), [])
+    return mean(at(run["curve"], minutes) for run in seeds) if seeds else math.nan
 
 
 def leads(runs: Sequence[dict[str, Any]], name: str) -> list[float]:

@@ -118,7 +118,9 @@ def fit(photo, job, batches, validate, keep):
     optimizer = optimizer_of(photo, recipe, job["encoder"] == LITE0)
     rates = [group["lr"] for group in optimizer.param_groups]
     criterion, curve, steps, wait = loss_of(recipe), [], 0, 0.0
-    bf16 = recipe["bf16"] and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    # As this project: not emulated, and not for depthwise convolutions, which are slower in it.
+    computes = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    bf16 = recipe["bf16"] and job["encoder"] != LITE0 and computes
     photo.train()
     images, masks = next(batches)  # the worker's start does not count
     watch = Stopwatch()

@@ -100,7 +100,7 @@ def _compare(
     allowed = np.inf
     if tolerance is not None:  # two scores may be off, one up and one down; untrained nets score 0
         allowed = (2 if classes else 1) * tolerance * what.largest + 1e-6
-    if not difference <= allowed:  # not >: a NaN must not pass
+    if not difference <= allowed or np.isinf(difference):  # not >: a NaN must not pass
         raise UserError(
             f"the graph differs from the net by {difference:.3g} at {what.size} (the largest score "
             f"is {what.largest:.3g}, {allowed:.3g} is allowed) and gives {same:.1%} of the pixels "

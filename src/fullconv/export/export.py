@@ -19,6 +19,7 @@ from fullconv.export.onnx_draft import OnnxDraft, onnx_model
 from fullconv.export.openvino_draft import OpenVinoDraft, from_onnx, smallest_side
 from fullconv.export.program import trace
 from fullconv.export.quantise import quantised
+from fullconv.nets.timm_backbone import PREFIX
 from fullconv.predict.description import (
     CLASSES,
     MOST_CLASSES,
@@ -104,6 +105,8 @@ def export(
     path = place(run, to, int8, half, output) if out is None else Path(out)
     _refuse_choices(to, path, size, int8, half)
     checkpoint = load(run)
+    if half and checkpoint.net.spec.backbone.startswith(PREFIX):
+        raise UserError(f"{run}: --half is not for nets of timm, whose norms float16 may not hold")
     if output == CLASSES and len(checkpoint.classes) > MOST_CLASSES:
         raise UserError(
             f"{run}: has {len(checkpoint.classes)} classes, and a graph that gives classes has "

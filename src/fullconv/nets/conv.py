@@ -67,7 +67,7 @@ class Conv2d(nn.Conv2d):
 
     def by(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The same with other weights, K,C,r,r and K: N,C,H,W to N,K,h,w."""
-        way = way_of(self, x) if self.own_ways else None
+        way = way_of(self, x) if self.own_ways and self.window is None else None
         if way is not None:
             return way.apply(x, weight, bias, int(self.padding[0]))
         out = self._conv_forward(x, weight, bias)

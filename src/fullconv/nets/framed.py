@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fullconv.geometry import Window
 from fullconv.nets.backbone import PAPER_PAD, Backbone, Definition
 from fullconv.nets.blank import Axes, Ground, samples_behind
+from fullconv.nets.conv import Conv2d
 from fullconv.nets.influence import Axis, Windows, cut, seen
 from fullconv.nets.steps import Sliding
 
@@ -135,6 +136,8 @@ def _bare(module: nn.Module) -> nn.Module:
     for part in made.modules():
         if isinstance(part, nn.Conv2d | nn.MaxPool2d):
             part.padding = (0, 0)
+        if isinstance(part, Conv2d):
+            part.window = None
     return made
 
 

@@ -77,6 +77,8 @@ class _Drawing:
         found: dict[int, list[str]] = {stride: [] for stride in self.spec.tapped}
         taps = {self.definition.taps[stride]: stride for stride in self.spec.tapped}
         several = len(self.spec.streams) > 1
+        if not self.definition.steps:
+            return self._maps_of_others(image)
         for number, channels in enumerate(self.spec.streams):
             before, seen = image, list[Window]()
             for step in self.definition.steps:
@@ -89,6 +91,18 @@ class _Drawing:
                 before = self.graph.add(name, *_kind(step), *lines, out, after=[before])
                 if step.name in taps:
                     found[taps[step.name]].append(before)
+        return found
+
+    def _maps_of_others(self, image: str) -> dict[int, list[str]]:
+        """The maps of a backbone whose layers are not known one by one, as timm's: finest first."""
+        found: dict[int, list[str]] = {stride: [] for stride in self.spec.tapped}
+        for number in range(len(self.spec.streams)):
+            before = image
+            for stride in sorted(self.spec.tapped):
+                name = f"{number}.map_{stride}" if len(self.spec.streams) > 1 else f"map_{stride}"
+                lines = [self.definition.name, f"stride {stride}, {self._map_size(stride)}"]
+                before = self.graph.add(name, *lines, after=[before])
+                found[stride].append(before)
         return found
 
     def _pyramid(self, features: dict[int, list[str]]) -> dict[int, list[str]]:

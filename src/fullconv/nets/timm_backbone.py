@@ -250,10 +250,10 @@ def package() -> ModuleType:
     """timm itself; UserError where it is not installed."""
     try:
         import timm
-    except ImportError as error:
+    except (ImportError, RuntimeError, OSError) as error:  # a torchvision that does not fit torch
         raise MissingPackage(
             f"a net named {PREFIX}NAME needs timm, which cannot be imported ({_line(error)}): "
-            "pip install 'fullconv[timm]'"
+            "pip install 'fullconv[timm]', with a torchvision that fits torch"
         ) from error
     return timm
 

@@ -130,7 +130,8 @@ class Description:
             "tiling": {
                 "grid": flow.grid,
                 "halo": {"behind": behind, "before": before},
-                "receptive_field": flow.field,
+                "exact": not flow.sees_everything,
+                "receptive_field": None if flow.sees_everything else flow.field,
                 "whole_multiples": flow.stretches,
             },
         }

@@ -17,6 +17,9 @@ Tile = int | Literal["auto"]
 """The longest side of a piece, in pixels; 'auto' is the longest that needs at most `BUDGET`."""
 
 BUDGET = 2 * 2**30  # bytes for the maps of a piece; what a GPU of 4 GB has left beside the weights
+COMPARED = 1024
+"""The longest side of a photo that a net which sees everything is also shown whole, and of its
+pieces where they are chosen here."""
 COSTLY = 4.0  # times that each pixel is computed from which a larger piece is recommended
 
 
@@ -73,7 +76,10 @@ class TiledEngine:
     def _longest(self, scores: bool) -> int:
         if self.tile != "auto":
             return self.tile
-        return longest(self.spec, self.flow.grid, self.flow.least, self.budget, scores)
+        found = longest(self.spec, self.flow.grid, self.flow.least, self.budget, scores)
+        # The budget counts maps, not the products of attention.
+        most = COMPARED // self.flow.grid * self.flow.grid
+        return min(found, max(most, self.flow.least)) if self.flow.sees_everything else found
 
     @property
     def times(self) -> float:
@@ -110,13 +116,13 @@ class TiledEngine:
         return found
 
     def difference(self, image: Image, found: Classes) -> str:
-        """How far ``found``, the classes by pieces, is from the whole ``image``, as a line.
+        """How far ``found``, the classes by pieces, is from what the net would say, as a line.
 
-        Where the whole needs more than the budget, how far the first two pieces are apart where
-        they overlap.
+        A photo of up to `COMPARED` pixels a side is predicted whole beside. A larger one is not:
+        what attention takes grows with the square of the pixels, and the pieces are there to bound
+        it. There it is how far the first two pieces are apart where they overlap.
         """
-        height, width = image.shape[:2]
-        if prediction_bytes(self.spec, height, width, not self.in_blocks) <= self.budget:
+        if max(image.shape[:2]) <= COMPARED:
             share = float((self.engine.class_map(image) != found).mean())
             return (
                 f"by pieces {share:.2%} of this photo's pixels differ from the photo in one piece"

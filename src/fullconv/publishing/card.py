@@ -68,7 +68,7 @@ def _head(files: RunFiles, repo: str, licence: str) -> str:
 
 def _data_name(files: RunFiles) -> str:
     path = str((files.checkpoint.get("origin") or {}).get("data") or "own photos")
-    return path.rstrip("/").rpartition("/")[2] or "own photos"
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2] or "own photos"
 
 
 def _data(files: RunFiles, origin: Mapping[str, Any]) -> str:

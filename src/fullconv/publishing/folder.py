@@ -70,4 +70,9 @@ def _public(text: str) -> dict[str, Any]:
 def _last(path: Any) -> str:
     """The last part of a path; names of the Hub and of published weights whole."""
     text = str(path)
-    return text if text.startswith(("hf:", "timm:")) else text.rstrip("/").rpartition("/")[2]
+    return text if text.startswith(("hf:", "timm:")) else last_part(text)
+
+
+def last_part(path: str) -> str:
+    r"""What stands behind the last / or \ of a path, on whatever system it was written."""
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2]

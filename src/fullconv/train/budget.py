@@ -76,7 +76,8 @@ def said(config: Config, spec: NetSpec, size: tuple[int, int]) -> str:
     )
     if returned:
         line += " (freed memory is returned at once)"
-    if length.accumulate > 1 and has_batch_norm(spec):
+    is_frozen = config.net.freeze_batch_norm is True and not spec.is_pyramid
+    if length.accumulate > 1 and has_batch_norm(spec) and not is_frozen:
         line += f" (batch norm takes its mean over each part of {length.batch})"
     return line
 

@@ -39,7 +39,7 @@ CHANNELS = 16  # of which logits are kept at most
 TIE = 0.02  # of the largest logit: pixels whose two best are nearer are not judged
 EXACT = 1e-3  # how far logits may differ in fp32, as a part of the largest
 SAME_EXACT, SAME = 0.999, 0.98  # of the pixels judged: in fp32, and where numbers are rounded
-MOST_PIXELS = 2**26  # that a header may claim
+MOST_PIXELS = 2**22  # of a picture, which the first prediction repeats
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,11 @@ class Golden:
             logits = np.array(values["logits"], np.float32)
             if len(shape) not in (2, 3) or not 0 < prod(shape) <= MOST_PIXELS or min(shape) < 1:
                 raise ValueError(f"shape {shape}")
-            if logits.ndim != 2 or len(logits) != len(places((shape[0], shape[1]))):
-                raise ValueError(f"logits of shape {logits.shape}")
+            channels = int(header["net"]["classes"])
+            outputs = len(header["classes"].get("outputs", "1"))
+            wanted = len(places((shape[0], shape[1]))), min(channels, CHANNELS)
+            if logits.shape != wanted or shape[2:] != ((outputs,) if outputs > 1 else ()):
+                raise ValueError(f"logits of shape {logits.shape} for {wanted}")
             dtype = {"uint8": np.uint8, "uint16": np.uint16}[values["dtype"]]
             classes = _unpacked(values["classes"], prod(shape) * np.dtype(dtype).itemsize)
             largest, least = float(values["largest"]), float(values["least"])
@@ -136,7 +139,7 @@ def golden_of(
     Its mode, its gradients and all random states are left as they were.
     """
     kinds = preprocessing.inputs
-    if channels_of(kinds) != net.spec.in_channels:
+    if channels_of(kinds) != net.spec.in_channels or prod(size) > MOST_PIXELS:
         return None
     image = torch.from_numpy(picture(kinds, size).copy())[None]  # 1,H,W,C
     weight = next(net.parameters())

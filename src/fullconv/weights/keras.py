@@ -143,7 +143,7 @@ def _keras3_name(name: str, dataset: "h5py.Dataset") -> str:
     match = VARS.fullmatch(name)
     assert match is not None
     layer = _own_name(group) or match[1].replace("layers/", "")
-    has_kernel = "0" in group and len(group["0"].shape) > 1
+    has_kernel = _has_group(group, "0") and len(group["0"].shape) > 1  # a link leads elsewhere
     kind = {"0": "kernel", "1": "bias"}.get(match[2]) if has_kernel else None
     return f"{layer}/{kind or match[2]}"
 

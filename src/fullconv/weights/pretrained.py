@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from fullconv.download.request import Progress
 from fullconv.errors import UserError
 from fullconv.nets import BACKBONES, NetSpec
+from fullconv.nets.timm_backbone import PREFIX
 from fullconv.weights.download import fetch, file_here, provenance
 from fullconv.weights.hub import fetch_from_hub, hub_file, is_hub_name, pinned
 from fullconv.weights.installed import InstalledFile
@@ -111,6 +112,10 @@ def _automatic(spec: NetSpec) -> tuple[str, str]:
         return chosen.name, f"{said(chosen)}; without them: --scratch (net.weights=none)"
     if chosen:
         return NONE, f"{chosen.name} fits width 1 only, not {spec.width:g}; not used"
+    if backbone.startswith(PREFIX):
+        return NONE, "none; to start from those that timm downloads: --weights timm"
+    if not known and backbone.startswith("efficientnet_lite"):
+        return NONE, f"none come by pip for {backbone}; to download: --weights timm:tf_{backbone}"
     if not known:
         return NONE, f"none are known for {backbone}; fullconv weights lists what there is"
     if spec.width != 1:

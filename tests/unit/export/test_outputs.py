@@ -210,6 +210,7 @@ def test_the_file_says_how_to_cut_a_picture_into_tiles(run, classes):
     assert said["graph"]["tiling"] == {
         "grid": 32,
         "halo": {"behind": behind, "before": before},
+        "exact": True,
         "receptive_field": flow.field,
         "whole_multiples": False,
     }
