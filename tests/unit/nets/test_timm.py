@@ -10,6 +10,7 @@ from fullconv.errors import UserError
 from fullconv.geometry import GeometryError, Map, size_after
 from fullconv.nets import NetSpec, build, explain, summarise
 from fullconv.nets.cost import meta_net
+from fullconv.nets.graph import graph_of
 from fullconv.nets.timm_backbone import TimmDefinition, definition_of, maps_of
 
 pytestmark = pytest.mark.usefixtures("timm")
@@ -233,3 +234,12 @@ def test_a_net_of_one_size_is_refused_by_name() -> None:
         GeometryError, match=r"timm\.maxvit_tiny_tf_224 does not take photos of any size"
     ):
         build(NetSpec("fcn32s-timm.maxvit_tiny_tf_224", 3))
+
+
+def test_a_graph_shows_its_maps_between_the_image_and_the_scores() -> None:
+    graph = graph_of(NetSpec("fpn8s-timm.resnet18", 3), (64, 96))
+    assert ("image", "map_8") in graph.edges
+    assert ("map_8", "map_16") in graph.edges
+    assert ("map_16", "lateral_16") in graph.edges
+    lines = {node.name: node.lines for node in graph.nodes}
+    assert "stride 8, 8x12" in lines["map_8"]

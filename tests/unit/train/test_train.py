@@ -234,6 +234,40 @@ def test_overwriting_after_a_fault_keeps_the_old_run(copied, tmp_path):
             assert (copied / "model.safetensors").is_file()
 
 
+def test_a_folder_that_holds_a_run_is_refused_before_anything_is_measured(copied, capsys):
+    with refused("overwrite"):
+        train("shapes", copied, overrides={"length.time": "1m"})
+    assert "measuring" not in capsys.readouterr().out
+
+
+def test_a_run_that_goes_on_takes_no_time(copied):
+    before = (copied / "config.toml").read_bytes()
+    with refused("length.time plans a run from its first step"):
+        train(None, copied, resume=True, overrides={"length.time": "1m"}, quiet=True)
+    assert (copied / "config.toml").read_bytes() == before
+
+
+def test_a_training_in_a_given_time_measures_plans_and_ends(start, capsys):
+    changes = {"length.time": "20s", "length.coarse": 0.5, "augment.crop": [32, 48]}
+    run = start("run", changes)
+    length = read_config(run / "config.toml").length
+    said = capsys.readouterr().out
+    assert f"a validation: {length.steps} steps, 50% of them at half size" in said
+    assert length.time is None
+    assert 1 <= length.steps <= 4 * 2 * 160 * 6
+    assert int(log(run)[-1]["step"]) == length.steps
+
+
+def test_patience_ends_a_run_and_a_resume_does_not_go_on(start, capsys):
+    """At a rate that moves nothing no validation is better than the first."""
+    changes = {"optimiser.rate": 1e-30, "length.steps": 40, "length.validate_every": 2}
+    run = start("run", changes | {"length.patience": 2})
+    assert "stopped early: no better score in 2 validations" in capsys.readouterr().out
+    assert log(run)[-1]["step"] == "6"
+    train(None, run, resume=True, quiet=True)
+    assert log(run)[-1]["step"] == "6"
+
+
 def test_refused_before_the_first_step(start, tmp_path):
     with refused("no data is named"):
         start("run", {"data.path": ""}, quiet=True)
