@@ -7,7 +7,7 @@ from torch import nn
 
 from fullconv.nets import NetSpec, build
 from fullconv.nets.fcn import flow_of
-from fullconv.predict import TiledEngine, TorchEngine
+from fullconv.predict import TiledEngine, TorchEngine, tiled
 
 pytestmark = pytest.mark.usefixtures("timm")
 
@@ -77,7 +77,8 @@ def test_what_sees_everything_is_said_and_measured_once() -> None:
     assert len(said) == 1
 
 
-def test_a_photo_too_large_for_the_whole_is_measured_where_pieces_overlap() -> None:
+def test_a_photo_too_large_for_the_whole_is_measured_where_pieces_overlap(monkeypatch) -> None:
+    monkeypatch.setattr(tiled, "COMPARED", 256)
     said: list[str] = []
     net = fresh("fcn16s-timm.test_vit")
     whole = TorchEngine((net, net.spec.definition.preprocessing), "cpu")  # pyright: ignore

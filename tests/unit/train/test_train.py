@@ -248,7 +248,8 @@ def test_a_run_that_goes_on_takes_no_time(copied):
 
 
 def test_a_training_in_a_given_time_measures_plans_and_ends(start, capsys):
-    changes = {"length.time": "20s", "length.coarse": 0.5, "augment.crop": [32, 48]}
+    changes = {"length.steps": None, "length.time": "20s", "length.coarse": 0.5}
+    changes["augment.crop"] = [32, 48]
     run = start("run", changes)
     length = read_config(run / "config.toml").length
     said = capsys.readouterr().out

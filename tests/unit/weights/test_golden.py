@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,16 +124,22 @@ def test_several_outputs_and_inputs():
     assert kept.classes.shape == (*SIZE, 2)
     assert set(np.unique(kept.classes[..., 0])) <= {0, 1, 255}
     assert set(np.unique(kept.classes[..., 1])) <= {2, 3, 4, 255}
-    again = Golden.from_header("net", json.loads(json.dumps({"golden": kept.to_dict()})))
+    header = {"net": net.spec.to_dict(), "classes": JOINT.to_dict(), "golden": kept.to_dict()}
+    again = Golden.from_header(Path("net"), json.loads(json.dumps(header)))
     assert np.array_equal(again.classes, kept.classes)
     assert np.allclose(again.logits, kept.logits, rtol=1e-5)
+    for other in ({"classes": ClassSet(("a", "b")).to_dict()}, {"net": {"classes": 4}}):
+        with pytest.raises(UserError, match="header is damaged"):
+            Golden.from_header(Path("net"), header | other)
 
 
 def test_more_than_255_classes_take_16_bits():
     net = small_net(300, "fcn32s-resnet18")
-    kept = golden_of(net, ClassSet(tuple(map(str, range(300))), ignore=65535), TORCH)
+    classes = ClassSet(tuple(map(str, range(300))), ignore=65535)
+    kept = golden_of(net, classes, TORCH)
     assert kept.classes.dtype == np.uint16
-    again = Golden.from_header("net", {"golden": kept.to_dict()})
+    header = {"net": net.spec.to_dict(), "classes": classes.to_dict(), "golden": kept.to_dict()}
+    again = Golden.from_header(Path("net"), header)
     assert np.array_equal(again.classes, kept.classes)
 
 
