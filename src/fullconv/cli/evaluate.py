@@ -37,13 +37,14 @@ def evaluate(
     tile: Tiles = None,
     tta: TestTime = "none",
     boundary: Annotated[
-        bool, typer.Option("--boundary", help="Boundary IU too: how well outlines are met.")
+        bool,
+        typer.Option("--boundary", help="Compute boundary IU too: the quality of the outlines."),
     ] = False,
     boundary_width: Annotated[
         float | None,
         typer.Option(
             metavar="SHARE",
-            help="Width of the outlines for --boundary, in diagonals of the photo.  "
+            help="Width of the outlines for --boundary, as a share of the photo's diagonal.  "
             "[default: 0.02]",
         ),
     ] = None,
@@ -52,8 +53,8 @@ def evaluate(
     """Score a trained net on a data set.
 
     Prints the table of the classes and the four scores of the FCN paper, from one confusion
-    matrix over all pixels of the split, every photo at its own size; and between which values the
-    mean IU would lie on other photos of the same kind, by the bootstrap.
+    matrix over all pixels of the split, every photo at its own size; and a 95 % confidence interval
+    of the mean IU, by bootstrap over the photos.
 
     \b
     Examples:

@@ -52,7 +52,7 @@ def explain(
     plot: Annotated[Path | None, typer.Option(help="Draw it into this PNG file.")] = None,
     graph: Annotated[
         str | None,
-        typer.Option(help="Print the net as a graph instead, in the language dot or mermaid."),
+        typer.Option(help="Print the net as a graph instead: dot (Graphviz) or mermaid."),
     ] = None,
 ) -> None:
     """Show what a net does to a photo, layer by layer.

@@ -39,9 +39,9 @@ def train(
     weights: Annotated[
         list[str] | None,
         typer.Option(
-            help="Run folder, checkpoint, foreign weights or their name to start from; imagenet: "
-            "those of the net's backbone, downloaded where they are not here; given again, those "
-            "of the next stream of inputs.  [default: the backbone's, where they are here]"
+            help="Pretrained weights: run folder, checkpoint, foreign file or name; imagenet: "
+            "the backbone's ImageNet weights, downloaded if missing; given again, those of the "
+            "next stream of inputs.  [default: the backbone's, if they are installed]"
         ),
     ] = None,
     scratch: Annotated[

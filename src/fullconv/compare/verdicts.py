@@ -38,10 +38,10 @@ class Verdict:
             return f"{self.best} and {self.other} cannot be told apart by a single photo."
         points += [100 * ends.low, 100 * ends.high]
         by, low, high = (f"{point:.1f}".replace("-0.0", "0.0") for point in points)
-        found = f"(by {by}, 95 % interval {low} to {high})"
+        margin = f"(by {by}, 95 % interval {low} to {high})"
         if self.word == WORSE:
-            return f"{self.best} is better than {self.other} {found}."
-        return f"{self.best} and {self.other} cannot be told apart {found}."
+            return f"{self.best} is better than {self.other} {margin}."
+        return f"{self.best} and {self.other} cannot be told apart {margin}."
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,16 @@ def verdicts(runs: Sequence[Evaluated]) -> Verdicts:
     for run in runs:
         fitting = [group for group in groups if why_not(group[0], run) is None]
         fitting[0].append(run) if fitting else groups.append([run])
-    found, best = [], []
+    pairs, best = [], []
     for group in groups:
         leader = max(group, key=lambda run: run.mean_iu)
         best += [leader.name] if len(group) > 1 else []
         for run in group:
             if run is not leader:
                 lead = difference(leader.photos, run.photos)
-                found.append(Verdict(leader.name, run.name, lead))
+                pairs.append(Verdict(leader.name, run.name, lead))
     obstacles = [_obstacle(groups[0], group) for group in groups[1:]]
-    return Verdicts(found, best, obstacles)
+    return Verdicts(pairs, best, obstacles)
 
 
 def why_not(first: Evaluated, second: Evaluated) -> str | None:

@@ -32,8 +32,8 @@ class _HalfPyramid(nn.Module):
         self.pyramid = pyramid.half()
 
     def forward(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
-        found = self.pyramid({stride: map_.half() for stride, map_ in features.items()})
-        return {stride: map_.float() for stride, map_ in found.items()}
+        maps = self.pyramid({stride: map_.half() for stride, map_ in features.items()})
+        return {stride: map_.float() for stride, map_ in maps.items()}
 
 
 class _WideNorm(nn.Module):

@@ -53,10 +53,10 @@ class Intervals:
 
 def intervals(counts: Counts, resamples: int = RESAMPLES, seed: int = SEED) -> Intervals:
     """The intervals of the counts (P, 3, K) of photos; the same ones for the same ``seed``."""
-    found = np.concatenate([per_class.iu(each) for each in _drawn(counts, resamples, seed)])  # R,K
+    ious = np.concatenate([per_class.iu(each) for each in _drawn(counts, resamples, seed)])  # R,K
     return Intervals(
-        _interval(per_class.mean(found)),
-        tuple(_interval(each) for each in found.T),
+        _interval(per_class.mean(ious)),
+        tuple(_interval(each) for each in ious.T),
         len(counts),
         resamples=resamples,
         seed=seed,

@@ -35,8 +35,8 @@ class PhotoMetrics:
         boundary: Iterable[Counts] | None = None,
     ) -> "PhotoMetrics":
         """From counts (3, K), one for each name."""
-        found = None if boundary is None else _stacked(boundary, len(classes))
-        return cls(tuple(names), tuple(classes), _stacked(counts, len(classes)), found)
+        outlines = None if boundary is None else _stacked(boundary, len(classes))
+        return cls(tuple(names), tuple(classes), _stacked(counts, len(classes)), outlines)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -11,8 +11,9 @@ from math import ceil
 
 from fullconv.geometry import tensorflow_same
 from fullconv.nets.backbone import Definition
+from fullconv.nets.inverted_residual import InvertedResidual
 from fullconv.nets.preprocessing import Preprocessing
-from fullconv.nets.steps import Conv, Dropout, InvertedResidual, Step
+from fullconv.nets.steps import Conv, Dropout, Step
 
 EPS = 1e-3
 

@@ -74,7 +74,7 @@ class _Drawing:
 
     def _backbones(self, image: str) -> dict[int, list[str]]:
         """The layers that are scored or fused, by stride: one for each stream."""
-        found: dict[int, list[str]] = {stride: [] for stride in self.spec.tapped}
+        layers: dict[int, list[str]] = {stride: [] for stride in self.spec.tapped}
         taps = {self.definition.taps[stride]: stride for stride in self.spec.tapped}
         several = len(self.spec.streams) > 1
         if not self.definition.steps:
@@ -90,20 +90,20 @@ class _Drawing:
                 out = f"{channels} channels, {self._size(seen)}"
                 before = self.graph.add(name, *_kind(step), *lines, out, after=[before])
                 if step.name in taps:
-                    found[taps[step.name]].append(before)
-        return found
+                    layers[taps[step.name]].append(before)
+        return layers
 
     def _maps_of_others(self, image: str) -> dict[int, list[str]]:
         """The maps of a backbone whose layers are not known one by one, as timm's: finest first."""
-        found: dict[int, list[str]] = {stride: [] for stride in self.spec.tapped}
+        layers: dict[int, list[str]] = {stride: [] for stride in self.spec.tapped}
         for number in range(len(self.spec.streams)):
             before = image
             for stride in sorted(self.spec.tapped):
                 name = f"{number}.map_{stride}" if len(self.spec.streams) > 1 else f"map_{stride}"
                 lines = [self.definition.name, f"stride {stride}, {self._map_size(stride)}"]
                 before = self.graph.add(name, *lines, after=[before])
-                found[stride].append(before)
-        return found
+                layers[stride].append(before)
+        return layers
 
     def _pyramid(self, features: dict[int, list[str]]) -> dict[int, list[str]]:
         """The finest map of a pyramid; each coarser one is blended, upsampled and added."""
@@ -122,18 +122,18 @@ class _Drawing:
         return {self.spec.strides[0]: [before]}
 
     def _scores(self, features: dict[int, list[str]]) -> dict[int, str]:
-        found = {}
+        scores = {}
         for stride in self.spec.strides:
             scale = self.spec.scales[stride]
             scaled = [f"of {scale:g} times the features"] if scale != 1 else []
-            found[stride] = self.graph.add(
+            scores[stride] = self.graph.add(
                 f"score_{stride}",
                 "convolution 1x1",
                 *scaled,
                 self._classes(self._map_size(stride)),
                 after=features[stride],
             )
-        return found
+        return scores
 
     def _head(self, scores: dict[int, str]) -> None:
         *coarser, finest = scores

@@ -210,20 +210,20 @@ def trails(name: str) -> dict[int, Trail]:
     side = definition.coarsest
     image = torch.empty(1, 3, *(side * count for count in TRACED), device="meta")
     try:
-        found = traced(lambda x: maps_of(net, x), image)
+        in_order = traced(lambda x: maps_of(net, x), image)
     except GeometryError as error:
         raise GeometryError(f"the geometry of {definition.name} is not known: {error}") from error
     except FAILURES as error:
         raise GeometryError(
             f"{definition.name} does not take photos of any size: {_line(error)}"
         ) from error
-    for stride, trail in zip(definition.taps, found, strict=True):
+    for stride, trail in zip(definition.taps, in_order, strict=True):
         if trail.axes[0] != trail.axes[1] or trail.axes[0].scale != stride:
             raise GeometryError(
                 f"the map of stride {stride} of {definition.name} has pixels of "
                 f"{trail.axes[0].scale} x {trail.axes[1].scale}"
             )
-    return dict(zip(definition.taps, found, strict=True))
+    return dict(zip(definition.taps, in_order, strict=True))
 
 
 def create(name: str, **options: Any) -> Any:

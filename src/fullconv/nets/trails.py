@@ -200,7 +200,7 @@ def _regrouped(factors: list[Factor], shape: Sequence[int]) -> Dims | None:
     """The factors, in order, as dimensions of ``shape``; None where they do not divide so."""
     left, dims = list(factors), []
     for size in shape:
-        found: list[Factor] = []
+        taken: list[Factor] = []
         while size > 1:
             if not left:
                 return None
@@ -211,9 +211,9 @@ def _regrouped(factors: list[Factor], shape: Sequence[int]) -> Dims | None:
                 low = first.size // size
                 left.insert(0, Factor(first.axis, first.step, low))
                 first = Factor(first.axis, first.step * low, size)
-            found.append(first)
+            taken.append(first)
             size //= first.size
-        dims.append(_fused(found))
+        dims.append(_fused(taken))
     return None if left else tuple(dims)
 
 

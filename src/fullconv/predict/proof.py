@@ -42,9 +42,9 @@ class Proof:
         By ``scores`` (K, H, W), or, None where it has none, by its ``class_map`` alone.
         """
         image = picture(self.kinds, self.golden.size)
-        found = scores(image) if scores else None
-        classes = class_map(image) if found is None else self._best(found)
-        agreement = self.golden.compare(classes, found)
+        logits = scores(image) if scores else None
+        classes = class_map(image) if logits is None else self._best(logits)
+        agreement = self.golden.compare(classes, logits)
         if not self.golden.holds(agreement, self.exact):
             warnings.warn(self.line(agreement), DisagreementWarning, stacklevel=2)
         return agreement
@@ -53,13 +53,14 @@ class Proof:
         best = [scores[part].argmax(0) + part.start for part in self.parts]
         return best[0] if len(best) == 1 else np.dstack(best)  # H,W or H,W,outputs
 
-    def line(self, found: Agreement) -> str:
+    def line(self, agreement: Agreement) -> str:
         """The warning."""
         logits = ""
-        if not isnan(found.difference):
-            logits = f", logits differ by up to {found.difference:.3g} of {found.largest:.3g}"
+        if not isnan(agreement.difference):
+            difference, largest = agreement.difference, agreement.largest
+            logits = f", logits differ by up to {difference:.3g} of {largest:.3g}"
         return (
             f"{self.name} does not compute what the net did when it was saved: on its test picture "
-            f"{1 - found.same:.1%} of the pixels get another class{logits}; copy the file again, "
-            "update the runtime, or use another engine or device"
+            f"{1 - agreement.same:.1%} of the pixels get another class{logits}; copy the file "
+            "again, update the runtime, or use another engine or device"
         )

@@ -309,6 +309,16 @@ class Config(Section):
             learn_upsampling=n.learn_upsampling,
         )
 
+    def stage(self, number: int, weights: str | tuple[str, ...]) -> "Config":
+        """The config of one of the ``stages``: its stride, its rate, and what it starts from."""
+        name = f"fcn{self.stages[number]}s-{self.spec(2).backbone}"
+        factor = self.stage_rates[number] if self.stage_rates else 1.0
+        optimiser = self.optimiser.model_copy(update={"rate": self.optimiser.rate * factor})
+        net = self.net.model_copy(update={"name": name, "weights": weights})
+        return self.model_copy(
+            update={"stages": (), "stage_rates": (), "net": net, "optimiser": optimiser}
+        )
+
     def to_toml(self) -> str:
         """The whole config as TOML; keys that are not set are left out."""
         return tomli_w.dumps(_plain(self.model_dump(exclude_none=True)))

@@ -23,6 +23,7 @@ from fullconv.train.config import Config, Machine
 from fullconv.train.optimiser import as_they_come
 from fullconv.train.photo_loss import band_of
 
+TOO_LARGE = "the net does not fit into memory"
 CONTEXT = 512 * MIB  # what CUDA itself takes on a GPU, beside torch's arrays
 LATER = 80 * MIB  # code and small things that a training loads as it goes (measured on a CPU)
 

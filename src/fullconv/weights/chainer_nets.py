@@ -52,13 +52,13 @@ def _matrix(array: Array, shape: Shape) -> Array:
 
 def _origins(is_classifier: bool) -> dict[str, Origin]:
     """Where the backbone's arrays come from; fc6 tells the classifier from the FCN."""
-    found = {}
+    origins = {}
     for layer in LAYERS:
         turn = _matrix if is_classifier and layer == "fc6" else _same
         turn = as_convolution if layer == "fc7" else turn
-        found[f"{layer}.weight"] = Origin(array_name(layer, "weight"), turn)
-        found[f"{layer}.bias"] = Origin(array_name(layer, "bias"), _same)
-    return found
+        origins[f"{layer}.weight"] = Origin(array_name(layer, "weight"), turn)
+        origins[f"{layer}.bias"] = Origin(array_name(layer, "bias"), _same)
+    return origins
 
 
 def _convolutions(body: str = "") -> dict[str, Origin]:

@@ -83,12 +83,12 @@ class Golden:
             difference = float(np.abs(_at_places(logits) - self.logits).max())
         return Agreement(same, difference, self.largest)
 
-    def holds(self, found: Agreement, exact: bool) -> bool:
+    def holds(self, agreement: Agreement, exact: bool) -> bool:
         """Whether an engine computes this net; ``exact`` in fp32 throughout."""
         if not exact:
-            return found.same >= self.least
-        near = np.isnan(found.difference) or found.difference <= EXACT * self.largest + 1e-6
-        return bool(near) and found.same >= SAME_EXACT
+            return agreement.same >= self.least
+        near = np.isnan(agreement.difference) or agreement.difference <= EXACT * self.largest + 1e-6
+        return bool(near) and agreement.same >= SAME_EXACT
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -150,9 +150,9 @@ def golden_of(
         return None
     largest = float(f"{np.abs(logits).max():.6g}")
     planes = [_judged(logits[o.channels], o.first, largest) for o in classes.outputs]
-    found = planes[0] if len(planes) == 1 else np.dstack(planes)  # H,W or H,W,outputs
+    best = planes[0] if len(planes) == 1 else np.dstack(planes)  # H,W or H,W,outputs
     dtype = np.uint8 if len(classes) < 256 else np.uint16
-    return Golden(found.astype(dtype), _at_places(logits), largest)
+    return Golden(best.astype(dtype), _at_places(logits), largest)
 
 
 def _judged(logits: Array, first: int, largest: float) -> Array:
@@ -201,13 +201,13 @@ def picture(kinds: tuple[str, ...], size: Size = SIZE) -> Array:
     channels = channels_of(kinds)
     values = _pattern(channels, *size)  # H,W,C
     if channels == 3:
-        found = values.astype(np.uint8)
+        pixels = values.astype(np.uint8)
     else:
         planes = np.split(values, np.cumsum([KINDS[k].channels for k in kinds])[:-1], -1)
         scaled = [6 + p / 64 if k == "depth" else p for k, p in zip(kinds, planes, strict=True)]
-        found = np.concatenate(scaled, -1).astype(np.float32)
-    found.flags.writeable = False
-    return found
+        pixels = np.concatenate(scaled, -1).astype(np.float32)
+    pixels.flags.writeable = False
+    return pixels
 
 
 def _pattern(channels: int, height: int, width: int) -> npt.NDArray[np.int64]:
@@ -237,7 +237,7 @@ def _pattern(channels: int, height: int, width: int) -> npt.NDArray[np.int64]:
 
 def _unpacked(text: str, length: int) -> bytes:
     """The bytes of a class map, exactly so many."""
-    found = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), length + 1)
-    if len(found) != length:
+    content = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), length + 1)
+    if len(content) != length:
         raise ValueError("the class map has another length")
-    return found
+    return content

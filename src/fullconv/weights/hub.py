@@ -90,8 +90,8 @@ def fetch_from_hub(weights: str | Path) -> Path:
 
 def pinned(weights: str, path: Path) -> str:
     """``weights`` with the commit that ``path``, where they were downloaded to, is of."""
-    found = re.search(r"[/\\]snapshots[/\\]([0-9a-f]{40})[/\\]", str(path))
-    return str(replace(hub_file(weights), revision=found[1])) if found else weights
+    commit = re.search(r"[/\\]snapshots[/\\]([0-9a-f]{40})[/\\]", str(path))
+    return str(replace(hub_file(weights), revision=commit[1])) if commit else weights
 
 
 def _said(fault: Exception, wanted: HubFile, offline: bool) -> str:
@@ -134,10 +134,10 @@ def _of_timm(name: str) -> HubFile:
         first = str(fault).splitlines()[0]
         raise UserError(f"{TIMM}{name}: timm cannot be imported here ({first})") from fault
     try:
-        found = get_pretrained_cfg(name)
+        config = get_pretrained_cfg(name)
     except (RuntimeError, KeyError) as fault:
         raise UserError(f"{TIMM}{name}: timm has no such weights ({fault})") from fault
-    repo = getattr(found, "hf_hub_id", None)
+    repo = getattr(config, "hf_hub_id", None)
     if not repo:
         raise UserError(f"{TIMM}{name}: timm knows no such model with weights on the Hub")
-    return HubFile(repo, getattr(found, "hf_hub_filename", None) or FILE)
+    return HubFile(repo, getattr(config, "hf_hub_filename", None) or FILE)

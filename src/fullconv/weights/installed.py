@@ -106,10 +106,10 @@ class InstalledFile:
 def _folder(module: str) -> Path | None:
     """The folder of a top-level module, without running anything of it."""
     try:
-        found = find_spec(module)
+        spec = find_spec(module)
     except (ImportError, ValueError):  # ValueError: a module that is there without a spec
         return None
-    places = found.submodule_search_locations if found else None
+    places = spec.submodule_search_locations if spec else None
     return next((Path(place) for place in places or ()), None)
 
 

@@ -63,8 +63,8 @@ def imagenet_for(backbone: str) -> Published:
 
 def backbones() -> list[str]:
     """The backbones that have known weights to start from."""
-    found = [each for each in published().values() if each.classes in LEARNT]
-    names = dict.fromkeys(name for each in found for name in (each.net, *each.fits))
+    known = [each for each in published().values() if each.classes in LEARNT]
+    names = dict.fromkeys(name for each in known for name in (each.net, *each.fits))
     return [name for name in names if name in BACKBONES]
 
 
@@ -80,9 +80,9 @@ def settled(wanted: Wanted, spec: NetSpec, progress: Progress | None = None) -> 
     if wanted == AUTO:
         return _automatic(spec)
     names = (wanted,) if isinstance(wanted, str) else wanted
-    found = [_settled(name, spec, progress) for name in names]
-    lines = "; ".join(dict.fromkeys(line for _, line in found if line))
-    return (found[0][0] if isinstance(wanted, str) else tuple(n for n, _ in found)), lines
+    chosen = [_settled(name, spec, progress) for name in names]
+    lines = "; ".join(dict.fromkeys(line for _, line in chosen if line))
+    return (chosen[0][0] if isinstance(wanted, str) else tuple(n for n, _ in chosen)), lines
 
 
 def _settled(name: str, spec: NetSpec, progress: Progress | None) -> tuple[str, str]:

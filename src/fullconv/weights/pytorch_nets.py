@@ -13,9 +13,10 @@ from fullconv.nets.alexnet_owt import ALEXNET_OWT
 from fullconv.nets.backbone import Definition
 from fullconv.nets.efficientnet_lite import EFFICIENTNETS_LITE, LITE
 from fullconv.nets.googlenet import GOOGLENET_BN
+from fullconv.nets.inverted_residual import InvertedResidual
 from fullconv.nets.preprocessing import HALVES
 from fullconv.nets.resnet import DILATED_RESNETS, RESNETS
-from fullconv.nets.steps import Conv, Inception, InvertedResidual, Pool, Residual
+from fullconv.nets.steps import Conv, Inception, Pool, Residual
 from fullconv.nets.vgg import VGG16
 from fullconv.weights.foreign import Lineage, Origin, as_convolution
 
