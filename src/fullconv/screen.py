@@ -31,6 +31,7 @@ from fullconv.compare.table import (
 from fullconv.data import ClassCounts, class_weights
 from fullconv.data.published import PublishedData
 from fullconv.download import RemoteFile
+from fullconv.duration import duration
 from fullconv.geometry import chain
 from fullconv.metrics import Interval, Scores, percent
 from fullconv.nets import Explanation, Summary
@@ -47,15 +48,6 @@ PIPED = 120  # columns of a table where no terminal says how wide it is
 def console() -> Console:
     """The screen; in a pipe or a file lines are not cut to 80 columns."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED)
-
-
-def duration(seconds: float) -> str:
-    """'0.42 s', '59.1 s', '1:23', '2:03:45'."""
-    if seconds < 59.95:
-        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def predicted(photos: int, faults: int, seconds: float, net: float | None) -> str:

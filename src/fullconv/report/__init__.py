@@ -1,15 +1,15 @@
 """What a run shows of itself: curves, the confusion picture, the page."""
 
 from fullconv.report.anatomy import explanation_picture
-from fullconv.report.comparison import write_run_comparison
+from fullconv.report.comparison_page import write_run_comparison
 from fullconv.report.confusion import confusion_picture
 from fullconv.report.curves import curves
 from fullconv.report.extremes import Extremes
-from fullconv.report.files import write_file, write_scores
-from fullconv.report.inspection import write_inspection
-from fullconv.report.page import write_report
+from fullconv.report.inspection_page import write_inspection
 from fullconv.report.points import points_picture
+from fullconv.report.run_page import write_report
 from fullconv.report.runfiles import RunFiles, read_columns, read_run, trained_on
+from fullconv.report.score_files import write_file, write_scores
 
 __all__ = [
     "Extremes",

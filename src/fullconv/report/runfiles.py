@@ -4,7 +4,9 @@ import csv
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
+from fullconv.duration import duration
 from fullconv.errors import UserError
 from fullconv.metrics import Scores
 
-Columns = dict[str, npt.NDArray[np.float64]]
+Columns = Mapping[str, npt.NDArray[np.float64]]
 """A table by column, rows in order; nan where a cell is empty or no number."""
 
 
@@ -84,6 +87,43 @@ def read_columns(path: Path) -> Columns:
         name: np.array([_number(row[place]) for row in body], np.float64)
         for place, name in enumerate(header)
     }
+
+
+def known(log: Columns, name: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Steps and values of a column where it has one."""
+    values = log[name]
+    steps = log.get("step", np.arange(1.0, len(values) + 1))
+    there = np.isfinite(values)
+    return steps[there], values[there]
+
+
+def find(config: Mapping[str, Any], *keys: str) -> Any:
+    """``config[first][second]...``, None where it does not lead to a plain value."""
+    place: Any = config
+    for key in keys:
+        place = place.get(key) if isinstance(place, dict) else None
+    return None if isinstance(place, dict) else place
+
+
+def resources(timing: Columns) -> dict[str, str]:
+    """What a run took, in words: time, photos a second, wait for data, memory; what is known."""
+    columns = {name: known(timing, name)[1] for name in timing}
+    found: dict[str, str] = {}
+    if len(seconds := columns.get("seconds", np.empty(0))):
+        found["time"] = duration(total_seconds(seconds))
+    if len(rate := columns.get("images_per_second", np.empty(0))):
+        found["photos a second"] = f"{float(np.median(rate)):.3g}"
+    if len(wait := columns.get("data_wait", np.empty(0))):
+        found["waiting for data"] = f"{100 * float(np.median(wait)):.0f} %"
+    if len(memory := columns.get("memory_mib", np.empty(0))):
+        found["most memory"] = f"{memory.max():.0f} MiB"
+    return found
+
+
+def total_seconds(seconds: npt.NDArray[np.float64]) -> float:
+    """Of all sittings: the clock starts anew with each, so where it falls back one has ended."""
+    ends = [float(a) for a, b in pairwise(seconds) if b < a]
+    return sum(ends) + float(seconds[-1])
 
 
 def _number(cell: str) -> float:

@@ -64,6 +64,12 @@ class Page(HTMLParser):
         return found
 
 
+@pytest.fixture(scope="session")
+def make_page() -> Callable[[str], Page]:
+    """``make_page(text)`` is a Page, its links not looked at."""
+    return Page
+
+
 @pytest.fixture
 def parsed() -> Callable[[str | Path], Page]:
     """``parsed(path)`` is a Page that needs no network, with links that lead somewhere."""

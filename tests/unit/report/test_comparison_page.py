@@ -4,8 +4,8 @@ import pytest
 from fullconv.errors import UserError
 from fullconv.metrics import Scores
 from fullconv.report import confusion_picture, write_run_comparison
-from fullconv.report.comparison import flattened, named
-from fullconv.report.overlaid import overlaid_curves, overlaid_figure
+from fullconv.report.comparison_page import flattened, named
+from fullconv.report.curves import overlaid_curves, overlaid_figure
 from fullconv.report.runfiles import read_run
 
 

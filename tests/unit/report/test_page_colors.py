@@ -9,7 +9,7 @@ from fullconv.color_vision import contrast
 
 READ = 4.5  # what WCAG 2 asks of text (level AA)
 SHEETS = {
-    "report": (resources.files("fullconv.report") / "static/page.css", "good bad doubt"),
+    "report": (resources.files("fullconv.report") / "templates/page.css", "good bad doubt"),
     "serve": (resources.files("fullconv.serve") / "page/page.css", "fault"),
 }
 

@@ -10,7 +10,7 @@ from fullconv.nets import TORCH, NetSpec, build
 from fullconv.pictures import layer
 from fullconv.report import write_report
 from fullconv.report.extremes import read_extremes
-from fullconv.report.resources_used import duration, total_seconds
+from fullconv.report.runfiles import total_seconds
 from fullconv.weights import Checkpoint, save
 
 
@@ -106,10 +106,3 @@ def test_no_run(tmp_path):
 
 def test_the_clock_of_each_sitting_counts():
     assert total_seconds(np.array([10.0, 20.0, 5.0, 30.0, 2.0])) == 52
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(3, "3 s"), (59.6, "1:00 min"), (61, "1:01 min"), (3725, "1:02:05 h")]
-)
-def test_duration(seconds, text):
-    assert duration(seconds) == text

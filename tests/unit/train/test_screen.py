@@ -1,8 +1,6 @@
 from dataclasses import replace
 
-import pytest
-
-from fullconv.train.screen import Screen, Status, duration
+from fullconv.train.screen import Screen, Status
 
 STATUS = Status(
     step=120,
@@ -20,7 +18,7 @@ STATUS = Status(
 
 def test_the_line_holds_everything():
     assert STATUS.line() == (
-        "step 120/2000 | epoch 3.3 | loss 0.6123/px | rate 1.50e-03 | 7.5 img/s | left 1:02:03 | "
+        "step 120/2000 | epoch 3.3 | loss 0.6123/px | rate 1.50e-03 | 7.5 img/s | left 1:02:03 h | "
         "data wait 3% | 1480 MiB"
     )
     assert replace(STATUS, validation="val mIU 0.5012").line().endswith(" | val mIU 0.5012")
@@ -29,22 +27,6 @@ def test_the_line_holds_everything():
 def test_a_summed_or_weighted_loss_stands_beside_the_loss_per_pixel():
     line = replace(STATUS, loss=105321.7).line()
     assert "loss 0.6123/px (trained 1.0532e+05)" in line
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0:00"),
-        (0.6, "0:01"),
-        (59.4, "0:59"),
-        (59.6, "1:00"),
-        (754, "12:34"),
-        (3599.7, "1:00:00"),
-        (100_000, "27:46:40"),
-    ],
-)
-def test_duration(seconds, text):
-    assert duration(seconds) == text
 
 
 def test_without_a_terminal_lines_are_plain_and_whole(capsys):

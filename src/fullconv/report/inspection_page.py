@@ -1,0 +1,149 @@
+"""The page of a data set: what is in it, what looks wrong, and how to mend it."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fullconv.data.faults import Fault
+from fullconv.data.statistics import class_weights
+from fullconv.data.survey import Survey
+from fullconv.data.suspicions import of_files
+from fullconv.errors import UserError
+from fullconv.report.class_examples import Example, example_pictures
+from fullconv.report.embedded import jpeg, sized
+from fullconv.report.page import write_page
+
+LISTED = 200  # files of one finding that are named
+SHOWN = 3  # of them that are shown
+SIDE = 380  # pixels of a picture of a finding
+
+
+def write_inspection(name: str, survey: Survey, faults: Sequence[Fault], path: str | Path) -> Path:
+    """Write the page of the data set ``name`` to ``path``; UserError where that cannot be.
+
+    ``faults`` as `fullconv.data.suspicions.suspicions` gives them.
+    """
+    return write_page(
+        path,
+        "inspection.html",
+        title=name,
+        summary=_summary(survey, faults),
+        findings=_findings(faults, survey),
+        **_classes(survey),
+        **_weights(survey),
+        sizes=_sizes(survey),
+    )
+
+
+def _summary(survey: Survey, faults: Sequence[Fault]) -> str:
+    splits = ", ".join(f"{len(source)} {split}" for split, source in survey.sources.items())
+    errors = sum(fault.severity == "error" for fault in faults)
+    said = f"{errors} errors, {len(faults) - errors} warnings" if faults else "nothing found"
+    looked = sum(map(len, survey.looks.values()))
+    total = sum(map(len, survey.sources.values()))
+    part = "" if looked == total else f" ({looked} of {total} looked at)"
+    return f"{splits} photos{part}; {said}."
+
+
+def _findings(faults: Sequence[Fault], survey: Survey) -> Sequence[dict[str, Any]]:
+    kinds: dict[tuple[str, str, str], list[Fault]] = defaultdict(list)
+    for fault in sorted(faults, key=lambda fault: fault.severity != "error"):
+        kinds[fault.severity, fault.cause or fault.what, fault.mend].append(fault)
+    places = of_files(faults, survey)
+    return [_finding(alike, places, survey) for alike in kinds.values()]
+
+
+def _finding(
+    alike: Sequence[Fault], places: dict[Fault, tuple[str, int]], survey: Survey
+) -> dict[str, Any]:
+    """Faults of one kind: cause and mend once, then each file, and what some of them look like."""
+    first = alike[0]
+    found = islice((fault for fault in alike if fault in places), SHOWN)
+    examples = [_shown(fault, places[fault], survey) for fault in found]
+    return {
+        "severity": first.severity,
+        "cause": first.cause,
+        "mend": first.mend,
+        "count": len(alike),
+        "files": [(fault.file, fault.what) for fault in alike[:LISTED]],
+        "examples": [example for example in examples if example],
+    }
+
+
+def _shown(fault: Fault, place: tuple[str, int], survey: Survey) -> Example | None:
+    """The photo with the borders of its mask over it; None where it cannot be read."""
+    split, index = place
+    try:
+        sample = survey.sources[split][index]
+    except UserError:
+        return None
+    image = sized(sample.image[..., :3], SIDE)
+    if sample.mask is not None and sample.mask.ndim == 2:
+        image = _bordered(image, sample.mask)
+    return Example(Path(fault.file).name, jpeg(image))
+
+
+def _bordered(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Borders in yellow on black, so that they show on light and on dark."""
+    rows, columns = (
+        (np.arange(n) + 0.5) * whole / n
+        for n, whole in zip(image.shape[:2], mask.shape, strict=True)
+    )
+    small = mask[np.ix_(rows.astype(int), columns.astype(int))]
+    edge = np.zeros(small.shape, bool)
+    edge[:, 1:] |= small[:, 1:] != small[:, :-1]
+    edge[1:] |= small[1:] != small[:-1]
+    beside = edge | np.roll(edge, 1, 0) | np.roll(edge, 1, 1)
+    shown = image.copy()
+    shown[beside] = (0, 0, 0)
+    shown[edge] = (255, 230, 0)
+    return shown
+
+
+def _classes(survey: Survey) -> dict[str, Any]:
+    """How often each class appears, split by split, and some photos of each."""
+    counts = {split: survey.counts(split) for split in survey.sources}
+    classes = next(iter(survey.sources.values())).classes
+    head = ["value", "class"]
+    for split, found in counts.items():
+        head += [f"{split}: share of pixels", "", f"photos of {found.masks}"]
+    rows = [
+        {
+            "name": name,
+            "color": classes.colors[i],
+            "splits": [
+                (found.pixels[i] / max(int(found.pixels.sum()), 1), int(found.photos[i]))
+                for found in counts.values()
+            ],
+            "examples": example_pictures(survey, i),
+        }
+        for i, name in enumerate(classes.names)
+    ]
+    numbers = [0, *(place for i in range(len(counts)) for place in (2 + 3 * i, 4 + 3 * i))]
+    return {"classes": rows, "class_head": head, "class_numbers": numbers}
+
+
+def _weights(survey: Survey) -> dict[str, Any]:
+    """What each class's loss would be multiplied by, as text; none where nothing is labelled."""
+    split = "train" if "train" in survey.sources else next(iter(survey.sources))
+    counts, names = survey.counts(split), survey.sources[split].classes.names
+    if not counts.pixels.any():
+        return {"weights": ()}
+    modes = class_weights(counts, "median-frequency"), class_weights(counts, "softened")
+    rows = [(name, *(f"{weights[i]:.2f}" for weights in modes)) for i, name in enumerate(names)]
+    return {"weights": rows, "weights_split": split}
+
+
+def _sizes(survey: Survey) -> Sequence[tuple[str, str, str]]:
+    rows = []
+    for split in survey.sources:
+        sizes = survey.sizes(split)
+        rows += [(split, f"{w} x {h}", str(count)) for (h, w), count in sizes[:12]]
+        if len(sizes) > 12:
+            rest = sum(count for _, count in sizes[12:])
+            rows.append((split, f"{len(sizes) - 12} more sizes", str(rest)))
+    return rows
