@@ -108,7 +108,7 @@ def test_classes_tiles_and_a_broken_file(inside, place):
 def test_int8_is_compared_written_and_run(inside, place):
     """Calibrated on photos of the mean colour it is refused, on scenes it is written."""
     for package in ("nncf", "openvino", "onnxscript"):
-        pytest.importorskip(package, reason="needs fullconv[export]")
+        pytest.importorskip(package, reason="needs fullconv[quantize]")
     photo = np.asarray(Image.open("photo.jpg"))
     Path("plain").mkdir()
     for i in range(5):

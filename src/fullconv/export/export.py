@@ -150,9 +150,11 @@ def _refuse_choices(
         raise UserError(f"size {size[0]}x{size[1]}: height and width begin at 1")
     if path.suffix.lower() != ENDINGS[to]:
         raise UserError(f"{path}: name it with the ending {ENDINGS[to]}, by which it is recognised")
-    for package in (*_NEEDS[to], *(["nncf"] if int8 else [])):
+    for package in _NEEDS[to]:
         if find_spec(package) is None:
-            missing(package)
+            missing(package, "quantize" if int8 else "export")
+    if int8 and find_spec("nncf") is None:
+        missing("nncf", "quantize")
 
 
 def _in_int8(

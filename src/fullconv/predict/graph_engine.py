@@ -147,9 +147,9 @@ def describe(path: Path, text: str | None) -> Description:
     return Description.from_json(path, text)
 
 
-def missing(package: str) -> NoReturn:
-    """UserError for a runtime that is not installed."""
-    raise UserError(f"{package} is not installed: pip install 'fullconv[export]'")
+def missing(package: str, extra: str = "export") -> NoReturn:
+    """UserError for a package that is not installed; ``extra`` is the one that brings it."""
+    raise UserError(f"{package} is not installed: pip install 'fullconv[{extra}]'")
 
 
 def only_fp32(precision: str, why: str) -> None:

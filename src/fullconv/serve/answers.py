@@ -14,7 +14,6 @@ from PIL import Image
 from fullconv import pictures
 from fullconv.predict import Prediction
 from fullconv.serve.models import Model
-from fullconv.serve.rle import coco_counts
 
 PNG_LEVEL = 3  # a third of the time of Pillow's 6, for a few more bytes
 SCORE_BYTES = 2**30

@@ -24,7 +24,7 @@ from fullconv.predict.openvino_engine import compiled, core_of, read_model
 from fullconv.train import train
 from fullconv.weights import load
 
-pytest.importorskip("nncf", reason="needs fullconv[export]")
+pytest.importorskip("nncf", reason="needs fullconv[quantize]")
 DATA = "shapes:48x64:n=200"
 MEAN = np.uint8([124, 116, 104])
 FEW = "shapes:48x64:n=60"  # to calibrate on
@@ -218,7 +218,7 @@ def test_choices_that_do_not_fit(trained, monkeypatch):
         with pytest.raises(UserError, match=says):
             export(run, **{"calibrate": DATA} | arguments)
     monkeypatch.setitem(sys.modules, "nncf", None)
-    with pytest.raises(UserError, match=r"nncf is not installed: .*fullconv\[export\]"):
+    with pytest.raises(UserError, match=r"nncf is not installed: .*fullconv\[quantize\]"):
         export(run, calibrate=DATA)
 
 
