@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from fullconv import pictures
+from fullconv.data.run_lengths import coco_counts
 from fullconv.predict import Prediction
 from fullconv.serve.models import Model
 

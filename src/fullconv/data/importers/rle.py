@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from fullconv.data.importers.exported import Size
 from fullconv.data.importers.regions import Bitmap, Extent, Window
+from fullconv.data.run_lengths import counts_of
 from fullconv.errors import UserError
 
 
@@ -65,25 +66,4 @@ def from_coco(segmentation: dict[str, Any], size: Size) -> Runs:
         return runs(counts, size, down_columns=True)
     if not isinstance(counts, str) or not counts.isascii():
         raise UserError("has counts that are neither a list nor a string of COCO's")
-    return runs(_lengths(counts), size, down_columns=True)
-
-
-def _lengths(text: str) -> npt.NDArray[np.int64]:
-    """The runs in COCO's compressed string.
-
-    A number is written in digits of 5 bits, the lowest first, as the characters from '0' (48) on;
-    bit 5 says that another digit follows, bit 4 of the last one is the sign. From the fourth run
-    on, the number is the difference to the run two before (cocoapi, common/maskApi.c, rleToString).
-    """
-    digits = np.frombuffer(text.encode(), np.uint8).astype(np.int64) - 48
-    if not len(digits) or (digits < 0).any() or (digits > 63).any() or digits[-1] & 32:
-        raise UserError("has counts that are no run lengths of COCO's, or cut off")
-    ends = np.flatnonzero(digits & 32 == 0)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    place = np.arange(len(digits)) - np.repeat(starts, ends - starts + 1)
-    if place.max() > 6:
-        raise UserError("has counts with a number beyond any photo")
-    lengths = np.add.reduceat((digits & 31) << 5 * place, starts)
-    lengths -= np.where(digits[ends] & 16, 1 << 5 * (place[ends] + 1), 0)
-    lengths[1::2], lengths[2::2] = np.cumsum(lengths[1::2]), np.cumsum(lengths[2::2])
-    return lengths
+    return runs(counts_of(counts), size, down_columns=True)
