@@ -147,7 +147,7 @@ def _weights(survey: Survey) -> str:
             "asked for: the paper uses none."
         )
         + html.table(("class", "median-frequency", "softened"), rows, {1, 2})
-        + html.pre("fullconv train DATA --set loss.class_weights=median-frequency")
+        + html.pre("fullconv train DATA --set loss.cross_entropy.class_weights=median-frequency")
     )
 
 
