@@ -93,10 +93,10 @@ def test_nets_recipes_and_keys_exist(page):
         assert name in recipe_names() or name == "NAME", f"{page.name}: recipe {name}"
     refused = re.findall(r"[:;] (\w+): no such key", text)
     for key in re.findall(r"(?:--set |^)([a-z_]+(?:\.[a-z_]+)+)(?==)", text, re.MULTILINE):
-        of_loss = key.split(".")[0] == "loss" and key.split(".")[1] in KINDS
-        named = key in keys() or key.split(".")[0] in refused or of_loss
+        is_term = key in {f"loss.{kind}" for kind in KINDS}
+        named = key in keys() or key.split(".")[0] in refused or is_term
         assert named, f"{page.name}: key {key}"
-    for key in re.findall(rf"^(?:{'|'.join(SECTIONS)})\.[a-z_]+$", text, re.MULTILINE):
+    for key in re.findall(rf"^(?:{'|'.join(SECTIONS)})(?:\.[a-z_]+)+$", text, re.MULTILINE):
         assert key in keys(), f"{page.name}: key {key}"
 
 
