@@ -40,7 +40,7 @@ MISSING = "No module named"
 ENDED = 124
 WHERE = {"cuda": "torch.cuda.get_device_name()", "cpu": "'the CPU'"}
 PARTS = ("tests", "prediction", "training", "memory")  # the quickest first
-TESTS = ("tests/unit/test_gpu.py", "tests/unit/train/test_banded_triton.py")
+TESTS = ("tests/unit/test_gpu.py",)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Runner:
     patience: int
     log: Path
 
-    def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A Python program; its exit code is ENDED where it took longer."""
         paths = [str(HERE.parent / "src"), os.environ.get("PYTHONPATH", "")]
         found = os.pathsep.join(path for path in paths if path)
@@ -61,7 +61,7 @@ class Runner:
             stderr=subprocess.PIPE,
             text=True,
             cwd=HERE.parent,
-            env=os.environ | {"PYTHONPATH": found} | environment,
+            env=os.environ | {"PYTHONPATH": found},
             start_new_session=True,
         )
         try:
@@ -77,8 +77,7 @@ class Runner:
 
     def answer(self, job: Job) -> Job | str:
         """What the process of a job answers, or why it does not."""
-        switch = job.pop("environment", {})
-        done = self(str(HERE / "gpu_turns.py"), json.dumps(job), **switch)
+        done = self(str(HERE / "gpu_turns.py"), json.dumps(job))
         answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
         if answers and done.returncode in (0, ENDED):  # what was measured till then
             return json.loads(answers[-1])
@@ -97,10 +96,6 @@ def training_rows(common: Job, batches: list[int]) -> Jobs:
         ("pytorch-fcn, fp32", {"do": "pytorch_fcn", **common, "batches": batches[:3]}),
         ("fullconv, fp32", ours | {"precision": "fp32"}),
         ("fullconv, bf16", ours | {"precision": "bf16"}),
-        (
-            "fullconv, bf16, plain loss",
-            ours | {"precision": "bf16", "batches": few, "environment": {"FULLCONV_TRITON": "0"}},
-        ),
         (
             "fullconv, bf16, compiled",
             ours | {"precision": "bf16", "compiled": True, "batches": few},
@@ -171,10 +166,9 @@ def show_training(answer: Answering, jobs: Jobs) -> None:
         one, most = rates[1], rates[best]
         if job["do"] == "pytorch_fcn":
             peer = one["rate"]  # its own batch is 1
-        kernels = {True: " (Triton kernels)", False: " (no Triton kernels)", None: ""}
         cells = [f"{one['rate']:.2f}", ratio(one["rate"], peer), one["mib"], best]
         cells += [f"{most['rate']:.2f}", ratio(most["rate"], peer), most["mib"]]
-        row(name + kernels[found.get("kernels")], *cells)
+        row(name, *cells)
         if found["ended"]:
             row(name, f"ended at {found['ended']}", *6 * [""])
 

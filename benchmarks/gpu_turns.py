@@ -43,7 +43,6 @@ def train(job: Job) -> Job:
     from fullconv.nets import build
     from fullconv.nets.spec import BACKBONES
     from fullconv.train import make_config
-    from fullconv.train.fused import fused
     from fullconv.train.loss import make_criterion
     from fullconv.train.update import Updater
 
@@ -68,8 +67,7 @@ def train(job: Job) -> Job:
         images, masks = noise(batch, job["size"])
         return lambda: updater.step(Batch(0, images, masks, ["noise"] * batch))
 
-    kernels = fused(torch.device(job["device"])) is not None
-    return rates(job, step_of) | {"kernels": kernels}
+    return rates(job, step_of)
 
 
 def pytorch_fcn(job: Job) -> Job:

@@ -111,7 +111,11 @@ def main() -> None:
 
 def measure(given: argparse.Namespace, source: Any) -> None:
     """Run all in turn, print the table."""
-    changes = {"loss.class_weights": "none", "machine.device": "cpu", "machine.precision": "fp32"}
+    changes = {
+        "loss.cross_entropy.class_weights": "none",
+        "machine.device": "cpu",
+        "machine.precision": "fp32",
+    }
     config = make_config(given.recipe, changes)
     counts = sorted({0, 1, workers_of(config)})
     sizes = [False, True] if config.length.coarse else [False]

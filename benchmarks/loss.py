@@ -4,7 +4,7 @@
     python benchmarks/loss.py --jaccard 1         # with the soft Jaccard loss
     python benchmarks/loss.py --classes 11 --size 256x352 --net fcn4s-resnet18 --jaccard 1
     python benchmarks/loss.py --classes 21 --size 375x500 --batch 1 --net fcn8s-vgg16
-    python benchmarks/loss.py --device cuda       # bands in plain torch and the Triton kernels
+    python benchmarks/loss.py --device cuda
 
 The third is the loss of the recipe camvid-scratch, the fourth of the paper's net with the maps of
 strides 32, 16 and 8, each enlarged to the photo. Each way runs in a process of its own, in turn;
@@ -14,13 +14,11 @@ medians over the rounds. The maps are random: only what comes behind the backbon
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 
-WAYS = {"at once": {}, "in bands": {"FULLCONV_TRITON": "0"}}
-ON_A_GPU = WAYS | {"kernels": {}}
+WAYS = ("at once", "in bands")
 
 
 def measure(way: str, chosen: argparse.Namespace) -> dict[str, float]:
@@ -40,8 +38,8 @@ def measure(way: str, chosen: argparse.Namespace) -> dict[str, float]:
     device, size = torch.device(chosen.device), tuple(map(int, chosen.size.split("x")))
     spec = NetSpec(chosen.net, chosen.classes, width=1 / 8)
     net = build(spec)
-    config = make_config("scratch", {"loss.jaccard": chosen.jaccard}).loss
-    criterion = make_criterion(config, None, 255, device)
+    changes = {"loss.jaccard.weight": chosen.jaccard} if chosen.jaccard else {}
+    criterion = make_criterion(make_config("scratch", changes).loss, None, 255, device)
     shapes = meta_net(spec).maps(torch.empty(chosen.batch, 3, *size, device="meta"))
     maps = {s: torch.randn(m.shape).to(device).requires_grad_() for s, m in shapes.items()}
     masks = torch.randint(0, chosen.classes, (chosen.batch, *size), dtype=torch.uint8).to(device)
@@ -68,7 +66,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--way", choices=ON_A_GPU, help="measure one way in this process, as JSON")
+    parser.add_argument("--way", choices=WAYS, help="measure one way in this process, as JSON")
     return parser.parse_args()
 
 
@@ -78,15 +76,11 @@ def main() -> None:
     if chosen.way:
         print(json.dumps(measure(chosen.way, chosen)))
         return
-    kernels = chosen.device.startswith("cuda") and not chosen.jaccard
-    ways = ON_A_GPU if kernels else WAYS
-    found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    found: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     for _ in range(chosen.rounds):
-        for way, environment in ways.items():
+        for way in WAYS:
             command = [sys.executable, __file__, *sys.argv[1:], "--way", way]
-            run = subprocess.run(
-                command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | environment
-            )
+            run = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             found[way].append(json.loads(run.stdout))
     added = f", soft Jaccard {chosen.jaccard:g}" if chosen.jaccard else ""
     print(f"{chosen.classes} classes, {chosen.size}, batch {chosen.batch}, {chosen.net}{added}")

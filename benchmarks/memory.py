@@ -92,12 +92,12 @@ def config_of(training: Training, device: str):
             "machine.memory": training.memory,
             "length.batch": training.batch,
             "length.accumulate": training.accumulate,
-            "loss.jaccard": training.jaccard,
             "optimiser.kind": training.optimiser,
             "optimiser.rate": 1e-5,
             "optimiser.clip": None,
             "optimiser.ema": 0.99 if training.ema else None,
-        },
+        }
+        | ({"loss.jaccard.weight": training.jaccard} if training.jaccard else {}),
     )
 
 

@@ -11,6 +11,8 @@ from fullconv.cli import app
 from fullconv.nets import available
 from fullconv.nets.spec import HEADS
 from fullconv.train import keys, make_config, recipe_names
+from fullconv.train.configure import flat
+from fullconv.train.losses import KINDS
 from fullconv.weights.registry import published
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,10 +92,11 @@ def test_nets_recipes_and_keys_exist(page):
     for name in re.findall(r"--recipe ([\w-]+)(?![\w.-])", text):
         assert name in recipe_names() or name == "NAME", f"{page.name}: recipe {name}"
     refused = re.findall(r"[:;] (\w+): no such key", text)
-    for key in re.findall(r"(?:--set |^)([a-z_]+\.[a-z_]+)(?==)", text, re.MULTILINE):
-        named = key in keys() or key.split(".")[0] in refused
+    for key in re.findall(r"(?:--set |^)([a-z_]+(?:\.[a-z_]+)+)(?==)", text, re.MULTILINE):
+        is_term = key in {f"loss.{kind}" for kind in KINDS}
+        named = key in keys() or key.split(".")[0] in refused or is_term
         assert named, f"{page.name}: key {key}"
-    for key in re.findall(rf"^(?:{'|'.join(SECTIONS)})\.[a-z_]+$", text, re.MULTILINE):
+    for key in re.findall(rf"^(?:{'|'.join(SECTIONS)})(?:\.[a-z_]+)+$", text, re.MULTILINE):
         assert key in keys(), f"{page.name}: key {key}"
 
 
@@ -102,11 +105,14 @@ def test_training_page_lists_every_key_with_its_default():
     rows = re.findall(r"^\| `([\w.]+)` \| (.+?) \|", text, re.MULTILINE)
     table = {key: value for key, value in rows if key in set(keys())}
     assert list(table) == list(keys())
-    config = make_config("default").model_dump()
+    of_kinds = {
+        f"loss.{kind}.{option}": value
+        for kind, term in KINDS.items()
+        for option, value in term().model_dump().items()
+    }
+    config = of_kinds | flat(make_config("default"))
     for key, shown in table.items():
-        value = config
-        for part in key.split("."):
-            value = value[part]
+        value = config[key]
         value = list(value) if isinstance(value, tuple) else value
         shown = shown.strip("`")
         if shown == "none":

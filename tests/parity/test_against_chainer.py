@@ -205,7 +205,7 @@ def updater_of(net, made):
         "optimiser.warmup": 0,
         "optimiser.clip": None,
         "optimiser.ema": None,
-        "loss.reduction": "mean" if made["normalize"] else "sum",
+        "loss.cross_entropy.reduction": "mean" if made["normalize"] else "sum",
         "length.batch": made["photos"],
         "machine.device": "cpu",
         "machine.precision": "fp32",

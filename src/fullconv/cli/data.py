@@ -52,12 +52,12 @@ def statistics(
 ) -> None:
     """Count the classes of a data set, and show the loss weights that would follow.
 
-    Weights are off unless loss.class_weights asks for them; the FCN paper uses none.
+    Weights are off unless loss.cross_entropy.class_weights asks for them; the FCN paper uses none.
 
     \b
     Examples:
       fullconv statistics photos/
-      fullconv train photos/ --set loss.class_weights=median-frequency
+      fullconv train photos/ --set loss.cross_entropy.class_weights=median-frequency
     """
     from fullconv import screen
     from fullconv.data import count_classes, open_source

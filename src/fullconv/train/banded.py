@@ -4,8 +4,9 @@ Enlarging the score maps and taking the loss of all pixels at once keeps several
 classes x height x width for the way back; at 150 classes they outweigh the net. Here a band of rows
 is enlarged, its loss and the gradient towards the small maps are added up, and the band is
 forgotten. What remains of the head is as large as the maps. The sums are the same to rounding: the
-cross-entropy of a pixel does not depend on others, and the soft Jaccard loss on a few sums only
-(``overlap.py``). One photo is ``photo_loss.py``; on a GPU kernels may take it (``fused.py``).
+cross-entropy of a pixel does not depend on others, and a loss of overlap on a few sums only
+(``overlap.py``). One photo is ``photo_loss.py``. A loss that is of neither form (`train.losses`)
+needs the whole logits.
 
 Letters: K classes of an output, h and w of a map, H and W of the photo; R rows of a band.
 """
@@ -18,9 +19,8 @@ from torch import Tensor
 
 from fullconv.nets import FCN, NetSpec
 from fullconv.nets.enlargement import Enlargement, Fusion
-from fullconv.train.fused import fused
 from fullconv.train.loss import Criterion
-from fullconv.train.photo_loss import CACHED, Photo, cross_entropy, with_jaccard
+from fullconv.train.photo_loss import CACHED, Photo, Terms, loss_of
 
 
 def can_be_banded(spec: NetSpec) -> bool:
@@ -39,7 +39,7 @@ def banded_loss(
     """As ``criterion(net.enlarged(maps, ...), masks)``: trained and plain loss, (outputs,) each.
 
     ``maps`` are those of ``net.maps``; ``masks`` N,H,W or N,H,W,outputs. The trained loss has its
-    gradient towards the maps.
+    gradient towards the maps. Every term of the criterion must be one for bands.
     """
     size = (masks.shape[1], masks.shape[2])
     fusion = Fusion(
@@ -60,7 +60,7 @@ class _Banded(torch.autograd.Function):
         exact = [m.detach().to(dtype).contiguous() for m in maps]
         grads = [torch.zeros_like(m) for m in exact]
         parts = criterion.outputs or (slice(0, exact[0].shape[1]),)
-        found = []
+        terms, losses = Terms.of(criterion.terms), []
         for part, plane in zip(parts, criterion.planes(masks), strict=True):
             sums = torch.zeros(2, dtype=torch.float64, device=masks.device)
             for number, mask in enumerate(plane):
@@ -70,11 +70,11 @@ class _Banded(torch.autograd.Function):
                     [g[number, part] for g in grads],
                     *criterion.weighed(mask, part),
                 )
-                sums += _loss_of(photo, criterion.jaccard)
-            found.append(sums)
+                sums += loss_of(photo, terms)
+            losses.append(sums)
         ctx.parts, ctx.dtypes = parts, [m.dtype for m in maps]
         ctx.save_for_backward(*grads)
-        loss, plain = torch.stack(found, 1)
+        loss, plain = torch.stack(losses, 1)
         ctx.mark_non_differentiable(plain)
         return loss.to(dtype), plain
 
@@ -88,11 +88,3 @@ class _Banded(torch.autograd.Function):
                 torch.mul(kept[:, part], weight, out=scaled[:, part])
             found.append(scaled.to(dtype))
         return None, None, None, *found
-
-
-def _loss_of(photo: Photo, jaccard: float) -> Tensor:
-    """(trained loss, plain loss) of a photo, float64; the gradient is added to ``photo.grads``."""
-    if jaccard:
-        return with_jaccard(photo, jaccard)
-    kernels = fused(photo.labels.device)
-    return kernels(photo) if kernels else cross_entropy(photo)

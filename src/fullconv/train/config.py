@@ -11,6 +11,7 @@ from fullconv.errors import UserError
 from fullconv.inputs import COLOR, channels_of, streams_of
 from fullconv.nets import NetSpec
 from fullconv.train.clock import seconds_of
+from fullconv.train.losses import AnyTerm, CrossEntropy, checked
 from fullconv.weights.pretrained import AUTO, IMAGENET, NONE
 
 GRID = 32  # the coarsest stride: crops that are multiples of it leave nothing over
@@ -162,28 +163,6 @@ class Optimiser(Section):
     ema: Annotated[float | None, Field(gt=0, lt=1)] = None
 
 
-class Loss(Section):
-    """Cross-entropy over the labelled pixels: their mean, or their sum as in the heavy form.
-
-    ``jaccard`` times the soft Jaccard loss is added to it (`train.loss.jaccard`). A labelled pixel
-    counts with probability ``keep`` (the paper's sampling of patches, section 4.4), drawn anew at
-    each step. Class weights multiply the loss of their pixels, or with ``weigh_by`` 'sampling' the
-    probability that they count (class balancing by a sampled loss).
-    """
-
-    reduction: Literal["mean", "sum"] = "mean"
-    class_weights: Literal["none", "median-frequency", "softened"] | tuple[float, ...] = "none"
-    weigh_by: Literal["factor", "sampling"] = "factor"
-    keep: Annotated[float, Field(gt=0, le=1)] = 1.0
-    jaccard: Annotated[float, Field(ge=0)] = 0.0
-
-    @model_validator(mode="after")
-    def _something_to_sample_by(self) -> Self:
-        if self.weigh_by == "sampling" and self.class_weights == "none":
-            raise ValueError("weigh_by 'sampling' needs class_weights to sample by")
-        return self
-
-
 class Augment(Section):
     """Random changes of the training photos; see `fullconv.data.Augmentation`.
 
@@ -256,7 +235,10 @@ class Machine(Section):
 
 
 class Config(Section):
-    """A run is a pure function of the data and of this."""
+    """A run is a pure function of the data and of this.
+
+    ``loss`` are the terms whose weighted sum is trained (`train.losses`).
+    """
 
     recipe: str = "default"
     seed: Annotated[int, Field(ge=0)] = 0
@@ -266,9 +248,14 @@ class Config(Section):
     net: Net = Net()
     length: Length = Length(steps=2000)
     optimiser: Optimiser = Optimiser()
-    loss: Loss = Loss()
+    loss: tuple[AnyTerm, ...] = (CrossEntropy(),)
     augment: Augment = Augment()
     machine: Machine = Machine()
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _terms(cls, terms: Any) -> Any:
+        return checked(terms)
 
     @field_validator("stages")
     @classmethod

@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,8 +10,10 @@ from pydantic import BaseModel, ValidationError
 
 from fullconv.errors import UserError
 from fullconv.train.config import Config
+from fullconv.train.losses import KINDS, Term, checked
 
 RECIPES = Path(__file__).parent / "recipes"
+CROSS_ENTROPY = "cross_entropy"  # the loss of a config that names none
 
 
 def recipe_names() -> list[str]:
@@ -35,7 +37,8 @@ def make_config(recipe: str = "default", overrides: Mapping[str, Any] | None = N
     """A recipe with some keys changed: ``{"optimiser.rate": 0.01, "seed": 1}``.
 
     Values may be text, as typed on a command line. Of ``steps``, ``epochs`` and ``time`` one
-    replaces the others.
+    replaces the others. A term of the loss is named by its kind: ``{"loss.dice.weight": 0.5}`` sets
+    its weight, or adds it, ``{"loss.jaccard": None}`` leaves it out; ``loss`` replaces all terms.
     Raises UserError with all faults at once.
     """
     values = tomllib.loads(recipe_text(recipe)) | {"recipe": recipe}
@@ -56,9 +59,21 @@ def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     return _validated(_changed(values, overrides or {}), str(path))
 
 
+def with_loss(config: Config, terms: Sequence[Term]) -> Config:
+    """The config with other terms of the loss; UserError where they do not go together."""
+    try:
+        checked(terms)
+    except ValueError as error:
+        raise UserError(f"loss: {error}") from None
+    return config.model_copy(update={"loss": tuple(terms)})
+
+
 def _changed(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in overrides.items():
         *sections, last = key.split(".")
+        if sections[:1] == ["loss"]:
+            values["loss"] = _with_term(values, key, value)
+            continue
         place = values
         for section in sections:
             place = place.setdefault(section, {})
@@ -70,6 +85,29 @@ def _changed(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, 
             for other in lengths - {k.split(".")[-1] for k in overrides}:
                 place.pop(other, None)
     return values
+
+
+def _with_term(values: Mapping[str, Any], key: str, value: Any) -> Any:
+    """The terms of the loss with one changed, added or, for `loss.KIND` None, left out."""
+    terms = values.get("loss", [{"kind": CROSS_ENTROPY}])
+    if not isinstance(terms, list) or not all(isinstance(term, dict) for term in terms):
+        return terms  # which the validation tells
+    _, kind, *options = key.split(".")
+    if len(options) > 1 or kind not in KINDS:
+        raise UserError(f"{key}: no such key{_near(['loss', (options or [kind])[-1]])}")
+    value = _typed(key, value) if isinstance(value, str) else value
+    if options:
+        present = any(term.get("kind") == kind for term in terms)
+        changed = [
+            term | {options[0]: value} if term.get("kind") == kind else term for term in terms
+        ]
+        return changed if present else [*terms, {"kind": kind, options[0]: value}]
+    if value is not None:
+        raise UserError(
+            f"{key}: is a term of the loss, whose options are set one by one, as "
+            f"{key}.weight=0.5; {key}=none leaves it out"
+        )
+    return [term for term in terms if term.get("kind") != kind]
 
 
 def _typed(key: str, text: str) -> Any:
@@ -102,7 +140,10 @@ def _choices(kind: Any) -> list[Any]:
 def _kind(key: str) -> Any:
     """The declared type of a dotted key; None for an unknown one."""
     model: Any = Config
-    for part in key.split("."):
+    parts = key.split(".")
+    if parts[0] == "loss" and len(parts) > 1:
+        model, parts = KINDS.get(parts[1]), parts[2:]
+    for part in parts:
         fields = getattr(model, "model_fields", {})
         model = fields[part].annotation if part in fields else None
     return model
@@ -118,34 +159,46 @@ def _validated(values: dict[str, Any], source: str) -> Config:
 
 def _fault(error: Mapping[str, Any]) -> str:
     where = [str(part) for part in error["loc"]]
+    if where[:1] == ["loss"]:  # terms are named by their kind, not by their number
+        where = where[:1] + where[2:]
     if error["type"] == "extra_forbidden":
         return f"{'.'.join(where)}: no such key{_near(where)}"
     name = ".".join(where)
     message = error["msg"].removeprefix("Value error, ")
-    given = f" (it is {error['input']!r})" if not isinstance(error["input"], dict) else ""
+    is_section = isinstance(error["input"], dict) or name == "loss"
+    given = "" if is_section else f" (it is {error['input']!r})"
     return f"{name}: {message}{given}" if name else message
 
 
 def _near(where: list[str]) -> str:
-    known = keys() if len(where) > 1 else Config.model_fields
-    close = difflib.get_close_matches(".".join(where), list(known), n=1, cutoff=0.5)
+    known = list(keys() if len(where) > 1 else Config.model_fields)
+    if where[0] == "loss":  # of any kind, an option of that name
+        known = [key for key in known if key.endswith(f".{where[-1]}")] or known
+    close = difflib.get_close_matches(".".join(where), known, n=1, cutoff=0.5)
     return f", did you mean {close[0]}?" if close else ""
 
 
 def flat(config: Config) -> dict[str, Any]:
-    """Every value by its dotted key."""
-    found: dict[str, Any] = {}
-    for name, value in config.model_dump().items():
-        inner = value if isinstance(value, dict) else None
-        found |= {f"{name}.{key}": v for key, v in inner.items()} if inner else {name: value}
-    return found
+    """Every value by its dotted key; the terms of the loss by their kind."""
+    values = config.model_dump()
+    sections = {name: each for name, each in values.items() if isinstance(each, dict)}
+    for term in values.pop("loss"):
+        kind = term.pop("kind")
+        sections[f"loss.{kind}" + (f".{term['name']}" if "name" in term else "")] = term
+    flattened = {name: each for name, each in values.items() if name not in sections}
+    for section, options in sections.items():
+        flattened |= {f"{section}.{key}": value for key, value in options.items()}
+    return flattened
 
 
 def keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterable[str]:
     """Every key of the config in dotted form."""
     for name, info in model.model_fields.items():
         kind = info.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if name == "loss":
+            for of_kind, term in KINDS.items():
+                yield from (f"loss.{of_kind}.{key}" for key in term.model_fields if key != "kind")
+        elif isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from keys(kind, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"

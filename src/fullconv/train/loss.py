@@ -1,34 +1,59 @@
-"""Cross-entropy over labelled pixels, normalised over the whole effective batch or summed.
+"""The loss of a run: weighed terms, each normalised over the whole effective batch or summed.
 
-Beside it, where it is asked for, the soft Jaccard loss.
+The terms are those of `train.losses`. Where every one of them can be summed from bands of rows,
+they are (``banded.py``); where one cannot, the whole logits are made for all.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from fullconv.classes import MOST_CLASSES
 from fullconv.errors import UserError
-from fullconv.train.config import Loss
+from fullconv.train.losses import (
+    IGNORE,
+    CrossEntropy,
+    FromPython,
+    Loss,
+    PixelLoss,
+    Term,
+    can_be_banded,
+    resolved,
+)
+from fullconv.train.losses.base import cross_entropy
+
+
+class Weighed(NamedTuple):
+    """A loss, and how much of it is trained."""
+
+    weight: float
+    loss: Loss
 
 
 @dataclass(frozen=True)
 class Criterion:
     """The loss of a run: one for each output of the net, and their sum is trained.
 
-    ``weights`` is float (K,) or None; ``ignore`` the value left out; ``jaccard`` how much of the
-    soft Jaccard loss is added; ``keep`` the probability that a pixel of each class counts, or None
-    where all do. ``outputs`` are the score channels of each output; None where there is one.
+    Each of the ``terms`` is a loss of a photo, times how much the photo counts: the sum of the
+    weights of its labelled pixels. ``weights`` of the classes are float (K,), or None where all are
+    1; ``ignore`` is the value left out; ``keep`` the probability that a pixel of each class counts,
+    or None where all do. ``outputs`` are the channels of each output; None where there is one.
     """
 
     reduction: str
     weights: Tensor | None
     ignore: int
-    jaccard: float = 0.0
+    terms: tuple[Weighed, ...]
     keep: Tensor | None = None
     outputs: tuple[slice, ...] | None = None
+
+    @property
+    def can_be_banded(self) -> bool:
+        """Whether every term can be summed from bands of rows."""
+        return all(can_be_banded(term.loss) for term in self.terms)
 
     def sampled(self, masks: Tensor) -> Tensor:
         """``masks`` with the pixels ignored that are not drawn, by torch's generator."""
@@ -65,17 +90,17 @@ class Criterion:
         planes = self.planes(masks)
         return torch.stack([(plane != self.ignore).sum().double() for plane in planes])
 
-    def __call__(self, scores: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, logits: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
         """(trained loss, plain loss) of each output, summed over its labelled pixels: (outputs,).
 
-        ``scores`` N,K,H,W before softmax; ``masks`` N,H,W class values, or N,H,W,outputs. The plain
-        one is without class weights and without gradient: divided by the labelled pixels it
+        ``logits`` N,K,H,W; ``masks`` N,H,W class values, or N,H,W,outputs. The plain one is the
+        cross-entropy without class weights and without gradient: divided by the labelled pixels it
         compares with ln K.
         """
-        parts = self.outputs or (slice(0, scores.shape[1]),)
+        parts = self.outputs or (slice(0, logits.shape[1]),)
         planes = self.planes(masks)
-        found = [self._of(scores[:, p], m, p) for p, m in zip(parts, planes, strict=True)]
-        losses, plain = zip(*found, strict=True)
+        each = [self._of(logits[:, p], m, p) for p, m in zip(parts, planes, strict=True)]
+        losses, plain = zip(*each, strict=True)
         return torch.stack(losses), torch.stack(plain)
 
     def weighed(self, masks: Tensor, part: slice) -> tuple[Tensor, Tensor]:
@@ -88,59 +113,61 @@ class Criterion:
         weights = 1.0 if self.weights is None else self.weights[part][labels]
         return labels, torch.where(labelled, weights, -1.0)
 
-    def _of(self, scores: Tensor, masks: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+    def _of(self, logits: Tensor, masks: Tensor, part: slice) -> tuple[Tensor, Tensor]:
         labelled = masks != self.ignore
-        labels = torch.where(labelled, masks.long() - part.start, self.ignore)  # N,H,W
-        each = F.cross_entropy(scores, labels, ignore_index=self.ignore, reduction="none")
-        plain = each.detach().double().sum()
+        labels = torch.where(labelled, masks.long() - part.start, IGNORE)  # N,H,W
+        by_pixel = any(isinstance(term.loss, PixelLoss) for term in self.terms)
+        each = cross_entropy(logits if by_pixel else logits.detach(), labels)  # N,H,W
         weights = labelled.to(each.dtype)  # N,H,W
         if self.weights is not None:
             weights = weights * self.weights[part][torch.where(labelled, labels, 0)]
-        loss = (each * weights).sum()  # N,H,W to scalar
-        if self.jaccard:
-            # Each photo counts as much as in the cross-entropy, so that parts of a batch add up.
-            shares = weights.sum((1, 2))  # N
-            loss = loss + self.jaccard * (shares * jaccard(scores, labels, self.ignore)).sum()
-        return loss, plain
-
-
-def jaccard(scores: Tensor, masks: Tensor, ignore: int) -> Tensor:
-    """1 minus the soft IU of each photo, mean over the classes that it shows: N,K,H,W to N.
-
-    The IU of a class with the softmax in place of the decision (Rahman and Wang 2016): sum(p y) /
-    sum(p + y - p y) over the labelled pixels, which weighs a small class as much as a large one.
-    """
-    labelled = masks != ignore
-    labels = torch.where(labelled, masks, 0).long().flatten(1)  # N,HW
-    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-    inside = labelled.to(scores.dtype).flatten(1)  # N,HW
-    share = scores.softmax(1).flatten(2) * inside[:, None]  # N,K,HW
-    right = share.gather(1, labels[:, None])[:, 0]  # N,HW
-    empty = scores.new_zeros(scores.shape[:2])  # N,K
-    both = empty.scatter_add(1, labels, right)
-    truth = empty.scatter_add(1, labels, inside)
-    shown = truth > 0
-    lost = (1 - both / (share.sum(2) + truth - both).clamp(min=1e-6)) * shown
-    return lost.sum(1) / shown.sum(1).clamp(min=1)
+        shares = weights.sum((1, 2))  # N: parts of a batch add up
+        losses = []
+        for weight, loss in self.terms:
+            if isinstance(loss, PixelLoss):
+                losses.append(weight * (loss.of_pixels(each) * weights).sum())
+            else:
+                losses.append(weight * (shares * loss(logits, labels)).sum())
+        return torch.stack(losses).sum(), each.detach().double().sum()
 
 
 def make_criterion(
-    config: Loss,
+    terms: Sequence[Term],
     weights: Tensor | None,
     ignore: int,
     device: torch.device,
     outputs: tuple[slice, ...] | None = None,
+    losses: Mapping[str, Loss] | None = None,
 ) -> Criterion:
-    """The criterion of a config; ``weights`` are the class weights already computed, or None.
+    """The criterion of a config's ``loss``; ``weights`` are the class weights already computed.
 
-    Raises UserError when they are to be sampled by and none is above 0.
+    ``losses`` are those of Python's by name. The options of the cross-entropy say how pixels count,
+    for all terms; without it all labelled ones count the same.
+    Raises UserError when pixels are to be sampled by weights of which none is above 0, and for a
+    loss of Python's that is missing.
     """
+    pixels = cross_entropy_of(terms) or CrossEntropy()
     weights = None if weights is None else weights.to(device, torch.float32)
     keep = None
-    if config.weigh_by == "sampling" and weights is not None:
+    if pixels.weigh_by == "sampling" and weights is not None:
         if weights.max() <= 0:
-            raise UserError("loss.class_weights: no weight is above 0, so no pixel would count")
-        keep, weights = config.keep * weights / weights.max(), None
-    elif config.keep < 1:
-        keep = torch.full((MOST_CLASSES,), config.keep, device=device)
-    return Criterion(config.reduction, weights, ignore, config.jaccard, keep, outputs)
+            raise UserError(
+                "loss.cross_entropy.class_weights: no weight is above 0, so no pixel would count"
+            )
+        keep, weights = pixels.keep * weights / weights.max(), None
+    elif pixels.keep < 1:
+        keep = torch.full((MOST_CLASSES,), pixels.keep, device=device)
+    weighed = tuple(Weighed(term.weight, resolved(term, losses or {})) for term in terms)
+    return Criterion(pixels.reduction, weights, ignore, weighed, keep, outputs)
+
+
+def cross_entropy_of(terms: Sequence[Term]) -> CrossEntropy | None:
+    """The cross-entropy among the terms."""
+    return next((term for term in terms if isinstance(term, CrossEntropy)), None)
+
+
+def all_banded(terms: Sequence[Term]) -> bool:
+    """Whether a criterion of these terms can be computed in bands."""
+    return all(
+        term.banded if isinstance(term, FromPython) else can_be_banded(term) for term in terms
+    )

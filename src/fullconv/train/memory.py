@@ -20,6 +20,7 @@ from fullconv.nets import NetSpec
 from fullconv.nets.kept import Arrays, Part, parts_of
 from fullconv.train.banded import can_be_banded, is_worth_it
 from fullconv.train.config import Config, Machine
+from fullconv.train.loss import all_banded
 from fullconv.train.optimiser import as_they_come
 from fullconv.train.photo_loss import band_of
 
@@ -151,10 +152,10 @@ def _head(config: Config, spec: NetSpec, size: tuple[int, int]) -> int:
     """Of the scores of a batch at the photo's size and their loss, or of a band of them."""
     batch = config.length.batch
     pixels = size[0] * size[1] * batch
-    banded = can_be_banded(spec) and is_worth_it(spec, batch, size)
+    in_bands = all_banded(config.loss) and can_be_banded(spec)
     return (
         5 * band_of(pick_device(config.machine.device))
-        if banded
+        if in_bands and is_worth_it(spec, batch, size)
         else pixels * (spec.classes * 4 * 4 + 40)
     )
 

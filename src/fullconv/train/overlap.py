@@ -1,14 +1,17 @@
-"""The soft Jaccard loss of a photo that is seen band by band.
+"""The losses of overlap of a photo that is seen band by band.
 
-It is no sum over pixels, but a function of three sums for each class. Once they are known for the
-whole photo, so is how much the loss falls with each, and the gradient of a pixel needs no other
-pixel. So the bands are gone through twice: once to sum, once for the gradient.
+Such a loss (`losses.OverlapLoss`) is no sum over pixels, but a function of three sums for each
+class. Once they are known for the whole photo, so is how much the loss falls with each, and the
+gradient of a pixel needs no other pixel. So the bands are gone through twice: once to sum, once for
+the gradient.
 
 Letters: K classes; R and W height and width of a band.
 """
 
 import torch
 from torch import Tensor
+
+from fullconv.train.losses import OverlapLoss
 
 
 class Overlap:
@@ -30,17 +33,13 @@ class Overlap:
         self.truth.scatter_add_(0, where, labelled.flatten().double())
         self.both.scatter_add_(0, where, right.double())
 
-    def lost(self) -> Tensor:
-        """1 minus the soft IU, mean over the classes that are shown; as ``loss.jaccard``."""
-        return (self._weight() * (1 - self.both / self._union())).sum()
+    def lost(self, loss: OverlapLoss) -> Tensor:
+        """The loss of the photo: mean over the classes that are shown."""
+        return (self._weight() * loss.of_classes(self.mass, self.truth, self.both)).sum()
 
-    def slopes(self, factor: Tensor) -> tuple[Tensor, Tensor]:
+    def slopes(self, loss: OverlapLoss, factor: Tensor) -> tuple[Tensor, Tensor]:
         """The derivative of ``factor`` times the loss by ``mass`` and by ``both``: (K,) each."""
-        union, weight = self._union(), self._weight() * factor
-        return weight * self.both / union**2, -weight * (union + self.both) / union**2
-
-    def _union(self) -> Tensor:
-        return (self.mass + self.truth - self.both).clamp(min=1e-6)
+        return loss.slopes(self.mass, self.truth, self.both, self._weight() * factor)
 
     def _weight(self) -> Tensor:
         """Of each class in the mean."""
@@ -51,11 +50,11 @@ class Overlap:
 def to_gradient(
     shares: Tensor, labels: Tensor, weights: Tensor, slopes: tuple[Tensor, Tensor]
 ) -> None:
-    """Turn a band's softmax K,R,W into the gradient towards the scores.
+    """Turn a band's softmax K,R,W into the gradient towards the logits.
 
     Of the cross-entropy, weighed by ``weights`` R,W (0 where not labelled, as are the shares), and
     of the overlap. With a and b the slopes and y the label, the derivative by p_k is a_k, and b_y
-    more where k = y; that by score k is p_k (it - sum_j p_j it_j).
+    more where k = y; that by logit k is p_k (it - sum_j p_j it_j).
     """
     mass, both = (slope.to(shares.dtype) for slope in slopes)
     right = both[labels] * shares.gather(0, labels[None])[0]  # R,W

@@ -1,5 +1,8 @@
 """The loss of one photo from its small maps, band by band, with the gradient towards them.
 
+The terms are of two forms (`train.losses`): functions of each pixel's cross-entropy, whose gradient
+is that of the cross-entropy times a number a pixel, and functions of sums of each class.
+
 Letters: K classes, h and w of a map, H and W of the photo; R rows of a band.
 """
 
@@ -10,14 +13,16 @@ import torch
 from torch import Tensor
 
 from fullconv.nets.enlargement import BAND, Fusion, rows_of
+from fullconv.train.loss import Weighed
+from fullconv.train.losses import OverlapLoss, PixelLoss
 from fullconv.train.overlap import Overlap, to_gradient
 
 CACHED = 4 * 2**20
-"""Bytes of scores in a band on a CPU: more would leave its cache between two steps."""
+"""Bytes of logits in a band on a CPU: more would leave its cache between two steps."""
 
 
 def band_of(device: torch.device) -> int:
-    """Bytes of scores in a band: a GPU is better off with few large ones."""
+    """Bytes of logits in a band: a GPU is better off with few large ones."""
     return CACHED if device.type == "cpu" else BAND
 
 
@@ -41,54 +46,94 @@ class Photo:
         return [slice(first, min(first + step, height)) for first in range(0, height, step)]
 
 
-def cross_entropy(photo: Photo) -> Tensor:
+@dataclass(frozen=True)
+class Terms:
+    """The terms of a criterion by their form, each with its weight."""
+
+    pixel: tuple[tuple[float, PixelLoss], ...]
+    overlap: tuple[tuple[float, OverlapLoss], ...]
+
+    @classmethod
+    def of(cls, terms: Sequence[Weighed]) -> "Terms":
+        """Those of a criterion; TypeError where one can only be computed of whole logits."""
+        pixel = tuple((w, loss) for w, loss in terms if isinstance(loss, PixelLoss))
+        overlap = tuple((w, loss) for w, loss in terms if isinstance(loss, OverlapLoss))
+        if len(pixel) + len(overlap) != len(terms):
+            raise TypeError("a term of the loss needs the whole logits")
+        return cls(pixel, overlap)
+
+    def summed(self, each: Tensor, weights: Tensor) -> Tensor:
+        """(weighed sum, plain sum) of pixels whose cross-entropy is ``each``: float64 (2,)."""
+        each, factor = each.double(), weights.clamp(min=0)
+        trained = each.new_zeros(())
+        for weight, loss in self.pixel:
+            trained = trained + weight * (loss.of_pixels(each) * factor).sum()
+        return torch.stack([trained, (each * (weights >= 0)).sum()])
+
+    def slope(self, each: Tensor, weights: Tensor) -> Tensor:
+        """What multiplies each pixel's gradient of the cross-entropy: R,W, 0 where not labelled."""
+        factor = weights.clamp(min=0)
+        total = torch.zeros_like(factor)
+        for weight, loss in self.pixel:
+            total = total + weight * (loss.slope(each) * factor)
+        return total
+
+
+def loss_of(photo: Photo, terms: Terms) -> Tensor:
     """(trained loss, plain loss), float64 (2,); the gradient is added to ``photo.grads``."""
+    return _twice(photo, terms) if terms.overlap else _once(photo, terms)
+
+
+def _once(photo: Photo, terms: Terms) -> Tensor:
+    """Where no pixel needs another one."""
     sums = torch.zeros(2, dtype=torch.float64, device=photo.labels.device)
     for rows in photo.bands():
         labels, weights = photo.labels[rows], photo.weights[rows]
-        factor = weights.clamp(min=0)
-        scores = photo.fusion.band(photo.maps, rows)  # K,R,W
-        sums += summed(_softmax(scores, labels, factor), weights)
-        scores.scatter_add_(0, labels[None], -factor[None].to(scores.dtype))
-        photo.fusion.back(scores, rows, photo.grads)
+        logits = photo.fusion.band(photo.maps, rows)  # K,R,W
+        each, total = _exponentials(logits, labels)
+        factor = terms.slope(each, weights)
+        sums += terms.summed(each, weights)
+        logits.mul_(factor / total)
+        logits.scatter_add_(0, labels[None], -factor[None].to(logits.dtype))
+        photo.fusion.back(logits, rows, photo.grads)
     return sums
 
 
-def with_jaccard(photo: Photo, jaccard: float) -> Tensor:
-    """As ``cross_entropy``, with ``jaccard`` times the soft Jaccard loss of the photo.
-
-    Down the photo for the sums, and up again for the gradient: the last band is still at hand.
-    """
-    device, shares = photo.labels.device, torch.empty(0)
-    labelled, weights = (photo.weights >= 0).to(photo.weights.dtype), photo.weights.clamp(min=0)
+def _twice(photo: Photo, terms: Terms) -> Tensor:
+    """Down the photo for the sums, up again for the gradient: the last band is still at hand."""
+    device = photo.labels.device
+    shares, each = torch.empty(0), torch.empty(0)
     sums = torch.zeros(2, dtype=torch.float64, device=device)
     overlap, bands = Overlap(photo.maps[0].shape[0], device), photo.bands()
     for rows in bands:
-        shares = photo.fusion.band(photo.maps, rows)  # K,R,W
-        sums += summed(_softmax(shares, photo.labels[rows], labelled[rows]), photo.weights[rows])
-        overlap.add(shares, photo.labels[rows], labelled[rows])
-    factor = jaccard * weights.double().sum()  # as much as in the cross-entropy
-    slopes = overlap.slopes(factor)
+        shares, each = _softmax(photo, rows)
+        sums += terms.summed(each, photo.weights[rows])
+        overlap.add(shares, photo.labels[rows], photo.weights[rows] >= 0)
+    share = photo.weights.clamp(min=0).double().sum()  # how much the photo counts
+    slopes = [overlap.slopes(loss, weight * share) for weight, loss in terms.overlap]
+    mass, both = (torch.stack(kind).sum(0) for kind in zip(*slopes, strict=True))
     for rows in reversed(bands):
         if rows is not bands[-1]:
-            shares = photo.fusion.band(photo.maps, rows)
-            _softmax(shares, photo.labels[rows], labelled[rows])
-        to_gradient(shares, photo.labels[rows], weights[rows], slopes)
+            shares, each = _softmax(photo, rows)
+        factor = terms.slope(each, photo.weights[rows])
+        to_gradient(shares, photo.labels[rows], factor, (mass, both))
         photo.fusion.back(shares, rows, photo.grads)
-    sums[0] += factor * overlap.lost()
+    for weight, loss in terms.overlap:
+        sums[0] += weight * share * overlap.lost(loss)
     return sums
 
 
-def _softmax(scores: Tensor, labels: Tensor, factor: Tensor) -> Tensor:
-    """Turn scores K,R,W into their softmax times ``factor`` R,W; the cross-entropy R,W."""
-    scores.sub_(scores.amax(0))
-    right = scores.gather(0, labels[None])[0]  # R,W
-    total = scores.exp_().sum(0)  # R,W
-    scores.mul_(factor / total)
-    return total.log_().sub_(right)
+def _softmax(photo: Photo, rows: slice) -> tuple[Tensor, Tensor]:
+    """The softmax K,R,W of a band, 0 where it is not labelled, and the cross-entropy R,W."""
+    shares = photo.fusion.band(photo.maps, rows)  # K,R,W
+    each, total = _exponentials(shares, photo.labels[rows])
+    labelled = (photo.weights[rows] >= 0).to(photo.weights.dtype)
+    return shares.mul_(labelled / total), each
 
 
-def summed(each: Tensor, weights: Tensor) -> Tensor:
-    """(weighed sum, plain sum) of the cross-entropy R,W of each pixel."""
-    each = each.double()
-    return torch.stack([(each * weights.clamp(min=0)).sum(), (each * (weights >= 0)).sum()])
+def _exponentials(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn logits K,R,W into their exponentials; the cross-entropy R,W, and the sum R,W."""
+    logits.sub_(logits.amax(0))
+    right = logits.gather(0, labels[None])[0]  # R,W
+    total = logits.exp_().sum(0)  # R,W
+    return total.log().sub_(right), total

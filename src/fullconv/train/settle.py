@@ -6,6 +6,7 @@ Precision, pretrained weights and what depends on them, epochs and crop by the d
 """
 
 import time
+from collections.abc import Mapping
 from functools import partial
 
 from fullconv.data import Source, largest_photo
@@ -17,6 +18,7 @@ from fullconv.train.clock import seconds_of
 from fullconv.train.config import Config
 from fullconv.train.defaults import settled_by_data
 from fullconv.train.loss import make_criterion
+from fullconv.train.losses import Loss
 from fullconv.train.memory import TOO_LARGE, at_rest, memory_watched
 from fullconv.train.plan import size_of
 from fullconv.train.screen import Screen
@@ -28,8 +30,11 @@ from fullconv.weights import pretrained
 LOADED_LR = 0.3  # of a backbone's, times that of what begins fresh
 
 
-def settled(config: Config, screen: Screen) -> Config:
-    """With all that is left to choose here chosen, so that the saved config decides the run."""
+def settled(config: Config, screen: Screen, losses: Mapping[str, Loss] | None = None) -> Config:
+    """With all that is left to choose here chosen, so that the saved config decides the run.
+
+    ``losses`` are those that were handed in from Python, by name: their speed is measured, too.
+    """
     if not config.data.path:
         raise UserError(
             "no data is named: fullconv train FOLDER, or, to try it, fullconv train shapes"
@@ -45,7 +50,7 @@ def settled(config: Config, screen: Screen) -> Config:
     config = budget.within(config, spec, size_of(config, source))
     if config.length.time is None:
         return config
-    return _timed(config, source, val, screen)
+    return _timed(config, source, val, screen, losses)
 
 
 def _with_precision(config: Config) -> Config:
@@ -77,7 +82,13 @@ def _with_weights(config: Config, screen: Screen) -> Config:
     return config.model_copy(update={"net": net, "optimiser": optimiser})
 
 
-def _timed(config: Config, source: Source, val: Source | None, screen: Screen) -> Config:
+def _timed(
+    config: Config,
+    source: Source,
+    val: Source | None,
+    screen: Screen,
+    losses: Mapping[str, Loss] | None,
+) -> Config:
     """With the steps that fit into ``length.time``, as measured with a net that is thrown away."""
     began, wanted = time.monotonic(), seconds_of(config.length.time or "")
     if config.stages or config.machine.devices * config.machine.nodes > 1:
@@ -88,13 +99,8 @@ def _timed(config: Config, source: Source, val: Source | None, screen: Screen) -
     fabric = fabric_of(config)
     net, preprocessing, _ = net_of(config, source, Screen(quiet=True))
     outputs = tuple(output.channels for output in source.classes.outputs)
-    criterion = make_criterion(
-        config.loss.model_copy(update={"weigh_by": "factor"}),
-        None,
-        source.classes.ignore,
-        fabric.device,
-        outputs,
-    )
+    ignore = source.classes.ignore
+    criterion = make_criterion(config.loss, None, ignore, fabric.device, outputs, losses)
     with memory_watched(config, TOO_LARGE):
         updater = Updater(config, fabric, net, preprocessing, criterion, steps=1000)
         speed = measured(config, source, updater.step, partial(_validation, config, updater, val))

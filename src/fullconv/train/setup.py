@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from fullconv.errors import UserError
 from fullconv.inputs import kinds_of
 from fullconv.nets import FCN, Preprocessing, build
 from fullconv.train.config import Config
-from fullconv.train.loss import Criterion, make_criterion
+from fullconv.train.loss import Criterion, cross_entropy_of, make_criterion
+from fullconv.train.losses import Loss
 from fullconv.train.optimiser import freeze
 from fullconv.train.screen import Screen
 from fullconv.train.update import mixed
@@ -117,13 +119,25 @@ def net_of(
     return net, preprocessing.of_inputs(kinds_shown(source), *others), origins
 
 
-def criterion_of(config: Config, source: Source, fabric: Fabric, screen: Screen) -> Criterion:
-    """The loss, with the class weights of the config; those that follow from the data are said."""
-    wanted, classes = config.loss.class_weights, source.classes
+def criterion_of(
+    config: Config,
+    source: Source,
+    fabric: Fabric,
+    screen: Screen,
+    losses: Mapping[str, Loss] | None = None,
+) -> Criterion:
+    """The loss, with the class weights of the config; those that follow from the data are said.
+
+    ``losses`` are those that were handed in from Python, by name.
+    """
+    classes, pixels = source.classes, cross_entropy_of(config.loss)
+    wanted = "none" if pixels is None else pixels.class_weights
     weights = None
     if isinstance(wanted, tuple):
         if len(wanted) != len(classes):
-            raise UserError(f"loss.class_weights: {len(wanted)} values for {len(classes)} classes")
+            raise UserError(
+                f"loss.cross_entropy.class_weights: {len(wanted)} values for {len(classes)} classes"
+            )
         weights = torch.tensor(wanted, dtype=torch.float32)
     elif wanted != "none":
         counts = [count_classes(each, most=500) for each in outputs_of(source)]
@@ -132,4 +146,4 @@ def criterion_of(config: Config, source: Source, fabric: Fabric, screen: Screen)
         pairs = zip(classes.names, weights.tolist(), strict=True)
         screen.say("class weights: " + ", ".join(f"{name} {w:.2f}" for name, w in pairs))
     outputs = tuple(output.channels for output in classes.outputs)
-    return make_criterion(config.loss, weights, classes.ignore, fabric.device, outputs)
+    return make_criterion(config.loss, weights, classes.ignore, fabric.device, outputs, losses)

@@ -12,8 +12,9 @@ from fullconv.files import write_atomically
 from fullconv.report import write_report
 from fullconv.train import budget
 from fullconv.train.config import Config
-from fullconv.train.configure import flat, make_config, read_config
+from fullconv.train.configure import flat, make_config, read_config, with_loss
 from fullconv.train.loop import Training, steps_of
+from fullconv.train.losses import Given, Loss, terms_of
 from fullconv.train.memory import TOO_LARGE, estimate, memory_watched
 from fullconv.train.plan import say_memory, say_plan, size_of
 from fullconv.train.run import Run
@@ -32,6 +33,7 @@ def train(
     recipe: str = "default",
     overrides: Mapping[str, Any] | None = None,
     config: Config | None = None,
+    loss: Given | list[Given] | None = None,
     resume: bool = False,
     overwrite: bool = False,
     quiet: bool = False,
@@ -40,6 +42,9 @@ def train(
 
     ``data`` is what `fullconv.data.open_source` opens; ``overrides`` change keys of the recipe, as
     ``{"net.name": "fcn8s-vgg16", "length.epochs": 50}``; a whole ``config`` replaces both.
+    ``loss`` replaces the terms of the loss: a callable (logits, masks) -> one number a photo
+    (`train.losses.Loss`), or a list of those and of the kinds in `train.losses`; (0.5, loss) has
+    a weight of its own. Such a run is resumed with the same ``loss``.
     ``resume`` goes on with the run in ``out`` (only how long it is, where its data
     lies and how it computes may be changed then).
     Raises UserError for faults of the config or the data, before the first step.
@@ -48,17 +53,22 @@ def train(
     given = dict(overrides or {})
     if data is not None:
         given["data.path"] = str(data)
+    terms, losses = ((), {}) if loss is None else terms_of(loss)
     if resume:
         config = _resumed(out, given)
+        if loss is not None and config.loss != terms:
+            raise UserError(f"{out}: loss cannot be changed in a run that goes on")
     else:
         if rank() == 0:
             Run(out).check_free(overwrite)  # before downloads and measurements
         config = make_config(recipe, given) if config is None else config
-        config = settled(config, Screen(quiet or rank() > 0))
+        if loss is not None:
+            config = with_loss(config, terms)
+        config = settled(config, Screen(quiet or rank() > 0), losses)
     if config.stages:
-        _train_stages(config, out, resume, overwrite, quiet)
+        _train_stages(config, out, resume, overwrite, quiet, losses)
     else:
-        _train_one(config, out, [] if resume else [(Run(out), config)], overwrite, quiet)
+        _train_one(config, out, [] if resume else [(Run(out), config)], overwrite, quiet, losses)
     Screen(quiet).say(f"next: fullconv predict {out} PHOTO --out pictures/")
     return out
 
@@ -68,7 +78,7 @@ def _resumed(out: Path, given: Mapping[str, Any]) -> Config:
     path = out / "config.toml"
     saved, config = read_config(path), read_config(path, given)
     before, after = flat(saved), flat(config)
-    changed = [key for key in before if before[key] != after[key]]
+    changed = [key for key in before | after if before.get(key) != after.get(key)]
     fixed = [key for key in changed if not key.startswith(CHANGEABLE)]
     if fixed:
         raise UserError(
@@ -91,7 +101,14 @@ def rank() -> int:
     return getattr(rank_zero_only, "rank", 0)
 
 
-def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quiet: bool) -> Path:
+def _train_stages(
+    config: Config,
+    out: Path,
+    resume: bool,
+    overwrite: bool,
+    quiet: bool,
+    losses: Mapping[str, Loss],
+) -> Path:
     """One run for each stride of ``stages``, each starting from the one before.
 
     The stages lie in ``out/stage-32s`` and so on; ``out`` has the last one's model.
@@ -103,7 +120,7 @@ def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quie
         new = [] if resume and Run(folder).config.is_file() else [(Run(folder), stage)]
         if number == 0 and not resume:
             new.insert(0, (Run(out), config))
-        _train_one(stage, folder, new, overwrite, quiet)
+        _train_one(stage, folder, new, overwrite, quiet, losses)
         weights = str(folder)
     for name in ("model.safetensors", "scores.json"):
         if (folder / name).is_file():
@@ -112,7 +129,12 @@ def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quie
 
 
 def _train_one(
-    config: Config, out: Path, new: list[tuple[Run, Config]], overwrite: bool, quiet: bool
+    config: Config,
+    out: Path,
+    new: list[tuple[Run, Config]],
+    overwrite: bool,
+    quiet: bool,
+    losses: Mapping[str, Loss],
 ) -> Path:
     """One run: a resume, or with the folders that are ``new``, made when all is sure to start."""
     fabric = fabric_of(config)
@@ -133,7 +155,7 @@ def _train_one(
     steps = steps_of(config, len(source), fabric.world_size)
     say_plan(config, net, (steps, len(source)), size, fabric, screen)
     say_memory(config, spec, size, need, screen)
-    criterion = criterion_of(config, source, fabric, screen)
+    criterion = criterion_of(config, source, fabric, screen, losses)
     with memory_watched(config, TOO_LARGE):
         updater = Updater(config, fabric, net, preprocessing, criterion, steps)
     for each, its_config in new_here:

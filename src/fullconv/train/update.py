@@ -126,9 +126,13 @@ class Updater:
         return trained, per_pixel
 
     def loss(self, images: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The criterion's losses of N,C,H,W images; large scores are not kept where it can be."""
+        """The criterion's losses of N,C,H,W images; large logits are not kept where it can be.
+
+        One term that needs the whole logits, and they are made for all.
+        """
         spec, size = self.net.spec, (masks.shape[1], masks.shape[2])
-        if can_be_banded(spec) and is_worth_it(spec, len(masks), size):
+        in_bands = self.criterion.can_be_banded and can_be_banded(spec)
+        if in_bands and is_worth_it(spec, len(masks), size):
             with self.fabric.autocast():  # which Fabric itself does for ``forward`` alone
                 maps = self.model.maps(images)
             return banded_loss(self.net, self.criterion, maps, masks)

@@ -40,7 +40,7 @@ class Watch:
                 return self._once(
                     "one class",
                     f"every pixel is predicted as {name!r}: early on that passes; if it stays, "
-                    "lower the rate, or weigh the classes (loss.class_weights)",
+                    "lower the rate, or weigh the classes (loss.cross_entropy.class_weights)",
                 )
         if self.fine_tuned and start is not None and scores.mean_iu < 0.7 * start:
             return self._once(

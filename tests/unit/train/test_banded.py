@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fullconv.nets import NetSpec, build
-from fullconv.nets.enlargement import rows_of
+from fullconv.nets.enlargement import Fusion, rows_of
 from fullconv.train import banded, make_config, photo_loss
 from fullconv.train.banded import banded_loss, can_be_banded, is_worth_it
-from fullconv.train.fused import example
 from fullconv.train.loss import make_criterion
 
 CPU = torch.device("cpu")
@@ -30,7 +29,10 @@ def a_net(name, padding, classes):
 
 
 def criterion(outputs=None, weights=None, **changes):
-    config = make_config("scratch", {f"loss.{k}": v for k, v in changes.items()}).loss
+    jaccard = changes.pop("jaccard", 0)
+    changes = {f"loss.cross_entropy.{k}": v for k, v in changes.items()}
+    changes |= {"loss.jaccard.weight": jaccard} if jaccard else {}
+    config = make_config("scratch", changes).loss
     weights = None if weights is None else torch.tensor(weights)
     return make_criterion(config, weights, 255, CPU, outputs)
 
@@ -130,7 +132,8 @@ def test_a_band_has_the_rows_that_fit():
 
 def test_bands_cover_the_photo(monkeypatch):
     monkeypatch.setattr(photo_loss, "CACHED", 5 * 20 * 4 * 4)  # four rows of five classes
-    bands = example(CPU, (10, 20), classes=5).bands()
+    maps, pixels = [torch.zeros(5, 2, 3)], torch.zeros(10, 20)
+    bands = photo_loss.Photo(Fusion([]), maps, maps, pixels.long(), pixels).bands()
     assert [range(10)[rows] for rows in bands] == [range(4), range(4, 8), range(8, 10)]
 
 
@@ -152,7 +155,9 @@ def test_an_update_is_the_same_either_way(jaccard, updater, batch, monkeypatch):
     for size in (1, 2**40):
         monkeypatch.setattr(banded, "CACHED", size)
         monkeypatch.setattr(photo_loss, "CACHED", size)
-        made = updater({"length.batch": 2, "loss.jaccard": jaccard}, double=True)
+        made = updater(
+            {"length.batch": 2} | ({"loss.jaccard.weight": jaccard} if jaccard else {}), double=True
+        )
         losses = made.gradients(batch(4, unlabelled=True))
         found.append((losses, [p.grad.clone() for p in made.net.parameters()]))
     (one, mine), (other, theirs) = found

@@ -7,7 +7,7 @@ from fullconv.errors import UserError
 from fullconv.nets import NetSpec
 from fullconv.train import keys, make_config, read_config, recipe_names, recipe_text
 from fullconv.train.config import Config
-from fullconv.train.configure import RECIPES
+from fullconv.train.configure import RECIPES, flat
 
 
 def fault(*arguments, **options):
@@ -28,7 +28,7 @@ def test_all_faults_at_once():
             "augment.crop": "[0, 10]",
             "colour": "red",
             "stages": [8, 32],
-            "loss.reduction": "median",
+            "loss.cross_entropy.reduction": "median",
         },
     )
     assert message.startswith("recipe default: ")
@@ -39,7 +39,7 @@ def test_all_faults_at_once():
         "augment: crop (0, 10) must be two sizes",
         "colour: no such key",
         "stages: stages are strides from coarse to fine",
-        "loss.reduction: ",
+        "loss.cross_entropy.reduction: ",
         "(it is 'median')",
     ):
         assert part in message
@@ -71,7 +71,7 @@ def test_all_faults_at_once():
         ("augment.paste", 1.5),
         ("data.workers", -1),
         ("machine.precision", "fp16"),
-        ("loss.class_weights", "balanced"),
+        ("loss.cross_entropy.class_weights", "balanced"),
         ("seed", -1),
     ],
 )
@@ -129,13 +129,13 @@ def test_recipes_are_the_papers():
         assert (o.kind, o.rate, o.momentum, o.weight_decay) == ("sgd", rate, 0.9, 5e-4)
         assert (o.bias_rate, o.schedule, o.warmup) == (2.0, "fixed", 0)
         assert length.batch * length.accumulate == 20
-        assert (config.loss.reduction, config.loss.class_weights) == ("mean", "none")
+        assert (config.loss[0].reduction, config.loss[0].class_weights) == ("mean", "none")
     heavy = make_config("heavy-vgg16")
     assert heavy.stages == (32, 16, 8)
     rates = [heavy.optimiser.rate * factor for factor in heavy.stage_rates]
     assert rates == pytest.approx([1e-10, 1e-12, 1e-14])
     assert (heavy.optimiser.momentum, heavy.length.batch) == (0.99, 1)
-    assert (heavy.loss.reduction, heavy.length.steps) == ("sum", 100_000)
+    assert (heavy.loss[0].reduction, heavy.length.steps) == ("sum", 100_000)
     once = make_config("heavy-vgg16-atonce")
     assert (once.length.steps, once.optimiser.rate) == (300_000, 1e-10)
     assert once.spec(21).scales == {32: 1.0, 16: 0.01, 8: 0.0001}
@@ -153,7 +153,7 @@ def test_a_saved_config_reads_back_equal(name, tmp_path):
     if make_config(name).net.name.startswith("fpn"):  # which has no stages
         changes["net.name"] = "fcn8s-resnet18"
     changes |= {
-        "loss.class_weights": [1.0, 0.5],
+        "loss.cross_entropy.class_weights": [1.0, 0.5],
         "data.path": 'my "photos"\\ü',
         "data.classes": "c",
     }
@@ -199,9 +199,9 @@ def test_a_config_that_is_no_toml(tmp_path, content):
         ("optimiser.kind", "sgd", "sgd"),
         ("optimiser.kind", '"sgd"', "sgd"),
         ("optimiser.clip", "None", None),
-        ("loss.class_weights", "softened", "softened"),
-        ("loss.class_weights", "[1, 2.5]", (1.0, 2.5)),
-        ("loss.class_weights", "none", "none"),
+        ("loss.cross_entropy.class_weights", "softened", "softened"),
+        ("loss.cross_entropy.class_weights", "[1, 2.5]", (1.0, 2.5)),
+        ("loss.cross_entropy.class_weights", "none", "none"),
         ("stages", "[32,16]", (32, 16)),
         # Paths stay the text that was typed, also where TOML would read a number or a date.
         ("data.path", "2024", "2024"),
@@ -217,9 +217,7 @@ def test_a_config_that_is_no_toml(tmp_path, content):
     ],
 )
 def test_typed_values(key, text, value):
-    section, _, name = key.rpartition(".")
-    config = make_config("scratch", {key: text})
-    found = getattr(getattr(config, section) if section else config, name)
+    found = flat(make_config("scratch", {key: text}))[key]
     assert found == value
     assert type(found) is type(value)
 
@@ -227,9 +225,67 @@ def test_typed_values(key, text, value):
 def test_keys_are_those_of_a_saved_config():
     dotted = set(keys())
     assert {"seed", "stages", "optimiser.rate", "augment.crop", "machine.precision"} <= dotted
-    for section, values in Config().model_dump().items():
-        names = [f"{section}.{key}" for key in values] if isinstance(values, dict) else [section]
-        assert set(names) <= dotted
+    assert set(flat(Config())) <= dotted
+    assert {"loss.cross_entropy.reduction", "loss.dice.weight", "loss.focal.gamma"} <= dotted
+
+
+CROSS_ENTROPY = {"kind": "cross_entropy"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "kinds"),
+    [
+        ({"loss.dice.weight": "0.5"}, {"cross_entropy": 1.0, "jaccard": 1.0, "dice": 0.5}),
+        ({"loss.jaccard.weight": 0.5}, {"cross_entropy": 1.0, "jaccard": 0.5}),
+        ({"loss.jaccard": "none"}, {"cross_entropy": 1.0}),
+        ({"loss.lovasz": None}, {"cross_entropy": 1.0, "jaccard": 1.0}),
+        ({"loss": '[{kind = "focal", gamma = 1.5}]'}, {"focal": 1.0}),
+        ({"loss": [CROSS_ENTROPY], "loss.lovasz.weight": 2}, {"cross_entropy": 1.0, "lovasz": 2.0}),
+    ],
+)
+def test_terms_of_the_loss_are_changed_added_and_left_out(changes, kinds, tmp_path):
+    config = make_config("default", changes)
+    assert {term.kind: term.weight for term in config.loss} == kinds
+    path = tmp_path / "config.toml"
+    path.write_text(config.to_toml(), encoding="utf-8")
+    assert read_config(path) == config
+
+
+def test_a_term_is_added_to_the_loss_of_a_recipe_that_names_none():
+    assert [term.kind for term in make_config("scratch").loss] == ["cross_entropy"]
+    added = make_config("scratch", {"loss.jaccard.weight": 1}).loss
+    assert [term.kind for term in added] == ["cross_entropy", "jaccard"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"loss.reduction": "sum"}, "did you mean loss.cross_entropy.reduction?"),
+        ({"loss.keep": 0.5}, "did you mean loss.cross_entropy.keep?"),
+        ({"loss.jaccard": 0.5}, "loss.jaccard.weight=0.5"),
+        ({"loss.jaccard.wait": 0.5}, "loss.jaccard.wait: no such key, did you mean"),
+        ({"loss.jaccard.weight": 0}, "loss.jaccard.weight: Input should be greater than 0"),
+        ({"loss.focal.gamma": -1}, "loss.focal.gamma: "),
+        ({"loss.ohem.threshold": 2}, "loss.ohem.threshold: "),
+        ({"loss.dise.weight": 1}, "no such key"),
+        ({"loss.jaccard": None, "loss.cross_entropy": None}, "one at least"),
+        ({"loss": [CROSS_ENTROPY, CROSS_ENTROPY]}, "twice"),
+        ({"loss": [{"kind": "dise"}]}, "no loss is called 'dise': did you mean dice?"),
+        ({"loss": [{"weight": 1}]}, "no loss is called None"),
+        ({"loss": "dice"}, "give a list of terms"),
+        ({"loss": {"reduction": "sum"}}, "[loss] is now a list of terms: write [[loss]]"),
+    ],
+)
+def test_losses_that_are_none(changes, says):
+    assert says in fault("default", changes)
+
+
+def test_a_config_of_an_older_version_is_told_how_the_loss_is_written_now(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text('[loss]\nreduction = "sum"\njaccard = 1.0\n')
+    for changes in ({}, {"loss.jaccard.weight": 1}):
+        with pytest.raises(UserError, match=r"write \[\[loss\]\].*reduction, jaccard"):
+            read_config(path, changes)
 
 
 def test_config_is_frozen():

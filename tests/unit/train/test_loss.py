@@ -9,16 +9,30 @@ from sklearn.metrics import jaccard_score
 
 from fullconv.errors import UserError
 from fullconv.train import make_config
-from fullconv.train.loss import jaccard, make_criterion
+from fullconv.train.loss import make_criterion
+from fullconv.train.losses import IGNORE, Jaccard
 
 CPU = torch.device("cpu")
+PIXELS = "loss.cross_entropy"
+
+
+def terms(reduction="mean", jaccard=0.0):
+    changes = {f"{PIXELS}.reduction": reduction}
+    return make_config("scratch", changes | added(jaccard)).loss
+
+
+def added(jaccard):
+    return {"loss.jaccard.weight": jaccard} if jaccard else {}
+
+
+def jaccard(logits, masks):
+    """Of masks with 255 for ignored."""
+    return Jaccard()(logits, torch.where(masks == 255, IGNORE, masks.long()))
 
 
 def criterion(reduction="mean", weights=None, ignore=255, jaccard=0.0):
-    changes = {"loss.reduction": reduction, "loss.jaccard": jaccard}
-    config = make_config("scratch", changes).loss
     weights = None if weights is None else torch.tensor(weights)
-    return make_criterion(config, weights, ignore, CPU)
+    return make_criterion(terms(reduction, jaccard), weights, ignore, CPU)
 
 
 @pytest.fixture
@@ -117,7 +131,7 @@ def test_jaccard_of_decided_scores_against_scikit_learn(case):
     scores, masks = case
     decided = 1e3 * F.one_hot(scores.argmax(1), 4).permute(0, 3, 1, 2).double()
     for mask, predicted, found in zip(
-        masks, scores.argmax(1), jaccard(decided, masks, 255), strict=True
+        masks, scores.argmax(1), jaccard(decided, masks), strict=True
     ):
         seen = mask != 255
         truth, guess = mask[seen].numpy(), predicted[seen].numpy()
@@ -130,20 +144,20 @@ def test_jaccard_is_added_to_the_mean_by_its_factor(case):
     """Photos weigh as many labelled pixels as they have, as in the cross-entropy."""
     scores, masks = case
     labelled = (masks != 255).sum((1, 2)).double()
-    added = (labelled * jaccard(scores, masks, 255)).sum() / labelled.sum()
+    added = (labelled * jaccard(scores, masks)).sum() / labelled.sum()
     found = trained(criterion(jaccard=0.5), scores, masks)
     torch.testing.assert_close(found, trained(criterion(), scores, masks) + 0.5 * added)
 
 
 def test_jaccard_has_the_gradient_of_its_differences(case):
     scores, masks = case
-    assert torch.autograd.gradcheck(lambda s: jaccard(s, masks, 255), (scores,))
+    assert torch.autograd.gradcheck(lambda s: jaccard(s, masks), (scores,))
 
 
 def sampler(weights=None, **changes):
-    changes = {f"loss.{key}": value for key, value in changes.items()}
+    changes = {f"{PIXELS}.{key}": value for key, value in changes.items()}
     if weights:
-        changes |= {"loss.class_weights": weights, "loss.weigh_by": "sampling"}
+        changes |= {f"{PIXELS}.class_weights": weights, f"{PIXELS}.weigh_by": "sampling"}
     given = None if weights is None else torch.tensor(weights)
     return make_criterion(make_config("scratch", changes).loss, given, 255, CPU)
 
@@ -184,7 +198,7 @@ def test_nothing_to_sample_by_is_refused():
     with pytest.raises(UserError, match="no pixel would count"):
         sampler(weights=[0.0, 0.0])
     with pytest.raises(UserError, match="class_weights"):
-        make_config("scratch", {"loss.weigh_by": "sampling"})
+        make_config("scratch", {f"{PIXELS}.weigh_by": "sampling"})
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
@@ -197,8 +211,7 @@ def test_the_losses_of_several_outputs_are_summed(case, reduction, jaccard):
     second[1] = 255
     first = torch.where(masks == 3, 255, masks)
     weights = torch.tensor([1.0, 0.5, 2.0, 0.25, 3.0, 1.5])
-    changes = {"loss.reduction": reduction, "loss.jaccard": jaccard}
-    config = make_config("scratch", changes).loss
+    config = terms(reduction, jaccard)
     joint = make_criterion(config, weights, 255, CPU, (slice(0, 3), slice(3, 6)))
     both = torch.cat([scores, more], 1)
     shifted = torch.where(second == 255, 255, second + 3)

@@ -1,9 +1,12 @@
-"""The soft Jaccard loss from sums against that of whole scores, and its gradient."""
+"""The losses of overlap from sums against those of whole logits, and their gradients."""
 
+import pytest
 import torch
 
-from fullconv.train.loss import jaccard
+from fullconv.train.losses import IGNORE, Dice, Jaccard
 from fullconv.train.overlap import Overlap, to_gradient
+
+by_overlap = pytest.mark.parametrize("loss", [Jaccard(), Dice()], ids=lambda loss: loss.kind)
 
 
 def photo():
@@ -23,40 +26,42 @@ def summed(scores, labels, labelled):
     return overlap
 
 
-def test_sums_give_the_loss_of_whole_scores():
+@by_overlap
+def test_sums_give_the_loss_of_whole_scores(loss):
     scores, labels, labelled = photo()
-    scores, masks = scores.detach(), torch.where(labelled > 0, labels, 255)
-    expected = jaccard(scores[None], masks[None], 255)[0]
-    torch.testing.assert_close(summed(scores, labels, labelled).lost(), expected)
+    scores, masks = scores.detach(), torch.where(labelled > 0, labels, IGNORE)
+    expected = loss(scores[None], masks[None])[0]
+    torch.testing.assert_close(summed(scores, labels, labelled).lost(loss), expected)
 
 
-def test_slopes_are_the_derivatives_by_the_sums():
+@by_overlap
+def test_slopes_are_the_derivatives_by_the_sums(loss):
     scores, labels, labelled = photo()
     overlap = summed(scores.detach(), labels, labelled)
     sums = (overlap.mass.requires_grad_(), overlap.both.requires_grad_())
-    expected = torch.autograd.grad(3 * overlap.lost(), sums)
-    for mine, reference in zip(overlap.slopes(torch.tensor(3.0)), expected, strict=True):
+    expected = torch.autograd.grad(3 * overlap.lost(loss), sums)
+    for mine, reference in zip(overlap.slopes(loss, torch.tensor(3.0)), expected, strict=True):
         torch.testing.assert_close(mine, reference)
 
 
-def test_the_gradient_of_both_losses_against_autograd():
+@by_overlap
+def test_the_gradient_of_both_losses_against_autograd(loss):
     scores, labels, labelled = photo()
     weights = labelled * torch.rand(6, 5, dtype=torch.float64)
-    masks = torch.where(labelled > 0, labels, 255)
-    each = torch.nn.functional.cross_entropy(
-        scores[None], masks[None], ignore_index=255, reduction="none"
-    )[0]
-    loss = (each * weights).sum() + 2 * jaccard(scores[None], masks[None], 255)[0]
-    (expected,) = torch.autograd.grad(loss, scores)
+    masks = torch.where(labelled > 0, labels, IGNORE)
+    each = torch.nn.functional.cross_entropy(scores[None], masks[None], reduction="none")[0]
+    both = (each * weights).sum() + 2 * loss(scores[None], masks[None])[0]
+    (expected,) = torch.autograd.grad(both, scores)
     with torch.no_grad():
         shares = scores.softmax(0) * labelled
-        slopes = summed(scores, labels, labelled).slopes(torch.tensor(2.0))
+        slopes = summed(scores, labels, labelled).slopes(loss, torch.tensor(2.0))
         to_gradient(shares, labels, weights, slopes)
     torch.testing.assert_close(shares, expected)
 
 
-def test_a_photo_without_labels_costs_nothing():
+@by_overlap
+def test_a_photo_without_labels_costs_nothing(loss):
     scores, labels, labelled = photo()
     overlap = summed(scores.detach(), labels, 0 * labelled)
-    assert overlap.lost() == 0
-    assert all(not slope.any() for slope in overlap.slopes(torch.tensor(1.0)))
+    assert overlap.lost(loss) == 0
+    assert all(not slope.any() for slope in overlap.slopes(loss, torch.tensor(1.0)))

@@ -116,14 +116,16 @@ def test_epochs_are_passes_through_the_data(start):
 
 
 def test_summed_loss_and_class_weights_are_logged_beside_the_loss_per_pixel(start):
-    changes = {"loss.reduction": "sum", "optimiser.rate": 1e-9, "length.log_every": 1}
+    changes = {"loss.cross_entropy.reduction": "sum", "optimiser.rate": 1e-9, "length.log_every": 1}
     row = log(start("sum", changes, quiet=True))[0]
     assert float(row["loss_per_pixel"]) == pytest.approx(np.log(6), rel=1e-5)
     assert float(row["loss"]) > 1000 * float(row["loss_per_pixel"])
 
 
 def test_what_is_said(start, capsys):
-    start("run", {"loss.class_weights": "median-frequency", "length.validate_every": 2})
+    start(
+        "run", {"loss.cross_entropy.class_weights": "median-frequency", "length.validate_every": 2}
+    )
     out = capsys.readouterr().out
     for part in (
         "data: 6 train, 3 val photos, 6 classes, 0 faults",
@@ -273,7 +275,7 @@ def test_refused_before_the_first_step(start, tmp_path):
     with refused("no data is named"):
         start("run", {"data.path": ""}, quiet=True)
     with refused("2 values for 6 classes"):
-        start("run", {"loss.class_weights": [1.0, 2.0]}, quiet=True)
+        start("run", {"loss.cross_entropy.class_weights": [1.0, 2.0]}, quiet=True)
     with refused("cannot be used here"):
         start("run", {"machine.device": "cuda:7"}, quiet=True)
     with refused("nowhere"):

@@ -34,7 +34,7 @@ def test_accumulating_equals_the_large_batch(updater, batch, reduction, weights)
     """
     weights = None if weights is None else torch.tensor(weights)
     options = {"weights": weights, "double": True}
-    loss = {"loss.reduction": reduction, "loss.jaccard": 0.5}
+    loss = {"loss.cross_entropy.reduction": reduction, "loss.jaccard.weight": 0.5}
     parts = updater(loss | {"length.batch": 2, "length.accumulate": 4}, **options)
     whole = updater(loss | {"length.batch": 8}, **options)
     data = batch(8, unlabelled=True)
@@ -49,7 +49,7 @@ def test_accumulating_equals_the_large_batch(updater, batch, reduction, weights)
 
 
 def test_sampled_pixels_are_the_same_however_the_batch_is_parted(updater, batch):
-    loss = {"loss.keep": 0.5}
+    loss = {"loss.cross_entropy.keep": 0.5}
     found = []
     for parts in (1, 4):
         made = updater(loss | {"length.batch": 8 // parts, "length.accumulate": parts}, double=True)
@@ -80,7 +80,7 @@ def test_losses_and_gradients_against_torch_alone(updater, batch):
 
 def test_the_summed_loss_still_shows_the_loss_per_pixel(updater, batch):
     data = batch(2, unlabelled=True)
-    trained, plain = updater({"loss.reduction": "sum"}).gradients(data)
+    trained, plain = updater({"loss.cross_entropy.reduction": "sum"}).gradients(data)
     assert trained == pytest.approx(plain * (data.masks != 255).sum().item(), rel=1e-5)
 
 
@@ -104,7 +104,11 @@ def test_steps_lower_the_loss(updater, batch, kind):
 def test_clipping_bounds_the_change(updater, batch):
     """With plain SGD the weights move by exactly rate x clip."""
     changes = {"optimiser.kind": "sgd", "optimiser.momentum": 0.0, "optimiser.weight_decay": 0.0}
-    changes |= {"optimiser.rate": 0.5, "optimiser.schedule": "fixed", "loss.reduction": "sum"}
+    changes |= {
+        "optimiser.rate": 0.5,
+        "optimiser.schedule": "fixed",
+        "loss.cross_entropy.reduction": "sum",
+    }
     made = updater(changes | {"optimiser.clip": 1e-3})
     before = state(made.net)
     made.step(batch(2))
