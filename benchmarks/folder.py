@@ -20,13 +20,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from fullconv.predict.trial import cpu_name
 from PIL import Image
 
 from fullconv.classes import VOC
 from fullconv.data.scene import scene
 from fullconv.nets import TORCH, NetSpec, build
 from fullconv.predict import Input, Predictor, find_inputs, predict_each
-from fullconv.predict.trial import cpu_name
 from fullconv.weights import Checkpoint, save
 
 

@@ -5,12 +5,12 @@ import re
 import numpy as np
 import pytest
 import torch
+from fullconv.predict.prepared import graph_folder
+from fullconv.predict.trial import Choice, Memory, Trial
 from PIL import Image
 
 from fullconv.data import open_source
 from fullconv.nets import TORCH, NetSpec, build
-from fullconv.predict.prepared import graph_folder
-from fullconv.predict.trial import Choice, Memory, Trial
 from fullconv.weights import Checkpoint, save
 
 DATA = "shapes:48x64:n=12"

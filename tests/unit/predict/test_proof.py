@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from fullconv.nets.border import for_prediction
-from fullconv.predict import DisagreementWarning, Predictor, TorchEngine, engine
-from fullconv.predict.engine import winograd_engine
+from fullconv.predict import DisagreementWarning, Predictor, TorchEngine
+from fullconv.predict.engines import torch_engine
+from fullconv.predict.engines.winograd_engine import winograd_engine
 from fullconv.weights import load, save
 from small_runs import small_run
 

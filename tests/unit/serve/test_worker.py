@@ -38,10 +38,10 @@ class Held:
         self.model, self.begun, self.go = model, threading.Event(), threading.Event()
         self.name, self.predictor = model.name, self
 
-    def together(self, images):
+    def predict_batch(self, images, scores=False):
         self.begun.set()
         assert self.go.wait(20)
-        return self.model.predictor.together(images)
+        return self.model.predictor.predict_batch(images, scores)
 
 
 def occupied(worker, model, image):
