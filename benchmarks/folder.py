@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fullconv.predict.trial import cpu_name
+from machine import machine
 from PIL import Image
 
 from fullconv.classes import VOC
@@ -110,9 +110,7 @@ def main() -> None:
         for way, runs in found.items()
     }
     threads = torch.get_num_threads()
-    print(
-        f"{len(photos)} photos, {given.engine} {given.precision}, {cpu_name()}, {threads} threads"
-    )
+    print(f"{len(photos)} photos, {given.engine} {given.precision}, {machine()}, {threads} threads")
     print("                     wall s   net s  net's share  photos/s")
     for way, each in middle.items():
         print(
@@ -120,7 +118,7 @@ def main() -> None:
             f"{each['photos_per_second']:9.2f}"
         )
     if given.json:
-        about = {"photos": len(photos), "cpu": cpu_name(), "threads": threads}
+        about = {"photos": len(photos), "cpu": machine(), "threads": threads}
         content = {**about, "options": {k: str(v) for k, v in vars(given).items()}, **middle}
         given.json.write_text(json.dumps(content, indent=1) + "\n")
 

@@ -136,7 +136,7 @@ def _predicted(predictor: Predictor, image: Image | UserError, scores: bool) -> 
         return image, 0.0
     start = time.perf_counter()
     try:
-        return predictor(image, scores=scores), time.perf_counter() - start
+        return predictor.predict_batch([image], scores)[0], time.perf_counter() - start
     except UserError as fault:
         return fault, time.perf_counter() - start
 

@@ -118,7 +118,9 @@ def test_a_graph_is_exported_in_this_process_and_said_once(vgg, tmp_path, monkey
     assert len(said) == 1
 
 
-def test_what_cannot_be_exported_is_one_line(tmp_path, exports):
+def test_what_cannot_be_exported_is_one_line(tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime", reason="needs fullconv[export]")
+    monkeypatch.setenv("FULLCONV_CACHE", str(tmp_path / "cache"))
     torch.save(torch.zeros(3), tmp_path / "-strange.pth")
     with pytest.raises(UserError) as fault:
         Predictor(tmp_path / "-strange.pth", engine="onnxruntime")
