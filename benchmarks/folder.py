@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from machine import machine
 from PIL import Image
 
 from fullconv.classes import VOC
@@ -28,6 +27,7 @@ from fullconv.data.scene import scene
 from fullconv.nets import TORCH, NetSpec, build
 from fullconv.predict import Input, Predictor, find_inputs, predict_each
 from fullconv.weights import Checkpoint, save
+from machine import machine
 
 
 def random_run(net: str, folder: Path) -> Path:

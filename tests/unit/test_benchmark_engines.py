@@ -11,7 +11,7 @@ from fullconv.compare import EngineBenchmark, EngineRow, Timing, benchmark_engin
 from fullconv.compare import engines as measuring
 from fullconv.errors import UserError
 from fullconv.export import export
-from fullconv.predict.engines import ENGINES, find
+from fullconv.predict.engines import ENGINES, find, registry
 from small_runs import small_run
 
 
@@ -55,7 +55,7 @@ def test_torch_and_what_is_installed_are_measured_in_turn(tmp_path, monkeypatch)
     Image.fromarray(pixels).save(tmp_path / "photo.png")
     monkeypatch.setitem(sys.modules, "openvino", None)
     few = tuple(each for each in ENGINES if each.name != "onnxruntime")
-    monkeypatch.setattr("fullconv.predict.engines.registry.ENGINES", few)
+    monkeypatch.setattr(registry, "ENGINES", few)
     turns = []
     found = benchmark_engines(
         run, tmp_path / "photo.png", device="cpu", rounds=1,

@@ -9,8 +9,9 @@ import time
 from typing import Any
 
 import numpy as np
+import torch
 
-from fullconv.device import forget_peak, peak_mib, pick_device
+from fullconv.device import forget_peak, peak_mib
 from fullconv.errors import UserError
 from fullconv.predict.open import open_engine
 
@@ -29,7 +30,8 @@ def predicted(job: dict[str, Any]) -> dict[str, Any]:
     """Seconds of ``timed`` warm predictions of a photo, and the peak; the classes go to a file."""
     image = np.load(job["photo"])
     engine = open_engine(job["path"], job["device"], job["precision"], job["engine"]).engine
-    device = pick_device(job["device"])
+    # Of a runtime with memory of its own on an accelerator, that of the process is told.
+    device = getattr(engine, "device", torch.device("cpu"))
     engine.class_map(image)  # warms up, and proves the engine
     forget_peak(device)
     seconds, classes = [], None
