@@ -26,8 +26,8 @@ from fullconv.classes import VOC
 from fullconv.data.scene import scene
 from fullconv.nets import TORCH, NetSpec, build
 from fullconv.predict import Input, Predictor, find_inputs, predict_each
-from fullconv.predict.trial import cpu_name
 from fullconv.weights import Checkpoint, save
+from machine import machine
 
 
 def random_run(net: str, folder: Path) -> Path:
@@ -110,9 +110,7 @@ def main() -> None:
         for way, runs in found.items()
     }
     threads = torch.get_num_threads()
-    print(
-        f"{len(photos)} photos, {given.engine} {given.precision}, {cpu_name()}, {threads} threads"
-    )
+    print(f"{len(photos)} photos, {given.engine} {given.precision}, {machine()}, {threads} threads")
     print("                     wall s   net s  net's share  photos/s")
     for way, each in middle.items():
         print(
@@ -120,7 +118,7 @@ def main() -> None:
             f"{each['photos_per_second']:9.2f}"
         )
     if given.json:
-        about = {"photos": len(photos), "cpu": cpu_name(), "threads": threads}
+        about = {"photos": len(photos), "cpu": machine(), "threads": threads}
         content = {**about, "options": {k: str(v) for k, v in vars(given).items()}, **middle}
         given.json.write_text(json.dumps(content, indent=1) + "\n")
 

@@ -27,7 +27,7 @@ def measure(net: str, size: tuple[int, int], tile: str, file: str) -> dict[str, 
 
     from fullconv.device import peak_mib, pick_device
     from fullconv.nets import TORCH, NetSpec, build
-    from fullconv.predict import Tile, TiledEngine, TorchEngine, in_pieces
+    from fullconv.predict import PhotoEngine, Tile, TorchEngine, in_pieces
 
     torch.manual_seed(0)
     made = build(NetSpec(net, CLASSES))
@@ -40,7 +40,8 @@ def measure(net: str, size: tuple[int, int], tile: str, file: str) -> dict[str, 
     way: Tile | None = {"none": None, "auto": "auto"}[tile] if tile.isalpha() else int(tile)
     engine = in_pieces(TorchEngine((made, TORCH), "cpu"), made.spec, way)
     engine.class_map(photo[:64, :64])  # what the first call loads and prepares does not count
-    side = engine.length if isinstance(engine, TiledEngine) else 0
+    pieces = engine.pieces if isinstance(engine, PhotoEngine) else None
+    side = pieces.length if pieces else 0
     idle = peak_mib(pick_device("cpu"))
     start, worked = time.perf_counter(), time.process_time()
     np.save(file, engine.class_map(photo))

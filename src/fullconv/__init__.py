@@ -18,6 +18,7 @@ from fullconv.version import __version__
 
 if TYPE_CHECKING:
     from fullconv.classes import ClassSet
+    from fullconv.compare import benchmark_engines
     from fullconv.data import open_source
     from fullconv.errors import UserError
     from fullconv.evaluate import evaluate
@@ -33,6 +34,7 @@ __all__ = [
     "Predictor",
     "UserError",
     "__version__",
+    "benchmark_engines",
     "build",
     "evaluate",
     "explain",
@@ -48,6 +50,7 @@ _HOME = {
     "NetSpec": "fullconv.nets",
     "Predictor": "fullconv.predict",
     "UserError": "fullconv.errors",
+    "benchmark_engines": "fullconv.compare",
     "build": "fullconv.nets",
     "evaluate": "fullconv.evaluate",
     "explain": "fullconv.nets",

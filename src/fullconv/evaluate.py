@@ -19,10 +19,12 @@ from fullconv.metrics import (
     confusion,
     counts_of,
 )
-from fullconv.predict.engine import Classes, Engine
+from fullconv.predict.classmap import Classes
+from fullconv.predict.engines.engine import Engine
 from fullconv.predict.open import Opened, open_engine
-from fullconv.predict.pipeline import read_ahead
-from fullconv.predict.tta import TTA, with_tta
+from fullconv.predict.photo_engine import with_tta
+from fullconv.predict.read_ahead import read_ahead
+from fullconv.predict.tta import TTA
 from fullconv.weights import Checkpoint
 
 Progress = Callable[[int, int], object]

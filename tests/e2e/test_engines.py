@@ -1,4 +1,4 @@
-"""``--engine`` on a run folder as typed: exported by a real process, once, then from the cache."""
+"""Engines as typed: a run exported once, then from the cache; all of them measured."""
 
 import re
 
@@ -9,11 +9,11 @@ from PIL import Image
 
 from fullconv.data import open_source
 from fullconv.nets import TORCH, NetSpec, build
-from fullconv.predict.prepared import graph_folder
-from fullconv.predict.trial import Choice, Memory, Trial
+from fullconv.predict.engines import names
 from fullconv.weights import Checkpoint, save
 
 DATA = "shapes:48x64:n=12"
+ENGINES = names()[1:]
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_another_engine_on_a_run(inside, place):
     )
     assert not error
     _, error = inside("predict", "run", "photos", "--engine", "onnxruntime", "--out", "other")
-    assert error.startswith("fullconv: note: the net is made ready for onnxruntime, once")
+    assert error.startswith("fullconv: note: the net is exported for onnxruntime, once")
     assert error.count("\n") == 1
     assert all(map(np.array_equal, masks(place / "torch"), masks(place / "other")))
     before = [(path, path.stat().st_mtime_ns) for path in (place / "cache").rglob("*")]
@@ -55,18 +55,27 @@ def test_another_engine_on_a_run(inside, place):
     assert not error
     assert [(path, path.stat().st_mtime_ns) for path in (place / "cache").rglob("*")] == before
 
-    remembered = Trial("torch", "fp32", 3.0, 1.0), Trial("onnxruntime", "fp32", 2.0, 1.0)
-    folder = graph_folder(place / "run" / "model.safetensors")
-    memory = Memory(folder, precision="fp32", pixels="about 2**12")
-    memory.keep(Choice(remembered, ("fp32",)))
-    by_torch, error = inside("evaluate", "run", DATA, "--engine", "torch")
+    by_torch, error = inside("evaluate", "run", DATA)
     assert not error
-    by_choice, error = inside("evaluate", "run", DATA)
-    assert error == "fullconv: engine: onnxruntime fp32 (1.5 times torch; 100.0% equal)\n"
-    assert by_choice == by_torch
-    _, error = inside("predict", "run", "photos", "--device", "cpu")
-    assert error == "fullconv: engine: onnxruntime fp32 (1.5 times torch; 100.0% equal)\n"
-    assert all(map(np.array_equal, masks(place / "torch"), masks(place / "pictures")))
+    by_graph, error = inside("evaluate", "run", DATA, "--engine", "onnxruntime")
+    assert not error
+    assert by_graph == by_torch
+
+    said, error = inside("benchmark", "run", "photos/0.png", "--rounds", "1")
+    rows = {line.split()[0]: line.split() for line in said.splitlines() if line.startswith(ENGINES)}
+    assert {"torch", "winograd", "onnxruntime"} <= set(rows)
+    assert rows["torch"][-1] == "100%"
+    command = re.search(r"^fastest .*: fullconv (predict run PHOTO --engine \w+)$", said, re.M)
+    typed = command[1].replace("PHOTO", "photos").split()
+    inside(*typed, "--out", "fastest")
+    assert np.array_equal(masks(place / "torch")[0], masks(place / "fastest")[0])
+
+
+def test_an_unknown_engine_is_one_line_with_all_names(inside, place):
+    _, error = inside("predict", "run", "photos", "--engine", "tensorrt", code=2)
+    assert error == f"fullconv: engine 'tensorrt' is unknown: use {', '.join(names())}\n"
+    said, _ = inside("predict", "--help")
+    assert all(name in said for name in names())
 
 
 def test_a_cache_that_cannot_be_written_is_one_line(inside, place):

@@ -11,7 +11,7 @@ from fullconv.errors import UserError
 from fullconv.evaluate import evaluate
 from fullconv.metrics import boundary_counts, confusion, counts_of, intervals
 from fullconv.nets import TORCH, NetSpec, build
-from fullconv.predict import TorchEngine, TTAEngine, parse_tta
+from fullconv.predict import TorchEngine, parse_tta, with_tta
 
 CLASSES = ClassSet(("a", "b", "c"))
 
@@ -114,7 +114,7 @@ def test_without_boundaries_there_is_none_of_their_numbers():
 
 def test_with_test_time_augmentation():
     engine, source = make_engine(), Photos()
-    tta = TTAEngine(engine, CLASSES, parse_tta("mirror,0.75,1"))
+    tta = with_tta(engine, CLASSES, parse_tta("mirror,0.75,1"))
     found = evaluate(engine, source, tta="mirror,0.75,1")
     assert np.array_equal(found.confusion, evaluate(tta, source).confusion)
     assert not np.array_equal(found.confusion, evaluate(engine, source).confusion)

@@ -13,6 +13,7 @@ from fullconv.cli import (
     serve,
     export,
     compare,
+    benchmark,
     nets,
     data,
     importing,

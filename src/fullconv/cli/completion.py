@@ -8,6 +8,8 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
+from fullconv.predict.engines import names
+
 _PACKAGE = Path(__file__).parents[1]
 _HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s")
 _BACKBONES = (
@@ -50,6 +52,11 @@ def weights(incomplete: str) -> list[str]:
     """The published weights that begin so."""
     text = (_PACKAGE / "weights" / "registry.toml").read_text("utf-8")
     return _beginning((name for name in tomllib.loads(text) if name != "preprocessing"), incomplete)
+
+
+def engines(incomplete: str) -> list[str]:
+    """What --engine takes that begins so."""
+    return _beginning(names(), incomplete)
 
 
 def _beginning(names: Iterable[str], incomplete: str) -> list[str]:

@@ -67,20 +67,16 @@ def evaluate(
     from fullconv import screen
     from fullconv.evaluate import evaluate, open_for
     from fullconv.metrics import WIDTH
-    from fullconv.predict import Job, in_pieces, open_engine, parse_tta
+    from fullconv.predict import in_pieces, open_engine, parse_tta
     from fullconv.report import trained_on, write_scores
 
-    views, job = parse_tta(tta), Job(say=say)
+    views = parse_tta(tta)
     width = boundary_width if boundary_width is not None else WIDTH if boundary else None
-    opened = open_engine(fetched(run), device, precision, engine, job)
+    opened = open_engine(fetched(run), device, precision, engine, say)
     say_doubt(opened.origin)
     runner = in_pieces(opened.engine, opened.spec, tile_of(tile), say)
     say_cost(runner)
     source = open_for(opened, data or trained_on(run), split, classes)
-    if engine == "auto" and len(source):
-        job.pixels = (
-            len(source) * float(source[0].image[..., 0].size) * (views.cost if views else 1)
-        )
     with screen.progress(f"scoring {split}") as progress:
         scores = evaluate(runner, source, progress=progress, tta=views, boundary=width)
     console = screen.console()

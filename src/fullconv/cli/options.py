@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from fullconv.cli import completion
 from fullconv.errors import UserError
+from fullconv.predict.engines import ENGINES, names
 
 if TYPE_CHECKING:
     from fullconv.predict import Engine as Runner
@@ -44,10 +46,13 @@ TestTime = Annotated[
     ),
 ]
 Engine = Annotated[
-    Literal["auto", "torch", "winograd", "onnxruntime", "openvino"],
+    str,
     typer.Option(
-        help="What runs the net; auto: on a CPU what is fastest, of a large job; else torch, or "
-        "what an exported file is for."
+        metavar="|".join(names()),
+        help="What runs the net. auto: torch, and an exported file by its own runtime; "
+        f"{'; '.join(f'{each.name}: {each.what}' for each in ENGINES)}. 'fullconv benchmark' "
+        "measures them.",
+        autocompletion=completion.engines,
     ),
 ]
 ColorsOf = Annotated[
@@ -127,9 +132,7 @@ def say_doubt(origin: dict[str, Any]) -> None:
 
 def say_cost(engine: "Runner") -> None:
     """On stderr, what pieces cost that are small for their net, and which are no exact ones."""
-    from fullconv.predict import TiledEngine, TTAEngine
+    from fullconv.predict import PhotoEngine
 
-    if isinstance(engine, TTAEngine):
-        engine = engine.engine
-    if isinstance(engine, TiledEngine) and engine.doubt:
-        print(f"fullconv: note: {engine.doubt}", file=sys.stderr)
+    if isinstance(engine, PhotoEngine) and engine.doubt:
+        say(f"note: {engine.doubt}")

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +25,7 @@ from fullconv.cli.options import (
     say_doubt,
     tile_of,
 )
-from fullconv.cli.rasters import bands_of, pixels_of, predict_rasters, range_of, refuse_scores
+from fullconv.cli.rasters import bands_of, predict_rasters, range_of, refuse_scores
 from fullconv.errors import UserError
 from fullconv.inputs import COLOR
 
@@ -94,8 +95,7 @@ def predict(
       curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
     """
     from fullconv import screen
-    from fullconv.predict import Job, Predictor, find_inputs, parse_tta, pixels_in_all, predict_each
-    from fullconv.predict.graph_engine import no_scores
+    from fullconv.predict import Predictor, find_inputs, parse_tta, predict_each
     from fullconv.predict.rasters import parted
 
     inputs = inputs or []
@@ -110,23 +110,15 @@ def predict(
         refuse_scores(rasters)
     if views and rasters:
         raise UserError(f"{rasters[0]}: is a raster, which --tta is not for: leave it out")
-    pixels = pixels_in_all(photos) * (views.cost if views else 1)
-    job = Job(pixels + pixels_of(rasters, chosen, values), say)
     predictor = Predictor(
-        fetched(run), device, precision, engine, tile_of(tile), job, palette, borders, views
+        fetched(run), device, precision, engine, tile_of(tile), palette, borders, views, say
     )
-    if scores and not predictor.has_scores:
-        raise no_scores(predictor.path)
+    if scores:
+        predictor.check_scores()
     say_doubt(predictor.origin)
     if photos:
         say_cost(predictor.engine)
-    pairs = [change_of(text, "--input depth=depth/") for text in further or ()]
-    others = {kind: Path(path) for kind, path in pairs}
-    further_kinds = [kind for kind in predictor.inputs if kind != COLOR]
-    strange = [kind for kind in others if kind not in further_kinds]
-    if strange:
-        needs = ", ".join(further_kinds) or "only the photo"
-        raise UserError(f"--input {strange[0]}: no further input of this net; it needs {needs}")
+    others = _further(further or (), predictor.inputs)
     faults, net, start = 0, 0.0, time.perf_counter()
     results = predict_each(
         predictor, photos, overlay=overlay, scores=scores, alpha=alpha, others=others
@@ -144,3 +136,16 @@ def predict(
     print(f"{shared}, results in {out}")
     if faults:
         raise typer.Exit(1)
+
+
+def _further(given: Sequence[str], inputs: Sequence[str]) -> dict[str, Path]:
+    """The texts of --input by kind; UserError for a kind that the net does not see."""
+    others = {
+        kind: Path(path) for kind, path in (change_of(t, "--input depth=depth/") for t in given)
+    }
+    kinds = [kind for kind in inputs if kind != COLOR]
+    strange = [kind for kind in others if kind not in kinds]
+    if strange:
+        needs = ", ".join(kinds) or "only the photo"
+        raise UserError(f"--input {strange[0]}: no further input of this net; it needs {needs}")
+    return others

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fullconv.errors import UserError
@@ -39,22 +38,6 @@ def predict_rasters(
             faults += 1
             print(f"fullconv: {fault}", file=sys.stderr)
     return faults
-
-
-def pixels_of(
-    rasters: "Sequence[Input]", bands: list[int] | None, span: tuple[float, float] | None
-) -> int:
-    """Pixels of all ``rasters``; what cannot be opened has none, and is reported in its turn."""
-    if not rasters:
-        return 0
-    from fullconv.predict.rasters.source import open_raster
-
-    found = 0
-    for entry in rasters:
-        assert entry.file is not None
-        with suppress(UserError), open_raster(entry.file, bands, span) as raster:
-            found += raster.size[0] * raster.size[1]
-    return found
 
 
 def bands_of(text: str | None) -> list[int] | None:

@@ -1,15 +1,12 @@
 """Seconds and memory of a forward: each net in a process of its own, all in turn in each round."""
 
-import json
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fullconv.compare.candidates import Candidate
-from fullconv.errors import UserError
+from fullconv.compare.process import told
 
 TIMED = 3  # forwards of a process that count; the one before them warms up
 
@@ -85,17 +82,5 @@ def _forward(
         "precision": precision,
         "timed": TIMED,
     }
-    # -P: what lies in the user's folder is not taken for a module.
-    command = [sys.executable, "-P", "-m", "fullconv.compare.forward"]
-    done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True)
-    if done.returncode < 0:
-        raise UserError(
-            f"{candidate.name}: its process was ended by the system (signal {-done.returncode}) on "
-            f"a photo of {size[0]}x{size[1]}, most likely for want of memory: use a smaller --size"
-        )
-    if done.returncode:
-        raise RuntimeError(f"{candidate.name} could not be measured:\n{done.stderr}")
-    answer = json.loads(done.stdout.splitlines()[-1])
-    if "fault" in answer:
-        raise UserError(f"{candidate.name}: {answer['fault']}")
-    return answer
+    mend = f"a photo of {size[0]}x{size[1]} is large; use a smaller --size"
+    return told("fullconv.compare.forward", job, candidate.name, mend)

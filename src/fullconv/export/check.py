@@ -14,7 +14,7 @@ from fullconv.export.draft import Array, Draft
 from fullconv.inputs import COLOR, KINDS
 from fullconv.nets import FCN
 from fullconv.predict.description import CLASSES, Description
-from fullconv.predict.graph_engine import feed
+from fullconv.predict.engines.graph_engine import feed
 
 # Batch, height, width: odd and even, around the strides; then the smallest.
 CASES = ((1, 75, 101), (3, 33, 31), (2, 64, 96), (1, 130, 225))

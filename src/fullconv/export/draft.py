@@ -9,7 +9,7 @@ import torch
 
 from fullconv.files import write_atomically
 from fullconv.predict.description import Description
-from fullconv.predict.graph_engine import KEY
+from fullconv.predict.engines.graph_engine import KEY
 
 Array = npt.NDArray[Any]
 

@@ -28,7 +28,7 @@ from fullconv.predict.description import (
     Output,
     map_names,
 )
-from fullconv.predict.graph_engine import missing
+from fullconv.predict.engines.graph_engine import missing
 from fullconv.weights import Checkpoint, load
 from fullconv.weights.golden import picture
 from fullconv.weights.hub import hub_file, is_hub_name

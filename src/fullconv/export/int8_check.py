@@ -13,7 +13,7 @@ from fullconv.export.calibration import Calibration
 from fullconv.export.draft import Array, Draft
 from fullconv.metrics import Scores, confusion
 from fullconv.predict.description import Description
-from fullconv.predict.graph_engine import GraphEngine
+from fullconv.predict.engines.graph_engine import GraphEngine
 
 # With masks the score decides, which is what the net was trained for.
 MOST_DROP = 0.5  # points of mean IU

@@ -10,8 +10,8 @@ from fullconv.export.draft import Array
 from fullconv.export.program import quiet
 from fullconv.files import write_atomically
 from fullconv.predict.description import INPUT, Description
-from fullconv.predict.graph_engine import KEY
-from fullconv.predict.onnxruntime_engine import session_of
+from fullconv.predict.engines.graph_engine import KEY
+from fullconv.predict.engines.onnxruntime_engine import session_of
 
 # The oldest that torch's exporter writes without converting, so that older runtimes read it too.
 OPSET = 18

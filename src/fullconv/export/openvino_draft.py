@@ -12,8 +12,8 @@ from fullconv.files import write_atomically
 from fullconv.geometry import Layer, Window, sizes
 from fullconv.nets import NetSpec
 from fullconv.predict.description import INPUT, Description
-from fullconv.predict.graph_engine import KEY
-from fullconv.predict.openvino_engine import compiled, core_of, read_model
+from fullconv.predict.engines.graph_engine import KEY
+from fullconv.predict.engines.openvino_engine import compiled, core_of, read_model
 
 
 def smallest_side(spec: NetSpec) -> int:

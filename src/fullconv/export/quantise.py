@@ -21,7 +21,7 @@ from fullconv.export.onnx_draft import OnnxDraft, model_of, with_description
 from fullconv.export.openvino_draft import OpenVinoDraft, folded
 from fullconv.export.signal_stack import kept_signal_stack
 from fullconv.predict.description import INPUT, Description
-from fullconv.predict.graph_engine import feed
+from fullconv.predict.engines.graph_engine import feed
 
 
 def quantised(

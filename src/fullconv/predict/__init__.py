@@ -1,42 +1,74 @@
-"""From a photo to its classes: engines that run a net, the Predictor, and the files it writes."""
+"""From a photo to its classes: engines that run a net, the Predictor, and the files it writes.
 
-from fullconv.predict.engine import Engine, TorchEngine
-from fullconv.predict.fastest import FastestEngine, Job
-from fullconv.predict.files import Outcome, pixels_in_all, predict, predict_each, predict_files
-from fullconv.predict.inputs import Input, find_inputs
-from fullconv.predict.onnxruntime_engine import OnnxRuntimeEngine
-from fullconv.predict.open import EngineName, Opened, open_engine
-from fullconv.predict.openvino_engine import OpenVinoEngine
-from fullconv.predict.predictor import Prediction, Predictor
-from fullconv.predict.proof import DisagreementWarning
-from fullconv.predict.tiled import Tile, TiledEngine, in_pieces
-from fullconv.predict.tta import TTA, TTAEngine, parse_tta, with_tta
+The names below load what they need when they are first used, so that the registry of engines can
+be read (for help and completion) without torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fullconv.predict.batch_predict import Outcome, predict, predict_each, predict_files
+    from fullconv.predict.engines.engine import Engine
+    from fullconv.predict.engines.onnxruntime_engine import OnnxRuntimeEngine
+    from fullconv.predict.engines.openvino_engine import OpenVinoEngine
+    from fullconv.predict.engines.torch_engine import TorchEngine
+    from fullconv.predict.inputs import Input, find_inputs
+    from fullconv.predict.open import Opened, open_engine
+    from fullconv.predict.photo_engine import PhotoEngine, in_pieces, with_tta
+    from fullconv.predict.predictor import Prediction, Predictor
+    from fullconv.predict.proof import DisagreementWarning
+    from fullconv.predict.tiled import Pieces, Tile
+    from fullconv.predict.tta import TTA, Views, parse_tta
 
 __all__ = [
     "TTA",
     "DisagreementWarning",
     "Engine",
-    "EngineName",
-    "FastestEngine",
     "Input",
-    "Job",
     "OnnxRuntimeEngine",
     "OpenVinoEngine",
     "Opened",
     "Outcome",
+    "PhotoEngine",
+    "Pieces",
     "Prediction",
     "Predictor",
-    "TTAEngine",
     "Tile",
-    "TiledEngine",
     "TorchEngine",
+    "Views",
     "find_inputs",
     "in_pieces",
     "open_engine",
     "parse_tta",
-    "pixels_in_all",
     "predict",
     "predict_each",
     "predict_files",
     "with_tta",
 ]
+
+_HOME = {
+    "batch_predict": ("Outcome", "predict", "predict_each", "predict_files"),
+    "engines.engine": ("Engine",),
+    "engines.onnxruntime_engine": ("OnnxRuntimeEngine",),
+    "engines.openvino_engine": ("OpenVinoEngine",),
+    "engines.torch_engine": ("TorchEngine",),
+    "inputs": ("Input", "find_inputs"),
+    "open": ("Opened", "open_engine"),
+    "photo_engine": ("PhotoEngine", "in_pieces", "with_tta"),
+    "predictor": ("Prediction", "Predictor"),
+    "proof": ("DisagreementWarning",),
+    "tiled": ("Pieces", "Tile"),
+    "tta": ("TTA", "Views", "parse_tta"),
+}
+_MODULES = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'fullconv.predict' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"fullconv.predict.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

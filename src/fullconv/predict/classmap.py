@@ -57,6 +57,13 @@ def in_rows(scores: Tensor) -> Iterator[Block]:
         yield part, slice(None), rows[part]
 
 
+def classes_of(scores: Tensor | npt.NDArray[Any], outputs: list[slice]) -> Classes:
+    """The class of the highest score at each pixel, of scores K,H,W that exist as a whole."""
+    if not isinstance(scores, Tensor):
+        scores = torch.from_numpy(np.require(scores, requirements=["W"]))
+    return best_classes(in_rows(scores), (scores.shape[1], scores.shape[2]), outputs)
+
+
 def best_classes(blocks: Iterator[Block], size: tuple[int, int], outputs: list[slice]) -> Classes:
     """The class of the highest score at each pixel, for each output: (H, W) or one axis more.
 

@@ -22,12 +22,14 @@ from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.inputs import COLOR
-from fullconv.predict.batch import class_maps
-from fullconv.predict.engine import Engine
-from fullconv.predict.fastest import Job
-from fullconv.predict.open import EngineName, open_engine
-from fullconv.predict.tiled import Tile, in_pieces
-from fullconv.predict.tta import TTA, parse_tta, with_tta
+from fullconv.predict.classmap import Classes, classes_of, parts_of
+from fullconv.predict.engines.engine import Engine
+from fullconv.predict.engines.graph_engine import no_scores
+from fullconv.predict.engines.registry import AUTO, Say, chosen
+from fullconv.predict.open import open_engine, quiet
+from fullconv.predict.photo_engine import in_pieces, with_tta
+from fullconv.predict.tiled import Tile
+from fullconv.predict.tta import TTA, parse_tta
 
 RGB = npt.NDArray[np.uint8]
 Photo = str | Path | IO[bytes] | Image.Image | RGB
@@ -117,12 +119,13 @@ class Predictor:
     """Predicts photos with a trained run.
 
     ``path`` is a run folder, a checkpoint or an exported file; it holds all that is needed.
-    ``device`` and ``precision`` as in TorchEngine, ``engine`` as `EngineName`: 'auto' is torch for
-    a run, or, with a ``job`` that says what is to be predicted, the fastest (`FastestEngine`). With
-    ``tile`` ('auto', or the longest side of a piece) large photos are predicted piece by piece,
-    with the same result (`TiledEngine`). ``tta`` ('mirror,0.75,1,1.25', or a `TTA`) is test-time
+    ``device`` and ``precision`` as in TorchEngine, ``engine`` a name of `engines.registry`, or
+    'auto': torch for a run, its own runtime for an exported file. With ``tile`` ('auto', or the
+    longest side of a piece) large photos are predicted piece by piece, with the same result
+    (`Pieces`). ``tta`` ('mirror,0.75,1,1.25', or a `TTA`) is test-time
     augmentation: the mean of the probabilities of several views. ``palette`` gives the classes
-    other colours (`fullconv.color_vision`), ``borders`` are drawn in overlays or not. Of an
+    other colours (`fullconv.color_vision`), ``borders`` are drawn in overlays or not; ``say`` is
+    told what takes long, as an export for an engine does, and what is an approximation. Of an
     exported file that gives classes alone, ``has_scores`` is False and asking for them raises
     UserError. The first photo warns where the net is not computed as when it was saved
     (`fullconv.predict.proof`). Raises UserError for a file that is none of these, for an ``engine``
@@ -135,20 +138,21 @@ class Predictor:
         path: str | Path,
         device: str = "auto",
         precision: Precision = "fp32",
-        engine: EngineName = "auto",
+        engine: str = AUTO,
         tile: Tile | None = None,
-        job: Job | None = None,
         palette: Palette = "classes",
         borders: bool = True,
         tta: str | TTA | None = None,
+        say: Say | None = None,
     ) -> None:
         tta = parse_tta(tta) if isinstance(tta, str) else tta
-        opened = open_engine(path, device, precision, engine, job)
+        opened = open_engine(path, device, precision, engine, say or quiet)
+        self.engine_name = chosen(Path(path), engine).name
         self.path, self.spec = Path(path), opened.spec
         self.classes, self.origin = recolored(opened.classes, palette), opened.origin
         self.borders, self.has_scores = borders, opened.has_scores
         self.inputs = opened.preprocessing.inputs
-        pieces = in_pieces(opened.engine, opened.spec, tile, job and job.say)
+        pieces = in_pieces(opened.engine, opened.spec, tile, say)
         self.engine: Engine = with_tta(pieces, opened.classes, tta)
 
     def __call__(
@@ -160,19 +164,32 @@ class Predictor:
         inputs takes them from the files ``others`` (kind -> file), else from where data sets have
         them (`fullconv.data.planes`); or ``photo`` is the whole array (H, W, channels).
         """
-        image = self.read(photo, others)
-        if not scores:
-            return self._prediction(image, self.engine.class_map(image), None)
-        found = self.engine.scores(image)
-        dtype = np.uint8 if len(found) <= 256 else np.uint16
-        best = [found[o.channels].argmax(0) + o.first for o in self.classes.outputs]
-        mask = best[0] if len(best) == 1 else np.dstack(best)  # H,W or H,W,outputs
-        return self._prediction(image, mask.astype(dtype), found)
+        return self.predict_batch([self.read(photo, others)], scores)[0]
 
-    def together(self, images: Sequence[RGB]) -> list[Prediction]:
-        """As one call for each of ``images`` (arrays of one size), in one pass where possible."""
-        maps = class_maps(self.engine, images)
-        return [self._prediction(*each, None) for each in zip(images, maps, strict=True)]
+    def check_scores(self) -> None:
+        """UserError where an exported file gives classes alone."""
+        if not self.has_scores:
+            raise no_scores(self.path)
+
+    def predict_batch(
+        self, images: Sequence[npt.NDArray[Any]], scores: bool = False
+    ) -> list[Prediction]:
+        """As one call for each of ``images`` (arrays of one size), in one pass where possible.
+
+        With ``scores`` one by one, as they are several times as large as the photos.
+        """
+        if scores:
+            logits = [self.engine.scores(image) for image in images]
+            maps = [classes_of(each, parts_of(self.classes)) for each in logits]
+        else:
+            logits, maps = [None] * len(images), self._class_maps(images)
+        found = zip(images, maps, logits, strict=True)
+        return [self._prediction(*each) for each in found]
+
+    def _class_maps(self, images: Sequence[npt.NDArray[Any]]) -> list[Classes]:
+        if len(images) == 1:  # no copy of a large photo
+            return [self.engine.class_map(images[0])]
+        return self.engine.class_maps(np.stack(images))
 
     def read(self, photo: Photo, others: Mapping[str, Path] | None = None) -> npt.NDArray[Any]:
         """What the net is shown: the photo, with the further inputs behind it.

@@ -9,10 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isnan
 
-import numpy as np
-import numpy.typing as npt
-
-from fullconv.predict.classmap import Classes
+from fullconv.predict.classmap import Classes, classes_of
 from fullconv.weights.golden import Agreement, Array, Golden, picture
 
 
@@ -43,15 +40,11 @@ class Proof:
         """
         image = picture(self.kinds, self.golden.size)
         logits = scores(image) if scores else None
-        classes = class_map(image) if logits is None else self._best(logits)
+        classes = class_map(image) if logits is None else classes_of(logits, self.parts)
         agreement = self.golden.compare(classes, logits)
         if not self.golden.holds(agreement, self.exact):
             warnings.warn(self.line(agreement), DisagreementWarning, stacklevel=2)
         return agreement
-
-    def _best(self, scores: Array) -> npt.NDArray[np.integer]:
-        best = [scores[part].argmax(0) + part.start for part in self.parts]
-        return best[0] if len(best) == 1 else np.dstack(best)  # H,W or H,W,outputs
 
     def line(self, agreement: Agreement) -> str:
         """The warning."""

@@ -1,8 +1,8 @@
-"""Any engine, piece by piece: photos too large for it at once, with the result of the whole."""
+"""A photo too large for a net at once, piece by piece, with the result of the whole."""
 
 from collections.abc import Callable
 from functools import cache, cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +10,15 @@ import numpy.typing as npt
 from fullconv.nets import NetSpec
 from fullconv.nets.cost import prediction_bytes
 from fullconv.nets.fcn import flow_of
-from fullconv.predict.engine import Classes, Engine, Image, check_image
+from fullconv.predict.classmap import Classes
+from fullconv.predict.engines.engine import Image, check_image
 from fullconv.tiling import Span
 
 Tile = int | Literal["auto"]
 """The longest side of a piece, in pixels; 'auto' is the longest that needs at most `BUDGET`."""
+
+Run = Callable[[Image], npt.NDArray[Any]]
+"""What an engine makes of a piece: its classes, or its scores."""
 
 BUDGET = 2 * 2**30  # bytes for the maps of a piece; what a GPU of 4 GB has left beside the weights
 COMPARED = 1024
@@ -23,45 +27,33 @@ pieces where they are chosen here."""
 COSTLY = 4.0  # times that each pixel is computed from which a larger piece is recommended
 
 
-class TiledEngine:
-    """Runs ``engine`` on overlapping pieces of a photo and keeps of each what is as in the whole.
+class Pieces:
+    """How a photo is cut into overlapping pieces, of each of which is kept what is as in the whole.
 
-    An Engine itself. ``spec`` is that of the engine's net, from which follow where pieces may begin
-    and how far they overlap (`fullconv.tiling`). ``tile`` is the longest side of a piece, overlap
-    included; with 'auto' the maps of a piece need at most about ``budget`` bytes, 2 GiB if None,
-    and a photo that needs no more is taken whole: larger pieces where only classes are asked of an
-    engine that needs no whole scores for them. Scores equal those of the whole photo to rounding.
-    Raises UserError for a ``tile`` of which the overlap leaves nothing, and, at a photo, for a net
-    that stretches its scores over it (`Flow.stretches`) unless its sides are multiples of the
-    stride.
+    ``spec`` is that of the net, from which follow where pieces may begin and how far they overlap
+    (`fullconv.tiling`). ``tile`` is the longest side of a piece, overlap included; with 'auto' the
+    maps of a piece need at most about ``budget`` bytes, 2 GiB if None, and a photo that needs no
+    more is taken whole: larger pieces where only classes are asked of an engine that needs no whole
+    scores for them (``in_blocks``). Scores equal those of the whole photo to rounding. Raises
+    UserError for a ``tile`` of which the overlap leaves nothing, and, at a photo, for a net that
+    stretches its scores over it (`Flow.stretches`) unless its sides are multiples of the stride.
 
-    Of a net that sees everything (`Flow.sees_everything`) pieces give an approximation; by how much
-    it differs is measured on the first photo that is cut for its classes, and ``say`` is told.
+    Of a net that sees everything (`Flow.sees_everything`) pieces give an approximation.
     """
 
     def __init__(
         self,
-        engine: Engine,
         spec: NetSpec,
         tile: Tile = "auto",
         budget: int | None = None,
-        say: Callable[[str], object] | None = None,
+        in_blocks: bool = False,
     ) -> None:
-        self.engine, self.spec = engine, spec
-        self.say = say
+        self.spec, self.in_blocks = spec, in_blocks
         self.budget = BUDGET if budget is None else budget
         self.tile: Tile = tile
         self.flow = flow_of(spec)
         if tile != "auto":
             self.flow.check(tile)
-
-    @property
-    def channels(self) -> int:
-        return self.engine.channels
-
-    @property
-    def in_blocks(self) -> bool:
-        return self.engine.in_blocks
 
     @cached_property
     def length(self) -> int:
@@ -107,29 +99,21 @@ class TiledEngine:
             "is faster, and needs more memory"
         )
 
-    def class_map(self, image: Image) -> Classes:
-        """As the engine's, (H, W) or (H, W, outputs); scores exist for one piece at a time."""
-        found = self._run(image, self.engine.class_map, 0, self.length)
-        if self.say is not None and self.flow.sees_everything and self._is_cut(image, self.length):
-            self.say(self.difference(image, found))
-            self.say = None
-        return found
-
-    def difference(self, image: Image, found: Classes) -> str:
-        """How far ``found``, the classes by pieces, is from what the net would say, as a line.
+    def difference(self, image: Image, found: Classes, run: Run) -> str:
+        """How far ``found``, what ``run`` says by pieces, is from what it would say, as a line.
 
         A photo of up to `COMPARED` pixels a side is predicted whole beside. A larger one is not:
         what attention takes grows with the square of the pixels, and the pieces are there to bound
         it. There it is how far the first two pieces are apart where they overlap.
         """
         if max(image.shape[:2]) <= COMPARED:
-            share = float((self.engine.class_map(image) != found).mean())
+            share = float((run(image) != found).mean())
             return (
                 f"by pieces {share:.2%} of this photo's pixels differ from the photo in one piece"
             )
         (rows, first), (below, second) = self._neighbours(image)
-        ones = self.engine.class_map(image[rows.read, first.read])
-        others = self.engine.class_map(image[below.read, second.read])
+        ones = run(image[rows.read, first.read])
+        others = run(image[below.read, second.read])
         down, right = below.start - rows.start, second.start - first.start
         high, wide = min(rows.stop, below.stop), min(first.stop, second.stop)
         ones = ones[down : high - rows.start, right : wide - first.start]
@@ -146,23 +130,18 @@ class TiledEngine:
             return [(rows[0], columns[0]), (rows[0], columns[1])]
         return [(rows[0], columns[0]), (rows[1], columns[0])]
 
-    def _is_cut(self, image: Image, length: int) -> bool:
+    def cut(self, image: Image, length: int) -> bool:
+        """Whether ``image`` is taken in more than one piece of ``length`` at most."""
         height, width = image.shape[:2]
         if self.tile == "auto" and height * width <= length**2:
             return False
         return max(height, width) > length
 
-    def scores(self, image: Image) -> npt.NDArray[np.float32]:
-        """As the engine's, (K, H, W), which are as large as the photo."""
-        return self._run(image, self.engine.scores, 1, self.length_for_scores)
-
-    def _run(
-        self, image: Image, run: Callable[[Image], npt.NDArray], axis: int, length: int
-    ) -> npt.NDArray:
+    def run(self, image: Image, run: Run, axis: int, length: int) -> npt.NDArray[Any]:
         """``run`` on each piece, put together; rows are the ``axis`` of what it returns."""
         check_image(image, self.spec.in_channels)
         height, width = image.shape[:2]
-        if not self._is_cut(image, length):
+        if not self.cut(image, length):
             return run(image)
         whole = None
         before = (slice(None),) * axis
@@ -175,16 +154,6 @@ class TiledEngine:
             whole[*before, rows.keep, columns.keep] = part[*before, rows.inside, columns.inside]
         assert whole is not None
         return whole
-
-
-def in_pieces(
-    engine: Engine,
-    spec: NetSpec,
-    tile: Tile | None,
-    say: Callable[[str], object] | None = None,
-) -> Engine:
-    """``engine`` as it is, or, with a ``tile``, piece by piece."""
-    return engine if tile is None else TiledEngine(engine, spec, tile, say=say)
 
 
 @cache

@@ -4,7 +4,7 @@ The mean is that of the probabilities (softmax), each turned and scaled back to 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from fullconv.classes import ClassSet
 from fullconv.data.resize import resize_image
 from fullconv.errors import UserError
-from fullconv.predict.classmap import Classes, best_classes, in_rows, parts_of
-from fullconv.predict.engine import Engine, Image, check_image
+from fullconv.predict.engines.engine import Image, check_image
 
 NONE, MIRROR = "none", "mirror"
 SMALLEST, LARGEST = 0.1, 10.0
@@ -66,62 +64,42 @@ def _scale(part: str, text: str) -> float:
     return scale
 
 
-class TTAEngine:
-    """Runs ``engine`` on a photo's views and takes the mean of their probabilities.
+Run = Callable[[Image], npt.NDArray[np.float32]]
+"""The scores of a view, (K, h, w)."""
 
-    An Engine itself, which wraps any other, in pieces (`TiledEngine`) or of an exported file.
-    ``classes`` say which score channels belong to one output: each has a softmax of its own. All
-    probabilities of a photo exist at once, twice: 8 bytes a class and pixel.
+
+class Views:
+    """The mean of the probabilities of a photo's views.
+
+    ``outputs`` are the score channels of each output (`parts_of`): each has a softmax of its own.
+    All probabilities of a photo exist at once, twice: 8 bytes a class and pixel.
     """
 
-    def __init__(self, engine: Engine, classes: ClassSet, tta: TTA) -> None:
-        self.engine, self.tta = engine, tta
-        self.outputs = parts_of(classes)
+    def __init__(self, tta: TTA, outputs: list[slice]) -> None:
+        self.tta, self.outputs = tta, outputs
 
-    @property
-    def channels(self) -> int:
-        return self.engine.channels
-
-    @property
-    def in_blocks(self) -> bool:
-        return False
-
-    def class_map(self, image: Image) -> Classes:
-        """The most probable class of each pixel, (H, W) or (H, W, outputs)."""
-        return best_classes(in_rows(self._mean(image)), _size(image), self.outputs)
-
-    def scores(self, image: Image) -> npt.NDArray[np.float32]:
-        """The logarithm of the mean probabilities, float32 (K, H, W).
-
-        So the softmax over an output's classes gives the mean probabilities, as with any engine.
-        """
-        return self._mean(image).clamp_(min=torch.finfo(torch.float32).tiny).log_().numpy()
-
-    def probabilities(self, image: Image) -> npt.NDArray[np.float32]:
-        """The mean probabilities, float32 (K, H, W), which add up to 1 over an output's classes."""
-        return self._mean(image).numpy()
-
-    def _mean(self, image: Image) -> Tensor:
-        views = self._views(image)
+    def mean(self, image: Image, run: Run) -> Tensor:
+        """The mean probabilities K,H,W by what ``run`` says of each view."""
+        views = self._views(image, run)
         total = next(views)
         for probabilities in views:
             total += probabilities
         return total.div_(len(self.tta.scales) * (1 + self.tta.mirror))  # K,H,W
 
-    def _views(self, image: Image) -> Iterator[Tensor]:
+    def _views(self, image: Image, run: Run) -> Iterator[Tensor]:
         """The probabilities of each view, K,H,W, as the photo lies."""
         check_image(image, image.shape[2] if image.ndim == 3 else 3)
         for scale in self.tta.scales:
             seen = resize_image(image, _scaled(_size(image), scale))
-            yield self._seen(seen, scale, _size(image))
+            yield self._seen(seen, scale, _size(image), run)
             if self.tta.mirror:
                 # A copy: of one column, numpy calls the mirrored view itself contiguous.
-                mirrored = self._seen(seen[:, ::-1].copy(), scale, _size(image))
+                mirrored = self._seen(seen[:, ::-1].copy(), scale, _size(image), run)
                 yield mirrored.flip(2)
 
-    def _seen(self, view: Image, scale: float, size: Size) -> Tensor:
+    def _seen(self, view: Image, scale: float, size: Size, run: Run) -> Tensor:
         try:
-            logits = torch.from_numpy(np.require(self.engine.scores(view), requirements=["W"]))
+            logits = torch.from_numpy(np.require(run(view), requirements=["W"]))
         except UserError as fault:
             if scale == 1:
                 raise
@@ -130,12 +108,6 @@ class TTAEngine:
         if _size(view) == size:
             return probabilities
         return interpolate(probabilities[None], size, mode="bilinear", align_corners=False)[0]
-
-
-def with_tta(engine: Engine, classes: ClassSet, tta: str | TTA | None) -> Engine:
-    """``engine`` as it is, or, with a ``tta`` (`parse_tta`), with test-time augmentation."""
-    chosen = parse_tta(tta) if isinstance(tta, str) else tta
-    return TTAEngine(engine, classes, chosen) if chosen else engine
 
 
 def _scaled(size: Size, scale: float) -> Size:

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from fullconv import pictures
 from fullconv.data.run_lengths import coco_counts
 from fullconv.predict import Prediction
 from fullconv.serve.models import Model
+from fullconv.serve.schema import Found, Png, Rle, Segmentation
 
 PNG_LEVEL = 3  # a third of the time of Pillow's 6, for a few more bytes
 SCORE_BYTES = 2**30
@@ -52,8 +52,9 @@ def answer(wish: Wish, model: Model, prediction: Prediction, seconds: float) -> 
     if wish.kind == "json":
         said = segmentation(model, prediction, seconds)
         if wish.with_mask:
-            said["mask"] = {"png": base64.b64encode(mask_png(prediction)).decode()}
-        return Answer(json.dumps(said, ensure_ascii=False).encode(), "application/json")
+            said.mask = Png(png=base64.b64encode(mask_png(prediction)).decode())
+        # Unset is the mask that nobody asked for.
+        return Answer(said.model_dump_json(exclude_unset=True).encode(), "application/json")
     make: dict[str, Callable[[], bytes]] = {
         "mask": lambda: mask_png(prediction),
         "overlay": lambda: overlay_png(prediction, wish.alpha),
@@ -71,33 +72,30 @@ KINDS = {
 """What can be asked for, and the media type that asks for it in `Accept`."""
 
 
-def segmentation(model: Model, prediction: Prediction, seconds: float) -> dict[str, Any]:
+def segmentation(model: Model, prediction: Prediction, seconds: float) -> Segmentation:
     """What the JSON says: size, and of each class its share and, where it occurs, its pixels."""
     height, width = prediction.mask.shape
-    counts = coco_counts(prediction.mask)
-    pixels = np.bincount(prediction.mask.ravel(), minlength=len(prediction.classes)).tolist()
-    return {
-        "model": model.name,
-        "output": prediction.output,
-        "width": width,
-        "height": height,
-        "seconds": round(seconds, 4),
-        "classes": [
-            {
-                "index": index,
-                "name": name,
-                "color": list(color),
-                "pixels": pixels[index],
-                "share": pixels[index] / (height * width),
-                "rle": {"size": [height, width], "counts": counts[index]}
-                if index in counts
-                else None,
-            }
-            for index, (name, color) in enumerate(
-                zip(prediction.classes.names, prediction.classes.colors, strict=True)
-            )
-        ],
-    }
+    known, counts = prediction.classes, coco_counts(prediction.mask)
+    pixels = np.bincount(prediction.mask.ravel(), minlength=len(known)).tolist()
+    classes = [
+        Found(
+            index=index,
+            name=name,
+            color=list(color),
+            pixels=pixels[index],
+            share=pixels[index] / (height * width),
+            rle=Rle(size=[height, width], counts=counts[index]) if index in counts else None,
+        )
+        for index, (name, color) in enumerate(zip(known.names, known.colors, strict=True))
+    ]
+    return Segmentation(
+        model=model.name,
+        output=prediction.output,
+        width=width,
+        height=height,
+        seconds=round(seconds, 4),
+        classes=classes,
+    )
 
 
 def mask_png(prediction: Prediction) -> bytes:

@@ -10,7 +10,8 @@ from fullconv.classes import ClassSet, Output
 from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.inputs import COLOR
-from fullconv.predict import EngineName, Predictor, Tile
+from fullconv.predict import Predictor, Tile
+from fullconv.predict.engines.registry import AUTO
 from fullconv.serve.refusals import Refusal
 
 WARMING = (64, 64)
@@ -71,7 +72,7 @@ def open_models(
     paths: Sequence[str | Path],
     device: str = "auto",
     precision: Precision = "fp32",
-    engine: EngineName = "auto",
+    engine: str = AUTO,
     tile: Tile | None = "auto",
 ) -> Models:
     """Open what ``paths`` name, all that ``fullconv predict`` takes.

@@ -46,7 +46,9 @@ class Segmentation(BaseModel):
     height: int
     seconds: float = Field(description="From the photo's place in the queue to the net's result.")
     classes: list[Found]
-    mask: Png | None = Field(None, description="The mask, where it was asked for by mask=true.")
+    mask: Png | None = Field(
+        default=None, description="The mask, where it was asked for by mask=true."
+    )
 
 
 class ClassSaid(BaseModel):

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from fullconv.predict import Prediction
-from fullconv.predict.engine import Image
+from fullconv.predict.engines.engine import Image
 from fullconv.serve.models import Model
 
 TOGETHER = 2**18
@@ -99,9 +99,7 @@ class Worker:
     def _run(self, jobs: list[Job]) -> None:
         start, first = time.perf_counter(), jobs[0]
         try:
-            found = first.model.predictor.together([job.image for job in jobs])
-            if first.scores:
-                _ = found[0].scores  # computed when first asked for: here, not in another thread
+            found = first.model.predictor.predict_batch([job.image for job in jobs], first.scores)
         except BaseException as fault:  # whatever it is, it belongs to who waits
             for job in jobs:
                 job.done.set_exception(fault)

@@ -20,8 +20,8 @@ from fullconv.device import peak_mib
 from fullconv.evaluate import evaluate
 from fullconv.metrics import Scores
 from fullconv.pictures import as_photo, planes_of, sheet
-from fullconv.predict.engine import TorchEngine
-from fullconv.predict.tiled import in_pieces
+from fullconv.predict.engines.torch_engine import TorchEngine
+from fullconv.predict.photo_engine import in_pieces
 from fullconv.report import Extremes, write_report
 from fullconv.train.clock import Clock
 from fullconv.train.config import Config

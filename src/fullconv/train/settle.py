@@ -12,7 +12,7 @@ from functools import partial
 from fullconv.data import Source, largest_photo
 from fullconv.device import forget_peak, pick_device, pick_precision
 from fullconv.errors import UserError
-from fullconv.predict.engine import TorchEngine
+from fullconv.predict.engines.torch_engine import TorchEngine
 from fullconv.train import budget
 from fullconv.train.clock import seconds_of
 from fullconv.train.config import Config

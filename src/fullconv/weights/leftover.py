@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from fullconv.geometry import tent
 from fullconv.nets import NetSpec
 from fullconv.weights.foreign import Array, ForeignFile, Lineage
 
@@ -53,7 +54,7 @@ def upsampling_reason(array: Array) -> str:
     if array.ndim != 4 or array.shape[2] != array.shape[3]:
         return "belongs to the upsampling, which is computed here without it"
     size = array.shape[-1]
-    axis = bilinear(size)
+    axis = np.array([float(weight) for weight in tent(size)])
     per_class = array[np.arange(len(array)), np.arange(len(array)) % array.shape[1]]
     others = np.abs(array).sum() - np.abs(per_class).sum()
     if others < 1e-4 and np.allclose(per_class, np.outer(axis, axis), atol=1e-4):
@@ -62,10 +63,3 @@ def upsampling_reason(array: Array) -> str:
         f"a {size}x{size} deconvolution that is not bilinear (trained, or never filled); "
         "upsampling here is bilinear, so scores will differ"
     )
-
-
-def bilinear(size: int) -> Array:
-    """The tent that Caffe's and the reference's upsampling kernels of ``size`` hold: (size,)."""
-    factor = (size + 1) // 2
-    centre = factor - 1 if size % 2 else factor - 0.5
-    return (1 - np.abs(np.arange(size) - centre) / factor).astype(np.float32)

@@ -14,7 +14,7 @@ from fullconv.export.check import TOLERANCE
 from fullconv.nets import TORCH
 from fullconv.predict import Predictor
 from fullconv.predict.description import Description, map_names
-from fullconv.predict.graph_engine import GraphEngine
+from fullconv.predict.engines.graph_engine import GraphEngine
 from fullconv.weights import load, save
 
 CASES = [

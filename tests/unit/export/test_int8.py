@@ -20,7 +20,7 @@ from fullconv.export.onnx_draft import OnnxDraft
 from fullconv.export.openvino_draft import OpenVinoDraft, from_onnx
 from fullconv.export.quantise import quantised
 from fullconv.predict import Predictor, open_engine
-from fullconv.predict.openvino_engine import compiled, core_of, read_model
+from fullconv.predict.engines.openvino_engine import compiled, core_of, read_model
 from fullconv.train import train
 from fullconv.weights import load
 

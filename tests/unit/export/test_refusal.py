@@ -15,7 +15,7 @@ from fullconv.export.check import check
 from fullconv.nets import FCN
 from fullconv.predict import Predictor
 from fullconv.predict.description import Description
-from fullconv.predict.graph_engine import GraphEngine
+from fullconv.predict.engines.graph_engine import GraphEngine
 from fullconv.weights import load, save
 
 

@@ -47,7 +47,7 @@ def test_after_the_block_signals_are_handled_on_the_stack_of_before():
 @linux
 def test_engines_share_one_core_that_stays():
     done = run(
-        "from fullconv.predict.openvino_engine import core_of\n"
+        "from fullconv.predict.engines.openvino_engine import core_of\n"
         "assert core_of() is core_of()\n"
         "image = ops.parameter([1, 3, 8, 8], np.float32)\n"
         "model = openvino.Model([ops.relu(image)], [image])\n"

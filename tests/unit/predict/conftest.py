@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from fullconv.classes import ClassSet
+from fullconv.export import export, graph_cache
 from fullconv.nets import TORCH
-from fullconv.predict import prepared
 from fullconv.weights import Checkpoint, save
 from small_runs import small_net, small_run
 
@@ -45,8 +45,7 @@ def vgg(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def exported(vgg, tmp_path_factory):
-    """``exported(form)``: the folder of the run's export by a real process, made once each."""
-    export_apart = prepared.export_apart  # `exports` puts another in its place
+    """``exported(form)``: the folder of the run's export, made once each."""
 
     @cache
     def make(form):
@@ -54,7 +53,7 @@ def exported(vgg, tmp_path_factory):
         pytest.importorskip({"onnx": "onnxruntime"}.get(form, form))
         folder = tmp_path_factory.mktemp(form)
         name = {"onnx": "model.onnx", "openvino": "model.xml"}[form]
-        export_apart(vgg / "model.safetensors", form, folder / name)
+        export(vgg / "model.safetensors", form, folder / name)
         return folder
 
     return make
@@ -64,15 +63,15 @@ def exported(vgg, tmp_path_factory):
 def exports(exported, tmp_path, monkeypatch):
     """An empty cache, and the forms that were exported into it since.
 
-    The exporter's process is spared: what it would write was made by `exported`.
+    The export is spared: what it would write was made by `exported`.
     """
     made = []
 
-    def export_apart(checkpoint, form, out):
+    def copied(checkpoint, form, out):
         made.append(form)
         for file in exported(form).iterdir():
             shutil.copy(file, out.parent / file.name)
 
-    monkeypatch.setattr(prepared, "export_apart", export_apart)
+    monkeypatch.setattr(graph_cache, "_export", copied)
     monkeypatch.setenv("FULLCONV_CACHE", str(tmp_path / "cache"))
     return made

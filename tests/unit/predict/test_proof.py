@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from fullconv.nets.border import for_prediction
-from fullconv.predict import DisagreementWarning, Predictor, TorchEngine, engine
-from fullconv.predict.engine import winograd_engine
+from fullconv.predict import DisagreementWarning, Predictor, TorchEngine
+from fullconv.predict.engines import torch_engine
+from fullconv.predict.engines.winograd_engine import winograd_engine
 from fullconv.weights import load, save
 from small_runs import small_run
 
@@ -62,25 +63,25 @@ def test_a_net_that_computes_something_else_is_one_line_once(run, picture):
 
 def test_a_library_that_computes_wrongly_is_noticed(run, picture, monkeypatch):
     """The rows of every photo are turned round: as a kernel with a fault would."""
-    taken = engine.TorchEngine._maps_of
+    taken = torch_engine.TorchEngine._maps_of
 
     def wrong(self, images):
         return {s: m.flip(2) for s, m in taken(self, images).items()}
 
-    monkeypatch.setattr(engine.TorchEngine, "_maps_of", wrong)
+    monkeypatch.setattr(torch_engine.TorchEngine, "_maps_of", wrong)
     with pytest.warns(DisagreementWarning, match="in torch on cpu"):
         Predictor(run, "cpu")(picture())
 
 
 def test_it_runs_once_and_only_at_the_first_photo(run, picture, monkeypatch):
     sizes = []
-    taken = engine.TorchEngine._maps_of
+    taken = torch_engine.TorchEngine._maps_of
 
     def noted(self, images):
         sizes.append(images.shape[1:3])
         return taken(self, images)
 
-    monkeypatch.setattr(engine.TorchEngine, "_maps_of", noted)
+    monkeypatch.setattr(torch_engine.TorchEngine, "_maps_of", noted)
     predictor = Predictor(run, "cpu")
     assert sizes == []
     predictor(picture(20, 30))

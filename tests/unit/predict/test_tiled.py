@@ -13,7 +13,8 @@ from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.nets import NetSpec, build
 from fullconv.nets.cost import prediction_bytes
-from fullconv.predict import Predictor, TiledEngine, TorchEngine, tiled
+from fullconv.predict import PhotoEngine, Predictor, TorchEngine, in_pieces, tiled
+from fullconv.predict.tiled import Pieces
 
 SAME = [
     "fcn32s-vgg16", "fcn8s-vgg16", "fcn4s-vgg16", "fcn8s-caffenet", "fcn16s-alexnet_owt",
@@ -62,7 +63,7 @@ def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
 
 
 def check(found: Doubled, image: np.ndarray, tile: int) -> None:
-    pieces = TiledEngine(found, found.net.spec, tile)
+    pieces = in_pieces(found, found.net.spec, tile)
     whole = found.scores(image)
     assert np.abs(pieces.scores(image) - whole).max() <= ROUNDING * np.abs(whole).max()
     assert np.array_equal(pieces.class_map(image), found.class_map(image))
@@ -78,7 +79,7 @@ def check(found: Doubled, image: np.ndarray, tile: int) -> None:
 )
 def test_pieces_equal_the_whole(net, beyond, more, across, lies) -> None:
     found = engine(*net)
-    tile = TiledEngine(found, found.net.spec, 4000).flow.least + more
+    tile = Pieces(found.net.spec, 4000).flow.least + more
     size = (tile + beyond, across)
     check(found, noise(*(reversed(size) if lies else size)), tile)
 
@@ -86,7 +87,7 @@ def test_pieces_equal_the_whole(net, beyond, more, across, lies) -> None:
 @pytest.mark.parametrize("net", OTHERS)
 def test_pieces_equal_the_whole_where_that_is_slow(net) -> None:
     found = engine(*net)
-    least = TiledEngine(found, found.net.spec, 4000).flow.least
+    least = Pieces(found.net.spec, 4000).flow.least
     odd = 0 if found.net.spec.stretches else 13
     check(found, noise(least + 64 + odd, 9), least + 8)
 
@@ -100,14 +101,15 @@ def test_rows_and_columns_at_once() -> None:
 def test_a_halo_one_stride_smaller_is_wrong(net, side) -> None:
     """Not for GoogLeNet, where what lies so far away counts 1e-13; test_tiling has it with NaN."""
     found = engine(*net)
-    pieces = TiledEngine(found, found.net.spec, 4000)
+    pieces = Pieces(found.net.spec, 4000)
     (behind, before), grid = pieces.flow.margins, pieces.flow.grid
     pieces.tile = pieces.flow.least
     image = noise(pieces.flow.least + 64, 9)
     whole = found.scores(image)
     wrong = (behind - grid, before) if side == "behind a cut" else (behind, before - grid)
     vars(pieces.flow)["margins"] = wrong
-    assert np.abs(pieces.scores(image) - whole).max() > 10 * ROUNDING * np.abs(whole).max()
+    cut = PhotoEngine(found, pieces).scores(image)
+    assert np.abs(cut - whole).max() > 10 * ROUNDING * np.abs(whole).max()
 
 
 def test_several_inputs_and_outputs() -> None:
@@ -117,13 +119,13 @@ def test_several_inputs_and_outputs() -> None:
     found = Doubled(net, classes)
     image = noise(530, 40, 5).astype(np.float32)
     check(found, image, 500)
-    assert TiledEngine(found, net.spec, 500).class_map(image).shape == (530, 40, 2)
+    assert in_pieces(found, net.spec, 500).class_map(image).shape == (530, 40, 2)
 
 
 def test_the_predictor_in_single_precision(run, picture) -> None:
     image = picture(600, 90)
     whole, pieces = Predictor(run, "cpu"), Predictor(run, "cpu", tile=512)
-    assert isinstance(pieces.engine, TiledEngine)
+    assert isinstance(pieces.engine, PhotoEngine)
     assert np.allclose(pieces(image).scores, whole(image).scores, rtol=1e-4, atol=1e-4)
     assert np.mean(pieces(image).mask == whole(image).mask) > 0.9999
     assert np.array_equal(pieces(image, scores=True).mask, pieces(image).mask)
@@ -149,8 +151,8 @@ def test_auto_keeps_to_the_budget(monkeypatch) -> None:
     spec = NetSpec("fcn8s-vgg16", 4)
     monkeypatch.setattr(tiled, "BUDGET", 2**29)
     watched = Watched()
-    pieces = TiledEngine(watched, spec)
-    side = pieces.length
+    pieces = in_pieces(watched, spec, "auto")
+    side = pieces.pieces.length
     assert side % 32 == 0
     assert (
         prediction_bytes(spec, side, side, True)
@@ -163,42 +165,43 @@ def test_auto_keeps_to_the_budget(monkeypatch) -> None:
     assert len(watched.sizes) == 5
     assert max(max(size) for size in watched.sizes[1:]) <= side
     monkeypatch.setattr(tiled, "BUDGET", 0)
-    assert TiledEngine(watched, spec).length == pieces.flow.least
+    assert Pieces(spec).length == pieces.pieces.flow.least
 
 
 def test_classes_alone_are_taken_in_larger_pieces_than_scores() -> None:
     """Of 150 classes, whose scores at the photo weigh more than any layer."""
     spec = NetSpec("fcn8s-vgg16", 150)
-    whole = TiledEngine(Watched(), spec)
+    whole = in_pieces(Watched(), spec, "auto").pieces
     watched = Watched()
     watched.in_blocks = True
-    pieces = TiledEngine(watched, spec)
-    assert pieces.in_blocks
-    assert pieces.length == TiledEngine(watched, NetSpec("fcn8s-vgg16", 4)).length
+    found = in_pieces(watched, spec, "auto")
+    assert found.in_blocks
+    pieces = found.pieces
+    assert pieces.length == Pieces(NetSpec("fcn8s-vgg16", 4), in_blocks=True).length
     assert whole.length == whole.length_for_scores == pieces.length_for_scores < pieces.length
-    pieces.class_map(noise(pieces.length, 40))
+    found.class_map(noise(pieces.length, 40))
     assert watched.sizes == [(pieces.length, 40)]
 
 
 def test_small_pieces_are_refused_or_doubted() -> None:
     spec = NetSpec("fcn8s-vgg16", 4)
     with pytest.raises(UserError, match="at least 448"):
-        TiledEngine(Watched(), spec, 256)
-    assert TiledEngine(Watched(), spec, 448).doubt == (
+        in_pieces(Watched(), spec, 256)
+    assert in_pieces(Watched(), spec, 448).doubt == (
         "tile 448 keeps 32 pixels a side, 208 + 208 are overlap: each pixel is computed 196 times; "
         "a larger tile is faster, and needs more memory"
     )
-    assert TiledEngine(Watched(), spec, 1440).doubt is None
+    assert in_pieces(Watched(), spec, 1440).doubt is None
 
 
 def test_what_stretches_is_refused_by_name_where_it_cannot_be_cut() -> None:
-    pieces = TiledEngine(Watched(), NetSpec("fcn8s-resnet50_dilated", 4), 500)
+    pieces = in_pieces(Watched(), NetSpec("fcn8s-resnet50_dilated", 4), 500)
     with pytest.raises(UserError, match=r"fcn8s-resnet50_dilated stretches .* multiple of 8"):
         pieces.class_map(noise(1001, 10))
     assert pieces.class_map(noise(1000, 11)).shape == (1000, 11)
 
 
 def test_what_is_no_image_is_refused() -> None:
-    pieces = TiledEngine(Watched(), NetSpec("fcn8s-vgg16", 4), 500)
+    pieces = in_pieces(Watched(), NetSpec("fcn8s-vgg16", 4), 500)
     with pytest.raises(UserError, match="uint8 array"):
         pieces.class_map(np.zeros((5, 5), np.uint8))

@@ -7,7 +7,7 @@ from torch import nn
 
 from fullconv.nets import NetSpec, build
 from fullconv.nets.fcn import flow_of
-from fullconv.predict import TiledEngine, TorchEngine, tiled
+from fullconv.predict import TorchEngine, in_pieces, tiled
 
 pytestmark = pytest.mark.usefixtures("timm")
 
@@ -53,7 +53,7 @@ def test_pieces_give_the_scores_of_the_whole(name: str) -> None:
     assert not flow.sees_everything
     image = noise(2 * flow.least + flow.grid + 5, 45)
     whole = Doubled(net)
-    pieces = TiledEngine(whole, net.spec, flow.least + 2 * flow.grid)
+    pieces = in_pieces(whole, net.spec, flow.least + 2 * flow.grid)
     assert len(flow.spans(len(image), flow.least + 2 * flow.grid)) > 2
     expected = whole.scores(image)
     worst = np.abs(pieces.scores(image) - expected).max()
@@ -65,7 +65,7 @@ def test_what_sees_everything_is_said_and_measured_once() -> None:
     said: list[str] = []
     net = fresh("fcn16s-timm.test_vit")
     whole = TorchEngine((net, net.spec.definition.preprocessing), "cpu")  # pyright: ignore
-    pieces = TiledEngine(whole, net.spec, 192, say=said.append)
+    pieces = in_pieces(whole, net.spec, 192, say=said.append)
     assert pieces.doubt is not None and "depends on all of a photo" in pieces.doubt
     image = noise(300, 200)
     found = pieces.class_map(image)
@@ -82,9 +82,9 @@ def test_a_photo_too_large_for_the_whole_is_measured_where_pieces_overlap(monkey
     said: list[str] = []
     net = fresh("fcn16s-timm.test_vit")
     whole = TorchEngine((net, net.spec.definition.preprocessing), "cpu")  # pyright: ignore
-    pieces = TiledEngine(whole, net.spec, 192, budget=1, say=said.append)
+    pieces = in_pieces(whole, net.spec, 192, say=said.append)
     pieces.class_map(noise(300, 100))
-    pieces_wide = TiledEngine(whole, net.spec, 192, budget=1, say=said.append)
+    pieces_wide = in_pieces(whole, net.spec, 192, say=said.append)
     pieces_wide.class_map(noise(100, 300))
     assert [line.startswith("where the first two pieces overlap, ") for line in said] == [True] * 2
 
@@ -93,5 +93,5 @@ def test_a_photo_that_is_not_cut_has_nothing_to_be_measured() -> None:
     said: list[str] = []
     net = fresh("fcn16s-timm.test_vit")
     whole = TorchEngine((net, net.spec.definition.preprocessing), "cpu")  # pyright: ignore
-    TiledEngine(whole, net.spec, 192, say=said.append).class_map(noise(150, 192))
+    in_pieces(whole, net.spec, 192, say=said.append).class_map(noise(150, 192))
     assert said == []

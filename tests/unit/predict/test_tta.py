@@ -14,13 +14,11 @@ from fullconv.nets import TORCH
 from fullconv.predict import (
     TTA,
     Predictor,
-    TiledEngine,
     TorchEngine,
-    TTAEngine,
+    in_pieces,
     parse_tta,
     with_tta,
 )
-from fullconv.predict.batch import class_maps
 from small_runs import small_net, small_run
 
 CLASSES = ClassSet(("a", "b", "c", "d", "e"))
@@ -63,7 +61,7 @@ def test_against_the_definition(engine, text, classes):
     tta, image = parse_tta(text), noise()
     parts = [output.channels for output in classes.outputs]
     expected = as_defined(engine, image, tta, parts)
-    found = TTAEngine(engine, classes, tta)
+    found = with_tta(engine, classes, tta)
     assert found.probabilities(image) == pytest.approx(expected, abs=1e-6)
     best = np.stack([expected[part].argmax(0) + part.start for part in parts], -1)
     classified = found.class_map(image)
@@ -81,14 +79,14 @@ def test_against_the_definition(engine, text, classes):
 )  # fmt: skip
 def test_photos_of_any_size_get_probabilities_that_add_up_to_one(height, width, mirror, scales):
     image, tta = noise(75, 75)[:height, :width], TTA(tuple(scales), mirror)
-    found = TTAEngine(ENGINE, CLASSES, tta).probabilities(image)
+    found = with_tta(ENGINE, CLASSES, tta).probabilities(image)
     assert found.shape == (5, height, width)
     assert found.sum(0) == pytest.approx(1, abs=1e-5)
     assert found.min() >= 0
 
 
 def test_a_mirrored_photo_gives_the_mirrored_answer(engine):
-    found, image = TTAEngine(engine, CLASSES, TTA(mirror=True)), noise()
+    found, image = with_tta(engine, CLASSES, TTA(mirror=True)), noise()
     turned = found.probabilities(np.ascontiguousarray(image[:, ::-1]))
     assert turned[:, :, ::-1] == pytest.approx(found.probabilities(image), abs=1e-6)
     alone = engine.scores(np.ascontiguousarray(image[:, ::-1]))[:, :, ::-1]
@@ -100,28 +98,28 @@ def test_probabilities_of_zero_have_a_finite_logarithm():
         def scores(self, image):
             return super().scores(image) * 1e4
 
-    found = TTAEngine(Sure((small_net(5), TORCH), "cpu"), CLASSES, TTA(mirror=True))
+    found = with_tta(Sure((small_net(5), TORCH), "cpu"), CLASSES, TTA(mirror=True))
     assert (found.probabilities(noise()) == 0).any()
     assert np.isfinite(found.scores(noise())).all()
 
 
 def test_pieces_give_the_same(engine):
     tta, image = parse_tta("mirror,0.8,1"), noise(600, 40)
-    pieces = TiledEngine(engine, engine.net.spec, 512)
-    whole = TTAEngine(engine, CLASSES, tta).probabilities(image)
-    assert TTAEngine(pieces, CLASSES, tta).probabilities(image) == pytest.approx(whole, abs=1e-5)
+    pieces = in_pieces(engine, engine.net.spec, 512)
+    whole = with_tta(engine, CLASSES, tta).probabilities(image)
+    assert with_tta(pieces, CLASSES, tta).probabilities(image) == pytest.approx(whole, abs=1e-5)
 
 
 def test_the_predictor(tmp_path):
     run, image = small_run(tmp_path), noise()
     plain, tta = Predictor(run), Predictor(run, tta="mirror,0.75")
     found = tta(image)
-    expected = TTAEngine(plain.engine, CAMVID, TTA((0.75,), True))
+    expected = with_tta(plain.engine, CAMVID, TTA((0.75,), True))
     assert np.array_equal(found.mask, expected.class_map(image))
     assert found.probabilities == pytest.approx(expected.probabilities(image), abs=1e-6)
     assert np.array_equal(found.scores.argmax(0), found.mask)
     assert np.array_equal(tta(image, scores=True).mask, found.mask)
-    assert [np.array_equal(each.mask, found.mask) for each in tta.together([image] * 2)] == [
+    assert [np.array_equal(each.mask, found.mask) for each in tta.predict_batch([image] * 2)] == [
         True
     ] * 2
     usual = plain(image)
@@ -132,8 +130,8 @@ def test_the_predictor(tmp_path):
 
 def test_several_at_once_go_one_by_one(engine):
     images = [noise(seed=seed) for seed in range(3)]
-    found = TTAEngine(engine, CLASSES, TTA(mirror=True))
-    for image, classified in zip(images, class_maps(found, images), strict=True):
+    found = with_tta(engine, CLASSES, TTA(mirror=True))
+    for image, classified in zip(images, found.class_maps(np.stack(images)), strict=True):
         assert np.array_equal(classified, found.class_map(image))
 
 
@@ -166,6 +164,13 @@ def test_without_it_the_engine_is_the_same(engine):
     assert with_tta(engine, CLASSES, "none") is engine
 
 
+def test_pieces_and_views_are_one_wrapper(engine):
+    pieces = in_pieces(engine, engine.net.spec, 512)
+    both = with_tta(pieces, CLASSES, "mirror")
+    assert both.engine is engine
+    assert both.pieces is pieces.pieces
+
+
 def test_the_cost_counts_pixels():
     assert parse_tta("mirror,0.5,1").cost == pytest.approx(2.5)
 
@@ -179,7 +184,7 @@ def test_what_an_engine_refuses_names_the_scale(engine):
 
     picky = Picky((small_net(5), TORCH), "cpu")
     with pytest.raises(UserError, match=r"^at scale 0.5 of --tta: takes photos from"):
-        TTAEngine(picky, CLASSES, TTA((1.0, 0.5))).class_map(noise())
+        with_tta(picky, CLASSES, TTA((1.0, 0.5))).class_map(noise())
     for wrong in (noise()[..., 0], noise().astype(np.int64)):
         with pytest.raises(UserError, match="an image is"):
-            TTAEngine(engine, CLASSES, TTA(mirror=True)).class_map(wrong)
+            with_tta(engine, CLASSES, TTA(mirror=True)).class_map(wrong)

@@ -15,6 +15,7 @@ from PIL import Image
 
 from fullconv import Predictor, pictures
 from fullconv.serve import open_models
+from fullconv.serve.schema import Segmentation
 
 SEGMENT = "/v1/segment"
 
@@ -34,22 +35,22 @@ def client(serving):
 def held(models):
     """Nets that wait: ``.begun`` is set when a photo is there, ``.go`` lets all through."""
     model = models.pick(None)
-    predictor, together = model.predictor, model.predictor.together
+    predictor, together = model.predictor, model.predictor.predict_batch
 
     class Hold:
         begun, go = threading.Event(), threading.Event()
 
     hold = Hold()
 
-    def wait(images):
+    def wait(images, scores=False):
         hold.begun.set()
         assert hold.go.wait(30)
-        return together(images)
+        return together(images, scores)
 
-    predictor.together = wait
+    predictor.predict_batch = wait
     yield hold
     hold.go.set()
-    del predictor.together
+    del predictor.predict_batch
 
 
 def test_all_answers_say_the_same(client, run, encoded, photo):
@@ -96,6 +97,22 @@ def test_probabilities_are_the_softmax_at_the_mask(client, run, encoded, photo):
     picture = Image.open(io.BytesIO(answer.content))
     assert picture.mode == "L"
     assert np.abs(np.asarray(picture) / 255 - chosen).max() <= 0.5 / 255 + 1e-4
+
+
+def test_probabilities_take_one_pass_of_the_net(client, models, encoded, monkeypatch):
+    engine = models.pick(None).predictor.engine.engine
+    passes, run = [], engine.run.maps
+    monkeypatch.setattr(engine.run, "maps", lambda images: passes.append(1) or run(images))
+    assert send(client, encoded(), answer="probability").status_code == 200
+    assert len(passes) == 1
+
+
+def test_the_json_is_what_the_schema_shows(client, encoded):
+    for query in ({}, {"mask": "true"}):
+        answer = send(client, encoded(), **query)
+        said = Segmentation.model_validate_json(answer.content)
+        assert json.loads(said.model_dump_json(exclude_unset=True)) == answer.json()
+        assert ("mask" in answer.json()) == bool(query)
 
 
 def test_a_form_is_taken_as_the_body_is(client, encoded):
@@ -240,10 +257,10 @@ def test_who_sends_no_request_is_cut_off(serving, monkeypatch):
 def test_a_fault_of_the_program_is_told_to_nobody_but_the_log(serving, models, encoded, capfd):
     predictor = models.pick(None).predictor
 
-    def broken(images):
+    def broken(images, scores):
         raise ZeroDivisionError("secret")
 
-    predictor.together = broken
+    predictor.predict_batch = broken
     try:
         with serving() as client:
             answer = send(client, encoded())
@@ -251,7 +268,7 @@ def test_a_fault_of_the_program_is_told_to_nobody_but_the_log(serving, models, e
             assert "secret" not in answer.text
             assert answer.headers["x-content-type-options"] == "nosniff"
     finally:
-        del predictor.together
+        del predictor.predict_batch
     assert "ZeroDivisionError: secret" in capfd.readouterr().err
 
 

@@ -15,7 +15,6 @@ from fullconv.nets.cost import meta_net
 from fullconv.predict import Predictor
 from fullconv.weights import convert, load
 from fullconv.weights.chainer import read
-from fullconv.weights.leftover import bilinear
 
 STORED = Path(__file__).parent / "chainer"
 SCORES = {"32": "score_fr", "16": "score_pool4", "8": "score_pool3"}
@@ -37,6 +36,13 @@ FORMS = {
     "snapshot": ("updater/model:main/", TRAINER),
     "snapshot of a Classifier": ("updater/model:main/predictor/", TRAINER),
 }
+
+
+def bilinear(size):
+    """One axis of the kernel as Chainer's examples and Caffe's filler have it."""
+    factor = (size + 1) // 2
+    centre = factor - 1 if size % 2 else factor - 0.5
+    return 1 - np.abs(np.arange(size) - centre) / factor
 
 
 def tent(classes, size):

@@ -18,7 +18,8 @@ import numpy.typing as npt
 from fullconv.download.alone import alone
 from fullconv.errors import UserError
 from fullconv.inputs import COLOR
-from fullconv.predict.fastest import FastestEngine
+from fullconv.predict.engines.engine import Engine
+from fullconv.predict.photo_engine import PhotoEngine
 from fullconv.predict.predictor import Predictor
 from fullconv.predict.rasters.bands import Range
 from fullconv.predict.rasters.geotiff import values_of, write_class_map
@@ -26,8 +27,7 @@ from fullconv.predict.rasters.partial import Job, Partial
 from fullconv.predict.rasters.preview import picked, reduced, write_preview
 from fullconv.predict.rasters.recognise import result_of
 from fullconv.predict.rasters.source import Raster, open_raster
-from fullconv.predict.tiled import Tile, TiledEngine
-from fullconv.predict.tta import TTAEngine
+from fullconv.predict.tiled import Pieces, Tile
 from fullconv.tiling import Span
 from fullconv.version import __version__
 
@@ -76,15 +76,15 @@ def predict_raster(
     unclear, or does not fit on the disk.
     """
     target = result_of(Path(stem))
-    engine = _engine_for(predictor, tile)
-    if engine.doubt:
-        say(engine.doubt)
+    engine, pieces = _pieces_for(predictor, tile)
+    if pieces.doubt:
+        say(pieces.doubt)
     with open_raster(Path(source), bands, span) as raster:
         path = target.with_name(f"{target.name}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with alone(path):
-                work = _Work(predictor, engine, raster, path)
+                work = _Work(predictor, engine, pieces, raster, path)
                 work.start(say)
                 empty = work.run(report)
                 written = work.write(Path(stem), alpha if overlay else None)
@@ -95,8 +95,8 @@ def predict_raster(
     return RasterOutcome(tuple(written), raster.size, work.pieces, work.earlier, empty)
 
 
-def _engine_for(predictor: Predictor, tile: Tile | None) -> TiledEngine:
-    """The predictor's engine in pieces of ``tile``, or of its own, or by 'auto'.
+def _pieces_for(predictor: Predictor, tile: Tile | None) -> tuple[Engine, Pieces]:
+    """The predictor's engine, and pieces of ``tile``, or of its own, or by 'auto'.
 
     Raises UserError for a net that sees more than a photo, and for test-time augmentation.
     """
@@ -104,37 +104,33 @@ def _engine_for(predictor: Predictor, tile: Tile | None) -> TiledEngine:
         further = ", ".join(kind for kind in predictor.inputs if kind != COLOR)
         raise UserError(f"the net sees {further} too; rasters are for nets that see a photo alone")
     engine = predictor.engine
-    if isinstance(engine, TTAEngine):
-        raise UserError(
-            "rasters go by pieces, which equal the whole only without test-time augmentation: "
-            "leave --tta out"
-        )
-    if isinstance(engine, TiledEngine):
-        engine, tile = engine.engine, tile or engine.tile
-    return TiledEngine(engine, predictor.spec, tile or "auto", BUDGET)
+    if isinstance(engine, PhotoEngine):
+        if engine.views:
+            raise UserError(
+                "rasters go by pieces, which equal the whole only without test-time augmentation: "
+                "leave --tta out"
+            )
+        tile = tile or (engine.pieces.tile if engine.pieces else None)
+        engine = engine.engine
+    return engine, Pieces(predictor.spec, tile or "auto", BUDGET, engine.in_blocks)
 
 
 class _Work:
     """One raster on its way: the pieces that are left, and the rows that are there."""
 
     def __init__(
-        self, predictor: Predictor, engine: TiledEngine, raster: Raster, path: Path
+        self, predictor: Predictor, engine: Engine, pieces: Pieces, raster: Raster, path: Path
     ) -> None:
-        self.engine, self.raster, self.classes = engine.engine, raster, predictor.classes
+        self.engine, self.raster, self.classes = engine, raster, predictor.classes
         self.borders = predictor.borders
         height, width = raster.size
-        self.rows = engine.flow.spans(height, engine.length)
-        self.columns = engine.flow.spans(width, engine.length)
+        self.rows = pieces.flow.spans(height, pieces.length)
+        self.columns = pieces.flow.spans(width, pieces.length)
         self.dtype = values_of(self.classes)
         outputs = len(self.classes.outputs)
         shape = (height, width) if outputs == 1 else (height, width, outputs)
-        self.partial = Partial(path, shape, self.dtype, _job(predictor, engine, raster))
+        self.partial = Partial(path, shape, self.dtype, _job(predictor, engine, pieces, raster))
         self.left = [rows for rows in self.rows if rows.keep_stop > self.partial.rows]
-
-    @property
-    def fastest(self) -> FastestEngine | None:
-        """The engine where it chooses one."""
-        return self.engine if isinstance(self.engine, FastestEngine) else None
 
     @property
     def pieces(self) -> int:
@@ -163,9 +159,7 @@ class _Work:
             )
 
     def run(self, report: Callable[[int, int], None]) -> int:
-        """Do the pieces that are left, by the engine of those before; how many were empty."""
-        if self.left and self.fastest and self.partial.engine:
-            self.fastest.go_on_with(self.partial.engine)
+        """Do the pieces that are left; how many were empty."""
         done = empty = 0
         width = self.partial.shape[1:]
         report(0, len(self.left) * len(self.columns))
@@ -175,7 +169,7 @@ class _Work:
                 empty += self._fill(block[:, columns.keep], rows, columns)
                 done += 1
                 report(done, len(self.left) * len(self.columns))
-            self.partial.append(block, self.fastest and self.fastest.chosen)
+            self.partial.append(block)
         return empty
 
     def write(self, stem: Path, alpha: float | None) -> list[Path]:
@@ -223,16 +217,16 @@ class _Work:
         return own.astype(values_of(self.classes.outputs[place].classes))
 
 
-def _job(predictor: Predictor, engine: TiledEngine, raster: Raster) -> Job:
+def _job(predictor: Predictor, engine: Engine, pieces: Pieces, raster: Raster) -> Job:
     """What decides the classes of a raster."""
-    precision = getattr(engine.engine, "precision", "fp32")
+    precision = getattr(engine, "precision", "fp32")
     return {
         "net": [_checksum(file) for file in _files_of(predictor.path)],
-        "engine": f"{type(engine.engine).__name__} {precision}",
+        "engine": f"{predictor.engine_name} {precision}",
         "source": [_identity(file) for file in raster.files],
         "bands": [*raster.bands.colors, raster.bands.mask],
         "range": list(raster.span or ()),
-        "tile": engine.length,
+        "tile": pieces.length,
         "version": __version__,
     }
 

@@ -15,9 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.files import sync_folder, write_atomically
-from fullconv.predict.trial import Kind
 
-FORMAT = 2
+FORMAT = 3
 Job = dict[str, Any]
 """What decides the classes, in plain JSON types; the keys are words for the user."""
 DAMAGED = "a damaged journal"
@@ -27,14 +26,12 @@ class Partial:
     """The first ``rows`` of a class map of ``shape`` (H, W) or (H, W, outputs), in a file.
 
     Opens what an earlier call left at ``path`` where that was the same ``job``, else begins anew;
-    ``stale`` then says in words what another job it was. ``engine`` is what the rows there were
-    last predicted by, where a choice had been made. OSError passes through.
+    ``stale`` then says in words what another job it was. OSError passes through.
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: npt.DTypeLike, job: Job) -> None:
         self.path, self.shape, self.dtype, self.job = path, shape, np.dtype(dtype), job
         self.journal = path.with_name(f"{path.name}.json")
-        self.engine: Kind | None = None
         self.rows, self.stale = self._found()
 
     @property
@@ -42,11 +39,8 @@ class Partial:
         """Bytes of a row."""
         return int(np.prod(self.shape[1:])) * self.dtype.itemsize
 
-    def append(self, block: npt.NDArray[Any], engine: Kind | None = None) -> None:
-        """Put the next rows of the map, (n, W) or (n, W, outputs), on the disk, and count them.
-
-        ``engine`` is what was chosen to predict them.
-        """
+    def append(self, block: npt.NDArray[Any]) -> None:
+        """Put the next rows of the map, (n, W) or (n, W, outputs), on the disk, and count them."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.rows:
             self.remove()  # before rows of this job meet the journal of another
@@ -57,9 +51,7 @@ class Partial:
             file.flush()
             os.fsync(file.fileno())
         self.rows += len(block)
-        self.engine = engine
-        named = engine and dict(zip(("name", "precision"), engine, strict=True))
-        content = {"format": FORMAT, "job": self.job, "rows": self.rows, "engine": named}
+        content = {"format": FORMAT, "job": self.job, "rows": self.rows}
         write_atomically(self.journal, json.dumps(content))
 
     def read(self, rows: slice) -> npt.NDArray[Any]:
@@ -80,8 +72,7 @@ class Partial:
             said = json.loads(self.journal.read_text("utf-8"))
             if said["format"] != FORMAT:
                 return 0, ["another format"]
-            job, rows, engine = said["job"], int(said["rows"]), said["engine"]
-            chosen = (str(engine["name"]), str(engine["precision"])) if engine else None
+            job, rows = said["job"], int(said["rows"])
             stale = [f"another {key}" for key in self.job if job.get(key) != self.job[key]]
             here = self.path.stat().st_size
         except FileNotFoundError:
@@ -92,5 +83,4 @@ class Partial:
             return 0, [DAMAGED]
         if stale:
             return 0, stale
-        self.engine = chosen
         return rows, []

@@ -33,15 +33,6 @@ def test_it_goes_on_where_it_was(opened) -> None:
     assert np.array_equal(opened().read(slice(7, 9)), rows(7, 9))
 
 
-def test_the_engine_that_was_chosen_is_in_the_journal(opened) -> None:
-    first = opened()
-    first.append(rows(0, 8))
-    assert opened().engine is None
-    first.append(rows(8, 12), ("openvino", "fp32"))
-    assert opened().engine == ("openvino", "fp32")
-    assert opened({"net": "def", "tile": 256}).engine is None
-
-
 def test_rows_that_the_journal_does_not_count_are_written_again(opened) -> None:
     opened().append(rows(0, 8))
     with opened().path.open("ab") as file:
@@ -89,12 +80,11 @@ def test_rows_never_meet_the_journal_of_another_job(opened, monkeypatch) -> None
 
 @pytest.mark.parametrize(
     "journal",
-    ["", "{", "[]", "null", '{"rows": 8}', '{"format": 2, "job": [], "rows": 8, "engine": null}',
-     '{"format": 2, "job": {"net": "abc", "tile": 512}, "rows": 8, "engine": 7}',
-     '{"format": 2, "job": {"net": "abc", "tile": 512}, "rows": 8, "engine": ["a", "b"]}',
-     '{"format": 2, "job": {"net": "abc", "tile": 512}, "rows": 21, "engine": null}',
-     '{"format": 2, "job": {"net": "abc", "tile": 512}, "rows": -1, "engine": null}',
-     '{"format": 2, "job": {"net": "abc", "tile": 512}, "rows": 9, "engine": null}'],
+    ["", "{", "[]", "null", '{"rows": 8}', '{"format": 3, "job": [], "rows": 8}',
+     '{"format": 3, "job": {"net": "abc", "tile": 512}, "rows": "many"}',
+     '{"format": 3, "job": {"net": "abc", "tile": 512}, "rows": 21}',
+     '{"format": 3, "job": {"net": "abc", "tile": 512}, "rows": -1}',
+     '{"format": 3, "job": {"net": "abc", "tile": 512}, "rows": 9}'],
 )  # fmt: skip
 def test_a_journal_that_is_wrong_begins_anew(opened, journal) -> None:
     opened().append(rows(0, 8))
@@ -105,7 +95,7 @@ def test_a_journal_that_is_wrong_begins_anew(opened, journal) -> None:
 def test_a_journal_of_another_version_begins_anew(opened) -> None:
     opened().append(rows(0, 8))
     journal = opened().journal
-    journal.write_text(journal.read_text().replace('"format": 2', '"format": 1'))
+    journal.write_text(journal.read_text().replace('"format": 3', '"format": 2'))
     assert (opened().rows, opened().stale) == (0, ["another format"])
 
 

@@ -1,6 +1,5 @@
 """Rasters by windows against the whole in one piece, and what is left where a prediction stops."""
 
-import itertools
 import json
 import shutil
 from collections import namedtuple
@@ -15,11 +14,11 @@ from PIL import Image
 
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
-from fullconv.predict import FastestEngine, Job, Predictor, TiledEngine
+from fullconv.predict import Predictor
 from fullconv.predict.rasters import job, predict_raster
 from fullconv.predict.rasters.geotiff import write_class_map
 from fullconv.predict.rasters.source import Georeference
-from fullconv.predict.tiled import longest
+from fullconv.predict.tiled import Pieces, longest
 
 NETS = [
     ("fcn8s-resnet18", "same"),
@@ -36,7 +35,7 @@ def values(path):
 
 
 def least(predictor):
-    return TiledEngine(predictor.engine, predictor.spec, 4000).flow.least
+    return Pieces(predictor.spec, 4000).flow.least
 
 
 @settings(
@@ -158,6 +157,7 @@ class Watched:
 
     def __init__(self, predictor: Predictor, stop_at: int = 0) -> None:
         self.path, self.spec, self.inputs = predictor.path, predictor.spec, predictor.inputs
+        self.engine_name = predictor.engine_name
         self.classes, self.engine, self.real = predictor.classes, self, predictor.engine
         self.calls, self.stop_at, self.borders = 0, stop_at, predictor.borders
 
@@ -208,63 +208,6 @@ def test_a_stopped_prediction_goes_on(tmp_path, predictor, stopped) -> None:
     assert np.array_equal(values(tmp_path / "scene.tif"), values(tmp_path / "at_once.tif"))
 
 
-@pytest.mark.parametrize("chosen", ["winograd", "abacus"])
-def test_it_goes_on_by_the_engine_that_was_chosen(
-    tmp_path, predictor, write, scene, monkeypatch, chosen
-) -> None:
-    """Not by what would be chosen now; where that is gone, by torch."""
-    path, said = write(scene(1000, 60), "in/scene.tif", **UTM), []
-    run = predictor("fcn8s-vgg16").path
-
-    def opened():
-        found = Predictor(run, "cpu", job=Job(say=said.append))
-        assert isinstance(found.engine, FastestEngine)
-        return found
-
-    first = opened()
-    first.engine.go_on_with(("winograd", "fp32"))
-    real, count = first.engine.class_map, itertools.count()
-    monkeypatch.setattr(
-        first.engine, "class_map", lambda image: 1 / 0 if next(count) == 3 else real(image)
-    )
-    with pytest.raises(ZeroDivisionError):
-        predict_raster(first, path, tmp_path / "scene", tile=512)
-    journal = tmp_path / "scene.tif.partial.json"
-    chose = {"name": "winograd", "precision": "fp32"}
-    assert json.loads(journal.read_text())["engine"] == chose
-    journal.write_text(journal.read_text().replace("winograd", chosen))
-    second = opened()
-    if chosen == "abacus":
-        second.engine.go_on_with(("winograd", "fp32"))  # as for a raster before
-    said.clear()
-    predict_raster(second, path, tmp_path / "scene", tile=512)
-    if chosen == "winograd":
-        assert said == ["engine: winograd fp32, as before"]
-        assert second.engine.chosen == ("winograd", "fp32")
-    else:
-        assert said == ["note: predicting by torch: engine 'abacus' is unknown"]
-        assert second.engine.chosen == ("torch", "fp32")
-    predict_raster(predictor("fcn8s-vgg16"), path, tmp_path / "torch", tile=512)
-    assert np.mean(values(tmp_path / "scene.tif") == values(tmp_path / "torch.tif")) > 0.999
-
-
-def test_before_a_choice_there_is_none_to_go_on_with(
-    tmp_path, predictor, write, scene, monkeypatch
-) -> None:
-    path, said = write(scene(1000, 60), "in/scene.tif", **UTM), []
-    first = Predictor(predictor().path, "cpu", job=Job(say=said.append))
-    real, count = first.engine.class_map, itertools.count()
-    monkeypatch.setattr(
-        first.engine, "class_map", lambda image: 1 / 0 if next(count) == 2 else real(image)
-    )
-    with pytest.raises(ZeroDivisionError):
-        predict_raster(first, path, tmp_path / "scene", tile=512)
-    assert json.loads((tmp_path / "scene.tif.partial.json").read_text())["engine"] is None
-    again = Predictor(predictor().path, "cpu", job=Job(say=said.append))
-    predict_raster(again, path, tmp_path / "scene", tile=512)
-    assert not said
-
-
 def test_something_changed_starts_anew(tmp_path, predictor, stopped, write, scene) -> None:
     def copied():
         """The stopped prediction once more, its raster in the same place."""
@@ -278,6 +221,7 @@ def test_something_changed_starts_anew(tmp_path, predictor, stopped, write, scen
     assert go_on(predictor(), stopped, **copied())[1] == 12
     for what, net, options in (
         ("net", predictor("fcn4s-resnet18"), {}),
+        ("engine", Predictor(predictor().path, "cpu", engine="winograd"), {}),
         ("tile", predictor(), {"tile": 544}),
         ("bands", predictor(), {"bands": [3, 2, 1]}),
         ("range", predictor(), {"span": (0, 200)}),
@@ -309,13 +253,13 @@ def test_after_the_last_piece_only_the_file_is_left_to_write(
 
 def test_auto_stays_below_its_budget(predictor) -> None:
     """The estimate of nets/cost.py, which the benchmark measures."""
-    engine = job._engine_for(predictor(), None)
-    flow = engine.flow
-    assert engine.length == longest(engine.spec, flow.grid, flow.least, job.BUDGET, False)
-    assert engine.length < longest(engine.spec, flow.grid, flow.least, 2**31, False)
+    _, pieces = job._pieces_for(predictor(), None)
+    flow = pieces.flow
+    assert pieces.length == longest(pieces.spec, flow.grid, flow.least, job.BUDGET, False)
+    assert pieces.length < longest(pieces.spec, flow.grid, flow.least, 2**31, False)
     own = Predictor(predictor().path, "cpu", tile=512)
-    assert job._engine_for(own, None).length == 512
-    assert job._engine_for(own, 480).length == 480
+    assert job._pieces_for(own, None)[1].length == 512
+    assert job._pieces_for(own, 480)[1].length == 480
 
 
 def test_a_net_of_further_inputs_is_refused(tmp_path, predictor, write, scene) -> None:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from fullconv.errors import UserError
-from fullconv.predict import Predictor, find_inputs, pixels_in_all, predict, predict_files
+from fullconv.predict import Predictor, find_inputs, predict, predict_files
 
 
 @pytest.fixture
@@ -147,13 +147,3 @@ def test_what_must_be_waited_for_is_read_in_the_calling_thread(run, picture, tmp
     assert [outcome.fault for outcome in results] == [None, None]
     masks = [np.asarray(Image.open(tmp_path / "out" / f"{name}.png")) for name in ("photo", "pipe")]
     assert np.array_equal(*masks)
-
-
-def test_pixels_in_all(tmp_path, picture):
-    for number in range(50):
-        Image.fromarray(picture(10, 20 + number % 2)).save(tmp_path / f"{number:02}.png")
-    (tmp_path / "broken.png").write_bytes(b"no picture")
-    photos = find_inputs([tmp_path], tmp_path / "out")
-    assert 0.8 * 50 * 200 < pixels_in_all(photos) < 1.2 * 50 * 210
-    assert pixels_in_all(photos[:1]) == 200
-    assert pixels_in_all([]) == 0

@@ -4,82 +4,58 @@ Below the cache lies for each checkpoint ``graphs/SHA256/`` with a folder for ea
 version and that of this program: a new version of either makes its own.
 """
 
+import gc
 import hashlib
 import importlib
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 
+from fullconv.device import return_kept_memory
 from fullconv.download import cache_folder
 from fullconv.download.alone import alone
 from fullconv.download.cache import FOLDER
 from fullconv.errors import UserError
+from fullconv.export.export import ENDINGS, export
 from fullconv.files import write_atomically
-from fullconv.predict.graph_engine import missing
+from fullconv.predict.engines.graph_engine import missing
+from fullconv.predict.engines.registry import Registered, Say
 from fullconv.version import __version__
 from fullconv.weights.open import located
-
-RUNTIMES = {"openvino": ("openvino", ".xml"), "onnxruntime": ("onnx", ".onnx")}
-"""The form to export to for a runtime, and its ending."""
-
-EXPORTER = ("onnx", "onnxscript")
-"""What `fullconv export` needs beside the runtime."""
-
-Say = Callable[[str], object]
-"""Told in one line what takes long, or went another way than expected."""
 
 _SUMS = "SHA256SUMS"
 
 
-def quiet(line: str) -> None:
-    """Say nothing."""
-
-
-def prepared(run: str | Path, runtime: str, say: Say = quiet) -> Path:
-    """The file for ``runtime`` of what ``weights.load`` takes, from the cache or exported now.
+def graph_for(run: str | Path, engine: Registered, say: Say) -> Path:
+    """The file for ``engine`` of what ``weights.load`` takes, from the cache or exported now.
 
     An export is compared with the net before it is written (`fullconv.export`), and is in the
     cache whole or not at all; one that was damaged there is made anew. Raises UserError where the
     runtime or the exporter is missing, where the graph differs, and where the cache cannot be
     written.
     """
-    if runtime not in installed():
-        missing(runtime)
+    assert engine.form and engine.package
+    if not engine.is_installed:
+        missing(engine.package)
     checkpoint = located(run)
-    folder = graph_folder(checkpoint) / version(runtime)
-    file = folder / f"model{RUNTIMES[runtime][1]}"
+    folder = graph_folder(checkpoint) / version(engine.package)
+    file = folder / f"model{ENDINGS[engine.form]}"
     if _is_whole(folder):
         return file
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with alone(folder):
             if not _is_whole(folder):
-                say(f"note: the net is made ready for {runtime}, once; this takes up to a minute")
-                _make(checkpoint, runtime, folder)
+                say(f"note: the net is exported for {engine.name}, once; this takes up to a minute")
+                _make(checkpoint, engine.form, folder, file.name)
     except OSError as fault:
         raise UserError(
             f"{folder}: cannot be written ({fault.strerror or fault}), so that the net cannot be "
-            f"made ready for {runtime}: set {FOLDER} to a folder of yours, or use --engine torch"
+            f"exported for {engine.name}: set {FOLDER} to a folder of yours, or use --engine torch"
         ) from fault
     return file
-
-
-def is_prepared(folder: Path, runtime: str) -> bool:
-    """Whether the graph for a runtime is in a checkpoint's ``folder``, whole or not."""
-    return os.access(folder / version(runtime) / _SUMS, os.R_OK)
-
-
-def usable(folder: Path) -> list[str]:
-    """The runtimes that can be used here for the checkpoint of ``folder``."""
-    exports = all(find_spec(package) for package in EXPORTER)
-    return [each for each in installed() if exports or is_prepared(folder, each)]
 
 
 def graph_folder(checkpoint: Path) -> Path:
@@ -103,25 +79,18 @@ def graphs() -> Path:
     return cache_folder() / "graphs"
 
 
-def export_apart(checkpoint: Path, form: str, out: Path) -> None:
-    """``fullconv export`` in a process of its own, which gives its memory back; UserError as its.
-
-    It needs a few times the size of the net, and this process goes on to predict.
-    """
-    command = [sys.executable, "-P", "-m", "fullconv", "export", "--to", form, "--out", str(out)]
-    command += ["--", str(checkpoint)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"]
-        raise UserError(lines[-1].removeprefix("fullconv: "))
+def _export(checkpoint: Path, form: str, file: Path) -> None:
+    """Write a checkpoint's graph; the memory that this took is given back."""
+    export(checkpoint, form, file)  # pyright: ignore (a form of the registry)
+    gc.collect()
+    return_kept_memory()  # the caller goes on to predict
 
 
-def _make(checkpoint: Path, runtime: str, folder: Path) -> None:
-    form, ending = RUNTIMES[runtime]
+def _make(checkpoint: Path, form: str, folder: Path, name: str) -> None:
     place = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
     try:
         place.chmod(0o755)  # a cache may be shared
-        export_apart(checkpoint, form, place / f"model{ending}")
+        _export(checkpoint, form, place / name)
         sums = "".join(f"{_sum(file)}  {file.name}\n" for file in sorted(place.iterdir()))
         write_atomically(place / _SUMS, sums)
         shutil.rmtree(folder, ignore_errors=True)
@@ -142,16 +111,6 @@ def _is_whole(folder: Path) -> bool:
 def _sum(file: Path) -> str:
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def installed() -> list[str]:
-    """The runtimes that can be used here."""
-    found = []
-    for runtime in RUNTIMES:
-        with suppress(ImportError, OSError):  # OSError: a library that it needs is not there
-            importlib.import_module(runtime)
-            found.append(runtime)
-    return found
 
 
 def version(runtime: str) -> str:

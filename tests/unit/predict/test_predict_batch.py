@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fullconv import Predictor
-from fullconv.predict.batch import class_maps
 
 
 @pytest.fixture(scope="module", params=[None, "auto", 480])
@@ -18,7 +17,7 @@ def predictor(request, run):
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 5), st.integers(0, 99))
 def test_any_number_of_any_size(predictor, height, width, count, seed):
     images = np.random.default_rng(seed).integers(0, 256, (count, height, width, 3), np.uint8)
-    found = class_maps(predictor.engine, list(images))
+    found = predictor.engine.class_maps(images)
     assert len(found) == count
     for image, classes in zip(images, found, strict=True):
         np.testing.assert_array_equal(classes, predictor.engine.class_map(image))
@@ -27,7 +26,7 @@ def test_any_number_of_any_size(predictor, height, width, count, seed):
 def test_photos_that_are_cut_are_too(run, picture):
     predictor = Predictor(run, device="cpu", tile=480)
     images = [picture(500, 30, seed) for seed in (1, 2)]
-    found = predictor.together(images)
+    found = predictor.predict_batch(images)
     for image, prediction in zip(images, found, strict=True):
         np.testing.assert_array_equal(prediction.mask, predictor(image).mask)
         np.testing.assert_array_equal(prediction.image, image)
@@ -44,5 +43,5 @@ def test_one_pass_is_made_of_them(run, picture, monkeypatch):
         return prepare(pixels)
 
     monkeypatch.setattr(engine, "preprocessing", noted)
-    predictor.together([picture(seed=seed) for seed in range(3)])
+    predictor.predict_batch([picture(seed=seed) for seed in range(3)])
     assert sizes == [3]

@@ -1,8 +1,8 @@
-"""The net behind a prediction: a photo in, scores or classes out, both of the photo's size."""
+"""The net in torch, as it was trained."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,51 +10,19 @@ import torch
 from torch import Tensor
 
 from fullconv.classes import ClassSet
-from fullconv.device import (
-    Precision,
-    is_out_of_memory,
-    keep_freed_memory,
-    pick_device,
-    pick_precision,
-)
+from fullconv.device import Precision, is_out_of_memory, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.nets import FCN, Preprocessing
 from fullconv.nets.border import for_prediction
 from fullconv.nets.folded import folded
-from fullconv.nets.winograd import with_winograd
 from fullconv.predict.classmap import Classes, Head, parts_of
+from fullconv.predict.engines.engine import Engine, Image, check_image
+from fullconv.predict.open import Opened
 from fullconv.predict.proof import Proof
-
-if TYPE_CHECKING:
-    from fullconv.weights import Checkpoint
-
-Image = npt.NDArray[Any]
-"""uint8 RGB, (H, W, 3); of a net with further inputs (H, W, channels), as in a Sample."""
+from fullconv.weights import Checkpoint, load
 
 
-class Engine(Protocol):
-    """Whatever runs a net: torch here, ONNX Runtime and OpenVINO in the files beside."""
-
-    @property
-    def channels(self) -> int:
-        """How many classes are scored."""
-        ...
-
-    @property
-    def in_blocks(self) -> bool:
-        """Whether ``class_map`` holds scores of the photo's size only for some rows at a time."""
-        ...
-
-    def class_map(self, image: Image) -> Classes:
-        """The best class of each pixel; uint8, uint16 with more than 256 classes."""
-        ...
-
-    def scores(self, image: Image) -> npt.NDArray[np.float32]:
-        """Scores before any softmax, float32 (K, H, W)."""
-        ...
-
-
-class TorchEngine:
+class TorchEngine(Engine):
     """Runs an FCN by torch, one photo at a time, at the photo's own size.
 
     ``source`` is a Checkpoint or ``(net, preprocessing)``, then with the
@@ -68,7 +36,7 @@ class TorchEngine:
 
     def __init__(
         self,
-        source: "Checkpoint | tuple[FCN, Preprocessing]",
+        source: Checkpoint | tuple[FCN, Preprocessing],
         device: str | torch.device = "auto",
         precision: Precision = "fp32",
         classes: ClassSet | None = None,
@@ -87,7 +55,7 @@ class TorchEngine:
         if not isinstance(source, tuple):
             self.to_prove(source)
 
-    def to_prove(self, checkpoint: "Checkpoint") -> None:
+    def to_prove(self, checkpoint: Checkpoint) -> None:
         """Prove at the first photo that this computes what the file of ``checkpoint`` says."""
         if checkpoint.golden is not None:
             # Elsewhere than on a CPU fp32 need not be all of it: TF32 on a GPU.
@@ -160,37 +128,13 @@ class TorchEngine:
             ) from error
 
 
-def winograd_engine(
-    checkpoint: "Checkpoint", device: str | torch.device = "cpu", precision: Precision = "fp32"
-) -> TorchEngine:
-    """The net of a checkpoint by minimal filtering (`fullconv.nets.winograd`).
-
-    The process then keeps the memory that it frees: tiles are carried over anew at each photo, and
-    asking the system for it took a fifth of the time. The peak is the same.
-
-    Raises UserError for another device than the CPU, and another precision than fp32.
-    """
-    place = pick_device(device)
-    if place.type != "cpu" or pick_precision(precision, place) != "fp32":
-        raise UserError(
-            "engine winograd computes in fp32 on a CPU: use --device cpu --precision fp32, or "
-            "engine torch"
-        )
-    keep_freed_memory()
-    net = with_winograd(folded(checkpoint.net.eval()))
-    made = TorchEngine((net, checkpoint.preprocessing), "cpu", "fp32", checkpoint.classes)
-    made.to_prove(checkpoint)
-    return made
+def open_torch(path: str | Path, device: str = "auto", precision: Precision = "fp32") -> Opened:
+    """Open all that `fullconv.weights.load` takes."""
+    checkpoint = load(path)
+    return opened_by(TorchEngine(checkpoint, device, precision), checkpoint)
 
 
-def check_image(image: Image, channels: int = 3) -> None:
-    """Raise UserError unless ``image`` is (H, W, channels) with at least one pixel.
-
-    Of uint8 where there are three; float32 is allowed where there are others.
-    """
-    types = (np.uint8,) if channels == 3 else (np.uint8, np.float32)
-    right = image.dtype in types and image.ndim == 3 and image.shape[2] == channels and image.size
-    if right:
-        return
-    what = "array (H, W, 3) in RGB" if channels == 3 else f"or float32 array (H, W, {channels})"
-    raise UserError(f"an image is a uint8 {what}, not {image.dtype} {image.shape}")
+def opened_by(engine: Engine, checkpoint: Checkpoint) -> Opened:
+    """``engine`` with what its ``checkpoint`` says."""
+    net, classes = checkpoint.net, checkpoint.classes
+    return Opened(engine, net.spec, classes, checkpoint.preprocessing, checkpoint.origin)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -9,8 +10,14 @@ import pytest
 import torch
 
 from fullconv.errors import UserError
-from fullconv.predict import Predictor, prepared
-from fullconv.predict.prepared import export_apart, graph_folder
+from fullconv.export import graph_cache
+from fullconv.export.graph_cache import graph_folder, graph_for
+from fullconv.predict import Predictor
+from fullconv.predict.engines import find
+
+
+def openvino_graph(run):
+    return graph_for(run, find("openvino"), print)
 
 
 def state(folder):
@@ -41,16 +48,16 @@ def test_a_run_in_another_runtime(vgg, exports, picture, tmp_path, engine, form)
 
 def test_the_content_decides(vgg, run, exports, tmp_path):
     shutil.copytree(vgg, tmp_path / "copy")
-    first, copy = (prepared.prepared(each, "openvino") for each in (vgg, tmp_path / "copy"))
+    first, copy = (openvino_graph(each) for each in (vgg, tmp_path / "copy"))
     assert first == copy
     assert exports == ["openvino"]
-    assert prepared.prepared(run, "openvino") != first
+    assert openvino_graph(run) != first
     assert exports == ["openvino"] * 2
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "lost", "no sums", "emptied"])
 def test_what_was_damaged_is_made_anew(vgg, exports, picture, damage):
-    file = prepared.prepared(vgg, "openvino")
+    file = openvino_graph(vgg)
     weights, sums = file.with_suffix(".bin"), file.with_name("SHA256SUMS")
     content = weights.read_bytes()
     match damage:
@@ -76,9 +83,9 @@ def test_a_failed_export_leaves_nothing(vgg, exports, monkeypatch):
         out.write_text("a part")
         raise UserError("the graph differs")
 
-    monkeypatch.setattr(prepared, "export_apart", fails)
+    monkeypatch.setattr(graph_cache, "_export", fails)
     with pytest.raises(UserError, match="the graph differs"):
-        prepared.prepared(vgg, "openvino")
+        openvino_graph(vgg)
     assert not list(graph_folder(vgg / "model.safetensors").iterdir())
 
 
@@ -98,9 +105,24 @@ def test_a_runtime_that_is_not_installed(vgg, exports, monkeypatch):
     assert not exports
 
 
-def test_the_exporter_says_in_one_line_what_is_wrong(tmp_path):
+def test_a_graph_is_exported_in_this_process_and_said_once(vgg, tmp_path, monkeypatch, picture):
+    pytest.importorskip("openvino", reason="needs fullconv[export]")
+    monkeypatch.setenv("FULLCONV_CACHE", str(tmp_path / "cache"))
+    for start in ("Popen", "run"):
+        monkeypatch.setattr(subprocess, start, None)  # no program is called
+    said = []
+    found = Predictor(vgg, "cpu", engine="openvino", say=said.append)
+    assert said == ["note: the net is exported for openvino, once; this takes up to a minute"]
+    assert np.array_equal(found(picture()).mask, Predictor(vgg, "cpu")(picture()).mask)
+    Predictor(vgg, "cpu", engine="openvino", say=said.append)
+    assert len(said) == 1
+
+
+def test_what_cannot_be_exported_is_one_line(tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime", reason="needs fullconv[export]")
+    monkeypatch.setenv("FULLCONV_CACHE", str(tmp_path / "cache"))
     torch.save(torch.zeros(3), tmp_path / "-strange.pth")
     with pytest.raises(UserError) as fault:
-        export_apart(tmp_path / "-strange.pth", "onnx", tmp_path / "model.onnx")
-    assert str(fault.value).startswith(str(tmp_path / "-strange.pth"))
+        Predictor(tmp_path / "-strange.pth", engine="onnxruntime")
+    assert "-strange.pth" in str(fault.value)
     assert "\n" not in str(fault.value)

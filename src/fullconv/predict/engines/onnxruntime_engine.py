@@ -8,7 +8,20 @@ import numpy.typing as npt
 
 from fullconv.errors import UserError
 from fullconv.predict.description import INPUT
-from fullconv.predict.graph_engine import KEY, GraphEngine, describe, missing, only_fp32
+from fullconv.predict.engines.graph_engine import (
+    KEY,
+    GraphEngine,
+    describe,
+    missing,
+    only_fp32,
+    opened_by,
+)
+from fullconv.predict.open import Opened
+
+
+def open_onnxruntime(path: str | Path, device: str = "auto", precision: str = "fp32") -> Opened:
+    """Open an exported file."""
+    return opened_by(OnnxRuntimeEngine(path, device, precision))
 
 
 class OnnxRuntimeEngine(GraphEngine):

@@ -11,15 +11,16 @@ from torch import Tensor
 
 from fullconv.errors import UserError
 from fullconv.nets.fcn import upscores_of
-from fullconv.predict.classmap import Classes, Head, best_classes, in_rows, parts_of
-from fullconv.predict.description import CLASSES, Description
-from fullconv.predict.engine import Image, check_image
+from fullconv.predict.classmap import Classes, Head, classes_of, parts_of
+from fullconv.predict.description import CLASSES, SCORES, Description
+from fullconv.predict.engines.engine import Engine, Image, check_image
+from fullconv.predict.open import Opened
 from fullconv.predict.proof import Proof
 
 KEY = "fullconv"
 
 
-class GraphEngine(ABC):
+class GraphEngine(Engine, ABC):
     """Runs an exported graph, one photo at a time; ``description`` is what its file says.
 
     ``outputs`` are the tensors that ``run`` gives: those of `Description.maps` where the runtime
@@ -74,7 +75,7 @@ class GraphEngine(ABC):
             return found[0][0].numpy()
         if self.in_blocks:
             return self.head.class_map(self._maps(found), size)
-        return best_classes(in_rows(found[0][0]), size, self.head.outputs)
+        return classes_of(found[0][0], self.head.outputs)
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores of ``image`` before any softmax, float32 (K, H, W).
@@ -119,6 +120,13 @@ class GraphEngine(ABC):
                 f"{self.path}: cannot be run on a photo of {width} x {height}: {reason[0]}"
             ) from error
         return [torch.from_numpy(np.require(each, requirements=["C", "W"])) for each in found]
+
+
+def opened_by(engine: GraphEngine) -> Opened:
+    """``engine`` with what its file says."""
+    known = engine.description
+    said = known.spec, known.classes, known.preprocessing, known.origin
+    return Opened(engine, *said, has_scores=known.output == SCORES)
 
 
 def no_scores(path: Path) -> UserError:

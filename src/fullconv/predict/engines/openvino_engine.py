@@ -9,9 +9,15 @@ import numpy.typing as npt
 
 from fullconv.errors import UserError
 from fullconv.predict.description import INPUT
-from fullconv.predict.graph_engine import KEY, GraphEngine, describe, missing
+from fullconv.predict.engines.graph_engine import KEY, GraphEngine, describe, missing, opened_by
+from fullconv.predict.open import Opened
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
+
+
+def open_openvino(path: str | Path, device: str = "auto", precision: str = "fp32") -> Opened:
+    """Open an exported file."""
+    return opened_by(OpenVinoEngine(path, device, precision))
 
 
 class OpenVinoEngine(GraphEngine):

@@ -1,0 +1,55 @@
+"""``fullconv benchmark``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fullconv.cli.app import app
+from fullconv.cli.options import Device, Precision, Run, fetched, say
+
+
+@app.command()
+def benchmark(
+    run: Run,
+    photo: Annotated[
+        Path | None,
+        typer.Argument(help="Photo to measure with.  [default: a built-in picture of 480x640]"),
+    ] = None,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="How often each engine has its turn to be measured.")
+    ] = 3,
+    device: Device = "auto",
+    precision: Precision = "fp32",
+) -> None:
+    """Measure all installed engines on a photo: time, memory, agreement.
+
+    Every engine that runs the net has its turn in each round, in a process of its own: median
+    seconds of a photo, peak memory, and how many pixels get the class that torch gives them. Files
+    that were exported into the run folder, int8 among them, are measured too. Prints what to type
+    for the fastest.
+
+    \b
+    Examples:
+      fullconv benchmark runs/camvid
+      fullconv benchmark runs/camvid street.jpg --rounds 5
+      fullconv benchmark runs/camvid/model.onnx street.jpg
+    """
+    from fullconv import screen
+    from fullconv.compare import benchmark_engines
+
+    run = fetched(run)
+    with screen.progress("measuring") as progress:
+        found = benchmark_engines(
+            run,
+            photo,
+            device=device,
+            precision=precision,
+            rounds=rounds,
+            progress=progress,
+            say=say,
+        )
+    shown = screen.console()
+    shown.print(screen.engines_table(found), "")
+    for line in screen.engine_notes(found):
+        shown.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,32 @@
+"""A measurement in a process of its own, which gives its memory back: a job in, an answer out."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from fullconv.errors import UserError
+
+Told = dict[str, Any]
+
+
+def told(module: str, job: dict[str, Any], name: str, mend: str) -> Told:
+    """The answer to ``job`` of a process that runs ``module``, both JSON.
+
+    UserError with ``name`` for a "fault" that it answers, and, with the ``mend``, where the system
+    ended it; RuntimeError with its messages where it failed.
+    """
+    # -P: what lies in the user's folder is not taken for a module.
+    command = [sys.executable, "-P", "-m", module]
+    done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True)
+    if done.returncode < 0:
+        raise UserError(
+            f"{name}: its process was ended by the system (signal {-done.returncode}), most likely "
+            f"for want of memory: {mend}"
+        )
+    if done.returncode:
+        raise RuntimeError(f"{name} could not be measured:\n{done.stderr}")
+    answer = json.loads(done.stdout.splitlines()[-1])
+    if "fault" in answer:
+        raise UserError(f"{name}: {answer['fault']}")
+    return answer
