@@ -46,9 +46,10 @@ def evaluate(
     ``engine`` is an Engine, or a run folder, checkpoint or exported file; ``source`` a
     Dataset, a Source, or what ``open_source`` opens (then ``split`` names the split). Photos are
     taken one by one at their own size; the next is read, in a thread, while the net runs. Of a net
-    with several outputs these are the scores over the classes of all; ``Scores.of`` gives those of one. ``tta`` is
-    test-time augmentation (`parse_tta`). With ``boundary``, a share of the photo's diagonal (0.02
-    in the paper), there is boundary IU too, which takes as long as a few confusion matrices.
+    with several outputs these are the scores over the classes of all; ``Scores.of`` gives those of
+    one. ``tta`` is test-time augmentation (`parse_tta`). With ``boundary``, a share of the photo's
+    diagonal (0.02 in the paper), there is boundary IU too, which takes as long as a few confusion
+    matrices.
     Raises UserError when the classes do not fit, a photo has no mask, or an option is none.
     """
     if isinstance(engine, str | Path):

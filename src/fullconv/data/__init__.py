@@ -1,6 +1,6 @@
 """From files to batches: sources, reading, augmentation, the loader and the check."""
 
-from fullconv.data.dataset import Dataset, DatasetSource, as_source
+from fullconv.data.dataset import Dataset, DatasetSource, as_source, by_split
 from fullconv.data.dataset_adapters import from_huggingface, from_pairs
 from fullconv.data.doctor import check, listing
 from fullconv.data.faults import DataError, Fault
@@ -35,6 +35,7 @@ __all__ = [
     "as_source",
     "augment",
     "available_splits",
+    "by_split",
     "check",
     "class_weights",
     "count_classes",

@@ -96,6 +96,14 @@ def as_source(data: Source | Dataset, split: str) -> Source:
     return DatasetSource(data, split)
 
 
+def by_split(source: Source, val: Source | None) -> dict[str, Source]:
+    """The training and the validation photos by the name of their split, also where it is one."""
+    if val is None:
+        return {source.split: source}
+    name = val.split if val.split != source.split else f"{val.split} (to validate)"
+    return {source.split: source, name: val}
+
+
 def class_set(classes: ClassSet | Sequence[str]) -> ClassSet:
     """A ClassSet as it is; names become one, which ignores 255, or 65535 where 255 is a class."""
     if isinstance(classes, ClassSet):

@@ -21,8 +21,8 @@ def from_torchvision(transform: Callable[..., Any]) -> Transform:
     """A pipeline of torchvision's ``transforms.v2`` that takes an image and a mask.
 
     It gets a ``tv_tensors.Image``, uint8 (3, H, W), and a ``tv_tensors.Mask`` (H, W), and gives
-    both back, uint8 still and not normalised. Padding shows class 0 in the mask unless told otherwise:
-    ``fill={tv_tensors.Image: 114, tv_tensors.Mask: 255, "others": 0}``.
+    both back, uint8 still and not normalised. Padding shows class 0 in the mask unless told
+    otherwise: ``fill={tv_tensors.Image: 114, tv_tensors.Mask: 255, "others": 0}``.
     """
     return Torchvision(transform)
 

@@ -18,6 +18,7 @@ from fullconv.train.config import Config
 from fullconv.train.defaults import settled_by_data
 from fullconv.train.loss import make_criterion
 from fullconv.train.memory import TOO_LARGE, at_rest, memory_watched
+from fullconv.train.objects import NOTHING, Objects
 from fullconv.train.plan import size_of
 from fullconv.train.screen import Screen
 from fullconv.train.setup import fabric_of, net_of, open_data
@@ -28,24 +29,29 @@ from fullconv.weights import pretrained
 LOADED_LR = 0.3  # of a backbone's, times that of what begins fresh
 
 
-def settled(config: Config, screen: Screen) -> Config:
-    """With all that is left to choose here chosen, so that the saved config decides the run."""
-    if not config.data.path:
+def settled(config: Config, screen: Screen, objects: Objects = NOTHING) -> Config:
+    """With all that is left to choose here chosen, so that the saved config decides the run.
+
+    Of ``objects`` it keeps what can be written down.
+    """
+    config = objects.recorded(config, screen)
+    if not config.data.path and objects.data is None:
         raise UserError(
             "no data is named: fullconv train FOLDER, or, to try it, fullconv train shapes"
         )
     config = _with_weights(_with_precision(config), screen)
     is_open = config.augment.crop == "auto" or config.length.steps is config.length.epochs is None
-    if config.machine.memory is None and not is_open:
+    if config.machine.memory is None and not is_open and objects.augment is None:
         return config
-    source, val = open_data(config, Screen(quiet=True))
+    source, val = open_data(config, Screen(quiet=True), objects)
+    config = objects.sized(config, source)
     config = settled_by_data(config, len(source), largest_photo(source))
     finest = config.stage(-1, config.net.weights) if config.stages else config
     spec = finest.spec(len(source.classes))
     config = budget.within(config, spec, size_of(config, source))
     if config.length.time is None:
         return config
-    return _timed(config, source, val, screen)
+    return _timed(config, source, val, screen, objects)
 
 
 def _with_precision(config: Config) -> Config:
@@ -77,7 +83,9 @@ def _with_weights(config: Config, screen: Screen) -> Config:
     return config.model_copy(update={"net": net, "optimiser": optimiser})
 
 
-def _timed(config: Config, source: Source, val: Source | None, screen: Screen) -> Config:
+def _timed(
+    config: Config, source: Source, val: Source | None, screen: Screen, objects: Objects
+) -> Config:
     """With the steps that fit into ``length.time``, as measured with a net that is thrown away."""
     began, wanted = time.monotonic(), seconds_of(config.length.time or "")
     if config.stages or config.machine.devices * config.machine.nodes > 1:
@@ -97,7 +105,8 @@ def _timed(config: Config, source: Source, val: Source | None, screen: Screen) -
     )
     with memory_watched(config, TOO_LARGE):
         updater = Updater(config, fabric, net, preprocessing, criterion, steps=1000)
-        speed = measured(config, source, updater.step, partial(_validation, config, updater, val))
+        validation = partial(_validation, config, updater, val)
+        speed = measured(config, source, updater.step, validation, objects.augment)
     forget_peak(fabric.device)
     left = wanted - (time.monotonic() - began)
     planned = settled_by_speed(config, speed, len(source), left)

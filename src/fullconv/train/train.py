@@ -1,20 +1,22 @@
 """From a config to a finished run: check, say what will happen, train, in stages where asked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning_fabric.utilities.rank_zero import rank_zero_only
 
-from fullconv.data import largest_photo
+from fullconv.data import Dataset, Source, Transform, largest_photo
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.report import write_report
 from fullconv.train import budget
 from fullconv.train.config import Config
 from fullconv.train.configure import flat, make_config, read_config
+from fullconv.train.loggers import Logger, make_loggers
 from fullconv.train.loop import Training, steps_of
 from fullconv.train.memory import TOO_LARGE, estimate, memory_watched
+from fullconv.train.objects import Objects
 from fullconv.train.plan import say_memory, say_plan, size_of
 from fullconv.train.run import Run
 from fullconv.train.screen import Screen
@@ -22,13 +24,16 @@ from fullconv.train.settle import settled
 from fullconv.train.setup import check_data, criterion_of, fabric_of, net_of, open_data
 from fullconv.train.update import Updater
 
-CHANGEABLE = ("length.", "machine.", "data.path", "data.workers", "data.check")
+CHANGEABLE = ("length.", "machine.", "data.path", "data.workers", "data.check", "log.")
 
 
 def train(
-    data: str | Path | None = None,
+    data: str | Path | Dataset | Source | None = None,
     out: str | Path = "runs/run",
     *,
+    val: Dataset | Source | None = None,
+    augment: Transform | None = None,
+    loggers: Sequence[Logger] = (),
     recipe: str = "default",
     overrides: Mapping[str, Any] | None = None,
     config: Config | None = None,
@@ -38,35 +43,40 @@ def train(
 ) -> Path:
     """Train a net; the folder of the run.
 
-    ``data`` is what `fullconv.data.open_source` opens; ``overrides`` change keys of the recipe, as
+    ``data`` is what `fullconv.data.open_source` opens, or a Dataset to train on; then ``val`` is
+    one to validate on. ``augment`` takes the place of the built-in augmentation, and ``loggers``
+    get the metrics beside those that ``log.to`` names. ``overrides`` change keys of the recipe, as
     ``{"net.name": "fcn8s-vgg16", "length.epochs": 50}``; a whole ``config`` replaces both.
     ``resume`` goes on with the run in ``out`` (only how long it is, where its data
     lies and how it computes may be changed then).
     Raises UserError for faults of the config or the data, before the first step.
     """
     out = Path(out)
-    given = dict(overrides or {})
-    if data is not None:
+    given, objects = dict(overrides or {}), Objects.of(data, val, augment, loggers)
+    if isinstance(data, str | Path):
         given["data.path"] = str(data)
     if resume:
-        config = _resumed(out, given)
+        config = _resumed(out, given, objects)
     else:
         if rank() == 0:
             Run(out).check_free(overwrite)  # before downloads and measurements
         config = make_config(recipe, given) if config is None else config
-        config = settled(config, Screen(quiet or rank() > 0))
+        make_loggers(config.log.to)  # what is not installed is said before anything is measured
+        config = settled(config, Screen(quiet or rank() > 0), objects)
     if config.stages:
-        _train_stages(config, out, resume, overwrite, quiet)
+        _train_stages(config, out, objects, resume, overwrite, quiet)
     else:
-        _train_one(config, out, [] if resume else [(Run(out), config)], overwrite, quiet)
+        new = [] if resume else [(Run(out), config)]
+        _train_one(config, out, objects, new, overwrite, quiet)
     Screen(quiet).say(f"next: fullconv predict {out} PHOTO --out pictures/")
     return out
 
 
-def _resumed(out: Path, given: Mapping[str, Any]) -> Config:
+def _resumed(out: Path, given: Mapping[str, Any], objects: Objects) -> Config:
     """The config of the run in ``out`` with its changes, saved with them; UserError for others."""
     path = out / "config.toml"
     saved, config = read_config(path), read_config(path, given)
+    objects.check_resumed(saved, out, "data.path" in given)
     before, after = flat(saved), flat(config)
     changed = [key for key in before if before[key] != after[key]]
     fixed = [key for key in changed if not key.startswith(CHANGEABLE)]
@@ -79,9 +89,10 @@ def _resumed(out: Path, given: Mapping[str, Any]) -> Config:
         raise UserError(
             "length.time plans a run from its first step: to go on with one, give steps or epochs"
         )
+    make_loggers(config.log.to)
     Run(out).tidy()
     if changed:
-        config = settled(config, Screen(quiet=True))
+        config = settled(config, Screen(quiet=True), objects)
         write_atomically(path, config.to_toml())
     return config
 
@@ -91,7 +102,9 @@ def rank() -> int:
     return getattr(rank_zero_only, "rank", 0)
 
 
-def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quiet: bool) -> Path:
+def _train_stages(
+    config: Config, out: Path, objects: Objects, resume: bool, overwrite: bool, quiet: bool
+) -> Path:
     """One run for each stride of ``stages``, each starting from the one before.
 
     The stages lie in ``out/stage-32s`` and so on; ``out`` has the last one's model.
@@ -103,7 +116,7 @@ def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quie
         new = [] if resume and Run(folder).config.is_file() else [(Run(folder), stage)]
         if number == 0 and not resume:
             new.insert(0, (Run(out), config))
-        _train_one(stage, folder, new, overwrite, quiet)
+        _train_one(stage, folder, objects, new, overwrite, quiet)
         weights = str(folder)
     for name in ("model.safetensors", "scores.json"):
         if (folder / name).is_file():
@@ -112,7 +125,12 @@ def _train_stages(config: Config, out: Path, resume: bool, overwrite: bool, quie
 
 
 def _train_one(
-    config: Config, out: Path, new: list[tuple[Run, Config]], overwrite: bool, quiet: bool
+    config: Config,
+    out: Path,
+    objects: Objects,
+    new: list[tuple[Run, Config]],
+    overwrite: bool,
+    quiet: bool,
 ) -> Path:
     """One run: a resume, or with the folders that are ``new``, made when all is sure to start."""
     fabric = fabric_of(config)
@@ -121,7 +139,7 @@ def _train_one(
     new_here = new if fabric.is_global_zero else []
     for each, _ in new_here:
         each.check_free(overwrite)
-    source, val = open_data(config, screen)
+    source, val = open_data(config, screen, objects)
     if config.data.check and new:
         check_data(source, val, screen)
     spec, size = config.spec(len(source.classes)), size_of(config, source)
@@ -140,7 +158,9 @@ def _train_one(
         each.create(its_config, overwrite)
     fabric.barrier()
     piece = None if val is None else budget.longest_piece(config, spec, need, largest_photo(val))
-    training = Training(run, config, fabric, updater, source, val, screen, piece, origins)
+    loggers = [*make_loggers(config.log.to), *objects.loggers]
+    parts = run, config, fabric, updater, source, val, screen, piece, origins
+    training = Training(*parts, augmentation=objects.augment, loggers=loggers)
     if not new:
         training.resume()
         screen.say(f"going on at step {training.progress.step} of {steps}")
