@@ -111,7 +111,6 @@ def measure(training: Training, device: str, steps: int) -> dict:
 
     import torch
     from lightning_fabric import Fabric
-    from torch.utils.tensorboard import SummaryWriter  # noqa: F401, which a training loads
 
     from fullconv.data import Batch
     from fullconv.device import MIB, peak_mib

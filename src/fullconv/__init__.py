@@ -19,7 +19,15 @@ from fullconv.version import __version__
 if TYPE_CHECKING:
     from fullconv.classes import ClassSet
     from fullconv.compare import benchmark_engines
-    from fullconv.data import open_source
+    from fullconv.data import (
+        Dataset,
+        Sample,
+        from_albumentations,
+        from_huggingface,
+        from_pairs,
+        from_torchvision,
+        open_source,
+    )
     from fullconv.errors import UserError
     from fullconv.evaluate import evaluate
     from fullconv.export import export
@@ -30,8 +38,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClassSet",
+    "Dataset",
     "NetSpec",
     "Predictor",
+    "Sample",
     "UserError",
     "__version__",
     "benchmark_engines",
@@ -39,6 +49,10 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "from_albumentations",
+    "from_huggingface",
+    "from_pairs",
+    "from_torchvision",
     "load",
     "open_source",
     "predict",
@@ -47,14 +61,20 @@ __all__ = [
 
 _HOME = {
     "ClassSet": "fullconv.classes",
+    "Dataset": "fullconv.data",
     "NetSpec": "fullconv.nets",
     "Predictor": "fullconv.predict",
+    "Sample": "fullconv.data",
     "UserError": "fullconv.errors",
     "benchmark_engines": "fullconv.compare",
     "build": "fullconv.nets",
     "evaluate": "fullconv.evaluate",
     "explain": "fullconv.nets",
     "export": "fullconv.export",
+    "from_albumentations": "fullconv.data",
+    "from_huggingface": "fullconv.data",
+    "from_pairs": "fullconv.data",
+    "from_torchvision": "fullconv.data",
     "load": "fullconv.weights",
     "open_source": "fullconv.data",
     "predict": "fullconv.predict",

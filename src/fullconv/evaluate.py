@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fullconv.classes import ClassSet
-from fullconv.data import Sample, Source, open_source
+from fullconv.data import Dataset, Sample, Source, as_source, open_source
 from fullconv.errors import UserError
 from fullconv.metrics import (
     Counts,
@@ -35,7 +35,7 @@ Each = Callable[[Sample, Classes, Matrix], object]
 
 def evaluate(
     engine: Engine | str | Path,
-    source: Source | str | Path,
+    source: Source | Dataset | str | Path,
     split: str = "val",
     progress: Progress | None = None,
     each: Each | None = None,
@@ -45,12 +45,13 @@ def evaluate(
 ) -> Scores:
     """Score a net on a split: mean over classes from one confusion matrix over all pixels.
 
-    ``engine`` is an Engine, or a run folder, checkpoint or exported file; ``source`` a Source, or
-    what ``open_source`` opens (then ``split`` names the split). Photos are taken one by one at
-    their own size; the next is read, in a thread, while the net runs. Of a net with several outputs
-    these are the scores over the classes of all; ``Scores.of`` gives those of one. ``tta`` is
-    test-time augmentation (`parse_tta`). With ``boundary``, a share of the photo's diagonal (0.02
-    in the paper), there is boundary IU too, which takes as long as a few confusion matrices.
+    ``engine`` is an Engine, or a run folder, checkpoint or exported file; ``source`` a
+    Dataset, a Source, or what ``open_source`` opens (then ``split`` names the split). Photos are
+    taken one by one at their own size; the next is read, in a thread, while the net runs. Of a net
+    with several outputs these are the scores over the classes of all; ``Scores.of`` gives those of
+    one. ``tta`` is test-time augmentation (`parse_tta`). With ``boundary``, a share of the photo's
+    diagonal (0.02 in the paper), there is boundary IU too, which takes as long as a few confusion
+    matrices.
     Raises UserError when the classes do not fit, a photo has no mask, or an option is none.
     """
     if isinstance(engine, str | Path):
@@ -60,6 +61,7 @@ def evaluate(
             source = open_for(opened, source, split)
     if isinstance(source, str | Path):
         source = open_source(source, split)
+    source = as_source(source, split)
     classes = source.classes
     check_classes(engine.channels, classes)
     engine = with_tta(engine, classes, tta)

@@ -26,6 +26,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
     pairs = [text.split("=", 1) for text in SMALL[3::2] if "=" in text]
     keys = dict(pairs) | {"net.name": "fcn32s-caffenet"}
+    keys |= {"log.to": "tensorboard"}
     train("shapes:48x64:n=120", folder, overrides=keys, quiet=True)
     return folder
 
@@ -34,7 +35,7 @@ def test_tensorboard_has_curves_and_samples(trained):
     events = EventAccumulator(str(trained), size_guidance={"images": 0, "scalars": 0})
     events.Reload()
     tags = events.Tags()
-    assert {"train/loss", "train/rate", "val/mean_iu", "val/pixel_accuracy"} <= set(tags["scalars"])
+    assert {"train/loss", "train/lr", "val/mean_iu", "val/pixel_accuracy"} <= set(tags["scalars"])
     assert [each.step for each in events.Scalars("val/mean_iu")] == [2, 4]
     assert [each.step for each in events.Scalars("train/loss")] == [1, 2, 3, 4]
     images = events.Images("val/samples")

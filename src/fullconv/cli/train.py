@@ -51,6 +51,10 @@ def train(
         str | None,
         typer.Option(help="What the net sees: color, hha, color,hha (late), color+depth (early)."),
     ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(help="Log to these too: tensorboard, mlflow, wandb, joined by commas."),
+    ] = None,
     outputs: Annotated[
         str | None, typer.Option(help="Label maps to learn jointly, as semantic,geometric.")
     ] = None,
@@ -102,6 +106,7 @@ def train(
       fullconv train photos/ --set optimiser.kind=sgd --set augment.mirror=true
       fullconv train SiftFlow/ --net fcn16s-vgg16 --outputs semantic,geometric
       fullconv train nyud/ --inputs color,hha --weights runs/color --weights runs/hha
+      fullconv train photos/ --log tensorboard,mlflow --out runs/first
       fullconv train --resume --out runs/first
     """
     from fullconv.train import Interrupted, make_config, read_config
@@ -115,6 +120,7 @@ def train(
         "data.inputs": inputs and [part.strip() for part in inputs.split(",")],
         "data.outputs": outputs and [part.strip() for part in outputs.split(",")],
         "net.weights": weights,
+        "log.to": log,
         "stages": stages and [whole_number(part) for part in stages.split(",")],
         "length.steps": steps,
         "length.epochs": epochs,

@@ -12,10 +12,11 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from fullconv.data.dataset import check_transformed
 from fullconv.data.mix import cutmix, paste
 from fullconv.data.sample import Batch, Sample, Source
 from fullconv.data.stacked import kinds_shown
-from fullconv.data.transforms import MEAN_COLOR, Augmentation, Fill, augment
+from fullconv.data.transforms import MEAN_COLOR, Augmentation, Fill, Transform, augment
 from fullconv.errors import UserError
 from fullconv.inputs import COLOR
 
@@ -26,7 +27,7 @@ def loader(
     source: Source,
     *,
     batch_size: int,
-    augmentation: Augmentation | None = None,
+    augmentation: Augmentation | Transform | None = None,
     seed: int = 0,
     start_step: int = 0,
     stop_step: int | None = None,
@@ -42,7 +43,8 @@ def loader(
 
     Sample number g of the training (g counts through all steps, ranks and slots) is photo
     ``g % N`` of the permutation by (seed, g // N), augmented by numbers drawn from (seed, g), with
-    another photo mixed in by further ones. So a
+    another photo mixed in by further ones; where ``augmentation`` is a callable, it makes the
+    sample alone, from the photo and a generator seeded so. So a
     batch depends on nothing but the seed and the step, not on ``workers`` nor on where the loader
     started; and ``world`` processes of ``batch_size`` see what one of ``world * batch_size`` sees.
     The steps below ``coarse_steps`` see photos and crops of half the size.
@@ -57,6 +59,8 @@ def loader(
     if len(source) == 0:
         raise UserError(f"the split {source.split!r} is empty")
     augmentation = augmentation or Augmentation()
+    if coarse_steps and not isinstance(augmentation, Augmentation):
+        raise UserError("coarse_steps halve the built-in augmentation only: set them to 0")
     batches = Batches(source, batch_size, augmentation, coarse_steps, seed, fill, rank, world)
     steps = itertools.count(start_step) if stop_step is None else range(start_step, stop_step)
     return _iterate(batches, steps, workers, prefetch, pin_memory)
@@ -108,7 +112,7 @@ class Batches(Dataset):
 
     source: Source
     batch_size: int
-    augmentation: Augmentation
+    augmentation: Augmentation | Transform
     coarse_steps: int
     seed: int
     fill: Fill
@@ -120,15 +124,16 @@ class Batches(Dataset):
     ) -> tuple[int, torch.Tensor, torch.Tensor, list[str]] | UserError:
         """The batch; a UserError is returned, for DataLoader would bury it in a traceback."""
         first = (step * self.world + self.rank) * self.batch_size
-        coarse = step < self.coarse_steps
-        augmentation = self.augmentation.halved() if coarse else self.augmentation
+        augmentation = self.augmentation
+        if step < self.coarse_steps and isinstance(augmentation, Augmentation):
+            augmentation = augmentation.halved()
         try:
             samples = [self.sample(first + slot, augmentation) for slot in range(self.batch_size)]
             return (step, *_stack(samples))
         except UserError as fault:
             return fault
 
-    def sample(self, number: int, augmentation: Augmentation) -> Sample:
+    def sample(self, number: int, augmentation: Augmentation | Transform) -> Sample:
         """Sample ``number`` of the whole training, augmented.
 
         Another photo, drawn evenly and augmented alike, is read only where it is mixed in.
@@ -137,6 +142,9 @@ class Batches(Dataset):
         epoch, position = divmod(number, count)
         index = int(order(self.seed, epoch, count)[position])
         rng = np.random.default_rng([self.seed, _CHANGE, number])
+        if not isinstance(augmentation, Augmentation):
+            plain = self._labelled(index)
+            return check_transformed(augmentation(plain, rng), plain, self.source.classes)
         made = self._augmented(index, augmentation, rng)
         ignore = self.source.classes.ignore
         if other := self._other(_CUTMIX, augmentation.cutmix, number, index, augmentation):
@@ -157,12 +165,15 @@ class Batches(Dataset):
         return self._augmented(other, how, rng), rng
 
     def _augmented(self, index: int, how: Augmentation, rng: np.random.Generator) -> Sample:
+        ignore, colored = self.source.classes.ignore, COLOR in kinds_shown(self.source)
+        return augment(self._labelled(index), how, rng, self.fill, ignore, colored)
+
+    def _labelled(self, index: int) -> Sample:
         plain = self.source[index]
         if plain.mask is None:
             raise UserError(f"{self.source.files(index)[0] or plain.name}: this photo has no mask; "
                             "add one or leave the photo out")  # fmt: skip
-        ignore, colored = self.source.classes.ignore, COLOR in kinds_shown(self.source)
-        return augment(plain, how, rng, self.fill, ignore, colored)
+        return plain
 
 
 def _stack(samples: list[Sample]) -> tuple[torch.Tensor, torch.Tensor, list[str]]:

@@ -28,9 +28,21 @@ def read_mask(file: str | Path | IO[bytes], classes: ClassSet, name: str | None 
     if image.format in ("JPEG", "MPO"):
         raise DataError(label, "is a JPEG mask", "JPEG changes pixel values, so classes are lost",
                         f"export the masks again as PNG ({_SAVE})")  # fmt: skip
+    return mask_of(values_of(image, label), classes, label)
+
+
+def mask_of(values: npt.NDArray[np.integer], classes: ClassSet, label: str) -> Mask:
+    """Class numbers (H, W), or colours (H, W, 3), as class values; DataError for others."""
+    if values.ndim == 3:
+        return _from_colors(values.astype(np.uint8, copy=False), classes, label)
+    return _from_values(values, classes, label)
+
+
+def values_of(image: Image.Image, label: str) -> npt.NDArray[np.integer]:
+    """What a label image holds: class numbers (H, W), or colours (H, W, 3) uint8."""
     if image.mode in ("RGB", "RGBA"):
-        return _from_colors(_without_alpha(image, label), classes, label)
-    return _from_values(_values(image, label), classes, label)
+        return _without_alpha(image, label)
+    return _values(image, label)
 
 
 def _values(image: Image.Image, label: str) -> npt.NDArray[np.integer]:

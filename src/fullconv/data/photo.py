@@ -39,6 +39,11 @@ def read_photo(
     return np.array(_to_rgb(image, label))
 
 
+def rgb_of(image: Image.Image, label: str) -> sample.Image:
+    """A picture in memory as uint8 RGB, (H, W, 3), by the same rules as a file."""
+    return np.array(_to_rgb(_upright(image), label))
+
+
 def decode(
     file: str | Path | IO[bytes], label: str, formats: list[str] | None = None
 ) -> Image.Image:

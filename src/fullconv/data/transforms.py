@@ -4,6 +4,7 @@ A window of the scaled photo is asked for, so only the part of the source under 
 resized, in one pass. Brightness, contrast, saturation and hue are one 3 x 4 colour matrix.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,6 +19,9 @@ from fullconv.errors import UserError
 
 Fill = tuple[float, ...]
 """What padding shows: a value for each channel."""
+Transform = Callable[[Sample, np.random.Generator], Sample]
+"""An augmentation of the user's own, in place of `Augmentation`: the same result for the same state
+of the generator; image and mask keep their dtypes and stay of one size."""
 MEAN_COLOR: Fill = (124, 116, 104)
 """ImageNet's mean colour, RGB: what padding shows where the preprocessing says nothing else."""
 _SHARES = (

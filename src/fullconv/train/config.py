@@ -11,6 +11,7 @@ from fullconv.errors import UserError
 from fullconv.inputs import COLOR, channels_of, streams_of
 from fullconv.nets import NetSpec
 from fullconv.train.clock import seconds_of
+from fullconv.train.loggers.registry import check_names
 from fullconv.train.losses import AnyTerm, CrossEntropy, checked
 from fullconv.weights.pretrained import AUTO, IMAGENET, NONE
 
@@ -29,9 +30,14 @@ class Data(Section):
     ``inputs`` are what the net sees, one text for each of its streams (`fullconv.inputs`), as
     ["color", "hha"] or ["color+depth"]. ``outputs`` are the label maps that it learns jointly,
     where the data has several.
+
+    ``object`` and ``photos`` are written for data handed in from Python: what it was, and how many
+    photos there were to train and to validate on.
     """
 
     path: str = ""
+    object: str | None = None
+    photos: tuple[int, ...] = ()
     split: str = "train"
     val: str = "val"
     classes: str | None = None
@@ -166,9 +172,12 @@ class Optimiser(Section):
 class Augment(Section):
     """Random changes of the training photos; see `fullconv.data.Augmentation`.
 
-    The crop 'auto' follows from the size of the photos (`train.defaults`).
+    The crop 'auto' follows from the size of the photos (`train.defaults`). ``callable`` names the
+    augmentation that was handed in from Python in place of all of these; the crop is then the size
+    of what it made of the first photo.
     """
 
+    callable: str | None = None
     crop: tuple[int, int] | Literal["auto"] | None = None
     scale: tuple[float, float] = (1.0, 1.0)
     mirror: bool = False
@@ -194,13 +203,36 @@ class Augment(Section):
 
     def build(self) -> Augmentation:
         """The augmentation of these values; its crop must be settled before it is used."""
-        values = self.model_dump()
+        values = self.model_dump(exclude={"callable"})
         if values["crop"] == "auto":  # any: what else is given must go with a crop
             values["crop"] = (GRID, GRID)
         try:
             return Augmentation(**values)
         except UserError as error:
             raise ValueError(str(error)) from error
+
+
+class Log(Section):
+    """Where the metrics of a run go beside log.csv: `to` names loggers (`train.loggers`)."""
+
+    to: tuple[str, ...] = ()
+
+    @field_validator("to", mode="before")
+    @classmethod
+    def _listed(cls, to: Any) -> Any:
+        """One text with commas as several names."""
+        return (
+            [name.strip() for name in to.split(",") if name.strip()] if isinstance(to, str) else to
+        )
+
+    @field_validator("to")
+    @classmethod
+    def _known(cls, to: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            check_names(to)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return to
 
 
 class Machine(Section):
@@ -250,6 +282,7 @@ class Config(Section):
     optimiser: Optimiser = Optimiser()
     loss: tuple[AnyTerm, ...] = (CrossEntropy(),)
     augment: Augment = Augment()
+    log: Log = Log()
     machine: Machine = Machine()
 
     @field_validator("loss", mode="before")

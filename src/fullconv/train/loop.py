@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 from lightning_fabric import Fabric
-from torch.utils.tensorboard import SummaryWriter
 
 from fullconv.classes import ClassSet
-from fullconv.data import Batch, Source, loader
+from fullconv.data import Augmentation, Batch, Source, Transform, by_split, loader
 from fullconv.device import peak_mib
 from fullconv.evaluate import evaluate
 from fullconv.metrics import Scores
@@ -25,8 +24,11 @@ from fullconv.predict.photo_engine import in_pieces
 from fullconv.report import Extremes, write_report
 from fullconv.train.clock import Clock
 from fullconv.train.config import Config
+from fullconv.train.configure import flat
 from fullconv.train.defaults import workers_of
 from fullconv.train.interrupts import interrupts
+from fullconv.train.loggers import LoggedRun, Logger, Loggers
+from fullconv.train.loggers.csv_log import CSVLogger
 from fullconv.train.memory import memory_watched
 from fullconv.train.run import Run
 from fullconv.train.screen import Screen, Status
@@ -36,8 +38,7 @@ from fullconv.train.watch import Watch
 from fullconv.weights import Checkpoint, save
 
 SAMPLES = 6  # photos on a sample sheet
-TENSORBOARD = 200  # pixels of a photo there: it keeps every picture in its file
-FLUSH = 10  # seconds until TensorBoard sees a value
+LOGGED = 200  # pixels of a photo for loggers: they keep every picture
 
 
 class Interrupted(Exception):
@@ -58,14 +59,20 @@ class Training:
         screen: Screen,
         piece: int | None = None,
         origins: Sequence[dict[str, Any]] = (),
+        augmentation: Augmentation | Transform | None = None,
+        loggers: Sequence[Logger] = (),
     ) -> None:
         """``piece`` is the longest side of pieces in which photos are validated; None: whole.
 
         ``origins`` say of the weights that the net started from what they are and whose.
+        ``augmentation`` takes the place of the config's; ``loggers`` get what log.csv gets.
         """
         self.run, self.config, self.fabric, self.screen = run, config, fabric, screen
         self.updater, self.source, self.val = updater, source, val
         self.piece, self.origins, self.progress = piece, list(origins), Progress()
+        self.augmentation = augmentation or config.augment.build()
+        self.csv = CSVLogger(run)
+        self.loggers = Loggers(loggers, lambda line: screen.say(f"warning: {line}", "yellow"))
         self.coarse_steps = coarse_steps(config, updater.steps)
         counts = [len(output.classes) for output in source.classes.outputs]
         self.watch = Watch(counts, [], bool(config.net.sources))
@@ -86,14 +93,23 @@ class Training:
         self.watch.said = self.progress.seen_warnings
 
     def fit(self) -> None:
-        """Train from the current state to the last step."""
+        """Train from the current state to the last step; loggers are told how it ended."""
+        if self.fabric.is_global_zero:
+            logged = LoggedRun(self.run.folder, flat(self.config), self.progress.step)
+            self.csv.start(logged)
+            self.loggers.start(logged)
+        try:
+            self.steps()
+        except BaseException as error:
+            is_stop = isinstance(error, Interrupted | KeyboardInterrupt)
+            self.loggers.finish("interrupted" if is_stop else "failed")
+            raise
+        self.loggers.finish("finished")
+
+    def steps(self) -> None:
+        """The loop."""
         p, config = self.progress, self.config
         self.watch.said = p.seen_warnings
-        if self.fabric.is_global_zero:
-            self.run.log.start(p.log_bytes)
-            self.run.timing.keep(p.step)
-        folder = str(self.run.folder)
-        writer = SummaryWriter(folder, purge_step=p.step, flush_secs=FLUSH)
         if p.step == 0 and config.net.sources and self.net_has_scores():
             self.first_validation()
         clock = Clock(p.step, self.photos_per_step, self.coarse_steps)
@@ -109,8 +125,8 @@ class Training:
                 logging = p.step % config.length.log_every == 0 or validating
                 self.screen.show(self.status(clock, rate), due=logging)
                 if logging:
-                    scores = self.validate(writer) if validating else None
-                    self.write_row(rate, scores, writer, clock)
+                    scores = self.validate() if validating else None
+                    self.log(rate, scores, clock)
                 if validating or clock.save_due(config.length.save_minutes) or interrupted:
                     self.save()
                 if validating and self.fabric.is_global_zero:
@@ -122,7 +138,6 @@ class Training:
                         f"stopped early: no better score in {p.validations_since_best} validations"
                     )
                     break
-        writer.close()
 
     def batches(self) -> Iterator[Batch]:
         """The batches from the current step on."""
@@ -131,7 +146,7 @@ class Training:
             yield from loader(
                 self.source,
                 batch_size=length.batch * length.accumulate,
-                augmentation=self.config.augment.build(),
+                augmentation=self.augmentation,
                 seed=self.config.seed,
                 start_step=self.progress.step,
                 stop_step=self.updater.steps,
@@ -192,7 +207,7 @@ class Training:
 
         return evaluate(engine, self.val, each=keep)
 
-    def validate(self, writer: SummaryWriter) -> Scores | None:
+    def validate(self) -> Scores | None:
         """Score, warn, write samples, and keep the weights if they are the best so far."""
         rows: list[Any] = []
         extremes = Extremes()
@@ -201,8 +216,8 @@ class Training:
         if self.fabric.is_global_zero:
             if scores:
                 self.run.write_samples(rows, self.classes, p.step)
-                shown = sheet(rows[:SAMPLES], self.classes, cell=TENSORBOARD)
-                writer.add_image("val/samples", shown, p.step, dataformats="HWC")
+                shown = sheet(rows[:SAMPLES], self.classes, cell=LOGGED)
+                self.loggers.images(p.step, {"val/samples": shown})
                 self.validation = f"val mIU {scores.mean_iu:.4f}"
                 self.screen.say(
                     f"step {p.step}: val pixel accuracy {scores.pixel_accuracy:.4f}, mean IU "
@@ -211,9 +226,6 @@ class Training:
                 warning = self.watch.scores(p.step, scores, p.start)
                 if warning:
                     self.screen.say(f"warning: {warning}", "yellow")
-                for name, value in row_of(scores).items():
-                    writer.add_scalar(name.replace("val_", "val/"), value, p.step)
-                writer.flush()
             if mean_iu > p.best or scores is None:
                 self.write_model(scores)
                 if scores:
@@ -231,8 +243,8 @@ class Training:
         """Write the checkpoint, with where it comes from."""
         origin = {
             "recipe": self.config.recipe,
-            "data": self.config.data.path,
-            "photos": {s.split: len(s) for s in (self.source, self.val) if s},
+            "data": self.config.data.path or self.config.data.object,
+            "photos": {name: len(split) for name, split in by_split(self.source, self.val).items()},
             "step": self.progress.step,
             "val_mean_iu": scores.mean_iu if scores else None,
             "weights": self.origins,
@@ -242,10 +254,8 @@ class Training:
         if scores:
             self.run.write_scores(scores, self.progress.step)
 
-    def write_row(
-        self, rate: float, scores: Scores | None, writer: SummaryWriter, clock: Clock
-    ) -> None:
-        """One row of the log with the means since the last one; the timing goes beside it."""
+    def log(self, rate: float, scores: Scores | None, clock: Clock) -> None:
+        """The means since the last time, the scores and the timing, to log.csv and all loggers."""
         p = self.progress
         loss, plain = p.loss_sum / p.summed_steps, p.plain_sum / p.summed_steps
         warning = self.watch.loss(p.step, plain)
@@ -254,12 +264,13 @@ class Training:
         p.loss_sum, p.plain_sum, p.summed_steps = 0.0, 0.0, 0
         if not self.fabric.is_global_zero:
             return
-        row = {"step": p.step, "epoch": self.epoch, "rate": rate, "loss": loss}
-        row |= {"loss_per_pixel": plain} | (row_of(scores) if scores else {})
-        p.log_bytes = self.run.log.add(row)
-        self.run.timing.add({"step": p.step, **clock.row(), "memory_mib": self.peak()})
-        for name in ("rate", "loss", "loss_per_pixel"):
-            writer.add_scalar(f"train/{name}", row[name], p.step)
+        values = {"epoch": self.epoch, "lr": rate, "loss": loss, "loss_per_pixel": plain}
+        values = {f"train/{name}": value for name, value in values.items()}
+        values |= metrics_of(scores) if scores else {}
+        timing = {**clock.row(), "memory_mib": self.peak()}
+        values |= {f"time/{name}": value for name, value in timing.items()}
+        self.csv.metrics(p.step, values)
+        self.loggers.metrics(p.step, values)
 
     @property
     def epoch(self) -> float:
@@ -296,13 +307,13 @@ class Training:
         self.fabric.barrier()
 
 
-def row_of(scores: Scores) -> dict[str, float]:
-    """The four scores as columns of the log."""
+def metrics_of(scores: Scores) -> dict[str, float]:
+    """The four metrics of a validation, by the names that loggers get."""
     return {
-        "val_pixel_accuracy": scores.pixel_accuracy,
-        "val_mean_accuracy": scores.mean_accuracy,
-        "val_mean_iu": scores.mean_iu,
-        "val_fw_iu": scores.fw_iu,
+        "val/pixel_accuracy": scores.pixel_accuracy,
+        "val/mean_accuracy": scores.mean_accuracy,
+        "val/mean_iu": scores.mean_iu,
+        "val/fw_iu": scores.fw_iu,
     }
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,25 +37,16 @@ class Table:
         self.path, self.columns = path, columns
 
     def keep(self, step: int) -> None:
-        """Go on behind the rows up to ``step``, their first value; what was cut short goes too."""
+        """Begin behind the rows up to ``step``, their first value; what was cut short goes too."""
         rows = self.path.read_text("utf-8").splitlines(keepends=True) if self.path.is_file() else []
         kept = [row for row in rows[1:] if row.endswith("\n") and int(row.split(",")[0]) <= step]
         self.path.write_text(",".join(self.columns) + "\n" + "".join(kept), encoding="utf-8")
 
-    def start(self, length: int = 0) -> None:
-        """Begin anew, or go on behind the first ``length`` bytes."""
-        if length and self.path.is_file():
-            with self.path.open("r+b") as file:
-                file.truncate(length)
-        else:
-            self.path.write_text(",".join(self.columns) + "\n", encoding="utf-8")
-
-    def add(self, row: dict[str, Any]) -> int:
-        """Append a row (missing values stay empty); the file's length in bytes."""
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Append a row; missing values stay empty."""
         texts = [_text(row.get(name)) for name in self.columns]
         with self.path.open("a", encoding="utf-8") as file:
             file.write(",".join(texts) + "\n")
-            return file.tell()
 
 
 def _text(value: Any) -> str:

@@ -6,7 +6,6 @@ Precision, pretrained weights and what depends on them, epochs and crop by the d
 """
 
 import time
-from collections.abc import Mapping
 from functools import partial
 
 from fullconv.data import Source, largest_photo
@@ -18,8 +17,8 @@ from fullconv.train.clock import seconds_of
 from fullconv.train.config import Config
 from fullconv.train.defaults import settled_by_data
 from fullconv.train.loss import make_criterion
-from fullconv.train.losses import Loss
 from fullconv.train.memory import TOO_LARGE, at_rest, memory_watched
+from fullconv.train.objects import NOTHING, Objects
 from fullconv.train.plan import size_of
 from fullconv.train.screen import Screen
 from fullconv.train.setup import fabric_of, net_of, open_data
@@ -30,27 +29,29 @@ from fullconv.weights import pretrained
 LOADED_LR = 0.3  # of a backbone's, times that of what begins fresh
 
 
-def settled(config: Config, screen: Screen, losses: Mapping[str, Loss] | None = None) -> Config:
+def settled(config: Config, screen: Screen, objects: Objects = NOTHING) -> Config:
     """With all that is left to choose here chosen, so that the saved config decides the run.
 
-    ``losses`` are those that were handed in from Python, by name: their speed is measured, too.
+    Of ``objects`` it keeps what can be written down.
     """
-    if not config.data.path:
+    config = objects.recorded(config, screen)
+    if not config.data.path and objects.data is None:
         raise UserError(
             "no data is named: fullconv train FOLDER, or, to try it, fullconv train shapes"
         )
     config = _with_weights(_with_precision(config), screen)
     is_open = config.augment.crop == "auto" or config.length.steps is config.length.epochs is None
-    if config.machine.memory is None and not is_open:
+    if config.machine.memory is None and not is_open and objects.augment is None:
         return config
-    source, val = open_data(config, Screen(quiet=True))
+    source, val = open_data(config, Screen(quiet=True), objects)
+    config = objects.sized(config, source)
     config = settled_by_data(config, len(source), largest_photo(source))
     finest = config.stage(-1, config.net.weights) if config.stages else config
     spec = finest.spec(len(source.classes))
     config = budget.within(config, spec, size_of(config, source))
     if config.length.time is None:
         return config
-    return _timed(config, source, val, screen, losses)
+    return _timed(config, source, val, screen, objects)
 
 
 def _with_precision(config: Config) -> Config:
@@ -83,11 +84,7 @@ def _with_weights(config: Config, screen: Screen) -> Config:
 
 
 def _timed(
-    config: Config,
-    source: Source,
-    val: Source | None,
-    screen: Screen,
-    losses: Mapping[str, Loss] | None,
+    config: Config, source: Source, val: Source | None, screen: Screen, objects: Objects
 ) -> Config:
     """With the steps that fit into ``length.time``, as measured with a net that is thrown away."""
     began, wanted = time.monotonic(), seconds_of(config.length.time or "")
@@ -100,10 +97,11 @@ def _timed(
     net, preprocessing, _ = net_of(config, source, Screen(quiet=True))
     outputs = tuple(output.channels for output in source.classes.outputs)
     ignore = source.classes.ignore
-    criterion = make_criterion(config.loss, None, ignore, fabric.device, outputs, losses)
+    criterion = make_criterion(config.loss, None, ignore, fabric.device, outputs, objects.losses)
     with memory_watched(config, TOO_LARGE):
         updater = Updater(config, fabric, net, preprocessing, criterion, steps=1000)
-        speed = measured(config, source, updater.step, partial(_validation, config, updater, val))
+        validation = partial(_validation, config, updater, val)
+        speed = measured(config, source, updater.step, validation, objects.augment)
     forget_peak(fabric.device)
     left = wanted - (time.monotonic() - began)
     planned = settled_by_speed(config, speed, len(source), left)

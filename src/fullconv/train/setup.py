@@ -2,7 +2,6 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from fullconv.data import (
     Fault,
     Source,
     available_splits,
+    by_split,
     check,
     class_weights,
     count_classes,
@@ -27,7 +27,7 @@ from fullconv.inputs import kinds_of
 from fullconv.nets import FCN, Preprocessing, build
 from fullconv.train.config import Config
 from fullconv.train.loss import Criterion, cross_entropy_of, make_criterion
-from fullconv.train.losses import Loss
+from fullconv.train.objects import NOTHING, Objects
 from fullconv.train.optimiser import freeze
 from fullconv.train.screen import Screen
 from fullconv.train.update import mixed
@@ -36,25 +36,35 @@ from fullconv.weights import start_from
 SHOWN = 20  # faults of the data on screen
 
 
-def open_data(config: Config, screen: Screen) -> tuple[Source, Source | None]:
+def open_data(
+    config: Config, screen: Screen, objects: Objects = NOTHING
+) -> tuple[Source, Source | None]:
     """The splits to train and to validate on; None, and a warning, where the latter is missing."""
+    if objects.data is not None:
+        if objects.val is None:
+            _warn_of_no_val("no val= was handed in", screen)
+        return objects.data, objects.val
     data = config.data
     classes = None if data.classes is None else Path(data.classes)
     shown = kinds_of(data.inputs), data.outputs
     source = open_source(data.path, data.split, classes, *shown)
     if data.val in available_splits(data.path):
         return source, open_source(data.path, data.val, classes, *shown)
+    _warn_of_no_val(f"there is no split {data.val!r} to validate on", screen)
+    return source, None
+
+
+def _warn_of_no_val(why: str, screen: Screen) -> None:
     screen.say(
-        f"warning: there is no split {data.val!r} to validate on; the last weights will be kept, "
-        "and no score will tell whether they are good",
+        f"warning: {why}; the last weights will be kept, and no score will tell whether they are "
+        "good",
         "yellow",
     )
-    return source, None
 
 
 def check_data(source: Source, val: Source | None, screen: Screen) -> None:
     """Read all of the data once; UserError when anything in it cannot be used."""
-    splits = {source.split: source} | ({val.split: val} if val else {})
+    splits = by_split(source, val)
     with Bar(console=screen.console, transient=True) as bar:
         task = bar.add_task("checking the data", total=None)
         faults = check(splits, lambda done, total: bar.update(task, completed=done, total=total))
@@ -124,11 +134,11 @@ def criterion_of(
     source: Source,
     fabric: Fabric,
     screen: Screen,
-    losses: Mapping[str, Loss] | None = None,
+    objects: Objects = NOTHING,
 ) -> Criterion:
     """The loss, with the class weights of the config; those that follow from the data are said.
 
-    ``losses`` are those that were handed in from Python, by name.
+    Losses of Python's are those of ``objects``.
     """
     classes, pixels = source.classes, cross_entropy_of(config.loss)
     wanted = "none" if pixels is None else pixels.class_weights
@@ -146,4 +156,5 @@ def criterion_of(
         pairs = zip(classes.names, weights.tolist(), strict=True)
         screen.say("class weights: " + ", ".join(f"{name} {w:.2f}" for name, w in pairs))
     outputs = tuple(output.channels for output in classes.outputs)
-    return make_criterion(config.loss, weights, classes.ignore, fabric.device, outputs, losses)
+    ignore, device = classes.ignore, fabric.device
+    return make_criterion(config.loss, weights, ignore, device, outputs, objects.losses)

@@ -27,7 +27,6 @@ class Progress:
     step: int = 0
     best: float = -1.0
     start: float | None = None
-    log_bytes: int = 0
     loss_sum: float = 0.0
     plain_sum: float = 0.0
     summed_steps: int = 0
@@ -72,7 +71,9 @@ def load_state(
         _restore(path, averaged, _part(tensors, "averaged."))
     _restore_buffers(path, optimiser, _part(tensors, "optimiser."))
     try:
-        return Progress(**header["progress"])
+        numbers = dict(header["progress"])
+        numbers.pop("log_bytes", None)  # of version 0.1: rows of the log go by their steps now
+        return Progress(**numbers)
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: is no training state of this version ({error})") from error
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fullconv.data import Source, loader
+from fullconv.data import Source, Transform, loader
 from fullconv.errors import UserError
 from fullconv.train.config import Config
 from fullconv.train.defaults import epochs_for, workers_of
@@ -58,7 +58,8 @@ def settled_by_speed(config: Config, speed: Speed, photos: int, seconds: float) 
     """
     usual, batch = epochs_for(photos), config.length.batch * config.length.accumulate
     coarse, every = config.length.coarse, config.length.validate_every
-    if speed.steps_in(seconds, coarse, every) * batch / photos < usual / 2:
+    halves = config.augment.callable is None
+    if halves and speed.steps_in(seconds, coarse, every) * batch / photos < usual / 2:
         coarse = max(coarse, 0.5)
     steps = speed.steps_in(seconds, coarse, every)
     if steps < 1:
@@ -75,23 +76,30 @@ def settled_by_speed(config: Config, speed: Speed, photos: int, seconds: float) 
 
 
 def measured(
-    config: Config, source: Source, step: Callable, validation: Callable[[], float]
+    config: Config,
+    source: Source,
+    step: Callable,
+    validation: Callable[[], float],
+    augment: Transform | None = None,
 ) -> Speed:
-    """The speed of ``step``, which takes a batch of the ``source``, at both sizes of crops."""
-    return Speed(
-        step=_seconds(config, source, step, coarse=False),
-        coarse_step=_seconds(config, source, step, coarse=True),
-        validation=validation(),
-    )
+    """The speed of ``step``, which takes a batch of the ``source``, at both sizes of crops.
+
+    With an ``augment`` of the user's own there is one size.
+    """
+    whole = _seconds(config, source, step, augment, coarse=False)
+    half = _seconds(config, source, step, None, coarse=True) if augment is None else whole
+    return Speed(step=whole, coarse_step=half, validation=validation())
 
 
-def _seconds(config: Config, source: Source, step: Callable, coarse: bool) -> float:
+def _seconds(
+    config: Config, source: Source, step: Callable, augment: Transform | None, coarse: bool
+) -> float:
     """The mean of some steps, after those that warm up."""
     length, count = config.length, WARM_STEPS + MEASURED_STEPS
     batches = loader(
         source,
         batch_size=length.batch * length.accumulate,
-        augmentation=config.augment.build(),
+        augmentation=augment or config.augment.build(),
         seed=config.seed,
         stop_step=count,
         coarse_steps=count if coarse else 0,

@@ -182,7 +182,7 @@ def test_the_estimate_against_what_trainings_take():
 
 SCRIPT = """
 import resource, sys
-import torch, torch.utils.tensorboard
+import torch
 from fullconv.errors import UserError
 from fullconv.train import train
 

@@ -7,7 +7,7 @@ from fullconv.errors import UserError
 from fullconv.train.state import FILE, Progress, load_state, save_state
 
 PROGRESS = Progress(
-    step=3, best=0.1 + 0.2, start=None, log_bytes=321, loss_sum=1 / 3, plain_sum=2 / 3,
+    step=3, best=0.1 + 0.2, start=None, loss_sum=1 / 3, plain_sum=2 / 3,
     summed_steps=2, seen_warnings=["chance"],
 )  # fmt: skip
 KINDS = {

@@ -1,0 +1,172 @@
+"""A data set handed in from Python: the least that it needs, and what is added for the rest."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from fullconv.classes import ClassSet
+from fullconv.data.faults import DataError
+from fullconv.data.mask import mask_of
+from fullconv.data.sample import Mask, Sample, Source
+from fullconv.errors import UserError
+
+MEMBERS = ("__len__", "__getitem__", "classes")
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Photos with masks. Anything with these three members can be trained on and scored."""
+
+    @property
+    def classes(self) -> ClassSet | Sequence[str]:
+        """What the mask values mean: a ClassSet, or the names alone (255 is then ignored)."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+
+class DatasetSource:
+    """A Dataset as a Source: with a split, names, and each sample checked when it is read.
+
+    A photo's name is the one in its Sample; without one, or [INDEX], it is SPLIT[INDEX]. One photo
+    is read at a time in each process: what is written for torch's DataLoader need not stand several
+    threads.
+    """
+
+    def __init__(self, dataset: Dataset, split: str) -> None:
+        self.dataset, self.split = dataset, split
+        self.classes = class_set(dataset.classes)
+        self._lock = Lock()
+
+    @property
+    def names(self) -> Sequence[str]:
+        """SPLIT[INDEX] of each photo."""
+        return [f"{self.split}[{index}]" for index in range(len(self))]
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Sample:
+        name = f"{self.split}[{index}]"
+        try:
+            with self._lock:
+                sample = self.dataset[index]
+        except DataError as error:
+            fault = error.fault
+            file = name if fault.file == f"[{index}]" else fault.file
+            raise DataError(file, fault.what, fault.cause, fault.mend) from error
+        if isinstance(sample, Sample) and sample.name in ("", f"[{index}]"):
+            sample = Sample(name, sample.image, sample.mask)
+        return checked(sample, name, self.classes)
+
+    def mask(self, index: int) -> Mask | None:
+        """The mask, which comes with its photo."""
+        return self[index].mask
+
+    def files(self, index: int) -> tuple[Path | None, Path | None]:
+        """Where the photos are from is not known."""
+        return None, None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the lock, which each process has of its own."""
+        return {key: value for key, value in vars(self).items() if key != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=Lock())
+
+
+def as_source(data: Source | Dataset, split: str) -> Source:
+    """``data`` as a Source: itself where it is one, else with what it lacks added.
+
+    Raises UserError that names the missing members, or classes that are none.
+    """
+    if isinstance(data, Source):
+        return data
+    missing = [member for member in MEMBERS if not hasattr(data, member)]
+    if missing:
+        raise UserError(
+            f"a data set needs {', '.join(MEMBERS)}; {type(data).__name__} has no "
+            f"{', '.join(missing)} (for pairs of image and mask: fullconv.from_pairs)"
+        )
+    return DatasetSource(data, split)
+
+
+def by_split(source: Source, val: Source | None) -> dict[str, Source]:
+    """The training and the validation photos by the name of their split, also where it is one."""
+    if val is None:
+        return {source.split: source}
+    name = val.split if val.split != source.split else f"{val.split} (to validate)"
+    return {source.split: source, name: val}
+
+
+def class_set(classes: ClassSet | Sequence[str]) -> ClassSet:
+    """A ClassSet as it is; names become one, which ignores 255, or 65535 where 255 is a class."""
+    if isinstance(classes, ClassSet):
+        return classes
+    if isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
+        raise UserError(f"classes are names or a ClassSet, not {classes!r}")
+    return ClassSet(tuple(classes), ignore=255 if len(classes) <= 255 else 65535)
+
+
+def checked(sample: Any, name: str, classes: ClassSet) -> Sample:
+    """``sample`` with a uint8 RGB image and a mask of class values, or none, of the same size.
+
+    Raises DataError, which names the photo; by ``name`` where it is no Sample.
+    """
+    if not isinstance(sample, Sample):
+        mend = "return fullconv.Sample(name, image, mask); for pairs: fullconv.from_pairs"
+        raise DataError(name, f"is a {type(sample).__name__}, not a Sample", "", mend)
+    name, image, mask = sample.name, sample.image, sample.mask
+    if not _is_array(image, 3) or image.dtype != np.uint8 or image.shape[2] != 3:
+        mend = "give RGB as it is in the file, without normalisation"
+        raise DataError(name, f"the image is {_said(image)}, not uint8 (H, W, 3)", "", mend)
+    if mask is None:
+        return Sample(name, image, None)
+    if not _is_array(mask, 2) or not np.issubdtype(mask.dtype, np.integer):
+        mend = "give the class number of each pixel"
+        raise DataError(name, f"the mask is {_said(mask)}, not integers (H, W)", "", mend)
+    if mask.shape != image.shape[:2]:
+        what = f"the mask is {_size(mask)} but the image {_size(image)}"
+        raise DataError(name, what, "one of them was resized or turned", "give both the same size")
+    return Sample(name, image, mask_of(mask, classes, name))
+
+
+def check_transformed(made: Any, before: Sample, classes: ClassSet) -> Sample:
+    """What an augmentation of the user's own made of ``before``; DataError where it is unusable."""
+    name, rule = before.name, "an augmentation gives a Sample back"
+    if not isinstance(made, Sample):
+        raise DataError(name, f"the augmentation gave a {type(made).__name__}", "", rule)
+    wanted = (("image", made.image, before.image), ("mask", made.mask, before.mask))
+    for what, after, old in wanted:
+        if not isinstance(after, np.ndarray) or old is None:
+            raise DataError(name, f"the augmentation gave {_said(after)} for its {what}", "", rule)
+        if after.dtype != old.dtype or after.ndim != old.ndim or after.shape[2:] != old.shape[2:]:
+            said = f"the augmentation made {_said(after)} of its {what}, {_said(old)}"
+            mend = "leave normalisation and the change to tensors out of it"
+            raise DataError(name, said, "", mend)
+    assert made.mask is not None
+    if made.mask.shape[:2] != made.image.shape[:2]:
+        sizes = f"the mask {_size(made.mask)} and the image {_size(made.image)}"
+        raise DataError(name, f"the augmentation made {sizes}", "", "change both alike")
+    mask = mask_of(made.mask, classes, name) if made.mask.ndim == 2 else made.mask
+    return Sample(name, made.image, mask)
+
+
+def _is_array(content: Any, axes: int) -> bool:
+    return isinstance(content, np.ndarray) and content.ndim == axes
+
+
+def _said(content: Any) -> str:
+    """'float32 (3, 48, 64)', or the type of what is no array."""
+    if isinstance(content, np.ndarray):
+        return f"{content.dtype} ({', '.join(map(str, content.shape))})"
+    return "nothing" if content is None else f"a {type(content).__name__}"
+
+
+def _size(array: Mask) -> str:
+    return f"{array.shape[1]} x {array.shape[0]}"
