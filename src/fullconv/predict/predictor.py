@@ -130,6 +130,14 @@ class Predictor:
     none.
     """
 
+    path: Path
+    spec: NetSpec
+    classes: ClassSet
+    origin: dict[str, Any]
+    borders: bool
+    has_scores: bool
+    inputs: tuple[str, ...]
+
     def __init__(
         self,
         path: str | Path,
