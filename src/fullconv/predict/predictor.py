@@ -22,6 +22,7 @@ from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.inputs import COLOR
+from fullconv.nets import NetSpec
 from fullconv.predict.batch import class_maps
 from fullconv.predict.engine import Engine
 from fullconv.predict.fastest import Job
