@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from fullconv.geometry import Map, Window, chain
 from fullconv.nets.preprocessing import Preprocessing
-from fullconv.nets.segments import run_again, segments_of
+from fullconv.nets.segments import Segment, run_again, segments_of
 from fullconv.nets.steps import Dropout, Step
 
 # `none` pads as the classifier did, fc6 not at all: for `explain`, which shows why it fails.
@@ -132,8 +132,9 @@ class Backbone(nn.Module):
 
     def __init__(self, definition: Definition, in_channels: int, strides: tuple[int, ...]) -> None:
         super().__init__()
-        self.taps = {definition.taps[stride]: stride for stride in strides}
-        self.segments, self.recomputed = segments_of(definition.steps), 0
+        self.taps: dict[str, int] = {definition.taps[stride]: stride for stride in strides}
+        self.segments: tuple[Segment, ...] = segments_of(definition.steps)
+        self.recomputed: int = 0
         self.channels: dict[int, int] = {}
         channels = in_channels
         for step in definition.steps:
@@ -174,12 +175,14 @@ class Streams(nn.Module):
         self, definition: Definition, streams: tuple[int, ...], strides: tuple[int, ...]
     ) -> None:
         super().__init__()
-        self.streams = streams
+        self.streams: tuple[int, ...] = streams
         for number, channels in enumerate(streams):
             self.add_module(str(number), definition.build(channels, strides))
         one = self.get_submodule("0")
         assert isinstance(one, Backbone)
-        self.channels = {stride: c * len(streams) for stride, c in one.channels.items()}
+        self.channels: dict[int, int] = {
+            stride: c * len(streams) for stride, c in one.channels.items()
+        }
 
     def forward(self, x: Tensor) -> dict[int, Tensor]:
         """N,C,H,W to {stride: N,channels[stride],h,w}."""

@@ -45,23 +45,23 @@ class FCN(nn.Module):
         super().__init__()
         self.spec = spec
         definition = spec.definition
-        self.backbone = (
+        self.backbone: Backbone | Streams = (
             definition.build(spec.in_channels, spec.tapped)
             if len(spec.streams) == 1
             else Streams(definition, spec.streams, spec.tapped)
         )
         channels = {stride: self.backbone.channels[stride] for stride in spec.tapped}
-        self.pyramid = None
+        self.pyramid: Pyramid | None = None
         if spec.is_pyramid:
             self.pyramid = Pyramid(channels, spec.pyramid_channels, partial(_lift, spec))
             channels = {spec.strides[0]: spec.pyramid_channels}
-        self.score = nn.ModuleDict(
+        self.score: nn.ModuleDict = nn.ModuleDict(
             {str(s): nn.Conv2d(channels[s], spec.classes, 1) for s in spec.strides}
         )
         for layer in self.score.values():
             zero(layer)
-        self.fuses_on_the_way, _ = placements_of(spec)
-        self.upscore = upscores_of(spec)
+        self.fuses_on_the_way: bool = placements_of(spec)[0]
+        self.upscore: nn.ModuleDict = upscores_of(spec)
 
     def forward(self, images: Tensor) -> Tensor:
         """N,C,H,W to scores N,K,H,W."""

@@ -34,13 +34,17 @@ class Pyramid(nn.Module):
         self, channels: Mapping[int, int], inner: int, upsampling: Callable[[int], nn.Module]
     ) -> None:
         super().__init__()
-        self.strides = tuple(channels)
+        self.strides: tuple[int, ...] = tuple(channels)
         lateral, blend = Window("lateral", 1, channels=inner), replace(BLEND, channels=inner)
-        self.lateral = nn.ModuleDict(
+        self.lateral: nn.ModuleDict = nn.ModuleDict(
             {str(stride): ConvNorm(c, lateral, activation=None) for stride, c in channels.items()}
         )
-        self.blend = nn.ModuleDict({str(stride): ConvNorm(inner, blend) for stride in channels})
-        self.up = nn.ModuleDict({str(stride): upsampling(stride) for stride in self.strides[:-1]})
+        self.blend: nn.ModuleDict = nn.ModuleDict(
+            {str(stride): ConvNorm(inner, blend) for stride in channels}
+        )
+        self.up: nn.ModuleDict = nn.ModuleDict(
+            {str(stride): upsampling(stride) for stride in self.strides[:-1]}
+        )
 
     def forward(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
         """{stride: N,C,h,w} to the finest alone: {stride: N,D,h,w}."""

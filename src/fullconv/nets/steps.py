@@ -259,8 +259,8 @@ class ConvNorm(nn.Module):
     ) -> None:
         super().__init__()
         assert window.channels is not None
-        self.conv = Conv2d.of(channels, window, bias=False)
-        self.norm = nn.BatchNorm2d(window.channels, eps)
+        self.conv: Conv2d = Conv2d.of(channels, window, bias=False)
+        self.norm: nn.BatchNorm2d = nn.BatchNorm2d(window.channels, eps)
         self.activation = activation
         he_initialise(self.conv)
 
@@ -291,13 +291,13 @@ class InceptionModule(nn.Module):
             window = Window("", kernel, pad=kernel // 2, channels=outputs)
             return Conv.of(window, norm=step.norm, eps=step.eps).build(inputs)
 
-        self.one = conv(channels, 1, step.one)
-        self.three_reduce = conv(channels, 1, step.three[0])
-        self.three = conv(step.three[0], 3, step.three[1])
-        self.five_reduce = conv(channels, 1, step.five[0])
-        self.five = conv(step.five[0], step.five_kernel, step.five[1])
-        self.pool = nn.MaxPool2d(3, stride=1, padding=1)
-        self.pooled = conv(channels, 1, step.pooled)
+        self.one: nn.Module = conv(channels, 1, step.one)
+        self.three_reduce: nn.Module = conv(channels, 1, step.three[0])
+        self.three: nn.Module = conv(step.three[0], 3, step.three[1])
+        self.five_reduce: nn.Module = conv(channels, 1, step.five[0])
+        self.five: nn.Module = conv(step.five[0], step.five_kernel, step.five[1])
+        self.pool: nn.MaxPool2d = nn.MaxPool2d(3, stride=1, padding=1)
+        self.pooled: nn.Module = conv(channels, 1, step.pooled)
 
     def forward(self, x: Tensor) -> Tensor:
         """N,C,H,W to N,(one + three + five + pooled),H,W."""
@@ -320,7 +320,7 @@ class ResidualModule(nn.Module):
             inputs = convs[-1].conv.out_channels
         # A block that starts as the identity trains better from scratch (Goyal et al. 2017).
         nn.init.zeros_(convs[-1].norm.weight)
-        self.convs = nn.Sequential(*convs)
+        self.convs: nn.Sequential = nn.Sequential(*convs)
         self.shortcut: nn.Module = nn.Identity()
         if step.stride != 1 or channels != out:
             window = Window("shortcut", 1, step.stride, channels=out)

@@ -22,6 +22,7 @@ from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.files import write_atomically
 from fullconv.inputs import COLOR
+from fullconv.nets import NetSpec
 from fullconv.predict.classmap import Classes, classes_of, parts_of
 from fullconv.predict.engines.engine import Engine
 from fullconv.predict.engines.graph_engine import no_scores
@@ -132,6 +133,14 @@ class Predictor:
     that is not installed, for a ``tile`` that is too small for the net, and for a ``tta`` that is
     none.
     """
+
+    path: Path
+    spec: NetSpec
+    classes: ClassSet
+    origin: dict[str, Any]
+    borders: bool
+    has_scores: bool
+    inputs: tuple[str, ...]
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """All that decides a run: validated at once, saved with the run."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -21,7 +21,9 @@ GRID = 32  # the coarsest stride: crops that are multiples of it leave nothing o
 class Section(BaseModel):
     """A part of the config: frozen, and a misspelt key is a fault."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False
+    )
 
 
 class Data(Section):
