@@ -33,7 +33,8 @@ INTRO = """# Benchmarks
 
 Made by `make bench` (`make bench ONLY=prediction,training`: some of the tables). Everything that is
 compared runs in turn, in processes of its own, in several rounds; the figures are medians. Ratios
-are what counts: seconds change with the machine, and with what else it does.
+are what counts: seconds change with the machine, and with what else it does. The engines on
+your own net, photo and machine: `fullconv benchmark RUN PHOTO` ([Engines](predict.md#engines)).
 """
 
 
