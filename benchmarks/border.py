@@ -30,8 +30,8 @@ def measure(
     import torch
 
     from fullconv.device import forget_peak, peak_mib
-    from fullconv.nets import NetSpec, build
-    from fullconv.nets.border import for_prediction
+    from fullconv.models import NetSpec, build
+    from fullconv.models.paper_padding.border import for_prediction
 
     torch.manual_seed(0)
     made = build(NetSpec(net, CLASSES, padding="same" if way == "same" else "paper")).eval()

@@ -21,12 +21,12 @@ from torch.profiler import ProfilerActivity, profile
 
 from fullconv.data import Batch
 from fullconv.device import computes_bf16, keep_freed_memory, pick_device
-from fullconv.nets import NetSpec, build
-from fullconv.nets.spec import BACKBONES
-from fullconv.predict import TorchEngine
-from fullconv.train import make_config
-from fullconv.train.loss import make_criterion
-from fullconv.train.update import Updater
+from fullconv.inference import TorchEngine
+from fullconv.models import NetSpec, build
+from fullconv.models.spec import BACKBONES
+from fullconv.training import make_config
+from fullconv.training.losses.criterion import make_criterion
+from fullconv.training.step import Updater
 from photos import mask_of, photo_of
 from rate import TRAINING, gflop, product
 from result import Result, Table

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fullconv.nets.conv import Conv2d, Filtered, Multiplied, way_of
+from fullconv.models.cpu_kernels.convolutions import Conv2d, Filtered, Multiplied, way_of
 
 NCHW, NHWC = torch.contiguous_format, torch.channels_last
 Found = tuple[float, float, list[Tensor]]

@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from PIL import Image
 
+from fullconv.checkpoints import Checkpoint, save
 from fullconv.classes import VOC
-from fullconv.data.scene import scene
-from fullconv.nets import TORCH, NetSpec, build
-from fullconv.predict import Input, Predictor, find_inputs, predict_each
-from fullconv.weights import Checkpoint, save
+from fullconv.data.synthetic.scene import scene
+from fullconv.inference import Input, Predictor, find_inputs, predict_each
+from fullconv.models import TORCH, NetSpec, build
 from machine import machine
 
 

@@ -227,7 +227,7 @@ def main() -> None:
     given.log.unlink(missing_ok=True)
     run = Runner(given.patience, given.log.resolve())
     # A child says it: what asks CUDA holds some of the card.
-    first = run("-c", f"import fullconv.train, torch; print({WHERE[given.device]})")
+    first = run("-c", f"import fullconv.training, torch; print({WHERE[given.device]})")
     if first.returncode:
         sys.exit(f"this checkout does not run here: {first.stderr.strip().splitlines()[-1]}")
     print(f"On {first.stdout.strip()}, torch {torch.__version__}.", flush=True)

@@ -40,11 +40,11 @@ def train(job: Job) -> Job:
     from lightning_fabric import Fabric
 
     from fullconv.data import Batch
-    from fullconv.nets import build
-    from fullconv.nets.spec import BACKBONES
-    from fullconv.train import make_config
-    from fullconv.train.loss import make_criterion
-    from fullconv.train.update import Updater
+    from fullconv.models import build
+    from fullconv.models.spec import BACKBONES
+    from fullconv.training import make_config
+    from fullconv.training.losses.criterion import make_criterion
+    from fullconv.training.step import Updater
 
     bf16 = job["precision"] == "bf16"
     changes = {"net.name": job["net"], "net.width": job["width"], "optimiser.kind": "sgd"}
@@ -167,8 +167,8 @@ def limited(job: Job) -> Job:
 
 def predict(job: Job) -> Job:
     """Milliseconds from a photo to its classes."""
-    from fullconv.nets import CAFFE, NetSpec, build
-    from fullconv.predict import TorchEngine
+    from fullconv.inference import TorchEngine
+    from fullconv.models import CAFFE, NetSpec, build
 
     torch.manual_seed(0)
     net = build(NetSpec(job["net"], CLASSES, width=job["width"]))

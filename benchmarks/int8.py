@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fullconv.checkpoints import Checkpoint, save
 from fullconv.classes import ClassSet
-from fullconv.nets import NetSpec, build
-from fullconv.nets.spec import BACKBONES
-from fullconv.weights import Checkpoint, save
+from fullconv.models import NetSpec, build
+from fullconv.models.spec import BACKBONES
 from photos import photo_of
 from prediction import calibration_photos
 from result import Result, Table

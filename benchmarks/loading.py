@@ -26,12 +26,12 @@ from lightning_fabric import Fabric
 
 from fullconv.data import loader, open_source, write_folder
 from fullconv.device import keep_freed_memory
-from fullconv.nets import build
-from fullconv.nets.spec import BACKBONES
-from fullconv.train import make_config
-from fullconv.train.defaults import workers_of
-from fullconv.train.loss import make_criterion
-from fullconv.train.update import Updater
+from fullconv.models import build
+from fullconv.models.spec import BACKBONES
+from fullconv.training import make_config
+from fullconv.training.data_defaults import workers_of
+from fullconv.training.losses.criterion import make_criterion
+from fullconv.training.step import Updater
 
 ROOT = Path(__file__).resolve().parent.parent
 

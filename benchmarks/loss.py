@@ -28,11 +28,11 @@ def measure(way: str, chosen: argparse.Namespace) -> dict[str, float]:
     import torch
 
     from fullconv.device import peak_mib
-    from fullconv.nets import NetSpec, build
-    from fullconv.nets.cost import meta_net
-    from fullconv.train import make_config
-    from fullconv.train.banded import banded_loss
-    from fullconv.train.loss import make_criterion
+    from fullconv.models import NetSpec, build
+    from fullconv.models.analysis.cost import meta_net
+    from fullconv.training import make_config
+    from fullconv.training.losses.banded import banded_loss
+    from fullconv.training.losses.criterion import make_criterion
 
     torch.manual_seed(0)
     device, size = torch.device(chosen.device), tuple(map(int, chosen.size.split("x")))

@@ -78,7 +78,7 @@ SMALL = [
 def config_of(training: Training, device: str):
     """The config of a training."""
     from fullconv.device import pick_device, pick_precision
-    from fullconv.train import make_config
+    from fullconv.training import make_config
 
     return make_config(
         "scratch",
@@ -114,12 +114,12 @@ def measure(training: Training, device: str, steps: int) -> dict:
 
     from fullconv.data import Batch
     from fullconv.device import MIB, peak_mib
-    from fullconv.nets import build
-    from fullconv.nets.spec import BACKBONES
-    from fullconv.train import budget
-    from fullconv.train.loss import make_criterion
-    from fullconv.train.memory import estimate
-    from fullconv.train.update import Updater
+    from fullconv.models import build
+    from fullconv.models.spec import BACKBONES
+    from fullconv.training import memory_budget as budget
+    from fullconv.training.losses.criterion import make_criterion
+    from fullconv.training.memory import estimate
+    from fullconv.training.step import Updater
 
     config = config_of(training, device)
     spec = config.spec(training.classes)

@@ -23,8 +23,8 @@ import rate
 import same_weights
 import trained_net
 from fullconv.device import computes_bf16, pick_device
-from fullconv.nets import NetSpec
-from fullconv.nets.backbone import Padding
+from fullconv.models import NetSpec
+from fullconv.models.backbones.definition import Padding
 from photos import photo_of, real_photos
 from result import Result, Table
 from turns import Fault, Found, Way, fullconv, in_turn

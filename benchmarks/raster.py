@@ -50,9 +50,9 @@ def make_run(folder: Path, net: str, width: float) -> None:
     """A run folder of a net with random weights."""
     import torch
 
+    from fullconv.checkpoints import Checkpoint, save
     from fullconv.classes import ClassSet
-    from fullconv.nets import TORCH, NetSpec, build
-    from fullconv.weights import Checkpoint, save
+    from fullconv.models import TORCH, NetSpec, build
 
     torch.manual_seed(0)
     made = build(NetSpec(net, CLASSES, width=width))

@@ -1,7 +1,7 @@
 """The machine's measure, the rate of a matrix product, and what a net computes."""
 
-from fullconv.nets import NetSpec
-from fullconv.nets.summary import summarise
+from fullconv.models import NetSpec
+from fullconv.models.analysis.summary import summarise
 from turns import Found, Way
 
 SIDE = 2048

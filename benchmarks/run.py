@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from fullconv.files import write_atomically
+from fullconv.atomic import write_atomically
 from machine import machine
 from result import Result
 

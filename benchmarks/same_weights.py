@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fullconv.checkpoints import convert, save
 from fullconv.geometry import tent
-from fullconv.nets import CAFFE, FCN, NetSpec, build
-from fullconv.weights import convert, save
+from fullconv.models import CAFFE, FCN, NetSpec, build
 from photos import photo_of
 
 CLASSES = 21
@@ -66,7 +66,7 @@ def _random_net(width: float) -> FCN:
 
 
 def _torchfcn_names(net: FCN) -> dict[str, Tensor]:
-    """The state dict of torchfcn.models.FCN8s (`fullconv.weights.pytorch_nets` reads it)."""
+    """The state dict of torchfcn.models.FCN8s, as `foreign.pytorch_nets` reads it."""
     found = {}
     for name, tensor in net.state_dict().items():
         layer, kind = name.removeprefix("backbone.").rsplit(".", 1)

@@ -26,8 +26,8 @@ def measure(net: str, size: tuple[int, int], tile: str, file: str) -> dict[str, 
     import torch
 
     from fullconv.device import peak_mib, pick_device
-    from fullconv.nets import TORCH, NetSpec, build
-    from fullconv.predict import PhotoEngine, Tile, TorchEngine, in_pieces
+    from fullconv.inference import PhotoEngine, Tile, TorchEngine, in_pieces
+    from fullconv.models import TORCH, NetSpec, build
 
     torch.manual_seed(0)
     made = build(NetSpec(net, CLASSES))

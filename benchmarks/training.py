@@ -20,8 +20,8 @@ import numpy as np
 import rate
 import same_weights
 from fullconv.device import computes_bf16, pick_device
-from fullconv.nets import NetSpec
-from fullconv.nets.backbone import Padding
+from fullconv.models import NetSpec
+from fullconv.models.backbones.definition import Padding
 from photos import mask_of, photo_of
 from result import Result, Table
 from turns import Found, Way, in_turn

@@ -15,11 +15,11 @@ from matplotlib.patches import Rectangle
 sys.path.insert(0, str(Path(__file__).parent))
 from make_pictures import GREY, INK, panel, save
 
-from fullconv import pictures
+from fullconv import visualize as pictures
 from fullconv.data import open_source
 from fullconv.geometry import centred_upsampling, chain, receptive_field, tent
 from fullconv.metrics import Scores, confusion
-from fullconv.nets import NetSpec
+from fullconv.models import NetSpec
 
 STEPS = ("pool1", "pool2", "pool3", "pool4", "pool5", "fc6")
 COLORS = ("#ffffff", "#ffe600", "#30d050", "#ff5020", "#ff60d0", "#20e0f0")

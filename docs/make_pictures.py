@@ -18,13 +18,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 from PIL import Image
 
-from fullconv import pictures
+from fullconv import visualize as pictures
 from fullconv.classes import CAMVID
-from fullconv.color_vision import VISIONS, recolored
+from fullconv.classes.palettes import VISIONS, recolored
 from fullconv.data import open_source, resize_mask
 from fullconv.geometry import receptive_field, size_after, tent
 from fullconv.metrics import Scores, confusion
-from fullconv.nets import NetSpec
+from fullconv.models import NetSpec
 
 HERE = Path(__file__).parent / "pictures"
 INK, GREY, GOOD, BAD = "#222222", "#777777", "#1b7f4b", "#c0392b"
@@ -191,7 +191,7 @@ def telling(run, source):
 
 def channels(run):
     """Confusion 1: the same net and photo, three preparations."""
-    from fullconv.weights import load
+    from fullconv.checkpoints import load
 
     source = open_source("shapes", "val")
     chosen, checkpoint = telling(run, source), load(run)

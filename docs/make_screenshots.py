@@ -20,7 +20,7 @@ from PIL import Image, ImageEnhance
 from playwright.sync_api import sync_playwright
 
 from fullconv.data import open_source
-from fullconv.data.write import write_folder
+from fullconv.data.export_folder import write_folder
 
 PICTURES = Path(__file__).parent / "pictures"
 SCENE = "shapes:300x420:seed=5"

@@ -73,6 +73,6 @@ def python():
 
 
 def home(module, name):
-    """Where a name that a module offers is written: `fullconv.predict.predictor.Predictor`."""
+    """Where a name that a module offers is written: `fullconv.inference.predictor.Predictor`."""
     each = getattr(module, name)
     return f"{each.__module__}.{each.__qualname__}"

@@ -14,9 +14,9 @@ import numpy as np
 
 from caffe_schema import MESSAGE
 from fullconv.geometry import tent
-from fullconv.nets import NetSpec
-from fullconv.nets.explain import crops
-from fullconv.nets.steps import LRN, Conv, Dropout, Inception, Pool, Step
+from fullconv.models import NetSpec
+from fullconv.models.analysis.explain import crops
+from fullconv.models.layers import LRN, Conv, Dropout, Inception, Pool, Step
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 DATA = {"data": 3}

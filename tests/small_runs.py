@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
+from fullconv.checkpoints import Checkpoint, save
 from fullconv.classes import CAMVID, ClassSet
-from fullconv.nets import FCN, TORCH, NetSpec, build
-from fullconv.weights import Checkpoint, save
+from fullconv.models import FCN, TORCH, NetSpec, build
 
 
 def small_net(

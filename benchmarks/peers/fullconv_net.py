@@ -1,7 +1,7 @@
 """This project's own turn: a checkpoint or an exported file, opened as `fullconv predict` does."""
 
 import worker
-from fullconv.predict import Predictor
+from fullconv.inference import Predictor
 
 
 def main():

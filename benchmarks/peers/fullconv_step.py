@@ -12,12 +12,12 @@ def main():
 
     from fullconv.data import Batch
     from fullconv.device import MIB, keep_freed_memory, return_freed_memory
-    from fullconv.nets import build
-    from fullconv.nets.spec import BACKBONES
-    from fullconv.train import make_config
-    from fullconv.train.loss import make_criterion
-    from fullconv.train.memory import estimate
-    from fullconv.train.update import Updater
+    from fullconv.models import build
+    from fullconv.models.spec import BACKBONES
+    from fullconv.training import make_config
+    from fullconv.training.losses.criterion import make_criterion
+    from fullconv.training.memory import estimate
+    from fullconv.training.step import Updater
 
     job = worker.job()
     keep_freed_memory() if job["keeps_memory"] else return_freed_memory()

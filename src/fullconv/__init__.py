@@ -10,15 +10,14 @@ The names below load what they need when they are first used.
 """
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from fullconv.version import __version__
 
 if TYPE_CHECKING:
+    from fullconv.benchmark import benchmark_engines
+    from fullconv.checkpoints import load
     from fullconv.classes import ClassSet
-    from fullconv.compare import benchmark_engines
     from fullconv.data import (
         Dataset,
         Sample,
@@ -29,12 +28,11 @@ if TYPE_CHECKING:
         open_source,
     )
     from fullconv.errors import UserError
-    from fullconv.evaluate import evaluate
-    from fullconv.export import export
-    from fullconv.nets import NetSpec, build, explain
-    from fullconv.predict import Predictor, predict
-    from fullconv.train import train
-    from fullconv.weights import load
+    from fullconv.evaluation import evaluate
+    from fullconv.exporting import export
+    from fullconv.inference import Predictor, predict
+    from fullconv.models import NetSpec, build, explain
+    from fullconv.training import train
 
 __all__ = [
     "ClassSet",
@@ -62,23 +60,23 @@ __all__ = [
 _HOME = {
     "ClassSet": "fullconv.classes",
     "Dataset": "fullconv.data",
-    "NetSpec": "fullconv.nets",
-    "Predictor": "fullconv.predict",
+    "NetSpec": "fullconv.models",
+    "Predictor": "fullconv.inference",
     "Sample": "fullconv.data",
     "UserError": "fullconv.errors",
-    "benchmark_engines": "fullconv.compare",
-    "build": "fullconv.nets",
-    "evaluate": "fullconv.evaluate",
-    "explain": "fullconv.nets",
-    "export": "fullconv.export",
+    "benchmark_engines": "fullconv.benchmark",
+    "build": "fullconv.models",
+    "evaluate": "fullconv.evaluation",
+    "explain": "fullconv.models",
+    "export": "fullconv.exporting",
     "from_albumentations": "fullconv.data",
     "from_huggingface": "fullconv.data",
     "from_pairs": "fullconv.data",
     "from_torchvision": "fullconv.data",
-    "load": "fullconv.weights",
+    "load": "fullconv.checkpoints",
     "open_source": "fullconv.data",
-    "predict": "fullconv.predict",
-    "train": "fullconv.train",
+    "predict": "fullconv.inference",
+    "train": "fullconv.training",
 }
 
 
@@ -90,17 +88,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Package(ModuleType):
-    """Keeps the functions evaluate, export, predict, train after the modules of that name load.
-
-    Importing ``fullconv.train`` would otherwise put the module in the function's place.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOME and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

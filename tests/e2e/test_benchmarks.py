@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from fullconv.nets import NetSpec
-from fullconv.predict import Predictor
+from fullconv.inference import Predictor
+from fullconv.models import NetSpec
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.append(str(BENCHMARKS))

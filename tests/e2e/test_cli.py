@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from fullconv.data import open_source
-from fullconv.evaluate import evaluate
+from fullconv.evaluation import evaluate
+from fullconv.inference import Predictor
 from fullconv.metrics import SUMMARY, Scores
-from fullconv.nets import available
-from fullconv.predict import Predictor
+from fullconv.models import available
 from small_runs import small_run
 
 DATA = "shapes:48x64:n=12"

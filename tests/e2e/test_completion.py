@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
+from fullconv.checkpoints.registry import published
 from fullconv.cli import completion
-from fullconv.nets import available
-from fullconv.train import recipe_names
-from fullconv.weights.registry import published
+from fullconv.models import available
+from fullconv.training import recipe_names
 
 PROGRAM = "from fullconv.cli import main\nmain()\n"
 

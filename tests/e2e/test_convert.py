@@ -10,9 +10,9 @@ from safetensors import safe_open
 
 import caffe_writer
 from caffe_writer import caffemodel, classifier, fcn
+from fullconv.checkpoints import load
 from fullconv.data import open_source, write_folder
-from fullconv.nets import NetSpec
-from fullconv.weights import load
+from fullconv.models import NetSpec
 
 THIN = 1 / 64
 NYUD_MEAN = (116.190, 97.203, 92.318)

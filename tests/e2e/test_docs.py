@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import typer
 
+from fullconv.checkpoints.registry import published
 from fullconv.cli import app
-from fullconv.nets import available
-from fullconv.nets.spec import HEADS
-from fullconv.train import keys, make_config, recipe_names
-from fullconv.train.configure import flat
-from fullconv.train.losses import KINDS
-from fullconv.weights.registry import published
+from fullconv.models import available
+from fullconv.models.spec import HEADS
+from fullconv.training import keys, make_config, recipe_names
+from fullconv.training.config_sources import flat
+from fullconv.training.losses import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [

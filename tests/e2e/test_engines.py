@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
+from fullconv.checkpoints import Checkpoint, save
 from fullconv.data import open_source
-from fullconv.nets import TORCH, NetSpec, build
-from fullconv.predict.engines import names
-from fullconv.weights import Checkpoint, save
+from fullconv.inference.engines import names
+from fullconv.models import TORCH, NetSpec, build
 
 DATA = "shapes:48x64:n=12"
 ENGINES = names()[1:]

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fullconv.data import open_source
-from fullconv.predict import Predictor
+from fullconv.inference import Predictor
 from small_runs import small_run
 
 ROOT = Path(__file__).resolve().parents[2]

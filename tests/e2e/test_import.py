@@ -9,7 +9,7 @@ from PIL import Image
 from rasterio import features
 
 from exports import files, square
-from fullconv.classfiles import read_classes
+from fullconv.classes.class_files import read_classes
 from fullconv.data import open_source
 
 

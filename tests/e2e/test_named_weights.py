@@ -9,10 +9,10 @@ from PIL import Image
 
 import caffe_writer
 from caffe_writer import fcn
+from fullconv.checkpoints import load, registry
+from fullconv.checkpoints.registry import read_registry
 from fullconv.data import open_source, write_folder
-from fullconv.nets import NetSpec
-from fullconv.weights import load, registry
-from fullconv.weights.registry import read_registry
+from fullconv.models import NetSpec
 from webserver import serving
 
 ENTRY = """

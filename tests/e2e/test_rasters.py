@@ -13,7 +13,7 @@ from affine import Affine
 from PIL import Image
 
 from fullconv.classes import ClassSet
-from fullconv.predict import Predictor
+from fullconv.inference import Predictor
 from small_runs import small_run
 
 UTM = {"crs": "EPSG:32632", "transform": Affine(0.5, 0, 500000, 0, -0.5, 5000000)}

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from fullconv.color_vision import distinct_colors
+from fullconv.classes.palettes import distinct_colors
 
 SMALL = (
     "--net", "fcn32s-caffenet", "--set", "net.width=0.05", "--set", "length.steps=4",
@@ -21,7 +21,7 @@ SMALL = (
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    from fullconv.train import train
+    from fullconv.training import train
 
     folder = tmp_path_factory.mktemp("runs") / "run"
     pairs = [text.split("=", 1) for text in SMALL[3::2] if "=" in text]

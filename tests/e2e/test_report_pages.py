@@ -5,7 +5,7 @@ from browser import chromium
 
 from fullconv.data import open_source, survey
 from fullconv.report import write_inspection, write_report, write_run_comparison
-from fullconv.train import train
+from fullconv.training import train
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 pytestmark = pytest.mark.slow

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from serving import served
 
+from fullconv.checkpoints import Checkpoint, save
 from fullconv.classes import CAMVID
-from fullconv.nets import TORCH, NetSpec, build
-from fullconv.weights import Checkpoint, save
+from fullconv.models import TORCH, NetSpec, build
 from small_runs import small_run
 
 

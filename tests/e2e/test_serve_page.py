@@ -11,9 +11,9 @@ from PIL import Image
 from serving import served
 
 from fullconv import Predictor
+from fullconv.checkpoints import Checkpoint, save
 from fullconv.classes import CAMVID
-from fullconv.nets import TORCH, NetSpec, build
-from fullconv.weights import Checkpoint, save
+from fullconv.models import TORCH, NetSpec, build
 from small_runs import small_run
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")

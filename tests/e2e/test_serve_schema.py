@@ -7,9 +7,9 @@ import torch
 from PIL import Image
 from serving import served
 
+from fullconv.checkpoints import Checkpoint, save
 from fullconv.classes import CAMVID
-from fullconv.nets import TORCH, NetSpec, build
-from fullconv.weights import Checkpoint, save
+from fullconv.models import TORCH, NetSpec, build
 
 schemathesis = pytest.importorskip("schemathesis", reason="pip install schemathesis")
 import hypothesis  # noqa: E402

@@ -12,7 +12,7 @@ import typer
 import fullconv
 from fullconv.cli import app
 from fullconv.cli.options import change_of
-from fullconv.train import make_config
+from fullconv.training import make_config
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs"))

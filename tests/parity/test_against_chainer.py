@@ -16,15 +16,15 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
+from fullconv.checkpoints import convert, save
 from fullconv.data import Batch
-from fullconv.data.scene import scene
-from fullconv.nets import CAFFE, NetSpec
-from fullconv.nets.steps import Conv
-from fullconv.predict import Predictor
-from fullconv.train import make_config
-from fullconv.train.loss import make_criterion
-from fullconv.train.update import Updater
-from fullconv.weights import convert, save
+from fullconv.data.synthetic.scene import scene
+from fullconv.inference import Predictor
+from fullconv.models import CAFFE, NetSpec
+from fullconv.models.layers import Conv
+from fullconv.training import make_config
+from fullconv.training.losses.criterion import make_criterion
+from fullconv.training.step import Updater
 from table import difference, record
 
 HERE = Path(__file__).parent

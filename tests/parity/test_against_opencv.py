@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import caffe_writer
-from fullconv.nets import NetSpec
-from fullconv.predict import TorchEngine
-from fullconv.weights import load
+from fullconv.checkpoints import load
+from fullconv.inference import TorchEngine
+from fullconv.models import NetSpec
 from table import difference, record
 
 HERE = Path(__file__).parent

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fullconv import screen
-from fullconv.compare import EngineBenchmark, EngineRow, Timing, benchmark_engines
-from fullconv.compare import engines as measuring
+from fullconv.benchmark import EngineBenchmark, EngineRow, Timing, benchmark_engines
+from fullconv.benchmark import engine_table as measuring
+from fullconv.cli import tables as screen
 from fullconv.errors import UserError
-from fullconv.export import export
-from fullconv.predict.engines import ENGINES, find, registry
+from fullconv.exporting import export
+from fullconv.inference.engines import ENGINES, find, registry
 from small_runs import small_run
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fullconv.classes import CAMVID, VOC, ClassSet, default_colors
-from fullconv.classfiles import read_classes
+from fullconv.classes.class_files import read_classes
 from fullconv.errors import UserError
 
 

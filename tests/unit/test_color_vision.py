@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fullconv.classes import CAMVID, VOC, ClassSet, default_colors
-from fullconv.color_vision import (
+from fullconv.classes.palettes import (
     VISIONS,
     contrast,
     distinct_colors,

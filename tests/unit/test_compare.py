@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fullconv.compare import (
+from fullconv.benchmark import (
     Candidate,
     Comparison,
     Evaluated,
@@ -24,14 +24,14 @@ from fullconv.compare import (
     verdicts,
     write_comparison,
 )
-from fullconv.compare import timing as measuring
-from fullconv.compare.files import markdown, table_csv
-from fullconv.compare.request import photo_size
+from fullconv.benchmark import timing as measuring
+from fullconv.benchmark.compare_models import photo_size
+from fullconv.benchmark.comparison_files import markdown, table_csv
 from fullconv.data import open_source
 from fullconv.errors import UserError
-from fullconv.evaluate import evaluate
+from fullconv.evaluation import evaluate
 from fullconv.metrics import SUMMARY, PhotoMetrics, Scores
-from fullconv.nets import NetSpec, summarise
+from fullconv.models import NetSpec, summarise
 from fullconv.report.points import name_box, points_figure
 from small_runs import small_run
 

@@ -9,17 +9,17 @@ import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import save_file
 
+from fullconv.checkpoints import Checkpoint, load, save
 from fullconv.classes import ClassSet
 from fullconv.cli import main
 from fullconv.data import Augmentation, Sample, augment, read_photo, resize_mask
 from fullconv.errors import UserError
 from fullconv.geometry import Map, centred_upsampling, tent
-from fullconv.nets import CAFFE, TORCH, NetSpec, available, build
-from fullconv.nets.cost import costs, meta_net
-from fullconv.nets.explain import crops, explain
-from fullconv.nets.fcn import placements_of
-from fullconv.predict import Predictor, TorchEngine
-from fullconv.weights import Checkpoint, load, save
+from fullconv.inference import Predictor, TorchEngine
+from fullconv.models import CAFFE, TORCH, NetSpec, available, build
+from fullconv.models.analysis.cost import costs, meta_net
+from fullconv.models.analysis.explain import crops, explain
+from fullconv.models.fcn import placements_of
 
 PET = ClassSet(("ground", "cat", "dog"), ((10, 20, 30), (200, 0, 0), (0, 0, 200)))
 

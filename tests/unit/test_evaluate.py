@@ -8,10 +8,10 @@ from torchmetrics.classification import MulticlassJaccardIndex
 from fullconv.classes import ClassSet
 from fullconv.data import Sample, open_source
 from fullconv.errors import UserError
-from fullconv.evaluate import evaluate
+from fullconv.evaluation import evaluate
+from fullconv.inference import TorchEngine, parse_tta, with_tta
 from fullconv.metrics import boundary_counts, confusion, counts_of, intervals
-from fullconv.nets import TORCH, NetSpec, build
-from fullconv.predict import TorchEngine, parse_tta, with_tta
+from fullconv.models import TORCH, NetSpec, build
 
 CLASSES = ClassSet(("a", "b", "c"))
 

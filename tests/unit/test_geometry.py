@@ -26,8 +26,8 @@ from fullconv.geometry import (
     tensorflow_same,
     tent,
 )
-from fullconv.nets import BACKBONES
-from fullconv.nets.conv import Conv2d
+from fullconv.models import BACKBONES
+from fullconv.models.cpu_kernels.convolutions import Conv2d
 
 windows = st.builds(
     Window,

@@ -13,12 +13,13 @@ import torch
 from lightning_fabric import Fabric
 
 from fullconv.data import Batch, open_source, write_folder
-from fullconv.nets import TORCH, NetSpec, build
-from fullconv.nets.spec import BACKBONES
-from fullconv.predict import TorchEngine
-from fullconv.train import budget, make_config, train
-from fullconv.train.loss import make_criterion
-from fullconv.train.update import Updater
+from fullconv.inference import TorchEngine
+from fullconv.models import TORCH, NetSpec, build
+from fullconv.models.spec import BACKBONES
+from fullconv.training import make_config, train
+from fullconv.training import memory_budget as budget
+from fullconv.training.losses.criterion import make_criterion
+from fullconv.training.step import Updater
 
 DEVICE = os.environ.get("FULLCONV_TEST_DEVICE", "cuda")
 pytestmark = pytest.mark.skipif(

@@ -1,7 +1,7 @@
 import pytest
 
 from fullconv.errors import UserError
-from fullconv.inputs import KINDS, channels_of, kinds_of, streams_of
+from fullconv.modalities import KINDS, channels_of, kinds_of, streams_of
 
 
 def test_plus_shares_a_stream_and_a_comma_does_not():

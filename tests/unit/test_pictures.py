@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fullconv import pictures
+from fullconv import visualize as pictures
 from fullconv.classes import CAMVID, VOC, ClassSet
-from fullconv.color_vision import contrast
+from fullconv.classes.palettes import contrast
 
 RNG = np.random.default_rng(0)
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
+from fullconv.checkpoints import Checkpoint, load, save
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.metrics import Scores
-from fullconv.nets import TORCH
+from fullconv.models import TORCH
 from fullconv.publishing import model_folder, push
-from fullconv.weights import Checkpoint, load, save
 from hubserver import hub
 from small_runs import small_net
 

@@ -1,6 +1,6 @@
 """What the commands say in one line."""
 
-from fullconv.screen import predicted
+from fullconv.cli.tables import predicted
 
 
 def test_predicted():

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fullconv.errors import UserError
-from fullconv.nets import NetSpec, build
-from fullconv.nets.fcn import flow_of
+from fullconv.models import NetSpec, build
+from fullconv.models.fcn import flow_of
 from fullconv.tiling import Flow, spans
 
 SAME = [

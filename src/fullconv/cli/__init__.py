@@ -5,7 +5,7 @@ in the help in the order in which they are imported here.
 """
 
 # ruff: noqa: I001, F401 (the order is the help's; importing a command adds it)
-from fullconv.cli.app import app, main
+from fullconv.cli.main import app, main
 from fullconv.cli import (
     train,
     evaluate,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fullconv.cli.app import app
+from fullconv.cli.main import app
 from fullconv.cli.options import Device, Precision, Run, fetched, say
 
 
@@ -35,8 +35,8 @@ def benchmark(
       fullconv benchmark runs/camvid street.jpg --rounds 5
       fullconv benchmark runs/camvid/model.onnx street.jpg
     """
-    from fullconv import screen
-    from fullconv.compare import benchmark_engines
+    from fullconv.benchmark import benchmark_engines
+    from fullconv.cli import tables as screen
 
     run = fetched(run)
     with screen.progress("measuring") as progress:

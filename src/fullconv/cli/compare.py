@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fullconv.cli import completion
-from fullconv.cli.app import app
+from fullconv.cli.main import app
 from fullconv.cli.options import Device, Precision, size_of
 from fullconv.errors import UserError
 
@@ -62,10 +62,10 @@ def compare(
       fullconv compare --nets fcn32s-caffenet,fcn32s-vgg16,fcn32s-googlenet --size 375x500
       fullconv compare photos/ --nets fcn8s-vgg16 --runs runs/a --runs runs/b --out comparison/
     """
-    from fullconv import screen
-    from fullconv.compare import Request, write_comparison
-    from fullconv.compare import compare as compare_nets
-    from fullconv.compare.table import notes
+    from fullconv.benchmark import Request, write_comparison
+    from fullconv.benchmark import compare as compare_nets
+    from fullconv.benchmark.table import notes
+    from fullconv.cli import tables as screen
 
     names = [name.strip() for given in nets or () for name in given.split(",")]
     request = Request(

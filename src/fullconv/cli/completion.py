@@ -1,14 +1,14 @@
 """What Tab offers for nets, recipes and published weights, known without loading torch.
 
 Completion answers while somebody types, and loading a net takes seconds. So the names of the nets
-stand here a second time; a test holds them equal to ``fullconv.nets.available()``.
+stand here a second time; a test holds them equal to ``fullconv.models.available()``.
 """
 
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-from fullconv.predict.engines import names
+from fullconv.inference.engines import names
 
 _PACKAGE = Path(__file__).parents[1]
 _HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s")

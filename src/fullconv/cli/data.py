@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fullconv.cli.app import app
+from fullconv.cli.main import app
 from fullconv.cli.options import Offline, checked, size_of
 from fullconv.errors import UserError
 
@@ -27,7 +27,7 @@ def check(
       fullconv check photos/
       fullconv check VOCdevkit/VOC2012 --split train --split val
     """
-    from fullconv import screen
+    from fullconv.cli import tables as screen
     from fullconv.data import available_splits, listing, open_source
     from fullconv.data import check as check_data
 
@@ -59,7 +59,7 @@ def statistics(
       fullconv statistics photos/
       fullconv train photos/ --set loss.cross_entropy.class_weights=median-frequency
     """
-    from fullconv import screen
+    from fullconv.cli import tables as screen
     from fullconv.data import count_classes, open_source
 
     source = open_source(data, split, classes)
@@ -90,7 +90,7 @@ def shapes(
       fullconv shapes scenes/
       fullconv shapes scenes/ --number 400 --size 240x320 --seed 7
     """
-    from fullconv import screen
+    from fullconv.cli import tables as screen
     from fullconv.data import open_source, write_folder
 
     height, width = size_of(size)
@@ -121,10 +121,10 @@ def download(
       fullconv download voc2012 VOCdata/
       fullconv download sbd VOCdata/
     """
-    from fullconv import screen
-    from fullconv.data.download import fetch
+    from fullconv.cli import tables as screen
+    from fullconv.data.download_dataset import fetch
+    from fullconv.data.open_dataset import is_known
     from fullconv.data.published import find_published_data, published_data
-    from fullconv.data.sources import is_known
 
     if name is None:
         screen.console().print(screen.data_table(published_data().values()))

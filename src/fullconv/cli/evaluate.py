@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fullconv.cli.app import app
+from fullconv.cli.main import app
 from fullconv.cli.options import (
     Device,
     Engine,
@@ -64,10 +64,10 @@ def evaluate(
       fullconv evaluate runs/camvid/model.onnx data/camvid
       fullconv evaluate runs/camvid --tta mirror,0.75,1,1.25 --boundary
     """
-    from fullconv import screen
-    from fullconv.evaluate import evaluate, open_for
+    from fullconv.cli import tables as screen
+    from fullconv.evaluation import evaluate, open_for
+    from fullconv.inference import in_pieces, open_engine, parse_tta
     from fullconv.metrics import WIDTH
-    from fullconv.predict import in_pieces, open_engine, parse_tta
     from fullconv.report import trained_on, write_scores
 
     views = parse_tta(tta)

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fullconv.cli.app import app
+from fullconv.cli.main import app
 from fullconv.cli.options import Run, fetched, say_doubt, size_of
 from fullconv.errors import UserError
 
 if TYPE_CHECKING:
-    from fullconv.export import Int8Check
+    from fullconv.exporting import Int8Check
 
 
 @app.command()
@@ -69,9 +69,9 @@ def export(
       fullconv export runs/camvid --half --output classes
       fullconv predict runs/camvid/model.onnx photo.jpg
     """
-    from fullconv import screen
-    from fullconv.export import export as export_net
-    from fullconv.export.export import place
+    from fullconv.cli import tables as screen
+    from fullconv.exporting import export as export_net
+    from fullconv.exporting.export import place
 
     _refuse_options(int8, calibrate, accept_drop)
     pair = size_of(size) if size else None

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from fullconv.cli.app import app
+from fullconv.cli.main import app
 from fullconv.cli.options import change_of
 
 
@@ -89,7 +89,7 @@ def import_(
       fullconv import cvat/ photos/ --val 0.2 --test 0.1 --group "^[^_]+"
       fullconv import cityscapes/ photos/ --link --merge "rail track=road"
     """
-    from fullconv import screen
+    from fullconv.cli import tables as screen
     from fullconv.data.importers import Request, import_data
 
     request = Request(

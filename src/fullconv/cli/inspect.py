@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fullconv.cli.app import app
+from fullconv.cli.main import app
 from fullconv.errors import UserError
 
 
@@ -34,7 +34,7 @@ def inspect(
       fullconv inspect VOCdevkit/VOC2012 --split train --split val --out voc.html
       fullconv inspect photos/ --most 500
     """
-    from fullconv import screen
+    from fullconv.cli import tables as screen
     from fullconv.data import available_splits, listing, open_source, survey, suspicions
     from fullconv.report import write_inspection
 

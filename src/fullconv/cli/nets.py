@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fullconv.cli import completion
-from fullconv.cli.app import app
+from fullconv.cli.main import app
 from fullconv.cli.options import size_of
 
 
@@ -23,8 +23,8 @@ def nets(
       fullconv nets
       fullconv nets --size 360x480
     """
-    from fullconv import screen
-    from fullconv.nets import NetSpec, available, summarise
+    from fullconv.cli import tables as screen
+    from fullconv.models import NetSpec, available, summarise
 
     pair = size_of(size)
     summaries = [summarise(NetSpec(name, 21), pair) for name in available()]
@@ -67,13 +67,13 @@ def explain(
       fullconv explain fcn8s-vgg16 --size 224x224 --padding none --plot vgg.png
       fullconv explain fcn8s-vgg16 --graph dot | dot -Tsvg > vgg.svg
     """
-    from fullconv import screen
-    from fullconv.nets import NetSpec
-    from fullconv.nets import explain as explain_net
+    from fullconv.cli import tables as screen
+    from fullconv.models import NetSpec
+    from fullconv.models import explain as explain_net
 
     spec = NetSpec(net, classes, padding=padding, width=width)  # pyright: ignore
     if graph:
-        from fullconv.nets.graph import graph_of, written
+        from fullconv.models.analysis.graph import graph_of, written
 
         typer.echo(written(graph_of(spec, size_of(size)), graph))
         return

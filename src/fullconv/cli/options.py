@@ -8,11 +8,11 @@ import typer
 
 from fullconv.cli import completion
 from fullconv.errors import UserError
-from fullconv.predict.engines import ENGINES, names
+from fullconv.inference.engines import ENGINES, names
 
 if TYPE_CHECKING:
-    from fullconv.predict import Engine as Runner
-    from fullconv.predict import Tile
+    from fullconv.inference import Engine as Runner
+    from fullconv.inference import Tile
 
 Run = Annotated[
     Path,
@@ -103,8 +103,8 @@ def change_of(text: str, option: str = "--set optimiser.rate=0.01") -> tuple[str
 
 def fetched(weights: Path) -> Path:
     """``weights`` as they are, or the file of published ones, downloaded with a bar."""
-    from fullconv import screen
-    from fullconv.weights.open import is_name, located
+    from fullconv.checkpoints.load import is_name, located
+    from fullconv.cli import tables as screen
 
     if not is_name(weights):
         return weights
@@ -132,7 +132,7 @@ def say_doubt(origin: dict[str, Any]) -> None:
 
 def say_cost(engine: "Runner") -> None:
     """On stderr, what pieces cost that are small for their net, and which are no exact ones."""
-    from fullconv.predict import PhotoEngine
+    from fullconv.inference import PhotoEngine
 
     if isinstance(engine, PhotoEngine) and engine.doubt:
         say(f"note: {engine.doubt}")

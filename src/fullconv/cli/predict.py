@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fullconv.cli.app import app
+from fullconv.cli.main import app
 from fullconv.cli.options import (
     ColorsOf,
     Device,
@@ -27,7 +27,7 @@ from fullconv.cli.options import (
 )
 from fullconv.cli.rasters import bands_of, predict_rasters, range_of, refuse_scores
 from fullconv.errors import UserError
-from fullconv.inputs import COLOR
+from fullconv.modalities import COLOR
 
 
 @app.command()
@@ -94,9 +94,9 @@ def predict(
       fullconv predict runs/rgbd images/0001.jpg --input depth=depth/
       curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
     """
-    from fullconv import screen
-    from fullconv.predict import Predictor, find_inputs, parse_tta, predict_each
-    from fullconv.predict.rasters import parted
+    from fullconv.cli import tables as screen
+    from fullconv.inference import Predictor, find_inputs, parse_tta, predict_each
+    from fullconv.inference.rasters import parted
 
     inputs = inputs or []
     if weights is not None:

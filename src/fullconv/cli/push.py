@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fullconv.cli.app import app
+from fullconv.cli.main import app
 
 
 @app.command()

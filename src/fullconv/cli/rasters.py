@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from fullconv.errors import UserError
 
 if TYPE_CHECKING:
-    from fullconv.predict import Input, Predictor, Tile
-    from fullconv.predict.rasters import RasterOutcome
+    from fullconv.inference import Input, Predictor, Tile
+    from fullconv.inference.rasters import RasterOutcome
 
 
 def predict_rasters(
@@ -21,8 +21,8 @@ def predict_rasters(
     alpha: float,
 ) -> int:
     """Predict each of ``rasters``; how many could not be."""
-    from fullconv import screen
-    from fullconv.predict.rasters import predict_raster
+    from fullconv.cli import tables as screen
+    from fullconv.inference.rasters import predict_raster
 
     faults = 0
     for entry in rasters:
@@ -53,7 +53,7 @@ def range_of(text: str | None) -> tuple[float, float] | None:
     """'0,4000' as two numbers; UserError for anything else."""
     if text is None:
         return None
-    from fullconv.predict.rasters.bands import check_span
+    from fullconv.inference.rasters.bands import check_span
 
     try:
         low, high = (float(part) for part in text.split(","))

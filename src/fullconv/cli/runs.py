@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fullconv.cli import completion
-from fullconv.cli.app import app
+from fullconv.cli.main import app
 from fullconv.cli.options import ColorsOf
 from fullconv.errors import UserError
 
@@ -24,7 +24,7 @@ def recipes(
       fullconv recipes
       fullconv recipes camvid-scratch > mine.toml
     """
-    from fullconv.train import recipe_names, recipe_text
+    from fullconv.training import recipe_names, recipe_text
 
     if name:
         print(recipe_text(name), end="")

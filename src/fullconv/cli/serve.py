@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fullconv.cli.app import app
+from fullconv.cli.main import app
 from fullconv.cli.options import Device, Engine, Precision, Tiles, fetched, tile_of
 from fullconv.errors import UserError
 

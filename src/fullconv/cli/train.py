@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fullconv.cli import completion
-from fullconv.cli.app import app
+from fullconv.cli.main import app
 from fullconv.cli.options import change_of, fetched, size_of, whole_number
 from fullconv.errors import UserError
 
 if TYPE_CHECKING:
-    from fullconv.train.config import Config
+    from fullconv.training.config import Config
 
 
 @app.command()
@@ -109,8 +109,8 @@ def train(
       fullconv train photos/ --log tensorboard,mlflow --out runs/first
       fullconv train --resume --out runs/first
     """
-    from fullconv.train import Interrupted, make_config, read_config
-    from fullconv.train import train as start
+    from fullconv.training import Interrupted, make_config, read_config
+    from fullconv.training import train as start
 
     given = {
         "data.path": data,
@@ -162,8 +162,8 @@ def train(
 
 def _fetch(config: "Config") -> None:
     """Download with a bar what the training would download without one."""
-    from fullconv.weights.pretrained import IMAGENET, imagenet_for
-    from fullconv.weights.start import PUBLISHED_BY_TIMM
+    from fullconv.checkpoints.initialize import PUBLISHED_BY_TIMM
+    from fullconv.checkpoints.pretrained import IMAGENET, imagenet_for
 
     for each in config.net.sources:
         if each == PUBLISHED_BY_TIMM:  # which timm downloads itself

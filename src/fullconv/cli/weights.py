@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from fullconv.cli import completion
-from fullconv.cli.app import app
+from fullconv.cli.main import app
 from fullconv.cli.options import Offline, checked, fetched
 from fullconv.errors import UserError
 
@@ -31,11 +31,11 @@ def weights(
       fullconv weights efficientnet_lite0
       fullconv weights vgg16-caffe
     """
-    from fullconv import screen
+    from fullconv.checkpoints.download_weights import fetch, file_here
+    from fullconv.checkpoints.installed import InstalledFile
+    from fullconv.checkpoints.registry import find_published, published
+    from fullconv.cli import tables as screen
     from fullconv.download import cache_folder
-    from fullconv.weights.download import fetch, file_here
-    from fullconv.weights.installed import InstalledFile
-    from fullconv.weights.registry import find_published, published
 
     if name is None:
         for table in screen.weights_tables(published().values()):
@@ -92,9 +92,9 @@ def convert(
       fullconv convert siftflow-fcn8s-heavy.caffemodel geo.safetensors --output geometric
       fullconv convert vgg16-torchvision vgg16.safetensors --net fcn8s-vgg16
     """
-    from fullconv import screen
-    from fullconv.data.classfile import given_classes
-    from fullconv.weights import convert, save
+    from fullconv.checkpoints import convert, save
+    from fullconv.cli import tables as screen
+    from fullconv.data.layouts.find_class_file import given_classes
 
     if out.is_dir() or (out.exists() and source.exists() and out.samefile(source)):
         raise UserError(f"{out}: name a new file for the checkpoint, as net.safetensors")

@@ -8,9 +8,9 @@ import torch
 from PIL import Image as Pillow
 
 from fullconv.classes import ClassSet
-from fullconv.data.faults import DataError
-from fullconv.data.mask import mask_of, values_of
-from fullconv.data.photo import rgb_of
+from fullconv.data.checks.findings import DataError
+from fullconv.data.reading.image import rgb_of
+from fullconv.data.reading.mask import mask_of, values_of
 from fullconv.data.sample import Image, Mask
 
 _RAW = "give it as it is in the file, without normalisation"

@@ -12,13 +12,13 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from fullconv.data.augment.mix import cutmix, paste
+from fullconv.data.augment.transforms import MEAN_COLOR, Augmentation, Fill, Transform, augment
 from fullconv.data.dataset import check_transformed
-from fullconv.data.mix import cutmix, paste
+from fullconv.data.multimodal import kinds_shown
 from fullconv.data.sample import Batch, Sample, Source
-from fullconv.data.stacked import kinds_shown
-from fullconv.data.transforms import MEAN_COLOR, Augmentation, Fill, Transform, augment
 from fullconv.errors import UserError
-from fullconv.inputs import COLOR
+from fullconv.modalities import COLOR
 
 _ORDER, _CHANGE, _CUTMIX, _PASTE = range(4)  # keep the random numbers of the uses apart
 

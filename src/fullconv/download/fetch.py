@@ -5,13 +5,13 @@ import shutil
 import time
 from pathlib import Path
 
+from fullconv.atomic import sync_folder
 from fullconv.download.alone import alone
 from fullconv.download.cache import OFFLINE, is_offline
 from fullconv.download.part import Part
 from fullconv.download.remote import Patience, RemoteFile
 from fullconv.download.request import Cut, Progress, Refused, fetch_rest
 from fullconv.errors import UserError
-from fullconv.files import sync_folder
 
 _LITTLE = 1 << 20  # bytes; an attempt that brings less counts as one that brings nothing
 _ANEW = 2  # times that a server may make the download begin again

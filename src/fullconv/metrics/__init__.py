@@ -10,7 +10,7 @@ from fullconv.metrics.bootstrap import (
 )
 from fullconv.metrics.boundary import WIDTH, boundary_counts, boundary_width, is_boundary
 from fullconv.metrics.counts import Counts, counts_of
-from fullconv.metrics.photos import PhotoMetrics
+from fullconv.metrics.per_photo import PhotoMetrics
 from fullconv.metrics.scores import SUMMARY, Matrix, Scores, confusion, percent
 
 __all__ = [

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from fullconv.metrics import counts as per_class
 from fullconv.metrics.counts import Counts
-from fullconv.metrics.photos import PhotoMetrics
+from fullconv.metrics.per_photo import PhotoMetrics
 
 RESAMPLES, LEVEL, SEED = 1000, 0.95, 0
 AT_ONCE = 2**22  # weights that are held at a time

@@ -14,7 +14,7 @@ import torch
 
 from fullconv.metrics import bootstrap
 from fullconv.metrics import counts as per_class
-from fullconv.metrics.photos import PhotoMetrics
+from fullconv.metrics.per_photo import PhotoMetrics
 
 Matrix = npt.NDArray[np.int64]
 """Confusion matrix, int64 (K, K): rows are the truth, columns the prediction."""

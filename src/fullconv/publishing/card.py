@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fullconv.metrics import SUMMARY, Scores, percent
-from fullconv.report.runfiles import RunFiles
+from fullconv.report.run_files import RunFiles
 from fullconv.version import __version__
 
 METRICS = {

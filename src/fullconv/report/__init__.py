@@ -7,8 +7,8 @@ from fullconv.report.curves import curves
 from fullconv.report.extremes import Extremes
 from fullconv.report.inspection_page import write_inspection
 from fullconv.report.points import points_picture
+from fullconv.report.run_files import RunFiles, read_columns, read_run, trained_on
 from fullconv.report.run_page import write_report
-from fullconv.report.runfiles import RunFiles, read_columns, read_run, trained_on
 from fullconv.report.score_files import write_file, write_scores
 
 __all__ = [

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from fullconv.nets import Explanation
+from fullconv.models import Explanation
 from fullconv.report.curves import png
 
 SHADES = ("#dbe9f6", "#b0d2e7", "#78b3d8", "#3f8fc5", "#1862aa", "#08306b")

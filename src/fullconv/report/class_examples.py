@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fullconv.data.checks.survey import Survey
 from fullconv.data.sample import Image, Mask
-from fullconv.data.survey import Survey
 from fullconv.errors import UserError
 from fullconv.report.embedded import jpeg, sized
 

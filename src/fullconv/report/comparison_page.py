@@ -10,8 +10,8 @@ from fullconv.errors import UserError
 from fullconv.metrics import SUMMARY, Scores
 from fullconv.report.curves import overlaid_curves, words
 from fullconv.report.page import legible, write_page
+from fullconv.report.run_files import RunFiles, find, read_run, resources
 from fullconv.report.run_page import best_of
-from fullconv.report.runfiles import RunFiles, find, read_run, resources
 
 Runs = Mapping[str, RunFiles]
 """Runs by the names that tell them apart."""

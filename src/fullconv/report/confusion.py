@@ -5,7 +5,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from fullconv.classes import ClassSet
-from fullconv.color_vision import ink_on
+from fullconv.classes.palettes import ink_on
 from fullconv.metrics import Scores
 from fullconv.report.curves import png
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fullconv.report.runfiles import Columns, known
+from fullconv.report.run_files import Columns, known
 
 SCORES = ("mean_iu", "pixel_accuracy", "mean_accuracy", "fw_iu")
 LINES = ("-", "--", "-.", ":")

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from fullconv.classes import ClassSet
-from fullconv.pictures import layer
+from fullconv.visualize import layer
 
 RGB = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.integer]
@@ -41,7 +41,7 @@ def picked(mask: Mask, side: int) -> Mask:
 
 
 def layer_png(mask: Mask, classes: ClassSet) -> bytes:
-    """Class values (H, W) as a PNG to lie over the photo: see `fullconv.pictures.layer`."""
+    """Class values (H, W) as a PNG to lie over the photo: see `fullconv.visualize.layer`."""
     file = io.BytesIO()
     Image.fromarray(layer(mask, classes)).save(file, "PNG", optimize=True)
     return file.getvalue()

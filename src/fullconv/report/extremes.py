@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
-from fullconv.files import write_atomically
 from fullconv.metrics import Matrix
-from fullconv.pictures import as_photo, planes_of
 from fullconv.report.embedded import jpeg, picked, sized
+from fullconv.visualize import as_photo, planes_of
 
 BEST, WORST = 4, 6  # the worst teach more
 SIDE = 512  # longest side of what is kept
@@ -39,7 +39,7 @@ class Extreme:
 
 
 class Extremes:
-    """Gathers while a split is scored; ``add`` fits `fullconv.evaluate.evaluate`'s ``each``."""
+    """Gathers while a split is scored; ``add`` fits `fullconv.evaluation.evaluate`'s ``each``."""
 
     def __init__(self) -> None:
         self.photos = 0  # with labels

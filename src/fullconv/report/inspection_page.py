@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fullconv.data.faults import Fault
-from fullconv.data.statistics import class_weights
-from fullconv.data.survey import Survey
-from fullconv.data.suspicions import of_files
+from fullconv.data.checks.findings import Fault
+from fullconv.data.checks.survey import Survey
+from fullconv.data.checks.survey_findings import of_files
+from fullconv.data.class_weights import class_weights
 from fullconv.errors import UserError
 from fullconv.report.class_examples import Example, example_pictures
 from fullconv.report.embedded import jpeg, sized
@@ -25,7 +25,7 @@ SIDE = 380  # pixels of a picture of a finding
 def write_inspection(name: str, survey: Survey, faults: Sequence[Fault], path: str | Path) -> Path:
     """Write the page of the data set ``name`` to ``path``; UserError where that cannot be.
 
-    ``faults`` as `fullconv.data.suspicions.suspicions` gives them.
+    ``faults`` as `fullconv.data.checks.survey_findings.suspicions` gives them.
     """
     return write_page(
         path,

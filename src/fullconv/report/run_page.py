@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fullconv.classes import ClassSet
-from fullconv.color_vision import Palette, recolored
+from fullconv.classes.palettes import Palette, recolored
 from fullconv.errors import UserError
 from fullconv.metrics import SUMMARY, Scores, percent
 from fullconv.report.confusion import confusion_picture
@@ -16,7 +16,7 @@ from fullconv.report.curves import curves, words
 from fullconv.report.embedded import layer_png
 from fullconv.report.extremes import Kept, read_extremes
 from fullconv.report.page import write_page
-from fullconv.report.runfiles import Columns, RunFiles, find, known, read_run, resources
+from fullconv.report.run_files import Columns, RunFiles, find, known, read_run, resources
 
 LARGEST = 2**20  # bytes of a sample sheet that is put into the page
 

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
+from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
-from fullconv.files import write_atomically
 from fullconv.metrics import Scores
 from fullconv.report.confusion import confusion_picture
 

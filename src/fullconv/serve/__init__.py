@@ -1,7 +1,7 @@
 """The HTTP service and its page: ``fullconv serve``."""
 
 from fullconv.serve.app import build_app
-from fullconv.serve.models import Model, Models, open_models
+from fullconv.serve.served_models import Model, Models, open_models
 from fullconv.serve.server import address, bound, run
 from fullconv.serve.service import Service
 from fullconv.serve.settings import Settings, hosts_for, is_loopback

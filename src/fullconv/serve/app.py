@@ -15,12 +15,12 @@ from starlette.types import ASGIApp
 
 from fullconv import __version__
 from fullconv.serve import page, schema
-from fullconv.serve.accept import wanted
-from fullconv.serve.answers import Wish
-from fullconv.serve.counted import Counted
-from fullconv.serve.guard import Guard
-from fullconv.serve.multipart import photo_part
-from fullconv.serve.refusals import Refusal
+from fullconv.serve.content_negotiation import wanted
+from fullconv.serve.middleware import Guard
+from fullconv.serve.multipart_form import photo_part
+from fullconv.serve.request_counter import Counted
+from fullconv.serve.request_errors import Refusal
+from fullconv.serve.responses import Wish
 from fullconv.serve.service import Service
 from fullconv.serve.upload import received
 

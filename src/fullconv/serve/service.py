@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from fullconv.errors import UserError
-from fullconv.predict import Prediction
-from fullconv.serve.answers import SCORE_BYTES, Answer, Wish, answer, score_bytes
-from fullconv.serve.metrics import Metrics
-from fullconv.serve.models import Model, Models
-from fullconv.serve.pictures import decode_photo
-from fullconv.serve.refusals import Refusal, late, stopping
-from fullconv.serve.seats import Seats
+from fullconv.inference import Prediction
+from fullconv.serve.connection_limit import Seats
+from fullconv.serve.decode_photo import decode_photo
+from fullconv.serve.prometheus import Metrics
+from fullconv.serve.request_errors import Refusal, late, stopping
+from fullconv.serve.responses import SCORE_BYTES, Answer, Wish, answer, score_bytes
+from fullconv.serve.served_models import Model, Models
 from fullconv.serve.settings import Settings
 from fullconv.serve.worker import Job, Worker
 

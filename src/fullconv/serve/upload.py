@@ -4,8 +4,8 @@ import asyncio
 
 from starlette.requests import ClientDisconnect, Request
 
-from fullconv.serve.refusals import Refusal, busy, too_many_bytes
-from fullconv.serve.seats import Seats
+from fullconv.serve.connection_limit import Seats
+from fullconv.serve.request_errors import Refusal, busy, too_many_bytes
 
 BEYOND = 2**24
 """Bytes read and forgotten past the limit: who is cut off while sending sees no answer."""

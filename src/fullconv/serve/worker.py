@@ -7,9 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from fullconv.predict import Prediction
-from fullconv.predict.engines.engine import Image
-from fullconv.serve.models import Model
+from fullconv.inference import Prediction
+from fullconv.inference.engines.engine import Image
+from fullconv.serve.served_models import Model
 
 TOGETHER = 2**18
 """Pixels that go through a net together at most; more of them gain nothing (docs/serve.md)."""

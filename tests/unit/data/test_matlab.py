@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 from scipy.io import loadmat, savemat
 
 from fullconv.data import DataError
-from fullconv.data.matlab import MissingVariable, read_array, read_labels, read_names, shape
+from fullconv.data.reading.matlab import MissingVariable, read_array, read_labels, read_names, shape
 from fullconv.errors import UserError
 
 MAP = np.arange(12, dtype=np.uint8).reshape(3, 4)

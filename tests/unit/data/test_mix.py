@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fullconv.classes import ClassSet
 from fullconv.data import Augmentation, Sample, loader, open_source
-from fullconv.data.mix import cutmix, paste
+from fullconv.data.augment.mix import cutmix, paste
 from fullconv.errors import UserError
 
 EVERYTHING = Augmentation(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from fullconv.class_lists import class_list
+from fullconv.classes.lists import class_list
 from fullconv.data import available_splits, check, count_classes, open_source
 from fullconv.errors import UserError
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from fullconv.data import read_photo
-from fullconv.data.photo import probe
+from fullconv.data.reading.image import probe
 from fullconv.errors import UserError
 
 RNG = np.random.default_rng(0)

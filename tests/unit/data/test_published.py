@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from fullconv.data import open_source, published
-from fullconv.data.download import fetch
+from fullconv.data.download_dataset import fetch
 from fullconv.data.published import PublishedData, published_data
 from fullconv.download import Checksum, Patience, RemoteFile
 from fullconv.errors import UserError

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fullconv.data import Augmentation, Sample, augment, resize_mask
-from fullconv.data.rare import classes_shown, draw_pixel
+from fullconv.data.augment.rare_classes import classes_shown, draw_pixel
 
 
 def one_pixel(y: int, x: int, size: tuple[int, int] = (40, 50)) -> Sample:

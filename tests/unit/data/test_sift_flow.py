@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from fullconv.class_lists import class_list
+from fullconv.classes.lists import class_list
 from fullconv.data import available_splits, check, open_source
-from fullconv.data.sift_flow import FOLDER
+from fullconv.data.layouts.sift_flow import FOLDER
 from fullconv.errors import UserError
 
 SEMANTIC = class_list("sift-flow").names

@@ -15,7 +15,7 @@ from fullconv.data import (
     loader,
     open_source,
 )
-from fullconv.data.sift_flow import FOLDER
+from fullconv.data.layouts.sift_flow import FOLDER
 from fullconv.errors import UserError
 
 KINDS = ("color", "depth", "nir")
@@ -215,7 +215,7 @@ def test_shapes_have_depth_and_a_coarser_labelling():
 def test_files_are_found_beside_the_photos(rgbd, monkeypatch):
     from pathlib import Path
 
-    from fullconv.data.planes import plane_file
+    from fullconv.data.modality_files import plane_file
 
     photo = rgbd / "images/val/000.png"
     assert plane_file(photo, "nir") == rgbd / "nir/val/000.tif"

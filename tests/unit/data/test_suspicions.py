@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from fullconv.data import open_source, write_folder
-from fullconv.data.alignment import align
-from fullconv.data.survey import survey
-from fullconv.data.suspicions import suspicions
+from fullconv.data.checks.alignment import align
+from fullconv.data.checks.survey import survey
+from fullconv.data.checks.survey_findings import suspicions
 
 TRAIN, VAL = 14, 5
 

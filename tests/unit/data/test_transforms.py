@@ -96,7 +96,7 @@ def test_mirror_happens_half_the_time():
 
 
 def test_turn_by_180_is_exact():
-    from fullconv.data.turn import turn
+    from fullconv.data.augment.rotate import turn
 
     sample = coded()
     image, mask = turn(sample.image, sample.mask, 180, (60, 70), (0, 0, 0), 255)
@@ -107,7 +107,7 @@ def test_turn_by_180_is_exact():
 def test_turn_against_pillow():
     from PIL import Image
 
-    from fullconv.data.turn import turn
+    from fullconv.data.augment.rotate import turn
 
     sample = coded()
     _, mask = turn(sample.image, sample.mask, 25, (60, 70), (0, 0, 0), 255)
@@ -116,7 +116,7 @@ def test_turn_against_pillow():
 
 
 def test_brightness_against_arithmetic():
-    from fullconv.data.color import recolor
+    from fullconv.data.augment.color import recolor
 
     image = np.random.default_rng(0).integers(0, 256, (30, 30, 3), np.uint8)
     half = np.hstack([np.eye(3) * 0.5, np.zeros((3, 1))])
@@ -125,7 +125,7 @@ def test_brightness_against_arithmetic():
 
 
 def test_grey_keeps_its_grey_whatever_the_hue():
-    from fullconv.data.color import color_matrix
+    from fullconv.data.augment.color import color_matrix
 
     matrix = color_matrix(Augmentation(hue=180, saturation=1), np.random.default_rng(0))
     assert np.abs(matrix[:, :3].sum(1) - 1).max() < 0.01
@@ -247,7 +247,7 @@ def test_disturbed_colours_leave_geometry_and_other_inputs_alone(key, most):
 
 
 def test_a_blur_has_the_width_that_it_says():
-    from fullconv.data.color import blur
+    from fullconv.data.augment.color import blur
 
     edge = np.zeros((9, 80, 3), np.uint8)
     edge[:, 40:] = 255
@@ -260,7 +260,7 @@ def test_a_blur_has_the_width_that_it_says():
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 def test_noise_has_the_deviation_that_it_says_and_stays_in_range(kind):
-    from fullconv.data.color import add_noise
+    from fullconv.data.augment.color import add_noise
 
     rng = np.random.default_rng(0)
     noisy = add_noise(np.full((100, 100, 3), 128, kind), 10, rng)

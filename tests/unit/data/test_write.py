@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fullconv.data import open_source
-from fullconv.data.write import write_folder
+from fullconv.data.export_folder import write_folder
 from fullconv.errors import UserError
 
 

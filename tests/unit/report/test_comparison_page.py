@@ -6,7 +6,7 @@ from fullconv.metrics import Scores
 from fullconv.report import confusion_picture, write_run_comparison
 from fullconv.report.comparison_page import flattened, named
 from fullconv.report.curves import overlaid_curves, overlaid_figure
-from fullconv.report.runfiles import read_run
+from fullconv.report.run_files import read_run
 
 
 def test_scores_differences_and_curves_of_three(make_run, parsed, tmp_path):

@@ -3,15 +3,15 @@ import re
 import numpy as np
 import pytest
 
+from fullconv.checkpoints import Checkpoint, save
 from fullconv.classes import CAMVID
-from fullconv.color_vision import distinct_colors
+from fullconv.classes.palettes import distinct_colors
 from fullconv.errors import UserError
-from fullconv.nets import TORCH, NetSpec, build
-from fullconv.pictures import layer
+from fullconv.models import TORCH, NetSpec, build
 from fullconv.report import write_report
 from fullconv.report.extremes import read_extremes
-from fullconv.report.runfiles import total_seconds
-from fullconv.weights import Checkpoint, save
+from fullconv.report.run_files import total_seconds
+from fullconv.visualize import layer
 
 
 @pytest.fixture

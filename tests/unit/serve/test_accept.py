@@ -1,7 +1,7 @@
 import pytest
 
-from fullconv.serve.accept import wanted
-from fullconv.serve.refusals import Refusal
+from fullconv.serve.content_negotiation import wanted
+from fullconv.serve.request_errors import Refusal
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from fullconv.data import read_photo
-from fullconv.serve.pictures import SCANS, decode_photo, formats
-from fullconv.serve.refusals import Refusal
+from fullconv.serve.decode_photo import SCANS, decode_photo, formats
+from fullconv.serve.request_errors import Refusal
 
 LIMIT = 1_000_000
 pytestmark = pytest.mark.filterwarnings(

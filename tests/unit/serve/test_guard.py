@@ -3,8 +3,8 @@
 import pytest
 from starlette.datastructures import Headers
 
-from fullconv.serve.guard import check
-from fullconv.serve.refusals import Refusal
+from fullconv.serve.middleware import check
+from fullconv.serve.request_errors import Refusal
 from fullconv.serve.settings import Settings, hosts_for
 
 TOKEN = "0123456789abcdef"

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fullconv import Predictor, pictures
+from fullconv import Predictor
+from fullconv import visualize as pictures
 from fullconv.serve import open_models
 from fullconv.serve.schema import Segmentation
 

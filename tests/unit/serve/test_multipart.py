@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullconv.serve.multipart import photo_part
-from fullconv.serve.refusals import Refusal
+from fullconv.serve.multipart_form import photo_part
+from fullconv.serve.request_errors import Refusal
 
 
 def form(**parts):

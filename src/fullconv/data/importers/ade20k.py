@@ -6,13 +6,13 @@ objectInfo150.txt, the first word of each ('windowpane', not 'windowpane, window
 
 from pathlib import Path
 
-from fullconv.class_lists import class_list
-from fullconv.data.faults import Fault
-from fullconv.data.folder import pictures
-from fullconv.data.importers.exported import Export, Item, Note
-from fullconv.data.importers.labelfile import LabelFile
-from fullconv.data.importers.numbers import read_numbers
-from fullconv.data.importers.request import Request
+from fullconv.classes.lists import class_list
+from fullconv.data.checks.findings import Fault
+from fullconv.data.importers.annotations import Export, Item, Note
+from fullconv.data.importers.import_request import Request
+from fullconv.data.importers.label_image import LabelFile
+from fullconv.data.importers.numbered_masks import read_numbers
+from fullconv.data.layouts.folder import pictures
 from fullconv.data.sample import Mask
 from fullconv.errors import UserError
 

@@ -7,11 +7,11 @@ label that is ignored so becomes a class with --merge LABEL=CLASS, or in a class
 from pathlib import Path
 
 from fullconv.classes import Color
-from fullconv.data.faults import Fault
-from fullconv.data.importers.exported import Export, Item, Note
-from fullconv.data.importers.labelfile import LabelFile
-from fullconv.data.importers.numbers import read_numbers
-from fullconv.data.importers.request import Request
+from fullconv.data.checks.findings import Fault
+from fullconv.data.importers.annotations import Export, Item, Note
+from fullconv.data.importers.import_request import Request
+from fullconv.data.importers.label_image import LabelFile
+from fullconv.data.importers.numbered_masks import read_numbers
 from fullconv.data.sample import Mask
 from fullconv.errors import UserError
 

@@ -10,14 +10,21 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from fullconv.data.faults import DataError, Fault
+from fullconv.data.checks.findings import DataError, Fault
 from fullconv.data.importers import rle
-from fullconv.data.importers.drawing import Drawing, Region
-from fullconv.data.importers.exported import BACKGROUND, IGNORE, Export, Item, Note, Size
-from fullconv.data.importers.jsonfile import ends_of, json_files, number, points, read_json, size_of
+from fullconv.data.importers.annotations import BACKGROUND, IGNORE, Export, Item, Note, Size
+from fullconv.data.importers.draw_regions import Drawing, Region
+from fullconv.data.importers.import_request import Request
+from fullconv.data.importers.json_reader import (
+    ends_of,
+    json_files,
+    number,
+    points,
+    read_json,
+    size_of,
+)
+from fullconv.data.importers.named_photos import Shelf, plain
 from fullconv.data.importers.regions import Polygon, Shape, box
-from fullconv.data.importers.request import Request
-from fullconv.data.importers.shelf import Shelf, plain
 from fullconv.data.importers.splits import USUAL
 from fullconv.errors import UserError
 

@@ -11,14 +11,14 @@ from xml.etree import ElementTree
 import numpy as np
 
 from fullconv.classes import Color
-from fullconv.data.faults import DataError, Fault
+from fullconv.data.checks.findings import DataError, Fault
 from fullconv.data.importers import rle
-from fullconv.data.importers.drawing import Drawing, Region
-from fullconv.data.importers.exported import BACKGROUND, Export, Item, Note, Size
-from fullconv.data.importers.jsonfile import number, points, size_of
+from fullconv.data.importers.annotations import BACKGROUND, Export, Item, Note, Size
+from fullconv.data.importers.draw_regions import Drawing, Region
+from fullconv.data.importers.import_request import Request
+from fullconv.data.importers.json_reader import number, points, size_of
+from fullconv.data.importers.named_photos import Shelf, plain
 from fullconv.data.importers.regions import Ellipse, Polygon, Shape, Stroke, box, turned
-from fullconv.data.importers.request import Request
-from fullconv.data.importers.shelf import Shelf, plain
 from fullconv.data.importers.splits import USUAL
 from fullconv.errors import UserError
 

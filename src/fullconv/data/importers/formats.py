@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fullconv.data.importers import ade20k, cityscapes, coco, colors, cvat, labelme, layouts
-from fullconv.data.importers.exported import Export
-from fullconv.data.importers.request import Request
+from fullconv.data.importers import ade20k, cityscapes, coco, cvat, labelme
+from fullconv.data.importers import color_masks as colors
+from fullconv.data.importers import trainable_layouts as layouts
+from fullconv.data.importers.annotations import Export
+from fullconv.data.importers.import_request import Request
 from fullconv.errors import UserError
 
 

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fullconv.classfiles import read_classes
-from fullconv.data.faults import DataError, Fault
-from fullconv.data.importers.drawing import Drawing, Region
-from fullconv.data.importers.exported import BACKGROUND, Export, Item, Note
-from fullconv.data.importers.jsonfile import ends_of, json_files, points, read_json, size_of
+from fullconv.classes.class_files import read_classes
+from fullconv.data.checks.findings import DataError, Fault
+from fullconv.data.importers.annotations import BACKGROUND, Export, Item, Note
+from fullconv.data.importers.draw_regions import Drawing, Region
+from fullconv.data.importers.import_request import Request
+from fullconv.data.importers.json_reader import ends_of, json_files, points, read_json, size_of
+from fullconv.data.importers.named_photos import Shelf
 from fullconv.data.importers.regions import Bits, Ellipse, Points, Polygon, Shape, Stroke, box
-from fullconv.data.importers.request import Request
-from fullconv.data.importers.shelf import Shelf
 from fullconv.errors import UserError
 
 WHAT = "labelme: a .json with 'shapes' for each photo"

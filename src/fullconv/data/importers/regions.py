@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.data.importers.exported import Size
+from fullconv.data.importers.annotations import Size
 
 Points = npt.NDArray[np.float64]
 """Corners, (n, 2): x, y."""

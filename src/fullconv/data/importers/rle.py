@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.data.importers.exported import Size
+from fullconv.data.importers.annotations import Size
 from fullconv.data.importers.regions import Bitmap, Extent, Window
 from fullconv.data.run_lengths import counts_of
 from fullconv.errors import UserError

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fullconv.data.importers.exported import Item, Note
-from fullconv.data.importers.request import VAL, Request
+from fullconv.data.importers.annotations import Item, Note
+from fullconv.data.importers.import_request import VAL, Request
 from fullconv.errors import UserError
 
 TRAIN = "train"

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from exports import notes, square
-from fullconv.data.faults import DataError
-from fullconv.data.importers.photofile import upright
-from fullconv.data.importers.shelf import Shelf, plain
+from fullconv.data.checks.findings import DataError
+from fullconv.data.importers.named_photos import Shelf, plain
+from fullconv.data.importers.photo_copy import upright
 from fullconv.errors import UserError
 
 

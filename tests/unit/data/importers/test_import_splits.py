@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullconv.data.importers.exported import Item
-from fullconv.data.importers.request import Request
+from fullconv.data.importers.annotations import Item
+from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.splits import assign, by_shares
 from fullconv.errors import UserError
 

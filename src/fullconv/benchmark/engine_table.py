@@ -1,0 +1,212 @@
+"""The engines side by side on one photo: `fullconv benchmark`.
+
+Each engine runs in processes of its own, all in turn in each round, so that a peak of memory is its
+own and a machine that slows down slows all. Classes are compared with those of torch.
+"""
+
+import shlex
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.benchmark.process import Told, told
+from fullconv.benchmark.timing import Timing
+from fullconv.checkpoints.golden import picture
+from fullconv.errors import UserError
+from fullconv.inference.engines.registry import (
+    EXPORTER,
+    Registered,
+    Say,
+    is_exported,
+    named,
+    those_for,
+)
+from fullconv.inference.open_predictor import quiet
+from fullconv.inference.predictor import Predictor
+
+SIZE = (480, 640)
+"""Height and width of the built-in picture, where no photo is given."""
+TIMED = 3  # photos of a process that count; the one before them warms up
+
+Progress = Callable[[int, int], object]
+"""Called with the turns done and the turns in all."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """An engine and the file that it runs; ``typed`` is what the user names for it."""
+
+    engine: Registered
+    file: Path
+    typed: Path
+
+
+@dataclass(frozen=True)
+class EngineRow:
+    """What an engine took, and the share of pixels with the reference's class; or why it is out."""
+
+    name: str
+    typed: Path
+    timing: Timing | None = None
+    same: float = 0.0
+    fault: str | None = None
+
+
+@dataclass(frozen=True)
+class EngineBenchmark:
+    """The engines of one net on one photo of ``size`` (H, W); the first row is the reference."""
+
+    rows: tuple[EngineRow, ...]
+    size: tuple[int, int]
+    device: str
+    precision: str
+
+    @property
+    def fastest(self) -> EngineRow:
+        """The fastest of all that were measured."""
+        return min((row for row in self.rows if row.timing), key=_median)
+
+    @property
+    def recommended(self) -> EngineRow:
+        """The fastest of those that gave every pixel the class of the reference."""
+        return min((row for row in self.rows if row.timing and row.same == 1), key=_median)
+
+    def command(self, row: EngineRow) -> str:
+        """What to type to predict so."""
+        device = "" if self.device == "auto" else f" --device {self.device}"
+        precision = "" if self.precision == "fp32" else f" --precision {self.precision}"
+        run = shlex.quote(str(row.typed))
+        return f"fullconv predict {run} PHOTO --engine {row.name}{device}{precision}"
+
+
+def benchmark_engines(
+    run: str | Path,
+    photo: str | Path | None = None,
+    *,
+    device: str = "auto",
+    precision: str = "fp32",
+    rounds: int = 3,
+    progress: Progress | None = None,
+    say: Say = quiet,
+) -> EngineBenchmark:
+    """Measure every engine that is installed on a photo: seconds, peak memory, equal classes.
+
+    ``run`` is all that ``Predictor`` takes. Where it is a run folder, the files that were exported
+    into it (int8 among them) are measured too. ``photo`` is a picture file; None: the built-in
+    picture of 480 x 640. An engine that needs a graph gets it exported first, in this process. The
+    reference is torch in the same precision, of an exported file its own runtime. Raises UserError
+    for a run or photo that cannot be used, and where the reference cannot run it.
+    """
+    if rounds < 1:
+        raise UserError(f"rounds {rounds}: at least one is needed")
+    run = Path(run)
+    ways, rows = _ways(run, say)
+    with tempfile.TemporaryDirectory() as folder:
+        image = _image(ways[0], photo)
+        np.save(Path(folder) / "photo.npy", image)
+        measured = _in_turn(ways, Path(folder), device, precision, rounds, progress)
+    if isinstance(measured[0], str):
+        raise UserError(measured[0])
+    wanted = measured[0][1]
+    for way, found in zip(ways, measured, strict=True):
+        row = EngineRow(way.engine.name, way.typed)
+        if isinstance(found, str):
+            rows.append(replace(row, fault=found))
+        else:
+            rows.append(replace(row, timing=found[0], same=float((found[1] == wanted).mean())))
+    rows.sort(key=lambda row: row.timing is None)  # what is left out stands last
+    return EngineBenchmark(tuple(rows), (image.shape[0], image.shape[1]), device, precision)
+
+
+def _ways(run: Path, say: Say) -> tuple[list[Way], list[EngineRow]]:
+    """What is measured, the reference first, and what is left out with the reason."""
+    ways, left_out = [], []
+    for file in (run, *_exports(run)):
+        for engine in those_for(file)[: 1 if file != run else None]:
+            try:
+                ways.append(_way(engine, file, say))
+            except UserError as fault:
+                left_out.append(EngineRow(engine.name, file, fault=str(fault)))
+    if not ways:
+        raise UserError(left_out[0].fault or f"{run}: no engine runs it")
+    return ways, left_out
+
+
+def _way(engine: Registered, file: Path, say: Say) -> Way:
+    """An engine on a file, exported now where it needs that; UserError where it is not there."""
+    if not engine.is_installed:
+        raise UserError(f"{engine.package} is not installed: pip install 'fullconv[export]'")
+    if engine.form is None or is_exported(file):
+        return Way(engine, file, file)
+    return Way(engine, named(EXPORTER)(file, engine, say), file)
+
+
+def _exports(run: Path) -> list[Path]:
+    """The exported files in a run folder."""
+    return [file for file in sorted(run.glob("*")) if is_exported(file)] if run.is_dir() else []
+
+
+def _image(reference: Way, photo: str | Path | None) -> npt.NDArray:
+    """What the net is shown, as `Predictor.read` reads it."""
+    predictor = Predictor(reference.file, "cpu", engine=reference.engine.name)
+    return picture(predictor.inputs, SIZE) if photo is None else predictor.read(photo)
+
+
+Measured = tuple[Timing, npt.NDArray] | str
+"""The times and the classes; or what is wrong."""
+
+
+def _in_turn(
+    ways: Sequence[Way],
+    folder: Path,
+    device: str,
+    precision: str,
+    rounds: int,
+    progress: Progress | None,
+) -> list[Measured]:
+    """Every way once in each round; one that fails is not tried again."""
+    answers: list[list[Told]] = [[] for _ in ways]
+    faults: dict[int, str] = {}
+    for turn in range(rounds * len(ways)):
+        place = turn % len(ways)
+        if place not in faults:
+            try:
+                answers[place].append(_turn(ways[place], folder, place, device, precision))
+            except UserError as fault:
+                faults[place] = str(fault)
+        if progress:
+            progress(turn + 1, rounds * len(ways))
+    return [
+        faults[place] if place in faults else (_timing(found), np.load(folder / f"{place}.npy"))
+        for place, found in enumerate(answers)
+    ]
+
+
+def _turn(way: Way, folder: Path, place: int, device: str, precision: str) -> Told:
+    """The answer of a new process that runs an engine (`fullconv.benchmark.predicting_process`)."""
+    job = {
+        "path": str(way.file),
+        "engine": way.engine.name,
+        "photo": str(folder / "photo.npy"),
+        "classes": str(folder / f"{place}.npy"),
+        "device": device,
+        "precision": precision,
+        "timed": TIMED,
+    }
+    return told(
+        "fullconv.benchmark.predicting_process", job, way.engine.name, "use a smaller photo"
+    )
+
+
+def _timing(found: Sequence[Told]) -> Timing:
+    seconds = tuple(second for each in found for second in each["seconds"])
+    return Timing(seconds, max(each["peak_mib"] for each in found))
+
+
+def _median(row: EngineRow) -> float:
+    assert row.timing
+    return row.timing.median

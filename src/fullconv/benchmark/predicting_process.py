@@ -1,0 +1,48 @@
+"""The process that measures one engine: reads a job from standard input, prints what it took.
+
+The whole way from the photo's array to the class map counts, preprocessing included.
+"""
+
+import json
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from fullconv.device import forget_peak, peak_mib
+from fullconv.errors import UserError
+from fullconv.inference.open_predictor import open_engine
+
+
+def main() -> None:
+    """Answer the job on standard input with one line of JSON; a UserError as its "fault"."""
+    job = json.load(sys.stdin)
+    try:
+        answer = predicted(job)
+    except UserError as fault:
+        answer = {"fault": str(fault)}
+    print(json.dumps(answer))
+
+
+def predicted(job: dict[str, Any]) -> dict[str, Any]:
+    """Seconds of ``timed`` warm predictions of a photo, and the peak; the classes go to a file."""
+    image = np.load(job["photo"])
+    engine = open_engine(job["path"], job["device"], job["precision"], job["engine"]).engine
+    # Of a runtime with memory of its own on an accelerator, that of the process is told.
+    device = getattr(engine, "device", torch.device("cpu"))
+    engine.class_map(image)  # warms up, and proves the engine
+    forget_peak(device)
+    seconds, classes = [], None
+    for _ in range(job["timed"]):
+        before = time.perf_counter()
+        classes = engine.class_map(image)  # numpy: an accelerator has finished by then
+        seconds.append(time.perf_counter() - before)
+    assert classes is not None
+    np.save(job["classes"], classes)
+    return {"seconds": seconds, "peak_mib": peak_mib(device)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""A foreign file as a checkpoint of this project, and the account of every array."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fullconv.checkpoints.checkpoint import Checkpoint, is_own
+from fullconv.checkpoints.foreign.foreign_arrays import Shape
+from fullconv.checkpoints.foreign.foreign_formats import lineages, read_foreign
+from fullconv.checkpoints.foreign.transplant import Transplant, transplant
+from fullconv.classes import VOC, ClassSet
+from fullconv.errors import UserError
+from fullconv.models import FCN
+from fullconv.models.analysis.cost import meta_net
+from fullconv.models.backbones.definition import Padding
+
+ZERO = "starts at zero"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One array of the account: ours, theirs or both, and what became of it."""
+
+    ours: str
+    theirs: str
+    shape: Shape
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Conversion:
+    """A foreign net as a checkpoint. ``title`` says which net was recognised.
+
+    ``loaded`` and ``missing`` have together every array of the net, ``not_needed`` the foreign
+    arrays without a place in it. A classifier has no scores yet: it is there to train from.
+    ``doubt`` says what the file cannot tell and only the user knows; empty where all is clear.
+    """
+
+    checkpoint: Checkpoint
+    title: str
+    is_classifier: bool
+    loaded: list[Row] = field(default_factory=list)
+    missing: list[Row] = field(default_factory=list)
+    not_needed: list[Row] = field(default_factory=list)
+    doubt: str = ""
+
+
+def convert(
+    source: str | Path,
+    net: str | None = None,
+    padding: Padding | None = None,
+    classes: ClassSet | None = None,
+    output: str | None = None,
+) -> Conversion:
+    """Read the foreign file ``source`` and make its net this project's.
+
+    ``net``, ``padding`` and ``output`` as in `transplant`. ``classes`` are those of the scores;
+    else the names of the data set that the net is known to have learnt, else 'class 0' and so on.
+    Raises UserError for a file that is damaged or holds no known net.
+    """
+    path = Path(source)
+    if is_own(path):
+        raise UserError(f"{path}: is a checkpoint of fullconv already; use it as it is")
+    file = read_foreign(path)
+    count = len(classes) if classes else None
+    taken = transplant(file, lineages(), net, padding, count, output)
+    names = _classes(path, taken, classes)
+    origin: dict[str, str | bool] = {
+        "source": path.name,
+        "format": file.format,
+        "lineage": taken.title,
+        "sha256": _sha256(path),
+    }
+    if taken.is_classifier:
+        origin["classifier"] = True
+    made = _net(taken)
+    found = Conversion(
+        Checkpoint(made, names, taken.preprocessing, origin),
+        taken.title,
+        taken.is_classifier,
+        doubt=taken.doubt or ("" if net else _doubt(file.format, taken)),
+    )
+    for name, tensor in made.state_dict().items():
+        theirs = taken.used.get(name, "")
+        row = Row(name, theirs, tuple(tensor.shape), "" if theirs else ZERO)
+        (found.loaded if theirs else found.missing).append(row)
+    for theirs, why in taken.not_needed.items():
+        array = file.arrays.get(theirs)
+        found.not_needed.append(Row("", theirs, () if array is None else array.shape, why))
+    return found
+
+
+def _net(taken: Transplant) -> FCN:
+    """The net with the tensors themselves, not copies; missing scores and counters are zero."""
+    net = meta_net(taken.spec)
+    scores = tuple(f"{name}." for name in net.score_modules())
+    missing = {name: t for name, t in net.state_dict().items() if name not in taken.tensors}
+    strange = [name for name, t in missing.items() if t.ndim and not name.startswith(scores)]
+    if strange:
+        raise UserError(f"{taken.title}: gives no {strange[0]}")
+    zeros: dict[str, Tensor] = {n: torch.zeros(t.shape, dtype=t.dtype) for n, t in missing.items()}
+    net.load_state_dict({**taken.tensors, **zeros}, assign=True)
+    return net.eval()
+
+
+def _classes(path: Path, taken: Transplant, given: ClassSet | None) -> ClassSet:
+    count = taken.spec.classes
+    if given is not None and len(given) != count:
+        raise UserError(
+            f"{path}: scores {count} classes, the class file names {len(given)}; leave it out, or "
+            "name as many"
+        )
+    if given is not None or taken.classes is not None:
+        return given or taken.classes or VOC
+    if taken.is_classifier:
+        return VOC  # 21, until a training puts its own in their place
+    ignore = 255 if count <= 255 else 65535
+    if taken.outputs:
+        return ClassSet.joint({o: _numbered(n, ignore) for o, n in taken.outputs.items()})
+    return _numbered(count, ignore)
+
+
+def _numbered(count: int, ignore: int) -> ClassSet:
+    return ClassSet(tuple(f"class {number}" for number in range(count)), ignore=ignore)
+
+
+def _doubt(form: str, taken: Transplant) -> str:
+    """Outside Caffe the constants of the at-once net stand in code, not in the file."""
+    if form == "Caffe" or taken.is_classifier or not taken.spec.name.startswith("fcn8s-vgg16"):
+        return ""
+    return (
+        "FCN8s and FCN8sAtOnce have the same arrays here; if the net was trained at once, convert "
+        "it with --net fcn8s-atonce-vgg16, or its scores are wrong"
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

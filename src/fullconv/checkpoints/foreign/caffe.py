@@ -1,0 +1,219 @@
+"""Caffe's ``.caffemodel``: a NetParameter of protobuf, in either generation.
+
+The file is never parsed as a whole: its outermost fields are walked here and each layer is parsed
+by itself, so memory stays within a few times the largest layer, beside the arrays. Nothing that
+the file says about sizes is believed before it agrees with the bytes that are there.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from fullconv.checkpoints.foreign.caffe_names import LINEAGES
+from fullconv.checkpoints.foreign.caffe_schema import LAYER, V1_LAYER, messages
+from fullconv.checkpoints.foreign.foreign_arrays import Array, ForeignFile, Shape
+from fullconv.errors import UserError
+
+__all__ = ["LINEAGES", "looks_like", "read"]
+
+KINDS = ("weight", "bias")  # a layer's first and second blob; further ones are numbered
+MOST_LAYERS, MOST_FIELDS, MOST_ARRAYS = 20_000, 1_000, 20_000  # GoogLeNet: 150, some 10, 128
+MOST_AXES = 32  # Caffe's own limit, kMaxBlobAxes
+LONGEST_NAME = 200
+HEADER = 20  # bytes that hold any tag and length
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # protobuf's wire types
+NAME, OTHERS = 1, (3, 4, 5, 6, 7, 8)  # fields of a NetParameter beside its layers
+
+
+class Damaged(ValueError):
+    """What is wrong with the bytes; `read` makes it a message to the user."""
+
+
+def looks_like(path: Path, head: bytes) -> bool:
+    """Whether ``path`` is a caffemodel: by its ending, or by the first fields of a net."""
+    if path.suffix.lower() == ".caffemodel":
+        return True
+    try:
+        number, wire, start, stop = _field(head, 0)
+        if (number, wire) == (NAME, BYTES) and head[start:stop].decode().isprintable():
+            return _field(head, stop)[0] in (LAYER, V1_LAYER, *OTHERS)
+        return number in (LAYER, V1_LAYER) and wire == BYTES
+    except ValueError:  # with Damaged and UnicodeDecodeError
+        return False
+
+
+def read(path: Path) -> ForeignFile:
+    """The arrays of a caffemodel as LAYER.weight and LAYER.bias.
+
+    UserError when it is damaged, truncated, or its sizes contradict each other.
+    """
+    messages()
+    try:
+        with path.open("rb") as file:
+            return _read(path, file, path.stat().st_size)
+    except Damaged as fault:
+        raise UserError(f"{path}: no Caffe model, or a damaged one: {fault}") from None
+    except OSError as fault:
+        raise UserError(f"{path}: cannot be read ({fault.strerror or fault})") from fault
+
+
+@dataclass
+class _Found:
+    """What was met so far; ``owners``: arrays by the name under which layers share them."""
+
+    arrays: dict[str, Array] = field(default_factory=dict)
+    layers: list[str] = field(default_factory=list)
+    owners: dict[bytes, Array] = field(default_factory=dict)
+    data: str = ""
+
+
+def _read(path: Path, file: IO[bytes], size: int) -> ForeignFile:
+    found = _Found()
+    for number, content in _layers(file, size):
+        _take(found, number, content)
+    if not found.arrays:
+        raise Damaged("no layer in it holds an array")
+    return ForeignFile(
+        path, "Caffe", found.arrays, layers=tuple(found.layers), trained_on=found.data
+    )
+
+
+def _layers(file: IO[bytes], size: int) -> Iterator[tuple[int, bytes]]:
+    """The number and the bytes of each layer, in the order of the file; other fields are passed."""
+    place = 0
+    for _ in range(MOST_LAYERS):
+        if place == size:
+            return
+        file.seek(place)
+        number, wire, start, stop = _field(file.read(HEADER), 0)
+        start, stop = place + start, place + stop
+        if stop > size:
+            raise Damaged(f"it ends at byte {size}, within a field that ends at {stop}")
+        if wire == BYTES and number in (LAYER, V1_LAYER):
+            file.seek(start)
+            yield number, file.read(stop - start)
+        place = stop
+    raise Damaged(f"it has more than {MOST_LAYERS} parts")
+
+
+def _field(content: bytes, place: int) -> tuple[int, int, int, int]:
+    """Number, wire type, start and stop of the field at ``place``; it may reach beyond the end."""
+    tag, place = _varint(content, place)
+    number, wire = tag >> 3, tag & 7
+    if number == 0 or wire not in (VARINT, FIXED64, BYTES, FIXED32):
+        raise Damaged(f"byte {place - 1} begins no field of protobuf")
+    if wire == BYTES:
+        length, place = _varint(content, place)
+        return number, wire, place, place + length
+    stop = _varint(content, place)[1] if wire == VARINT else place + (8 if wire == FIXED64 else 4)
+    return number, wire, place, stop
+
+
+def _varint(content: bytes, place: int) -> tuple[int, int]:
+    """A number in groups of seven bits, the lowest first, and the place behind it."""
+    value = 0
+    for group, byte in enumerate(content[place : place + 10]):
+        value |= (byte & 127) << (7 * group)
+        if byte < 128:
+            return value, place + group + 1
+    raise Damaged("a number in it has no end")
+
+
+def _take(found: _Found, number: int, content: bytes) -> None:
+    """Add one layer of the file to what was found."""
+    layer = _parsed("Layer" if number == LAYER else "V1Layer", content)
+    name = _name(layer.name)
+    found.layers.append(name)
+    if number == LAYER:
+        shared = [param.name for param in layer.param]
+        found.data = found.data or _text(layer.python_param)
+        if layer.inner_product_param.transpose:
+            raise Damaged(f"the matrix of {name} is stored transposed, which is not read")
+    else:
+        shared = list(layer.param)
+    for index, blob in enumerate(layer.blobs):
+        kind = KINDS[index] if index < len(KINDS) else f"blob{index}"
+        _add(found, f"{name}.{kind}", blob, shared[index] if index < len(shared) else b"")
+
+
+def _parsed(kind: str, content: bytes) -> Any:
+    """The layer in ``content``; its fields are counted before they are parsed."""
+    from google.protobuf.message import DecodeError
+
+    place = 0
+    for _ in range(MOST_FIELDS):
+        if place >= len(content):
+            break
+        place = _field(content, place)[3]
+    else:
+        raise Damaged(f"a layer has more than {MOST_FIELDS} fields")
+    try:
+        return getattr(messages(), kind).FromString(content)
+    except DecodeError as fault:
+        raise Damaged(f"a layer cannot be parsed ({fault})") from None
+
+
+def _name(name: bytes) -> str:
+    text = name.decode("utf-8", "replace")
+    if not text or len(text) > LONGEST_NAME or not text.isprintable():
+        raise Damaged("a layer has no name, or none that can be read")
+    return text
+
+
+def _text(python: Any) -> str:
+    """What a data layer says of itself: the trained net's hint of what it was trained on."""
+    return (python.layer + b" " + python.param_str)[:2000].decode("utf-8", "replace").strip()
+
+
+def _add(found: _Found, name: str, blob: Any, shared: bytes) -> None:
+    """Add a blob; one without numbers, shared by name with an earlier layer, is that one's."""
+    if name in found.arrays:
+        raise Damaged(f"{name} stands in it twice")
+    if len(found.arrays) == MOST_ARRAYS:
+        raise Damaged(f"it has more than {MOST_ARRAYS} arrays")
+    if not blob.data and not blob.double_data and shared in found.owners:
+        found.arrays[name] = found.owners[shared]
+        return
+    found.arrays[name] = _array(name, blob)
+    if shared:
+        found.owners.setdefault(shared, found.arrays[name])
+
+
+def _array(name: str, blob: Any) -> Array:
+    packed, kind = (blob.double_data, "<f8") if blob.double_data else (blob.data, "<f4")
+    shape = _shape(name, blob)
+    held, rest = divmod(len(packed), np.dtype(kind).itemsize)
+    if rest or held != prod(shape) or not held:
+        raise Damaged(
+            f"{name} is {'x'.join(map(str, shape)) or 1} by its shape, {held} by its data"
+        )
+    with np.errstate(over="ignore"):  # what is too large is found when it is used
+        return np.frombuffer(packed, kind).astype(np.float32).reshape(shape)
+
+
+def _shape(name: str, blob: Any) -> Shape:
+    """A blob's shape; older files have four numbers instead (number, channels, height, width)."""
+    old = ("num", "channels", "height", "width")
+    if any(blob.HasField(each) for each in old):
+        shape = tuple(getattr(blob, each) for each in old)
+    else:
+        shape = tuple(_dimensions(name, blob.shape))
+    if any(n < 0 for n in shape):
+        raise Damaged(f"{name} has a negative dimension")
+    return shape
+
+
+def _dimensions(name: str, shape: bytes) -> list[int]:
+    from google.protobuf.message import DecodeError
+
+    try:
+        found = list(messages().Shape.FromString(shape).dim) if len(shape) < 16 * MOST_AXES else []
+    except DecodeError:
+        raise Damaged(f"{name} has a shape that cannot be parsed") from None
+    if len(shape) >= 16 * MOST_AXES or len(found) > MOST_AXES:
+        raise Damaged(f"{name} has more than {MOST_AXES} dimensions")
+    return found

@@ -1,0 +1,121 @@
+"""One way to open weights, whoever wrote them: this project's checkpoints, foreign files, names."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from fullconv.checkpoints import checkpoint
+from fullconv.checkpoints.checkpoint import Checkpoint, find, is_own
+from fullconv.checkpoints.convert import convert
+from fullconv.checkpoints.download_weights import fetch, file_here
+from fullconv.checkpoints.foreign import exported_program as program
+from fullconv.checkpoints.foreign.foreign_formats import format_of
+from fullconv.checkpoints.hub import fetch_from_hub, is_hub_name
+from fullconv.checkpoints.registry import Published, find_published, preprocessings, published
+from fullconv.download.request import Progress
+from fullconv.errors import UserError
+
+EXPORTED = (".onnx", ".xml")
+"""Endings of files that `fullconv.predict` runs and nothing else can use."""
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A checkpoint from anywhere.
+
+    ``missing`` names the arrays that its source did not have, ``not_needed`` those of the source
+    that have no place in the net, with the reason. ``doubt`` is what the file cannot tell and only
+    the user knows; `load` puts it into the checkpoint's origin.
+    """
+
+    checkpoint: Checkpoint
+    missing: frozenset[str] = frozenset()
+    not_needed: dict[str, str] = field(default_factory=dict)
+    is_classifier: bool = False
+    doubt: str = ""
+
+
+def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
+    """The checkpoint in ``path``: a run folder, a file of this project or a foreign one, or a name.
+
+    The net is in evaluation mode. Raises UserError when there is none, when it is damaged, and for
+    a classifier, which has nothing to predict with.
+    """
+    found = open_weights(path)
+    if found.is_classifier:
+        raise UserError(
+            f"{path}: a classifier of whole photos, or a part of one: no scores of pixels to "
+            f"predict with; train from it: fullconv train DATA --weights {path}"
+        )
+    found.checkpoint.net.to(device)
+    if found.doubt:
+        found.checkpoint.origin["doubt"] = found.doubt
+    return found.checkpoint
+
+
+def open_weights(path: str | Path) -> Weights:
+    """As `load`, classifiers too, with the account of what the source lacked and had too much."""
+    path = located(path)
+    if path.suffix.lower() in EXPORTED:
+        raise UserError(
+            f"{path}: an exported graph, to predict and evaluate with; name the run that it is from"
+        )
+    if program.looks_like(path):
+        return Weights(program.load(path))
+    if is_own(path) or format_of(path) is None:
+        own = checkpoint.load(path)
+        return Weights(own, is_classifier=own.origin.get("classifier") is True)
+    found = convert(path)
+    return Weights(
+        _prepared(found.checkpoint, path),
+        frozenset(row.ours for row in found.missing),
+        {row.theirs: row.note for row in found.not_needed},
+        found.is_classifier,
+        found.doubt,
+    )
+
+
+def is_name(weights: str | Path) -> bool:
+    """Whether ``weights`` can only be a name: of published weights, or on the Hub."""
+    path = Path(weights)
+    if is_hub_name(weights):
+        return True
+    return path.name == str(weights) and not path.suffix and not path.exists()
+
+
+def found_under(weights: str | Path) -> Published | None:
+    """The published weights that ``weights`` names; None for a file, a folder, an unknown name."""
+    known = published()
+    if not is_name(weights) or is_hub_name(weights):
+        return None
+    if not any(name == str(weights) or name.startswith(f"{weights}-") for name in known):
+        return None
+    return find_published(str(weights))
+
+
+def located(weights: str | Path, progress: Progress | None = None) -> Path:
+    """The file of ``weights``: a run folder's, the file itself, or that of published weights.
+
+    Published weights lie in an installed package or in the cache, else they are downloaded;
+    ``progress`` as in ``fetch``. Names of the Hub are those of `weights.hub`. Raises UserError when
+    there is neither a file nor such a name, or they cannot be had.
+    """
+    if not is_name(weights):
+        return find(weights)
+    if is_hub_name(weights):
+        return fetch_from_hub(weights)
+    if found_under(weights) is None:
+        raise UserError(
+            f"{weights}: no such file or run folder, nor are published weights called so "
+            "('fullconv weights' lists them)"
+        )
+    return fetch(str(weights), progress=progress)
+
+
+def _prepared(checkpoint: Checkpoint, path: Path) -> Checkpoint:
+    """With the preprocessing of the registry, where ``path`` is the file of published weights."""
+    for entry in published().values():
+        if len(entry.preprocessing) == 1 and path == file_here(entry):
+            return replace(checkpoint, preprocessing=preprocessings()[entry.preprocessing[0]])
+    return checkpoint

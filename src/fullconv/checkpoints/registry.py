@@ -1,0 +1,137 @@
+"""The published weights that fullconv knows by name, read from ``registry.toml`` beside this."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from fullconv.checkpoints.installed import PACKAGE_KEYS, InstalledFile
+from fullconv.download import RemoteFile
+from fullconv.download.remote import KEYS
+from fullconv.errors import UserError
+from fullconv.models import Preprocessing
+
+FILE = Path(__file__).with_name("registry.toml")
+FORMATS = ("caffe", "chainer", "torch", "keras")
+CLASSES = ("imagenet", "edges", "voc", "pascal-context", "sift-flow", "nyud")
+_OWN_KEYS = ("net", "fits", "format", "classes", "preprocessing", "source", "paper", "note")
+
+
+@dataclass(frozen=True)
+class Published:
+    """Weights by name.
+
+    ``file`` is downloaded, or comes with a package. ``net`` says which net they are of, ``fits``
+    which further backbones take them, ``format`` how the file is written, ``classes`` which set
+    they were trained for (a classifier's, or `edges`: to start from, not to predict with),
+    ``preprocessing`` a name for each input in ``preprocessings()``, ``source`` who gave them out,
+    ``paper`` what to cite, ``note`` what a user must know.
+    """
+
+    name: str
+    file: RemoteFile | InstalledFile
+    net: str
+    format: str
+    classes: str
+    preprocessing: tuple[str, ...]
+    source: str
+    paper: str
+    note: str = ""
+    fits: tuple[str, ...] = ()
+
+
+def published() -> Mapping[str, Published]:
+    """All known weights, in the order of the file."""
+    return _registry()[0]
+
+
+def preprocessings() -> Mapping[str, Preprocessing]:
+    """What the inputs of these weights are made with, by name."""
+    return _registry()[1]
+
+
+def find_published(name: str) -> Published:
+    """The weights called ``name``, or whose name alone begins so ('fcn-resnet50-voc').
+
+    UserError with the nearest names otherwise.
+    """
+    known = published()
+    begin = [each for each in known if each.startswith(f"{name}-")]
+    if name in known or len(begin) == 1:
+        return known[name if name in known else begin[0]]
+    if begin:
+        raise UserError(f"several weights are called {name!r}: {', '.join(begin)}; name one")
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    hint = f"did you mean {', '.join(near)}? " if near else ""
+    raise UserError(
+        f"no published weights are called {name!r}: {hint}('fullconv weights' lists all)"
+    )
+
+
+@cache
+def _registry() -> tuple[Mapping[str, Published], Mapping[str, Preprocessing]]:
+    return read_registry(FILE)
+
+
+def read_registry(path: Path) -> tuple[Mapping[str, Published], Mapping[str, Preprocessing]]:
+    """The weights and the preprocessings of a registry; UserError naming what is wrong in it."""
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+        raise UserError(f"{path}: the registry cannot be read ({fault})") from fault
+    inputs = content.pop("preprocessing", {})
+    try:
+        made = {name: Preprocessing.from_dict(table) for name, table in inputs.items()}
+        found = {name: _published(name, table, made) for name, table in content.items()}
+        files = [e.file.name for e in found.values() if isinstance(e.file, RemoteFile)]
+        twice = {file for file in files if files.count(file) > 1}
+        if twice:  # the cache keeps them all in one folder
+            raise UserError(f"the file {min(twice)} stands twice")
+    except UserError as fault:
+        raise UserError(f"{path}: {fault}") from None
+    return MappingProxyType(found), MappingProxyType(made)
+
+
+def _published(name: str, table: Any, inputs: Mapping[str, Preprocessing]) -> Published:
+    try:
+        if not isinstance(table, dict):
+            raise UserError("is no table")
+        kind = InstalledFile if "package" in table else RemoteFile
+        keys = (*PACKAGE_KEYS, "from") if kind is InstalledFile else KEYS
+        unknown = sorted(set(table) - {*keys, *_OWN_KEYS})
+        if unknown:
+            raise UserError(f"unknown key {unknown[0]!r}")
+        names = table.get("preprocessing")
+        if not isinstance(names, list) or not names or not set(map(str, names)) <= set(inputs):
+            raise UserError(f"preprocessing = {names!r} is no list of {', '.join(inputs)}")
+        return Published(
+            name=name,
+            file=kind.from_table(table),
+            net=_text(table, "net"),
+            format=_one_of(FORMATS, table, "format"),
+            classes=_one_of(CLASSES, table, "classes"),
+            preprocessing=tuple(names),
+            source=_text(table, "source"),
+            paper=_text(table, "paper"),
+            note=_text(table, "note") if "note" in table else "",
+            fits=tuple(map(str, table.get("fits", ()))),
+        )
+    except UserError as fault:
+        raise UserError(f"{name}: {fault}") from None
+
+
+def _one_of(known: tuple[str, ...], table: Mapping[str, Any], key: str) -> str:
+    if (value := table.get(key)) not in known:
+        raise UserError(f"{key} = {value!r} is none of {', '.join(known)}")
+    return str(value)
+
+
+def _text(table: Mapping[str, Any], key: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"{key} = {value!r} is no text")
+    return value

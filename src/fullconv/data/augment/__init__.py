@@ -1,0 +1,1 @@
+"""Augmentation: random changes of a photo together with its mask."""

@@ -1,0 +1,1 @@
+"""The checks before training, and what an inspection finds."""

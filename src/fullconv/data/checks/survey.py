@@ -1,0 +1,140 @@
+"""All photos and masks of a data set, looked at once: the numbers that an inspection is made of."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.data.checks.alignment import LEAST, Alignment, align
+from fullconv.data.checks.check import faults_of
+from fullconv.data.checks.duplicates import Fingerprint, fingerprint
+from fullconv.data.checks.findings import Fault
+from fullconv.data.checks.sample_findings import Finding, examine
+from fullconv.data.class_weights import ClassCounts, tally
+from fullconv.data.sample import Mask, Source
+from fullconv.data.synthetic.shapes import Shapes
+from fullconv.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What one photo and its mask showed.
+
+    ``counts`` are the pixels of each class, int64 (K,), None without a mask; ``mask`` is the digest
+    of a mask with borders enough to be told from others, else None.
+    """
+
+    place: int
+    size: tuple[int, int]
+    counts: npt.NDArray[np.int64] | None
+    alignment: Alignment | None
+    fingerprint: Fingerprint
+    mask: bytes | None
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """The looks of each split, and the faults of files that the check finds, too.
+
+    Photos with a fault that makes them useless have no look.
+    """
+
+    sources: Mapping[str, Source]
+    looks: Mapping[str, Sequence[Look]]
+    faults: Sequence[Fault]
+
+    def counts(self, split: str) -> ClassCounts:
+        """How often each class appears in a split."""
+        found = (look.counts for look in self.looks[split] if look.counts is not None)
+        return tally(found, len(self.sources[split].classes))
+
+    def sizes(self, split: str) -> list[tuple[tuple[int, int], int]]:
+        """Sizes (height, width) of the photos and how many have each, the commonest first."""
+        return Counter(look.size for look in self.looks[split]).most_common()
+
+    def file(self, split: str, place: int) -> str:
+        """The mask's file, else the photo's, else the name."""
+        source = self.sources[split]
+        photo, mask = source.files(place)
+        return str(mask or photo or source.names[place])
+
+    def photo(self, split: str, place: int) -> str:
+        """The photo's file, else its name."""
+        source = self.sources[split]
+        return str(source.files(place)[0] or source.names[place])
+
+
+def survey(
+    sources: Mapping[str, Source],
+    progress: Callable[[int, int], object] | None = None,
+    most: int | None = None,
+) -> Survey:
+    """Look at every photo and mask of ``sources`` (split -> Source).
+
+    With ``most`` only at so many of each split, spread evenly. Never raises for the content of a
+    file: that is what ``faults`` are for.
+    """
+    jobs = [
+        (split, place)
+        for split, source in sources.items()
+        for place in range(0, len(source), max(1, -(-len(source) // most)) if most else 1)
+    ]
+    looks: dict[str, list[Look]] = {split: [] for split in sources}
+    findings: dict[str, list[Finding]] = {s: [Finding()] * len(k) for s, k in sources.items()}
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        results = pool.map(lambda job: _look(sources[job[0]], job[1]), jobs)
+        for done, ((split, place), (look, finding)) in enumerate(
+            zip(jobs, results, strict=True), 1
+        ):
+            looks[split] += [look] if look else []
+            findings[split][place] = finding
+            if progress:
+                progress(done, len(jobs))
+    return Survey(sources, looks, _faults(sources, findings, most))
+
+
+def _faults(
+    sources: Mapping[str, Source], findings: Mapping[str, list[Finding]], most: int | None
+) -> list[Fault]:
+    """Those that the check finds; of a part of the photos only those of single files."""
+    files = {split: s for split, s in sources.items() if not isinstance(s, Shapes)}
+    if most is None:
+        return faults_of(files, findings)
+    return [fault for split in files for each in findings[split] for fault in each.faults]
+
+
+def _look(source: Source, place: int) -> tuple[Look | None, Finding]:
+    finding = examine(source, place)
+    if any(fault.severity == "error" for fault in finding.faults):
+        return None, finding
+    try:
+        sample = source[place]
+    except UserError as fault:
+        finding.faults.append(Fault(source.names[place], str(fault), "", ""))
+        return None, finding
+    image, mask = sample.image, sample.mask
+    size = (image.shape[0], image.shape[1])
+    plain = mask is not None and mask.ndim == 2 and image.shape[2] == 3
+    alignment = align(image, mask, source.classes.ignore) if plain and mask is not None else None
+    digest = _digest(mask) if plain and mask is not None else None
+    return Look(place, size, finding.counts, alignment, fingerprint(image), digest), finding
+
+
+def _digest(mask: Mask) -> bytes | None:
+    """None for masks so plain that two photos may well have the same."""
+    changes = int((mask[:, 1:] != mask[:, :-1]).sum()) + int((mask[1:] != mask[:-1]).sum())
+    if changes < LEAST:
+        return None
+    return hashlib.blake2b(np.ascontiguousarray(mask).tobytes(), digest_size=16).digest()
+
+
+def spread(places: Sequence[int], most: int) -> Iterable[int]:
+    """At most so many of them, evenly spread."""
+    if len(places) <= most:
+        return places
+    return [places[round(i)] for i in np.linspace(0, len(places) - 1, most)]

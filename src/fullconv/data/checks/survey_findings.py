@@ -1,0 +1,225 @@
+"""What a survey makes suspicious: masks that lie wrong, masks of other photos, photos twice.
+
+Each limit is far from what clean data shows (CamVid, generated shapes), so that nothing silly is
+claimed; what is nearer to a limit stays unsaid.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from fullconv.data.checks.alignment import Alignment, Maps, borders, compare, edges
+from fullconv.data.checks.duplicates import ALIKE, NEAR, likeness, lookalikes
+from fullconv.data.checks.findings import Fault
+from fullconv.data.checks.survey import Look, Survey, spread
+from fullconv.errors import UserError
+
+STANDS_OUT = 4.5  # deviations by which a place is the right one, in data whose edges can be seen
+BETTER = 2.2  # deviations by which it must beat the mask's own place; in clean data none does
+SURE = 3.0  # standard errors of that, over the parts of the border; small clean scenes reach 2.8
+SHIFTED = 4  # pixels compared: what lies nearer may be drawn loosely
+DOUBTFUL = 6.0  # deviations at the mask's own place: clean data starts at 4.4, others' end at 5.5
+FITS = 6.0  # deviations at which another photo's mask is the right one
+MOST = 60  # doubtful masks that are tried on each other's photos
+TRIED = 3  # masks tried on each of those photos, the likest first
+FEW = 3  # photos that show a class, below which it is rare
+ENOUGH = 30  # photos in a split from which rarity says something
+
+
+def suspicions(survey: Survey) -> list[Fault]:
+    """Everything the survey makes suspicious, the check's faults first; each with its mend."""
+    exchanged = swapped(survey)
+    known = {fault.file for fault in exchanged}
+    return [
+        *survey.faults,
+        *exchanged,
+        *(fault for fault in shifted(survey) if fault.file not in known),
+        *repeated(survey),
+        *twins(survey),
+        *rare(survey),
+    ]
+
+
+def shifted(survey: Survey) -> list[Fault]:
+    """Masks whose borders follow the photo's edges better somewhere else.
+
+    Nothing is said of a split whose borders follow no edges in general, as where an object looks
+    like its background.
+    """
+    return [
+        Fault(
+            survey.file(split, look.place),
+            f"looks shifted by {_direction(look.alignment.offset)}",
+            "a mask cropped, padded or drawn elsewhere than its photo",
+            "compare it with its photo; export it again at the photo's place",
+            "warning",
+        )
+        for split in survey.looks
+        for look in _with_edges(survey.looks[split])
+        if look.alignment and _is_shifted(look.alignment)
+    ]
+
+
+def _with_edges(looks: Sequence[Look]) -> Sequence[Look]:
+    """The looks, none where most masks have no place that stands out."""
+    best = [look.alignment.best for look in looks if look.alignment]
+    return looks if best and float(np.median(best)) >= DOUBTFUL else ()
+
+
+def _is_shifted(found: Alignment) -> bool:
+    far = max(map(abs, found.steps)) >= SHIFTED
+    better = found.best - found.here >= BETTER and found.sure >= SURE
+    return far and found.best >= STANDS_OUT and better
+
+
+def _direction(offset: tuple[int, int]) -> str:
+    """(8, -3) as '8 pixels down and 3 to the left'; what is a quarter or less is left out."""
+    down, right = (n if 4 * abs(n) > max(map(abs, offset)) else 0 for n in offset)
+    parts = [f"{abs(down)} {'down' if down > 0 else 'up'}"] * bool(down)
+    parts += [f"{abs(right)} to the {'right' if right > 0 else 'left'}"] * bool(right)
+    return " and ".join(parts).replace(" ", " pixels ", 1)
+
+
+def swapped(survey: Survey) -> list[Fault]:
+    """Masks that fit another photo of their split better than their own."""
+    return [fault for split in survey.looks for fault in _swapped(survey, split)]
+
+
+def _swapped(survey: Survey, split: str) -> list[Fault]:
+    doubtful = [
+        look.place
+        for look in survey.looks[split]
+        if look.alignment and look.alignment.here < DOUBTFUL
+    ]
+    maps = _maps(survey, split, spread(doubtful, MOST))
+    faults = []
+    for place in maps:
+        own = compare(*maps[place])
+        found = [(_here(maps[place][0], maps[other][1]), other) for other in _likest(maps, place)]
+        fit, other = max(found, default=(0.0, place))
+        if own and fit >= FITS and fit - own.here >= BETTER and fit > own.best:
+            what = f"lies on {survey.photo(split, place)}, which {survey.file(split, other)} fits"
+            cause, mend = "masks exchanged between photos", "give each mask its photo's name"
+            faults.append(Fault(survey.file(split, place), what, cause, mend, "warning"))
+    return faults
+
+
+def _maps(survey: Survey, split: str, places: Iterable[int]) -> dict[int, tuple[Maps, Maps]]:
+    """Edges and borders of some photos, read once more."""
+    found = {}
+    for place in places:
+        try:
+            sample = survey.sources[split][place]
+        except UserError:  # changed since it was looked at
+            continue
+        if sample.mask is not None:
+            found[place] = (
+                edges(sample.image),
+                borders(sample.mask, survey.sources[split].classes.ignore),
+            )
+    return found
+
+
+def _likest(maps: dict[int, tuple[Maps, Maps]], place: int) -> list[int]:
+    """The photos of the same size whose masks' borders lie on most of this one's edges."""
+    edge = maps[place][0]
+    found = [
+        (float((edge * border).sum() / np.sqrt(border.sum() + 1)), other)
+        for other, (_, border) in maps.items()
+        if other != place and border.shape == edge.shape
+    ]
+    return [other for _, other in sorted(found, reverse=True)[:TRIED]]
+
+
+def _here(edge: Maps, border: Maps) -> float:
+    found = compare(edge, border)
+    return found.here if found else 0.0
+
+
+def repeated(survey: Survey) -> list[Fault]:
+    """The same mask at two photos that differ: the one that it fits less is named."""
+    places: dict[bytes, list[tuple[str, Look]]] = defaultdict(list)
+    for split, looks in survey.looks.items():
+        for look in looks:
+            if look.mask:
+                places[look.mask].append((split, look))
+    faults = []
+    for pair in _pairs(places.values()):
+        # The one that lies better on its photo is the one that belongs there.
+        (split, first), (other, second) = sorted(pair, key=lambda each: -_fit(each[1]))
+        if not _same_photo(first, second):
+            what = f"is the same mask as {survey.file(split, first.place)}, of another photo"
+            mend = "find the mask that belongs to it, or take the photo out"
+            faults.append(Fault(survey.file(other, second.place), what, "", mend, "warning"))
+    return faults
+
+
+def _fit(look: Look) -> float:
+    return look.alignment.here if look.alignment else 0.0
+
+
+def _pairs(
+    groups: Iterable[list[tuple[str, Look]]],
+) -> Iterable[tuple[tuple[str, Look], tuple[str, Look]]]:
+    """Each of a group with its first."""
+    return ((group[0], other) for group in groups for other in group[1:])
+
+
+def _same_photo(first: Look, second: Look) -> bool:
+    distance = int((first.fingerprint.bits != second.fingerprint.bits).sum())
+    small = first.fingerprint.small, second.fingerprint.small
+    return distance <= NEAR and (np.array_equal(*small) or likeness(*small) >= ALIKE)
+
+
+def twins(survey: Survey) -> list[Fault]:
+    """Photos of one split that look like one of another, but for encoding, light or a crop."""
+    faults = []
+    for first, second in combinations(survey.looks, 2):
+        left, right = survey.looks[first], survey.looks[second]
+        seen = [look.fingerprint for look in right], [look.fingerprint for look in left]
+        for pair in lookalikes(*seen):
+            file = survey.photo(second, right[pair.first].place)
+            other = survey.photo(first, left[pair.second].place)
+            if _same_bytes(survey, file, other):
+                continue
+            what = (
+                f"is in {second} and looks like {other} in {first} "
+                f"({pair.distance} of 64 bits apart, likeness {pair.likeness:.2f})"
+            )
+            cause = "one photo saved twice, or neighbouring frames of one film"
+            mend = "keep both on one side, or the scores of the other say too much"
+            faults.append(Fault(file, what, cause, mend, "warning"))
+    return faults
+
+
+def _same_bytes(survey: Survey, file: str, other: str) -> bool:
+    """Whether the check has said it already."""
+    return any(fault.file == file and f"({other})" in fault.what for fault in survey.faults)
+
+
+def rare(survey: Survey) -> list[Fault]:
+    """Classes that hardly any photo of a split shows."""
+    faults = []
+    for split, source in survey.sources.items():
+        counts = survey.counts(split)
+        if counts.masks < ENOUGH:
+            continue
+        for name, photos in zip(source.classes.names, counts.photos.tolist(), strict=True):
+            if 0 < photos < FEW:
+                what = f"only {photos} of {counts.masks} photos show {name}"
+                mend = "label more that show it, or merge it with a class like it"
+                faults.append(Fault(f"split {split}", what, "", mend, "warning"))
+    return faults
+
+
+def of_files(faults: Sequence[Fault], survey: Survey) -> dict[Fault, tuple[str, int]]:
+    """Split and place of the photo that each fault is about, where it is about one."""
+    places = {
+        file: (split, look.place)
+        for split, looks in survey.looks.items()
+        for look in looks
+        for file in (survey.photo(split, look.place), survey.file(split, look.place))
+    }
+    return {fault: places[fault.file] for fault in faults if fault.file in places}

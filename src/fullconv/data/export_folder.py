@@ -1,0 +1,62 @@
+"""A source as plain files: the folder layout, to look at or to learn how one's own should lie."""
+
+import io
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fullconv.atomic import write_atomically
+from fullconv.classes import ClassSet
+from fullconv.data.sample import Mask, Source
+from fullconv.errors import UserError
+
+
+def write_folder(
+    sources: Iterable[Source],
+    out: str | Path,
+    limit: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Path:
+    """Write splits as ``images/SPLIT/NAME.jpg``, ``masks/SPLIT/NAME.png`` and ``classes.toml``.
+
+    At most ``limit`` photos of each split. Masks are palette PNGs whose indices are the classes.
+    Raises UserError when ``out`` holds anything already, or the splits' classes differ.
+    """
+    out = Path(out)
+    if out.exists() and any(out.iterdir()):
+        raise UserError(f"{out}: is not empty; name a new folder")
+    sources, done = list(sources), 0
+    classes = sources[0].classes
+    for source in sources:
+        if source.classes != classes:
+            raise UserError(f"split {source.split!r} has other classes than {sources[0].split!r}")
+        for index in range(min(len(source), limit or len(source))):
+            sample = source[index]
+            _write_photo(out / "images" / source.split / f"{sample.name}.jpg", sample.image)
+            if sample.mask is not None:
+                path = out / "masks" / source.split / f"{sample.name}.png"
+                write_atomically(path, mask_png(sample.mask, classes))
+            done += 1
+            if progress:
+                progress(done)
+    write_atomically(out / "classes.toml", classes.to_toml())
+    return out
+
+
+def _write_photo(path: Path, image: np.ndarray) -> None:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=95, subsampling=0)
+    write_atomically(path, file.getvalue())
+
+
+def mask_png(mask: Mask, classes: ClassSet) -> bytes:
+    """A mask as a PNG of its class values; with up to 8 bits they index the classes' palette."""
+    picture = Image.fromarray(mask)
+    if mask.dtype == np.uint8:
+        picture = Image.fromarray(mask, "P")
+        picture.putpalette(classes.palette()[:256].tobytes())
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()

@@ -1,0 +1,105 @@
+"""RGB masks beside photos, with a table of colours: Supervisely's export as masks, and its like."""
+
+from collections import defaultdict
+from pathlib import Path
+
+from fullconv.data.checks.findings import Fault
+from fullconv.data.importers.annotations import BACKGROUND, Export, Note
+from fullconv.data.importers.color_table import NAMES, find_table, read_colors
+from fullconv.data.importers.import_request import Request
+from fullconv.data.importers.splits import USUAL
+from fullconv.data.importers.trainable_layouts import of_sources
+from fullconv.data.layouts.folder import pictures
+from fullconv.data.layouts.listing import ALL
+from fullconv.data.layouts.pairs import PairSource
+from fullconv.errors import UserError
+
+WHAT = (
+    "RGB masks with a table of colours, as Supervisely's: img/ with masks_machine/ and "
+    "obj_class_to_machine_color.json, or images/ with masks/ and class_dict.csv"
+)
+_MASKS = (
+    "masks_machine",
+    "masks_human",
+    "masks",
+    "labels",
+    "mask",
+    "annotations",
+    "SegmentationClass",
+)
+_PHOTOS = ("img", "images", "image", "photos", "imgs")
+
+
+def looks_like(source: Path) -> bool:
+    """A colour table, and folders of photos and masks beside it or one level below."""
+    return find_table(source) is not None and bool(_folders(source))
+
+
+def read(source: Path, request: Request) -> Export:
+    """The photos of every data set below ``source``; the splits are those named as such."""
+    table = request.labels or find_table(source)
+    if table is None:
+        raise UserError(f"{source}: no table of colours ({', '.join(NAMES)}) is in it; name one "
+                        "with --labels")  # fmt: skip
+    classes = read_colors(table)
+    places = _folders(source)
+    if not places:
+        raise UserError(f"{source}: has no folder of photos ({', '.join(_PHOTOS)}) beside one of "
+                        f"masks ({', '.join(_MASKS)})")  # fmt: skip
+    found: dict[str, list[PairSource]] = defaultdict(list)
+    notes, faults = [], []
+    for place in places:
+        photos, masks = pictures(_first(place, _PHOTOS)), _masks(_first(place, _MASKS))
+        inside = "" if place == source else f"{place.relative_to(source).as_posix()}/"
+        names = tuple(name for name in sorted(photos) if name in masks)
+        notes += [Note("unlabelled", str(photos[n])) for n in sorted(set(photos) - set(masks))]
+        for name in sorted(set(masks) - set(photos)):
+            faults.append(Fault(str(masks[name]), "this mask has no photo", "", "add the photo"))
+        pairs = PairSource(
+            classes,
+            ALL,
+            tuple(inside + name for name in names),
+            tuple(photos[name] for name in names),
+            tuple(masks[name] for name in names),
+        )
+        found[USUAL.get(place.name.lower(), ALL)].append(pairs)
+    joined = {split: _joined(sources) for split, sources in found.items()}
+    merged = of_sources(joined, source, request)
+    return Export(merged.labels, merged.items, BACKGROUND, merged.colors,
+                  notes=(*merged.notes, *notes), faults=(*merged.faults, *faults))  # fmt: skip
+
+
+def _joined(sources: list[PairSource]) -> PairSource:
+    return PairSource(
+        sources[0].classes,
+        ALL,
+        tuple(name for each in sources for name in each.names),
+        tuple(photo for each in sources for photo in each.photos),
+        tuple(mask for each in sources for mask in each.masks),
+    )
+
+
+def _folders(source: Path) -> list[Path]:
+    """``source`` itself and all below it that have photos and masks: data sets lie in another."""
+    if not source.is_dir():
+        return []
+    places = [source, *sorted(path for path in source.rglob("*") if path.is_dir())]
+    return [place for place in places if _has(place, _PHOTOS) and _has(place, _MASKS)]
+
+
+def _has(place: Path, names: tuple[str, ...]) -> bool:
+    return any((place / name).is_dir() for name in names)
+
+
+def _first(place: Path, names: tuple[str, ...]) -> Path:
+    return next(place / name for name in names if (place / name).is_dir())
+
+
+def _masks(folder: Path) -> dict[str, Path]:
+    """By the photo's name: '0001.png', and '0001.jpg.png' as some versions write it."""
+    found = pictures(folder)
+    plain = {name: Path(name).with_suffix("").as_posix() for name in found}
+    return {
+        plain[name] if Path(name).suffix.lower() in (".jpg", ".jpeg", ".png") else name: path
+        for name, path in found.items()
+    }

@@ -1,0 +1,208 @@
+"""From a labelling tool's export to a folder data set, whole or not at all."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from fullconv.atomic import folder_atomically
+from fullconv.data.checks.check import listing
+from fullconv.data.checks.findings import DataError, Fault
+from fullconv.data.export_folder import mask_png
+from fullconv.data.importers import import_report as reports
+from fullconv.data.importers.annotations import Export, Item, Note, Painted
+from fullconv.data.importers.class_mapping import Plan, plan
+from fullconv.data.importers.formats import FORMATS, recognise
+from fullconv.data.importers.import_report import Report, label_counts
+from fullconv.data.importers.import_request import Request
+from fullconv.data.importers.photo_copy import UPRIGHT, PhotoFile, upright
+from fullconv.data.importers.splits import assign
+from fullconv.errors import UserError
+
+LONGEST = 255
+"""Bytes of a file's or folder's name, on every usual file system."""
+Progress = Callable[[int, int], object]
+"""Called with the photos done and the photos in all."""
+
+
+@dataclass
+class Done:
+    """What one photo gave: pixels by label number, shapes by label; or a fault, or neither."""
+
+    pixels: Sequence[int] = ()
+    shapes: dict[str, int] = field(default_factory=dict)
+    notes: list[Note] = field(default_factory=list)
+    fault: Fault | None = None
+
+
+def import_data(
+    source: str | Path,
+    out: str | Path,
+    request: Request | None = None,
+    format: str | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Make the folder data set ``out`` of the photos and labels in ``source``.
+
+    ``format`` is one of FORMATS, recognised where left out. ``out`` must not be there, or be empty;
+    it appears when everything is in it, with the report in two files. Raises UserError naming the
+    files that cannot be used; with ``request.skip`` they are left out and stand in the report.
+    """
+    source, out = Path(source).expanduser(), Path(out).expanduser()
+    request = request or Request()
+    format = recognise(source, format)
+    with folder_atomically(out) as folder:
+        export = _once(FORMATS[format].read(source, request))
+        _stop_at(export.faults, request)
+        if not export.items:
+            raise UserError(f"{source}: no labelled photo is in it ({format})")
+        planned = plan(export, request)
+        splits, notes = assign(export.items, request)
+        _distinct(export.items, splits)
+        done = _all(export.items, splits, folder, planned, request, progress)
+        faults = [*export.faults, *(each.fault for each in done if each.fault)]
+        _stop_at(faults, request)
+        notes = [*notes, *export.notes, *planned.notes, *(n for each in done for n in each.notes)]
+        notes += [Note("faulty", fault.file, fault.what) for fault in faults]
+        report = _report(source, format, out, planned, splits, done, notes)
+        (folder / "classes.toml").write_text(planned.classes.to_toml(), "utf-8")
+        reports.save(report, folder)
+    return report
+
+
+def _stop_at(faults: Sequence[Fault], request: Request) -> None:
+    """All that cannot be used at once, one line for each kind."""
+    if not faults or request.skip:
+        return
+    lines = [line.removeprefix("error: ") for line in listing(list(faults))]
+    files = f"{len(faults)} files" if len(faults) > 1 else "this file"
+    last = f"nothing is written; --skip leaves {files} out and says so in the report"
+    raise UserError("; ".join([*lines, last]) if len(lines) == 1 else "\n".join([*lines, last]))
+
+
+def _once(export: Export) -> Export:
+    """One label file for each photo, which must not be in two splits, or labelled in two ways.
+
+    The one that lies beside the photo, else the first; the others are faults.
+    """
+    first: dict[object, Item] = {}
+    faults = list(export.faults)
+    for item in sorted(export.items, key=lambda item: not _is_beside(item)):
+        known = first.setdefault(item.photo, item)
+        if known is not item:
+            what = f"labels the photo {item.photo}, which {known.file} labels too"
+            cause = "a copy, lists that overlap, or its own photo is missing"
+            faults.append(Fault(item.file, what, cause, "keep one of the two"))
+    items = tuple(item for item in export.items if first[item.photo] is item)
+    return replace(export, items=items, faults=tuple(faults))
+
+
+def _is_beside(item: Item) -> bool:
+    return isinstance(item.photo, Path) and item.photo.parent == Path(item.file).parent
+
+
+def _distinct(items: Sequence[Item], splits: Sequence[str]) -> None:
+    """Two photos must not want the same place."""
+    places: dict[tuple[str, str], Item] = {}
+    for item, split in zip(items, splits, strict=True):
+        first = places.setdefault((split, item.name.casefold()), item)
+        if first is not item:
+            raise UserError(
+                f"{item.file}: its photo would be called {item.name!r}, and so would that of "
+                f"{first.file}; rename one of the two photos, or import them apart"
+            )
+
+
+def _all(
+    items: Sequence[Item],
+    splits: Sequence[str],
+    folder: Path,
+    planned: Plan,
+    request: Request,
+    progress: Progress | None,
+) -> list[Done]:
+    """Every photo, several at a time: reading and packing pictures needs no interpreter."""
+    jobs = list(zip(items, splits, strict=True))
+    done: list[Done] = []
+    pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
+    try:
+        for each in pool.map(lambda job: _one(job[0], job[1], folder, planned, request), jobs):
+            done.append(each)
+            if progress:
+                progress(len(done), len(jobs))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return done
+
+
+def _one(item: Item, split: str, folder: Path, planned: Plan, request: Request) -> Done:
+    """Write a photo and its mask; a fault of theirs is told, not raised."""
+    try:
+        photo = PhotoFile(item)
+        painted = item.labelling.paint(photo.drawn_size(request.exif), planned.numbers())
+        return _write(item, split, photo, painted, folder, planned, request)
+    except DataError as fault:
+        return Done(fault=fault.fault)
+
+
+def _write(
+    item: Item,
+    split: str,
+    photo: PhotoFile,
+    painted: Painted,
+    folder: Path,
+    planned: Plan,
+    request: Request,
+) -> Done:
+    mask = planned.table()[painted.numbers]
+    notes = list(painted.notes)
+    if photo.orientation != UPRIGHT and request.exif == "stored":
+        mask = upright(mask, photo.orientation)
+    elif photo.orientation != UPRIGHT:
+        notes.append(Note("turned", photo.name))
+    if (mask == planned.classes.ignore).all():
+        return Done(notes=[Note("ignored", photo.name)])
+    _fits(item, photo)
+    photo.put(folder / "images" / split / f"{item.name}{photo.suffix}", request.link)
+    place = folder / "masks" / split / f"{item.name}.png"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(mask_png(np.ascontiguousarray(mask), planned.classes))
+    pixels = np.bincount(painted.numbers.ravel(), minlength=len(planned.becomes) + 1)
+    return Done(pixels.tolist(), dict(painted.shapes), notes)
+
+
+def _fits(item: Item, photo: PhotoFile) -> None:
+    """DataError where a name is longer than a file's: folders come from the labels' file."""
+    for part in Path(f"{item.name}{photo.suffix}").parts:
+        if len(os.fsencode(part)) > LONGEST:
+            what = f"its photo would be called '{part[:40]}...', {len(os.fsencode(part))} bytes"
+            mend = f"shorten the name there: a file's or folder's has at most {LONGEST}"
+            raise DataError(item.file, what, "", mend)
+
+
+def _report(
+    source: Path,
+    format: str,
+    out: Path,
+    planned: Plan,
+    splits: Sequence[str],
+    done: Sequence[Done],
+    notes: Sequence[Note],
+) -> Report:
+    written = [(split, each) for split, each in zip(splits, done, strict=True) if each.pixels]
+    if not written:
+        raise UserError(f"{source}: no photo is left that has a pixel of a class")
+    tallies = [(each.pixels, each.shapes) for _, each in written]
+    labels = label_counts(planned.becomes, planned.unlabelled, tallies)
+    found = Counter(split for split, _ in written)
+    counts = {split: found[split] for split in dict.fromkeys(("train", "val", "test", *found))
+              if found[split]}  # fmt: skip
+    made = Report(str(source), format, str(out), counts, planned.classes, labels, notes)
+    empty = made.without_pixels()
+    if not empty:
+        return made
+    return replace(made, notes=[*notes, Note("no pixel", "", ", ".join(empty), len(empty))])

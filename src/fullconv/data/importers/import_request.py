@@ -1,0 +1,73 @@
+"""What a user wants of an import."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from fullconv.data.importers.annotations import BACKGROUND, IGNORE
+from fullconv.errors import UserError
+
+VAL = 0.2
+"""Share of the photos for validation where neither the source nor the user parts them."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything beside source and place; the defaults suit an export as it comes.
+
+    ``images`` is a further folder of photos, ``labels`` a file that says what the source's values
+    or colours mean, ``classes`` one that lists the classes wanted. ``merge`` maps labels to
+    classes; a class called ``__ignore__`` is left out of training, as are those in ``ignore``.
+    ``background`` is the class of pixels without label (None: as the format has it).
+    ``val`` and ``test`` are shares of the photos (None: as the source has it), drawn by ``seed``;
+    photos where ``group`` matches the same text stay together. ``exif`` says which way up the
+    photos were when they were labelled. ``link`` makes hard links of photos instead of copies;
+    ``skip`` leaves out the photos that cannot be used. Raises UserError for impossible values.
+    """
+
+    images: Path | None = None
+    labels: Path | None = None
+    classes: Path | None = None
+    merge: Mapping[str, str] = field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
+    background: str | None = None
+    val: float | None = None
+    test: float | None = None
+    seed: int = 0
+    group: str | None = None
+    exif: Literal["upright", "stored"] = "upright"
+    link: bool = False
+    skip: bool = False
+    line_width: float = 10.0
+    point_radius: float = 5.0
+
+    def __post_init__(self) -> None:
+        shares = [share for share in (self.val, self.test) if share is not None]
+        if any(not 0 <= share < 1 for share in shares) or sum(shares) >= 1:
+            raise UserError(
+                f"--val {self.val or 0:g} and --test {self.test or 0:g} are shares of the photos: "
+                "each from 0 to 1, and together below 1, so that some are left to train on"
+            )
+        if not 0 < self.line_width <= 1000 or not 0 < self.point_radius <= 1000:
+            raise UserError("--line-width and --point-radius are pixels, above 0 and up to 1000")
+        if self.images is not None and not self.images.is_dir():
+            raise UserError(f"{self.images}: there is no such folder (--images)")
+        if self.group is not None:
+            try:
+                re.compile(self.group)
+            except re.error as fault:
+                raise UserError(f"--group {self.group!r} is no pattern: {fault}") from None
+
+    @property
+    def parts(self) -> bool:
+        """Whether the photos are to be parted anew, whatever the source says."""
+        return self.val is not None or self.test is not None
+
+    def class_of(self, label: str) -> str:
+        """The class that ``label`` becomes; ``__ignore__`` where it is left out."""
+        name = self.merge.get(label, label)
+        if name == "_background_":
+            name = self.background or BACKGROUND
+        return IGNORE if name in self.ignore or label in self.ignore else name

@@ -1,0 +1,60 @@
+"""CamVid as SegNet's authors gave it out: ``train/``, ``trainannot/``, ``train.txt``."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from fullconv.classes import CAMVID, ClassSet
+from fullconv.data.layouts.find_class_file import classes_in
+from fullconv.data.layouts.folder import of_folders, pictures
+from fullconv.data.layouts.listing import Layout, read_lines
+from fullconv.data.layouts.pairs import PairSource
+from fullconv.data.reading.mask import read_mask
+from fullconv.data.sample import Mask
+
+_SPLITS = ("train", "val", "test")
+
+
+def looks_like(data: Path) -> bool:
+    """A split's folder with its ``annot`` folder beside it."""
+    return bool(splits(data))
+
+
+def splits(data: Path) -> list[str]:
+    """Those of train, val and test that have both folders."""
+    both = (name for name in _SPLITS if (data / name).is_dir())
+    return [name for name in both if (data / f"{name}annot").is_dir()]
+
+
+def open_split(data: Path, split: str, classes: Path | None = None) -> PairSource:
+    """The photos of ``split.txt``, or of the folder where there is no list.
+
+    The files' void value, the one behind the last class (11), becomes the ignored value.
+    """
+    known = classes_in(data, classes, CAMVID)
+    source = replace(of_folders(data / split, data / f"{split}annot", split, known), read=read_void)
+    listed = data / f"{split}.txt"
+    return _only(source, listed, data) if listed.is_file() else source
+
+
+def _only(source: PairSource, listed: Path, data: Path) -> PairSource:
+    """The lines are '/SegNet/CamVid/train/NAME.png /SegNet/CamVid/trainannot/NAME.png'."""
+    photos, labels = (pictures(data / f"{source.split}{end}") for end in ("", "annot"))
+    files = [Path(line.split()[0]) for line in read_lines(listed)]
+    return replace(
+        source,
+        names=tuple(file.stem for file in files),
+        photos=tuple(photos.get(f.stem, data / source.split / f.name) for f in files),
+        masks=tuple(labels.get(file.stem) for file in files),
+        orphans=(),
+    )
+
+
+def read_void(file: Path, classes: ClassSet) -> Mask:
+    """Read a mask whose void value is the number of classes."""
+    void = len(classes)
+    mask = read_mask(file, replace(classes, ignore=void))
+    mask[mask == void] = classes.ignore
+    return mask
+
+
+LAYOUT = Layout("CamVid in SegNet's form: train/ with trainannot/", looks_like, splits, open_split)

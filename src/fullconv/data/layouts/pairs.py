@@ -1,0 +1,72 @@
+"""A split that is a list of photo and mask files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fullconv.classes import ClassSet
+from fullconv.data.checks.findings import DataError
+from fullconv.data.modality_files import plane_file, read_plane
+from fullconv.data.reading.image import read_photo, stands_sideways
+from fullconv.data.reading.mask import read_mask
+from fullconv.data.sample import Image, Mask, Sample
+
+ReadMask = Callable[[Path, ClassSet], Mask]
+
+
+@dataclass(frozen=True, eq=False)
+class PairSource:
+    """Photos and masks by path, read when asked for; every layout on disk ends up as one of these.
+
+    ``photos[i]`` and ``masks[i]`` belong to ``names[i]``; a mask is None where there is none, and a
+    photo that is listed but not there is a path that does not exist. ``orphans`` are masks
+    without a photo. ``read`` turns a mask file into class values.
+    """
+
+    classes: ClassSet
+    split: str
+    names: tuple[str, ...]
+    photos: tuple[Path, ...]
+    masks: tuple[Path | None, ...]
+    read: ReadMask = read_mask
+    orphans: tuple[Path, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Sample:
+        photo, mask_file = self.photos[index], self.masks[index]
+        image, mask = read_photo(photo), self.mask(index)
+        size = image.shape[0], image.shape[1]
+        if mask is not None and mask.shape != size:
+            raise size_fault(photo, mask_file or photo, size, mask.shape)
+        return Sample(self.names[index], image, mask)
+
+    def mask(self, index: int) -> Mask | None:
+        """The mask alone, (H, W) class values; None where there is none."""
+        path = self.masks[index]
+        return None if path is None else self.read(path, self.classes)
+
+    def files(self, index: int) -> tuple[Path | None, Path | None]:
+        """Photo and mask; None for the mask of an unlabelled photo."""
+        return self.photos[index], self.masks[index]
+
+    def plane(self, index: int, kind: str) -> Image:
+        """A further input of the photo, (H, W, channels); see `fullconv.data.modality_files`."""
+        return read_plane(plane_file(self.photos[index], kind), kind)
+
+
+def size_fault(
+    photo: Path, mask: Path, photo_size: tuple[int, int], mask_size: tuple[int, ...]
+) -> DataError:
+    """The error of a photo and a mask of different sizes (height, width), both named."""
+    (height, width), (mask_height, mask_width) = photo_size, mask_size
+    what = f"the mask is {mask_width} x {mask_height} but the photo {photo} is {width} x {height}"
+    cause, mend = "files of different photos", "check which mask belongs to which photo"
+    if (height, width) == (mask_width, mask_height) and stands_sideways(photo):
+        cause = "the mask was drawn on the photo before its EXIF rotation"
+        mend = "turn the mask, or save the photo upright"
+    elif abs(height * mask_width - width * mask_height) <= max(height, width):
+        cause = "one of them was resized"
+        mend = "resize the photo to the mask's size, or label at full size"
+    return DataError(mask, what, cause, mend)

@@ -1,0 +1,118 @@
+"""A split whose photos have further inputs, or several label maps, put together from Sources."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from fullconv.classes import ClassSet
+from fullconv.data.checks.findings import DataError
+from fullconv.data.modality_files import plane_file
+from fullconv.data.sample import Image, Mask, Sample, Source
+from fullconv.errors import UserError
+from fullconv.modalities import COLOR
+
+
+@runtime_checkable
+class HasPlanes(Protocol):
+    """A Source whose photos have further inputs."""
+
+    def plane(self, index: int, kind: str) -> Image:
+        """The input ``kind`` of a photo, (H, W, channels)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Stacked:
+    """The same photos from ``sources``, one for each output, with the inputs ``kinds``.
+
+    The image of a sample is (H, W, channels): the kinds behind one another, in float32 where one is
+    not uint8. With several sources its mask is (H, W, outputs), in the values of ``classes``.
+    """
+
+    sources: tuple[Source, ...]
+    classes: ClassSet
+    kinds: tuple[str, ...] = (COLOR,)
+
+    @property
+    def split(self) -> str:
+        """Name of the split."""
+        return self.sources[0].split
+
+    @property
+    def names(self) -> Sequence[str]:
+        """One name a photo."""
+        return self.sources[0].names
+
+    def __len__(self) -> int:
+        return len(self.sources[0])
+
+    def __getitem__(self, index: int) -> Sample:
+        sample = self.sources[0][index]
+        planes = [
+            sample.image if kind == COLOR else self.plane(index, kind, sample.image.shape[:2])
+            for kind in self.kinds
+        ]
+        return Sample(sample.name, stacked(planes), self._masks(index, sample.mask))
+
+    def mask(self, index: int) -> Mask | None:
+        """The masks alone; None where one is missing."""
+        return self._masks(index, self.sources[0].mask(index))
+
+    def files(self, index: int) -> tuple[Path | None, Path | None]:
+        """Photo and first mask."""
+        return self.sources[0].files(index)
+
+    def plane(self, index: int, kind: str, size: tuple[int, ...]) -> Image:
+        """The input ``kind`` of a photo of ``size``; UserError where there is none that fits."""
+        source = self.sources[0]
+        if not isinstance(source, HasPlanes):
+            raise UserError(f"this data has photos only, no {kind}")
+        plane = source.plane(index, kind)
+        if plane.shape[:2] != size:
+            photo, name = source.files(index)[0], source.names[index]
+            (height, width), (rows, columns) = size, plane.shape[:2]
+            raise DataError(
+                plane_file(photo, kind) if photo else f"the {kind} of {name}",
+                f"is {columns} x {rows} but the photo {photo or name} is {width} x {height}",
+                "files of different photos, or one was resized",
+                "give both the same size",
+            )
+        return plane
+
+    def _masks(self, index: int, first: Mask | None) -> Mask | None:
+        if first is None or len(self.sources) == 1:
+            return first
+        masks = [first, *(source.mask(index) for source in self.sources[1:])]
+        if any(mask is None for mask in masks):
+            return None
+        found = []
+        for output, mask in zip(self.classes.outputs, masks, strict=True):
+            assert mask is not None
+            if mask.shape != first.shape:
+                raise UserError(
+                    f"{self.names[index]}: its masks differ in size, {first.shape[1]} x "
+                    f"{first.shape[0]} and {mask.shape[1]} x {mask.shape[0]}"
+                )
+            found.append(np.where(mask == self.classes.ignore, mask, mask + output.first))
+        return np.dstack(found).astype(first.dtype)
+
+
+def stacked(planes: Sequence[Image]) -> Image:
+    """Inputs (H, W, channels) behind one another; float32 where one of them is."""
+    if len(planes) == 1:
+        return planes[0]
+    plain = all(plane.dtype == np.uint8 for plane in planes)
+    return np.concatenate([p if plain else p.astype(np.float32) for p in planes], axis=2)
+
+
+def outputs_of(source: Source) -> tuple[Source, ...]:
+    """The Sources of the single outputs: the source itself where it has one."""
+    return source.sources if isinstance(source, Stacked) else (source,)
+
+
+def kinds_shown(source: Source) -> tuple[str, ...]:
+    """What the image of a sample shows, in order."""
+    return source.kinds if isinstance(source, Stacked) else (COLOR,)

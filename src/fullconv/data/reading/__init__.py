@@ -1,0 +1,1 @@
+"""Files of photos and masks, read with nothing guessed."""

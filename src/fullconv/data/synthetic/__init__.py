@@ -1,0 +1,1 @@
+"""Generated scenes with masks: the built-in data set `shapes`."""

@@ -1,0 +1,207 @@
+"""One call: a trained net in, a file for another runtime out, compared with the net before."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from fullconv.checkpoints import Checkpoint, load
+from fullconv.checkpoints.golden import picture
+from fullconv.checkpoints.hub import hub_file, is_hub_name
+from fullconv.checkpoints.load import is_name
+from fullconv.errors import UserError
+from fullconv.exporting.calibration import Calibration, find_calibration
+from fullconv.exporting.float16 import in_half
+from fullconv.exporting.onnx_graph import OnnxDraft, onnx_model
+from fullconv.exporting.openvino_graph import OpenVinoDraft, from_onnx, smallest_side
+from fullconv.exporting.program import trace
+from fullconv.exporting.quantize import quantised
+from fullconv.exporting.unsaved_graph import Draft, TorchDraft
+from fullconv.exporting.verify import Check, check
+from fullconv.exporting.verify_int8 import DraftEngine, Int8Check, check_int8, refuse
+from fullconv.inference.engines.graph_engine import missing
+from fullconv.inference.export_metadata import (
+    CLASSES,
+    MOST_CLASSES,
+    SCORES,
+    Description,
+    Output,
+    map_names,
+)
+from fullconv.models.backbones.third_party import PREFIX
+
+Form = Literal["onnx", "openvino", "torch"]
+Program = torch.export.ExportedProgram
+Progress = Callable[[int, int], object]
+"""Called with the photos done and the photos in all, of those that int8 is calibrated with."""
+
+ENDINGS: dict[str, str] = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "openvino": ("onnx", "onnxscript", "openvino"),
+    "torch": (),
+}
+WELL_KEPT, KNOWN_LESS = 0.99, 0.03
+"""Where an export keeps fewer pixels of the built-in picture than the first, it may later keep that
+share less the second (`Golden.least`): other runtimes and processors round elsewhere."""
+
+_DRAFTS: dict[str, Callable[[Program, Description], Draft]] = {
+    "onnx": lambda program, known: OnnxDraft(onnx_model(program, known)),
+    "openvino": lambda program, known: OpenVinoDraft(from_onnx(onnx_model(program, known)), known),
+    "torch": TorchDraft,
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files written, what they say of themselves, and the comparisons they have passed.
+
+    ``checks`` are those of the fp32 or fp16 graph; ``int8`` is what the int8 made of it changes.
+    """
+
+    paths: list[Path]
+    description: Description
+    checks: list[Check]
+    int8: Int8Check | None = None
+
+
+def export(
+    run: str | Path,
+    to: Form = "onnx",
+    out: str | Path | None = None,
+    size: tuple[int, int] | None = None,
+    preprocess: bool = True,
+    calibrate: str | Path | None = None,
+    accept_drop: bool = False,
+    progress: Progress | None = None,
+    output: Output = SCORES,
+    half: bool = False,
+) -> Exported:
+    """Write the net of ``run`` (what ``load`` takes) as a file that runs without fullconv.
+
+    ``to`` is 'onnx' (a .onnx file), 'openvino' (.xml and .bin) or 'torch' (torch.export's .pt2).
+    The graph takes any batch, height and width; with ``size`` (H, W) that one, one photo at a time.
+    With ``preprocess`` it takes the photo as it is, uint8 RGB N,H,W,3 (float32 N,H,W,C where the
+    net has other inputs), else float32 N,C,H,W, prepared as its description says. It gives scores
+    before any softmax, float32 N,K,H,W; with ``output`` 'classes' the best class of each pixel,
+    uint8 N,H,W (with several outputs N,H,W,outputs), for at most 255 classes. ``out`` defaults to
+    model.onnx (model-int8.onnx, model-half.onnx, model-classes.onnx, ...) in the run folder, or to
+    the file's name.
+
+    ``calibrate`` names photos (a folder, a pattern) or a data set, and makes the graph int8;
+    ``half`` gives it weights of 16 bits, with which ONNX computes too. ONNX and OpenVINO only.
+    Raises UserError, and writes nothing, where the graph differs from the net (`check.TOLERANCES`),
+    or int8 costs too much (`Int8Check.fault`) unless ``accept_drop``.
+    """
+    if to not in ENDINGS:
+        raise UserError(f"{to!r} is no form to export to: use {', '.join(ENDINGS)}")
+    if output not in (SCORES, CLASSES):
+        raise UserError(f"output {output!r} is unknown: use {SCORES} or {CLASSES}")
+    int8 = calibrate is not None
+    path = place(run, to, int8, half, output) if out is None else Path(out)
+    _refuse_choices(to, path, size, int8, half)
+    checkpoint = load(run)
+    if half and checkpoint.net.spec.backbone.startswith(PREFIX):
+        raise UserError(f"{run}: --half is not for nets of timm, whose norms float16 may not hold")
+    if output == CLASSES and len(checkpoint.classes) > MOST_CLASSES:
+        raise UserError(
+            f"{run}: has {len(checkpoint.classes)} classes, and a graph that gives classes has "
+            f"{MOST_CLASSES} at most (uint8): export without --output classes"
+        )
+    smallest = smallest_side(checkpoint.net.spec) if to == "openvino" else 1
+    if size is not None and min(size) < smallest:
+        raise UserError(f"size {size[0]}x{size[1]}: OpenVINO runs this net from {smallest} on")
+    maps = {} if to == "torch" or output == CLASSES else map_names(checkpoint.net.spec)
+    graph = size, preprocess, smallest, maps, "fp16" if half else "fp32", output
+    description = Description.of(checkpoint, *graph)
+    photos = None if calibrate is None else find_calibration(calibrate, description)
+    # OpenVINO halves its weights itself, and computes in what the device is good at.
+    net = in_half(checkpoint.net) if half and to == "onnx" else checkpoint.net
+    draft = _DRAFTS[to](trace(net, description), description)
+    try:
+        made = Exported([], description, check(draft, checkpoint.net, description))
+        if photos is not None:
+            draft, made = _in_int8(draft, made, checkpoint, photos, progress)
+            if made.int8 and not accept_drop:
+                refuse(made.int8)
+        draft, made = _with_what_it_keeps(draft, made)
+    except UserError as fault:
+        raise UserError(f"{path}: not written: {fault}") from fault
+    try:
+        return replace(made, paths=draft.write(path))
+    except OSError as fault:
+        raise UserError(f"{path}: cannot be written: {fault.strerror or fault}") from fault
+
+
+def _refuse_choices(
+    to: str, path: Path, size: tuple[int, int] | None, int8: bool, half: bool
+) -> None:
+    """UserError for what does not go together, or is not installed."""
+    if int8 and half:
+        raise UserError("--int8 and --half are two precisions: choose one")
+    if (int8 or half) and to == "torch":
+        kind = "int8" if int8 else "float16"
+        raise UserError(f"torch runs no {kind} graph of this kind: export to openvino or onnx")
+    if size is not None and min(size) < 1:
+        raise UserError(f"size {size[0]}x{size[1]}: height and width begin at 1")
+    if path.suffix.lower() != ENDINGS[to]:
+        raise UserError(f"{path}: name it with the ending {ENDINGS[to]}, by which it is recognised")
+    for package in _NEEDS[to]:
+        if find_spec(package) is None:
+            missing(package, "quantize" if int8 else "export")
+    if int8 and find_spec("nncf") is None:
+        missing("nncf", "quantize")
+
+
+def _in_int8(
+    draft: Draft,
+    made: Exported,
+    checkpoint: Checkpoint,
+    photos: Calibration,
+    progress: Progress | None,
+) -> tuple[Draft, Exported]:
+    """The int8 form of ``draft``, compared with it, and what it says of itself."""
+    count, total = itertools.count(1), len(photos.shown) + len(photos.held_out)
+
+    def each() -> None:
+        if progress:
+            progress(next(count), total)
+
+    description = replace(made.description, precision="int8")
+    int8 = quantised(draft, photos.shown, description, each)
+    check(int8, checkpoint.net, description)
+    found = check_int8(draft, int8, photos, description, each)
+    return int8, replace(made, description=description, int8=found)
+
+
+def _with_what_it_keeps(draft: Draft, made: Exported) -> tuple[Draft, Exported]:
+    """``draft``, and where it rounds so much that it shows, what it keeps of the golden, said."""
+    known, golden = made.description, made.description.golden
+    if known.precision == "fp32" or golden is None:
+        return draft, made
+    assert isinstance(draft, OnnxDraft | OpenVinoDraft)
+    image = picture(known.preprocessing.inputs, golden.size)
+    same = golden.compare(DraftEngine(draft, known).class_map(image)).same
+    if same >= WELL_KEPT:
+        return draft, made
+    known = replace(known, golden=replace(golden, least=round(same - KNOWN_LESS, 3)))
+    return draft.redescribed(known), replace(made, description=known)
+
+
+def place(
+    run: str | Path, to: str, int8: bool = False, half: bool = False, output: Output = SCORES
+) -> Path:
+    """Where the export of ``run`` goes: into its folder, beside its file, or here for a name."""
+    kinds = ("-int8" if int8 else "") + ("-half" if half else "")
+    run, ending = Path(run), f"{kinds}{'-classes' if output == CLASSES else ''}{ENDINGS[to]}"
+    if run.is_dir():
+        return run / f"model{ending}"
+    if is_hub_name(run):
+        return Path(f"{hub_file(run).repo.rpartition('/')[2]}{ending}")
+    if is_name(run):
+        return Path(f"{run}{ending}")
+    return run.with_name(f"{run.stem}{ending}")

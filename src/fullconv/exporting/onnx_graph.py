@@ -1,0 +1,101 @@
+"""The ONNX form."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fullconv.atomic import write_atomically
+from fullconv.errors import UserError
+from fullconv.exporting.program import quiet
+from fullconv.exporting.unsaved_graph import Array
+from fullconv.inference.engines.graph_engine import KEY
+from fullconv.inference.engines.onnxruntime_engine import session_of
+from fullconv.inference.export_metadata import INPUT, Description
+
+# The oldest that torch's exporter writes without converting, so that older runtimes read it too.
+OPSET = 18
+MOST_BYTES = 2**31 - 1  # of a protobuf file
+
+
+class OnnxDraft:
+    """A model in the bytes of its ``.onnx`` file, run by ONNX Runtime."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.session = session_of(content)
+
+    def redescribed(self, description: Description) -> "OnnxDraft":
+        """The same graph with another description."""
+        return OnnxDraft(with_description(model_of(self.content), description))
+
+    @property
+    def bytes(self) -> int:
+        return len(self.content)
+
+    def run(self, batch: Array) -> Array:
+        return self.session.run(None, {INPUT: batch})[0]
+
+    def write(self, path: Path) -> list[Path]:
+        write_atomically(path, self.content)
+        return [path]
+
+
+def onnx_model(program: torch.export.ExportedProgram, description: Description) -> bytes:
+    """The program as an ONNX model, with the description in its metadata."""
+    size = sum(each.nbytes for each in program.state_dict.values())
+    if size > MOST_BYTES:
+        raise UserError(
+            f"the net has {size / 2**30:.1f} GiB of weights and an ONNX file holds 2: use a "
+            "smaller net, or --to torch"
+        )
+    with quiet():
+        made = torch.onnx.export(
+            program,
+            dynamo=True,
+            input_names=[INPUT],
+            output_names=[description.output, *description.maps.values()],
+            opset_version=OPSET,
+            verbose=False,
+        )
+    assert made is not None
+    model = made.model_proto
+    _clean(model)
+    del model.graph.output[1:]  # the maps: they were outputs to get their names
+    _name(model.graph.input[0], description.shape)
+    _name(model.graph.output[0], description.shape_out)
+    return with_description(model, description)
+
+
+def model_of(content: bytes) -> Any:
+    """The onnx.ModelProto in the bytes of a file."""
+    import onnx
+
+    return onnx.load_model_from_string(content)
+
+
+def with_description(model: Any, description: Description) -> bytes:
+    """The bytes of a file, with the description as its only metadata."""
+    model.producer_name = KEY
+    model.ClearField("metadata_props")
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KEY, description.to_json()
+    return model.SerializeToString()
+
+
+def _clean(model: Any) -> None:
+    """Take out what tells of the machine that exported: stack traces with paths."""
+    graph = model.graph
+    for each in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        each.ClearField("metadata_props")
+        each.ClearField("doc_string")
+    graph.ClearField("value_info")  # sizes in torch's own letters; runtimes infer them
+
+
+def _name(value: Any, shape: tuple[str | int, ...]) -> None:
+    """Give the dimensions the names of the documentation: N, H, W."""
+    for dimension, size in zip(value.type.tensor_type.shape.dim, shape, strict=True):
+        if isinstance(size, str):
+            dimension.dim_param = size
+        else:
+            dimension.dim_value = size

@@ -1,0 +1,162 @@
+"""Is the graph the net? Both are run on the same photos, at sizes that betray a baked-in one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from fullconv.data.synthetic.scene import scene
+from fullconv.errors import UserError
+from fullconv.exporting.unsaved_graph import Array, Draft
+from fullconv.inference.engines.graph_engine import feed
+from fullconv.inference.export_metadata import CLASSES, Description
+from fullconv.modalities import COLOR, KINDS
+from fullconv.models import FCN
+
+# Batch, height, width: odd and even, around the strides; then the smallest.
+CASES = ((1, 75, 101), (3, 33, 31), (2, 64, 96), (1, 130, 225))
+
+# How far scores may differ, as a part of the largest. A runtime adds in another order: of the
+# 25,088 products of VGG16's fc6 that leaves about 1e-5 (eps * sqrt of the count); a graph that
+# computes something else is off by much more.
+TOLERANCE = 1e-4
+
+# In float16 each number is rounded by up to 2**-11 (5e-4), each layer anew. Photos of a few pixels
+# have small scores, beside which that is more: 8e-3 was seen at 1x7.
+TOLERANCE_FP16 = 2e-2
+LEAST_SAME_FP16 = 0.98
+
+TOLERANCES: dict[str, float | None] = {"fp32": TOLERANCE, "fp16": TOLERANCE_FP16, "int8": None}
+"""By the precision of a graph; int8 is judged on photos (`fullconv.exporting.verify_int8`)."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison: the largest difference, the largest score, and the share of equal classes.
+
+    Where the graph gives classes, the difference is how far the net's score of the graph's class
+    lies below its highest: 0 where they are the same.
+    """
+
+    shape: tuple[int, int, int]
+    difference: float
+    largest: float
+    same: float
+
+    @property
+    def size(self) -> str:
+        """Batch, height and width in words."""
+        batch, height, width = self.shape
+        return f"{height}x{width}" if batch == 1 else f"{batch} of {height}x{width}"
+
+
+def check(draft: Draft, net: FCN, description: Description) -> list[Check]:
+    """Compare the graph with the net; UserError when a score differs by more than is allowed.
+
+    That is the tolerance of its precision; classes may differ where the net's own scores are as
+    near to each other. A float16 graph must also give most pixels the same class. An int8 one must
+    run at all sizes and give numbers in the right shape.
+    """
+    size, least = description.size, description.smallest
+    cases = [(1, *size)] * 2 if size else [*CASES, (1, least, least + 6)]
+    found = [_compare(draft, net, description, case, seed) for seed, case in enumerate(cases)]
+    pixels = [np.prod(each.shape) for each in found]
+    same = float(np.average([each.same for each in found], weights=pixels))
+    if description.precision == "fp16" and same < LEAST_SAME_FP16:
+        raise UserError(
+            f"float16 changes the class of {1 - same:.1%} of the pixels, "
+            f"{1 - LEAST_SAME_FP16:.0%} may: train longer, or stay with fp32"
+        )
+    return found
+
+
+def _compare(
+    draft: Draft, net: FCN, description: Description, shape: tuple[int, int, int], seed: int
+) -> Check:
+    images = _photos(shape, description, seed)  # N,H,W,C
+    with torch.inference_mode():
+        wanted = net(description.preprocessing(torch.from_numpy(images))).numpy()  # N,K,H,W
+    if not np.isfinite(wanted).all():
+        raise UserError("the net itself gives scores that are no numbers: train it again")
+    what = Check(shape, float("nan"), float(np.abs(wanted).max()), 0.0)
+    try:
+        found = draft.run(feed(images, description))
+    except Exception as error:  # the runtimes' exceptions have no common base
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(f"the graph cannot be run at {what.size}: {reason[0]}") from error
+    parts = [output.channels for output in description.classes.outputs]
+    classes, tolerance = description.output == CLASSES, TOLERANCES[description.precision]
+    right = _shape_of_classes(wanted.shape, len(parts)) if classes else wanted.shape
+    if found.shape != right or found.dtype.name != description.dtype_out:
+        raise UserError(
+            f"the graph gives {found.dtype.name} {found.shape} at {what.size}, and {right} of "
+            f"{description.dtype_out} is wanted"
+        )
+    difference, same = (_of_classes if classes else _of_scores)(found, wanted, parts)
+    what = Check(shape, difference, what.largest, same)
+    allowed = np.inf
+    if tolerance is not None:  # two scores may be off, one up and one down; untrained nets score 0
+        allowed = (2 if classes else 1) * tolerance * what.largest + 1e-6
+    if not difference <= allowed or np.isinf(difference):  # not >: a NaN must not pass
+        raise UserError(
+            f"the graph differs from the net by {difference:.3g} at {what.size} (the largest score "
+            f"is {what.largest:.3g}, {allowed:.3g} is allowed) and gives {same:.1%} of the pixels "
+            "the same class"
+        )
+    return what
+
+
+def _shape_of_classes(scores: tuple[int, ...], outputs: int) -> tuple[int, ...]:
+    batch, _, height, width = scores
+    return (batch, height, width) if outputs == 1 else (batch, height, width, outputs)
+
+
+def _of_scores(found: Array, wanted: Array, parts: Sequence[slice]) -> tuple[float, float]:
+    """The largest difference of scores N,K,H,W, and the share of equal classes."""
+    same = [(found[:, p].argmax(1) == wanted[:, p].argmax(1)).mean() for p in parts]
+    return float(np.abs(found - wanted).max()), float(np.mean(same))
+
+
+def _of_classes(found: Array, wanted: Array, parts: Sequence[slice]) -> tuple[float, float]:
+    """By how much a class of N,H,W(,outputs) is not the best of the scores; the share that is.
+
+    Infinite where it is none of its output's.
+    """
+    lost, same = 0.0, []
+    planes = np.moveaxis(found, -1, 0) if found.ndim == 4 else found[None]  # outputs,N,H,W
+    for plane, part in zip(planes, parts, strict=True):
+        own = wanted[:, part]  # N,k,H,W
+        index = plane.astype(np.int64) - part.start
+        if index.min() < 0 or index.max() >= own.shape[1]:
+            return float("inf"), 0.0
+        chosen = np.take_along_axis(own, index[:, None], 1)[:, 0]  # N,H,W
+        lost = max(lost, float((own.max(1) - chosen).max()))
+        same.append((index == own.argmax(1)).mean())
+    return lost, float(np.mean(same))
+
+
+def _photos(shape: tuple[int, int, int], description: Description, seed: int) -> npt.NDArray[Any]:
+    """Generated scenes and noise in turn, N,H,W,C, with further inputs around their means."""
+    batch, height, width = shape
+    rng = np.random.default_rng(seed)
+    images = []
+    for number in range(batch):
+        planes = [_plane(kind, height, width, rng) for kind in description.preprocessing.inputs]
+        if (seed + number) % 2 == 0 and description.preprocessing.inputs[0] == COLOR:
+            planes[0] = scene(max(height, 64), max(width, 64), rng)[0][:height, :width]
+        images.append(np.concatenate(planes, -1))
+    photos = np.stack(images)
+    if description.channels == 3:  # as `check_image` wants them
+        return np.clip(np.rint(photos), 0, 255).astype(np.uint8)
+    return photos
+
+
+def _plane(kind: str, height: int, width: int, rng: np.random.Generator) -> npt.NDArray[Any]:
+    known = KINDS[kind]
+    if kind == COLOR:
+        return rng.integers(0, 256, (height, width, 3), np.uint8)
+    values = rng.normal(known.mean, known.std, (height, width, known.channels))
+    return values.astype(np.float32)

@@ -1,0 +1,111 @@
+"""Is int8 near enough to the net? Both run on photos that were held out of the calibration."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from fullconv.errors import UserError
+from fullconv.exporting.calibration import Calibration
+from fullconv.exporting.unsaved_graph import Array, Draft
+from fullconv.inference.engines.graph_engine import GraphEngine
+from fullconv.inference.export_metadata import Description
+from fullconv.metrics import Scores, confusion
+
+# With masks the score decides, which is what the net was trained for.
+MOST_DROP = 0.5  # points of mean IU
+# Without masks, the share of pixels that must keep their class. Trained nets keep 98 % and more:
+# what changes are pixels at the edges of things, where two scores are nearly equal.
+LEAST_SAME = 0.95
+
+
+@dataclass(frozen=True)
+class Int8Check:
+    """What int8 changes on ``photos`` held-out photos, ``shown`` having set the ranges.
+
+    ``same`` is the share of equal classes; ``mean_iu`` (of fp32, of int8) over the photos that have
+    masks with classes, None where none has; ``seconds`` (fp32, int8) the medians of one photo on
+    this machine, and ``bytes`` the sizes of the files.
+    """
+
+    shown: int
+    photos: int
+    same: float
+    mean_iu: tuple[float, float] | None
+    seconds: tuple[float, float]
+    bytes: tuple[int, int]
+
+    @property
+    def drop(self) -> float | None:
+        """Points of mean IU that int8 costs; None without masks."""
+        return None if self.mean_iu is None else 100 * (self.mean_iu[0] - self.mean_iu[1])
+
+    @property
+    def fault(self) -> str:
+        """Why int8 is too far from the net, in words; empty where it is near."""
+        if self.drop is not None:
+            if self.drop <= MOST_DROP:  # not >: a NaN must not pass
+                return ""
+            return f"costs {self.drop:.2f} points of mean IU, and {MOST_DROP} are allowed"
+        if self.same >= LEAST_SAME:
+            return ""
+        return f"changes the class of {1 - self.same:.1%} of the pixels, {1 - LEAST_SAME:.0%} may"
+
+
+class DraftEngine(GraphEngine):
+    """A graph that is not a file yet, as an engine."""
+
+    def __init__(self, draft: Draft, description: Description) -> None:
+        super().__init__(Path("the graph"), replace(description, golden=None))
+        self.draft = draft
+
+    def run(self, batch: Array) -> list[Array]:
+        return [self.draft.run(batch)]
+
+
+def check_int8(
+    fp32: Draft,
+    int8: Draft,
+    calibration: Calibration,
+    description: Description,
+    each: Callable[[], object],
+) -> Int8Check:
+    """Compare the two; ``each`` is called for each photo."""
+    engines = DraftEngine(fp32, description), DraftEngine(int8, description)
+    classes, same, masks = calibration.classes, [], 0
+    seconds: tuple[list[float], list[float]] = [], []
+    totals = np.zeros((2, len(classes), len(classes)), np.int64)
+    for sample in calibration.held_out:
+        found = []
+        for engine, taken in zip(engines, seconds, strict=True):
+            start = time.perf_counter()
+            found.append(engine.class_map(sample.image))
+            taken.append(time.perf_counter() - start)
+        same.append(float((found[0] == found[1]).mean()))
+        if sample.mask is not None and (sample.mask != classes.ignore).any():
+            masks += 1
+            for total, maps in zip(totals, found, strict=True):
+                total += confusion(sample.mask, maps, len(classes), classes.ignore)
+        each()
+    scores = [Scores.from_confusion(total).mean_iu for total in totals] if masks else None
+    return Int8Check(
+        len(calibration.shown),
+        len(same),
+        statistics.fmean(same),
+        (scores[0], scores[1]) if scores else None,
+        (statistics.median(seconds[0]), statistics.median(seconds[1])),
+        (fp32.bytes, int8.bytes),
+    )
+
+
+def refuse(found: Int8Check) -> None:
+    """UserError where int8 is too far from the net."""
+    if found.fault:
+        raise UserError(
+            f"int8 {found.fault}: on {found.photos} held-out photos, after {found.shown} others. "
+            "Calibrate on more photos like those it will see, train longer, or stay with fp32; "
+            "--accept-drop writes it as it is"
+        )

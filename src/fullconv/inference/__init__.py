@@ -1,0 +1,74 @@
+"""From a photo to its classes: engines that run a net, the Predictor, and the files it writes.
+
+The names below load what they need when they are first used, so that the registry of engines can
+be read (for help and completion) without torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fullconv.inference.batch_predict import Outcome, predict, predict_each, predict_files
+    from fullconv.inference.engines.engine import Engine
+    from fullconv.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
+    from fullconv.inference.engines.openvino_engine import OpenVinoEngine
+    from fullconv.inference.engines.torch_engine import TorchEngine
+    from fullconv.inference.find_photos import Input, find_inputs
+    from fullconv.inference.open_predictor import Opened, open_engine
+    from fullconv.inference.photo_engine import PhotoEngine, in_pieces, with_tta
+    from fullconv.inference.predictor import Prediction, Predictor
+    from fullconv.inference.tiled import Pieces, Tile
+    from fullconv.inference.tta import TTA, Views, parse_tta
+    from fullconv.inference.verify_golden import DisagreementWarning
+
+__all__ = [
+    "TTA",
+    "DisagreementWarning",
+    "Engine",
+    "Input",
+    "OnnxRuntimeEngine",
+    "OpenVinoEngine",
+    "Opened",
+    "Outcome",
+    "PhotoEngine",
+    "Pieces",
+    "Prediction",
+    "Predictor",
+    "Tile",
+    "TorchEngine",
+    "Views",
+    "find_inputs",
+    "in_pieces",
+    "open_engine",
+    "parse_tta",
+    "predict",
+    "predict_each",
+    "predict_files",
+    "with_tta",
+]
+
+_HOME = {
+    "batch_predict": ("Outcome", "predict", "predict_each", "predict_files"),
+    "engines.engine": ("Engine",),
+    "engines.onnxruntime_engine": ("OnnxRuntimeEngine",),
+    "engines.openvino_engine": ("OpenVinoEngine",),
+    "engines.torch_engine": ("TorchEngine",),
+    "inputs": ("Input", "find_inputs"),
+    "open": ("Opened", "open_engine"),
+    "photo_engine": ("PhotoEngine", "in_pieces", "with_tta"),
+    "predictor": ("Prediction", "Predictor"),
+    "proof": ("DisagreementWarning",),
+    "tiled": ("Pieces", "Tile"),
+    "tta": ("TTA", "Views", "parse_tta"),
+}
+_MODULES = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'fullconv.inference' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"fullconv.inference.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,130 @@
+"""The engines by name, once: `--engine`, its help, completion and every list of them read this.
+
+To add an engine: a file beside this one with an `Engine` and a function that opens it, and a line
+in `ENGINES`. Nothing heavy is imported before an engine is opened.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fullconv.errors import UserError
+
+if TYPE_CHECKING:
+    from fullconv.inference.open_predictor import Opened
+
+AUTO = "auto"
+
+Say = Callable[[str], object]
+"""Told in one line what takes long, or went another way than expected."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """An engine: its ``name``, ``what`` it is in a few words, and where the function is.
+
+    ``opens`` names it, as 'module:function', called with (path, device, precision); it gives an
+    `Opened`. ``runs`` are the endings of the exported files that it takes, its own first. ``form``
+    is what a run is exported to for it (`fullconv export --to`); None: it takes the run itself.
+    ``package`` is what it needs beside this one.
+    """
+
+    name: str
+    what: str
+    opens: str
+    runs: tuple[str, ...] = ()
+    form: str | None = None
+    package: str | None = None
+
+    def open(self, path: str | Path, device: str, precision: str) -> "Opened":
+        """The engine with what the file says; UserError where it cannot run it."""
+        return named(self.opens)(path, device, precision)
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether its package can be loaded here."""
+        try:
+            importlib.import_module(self.package or "fullconv")
+        except (ImportError, OSError):  # OSError: a library that it needs is not there
+            return False
+        return True
+
+
+_HERE = "fullconv.inference.engines"
+ENGINES = (
+    Registered("torch", "torch", f"{_HERE}.torch_engine:open_torch"),
+    Registered(
+        "winograd",
+        "torch with minimal filtering, on a CPU in fp32",
+        f"{_HERE}.winograd_engine:open_winograd",
+    ),
+    Registered(
+        "onnxruntime",
+        "ONNX Runtime",
+        f"{_HERE}.onnxruntime_engine:open_onnxruntime",
+        runs=(".onnx",),
+        form="onnx",
+        package="onnxruntime",
+    ),
+    Registered(
+        "openvino",
+        "OpenVINO",
+        f"{_HERE}.openvino_engine:open_openvino",
+        runs=(".xml", ".onnx"),
+        form="openvino",
+        package="openvino",
+    ),
+)
+"""In the order in which they are listed; of several that run a file, the first is its own."""
+
+EXPORTER = "fullconv.exporting.graph_cache:graph_for"
+"""What makes an engine's graph of a run: (run, engine, say) -> file. It stands in a layer above."""
+
+
+def names() -> tuple[str, ...]:
+    """What `--engine` takes."""
+    return AUTO, *(each.name for each in ENGINES)
+
+
+def find(name: str) -> Registered:
+    """The engine called ``name``; UserError with all names for another."""
+    for each in ENGINES:
+        if each.name == name:
+            return each
+    raise UserError(f"engine {name!r} is unknown: use {', '.join(names())}")
+
+
+def is_exported(path: Path) -> bool:
+    """Whether a path names an exported graph, by its ending."""
+    return not path.is_dir() and any(path.suffix.lower() in each.runs for each in ENGINES)
+
+
+def those_for(path: Path) -> list[Registered]:
+    """The engines that run what ``path`` names: an exported graph's, else all."""
+    if not is_exported(path):
+        return list(ENGINES)
+    return [each for each in ENGINES if path.suffix.lower() in each.runs]
+
+
+def chosen(path: Path, name: str = AUTO) -> Registered:
+    """The engine called ``name``, or by the rule of 'auto'; UserError where it does not run it.
+
+    The rule: an exported graph goes by its own runtime, everything else by torch. It depends on
+    nothing but the file, so the same file always gets the same classes on a machine.
+    """
+    engines = those_for(path)
+    if name == AUTO:
+        return engines[0]
+    engine = find(name)
+    if engine not in engines:
+        known = " or ".join(each.name for each in engines)
+        raise UserError(f"{path}: runs by --engine {known}, not {name}")
+    return engine
+
+
+def named(place: str) -> Callable:
+    """The function that 'module:function' names."""
+    module, _, function = place.partition(":")
+    return getattr(importlib.import_module(module), function)

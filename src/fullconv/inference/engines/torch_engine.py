@@ -1,0 +1,140 @@
+"""The net in torch, as it was trained."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from fullconv.checkpoints import Checkpoint, load
+from fullconv.classes import ClassSet
+from fullconv.device import Precision, is_out_of_memory, pick_device, pick_precision
+from fullconv.errors import UserError
+from fullconv.inference.class_map import Classes, Head, parts_of
+from fullconv.inference.engines.engine import Engine, Image, check_image
+from fullconv.inference.open_predictor import Opened
+from fullconv.inference.verify_golden import Proof
+from fullconv.models import FCN, Preprocessing
+from fullconv.models.fold_batch_norm import folded
+from fullconv.models.paper_padding.border import for_prediction
+
+
+class TorchEngine(Engine):
+    """Runs an FCN by torch, one photo at a time, at the photo's own size.
+
+    ``source`` is a Checkpoint or ``(net, preprocessing)``, then with the
+    ``classes`` where the net has several outputs. ``device`` is 'auto' (a GPU if there is
+    one), 'cpu', 'cuda', 'cuda:1', 'mps'; ``precision`` as `fullconv.device.Precision`. A net given
+    by itself is moved to the device and put in evaluation mode, not copied: a training that shares
+    it calls ``net.train()`` afterwards. A checkpoint's net with batch norms is copied, and they are
+    folded into its convolutions. The net of a checkpoint proves itself at the first photo
+    (`fullconv.inference.verify_golden`): a DisagreementWarning where it computes something else.
+    """
+
+    def __init__(
+        self,
+        source: Checkpoint | tuple[FCN, Preprocessing],
+        device: str | torch.device = "auto",
+        precision: Precision = "fp32",
+        classes: ClassSet | None = None,
+    ) -> None:
+        if isinstance(source, tuple):
+            net, self.preprocessing = source
+        else:
+            net, self.preprocessing = folded(source.net), source.preprocessing
+            classes = source.classes
+        self.device = pick_device(device)
+        self.precision = pick_precision(precision, self.device)
+        self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
+        self.run = for_prediction(self.net)
+        self.head = Head(self.net.upscore, parts_of(classes) if classes else [slice(0, None)])
+        self.proof: Proof | None = None
+        if not isinstance(source, tuple):
+            self.to_prove(source)
+
+    def to_prove(self, checkpoint: Checkpoint) -> None:
+        """Prove at the first photo that this computes what the file of ``checkpoint`` says."""
+        if checkpoint.golden is not None:
+            # Elsewhere than on a CPU fp32 need not be all of it: TF32 on a GPU.
+            exact = self.precision == "fp32" and self.device.type == "cpu"
+            name = f"{self.net.spec.name} in torch on {self.device}"
+            kinds, parts = self.preprocessing.inputs, self.head.outputs
+            self.proof = Proof(checkpoint.golden, kinds, parts, exact, name)
+
+    @property
+    def channels(self) -> int:
+        """How many classes the net scores."""
+        return self.net.spec.classes
+
+    @property
+    def in_blocks(self) -> bool:
+        return True
+
+    def class_map(self, image: Image) -> Classes:
+        """The class of the highest score at each pixel of ``image``, for each output.
+
+        uint8, uint16 with more than 256 classes. Raises UserError when the memory does not suffice.
+        """
+        return self.class_maps(image[None])[0]
+
+    def class_maps(self, images: Image) -> list[Classes]:
+        """As ``class_map``, of photos of one size (N, H, W, 3) by one pass of the net."""
+        height, width = images.shape[1:3]
+        with self._running(images[0]):
+            maps = self._maps_of(images)
+            alone = ({s: m[n : n + 1] for s, m in maps.items()} for n in range(len(images)))
+            return [self.head.class_map(each, (height, width)) for each in alone]
+
+    def scores(self, image: Image) -> npt.NDArray[np.float32]:
+        """Scores of ``image`` before any softmax, float32 (K, H, W)."""
+        with self._running(image):
+            return self.head.scores(self._maps(image), (image.shape[0], image.shape[1]))
+
+    def _maps(self, image: Image) -> dict[int, Tensor]:
+        """The maps that are enlarged: {stride: 1,K,h,w}."""
+        return self._maps_of(image[None])
+
+    def _maps_of(self, images: Image) -> dict[int, Tensor]:
+        """Those of photos of one size: {stride: N,K,h,w}."""
+        pixels = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(
+            self.device
+        )  # N,H,W,3
+        inputs = self.preprocessing(pixels).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return self.run.maps(inputs)
+
+    @contextmanager
+    def _running(self, image: Image) -> Iterator[None]:
+        check_image(image, self.net.spec.in_channels)
+        if self.net.training:
+            self.net.eval()
+        proof, self.proof = self.proof, None
+        if proof is not None:
+            proof(self.scores, self.class_map)
+        try:
+            with torch.inference_mode():
+                yield
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            height, width = image.shape[:2]
+            raise UserError(
+                f"a photo of {width}x{height} needs more memory than {self.device} has: "
+                "predict it in pieces (--tile auto, or a smaller --tile), make it smaller, use "
+                "precision bf16, or another device"
+            ) from error
+
+
+def open_torch(path: str | Path, device: str = "auto", precision: Precision = "fp32") -> Opened:
+    """Open all that `fullconv.checkpoints.load` takes."""
+    checkpoint = load(path)
+    return opened_by(TorchEngine(checkpoint, device, precision), checkpoint)
+
+
+def opened_by(engine: Engine, checkpoint: Checkpoint) -> Opened:
+    """``engine`` with what its ``checkpoint`` says."""
+    net, classes = checkpoint.net, checkpoint.classes
+    return Opened(engine, net.spec, classes, checkpoint.preprocessing, checkpoint.origin)

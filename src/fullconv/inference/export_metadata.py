@@ -1,0 +1,172 @@
+"""What an exported file says of itself, so that it can be run like a run folder."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from fullconv.checkpoints import Checkpoint
+from fullconv.checkpoints.checkpoint import FORMAT, described, header_of
+from fullconv.checkpoints.golden import Golden, golden_of
+from fullconv.classes import ClassSet
+from fullconv.errors import UserError
+from fullconv.models import NetSpec, Preprocessing
+from fullconv.models.fcn import flow_of, mapped
+
+INPUT, SCORES, CLASSES = "image", "scores", "classes"
+"""What the graph calls what goes in, and what comes out: scores, or the class of each pixel."""
+
+Output = Literal["scores", "classes"]
+Precision = Literal["fp32", "fp16", "int8"]
+
+MOST_CLASSES = 255
+"""Of a graph that gives classes: they are uint8, and 255 is 'ignore'."""
+
+
+def map_names(spec: NetSpec) -> dict[int, str]:
+    """Names for the maps of a net in its graph; none where the kernels that enlarge them learn.
+
+    For those are in the graph, and whoever cuts it off has to know what follows.
+    """
+    return {} if spec.learns_upsampling else {s: f"score_{s}" for s in mapped(spec)}
+
+
+@dataclass(frozen=True)
+class Description:
+    """A checkpoint's header, and what the graph takes.
+
+    ``size`` is the one (H, W) that a fixed graph takes, with a batch of 1; None: any size and
+    batch. ``preprocess``: the graph takes the photo itself, N,H,W,C (`dtype`), and prepares it;
+    otherwise what `Preprocessing` makes of it, float32 N,C,H,W. ``smallest`` is the least height
+    and width that its runtime takes. ``maps`` names the tensors of the graph that are the score
+    maps before their enlargement (`FCN.maps`), by stride: all that is needed of it for a class map.
+    With ``precision`` int8 the graph multiplies 8-bit numbers before its score, with fp16 its
+    weights are of 16 bits. ``output`` is what it gives: scores, or classes. ``golden`` is what the
+    net makes of the built-in picture in fp32; None in older files.
+    """
+
+    spec: NetSpec
+    classes: ClassSet
+    preprocessing: Preprocessing
+    origin: dict[str, Any]
+    size: tuple[int, int] | None
+    preprocess: bool
+    smallest: int = 1
+    maps: dict[int, str] = field(default_factory=dict)
+    precision: Precision = "fp32"
+    output: Output = SCORES
+    golden: Golden | None = None
+
+    @classmethod
+    def of(
+        cls,
+        checkpoint: Checkpoint,
+        size: tuple[int, int] | None = None,
+        preprocess: bool = True,
+        smallest: int = 1,
+        maps: dict[int, str] | None = None,
+        precision: Precision = "fp32",
+        output: Output = SCORES,
+    ) -> "Description":
+        """The description of a checkpoint's graph.
+
+        With the checkpoint's golden; made now where it has none, or not of the one ``size``.
+        """
+        known, golden = (checkpoint.classes, checkpoint.preprocessing), checkpoint.golden
+        if golden is None or (size and golden.size != size):
+            golden = golden_of(checkpoint.net, *known, *([size] if size else []))
+        graph = size, preprocess, smallest, maps or {}, precision, output, golden
+        return cls(checkpoint.net.spec, *known, checkpoint.origin, *graph)
+
+    @property
+    def channels(self) -> int:
+        """Channels of what goes in."""
+        return self.spec.in_channels
+
+    @property
+    def dtype(self) -> str:
+        """``uint8`` for a photo alone, ``float32`` with other inputs or prepared."""
+        return "uint8" if self.preprocess and self.channels == 3 else "float32"
+
+    @property
+    def shape(self) -> tuple[str | int, ...]:
+        """Shape of what goes in, as ('N', 'H', 'W', 3)."""
+        batch, (height, width) = (1, self.size) if self.size else ("N", ("H", "W"))
+        if self.preprocess:
+            return batch, height, width, self.channels
+        return batch, self.channels, height, width
+
+    @property
+    def shape_out(self) -> tuple[str | int, ...]:
+        """Shape of what comes out: N,K,H,W; of classes N,H,W, or N,H,W,outputs."""
+        batch, size = (1, self.size) if self.size else ("N", ("H", "W"))
+        if self.output == SCORES:
+            return batch, self.spec.classes, *size
+        outputs = len(self.classes.outputs)
+        return (batch, *size) if outputs == 1 else (batch, *size, outputs)
+
+    @property
+    def dtype_out(self) -> str:
+        """``float32`` scores or ``uint8`` classes."""
+        return "float32" if self.output == SCORES else "uint8"
+
+    def to_json(self) -> str:
+        """The text that is stored under the key ``fullconv``."""
+        said = self.classes, self.preprocessing, self.origin, self.golden
+        header, flow = header_of(self.spec, *said), flow_of(self.spec)
+        behind, before = flow.margins
+        graph = {
+            "input": INPUT,
+            "output": self.output,
+            "size": self.size,
+            "preprocess": self.preprocess,
+            "smallest": self.smallest,
+            "maps": self.maps,
+            "shape": self.shape,
+            "dtype": self.dtype,
+            "precision": self.precision,
+            "shape_out": self.shape_out,
+            "dtype_out": self.dtype_out,
+            "tiling": {
+                "grid": flow.grid,
+                "halo": {"behind": behind, "before": before},
+                "exact": not flow.sees_everything,
+                "receptive_field": None if flow.sees_everything else flow.field,
+                "whole_multiples": flow.stretches,
+            },
+        }
+        return json.dumps({**header, "graph": graph})
+
+    @classmethod
+    def from_json(cls, path: Path, text: str) -> "Description":
+        """The inverse of ``to_json``; UserError naming ``path`` when it is not usable."""
+        try:
+            header = json.loads(text)
+            graph = header["graph"]
+            size, preprocess = graph["size"], graph["preprocess"]
+            size = None if size is None else (int(size[0]), int(size[1]))
+            smallest = int(graph["smallest"])
+            maps = {int(stride): str(name) for stride, name in graph.get("maps", {}).items()}
+            precision = graph.get("precision")
+            precision = precision if precision in ("int8", "fp16") else "fp32"
+            output = CLASSES if graph.get("output") == CLASSES else SCORES
+        except (
+            KeyError,
+            AttributeError,
+            TypeError,
+            ValueError,
+            IndexError,
+            RecursionError,
+        ) as error:
+            raise UserError(
+                f"{path}: its description is damaged ({error}); export it again"
+            ) from error
+        if header.get("format") != FORMAT:
+            raise UserError(
+                f"{path}: format {header.get('format')!r}, this fullconv reads {FORMAT}; "
+                "use the version that wrote it, or a newer one"
+            )
+        origin, golden = header.get("origin") or {}, Golden.from_header(path, header)
+        said = described(path, header)
+        graph = size, preprocess is True, smallest, maps, precision, output
+        return cls(*said, origin, *graph, golden)

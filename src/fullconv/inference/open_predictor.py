@@ -1,0 +1,54 @@
+"""One way to whatever can predict: a run, a checkpoint, foreign weights, an exported file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fullconv.classes import ClassSet
+from fullconv.device import Precision
+from fullconv.errors import UserError
+from fullconv.inference.engines.engine import Engine
+from fullconv.inference.engines.registry import AUTO, EXPORTER, Say, chosen, is_exported, named
+from fullconv.models import NetSpec, Preprocessing
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """An engine and what its net's file says: structure, classes, preprocessing, origin.
+
+    ``has_scores`` is False for a graph that gives classes alone.
+    """
+
+    engine: Engine
+    spec: NetSpec
+    classes: ClassSet
+    preprocessing: Preprocessing
+    origin: dict[str, Any]
+    has_scores: bool = True
+
+
+def quiet(line: str) -> None:
+    """Say nothing."""
+
+
+def open_engine(
+    path: str | Path,
+    device: str = "auto",
+    precision: Precision = "fp32",
+    engine: str = AUTO,
+    say: Say = quiet,
+) -> Opened:
+    """Open what ``path`` names: all that ``weights.load`` takes, and exported files.
+
+    ``engine`` is a name of `engines.registry`, or 'auto': torch for a run, its own runtime for an
+    exported file. For an engine that runs graphs a run is exported first, once; ``say`` is told.
+    Raises UserError when there is none, when it is damaged, and for an engine that does not run it
+    or is not installed.
+    """
+    path = Path(path)
+    by = chosen(path, engine)
+    if is_exported(path) and not path.is_file():
+        raise UserError(f"{path}: no such file")
+    if by.form is not None and not is_exported(path):
+        path = named(EXPORTER)(path, by, say)
+    return by.open(path, device, precision)

@@ -1,0 +1,275 @@
+"""The short way from a trained run to a prediction: ``Predictor(run)(photo)``."""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from fullconv import visualize as pictures
+from fullconv.atomic import write_atomically
+from fullconv.classes import ClassSet
+from fullconv.classes.palettes import Palette, recolored
+from fullconv.data import read_photo
+from fullconv.data.modality_files import plane_file, read_plane
+from fullconv.data.multimodal import stacked
+from fullconv.device import Precision
+from fullconv.errors import UserError
+from fullconv.inference.class_map import Classes, classes_of, parts_of
+from fullconv.inference.engines.engine import Engine
+from fullconv.inference.engines.graph_engine import no_scores
+from fullconv.inference.engines.registry import AUTO, Say, chosen
+from fullconv.inference.open_predictor import open_engine, quiet
+from fullconv.inference.photo_engine import in_pieces, with_tta
+from fullconv.inference.tiled import Tile
+from fullconv.inference.tta import TTA, parse_tta
+from fullconv.modalities import COLOR
+from fullconv.models import NetSpec
+
+RGB = npt.NDArray[np.uint8]
+Photo = str | Path | IO[bytes] | Image.Image | RGB
+"""A picture file (path or open), a Pillow image, or a uint8 RGB array (H, W, 3)."""
+
+JPEG_SIDE = 65500  # JPEG cannot be larger
+PNG_LEVEL = 3  # of a class map: a third of the time of Pillow's 6, for a third more bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a net says about a photo.
+
+    ``image`` is the photo, uint8 RGB (H, W, 3), EXIF orientation applied; ``mask`` its classes,
+    (H, W), uint8 or, with more than 256 classes, uint16. Of a net with several outputs they are
+    those of the first; ``others`` has the predictions of the others by name. ``output`` is the
+    output's name, empty where there is one; ``borders`` says whether pictures have them.
+    """
+
+    image: RGB
+    mask: npt.NDArray[np.uint8 | np.uint16]
+    classes: ClassSet
+    compute: Callable[[], npt.NDArray[np.float32]] = field(repr=False)
+    output: str = ""
+    others: "dict[str, Prediction]" = field(default_factory=dict)
+    borders: bool = True
+
+    @cached_property
+    def scores(self) -> npt.NDArray[np.float32]:
+        """Scores before any softmax, float32 (K, H, W); computed when first asked for.
+
+        With test-time augmentation the logarithm of `probabilities`.
+        """
+        return self.compute()
+
+    @cached_property
+    def probabilities(self) -> npt.NDArray[np.float32]:
+        """The softmax of the scores, float32 (K, H, W), 0..1."""
+        return torch.from_numpy(self.scores).softmax(0).numpy()
+
+    @property
+    def overlay(self) -> RGB:
+        """The photo tinted by its classes with a legend below, uint8 RGB."""
+        return pictures.overlay(self.image, self.mask, self.classes, borders=self.borders)
+
+    @property
+    def palette_image(self) -> Image.Image:
+        """The mask as a palette picture in the colours of the classes.
+
+        With more than 255 classes a palette does not suffice: 16-bit grey.
+        """
+        palette = self.classes.palette()
+        if len(palette) > 256:
+            return Image.fromarray(self.mask.astype(np.uint16))
+        picture = Image.fromarray(self.mask.astype(np.uint8))
+        picture.putpalette(palette.tobytes())
+        return picture
+
+    def write_mask(self, file: IO[bytes]) -> None:
+        """The mask as the PNG that ``save`` writes, into an open file."""
+        self.palette_image.save(file, "PNG", compress_level=PNG_LEVEL)
+
+    def save(
+        self, stem: str | Path, *, overlay: bool = True, scores: bool = False, alpha: float = 0.6
+    ) -> list[Path]:
+        """Write STEM.png (the mask), STEM_overlay.jpg and, on request, STEM_scores.npy.
+
+        ``stem`` is a path without an ending. A picture too large for JPEG becomes
+        STEM_overlay.png. What the other outputs say goes to STEM_OUTPUT.png and so on. Each file
+        appears whole or not at all. Returns the paths written.
+        """
+        written = [_beside(stem, ".png")]
+        write_atomically(written[0], self.write_mask)
+        if overlay:
+            painted = self.image, self.mask, self.classes, alpha
+            shown = pictures.overlay(*painted, borders=self.borders)
+            written.append(_save_picture(shown, stem))
+        if scores:
+            written.append(_beside(stem, "_scores.npy"))
+            write_atomically(written[-1], lambda file: np.save(file, self.scores))
+        for name, other in self.others.items():
+            written += other.save(f"{stem}_{name}", overlay=overlay, scores=scores, alpha=alpha)
+        return written
+
+
+class Predictor:
+    """Predicts photos with a trained run.
+
+    ``path`` is a run folder, a checkpoint or an exported file; it holds all that is needed.
+    ``device`` and ``precision`` as in TorchEngine, ``engine`` a name of `engines.registry`, or
+    'auto': torch for a run, its own runtime for an exported file. With ``tile`` ('auto', or the
+    longest side of a piece) large photos are predicted piece by piece, with the same result
+    (`Pieces`). ``tta`` ('mirror,0.75,1,1.25', or a `TTA`) is test-time
+    augmentation: the mean of the probabilities of several views. ``palette`` gives the classes
+    other colours (`fullconv.classes.palettes`), ``borders`` are drawn in overlays or not; ``say``
+    is told what takes long, as an export for an engine does, and what is an approximation. Of an
+    exported file that gives classes alone, ``has_scores`` is False and asking for them raises
+    UserError. The first photo warns where the net is not computed as when it was saved
+    (`fullconv.inference.verify_golden`). Raises UserError for a file that is none of these, for an
+    ``engine``
+    that is not installed, for a ``tile`` that is too small for the net, and for a ``tta`` that is
+    none.
+    """
+
+    path: Path
+    spec: NetSpec
+    classes: ClassSet
+    origin: dict[str, Any]
+    borders: bool
+    has_scores: bool
+    inputs: tuple[str, ...]
+
+    def __init__(
+        self,
+        path: str | Path,
+        device: str = "auto",
+        precision: Precision = "fp32",
+        engine: str = AUTO,
+        tile: Tile | None = None,
+        palette: Palette = "classes",
+        borders: bool = True,
+        tta: str | TTA | None = None,
+        say: Say | None = None,
+    ) -> None:
+        tta = parse_tta(tta) if isinstance(tta, str) else tta
+        opened = open_engine(path, device, precision, engine, say or quiet)
+        self.engine_name = chosen(Path(path), engine).name
+        self.path, self.spec = Path(path), opened.spec
+        self.classes, self.origin = recolored(opened.classes, palette), opened.origin
+        self.borders, self.has_scores = borders, opened.has_scores
+        self.inputs = opened.preprocessing.inputs
+        pieces = in_pieces(opened.engine, opened.spec, tile, say)
+        self.engine: Engine = with_tta(pieces, opened.classes, tta)
+
+    def __call__(
+        self, photo: Photo, scores: bool = False, others: Mapping[str, Path] | None = None
+    ) -> Prediction:
+        """Predict one photo of any size; UserError when it cannot be read.
+
+        With ``scores`` the scores are kept from the same pass of the net. A net with further
+        inputs takes them from the files ``others`` (kind -> file), else from where data sets have
+        them (`fullconv.data.modality_files`); or ``photo`` is the whole array (H, W, channels).
+        """
+        return self.predict_batch([self.read(photo, others)], scores)[0]
+
+    def check_scores(self) -> None:
+        """UserError where an exported file gives classes alone."""
+        if not self.has_scores:
+            raise no_scores(self.path)
+
+    def predict_batch(
+        self, images: Sequence[npt.NDArray[Any]], scores: bool = False
+    ) -> list[Prediction]:
+        """As one call for each of ``images`` (arrays of one size), in one pass where possible.
+
+        With ``scores`` one by one, as they are several times as large as the photos.
+        """
+        if scores:
+            logits = [self.engine.scores(image) for image in images]
+            maps = [classes_of(each, parts_of(self.classes)) for each in logits]
+        else:
+            logits, maps = [None] * len(images), self._class_maps(images)
+        found = zip(images, maps, logits, strict=True)
+        return [self._prediction(*each) for each in found]
+
+    def _class_maps(self, images: Sequence[npt.NDArray[Any]]) -> list[Classes]:
+        if len(images) == 1:  # no copy of a large photo
+            return [self.engine.class_map(images[0])]
+        return self.engine.class_maps(np.stack(images))
+
+    def read(self, photo: Photo, others: Mapping[str, Path] | None = None) -> npt.NDArray[Any]:
+        """What the net is shown: the photo, with the further inputs behind it.
+
+        An array (H, W, channels), which can be called with in place of ``photo``. Any thread may
+        read.
+        """
+        if isinstance(photo, np.ndarray):
+            return photo
+        path = Path(photo) if isinstance(photo, str | Path) else None
+        planes: list[npt.NDArray[Any]] = []
+        for kind in self.inputs:
+            if kind == COLOR:
+                planes.append(_as_image(photo))
+                continue
+            file = (others or {}).get(kind) or _beside_photo(
+                path, kind, named=kind == self.inputs[0]
+            )
+            planes.append(read_plane(file, kind))
+            if planes[-1].shape[:2] != planes[0].shape[:2]:
+                (height, width), (h, w) = planes[-1].shape[:2], planes[0].shape[:2]
+                raise UserError(f"{file}: is {width} x {height}, its photo {w} x {h}")
+        return stacked(planes)
+
+    def _prediction(
+        self, image: npt.NDArray[Any], mask: npt.NDArray[Any], scores: Any
+    ) -> Prediction:
+        """The prediction of the first output with those of the others."""
+        whole = cache(lambda: self.engine.scores(image) if scores is None else scores)
+        photo, found = pictures.as_photo(image), []
+        for output, plane in zip(self.classes.outputs, pictures.planes_of(mask), strict=True):
+            part = output.channels
+            values = plane if output.first == 0 else plane - plane.dtype.type(output.first)
+            found.append(
+                Prediction(
+                    photo, values, output.classes, lambda p=part: whole()[p], output.name,
+                    borders=self.borders,
+                )
+            )  # fmt: skip
+        found[0].others.update({other.output: other for other in found[1:]})
+        return found[0]
+
+
+def _beside_photo(photo: Path | None, kind: str, named: bool) -> Path:
+    """The file of a further input of ``photo``; the one that was ``named`` may be it itself."""
+    if photo is None:
+        raise UserError(f"the net sees {kind}: name its file, or give an array of all inputs")
+    beside = plane_file(photo, kind)
+    return photo if named and not beside.is_file() else beside
+
+
+def _as_image(photo: str | Path | IO[bytes] | Image.Image) -> RGB:
+    if isinstance(photo, Image.Image):
+        buffer = io.BytesIO()  # by way of a file, so that modes and EXIF are treated as in files
+        photo.save(buffer, "TIFF" if photo.mode == "CMYK" else "PNG", exif=photo.getexif())
+        buffer.seek(0)
+        return read_photo(buffer, "the picture")
+    return read_photo(photo)
+
+
+def _beside(stem: str | Path, ending: str) -> Path:
+    return Path(f"{stem}{ending}")
+
+
+def _save_picture(picture: RGB, stem: str | Path) -> Path:
+    image = Image.fromarray(picture)
+    if max(image.size) > JPEG_SIDE:
+        path = _beside(stem, "_overlay.png")
+        write_atomically(path, lambda file: image.save(file, "PNG"))
+    else:
+        path = _beside(stem, "_overlay.jpg")
+        write_atomically(path, lambda file: image.save(file, "JPEG", quality=92, subsampling=0))
+    return path

@@ -1,0 +1,122 @@
+"""The class map of a raster as a GeoTIFF: tiled, compressed, with its colours, names and place.
+
+Written block by block from the top, each block once, because a compressed block that is written
+again leaves a hole in the file. It gets its name when it is whole.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.atomic import sync_folder, write_atomically
+from fullconv.classes import ClassSet
+from fullconv.inference.rasters.source import CACHE, Georeference
+
+BLOCK = 512
+"""Height and width of a block."""
+MOST_COLORS = 256
+"""Entries of a colour table; class maps with more values have none."""
+
+Rows = Callable[[slice], npt.NDArray[Any]]
+"""Gives rows of the class map, (n, W)."""
+
+
+def write_class_map(
+    path: Path, size: tuple[int, int], rows: Rows, classes: ClassSet, where: Georeference
+) -> list[Path]:
+    """Write a class map of ``size`` (H, W) to ``path``; the paths written.
+
+    One band, uint8, uint16 where a value is above 255, whose nodata value is ``classes.ignore``;
+    the names are in the tag CLASSES, as JSON from value to name. Beside it PATH.aux.xml, in which
+    GDAL and QGIS look for the names. OSError and rasterio's errors pass through.
+    """
+    import rasterio
+
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with rasterio.Env(GDAL_CACHEMAX=CACHE, GDAL_PAM_ENABLED=False):
+            with rasterio.open(part, "w", **_profile(size, classes, where)) as dataset:
+                _describe(dataset, classes, where)
+                for top in range(0, size[0], BLOCK):
+                    bottom = min(top + BLOCK, size[0])
+                    dataset.write(rows(slice(top, bottom)), 1, window=((top, bottom), (0, size[1])))
+            _add_overviews(part, size)
+        _sync(part)
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+    names = path.with_name(f"{path.name}.aux.xml")
+    write_atomically(names, _category_names(classes))
+    return [path, names]
+
+
+def values_of(classes: ClassSet) -> np.dtype[Any]:
+    """The type that holds all classes and the ignored value."""
+    return np.dtype(np.uint8 if len(classes.palette()) == MOST_COLORS else np.uint16)
+
+
+def _profile(size: tuple[int, int], classes: ClassSet, where: Georeference) -> dict[str, Any]:
+    return {
+        "driver": "GTiff",
+        "height": size[0],
+        "width": size[1],
+        "count": 1,
+        "dtype": values_of(classes).name,
+        "nodata": classes.ignore,
+        "crs": where.crs,
+        "transform": where.transform,
+        "tiled": True,
+        "blockxsize": BLOCK,
+        "blockysize": BLOCK,
+        "compress": "deflate",
+        "bigtiff": "if_safer",
+        "num_threads": "all_cpus",
+    }
+
+
+def _describe(dataset: Any, classes: ClassSet, where: Georeference) -> None:
+    """Colours, names, and the kinds of georeference that ``open`` does not take."""
+    palette = classes.palette()
+    if len(palette) == MOST_COLORS:
+        dataset.write_colormap(1, {value: tuple(map(int, c)) for value, c in enumerate(palette)})
+    names = {str(value): name for value, name in enumerate(classes.names)}
+    dataset.update_tags(CLASSES=json.dumps(names, ensure_ascii=False))
+    if where.area_or_point:
+        dataset.update_tags(AREA_OR_POINT=where.area_or_point)
+    if where.points[0]:
+        dataset.gcps = where.points
+    if where.rational:
+        dataset.rpcs = where.rational
+
+
+def _add_overviews(path: Path, size: tuple[int, int]) -> None:
+    """The map halved again and again until it is a block, for viewers; values are picked."""
+    import rasterio
+    from rasterio.enums import Resampling
+
+    levels = [2**power for power in range(1, 32) if max(size) > BLOCK * 2 ** (power - 1)]
+    if levels:
+        with rasterio.open(path, "r+") as dataset:
+            dataset.build_overviews(levels, Resampling.nearest)
+
+
+def _category_names(classes: ClassSet) -> str:
+    """The sidecar file of GDAL that names the values."""
+    lines = "\n".join(f"      <Category>{escape(name)}</Category>" for name in classes.names)
+    return (
+        '<PAMDataset>\n  <PAMRasterBand band="1">\n    <CategoryNames>\n'
+        f"{lines}\n    </CategoryNames>\n  </PAMRasterBand>\n</PAMDataset>\n"
+    )
+
+
+def _sync(path: Path) -> None:
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())

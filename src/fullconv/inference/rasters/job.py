@@ -1,0 +1,254 @@
+"""A raster predicted by windows: rows of pieces, each put on the disk before the next one begins.
+
+The classes of a row of pieces go to a raw file (`partial`), from which the GeoTIFF is written when
+all are there. So the memory does not grow with the raster, a killed prediction goes on after the
+last row of pieces that is on the disk, and a result is whole or not there.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.download.alone import alone
+from fullconv.errors import UserError
+from fullconv.inference.engines.engine import Engine
+from fullconv.inference.photo_engine import PhotoEngine
+from fullconv.inference.predictor import Predictor
+from fullconv.inference.rasters.bands import Range
+from fullconv.inference.rasters.geotiff import values_of, write_class_map
+from fullconv.inference.rasters.partial import Job, Partial
+from fullconv.inference.rasters.preview import picked, reduced, write_preview
+from fullconv.inference.rasters.recognise import result_of
+from fullconv.inference.rasters.source import Raster, open_raster
+from fullconv.inference.tiled import Pieces, Tile
+from fullconv.modalities import COLOR
+from fullconv.tiling import Span
+from fullconv.version import __version__
+
+BUDGET = 2**30
+"""Bytes for the maps of a piece by 'auto': what GDAL and torch leave of 2 GiB, with a reserve."""
+
+
+@dataclass(frozen=True)
+class RasterOutcome:
+    """What became of a raster of ``size`` (H, W): the files written, and the work.
+
+    Of its ``pieces``, ``earlier`` were on the disk before, ``empty`` have no pixels and were left
+    out, and the others were computed.
+    """
+
+    written: tuple[Path, ...]
+    size: tuple[int, int]
+    pieces: int
+    earlier: int
+    empty: int
+
+
+def predict_raster(
+    predictor: Predictor,
+    source: str | Path,
+    stem: str | Path,
+    *,
+    tile: Tile | None = None,
+    bands: Sequence[int] | None = None,
+    span: Range | None = None,
+    overlay: bool = True,
+    alpha: float = 0.6,
+    report: Callable[[int, int], None] = lambda done, total: None,
+    say: Callable[[str], None] = lambda note: None,
+) -> RasterOutcome:
+    """Predict a raster of any size and write its class map to STEM.tif, a GeoTIFF.
+
+    The classes are those of the whole raster in one piece, to rounding; pixels that are none
+    (nodata, masked) get the ignored value of the classes. ``tile`` is the longest side of a piece,
+    None the predictor's; 'auto' is the longest for which the process should stay below 2 GiB, and
+    what a predictor without one has. ``bands`` and ``span`` as in `bands.chosen` and
+    `bands.as_photo`. ``report`` is told the pieces done of those that this call has to do; ``say``
+    a line on an earlier call's work, and on a costly ``tile``. With ``overlay``, STEM_overlay.jpg
+    is the picture of it, of at most 2000 pixels a side. Of a net with several outputs,
+    STEM_OUTPUT.tif and so on are the further ones. Raises UserError for what cannot be read, is
+    unclear, or does not fit on the disk.
+    """
+    target = result_of(Path(stem))
+    engine, pieces = _pieces_for(predictor, tile)
+    if pieces.doubt:
+        say(pieces.doubt)
+    with open_raster(Path(source), bands, span) as raster:
+        path = target.with_name(f"{target.name}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with alone(path):
+                work = _Work(predictor, engine, pieces, raster, path)
+                work.start(say)
+                empty = work.run(report)
+                written = work.write(Path(stem), alpha if overlay else None)
+                work.partial.remove()
+        except OSError as fault:
+            reason = fault.strerror or fault
+            raise UserError(f"{target}: cannot be written: {reason}") from fault
+    return RasterOutcome(tuple(written), raster.size, work.pieces, work.earlier, empty)
+
+
+def _pieces_for(predictor: Predictor, tile: Tile | None) -> tuple[Engine, Pieces]:
+    """The predictor's engine, and pieces of ``tile``, or of its own, or by 'auto'.
+
+    Raises UserError for a net that sees more than a photo, and for test-time augmentation.
+    """
+    if predictor.inputs != (COLOR,):
+        further = ", ".join(kind for kind in predictor.inputs if kind != COLOR)
+        raise UserError(f"the net sees {further} too; rasters are for nets that see a photo alone")
+    engine = predictor.engine
+    if isinstance(engine, PhotoEngine):
+        if engine.views:
+            raise UserError(
+                "rasters go by pieces, which equal the whole only without test-time augmentation: "
+                "leave --tta out"
+            )
+        tile = tile or (engine.pieces.tile if engine.pieces else None)
+        engine = engine.engine
+    return engine, Pieces(predictor.spec, tile or "auto", BUDGET, engine.in_blocks)
+
+
+class _Work:
+    """One raster on its way: the pieces that are left, and the rows that are there."""
+
+    def __init__(
+        self, predictor: Predictor, engine: Engine, pieces: Pieces, raster: Raster, path: Path
+    ) -> None:
+        self.engine, self.raster, self.classes = engine, raster, predictor.classes
+        self.borders = predictor.borders
+        height, width = raster.size
+        self.rows = pieces.flow.spans(height, pieces.length)
+        self.columns = pieces.flow.spans(width, pieces.length)
+        self.dtype = values_of(self.classes)
+        outputs = len(self.classes.outputs)
+        shape = (height, width) if outputs == 1 else (height, width, outputs)
+        self.partial = Partial(path, shape, self.dtype, _job(predictor, engine, pieces, raster))
+        self.left = [rows for rows in self.rows if rows.keep_stop > self.partial.rows]
+
+    @property
+    def pieces(self) -> int:
+        """In all."""
+        return len(self.rows) * len(self.columns)
+
+    @property
+    def earlier(self) -> int:
+        """Pieces that were on the disk before."""
+        return (len(self.rows) - len(self.left)) * len(self.columns)
+
+    def start(self, say: Callable[[str], None]) -> None:
+        """Say what an earlier call has left; UserError where the disk is too full."""
+        partial = self.partial
+        if partial.stale:
+            say(f"{partial.path}: has {', '.join(partial.stale)}, so it starts anew")
+        elif partial.rows:
+            say(f"{partial.path}: goes on after {self.earlier} of {self.pieces} pieces")
+        whole = partial.shape[0] * partial.row_bytes
+        need = whole + whole // 4 - partial.rows * partial.row_bytes  # raw, and compressed
+        free = shutil.disk_usage(partial.path.parent).free
+        if need > free:
+            raise UserError(
+                f"{self.raster.path}: needs about {need >> 20} MiB on the disk while it is "
+                f"predicted, {partial.path.parent} has {free >> 20}; choose another --out"
+            )
+
+    def run(self, report: Callable[[int, int], None]) -> int:
+        """Do the pieces that are left; how many were empty."""
+        done = empty = 0
+        width = self.partial.shape[1:]
+        report(0, len(self.left) * len(self.columns))
+        for rows in self.left:
+            block = np.empty((rows.keep_stop - rows.keep_start, *width), self.dtype)
+            for columns in self.columns:
+                empty += self._fill(block[:, columns.keep], rows, columns)
+                done += 1
+                report(done, len(self.left) * len(self.columns))
+            self.partial.append(block)
+        return empty
+
+    def write(self, stem: Path, alpha: float | None) -> list[Path]:
+        """Write the results; without ``alpha`` no picture."""
+        written: list[Path] = []
+        for place, output in enumerate(self.classes.outputs):
+            name = Path(f"{stem}_{output.name}") if place else stem
+            written += write_class_map(
+                result_of(name),
+                self.raster.size,
+                lambda rows, place=place: self._output(self.partial.read(rows), place),
+                output.classes,
+                self.raster.georeference,
+            )
+        return written if alpha is None else written + list(self._previews(stem, alpha))
+
+    def _fill(self, kept: npt.NDArray[Any], rows: Span, columns: Span) -> bool:
+        """Put the classes of a piece into ``kept``; True where it has no pixels."""
+        valid = self.raster.valid(rows.keep, columns.keep)
+        if valid is not None and not valid.any():
+            kept[...] = self.classes.ignore
+            return True
+        found = self.engine.class_map(self.raster.photo(rows.read, columns.read))
+        kept[...] = found[rows.inside, columns.inside]
+        if valid is not None:
+            kept[~valid] = self.classes.ignore
+        return False
+
+    def _previews(self, stem: Path, alpha: float) -> Iterator[Path]:
+        height, width = self.raster.size
+        small = picked(self.partial.read, self.raster.size)
+        photo = self.raster.photo(slice(0, height), slice(0, width), reduced(self.raster.size))
+        for place, output in enumerate(self.classes.outputs):
+            name = f"{stem}_{output.name}" if place else str(stem)
+            mask = self._output(small, place)
+            yield write_preview(
+                Path(f"{name}_overlay.jpg"), photo, mask, output.classes, alpha, self.borders
+            )
+
+    def _output(self, values: npt.NDArray[Any], place: int) -> npt.NDArray[Any]:
+        """The class map (n, W) of an output; its own classes begin at 0."""
+        first = self.classes.outputs[place].first
+        plane = values if values.ndim == 2 else values[..., place]
+        own = np.where(plane == self.classes.ignore, plane, plane - self.dtype.type(first))
+        return own.astype(values_of(self.classes.outputs[place].classes))
+
+
+def _job(predictor: Predictor, engine: Engine, pieces: Pieces, raster: Raster) -> Job:
+    """What decides the classes of a raster."""
+    precision = getattr(engine, "precision", "fp32")
+    return {
+        "net": [_checksum(file) for file in _files_of(predictor.path)],
+        "engine": f"{predictor.engine_name} {precision}",
+        "source": [_identity(file) for file in raster.files],
+        "bands": [*raster.bands.colors, raster.bands.mask],
+        "range": list(raster.span or ()),
+        "tile": pieces.length,
+        "version": __version__,
+    }
+
+
+def _files_of(path: Path) -> list[Path]:
+    """The files that hold a net: its own, and OpenVINO's weights beside."""
+    from fullconv.checkpoints.load import located
+
+    file = located(path)
+    beside = file.with_suffix(".bin")
+    return [file, beside] if file.suffix == ".xml" and beside.is_file() else [file]
+
+
+def _checksum(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _identity(file: Path) -> list[str | int]:
+    """What changes when a file does; a raster is too large to be read for that."""
+    try:
+        found = file.stat()
+    except OSError:  # GDAL also names what is no file on this disk
+        return [str(file)]
+    return [str(file.resolve()), found.st_size, found.st_mtime_ns]

@@ -1,0 +1,48 @@
+"""A small picture of a large class map, for the eye."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from fullconv import visualize as pictures
+from fullconv.atomic import write_atomically
+from fullconv.classes import ClassSet
+from fullconv.inference.rasters.source import RGB
+
+SIDE = 2000
+"""The longest side of a preview, in pixels, without its legend."""
+
+
+def reduced(size: tuple[int, int]) -> tuple[int, int]:
+    """The size (h, w) of the preview of a raster of ``size`` (H, W)."""
+    scale = min(1, SIDE / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def picked(
+    rows: Callable[[slice], npt.NDArray[Any]], size: tuple[int, int]
+) -> npt.NDArray[np.integer]:
+    """The class map that ``rows`` gives, (H, W, ...), reduced by picking pixels; never averaged."""
+    down, across = (
+        ((np.arange(small) + 0.5) * large / small).astype(int)
+        for small, large in zip(reduced(size), size, strict=True)
+    )
+    return np.stack([rows(slice(row, row + 1))[0, across] for row in down.tolist()])
+
+
+def write_preview(
+    path: Path,
+    photo: RGB,
+    mask: npt.NDArray[np.integer],
+    classes: ClassSet,
+    alpha: float,
+    borders: bool = True,
+) -> Path:
+    """Write the photo (h, w, 3) tinted by its classes (h, w), with a legend below, as a JPEG."""
+    picture = Image.fromarray(pictures.overlay(photo, mask, classes, alpha, borders=borders))
+    write_atomically(path, lambda file: picture.save(file, "JPEG", quality=92, subsampling=0))
+    return path

@@ -1,0 +1,174 @@
+"""A photo too large for a net at once, piece by piece, with the result of the whole."""
+
+from collections.abc import Callable
+from functools import cache, cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.inference.class_map import Classes
+from fullconv.inference.engines.engine import Image, check_image
+from fullconv.models import NetSpec
+from fullconv.models.analysis.cost import prediction_bytes
+from fullconv.models.fcn import flow_of
+from fullconv.tiling import Span
+
+Tile = int | Literal["auto"]
+"""The longest side of a piece, in pixels; 'auto' is the longest that needs at most `BUDGET`."""
+
+Run = Callable[[Image], npt.NDArray[Any]]
+"""What an engine makes of a piece: its classes, or its scores."""
+
+BUDGET = 2 * 2**30  # bytes for the maps of a piece; what a GPU of 4 GB has left beside the weights
+COMPARED = 1024
+"""The longest side of a photo that a net which sees everything is also shown whole, and of its
+pieces where they are chosen here."""
+COSTLY = 4.0  # times that each pixel is computed from which a larger piece is recommended
+
+
+class Pieces:
+    """How a photo is cut into overlapping pieces, of each of which is kept what is as in the whole.
+
+    ``spec`` is that of the net, from which follow where pieces may begin and how far they overlap
+    (`fullconv.tiling`). ``tile`` is the longest side of a piece, overlap included; with 'auto' the
+    maps of a piece need at most about ``budget`` bytes, 2 GiB if None, and a photo that needs no
+    more is taken whole: larger pieces where only classes are asked of an engine that needs no whole
+    scores for them (``in_blocks``). Scores equal those of the whole photo to rounding. Raises
+    UserError for a ``tile`` of which the overlap leaves nothing, and, at a photo, for a net that
+    stretches its scores over it (`Flow.stretches`) unless its sides are multiples of the stride.
+
+    Of a net that sees everything (`Flow.sees_everything`) pieces give an approximation.
+    """
+
+    def __init__(
+        self,
+        spec: NetSpec,
+        tile: Tile = "auto",
+        budget: int | None = None,
+        in_blocks: bool = False,
+    ) -> None:
+        self.spec, self.in_blocks = spec, in_blocks
+        self.budget = BUDGET if budget is None else budget
+        self.tile: Tile = tile
+        self.flow = flow_of(spec)
+        if tile != "auto":
+            self.flow.check(tile)
+
+    @cached_property
+    def length(self) -> int:
+        """The longest side of a piece whose classes are asked."""
+        return self._longest(scores=not self.in_blocks)
+
+    @cached_property
+    def length_for_scores(self) -> int:
+        """The longest side of a piece whose scores are asked."""
+        return self._longest(scores=True)
+
+    def _longest(self, scores: bool) -> int:
+        if self.tile != "auto":
+            return self.tile
+        found = longest(self.spec, self.flow.grid, self.flow.least, self.budget, scores)
+        # The budget counts maps, not the products of attention.
+        most = COMPARED // self.flow.grid * self.flow.grid
+        return min(found, max(most, self.flow.least)) if self.flow.sees_everything else found
+
+    @property
+    def times(self) -> float:
+        """How often each pixel of a photo is computed, far from its border."""
+        kept = self.flow.kept(self.length)
+        return (self.length // self.flow.grid * self.flow.grid / kept) ** 2
+
+    @property
+    def doubt(self) -> str | None:
+        """A line about pieces that are an approximation, or so small that most of the work is lost.
+
+        None for others.
+        """
+        if self.flow.sees_everything:
+            return (
+                f"a score of {self.spec.name} depends on all of a photo, so a photo that is cut "
+                "into pieces gets an approximation of what it would get whole"
+            )
+        if self.times <= COSTLY:
+            return None
+        behind, before = self.flow.margins
+        return (
+            f"tile {self.length} keeps {self.flow.kept(self.length)} pixels a side, {behind} + "
+            f"{before} are overlap: each pixel is computed {self.times:.0f} times; a larger tile "
+            "is faster, and needs more memory"
+        )
+
+    def difference(self, image: Image, found: Classes, run: Run) -> str:
+        """How far ``found``, what ``run`` says by pieces, is from what it would say, as a line.
+
+        A photo of up to `COMPARED` pixels a side is predicted whole beside. A larger one is not:
+        what attention takes grows with the square of the pixels, and the pieces are there to bound
+        it. There it is how far the first two pieces are apart where they overlap.
+        """
+        if max(image.shape[:2]) <= COMPARED:
+            share = float((run(image) != found).mean())
+            return (
+                f"by pieces {share:.2%} of this photo's pixels differ from the photo in one piece"
+            )
+        (rows, first), (below, second) = self._neighbours(image)
+        ones = run(image[rows.read, first.read])
+        others = run(image[below.read, second.read])
+        down, right = below.start - rows.start, second.start - first.start
+        high, wide = min(rows.stop, below.stop), min(first.stop, second.stop)
+        ones = ones[down : high - rows.start, right : wide - first.start]
+        others = others[: high - below.start, : wide - second.start]
+        return (
+            f"where the first two pieces overlap, {float((ones != others).mean()):.2%} of the "
+            "pixels differ between them"
+        )
+
+    def _neighbours(self, image: Image) -> list[tuple[Span, Span]]:
+        """The first piece of a photo, and one beside it or below it."""
+        rows, columns = (self.flow.spans(n, self.length) for n in image.shape[:2])
+        if len(columns) > 1:
+            return [(rows[0], columns[0]), (rows[0], columns[1])]
+        return [(rows[0], columns[0]), (rows[1], columns[0])]
+
+    def cut(self, image: Image, length: int) -> bool:
+        """Whether ``image`` is taken in more than one piece of ``length`` at most."""
+        height, width = image.shape[:2]
+        if self.tile == "auto" and height * width <= length**2:
+            return False
+        return max(height, width) > length
+
+    def run(self, image: Image, run: Run, axis: int, length: int) -> npt.NDArray[Any]:
+        """``run`` on each piece, put together; rows are the ``axis`` of what it returns."""
+        check_image(image, self.spec.in_channels)
+        height, width = image.shape[:2]
+        if not self.cut(image, length):
+            return run(image)
+        whole = None
+        before = (slice(None),) * axis
+        for rows, columns in self.flow.tiles((height, width), length):
+            part = run(image[rows.read, columns.read])
+            if whole is None:
+                shape = list(part.shape)
+                shape[axis : axis + 2] = height, width
+                whole = np.empty(shape, part.dtype)
+            whole[*before, rows.keep, columns.keep] = part[*before, rows.inside, columns.inside]
+        assert whole is not None
+        return whole
+
+
+@cache
+def longest(spec: NetSpec, grid: int, least: int, budget: int, scores: bool) -> int:
+    """The longest side of a square piece whose maps need at most ``budget`` bytes.
+
+    On the ``grid``; not below ``least``, however much that needs.
+    """
+    below, above = least // grid, least // grid + 1
+    while prediction_bytes(spec, above * grid, above * grid, scores) <= budget:
+        below, above = above, 2 * above
+    while above - below > 1:
+        middle = (below + above) // 2
+        if prediction_bytes(spec, middle * grid, middle * grid, scores) <= budget:
+            below = middle
+        else:
+            above = middle
+    return below * grid

@@ -1,0 +1,94 @@
+"""What a net costs at a size: multiply-adds and activation memory, counted layer by layer.
+
+The net itself runs on torch's `meta` device, which follows shapes and computes nothing, so the
+count is of the real modules.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from fullconv.models.cpu_kernels.banded_upsampling import BAND
+from fullconv.models.fcn import FCN
+from fullconv.models.spec import NetSpec
+from fullconv.models.upsample import Upsampling
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Totals for one image: multiply-adds, and bytes of fp32 outputs of all layers.
+
+    The multiply-adds are those of convolutions and linear layers; what attention multiplies by
+    itself, without a layer, is not among them.
+    """
+
+    multiply_adds: int
+    activation_bytes: int
+
+
+def meta_net(spec: NetSpec) -> FCN:
+    """The net of a spec without memory for its weights."""
+    with torch.device("meta"):
+        return FCN(spec).eval()
+
+
+def costs(net: FCN, height: int, width: int, enlarged: bool = True) -> dict[str, Cost]:
+    """Cost of each leaf module by its dotted name, in the order of running.
+
+    Without ``enlarged`` only as far as the maps that are enlarged to the image.
+    """
+    found: dict[str, Cost] = {}
+    handles = []
+
+    def count(name: str):
+        def hook(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+            if not isinstance(output, torch.Tensor):
+                return
+            macs = 0
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                macs = output.numel() * module.weight[0].numel()
+            elif isinstance(module, Upsampling) and module.weight is not None:
+                # Each of its pixels is mixed from two by two; fixed kernels are not counted.
+                macs = output.numel() * 4 * module.weight.shape[1]
+            # Batch norm is folded or fused and dropout is off in prediction; both still cost
+            # memory in training, which is what the bytes are for.
+            found[name] = Cost(macs, output.numel() * 4)
+
+        return hook
+
+    for name, module in net.named_modules():
+        if not list(module.children()):
+            handles.append(module.register_forward_hook(count(name)))
+    try:
+        with torch.no_grad():
+            run = net if enlarged else net.maps
+            run(torch.empty(1, net.spec.in_channels, height, width, device="meta"))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def prediction_bytes(spec: NetSpec, height: int, width: int, scores: bool) -> int:
+    """About what one image takes in memory while its ``scores`` are computed, or only its classes.
+
+    Twice the two successive outputs that are largest together, in fp32: what a layer reads and
+    writes, and as much again for the copies that convolutions work on. Measured on a CPU it is 0.8
+    to 1.8 times what five nets really take. For the classes, scores of the image's size exist in
+    bands of rows (`fullconv.models.cpu_kernels.banded_upsampling`).
+    """
+    found = costs(meta_net(spec), height, width, scores).values()
+    layers = 2 * max(a.activation_bytes + b.activation_bytes for a, b in itertools.pairwise(found))
+    return layers if scores else max(layers, 2 * BAND)
+
+
+def total(found: dict[str, Cost], prefix: str = "") -> Cost:
+    """Sum over the modules at or below ``prefix`` (a dotted name; empty for all)."""
+    chosen = [
+        cost
+        for name, cost in found.items()
+        if not prefix or name == prefix or name.startswith(prefix + ".")
+    ]
+    return Cost(sum(c.multiply_adds for c in chosen), sum(c.activation_bytes for c in chosen))

@@ -1,0 +1,195 @@
+"""A backbone: its definition as data, its geometry under each padding, and its module."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from fullconv.geometry import Map, Window, chain
+from fullconv.models.activation_checkpointing import Segment, run_again, segments_of
+from fullconv.models.layers import Dropout, Step
+from fullconv.models.preprocessing import Preprocessing
+
+# `none` pads as the classifier did, fc6 not at all: for `explain`, which shows why it fails.
+Padding = Literal["same", "paper", "none"]
+PAPER_PAD = 100
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A classifier made convolutional, as the paper or the reference files define it.
+
+    ``taps`` names, for each stride, the step whose output is scored there. ``dropped`` holds what
+    the classifier had behind the last tap and the FCN leaves out. The pads are the classifier's.
+
+    ``stretches``: in `same` padding the scores are not placed where the coordinate map says but
+    stretched over the photo, because the published weights were trained so (`Stretching`).
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+    taps: Mapping[int, str]
+    preprocessing: Preprocessing
+    source: str
+    dropped: tuple[Window, ...] = ()
+    stretches: bool = False
+
+    @property
+    def coarsest(self) -> int:
+        """The stride of the last map, 32 for the classifiers."""
+        return max(self.taps)
+
+    @property
+    def least(self) -> int:
+        """Images of fewer pixels a side are filled up to as many."""
+        return 1
+
+    @property
+    def is_normalised(self) -> bool:
+        """Whether batch norms stand behind its convolutions."""
+        return any(step.is_normalised for step in self.steps)
+
+    def begins_as(self, other: "Definition") -> bool:
+        """Whether its first steps are all of ``other``'s, as VGG16's are its convolutions."""
+        return self.steps[: len(other.steps)] == other.steps
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether convolutions that keep each channel for itself do most of the looking around."""
+        windows = (window for step in self.steps for window in step.windows())
+        return any(window.groups > 1 and window.groups == window.channels for window in windows)
+
+    def padded(self, padding: Padding) -> "Definition":
+        """The same net with the pads of a padding mode (`paper` or `same`: docs/nets.md)."""
+        if padding == "none":
+            return self
+        if padding == "paper":
+            first, *rest = self.steps
+            return replace(self, steps=(first.repad(_hundred), *rest))
+        return replace(self, steps=tuple(step.repad(same_pad) for step in self.steps))
+
+    def widened(self, width: float) -> "Definition":
+        """The same net with ``width`` times the channels in every layer."""
+        return replace(self, steps=tuple(step.widen(width) for step in self.steps))
+
+    def with_dropout(self, rate: float) -> "Definition":
+        """The same net with another rate in its dropout steps."""
+        steps = (replace(s, rate=rate) if isinstance(s, Dropout) else s for s in self.steps)
+        return replace(self, steps=tuple(steps))
+
+    def windows(self, stride: int | None = None) -> list[Window]:
+        """The windows from the image to the tap of ``stride`` (the coarsest where not given)."""
+        stride = stride or self.coarsest
+        found: list[Window] = []
+        for step in self.steps:
+            found.extend(step.windows())
+            if step.name == self.taps[stride]:
+                return found
+        raise KeyError(f"{self.name} has no step {self.taps[stride]}")
+
+    def map(self, stride: int | None = None) -> Map:
+        """Where the pixels of the tap of ``stride`` lie in the image."""
+        return chain(self.windows(stride))
+
+    def sees_everything(self, stride: int | None = None) -> bool:
+        """Whether a pixel of the tap of ``stride`` depends on all of the image, however large."""
+        return False
+
+    def build(self, in_channels: int, strides: tuple[int, ...]) -> "Backbone":
+        """The module that gives the maps of these strides."""
+        return Backbone(self, in_channels, strides)
+
+
+def _hundred(window: Window) -> Window:
+    return replace(window, pad=PAPER_PAD, pad_after=None)
+
+
+def same_pad(window: Window) -> Window:
+    """The window with the pad that keeps size (divided by the stride, rounded up).
+
+    An even kernel has no symmetric pad that keeps the size: a pooling by 2 takes none and rounds
+    up, a convolution (CaffeNet's fc6, kernel 6) takes the next larger one and grows by a pixel,
+    which the coordinate map accounts for. Pads that differ before and behind keep the size already
+    (`geometry.tensorflow_same`).
+    """
+    if window.pad_after is not None:
+        return window
+    if window.kernel % 2:
+        return replace(window, pad=window.reach // 2, ceil=False)
+    if window.kernel == window.stride:
+        return replace(window, pad=0, ceil=True)
+    return replace(window, pad=(window.reach + 1) // 2)
+
+
+class Backbone(nn.Module):
+    """The module of a definition: an image batch in, one feature map for each wanted stride out.
+
+    Of the first ``recomputed`` of its ``segments`` a training keeps no inner maps; they are
+    computed again on the way back (activation checkpointing).
+    """
+
+    def __init__(self, definition: Definition, in_channels: int, strides: tuple[int, ...]) -> None:
+        super().__init__()
+        self.taps: dict[str, int] = {definition.taps[stride]: stride for stride in strides}
+        self.segments: tuple[Segment, ...] = segments_of(definition.steps)
+        self.recomputed: int = 0
+        self.channels: dict[int, int] = {}
+        channels = in_channels
+        for step in definition.steps:
+            self.add_module(step.name, step.build(channels))
+            channels = step.out_channels(channels)
+            if step.name in self.taps:
+                self.channels[self.taps[step.name]] = channels
+
+    def forward(self, x: Tensor) -> dict[int, Tensor]:
+        """N,C,H,W to {stride: N,channels[stride],h,w}."""
+        features: dict[int, Tensor] = {}
+        for number, names in enumerate(self.segments):
+            if number < self.recomputed and torch.is_grad_enabled():
+                x, found = run_again(self, self.segment, names, x)
+            else:
+                x, found = self.segment(names, x)
+            features |= found
+        return features
+
+    def segment(self, names: tuple[str, ...], x: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
+        """The steps of those names on N,C,H,W: the last map, and those wanted on the way."""
+        features: dict[int, Tensor] = {}
+        for name in names:
+            x = self.get_submodule(name)(x)
+            if name in self.taps:
+                features[self.taps[name]] = x
+        return x, features
+
+
+class Streams(nn.Module):
+    """Several backbones side by side, one for each part of an image's channels: late fusion.
+
+    Their feature maps are put behind one another, so that one score layer on them computes the sum
+    of a score for each stream.
+    """
+
+    def __init__(
+        self, definition: Definition, streams: tuple[int, ...], strides: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        self.streams: tuple[int, ...] = streams
+        for number, channels in enumerate(streams):
+            self.add_module(str(number), definition.build(channels, strides))
+        one = self.get_submodule("0")
+        assert isinstance(one, Backbone)
+        self.channels: dict[int, int] = {
+            stride: c * len(streams) for stride, c in one.channels.items()
+        }
+
+    def forward(self, x: Tensor) -> dict[int, Tensor]:
+        """N,C,H,W to {stride: N,channels[stride],h,w}."""
+        parts = x.split(self.streams, dim=1)
+        return joined([stream(part) for stream, part in zip(self.children(), parts, strict=True)])
+
+
+def joined(streams: Sequence[Mapping[int, Tensor]]) -> dict[int, Tensor]:
+    """The feature maps {stride: N,C,h,w} of several streams, put behind one another."""
+    return {stride: torch.cat([each[stride] for each in streams], 1) for stride in streams[0]}

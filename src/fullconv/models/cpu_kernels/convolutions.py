@@ -1,0 +1,196 @@
+"""Convolutions for training in fp32 on a CPU: torch's, to rounding, with ways back of their own.
+
+Torch's way back of a channels-last convolution reaches a quarter to a half of its rate forward with
+AVX2 (docs/benchmarks.md). Where another way is faster, `Conv2d` takes it:
+
+- 3x3 kernels on wide maps by minimal filtering: gradients of data and kernels too.
+- Kernels that outnumber the map, as fc6 and fc7: one product of all windows with all kernels.
+
+N photos, C channels in, K out, r x r kernels; P places of a kernel in all photos.
+"""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from fullconv.geometry import Window
+from fullconv.models.cpu_kernels.minimal_filtering import (
+    Grid,
+    Strip,
+    carried,
+    filtered,
+    parts,
+    weight_gradient,
+)
+
+FEWEST_CHANNELS = 64  # with fewer, carrying over costs what the products save
+FEWEST_FORWARD = 128  # the same, on the way forward
+FEWEST_TILES = 40  # of a photo; with fewer, carrying the kernels over does
+WINDOWS = 64 * 2**20  # bytes of windows at a time
+
+Gradients = tuple[Tensor | None, Tensor | None, Tensor | None, None]
+"""Of the data, the kernels and the bias."""
+
+
+class Conv2d(nn.Conv2d):
+    """A convolution that trains by another way where that is faster and ``own_ways`` allows it.
+
+    Pads that differ before and behind are made with one stride more of them before, and the first
+    row and column of the result left out: they are of the smaller map, where a copy costs less.
+    """
+
+    own_ways = False
+    window: Window | None = None
+    """That of a convolution whose pads differ."""
+
+    @classmethod
+    def of(cls, channels: int, window: Window, bias: bool = True) -> Self:
+        """The convolution of a window, for ``channels`` channels."""
+        w = window
+        assert w.channels is not None
+        differ = w.pads[0] != w.pads[1]
+        pad = w.pads[0] + w.stride if differ else w.pad
+        assert pad >= w.pads[1], "more pixels behind than a stride has more"
+        made = cls(channels, w.channels, w.kernel, w.stride, pad, w.dilation, w.groups, bias)
+        made.window = w if differ else None
+        return made
+
+    def forward(self, input: Tensor) -> Tensor:
+        """N,C,H,W to N,K,h,w."""
+        return self.by(input, self.weight, self.bias)
+
+    def by(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The same with other weights, K,C,r,r and K: N,C,H,W to N,K,h,w."""
+        way = way_of(self, x) if self.own_ways and self.window is None else None
+        if way is not None:
+            return way.apply(x, weight, bias, int(self.padding[0]))
+        out = self._conv_forward(x, weight, bias)
+        if self.window is None:
+            return out
+        return out[
+            ..., 1 : 1 + self.window.size(x.shape[-2]), 1 : 1 + self.window.size(x.shape[-1])
+        ]
+
+
+def way_of(conv: nn.Conv2d, x: Tensor) -> "type[Filtered | Multiplied] | None":
+    """The faster way for N,C,H,W, or None: torch's."""
+    kernel = int(conv.kernel_size[0])
+    plain = conv.kernel_size == (kernel, kernel) and conv.groups == 1
+    plain = plain and conv.stride == conv.dilation == (1, 1) and not isinstance(conv.padding, str)
+    if not (plain and torch.is_grad_enabled() and _in_reach(x) and _in_reach(conv.weight)):
+        return None
+    grid = Grid.of(x, kernel, int(conv.padding[0]))
+    channels = min(conv.in_channels, conv.out_channels)
+    places = len(x) * grid.h * grid.w
+    if conv.weight.numel() > places * (conv.in_channels * kernel**2 + conv.out_channels):
+        return Multiplied
+    if kernel == 3 and channels >= FEWEST_CHANNELS and grid.rows * grid.columns >= FEWEST_TILES:
+        return Filtered
+    return None
+
+
+def _in_reach(array: Tensor) -> bool:
+    return (
+        array.device.type == "cpu"
+        and array.dtype == torch.float32
+        and array.is_contiguous(memory_format=torch.channels_last)
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+class Filtered(Function):
+    """By minimal filtering."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, pad: int) -> Tensor:
+        """N,C,H,W and K,C,3,3 to N,K,h,w."""
+        ctx.save_for_backward(x, weight)
+        ctx.pad = pad
+        if min(weight.shape[:2]) < FEWEST_FORWARD:
+            return F.conv2d(x, weight, bias, padding=pad)
+        out = filtered(x, carried(weight), weight.shape[2], pad)
+        return out if bias is None else out.add_(bias[:, None, None])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Gradients:
+        """The gradient of the data is the result's, filtered by the turned kernels."""
+        (x, weight), (for_x, for_weight, for_bias, _) = ctx.saved_tensors, ctx.needs_input_grad
+        kernel, of_x, of_weight = weight.shape[2], None, None
+        if for_weight:
+            of_weight = weight_gradient(x, gradient, kernel, ctx.pad)
+        if for_x:
+            turned = carried(weight.flip(2, 3).transpose(0, 1))
+            of_x = filtered(gradient, turned, kernel, kernel - 1 - ctx.pad)
+        return of_x, of_weight, gradient.sum((0, 2, 3)) if for_bias else None, None
+
+
+class Multiplied(Function):
+    """As a product of the windows, P,rrC, and the kernels, K,rrC."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, pad: int) -> Tensor:
+        """N,C,H,W and K,C,r,r to N,K,h,w."""
+        ctx.save_for_backward(x, weight)
+        ctx.pad = pad
+        grid, kernels = Grid.of(x, weight.shape[2], pad), _matrix(weight)
+        out = grid.empty(x, len(weight))
+        for part, windows in _windows(x, grid):
+            place = out.permute(0, 2, 3, 1)[part]  # N,rows,w,K
+            # This way round the product is faster than windows times kernels.
+            place.copy_((kernels @ windows.T).T.view_as(place))
+        return out if bias is None else out.add_(bias[:, None, None])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Gradients:
+        """Products with the result's gradient; those of the windows are added where they lie."""
+        (x, weight), (for_x, for_weight, for_bias, _) = ctx.saved_tensors, ctx.needs_input_grad
+        grid, kernels = Grid.of(x, weight.shape[2], ctx.pad), _matrix(weight)
+        of_x = x.new_zeros(x.shape) if for_x else None
+        of_kernels: list[Tensor] = []  # one, K,rrC
+        for part, windows in _windows(x, grid):
+            wanted = gradient.permute(0, 2, 3, 1)[part].reshape(-1, len(weight))  # P,K
+            if of_x is not None:
+                _add(of_x[part[0]], kernels.T @ wanted.T, part[1], grid)
+            if for_weight and of_kernels:
+                of_kernels[0].addmm_(wanted.T, windows)
+            elif for_weight:
+                of_kernels.append(wanted.T @ windows)
+        as_weight = weight.permute(0, 2, 3, 1).shape
+        of_weight = of_kernels[0].view(as_weight).permute(0, 3, 1, 2) if for_weight else None
+        return of_x, of_weight, gradient.sum((0, 2, 3)) if for_bias else None, None
+
+
+def _matrix(weight: Tensor) -> Tensor:
+    """Kernels K,C,r,r as K,rrC; no copy where they are channels last."""
+    return weight.permute(0, 2, 3, 1).reshape(len(weight), -1)
+
+
+def _windows(x: Tensor, grid: Grid) -> Iterator[tuple[Strip, Tensor]]:
+    """Photos and rows of the result, and what the kernels see there: P,rrC."""
+    photos = F.pad(x.permute(0, 2, 3, 1), (0, 0, grid.pad, grid.pad, grid.pad, grid.pad))
+    windows = photos.unfold(1, grid.r, 1).unfold(2, grid.r, 1).permute(0, 1, 2, 4, 5, 3)
+    most = max(1, WINDOWS // (grid.w * grid.r**2 * x.shape[1] * x.element_size()))  # rows
+    for part in parts(len(x), grid.h, most):
+        yield part, windows[part].reshape(-1, grid.r**2 * x.shape[1])
+
+
+def _add(of_x: Tensor, products: Tensor, rows: slice, grid: Grid) -> None:
+    """Add ``products`` rrC,P, what the windows of some rows say, to N,C,H,W."""
+    photos, channels, *size = of_x.shape
+    each = products.view(grid.r, grid.r, channels, photos, -1, grid.w)
+    for down, across in itertools.product(range(grid.r), repeat=2):
+        top, left = rows.start + down - grid.pad, across - grid.pad
+        found = each[down, across].transpose(0, 1)  # N,C,rows,w
+        inside = found[
+            ..., max(0, -top) : max(0, size[0] - top), max(0, -left) : max(0, size[1] - left)
+        ]
+        place = of_x[..., max(0, top) :, max(0, left) :]
+        place[..., : inside.shape[2], : inside.shape[3]] += inside

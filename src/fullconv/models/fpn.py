@@ -1,0 +1,57 @@
+"""A pyramid of features: what a classifier knows at its strides, fused before it is scored.
+
+Scores of several strides that are added, as in the paper, cannot look at one another: the finest
+map must tell a pole from a tree by itself. Here the coarse maps are carried down to the fine ones
+as features, and only the finest is scored, knowing what the coarse ones know.
+
+Lin et al., Feature Pyramid Networks (CVPR 2017, arXiv 1612.03144), for the lateral 1x1 convolutions
+and the sums; the 3x3 convolution that blends each sum before it goes on is that of Orsic et al.
+(SwiftNet, CVPR 2019, arXiv 1903.08469).
+"""
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from torch import Tensor, nn
+
+from fullconv.geometry import Window
+from fullconv.models.layers import ConvNorm
+
+CHANNELS = 128  # of a net of full width, as SwiftNet has
+BLEND = Window("blend", 3, pad=1)
+"""What each sum goes through."""
+
+
+class Pyramid(nn.Module):
+    """Feature maps of several strides to one of the finest: {stride: N,C,h,w} to {stride: N,D,h,w}.
+
+    ``channels`` of each stride, coarsest first; ``upsampling`` makes the module that takes the map
+    of a stride to the next finer one.
+    """
+
+    def __init__(
+        self, channels: Mapping[int, int], inner: int, upsampling: Callable[[int], nn.Module]
+    ) -> None:
+        super().__init__()
+        self.strides: tuple[int, ...] = tuple(channels)
+        lateral, blend = Window("lateral", 1, channels=inner), replace(BLEND, channels=inner)
+        self.lateral: nn.ModuleDict = nn.ModuleDict(
+            {str(stride): ConvNorm(c, lateral, activation=None) for stride, c in channels.items()}
+        )
+        self.blend: nn.ModuleDict = nn.ModuleDict(
+            {str(stride): ConvNorm(inner, blend) for stride in channels}
+        )
+        self.up: nn.ModuleDict = nn.ModuleDict(
+            {str(stride): upsampling(stride) for stride in self.strides[:-1]}
+        )
+
+    def forward(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
+        """{stride: N,C,h,w} to the finest alone: {stride: N,D,h,w}."""
+        coarsest = str(self.strides[0])
+        fused = self.blend[coarsest](self.lateral[coarsest](features[self.strides[0]]))  # N,D,h,w
+        for coarse, fine in itertools.pairwise(self.strides):
+            finer = self.lateral[str(fine)](features[fine])
+            fused = finer + self.up[str(coarse)](fused, finer.shape[-2:])  # N,D,H/fine,W/fine
+            fused = self.blend[str(fine)](fused)
+        return {self.strides[-1]: fused}

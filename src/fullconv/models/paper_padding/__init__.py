@@ -1,0 +1,1 @@
+"""Padding `paper`: the border of 100 pixels, computed once."""

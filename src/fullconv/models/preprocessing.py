@@ -1,0 +1,109 @@
+"""From photo bytes to what a net was trained on: channel order, scale, mean, deviation."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from fullconv.errors import UserError
+from fullconv.modalities import COLOR, KINDS, channels_of
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What belongs to the weights: ``(pixel[order] * scale - mean) / std``, channel by channel.
+
+    ``mean`` and ``std`` are in the units after scaling and in the order of ``order``. ``inputs``
+    are the kinds that the channels are, one behind the other (`fullconv.modalities`); ``order`` is
+    that of the colours alone, which are the first three channels.
+    """
+
+    order: Literal["RGB", "BGR"]
+    scale: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    inputs: tuple[str, ...] = (COLOR,)
+
+    def __post_init__(self) -> None:
+        if self.order not in ("RGB", "BGR"):
+            raise UserError(f"preprocessing: order {self.order!r} is neither RGB nor BGR")
+        if len(self.mean) != len(self.std) or not self.mean:
+            raise UserError("preprocessing: mean and std need one value for each channel")
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Images N,H,W,C to the net's float32 input N,C,H,W (channels-last in memory).
+
+        The colours come as RGB in 0..255; uint8, or float32 where other inputs need it.
+        """
+        if self.order == "BGR":
+            colors, others = images[..., :3].flip(-1), images[..., 3:]
+            images = torch.cat([colors, others], -1) if others.shape[-1] else colors
+        mean = torch.tensor(self.mean, device=images.device)
+        std = torch.tensor(self.std, device=images.device)
+        return images.float().mul(self.scale / std).sub(mean / std).permute(0, 3, 1, 2)
+
+    def mean_color(self) -> tuple[float, ...]:
+        """What becomes zero: the fill around a photo. RGB in 0..255, then the other channels."""
+        values = tuple(value / self.scale for value in self.mean)
+        return (*values[2::-1], *values[3:]) if self.order == "BGR" else values
+
+    def of_inputs(self, kinds: Sequence[str], *others: "Preprocessing") -> "Preprocessing":
+        """The same for ``kinds``; what is not among its own comes from ``others``.
+
+        A kind that none of them has is centred on its usual mean (`fullconv.modalities`), and
+        scaled by its deviation where one of them scales: Caffe's nets subtract the mean alone.
+        """
+        if tuple(kinds) == self.inputs:
+            return self
+        scales = any(std / p.scale != 1 for p in (self, *others) for std in p.std)
+        found: list[tuple[float, float]] = []
+        order = self.order
+        for kind in kinds:
+            owner = next((p for p in (self, *others) if kind in p.inputs), None)
+            if owner is None:
+                found += [(m, s if scales else 1.0) for m, s in _usual(kind)]
+                continue
+            found += owner._raw(kind)
+            if kind == COLOR:
+                order = owner.order
+        mean, std = zip(*found, strict=True)
+        return Preprocessing(order if COLOR in kinds else "RGB", 1.0, mean, std, tuple(kinds))
+
+    def _raw(self, kind: str) -> list[tuple[float, float]]:
+        """Mean and deviation of each channel of one of its kinds, in the units before scaling."""
+        first = channels_of(self.inputs[: self.inputs.index(kind)])
+        channels = slice(first, first + KINDS[kind].channels)
+        values = zip(self.mean[channels], self.std[channels], strict=True)
+        return [(mean / self.scale, std / self.scale) for mean, std in values]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Preprocessing":
+        """The inverse of ``to_dict``; UserError when something is missing or unknown."""
+        try:
+            return cls(
+                order=values["order"],
+                scale=float(values["scale"]),
+                mean=tuple(float(v) for v in values["mean"]),
+                std=tuple(float(v) for v in values["std"]),
+                inputs=tuple(values.get("inputs", (COLOR,))),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"preprocessing: {values!r} is not usable ({error})") from error
+
+
+def _usual(kind: str) -> list[tuple[float, float]]:
+    return list(zip(KINDS[kind].mean, KINDS[kind].std, strict=True))
+
+
+# The mean of ImageNet as the Caffe nets were trained with it, in BGR and 0..255.
+CAFFE = Preprocessing("BGR", 1.0, (104.00698793, 116.66876762, 122.67891434), (1.0, 1.0, 1.0))
+# ImageNet's mean and deviation as torchvision's weights expect them, in RGB and 0..1.
+TORCH = Preprocessing("RGB", 1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# 0..255 to -1..1, RGB: what torchvision's GoogLeNet makes of its input (``transform_input``).
+HALVES = Preprocessing("RGB", 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

@@ -1,5 +1,0 @@
-"""What can run a net: the protocol, the one registry, and a file for each engine."""
-
-from fullconv.predict.engines.registry import ENGINES, Registered, find, names
-
-__all__ = ["ENGINES", "Registered", "find", "names"]

@@ -1,0 +1,58 @@
+"""From the bytes of a request to a photo, with nothing decoded that is too large or no photo."""
+
+import io
+import re
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from fullconv.data import read_photo
+from fullconv.errors import UserError
+from fullconv.serve.request_errors import Refusal, not_a_picture, too_many_pixels
+
+WANTED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
+"""Pillow knows more formats, EPS among them, which it hands to another program."""
+SCANS = 50
+"""Scans of a progressive JPEG: cameras and programs write about ten; each costs a decoding."""
+
+_HEIC = re.compile(rb"^....ftyp(?:hei|hev|mif1|msf1)", re.DOTALL)
+_START_OF_SCAN = b"\xff\xda"
+
+
+def decode_photo(content: bytes, max_pixels: int) -> npt.NDArray[np.uint8]:
+    """The photo in ``content``, uint8 RGB (H, W, 3), as ``fullconv predict`` reads it.
+
+    Raises Refusal: 413 for too many pixels, as the header states them, 422 for what is no photo.
+    """
+    _look(content, max_pixels)
+    try:
+        return read_photo(io.BytesIO(content), "the photo", formats=formats())
+    except UserError as fault:
+        raise Refusal(422, str(fault)) from fault
+
+
+def formats() -> list[str]:
+    """Those of ``WANTED`` that this Pillow has."""
+    Image.init()
+    return [name for name in WANTED if name in Image.OPEN]
+
+
+def _look(content: bytes, max_pixels: int) -> None:
+    """Refuse by the header what must not be decoded."""
+    if not content:
+        raise Refusal(422, "no bytes: send a photo as the body, or as a part called 'photo'")
+    if _HEIC.match(content):
+        raise not_a_picture(" (HEIC, as iPhones write it)")
+    try:
+        with Image.open(io.BytesIO(content), formats=formats()) as image:
+            width, height = image.size
+            kind = image.format
+    except Image.DecompressionBombError:
+        raise Refusal(413, f"more than {max_pixels / 1e6:g} megapixels are not allowed") from None
+    except Exception:  # broken headers make Pillow raise nearly anything
+        raise not_a_picture() from None
+    if width * height > max_pixels:
+        raise too_many_pixels(width, height, max_pixels)
+    if kind in ("JPEG", "MPO") and content.count(_START_OF_SCAN) > SCANS:
+        raise not_a_picture(f" (a JPEG of more than {SCANS} scans)")

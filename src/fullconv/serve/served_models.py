@@ -1,0 +1,110 @@
+"""The nets that a service answers with, each under a name."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fullconv.classes import ClassSet, Output
+from fullconv.device import Precision
+from fullconv.errors import UserError
+from fullconv.inference import Predictor, Tile
+from fullconv.inference.engines.registry import AUTO
+from fullconv.modalities import COLOR
+from fullconv.serve.request_errors import Refusal
+
+WARMING = (64, 64)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A net that photos can be shown to; ``name`` is what requests call it."""
+
+    name: str
+    predictor: Predictor
+
+    @property
+    def net(self) -> str:
+        """Name of its structure, as ``fullconv nets`` lists it."""
+        return self.predictor.spec.name
+
+    @property
+    def classes(self) -> ClassSet:
+        """All its classes, of all outputs."""
+        return self.predictor.classes
+
+    def output(self, name: str | None) -> Output:
+        """The output called ``name``, the first by default; Refusal (404) for another."""
+        outputs = self.classes.outputs
+        if name is None:
+            return outputs[0]
+        for output in outputs:
+            if output.name == name:
+                return output
+        known = ", ".join(output.name for output in outputs if output.name) or "one without a name"
+        raise Refusal(404, f"{self.name} has no output {name!r}; it has {known}")
+
+    def without_path(self, message: str) -> str:
+        """What is told to a stranger: the model's name where its place on the disk stood."""
+        return message.replace(str(self.predictor.path), self.name)
+
+
+class Models:
+    """Models by name, in the order given; the first answers who names none."""
+
+    def __init__(self, models: Sequence[Model]) -> None:
+        self._models = {model.name: model for model in models}
+
+    def __iter__(self):
+        return iter(self._models.values())
+
+    def pick(self, name: str | None) -> Model:
+        """The model called ``name``; Refusal (404) where there is none."""
+        if name is None:
+            return next(iter(self))
+        if name not in self._models:
+            raise Refusal(404, f"no model is called {name!r}; there are {', '.join(self._models)}")
+        return self._models[name]
+
+
+def open_models(
+    paths: Sequence[str | Path],
+    device: str = "auto",
+    precision: Precision = "fp32",
+    engine: str = AUTO,
+    tile: Tile | None = "auto",
+) -> Models:
+    """Open what ``paths`` name, all that ``fullconv predict`` takes.
+
+    A small photo goes through each net, so that the first request finds it warm. Raises UserError
+    as `Predictor` does, and for a net that sees more than a photo (depth, ...).
+    """
+    found: list[Model] = []
+    for path in map(Path, paths):
+        predictor = Predictor(path, device, precision, engine, tile)
+        strange = [kind for kind in predictor.inputs if kind != COLOR]
+        if strange:
+            raise UserError(f"{path}: needs {', '.join(strange)} too, and the service takes photos")
+        found.append(Model(_name(path, {model.name for model in found}), predictor))
+        _warm(found[-1])
+    return Models(found)
+
+
+def _name(path: Path, taken: set[str]) -> str:
+    """A short name that no other has: of the run's folder, or of the file."""
+    place = path if path.exists() else Path(path.name)
+    is_run_file = place.is_file() and place.stem == "model"
+    base = place.resolve().parent.name if is_run_file else place.resolve().name
+    if place.is_file() and not is_run_file:
+        base = place.stem
+    tries = [base, f"{base}{place.suffix}" if place.is_file() else base]
+    tries += [f"{base}-{number}" for number in range(2, len(taken) + 3)]
+    return next(name for name in tries if name not in taken)
+
+
+def _warm(model: Model) -> None:
+    try:
+        model.predictor(np.zeros((*WARMING, 3), np.uint8))
+    except UserError:  # an exported net may take one size only, and says so to who sends another
+        return

@@ -1,0 +1,353 @@
+"""All that decides a run: validated at once, saved with the run."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from fullconv.checkpoints.pretrained import AUTO, IMAGENET, NONE
+from fullconv.data import Augmentation
+from fullconv.device import bytes_of
+from fullconv.errors import UserError
+from fullconv.modalities import COLOR, channels_of, streams_of
+from fullconv.models import NetSpec
+from fullconv.training.durations import seconds_of
+from fullconv.training.loggers.registry import check_names
+from fullconv.training.losses import AnyTerm, CrossEntropy, checked
+
+GRID = 32  # the coarsest stride: crops that are multiples of it leave nothing over
+
+
+class Section(BaseModel):
+    """A part of the config: frozen, and a misspelt key is a fault."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False
+    )
+
+
+class Data(Section):
+    """What is trained on; ``split`` and ``val`` name splits of ``path`` (or `shapes`).
+
+    ``inputs`` are what the net sees, one text for each of its streams (`fullconv.modalities`), as
+    ["color", "hha"] or ["color+depth"]. ``outputs`` are the label maps that it learns jointly,
+    where the data has several.
+
+    ``object`` and ``photos`` are written for data handed in from Python: what it was, and how many
+    photos there were to train and to validate on.
+    """
+
+    path: str = ""
+    object: str | None = None
+    photos: tuple[int, ...] = ()
+    split: str = "train"
+    val: str = "val"
+    classes: str | None = None
+    inputs: tuple[str, ...] = (COLOR,)
+    outputs: tuple[str, ...] = ()
+    workers: Annotated[int | None, Field(ge=0)] = None
+    check: bool = True
+
+    @field_validator("inputs")
+    @classmethod
+    def _known(cls, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            streams_of(inputs)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return inputs
+
+
+class Net(Section):
+    """The net, and what it starts from.
+
+    ``weights`` is a file, a run folder or a name; or several, one for each stream. `imagenet` are
+    those of ImageNet that belong to the backbone, `none` starts at random, and `auto` takes the
+    backbone's where they are on this machine: a run's config keeps the name of those it took.
+    ``freeze_batch_norm`` keeps the statistics of the backbone's batch norms as they were loaded:
+    right for batches too small to estimate them, and quicker; 'auto' where any were loaded.
+    """
+
+    name: str = "fcn8s-resnet18"
+    padding: Literal["same", "paper"] = "same"
+    width: Annotated[float, Field(gt=0, le=8)] = 1.0
+    dropout: Annotated[float | None, Field(ge=0, lt=1)] = None
+    learn_upsampling: bool = False
+    weights: Literal["auto", "imagenet", "none"] | str | tuple[str, ...] = AUTO
+    freeze_backbone: bool = False
+    freeze_batch_norm: bool | Literal["auto"] = False
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What is loaded before the first step; empty for a start at random."""
+        if self.weights in (AUTO, NONE):  # auto is settled before, but in runs of older versions
+            return ()
+        return (self.weights,) if isinstance(self.weights, str) else self.weights
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _words(cls, weights: Any) -> Any:
+        """None as `none`; the words in any case of letters."""
+        if weights is None:
+            return NONE
+        words = isinstance(weights, str) and weights.lower() in (AUTO, IMAGENET, NONE)
+        return weights.lower() if words else weights
+
+    @field_validator("weights")
+    @classmethod
+    def _of_streams(cls, weights: Any) -> Any:
+        alone = {AUTO, NONE} & set(weights) if isinstance(weights, tuple) else ()
+        if alone:
+            raise ValueError(f"{min(alone)!r} stands alone: name weights for each stream")
+        return weights
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            NetSpec(name, 2)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return name
+
+
+class Length(Section):
+    """How long, and how often to look: ``epochs`` are passes through the data, ``steps`` updates.
+
+    Where neither is given nor a ``time``, as 15m or 1h, in which the run should end on this
+    machine, the epochs follow from the number of photos (`train.defaults`). One step takes
+    ``batch`` x ``accumulate`` photos. ``validate_every`` 0 is ten times a run; ``patience`` ends
+    the run after so many validations without a better score.
+    ``coarse`` is the share of the steps, from the first, that see photos and crops at half their
+    size: four times as many photos in the same time (progressive resizing).
+    """
+
+    steps: Annotated[int | None, Field(ge=1)] = None
+    epochs: Annotated[float | None, Field(gt=0)] = None
+    time: str | None = None
+    coarse: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    batch: Annotated[int, Field(ge=1)] = 8
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    validate_every: Annotated[int, Field(ge=0)] = 0
+    log_every: Annotated[int, Field(ge=1)] = 20
+    save_minutes: Annotated[float, Field(ge=0)] = 5.0
+    patience: Annotated[int | None, Field(ge=1)] = None
+
+    @field_validator("time")
+    @classmethod
+    def _readable(cls, time: str | None) -> str | None:
+        try:
+            seconds_of(time or "1h")
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return time
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if sum(each is not None for each in (self.steps, self.epochs, self.time)) > 1:
+            raise ValueError("give only one of steps, epochs and time")
+        return self
+
+
+class Optimiser(Section):
+    """The update. The bias rate is ``rate`` x ``bias_rate``; biases and norms never decay.
+
+    The backbone learns at ``backbone_lr`` times the rate; 'auto' is 0.3 where weights were loaded
+    for it, else 1. ``warmup`` is the share of the run in
+    which the rate rises, ``ema`` the time constant, as a share of the run, with which the weights
+    are averaged; both within limits (`train.optimiser`).
+    """
+
+    kind: Literal["sgd", "adamw"] = "adamw"
+    rate: Annotated[float, Field(gt=0)] = 1e-3
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    bias_rate: Annotated[float, Field(gt=0)] = 1.0
+    backbone_lr: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = 1.0
+    schedule: Literal["fixed", "poly", "cosine"] = "poly"
+    power: Annotated[float, Field(gt=0)] = 0.9
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    clip: Annotated[float | None, Field(gt=0)] = None
+    ema: Annotated[float | None, Field(gt=0, lt=1)] = None
+
+
+class Augment(Section):
+    """Random changes of the training photos; see `fullconv.data.Augmentation`.
+
+    The crop 'auto' follows from the size of the photos (`train.defaults`). ``callable`` names the
+    augmentation that was handed in from Python in place of all of these; the crop is then the size
+    of what it made of the first photo.
+    """
+
+    callable: str | None = None
+    crop: tuple[int, int] | Literal["auto"] | None = None
+    scale: tuple[float, float] = (1.0, 1.0)
+    mirror: bool = False
+    rotate: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    mask_resize: Literal["nearest", "majority"] = "nearest"
+    flip: bool = False
+    quarter_turns: bool = False
+    grey: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
+    rare_crops: float = 0.0
+    paste: float = 0.0
+    cutmix: float = 0.0
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        self.build()
+        return self
+
+    def build(self) -> Augmentation:
+        """The augmentation of these values; its crop must be settled before it is used."""
+        values = self.model_dump(exclude={"callable"})
+        if values["crop"] == "auto":  # any: what else is given must go with a crop
+            values["crop"] = (GRID, GRID)
+        try:
+            return Augmentation(**values)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+
+
+class Log(Section):
+    """Where the metrics of a run go beside log.csv: `to` names loggers (`train.loggers`)."""
+
+    to: tuple[str, ...] = ()
+
+    @field_validator("to", mode="before")
+    @classmethod
+    def _listed(cls, to: Any) -> Any:
+        """One text with commas as several names."""
+        return (
+            [name.strip() for name in to.split(",") if name.strip()] if isinstance(to, str) else to
+        )
+
+    @field_validator("to")
+    @classmethod
+    def _known(cls, to: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            check_names(to)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return to
+
+
+class Machine(Section):
+    """Where and how it computes. ``devices`` and ``nodes`` go to Lightning Fabric.
+
+    The precision ``auto`` is bf16 where the machine computes in it, else fp32; a run's config keeps
+    the one that was chosen. ``memory``, as 4GB, is what a device may use: ``recompute``, and
+    ``length`` with the same photos in a step, are then chosen so that it suffices
+    (`train.budget`). ``recompute`` is how many segments of the backbone, from the first, keep no
+    inner maps for the way back and are computed again there (`nets.segments`). ``convolutions``
+    ``auto`` lets them train by other ways than torch's where those are faster: equal to rounding
+    (`nets.conv`).
+    """
+
+    device: str = "auto"
+    devices: Annotated[int, Field(ge=1)] = 1
+    nodes: Annotated[int, Field(ge=1)] = 1
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    channels_last: bool = True
+    memory: str | None = None
+    recompute: Annotated[int, Field(ge=0)] = 0
+    convolutions: Literal["auto", "torch"] = "auto"
+
+    @field_validator("memory")
+    @classmethod
+    def _size(cls, memory: str | None) -> str | None:
+        try:
+            bytes_of(memory or "1GB")
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return memory
+
+
+class Config(Section):
+    """A run is a pure function of the data and of this.
+
+    ``loss`` are the terms whose weighted sum is trained (`train.losses`).
+    """
+
+    recipe: str = "default"
+    seed: Annotated[int, Field(ge=0)] = 0
+    stages: tuple[int, ...] = ()
+    stage_rates: tuple[float, ...] = ()
+    data: Data = Data()
+    net: Net = Net()
+    length: Length = Length(steps=2000)
+    optimiser: Optimiser = Optimiser()
+    loss: tuple[AnyTerm, ...] = (CrossEntropy(),)
+    augment: Augment = Augment()
+    log: Log = Log()
+    machine: Machine = Machine()
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _terms(cls, terms: Any) -> Any:
+        return checked(terms)
+
+    @field_validator("stages")
+    @classmethod
+    def _descending(cls, stages: tuple[int, ...]) -> tuple[int, ...]:
+        if any(s not in (32, 16, 8, 4, 2) for s in stages) or list(stages) != sorted(
+            set(stages), reverse=True
+        ):
+            raise ValueError("stages are strides from coarse to fine, as 32,16,8")
+        return stages
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.stage_rates and len(self.stage_rates) != len(self.stages):
+            raise ValueError("stage_rates needs one factor for each of stages")
+        if self.stages and "-atonce-" in self.net.name:
+            raise ValueError(f"{self.net.name} trains all strides at once and has no stages")
+        if self.stages and "-deconv-" in self.net.name:
+            raise ValueError(
+                f"{self.net.name} learns its upsampling for all strides together and has no stages"
+            )
+        if self.stages and self.net.name.startswith("fpn"):
+            raise ValueError(
+                f"{self.net.name} fuses features, where a finer map would not begin as the net "
+                "before it: stages are for the heads that add scores (fcn8s and so on)"
+            )
+        return self
+
+    def spec(self, classes: int) -> NetSpec:
+        """The net's spec for so many classes."""
+        n = self.net
+        return NetSpec(
+            name=n.name,
+            classes=classes,
+            padding=n.padding,
+            streams=tuple(channels_of(kinds) for kinds in streams_of(self.data.inputs)),
+            width=n.width,
+            dropout=n.dropout,
+            learn_upsampling=n.learn_upsampling,
+        )
+
+    def stage(self, number: int, weights: str | tuple[str, ...]) -> "Config":
+        """The config of one of the ``stages``: its stride, its rate, and what it starts from."""
+        name = f"fcn{self.stages[number]}s-{self.spec(2).backbone}"
+        factor = self.stage_rates[number] if self.stage_rates else 1.0
+        optimiser = self.optimiser.model_copy(update={"rate": self.optimiser.rate * factor})
+        net = self.net.model_copy(update={"name": name, "weights": weights})
+        return self.model_copy(
+            update={"stages": (), "stage_rates": (), "net": net, "optimiser": optimiser}
+        )
+
+    def to_toml(self) -> str:
+        """The whole config as TOML; keys that are not set are left out."""
+        return tomli_w.dumps(_plain(self.model_dump(exclude_none=True)))
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, for TOML."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value

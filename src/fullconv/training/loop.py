@@ -1,0 +1,331 @@
+"""The training loop: visible, one step after the other, exact to resume.
+
+Everything random follows from the seed and the step: the order of photos and their changes (the
+loader), and dropout (torch's generator is seeded anew at each step). A run that was killed goes on
+from its last saved state and ends in the same bits as one that was not.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+from lightning_fabric import Fabric
+
+from fullconv.checkpoints import Checkpoint, save
+from fullconv.classes import ClassSet
+from fullconv.data import Augmentation, Batch, Source, Transform, by_split, loader
+from fullconv.device import peak_mib
+from fullconv.evaluation import evaluate
+from fullconv.inference.engines.torch_engine import TorchEngine
+from fullconv.inference.photo_engine import in_pieces
+from fullconv.metrics import Scores
+from fullconv.report import Extremes, write_report
+from fullconv.training.config import Config
+from fullconv.training.config_sources import flat
+from fullconv.training.console import Screen, Status
+from fullconv.training.data_defaults import workers_of
+from fullconv.training.diagnostics import Watch
+from fullconv.training.durations import Clock
+from fullconv.training.loggers import LoggedRun, Logger, Loggers
+from fullconv.training.loggers.csv_log import CSVLogger
+from fullconv.training.memory import memory_watched
+from fullconv.training.resume import Progress, load_state, save_state
+from fullconv.training.run_folder import Run
+from fullconv.training.signals import interrupts
+from fullconv.training.step import Updater
+from fullconv.visualize import as_photo, planes_of, sheet
+
+SAMPLES = 6  # photos on a sample sheet
+LOGGED = 200  # pixels of a photo for loggers: they keep every picture
+
+
+class Interrupted(Exception):
+    """Ctrl-C: the step was finished and the state saved."""
+
+
+class Training:
+    """The state of one run, and its loop."""
+
+    def __init__(
+        self,
+        run: Run,
+        config: Config,
+        fabric: Fabric,
+        updater: Updater,
+        source: Source,
+        val: Source | None,
+        screen: Screen,
+        piece: int | None = None,
+        origins: Sequence[dict[str, Any]] = (),
+        augmentation: Augmentation | Transform | None = None,
+        loggers: Sequence[Logger] = (),
+    ) -> None:
+        """``piece`` is the longest side of pieces in which photos are validated; None: whole.
+
+        ``origins`` say of the weights that the net started from what they are and whose.
+        ``augmentation`` takes the place of the config's; ``loggers`` get what log.csv gets.
+        """
+        self.run, self.config, self.fabric, self.screen = run, config, fabric, screen
+        self.updater, self.source, self.val = updater, source, val
+        self.piece, self.origins, self.progress = piece, list(origins), Progress()
+        self.augmentation = augmentation or config.augment.build()
+        self.csv = CSVLogger(run)
+        self.loggers = Loggers(loggers, lambda line: screen.say(f"warning: {line}", "yellow"))
+        self.coarse_steps = coarse_steps(config, updater.steps)
+        counts = [len(output.classes) for output in source.classes.outputs]
+        self.watch = Watch(counts, [], bool(config.net.sources))
+        tenth = max(1, math.ceil(updater.steps / 10))
+        self.validate_every = config.length.validate_every or tenth
+        self.validation = ""
+
+    @property
+    def classes(self) -> ClassSet:
+        """The classes of the data."""
+        return self.source.classes
+
+    def resume(self) -> None:
+        """Go on where the saved state is; from the beginning when there is none."""
+        u = self.updater
+        found = load_state(self.run.folder, u.net, u.averaged, u.optimiser)
+        self.progress = found or Progress()
+        self.watch.said = self.progress.seen_warnings
+
+    def fit(self) -> None:
+        """Train from the current state to the last step; loggers are told how it ended."""
+        if self.fabric.is_global_zero:
+            logged = LoggedRun(self.run.folder, flat(self.config), self.progress.step)
+            self.csv.start(logged)
+            self.loggers.start(logged)
+        try:
+            self.steps()
+        except BaseException as error:
+            is_stop = isinstance(error, Interrupted | KeyboardInterrupt)
+            self.loggers.finish("interrupted" if is_stop else "failed")
+            raise
+        self.loggers.finish("finished")
+
+    def steps(self) -> None:
+        """The loop."""
+        p, config = self.progress, self.config
+        self.watch.said = p.seen_warnings
+        if p.step == 0 and config.net.sources and self.net_has_scores():
+            self.first_validation()
+        clock = Clock(p.step, self.photos_per_step, self.coarse_steps)
+        with interrupts() as interrupted:
+            for batch in clock.waiting(iter(()) if self.has_stopped_early() else self.batches()):
+                rate = self.updater.rate(p.step)
+                with memory_watched(config, self.out_of_memory()):
+                    loss, plain = self.updater.step(batch)
+                p.step += 1
+                p.loss_sum, p.plain_sum = p.loss_sum + loss, p.plain_sum + plain
+                p.summed_steps += 1
+                validating = p.step % self.validate_every == 0 or p.step == self.updater.steps
+                logging = p.step % config.length.log_every == 0 or validating
+                self.screen.show(self.status(clock, rate), due=logging)
+                if logging:
+                    scores = self.validate() if validating else None
+                    self.log(rate, scores, clock)
+                if validating or clock.save_due(config.length.save_minutes) or interrupted:
+                    self.save()
+                if validating and self.fabric.is_global_zero:
+                    write_report(self.run.folder)
+                if interrupted:
+                    raise Interrupted
+                if self.has_stopped_early():
+                    self.screen.say(
+                        f"stopped early: no better score in {p.validations_since_best} validations"
+                    )
+                    break
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches from the current step on."""
+        length = self.config.length
+        with memory_watched(self.config, self.out_of_memory()):
+            yield from loader(
+                self.source,
+                batch_size=length.batch * length.accumulate,
+                augmentation=self.augmentation,
+                seed=self.config.seed,
+                start_step=self.progress.step,
+                stop_step=self.updater.steps,
+                coarse_steps=self.coarse_steps,
+                workers=workers_of(self.config),
+                fill=self.updater.preprocessing.mean_color(),
+                rank=self.fabric.global_rank,
+                world=self.fabric.world_size,
+                pin_memory=self.fabric.device.type == "cuda",
+            )
+
+    @property
+    def photos_per_step(self) -> int:
+        """Photos in one update, over all processes."""
+        length = self.config.length
+        return length.batch * length.accumulate * self.fabric.world_size
+
+    def out_of_memory(self) -> str:
+        """What to say when the memory does not suffice for the step to come."""
+        return f"out of memory at step {self.progress.step + 1} on {self.fabric.device}"
+
+    def net_has_scores(self) -> bool:
+        """Whether the score layers were loaded: fresh ones are zero, and score nothing."""
+        return any(bool(p.any()) for p in self.updater.net.score.parameters())
+
+    def first_validation(self) -> None:
+        """The score before the first step of a fine-tuning, to warn when it is lost."""
+        scores = self.scores([], Extremes())
+        if scores:
+            self.progress.start = scores.mean_iu
+            self.screen.say(f"before training: val mean IU {scores.mean_iu:.4f}")
+
+    def scores(self, rows: list[Any], extremes: Extremes) -> Scores | None:
+        """Scores on the validation split.
+
+        Some photos, spread over it, are put into ``rows``, the best and worst into ``extremes``.
+        """
+        if self.val is None:
+            return None
+        seen = count()
+        # Not the first ones: neighbours in a list are often frames of one film.
+        shown = {round(part * (len(self.val) - 1)) for part in np.linspace(0, 1, SAMPLES)}
+        self.updater.optimiser.zero_grad()  # their memory is free for the maps
+        whole = TorchEngine(
+            (self.updater.best_net, self.updater.preprocessing),
+            self.fabric.device,
+            self.config.machine.precision,
+            self.classes,
+        )
+        engine = in_pieces(whole, self.updater.net.spec, self.piece)
+
+        def keep(sample: Any, prediction: Any, matrix: Any) -> None:
+            extremes.add(sample, prediction, matrix)
+            if next(seen) in shown:
+                photo = as_photo(sample.image)
+                masks = zip(planes_of(sample.mask), planes_of(prediction), strict=True)
+                rows.extend((photo, truth, predicted) for truth, predicted in masks)
+
+        return evaluate(engine, self.val, each=keep)
+
+    def validate(self) -> Scores | None:
+        """Score, warn, write samples, and keep the weights if they are the best so far."""
+        rows: list[Any] = []
+        extremes = Extremes()
+        p, scores = self.progress, self.scores(rows, extremes)
+        mean_iu = scores.mean_iu if scores else math.inf
+        if self.fabric.is_global_zero:
+            if scores:
+                self.run.write_samples(rows, self.classes, p.step)
+                shown = sheet(rows[:SAMPLES], self.classes, cell=LOGGED)
+                self.loggers.images(p.step, {"val/samples": shown})
+                self.validation = f"val mIU {scores.mean_iu:.4f}"
+                self.screen.say(
+                    f"step {p.step}: val pixel accuracy {scores.pixel_accuracy:.4f}, mean IU "
+                    f"{scores.mean_iu:.4f}" + (" (best)" if mean_iu > p.best else "")
+                )
+                warning = self.watch.scores(p.step, scores, p.start)
+                if warning:
+                    self.screen.say(f"warning: {warning}", "yellow")
+            if mean_iu > p.best or scores is None:
+                self.write_model(scores)
+                if scores:
+                    extremes.write(self.run.folder, self.classes.outputs[0].classes, p.step)
+        p.validations_since_best = 0 if mean_iu > p.best else p.validations_since_best + 1
+        p.best = max(p.best, mean_iu if scores else p.best)
+        return scores
+
+    def has_stopped_early(self) -> bool:
+        """Whether the last validations of a run with patience brought no better score."""
+        patience = self.config.length.patience
+        return patience is not None and self.progress.validations_since_best >= patience
+
+    def write_model(self, scores: Scores | None) -> None:
+        """Write the checkpoint, with where it comes from."""
+        origin = {
+            "recipe": self.config.recipe,
+            "data": self.config.data.path or self.config.data.object,
+            "photos": {name: len(split) for name, split in by_split(self.source, self.val).items()},
+            "step": self.progress.step,
+            "val_mean_iu": scores.mean_iu if scores else None,
+            "weights": self.origins,
+        }
+        u = self.updater
+        save(self.run.model, Checkpoint(u.best_net, self.classes, u.preprocessing, origin))
+        if scores:
+            self.run.write_scores(scores, self.progress.step)
+
+    def log(self, rate: float, scores: Scores | None, clock: Clock) -> None:
+        """The means since the last time, the scores and the timing, to log.csv and all loggers."""
+        p = self.progress
+        loss, plain = p.loss_sum / p.summed_steps, p.plain_sum / p.summed_steps
+        warning = self.watch.loss(p.step, plain)
+        if warning:
+            self.screen.say(f"warning: {warning}", "yellow")
+        p.loss_sum, p.plain_sum, p.summed_steps = 0.0, 0.0, 0
+        if not self.fabric.is_global_zero:
+            return
+        values = {"epoch": self.epoch, "lr": rate, "loss": loss, "loss_per_pixel": plain}
+        values = {f"train/{name}": value for name, value in values.items()}
+        values |= metrics_of(scores) if scores else {}
+        timing = {**clock.row(), "memory_mib": self.peak()}
+        values |= {f"time/{name}": value for name, value in timing.items()}
+        self.csv.metrics(p.step, values)
+        self.loggers.metrics(p.step, values)
+
+    @property
+    def epoch(self) -> float:
+        """Passes through the data so far."""
+        return self.progress.step * self.photos_per_step / len(self.source)
+
+    def peak(self) -> int:
+        """Most memory so far, MiB."""
+        return peak_mib(self.fabric.device)
+
+    def status(self, clock: Clock, rate: float) -> Status:
+        """The numbers for the screen."""
+        p, speed = self.progress, clock.row()
+        return Status(
+            step=p.step,
+            steps=self.updater.steps,
+            epoch=self.epoch,
+            rate=rate,
+            loss=p.loss_sum / p.summed_steps,
+            per_pixel=p.plain_sum / p.summed_steps,
+            images_per_second=speed["images_per_second"],
+            seconds_left=clock.seconds_left(p.step, self.updater.steps),
+            data_wait=speed["data_wait"],
+            memory_mib=self.peak(),
+            validation=self.validation,
+        )
+
+    def save(self) -> None:
+        """Save the complete state (one process does)."""
+        self.progress.seen_warnings = self.watch.said
+        if self.fabric.is_global_zero:
+            u = self.updater
+            save_state(self.run.folder, u.net, u.averaged, u.optimiser, self.progress)
+        self.fabric.barrier()
+
+
+def metrics_of(scores: Scores) -> dict[str, float]:
+    """The four metrics of a validation, by the names that loggers get."""
+    return {
+        "val/pixel_accuracy": scores.pixel_accuracy,
+        "val/mean_accuracy": scores.mean_accuracy,
+        "val/mean_iu": scores.mean_iu,
+        "val/fw_iu": scores.fw_iu,
+    }
+
+
+def steps_of(config: Config, photos: int, world: int) -> int:
+    """Updates of the whole run."""
+    length = config.length
+    if length.steps is not None:
+        return length.steps
+    assert length.epochs is not None
+    return max(1, math.ceil(length.epochs * photos / (length.batch * length.accumulate * world)))
+
+
+def coarse_steps(config: Config, steps: int) -> int:
+    """How many of the ``steps``, from the first, see photos of half the size."""
+    return round(config.length.coarse * steps)

@@ -1,0 +1,33 @@
+"""Losses: what they are, those that a config can name, and how one of your own is handed in."""
+
+from fullconv.training.losses.base import IGNORE, Loss, OverlapLoss, PixelLoss, Term, can_be_banded
+from fullconv.training.losses.cross_entropy import CrossEntropy
+from fullconv.training.losses.dice import Dice
+from fullconv.training.losses.focal import Focal
+from fullconv.training.losses.given import FromPython, Given, resolved, terms_of
+from fullconv.training.losses.jaccard import Jaccard
+from fullconv.training.losses.lovasz import Lovasz
+from fullconv.training.losses.ohem import Ohem
+from fullconv.training.losses.registry import KINDS, AnyTerm, checked
+
+__all__ = [
+    "IGNORE",
+    "KINDS",
+    "AnyTerm",
+    "CrossEntropy",
+    "Dice",
+    "Focal",
+    "FromPython",
+    "Given",
+    "Jaccard",
+    "Loss",
+    "Lovasz",
+    "Ohem",
+    "OverlapLoss",
+    "PixelLoss",
+    "Term",
+    "can_be_banded",
+    "checked",
+    "resolved",
+    "terms_of",
+]

@@ -1,0 +1,139 @@
+"""The loss of one photo from its small maps, band by band, with the gradient towards them.
+
+The terms are of two forms (`train.losses`): functions of each pixel's cross-entropy, whose gradient
+is that of the cross-entropy times a number a pixel, and functions of sums of each class.
+
+Letters: K classes, h and w of a map, H and W of the photo; R rows of a band.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fullconv.models.cpu_kernels.banded_upsampling import BAND, Fusion, rows_of
+from fullconv.training.losses import OverlapLoss, PixelLoss
+from fullconv.training.losses.criterion import Weighed
+from fullconv.training.losses.overlap import Overlap, to_gradient
+
+CACHED = 4 * 2**20
+"""Bytes of logits in a band on a CPU: more would leave its cache between two steps."""
+
+
+def band_of(device: torch.device) -> int:
+    """Bytes of logits in a band: a GPU is better off with few large ones."""
+    return CACHED if device.type == "cpu" else BAND
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """One output of a photo: its maps K,h,w, where their gradients are added, and its pixels.
+
+    ``labels`` H,W is any class where ``weights`` H,W is negative: not labelled.
+    """
+
+    fusion: Fusion
+    maps: Sequence[Tensor]
+    grads: Sequence[Tensor]
+    labels: Tensor
+    weights: Tensor
+
+    def bands(self) -> list[slice]:
+        """Its rows in bands."""
+        height, width = self.labels.shape
+        step = rows_of(len(self.maps[0]), (height, width), band_of(self.labels.device))
+        return [slice(first, min(first + step, height)) for first in range(0, height, step)]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms of a criterion by their form, each with its weight."""
+
+    pixel: tuple[tuple[float, PixelLoss], ...]
+    overlap: tuple[tuple[float, OverlapLoss], ...]
+
+    @classmethod
+    def of(cls, terms: Sequence[Weighed]) -> "Terms":
+        """Those of a criterion; TypeError where one can only be computed of whole logits."""
+        pixel = tuple((w, loss) for w, loss in terms if isinstance(loss, PixelLoss))
+        overlap = tuple((w, loss) for w, loss in terms if isinstance(loss, OverlapLoss))
+        if len(pixel) + len(overlap) != len(terms):
+            raise TypeError("a term of the loss needs the whole logits")
+        return cls(pixel, overlap)
+
+    def summed(self, each: Tensor, weights: Tensor) -> Tensor:
+        """(weighed sum, plain sum) of pixels whose cross-entropy is ``each``: float64 (2,)."""
+        each, factor = each.double(), weights.clamp(min=0)
+        trained = each.new_zeros(())
+        for weight, loss in self.pixel:
+            trained = trained + weight * (loss.of_pixels(each) * factor).sum()
+        return torch.stack([trained, (each * (weights >= 0)).sum()])
+
+    def slope(self, each: Tensor, weights: Tensor) -> Tensor:
+        """What multiplies each pixel's gradient of the cross-entropy: R,W, 0 where not labelled."""
+        factor = weights.clamp(min=0)
+        total = torch.zeros_like(factor)
+        for weight, loss in self.pixel:
+            total = total + weight * (loss.slope(each) * factor)
+        return total
+
+
+def loss_of(photo: Photo, terms: Terms) -> Tensor:
+    """(trained loss, plain loss), float64 (2,); the gradient is added to ``photo.grads``."""
+    return _twice(photo, terms) if terms.overlap else _once(photo, terms)
+
+
+def _once(photo: Photo, terms: Terms) -> Tensor:
+    """Where no pixel needs another one."""
+    sums = torch.zeros(2, dtype=torch.float64, device=photo.labels.device)
+    for rows in photo.bands():
+        labels, weights = photo.labels[rows], photo.weights[rows]
+        logits = photo.fusion.band(photo.maps, rows)  # K,R,W
+        each, total = _exponentials(logits, labels)
+        factor = terms.slope(each, weights)
+        sums += terms.summed(each, weights)
+        logits.mul_(factor / total)
+        logits.scatter_add_(0, labels[None], -factor[None].to(logits.dtype))
+        photo.fusion.back(logits, rows, photo.grads)
+    return sums
+
+
+def _twice(photo: Photo, terms: Terms) -> Tensor:
+    """Down the photo for the sums, up again for the gradient: the last band is still at hand."""
+    device = photo.labels.device
+    shares, each = torch.empty(0), torch.empty(0)
+    sums = torch.zeros(2, dtype=torch.float64, device=device)
+    overlap, bands = Overlap(photo.maps[0].shape[0], device), photo.bands()
+    for rows in bands:
+        shares, each = _softmax(photo, rows)
+        sums += terms.summed(each, photo.weights[rows])
+        overlap.add(shares, photo.labels[rows], photo.weights[rows] >= 0)
+    share = photo.weights.clamp(min=0).double().sum()  # how much the photo counts
+    slopes = [overlap.slopes(loss, weight * share) for weight, loss in terms.overlap]
+    mass, both = (torch.stack(kind).sum(0) for kind in zip(*slopes, strict=True))
+    for rows in reversed(bands):
+        if rows is not bands[-1]:
+            shares, each = _softmax(photo, rows)
+        factor = terms.slope(each, photo.weights[rows])
+        to_gradient(shares, photo.labels[rows], factor, (mass, both))
+        photo.fusion.back(shares, rows, photo.grads)
+    for weight, loss in terms.overlap:
+        sums[0] += weight * share * overlap.lost(loss)
+    return sums
+
+
+def _softmax(photo: Photo, rows: slice) -> tuple[Tensor, Tensor]:
+    """The softmax K,R,W of a band, 0 where it is not labelled, and the cross-entropy R,W."""
+    shares = photo.fusion.band(photo.maps, rows)  # K,R,W
+    each, total = _exponentials(shares, photo.labels[rows])
+    labelled = (photo.weights[rows] >= 0).to(photo.weights.dtype)
+    return shares.mul_(labelled / total), each
+
+
+def _exponentials(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn logits K,R,W into their exponentials; the cross-entropy R,W, and the sum R,W."""
+    logits.sub_(logits.amax(0))
+    right = logits.gather(0, labels[None])[0]  # R,W
+    total = logits.exp_().sum(0)  # R,W
+    return total.log().sub_(right), total

@@ -1,0 +1,54 @@
+"""The losses by kind: a new one is a file beside this one, and its line here."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, get_args
+
+from pydantic import Field
+
+from fullconv.training.losses.base import Term
+from fullconv.training.losses.cross_entropy import CrossEntropy
+from fullconv.training.losses.dice import Dice
+from fullconv.training.losses.focal import Focal
+from fullconv.training.losses.given import FromPython
+from fullconv.training.losses.jaccard import Jaccard
+from fullconv.training.losses.lovasz import Lovasz
+from fullconv.training.losses.ohem import Ohem
+
+Named = CrossEntropy | Jaccard | Dice | Focal | Lovasz | Ohem
+"""Those that a config can name."""
+AnyTerm = Annotated[Named | FromPython, Field(discriminator="kind")]
+
+KINDS: dict[str, type[Term]] = {each.model_fields["kind"].default: each for each in get_args(Named)}
+"""The losses that a config can name, by kind."""
+
+OLD = '[loss] is now a list of terms: write [[loss]], kind = "cross_entropy", then its options'
+
+
+def checked(terms: Any) -> Any:
+    """What stands for `loss` in a config, before its options are validated.
+
+    Raises ValueError for the form of older versions, kinds that there are not, and a kind twice.
+    """
+    if isinstance(terms, Mapping):
+        raise ValueError(f"{OLD} ({', '.join(map(str, terms))} stand in no list)")
+    if not isinstance(terms, Sequence) or isinstance(terms, str) or not terms:
+        raise ValueError('give a list of terms, one at least, as [{kind = "cross_entropy"}]')
+    seen: set[tuple[Any, Any]] = set()
+    for term in terms:
+        kind, name = (_value(term, key) for key in ("kind", "name"))
+        if kind not in (*KINDS, "python"):
+            raise ValueError(f"no loss is called {kind!r}{_near(kind)}")
+        if (kind, name) in seen:
+            raise ValueError(f"{kind} stands there twice: give it once, with its weight")
+        seen.add((kind, name))
+    return terms
+
+
+def _value(term: Any, key: str) -> Any:
+    return term.get(key) if isinstance(term, Mapping) else getattr(term, key, None)
+
+
+def _near(kind: Any) -> str:
+    close = difflib.get_close_matches(str(kind), KINDS, n=1, cutoff=0.5)
+    return f": did you mean {close[0]}?" if close else f": there are {', '.join(KINDS)}"

@@ -1,0 +1,211 @@
+"""What a step of a training needs of memory, from the arrays that the net keeps, and its limits."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+
+import torch
+
+from fullconv.device import (
+    LARGEST_KEPT,
+    MIB,
+    computes_bf16,
+    is_out_of_memory,
+    peak_mib,
+    pick_device,
+)
+from fullconv.errors import UserError
+from fullconv.models import NetSpec
+from fullconv.models.analysis.saved_activations import Arrays, Part, parts_of
+from fullconv.training.config import Config, Machine
+from fullconv.training.losses.banded import can_be_banded, is_worth_it
+from fullconv.training.losses.criterion import all_banded
+from fullconv.training.losses.photo_loss import band_of
+from fullconv.training.optimizer import as_they_come
+
+TOO_LARGE = "the net does not fit into memory"
+CONTEXT = 512 * MIB  # what CUDA itself takes on a GPU, beside torch's arrays
+LATER = 80 * MIB  # code and small things that a training loads as it goes (measured on a CPU)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes by use, at the moment of a step that needs the most.
+
+    ``process`` is what there is without a training; ``weights`` come with their average and their
+    copies in bf16, ``gradients`` are those that wait for the others by then, ``activations`` the
+    arrays kept for the way back; ``working`` is what the layers at work need besides, ``head`` the
+    scores of the photo's size with their loss, ``spare`` freed memory that no use is found for.
+    """
+
+    process: int
+    weights: int
+    optimiser: int
+    gradients: int
+    activations: int
+    working: int
+    head: int
+    spare: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(asdict(self).values())
+
+
+def estimate(
+    config: Config, spec: NetSpec, size: tuple[int, int], returned: bool = False
+) -> Estimate:
+    """Memory of a training step on photos of ``size`` (H, W), from the layers' real shapes.
+
+    Moments are compared: the loss, when all arrays are kept; then each part of the net on the way
+    back, when what lies before it is still kept, gradients from the last layer to it exist (unless
+    they are used up as they come), and its own layers work. Where batches are accumulated all
+    gradients exist from the second on.
+    ``returned``: where the process returns what it frees at once (`device.return_freed_memory`).
+    """
+    parts = parts_of(spec, size)
+    frozen = [p for p in parts if config.net.freeze_backbone and p.number is not None]
+    trained = parts[len(frozen) :]
+    moments = [_moment(config, parts, trained, trained, None, _head(config, spec, size))]
+    moments += [_moment(config, parts, trained, trained[:at], p) for at, p in enumerate(trained)]
+    moments += [_moment(config, parts, trained, (), part) for part in frozen]  # the way forward
+    if returned:
+        moments = [replace(moment, spare=0) for moment in moments]
+    return max(moments, key=lambda each: each.total)
+
+
+def _moment(
+    config: Config,
+    parts: Sequence[Part],
+    trained: Sequence[Part],
+    before: Sequence[Part],
+    at_work: Part | None,
+    head: int = 0,
+) -> Estimate:
+    """When what the ``trained`` parts ``before`` keep is still there, and one is ``at_work``."""
+    machine, many = config.machine, config.length.accumulate > 1
+    on_gpu, halved = pick_device(machine.device).type == "cuda", machine.precision == "bf16"
+    waiting = trained if many else trained[len(before) :]
+    ahead = [] if as_they_come(config) else _weights(waiting)
+    held: list[Arrays] = [part.held(machine.recompute) for part in before]
+    working: list[int] = []
+    if at_work and at_work in trained:
+        held.append(at_work.kept)
+        # A gradient in the making; of torch's ways on a CPU oneDNN has a copy of it too.
+        copies = 1 if on_gpu or own_ways(machine) else 2
+        working = [max(at_work.weights, default=0)] * (copies + many)
+    if at_work:  # the gradients of what a layer puts out and takes
+        working += [at_work.widest * (2 if halved else 4) * config.length.batch] * 2
+    buffers = 2 if config.optimiser.kind == "adamw" else int(config.optimiser.momentum > 0)
+    blocks = {
+        "weights": _weights(parts) * (1 + (config.optimiser.ema is not None)),
+        "optimiser": _weights(trained) * buffers,
+        "gradients": ahead,
+        "activations": _arrays(held, config.length.batch, halved),
+        "working": working,
+        "head": [head],
+    }
+    if halved:
+        blocks["weights"] = [*blocks["weights"], *(each // 2 for each in _weights(parts))]
+    found = {use: sum(each) for use, each in blocks.items()}
+    small = sum(n for each in blocks.values() for n in each if n <= LARGEST_KEPT)
+    holes = 0.4 * small + _without_hole(config, trained)  # measured
+    spare = 0.1 * sum(found.values()) if on_gpu else holes
+    return Estimate(process=at_rest(machine.device), spare=int(spare), **found)
+
+
+def _without_hole(config: Config, trained: Sequence[Part]) -> int:
+    """Of arrays on the way back that fit into none of the holes that smaller ones have left.
+
+    Three of the largest map: the gradients of what its layer puts out and takes, and a copy that
+    its convolution works on. Not where what was freed is returned before (`Updater.is_large`), or
+    where they are so large that the system has them back at once.
+    """
+    if max(_weights(trained), default=0) > LARGEST_KEPT:
+        return 0
+    each = 2 if config.machine.precision == "bf16" else 4
+    block = max((p.widest for p in trained), default=0) * each * config.length.batch
+    return 3 * block if block <= LARGEST_KEPT else 0
+
+
+def own_ways(machine: Machine) -> bool:
+    """Whether large layers train by the ways of `nets.conv`."""
+    on_cpu = pick_device(machine.device).type == "cpu"
+    plain = machine.precision == "fp32" and machine.channels_last
+    return on_cpu and plain and machine.convolutions == "auto"
+
+
+def _weights(parts: Sequence[Part]) -> list[int]:
+    return [each for part in parts for each in part.weights]
+
+
+def _arrays(held: Sequence[Arrays], batch: int, halved: bool) -> list[int]:
+    """Bytes of arrays for a batch, each counted once; where ``halved``, floats are bf16."""
+    arrays = {key: array for each in held for key, array in each.items()}
+    sizes = (n * (2 if halved and each == 4 else each) for n, each in arrays.values())
+    return [batch * size for size in sizes]
+
+
+def _head(config: Config, spec: NetSpec, size: tuple[int, int]) -> int:
+    """Of the scores of a batch at the photo's size and their loss, or of a band of them."""
+    batch = config.length.batch
+    pixels = size[0] * size[1] * batch
+    in_bands = all_banded(config.loss) and can_be_banded(spec)
+    return (
+        5 * band_of(pick_device(config.machine.device))
+        if in_bands and is_worth_it(spec, batch, size)
+        else pixels * (spec.classes * 4 * 4 + 40)
+    )
+
+
+@functools.cache
+def at_rest(device: str) -> int:
+    """What is in use before the first net, the same for all later ones: bytes.
+
+    Of the GPU what CUDA itself takes; else that of this process, with Python and torch.
+    """
+    picked = pick_device(device)
+    return peak_mib(picked) * MIB + (CONTEXT if picked.type == "cuda" else LATER)
+
+
+def advice(config: Config) -> str:
+    """The next options to turn, best first, in one sentence."""
+    found = []
+    if config.machine.precision == "fp32" and computes_bf16(pick_device(config.machine.device)):
+        found.append("machine.precision=bf16")
+    if config.length.batch > 1:
+        half = config.length.batch // 2
+        twice = config.length.accumulate * 2
+        if as_they_come(config):  # accumulated gradients would have to exist together
+            found.append(f"length.batch={half} (half as many photos a step)")
+        else:
+            found.append(
+                f"length.batch={half} with length.accumulate={twice} (as many photos a step)"
+            )
+    if config.augment.crop is None:
+        found.append("augment.crop smaller than the photos")
+    else:
+        found.append(f"augment.crop below {config.augment.crop[0]}x{config.augment.crop[1]}")
+    unclipped = config.optimiser.model_copy(update={"clip": None})
+    if as_they_come(config) != as_they_come(config.model_copy(update={"optimiser": unclipped})):
+        found.append("optimiser.clip=none (gradients are then used up as they come)")
+    if config.net.padding == "paper":
+        found.append("net.padding=same")
+    if config.optimiser.kind == "adamw":
+        found.append("optimiser.kind=sgd")
+    if config.optimiser.ema is not None:
+        found.append("optimiser.ema=none")
+    return "to lower it: " + ", then ".join([*found[:3], "a smaller net (net.width=0.5)"])
+
+
+@contextmanager
+def memory_watched(config: Config, what: str) -> Iterator[None]:
+    """Turns running out of memory into a UserError: ``what`` happened, and the options to turn."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise UserError(f"{what}; {advice(config)}") from error

@@ -1,0 +1,143 @@
+"""A training within a limit of memory: the way that costs the least of those that fit.
+
+The photos of a step stay as they are asked for. Tried in this order, until the estimate fits:
+
+1. as asked;
+2. the first segments of the backbone computed again on the way back, the fewest that suffice: the
+   same result, for at most a third more time;
+3. on a CPU, freed memory returned to the system at once, which takes up to a quarter more time;
+4. smaller parts of the batch, the largest first, accumulated: the same gradient, but batch norm
+   takes its mean over each part.
+"""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from fullconv.device import GIB, MIB, bytes_of, keep_freed_memory, pick_device, return_freed_memory
+from fullconv.errors import UserError
+from fullconv.inference.tiled import longest
+from fullconv.models import NetSpec
+from fullconv.models.analysis.cost import meta_net, prediction_bytes
+from fullconv.models.analysis.saved_activations import parts_of
+from fullconv.models.fcn import flow_of
+from fullconv.training.config import Config
+from fullconv.training.memory import CONTEXT, Estimate, advice, estimate
+
+
+def within(config: Config, spec: NetSpec, size: tuple[int, int]) -> Config:
+    """The config with the way that fits its ``machine.memory``; as it is where there is no limit.
+
+    ``size`` is (H, W) of what is trained on. Raises UserError, with the least that it takes, where
+    nothing fits.
+    """
+    if config.machine.memory is None:
+        return config
+    limit = bytes_of(config.machine.memory)
+    needs: list[tuple[int, Config]] = []
+    for way, returned in _ways(config, spec, size):
+        needs.append((estimate(way, spec, size, returned).total, way))
+        if needs[-1][0] <= limit:
+            return way
+    least, way = min(needs, key=lambda each: each[0])
+    raise UserError(
+        f"{_amount(limit)} of memory do not suffice: {spec.name} at {size[0]}x{size[1]} takes at "
+        f"least {_amount(least, up=True)} ({way_of(way, spec, size)}); {advice(needs[-1][1])}"
+    )
+
+
+def _ways(config: Config, spec: NetSpec, size: tuple[int, int]) -> Iterator[tuple[Config, bool]]:
+    """The same training in all ways, the cheapest first; True where freed memory is returned."""
+    length, first = config.length, config.machine.recompute
+    photos, last = length.batch * length.accumulate, max(_segments(spec, size), first + 1)
+    on_cpu = pick_device(config.machine.device).type == "cpu"
+    for batch in (each for each in range(length.batch, 0, -1) if photos % each == 0):
+        part = length.model_copy(update={"batch": batch, "accumulate": photos // batch})
+        for returned in (False, True)[: 1 + on_cpu]:
+            for again in range(first, last):
+                machine = config.machine.model_copy(update={"recompute": again})
+                yield config.model_copy(update={"length": part, "machine": machine}), returned
+
+
+def _segments(spec: NetSpec, size: tuple[int, int]) -> int:
+    return 1 + max(part.number for part in parts_of(spec, size) if part.number is not None)
+
+
+def said(config: Config, spec: NetSpec, size: tuple[int, int]) -> str:
+    """The line about the way that was chosen for the limit."""
+    length, returned = config.length, returns(config, spec, size)
+    need = estimate(config, spec, size, returned)
+    line = (
+        f"{_amount(bytes_of(config.machine.memory or ''))} allowed; {spec.name} at "
+        f"{size[0]}x{size[1]}, batch {length.batch * length.accumulate}: "
+        f"{way_of(config, spec, size)}; about {_amount(need.total, up=True)}"
+    )
+    if returned:
+        line += " (freed memory is returned at once)"
+    is_frozen = config.net.freeze_batch_norm is True and not spec.is_pyramid
+    if length.accumulate > 1 and has_batch_norm(spec) and not is_frozen:
+        line += f" (batch norm takes its mean over each part of {length.batch})"
+    return line
+
+
+def way_of(config: Config, spec: NetSpec, size: tuple[int, int]) -> str:
+    """How the photos of a step are computed, in words: 'as 4 parts of 1, conv1_1 to pool2 ...'."""
+    length, again = config.length, config.machine.recompute
+    way = f"as {length.accumulate} parts of {length.batch}" if length.accumulate > 1 else "at once"
+    if not again:
+        return way
+    names = [n for p in parts_of(spec, size) if p.number is not None and p.number < again
+             for n in p.names]  # fmt: skip
+    return f"{way}, {names[0]} to {names[-1]} checkpointed"
+
+
+def has_batch_norm(spec: NetSpec) -> bool:
+    """Whether a net's result depends on what else is in the batch."""
+    return any(isinstance(module, nn.BatchNorm2d) for module in meta_net(spec).modules())
+
+
+def returns(config: Config, spec: NetSpec, size: tuple[int, int]) -> bool:
+    """Whether the limit is kept only if freed memory is returned at once; never on a GPU."""
+    machine = config.machine
+    if machine.memory is None or pick_device(machine.device).type != "cpu":
+        return False
+    return estimate(config, spec, size).total > bytes_of(machine.memory)
+
+
+def enforce(config: Config, spec: NetSpec, size: tuple[int, int]) -> None:
+    """Prepare the process for its limit, and hold it to that where it can be done, on a GPU."""
+    device, memory = pick_device(config.machine.device), config.machine.memory
+    if device.type == "cpu":
+        return_freed_memory() if returns(config, spec, size) else keep_freed_memory()
+    if device.type == "cuda" and memory is not None:
+        whole = torch.cuda.get_device_properties(device).total_memory
+        share = (bytes_of(memory) - CONTEXT) / whole
+        # Not the device itself: a plain "cuda" has no index, which is an error there.
+        torch.cuda.set_per_process_memory_fraction(min(max(share, 0.0), 1.0), device.index)
+
+
+def longest_piece(
+    config: Config, spec: NetSpec, need: Estimate, photo: tuple[int, int]
+) -> int | None:
+    """The longest side of the pieces in which a ``photo`` (H, W) is validated; None: it is whole.
+
+    What is left of the limit beside the weights and the optimiser's buffers is for its maps. Nets
+    that stretch their scores cannot be cut.
+    """
+    if config.machine.memory is None or spec.stretches:
+        return None
+    room = bytes_of(config.machine.memory) - need.process - need.weights - need.optimiser
+    if prediction_bytes(spec, *photo, scores=False) <= room:
+        return None
+    flow = flow_of(spec)
+    return longest(spec, flow.grid, flow.least, room, scores=False)
+
+
+def _amount(size: int, up: bool = False) -> str:
+    """To a tenth, or whole MiB below one; ``up``: not less than it is."""
+    rounded = math.ceil if up else round
+    if size < GIB:
+        return f"{rounded(size / MIB)} MiB"
+    return f"{rounded(10 * size / GIB) / 10} GiB"

@@ -1,0 +1,146 @@
+"""What was handed in from Python, which no config can hold: data, augmentation, loggers, losses."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fullconv.data import Dataset, DatasetSource, Source, Transform, as_source, kinds_shown, loader
+from fullconv.errors import UserError
+from fullconv.modalities import kinds_of
+from fullconv.training.config import Augment, Config
+from fullconv.training.console import Screen
+from fullconv.training.loggers import Logger
+from fullconv.training.losses import Given, Loss, Term, terms_of
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """The objects of one call of ``train``; None and empty where the config says it all."""
+
+    data: Source | None = None
+    val: Source | None = None
+    augment: Transform | None = None
+    loggers: tuple[Logger, ...] = ()
+    terms: tuple[Term, ...] = ()
+    """Of the loss, for the config."""
+    losses: Mapping[str, Loss] = field(default_factory=dict)
+    """Those of Python, by name."""
+
+    @classmethod
+    def of(
+        cls,
+        data: Dataset | Source | str | Path | None,
+        val: Dataset | Source | None,
+        augment: Transform | None,
+        loggers: Sequence[Logger],
+        loss: Given | Sequence[Given] | None = None,
+    ) -> "Objects":
+        """Of what a caller gave; UserError for what is no data set, or does not go together."""
+        is_object = data is not None and not isinstance(data, str | Path)
+        if val is not None and not is_object:
+            raise UserError("val= goes with a data set object; of a path, data.val names the split")
+        if isinstance(val, str | Path):
+            raise UserError(f"val={str(val)!r}: with a data set object this is one too, or None")
+        if augment is not None and not callable(augment):
+            raise UserError(f"augment= is a callable of (sample, generator), not {augment!r}")
+        source = as_source(data, "train") if is_object else None  # pyright: ignore[reportArgumentType]
+        held_out = None if val is None else as_source(val, "val")
+        for name, each in (("the data set", source), ("val", held_out)):
+            if each is not None and len(each) == 0:
+                raise UserError(f"{name} has no photos")
+        if source and held_out and source.classes != held_out.classes:
+            raise UserError("the data set and val have different classes")
+        terms, losses = ((), {}) if loss is None else terms_of(loss)
+        return cls(source, held_out, augment, tuple(loggers), terms, losses)
+
+    @property
+    def photos(self) -> tuple[int, ...]:
+        """How many there are to train and to validate on."""
+        return tuple(len(source) for source in (self.data, self.val) if source is not None)
+
+    def recorded(self, config: Config, screen: Screen) -> Config:
+        """The config with what can be written of the objects, checked against what it says."""
+        return self._recorded_augment(self._recorded_data(config), screen)
+
+    def _recorded_data(self, config: Config) -> Config:
+        data = config.data
+        if self.data is None:
+            if data.object and not data.path:
+                raise UserError(
+                    f"data.object: {data.object} was handed in from Python; hand it in again, "
+                    "fullconv.training(dataset, val=...), or name a data set on the disk"
+                )
+            return config.model_copy(
+                update={"data": data.model_copy(update={"object": None, "photos": ()})}
+            )
+        if data.classes is not None or data.outputs:
+            raise UserError(
+                "data.classes and data.outputs are for data on the disk: leave them out"
+            )
+        if kinds_of(data.inputs) != kinds_shown(self.data):
+            shown = ", ".join(kinds_shown(self.data))
+            raise UserError(
+                f"data.inputs: the data set shows {shown}, not {', '.join(data.inputs)}"
+            )
+        found = {"path": "", "object": name_of(self.data), "photos": self.photos}
+        return config.model_copy(update={"data": data.model_copy(update=found)})
+
+    def _recorded_augment(self, config: Config, screen: Screen) -> Config:
+        if self.augment is None:
+            if config.augment.callable:
+                raise UserError(
+                    f"augment.callable: {config.augment.callable} was handed in from Python; hand "
+                    "it in again, fullconv.train(..., augment=...)"
+                )
+            return config
+        name = name_of(self.augment)
+        screen.say(f"augmentation: {name}, in place of all of augment.* and of length.coarse")
+        length = config.length.model_copy(update={"coarse": 0.0})
+        return config.model_copy(update={"augment": Augment(callable=name), "length": length})
+
+    def sized(self, config: Config, source: Source) -> Config:
+        """With the size of what the augmentation makes of the first photo as the crop."""
+        if self.augment is None:
+            return config
+        first = next(loader(source, batch_size=1, augmentation=self.augment, stop_step=1))
+        crop = first.images.shape[1], first.images.shape[2]
+        return config.model_copy(
+            update={"augment": config.augment.model_copy(update={"crop": crop})}
+        )
+
+    def check_resumed(self, saved: Config, out: Path, moved: bool) -> None:
+        """UserError unless the run in ``out`` was trained on these; ``moved``: a path is given."""
+        said, again = saved.data.object, f"out={str(out)!r}, resume=True"
+        if said and (self.data is None or moved):
+            raise UserError(
+                f"{out}: was trained on {said}, handed in from Python: "
+                f"fullconv.training(dataset, val=..., {again}) goes on"
+            )
+        if self.data is not None and not said:
+            raise UserError(f"{out}: was trained on {saved.data.path}: leave the data set out")
+        if self.data is not None and self.photos != saved.data.photos:
+            counts = " and ".join(map(str, saved.data.photos))
+            given = " and ".join(map(str, self.photos))
+            raise UserError(
+                f"{out}: was trained on {counts} photos (train and val), not on {given}: their "
+                "order would differ; hand in the same data, or start a new run"
+            )
+        if (self.augment is None) != (saved.augment.callable is None):
+            raise UserError(
+                f"{out}: was trained with the augmentation {saved.augment.callable}, handed in "
+                f"from Python: fullconv.train(..., augment=..., {again}) goes on"
+                if self.augment is None
+                else f"{out}: was trained with the built-in augmentation: leave augment= out"
+            )
+
+
+NOTHING = Objects()
+"""Where the config says it all."""
+
+
+def name_of(thing: Source | Callable[..., Any]) -> str:
+    """The module and name of a function, or of an object's class."""
+    thing = thing.dataset if isinstance(thing, DatasetSource) else thing  # pyright: ignore
+    named = thing if hasattr(thing, "__qualname__") else type(thing)
+    return f"{named.__module__}.{named.__qualname__}"  # pyright: ignore[reportAttributeAccessIssue]

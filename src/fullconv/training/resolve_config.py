@@ -1,0 +1,126 @@
+"""What a config leaves open, settled before the first step: the saved config decides the run.
+
+Precision, pretrained weights and what depends on them, epochs and crop by the data
+(`defaults`), the way to keep within a limit of memory (`budget`), steps for a given time
+(`time_budget`).
+"""
+
+import time
+from functools import partial
+
+from fullconv.checkpoints import pretrained
+from fullconv.data import Source, largest_photo
+from fullconv.device import forget_peak, pick_device, pick_precision
+from fullconv.errors import UserError
+from fullconv.inference.engines.torch_engine import TorchEngine
+from fullconv.training import memory_budget as budget
+from fullconv.training.announce import size_of
+from fullconv.training.config import Config
+from fullconv.training.console import Screen
+from fullconv.training.data_defaults import settled_by_data
+from fullconv.training.durations import seconds_of
+from fullconv.training.losses.criterion import make_criterion
+from fullconv.training.memory import TOO_LARGE, at_rest, memory_watched
+from fullconv.training.objects import NOTHING, Objects
+from fullconv.training.setup import fabric_of, net_of, open_data
+from fullconv.training.step import Updater
+from fullconv.training.time_budget import measured, settled_by_speed
+
+LOADED_LR = 0.3  # of a backbone's, times that of what begins fresh
+
+
+def settled(config: Config, screen: Screen, objects: Objects = NOTHING) -> Config:
+    """With all that is left to choose here chosen, so that the saved config decides the run.
+
+    Of ``objects`` it keeps what can be written down.
+    """
+    config = objects.recorded(config, screen)
+    if not config.data.path and objects.data is None:
+        raise UserError(
+            "no data is named: fullconv train FOLDER, or, to try it, fullconv train shapes"
+        )
+    config = _with_weights(_with_precision(config), screen)
+    is_open = config.augment.crop == "auto" or config.length.steps is config.length.epochs is None
+    if config.machine.memory is None and not is_open and objects.augment is None:
+        return config
+    source, val = open_data(config, Screen(quiet=True), objects)
+    config = objects.sized(config, source)
+    config = settled_by_data(config, len(source), largest_photo(source))
+    finest = config.stage(-1, config.net.weights) if config.stages else config
+    spec = finest.spec(len(source.classes))
+    config = budget.within(config, spec, size_of(config, source))
+    if config.length.time is None:
+        return config
+    return _timed(config, source, val, screen, objects)
+
+
+def _with_precision(config: Config) -> Config:
+    """With 'auto' replaced by what it means here, so that the saved config decides the run.
+
+    Depthwise convolutions move much memory for little arithmetic: on a CPU a step of
+    EfficientNet-Lite0 takes 1.4 times as long in bf16 (docs/results.md).
+    """
+    device = pick_device(config.machine.device)
+    precision = pick_precision(config.machine.precision, device)
+    if config.machine.precision == "auto" and device.type == "cpu":
+        precision = "fp32" if config.spec(2).definition.is_depthwise else precision
+    machine = config.machine.model_copy(update={"precision": precision})
+    return config.model_copy(update={"machine": machine})
+
+
+def _with_weights(config: Config, screen: Screen) -> Config:
+    """With the name of the weights that it starts from in place of 'auto' and 'imagenet'."""
+    weights, line = pretrained.settled(config.net.weights, config.spec(2))
+    if line:
+        screen.say(f"weights: {line}")
+    net = config.net.model_copy(update={"weights": weights})
+    optimiser, is_loaded = config.optimiser, bool(net.sources)
+    if net.freeze_batch_norm == "auto":
+        net = net.model_copy(update={"freeze_batch_norm": is_loaded})
+    if optimiser.backbone_lr == "auto":
+        lr = LOADED_LR if is_loaded else 1.0
+        optimiser = optimiser.model_copy(update={"backbone_lr": lr})
+    return config.model_copy(update={"net": net, "optimiser": optimiser})
+
+
+def _timed(
+    config: Config, source: Source, val: Source | None, screen: Screen, objects: Objects
+) -> Config:
+    """With the steps that fit into ``length.time``, as measured with a net that is thrown away."""
+    began, wanted = time.monotonic(), seconds_of(config.length.time or "")
+    if config.stages or config.machine.devices * config.machine.nodes > 1:
+        raise UserError("length.time plans one training on one device: give steps or epochs here")
+    screen.say(f"time: measuring the speed of this machine, to end in {config.length.time}")
+    at_rest(config.machine.device)  # before this training, which the estimate is not to count
+    budget.enforce(config, config.spec(len(source.classes)), size_of(config, source))
+    fabric = fabric_of(config)
+    net, preprocessing, _ = net_of(config, source, Screen(quiet=True))
+    outputs = tuple(output.channels for output in source.classes.outputs)
+    ignore = source.classes.ignore
+    criterion = make_criterion(config.loss, None, ignore, fabric.device, outputs, objects.losses)
+    with memory_watched(config, TOO_LARGE):
+        updater = Updater(config, fabric, net, preprocessing, criterion, steps=1000)
+        validation = partial(_validation, config, updater, val)
+        speed = measured(config, source, updater.step, validation, objects.augment)
+    forget_peak(fabric.device)
+    left = wanted - (time.monotonic() - began)
+    planned = settled_by_speed(config, speed, len(source), left)
+    screen.say(
+        f"time: {speed.step:.2f} s a step, {speed.coarse_step:.2f} at half size, "
+        f"{speed.validation:.0f} s a validation: {planned.length.steps} steps, "
+        f"{planned.length.coarse:.0%} of them at half size"
+    )
+    return planned
+
+
+def _validation(config: Config, updater: Updater, val: Source | None) -> float:
+    """About the seconds of a validation: those of its first photo, once warm, times the photos."""
+    if val is None or not len(val):
+        return 0.0
+    pair = (updater.net, updater.preprocessing)
+    engine = TorchEngine(pair, updater.fabric.device, config.machine.precision, val.classes)
+    before = 0.0
+    for _ in range(2):
+        before = time.monotonic()
+        engine.class_map(val[0].image)
+    return (time.monotonic() - before) * len(val)

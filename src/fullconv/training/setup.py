@@ -1,0 +1,160 @@
+"""What a training is made of, from its config: data, Fabric, net at its start, loss."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from rich.progress import Progress as Bar
+
+from fullconv.checkpoints import start_from
+from fullconv.data import (
+    Fault,
+    Source,
+    available_splits,
+    by_split,
+    check,
+    class_weights,
+    count_classes,
+    kinds_shown,
+    open_source,
+    outputs_of,
+)
+from fullconv.errors import UserError
+from fullconv.modalities import kinds_of
+from fullconv.models import FCN, Preprocessing, build
+from fullconv.training.config import Config
+from fullconv.training.console import Screen
+from fullconv.training.losses.criterion import Criterion, cross_entropy_of, make_criterion
+from fullconv.training.objects import NOTHING, Objects
+from fullconv.training.optimizer import freeze
+from fullconv.training.step import mixed
+
+SHOWN = 20  # faults of the data on screen
+
+
+def open_data(
+    config: Config, screen: Screen, objects: Objects = NOTHING
+) -> tuple[Source, Source | None]:
+    """The splits to train and to validate on; None, and a warning, where the latter is missing."""
+    if objects.data is not None:
+        if objects.val is None:
+            _warn_of_no_val("no val= was handed in", screen)
+        return objects.data, objects.val
+    data = config.data
+    classes = None if data.classes is None else Path(data.classes)
+    shown = kinds_of(data.inputs), data.outputs
+    source = open_source(data.path, data.split, classes, *shown)
+    if data.val in available_splits(data.path):
+        return source, open_source(data.path, data.val, classes, *shown)
+    _warn_of_no_val(f"there is no split {data.val!r} to validate on", screen)
+    return source, None
+
+
+def _warn_of_no_val(why: str, screen: Screen) -> None:
+    screen.say(
+        f"warning: {why}; the last weights will be kept, and no score will tell whether they are "
+        "good",
+        "yellow",
+    )
+
+
+def check_data(source: Source, val: Source | None, screen: Screen) -> None:
+    """Read all of the data once; UserError when anything in it cannot be used."""
+    splits = by_split(source, val)
+    with Bar(console=screen.console, transient=True) as bar:
+        task = bar.add_task("checking the data", total=None)
+        faults = check(splits, lambda done, total: bar.update(task, completed=done, total=total))
+    photos = ", ".join(f"{len(s)} {name}" for name, s in splits.items())
+    screen.say(f"data: {photos} photos, {len(source.classes)} classes, {len(faults)} faults")
+    for fault in faults[:SHOWN]:
+        screen.say(f"{fault.severity}: {fault}", _style(fault))
+    if len(faults) > SHOWN:
+        screen.say(f"... and {len(faults) - SHOWN} more: fullconv check lists them all")
+    errors = [fault for fault in faults if fault.severity == "error"]
+    if errors:
+        more = f" (and {len(errors) - 1} more errors)" if len(errors) > 1 else ""
+        raise UserError(f"the data cannot be used: {errors[0]}{more}")
+
+
+def _style(fault: Fault) -> str:
+    return "red" if fault.severity == "error" else "yellow"
+
+
+def fabric_of(config: Config) -> Fabric:
+    """Fabric on the devices and in the precision of the config, launched."""
+    machine = config.machine
+    # Its hints are about things decided here.
+    warnings.filterwarnings("ignore", module="lightning_fabric")
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    device, _, index = machine.device.partition(":")
+    fabric = Fabric(
+        accelerator={"auto": "auto", "cpu": "cpu"}.get(device, device),
+        devices=[int(index)] if index else machine.devices,
+        num_nodes=machine.nodes,
+        precision="bf16-mixed" if machine.precision == "bf16" else "32-true",
+    )
+    fabric.launch()
+    return fabric
+
+
+def net_of(
+    config: Config, source: Source, screen: Screen
+) -> tuple[FCN, Preprocessing, list[dict[str, Any]]]:
+    """The net at its start, and whose weights those are; what begins fresh is said."""
+    torch.manual_seed(mixed(config.seed, 0, 0))
+    spec = config.spec(len(source.classes))
+    net = build(spec)
+    preprocessing = spec.definition.preprocessing
+    others: tuple[Preprocessing, ...] = ()
+    origins: list[dict[str, Any]] = []
+    if not config.net.sources:
+        screen.say("weights: all layers start at random (He), scores at zero, nothing is loaded")
+        for key in ("freeze_backbone", "freeze_batch_norm"):
+            if getattr(config.net, key) is True:
+                raise UserError(f"net.{key} would keep what is random: name net.weights")
+    else:
+        report = start_from(net, config.net.sources, source.classes)
+        preprocessing, others = report.preprocessing or preprocessing, report.others
+        origins = report.origins
+        for line in report.lines():
+            screen.say(f"weights: {line}")
+    if config.net.freeze_backbone:
+        freeze(net)
+        screen.say("weights: the backbone stays as it is")
+    return net, preprocessing.of_inputs(kinds_shown(source), *others), origins
+
+
+def criterion_of(
+    config: Config,
+    source: Source,
+    fabric: Fabric,
+    screen: Screen,
+    objects: Objects = NOTHING,
+) -> Criterion:
+    """The loss, with the class weights of the config; those that follow from the data are said.
+
+    Losses of Python's are those of ``objects``.
+    """
+    classes, pixels = source.classes, cross_entropy_of(config.loss)
+    wanted = "none" if pixels is None else pixels.class_weights
+    weights = None
+    if isinstance(wanted, tuple):
+        if len(wanted) != len(classes):
+            raise UserError(
+                f"loss.cross_entropy.class_weights: {len(wanted)} values for {len(classes)} classes"
+            )
+        weights = torch.tensor(wanted, dtype=torch.float32)
+    elif wanted != "none":
+        counts = [count_classes(each, most=500) for each in outputs_of(source)]
+        weights = torch.from_numpy(np.concatenate([class_weights(c, wanted) for c in counts]))
+    if weights is not None:
+        pairs = zip(classes.names, weights.tolist(), strict=True)
+        screen.say("class weights: " + ", ".join(f"{name} {w:.2f}" for name, w in pairs))
+    outputs = tuple(output.channels for output in classes.outputs)
+    ignore, device = classes.ignore, fabric.device
+    return make_criterion(config.loss, weights, ignore, device, outputs, objects.losses)

@@ -1,0 +1,168 @@
+"""One update of the weights: forward, loss, backward, clip, optimiser, average."""
+
+import copy
+import math
+from functools import partial
+
+import torch
+from lightning_fabric import Fabric
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from fullconv.data import Batch
+from fullconv.device import LARGEST_KEPT, return_kept_memory
+from fullconv.errors import UserError
+from fullconv.models import FCN, Preprocessing
+from fullconv.training.config import Config
+from fullconv.training.in_place_sgd import InPlaceSGD
+from fullconv.training.losses.banded import banded_loss, can_be_banded, is_worth_it
+from fullconv.training.losses.criterion import Criterion
+from fullconv.training.optimizer import (
+    as_they_come,
+    averaging_decay,
+    hold_frozen,
+    make_optimiser,
+    rate_at,
+    set_rate,
+)
+
+
+class Updater:
+    """The net, its averaged copy and the optimiser, and the step that changes them."""
+
+    def __init__(
+        self,
+        config: Config,
+        fabric: Fabric,
+        net: FCN,
+        preprocessing: Preprocessing,
+        criterion: Criterion,
+        steps: int,
+    ) -> None:
+        self.config, self.fabric, self.criterion = config, fabric, criterion
+        self.preprocessing, self.steps = preprocessing, steps
+        layout = torch.channels_last if config.machine.channels_last else torch.contiguous_format
+        self.net = net.to(fabric.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
+        self.averaged = copy.deepcopy(self.net) if config.optimiser.ema else None
+        self.net.recompute(config.machine.recompute)
+        self.net.own_ways(config.machine.convolutions == "auto")
+        optimiser = make_optimiser(net, config.optimiser)
+        self.as_they_come: InPlaceSGD | None = None  # uses gradients up so
+        if isinstance(optimiser, InPlaceSGD) and as_they_come(config):
+            self.as_they_come = optimiser
+        # A gradient as large comes from the system; what was freed before cannot hold it.
+        sizes = (p.numel() * p.element_size() for p in net.parameters() if p.requires_grad)
+        self.is_large = fabric.device.type == "cpu" and max(sizes) > LARGEST_KEPT
+        self.model, self.optimiser = fabric.setup(self.net, optimiser)
+        self.model.mark_forward_method("maps")
+
+    @property
+    def best_net(self) -> FCN:
+        """The net that is validated and saved: the averaged one where there is one."""
+        return self.averaged if self.averaged is not None else self.net
+
+    def rate(self, step: int) -> float:
+        """The learning rate of ``step``, from 0."""
+        return rate_at(step, self.steps, self.config.optimiser)
+
+    def step(self, batch: Batch) -> tuple[float, float]:
+        """One update: (trained loss, loss per labelled pixel), summed over outputs, before it.
+
+        Raises UserError when loss or gradient is not finite: before any weight changes, or for a
+        gradient that is used up as it comes, before its own weight does.
+        """
+        set_rate(self.optimiser, self.rate(batch.step))
+        torch.manual_seed(mixed(self.config.seed, batch.step, self.fabric.global_rank))
+        self.model.train()
+        hold_frozen(self.net, self.config.net.freeze_batch_norm is True)
+        self.optimiser.zero_grad()
+        if self.as_they_come:
+            check = partial(self.check, batch, "gradient")
+            with self.as_they_come.steps_on_the_way_back(check):
+                losses = self.gradients(batch)
+        else:
+            losses = self.gradients(batch)
+            parameters, clip = list(self.model.parameters()), self.config.optimiser.clip
+            norm = get_total_norm(p.grad for p in parameters if p.grad is not None)
+            if clip is not None:
+                clip_grads_with_norm_(parameters, clip, norm)
+            self.check(batch, "loss", losses[0])
+            self.check(batch, "gradient", norm)
+            self.optimiser.step()
+        self.average(batch.step)
+        return losses
+
+    def check(self, batch: Batch, name: str, value: torch.Tensor | float) -> None:
+        """UserError where a number, or the norm of many, is not finite."""
+        norm = float(value.norm() if isinstance(value, torch.Tensor) else value)
+        if not math.isfinite(norm):
+            raise UserError(
+                f"the {name} is {norm} at step {batch.step + 1} (photos "
+                f"{', '.join(batch.names)}); lower optimiser.rate, or set optimiser.clip; "
+                "the last good state is kept"
+            )
+
+    def gradients(self, batch: Batch) -> tuple[float, float]:
+        """Add the gradients of the effective batch, part by part; the losses as ``step``."""
+        masks = batch.masks.to(self.fabric.device, non_blocking=True)  # N,H,W
+        masks = self.criterion.sampled(masks)
+        images = batch.images.to(self.fabric.device, non_blocking=True)  # N,H,W,3
+        world, size = self.fabric.world_size, self.config.length.batch
+        normaliser = self.summed(self.criterion.normaliser(masks))  # one for each output
+        labelled = self.summed(self.criterion.labelled(masks)).clamp(min=1)
+        losses = torch.zeros(2, dtype=torch.float64, device=masks.device)
+        parts = list(zip(images.split(size), masks.split(size), strict=True))
+        for number, (photos, labels) in enumerate(parts, 1):
+            with self.fabric.no_backward_sync(self.model, enabled=number < len(parts)):
+                loss, plain = self.loss(self.preprocessing(photos), labels)
+                if self.as_they_come:  # afterwards weights have changed
+                    self.check(batch, "loss", loss.detach())
+                if self.is_large:
+                    return_kept_memory()
+                # Gradients of several processes are averaged, hence times world.
+                self.fabric.backward((loss * (world / normaliser).to(loss.dtype)).sum())
+            trained = (loss.detach().double() / normaliser).sum()
+            losses += torch.stack([trained, (plain / labelled).sum()])
+        trained, per_pixel = self.summed(losses).tolist()
+        return trained, per_pixel
+
+    def loss(self, images: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The criterion's losses of N,C,H,W images; large logits are not kept where it can be.
+
+        One term that needs the whole logits, and they are made for all.
+        """
+        spec, size = self.net.spec, (masks.shape[1], masks.shape[2])
+        in_bands = self.criterion.can_be_banded and can_be_banded(spec)
+        if in_bands and is_worth_it(spec, len(masks), size):
+            with self.fabric.autocast():  # which Fabric itself does for ``forward`` alone
+                maps = self.model.maps(images)
+            return banded_loss(self.net, self.criterion, maps, masks)
+        return self.criterion(self.model(images), masks)
+
+    def summed(self, value: torch.Tensor) -> torch.Tensor:
+        """The sum over all processes."""
+        if self.fabric.world_size == 1:
+            return value
+        result = self.fabric.all_reduce(value, reduce_op="sum")
+        assert isinstance(result, torch.Tensor)
+        return result
+
+    @torch.no_grad()
+    def average(self, step: int) -> None:
+        """Move the averaged weights (and norms) towards the current ones."""
+        decay = averaging_decay(self.steps, self.config.optimiser)
+        if self.averaged is None or decay is None:
+            return
+        decay = min(decay, (step + 1) / (step + 10))
+        current = self.net.state_dict()
+        for name, mean in self.averaged.state_dict().items():
+            if mean.dtype.is_floating_point:
+                mean.lerp_(current[name], 1 - decay)
+            else:
+                mean.copy_(current[name])
+
+
+def mixed(seed: int, step: int, rank: int) -> int:
+    """One number from three, far apart for neighbours (for torch's generator)."""
+    return (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + rank * 0x94D049BB133111EB) % (
+        2**63
+    )

@@ -1,0 +1,154 @@
+"""The GeoTIFF as other programs see it, read back by GDAL."""
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from rasterio.shutil import copy
+
+from fullconv.classes import ClassSet
+from fullconv.inference.rasters.geotiff import write_class_map
+from fullconv.inference.rasters.source import Georeference
+
+NAMES = ClassSet(("Straße <b>", "tree & bush", "ルーフ"), ((1, 2, 3), (90, 0, 0), (0, 90, 0)))
+ROTATED = Affine(0.4, 0.3, 500000, 0.3, -0.4, 5000000)
+
+
+def written(folder, values, classes=NAMES, where=None):
+    path = folder / "map.tif"
+    write_class_map(path, values.shape, lambda rows: values[rows], classes, where or Georeference())
+    return path
+
+
+def some(height, width, top=3, dtype=np.uint8):
+    return np.random.default_rng(0).integers(0, top, (height // 8 + 1, width // 8 + 1)).repeat(
+        8, 0
+    ).repeat(8, 1)[:height, :width].astype(dtype)  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(1, 1), (511, 513), (512, 512), (1300, 700), (3, 1600)])
+def test_values_blocks_and_overviews(tmp_path, size) -> None:
+    values = some(*size)
+    with rasterio.open(written(tmp_path, values)) as found:
+        assert np.array_equal(found.read(1), values)
+        assert (found.count, found.dtypes[0], found.nodata) == (1, "uint8", 255)
+        assert found.block_shapes == [(512, 512)]
+        assert found.compression.name == "deflate"
+        levels = found.overviews(1)
+        assert max(size) / (levels[-1] if levels else 1) <= 512
+    for place, level in enumerate(levels):
+        with rasterio.open(tmp_path / "map.tif", overview_level=place) as found:
+            assert found.shape == tuple(-(-side // level) for side in size)
+            assert set(np.unique(found.read(1))) <= {0, 1, 2}
+
+
+def test_colors_and_names(tmp_path) -> None:
+    path = written(tmp_path, some(40, 60))
+    with rasterio.open(path) as found:
+        table = found.colormap(1)
+        palette = NAMES.palette()
+        assert all(table[value][:3] == tuple(palette[value]) for value in (0, 1, 2, 255))
+        assert json.loads(found.tags()["CLASSES"]) == dict(zip("012", NAMES.names, strict=True))
+    copy(path, tmp_path / "map.vrt", driver="VRT")
+    text = (tmp_path / "map.vrt").read_text("utf-8")
+    assert "<Category>Straße &lt;b&gt;</Category>" in text
+    assert "<Category>tree &amp; bush</Category>" in text
+    assert "<Category>ルーフ</Category>" in text
+
+
+def test_more_values_than_a_palette_has(tmp_path) -> None:
+    classes = ClassSet(tuple(f"c{n}" for n in range(300)), ignore=65535)
+    values = some(40, 60, 300, np.uint16)
+    with rasterio.open(written(tmp_path, values, classes)) as found:
+        assert (found.dtypes[0], found.nodata) == ("uint16", 65535)
+        assert np.array_equal(found.read(1), values)
+        with pytest.raises(ValueError, match=r"[Cc]olor"):
+            found.colormap(1)
+
+
+@pytest.mark.parametrize("kind", ["Area", "Point"])
+def test_the_place_of_the_source(tmp_path, kind) -> None:
+    source = tmp_path / "source.tif"
+    profile = {"height": 40, "width": 60, "count": 1, "dtype": "uint8", "driver": "GTiff"}
+    with rasterio.open(source, "w", crs="EPSG:32632", transform=ROTATED, **profile) as made:
+        made.update_tags(AREA_OR_POINT=kind)
+    with rasterio.open(source) as opened:
+        where = Georeference.of(opened)
+        transform = opened.transform
+    assert transform.almost_equals(ROTATED)
+    with rasterio.open(written(tmp_path, some(40, 60), where=where)) as found:
+        assert found.crs == "EPSG:32632"
+        assert found.transform.almost_equals(transform)
+        assert found.tags()["AREA_OR_POINT"] == kind
+
+
+def test_rational_coefficients_of_the_source(tmp_path) -> None:
+    numbers = [float(n) for n in range(20)]
+    said = rasterio.rpc.RPC(100, 50, 45, 0.1, numbers, [1.0] * 20, 7, 20, 9, 0.1, numbers,
+                            [1.0] * 20, 8, 30, 0.5, 0.5)  # fmt: skip
+    source = tmp_path / "source.tif"
+    profile = {"height": 40, "width": 60, "count": 1, "dtype": "uint8", "driver": "GTiff"}
+    with rasterio.open(source, "w", rpcs=said, **profile):
+        pass
+    with rasterio.open(source) as opened:
+        where = Georeference.of(opened)
+    with rasterio.open(written(tmp_path, some(40, 60), where=where)) as found:
+        assert found.rpcs == where.rational
+        assert found.rpcs.lat_off == 45
+
+
+def test_control_points_of_the_source(tmp_path) -> None:
+    points = [
+        rasterio.control.GroundControlPoint(row, column, 10 + column, 50 - row)
+        for row, column in ((0, 0), (0, 60), (40, 0), (40, 60))
+    ]
+    source = tmp_path / "source.tif"
+    profile = {"height": 40, "width": 60, "count": 1, "dtype": "uint8", "driver": "GTiff"}
+    with rasterio.open(source, "w", crs="EPSG:4326", gcps=points, **profile):
+        pass
+    with rasterio.open(source) as opened:
+        where = Georeference.of(opened)
+    with rasterio.open(written(tmp_path, some(40, 60), where=where)) as found:
+        back, crs = found.gcps
+    assert crs == "EPSG:4326"
+    assert [(p.row, p.col, p.x, p.y) for p in back] == [(p.row, p.col, p.x, p.y) for p in points]
+
+
+def test_a_raster_without_a_place_has_none_afterwards(tmp_path) -> None:
+    with rasterio.open(written(tmp_path, some(40, 60))) as found:
+        assert found.crs is None
+        assert found.transform.is_identity
+
+
+def test_no_holes_are_left_in_the_file(tmp_path) -> None:
+    """As long as its blocks: GDAL says of each where it lies and how long it is."""
+    values = np.random.default_rng(0).integers(0, 3, (1100, 1100)).astype(np.uint8)
+    path = written(tmp_path, values)
+    with rasterio.open(path) as found:
+        sizes = 0
+        for row in range(3):
+            for column in range(3):
+                sizes += int(found.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", bidx=1))
+        for level in range(len(found.overviews(1))):
+            blocks = -(-1100 // 2 ** (level + 1) // 128)
+            for row in range(blocks):
+                for column in range(blocks):
+                    item = f"BLOCK_SIZE_{column}_{row}"
+                    size = found.get_tag_item(item, "TIFF", bidx=1, ovr=level)
+                    sizes += int(size or 0)
+    assert path.stat().st_size - sizes < 8192  # directories, colours, names
+
+
+def test_a_fault_leaves_the_old_file(tmp_path) -> None:
+    path = written(tmp_path, some(40, 60))
+    before = path.read_bytes()
+
+    def fails(rows):
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        write_class_map(path, (40, 60), fails, NAMES, Georeference())
+    assert path.read_bytes() == before
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["map.tif", "map.tif.aux.xml"]
