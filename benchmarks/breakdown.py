@@ -40,9 +40,9 @@ LAYERS = {  # by the name of the operation, forward and backward
     "ReLU": "relu",
     "dropout": "dropout",
     "norms": "batch_norm|batchnorm",
-    "optimiser": "optimizer",
+    "optimizer": "optimizer",
 }
-PREPARED, CHANGED = "preparing the photo", "optimiser"
+PREPARED, CHANGED = "preparing the photo", "optimizer"
 BEHIND = {False: "enlargement, best class", True: "enlargement, loss"}
 BETWEEN = "between operations"
 OTHER = "other"

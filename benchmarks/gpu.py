@@ -116,10 +116,10 @@ def memory_rows(common: Job) -> Jobs:
     ours = {"do": "limited", "net": NET, "memory": "4GB", **common}
     return [
         (
-            f"batch {batch}, {optimiser}, {precision}",
-            ours | {"batch": batch, "optimiser": optimiser, "precision": precision},
+            f"batch {batch}, {optimizer}, {precision}",
+            ours | {"batch": batch, "optimizer": optimizer, "precision": precision},
         )
-        for optimiser in ("sgd", "adamw")
+        for optimizer in ("sgd", "adamw")
         for precision in ("fp32", "bf16")
         for batch in (1, 4)
     ]

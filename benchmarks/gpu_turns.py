@@ -47,12 +47,12 @@ def train(job: Job) -> Job:
     from fullconv.training.step import Updater
 
     bf16 = job["precision"] == "bf16"
-    changes = {"net.name": job["net"], "net.width": job["width"], "optimiser.kind": "sgd"}
-    changes |= {"optimiser.rate": 1e-5, "optimiser.ema": None, "optimiser.clip": None}
+    changes = {"net.name": job["net"], "net.width": job["width"], "optimizer.kind": "sgd"}
+    changes |= {"optimizer.lr": 1e-5, "optimizer.ema": None, "optimizer.clip": None}
     changes |= {"machine.precision": job["precision"], "machine.device": job["device"]}
 
     def step_of(batch: int) -> Callable[[], Any]:
-        config = make_config(overrides=changes | {"length.batch": batch})
+        config = make_config(overrides=changes | {"schedule.batch_size": batch})
         fabric = Fabric(
             accelerator=job["device"], devices=1, precision="bf16-mixed" if bf16 else "32-true"
         )
@@ -77,7 +77,7 @@ def pytorch_fcn(job: Job) -> Job:
 
     device = torch.device(job["device"])
     net = peer.torchfcn.models.FCN8s(n_class=CLASSES).to(device).train()
-    optimiser = peer.optimiser_of(net)
+    optimizer = peer.optimizer_of(net)
 
     def step_of(batch: int) -> Callable[[], Any]:
         images, masks = noise(batch, job["size"])
@@ -85,11 +85,11 @@ def pytorch_fcn(job: Job) -> Job:
 
         def step() -> None:
             data, target = prepared.to(device), masks.long().to(device)
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss = peer.cross_entropy2d(net(data), target, size_average=False) / batch
             loss.item()  # its trainer looks whether it is a number
             loss.backward()
-            optimiser.step()
+            optimizer.step()
 
         return step
 
@@ -104,7 +104,7 @@ def torchvision_fcn(job: Job) -> Job:
 
     device, bf16 = torch.device(job["device"]), job["precision"] == "bf16"
     net = fcn_resnet50(weights=None, weights_backbone=None, num_classes=CLASSES).to(device).train()
-    optimiser = torch.optim.SGD(net.parameters(), lr=1e-5, momentum=0.9, weight_decay=1e-4)
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-5, momentum=0.9, weight_decay=1e-4)
 
     def step_of(batch: int) -> Callable[[], Any]:
         images, masks = noise(batch, job["size"])
@@ -114,9 +114,9 @@ def torchvision_fcn(job: Job) -> Job:
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 scores = net(inputs)["out"]
                 loss = torch.nn.functional.cross_entropy(scores, masks.long().to(device))
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
 
         return step
 
@@ -156,7 +156,7 @@ def limited(job: Job) -> Job:
     from memory import Training, measure
 
     fields = {key: job[key] for key in ("net", "batch", "memory", "width", "precision")}
-    fields |= {"size": tuple(job["size"]), "optimiser": job["optimiser"]}
+    fields |= {"size": tuple(job["size"]), "optimizer": job["optimizer"]}
     found = measure(Training(**fields), job["device"], job["repeats"])
     if job["device"] == "cuda":
         free, total = torch.cuda.mem_get_info()

@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def loaded(config, source, workers: int, coarse: bool, seconds: float) -> tuple[float, float]:
     """Photos a second from the loader alone, and a processor second."""
-    batch = config.length.batch * config.length.accumulate
+    batch = config.schedule.batch_size * config.schedule.accumulate
     began_worked = _worked()
     stream = loader(
         source,
@@ -83,7 +83,10 @@ def made(config, source):
     criterion = make_criterion(config.loss, None, source.classes.ignore, fabric.device)
     preprocessing = BACKBONES[spec.backbone].preprocessing
     updater = Updater(config, fabric, build(spec), preprocessing, criterion, 10**6)
-    options = {"batch_size": config.length.batch * config.length.accumulate, "stop_step": 2}
+    options = {
+        "batch_size": config.schedule.batch_size * config.schedule.accumulate,
+        "stop_step": 2,
+    }
     options |= {"augmentation": config.augment.build()}
     ready = {c: list(loader(source, coarse_steps=2 * c, **options)) for c in (False, True)}
     return updater, ready
@@ -118,7 +121,7 @@ def measure(given: argparse.Namespace, source: Any) -> None:
     }
     config = make_config(given.recipe, changes)
     counts = sorted({0, 1, workers_of(config)})
-    sizes = [False, True] if config.length.coarse else [False]
+    sizes = [False, True] if config.schedule.half_size else [False]
     updater, ready = made(config, source)
     rates = {coarse: [] for coarse in sizes}
     loads = {(coarse, workers): [] for coarse in sizes for workers in counts}

@@ -28,7 +28,7 @@ class Training:
     recompute: int = 0
     memory: str | None = None
     padding: str = "same"
-    optimiser: str = "sgd"
+    optimizer: str = "sgd"
     width: float = 1.0
     classes: int = 21
     ema: bool = False
@@ -61,10 +61,10 @@ SMALL = [
     Training("fcn8s-vgg16", (375, 500), width=0.25, recompute=99),
     Training("fcn8s-vgg16", (256, 256), width=0.25, batch=4),
     Training("fcn8s-vgg16", (256, 256), width=0.25, batch=2, accumulate=2, ema=True),
-    Training("fcn8s-vgg16", (96, 96), width=0.5, optimiser="adamw"),
+    Training("fcn8s-vgg16", (96, 96), width=0.5, optimizer="adamw"),
     Training("fcn8s-vgg16", (96, 96), width=0.5, accumulate=2),
     Training("fcn32s-caffenet", (375, 500), width=0.5, batch=4),
-    Training("fcn4s-resnet18", (256, 352), width=0.75, batch=4, optimiser="adamw", ema=True),
+    Training("fcn4s-resnet18", (256, 352), width=0.75, batch=4, optimizer="adamw", ema=True),
     Training("fcn4s-resnet18", (256, 352), batch=8, jaccard=1.0, classes=11),
     Training("fcn4s-resnet18", (256, 352), batch=8, recompute=99, classes=11),
     Training("fcn8s-resnet50", (256, 256), width=0.5, batch=4),
@@ -88,14 +88,14 @@ def config_of(training: Training, device: str):
             "net.width": training.width,
             "machine.device": device,
             "machine.precision": pick_precision(training.precision, pick_device(device)),
-            "machine.recompute": training.recompute,
+            "machine.activation_checkpointing": training.recompute,
             "machine.memory": training.memory,
-            "length.batch": training.batch,
-            "length.accumulate": training.accumulate,
-            "optimiser.kind": training.optimiser,
-            "optimiser.rate": 1e-5,
-            "optimiser.clip": None,
-            "optimiser.ema": 0.99 if training.ema else None,
+            "schedule.batch_size": training.batch,
+            "schedule.accumulate": training.accumulate,
+            "optimizer.kind": training.optimizer,
+            "optimizer.lr": 1e-5,
+            "optimizer.clip": None,
+            "optimizer.ema": 0.99 if training.ema else None,
         }
         | ({"loss.jaccard.weight": training.jaccard} if training.jaccard else {}),
     )
@@ -131,7 +131,7 @@ def measure(training: Training, device: str, steps: int) -> dict:
     criterion = make_criterion(config.loss, None, 255, fabric.device)
     preprocessing = BACKBONES[spec.backbone].preprocessing
     updater = Updater(config, fabric, build(spec), preprocessing, criterion, 1000)
-    count = config.length.batch * config.length.accumulate
+    count = config.schedule.batch_size * config.schedule.accumulate
     images = torch.randint(0, 256, (count, *training.size, 3), dtype=torch.uint8)
     masks = torch.randint(0, training.classes, (count, *training.size), dtype=torch.uint8)
     seconds = []

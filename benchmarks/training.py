@@ -74,10 +74,10 @@ def small(name: str, batch: int, bf16: bool = False, keeps_memory: bool = True) 
     """FCN-4s of ResNet-18, the net of the CamVid recipe."""
     overrides = {
         "net.name": "fcn4s-resnet18",
-        "length.batch": batch,
-        "optimiser.kind": "sgd",
-        "optimiser.rate": 1e-5,
-        "optimiser.ema": None,
+        "schedule.batch_size": batch,
+        "optimizer.kind": "sgd",
+        "optimizer.lr": 1e-5,
+        "optimizer.ema": None,
     }
     name = f"ResNet-18, batch {batch}, {name}{'bf16' if bf16 else 'fp32'}"
     return Row(
@@ -91,8 +91,11 @@ def small(name: str, batch: int, bf16: bool = False, keeps_memory: bool = True) 
 
 
 NCHW = {"machine.channels_last": False}
-TORCHS = {"machine.convolutions": "torch"}
-TWICE, AGAIN = ", two segments again", {"machine.recompute": 2}  # as --memory does where short
+TORCHS = {"machine.cpu_kernels": "torch"}
+TWICE, AGAIN = (
+    ", two segments again",
+    {"machine.activation_checkpointing": 2},
+)  # as --memory does where short
 PEERS = (
     Row(PEER, "pytorch_fcn", "fcn8s.pth", padding="paper"),
     Row("wkentaro/fcn, Chainer 7.8.1", "chainer_fcn", "fcn8s.npz", padding="paper"),

@@ -18,23 +18,23 @@ def class_map(net, photo):
     return net.predict([image])[0]
 
 
-def optimiser_of(net, rate=1e-14):
+def optimizer_of(net, rate=1e-14):
     """As examples/voc/train_fcn8s.py: biases at twice the rate, enlargements fixed."""
-    optimiser = chainer.optimizers.MomentumSGD(lr=rate, momentum=0.99)
-    optimiser.setup(net)
-    optimiser.add_hook(chainer.optimizer_hooks.WeightDecay(rate=0.0005))
+    optimizer = chainer.optimizers.MomentumSGD(lr=rate, momentum=0.99)
+    optimizer.setup(net)
+    optimizer.add_hook(chainer.optimizer_hooks.WeightDecay(rate=0.0005))
     for parameter in net.params():
         if parameter.name == "b":
             parameter.update_rule.hyperparam.lr = 2 * rate
     for layer in (net.upscore2, net.upscore8, net.upscore_pool4):
         layer.disable_update()
-    return optimiser
+    return optimizer
 
 
-def step(net, optimiser, photo, mask):
+def step(net, optimizer, photo, mask):
     """One update by the loss that the net computes: summed over the pixels."""
     image, target = transform_lsvrc2012_vgg16((photo, mask.astype(np.int32)))
-    optimiser.update(net, chainer.Variable(image[None]), chainer.Variable(target[None]))
+    optimizer.update(net, chainer.Variable(image[None]), chainer.Variable(target[None]))
 
 
 def main():
@@ -44,8 +44,8 @@ def main():
     if job["do"] == "predict":
         worker.predict(job, lambda photo: class_map(net, photo))
     else:
-        optimiser = optimiser_of(net)
-        worker.train(job, lambda photo, mask: step(net, optimiser, photo, mask))
+        optimizer = optimizer_of(net)
+        worker.train(job, lambda photo, mask: step(net, optimizer, photo, mask))
 
 
 if __name__ == "__main__":

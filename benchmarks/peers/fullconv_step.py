@@ -23,7 +23,7 @@ def main():
     keep_freed_memory() if job["keeps_memory"] else return_freed_memory()
     config = make_config(job["recipe"], overrides=job["overrides"])
     fabric = Fabric(accelerator="cpu", devices=1, precision=job["fabric"])
-    spec, batch = config.spec(job["classes"]), config.length.batch
+    spec, batch = config.spec(job["classes"]), config.schedule.batch_size
     foretold = (
         estimate(config, spec, tuple(job["size"]), not job["keeps_memory"]).total / MIB
     )  # as a training says it

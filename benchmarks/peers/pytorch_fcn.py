@@ -27,7 +27,7 @@ def class_map(net, photo):
     return score.data.max(1)[1].cpu().numpy()[0]
 
 
-def optimiser_of(net, rate=1e-14):
+def optimizer_of(net, rate=1e-14):
     """As examples/voc/train_fcn8s.py: biases at twice the rate and not decayed."""
     layers = [m for m in net.modules() if isinstance(m, torch.nn.Conv2d)]
     groups = [
@@ -37,17 +37,17 @@ def optimiser_of(net, rate=1e-14):
     return torch.optim.SGD(groups, lr=rate, momentum=0.99, weight_decay=0.0005)
 
 
-def step(net, optimiser, photo, mask):
+def step(net, optimizer, photo, mask):
     """`Trainer.train_epoch` without its log: the loss is summed over the pixels."""
     data, target = prepared(photo), torch.from_numpy(mask.astype(np.int64))[None]
-    optimiser.zero_grad()
+    optimizer.zero_grad()
     score = net(data)
     loss = cross_entropy2d(score, target, size_average=False)
     loss /= len(data)
     if np.isnan(loss.data.item()):
         raise ValueError("loss is nan while training")
     loss.backward()
-    optimiser.step()
+    optimizer.step()
 
 
 def main():
@@ -59,8 +59,8 @@ def main():
         worker.predict(job, lambda photo: class_map(net, photo))
     else:
         net.train()
-        optimiser = optimiser_of(net)
-        worker.train(job, lambda photo, mask: step(net, optimiser, photo, mask))
+        optimizer = optimizer_of(net)
+        worker.train(job, lambda photo, mask: step(net, optimizer, photo, mask))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     import fullconv
 
-    run = fullconv.train("photos/", "runs/first", overrides={"length.epochs": 20})
+    run = fullconv.train("photos/", "runs/first", overrides={"schedule.epochs": 20})
     print(fullconv.evaluate(run, "photos/").mean_iu)
     fullconv.Predictor(run)("photo.jpg").save("pictures/photo")
 

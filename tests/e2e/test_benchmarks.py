@@ -101,18 +101,18 @@ def test_kinds_of_operations_by_hand():
     ]
     assert breakdown.shares(found) == Counter({
         "preparing the photo": 1, "convolutions": 6.5, "ReLU": 1, "enlargement, loss": 3,
-        "pooling": 0.5, "optimiser": 3, "other": 1, "between operations": 1,
+        "pooling": 0.5, "optimizer": 3, "other": 1, "between operations": 1,
     })  # fmt: skip
     predicted = breakdown.shares(found[:6])
     assert predicted["enlargement, best class"] == 3
-    assert predicted["optimiser"] == 0
+    assert predicted["optimizer"] == 0
 
 
 def test_a_real_step_is_told_apart():
     spec = NetSpec("fcn8s-vgg16", 21, width=1 / 16)
     work = breakdown.training(spec, "fp32")
     found = breakdown.shares(breakdown.spans(work))
-    for kind in ("convolutions", "pooling", "ReLU", "dropout", "optimiser", "enlargement, loss"):
+    for kind in ("convolutions", "pooling", "ReLU", "dropout", "optimizer", "enlargement, loss"):
         assert found[kind] > 0, kind
     assert found["other"] < 0.1 * sum(found.values())
 

@@ -278,7 +278,7 @@ def test_recipes(inside):
         (["recipes", "pape"], "paper"),
         (["train"], "data"),
         (["train", "shapes", "--set", "rate"], "KEY=VALUE"),
-        (["train", "shapes", "--set", "optimiser.rat=1"], "optimiser.rate"),
+        (["train", "shapes", "--set", "optimizer.rat=1"], "optimizer.lr"),
         (["train", "--resume"], "--out"),
     ],
 )

@@ -89,7 +89,7 @@ def test_a_training_starts_from_a_classifier(run, tmp_path):
     out = tmp_path / "run"
     said = run(
         "train", "shapes:48x64:n=12", "--out", out, "--net", "fcn16s-vgg16", "--weights", weights,
-        "--steps", 1, "--set", f"net.width={THIN}", "--rate", "1e-30", "--device", "cpu",
+        "--steps", 1, "--set", f"net.width={THIN}", "--lr", "1e-30", "--device", "cpu",
     )  # fmt: skip
     assert "30 arrays loaded" in said
     assert said.count("starts at zero") == 4

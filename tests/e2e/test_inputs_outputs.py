@@ -10,7 +10,7 @@ from fullconv.data import open_source, write_folder
 
 TINY = (  # noqa: SIM905
     "--net fcn8s-resnet18 --steps 2 --batch-size 2 --set net.width=0.125 --workers 0 "
-    "--set length.validate_every=2 --crop 48x64 --device cpu --precision fp32"
+    "--set schedule.validate_every=2 --crop 48x64 --device cpu --precision fp32"
 ).split()
 
 

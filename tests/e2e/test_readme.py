@@ -24,8 +24,8 @@ from fullconv.cli import app
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 RUN = ("Your own photos", "Onto other machines")
-QUICK = {"train": ["--set", "length.steps=3", "--set", "net.width=0.125", "--workers", "0"]}
-QUICK_PYTHON = ('"length.epochs": 20', '"length.epochs": 1, "net.width": 0.125')
+QUICK = {"train": ["--set", "schedule.steps=3", "--set", "net.width=0.125", "--workers", "0"]}
+QUICK_PYTHON = ('"schedule.epochs": 20', '"schedule.epochs": 1, "net.width": 0.125')
 WITHIN_TEXT = {  # commands between backticks that are run as they stand: they need nothing
     "fullconv shapes scenes/", "fullconv nets", "fullconv recipes",
     "fullconv explain fcn8s-vgg16 --size 375x500",

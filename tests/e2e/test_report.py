@@ -13,8 +13,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from fullconv.classes.palettes import distinct_colors
 
 SMALL = (
-    "--net", "fcn32s-caffenet", "--set", "net.width=0.05", "--set", "length.steps=4",
-    "--set", "length.batch=1", "--set", "length.validate_every=2", "--set", "length.log_every=1",
+    "--net", "fcn32s-caffenet", "--set", "net.width=0.05", "--set", "schedule.steps=4",
+    "--set", "schedule.batch_size=1", "--set", "schedule.validate_every=2", "--set",
+    "schedule.log_every=1",
     "--set", "data.workers=0", "--set", "augment.crop=[48, 64]", "--set", "data.check=false",
 )  # fmt: skip
 
@@ -83,10 +84,10 @@ def test_report_of_one_goes_where_it_is_asked(run, trained, tmp_path):
 def test_report_of_several(run, trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     other = tmp_path / "other"
-    run("train", "shapes:48x64:n=10", *SMALL, "--out", other, "--set", "optimiser.rate=0.1")
+    run("train", "shapes:48x64:n=10", *SMALL, "--out", other, "--set", "optimizer.lr=0.1")
     assert run("report", trained, other).strip() == "comparison.html"
     page = (tmp_path / "comparison.html").read_text("utf-8")
-    assert "optimiser.rate" in page
+    assert "optimizer.lr" in page
     assert "different data" in page
 
 

@@ -17,9 +17,9 @@ def pages(tmp_path_factory):
     """The page of a run, of two runs, and of a data set."""
     folder = tmp_path_factory.mktemp("pages")
     for name, rate in (("first", 1e-3), ("second", 1e-2)):
-        keys = {"net.name": "fcn32s-caffenet", "net.width": 0.05, "length.steps": 4,
-                "length.batch": 2, "length.validate_every": 2, "length.log_every": 1,
-                "augment.crop": [48, 64], "data.workers": 0, "optimiser.rate": rate}  # fmt: skip
+        keys = {"net.name": "fcn32s-caffenet", "net.width": 0.05, "schedule.steps": 4,
+                "schedule.batch_size": 2, "schedule.validate_every": 2, "schedule.log_every": 1,
+                "augment.crop": [48, 64], "data.workers": 0, "optimizer.lr": rate}  # fmt: skip
         train(DATA, folder / name, overrides=keys, quiet=True)
     looked = survey({split: open_source(DATA, split) for split in ("train", "val")})
     return {

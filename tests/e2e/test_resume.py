@@ -14,15 +14,15 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
 
 STEPS = 10
 SETTINGS = {
-    "length.log_every": 2,
-    "length.validate_every": 5,
-    "length.save_minutes": 0,  # the state is saved at each step
-    "length.coarse": 0.4,
+    "schedule.log_every": 2,
+    "schedule.validate_every": 5,
+    "schedule.save_minutes": 0,  # the state is saved at each step
+    "schedule.half_size": 0.4,
     "net.width": 0.125,
     "net.dropout": 0.3,
-    "machine.recompute": 2,
-    "optimiser.ema": 0.9,
-    "optimiser.warmup": 0.05,
+    "machine.activation_checkpointing": 2,
+    "optimizer.ema": 0.9,
+    "optimizer.warmup": 0.05,
 }
 SAME = ["model.safetensors", "resume/state.safetensors", "log.csv", "config.toml", "scores.json"]
 

@@ -74,7 +74,11 @@ def test_what_is_written_here_is_understood(line, request):
     given = given or shlex.split(line) if line[0] == "-" else given
     context = COMMANDS[name].make_context(name, [*given])
     if name == "train":
-        named = {"net": "net.name", "epochs": "length.epochs", "batch_size": "length.batch"}
+        named = {
+            "net": "net.name",
+            "epochs": "schedule.epochs",
+            "batch_size": "schedule.batch_size",
+        }
         values = {key: context.params[p] for p, key in named.items() if context.params[p]}
         values |= dict(map(change_of, context.params["changes"] or ()))
         make_config(context.params["recipe"] or "default", values)

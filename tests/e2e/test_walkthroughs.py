@@ -23,7 +23,7 @@ SKIPPED = ("pip install",)
 QUICK = {
     "shapes": ["--number", "3", "--size", "64x80"],
     "train": ["--steps", "2", "--set", "net.width=0.125", "--workers", "0", "--crop", "64x80",
-              "--batch-size", "2", "--set", "length.log_every=1"],
+              "--batch-size", "2", "--set", "schedule.log_every=1"],
 }  # fmt: skip
 PAGES = ("quickstart.md", "own-photos.md", "ja/index.md")
 

@@ -183,9 +183,9 @@ def balance(net, x):
             layer.b.array -= layer(given).array.mean(axis=(0, 2, 3))
 
 
-def optimiser_of(model, rate):
+def optimizer_of(model, rate):
     """SGD of the paper: the bias rate doubled and not decayed, the deconvolutions fixed."""
-    optimiser = chainer.optimizers.MomentumSGD(lr=rate, momentum=0.9).setup(model)
+    optimizer = chainer.optimizers.MomentumSGD(lr=rate, momentum=0.9).setup(model)
     for path, parameter in model.namedparams():
         if "upscore" in path:
             parameter.update_rule.enabled = False
@@ -193,7 +193,7 @@ def optimiser_of(model, rate):
             parameter.update_rule.hyperparam.lr = 2 * rate
         else:
             parameter.update_rule.add_hook(chainer.optimizer_hooks.WeightDecay(5e-4))
-    return optimiser
+    return optimizer
 
 
 def save(path, net, form, example, rate=1e-9):
@@ -206,7 +206,7 @@ def save(path, net, form, example, rate=1e-9):
         chainer.serializers.save_npz(str(path), model, compression="uncompressed" not in form)
         return
     iterator = chainer.iterators.SerialIterator([example], 1)
-    updater = StandardUpdater(iterator, optimiser_of(model, rate))
+    updater = StandardUpdater(iterator, optimizer_of(model, rate))
     trainer = Trainer(updater, (1, "iteration"), out=str(path.parent))
     trainer.extend(extensions.LogReport(trigger=(1, "iteration")))
     trainer.extend(extensions.snapshot(filename=path.name), trigger=(1, "iteration"))
@@ -218,7 +218,7 @@ def trained(net, x, t, case):
     for parameter in net.params():
         parameter.array = parameter.array.astype(np.float64)
     x = x.astype(np.float64)
-    optimiser, found = optimiser_of(net, case["rate"]), {}
+    optimizer, found = optimizer_of(net, case["rate"]), {}
     for step in range(case["steps"]):
         net.cleargrads()
         loss = loss_of(net(x), t, normalize=case["normalize"])
@@ -229,7 +229,7 @@ def trained(net, x, t, case):
         for path, parameter in net.namedparams():
             if parameter.grad is not None:
                 found[f"gradient/{step}{path}"] = parameter.grad.copy()
-        optimiser.update()
+        optimizer.update()
         for path, parameter in net.namedparams():
             found[f"weights/{step}{path}"] = parameter.array.copy()
     return found

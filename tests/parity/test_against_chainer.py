@@ -196,17 +196,17 @@ def in_double(images):
 
 def updater_of(net, made):
     overrides = {
-        "optimiser.kind": "sgd",
-        "optimiser.rate": made["rate"],
-        "optimiser.momentum": 0.9,
-        "optimiser.weight_decay": 5e-4,
-        "optimiser.bias_rate": 2.0,
-        "optimiser.schedule": "fixed",
-        "optimiser.warmup": 0,
-        "optimiser.clip": None,
-        "optimiser.ema": None,
+        "optimizer.kind": "sgd",
+        "optimizer.lr": made["rate"],
+        "optimizer.momentum": 0.9,
+        "optimizer.weight_decay": 5e-4,
+        "optimizer.bias_lr": 2.0,
+        "optimizer.lr_schedule": "fixed",
+        "optimizer.warmup": 0,
+        "optimizer.clip": None,
+        "optimizer.ema": None,
         "loss.cross_entropy.reduction": "mean" if made["normalize"] else "sum",
-        "length.batch": made["photos"],
+        "schedule.batch_size": made["photos"],
         "machine.device": "cpu",
         "machine.precision": "fp32",
     }

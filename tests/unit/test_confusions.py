@@ -101,7 +101,7 @@ def test_a_resized_mask_holds_only_values_of_its_source(trap, size, how):
 @pytest.mark.parametrize("how", ["nearest", "majority"])
 def test_no_augmentation_invents_a_class(trap, how):
     everything = Augmentation(
-        crop=(48, 56), scale=(0.3, 2.5), mirror=True, rotate=30, brightness=0.5, contrast=0.5,
+        crop=(48, 56), scale=(0.3, 2.5), hflip=True, rotate=30, brightness=0.5, contrast=0.5,
         saturation=0.5, hue=90, mask_resize=how,
     )  # fmt: skip
     image = np.repeat(trap[..., None], 3, 2)

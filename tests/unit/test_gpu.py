@@ -35,8 +35,8 @@ def _exact(monkeypatch):
 
 
 def updater(device, name="fcn8s-vgg16", precision="fp32", classes=60, **changes):
-    overrides = {"net.name": name, "optimiser.ema": None, "machine.precision": precision}
-    config = make_config("scratch", overrides | {"optimiser.warmup": 0} | changes)
+    overrides = {"net.name": name, "optimizer.ema": None, "machine.precision": precision}
+    config = make_config("scratch", overrides | {"optimizer.warmup": 0} | changes)
     torch.manual_seed(0)
     net = build(NetSpec(name, classes, width=1 / 16, dropout=0.0))
     for layer in net.score_modules().values():
@@ -63,7 +63,7 @@ def test_a_step_is_that_of_a_cpu(name, kind):
     """In losses, and in weights for SGD: what AdamW does to gradients near zero is chance."""
     found = []
     for device in (DEVICE, "cpu"):
-        made = updater(device, name, **{"optimiser.kind": kind, "optimiser.rate": 1e-3})
+        made = updater(device, name, **{"optimizer.kind": kind, "optimizer.lr": 1e-3})
         losses = made.step(noise())
         found.append((losses, {k: v.detach().cpu() for k, v in made.net.state_dict().items()}))
     (here, weights), (there, expected) = found
@@ -108,7 +108,12 @@ def photos(tmp_path_factory):
     return write_folder(splits, tmp_path_factory.mktemp("data") / "photos", limit=6)
 
 
-QUICK = {"net.width": 0.125, "length.batch": 2, "length.steps": 6, "machine.device": DEVICE}
+QUICK = {
+    "net.width": 0.125,
+    "schedule.batch_size": 2,
+    "schedule.steps": 6,
+    "machine.device": DEVICE,
+}
 
 
 def losses(run):
@@ -119,11 +124,15 @@ def losses(run):
 
 def test_a_training_goes_on_where_it_ended(photos, tmp_path):
     """To rounding: on a GPU sums may be taken in another order each time."""
-    overrides = {"data.path": str(photos), "length.log_every": 1, "optimiser.schedule": "fixed"}
+    overrides = {
+        "data.path": str(photos),
+        "schedule.log_every": 1,
+        "optimizer.lr_schedule": "fixed",
+    }
     overrides |= QUICK
     whole = train(None, tmp_path / "whole", overrides=overrides, quiet=True)
-    train(None, tmp_path / "cut", overrides=overrides | {"length.steps": 3}, quiet=True)
-    more = {"length.steps": QUICK["length.steps"]}
+    train(None, tmp_path / "cut", overrides=overrides | {"schedule.steps": 3}, quiet=True)
+    more = {"schedule.steps": QUICK["schedule.steps"]}
     cut = train(None, tmp_path / "cut", resume=True, overrides=more, quiet=True)
     assert losses(cut) == pytest.approx(losses(whole), rel=1e-3)
     assert len(losses(cut)) == 6

@@ -93,8 +93,8 @@ def tile_of(text: str | None) -> "Tile | None":
     return int(text)
 
 
-def change_of(text: str, option: str = "--set optimiser.rate=0.01") -> tuple[str, str]:
-    """'optimiser.rate=0.01' as its key and value; UserError, with the example, without a '='."""
+def change_of(text: str, option: str = "--set optimizer.lr=0.01") -> tuple[str, str]:
+    """'optimizer.lr=0.01' as its key and value; UserError, with the example, without a '='."""
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
         raise UserError(f"{text!r} is not KEY=VALUE, as {option}")

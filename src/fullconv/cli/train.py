@@ -72,7 +72,7 @@ def train(
     ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Photos in a batch.")] = None,
     crop: Annotated[str | None, typer.Option(help="Height x width of training crops.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Decides order and chance.")] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="Processes that read data.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, ...")] = None,
@@ -103,7 +103,7 @@ def train(
       fullconv train data/camvid --recipe camvid-scratch --out runs/camvid
       fullconv train VOCdevkit/VOC2012 --net fcn8s-vgg16 --stages 32,16,8 --precision bf16
       fullconv train photos/ --net fcn8s-vgg16 --batch-size 4 --memory 4GB
-      fullconv train photos/ --set optimiser.kind=sgd --set augment.mirror=true
+      fullconv train photos/ --set optimizer.kind=sgd --set augment.hflip=true
       fullconv train SiftFlow/ --net fcn16s-vgg16 --outputs semantic,geometric
       fullconv train nyud/ --inputs color,hha --weights runs/color --weights runs/hha
       fullconv train photos/ --log tensorboard,mlflow --out runs/first
@@ -122,13 +122,13 @@ def train(
         "net.weights": weights,
         "log.to": log,
         "stages": stages and [whole_number(part) for part in stages.split(",")],
-        "length.steps": steps,
-        "length.epochs": epochs,
-        "length.time": time,
-        "length.patience": patience,
-        "length.batch": batch_size,
+        "schedule.steps": steps,
+        "schedule.epochs": epochs,
+        "schedule.time": time,
+        "schedule.patience": patience,
+        "schedule.batch_size": batch_size,
         "augment.crop": crop and list(size_of(crop)),
-        "optimiser.rate": rate,
+        "optimizer.lr": lr,
         "seed": seed,
         "machine.device": device,
         "machine.precision": precision,

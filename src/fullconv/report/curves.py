@@ -19,7 +19,7 @@ LOSS = ("loss_per_pixel", "loss")  # the first one there is; per pixel compares 
 WORDS = {
     "loss": "loss",
     "loss_per_pixel": "loss per pixel",
-    "rate": "learning rate",
+    "lr": "learning rate",
     "pixel_accuracy": "pixel accuracy",
     "mean_accuracy": "mean accuracy",
     "mean_iu": "mean IU",
@@ -61,7 +61,7 @@ def _panels(log: Columns) -> list[list[str]]:
     filled = {name for name in log if len(known(log, name)[0])}
     loss = [name for name in LOSS if name in filled][:1]
     scores = [name for name in log if name in filled and words(name) in _SCORE_WORDS]
-    return [loss, [name for name in ("rate",) if name in filled], scores]
+    return [loss, [name for name in ("lr",) if name in filled], scores]
 
 
 _SCORE_WORDS = [WORDS[name] for name in ("pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu")]
@@ -115,7 +115,7 @@ def overlaid_curves(logs: Mapping[str, Columns]) -> bytes | None:
 
 def overlaid_figure(logs: Mapping[str, Columns]) -> Figure | None:
     """The figure of ``overlaid_curves``."""
-    panels = [("loss", LOSS), ("rate", ("rate",)), *((s, (f"val_{s}",)) for s in SCORES)]
+    panels = [("loss", LOSS), ("lr", ("lr",)), *((s, (f"val_{s}",)) for s in SCORES)]
     filled = [
         (title, names)
         for title, names in panels

@@ -65,7 +65,7 @@ def _facts(files: RunFiles) -> Sequence[tuple[str, str]]:
         ("recipe", find(config, "recipe")),
         ("photos a step", _batch(config)),
         ("window", _window(find(config, "augment", "crop"))),
-        ("optimiser", find(config, "optimiser", "kind")),
+        ("optimizer", find(config, "optimizer", "kind")),
         ("precision", find(config, "machine", "precision")),
         ("seed", find(config, "seed")),
         ("steps", _steps(files)),
@@ -97,7 +97,7 @@ def _class_names(files: RunFiles) -> Sequence[str]:
 def _steps(files: RunFiles) -> str:
     steps = files.log.get("step")
     done = int(steps[-1]) if steps is not None and len(steps) else 0
-    wanted = find(files.config, "length", "steps")
+    wanted = find(files.config, "schedule", "steps")
     if not isinstance(wanted, int):
         return str(done)
     return f"{done} of {wanted}" + ("" if done >= wanted else " (not finished, or still running)")
@@ -116,7 +116,7 @@ def best_of(log: Columns) -> str:
 
 
 def _batch(config: dict[str, Any]) -> int | None:
-    batch, times = find(config, "length", "batch"), find(config, "length", "accumulate")
+    batch, times = find(config, "schedule", "batch_size"), find(config, "schedule", "accumulate")
     return batch * times if isinstance(batch, int) and isinstance(times, int) else None
 
 

@@ -36,16 +36,16 @@ def say_plan(
             "yellow",
         )
     steps, count = steps_and_photos
-    photos = config.length.batch * config.length.accumulate * fabric.world_size
+    photos = config.schedule.batch_size * config.schedule.accumulate * fabric.world_size
     millions = sum(p.numel() for p in net.parameters()) / 1e6
     screen.say(
         f"net: {net.spec.name}, {millions:.1f} M parameters, padding {net.spec.padding}; "
         f"{config.machine.precision} on {fabric.device}"
     )
-    warm = warmup_steps(steps, config.optimiser)
+    warm = warmup_steps(steps, config.optimizer)
     screen.say(
         f"plan: {steps} steps of {photos} photos ({steps * photos / count:.1f} epochs), "
-        f"{size[0]}x{size[1]} pixels; full learning rate {config.optimiser.rate:g} "
+        f"{size[0]}x{size[1]} pixels; full learning rate {config.optimizer.lr:g} "
         + (f"from step {warm}" if warm else "from the start")
     )
 
@@ -60,7 +60,7 @@ def say_memory(
     uses = {
         "process": need.process,
         "weights and gradients": need.weights + need.gradients,
-        "optimiser": need.optimiser,
+        "optimizer": need.optimizer,
         "activations": need.activations,
         "at work": need.working + need.head,
         "spare": need.spare,

@@ -111,22 +111,22 @@ class Net(Section):
         return name
 
 
-class Length(Section):
+class Schedule(Section):
     """How long, and how often to look: ``epochs`` are passes through the data, ``steps`` updates.
 
     Where neither is given nor a ``time``, as 15m or 1h, in which the run should end on this
     machine, the epochs follow from the number of photos (`train.defaults`). One step takes
-    ``batch`` x ``accumulate`` photos. ``validate_every`` 0 is ten times a run; ``patience`` ends
-    the run after so many validations without a better score.
-    ``coarse`` is the share of the steps, from the first, that see photos and crops at half their
+    ``batch_size`` x ``accumulate`` photos. ``validate_every`` 0 is ten times a run; ``patience``
+    ends the run after so many validations without a better score.
+    ``half_size`` is the share of the steps, from the first, that see photos and crops at half their
     size: four times as many photos in the same time (progressive resizing).
     """
 
     steps: Annotated[int | None, Field(ge=1)] = None
     epochs: Annotated[float | None, Field(gt=0)] = None
     time: str | None = None
-    coarse: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    batch: Annotated[int, Field(ge=1)] = 8
+    half_size: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    batch_size: Annotated[int, Field(ge=1)] = 8
     accumulate: Annotated[int, Field(ge=1)] = 1
     validate_every: Annotated[int, Field(ge=0)] = 0
     log_every: Annotated[int, Field(ge=1)] = 20
@@ -149,22 +149,22 @@ class Length(Section):
         return self
 
 
-class Optimiser(Section):
-    """The update. The bias rate is ``rate`` x ``bias_rate``; biases and norms never decay.
+class Optimizer(Section):
+    """The update. The bias rate is ``lr`` x ``bias_lr``; biases and norms never decay.
 
     The backbone learns at ``backbone_lr`` times the rate; 'auto' is 0.3 where weights were loaded
     for it, else 1. ``warmup`` is the share of the run in
     which the rate rises, ``ema`` the time constant, as a share of the run, with which the weights
-    are averaged; both within limits (`train.optimiser`).
+    are averaged; both within limits (`train.optimizer`).
     """
 
     kind: Literal["sgd", "adamw"] = "adamw"
-    rate: Annotated[float, Field(gt=0)] = 1e-3
+    lr: Annotated[float, Field(gt=0)] = 1e-3
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    bias_rate: Annotated[float, Field(gt=0)] = 1.0
+    bias_lr: Annotated[float, Field(gt=0)] = 1.0
     backbone_lr: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = 1.0
-    schedule: Literal["fixed", "poly", "cosine"] = "poly"
+    lr_schedule: Literal["fixed", "poly", "cosine"] = "poly"
     power: Annotated[float, Field(gt=0)] = 0.9
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
     clip: Annotated[float | None, Field(gt=0)] = None
@@ -182,16 +182,16 @@ class Augment(Section):
     callable: str | None = None
     crop: tuple[int, int] | Literal["auto"] | None = None
     scale: tuple[float, float] = (1.0, 1.0)
-    mirror: bool = False
+    hflip: bool = False
     rotate: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
     hue: float = 0.0
     mask_resize: Literal["nearest", "majority"] = "nearest"
-    flip: bool = False
-    quarter_turns: bool = False
-    grey: float = 0.0
+    vflip: bool = False
+    rotate90: bool = False
+    grayscale: float = 0.0
     blur: float = 0.0
     noise: float = 0.0
     rare_crops: float = 0.0
@@ -241,10 +241,12 @@ class Machine(Section):
     """Where and how it computes. ``devices`` and ``nodes`` go to Lightning Fabric.
 
     The precision ``auto`` is bf16 where the machine computes in it, else fp32; a run's config keeps
-    the one that was chosen. ``memory``, as 4GB, is what a device may use: ``recompute``, and
-    ``length`` with the same photos in a step, are then chosen so that it suffices
-    (`train.budget`). ``recompute`` is how many segments of the backbone, from the first, keep no
-    inner maps for the way back and are computed again there (`nets.segments`). ``convolutions``
+    the one that was chosen. ``memory``, as 4GB, is what a device may use:
+    ``activation_checkpointing``, and
+    ``schedule`` with the same photos in a step, are then chosen so that it suffices
+    (`train.budget`). ``activation_checkpointing`` is how many segments of the backbone, from the
+    first, keep no
+    inner maps for the way back and are computed again there (`nets.segments`). ``cpu_kernels``
     ``auto`` lets them train by other ways than torch's where those are faster: equal to rounding
     (`nets.conv`).
     """
@@ -255,8 +257,8 @@ class Machine(Section):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     channels_last: bool = True
     memory: str | None = None
-    recompute: Annotated[int, Field(ge=0)] = 0
-    convolutions: Literal["auto", "torch"] = "auto"
+    activation_checkpointing: Annotated[int, Field(ge=0)] = 0
+    cpu_kernels: Literal["auto", "torch"] = "auto"
 
     @field_validator("memory")
     @classmethod
@@ -280,8 +282,8 @@ class Config(Section):
     stage_rates: tuple[float, ...] = ()
     data: Data = Data()
     net: Net = Net()
-    length: Length = Length(steps=2000)
-    optimiser: Optimiser = Optimiser()
+    schedule: Schedule = Schedule(steps=2000)
+    optimizer: Optimizer = Optimizer()
     loss: tuple[AnyTerm, ...] = (CrossEntropy(),)
     augment: Augment = Augment()
     log: Log = Log()
@@ -335,10 +337,10 @@ class Config(Section):
         """The config of one of the ``stages``: its stride, its rate, and what it starts from."""
         name = f"fcn{self.stages[number]}s-{self.spec(2).backbone}"
         factor = self.stage_rates[number] if self.stage_rates else 1.0
-        optimiser = self.optimiser.model_copy(update={"rate": self.optimiser.rate * factor})
+        optimizer = self.optimizer.model_copy(update={"lr": self.optimizer.lr * factor})
         net = self.net.model_copy(update={"name": name, "weights": weights})
         return self.model_copy(
-            update={"stages": (), "stage_rates": (), "net": net, "optimiser": optimiser}
+            update={"stages": (), "stage_rates": (), "net": net, "optimizer": optimizer}
         )
 
     def to_toml(self) -> str:

@@ -34,7 +34,7 @@ def recipe_text(name: str) -> str:
 
 
 def make_config(recipe: str = "default", overrides: Mapping[str, Any] | None = None) -> Config:
-    """A recipe with some keys changed: ``{"optimiser.rate": 0.01, "seed": 1}``.
+    """A recipe with some keys changed: ``{"optimizer.lr": 0.01, "seed": 1}``.
 
     Values may be text, as typed on a command line. Of ``steps``, ``epochs`` and ``time`` one
     replaces the others. A term of the loss is named by its kind: ``{"loss.dice.weight": 0.5}`` sets
@@ -81,7 +81,7 @@ def _changed(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, 
                 raise UserError(f"{key}: {section!r} is no section of the config")
         place[last] = _typed(key, value) if isinstance(value, str) else value
         lengths = {"steps", "epochs", "time"}
-        if sections == ["length"] and last in lengths:
+        if sections == ["schedule"] and last in lengths:
             for other in lengths - {k.split(".")[-1] for k in overrides}:
                 place.pop(other, None)
     return values

@@ -18,7 +18,7 @@ class Status:
     step: int
     steps: int
     epoch: float
-    rate: float
+    lr: float
     loss: float
     per_pixel: float
     images_per_second: float
@@ -36,7 +36,7 @@ class Status:
             f"step {self.step}/{self.steps}",
             f"epoch {self.epoch:.1f}",
             loss,
-            f"rate {self.rate:.2e}",
+            f"lr {self.lr:.2e}",
             f"{self.images_per_second:.1f} img/s",
             f"left {duration(self.seconds_left)}",
             f"data wait {self.data_wait:.0%}",

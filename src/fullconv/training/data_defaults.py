@@ -18,12 +18,12 @@ def settled_by_data(config: Config, photos: int, size: tuple[int, int]) -> Confi
     ``photos`` is their number, ``size`` their (H, W). Epochs are open where neither steps nor
     epochs nor a time are given, the crop where it is 'auto'.
     """
-    length, augment = config.length, config.augment
-    if length.steps is None and length.epochs is None and length.time is None:
-        length = length.model_copy(update={"epochs": epochs_for(photos)})
+    schedule, augment = config.schedule, config.augment
+    if schedule.steps is None and schedule.epochs is None and schedule.time is None:
+        schedule = schedule.model_copy(update={"epochs": epochs_for(photos)})
     if augment.crop == "auto":
         augment = augment.model_copy(update={"crop": crop_for(size)})
-    return config.model_copy(update={"length": length, "augment": augment})
+    return config.model_copy(update={"schedule": schedule, "augment": augment})
 
 
 def epochs_for(photos: int) -> float:

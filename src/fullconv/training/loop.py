@@ -77,7 +77,7 @@ class Training:
         counts = [len(output.classes) for output in source.classes.outputs]
         self.watch = Watch(counts, [], bool(config.net.sources))
         tenth = max(1, math.ceil(updater.steps / 10))
-        self.validate_every = config.length.validate_every or tenth
+        self.validate_every = config.schedule.validate_every or tenth
         self.validation = ""
 
     @property
@@ -88,7 +88,7 @@ class Training:
     def resume(self) -> None:
         """Go on where the saved state is; from the beginning when there is none."""
         u = self.updater
-        found = load_state(self.run.folder, u.net, u.averaged, u.optimiser)
+        found = load_state(self.run.folder, u.net, u.averaged, u.optimizer)
         self.progress = found or Progress()
         self.watch.said = self.progress.seen_warnings
 
@@ -115,19 +115,19 @@ class Training:
         clock = Clock(p.step, self.photos_per_step, self.coarse_steps)
         with interrupts() as interrupted:
             for batch in clock.waiting(iter(()) if self.has_stopped_early() else self.batches()):
-                rate = self.updater.rate(p.step)
+                lr = self.updater.lr(p.step)
                 with memory_watched(config, self.out_of_memory()):
                     loss, plain = self.updater.step(batch)
                 p.step += 1
                 p.loss_sum, p.plain_sum = p.loss_sum + loss, p.plain_sum + plain
                 p.summed_steps += 1
                 validating = p.step % self.validate_every == 0 or p.step == self.updater.steps
-                logging = p.step % config.length.log_every == 0 or validating
-                self.screen.show(self.status(clock, rate), due=logging)
+                logging = p.step % config.schedule.log_every == 0 or validating
+                self.screen.show(self.status(clock, lr), due=logging)
                 if logging:
                     scores = self.validate() if validating else None
-                    self.log(rate, scores, clock)
-                if validating or clock.save_due(config.length.save_minutes) or interrupted:
+                    self.log(lr, scores, clock)
+                if validating or clock.save_due(config.schedule.save_minutes) or interrupted:
                     self.save()
                 if validating and self.fabric.is_global_zero:
                     write_report(self.run.folder)
@@ -141,11 +141,11 @@ class Training:
 
     def batches(self) -> Iterator[Batch]:
         """The batches from the current step on."""
-        length = self.config.length
+        schedule = self.config.schedule
         with memory_watched(self.config, self.out_of_memory()):
             yield from loader(
                 self.source,
-                batch_size=length.batch * length.accumulate,
+                batch_size=schedule.batch_size * schedule.accumulate,
                 augmentation=self.augmentation,
                 seed=self.config.seed,
                 start_step=self.progress.step,
@@ -161,8 +161,8 @@ class Training:
     @property
     def photos_per_step(self) -> int:
         """Photos in one update, over all processes."""
-        length = self.config.length
-        return length.batch * length.accumulate * self.fabric.world_size
+        schedule = self.config.schedule
+        return schedule.batch_size * schedule.accumulate * self.fabric.world_size
 
     def out_of_memory(self) -> str:
         """What to say when the memory does not suffice for the step to come."""
@@ -189,7 +189,7 @@ class Training:
         seen = count()
         # Not the first ones: neighbours in a list are often frames of one film.
         shown = {round(part * (len(self.val) - 1)) for part in np.linspace(0, 1, SAMPLES)}
-        self.updater.optimiser.zero_grad()  # their memory is free for the maps
+        self.updater.optimizer.zero_grad()  # their memory is free for the maps
         whole = TorchEngine(
             (self.updater.best_net, self.updater.preprocessing),
             self.fabric.device,
@@ -236,7 +236,7 @@ class Training:
 
     def has_stopped_early(self) -> bool:
         """Whether the last validations of a run with patience brought no better score."""
-        patience = self.config.length.patience
+        patience = self.config.schedule.patience
         return patience is not None and self.progress.validations_since_best >= patience
 
     def write_model(self, scores: Scores | None) -> None:
@@ -254,7 +254,7 @@ class Training:
         if scores:
             self.run.write_scores(scores, self.progress.step)
 
-    def log(self, rate: float, scores: Scores | None, clock: Clock) -> None:
+    def log(self, lr: float, scores: Scores | None, clock: Clock) -> None:
         """The means since the last time, the scores and the timing, to log.csv and all loggers."""
         p = self.progress
         loss, plain = p.loss_sum / p.summed_steps, p.plain_sum / p.summed_steps
@@ -264,7 +264,7 @@ class Training:
         p.loss_sum, p.plain_sum, p.summed_steps = 0.0, 0.0, 0
         if not self.fabric.is_global_zero:
             return
-        values = {"epoch": self.epoch, "lr": rate, "loss": loss, "loss_per_pixel": plain}
+        values = {"epoch": self.epoch, "lr": lr, "loss": loss, "loss_per_pixel": plain}
         values = {f"train/{name}": value for name, value in values.items()}
         values |= metrics_of(scores) if scores else {}
         timing = {**clock.row(), "memory_mib": self.peak()}
@@ -281,14 +281,14 @@ class Training:
         """Most memory so far, MiB."""
         return peak_mib(self.fabric.device)
 
-    def status(self, clock: Clock, rate: float) -> Status:
+    def status(self, clock: Clock, lr: float) -> Status:
         """The numbers for the screen."""
         p, speed = self.progress, clock.row()
         return Status(
             step=p.step,
             steps=self.updater.steps,
             epoch=self.epoch,
-            rate=rate,
+            lr=lr,
             loss=p.loss_sum / p.summed_steps,
             per_pixel=p.plain_sum / p.summed_steps,
             images_per_second=speed["images_per_second"],
@@ -303,7 +303,7 @@ class Training:
         self.progress.seen_warnings = self.watch.said
         if self.fabric.is_global_zero:
             u = self.updater
-            save_state(self.run.folder, u.net, u.averaged, u.optimiser, self.progress)
+            save_state(self.run.folder, u.net, u.averaged, u.optimizer, self.progress)
         self.fabric.barrier()
 
 
@@ -319,13 +319,15 @@ def metrics_of(scores: Scores) -> dict[str, float]:
 
 def steps_of(config: Config, photos: int, world: int) -> int:
     """Updates of the whole run."""
-    length = config.length
-    if length.steps is not None:
-        return length.steps
-    assert length.epochs is not None
-    return max(1, math.ceil(length.epochs * photos / (length.batch * length.accumulate * world)))
+    schedule = config.schedule
+    if schedule.steps is not None:
+        return schedule.steps
+    assert schedule.epochs is not None
+    return max(
+        1, math.ceil(schedule.epochs * photos / (schedule.batch_size * schedule.accumulate * world))
+    )
 
 
 def coarse_steps(config: Config, steps: int) -> int:
     """How many of the ``steps``, from the first, see photos of half the size."""
-    return round(config.length.coarse * steps)
+    return round(config.schedule.half_size * steps)

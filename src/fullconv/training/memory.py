@@ -41,7 +41,7 @@ class Estimate:
 
     process: int
     weights: int
-    optimiser: int
+    optimizer: int
     gradients: int
     activations: int
     working: int
@@ -85,11 +85,11 @@ def _moment(
     head: int = 0,
 ) -> Estimate:
     """When what the ``trained`` parts ``before`` keep is still there, and one is ``at_work``."""
-    machine, many = config.machine, config.length.accumulate > 1
+    machine, many = config.machine, config.schedule.accumulate > 1
     on_gpu, halved = pick_device(machine.device).type == "cuda", machine.precision == "bf16"
     waiting = trained if many else trained[len(before) :]
     ahead = [] if as_they_come(config) else _weights(waiting)
-    held: list[Arrays] = [part.held(machine.recompute) for part in before]
+    held: list[Arrays] = [part.held(machine.activation_checkpointing) for part in before]
     working: list[int] = []
     if at_work and at_work in trained:
         held.append(at_work.kept)
@@ -97,13 +97,13 @@ def _moment(
         copies = 1 if on_gpu or own_ways(machine) else 2
         working = [max(at_work.weights, default=0)] * (copies + many)
     if at_work:  # the gradients of what a layer puts out and takes
-        working += [at_work.widest * (2 if halved else 4) * config.length.batch] * 2
-    buffers = 2 if config.optimiser.kind == "adamw" else int(config.optimiser.momentum > 0)
+        working += [at_work.widest * (2 if halved else 4) * config.schedule.batch_size] * 2
+    buffers = 2 if config.optimizer.kind == "adamw" else int(config.optimizer.momentum > 0)
     blocks = {
-        "weights": _weights(parts) * (1 + (config.optimiser.ema is not None)),
-        "optimiser": _weights(trained) * buffers,
+        "weights": _weights(parts) * (1 + (config.optimizer.ema is not None)),
+        "optimizer": _weights(trained) * buffers,
         "gradients": ahead,
-        "activations": _arrays(held, config.length.batch, halved),
+        "activations": _arrays(held, config.schedule.batch_size, halved),
         "working": working,
         "head": [head],
     }
@@ -126,7 +126,7 @@ def _without_hole(config: Config, trained: Sequence[Part]) -> int:
     if max(_weights(trained), default=0) > LARGEST_KEPT:
         return 0
     each = 2 if config.machine.precision == "bf16" else 4
-    block = max((p.widest for p in trained), default=0) * each * config.length.batch
+    block = max((p.widest for p in trained), default=0) * each * config.schedule.batch_size
     return 3 * block if block <= LARGEST_KEPT else 0
 
 
@@ -134,7 +134,7 @@ def own_ways(machine: Machine) -> bool:
     """Whether large layers train by the ways of `nets.conv`."""
     on_cpu = pick_device(machine.device).type == "cpu"
     plain = machine.precision == "fp32" and machine.channels_last
-    return on_cpu and plain and machine.convolutions == "auto"
+    return on_cpu and plain and machine.cpu_kernels == "auto"
 
 
 def _weights(parts: Sequence[Part]) -> list[int]:
@@ -150,7 +150,7 @@ def _arrays(held: Sequence[Arrays], batch: int, halved: bool) -> list[int]:
 
 def _head(config: Config, spec: NetSpec, size: tuple[int, int]) -> int:
     """Of the scores of a batch at the photo's size and their loss, or of a band of them."""
-    batch = config.length.batch
+    batch = config.schedule.batch_size
     pixels = size[0] * size[1] * batch
     in_bands = all_banded(config.loss) and can_be_banded(spec)
     return (
@@ -175,28 +175,29 @@ def advice(config: Config) -> str:
     found = []
     if config.machine.precision == "fp32" and computes_bf16(pick_device(config.machine.device)):
         found.append("machine.precision=bf16")
-    if config.length.batch > 1:
-        half = config.length.batch // 2
-        twice = config.length.accumulate * 2
+    if config.schedule.batch_size > 1:
+        half = config.schedule.batch_size // 2
+        twice = config.schedule.accumulate * 2
         if as_they_come(config):  # accumulated gradients would have to exist together
-            found.append(f"length.batch={half} (half as many photos a step)")
+            found.append(f"schedule.batch_size={half} (half as many photos a step)")
         else:
             found.append(
-                f"length.batch={half} with length.accumulate={twice} (as many photos a step)"
+                f"schedule.batch_size={half} with schedule.accumulate={twice} "
+                "(as many photos a step)"
             )
     if config.augment.crop is None:
         found.append("augment.crop smaller than the photos")
     else:
         found.append(f"augment.crop below {config.augment.crop[0]}x{config.augment.crop[1]}")
-    unclipped = config.optimiser.model_copy(update={"clip": None})
-    if as_they_come(config) != as_they_come(config.model_copy(update={"optimiser": unclipped})):
-        found.append("optimiser.clip=none (gradients are then used up as they come)")
+    unclipped = config.optimizer.model_copy(update={"clip": None})
+    if as_they_come(config) != as_they_come(config.model_copy(update={"optimizer": unclipped})):
+        found.append("optimizer.clip=none (gradients are then used up as they come)")
     if config.net.padding == "paper":
         found.append("net.padding=same")
-    if config.optimiser.kind == "adamw":
-        found.append("optimiser.kind=sgd")
-    if config.optimiser.ema is not None:
-        found.append("optimiser.ema=none")
+    if config.optimizer.kind == "adamw":
+        found.append("optimizer.kind=sgd")
+    if config.optimizer.ema is not None:
+        found.append("optimizer.ema=none")
     return "to lower it: " + ", then ".join([*found[:3], "a smaller net (net.width=0.5)"])
 
 

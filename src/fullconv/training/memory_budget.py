@@ -50,15 +50,15 @@ def within(config: Config, spec: NetSpec, size: tuple[int, int]) -> Config:
 
 def _ways(config: Config, spec: NetSpec, size: tuple[int, int]) -> Iterator[tuple[Config, bool]]:
     """The same training in all ways, the cheapest first; True where freed memory is returned."""
-    length, first = config.length, config.machine.recompute
-    photos, last = length.batch * length.accumulate, max(_segments(spec, size), first + 1)
+    schedule, first = config.schedule, config.machine.activation_checkpointing
+    photos, last = schedule.batch_size * schedule.accumulate, max(_segments(spec, size), first + 1)
     on_cpu = pick_device(config.machine.device).type == "cpu"
-    for batch in (each for each in range(length.batch, 0, -1) if photos % each == 0):
-        part = length.model_copy(update={"batch": batch, "accumulate": photos // batch})
+    for batch in (each for each in range(schedule.batch_size, 0, -1) if photos % each == 0):
+        part = schedule.model_copy(update={"batch_size": batch, "accumulate": photos // batch})
         for returned in (False, True)[: 1 + on_cpu]:
             for again in range(first, last):
-                machine = config.machine.model_copy(update={"recompute": again})
-                yield config.model_copy(update={"length": part, "machine": machine}), returned
+                machine = config.machine.model_copy(update={"activation_checkpointing": again})
+                yield config.model_copy(update={"schedule": part, "machine": machine}), returned
 
 
 def _segments(spec: NetSpec, size: tuple[int, int]) -> int:
@@ -67,25 +67,29 @@ def _segments(spec: NetSpec, size: tuple[int, int]) -> int:
 
 def said(config: Config, spec: NetSpec, size: tuple[int, int]) -> str:
     """The line about the way that was chosen for the limit."""
-    length, returned = config.length, returns(config, spec, size)
+    schedule, returned = config.schedule, returns(config, spec, size)
     need = estimate(config, spec, size, returned)
     line = (
         f"{_amount(bytes_of(config.machine.memory or ''))} allowed; {spec.name} at "
-        f"{size[0]}x{size[1]}, batch {length.batch * length.accumulate}: "
+        f"{size[0]}x{size[1]}, batch {schedule.batch_size * schedule.accumulate}: "
         f"{way_of(config, spec, size)}; about {_amount(need.total, up=True)}"
     )
     if returned:
         line += " (freed memory is returned at once)"
     is_frozen = config.net.freeze_batch_norm is True and not spec.is_pyramid
-    if length.accumulate > 1 and has_batch_norm(spec) and not is_frozen:
-        line += f" (batch norm takes its mean over each part of {length.batch})"
+    if schedule.accumulate > 1 and has_batch_norm(spec) and not is_frozen:
+        line += f" (batch norm takes its mean over each part of {schedule.batch_size})"
     return line
 
 
 def way_of(config: Config, spec: NetSpec, size: tuple[int, int]) -> str:
     """How the photos of a step are computed, in words: 'as 4 parts of 1, conv1_1 to pool2 ...'."""
-    length, again = config.length, config.machine.recompute
-    way = f"as {length.accumulate} parts of {length.batch}" if length.accumulate > 1 else "at once"
+    schedule, again = config.schedule, config.machine.activation_checkpointing
+    way = (
+        f"as {schedule.accumulate} parts of {schedule.batch_size}"
+        if schedule.accumulate > 1
+        else "at once"
+    )
     if not again:
         return way
     names = [n for p in parts_of(spec, size) if p.number is not None and p.number < again
@@ -123,12 +127,12 @@ def longest_piece(
 ) -> int | None:
     """The longest side of the pieces in which a ``photo`` (H, W) is validated; None: it is whole.
 
-    What is left of the limit beside the weights and the optimiser's buffers is for its maps. Nets
+    What is left of the limit beside the weights and the optimizer's buffers is for its maps. Nets
     that stretch their scores cannot be cut.
     """
     if config.machine.memory is None or spec.stretches:
         return None
-    room = bytes_of(config.machine.memory) - need.process - need.weights - need.optimiser
+    room = bytes_of(config.machine.memory) - need.process - need.weights - need.optimizer
     if prediction_bytes(spec, *photo, scores=False) <= room:
         return None
     flow = flow_of(spec)

@@ -95,9 +95,9 @@ class Objects:
                 )
             return config
         name = name_of(self.augment)
-        screen.say(f"augmentation: {name}, in place of all of augment.* and of length.coarse")
-        length = config.length.model_copy(update={"coarse": 0.0})
-        return config.model_copy(update={"augment": Augment(callable=name), "length": length})
+        screen.say(f"augmentation: {name}, in place of all of augment.* and of schedule.half_size")
+        schedule = config.schedule.model_copy(update={"half_size": 0.0})
+        return config.model_copy(update={"augment": Augment(callable=name), "schedule": schedule})
 
     def sized(self, config: Config, source: Source) -> Config:
         """With the size of what the augmentation makes of the first photo as the crop."""

@@ -1,4 +1,4 @@
-"""Parameter groups, the two optimisers, and the rate as a plain function of the step."""
+"""Parameter groups, the two optimizers, and the rate as a plain function of the step."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from torch import nn
 
 from fullconv.device import pick_device
 from fullconv.models import FCN
-from fullconv.training.config import Config, Optimiser
+from fullconv.training.config import Config, Optimizer
 from fullconv.training.in_place_sgd import InPlaceSGD
 
 WARMUP_STEPS = (5, 500)
@@ -18,10 +18,10 @@ AVERAGED_STEPS = (10, 1000)
 """The same for the time constant of the averaged weights."""
 
 
-def make_optimiser(net: FCN, config: Optimiser) -> torch.optim.Optimizer:
+def make_optimizer(net: FCN, config: Optimizer) -> torch.optim.Optimizer:
     """SGD with momentum or AdamW over groups: kernels, and biases and norms.
 
-    Only kernels decay; the second group's rate is ``bias_rate`` times the first's (the paper: 2).
+    Only kernels decay; the second group's rate is ``bias_lr`` times the first's (the paper: 2).
     Where the backbone's learning rate is another, it has two such groups of its own.
     """
     trained = {name: p for name, p in net.named_parameters() if p.requires_grad}
@@ -29,14 +29,14 @@ def make_optimiser(net: FCN, config: Optimiser) -> torch.optim.Optimizer:
     if config.kind == "sgd":
         on_cpu = next(iter(trained.values())).device.type == "cpu"
         made, options = (InPlaceSGD, {}) if on_cpu else (torch.optim.SGD, {"fused": True})
-        return made(groups, lr=config.rate, momentum=config.momentum, **options)
+        return made(groups, lr=config.lr, momentum=config.momentum, **options)
     # One pass over each array: AdamW in separate operations takes three times as long on a CPU.
     # Buffers must lie in memory as their parameters do (`state`); torch does not check.
-    return torch.optim.AdamW(groups, lr=config.rate, betas=(config.momentum, 0.999), fused=True)
+    return torch.optim.AdamW(groups, lr=config.lr, betas=(config.momentum, 0.999), fused=True)
 
 
 def parameter_groups(
-    trained: Mapping[str, nn.Parameter], config: Optimiser
+    trained: Mapping[str, nn.Parameter], config: Optimizer
 ) -> list[dict[str, Any]]:
     """The groups of parameters by name; ``factor`` is what multiplies the rate in each."""
     own_lr = 1.0 if config.backbone_lr == "auto" else config.backbone_lr
@@ -52,7 +52,7 @@ def parameter_groups(
         kernels, others = [p for p in own if p.ndim > 1], [p for p in own if p.ndim <= 1]
         groups += [
             {"params": kernels, "weight_decay": config.weight_decay, "factor": factor},
-            {"params": others, "weight_decay": 0.0, "factor": factor * config.bias_rate},
+            {"params": others, "weight_decay": 0.0, "factor": factor * config.bias_lr},
         ]
     return [group for group in groups if group["params"]]
 
@@ -63,31 +63,31 @@ def as_they_come(config: Config) -> bool:
     Not where a sum of several is wanted (accumulation, processes), or the norm of all (clipping).
     """
     machine = config.machine
-    alone = config.length.accumulate * machine.devices * machine.nodes == 1
-    in_place = config.optimiser.kind == "sgd" and pick_device(machine.device).type == "cpu"
-    return alone and in_place and config.optimiser.clip is None
+    alone = config.lr_schedule.accumulate * machine.devices * machine.nodes == 1
+    in_place = config.optimizer.kind == "sgd" and pick_device(machine.device).type == "cpu"
+    return alone and in_place and config.optimizer.clip is None
 
 
-def rate_at(step: int, steps: int, config: Optimiser) -> float:
+def lr_at(step: int, steps: int, config: Optimizer) -> float:
     """The rate of ``step``, from 0: a linear warm-up times the schedule.
 
     The schedule is 1, ``(1 - step/steps)^power``, or half a cosine.
     """
     warm = warmup_steps(steps, config)
-    rate = config.rate * (min(1.0, (step + 1) / warm) if warm else 1.0)
-    if config.schedule == "fixed":
+    rate = config.lr * (min(1.0, (step + 1) / warm) if warm else 1.0)
+    if config.lr_schedule == "fixed":
         return rate
-    if config.schedule == "cosine":
+    if config.lr_schedule == "cosine":
         return rate * 0.5 * (1 + math.cos(math.pi * step / steps))
     return rate * (1 - step / steps) ** config.power
 
 
-def warmup_steps(steps: int, config: Optimiser) -> int:
+def warmup_steps(steps: int, config: Optimizer) -> int:
     """Steps of a run of ``steps`` until the full rate: a share of it, within `WARMUP_STEPS`."""
     return _share_of(steps, config.warmup, WARMUP_STEPS) if config.warmup else 0
 
 
-def averaging_decay(steps: int, config: Optimiser) -> float | None:
+def averaging_decay(steps: int, config: Optimizer) -> float | None:
     """The decay of the averaged weights in a run of ``steps``; None where none are averaged."""
     if config.ema is None:
         return None
@@ -99,9 +99,9 @@ def _share_of(steps: int, share: float, limits: tuple[int, int]) -> int:
     return min(most, max(least, round(share * steps)))
 
 
-def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+def set_lr(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Set the rate, each group with its own factor."""
-    for group in optimiser.param_groups:
+    for group in optimizer.param_groups:
         group["lr"] = rate * group["factor"]
 
 

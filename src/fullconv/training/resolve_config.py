@@ -40,7 +40,9 @@ def settled(config: Config, screen: Screen, objects: Objects = NOTHING) -> Confi
             "no data is named: fullconv train FOLDER, or, to try it, fullconv train shapes"
         )
     config = _with_weights(_with_precision(config), screen)
-    is_open = config.augment.crop == "auto" or config.length.steps is config.length.epochs is None
+    is_open = (
+        config.augment.crop == "auto" or config.schedule.steps is config.schedule.epochs is None
+    )
     if config.machine.memory is None and not is_open and objects.augment is None:
         return config
     source, val = open_data(config, Screen(quiet=True), objects)
@@ -49,7 +51,7 @@ def settled(config: Config, screen: Screen, objects: Objects = NOTHING) -> Confi
     finest = config.stage(-1, config.net.weights) if config.stages else config
     spec = finest.spec(len(source.classes))
     config = budget.within(config, spec, size_of(config, source))
-    if config.length.time is None:
+    if config.schedule.time is None:
         return config
     return _timed(config, source, val, screen, objects)
 
@@ -74,23 +76,23 @@ def _with_weights(config: Config, screen: Screen) -> Config:
     if line:
         screen.say(f"weights: {line}")
     net = config.net.model_copy(update={"weights": weights})
-    optimiser, is_loaded = config.optimiser, bool(net.sources)
+    optimizer, is_loaded = config.optimizer, bool(net.sources)
     if net.freeze_batch_norm == "auto":
         net = net.model_copy(update={"freeze_batch_norm": is_loaded})
-    if optimiser.backbone_lr == "auto":
+    if optimizer.backbone_lr == "auto":
         lr = LOADED_LR if is_loaded else 1.0
-        optimiser = optimiser.model_copy(update={"backbone_lr": lr})
-    return config.model_copy(update={"net": net, "optimiser": optimiser})
+        optimizer = optimizer.model_copy(update={"backbone_lr": lr})
+    return config.model_copy(update={"net": net, "optimizer": optimizer})
 
 
 def _timed(
     config: Config, source: Source, val: Source | None, screen: Screen, objects: Objects
 ) -> Config:
-    """With the steps that fit into ``length.time``, as measured with a net that is thrown away."""
-    began, wanted = time.monotonic(), seconds_of(config.length.time or "")
+    """With the steps that fit into ``schedule.time``, measured with a net that is thrown away."""
+    began, wanted = time.monotonic(), seconds_of(config.schedule.time or "")
     if config.stages or config.machine.devices * config.machine.nodes > 1:
-        raise UserError("length.time plans one training on one device: give steps or epochs here")
-    screen.say(f"time: measuring the speed of this machine, to end in {config.length.time}")
+        raise UserError("schedule.time plans one training on one device: give steps or epochs here")
+    screen.say(f"time: measuring the speed of this machine, to end in {config.schedule.time}")
     at_rest(config.machine.device)  # before this training, which the estimate is not to count
     budget.enforce(config, config.spec(len(source.classes)), size_of(config, source))
     fabric = fabric_of(config)
@@ -107,8 +109,8 @@ def _timed(
     planned = settled_by_speed(config, speed, len(source), left)
     screen.say(
         f"time: {speed.step:.2f} s a step, {speed.coarse_step:.2f} at half size, "
-        f"{speed.validation:.0f} s a validation: {planned.length.steps} steps, "
-        f"{planned.length.coarse:.0%} of them at half size"
+        f"{speed.validation:.0f} s a validation: {planned.schedule.steps} steps, "
+        f"{planned.schedule.half_size:.0%} of them at half size"
     )
     return planned
 

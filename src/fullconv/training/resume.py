@@ -1,7 +1,7 @@
 """The complete state of a training in one safetensors file, for a resume that is exact.
 
 Order of the data, augmentation and dropout follow from the seed and the step, so there is no
-random state to keep: weights, averaged weights, the optimiser's buffers, and a few numbers.
+random state to keep: weights, averaged weights, the optimizer's buffers, and a few numbers.
 """
 
 import json
@@ -38,14 +38,14 @@ def save_state(
     run: Path,
     net: torch.nn.Module,
     averaged: torch.nn.Module | None,
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
     progress: Progress,
 ) -> None:
     """Write the state of a run, whole or not at all."""
     tensors = {f"net.{name}": t for name, t in net.state_dict().items()}
     if averaged is not None:
         tensors |= {f"averaged.{name}": t for name, t in averaged.state_dict().items()}
-    tensors |= _buffers(optimiser)
+    tensors |= _buffers(optimizer)
     header = {"format": FORMAT, "kind": KIND, "progress": asdict(progress)}
     write_tensors(run / FILE, tensors, {KEY: json.dumps(header)})
 
@@ -54,7 +54,7 @@ def load_state(
     run: Path,
     net: torch.nn.Module,
     averaged: torch.nn.Module | None,
-    optimiser: torch.optim.Optimizer,
+    optimizer: torch.optim.Optimizer,
 ) -> Progress | None:
     """Put the saved state back; None when the run was killed before it saved any.
 
@@ -69,7 +69,7 @@ def load_state(
     _restore(path, net, _part(tensors, "net."))
     if averaged is not None:
         _restore(path, averaged, _part(tensors, "averaged."))
-    _restore_buffers(path, optimiser, _part(tensors, "optimiser."))
+    _restore_buffers(path, optimizer, _part(tensors, "optimizer."))
     try:
         numbers = dict(header["progress"])
         numbers.pop("log_bytes", None)  # of version 0.1: rows of the log go by their steps now
@@ -87,11 +87,11 @@ def _restore(path: Path, module: torch.nn.Module, tensors: dict[str, Tensor]) ->
     module.load_state_dict(tensors)
 
 
-def _buffers(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Buffers by parameter number and name: ``optimiser.12.exp_avg``."""
-    state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
+def _buffers(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Buffers by parameter number and name: ``optimizer.12.exp_avg``."""
+    state: dict[int, dict[str, Any]] = optimizer.state_dict()["state"]
     return {
-        f"optimiser.{number}.{name}": value
+        f"optimizer.{number}.{name}": value
         for number, values in state.items()
         for name, value in values.items()
         if isinstance(value, Tensor)
@@ -99,25 +99,25 @@ def _buffers(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def _restore_buffers(
-    path: Path, optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]
+    path: Path, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
 ) -> None:
-    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         number, name = key.split(".", 1)
         if int(number) >= len(parameters):
             raise UserError(f"{path}: has more trained arrays than the config's net")
         state.setdefault(int(number), {})[name] = _laid_out(tensor, parameters[int(number)])
-    whole = optimiser.state_dict()
+    whole = optimizer.state_dict()
     if any(
         ("betas" in whole["param_groups"][0]) != ("exp_avg" in found) for found in state.values()
     ):
-        raise UserError(f"{path}: belongs to another optimiser than the config's")
-    optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+        raise UserError(f"{path}: belongs to another optimizer than the config's")
+    optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
 
 
 def _laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """A buffer in its parameter's order in memory: torch's fused optimisers go by that alone."""
+    """A buffer in its parameter's order in memory: torch's fused optimizers go by that alone."""
     if tensor.shape != parameter.shape:  # a count of steps
         return tensor
     return torch.empty_like(parameter, dtype=tensor.dtype, device=tensor.device).copy_(tensor)

@@ -19,7 +19,7 @@ from fullconv.visualize import sheet
 COLUMNS = (
     "step",
     "epoch",
-    "rate",
+    "lr",
     "loss",
     "loss_per_pixel",
     "val_pixel_accuracy",

@@ -1,4 +1,4 @@
-"""One update of the weights: forward, loss, backward, clip, optimiser, average."""
+"""One update of the weights: forward, loss, backward, clip, optimizer, average."""
 
 import copy
 import math
@@ -20,14 +20,14 @@ from fullconv.training.optimizer import (
     as_they_come,
     averaging_decay,
     hold_frozen,
-    make_optimiser,
-    rate_at,
-    set_rate,
+    lr_at,
+    make_optimizer,
+    set_lr,
 )
 
 
 class Updater:
-    """The net, its averaged copy and the optimiser, and the step that changes them."""
+    """The net, its averaged copy and the optimizer, and the step that changes them."""
 
     def __init__(
         self,
@@ -42,17 +42,17 @@ class Updater:
         self.preprocessing, self.steps = preprocessing, steps
         layout = torch.channels_last if config.machine.channels_last else torch.contiguous_format
         self.net = net.to(fabric.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
-        self.averaged = copy.deepcopy(self.net) if config.optimiser.ema else None
-        self.net.recompute(config.machine.recompute)
-        self.net.own_ways(config.machine.convolutions == "auto")
-        optimiser = make_optimiser(net, config.optimiser)
+        self.averaged = copy.deepcopy(self.net) if config.optimizer.ema else None
+        self.net.recompute(config.machine.activation_checkpointing)
+        self.net.own_ways(config.machine.cpu_kernels == "auto")
+        optimizer = make_optimizer(net, config.optimizer)
         self.as_they_come: InPlaceSGD | None = None  # uses gradients up so
-        if isinstance(optimiser, InPlaceSGD) and as_they_come(config):
-            self.as_they_come = optimiser
+        if isinstance(optimizer, InPlaceSGD) and as_they_come(config):
+            self.as_they_come = optimizer
         # A gradient as large comes from the system; what was freed before cannot hold it.
         sizes = (p.numel() * p.element_size() for p in net.parameters() if p.requires_grad)
         self.is_large = fabric.device.type == "cpu" and max(sizes) > LARGEST_KEPT
-        self.model, self.optimiser = fabric.setup(self.net, optimiser)
+        self.model, self.optimizer = fabric.setup(self.net, optimizer)
         self.model.mark_forward_method("maps")
 
     @property
@@ -60,9 +60,9 @@ class Updater:
         """The net that is validated and saved: the averaged one where there is one."""
         return self.averaged if self.averaged is not None else self.net
 
-    def rate(self, step: int) -> float:
+    def lr(self, step: int) -> float:
         """The learning rate of ``step``, from 0."""
-        return rate_at(step, self.steps, self.config.optimiser)
+        return lr_at(step, self.steps, self.config.optimizer)
 
     def step(self, batch: Batch) -> tuple[float, float]:
         """One update: (trained loss, loss per labelled pixel), summed over outputs, before it.
@@ -70,24 +70,24 @@ class Updater:
         Raises UserError when loss or gradient is not finite: before any weight changes, or for a
         gradient that is used up as it comes, before its own weight does.
         """
-        set_rate(self.optimiser, self.rate(batch.step))
+        set_lr(self.optimizer, self.lr(batch.step))
         torch.manual_seed(mixed(self.config.seed, batch.step, self.fabric.global_rank))
         self.model.train()
         hold_frozen(self.net, self.config.net.freeze_batch_norm is True)
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         if self.as_they_come:
             check = partial(self.check, batch, "gradient")
             with self.as_they_come.steps_on_the_way_back(check):
                 losses = self.gradients(batch)
         else:
             losses = self.gradients(batch)
-            parameters, clip = list(self.model.parameters()), self.config.optimiser.clip
+            parameters, clip = list(self.model.parameters()), self.config.optimizer.clip
             norm = get_total_norm(p.grad for p in parameters if p.grad is not None)
             if clip is not None:
                 clip_grads_with_norm_(parameters, clip, norm)
             self.check(batch, "loss", losses[0])
             self.check(batch, "gradient", norm)
-            self.optimiser.step()
+            self.optimizer.step()
         self.average(batch.step)
         return losses
 
@@ -97,7 +97,7 @@ class Updater:
         if not math.isfinite(norm):
             raise UserError(
                 f"the {name} is {norm} at step {batch.step + 1} (photos "
-                f"{', '.join(batch.names)}); lower optimiser.rate, or set optimiser.clip; "
+                f"{', '.join(batch.names)}); lower optimizer.lr, or set optimizer.clip; "
                 "the last good state is kept"
             )
 
@@ -106,7 +106,7 @@ class Updater:
         masks = batch.masks.to(self.fabric.device, non_blocking=True)  # N,H,W
         masks = self.criterion.sampled(masks)
         images = batch.images.to(self.fabric.device, non_blocking=True)  # N,H,W,3
-        world, size = self.fabric.world_size, self.config.length.batch
+        world, size = self.fabric.world_size, self.config.schedule.batch_size
         normaliser = self.summed(self.criterion.normaliser(masks))  # one for each output
         labelled = self.summed(self.criterion.labelled(masks)).clamp(min=1)
         losses = torch.zeros(2, dtype=torch.float64, device=masks.device)
@@ -149,7 +149,7 @@ class Updater:
     @torch.no_grad()
     def average(self, step: int) -> None:
         """Move the averaged weights (and norms) towards the current ones."""
-        decay = averaging_decay(self.steps, self.config.optimiser)
+        decay = averaging_decay(self.steps, self.config.optimizer)
         if self.averaged is None or decay is None:
             return
         decay = min(decay, (step + 1) / (step + 10))

@@ -56,23 +56,24 @@ def settled_by_speed(config: Config, speed: Speed, photos: int, seconds: float) 
     four times the usual epochs: more would only learn the photos by heart. Raises UserError where
     not a step fits.
     """
-    usual, batch = epochs_for(photos), config.length.batch * config.length.accumulate
-    coarse, every = config.length.coarse, config.length.validate_every
+    usual, batch = epochs_for(photos), config.schedule.batch_size * config.schedule.accumulate
+    coarse, every = config.schedule.half_size, config.schedule.validate_every
     halves = config.augment.callable is None
     if halves and speed.steps_in(seconds, coarse, every) * batch / photos < usual / 2:
         coarse = max(coarse, 0.5)
     steps = speed.steps_in(seconds, coarse, every)
     if steps < 1:
         raise UserError(
-            f"length.time: {config.length.time} do not suffice on this machine, where a step takes "
+            f"schedule.time: {config.schedule.time} do not suffice on this machine, where a step "
+            "takes "
             f"{speed.step:.1f} s and a validation {speed.validation:.0f} s: give more time, or a "
             "smaller net"
         )
     steps = min(steps, max(1, round(ENOUGH * usual * photos / batch)))
-    settled = {"steps": steps, "epochs": None, "time": None, "coarse": coarse}
+    settled = {"steps": steps, "epochs": None, "time": None, "half_size": coarse}
     settled["validate_every"] = every or -(-steps // speed.validations_in(seconds))
-    length = config.length.model_copy(update=settled)
-    return config.model_copy(update={"length": length})
+    schedule = config.schedule.model_copy(update=settled)
+    return config.model_copy(update={"schedule": schedule})
 
 
 def measured(
@@ -95,10 +96,10 @@ def _seconds(
     config: Config, source: Source, step: Callable, augment: Transform | None, coarse: bool
 ) -> float:
     """The mean of some steps, after those that warm up."""
-    length, count = config.length, WARM_STEPS + MEASURED_STEPS
+    schedule, count = config.schedule, WARM_STEPS + MEASURED_STEPS
     batches = loader(
         source,
-        batch_size=length.batch * length.accumulate,
+        batch_size=schedule.batch_size * schedule.accumulate,
         augmentation=augment or config.augment.build(),
         seed=config.seed,
         stop_step=count,

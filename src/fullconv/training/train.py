@@ -25,7 +25,7 @@ from fullconv.training.run_folder import Run
 from fullconv.training.setup import check_data, criterion_of, fabric_of, net_of, open_data
 from fullconv.training.step import Updater
 
-CHANGEABLE = ("length.", "machine.", "data.path", "data.workers", "data.check", "log.")
+CHANGEABLE = ("schedule.", "machine.", "data.path", "data.workers", "data.check", "log.")
 
 
 def train(
@@ -48,7 +48,7 @@ def train(
     ``data`` is what `fullconv.data.open_source` opens, or a Dataset to train on; then ``val`` is
     one to validate on. ``augment`` takes the place of the built-in augmentation, and ``loggers``
     get the metrics beside those that ``log.to`` names. ``overrides`` change keys of the recipe, as
-    ``{"net.name": "fcn8s-vgg16", "length.epochs": 50}``; a whole ``config`` replaces both.
+    ``{"net.name": "fcn8s-vgg16", "schedule.epochs": 50}``; a whole ``config`` replaces both.
     ``loss`` replaces the terms of the loss: a callable (logits, masks) -> one number a photo
     (`train.losses.Loss`), or a list of those and of the kinds in `train.losses`; (0.5, loss) has
     a weight of its own. Such a run is resumed with the same ``loss``.
@@ -94,9 +94,9 @@ def _resumed(out: Path, given: Mapping[str, Any], objects: Objects) -> Config:
             f"{', '.join(fixed)} cannot be changed in a run that goes on (only "
             f"{', '.join(CHANGEABLE)}); start a new run, --weights {out} begins with its net"
         )
-    if config.length.time is not None:
+    if config.schedule.time is not None:
         raise UserError(
-            "length.time plans a run from its first step: to go on with one, give steps or epochs"
+            "schedule.time plans a run from its first step: to go on with one, give steps or epochs"
         )
     make_loggers(config.log.to)
     Run(out).tidy()

@@ -278,15 +278,15 @@ def cropped(x: Tensor, at: int, size) -> Tensor:
 def trainers(net: nn.Module, arch: str) -> dict:
     """The checkpoint of pytorch-fcn's trainer, its mean IU a number of numpy's."""
     trained = [p for name, p in net.named_parameters() if not name.startswith("upscore")]
-    optimiser = torch.optim.SGD(trained, 1e-10, momentum=0.99, weight_decay=0.0005)
+    optimizer = torch.optim.SGD(trained, 1e-10, momentum=0.99, weight_decay=0.0005)
     for parameter in trained:
         parameter.grad = torch.ones_like(parameter)
-    optimiser.step()
+    optimizer.step()
     return {
         "epoch": 3,
         "iteration": 4000,
         "arch": arch,
-        "optim_state_dict": optimiser.state_dict(),
+        "optim_state_dict": optimizer.state_dict(),
         "model_state_dict": net.state_dict(),
         "best_mean_iu": np.float64(0.5),
     }

@@ -105,7 +105,7 @@ def test_the_net_is_found_in_every_form_and_every_array_accounted_for(saved, hea
     for layer in UPSCORES[head]:
         assert left[f"{layer}/W"] == "bilinear upsampling, which is computed here"
     if "snapshot" in form:
-        assert left["updater/optimizer:main/conv1_1/W/v"] == "the optimiser's state"
+        assert left["updater/optimizer:main/conv1_1/W/v"] == "the optimizer's state"
         assert left["_snapshot_elapsed_time"] == "the trainer's state"
 
 

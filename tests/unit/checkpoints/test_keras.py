@@ -115,7 +115,7 @@ def test_against_a_convolution_by_definition(order, options, tmp_path):
     assert taken.is_classifier
     assert "last layer" in taken.not_needed["predictions/kernel"]
     if "whole_model" in options:
-        assert "optimiser" in taken.not_needed["optimizer_weights/Adam/m:0"]
+        assert "optimizer" in taken.not_needed["optimizer_weights/Adam/m:0"]
 
 
 def test_preprocessing_is_keras_own(tmp_path):
@@ -245,7 +245,7 @@ def test_arrays_of_other_layers_of_keras_3_keep_their_numbers(tmp_path):
         file["optimizer/vars/2"] = np.ones((3, 3), np.float32)
     file = read_foreign(path)
     assert set(file.arrays) == {*(f"norm/{number}" for number in range(4)), "mine/kernel"}
-    assert "optimiser" in file.left_out["optimizer/vars/2"]
+    assert "optimizer" in file.left_out["optimizer/vars/2"]
 
 
 @pytest.mark.parametrize("name", [7, "x" * 2000, "line\nbreak", b"\xff\xfe"])

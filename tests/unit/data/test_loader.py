@@ -11,7 +11,7 @@ from fullconv.data import Augmentation, loader, open_source
 from fullconv.errors import UserError
 
 AUGMENT = Augmentation(
-    crop=(40, 48), scale=(0.7, 1.4), mirror=True, rotate=10, brightness=0.2, saturation=0.2
+    crop=(40, 48), scale=(0.7, 1.4), hflip=True, rotate=10, brightness=0.2, saturation=0.2
 )
 SMALL = "shapes:48x64:n=10"
 

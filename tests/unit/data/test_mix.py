@@ -12,8 +12,8 @@ from fullconv.data.augment.mix import cutmix, paste
 from fullconv.errors import UserError
 
 EVERYTHING = Augmentation(
-    crop=(40, 48), scale=(0.7, 1.4), mirror=True, rotate=10, brightness=0.2, saturation=0.2,
-    flip=True, quarter_turns=True, grey=0.3, blur=2, noise=0.1, rare_crops=0.5, paste=0.5,
+    crop=(40, 48), scale=(0.7, 1.4), hflip=True, rotate=10, brightness=0.2, saturation=0.2,
+    vflip=True, rotate90=True, grayscale=0.3, blur=2, noise=0.1, rare_crops=0.5, paste=0.5,
     cutmix=0.5,
 )  # fmt: skip
 ADDED = {"rare_crops": 0.5, "paste": 0.7, "cutmix": 0.7}
@@ -133,7 +133,7 @@ class Marked:
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 def test_every_pixel_keeps_its_label_whatever_is_mixed(kind):
-    how = Augmentation(crop=(20, 32), mirror=True, flip=True, quarter_turns=True, **ADDED)
+    how = Augmentation(crop=(20, 32), hflip=True, vflip=True, rotate90=True, **ADDED)
     source, seen = Marked(9, kind), []
     fill = (0.0,) * 4
     for batch in loader(source, batch_size=6, augmentation=how, stop_step=10, fill=fill):
@@ -149,7 +149,7 @@ def test_every_pixel_keeps_its_label_whatever_is_mixed(kind):
 
 
 def test_what_is_not_mixed_is_as_without():
-    plain = Augmentation(crop=(20, 32), mirror=True)
+    plain = Augmentation(crop=(20, 32), hflip=True)
     options = {"batch_size": 20, "stop_step": 5, "fill": (0.0,) * 4}
     for key in ("paste", "cutmix"):
         how = replace(plain, **{key: 0.5})
@@ -206,7 +206,7 @@ def test_two_processes_see_what_one_would():
 
 
 def test_coarse_steps_mix_the_same_photos_at_half_size():
-    how = replace(EVERYTHING, rotate=0, grey=0, blur=0, noise=0)
+    how = replace(EVERYTHING, rotate=0, grayscale=0, blur=0, noise=0)
     plain, coarse = steps(augmentation=how), steps(augmentation=how, coarse_steps=6)
     alike = []
     for fine, half in zip(plain, coarse, strict=True):

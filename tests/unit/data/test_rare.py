@@ -29,7 +29,7 @@ def test_the_pixel_of_a_rare_class_is_in_the_crop(seed, y, x, crop, scale, rotat
     """Unless the scale left none of it: a smaller mask picks its pixels."""
     sample = one_pixel(y, x)
     augmentation = Augmentation(
-        crop=crop, scale=(scale, scale), mirror=True, flip=True, quarter_turns=quarters,
+        crop=crop, scale=(scale, scale), hflip=True, vflip=True, rotate90=quarters,
         rotate=rotate, mask_resize=how, rare_crops=1,
     )  # fmt: skip
     made = augment(sample, augmentation, np.random.default_rng(seed))

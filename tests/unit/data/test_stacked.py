@@ -159,7 +159,7 @@ def test_all_inputs_and_label_maps_move_together(seed, scale, rotate):
     image = rng.random((40, 50, 4), np.float32)
     masks = rng.integers(0, 4, (40, 50, 2), np.uint8)
     how = Augmentation(
-        crop=(33, 45), scale=(scale, scale), mirror=True, rotate=rotate, mask_resize="majority"
+        crop=(33, 45), scale=(scale, scale), hflip=True, rotate=rotate, mask_resize="majority"
     )
     fill = (0.1, 0.2, 0.3, 0.4)
 

@@ -9,7 +9,7 @@ from fullconv.data import Augmentation, Sample, augment, open_source
 from fullconv.errors import UserError
 
 FULL = Augmentation(
-    crop=(40, 50), scale=(0.5, 2.0), mirror=True, rotate=20, brightness=0.3, contrast=0.3,
+    crop=(40, 50), scale=(0.5, 2.0), hflip=True, rotate=20, brightness=0.3, contrast=0.3,
     saturation=0.3, hue=20,
 )  # fmt: skip
 
@@ -33,7 +33,7 @@ def coded(height: int = 60, width: int = 70) -> Sample:
 )
 def test_photo_and_mask_stay_together(seed, height, width, scale, rotate, how):
     augmentation = Augmentation(
-        crop=(height, width), scale=(scale, scale), mirror=True, rotate=rotate, mask_resize=how
+        crop=(height, width), scale=(scale, scale), hflip=True, rotate=rotate, mask_resize=how
     )
     fill = (255, 255, 255)
     result = augment(coded(), augmentation, np.random.default_rng(seed), fill)
@@ -86,7 +86,7 @@ def test_padding_is_fill_and_ignored():
 
 def test_mirror_happens_half_the_time():
     sample = coded()
-    mirror = Augmentation(mirror=True)
+    mirror = Augmentation(hflip=True)
     masks = [augment(sample, mirror, np.random.default_rng(s)).mask for s in range(100)]
     turned = [not (mask == sample.mask).all() for mask in masks]
     assert 35 < sum(turned) < 65
@@ -183,13 +183,13 @@ def test_the_numbers_are_drawn_in_their_old_order(seed):
     rng.uniform(size=4)  # colours
     expected = sample.mask[top : top + 40, left : left + 50]
     expected = expected[:, ::-1] if rng.random() < 0.5 else expected
-    made = augment(sample, Augmentation(crop=(40, 50), mirror=True), np.random.default_rng(seed))
+    made = augment(sample, Augmentation(crop=(40, 50), hflip=True), np.random.default_rng(seed))
     assert (made.mask == expected).all()
     assert together(made)
 
 
 def test_turning_by_quarters_gives_all_four_views_evenly():
-    sample, quarters = located(), Augmentation(quarter_turns=True)
+    sample, quarters = located(), Augmentation(rotate90=True)
     made = [augment(sample, quarters, np.random.default_rng(s)) for s in range(200)]
     assert all(together(each) for each in made)
     for k in range(4):
@@ -203,7 +203,7 @@ def test_turning_by_quarters_gives_all_four_views_evenly():
 def test_mirrored_and_turned_crops_have_their_size_and_their_labels(
     seed, height, width, mirror, flip
 ):
-    how = Augmentation(crop=(height, width), mirror=mirror, flip=flip, quarter_turns=True)
+    how = Augmentation(crop=(height, width), hflip=mirror, vflip=flip, rotate90=True)
     made = augment(located(), how, np.random.default_rng(seed))
     assert made.image.shape == (height, width, 3)
     assert made.mask.shape == (height, width)
@@ -215,7 +215,7 @@ def test_mirrored_and_turned_crops_have_their_size_and_their_labels(
 
 def test_a_flip_is_the_same_view_upside_down_half_the_time():
     plain = [augment(located(), FULL, np.random.default_rng(s)) for s in range(100)]
-    how = replace(FULL, flip=True)
+    how = replace(FULL, vflip=True)
     flipped = [augment(located(), how, np.random.default_rng(s)) for s in range(100)]
     same = [(a.image == b.image).all() for a, b in zip(plain, flipped, strict=True)]
     down = [(a.image == b.image[::-1]).all() for a, b in zip(plain, flipped, strict=True)]
@@ -224,7 +224,7 @@ def test_a_flip_is_the_same_view_upside_down_half_the_time():
 
 
 def test_all_eight_views_of_a_square_occur():
-    how = Augmentation(mirror=True, flip=True, quarter_turns=True)
+    how = Augmentation(hflip=True, vflip=True, rotate90=True)
     masks = [augment(located(9, 9), how, np.random.default_rng(s)).mask for s in range(150)]
     assert len({mask.tobytes() for mask in masks}) == 8
 
@@ -276,7 +276,7 @@ def test_noise_has_the_deviation_that_it_says_and_stays_in_range(kind):
 
 def test_grey_is_the_luma():
     image = np.random.default_rng(0).integers(0, 256, (30, 30, 3), np.uint8)
-    made = augment(Sample("x", image, None), Augmentation(grey=1), np.random.default_rng(0))
+    made = augment(Sample("x", image, None), Augmentation(grayscale=1), np.random.default_rng(0))
     luma = image @ np.array([0.299, 0.587, 0.114])
     assert np.abs(made.image - luma[..., None]).max() < 1.01
 

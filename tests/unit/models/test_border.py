@@ -162,7 +162,7 @@ def test_only_so_many_borders_are_kept(monkeypatch) -> None:
 
 @pytest.mark.parametrize("name", ["fcn8s-vgg16", "fcn8s-googlenet_bn"])
 def test_other_weights_have_another_border(name: str) -> None:
-    """Changed in place, as an optimiser does; loaded; put in place of the tensors; moved."""
+    """Changed in place, as an optimizer does; loaded; put in place of the tensors; moved."""
     net = fresh(name, width=1 / 32)
     once, images = BorderOnce(net), photo(50, 33)
     first = net.backbone.get_submodule(net.spec.definition.steps[0].name)

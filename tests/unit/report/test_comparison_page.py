@@ -17,7 +17,7 @@ def test_scores_differences_and_curves_of_three(make_run, parsed, tmp_path):
         assert f"{100 * each.mean_iu:.1f}" in page.text
     assert f"{100 * (scores[1].iu[0] - scores[0].iu[0]):+.1f}" in page.text
     differs = page.text[page.text.index("key a b c") :]
-    assert "optimiser.rate 0.01 0.02 0.01" in differs
+    assert "optimizer.lr 0.01 0.02 0.01" in differs
     assert "net.name" not in differs
     assert len(page.pictures()) == 1
     assert page.all("strong")

@@ -13,10 +13,10 @@ from fullconv.training.step import Updater
 QUICK = {
     "net.name": "fcn8s-resnet18",
     "net.width": 0.125,
-    "length.steps": 4,
-    "length.batch": 2,
-    "optimiser.warmup": 0,
-    "optimiser.ema": None,
+    "schedule.steps": 4,
+    "schedule.batch_size": 2,
+    "optimizer.warmup": 0,
+    "optimizer.ema": None,
     "augment.crop": None,
     "augment.scale": [1.0, 1.0],
     "data.workers": 0,
@@ -55,7 +55,7 @@ def updater():
     """``updater(changes, name, ...)``: the update of a small net, by default one without norms."""
 
     def make(changes=None, name="fcn16s-caffenet", classes=3, weights=None, double=False, **spec):
-        overrides = QUICK | {"net.name": name, "optimiser.clip": None} | (changes or {})
+        overrides = QUICK | {"net.name": name, "optimizer.clip": None} | (changes or {})
         config = make_config("scratch", overrides)
         torch.manual_seed(0)
         net = build(NetSpec(name, classes, width=0.125, **{"dropout": 0.0} | spec))

@@ -157,7 +157,8 @@ def test_an_update_is_the_same_either_way(jaccard, updater, batch, monkeypatch):
         monkeypatch.setattr(banded, "CACHED", size)
         monkeypatch.setattr(photo_loss, "CACHED", size)
         made = updater(
-            {"length.batch": 2} | ({"loss.jaccard.weight": jaccard} if jaccard else {}), double=True
+            {"schedule.batch_size": 2} | ({"loss.jaccard.weight": jaccard} if jaccard else {}),
+            double=True,
         )
         losses = made.gradients(batch(4, unlabelled=True))
         found.append((losses, [p.grad.clone() for p in made.net.parameters()]))

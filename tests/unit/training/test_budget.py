@@ -27,8 +27,8 @@ SPEC = NetSpec("fcn8s-vgg16", 5, width=0.25)
 def config(memory=None, **changes):
     """A config by ``section_key=value``."""
     dotted = {key.replace("_", ".", 1): value for key, value in changes.items()}
-    usual = {"machine.device": "cpu", "machine.precision": "fp32", "optimiser.ema": None}
-    usual |= {"length.batch": 8, "net.name": SPEC.name, "net.width": SPEC.width}
+    usual = {"machine.device": "cpu", "machine.precision": "fp32", "optimizer.ema": None}
+    usual |= {"schedule.batch_size": 8, "net.name": SPEC.name, "net.width": SPEC.width}
     return make_config("scratch", usual | {"machine.memory": memory} | dotted)
 
 
@@ -48,8 +48,8 @@ def mib(size):
 
 def least():
     """The least that any way takes."""
-    last = config(length_batch=1, length_accumulate=8, machine_recompute=5)
-    alike = config(length_batch=8, machine_recompute=5)
+    last = config(schedule_batch_size=1, schedule_accumulate=8, machine_activation_checkpointing=5)
+    alike = config(schedule_batch_size=8, machine_activation_checkpointing=5)
     return min(need(last, True), need(alike, True))
 
 
@@ -65,18 +65,20 @@ def test_as_asked_where_that_fits():
 
 
 def test_the_fewest_segments_that_suffice():
-    needs = [need(config(machine_recompute=n)) for n in range(6)]
+    needs = [need(config(machine_activation_checkpointing=n)) for n in range(6)]
     for n in range(1, 6):
         if needs[n] < needs[n - 1]:
             way = budget.within(config(mib(needs[n])), SPEC, SIZE)
-            assert (way.machine.recompute, way.length.batch) == (n, 8)
-    asked = budget.within(config("40GB", machine_recompute=3), SPEC, SIZE)
-    assert asked.machine.recompute == 3
+            assert (way.machine.activation_checkpointing, way.schedule.batch_size) == (n, 8)
+    asked = budget.within(config("40GB", machine_activation_checkpointing=3), SPEC, SIZE)
+    assert asked.machine.activation_checkpointing == 3
 
 
 def test_freed_memory_is_returned_before_the_batch_is_parted():
-    way = budget.within(config(mib(need(config(machine_recompute=5), True))), SPEC, SIZE)
-    assert (way.length.batch, way.length.accumulate) == (8, 1)
+    way = budget.within(
+        config(mib(need(config(machine_activation_checkpointing=5), True))), SPEC, SIZE
+    )
+    assert (way.schedule.batch_size, way.schedule.accumulate) == (8, 1)
     assert budget.returns(way, SPEC, SIZE)
 
 
@@ -84,17 +86,17 @@ def test_freed_memory_is_returned_before_the_batch_is_parted():
 @given(st.integers(1, 12), st.integers(1, 3), st.integers(-50, 600))
 def test_what_is_chosen_fits_and_keeps_the_photos_of_a_step(batch, accumulate, room):
     limit = mib(memory.at_rest("cpu") + max(room, 1) * MIB)
-    made = config(limit, length_batch=batch, length_accumulate=accumulate)
+    made = config(limit, schedule_batch_size=batch, schedule_accumulate=accumulate)
     try:
         way = budget.within(made, SPEC, SIZE)
     except UserError:
-        single = {"length_batch": 1, "length_accumulate": batch * accumulate}
-        assert need(config(**single, machine_recompute=5), True) > bytes_of(limit)
+        single = {"schedule_batch_size": 1, "schedule_accumulate": batch * accumulate}
+        assert need(config(**single, machine_activation_checkpointing=5), True) > bytes_of(limit)
         return
-    assert way.length.batch * way.length.accumulate == batch * accumulate
-    assert way.length.batch <= batch
+    assert way.schedule.batch_size * way.schedule.accumulate == batch * accumulate
+    assert way.schedule.batch_size <= batch
     assert need(way, budget.returns(way, SPEC, SIZE)) <= bytes_of(limit)
-    same = {"length": made.length, "machine": made.machine}
+    same = {"schedule": made.schedule, "machine": made.machine}
     assert way.model_copy(update=same) == made
 
 
@@ -104,7 +106,7 @@ def test_nothing_fits(the_same_process):
     line = str(error.value)
     assert line.startswith("10 MiB of memory do not suffice: fcn8s-vgg16 at 256x256 takes ")
     assert "\n" not in line
-    assert "length.batch" not in line  # tried already
+    assert "schedule.batch_size" not in line  # tried already
     said = re.search(r" at least (\d+) MiB \(.*checkpointed\); to lower it: .*augment.crop", line)
     assert said
     assert budget.within(config(f"{said[1]}MB"), SPEC, SIZE)
@@ -113,7 +115,9 @@ def test_nothing_fits(the_same_process):
 
 
 def test_what_is_said(the_same_process):
-    parts = config("4GB", length_batch=1, length_accumulate=4, machine_recompute=2)
+    parts = config(
+        "4GB", schedule_batch_size=1, schedule_accumulate=4, machine_activation_checkpointing=2
+    )
     line = budget.said(parts, SPEC, SIZE)
     amount = math.ceil(need(parts) / MIB)
     assert line == (
@@ -130,7 +134,7 @@ def test_what_is_said(the_same_process):
 def test_pieces_of_a_validation_fit_into_what_is_left():
     made = config(mib(need(config())))
     found = estimate(made, SPEC, SIZE)
-    room = bytes_of(made.machine.memory) - found.process - found.weights - found.optimiser
+    room = bytes_of(made.machine.memory) - found.process - found.weights - found.optimizer
     assert budget.longest_piece(made, SPEC, found, (100, 100)) is None
     piece = budget.longest_piece(made, SPEC, found, (3000, 4000))
     grid = flow_of(SPEC).grid
@@ -146,8 +150,8 @@ def test_a_validation_in_pieces_has_the_same_scores(tmp_path):
     """Photos that do not fit beside the net in one piece."""
     splits = [open_source("shapes:64x700:n=30", split) for split in ("train", "val")]
     data = write_folder(splits, tmp_path / "wide", limit=1)
-    changes = {"data.path": str(data), "augment.crop": [48, 64], "length.batch": 1}
-    changes |= {"net.name": "fcn8s-vgg16", "net.width": 0.03125, "length.steps": 1}
+    changes = {"data.path": str(data), "augment.crop": [48, 64], "schedule.batch_size": 1}
+    changes |= {"net.name": "fcn8s-vgg16", "net.width": 0.03125, "schedule.steps": 1}
     changes |= {"data.check": False} | QUICK
     whole = train(None, tmp_path / "whole", overrides=changes, quiet=True)
     asked = read_config(whole / "config.toml")
@@ -162,19 +166,22 @@ def test_a_validation_in_pieces_has_the_same_scores(tmp_path):
 
 def test_the_choice_is_saved_and_a_resume_keeps_it(photos, tmp_path, capsys):
     changes = QUICK | {"data.path": str(photos), "net.name": "fcn8s-vgg16", "net.width": 0.0625}
-    changes |= {"augment.crop": [192, 192], "length.batch": 8, "data.check": False}
-    changes |= {"length.steps": 1, "machine.memory": mib(memory.at_rest("cpu") + 56 * MIB)}
+    changes |= {"augment.crop": [192, 192], "schedule.batch_size": 8, "data.check": False}
+    changes |= {"schedule.steps": 1, "machine.memory": mib(memory.at_rest("cpu") + 56 * MIB)}
     run = train(None, tmp_path / "run", overrides=changes)
     said = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("memory: "))
     made = read_config(run / "config.toml")
-    assert made.length.batch * made.length.accumulate == 8
-    assert (made.machine.recompute, made.length.accumulate) != (0, 1)
+    assert made.schedule.batch_size * made.schedule.accumulate == 8
+    assert (made.machine.activation_checkpointing, made.schedule.accumulate) != (0, 1)
     train(None, run, resume=True)
     assert read_config(run / "config.toml") == made
     assert said in capsys.readouterr().out
     train(None, run, overrides={"machine.memory": "8GB"}, resume=True, quiet=True)
     again = read_config(run / "config.toml")
-    assert (again.length, again.machine.recompute) == (made.length, made.machine.recompute)
+    assert (again.schedule, again.machine.activation_checkpointing) == (
+        made.schedule,
+        made.machine.activation_checkpointing,
+    )
     assert again.machine.memory == "8GB"
 
 
@@ -185,7 +192,8 @@ from fullconv.training import make_config, read_config, train
 from fullconv.training.memory import estimate
 
 torch.set_num_threads(1)
-changes = {"net.name": "fcn8s-vgg16", "net.width": 0.125, "length.batch": 6, "length.steps": 1,
+changes = {"net.name": "fcn8s-vgg16", "net.width": 0.125, "schedule.batch_size": 6,
+"schedule.steps": 1,
            "augment.crop": [192, 192], "data.workers": 0, "machine.device": "cpu",
            "machine.precision": "fp32", "data.path": "shapes:48x64:n=20"}
 config = make_config("scratch", changes)
@@ -193,7 +201,8 @@ asked = estimate(config, config.spec(6), (192, 192))
 limit = (asked.total - asked.spare - int(asked.activations * 0.5)) // MIB
 train(None, sys.argv[1], overrides=changes | {"machine.memory": f"{limit}MB"}, quiet=True)
 made = read_config(sys.argv[1] + "/config.toml")
-print(limit, peak_mib(torch.device("cpu")), made.length.batch, made.machine.recompute)
+print(limit, peak_mib(torch.device("cpu")), made.schedule.batch_size,
+made.machine.activation_checkpointing)
 """
 
 

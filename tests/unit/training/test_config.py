@@ -22,9 +22,9 @@ def test_all_faults_at_once():
     message = fault(
         "default",
         {
-            "optimiser.rat": 0.1,
+            "optimizer.rat": 0.1,
             "net.name": "fcn8-vgg16",
-            "length.batch": 0,
+            "schedule.batch_size": 0,
             "augment.crop": "[0, 10]",
             "colour": "red",
             "stages": [8, 32],
@@ -33,9 +33,9 @@ def test_all_faults_at_once():
     )
     assert message.startswith("recipe default: ")
     for part in (
-        "optimiser.rat: no such key, did you mean optimiser.rate?",
+        "optimizer.rat: no such key, did you mean optimizer.lr?",
         "net.name: no net is called 'fcn8-vgg16': did you mean fcn8s-vgg16",
-        "length.batch: ",
+        "schedule.batch_size: ",
         "augment: crop (0, 10) must be two sizes",
         "colour: no such key",
         "stages: stages are strides from coarse to fine",
@@ -49,18 +49,18 @@ def test_all_faults_at_once():
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("length.steps", 0),
-        ("length.steps", 1.5),
-        ("length.epochs", -1),
-        ("length.epochs", "inf"),
-        ("length.epochs", "nan"),
-        ("optimiser.rate", 0),
-        ("optimiser.rate", "inf"),
-        ("optimiser.rate", "fast"),
-        ("optimiser.momentum", 1.0),
-        ("optimiser.ema", 1.0),
-        ("optimiser.kind", "adam"),
-        ("optimiser.schedule", "step"),
+        ("schedule.steps", 0),
+        ("schedule.steps", 1.5),
+        ("schedule.epochs", -1),
+        ("schedule.epochs", "inf"),
+        ("schedule.epochs", "nan"),
+        ("optimizer.lr", 0),
+        ("optimizer.lr", "inf"),
+        ("optimizer.lr", "fast"),
+        ("optimizer.momentum", 1.0),
+        ("optimizer.ema", 1.0),
+        ("optimizer.kind", "adam"),
+        ("optimizer.lr_schedule", "step"),
         ("net.width", 0),
         ("net.padding", "none"),
         ("net.dropout", 1.0),
@@ -80,18 +80,18 @@ def test_values_that_make_no_run(key, value):
 
 
 def test_keys_in_the_wrong_place():
-    assert "is no section" in fault("default", {"optimiser.rate.first": 1})
+    assert "is no section" in fault("default", {"optimizer.lr.first": 1})
     assert "net" in fault("default", {"net": 5})
 
 
 def test_steps_and_epochs_replace_one_another():
     assert "epochs" in recipe_text("scratch")
-    by_steps = make_config("scratch", {"length.steps": 7}).length
+    by_steps = make_config("scratch", {"schedule.steps": 7}).schedule
     assert (by_steps.steps, by_steps.epochs) == (7, None)
     assert "steps" in recipe_text("demo")
-    by_epochs = make_config("demo", {"length.epochs": "2.5"}).length
+    by_epochs = make_config("demo", {"schedule.epochs": "2.5"}).schedule
     assert (by_epochs.steps, by_epochs.epochs) == (None, 2.5)
-    both = fault("scratch", {"length.steps": 7, "length.epochs": 2})
+    both = fault("scratch", {"schedule.steps": 7, "schedule.epochs": 2})
     assert "only one of steps, epochs and time" in both
 
 
@@ -124,20 +124,20 @@ def test_recipes_are_the_papers():
     """Long et al. 2015, section 4.3, and the solvers of the heavy form."""
     for backbone, rate in (("caffenet", 1e-3), ("vgg16", 1e-4), ("googlenet", 5e-5)):
         config = make_config(f"paper-{backbone}")
-        o, length = config.optimiser, config.length
+        o, schedule = config.optimizer, config.schedule
         assert config.net.name == f"fcn32s-{backbone}"
-        assert (o.kind, o.rate, o.momentum, o.weight_decay) == ("sgd", rate, 0.9, 5e-4)
-        assert (o.bias_rate, o.schedule, o.warmup) == (2.0, "fixed", 0)
-        assert length.batch * length.accumulate == 20
+        assert (o.kind, o.lr, o.momentum, o.weight_decay) == ("sgd", rate, 0.9, 5e-4)
+        assert (o.bias_lr, o.lr_schedule, o.warmup) == (2.0, "fixed", 0)
+        assert schedule.batch_size * schedule.accumulate == 20
         assert (config.loss[0].reduction, config.loss[0].class_weights) == ("mean", "none")
     heavy = make_config("heavy-vgg16")
     assert heavy.stages == (32, 16, 8)
-    rates = [heavy.optimiser.rate * factor for factor in heavy.stage_rates]
+    rates = [heavy.optimizer.lr * factor for factor in heavy.stage_rates]
     assert rates == pytest.approx([1e-10, 1e-12, 1e-14])
-    assert (heavy.optimiser.momentum, heavy.length.batch) == (0.99, 1)
-    assert (heavy.loss[0].reduction, heavy.length.steps) == ("sum", 100_000)
+    assert (heavy.optimizer.momentum, heavy.schedule.batch_size) == (0.99, 1)
+    assert (heavy.loss[0].reduction, heavy.schedule.steps) == ("sum", 100_000)
     once = make_config("heavy-vgg16-atonce")
-    assert (once.length.steps, once.optimiser.rate) == (300_000, 1e-10)
+    assert (once.schedule.steps, once.optimizer.lr) == (300_000, 1e-10)
     assert once.spec(21).scales == {32: 1.0, 16: 0.01, 8: 0.0001}
 
 
@@ -158,7 +158,7 @@ def test_a_saved_config_reads_back_equal(name, tmp_path):
         "data.classes": "c",
     }
     changes |= {} if "atonce" not in name else {"stages": [], "stage_rates": []}
-    for overrides in ({}, changes, {"augment.crop": None, "optimiser.ema": None}):
+    for overrides in ({}, changes, {"augment.crop": None, "optimizer.ema": None}):
         config = make_config(name, overrides)
         path = tmp_path / "config.toml"
         path.write_text(config.to_toml(), encoding="utf-8")
@@ -169,8 +169,8 @@ def test_a_saved_config_reads_back_equal(name, tmp_path):
 def test_read_config_with_changes(tmp_path):
     path = tmp_path / "config.toml"
     path.write_text(make_config("scratch").to_toml())
-    assert read_config(path, {"length.steps": 9}).length.steps == 9
-    assert read_config(path, {"length.steps": 9}).length.epochs is None
+    assert read_config(path, {"schedule.steps": 9}).schedule.steps == 9
+    assert read_config(path, {"schedule.steps": 9}).schedule.epochs is None
 
 
 @pytest.mark.parametrize("content", [b"seed = ", b"\xff\xfe", b"[data\n", b"seed = 1\nseed = 2"])
@@ -189,16 +189,16 @@ def test_a_config_that_is_no_toml(tmp_path, content):
 @pytest.mark.parametrize(
     ("key", "text", "value"),
     [
-        ("optimiser.rate", "1e-3", 1e-3),
-        ("optimiser.rate", "1", 1.0),
-        ("length.batch", "4", 4),
+        ("optimizer.lr", "1e-3", 1e-3),
+        ("optimizer.lr", "1", 1.0),
+        ("schedule.batch_size", "4", 4),
         ("augment.crop", "[256, 320]", (256, 320)),
         ("augment.crop", "none", None),
-        ("augment.mirror", "True", True),
-        ("augment.mirror", "false", False),
-        ("optimiser.kind", "sgd", "sgd"),
-        ("optimiser.kind", '"sgd"', "sgd"),
-        ("optimiser.clip", "None", None),
+        ("augment.hflip", "True", True),
+        ("augment.hflip", "false", False),
+        ("optimizer.kind", "sgd", "sgd"),
+        ("optimizer.kind", '"sgd"', "sgd"),
+        ("optimizer.clip", "None", None),
         ("loss.cross_entropy.class_weights", "softened", "softened"),
         ("loss.cross_entropy.class_weights", "[1, 2.5]", (1.0, 2.5)),
         ("loss.cross_entropy.class_weights", "none", "none"),
@@ -224,7 +224,7 @@ def test_typed_values(key, text, value):
 
 def test_keys_are_those_of_a_saved_config():
     dotted = set(keys())
-    assert {"seed", "stages", "optimiser.rate", "augment.crop", "machine.precision"} <= dotted
+    assert {"seed", "stages", "optimizer.lr", "augment.crop", "machine.precision"} <= dotted
     assert set(flat(Config())) <= dotted
     assert {"loss.cross_entropy.reduction", "loss.dice.weight", "loss.focal.gamma"} <= dotted
 

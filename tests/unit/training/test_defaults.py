@@ -20,7 +20,7 @@ def open_config(**changes) -> Config:
 
 def timed(**changes) -> Config:
     return open_config(
-        **{"length.time": "10m", "length.batch": 4, "augment.crop": [256, 352]} | changes
+        **{"schedule.time": "10m", "schedule.batch_size": 4, "augment.crop": [256, 352]} | changes
     )
 
 
@@ -51,16 +51,16 @@ def test_the_crop_of_camvid_is_three_quarters_of_its_photos():
 
 
 def test_what_is_given_stays():
-    given = make_config("default", {"length.steps": 7, "augment.crop": [64, 96]})
+    given = make_config("default", {"schedule.steps": 7, "augment.crop": [64, 96]})
     assert settled_by_data(given, 100, (300, 400)) == given
-    whole = make_config("default", {"length.epochs": 3, "augment.crop": None})
+    whole = make_config("default", {"schedule.epochs": 3, "augment.crop": None})
     assert settled_by_data(whole, 100, (300, 400)) == whole
 
 
 def test_what_is_open_is_settled_by_the_data():
-    config = make_config("default", {"length.epochs": None, "augment.crop": "auto"})
+    config = make_config("default", {"schedule.epochs": None, "augment.crop": "auto"})
     settled = settled_by_data(config, 41, (360, 480))
-    assert (settled.length.epochs, settled.augment.crop) == (epochs_for(41), (256, 352))
+    assert (settled.schedule.epochs, settled.augment.crop) == (epochs_for(41), (256, 352))
 
 
 @pytest.mark.parametrize(
@@ -78,27 +78,27 @@ def test_what_is_no_time_is_named(text):
         seconds_of(text)
     if text:
         with pytest.raises(UserError, match=r"length\.time"):
-            make_config("default", {"length.time": text})
+            make_config("default", {"schedule.time": text})
 
 
 def test_time_steps_and_epochs_replace_one_another():
-    length = make_config("default", {"length.time": "1h"}).length
-    assert (length.steps, length.epochs, length.time) == (None, None, "1h")
+    schedule = make_config("default", {"schedule.time": "1h"}).schedule
+    assert (schedule.steps, schedule.epochs, schedule.time) == (None, None, "1h")
     with pytest.raises(UserError, match="only one of steps, epochs and time"):
-        make_config("default", {"length.time": "1h", "length.steps": 3})
+        make_config("default", {"schedule.time": "1h", "schedule.steps": 3})
 
 
 @given(minutes=st.floats(2, 240), photos=st.integers(10, 20_000), coarse=st.floats(0, 0.9))
 @settings(max_examples=200, deadline=None)
 def test_the_steps_fit_into_the_time(minutes, photos, coarse):
-    config = timed(**{"length.coarse": coarse})
+    config = timed(**{"schedule.half_size": coarse})
     settled = settled_by_speed(config, SPEED, photos, 60 * minutes)
-    length = settled.length
-    assert length.time is None and length.epochs is None and length.steps
-    each = length.coarse * SPEED.coarse_step + (1 - length.coarse) * SPEED.step
-    validations = -(-length.steps // length.validate_every)
+    schedule = settled.schedule
+    assert schedule.time is None and schedule.epochs is None and schedule.steps
+    each = schedule.half_size * SPEED.coarse_step + (1 - schedule.half_size) * SPEED.step
+    validations = -(-schedule.steps // schedule.validate_every)
     assert validations <= 10
-    total = length.steps * each + validations * SPEED.validation
+    total = schedule.steps * each + validations * SPEED.validation
     assert total <= max(60 * minutes, each + validations * SPEED.validation)
 
 
@@ -110,13 +110,13 @@ def test_short_runs_are_validated_less_often(seconds, validations):
 
 def test_little_time_takes_half_of_the_steps_at_half_size():
     enough = settled_by_speed(timed(), SPEED, 100, 3600)
-    assert enough.length.coarse == timed().length.coarse
+    assert enough.schedule.half_size == timed().schedule.half_size
     little = settled_by_speed(timed(), SPEED, 3000, 3600)
-    assert little.length.coarse >= 0.5
+    assert little.schedule.half_size >= 0.5
 
 
 def test_validations_that_are_asked_for_take_their_share():
-    every = settled_by_speed(timed(**{"length.validate_every": 20}), SPEED, 100, 3600).length
+    every = settled_by_speed(timed(**{"schedule.validate_every": 20}), SPEED, 100, 3600).schedule
     assert every.validate_every == 20
     each = every.coarse * SPEED.coarse_step + (1 - every.coarse) * SPEED.step
     assert every.steps * (each + SPEED.validation / 20) <= 3600
@@ -128,5 +128,5 @@ def test_a_time_that_does_not_suffice_is_said():
 
 
 def test_a_long_time_for_few_photos_ends_early():
-    length = settled_by_speed(timed(), SPEED, 10, 10 * 3600).length
-    assert length.steps == round(4 * epochs_for(10) * 10 / timed().length.batch)
+    schedule = settled_by_speed(timed(), SPEED, 10, 10 * 3600).schedule
+    assert schedule.steps == round(4 * epochs_for(10) * 10 / timed().schedule.batch_size)

@@ -13,7 +13,7 @@ from fullconv.errors import UserError
 from fullconv.training import read_config, train
 from fullconv.training.loggers import LOGGERS, LoggedRun, Loggers, check_names, make_loggers
 
-STEPS = {"length.steps": 4, "length.log_every": 1, "length.validate_every": 2}
+STEPS = {"schedule.steps": 4, "schedule.log_every": 1, "schedule.validate_every": 2}
 
 
 class Recorder:
@@ -72,7 +72,7 @@ def test_a_logger_is_told_what_log_csv_says(start):
     for row in rows(run):
         values = metrics[int(row["step"])]
         columns = {"train/loss": "loss", "train/loss_per_pixel": "loss_per_pixel"}
-        columns |= {"train/lr": "rate", "train/epoch": "epoch", "val/mean_iu": "val_mean_iu"}
+        columns |= {"train/lr": "lr", "train/epoch": "epoch", "val/mean_iu": "val_mean_iu"}
         for name, column in columns.items():
             assert f"{values[name]:.9g}" == row[column] if row[column] else name not in values
         assert values["time/memory_mib"] > 100
@@ -101,13 +101,13 @@ def test_a_logger_that_does_not_start_ends_the_training_before_its_first_step(st
 def test_the_end_of_a_failed_training_is_told(start):
     logger = Recorder()
     with pytest.raises(UserError, match=r"nan|inf"):
-        start("run", STEPS | {"optimiser.rate": 1e30}, loggers=[logger], quiet=True)
+        start("run", STEPS | {"optimizer.lr": 1e30}, loggers=[logger], quiet=True)
     assert logger.told[-1] == ("finish", "failed")
 
 
 def test_a_resume_says_its_step_and_may_log_elsewhere(start, tmp_path):
-    run, logger = start("run", STEPS | {"length.steps": 2}, quiet=True), Recorder()
-    overrides = {"length.steps": 3, "log.to": "tensorboard"}
+    run, logger = start("run", STEPS | {"schedule.steps": 2}, quiet=True), Recorder()
+    overrides = {"schedule.steps": 3, "log.to": "tensorboard"}
     train(None, run, resume=True, overrides=overrides, loggers=[logger], quiet=True)
     assert logger.told[0][1].step == 2
     assert [told[1] for told in logger.told if told[0] == "metrics"] == [3]

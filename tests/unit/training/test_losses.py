@@ -195,9 +195,9 @@ def in_bands(monkeypatch, is_so):
 def updated(updater, batch, monkeypatch, terms, is_banded, losses=None, **changes):
     """Losses and gradients of an update whose loss has these terms, in double precision."""
     in_bands(monkeypatch, is_banded)
-    made = updater({"length.batch": 2} | changes, double=True)
+    made = updater({"schedule.batch_size": 2} | changes, double=True)
     made.criterion = make_criterion(terms, None, 255, CPU, losses=losses)
-    made.optimiser.zero_grad()
+    made.optimizer.zero_grad()
     found = made.gradients(batch(4, unlabelled=True))
     return found, [p.grad.clone() for p in made.net.parameters()]
 
@@ -246,8 +246,8 @@ def test_nothing_of_a_loss_is_left_out(updater, batch, monkeypatch, kind, is_ban
 @every_kind
 def test_accumulating_equals_the_large_batch(updater, batch, monkeypatch, kind):
     terms = [KINDS[kind]()]
-    parts, mine = updated(updater, batch, monkeypatch, terms, False, **{"length.batch": 1})
-    whole, theirs = updated(updater, batch, monkeypatch, terms, False, **{"length.batch": 4})
+    parts, mine = updated(updater, batch, monkeypatch, terms, False, **{"schedule.batch_size": 1})
+    whole, theirs = updated(updater, batch, monkeypatch, terms, False, **{"schedule.batch_size": 4})
     assert parts == pytest.approx(whole, rel=1e-12)
     for a, b in zip(mine, theirs, strict=True):
         assert torch.allclose(a, b, rtol=1e-9, atol=1e-13)
@@ -387,11 +387,11 @@ def test_a_loss_of_pythons_that_is_missing_is_named():
 def test_a_training_with_losses_of_ones_own_is_resumed_with_them(start, tmp_path):
     """Beside one that needs the whole logits."""
     loss = [CrossEntropy(class_weights="softened"), (0.5, own), Ohem()]
-    run = start("run", {"length.steps": 2, "length.validate_every": 2}, loss=loss, quiet=True)
+    run = start("run", {"schedule.steps": 2, "schedule.validate_every": 2}, loss=loss, quiet=True)
     saved = (run / "config.toml").read_text()
     assert f'name = "{__name__}.own"' in saved
     assert 'kind = "ohem"' in saved
-    more = {"recipe": "scratch", "overrides": {"length.steps": 4}, "resume": True, "quiet": True}
+    more = {"recipe": "scratch", "overrides": {"schedule.steps": 4}, "resume": True, "quiet": True}
     with pytest.raises(UserError, match="hand it in again"):
         train(None, run, **more)
     with pytest.raises(UserError, match="loss cannot be changed"):

@@ -19,33 +19,33 @@ SPEC = NetSpec("fcn8s-resnet18", 5, width=0.25)
 def config(**changes):
     """A config by ``section_key=value``."""
     dotted = {key.replace("_", ".", 1): value for key, value in changes.items()}
-    return make_config("scratch", {"machine.precision": "fp32", "optimiser.ema": None} | dotted)
+    return make_config("scratch", {"machine.precision": "fp32", "optimizer.ema": None} | dotted)
 
 
 def test_weights_and_buffers_are_counted_from_the_net():
     parameters = sum(p.numel() for p in build(SPEC).parameters()) * 4
     for changes, weights, buffers in (
-        ({"optimiser_kind": "adamw"}, 1, 2),
-        ({"optimiser_kind": "sgd"}, 1, 1),
-        ({"optimiser_kind": "sgd", "optimiser_momentum": 0.0}, 1, 0),
-        ({"optimiser_kind": "adamw", "optimiser_ema": 0.9}, 2, 2),
+        ({"optimizer_kind": "adamw"}, 1, 2),
+        ({"optimizer_kind": "sgd"}, 1, 1),
+        ({"optimizer_kind": "sgd", "optimizer_momentum": 0.0}, 1, 0),
+        ({"optimizer_kind": "adamw", "optimizer_ema": 0.9}, 2, 2),
     ):
         found = estimate(config(**changes), SPEC, (64, 64))
-        assert (found.weights, found.optimiser) == (weights * parameters, buffers * parameters)
-        many = estimate(config(**changes, length_accumulate=2), SPEC, (64, 64))
+        assert (found.weights, found.optimizer) == (weights * parameters, buffers * parameters)
+        many = estimate(config(**changes, schedule_accumulate=2), SPEC, (64, 64))
         assert many.gradients == parameters >= found.gradients
     frozen = estimate(config(net_freeze_backbone=True), SPEC, (64, 64))
     scores = sum(p.numel() for p in build(SPEC).score.parameters()) * 4
-    assert (frozen.weights, frozen.optimiser) == (parameters, 2 * scores)
+    assert (frozen.weights, frozen.optimizer) == (parameters, 2 * scores)
     assert frozen.gradients <= scores
 
 
 def test_gradients_that_are_used_up_as_they_come_do_not_wait():
-    sgd = {"optimiser_kind": "sgd", "machine_device": "cpu"}
+    sgd = {"optimizer_kind": "sgd", "machine_device": "cpu"}
     spec = NetSpec("fcn8s-vgg16", 5, width=0.25)  # the most at fc6, not at the loss
     parameters = sum(p.numel() for p in build(spec).parameters()) * 4
     plain, clipped, many = (
-        estimate(config(**sgd, optimiser_clip=clip, length_accumulate=parts), spec, (64, 64))
+        estimate(config(**sgd, optimizer_clip=clip, schedule_accumulate=parts), spec, (64, 64))
         for clip, parts in ((None, 1), (5.0, 1), (None, 2))
     )
     assert plain.gradients == 0 < clipped.gradients < many.gradients == parameters
@@ -57,20 +57,20 @@ def test_activations_are_those_that_are_kept():
     kept = {}
     for part in parts_of(SPEC, (128, 192)):
         kept |= part.kept
-    found = estimate(config(length_batch=3), SPEC, (128, 192))
+    found = estimate(config(schedule_batch_size=3), SPEC, (128, 192))
     assert found.head > 0
     assert found.activations == 3 * sum(count * each for count, each in kept.values())
 
 
 def test_what_the_options_change():
-    base = estimate(config(length_batch=4), SPEC, (128, 128))
-    half = estimate(config(length_batch=2), SPEC, (128, 128))
+    base = estimate(config(schedule_batch_size=4), SPEC, (128, 128))
+    half = estimate(config(schedule_batch_size=2), SPEC, (128, 128))
     assert (2 * half.activations, 2 * half.head) == (base.activations, base.head)
     many = replace(SPEC, classes=150)  # too many scores to keep: bands, whatever the batch
     learned = replace(many, learn_upsampling=True)  # and these are kept
-    bands = [estimate(config(length_batch=b), many, (512, 512)).head for b in (2, 4)]
+    bands = [estimate(config(schedule_batch_size=b), many, (512, 512)).head for b in (2, 4)]
     assert bands[0] == bands[1] < estimate(config(), learned, (512, 512)).head
-    bf16 = estimate(config(length_batch=4, machine_precision="bf16"), SPEC, (128, 128))
+    bf16 = estimate(config(schedule_batch_size=4, machine_precision="bf16"), SPEC, (128, 128))
     assert 0.5 * base.activations < bf16.activations < 0.7 * base.activations  # but for indices
     assert base.total == sum(vars(base).values())
 
@@ -79,7 +79,9 @@ def test_what_the_options_change():
 def test_recomputing_more_needs_less(name):
     spec = NetSpec(name, 5, width=0.25)
     needs = [
-        estimate(config(length_batch=8, machine_recompute=n), spec, (256, 256)).total
+        estimate(
+            config(schedule_batch_size=8, machine_activation_checkpointing=n), spec, (256, 256)
+        ).total
         for n in range(6)
     ]
     assert needs == sorted(needs, reverse=True)
@@ -87,35 +89,35 @@ def test_recomputing_more_needs_less(name):
 
 
 def test_advice_lists_the_options_that_are_left():
-    best = advice(config(length_batch=8, augment_crop=[256, 320]))
-    assert "length.batch=4 with length.accumulate=2 (as many photos a step)" in best
+    best = advice(config(schedule_batch_size=8, augment_crop=[256, 320]))
+    assert "schedule.batch_size=4 with schedule.accumulate=2 (as many photos a step)" in best
     assert "augment.crop below 256x320" in best
     assert best.endswith("a smaller net (net.width=0.5)")
     assert ("machine.precision=bf16" in best) == computes_bf16(torch.device("cpu"))
-    few = advice(config(length_batch=1, augment_crop=None, machine_precision="bf16"))
-    assert "length.batch" not in few
+    few = advice(config(schedule_batch_size=1, augment_crop=None, machine_precision="bf16"))
+    assert "schedule.batch_size" not in few
     assert "precision" not in few
     assert "augment.crop smaller than the photos" in few
-    assert "optimiser.kind=sgd" in few
-    assert "net.padding=same" in advice(config(length_batch=1, net_padding="paper"))
-    assert "optimiser.kind" not in advice(config(length_batch=1, optimiser_kind="sgd"))
-    assert "optimiser.ema=none" in advice(
-        config(length_batch=1, optimiser_ema=0.9, machine_precision="bf16")
+    assert "optimizer.kind=sgd" in few
+    assert "net.padding=same" in advice(config(schedule_batch_size=1, net_padding="paper"))
+    assert "optimizer.kind" not in advice(config(schedule_batch_size=1, optimizer_kind="sgd"))
+    assert "optimizer.ema=none" in advice(
+        config(schedule_batch_size=1, optimizer_ema=0.9, machine_precision="bf16")
     )
-    sgd = {"length_batch": 8, "optimiser_kind": "sgd", "machine_device": "cpu"}
-    clipped = advice(config(**sgd, optimiser_clip=5.0, machine_precision="bf16"))
-    assert "length.accumulate=2" in clipped
-    assert "optimiser.clip=none" in clipped
+    sgd = {"schedule_batch_size": 8, "optimizer_kind": "sgd", "machine_device": "cpu"}
+    clipped = advice(config(**sgd, optimizer_clip=5.0, machine_precision="bf16"))
+    assert "schedule.accumulate=2" in clipped
+    assert "optimizer.clip=none" in clipped
     # Each gradient is used up as it comes, and could not be if they were added up.
-    unclipped = advice(config(**sgd, optimiser_clip=None, machine_precision="bf16"))
-    assert "length.batch=4 (half" in unclipped
+    unclipped = advice(config(**sgd, optimizer_clip=None, machine_precision="bf16"))
+    assert "schedule.batch_size=4 (half" in unclipped
 
 
 def test_the_advice_is_a_config_that_can_be_typed():
-    changes = {"length.batch": "4", "length.accumulate": "2", "augment.crop": "[256, 256]"}
-    changes |= {"net.width": "0.5", "optimiser.kind": "sgd", "net.padding": "same"}
-    changes |= {"optimiser.clip": "none", "optimiser.ema": "none"}
-    assert make_config("scratch", changes).length.batch == 4
+    changes = {"schedule.batch_size": "4", "schedule.accumulate": "2", "augment.crop": "[256, 256]"}
+    changes |= {"net.width": "0.5", "optimizer.kind": "sgd", "net.padding": "same"}
+    changes |= {"optimizer.clip": "none", "optimizer.ema": "none"}
+    assert make_config("scratch", changes).schedule.batch_size == 4
 
 
 MEASURED = """
@@ -139,7 +141,7 @@ def run(changes):
     fabric = Fabric(accelerator="cpu", devices=1)
     criterion = make_criterion(config.loss, None, 255, fabric.device)
     updater = Updater(config, fabric, build(spec), CAFFE, criterion, 9)
-    count = config.length.batch * config.length.accumulate
+    count = config.schedule.batch_size * config.schedule.accumulate
     images = torch.randint(0, 256, (count, *SIZE, 3), dtype=torch.uint8)
     masks = torch.randint(0, 5, (count, *SIZE), dtype=torch.uint8)
     for step in range(2):
@@ -160,14 +162,22 @@ for changes in eval(sys.argv[1]):
 def test_the_estimate_against_what_trainings_take():
     """Processes of their own. Freed memory that is kept lies in pieces, hard to foretell."""
     usual = {"machine.device": "cpu", "machine.precision": "fp32"}
-    vgg = usual | {"net.name": "fcn8s-vgg16", "net.width": 0.125, "length.batch": 6}
+    vgg = usual | {"net.name": "fcn8s-vgg16", "net.width": 0.125, "schedule.batch_size": 6}
     returned = {"machine.memory": "1MB"}  # more than that, so freed memory is returned
     ways = [
         vgg,
-        vgg | {"machine.recompute": 2},
-        vgg | {"optimiser.kind": "sgd", "optimiser.clip": None},
-        vgg | {"length.batch": 3, "length.accumulate": 2, "machine.recompute": 1} | returned,
-        usual | {"net.name": "fcn4s-resnet18", "net.width": 0.5, "length.batch": 4} | returned,
+        vgg | {"machine.activation_checkpointing": 2},
+        vgg | {"optimizer.kind": "sgd", "optimizer.clip": None},
+        vgg
+        | {
+            "schedule.batch_size": 3,
+            "schedule.accumulate": 2,
+            "machine.activation_checkpointing": 1,
+        }
+        | returned,
+        usual
+        | {"net.name": "fcn4s-resnet18", "net.width": 0.5, "schedule.batch_size": 4}
+        | returned,
     ]
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, repr(ways)], capture_output=True, text=True
@@ -192,8 +202,8 @@ pages = int(open("/proc/self/statm").read().split()[0])
 limit = pages * resource.getpagesize() + int(sys.argv[1]) * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 changes = {
-    "net.name": "fcn8s-resnet18", "net.width": float(sys.argv[2]), "length.steps": 1,
-    "length.batch": 8, "augment.crop": [int(sys.argv[3])] * 2, "data.workers": 0,
+    "net.name": "fcn8s-resnet18", "net.width": float(sys.argv[2]), "schedule.steps": 1,
+    "schedule.batch_size": 8, "augment.crop": [int(sys.argv[3])] * 2, "data.workers": 0,
     "machine.device": "cpu", "machine.precision": "fp32",
 }
 try:
@@ -208,7 +218,7 @@ except UserError as error:
     ("room", "width", "crop", "where"),
     [
         (600, 1.0, 512, "out of memory at step 1 on cpu"),  # the way forward
-        (300, 8.0, 64, "the net does not fit into memory"),  # the optimiser's and average's copies
+        (300, 8.0, 64, "the net does not fit into memory"),  # the optimizer's and average's copies
         (150, 0.125, 4096, "out of memory at step 1 on cpu"),  # the photos themselves
     ],
 )
@@ -223,4 +233,4 @@ def test_memory_that_runs_out_is_one_line_with_advice(tmp_path, room, width, cro
     (line,) = done.stdout.splitlines()
     assert line.startswith(where), line
     assert "to lower it: " in line
-    assert "length.batch=4 with length.accumulate=2" in line
+    assert "schedule.batch_size=4 with schedule.accumulate=2" in line

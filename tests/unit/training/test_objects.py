@@ -35,8 +35,8 @@ def mirrored(sample, rng):
 
 
 QUICK = {
-    "net.name": "fcn8s-resnet18", "net.width": 0.125, "length.steps": 4, "length.batch": 2,
-    "length.validate_every": 2, "data.workers": 0, "machine.device": "cpu",
+    "net.name": "fcn8s-resnet18", "net.width": 0.125, "schedule.steps": 4, "schedule.batch_size": 2,
+    "schedule.validate_every": 2, "data.workers": 0, "machine.device": "cpu",
     "machine.precision": "fp32", "augment.crop": [32, 48],
 }  # fmt: skip
 
@@ -104,18 +104,18 @@ def test_the_data_is_checked(tmp_path):
 
 
 def test_without_val_the_last_weights_are_kept_and_that_is_said(tmp_path, capsys):
-    run = start(tmp_path / "run", changes={"length.steps": 1}, quiet=False)
+    run = start(tmp_path / "run", changes={"schedule.steps": 1}, quiet=False)
     assert "warning: no val= was handed in; the last weights" in capsys.readouterr().out
     assert load(run).origin["photos"] == {"train": 6}
 
 
 def test_a_resume_with_the_same_objects_is_exact(tmp_path):
     """Stopped after two of four steps: the same bits as the run that was not."""
-    changes = {"optimiser.schedule": "fixed", "optimiser.warmup": 0, "optimiser.ema": None}
+    changes = {"optimizer.lr_schedule": "fixed", "optimizer.warmup": 0, "optimizer.ema": None}
     whole = start(tmp_path / "whole", val=Scenes("val", 3), changes=changes)
-    changes |= {"length.steps": 2}
+    changes |= {"schedule.steps": 2}
     cut = start(tmp_path / "cut", val=Scenes("val", 3), changes=changes)
-    again = {"resume": True, "overrides": {"length.steps": 4}, "quiet": True}
+    again = {"resume": True, "overrides": {"schedule.steps": 4}, "quiet": True}
     train(Scenes("train", 6), cut, val=Scenes("val", 3), **again)
     for name in ("log.csv", "resume/state.safetensors"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes(), name
@@ -134,7 +134,7 @@ def test_a_resume_without_its_objects_is_one_clear_line(copied):
 
 def test_a_run_on_a_path_takes_no_object_at_its_resume(tmp_path):
     run = train("shapes:48x64:n=30", tmp_path / "run", recipe="scratch",
-                overrides=QUICK | {"length.steps": 1}, quiet=True)  # fmt: skip
+                overrides=QUICK | {"schedule.steps": 1}, quiet=True)  # fmt: skip
     with refused("was trained on shapes:48x64:n=30: leave the data set out"):
         train(Scenes("train", 6), run, resume=True, quiet=True)
     with refused("built-in augmentation: leave augment= out"):
@@ -170,7 +170,7 @@ def test_what_does_not_go_together_is_said_before_anything_is_made(
 
 
 def test_stages_train_on_objects_too(tmp_path):
-    run = start(tmp_path / "run", changes={"stages": [32, 16], "length.steps": 1})
+    run = start(tmp_path / "run", changes={"stages": [32, 16], "schedule.steps": 1})
     assert read_config(run / "stage-16s" / "config.toml").data.photos == (6,)
     assert load(run).net.spec.name == "fcn16s-resnet18"
 
@@ -179,23 +179,23 @@ def test_stages_train_on_objects_too(tmp_path):
 
 
 def test_an_augmentation_of_ones_own_is_used_kept_by_name_and_resumed_exactly(tmp_path, capsys):
-    changes = {"length.coarse": 0.5, "optimiser.schedule": "fixed", "optimiser.warmup": 0}
-    changes |= {"optimiser.ema": None}
+    changes = {"schedule.half_size": 0.5, "optimizer.lr_schedule": "fixed", "optimizer.warmup": 0}
+    changes |= {"optimizer.ema": None}
     options = {"val": Scenes("val", 3), "augment": mirrored}
     whole = start(tmp_path / "whole", changes=changes, quiet=False, **options)
     assert f"augmentation: {__name__}.mirrored, in place of all" in capsys.readouterr().out
     config = read_config(whole / "config.toml")
     assert config.augment.callable == f"{__name__}.mirrored"
     assert config.augment.crop == (48, 64)  # what it made of the first photo
-    assert (config.augment.mirror, config.length.coarse) == (False, 0.0)
+    assert (config.augment.hflip, config.schedule.half_size) == (False, 0.0)
     plain = start(tmp_path / "plain", changes=changes, val=Scenes("val", 3))
     assert rows(plain)[0]["loss"] != rows(whole)[0]["loss"]
 
-    cut = start(tmp_path / "cut", changes=changes | {"length.steps": 2}, **options)
+    cut = start(tmp_path / "cut", changes=changes | {"schedule.steps": 2}, **options)
     with refused("with the augmentation .*mirrored, handed in"):
         train(Scenes("train", 6), cut, val=Scenes("val", 3), resume=True, quiet=True)
     train(
-        Scenes("train", 6), cut, resume=True, overrides={"length.steps": 4}, quiet=True, **options
+        Scenes("train", 6), cut, resume=True, overrides={"schedule.steps": 4}, quiet=True, **options
     )
     for name in ("log.csv", "resume/state.safetensors"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes(), name
@@ -208,8 +208,8 @@ def test_a_faulty_augmentation_is_said_before_the_first_step(tmp_path):
 
 
 def test_a_given_time_plans_with_an_augmentation_of_ones_own(tmp_path):
-    overrides = {k: v for k, v in QUICK.items() if k not in ("length.steps", "augment.crop")}
-    overrides |= {"length.time": "6s"}
+    overrides = {k: v for k, v in QUICK.items() if k not in ("schedule.steps", "augment.crop")}
+    overrides |= {"schedule.time": "6s"}
     run = start(tmp_path / "run", augment=mirrored, val=Scenes("val", 2), overrides=overrides)
-    length = read_config(run / "config.toml").length
-    assert length.steps and length.coarse == 0.0
+    schedule = read_config(run / "config.toml").schedule
+    assert schedule.steps and schedule.half_size == 0.0

@@ -6,7 +6,7 @@ STATUS = Status(
     step=120,
     steps=2000,
     epoch=3.27,
-    rate=1.5e-3,
+    lr=1.5e-3,
     loss=0.61234,
     per_pixel=0.61234,
     images_per_second=7.46,
@@ -18,7 +18,7 @@ STATUS = Status(
 
 def test_the_line_holds_everything():
     assert STATUS.line() == (
-        "step 120/2000 | epoch 3.3 | loss 0.6123/px | rate 1.50e-03 | 7.5 img/s | left 1:02:03 h | "
+        "step 120/2000 | epoch 3.3 | loss 0.6123/px | lr 1.50e-03 | 7.5 img/s | left 1:02:03 h | "
         "data wait 3% | 1480 MiB"
     )
     assert replace(STATUS, validation="val mIU 0.5012").line().endswith(" | val mIU 0.5012")

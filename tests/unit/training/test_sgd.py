@@ -30,13 +30,13 @@ def test_against_torchs_sgd(momentum, layout, of_gradient, monkeypatch):
             {"params": [kernel], "weight_decay": 0.01},
             {"params": [bias], "weight_decay": 0.0},
         ]
-        optimiser = kind(groups, lr=0.1, momentum=momentum, **options)
+        optimizer = kind(groups, lr=0.1, momentum=momentum, **options)
         for step in range(3):
             kernel.grad = torch.randn(6, 4, 3, 3).double().to(memory_format=LAYOUTS[of_gradient])
             bias.grad = torch.randn(6).double() if step else None
-            optimiser.step()
+            optimizer.step()
         found.append(
-            (kernel, bias, [optimiser.state[p].get("momentum_buffer") for p in (kernel, bias)])
+            (kernel, bias, [optimizer.state[p].get("momentum_buffer") for p in (kernel, bias)])
         )
     assert found[0][0].stride() == found[1][0].stride()
     torch.testing.assert_close(*found)

@@ -11,27 +11,27 @@ PROGRESS = Progress(
     summed_steps=2, seen_warnings=["chance"],
 )  # fmt: skip
 KINDS = {
-    "sgd": {"optimiser.kind": "sgd"},
-    "sgd without momentum": {"optimiser.kind": "sgd", "optimiser.momentum": 0.0},
-    "adamw": {"optimiser.kind": "adamw"},
-    "averaged": {"optimiser.ema": 0.9},
+    "sgd": {"optimizer.kind": "sgd"},
+    "sgd without momentum": {"optimizer.kind": "sgd", "optimizer.momentum": 0.0},
+    "adamw": {"optimizer.kind": "adamw"},
+    "averaged": {"optimizer.ema": 0.9},
 }
 
 
 def put(run, made, progress=PROGRESS):
-    save_state(run, made.net, made.averaged, made.optimiser, progress)
+    save_state(run, made.net, made.averaged, made.optimizer, progress)
 
 
 def take(run, made):
-    return load_state(run, made.net, made.averaged, made.optimiser)
+    return load_state(run, made.net, made.averaged, made.optimizer)
 
 
 def everything(made):
-    """All arrays of the net, its average and the optimiser."""
+    """All arrays of the net, its average and the optimizer."""
     found = {f"net.{k}": v for k, v in made.net.state_dict().items()}
     if made.averaged is not None:
         found |= {f"averaged.{k}": v for k, v in made.averaged.state_dict().items()}
-    for number, values in made.optimiser.state_dict()["state"].items():
+    for number, values in made.optimizer.state_dict()["state"].items():
         found |= {f"{number}.{k}": v for k, v in values.items() if v is not None}
     return {name: tensor.clone() for name, tensor in found.items()}
 
@@ -95,12 +95,12 @@ def test_state_of_another_net(updater, tmp_path):
     refused(tmp_path, updater(classes=4), "shape")
 
 
-def test_state_of_another_optimiser(updater, batch, tmp_path):
-    made = updater({"optimiser.kind": "adamw"})
+def test_state_of_another_optimizer(updater, batch, tmp_path):
+    made = updater({"optimizer.kind": "adamw"})
     made.step(batch(2, 0))
     put(tmp_path, made)
-    refused(tmp_path, updater({"optimiser.kind": "sgd"}), "optimiser")
-    refused(tmp_path, updater({"optimiser.ema": 0.9}), "does not fit")
+    refused(tmp_path, updater({"optimizer.kind": "sgd"}), "optimizer")
+    refused(tmp_path, updater({"optimizer.ema": 0.9}), "does not fit")
 
 
 def test_a_model_is_no_state(updater, tmp_path):

@@ -28,8 +28,8 @@ def log(run):
 @pytest.fixture(scope="module")
 def finished(photos, tmp_path_factory):
     """A run of six steps, validated twice; not to be changed."""
-    overrides = {"data.path": str(photos), "net.width": 0.125, "length.batch": 2}
-    overrides |= {"length.steps": 6, "length.validate_every": 3, "length.log_every": 2}
+    overrides = {"data.path": str(photos), "net.width": 0.125, "schedule.batch_size": 2}
+    overrides |= {"schedule.steps": 6, "schedule.validate_every": 3, "schedule.log_every": 2}
     overrides |= {"machine.device": "cpu", "data.workers": 0, "augment.crop": [32, 48]}
     out = tmp_path_factory.mktemp("runs") / "finished"
     assert train(None, out, recipe="scratch", overrides=overrides, quiet=True) == out
@@ -63,7 +63,7 @@ def test_log_has_a_row_for_each_interval(finished):
     losses = [float(row["loss"]) for row in rows]
     assert [float(row["loss_per_pixel"]) for row in rows] == pytest.approx(losses)
     assert min(losses) > 0
-    rates = [float(row["rate"]) for row in rows]
+    rates = [float(row["lr"]) for row in rows]
     # 5 steps of warm-up, the least; the row holds the rate of the step it ends with.
     assert rates[0] == pytest.approx(1e-3 * 2 / 5 * (1 - 1 / 6) ** 0.9)
     assert list(read_columns(finished / "timing.csv")["step"]) == [2, 3, 4, 6]
@@ -72,9 +72,9 @@ def test_log_has_a_row_for_each_interval(finished):
 def test_config_is_saved_whole(finished):
     config = read_config(finished / "config.toml")
     assert config.machine.precision in ("fp32", "bf16")  # what 'auto' meant is kept
-    assert config.length.steps == 6
+    assert config.schedule.steps == 6
     assert config.augment.crop == (32, 48)
-    assert config.optimiser.ema == 0.05
+    assert config.optimizer.ema == 0.05
 
 
 def test_the_model_is_the_best_and_describes_itself(finished, photos):
@@ -103,20 +103,22 @@ def test_the_public_names_do_the_same(finished, photos):
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
 def test_the_loss_goes_down(start, kind):
     rate = {"adamw": 3e-3, "sgd": 0.05}[kind]
-    changes = {"length.steps": 40, "length.log_every": 4, "length.validate_every": 40}
-    changes |= {"optimiser.kind": kind, "optimiser.rate": rate, "optimiser.weight_decay": 0.0}
+    changes = {"schedule.steps": 40, "schedule.log_every": 4, "schedule.validate_every": 40}
+    changes |= {"optimizer.kind": kind, "optimizer.lr": rate, "optimizer.weight_decay": 0.0}
     rows = log(start("run", changes, quiet=True))
     first, last = float(rows[0]["loss"]), float(rows[-1]["loss"])
     assert last < 0.75 * first
 
 
 def test_epochs_are_passes_through_the_data(start):
-    rows = log(start("run", {"length.epochs": 1.5, "length.steps": None, "length.log_every": 1}))
+    rows = log(
+        start("run", {"schedule.epochs": 1.5, "schedule.steps": None, "schedule.log_every": 1})
+    )
     assert rows[-1]["step"] == "5"  # 9 photos, 2 a step
 
 
 def test_summed_loss_and_class_weights_are_logged_beside_the_loss_per_pixel(start):
-    changes = {"loss.cross_entropy.reduction": "sum", "optimiser.rate": 1e-9, "length.log_every": 1}
+    changes = {"loss.cross_entropy.reduction": "sum", "optimizer.lr": 1e-9, "schedule.log_every": 1}
     row = log(start("sum", changes, quiet=True))[0]
     assert float(row["loss_per_pixel"]) == pytest.approx(np.log(6), rel=1e-5)
     assert float(row["loss"]) > 1000 * float(row["loss_per_pixel"])
@@ -124,7 +126,8 @@ def test_summed_loss_and_class_weights_are_logged_beside_the_loss_per_pixel(star
 
 def test_what_is_said(start, capsys):
     start(
-        "run", {"loss.cross_entropy.class_weights": "median-frequency", "length.validate_every": 2}
+        "run",
+        {"loss.cross_entropy.class_weights": "median-frequency", "schedule.validate_every": 2},
     )
     out = capsys.readouterr().out
     for part in (
@@ -191,7 +194,12 @@ def test_faults_of_the_data_stop_before_the_first_step(photos, start, tmp_path, 
 
 
 def test_an_existing_run_is_refused_or_replaced(copied, photos):
-    changes = {"net.width": 0.125, "length.steps": 1, "length.batch": 2, "augment.crop": [32, 48]}
+    changes = {
+        "net.width": 0.125,
+        "schedule.steps": 1,
+        "schedule.batch_size": 2,
+        "augment.crop": [32, 48],
+    }
     changes |= {"data.workers": 0, "machine.device": "cpu"}
     before = {p: p.read_bytes() for p in copied.rglob("*") if p.is_file()}
     with refused("holds a run already", "--resume", "--overwrite"):
@@ -238,33 +246,33 @@ def test_overwriting_after_a_fault_keeps_the_old_run(copied, tmp_path):
 
 def test_a_folder_that_holds_a_run_is_refused_before_anything_is_measured(copied, capsys):
     with refused("overwrite"):
-        train("shapes", copied, overrides={"length.time": "1m"})
+        train("shapes", copied, overrides={"schedule.time": "1m"})
     assert "measuring" not in capsys.readouterr().out
 
 
 def test_a_run_that_goes_on_takes_no_time(copied):
     before = (copied / "config.toml").read_bytes()
-    with refused("length.time plans a run from its first step"):
-        train(None, copied, resume=True, overrides={"length.time": "1m"}, quiet=True)
+    with refused("schedule.time plans a run from its first step"):
+        train(None, copied, resume=True, overrides={"schedule.time": "1m"}, quiet=True)
     assert (copied / "config.toml").read_bytes() == before
 
 
 def test_a_training_in_a_given_time_measures_plans_and_ends(start, capsys):
-    changes = {"length.steps": None, "length.time": "20s", "length.coarse": 0.5}
+    changes = {"schedule.steps": None, "schedule.time": "20s", "schedule.half_size": 0.5}
     changes["augment.crop"] = [32, 48]
     run = start("run", changes)
-    length = read_config(run / "config.toml").length
+    schedule = read_config(run / "config.toml").schedule
     said = capsys.readouterr().out
-    assert f"a validation: {length.steps} steps, 50% of them at half size" in said
-    assert length.time is None
-    assert 1 <= length.steps <= 4 * 2 * 160 * 6
-    assert int(log(run)[-1]["step"]) == length.steps
+    assert f"a validation: {schedule.steps} steps, 50% of them at half size" in said
+    assert schedule.time is None
+    assert 1 <= schedule.steps <= 4 * 2 * 160 * 6
+    assert int(log(run)[-1]["step"]) == schedule.steps
 
 
 def test_patience_ends_a_run_and_a_resume_does_not_go_on(start, capsys):
     """At a rate that moves nothing no validation is better than the first."""
-    changes = {"optimiser.rate": 1e-30, "length.steps": 40, "length.validate_every": 2}
-    run = start("run", changes | {"length.patience": 2})
+    changes = {"optimizer.lr": 1e-30, "schedule.steps": 40, "schedule.validate_every": 2}
+    run = start("run", changes | {"schedule.patience": 2})
     assert "stopped early: no better score in 2 validations" in capsys.readouterr().out
     assert log(run)[-1]["step"] == "6"
     train(None, run, resume=True, quiet=True)
@@ -292,7 +300,7 @@ def test_photos_of_two_sizes_need_a_crop(photos, start, tmp_path):
         with Image.open(path) as picture:
             picture.crop((0, 0, 60, 40)).save(path)
     with refused("cannot share a batch", "crop"):
-        start("one", {"data.path": str(data), "length.steps": 6}, quiet=True)
+        start("one", {"data.path": str(data), "schedule.steps": 6}, quiet=True)
     run = start("two", {"data.path": str(data), "augment.crop": [32, 32]}, quiet=True)
     assert (run / "model.safetensors").is_file()
 
@@ -325,7 +333,7 @@ def test_weights_that_do_not_fit_are_refused(start, weights, tmp_path):
 
 def test_a_fine_tuning_says_what_loads_and_scores_its_start(start, weights, photos, capsys):
     path = weights()
-    run = start("run", {"net.weights": path, "length.validate_every": 4})
+    run = start("run", {"net.weights": path, "schedule.validate_every": 4})
     out = capsys.readouterr().out
     assert f"arrays loaded from {path}" in out
     assert "weights: fresh: score.8.weight (starts at zero: not in the source)" in out
@@ -336,7 +344,7 @@ def test_a_fine_tuning_says_what_loads_and_scores_its_start(start, weights, phot
 
 def test_other_classes_are_said_and_the_scores_start_at_zero(start, weights, capsys):
     path = weights(classes=fullconv.ClassSet(("a", "b", "c")))
-    start("run", {"net.weights": path, "length.log_every": 1})
+    start("run", {"net.weights": path, "schedule.log_every": 1})
     out = capsys.readouterr().out
     assert "fresh: score.32.weight (starts at zero: 3 classes there, 6 here)" in out
     assert f"loss {np.log(6):.4f}/px" in out
@@ -352,8 +360,8 @@ def test_a_frozen_backbone_leaves_as_it_came(start, weights):
 
 
 def test_a_rate_that_is_far_too_high_stops_with_the_photos_named(start, tmp_path):
-    changes = {"optimiser.kind": "sgd", "optimiser.rate": 1e30, "optimiser.clip": None}
-    changes |= {"length.steps": 30, "length.save_minutes": 0}
+    changes = {"optimizer.kind": "sgd", "optimizer.lr": 1e30, "optimizer.clip": None}
+    changes |= {"schedule.steps": 30, "schedule.save_minutes": 0}
     with pytest.raises(UserError, match=r"is (nan|inf) at step") as error:
         start("run", changes, quiet=True)
     assert "shapes-train-" in str(error.value)
@@ -377,11 +385,11 @@ def test_resume_of_a_finished_run_changes_nothing(copied):
 
 
 def test_a_longer_run_goes_on(copied, capsys):
-    train(None, copied, resume=True, overrides={"length.steps": 8})
+    train(None, copied, resume=True, overrides={"schedule.steps": 8})
     assert "going on at step 6 of 8" in capsys.readouterr().out
     assert [row["step"] for row in log(copied)] == ["2", "3", "4", "6", "8"]
     # What it is now is also what it says, and what the next --resume goes by.
-    assert read_config(copied / "config.toml").length.steps == 8
+    assert read_config(copied / "config.toml").schedule.steps == 8
     train(None, copied, resume=True)
     assert "going on at step 8 of 8" in capsys.readouterr().out
 
@@ -390,8 +398,8 @@ def test_a_longer_run_goes_on(copied, capsys):
     ("key", "value"),
     [
         ("net.width", 0.25),
-        ("optimiser.rate", 1.0),
-        ("optimiser.kind", "sgd"),
+        ("optimizer.lr", 1.0),
+        ("optimizer.kind", "sgd"),
         ("seed", 3),
         ("augment.crop", [32, 32]),
         ("stages", [32, 16]),
@@ -406,7 +414,7 @@ def test_a_resume_does_not_change_what_the_run_is(copied, key, value):
 
 def test_data_that_moved_is_named_at_the_resume(copied, photos, tmp_path):
     moved = shutil.copytree(photos, tmp_path / "moved")
-    overrides = {"data.path": str(moved), "data.workers": 1, "length.steps": 7}
+    overrides = {"data.path": str(moved), "data.workers": 1, "schedule.steps": 7}
     train(None, copied, resume=True, overrides=overrides, quiet=True)
     assert log(copied)[-1]["step"] == "7"
 
@@ -435,8 +443,8 @@ def test_leftovers_of_a_killed_run_are_removed(copied):
 
 
 def test_stages_each_start_where_the_last_ended(start, photos, capsys):
-    changes = {"stages": [32, 16, 8], "stage_rates": [1.0, 0.1, 0.01], "length.steps": 3}
-    changes |= {"length.validate_every": 3, "optimiser.rate": 3e-3}
+    changes = {"stages": [32, 16, 8], "stage_rates": [1.0, 0.1, 0.01], "schedule.steps": 3}
+    changes |= {"schedule.validate_every": 3, "optimizer.lr": 3e-3}
     run = start("run", changes)
     out = capsys.readouterr().out
     for before, after in ((32, 16), (16, 8)):
@@ -449,7 +457,7 @@ def test_stages_each_start_where_the_last_ended(start, photos, capsys):
         assert f"fresh: score.{after}.weight (starts at zero: not in the source)" in out
         ended = evaluate(TorchEngine(load(source), "cpu", "fp32"), photos).mean_iu
         assert f"before training: val mean IU {ended:.4f}" in out
-    rates = [read_config(run / f"stage-{s}s" / "config.toml").optimiser.rate for s in (32, 16, 8)]
+    rates = [read_config(run / f"stage-{s}s" / "config.toml").optimizer.lr for s in (32, 16, 8)]
     assert rates == pytest.approx([3e-3, 3e-4, 3e-5])
     assert (run / "model.safetensors").read_bytes() == (
         run / "stage-8s" / "model.safetensors"
@@ -459,7 +467,7 @@ def test_stages_each_start_where_the_last_ended(start, photos, capsys):
 
 def test_stages_go_on_where_they_stopped(start, tmp_path):
     """Killed in the second stage: the same bits as never interrupted."""
-    changes = {"stages": [32, 16], "length.steps": 3, "length.save_minutes": 0}
+    changes = {"stages": [32, 16], "schedule.steps": 3, "schedule.save_minutes": 0}
     whole = start("whole", changes, quiet=True)
     cut = shutil.copytree(whole, tmp_path / "cut")
     for name in ("model.safetensors", "scores.json"):
@@ -476,7 +484,12 @@ def test_stages_go_on_where_they_stopped(start, tmp_path):
 
 
 def test_make_config_and_a_whole_config_are_the_same(photos, tmp_path):
-    overrides = {"net.width": 0.125, "length.steps": 2, "length.batch": 2, "data.workers": 0}
+    overrides = {
+        "net.width": 0.125,
+        "schedule.steps": 2,
+        "schedule.batch_size": 2,
+        "data.workers": 0,
+    }
     overrides |= {"data.path": str(photos), "augment.crop": [32, 48], "machine.device": "cpu"}
     one = train(None, tmp_path / "one", recipe="scratch", overrides=overrides, quiet=True)
     two = train(None, tmp_path / "two", config=make_config("scratch", overrides), quiet=True)
@@ -487,7 +500,7 @@ def test_make_config_and_a_whole_config_are_the_same(photos, tmp_path):
 # Pretrained weights without a word.
 
 
-LITE = {"net.name": "fpn8s-efficientnet_lite0", "net.width": 1, "length.steps": 1}
+LITE = {"net.name": "fpn8s-efficientnet_lite0", "net.width": 1, "schedule.steps": 1}
 LITE |= {"augment.crop": [32, 32], "net.weights": "auto", "net.freeze_batch_norm": "auto"}
 
 
@@ -513,9 +526,9 @@ def test_a_training_starts_from_installed_weights_and_its_config_keeps_their_nam
 
 @pytest.mark.parametrize(("weights", "lr"), [("auto", 0.3), ("none", 1.0)])
 def test_what_depends_on_loaded_weights_is_settled_with_them(start, weights, lr):
-    run = start("run", LITE | {"net.weights": weights, "optimiser.backbone_lr": "auto"}, quiet=True)
+    run = start("run", LITE | {"net.weights": weights, "optimizer.backbone_lr": "auto"}, quiet=True)
     config = read_config(run / "config.toml")
-    assert config.optimiser.backbone_lr == lr
+    assert config.optimizer.backbone_lr == lr
     assert config.net.freeze_batch_norm == (weights == "auto")
 
 
@@ -535,6 +548,6 @@ def test_a_run_of_before_that_names_no_weights_goes_on(copied):
     text = config.read_text()
     config.write_text(text.replace('\nweights = "none"\n', "\n"))
     assert config.read_text() != text
-    train(None, copied, overrides={"length.steps": 7}, resume=True, quiet=True)
+    train(None, copied, overrides={"schedule.steps": 7}, resume=True, quiet=True)
     assert log(copied)[: len(rows)] == rows
     assert load(copied).origin["weights"] == []

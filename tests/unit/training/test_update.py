@@ -18,7 +18,7 @@ from fullconv.training.step import mixed
 
 def gradients(made, data):
     """Losses and gradients of one effective batch."""
-    made.optimiser.zero_grad()
+    made.optimizer.zero_grad()
     losses = made.gradients(data)
     return losses, {name: p.grad.clone() for name, p in made.net.named_parameters()}
 
@@ -37,8 +37,8 @@ def test_accumulating_equals_the_large_batch(updater, batch, reduction, weights)
     weights = None if weights is None else torch.tensor(weights)
     options = {"weights": weights, "double": True}
     loss = {"loss.cross_entropy.reduction": reduction, "loss.jaccard.weight": 0.5}
-    parts = updater(loss | {"length.batch": 2, "length.accumulate": 4}, **options)
-    whole = updater(loss | {"length.batch": 8}, **options)
+    parts = updater(loss | {"schedule.batch_size": 2, "schedule.accumulate": 4}, **options)
+    whole = updater(loss | {"schedule.batch_size": 8}, **options)
     data = batch(8, unlabelled=True)
     shares = [(part != 255).double().mean().item() for part in data.masks.split(2)]
     assert max(shares) > 2 * min(shares)
@@ -54,11 +54,13 @@ def test_sampled_pixels_are_the_same_however_the_batch_is_parted(updater, batch)
     loss = {"loss.cross_entropy.keep": 0.5}
     found = []
     for parts in (1, 4):
-        made = updater(loss | {"length.batch": 8 // parts, "length.accumulate": parts}, double=True)
+        made = updater(
+            loss | {"schedule.batch_size": 8 // parts, "schedule.accumulate": parts}, double=True
+        )
         torch.manual_seed(1)
         found.append(gradients(made, batch(8)))
     (_, one), (_, other) = found
-    all_pixels = gradients(updater({"length.batch": 8}, double=True), batch(8))[1]
+    all_pixels = gradients(updater({"schedule.batch_size": 8}, double=True), batch(8))[1]
     for name, gradient in one.items():
         torch.testing.assert_close(other[name], gradient, rtol=1e-9, atol=1e-14)
         assert not torch.allclose(all_pixels[name], gradient, rtol=1e-3, atol=1e-9)
@@ -67,9 +69,9 @@ def test_sampled_pixels_are_the_same_however_the_batch_is_parted(updater, batch)
 def test_losses_and_gradients_against_torch_alone(updater, batch):
     """The update's gradient is that of F.cross_entropy on the net's scores."""
     weights = torch.tensor([1.0, 0.25, 3.0])
-    made, data = updater({"length.batch": 2}, weights=weights, double=True), batch(4)
+    made, data = updater({"schedule.batch_size": 2}, weights=weights, double=True), batch(4)
     (trained, plain), found = gradients(made, data)
-    made.optimiser.zero_grad()
+    made.optimizer.zero_grad()
     scores = made.net(CAFFE(data.images).double())
     labels = data.masks.long()
     loss = F.cross_entropy(scores, labels, weight=weights.double(), ignore_index=255)
@@ -87,7 +89,7 @@ def test_the_summed_loss_still_shows_the_loss_per_pixel(updater, batch):
 
 
 def test_a_batch_without_labels_changes_nothing_but_is_fine(updater, batch):
-    made, data = updater({"optimiser.kind": "sgd", "optimiser.weight_decay": 0.0}), batch(2)
+    made, data = updater({"optimizer.kind": "sgd", "optimizer.weight_decay": 0.0}), batch(2)
     data.masks.fill_(255)
     before = state(made.net)
     assert made.step(data) == (0.0, 0.0)
@@ -97,7 +99,7 @@ def test_a_batch_without_labels_changes_nothing_but_is_fine(updater, batch):
 
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
 def test_steps_lower_the_loss(updater, batch, kind):
-    made = updater({"optimiser.kind": kind, "optimiser.rate": 1e-3, "optimiser.schedule": "fixed"})
+    made = updater({"optimizer.kind": kind, "optimizer.lr": 1e-3, "optimizer.lr_schedule": "fixed"})
     data = batch(2)
     losses = [made.step(Batch(step, data.images, data.masks, data.names))[0] for step in range(12)]
     assert losses[-1] < 0.9 * losses[0]
@@ -105,13 +107,13 @@ def test_steps_lower_the_loss(updater, batch, kind):
 
 def test_clipping_bounds_the_change(updater, batch):
     """With plain SGD the weights move by exactly rate x clip."""
-    changes = {"optimiser.kind": "sgd", "optimiser.momentum": 0.0, "optimiser.weight_decay": 0.0}
+    changes = {"optimizer.kind": "sgd", "optimizer.momentum": 0.0, "optimizer.weight_decay": 0.0}
     changes |= {
-        "optimiser.rate": 0.5,
-        "optimiser.schedule": "fixed",
+        "optimizer.lr": 0.5,
+        "optimizer.lr_schedule": "fixed",
         "loss.cross_entropy.reduction": "sum",
     }
-    made = updater(changes | {"optimiser.clip": 1e-3})
+    made = updater(changes | {"optimizer.clip": 1e-3})
     before = state(made.net)
     made.step(batch(2))
     moved = [(t - before[name]).double().pow(2).sum() for name, t in made.net.state_dict().items()]
@@ -123,7 +125,7 @@ def test_averaged_weights_by_hand(updater, batch):
 
     The time constant c, a share of a short run, is the least: 10 steps.
     """
-    made = updater({"optimiser.ema": 0.15}, name="fcn16s-resnet18")
+    made = updater({"optimizer.ema": 0.15}, name="fcn16s-resnet18")
     expected = state(made.net)
     for step in range(4):
         made.step(batch(2, step))
@@ -147,22 +149,22 @@ def test_without_averages_the_net_itself_is_kept(updater):
 
 
 def test_a_loss_that_is_not_finite_names_step_and_photos_and_changes_nothing(updater, batch):
-    made = updater({"optimiser.ema": 0.9})
+    made = updater({"optimizer.ema": 0.9})
     made.step(batch(2, 0))
     with torch.no_grad():  # scores overflow, as with a rate that is far too high
         made.net.get_parameter("score.32.weight").mul_(1e38)
         made.net.get_parameter("score.32.bias").copy_(torch.tensor([3e38, -3e38, 0.0]))
     before, averaged = state(made.net), state(made.averaged)
-    buffers = made.optimiser.state_dict()["state"]
+    buffers = made.optimizer.state_dict()["state"]
     buffers = {n: {k: v.clone() for k, v in values.items()} for n, values in buffers.items()}
     with pytest.raises(UserError, match=r"is (nan|inf) at") as error:
         made.step(batch(2, 6))
-    for part in ("step 7", "photo0, photo1", "optimiser.rate", "optimiser.clip"):
+    for part in ("step 7", "photo0, photo1", "optimizer.lr", "optimizer.clip"):
         assert part in str(error.value)
     assert "\n" not in str(error.value)
     assert all(torch.equal(before[name], t) for name, t in made.net.state_dict().items())
     assert all(torch.equal(averaged[name], t) for name, t in made.averaged.state_dict().items())
-    for number, values in made.optimiser.state_dict()["state"].items():
+    for number, values in made.optimizer.state_dict()["state"].items():
         assert all(torch.equal(buffers[number][key], value) for key, value in values.items())
 
 
@@ -185,12 +187,12 @@ def test_gradients_used_up_as_they_come_change_weights_to_the_same_bits(
         monkeypatch.setattr(module, "CACHED", net.get("bands", module.CACHED))
     for name in ("FEWEST_CHANNELS", "FEWEST_FORWARD", "FEWEST_TILES"):  # by all ways of nets.conv
         monkeypatch.setattr(conv, name, 8)
-    changes = {"optimiser.kind": "sgd", "optimiser.momentum": 0.9, "optimiser.rate": 1e-5}
-    changes |= {"optimiser.ema": 0.9, "machine.recompute": net.get("again", 0)}
+    changes = {"optimizer.kind": "sgd", "optimizer.momentum": 0.9, "optimizer.lr": 1e-5}
+    changes |= {"optimizer.ema": 0.9, "machine.activation_checkpointing": net.get("again", 0)}
     spec = {"name": net["name"], "classes": net.get("classes", 3)}
     spec |= {"learn_upsampling": net.get("learn", False), "dropout": net.get("dropout", 0.0)}
     one = updater(changes, **spec)
-    other = updater(changes | {"optimiser.clip": 1e30}, **spec)
+    other = updater(changes | {"optimizer.clip": 1e30}, **spec)
     assert one.as_they_come
     assert not other.as_they_come
     weights = [p for p in one.net.parameters() if p.requires_grad]
@@ -208,7 +210,7 @@ def test_gradients_used_up_as_they_come_change_weights_to_the_same_bits(
     for first, second in ((one.net, other.net), (one.averaged, other.averaged)):
         expected = state(second)
         assert all(torch.equal(expected[name], t) for name, t in state(first).items())
-    mine, plain = (made.optimiser.state_dict()["state"] for made in (one, other))
+    mine, plain = (made.optimizer.state_dict()["state"] for made in (one, other))
     assert mine.keys() == plain.keys()
     for number, buffers in mine.items():
         assert torch.equal(buffers["momentum_buffer"], plain[number]["momentum_buffer"])
@@ -217,19 +219,19 @@ def test_gradients_used_up_as_they_come_change_weights_to_the_same_bits(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"optimiser.kind": "adamw"},
-        {"optimiser.clip": 1.0},
-        {"length.batch": 1, "length.accumulate": 2},
+        {"optimizer.kind": "adamw"},
+        {"optimizer.clip": 1.0},
+        {"schedule.batch_size": 1, "schedule.accumulate": 2},
         {"machine.devices": 2},
     ],
 )
 def test_gradients_that_are_wanted_together_are_kept(updater, changes):
-    assert updater({"optimiser.kind": "sgd"}).as_they_come
-    assert updater({"optimiser.kind": "sgd"} | changes).as_they_come is None
+    assert updater({"optimizer.kind": "sgd"}).as_they_come
+    assert updater({"optimizer.kind": "sgd"} | changes).as_they_come is None
 
 
 def test_a_loss_that_is_not_finite_is_refused_before_the_way_back(updater, batch):
-    made = updater({"optimiser.kind": "sgd"})
+    made = updater({"optimizer.kind": "sgd"})
     with torch.no_grad():
         made.net.get_parameter("score.32.bias").copy_(torch.tensor([3e38, -3e38, 0.0]))
     before = state(made.net)
@@ -239,12 +241,12 @@ def test_a_loss_that_is_not_finite_is_refused_before_the_way_back(updater, batch
 
 
 def test_a_gradient_that_is_not_finite_is_refused_before_its_weight_changes(updater, batch):
-    made = updater({"optimiser.kind": "sgd"})
+    made = updater({"optimizer.kind": "sgd"})
     made.step(batch(2, 0))
     first, last = "backbone.conv1.weight", "score.32.weight"
     before = state(made.net)
     made.net.get_parameter(first).register_hook(lambda gradient: gradient * math.inf)
-    with pytest.raises(UserError, match=r"the gradient is (nan|inf) at step 2 .*optimiser.rate"):
+    with pytest.raises(UserError, match=r"the gradient is (nan|inf) at step 2 .*optimizer.lr"):
         made.step(batch(2, 1))
     after = state(made.net)
     assert torch.equal(before[first], after[first])
@@ -259,7 +261,7 @@ def test_before_a_gradient_that_is_large_what_was_freed_is_returned(
     monkeypatch.setattr(update, "LARGEST_KEPT", largest)
     calls = []
     monkeypatch.setattr(update, "return_kept_memory", lambda: calls.append(1))
-    updater({"optimiser.kind": "sgd"}).step(batch(2, 0))
+    updater({"optimizer.kind": "sgd"}).step(batch(2, 0))
     assert len(calls) == (largest == 2**10)
 
 
@@ -326,8 +328,8 @@ def test_seeds_of_neighbours_differ():
 
 
 def test_the_rate_follows_the_schedule(updater, batch):
-    made = updater({"optimiser.rate": 1.0, "optimiser.power": 1.0, "optimiser.bias_rate": 2.0})
-    assert [made.rate(step) for step in (0, 5)] == [1.0, 0.5]
-    made = updater({"optimiser.rate": 1e-3, "optimiser.power": 1.0, "optimiser.bias_rate": 2.0})
+    made = updater({"optimizer.lr": 1.0, "optimizer.power": 1.0, "optimizer.bias_lr": 2.0})
+    assert [made.lr(step) for step in (0, 5)] == [1.0, 0.5]
+    made = updater({"optimizer.lr": 1e-3, "optimizer.power": 1.0, "optimizer.bias_lr": 2.0})
     made.step(batch(2, 4))
-    assert [g["lr"] for g in made.optimiser.param_groups] == pytest.approx([6e-4, 12e-4])
+    assert [g["lr"] for g in made.optimizer.param_groups] == pytest.approx([6e-4, 12e-4])

@@ -99,7 +99,7 @@ def _refuse_scattered(path: Path, names: Iterable[str], prefix: str) -> None:
 def _beside(name: str) -> str:
     """Why an array outside the net has no place here."""
     if name.startswith("updater/optimizer"):
-        return "the optimiser's state"
+        return "the optimizer's state"
     return "the trainer's state" if "/" in name or name.startswith("_") else "outside the net"
 
 

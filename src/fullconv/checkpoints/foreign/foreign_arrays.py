@@ -30,7 +30,7 @@ class ForeignFile:
     """The arrays of a foreign file, float32, by the names that they have there.
 
     ``left_out`` names what the reader did not take, with the reason (a trainer's counters, an
-    optimiser's state). Where the format says it: ``layers``, the names of all layers in the order
+    optimizer's state). Where the format says it: ``layers``, the names of all layers in the order
     in which they run, ``trained_on``, the file's own words about the data, ``padding``, the one
     that the net was trained with, ``at_once``, that it is an at-once net (Caffe's files have the
     constants themselves), and ``preprocessing``, where it is another than the lineage's.

@@ -114,7 +114,7 @@ def _datasets(path: Path, file: "h5py.File") -> Iterator[tuple[str, "h5py.Datase
 def _unusable(name: str, dataset: "h5py.Dataset") -> str:
     """Why a dataset is no array of a layer; empty where it is one."""
     if name.startswith(("optimizer_weights/", "optimizer/")):
-        return "the optimiser's, beside the net"
+        return "the optimizer's, beside the net"
     if dataset.dtype.kind != "f":
         return "not of real numbers"
     properties = dataset.id.get_create_plist()

@@ -107,7 +107,7 @@ def disturb(image: Image, limits: Disturbances, rng: np.random.Generator) -> Ima
     grey, blurred, sigma, noisy, deviation = map(float, rng.random(5))
     if image.size == 0:
         return image
-    if grey < limits.grey:
+    if grey < limits.grayscale:
         image = recolor(image, TO_GREY)
     if limits.blur and blurred < 0.5:
         image = blur(image, sigma * limits.blur)

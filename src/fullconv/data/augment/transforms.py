@@ -25,7 +25,7 @@ of the generator; image and mask keep their dtypes and stay of one size."""
 MEAN_COLOR: Fill = (124, 116, 104)
 """ImageNet's mean colour, RGB: what padding shows where the preprocessing says nothing else."""
 _SHARES = (
-    "brightness", "contrast", "saturation", "grey", "noise", "rare_crops", "paste", "cutmix",
+    "brightness", "contrast", "saturation", "grayscale", "noise", "rare_crops", "paste", "cutmix",
 )  # fmt: skip
 
 
@@ -34,13 +34,14 @@ class Augmentation:
     """What is drawn at random for each sample; the default changes nothing.
 
     ``crop`` is (height, width) of the result, smaller photos are padded; ``scale`` the range of the
-    scale (drawn evenly in its logarithm); ``mirror`` left and right half of the time; ``rotate``
+    scale (drawn evenly in its logarithm); ``hflip`` left and right half of the time; ``rotate``
     at most so many degrees; ``brightness``, ``contrast``, ``saturation`` the greatest relative
     change (0.3: from 0.7 to 1.3), ``hue`` the greatest turn in degrees. ``mask_resize`` is
     'nearest' or 'majority'.
 
-    ``flip`` swaps up and down half of the time, ``quarter_turns`` turns by 0, 90, 180 or 270
-    degrees. ``grey`` is the probability that colours turn grey; half of the time each, the colours
+    ``vflip`` swaps up and down half of the time, ``rotate90`` turns by 0, 90, 180 or 270
+    degrees. ``grayscale`` is the probability that colours turn grey; half of the time each, the
+    colours
     are blurred by a Gaussian of at most ``blur`` pixels, and get Gaussian noise with a standard
     deviation of at most ``noise`` x 255. ``rare_crops`` is the probability that the crop is placed
     to show a pixel of a rare class (`data.rare`). ``paste`` and ``cutmix`` are the probabilities
@@ -50,16 +51,16 @@ class Augmentation:
 
     crop: tuple[int, int] | None = None
     scale: tuple[float, float] = (1.0, 1.0)
-    mirror: bool = False
+    hflip: bool = False
     rotate: float = 0.0
     brightness: float = 0.0
     contrast: float = 0.0
     saturation: float = 0.0
     hue: float = 0.0
     mask_resize: Literal["nearest", "majority"] = "nearest"
-    flip: bool = False
-    quarter_turns: bool = False
-    grey: float = 0.0
+    vflip: bool = False
+    rotate90: bool = False
+    grayscale: float = 0.0
     blur: float = 0.0
     noise: float = 0.0
     rare_crops: float = 0.0
@@ -114,13 +115,13 @@ def augment(
     scale = float(np.exp(rng.uniform(*np.log(augmentation.scale))))
     scaled = max(1, round(height * scale)), max(1, round(width * scale))
     down, quarters = bool(turning.integers(2)), int(turning.integers(4))
-    down, quarters = down and augmentation.flip, quarters * augmentation.quarter_turns
+    down, quarters = down and augmentation.vflip, quarters * augmentation.rotate90
     crop = _before_turning(augmentation.crop, quarters) or scaled
     angle = rng.uniform(-1, 1) * augmentation.rotate
     window = window_around(crop, angle)
     corner = _place(scaled[0], window[0], rng), _place(scaled[1], window[1], rng)
     matrix = color_matrix(augmentation, rng)
-    across = bool(rng.random() < 0.5) and augmentation.mirror
+    across = bool(rng.random() < 0.5) and augmentation.hflip
     if sample.mask is not None and placing.random() < augmentation.rare_crops:
         # Drawn from the mask as it will be shown: a thin thing may be gone at a small scale.
         labels = resize_mask(sample.mask, scaled, augmentation.mask_resize)

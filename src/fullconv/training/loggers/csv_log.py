@@ -10,7 +10,7 @@ from fullconv.training.run_folder import Run
 
 NAMES = {
     "train/epoch": "epoch",
-    "train/lr": "rate",
+    "train/lr": "lr",
     "train/loss": "loss",
     "train/loss_per_pixel": "loss_per_pixel",
 }
