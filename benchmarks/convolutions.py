@@ -4,8 +4,8 @@
     python benchmarks/convolutions.py --only fc6,fc7 --repeats 9
 
 Milliseconds forward and back (all gradients), fp32 on a CPU, medians, the ways in turn; what
-`nets.conv` takes is marked. The difference is the largest of result and gradients to torch in NCHW,
-each as a part of its largest value.
+`models.cpu_kernels.convolutions` takes is marked. The difference is the largest of result and
+gradients to torch in NCHW, each as a part of its largest value.
 """
 
 import argparse
@@ -103,7 +103,7 @@ def off(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> float:
 
 
 def taken(layer: Layer) -> str:
-    """The way that `nets.conv` takes."""
+    """The way that `models.cpu_kernels.convolutions` takes."""
     conv = Conv2d(layer.inputs, layer.outputs, layer.kernel, padding=layer.kernel // 2)
     conv.to(memory_format=NHWC)  # pyright: ignore[reportCallIssue]
     x = torch.empty(1, layer.inputs, *layer.size).to(memory_format=NHWC)

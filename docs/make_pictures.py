@@ -299,15 +299,24 @@ def architecture():
         axes.imshow(image, extent=(0.15, 1.45, middle - 0.5, middle + 0.5), aspect="auto")
         axes.text(0.8, middle - 0.62, name, ha="center", va="top", fontsize=8)
     axes.set(xlim=(0, 14.9), ylim=(0, 5.4))
-    box(axes, 2.0, top, "read, upright, RGB", "data/photo.py", "photo")
-    box(axes, 2.0, low, "read, check values", "data/mask.py", "mask")
+    box(axes, 2.0, top, "read, upright, RGB", "data/reading/image.py", "photo")
+    box(axes, 2.0, low, "read, check values", "data/reading/mask.py", "mask")
     between, height = (top + low) / 2, top - low + 0.92
-    box(axes, 4.6, between, "scale, crop,\nmirror, turn", "data/transforms.py", "both", 1.7, height)
+    box(
+        axes,
+        4.6,
+        between,
+        "scale, crop,\nmirror, turn",
+        "data/augment/transforms.py",
+        "both",
+        1.7,
+        height,
+    )
     box(axes, 6.95, between, "batch of (seed, step)", "data/loader.py", "both", 1.75, height)
-    box(axes, 9.6, top, "order, mean, scale", "nets/preprocessing.py", "photo", 1.85)
-    box(axes, 12.35, top, "FCN: scores", "nets/fcn.py", "net", 1.5)
-    box(axes, 9.6, low, "loss per pixel", "train/loss.py", "mask", 1.85)
-    box(axes, 12.35, low, "class map", "predict/engine.py", "net", 1.5)
+    box(axes, 9.6, top, "order, mean, scale", "models/preprocessing.py", "photo", 1.85)
+    box(axes, 12.35, top, "FCN: scores", "models/fcn.py", "net", 1.5)
+    box(axes, 9.6, low, "loss per pixel", "training/losses/criterion.py", "mask", 1.85)
+    box(axes, 12.35, low, "class map", "inference/engine.py", "net", 1.5)
     for middle, shape in ((top, "H,W,3"), (low, "H,W")):
         arrow(axes, (1.45, middle), (2.0, middle))
         arrow(axes, (3.62, middle), (4.6, middle), shape)
@@ -324,7 +333,7 @@ def architecture():
     axes.text(6.65, 4.83, "predict and evaluate: one photo at its own size, no augmentation",
               ha="center", fontsize=8.3)  # fmt: skip
     box(axes, 9.6, 0.5, "four scores", "metrics.py", "both", 1.85, 0.8)
-    box(axes, 12.15, 0.5, "mask, overlay", "pictures.py", "both", 1.9, 0.8)
+    box(axes, 12.15, 0.5, "mask, overlay", "visualize.py", "both", 1.9, 0.8)
     arrow(axes, (13.3, low - 0.46), (13.3, 0.9))
     axes.text(13.37, 1.08, "H,W", fontsize=7.4, color=GOOD)
     arrow(axes, (12.6, low - 0.46), (11.45, 0.75))

@@ -98,8 +98,8 @@ def located(weights: str | Path, progress: Progress | None = None) -> Path:
     """The file of ``weights``: a run folder's, the file itself, or that of published weights.
 
     Published weights lie in an installed package or in the cache, else they are downloaded;
-    ``progress`` as in ``fetch``. Names of the Hub are those of `weights.hub`. Raises UserError when
-    there is neither a file nor such a name, or they cannot be had.
+    ``progress`` as in ``fetch``. Names of the Hub are those of `checkpoints.hub`. Raises UserError
+    when there is neither a file nor such a name, or they cannot be had.
     """
     if not is_name(weights):
         return find(weights)

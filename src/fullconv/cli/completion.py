@@ -44,13 +44,13 @@ def nets(incomplete: str) -> list[str]:
 
 def recipes(incomplete: str) -> list[str]:
     """The recipes that begin so."""
-    files = (_PACKAGE / "train" / "recipes").glob("*.toml")
+    files = (_PACKAGE / "training" / "recipes").glob("*.toml")
     return _beginning(sorted(file.stem for file in files), incomplete)
 
 
 def weights(incomplete: str) -> list[str]:
     """The published weights that begin so."""
-    text = (_PACKAGE / "weights" / "registry.toml").read_text("utf-8")
+    text = (_PACKAGE / "checkpoints" / "registry.toml").read_text("utf-8")
     return _beginning((name for name in tomllib.loads(text) if name != "preprocessing"), incomplete)
 
 

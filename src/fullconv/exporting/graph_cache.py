@@ -29,7 +29,7 @@ _SUMS = "SHA256SUMS"
 
 
 def graph_for(run: str | Path, engine: Registered, say: Say) -> Path:
-    """The file for ``engine`` of what ``weights.load`` takes, from the cache or exported now.
+    """The file for ``engine`` of what ``checkpoints.load`` takes, from the cache or exported now.
 
     An export is compared with the net before it is written (`fullconv.export`), and is in the
     cache whole or not at all; one that was damaged there is made anew. Raises UserError where the

@@ -38,7 +38,7 @@ def open_engine(
     engine: str = AUTO,
     say: Say = quiet,
 ) -> Opened:
-    """Open what ``path`` names: all that ``weights.load`` takes, and exported files.
+    """Open what ``path`` names: all that ``checkpoints.load`` takes, and exported files.
 
     ``engine`` is a name of `engines.registry`, or 'auto': torch for a run, its own runtime for an
     exported file. For an engine that runs graphs a run is exported first, once; ``say`` is told.

@@ -36,7 +36,7 @@ class FCN(nn.Module):
     repeat the net that it starts from. So `same` padding then adds at the image, and `paper`
     padding, which exists to repeat the original, adds on the way as the original does.
 
-    The heads `fpn8s` and `fpn4s` fuse features instead, and score the finest (`nets.pyramid`). The
+    The heads `fpn8s` and `fpn4s` fuse features instead, and score the finest (`models.fpn`). The
     head `fcn8s-deconv` brings each coarser score to the finest scored grid at once and adds there,
     by deconvolutions that mix the classes (`NetSpec.is_deconv`), as some published nets do.
     """
@@ -124,7 +124,7 @@ class FCN(nn.Module):
         return backbones[0].recomputed
 
     def own_ways(self, allowed: bool) -> None:
-        """Whether convolutions may train by other ways than torch's, where faster (`nets.conv`)."""
+        """Whether convolutions may train by other ways than torch's, where faster (`models.cpu_kernels.convolutions`)."""
         for module in self.modules():
             if isinstance(module, Conv2d):
                 module.own_ways = allowed

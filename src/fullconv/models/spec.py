@@ -128,7 +128,7 @@ class NetSpec:
 
     @property
     def is_pyramid(self) -> bool:
-        """Whether features are fused before they are scored (`nets.pyramid`), not scores."""
+        """Whether features are fused before they are scored (`models.fpn`), not scores."""
         return self.head.startswith("fpn")
 
     @property

@@ -115,7 +115,7 @@ class Schedule(Section):
     """How long, and how often to look: ``epochs`` are passes through the data, ``steps`` updates.
 
     Where neither is given nor a ``time``, as 15m or 1h, in which the run should end on this
-    machine, the epochs follow from the number of photos (`train.defaults`). One step takes
+    machine, the epochs follow from the number of photos (`training.data_defaults`). One step takes
     ``batch_size`` x ``accumulate`` photos. ``validate_every`` 0 is ten times a run; ``patience``
     ends the run after so many validations without a better score.
     ``half_size`` is the share of the steps, from the first, that see photos and crops at half their
@@ -155,7 +155,7 @@ class Optimizer(Section):
     The backbone learns at ``backbone_lr`` times the rate; 'auto' is 0.3 where weights were loaded
     for it, else 1. ``warmup`` is the share of the run in
     which the rate rises, ``ema`` the time constant, as a share of the run, with which the weights
-    are averaged; both within limits (`train.optimizer`).
+    are averaged; both within limits (`training.optimizer`).
     """
 
     kind: Literal["sgd", "adamw"] = "adamw"
@@ -174,7 +174,8 @@ class Optimizer(Section):
 class Augment(Section):
     """Random changes of the training photos; see `fullconv.data.Augmentation`.
 
-    The crop 'auto' follows from the size of the photos (`train.defaults`). ``callable`` names the
+    The crop 'auto' follows from the size of the photos (`training.data_defaults`). ``callable``
+    names the
     augmentation that was handed in from Python in place of all of these; the crop is then the size
     of what it made of the first photo.
     """
@@ -215,7 +216,7 @@ class Augment(Section):
 
 
 class Log(Section):
-    """Where the metrics of a run go beside log.csv: `to` names loggers (`train.loggers`)."""
+    """Where the metrics of a run go beside log.csv: `to` names loggers (`training.loggers`)."""
 
     to: tuple[str, ...] = ()
 
@@ -244,11 +245,12 @@ class Machine(Section):
     the one that was chosen. ``memory``, as 4GB, is what a device may use:
     ``activation_checkpointing``, and
     ``schedule`` with the same photos in a step, are then chosen so that it suffices
-    (`train.budget`). ``activation_checkpointing`` is how many segments of the backbone, from the
-    first, keep no
-    inner maps for the way back and are computed again there (`nets.segments`). ``cpu_kernels``
+    (`training.memory_budget`). ``activation_checkpointing`` is how many segments of the backbone,
+    from the first, keep no
+    inner maps for the way back and are computed again there (`models.activation_checkpointing`).
+    ``cpu_kernels``
     ``auto`` lets them train by other ways than torch's where those are faster: equal to rounding
-    (`nets.conv`).
+    (`models.cpu_kernels.convolutions`).
     """
 
     device: str = "auto"
@@ -273,7 +275,7 @@ class Machine(Section):
 class Config(Section):
     """A run is a pure function of the data and of this.
 
-    ``loss`` are the terms whose weighted sum is trained (`train.losses`).
+    ``loss`` are the terms whose weighted sum is trained (`training.losses`).
     """
 
     recipe: str = "default"

@@ -131,7 +131,7 @@ def _without_hole(config: Config, trained: Sequence[Part]) -> int:
 
 
 def own_ways(machine: Machine) -> bool:
-    """Whether large layers train by the ways of `nets.conv`."""
+    """Whether large layers train by the ways of `models.cpu_kernels.convolutions`."""
     on_cpu = pick_device(machine.device).type == "cpu"
     plain = machine.precision == "fp32" and machine.channels_last
     return on_cpu and plain and machine.cpu_kernels == "auto"

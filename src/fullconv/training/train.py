@@ -50,8 +50,8 @@ def train(
     get the metrics beside those that ``log.to`` names. ``overrides`` change keys of the recipe, as
     ``{"net.name": "fcn8s-vgg16", "schedule.epochs": 50}``; a whole ``config`` replaces both.
     ``loss`` replaces the terms of the loss: a callable (logits, masks) -> one number a photo
-    (`train.losses.Loss`), or a list of those and of the kinds in `train.losses`; (0.5, loss) has
-    a weight of its own. Such a run is resumed with the same ``loss``.
+    (`training.losses.Loss`), or a list of those and of the kinds in `training.losses`; (0.5, loss)
+    has a weight of its own. Such a run is resumed with the same ``loss``.
     ``resume`` goes on with the run in ``out`` (only how long it is, where its data
     lies and how it computes may be changed then).
     Raises UserError for faults of the config or the data, before the first step.

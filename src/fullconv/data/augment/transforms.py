@@ -44,9 +44,10 @@ class Augmentation:
     colours
     are blurred by a Gaussian of at most ``blur`` pixels, and get Gaussian noise with a standard
     deviation of at most ``noise`` x 255. ``rare_crops`` is the probability that the crop is placed
-    to show a pixel of a rare class (`data.rare`). ``paste`` and ``cutmix`` are the probabilities
-    that the loader mixes in another photo (`data.mix`). Raises UserError for values that cannot be
-    meant.
+    to show a pixel of a rare class (`data.augment.rare_classes`). ``paste`` and ``cutmix`` are the
+    probabilities
+    that the loader mixes in another photo (`data.augment.mix`). Raises UserError for values that
+    cannot be meant.
     """
 
     crop: tuple[int, int] | None = None

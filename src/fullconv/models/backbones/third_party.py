@@ -1,7 +1,8 @@
 """Any backbone of timm (PyTorch Image Models): named `timm.NAME`, its geometry traced.
 
 timm builds the net and gives its feature maps; where these lie, and how far they look, follows from
-its operations (`nets.tracing`). An image is filled with zeros behind, in the net's own input, up to
+its operations (`models.tracing.trace`). An image is filled with zeros behind, in the net's own
+input, up to
 a multiple of the coarsest stride: so a net whose padding depends on the size (TensorFlow's SAME),
 or that takes whole patches or windows only, has one geometry for all sizes.
 

@@ -1,6 +1,7 @@
-"""What each operation of ATen does to positions: the table that `nets.tracing` goes by.
+"""What each operation of ATen does to positions: the table that `models.tracing.trace` goes by.
 
-Here are those that move, join, reduce and mix; those that slide a window are in `nets.sliding`.
+Here are those that move, join, reduce and mix; those that slide a window are in
+`models.tracing.sliding`.
 """
 
 from collections.abc import Callable, Sequence

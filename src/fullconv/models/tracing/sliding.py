@@ -1,4 +1,4 @@
-"""What convolutions, poolings and upsampling do to the trail of a map (`nets.trails`).
+"""What convolutions, poolings and upsampling do to the trail of a map (`models.tracing.trails`).
 
 Each takes the arguments of the operation of ATen, defaults filled in, and its output.
 """

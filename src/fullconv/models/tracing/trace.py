@@ -1,8 +1,10 @@
 """The geometry of a net that nobody has described: followed through its layers, not assumed.
 
 The net runs once on torch's `meta` device, which computes nothing, and each operation that it makes
-(those of ATen, of which there are few) is answered for positions as well (`nets.operations`,
-`nets.trails`). An operation that is not known there is an error that names it, never a guess.
+(those of ATen, of which there are few) is answered for positions as well
+(`models.tracing.operations`,
+`models.tracing.trails`). An operation that is not known there is an error that names it, never a
+guess.
 """
 
 from collections.abc import Callable, Sequence

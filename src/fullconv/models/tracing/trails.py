@@ -1,4 +1,4 @@
-"""Where the maps of a net lie that is followed operation by operation (`nets.tracing`).
+"""Where the maps of a net lie that is followed operation by operation (`models.tracing.trace`).
 
 A `Trail` goes with every tensor. It says which of the tensor's dimensions are rows and columns of a
 map, how the map lies in the image, and how far a pixel of it looks. Rows and columns are followed

@@ -5,7 +5,7 @@ classes x height x width for the way back; at 150 classes they outweigh the net.
 is enlarged, its loss and the gradient towards the small maps are added up, and the band is
 forgotten. What remains of the head is as large as the maps. The sums are the same to rounding: the
 cross-entropy of a pixel does not depend on others, and a loss of overlap on a few sums only
-(``overlap.py``). One photo is ``photo_loss.py``. A loss that is of neither form (`train.losses`)
+(``overlap.py``). One photo is ``photo_loss.py``. A loss that is of neither form (`training.losses`)
 needs the whole logits.
 
 Letters: K classes of an output, h and w of a map, H and W of the photo; R rows of a band.

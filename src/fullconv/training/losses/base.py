@@ -21,7 +21,8 @@ class Loss(Protocol):
 
     ``logits`` N,K,H,W float, before softmax; ``masks`` N,H,W int64: the class of each pixel, or
     `IGNORE`, which must not count. Returns (N,), each a mean in some sense, so that it does not
-    grow with the photo: a photo then counts by its labelled pixels (`train.loss.Criterion`).
+    grow with the photo: a photo then counts by its labelled pixels
+    (`training.losses.criterion.Criterion`).
     """
 
     def __call__(self, logits: Tensor, masks: Tensor, /) -> Tensor: ...
@@ -62,7 +63,7 @@ class OverlapLoss(ABC):
 
     With the softmax p and the one-hot labels y, over the labelled pixels: ``mass`` is the sum of p,
     ``truth`` that of y, ``both`` that of p y. Bands of rows add up to the sums, from which the
-    gradient of each pixel follows (`train.overlap`).
+    gradient of each pixel follows (`training.losses.overlap`).
     """
 
     @abstractmethod

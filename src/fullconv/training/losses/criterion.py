@@ -1,6 +1,6 @@
 """The loss of a run: weighed terms, each normalised over the whole effective batch or summed.
 
-The terms are those of `train.losses`. Where every one of them can be summed from bands of rows,
+The terms are those of `training.losses`. Where every one of them can be summed from bands of rows,
 they are (``banded.py``); where one cannot, the whole logits are made for all.
 """
 

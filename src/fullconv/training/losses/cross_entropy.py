@@ -18,7 +18,8 @@ class CrossEntropy(Term, PixelLoss):
     that they count (class balancing by a sampled loss).
 
     How pixels count decides how much a photo counts, and so holds for the other terms, too: the
-    options are applied by `train.loss.Criterion`, not by a call of this object alone.
+    options are applied by `training.losses.criterion.Criterion`, not by a call of this object
+    alone.
     """
 
     kind: Literal["cross_entropy"] = "cross_entropy"

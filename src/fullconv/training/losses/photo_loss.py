@@ -1,7 +1,7 @@
 """The loss of one photo from its small maps, band by band, with the gradient towards them.
 
-The terms are of two forms (`train.losses`): functions of each pixel's cross-entropy, whose gradient
-is that of the cross-entropy times a number a pixel, and functions of sums of each class.
+The terms are of two forms (`training.losses`): functions of each pixel's cross-entropy, whose
+gradient is that of the cross-entropy times a number a pixel, and functions of sums of each class.
 
 Letters: K classes, h and w of a map, H and W of the photo; R rows of a band.
 """
