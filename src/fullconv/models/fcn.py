@@ -124,7 +124,7 @@ class FCN(nn.Module):
         return backbones[0].recomputed
 
     def own_ways(self, allowed: bool) -> None:
-        """Whether convolutions may train by other ways than torch's, where faster (`models.cpu_kernels.convolutions`)."""
+        """Whether convolutions may train by other ways than torch's, where those are faster."""
         for module in self.modules():
             if isinstance(module, Conv2d):
                 module.own_ways = allowed

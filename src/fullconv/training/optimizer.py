@@ -58,7 +58,7 @@ def parameter_groups(
 
 
 def as_they_come(config: Config) -> bool:
-    """Whether each gradient is used up while the others are still computed (`training.in_place_sgd`).
+    """Whether each gradient is used up while others are computed (`training.in_place_sgd`).
 
     Not where a sum of several is wanted (accumulation, processes), or the norm of all (clipping).
     """
