@@ -254,7 +254,5 @@ def read_history(content):
             message, record = wandb_internal_pb2.Record.FromString(record), b""
             if message.WhichOneof("record_type") == "history":
                 items = message.history.item
-                found.append(
-                    {i.key or ".".join(i.nested_key): json.loads(i.value_json) for i in items}
-                )
+                found.append({i.key or i.nested_key[0]: json.loads(i.value_json) for i in items})
     return found
