@@ -233,7 +233,7 @@ class Augment(Section):
             raise ValueError(str(error)) from error
 
 
-class Log(Section):
+class Logging(Section):
     """Where the metrics of a run go beside log.csv: `to` names loggers (`train.loggers`)."""
 
     to: tuple[str, ...] = ()
@@ -300,7 +300,7 @@ class Config(Section):
     optimiser: Optimiser = Optimiser()
     loss: Loss = Loss()
     augment: Augment = Augment()
-    log: Log = Log()
+    logging: Logging = Logging()
     machine: Machine = Machine()
 
     @field_validator("stages")

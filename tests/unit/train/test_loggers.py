@@ -107,11 +107,11 @@ def test_the_end_of_a_failed_training_is_told(start):
 
 def test_a_resume_says_its_step_and_may_log_elsewhere(start, tmp_path):
     run, logger = start("run", STEPS | {"length.steps": 2}, quiet=True), Recorder()
-    overrides = {"length.steps": 3, "log.to": "tensorboard"}
+    overrides = {"length.steps": 3, "logging.to": "tensorboard"}
     train(None, run, resume=True, overrides=overrides, loggers=[logger], quiet=True)
     assert logger.told[0][1].step == 2
     assert [told[1] for told in logger.told if told[0] == "metrics"] == [3]
-    assert read_config(run / "config.toml").log.to == ("tensorboard",)
+    assert read_config(run / "config.toml").logging.to == ("tensorboard",)
     assert list(run.glob("events.out.tfevents*"))
 
 
@@ -119,8 +119,8 @@ def test_a_resume_says_its_step_and_may_log_elsewhere(start, tmp_path):
 
 
 def test_names_are_checked_with_the_config(start, tmp_path):
-    with pytest.raises(UserError, match=r"log\.to: .*'tensorbord'.*did you mean tensorboard"):
-        start("run", {"log.to": "tensorbord,mlflow"}, quiet=True)
+    with pytest.raises(UserError, match=r"logging\.to: .*'tensorbord'.*did you mean tensorboard"):
+        start("run", {"logging.to": "tensorbord,mlflow"}, quiet=True)
     with pytest.raises(UserError, match="'mlflow' is named twice"):
         check_names(["mlflow", "mlflow"])
     assert not (tmp_path / "run").exists()
@@ -133,7 +133,7 @@ def test_a_package_that_is_missing_is_named_before_the_first_step(start, tmp_pat
         registry, "find_spec", lambda name: None if name == "mlflow" else find(name)
     )
     with pytest.raises(UserError, match=r"'mlflow' needs the package mlflow: pip install mlflow"):
-        start("run", {"log.to": "mlflow"}, quiet=True)
+        start("run", {"logging.to": "mlflow"}, quiet=True)
     assert not (tmp_path / "run").exists()
 
 
