@@ -209,7 +209,9 @@ def test_a_faulty_augmentation_is_said_before_the_first_step(tmp_path):
 
 
 def test_a_given_time_plans_one_size_with_an_augmentation_of_ones_own():
-    config = make_config("scratch", QUICK | {"augment.callable": "mine", "length.time": "1m"})
+    changes = {key: value for key, value in QUICK.items() if key != "length.steps"}
+    changes |= {"augment.callable": "mine", "length.time": "1m"}
+    config = make_config("scratch", changes)
     seen = []
     speed = measured(config, Scenes("train", 6), seen.append, lambda: 1.0, mirrored)
     assert speed.coarse_step == speed.step
