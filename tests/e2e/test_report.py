@@ -27,7 +27,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "run"
     pairs = [text.split("=", 1) for text in SMALL[3::2] if "=" in text]
     keys = dict(pairs) | {"net.name": "fcn32s-caffenet"}
-    keys |= {"log.to": "tensorboard"}
+    keys |= {"logging.to": "tensorboard"}
     train("shapes:48x64:n=120", folder, overrides=keys, quiet=True)
     return folder
 

@@ -120,7 +120,7 @@ def train(
         "data.inputs": inputs and [part.strip() for part in inputs.split(",")],
         "data.outputs": outputs and [part.strip() for part in outputs.split(",")],
         "net.weights": weights,
-        "log.to": log,
+        "logging.to": log,
         "stages": stages and [whole_number(part) for part in stages.split(",")],
         "schedule.steps": steps,
         "schedule.epochs": epochs,

@@ -215,7 +215,7 @@ class Augment(Section):
             raise ValueError(str(error)) from error
 
 
-class Log(Section):
+class Logging(Section):
     """Where the metrics of a run go beside log.csv: `to` names loggers (`training.loggers`)."""
 
     to: tuple[str, ...] = ()
@@ -288,7 +288,7 @@ class Config(Section):
     optimizer: Optimizer = Optimizer()
     loss: tuple[AnyTerm, ...] = (CrossEntropy(),)
     augment: Augment = Augment()
-    log: Log = Log()
+    logging: Logging = Logging()
     machine: Machine = Machine()
 
     @field_validator("loss", mode="before")

@@ -25,7 +25,7 @@ from fullconv.training.run_folder import Run
 from fullconv.training.setup import check_data, criterion_of, fabric_of, net_of, open_data
 from fullconv.training.step import Updater
 
-CHANGEABLE = ("schedule.", "machine.", "data.path", "data.workers", "data.check", "log.")
+CHANGEABLE = ("schedule.", "machine.", "data.path", "data.workers", "data.check", "logging.")
 
 
 def train(
@@ -47,13 +47,13 @@ def train(
 
     ``data`` is what `fullconv.data.open_source` opens, or a Dataset to train on; then ``val`` is
     one to validate on. ``augment`` takes the place of the built-in augmentation, and ``loggers``
-    get the metrics beside those that ``log.to`` names. ``overrides`` change keys of the recipe, as
-    ``{"net.name": "fcn8s-vgg16", "schedule.epochs": 50}``; a whole ``config`` replaces both.
+    get the metrics beside those that ``logging.to`` names. ``overrides`` change keys of the recipe,
+    as ``{"net.name": "fcn8s-vgg16", "schedule.epochs": 50}``; a whole ``config`` replaces both.
     ``loss`` replaces the terms of the loss: a callable (logits, masks) -> one number a photo
     (`training.losses.Loss`), or a list of those and of the kinds in `training.losses`; (0.5, loss)
-    has a weight of its own. Such a run is resumed with the same ``loss``.
-    ``resume`` goes on with the run in ``out`` (only how long it is, where its data
-    lies and how it computes may be changed then).
+    has a weight of its own.
+    ``resume`` goes on with the run in ``out``, with the same objects (only how long it is, where
+    its data lies, where it logs and how it computes may be changed then).
     Raises UserError for faults of the config or the data, before the first step.
     """
     out = Path(out)
@@ -70,7 +70,7 @@ def train(
         config = make_config(recipe, given) if config is None else config
         if loss is not None:
             config = with_loss(config, objects.terms)
-        make_loggers(config.log.to)  # what is not installed is said before anything is measured
+        make_loggers(config.logging.to)  # what is not installed is said before anything is measured
         config = settled(config, Screen(quiet or rank() > 0), objects)
     if config.stages:
         _train_stages(config, out, objects, resume, overwrite, quiet)
@@ -98,7 +98,7 @@ def _resumed(out: Path, given: Mapping[str, Any], objects: Objects) -> Config:
         raise UserError(
             "schedule.time plans a run from its first step: to go on with one, give steps or epochs"
         )
-    make_loggers(config.log.to)
+    make_loggers(config.logging.to)
     Run(out).tidy()
     if changed:
         config = settled(config, Screen(quiet=True), objects)
@@ -167,7 +167,7 @@ def _train_one(
         each.create(its_config, overwrite)
     fabric.barrier()
     piece = None if val is None else budget.longest_piece(config, spec, need, largest_photo(val))
-    loggers = [*make_loggers(config.log.to), *objects.loggers]
+    loggers = [*make_loggers(config.logging.to), *objects.loggers]
     parts = run, config, fabric, updater, source, val, screen, piece, origins
     training = Training(*parts, augmentation=objects.augment, loggers=loggers)
     if not new:

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -107,11 +108,11 @@ def test_the_end_of_a_failed_training_is_told(start):
 
 def test_a_resume_says_its_step_and_may_log_elsewhere(start, tmp_path):
     run, logger = start("run", STEPS | {"schedule.steps": 2}, quiet=True), Recorder()
-    overrides = {"schedule.steps": 3, "log.to": "tensorboard"}
+    overrides = {"schedule.steps": 3, "logging.to": "tensorboard"}
     train(None, run, resume=True, overrides=overrides, loggers=[logger], quiet=True)
     assert logger.told[0][1].step == 2
     assert [told[1] for told in logger.told if told[0] == "metrics"] == [3]
-    assert read_config(run / "config.toml").log.to == ("tensorboard",)
+    assert read_config(run / "config.toml").logging.to == ("tensorboard",)
     assert list(run.glob("events.out.tfevents*"))
 
 
@@ -119,8 +120,8 @@ def test_a_resume_says_its_step_and_may_log_elsewhere(start, tmp_path):
 
 
 def test_names_are_checked_with_the_config(start, tmp_path):
-    with pytest.raises(UserError, match=r"log\.to: .*'tensorbord'.*did you mean tensorboard"):
-        start("run", {"log.to": "tensorbord,mlflow"}, quiet=True)
+    with pytest.raises(UserError, match=r"logging\.to: .*'tensorbord'.*did you mean tensorboard"):
+        start("run", {"logging.to": "tensorbord,mlflow"}, quiet=True)
     with pytest.raises(UserError, match="'mlflow' is named twice"):
         check_names(["mlflow", "mlflow"])
     assert not (tmp_path / "run").exists()
@@ -133,7 +134,7 @@ def test_a_package_that_is_missing_is_named_before_the_first_step(start, tmp_pat
         registry, "find_spec", lambda name: None if name == "mlflow" else find(name)
     )
     with pytest.raises(UserError, match=r"'mlflow' needs the package mlflow: pip install mlflow"):
-        start("run", {"log.to": "mlflow"}, quiet=True)
+        start("run", {"logging.to": "mlflow"}, quiet=True)
     assert not (tmp_path / "run").exists()
 
 
@@ -227,7 +228,10 @@ def test_wandb_for_real_offline(tmp_path, monkeypatch):
     (record,) = (tmp_path / "first" / "wandb").glob("offline-run-*/run-*.wandb")
     kept = (tmp_path / "first" / "wandb_run.txt").read_text().strip()
     assert record.name == f"run-{kept}.wandb"
-    found = read_history(record.read_bytes())
+    until = time.monotonic() + 30
+    while (found := read_history(record.read_bytes())) is None:  # W&B's own process writes it
+        assert time.monotonic() < until, "the end of the run is not in W&B's file"
+        time.sleep(0.05)
     assert [row["val/mean_iu"] for row in found if "val/mean_iu" in row] == [0.1, 0.2]
     assert [row["step"] for row in found if "val/samples" in row] == [1, 2]
     assert len(list(record.parent.glob("files/media/images/val/*.png"))) == 2
@@ -237,8 +241,9 @@ def test_wandb_for_real_offline(tmp_path, monkeypatch):
 
 
 def read_history(content):
-    """The rows in W&B's file of a run: LevelDB's log (blocks of 32 KiB, each record with checksum,
-    length and kind before it) behind a head of seven bytes, holding protocol buffers."""
+    """The rows in W&B's file of a run, None before its end is written: LevelDB's log (blocks of
+    32 KiB, each record with checksum, length and kind before it) behind a head of seven bytes,
+    holding protocol buffers."""
     from wandb.proto import wandb_internal_pb2
 
     found, record, at = [], b"", 7
@@ -250,11 +255,13 @@ def read_history(content):
         length, kind = int.from_bytes(content[at + 4 : at + 6], "little"), content[at + 6]
         record += content[at + 7 : at + 7 + length]
         at += 7 + length
+        if at > len(content):
+            return None
         if kind in (1, 4):  # whole, or its last part
             message, record = wandb_internal_pb2.Record.FromString(record), b""
+            if message.WhichOneof("record_type") == "exit":
+                return found
             if message.WhichOneof("record_type") == "history":
                 items = message.history.item
-                found.append(
-                    {i.key or ".".join(i.nested_key): json.loads(i.value_json) for i in items}
-                )
-    return found
+                found.append({i.key or i.nested_key[0]: json.loads(i.value_json) for i in items})
+    return None

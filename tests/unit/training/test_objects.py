@@ -11,6 +11,7 @@ from fullconv.data import Sample, open_source
 from fullconv.errors import UserError
 from fullconv.evaluation import evaluate
 from fullconv.training import make_config, read_config, train
+from fullconv.training.time_budget import Speed, measured, settled_by_speed
 
 
 class Scenes:
@@ -78,10 +79,10 @@ def test_a_run_keeps_what_it_can_say_of_its_objects(finished):
 
 
 def test_a_source_handed_in_trains_as_the_same_data_by_its_path(tmp_path):
-    path = "shapes:48x64:n=30"
+    path, changes = "shapes:48x64:n=30", {"schedule.steps": 1}
     source, val = open_source(path, "train"), open_source(path, "val")
-    one = start(tmp_path / "one", source, val=val)
-    other = start(tmp_path / "other", path)
+    one = start(tmp_path / "one", source, val=val, changes=changes)
+    other = start(tmp_path / "other", path, changes=changes)
     assert (one / "log.csv").read_bytes() == (other / "log.csv").read_bytes()
 
 
@@ -207,9 +208,13 @@ def test_a_faulty_augmentation_is_said_before_the_first_step(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_given_time_plans_with_an_augmentation_of_ones_own(tmp_path):
-    overrides = {k: v for k, v in QUICK.items() if k not in ("schedule.steps", "augment.crop")}
-    overrides |= {"schedule.time": "6s"}
-    run = start(tmp_path / "run", augment=mirrored, val=Scenes("val", 2), overrides=overrides)
-    schedule = read_config(run / "config.toml").schedule
-    assert schedule.steps and schedule.half_size == 0.0
+def test_a_given_time_plans_one_size_with_an_augmentation_of_ones_own():
+    changes = {key: value for key, value in QUICK.items() if key != "schedule.steps"}
+    changes |= {"augment.callable": "mine", "schedule.time": "1m"}
+    config = make_config("scratch", changes)
+    seen = []
+    speed = measured(config, Scenes("train", 6), seen.append, lambda: 1.0, mirrored)
+    assert speed.coarse_step == speed.step
+    assert {tuple(batch.images.shape) for batch in seen} == {(2, 48, 64, 3)}
+    short = Speed(step=4.0, coarse_step=4.0, validation=1.0)
+    assert settled_by_speed(config, short, 6, 60).schedule.half_size == 0.0

@@ -78,7 +78,7 @@ def seeded(rng: np.random.Generator) -> Iterator[int]:
     with torch.random.fork_rng(devices=[]):
         random.seed(seed)
         np.random.seed(seed)
-        torch.random.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         try:
             yield seed
         finally:
