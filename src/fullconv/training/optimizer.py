@@ -63,7 +63,7 @@ def as_they_come(config: Config) -> bool:
     Not where a sum of several is wanted (accumulation, processes), or the norm of all (clipping).
     """
     machine = config.machine
-    alone = config.lr_schedule.accumulate * machine.devices * machine.nodes == 1
+    alone = config.schedule.accumulate * machine.devices * machine.nodes == 1
     in_place = config.optimizer.kind == "sgd" and pick_device(machine.device).type == "cpu"
     return alone and in_place and config.optimizer.clip is None
 

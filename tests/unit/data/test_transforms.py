@@ -144,7 +144,7 @@ def test_grey_keeps_its_grey_whatever_the_hue():
         {"blur": -1},
         {"blur": float("nan")},
         {"noise": 1.5},
-        {"grey": -0.1},
+        {"grayscale": -0.1},
         {"rare_crops": 2, "crop": (4, 4)},
         {"paste": 0.5},
         {"cutmix": 0.5},
@@ -229,7 +229,7 @@ def test_all_eight_views_of_a_square_occur():
     assert len({mask.tobytes() for mask in masks}) == 8
 
 
-@pytest.mark.parametrize(("key", "most"), [("grey", 0.5), ("blur", 3), ("noise", 0.2)])
+@pytest.mark.parametrize(("key", "most"), [("grayscale", 0.5), ("blur", 3), ("noise", 0.2)])
 def test_disturbed_colours_leave_geometry_and_other_inputs_alone(key, most):
     image = np.random.default_rng(0).uniform(0, 255, (60, 70, 4)).astype(np.float32)
     sample, how = Sample("x", image, located().mask), replace(FULL, rotate=0)

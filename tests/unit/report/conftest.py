@@ -108,7 +108,7 @@ def make_run(tmp_path, three) -> Callable[..., Path]:
         folder.mkdir(parents=True)
         (folder / "config.toml").write_text(
             f'recipe = "default"\n[data]\npath = "photos & more"\n[net]\nname = "fcn8s-resnet18"\n'
-            f"[schedule]\nsteps = 40\nbatch = 2\naccumulate = 3\n[optimizer]\nrate = {rate}\n"
+            f"[schedule]\nsteps = 40\nbatch_size = 2\naccumulate = 3\n[optimizer]\nlr = {rate}\n"
         )
         columns = (
             "step,rate,loss_per_pixel,val_pixel_accuracy,val_mean_accuracy,val_mean_iu,val_fw_iu"

@@ -77,7 +77,7 @@ def test_what_is_no_time_is_named(text):
     with pytest.raises(UserError, match="is no time: use seconds"):
         seconds_of(text)
     if text:
-        with pytest.raises(UserError, match=r"length\.time"):
+        with pytest.raises(UserError, match=r"schedule\.time"):
             make_config("default", {"schedule.time": text})
 
 
@@ -118,7 +118,7 @@ def test_little_time_takes_half_of_the_steps_at_half_size():
 def test_validations_that_are_asked_for_take_their_share():
     every = settled_by_speed(timed(**{"schedule.validate_every": 20}), SPEED, 100, 3600).schedule
     assert every.validate_every == 20
-    each = every.coarse * SPEED.coarse_step + (1 - every.coarse) * SPEED.step
+    each = every.half_size * SPEED.coarse_step + (1 - every.half_size) * SPEED.step
     assert every.steps * (each + SPEED.validation / 20) <= 3600
 
 

@@ -150,7 +150,7 @@ def test_the_command_names_loggers(tmp_path):
 
 def test_nothing_is_imported_for_loggers_that_are_not_asked_for():
     code = (
-        "import sys, fullconv.train\n"
+        "import sys, fullconv.training\n"
         "print(sorted({'tensorboard', 'mlflow', 'wandb'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -126,7 +126,8 @@ from lightning_fabric import Fabric
 from fullconv.data import Batch
 from fullconv.device import peak_mib
 from fullconv.models import CAFFE, build
-from fullconv.training import budget, make_config
+from fullconv.training import make_config
+from fullconv.training import memory_budget as budget
 from fullconv.training.losses.criterion import make_criterion
 from fullconv.training.memory import estimate
 from fullconv.training.step import Updater
