@@ -44,7 +44,7 @@ class Disturbances(Protocol):
     """How far the colours may be disturbed."""
 
     @property
-    def grey(self) -> float:
+    def grayscale(self) -> float:
         """Probability, 0..1."""
         ...
 
