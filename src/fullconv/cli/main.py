@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from fullconv import __version__
+from fullconv.cli.help_panels import write_commands
 from fullconv.errors import UserError
 
 
@@ -23,6 +24,9 @@ class _Group(TyperGroup):
         except KeyboardInterrupt:
             print("fullconv: stopped by Ctrl-C", file=sys.stderr)
             raise typer.Exit(130) from None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        write_commands(self, ctx, formatter)
 
 
 app = typer.Typer(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fullconv.cli import completion
+from fullconv.cli.help_panels import MORE, PanelledCommand
 from fullconv.cli.main import app
 from fullconv.cli.options import change_of, fetched, size_of, whole_number
 from fullconv.errors import UserError
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from fullconv.training.config import Config
 
 
-@app.command()
+@app.command(cls=PanelledCommand)
 def train(
     data: Annotated[
         str | None,
@@ -30,6 +31,7 @@ def train(
         typer.Option(
             help="A recipe's name, or a TOML file as a run's config.toml.",
             autocompletion=completion.recipes,
+            rich_help_panel=MORE,
         ),
     ] = None,
     changes: Annotated[
@@ -49,44 +51,73 @@ def train(
     ] = False,
     inputs: Annotated[
         str | None,
-        typer.Option(help="What the net sees: color, hha, color,hha (late), color+depth (early)."),
+        typer.Option(
+            help="What the net sees: color, hha, color,hha (late), color+depth (early).",
+            rich_help_panel=MORE,
+        ),
     ] = None,
     log: Annotated[
         str | None,
-        typer.Option(help="Log to these too: tensorboard, mlflow, wandb, joined by commas."),
+        typer.Option(
+            help="Log to these too: tensorboard, mlflow, wandb, joined by commas.",
+            rich_help_panel=MORE,
+        ),
     ] = None,
     outputs: Annotated[
-        str | None, typer.Option(help="Label maps to learn jointly, as semantic,geometric.")
+        str | None,
+        typer.Option(
+            help="Label maps to learn jointly, as semantic,geometric.", rich_help_panel=MORE
+        ),
     ] = None,
     stages: Annotated[
-        str | None, typer.Option(help="Train one stride after the other, as 32,16,8.")
+        str | None,
+        typer.Option(help="Train one stride after the other, as 32,16,8.", rich_help_panel=MORE),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Updates of the weights.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Updates of the weights.", rich_help_panel=MORE)
+    ] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes through the data.")] = None,
     time: Annotated[
         str | None, typer.Option(help="End in this time on this machine: 15m, 1h.")
     ] = None,
     patience: Annotated[
         int | None,
-        typer.Option(min=1, help="Stop after so many validations without a better score."),
+        typer.Option(
+            min=1,
+            help="Stop after so many validations without a better score.",
+            rich_help_panel=MORE,
+        ),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Photos in a batch.")] = None,
     crop: Annotated[str | None, typer.Option(help="Height x width of training crops.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Decides order and chance.")] = None,
-    workers: Annotated[int | None, typer.Option(min=0, help="Processes that read data.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Random seed.", rich_help_panel=MORE)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Data loading processes.", rich_help_panel=MORE)
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, ...")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=MORE)
+    ] = None,
     memory: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="What a device may use, as 4GB: the rest is chosen so."),
+        typer.Option(
+            metavar="SIZE",
+            help="Memory budget, as 4GB: batch size and checkpointing follow.",
+            rich_help_panel=MORE,
+        ),
     ] = None,
-    classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+    classes: Annotated[
+        Path | None, typer.Option(help="Class file, if not the data's own.", rich_help_panel=MORE)
+    ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out where it stopped.")
+        bool, typer.Option("--resume", help="Resume the run in --out where it stopped.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the run that is in --out.")
+        bool,
+        typer.Option("--overwrite", help="Replace the run that is in --out.", rich_help_panel=MORE),
     ] = False,
 ) -> None:
     """Train a net on photos and masks.
