@@ -124,7 +124,7 @@ def test_killed_again_and_again(photos, whole, tmp_path):
         left += len(list(out.rglob(".*.part")))
     assert left  # it was killed inside the writing, not only near it
     said = ended(going_on(out))
-    assert "going on at step " in said
+    assert "resuming at step " in said
     assert "done: " in said
     assert same_bits(out, whole)
     assert not list(out.rglob("*.part"))
@@ -143,5 +143,5 @@ def test_ctrl_c_saves_and_says_how_to_go_on(photos, whole, tmp_path):
     assert "Traceback" not in said
     assert "done: " not in said
     said = ended(begin(*last.partition("fullconv train ")[2].split()))
-    assert "going on at step 0" not in said
+    assert "resuming at step 0" not in said
     assert same_bits(out, whole)

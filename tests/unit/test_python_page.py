@@ -19,7 +19,7 @@ def test_the_examples_with_objects_of_ones_own_work(tmp_path, monkeypatch, capsy
         block = block.replace('"schedule.steps": 24', '"schedule.steps": 4')
         exec(compile(block, str(PAGE), "exec"), names)
     out = capsys.readouterr().out
-    assert "going on at step 3 of 4" in out
+    assert "resuming at step 3 of 4" in out
     assert "augmentation: page.noisy, in place of all" in out
     assert re.search(r"^start printed fcn8s-resnet18$", out, re.MULTILINE)
     assert re.search(r"^finished$", out, re.MULTILINE)

@@ -34,7 +34,7 @@ def export(
     ] = True,
     int8: Annotated[
         bool,
-        typer.Option("--int8", help="Multiply 8-bit numbers: a quarter of the size, and faster."),
+        typer.Option("--int8", help="INT8 quantization: a quarter of the size, and faster."),
     ] = False,
     calibrate: Annotated[
         str | None,

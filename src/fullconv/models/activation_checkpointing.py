@@ -1,4 +1,4 @@
-"""Parts of a backbone that are computed again on the way back, so that their maps need not be kept.
+"""Activation checkpointing: parts of a backbone computed again in the backward pass.
 
 Activation checkpointing (Chen et al. 2016, arXiv 1604.06174): of a segment only the input is kept;
 when the gradient arrives, the segment runs once more from it. The first segments of a classifier

@@ -114,9 +114,9 @@ class FCN(nn.Module):
         }
 
     def recompute(self, segments: int) -> int:
-        """Keep no inner maps of the backbone's first ``segments`` for the way back (all if fewer).
+        """Activation checkpointing of the backbone's first ``segments`` (all if fewer).
 
-        They are computed again there, with the same result. How many segments that are.
+        They are computed again in the backward pass, with the same result. Returns how many segments.
         """
         backbones = [m for m in self.backbone.modules() if isinstance(m, Backbone)]
         for backbone in backbones:

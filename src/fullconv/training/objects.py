@@ -69,7 +69,7 @@ class Objects:
             if data.object and not data.path:
                 raise UserError(
                     f"data.object: {data.object} was handed in from Python; hand it in again, "
-                    "fullconv.training(dataset, val=...), or name a data set on the disk"
+                    "fullconv.train(dataset, val=...), or name a data set on the disk"
                 )
             return config.model_copy(
                 update={"data": data.model_copy(update={"object": None, "photos": ()})}
@@ -115,7 +115,7 @@ class Objects:
         if said and (self.data is None or moved):
             raise UserError(
                 f"{out}: was trained on {said}, handed in from Python: "
-                f"fullconv.training(dataset, val=..., {again}) goes on"
+                f"fullconv.train(dataset, val=..., {again}) goes on"
             )
         if self.data is not None and not said:
             raise UserError(f"{out}: was trained on {saved.data.path}: leave the data set out")

@@ -172,7 +172,7 @@ def _train_one(
     training = Training(*parts, augmentation=objects.augment, loggers=loggers)
     if not new:
         training.resume()
-        screen.say(f"going on at step {training.progress.step} of {steps}")
+        screen.say(f"resuming at step {training.progress.step} of {steps}")
     with screen:
         training.fit()
     if fabric.is_global_zero:

@@ -386,12 +386,12 @@ def test_resume_of_a_finished_run_changes_nothing(copied):
 
 def test_a_longer_run_goes_on(copied, capsys):
     train(None, copied, resume=True, overrides={"schedule.steps": 8})
-    assert "going on at step 6 of 8" in capsys.readouterr().out
+    assert "resuming at step 6 of 8" in capsys.readouterr().out
     assert [row["step"] for row in log(copied)] == ["2", "3", "4", "6", "8"]
     # What it is now is also what it says, and what the next --resume goes by.
     assert read_config(copied / "config.toml").schedule.steps == 8
     train(None, copied, resume=True)
-    assert "going on at step 8 of 8" in capsys.readouterr().out
+    assert "resuming at step 8 of 8" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a net keeps of the way forward for the way back, segment by segment.
+"""The activations that a net saves for the backward pass, segment by segment.
 
 The net runs on torch's `meta` device, which follows shapes and holds nothing, and autograd itself
 says which arrays it keeps.
