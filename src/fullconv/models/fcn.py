@@ -116,7 +116,7 @@ class FCN(nn.Module):
     def recompute(self, segments: int) -> int:
         """Activation checkpointing of the backbone's first ``segments`` (all if fewer).
 
-        They are computed again in the backward pass, with the same result. Returns how many segments.
+        They are computed again in the backward pass, with the same result. Returns how many.
         """
         backbones = [m for m in self.backbone.modules() if isinstance(m, Backbone)]
         for backbone in backbones:
