@@ -3,9 +3,7 @@
 Nothing large but torch is loaded here, so that its memory is what predicting takes.
 """
 
-import json
 import platform
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,21 +11,12 @@ from typing import Any
 
 import torch
 
+from fullconv.benchmark.process import answer
 from fullconv.checkpoints import load
 from fullconv.device import forget_peak, is_out_of_memory, peak_mib, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.models import FCN, NetSpec, build
 from fullconv.models.paper_padding.border import for_prediction
-
-
-def main() -> None:
-    """Answer the job on standard input with one line of JSON; a UserError as its "fault"."""
-    job = json.load(sys.stdin)
-    try:
-        answer = forward(job)
-    except UserError as fault:
-        answer = {"fault": str(fault)}
-    print(json.dumps(answer))
 
 
 def forward(job: dict[str, Any]) -> dict[str, Any]:
@@ -101,4 +90,4 @@ def _name(device: torch.device) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    answer(forward)

@@ -3,27 +3,15 @@
 The whole way from the photo's array to the class map counts, preprocessing included.
 """
 
-import json
-import sys
 import time
 from typing import Any
 
 import numpy as np
 import torch
 
+from fullconv.benchmark.process import answer
 from fullconv.device import forget_peak, peak_mib
-from fullconv.errors import UserError
 from fullconv.inference.open_predictor import open_engine
-
-
-def main() -> None:
-    """Answer the job on standard input with one line of JSON; a UserError as its "fault"."""
-    job = json.load(sys.stdin)
-    try:
-        answer = predicted(job)
-    except UserError as fault:
-        answer = {"fault": str(fault)}
-    print(json.dumps(answer))
 
 
 def predicted(job: dict[str, Any]) -> dict[str, Any]:
@@ -45,4 +33,4 @@ def predicted(job: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    answer(predicted)

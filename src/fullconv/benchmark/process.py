@@ -1,8 +1,12 @@
-"""A measurement in a process of its own, which gives its memory back: a job in, an answer out."""
+"""A measurement in a process of its own, which gives its memory back: a job in, an answer out.
+
+`told` asks from outside, `answer` is what the process does.
+"""
 
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from fullconv.errors import UserError
@@ -26,7 +30,17 @@ def told(module: str, job: dict[str, Any], name: str, mend: str) -> Told:
         )
     if done.returncode:
         raise RuntimeError(f"{name} could not be measured:\n{done.stderr}")
-    answer = json.loads(done.stdout.splitlines()[-1])
-    if "fault" in answer:
-        raise UserError(f"{name}: {answer['fault']}")
-    return answer
+    result = json.loads(done.stdout.splitlines()[-1])
+    if "fault" in result:
+        raise UserError(f"{name}: {result['fault']}")
+    return result
+
+
+def answer(measure: Callable[[dict[str, Any]], Told]) -> None:
+    """Answer the job on standard input with one line of JSON; a UserError as its "fault"."""
+    job = json.load(sys.stdin)
+    try:
+        result = measure(job)
+    except UserError as fault:
+        result = {"fault": str(fault)}
+    print(json.dumps(result))
