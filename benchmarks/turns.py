@@ -60,24 +60,24 @@ def in_turn(ways: Sequence[Way], rounds: int) -> Found:
                 continue
             try:
                 answer = run(way)
-            except Fault as fault:
+            except Finding as error:
                 found.answers.pop(way.name, None)
-                found.left_out[way.name] = str(fault)
-                answer = f"left out: {fault}"
+                found.left_out[way.name] = str(error)
+                answer = f"left out: {error}"
             else:
                 found.answers.setdefault(way.name, []).append(answer)
             print(f"{number}/{rounds} {way.name}: {answer}", file=sys.stderr, flush=True)
     return found
 
 
-class Fault(Exception):
+class Finding(Exception):
     """A process that failed; its text is the reason, in a line."""
 
 
 def run(way: Way) -> dict[str, Any]:
     """The answer of one turn."""
     if not way.python.exists():
-        raise Fault(f"{way.python.parents[1].name} is missing; `make bench` builds it")
+        raise Finding(f"{way.python.parents[1].name} is missing; `make bench` builds it")
     script = HERE / "peers" / f"{way.script}.py"
     return json.loads(_output([way.python, script, json.dumps(way.job)]).splitlines()[-1])
 
@@ -92,5 +92,5 @@ def _output(command: Sequence[str | Path]) -> str:
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip(" │╭╰─╯")]
         reason = lines[-1] if lines else f"it ended with {done.returncode}"
-        raise Fault(reason.strip("│ "))
+        raise Finding(reason.strip("│ "))
     return done.stdout

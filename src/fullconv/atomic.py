@@ -60,15 +60,15 @@ def folder_atomically(out: str | Path) -> Iterator[Path]:
         yield temporary
         os.chmod(temporary, 0o777 & ~_umask())
         os.replace(temporary, out)
-    except BaseException as fault:
+    except BaseException as error:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
-        if isinstance(fault, OSError):
+        if isinstance(error, OSError):
             # The block also reads: the file that the system names may be another.
-            where = f" ({fault.filename})" if fault.filename else ""
+            where = f" ({error.filename})" if error.filename else ""
             raise UserError(
-                f"{out}: cannot be written: {fault.strerror or fault}{where}"
-            ) from fault
+                f"{out}: cannot be written: {error.strerror or error}{where}"
+            ) from error
         raise
     sync_folder(out.parent)
 

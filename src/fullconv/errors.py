@@ -1,8 +1,24 @@
 """The one exception that is a message to the user."""
 
+from typing import Any
+
 
 class UserError(Exception):
-    """What the user gave cannot be used: one line naming the file, the value and the mend.
+    """What the user gave cannot be used: one line naming the file, the value and the fix.
 
-    The command line prints it as ``fullconv: MESSAGE`` and exits with code 2, without a traceback.
+    ``code`` names the kind of error ("FC-DATA-017") and never changes, whatever the words of the
+    message become; docs/errors.md lists each with its cause and fix. The command line prints
+    ``fullconv: MESSAGE [CODE]`` and exits with code 2, without a traceback.
     """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors cross from worker processes to the process that started them."""
+        return type(self), (str(self), self.code)
+
+    def coded(self) -> str:
+        """The message with its code."""
+        return f"{self} [{self.code}]" if self.code else str(self)

@@ -1,4 +1,4 @@
-"""The commands as typed: predict, evaluate, explain, nets, check, report, and their faults."""
+"""The commands as typed: predict, evaluate, explain, nets, check, report, and their errors."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""``fullconv import`` as typed: from outlines of real photos to masks, and its faults."""
+"""``fullconv import`` as typed: from outlines of real photos to masks, and its errors."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Rasters as typed: fullconv predict RUN scene.tif, killed and typed again, and its faults."""
+"""Rasters as typed: fullconv predict RUN scene.tif, killed and typed again, and its errors."""
 
 import os
 import signal

@@ -46,7 +46,7 @@ def opened(browser, pages):
         page = browser.new_page(viewport={"width": width, "height": 780}, color_scheme=scheme)
         page.on("request", lambda r: asked.append(r.url))
         page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda fault: said.append(str(fault)))
+        page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(pages[name].as_uri())
         made.append(page)
         return page

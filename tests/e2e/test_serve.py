@@ -1,4 +1,4 @@
-"""``fullconv serve`` as typed: the same mask as predict's, faults, and the end by a signal."""
+"""``fullconv serve`` as typed: the same mask as predict's, errors, and the end by a signal."""
 
 import signal
 import socket

@@ -67,8 +67,8 @@ def test_none_is_lost_none_is_wrong_and_memory_stays(run):
 
         for _ in range(2):
             with ThreadPoolExecutor(CLIENTS) as pool:
-                faults = [fault for each in pool.map(client, range(CLIENTS)) for fault in each]
-            assert faults == []
+                errors = [error for each in pool.map(client, range(CLIENTS)) for error in each]
+            assert errors == []
             halves.append(resident(service.process))
         text = httpx.get(f"{service.url}/metrics").text
     assert f'fullconv_requests_total{{path="/v1/segment",status="200"}} {REQUESTS}.0' in text

@@ -49,7 +49,7 @@ def page(browser, service):
     foreign, said = [], []
     made.on("request", lambda r: foreign.append(r.url))
     made.on("console", lambda message: said.append(message.text))
-    made.on("pageerror", lambda fault: said.append(str(fault)))
+    made.on("pageerror", lambda error: said.append(str(error)))
     made.goto(service.url)
     made.locator("#model option").first.wait_for(state="attached")
     yield made
@@ -248,7 +248,7 @@ def test_what_is_no_photo_is_said_and_the_last_one_stays(page, photo, tmp_path):
     choose(page, photo)
     (tmp_path / "text.jpg").write_text("no photo")
     page.set_input_files("#file", tmp_path / "text.jpg")
-    page.locator("#status.fault", has_text="not a picture").wait_for()
+    page.locator("#status.error", has_text="not a picture").wait_for()
     assert page.locator("#list button").count() > 0
 
 

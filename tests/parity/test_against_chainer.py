@@ -3,7 +3,7 @@
 Scores are compared in float32: Chainer convolves by a matrix product, torch by oneDNN, so sums run
 in another order, 16 layers deep; 1e-5 of the largest score is allowed. Steps of training are
 compared in float64, where 1e-9 is allowed: in float32 a ReLU or a pooling near a tie decides
-differently now and then, which moves single gradients by a thousandth and would hide a real fault.
+differently now and then, which moves single gradients by a thousandth and would hide a real error.
 """
 
 import json

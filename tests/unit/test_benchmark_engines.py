@@ -15,9 +15,9 @@ from fullconv.inference.engines import ENGINES, find, registry
 from small_runs import small_run
 
 
-def row(name, seconds=None, same=1.0, fault=None):
+def row(name, seconds=None, same=1.0, error=None):
     timing = None if seconds is None else Timing((seconds, seconds * 9, seconds), 100)
-    return EngineRow(name, measuring.Path("runs/a b"), timing, same, fault)
+    return EngineRow(name, measuring.Path("runs/a b"), timing, same, error)
 
 
 def of(*rows):
@@ -37,7 +37,7 @@ def test_a_faster_engine_that_changes_classes_is_named_but_not_recommended():
 
 
 def test_what_is_left_out_says_why():
-    found = of(row("torch", 3.0), row("openvino", fault="openvino is not installed"))
+    found = of(row("torch", 3.0), row("openvino", error="openvino is not installed"))
     assert found.recommended is found.fastest
     assert screen.engine_notes(found)[0] == "left out: openvino: openvino is not installed"
     assert screen.engines_table(found).row_count == 1
@@ -69,7 +69,7 @@ def test_torch_and_what_is_installed_are_measured_in_turn(tmp_path, monkeypatch)
         assert each.timing.peak_mib > 50
     assert torch.same == 1
     assert winograd.same > 0.99
-    assert openvino.fault == "openvino is not installed: pip install 'fullconv[export]'"
+    assert openvino.error == "openvino is not installed: pip install 'fullconv[export]'"
     assert turns == [(1, 2), (2, 2)]
 
 

@@ -15,11 +15,11 @@ def test_a_folder_appears_when_it_is_full(tmp_path):
     assert [path.name for path in out.parent.rglob("*")] == ["out", "a"]
 
 
-@pytest.mark.parametrize("fault", [UserError, KeyboardInterrupt])
-def test_after_an_error_nothing_is_left(tmp_path, fault):
-    with pytest.raises(fault), folder_atomically(tmp_path / "out") as folder:
+@pytest.mark.parametrize("error", [UserError, KeyboardInterrupt])
+def test_after_an_error_nothing_is_left(tmp_path, error):
+    with pytest.raises(error), folder_atomically(tmp_path / "out") as folder:
         (folder / "a").write_text("a")
-        raise fault
+        raise error
     assert not list(tmp_path.iterdir())
 
 

@@ -134,8 +134,8 @@ def _photos(candidate: Candidate, request: Request) -> Photos | None:
     source = open_for(load(candidate.run), data, request.split, classes)
     try:
         check_classes(candidate.spec.classes, source.classes)
-    except UserError as fault:
-        raise UserError(f"{candidate.name}: {fault}") from None
+    except UserError as error:
+        raise UserError(f"{candidate.name}: {error}") from None
     many = "1 photo" if len(source) == 1 else f"{len(source)} photos"
     return source, f"{many} of {shown(data)} ({source.split})"
 

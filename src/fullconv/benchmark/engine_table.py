@@ -53,7 +53,7 @@ class EngineRow:
     typed: Path
     timing: Timing | None = None
     same: float = 0.0
-    fault: str | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def benchmark_engines(
     for way, found in zip(ways, measured, strict=True):
         row = EngineRow(way.engine.name, way.typed)
         if isinstance(found, str):
-            rows.append(replace(row, fault=found))
+            rows.append(replace(row, error=found))
         else:
             rows.append(replace(row, timing=found[0], same=float((found[1] == wanted).mean())))
     rows.sort(key=lambda row: row.timing is None)  # what is left out stands last
@@ -129,10 +129,10 @@ def _ways(run: Path, say: Say) -> tuple[list[Way], list[EngineRow]]:
         for engine in those_for(file)[: 1 if file != run else None]:
             try:
                 ways.append(_way(engine, file, say))
-            except UserError as fault:
-                left_out.append(EngineRow(engine.name, file, fault=str(fault)))
+            except UserError as error:
+                left_out.append(EngineRow(engine.name, file, error=str(error)))
     if not ways:
-        raise UserError(left_out[0].fault or f"{run}: no engine runs it")
+        raise UserError(left_out[0].error or f"{run}: no engine runs it")
     return ways, left_out
 
 
@@ -170,18 +170,18 @@ def _in_turn(
 ) -> list[Measured]:
     """Every way once in each round; one that fails is not tried again."""
     answers: list[list[Told]] = [[] for _ in ways]
-    faults: dict[int, str] = {}
+    errors: dict[int, str] = {}
     for turn in range(rounds * len(ways)):
         place = turn % len(ways)
-        if place not in faults:
+        if place not in errors:
             try:
                 answers[place].append(_turn(ways[place], folder, place, device, precision))
-            except UserError as fault:
-                faults[place] = str(fault)
+            except UserError as error:
+                errors[place] = str(error)
         if progress:
             progress(turn + 1, rounds * len(ways))
     return [
-        faults[place] if place in faults else (_timing(found), np.load(folder / f"{place}.npy"))
+        errors[place] if place in errors else (_timing(found), np.load(folder / f"{place}.npy"))
         for place, found in enumerate(answers)
     ]
 

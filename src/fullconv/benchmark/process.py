@@ -14,10 +14,10 @@ from fullconv.errors import UserError
 Told = dict[str, Any]
 
 
-def told(module: str, job: dict[str, Any], name: str, mend: str) -> Told:
+def told(module: str, job: dict[str, Any], name: str, fix: str) -> Told:
     """The answer to ``job`` of a process that runs ``module``, both JSON.
 
-    UserError with ``name`` for a "fault" that it answers, and, with the ``mend``, where the system
+    UserError with ``name`` for a "error" that it answers, and, with the ``fix``, where the system
     ended it; RuntimeError with its messages where it failed.
     """
     # -P: what lies in the user's folder is not taken for a module.
@@ -26,21 +26,21 @@ def told(module: str, job: dict[str, Any], name: str, mend: str) -> Told:
     if done.returncode < 0:
         raise UserError(
             f"{name}: its process was ended by the system (signal {-done.returncode}), most likely "
-            f"for want of memory: {mend}"
+            f"for want of memory: {fix}"
         )
     if done.returncode:
         raise RuntimeError(f"{name} could not be measured:\n{done.stderr}")
     result = json.loads(done.stdout.splitlines()[-1])
-    if "fault" in result:
-        raise UserError(f"{name}: {result['fault']}")
+    if "error" in result:
+        raise UserError(f"{name}: {result['error']}")
     return result
 
 
 def answer(measure: Callable[[dict[str, Any]], Told]) -> None:
-    """Answer the job on standard input with one line of JSON; a UserError as its "fault"."""
+    """Answer the job on standard input with one line of JSON; a UserError as its "error"."""
     job = json.load(sys.stdin)
     try:
         result = measure(job)
-    except UserError as fault:
-        result = {"fault": str(fault)}
+    except UserError as error:
+        result = {"error": str(error)}
     print(json.dumps(result))

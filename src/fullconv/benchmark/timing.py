@@ -82,5 +82,5 @@ def _forward(
         "precision": precision,
         "timed": TIMED,
     }
-    mend = f"a photo of {size[0]}x{size[1]} is large; use a smaller --size"
-    return told("fullconv.benchmark.measured_process", job, candidate.name, mend)
+    fix = f"a photo of {size[0]}x{size[1]} is large; use a smaller --size"
+    return told("fullconv.benchmark.measured_process", job, candidate.name, fix)

@@ -36,7 +36,7 @@ class Conversion:
 
     ``loaded`` and ``missing`` have together every array of the net, ``not_needed`` the foreign
     arrays without a place in it. A classifier has no scores yet: it is there to train from.
-    ``doubt`` says what the file cannot tell and only the user knows; empty where all is clear.
+    ``warning`` says what the file cannot tell and only the user knows; empty where all is clear.
     """
 
     checkpoint: Checkpoint
@@ -45,7 +45,7 @@ class Conversion:
     loaded: list[Row] = field(default_factory=list)
     missing: list[Row] = field(default_factory=list)
     not_needed: list[Row] = field(default_factory=list)
-    doubt: str = ""
+    warning: str = ""
 
 
 def convert(
@@ -81,7 +81,7 @@ def convert(
         Checkpoint(made, names, taken.preprocessing, origin),
         taken.title,
         taken.is_classifier,
-        doubt=taken.doubt or ("" if net else _doubt(file.format, taken)),
+        warning=taken.warning or ("" if net else _warning(file.format, taken)),
     )
     for name, tensor in made.state_dict().items():
         theirs = taken.used.get(name, "")
@@ -127,7 +127,7 @@ def _numbered(count: int, ignore: int) -> ClassSet:
     return ClassSet(tuple(f"class {number}" for number in range(count)), ignore=ignore)
 
 
-def _doubt(form: str, taken: Transplant) -> str:
+def _warning(form: str, taken: Transplant) -> str:
     """Outside Caffe the constants of the at-once net stand in code, not in the file."""
     if form == "Caffe" or taken.is_classifier or not taken.spec.name.startswith("fcn8s-vgg16"):
         return ""

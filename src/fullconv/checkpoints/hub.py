@@ -84,8 +84,8 @@ def fetch_from_hub(weights: str | Path) -> Path:
                 local_files_only=offline,
             )
         )
-    except Exception as fault:  # its own errors, its HTTP library's, and the system's
-        raise UserError(f"{weights}: {_said(fault, wanted, offline)}") from fault
+    except Exception as error:  # its own errors, its HTTP library's, and the system's
+        raise UserError(f"{weights}: {_said(error, wanted, offline)}") from error
 
 
 def pinned(weights: str, path: Path) -> str:
@@ -94,7 +94,7 @@ def pinned(weights: str, path: Path) -> str:
     return str(replace(hub_file(weights), revision=commit[1])) if commit else weights
 
 
-def _said(fault: Exception, wanted: HubFile, offline: bool) -> str:
+def _said(error: Exception, wanted: HubFile, offline: bool) -> str:
     """What an error means, in words."""
     from huggingface_hub import errors
 
@@ -112,9 +112,9 @@ def _said(fault: Exception, wanted: HubFile, offline: bool) -> str:
         (errors.HFValidationError, f"is not {FORM}"),
     ]  # fmt: skip
     for kind, words in known:
-        if isinstance(fault, kind):
+        if isinstance(error, kind):
             return words
-    first = (str(fault).strip() or type(fault).__name__).splitlines()[0]
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
     return f"cannot be downloaded from {page} ({first})"
 
 
@@ -130,13 +130,13 @@ def _of_timm(name: str) -> HubFile:
         from timm.models import get_pretrained_cfg
     except ImportError:
         raise UserError(f"{TIMM}{name}: needs timm; pip install 'fullconv[timm]'") from None
-    except Exception as fault:  # torchvision, which it imports, may not fit the torch here
-        first = str(fault).splitlines()[0]
-        raise UserError(f"{TIMM}{name}: timm cannot be imported here ({first})") from fault
+    except Exception as error:  # torchvision, which it imports, may not fit the torch here
+        first = str(error).splitlines()[0]
+        raise UserError(f"{TIMM}{name}: timm cannot be imported here ({first})") from error
     try:
         config = get_pretrained_cfg(name)
-    except (RuntimeError, KeyError) as fault:
-        raise UserError(f"{TIMM}{name}: timm has no such weights ({fault})") from fault
+    except (RuntimeError, KeyError) as error:
+        raise UserError(f"{TIMM}{name}: timm has no such weights ({error})") from error
     repo = getattr(config, "hf_hub_id", None)
     if not repo:
         raise UserError(f"{TIMM}{name}: timm knows no such model with weights on the Hub")

@@ -27,8 +27,8 @@ PUBLISHED_BY_TIMM = "timm"
 class StartReport:
     """What became of every array: loaded, fresh with the reason, or not needed with the reason.
 
-    ``doubts`` are what a source cannot tell; ``adapted`` says which of the loaded ones were made to
-    fit, and how. ``preprocessing`` is what the loaded weights expect of a photo, ``others`` what
+    ``warnings`` are what a source cannot tell; ``adapted`` says which of the loaded ones were made
+    to fit, and how. ``preprocessing`` is what the loaded weights expect of a photo, ``others`` what
     those of further streams expect of theirs. ``origins`` say of each source what it is, where it
     comes from and under which licence, as far as that is known (`origin_of`).
     """
@@ -37,7 +37,7 @@ class StartReport:
     loaded: list[str] = field(default_factory=list)
     fresh: dict[str, str] = field(default_factory=dict)
     unused: dict[str, str] = field(default_factory=dict)
-    doubts: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     adapted: dict[str, str] = field(default_factory=dict)
     preprocessing: Preprocessing | None = None
     others: tuple[Preprocessing, ...] = ()
@@ -52,7 +52,7 @@ class StartReport:
         found += [f"adapted: {name} ({how})" for name, how in self.adapted.items()]
         found += [f"fresh: {name} ({why})" for name, why in _in_parts(self.fresh)]
         found += [f"unused: {name} ({why})" for name, why in _in_parts(self.unused)]
-        found += [f"note: {doubt}" for doubt in self.doubts]
+        found += [f"note: {warning}" for warning in self.warnings]
         return found
 
 
@@ -114,7 +114,7 @@ def start_from(
     report.adapted.update(adapted)
     for found in opened:
         report.unused.update(found.not_needed)
-        report.doubts.extend([found.doubt] if found.doubt else [])
+        report.warnings.extend([found.warning] if found.warning else [])
     others = [found.checkpoint.preprocessing for found in opened]
     origins = [origin_of(path, found) for path, found in zip(paths, opened, strict=True)]
     return replace(report, preprocessing=others[0], others=tuple(others[1:]), origins=origins)

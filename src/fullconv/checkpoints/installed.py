@@ -71,8 +71,8 @@ class InstalledFile:
             state = path.stat()
             size = state.st_size
             same = size == self.size and _has_digest(path, self.checksum, state.st_mtime_ns)
-        except OSError as fault:
-            raise UserError(f"{path}: cannot be read ({fault.strerror or fault})") from fault
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
         if not same:
             raise UserError(
                 f"{path}: is not the file that {self.package} was published with (its sha256 "

@@ -25,15 +25,15 @@ class Weights:
     """A checkpoint from anywhere.
 
     ``missing`` names the arrays that its source did not have, ``not_needed`` those of the source
-    that have no place in the net, with the reason. ``doubt`` is what the file cannot tell and only
-    the user knows; `load` puts it into the checkpoint's origin.
+    that have no place in the net, with the reason. ``warning`` is what the file cannot tell and
+    only the user knows; `load` puts it into the checkpoint's origin.
     """
 
     checkpoint: Checkpoint
     missing: frozenset[str] = frozenset()
     not_needed: dict[str, str] = field(default_factory=dict)
     is_classifier: bool = False
-    doubt: str = ""
+    warning: str = ""
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
@@ -49,8 +49,8 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
             f"predict with; train from it: fullconv train DATA --weights {path}"
         )
     found.checkpoint.net.to(device)
-    if found.doubt:
-        found.checkpoint.origin["doubt"] = found.doubt
+    if found.warning:
+        found.checkpoint.origin["warning"] = found.warning
     return found.checkpoint
 
 
@@ -72,7 +72,7 @@ def open_weights(path: str | Path) -> Weights:
         frozenset(row.ours for row in found.missing),
         {row.theirs: row.note for row in found.not_needed},
         found.is_classifier,
-        found.doubt,
+        found.warning,
     )
 
 

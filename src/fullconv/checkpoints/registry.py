@@ -81,8 +81,8 @@ def read_registry(path: Path) -> tuple[Mapping[str, Published], Mapping[str, Pre
     """The weights and the preprocessings of a registry; UserError naming what is wrong in it."""
     try:
         content = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
-        raise UserError(f"{path}: the registry cannot be read ({fault})") from fault
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"{path}: the registry cannot be read ({error})") from error
     inputs = content.pop("preprocessing", {})
     try:
         made = {name: Preprocessing.from_dict(table) for name, table in inputs.items()}
@@ -91,8 +91,8 @@ def read_registry(path: Path) -> tuple[Mapping[str, Published], Mapping[str, Pre
         twice = {file for file in files if files.count(file) > 1}
         if twice:  # the cache keeps them all in one folder
             raise UserError(f"the file {min(twice)} stands twice")
-    except UserError as fault:
-        raise UserError(f"{path}: {fault}") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     return MappingProxyType(found), MappingProxyType(made)
 
 
@@ -120,8 +120,8 @@ def _published(name: str, table: Any, inputs: Mapping[str, Preprocessing]) -> Pu
             note=_text(table, "note") if "note" in table else "",
             fits=tuple(map(str, table.get("fits", ()))),
         )
-    except UserError as fault:
-        raise UserError(f"{name}: {fault}") from None
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None
 
 
 def _one_of(known: tuple[str, ...], table: Mapping[str, Any], key: str) -> str:

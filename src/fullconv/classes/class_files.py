@@ -17,14 +17,14 @@ def read_classes(path: str | Path) -> ClassSet:
     CVAT's ``labelmap.txt`` (lines ``name:r,g,b:parts:actions``), labelme's ``labels.txt`` (one
     name a line; ``__ignore__`` in these two names the ignored value, not a class), or lines
     ``number: name`` that count up from 0 or 1, as PASCAL-Context has them.
-    Raises UserError naming the file and the fault.
+    Raises UserError naming the file and the error.
     """
     path = Path(path)
     try:
         text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as fault:
-        reason = getattr(fault, "strerror", None) or "it is not UTF-8 text"
-        raise UserError(f"{path}: the class file cannot be read: {reason}") from fault
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UserError(f"{path}: the class file cannot be read: {reason}") from error
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     try:
@@ -35,15 +35,15 @@ def read_classes(path: str | Path) -> ClassSet:
         if all(re.match(r"\d+\s*:\s*[^\d\s]", line) for line in lines):
             return _from_numbered(lines)
         return _from_labelmap(lines) if all(":" in line for line in lines) else _from_names(lines)
-    except UserError as fault:
-        raise UserError(f"{path}: {fault}") from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def _from_toml(text: str) -> ClassSet:
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
-        raise UserError(f"not valid TOML: {fault}") from fault
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"not valid TOML: {error}") from error
     entries = content.get("class")
     if not isinstance(entries, list) or not entries:
         raise UserError('no [[class]] in it; write [[class]] and name = "..." for each class')

@@ -86,7 +86,7 @@ class ClassSet:
     def palette(self) -> npt.NDArray[np.uint8]:
         """RGB of every mask value, uint8 (256, 3); (65536, 3) when 8 bits are not enough.
 
-        Values that mean nothing get VOC's colours, so that a fault in a mask is visible.
+        Values that mean nothing get VOC's colours, so that an error in a mask is visible.
         """
         size = 256 if max(self.ignore, len(self) - 1) < 256 else 65536
         table = np.zeros((size, 3), np.uint8)
@@ -119,8 +119,8 @@ class ClassSet:
                 ignore=int(content.get("ignore", 255)),
                 ignore_color=tuple(content.get("ignore_color", CREAM)),
             )
-        except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as fault:
-            raise UserError(f"not a description of classes: {fault!r}") from fault
+        except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+            raise UserError(f"not a description of classes: {error!r}") from error
 
     def to_toml(self) -> str:
         """The text of a ``classes.toml``."""

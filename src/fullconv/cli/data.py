@@ -18,9 +18,9 @@ def check(
     ] = None,
     classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
 ) -> None:
-    """Look for faults in a data set: every photo and mask is read once.
+    """Look for errors in a data set: every photo and mask is read once.
 
-    Names each file, the likely cause and the mend. Exit code 1 if training would stumble.
+    Names each file, the likely cause and the fix. Exit code 1 if training would stumble.
 
     \b
     Examples:
@@ -34,12 +34,12 @@ def check(
     names = split or available_splits(data)
     sources = {name: open_source(data, name, classes) for name in names}
     with screen.progress("checking") as progress:
-        faults = check_data(sources, progress)
-    for line in listing(faults):
+        findings = check_data(sources, progress)
+    for line in listing(findings):
         print(line)
-    errors = sum(fault.severity == "error" for fault in faults)
+    errors = sum(finding.severity == "error" for finding in findings)
     photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())
-    print(f"errors: {errors}, warnings: {len(faults) - errors}, in {photos} photos")
+    print(f"errors: {errors}, warnings: {len(findings) - errors}, in {photos} photos")
     if errors:
         raise typer.Exit(1)
 

@@ -24,9 +24,9 @@ def inspect(
     """Look through a data set as a person would: a page that works offline, and a summary here.
 
     How often each class appears, sizes, examples of each class, the loss weights that would
-    follow; and what looks wrong: the faults of 'fullconv check', masks that look shifted, exchanged
+    follow; and what looks wrong: the errors of 'fullconv check', masks that look shifted, exchanged
     or averaged, a mask that stands twice, photos of one split that are in another, too, rare
-    classes. Each finding names the files and the mend. Exit code 1 if training would stumble.
+    classes. Each finding names the files and the fix. Exit code 1 if training would stumble.
 
     \b
     Examples:
@@ -35,7 +35,7 @@ def inspect(
       fullconv inspect photos/ --most 500
     """
     from fullconv.cli import tables as screen
-    from fullconv.data import available_splits, listing, open_source, survey, suspicions
+    from fullconv.data import available_splits, findings_in, listing, open_source, survey
     from fullconv.report import write_inspection
 
     if out.is_dir():
@@ -45,17 +45,17 @@ def inspect(
     with screen.progress("looking") as progress:
         looked = survey(sources, progress, most)
     with screen.waiting("comparing photos and masks"):
-        faults = suspicions(looked)
-        page = write_inspection(data, looked, faults, out)
+        findings = findings_in(looked)
+        page = write_inspection(data, looked, findings, out)
     shown = screen.console()
     for name, source in sources.items():
         shown.print(f"{name}: {screen.sizes_line(looked.sizes(name))}")
         shown.print(screen.statistics_table(source.classes.names, looked.counts(name)), "")
-    for line in listing(faults):
+    for line in listing(findings):
         print(line)
-    errors = sum(fault.severity == "error" for fault in faults)
+    errors = sum(finding.severity == "error" for finding in findings)
     photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())
-    print(f"errors: {errors}, warnings: {len(faults) - errors}, in {photos} photos")
+    print(f"errors: {errors}, warnings: {len(findings) - errors}, in {photos} photos")
     print(page)
     if errors:
         raise typer.Exit(1)

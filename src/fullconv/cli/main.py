@@ -1,4 +1,4 @@
-"""The program that the commands belong to, and what a fault of the user's becomes."""
+"""The program that the commands belong to, and what a user's error becomes."""
 
 import sys
 import warnings
@@ -13,13 +13,13 @@ from fullconv.errors import UserError
 
 
 class _Group(TyperGroup):
-    """Turns a user's fault into one line and exit code 2, Ctrl-C into one line and 130."""
+    """Turns a user's error into one line and exit code 2, Ctrl-C into one line and 130."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except UserError as fault:
-            print(f"fullconv: {fault}", file=sys.stderr)
+        except UserError as error:
+            print(f"fullconv: {error.coded()}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             print("fullconv: stopped by Ctrl-C", file=sys.stderr)

@@ -126,13 +126,13 @@ def say(line: str) -> None:
 
 def say_doubt(origin: dict[str, Any]) -> None:
     """On stderr, what the file of a foreign net cannot tell and the user should know."""
-    if doubt := origin.get("doubt"):
-        print(f"fullconv: note: {doubt}", file=sys.stderr)
+    if warning := origin.get("warning"):
+        print(f"fullconv: note: {warning}", file=sys.stderr)
 
 
 def say_cost(engine: "Runner") -> None:
     """On stderr, what pieces cost that are small for their net, and which are no exact ones."""
     from fullconv.inference import PhotoEngine
 
-    if isinstance(engine, PhotoEngine) and engine.doubt:
-        say(f"note: {engine.doubt}")
+    if isinstance(engine, PhotoEngine) and engine.warning:
+        say(f"note: {engine.warning}")

@@ -119,7 +119,7 @@ def predict(
     if photos:
         say_cost(predictor.engine)
     others = _further(further or (), predictor.inputs)
-    faults, net, start = 0, 0.0, time.perf_counter()
+    errors, net, start = 0, 0.0, time.perf_counter()
     results = predict_each(
         predictor, photos, overlay=overlay, scores=scores, alpha=alpha, others=others
     )
@@ -127,14 +127,14 @@ def predict(
         for done, outcome in enumerate(results, 1):
             progress(done, len(photos))
             net += outcome.seconds
-            if outcome.fault:
-                faults += 1
-                print(f"fullconv: {outcome.fault}", file=sys.stderr)
-    faults += predict_rasters(predictor, rasters, tile_of(tile), chosen, values, overlay, alpha)
+            if outcome.error:
+                errors += 1
+                print(f"fullconv: {outcome.error}", file=sys.stderr)
+    errors += predict_rasters(predictor, rasters, tile_of(tile), chosen, values, overlay, alpha)
     total, seconds = len(photos) + len(rasters), time.perf_counter() - start
-    shared = screen.predicted(total, faults, seconds, None if rasters else net)
+    shared = screen.predicted(total, errors, seconds, None if rasters else net)
     print(f"{shared}, results in {out}")
-    if faults:
+    if errors:
         raise typer.Exit(1)
 
 

@@ -24,7 +24,7 @@ def predict_rasters(
     from fullconv.cli import tables as screen
     from fullconv.inference.rasters import predict_raster
 
-    faults = 0
+    errors = 0
     for entry in rasters:
         assert entry.file is not None
         try:
@@ -34,10 +34,10 @@ def predict_rasters(
                     overlay=overlay, alpha=alpha, report=progress, say=_note,
                 )  # fmt: skip
             print(_account(entry, outcome))
-        except UserError as fault:
-            faults += 1
-            print(f"fullconv: {fault}", file=sys.stderr)
-    return faults
+        except UserError as error:
+            errors += 1
+            print(f"fullconv: {error}", file=sys.stderr)
+    return errors
 
 
 def bands_of(text: str | None) -> list[int] | None:

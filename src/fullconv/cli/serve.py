@@ -104,8 +104,8 @@ def _token(file: Path | None) -> str | None:
         return os.environ.get(TOKEN) or None
     try:
         return file.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as fault:
-        raise UserError(f"{file}: the token cannot be read ({fault})") from fault
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: the token cannot be read ({error})") from error
 
 
 def _check_installed() -> None:
@@ -114,8 +114,8 @@ def _check_installed() -> None:
         import prometheus_client  # noqa: F401
         import python_multipart  # noqa: F401
         import uvicorn  # noqa: F401
-    except ImportError as fault:
-        raise UserError(f"{fault.name} is not installed: pip install 'fullconv[serve]'") from fault
+    except ImportError as error:
+        raise UserError(f"{error.name} is not installed: pip install 'fullconv[serve]'") from error
 
 
 def _say(models: "Models", settings: "Settings", place: str) -> None:

@@ -52,9 +52,9 @@ def console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED)
 
 
-def predicted(photos: int, faults: int, seconds: float, net: float | None) -> str:
+def predicted(photos: int, errors: int, seconds: float, net: float | None) -> str:
     """How many photos were predicted and, where the net's time is known, its share of all."""
-    done = photos - faults
+    done = photos - errors
     said = f"{done} of {photos} photos predicted"
     if not done or net is None:
         return said
@@ -229,7 +229,7 @@ def percent_same(share: float) -> str:
 def engine_notes(found: EngineBenchmark) -> list[str]:
     """What was left out and why, and what to type."""
     first, best, fastest = found.rows[0].name, found.recommended, found.fastest
-    lines = [f"left out: {row.name}: {row.fault}" for row in found.rows if row.fault]
+    lines = [f"left out: {row.name}: {row.error}" for row in found.rows if row.error]
     lines.append(f"fastest with every class as {first} has it: {found.command(best)}")
     if fastest is not best:
         changed = 100 - 100 * fastest.same

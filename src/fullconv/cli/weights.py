@@ -112,7 +112,7 @@ def convert(
         markup=False,
         soft_wrap=True,
     )
-    if made.doubt:
-        shown.print(f"warning: {made.doubt}", style="yellow", markup=False, soft_wrap=True)
+    if made.warning:
+        shown.print(f"warning: {made.warning}", style="yellow", markup=False, soft_wrap=True)
     next_step = f"train DATA --weights {out}" if made.is_classifier else f"predict {out} PHOTO"
     shown.print(f"next: fullconv {next_step}", markup=False, soft_wrap=True)  # to be copied

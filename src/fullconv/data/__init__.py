@@ -4,9 +4,9 @@ from fullconv.data.augment.resize import resize_image, resize_mask
 from fullconv.data.augment.transform_adapters import from_albumentations, from_torchvision
 from fullconv.data.augment.transforms import MEAN_COLOR, Augmentation, Transform, augment
 from fullconv.data.checks.check import check, listing
-from fullconv.data.checks.findings import DataError, Fault
+from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.checks.survey import Survey, survey
-from fullconv.data.checks.survey_findings import suspicions
+from fullconv.data.checks.survey_findings import findings_in
 from fullconv.data.class_weights import ClassCounts, class_weights, count_classes
 from fullconv.data.dataset import Dataset, DatasetSource, as_source, by_split
 from fullconv.data.dataset_adapters import from_huggingface, from_pairs
@@ -26,7 +26,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "DatasetSource",
-    "Fault",
+    "Finding",
     "Sample",
     "Source",
     "Stacked",
@@ -39,6 +39,7 @@ __all__ = [
     "check",
     "class_weights",
     "count_classes",
+    "findings_in",
     "from_albumentations",
     "from_huggingface",
     "from_pairs",
@@ -54,6 +55,5 @@ __all__ = [
     "resize_image",
     "resize_mask",
     "survey",
-    "suspicions",
     "write_folder",
 ]

@@ -55,10 +55,8 @@ def mask_in(content: Any, classes: ClassSet, name: str, ignore: int) -> Mask:
         values = values.astype(np.uint8)
     if not np.issubdtype(values.dtype, np.integer) or not (values.ndim == 2 or colors):
         what = f"the mask is {values.dtype} of the shape {values.shape}"
-        mend = (
-            "give class numbers (H, W): numpy.array of a mask, where ToTensor would divide by 255"
-        )
-        raise DataError(name, what, "", mend)
+        fix = "give class numbers (H, W): numpy.array of a mask, where ToTensor would divide by 255"
+        raise DataError(name, what, "", fix)
     if values.ndim == 2 and ignore != classes.ignore:
         values = np.where(values == ignore, classes.ignore, values.astype(np.int64))
     return mask_of(values, classes, name)
@@ -70,8 +68,8 @@ def _array(content: Any, name: str, what: str) -> npt.NDArray[Any]:
     if isinstance(content, np.ndarray):
         return content
     kind = type(content).__name__
-    mend = "give a Pillow image, an array or a tensor"
-    raise DataError(name, f"the {what} is a {kind}", "", mend)
+    fix = "give a Pillow image, an array or a tensor"
+    raise DataError(name, f"the {what} is a {kind}", "", fix)
 
 
 def _bytes(values: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:

@@ -35,7 +35,7 @@ def count_classes(
 ) -> ClassCounts:
     """Count the classes of ``source``.
 
-    With ``most`` only so many masks are read, evenly spread. UserError for a mask that is at fault.
+    With ``most`` only so many masks are read, evenly spread. UserError for a mask that is at error.
     """
     step = 1 if most is None else max(1, -(-len(source) // most))
     picked = range(0, len(source), step)

@@ -57,9 +57,9 @@ class DatasetSource:
             with self._lock:
                 sample = self.dataset[index]
         except DataError as error:
-            fault = error.fault
-            file = name if fault.file == f"[{index}]" else fault.file
-            raise DataError(file, fault.what, fault.cause, fault.mend) from error
+            finding = error.finding
+            file = name if finding.file == f"[{index}]" else finding.file
+            raise DataError(file, finding.what, finding.cause, finding.fix) from error
         if isinstance(sample, Sample) and sample.name in ("", f"[{index}]"):
             sample = Sample(name, sample.image, sample.mask)
         return checked(sample, name, self.classes)
@@ -119,17 +119,17 @@ def checked(sample: Any, name: str, classes: ClassSet) -> Sample:
     Raises DataError, which names the photo; by ``name`` where it is no Sample.
     """
     if not isinstance(sample, Sample):
-        mend = "return fullconv.Sample(name, image, mask); for pairs: fullconv.from_pairs"
-        raise DataError(name, f"is a {type(sample).__name__}, not a Sample", "", mend)
+        fix = "return fullconv.Sample(name, image, mask); for pairs: fullconv.from_pairs"
+        raise DataError(name, f"is a {type(sample).__name__}, not a Sample", "", fix)
     name, image, mask = sample.name, sample.image, sample.mask
     if not _is_array(image, 3) or image.dtype != np.uint8 or image.shape[2] != 3:
-        mend = "give RGB as it is in the file, without normalisation"
-        raise DataError(name, f"the image is {_said(image)}, not uint8 (H, W, 3)", "", mend)
+        fix = "give RGB as it is in the file, without normalisation"
+        raise DataError(name, f"the image is {_said(image)}, not uint8 (H, W, 3)", "", fix)
     if mask is None:
         return Sample(name, image, None)
     if not _is_array(mask, 2) or not np.issubdtype(mask.dtype, np.integer):
-        mend = "give the class number of each pixel"
-        raise DataError(name, f"the mask is {_said(mask)}, not integers (H, W)", "", mend)
+        fix = "give the class number of each pixel"
+        raise DataError(name, f"the mask is {_said(mask)}, not integers (H, W)", "", fix)
     if mask.shape != image.shape[:2]:
         what = f"the mask is {_size(mask)} but the image {_size(image)}"
         raise DataError(name, what, "one of them was resized or turned", "give both the same size")
@@ -147,8 +147,8 @@ def check_transformed(made: Any, before: Sample, classes: ClassSet) -> Sample:
             raise DataError(name, f"the augmentation gave {_said(after)} for its {what}", "", rule)
         if after.dtype != old.dtype or after.ndim != old.ndim or after.shape[2:] != old.shape[2:]:
             said = f"the augmentation made {_said(after)} of its {what}, {_said(old)}"
-            mend = "leave normalisation and the change to tensors out of it"
-            raise DataError(name, said, "", mend)
+            fix = "leave normalisation and the change to tensors out of it"
+            raise DataError(name, said, "", fix)
     assert made.mask is not None
     if made.mask.shape[:2] != made.image.shape[:2]:
         sizes = f"the mask {_size(made.mask)} and the image {_size(made.image)}"

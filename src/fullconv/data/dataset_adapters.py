@@ -63,7 +63,7 @@ def from_pairs(
     each pixel, (H, W), as one of these (or the colours of ``classes``), or is None. ``classes`` are
     the names, in the order of the numbers, or a ClassSet; ``ignore`` is the mask value of
     unlabelled pixels, as -100 (None: what the classes ignore, 255).
-    Raises UserError where it has no length, or ``ignore`` is a class; a photo's faults, naming it,
+    Raises UserError where it has no length, or ``ignore`` is a class; a photo's errors, naming it,
     when it is read.
     """
     _check_indexed(pairs)

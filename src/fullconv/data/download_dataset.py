@@ -36,8 +36,8 @@ def fetch(
         with alone(folder / name):
             if not place.exists():
                 _fetch(data, folder, place, keep, shown, offline, patience)
-    except OSError as fault:
-        raise UserError(f"{folder}: cannot be written ({fault.strerror or fault})") from fault
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
     return place
 
 

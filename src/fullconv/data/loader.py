@@ -49,7 +49,7 @@ def loader(
     started; and ``world`` processes of ``batch_size`` see what one of ``world * batch_size`` sees.
     The steps below ``coarse_steps`` see photos and crops of half the size.
     ``workers`` processes prepare ``prefetch`` batches each ahead of time; 0 works in this process.
-    Raises UserError for data faults, naming the file, also from a worker.
+    Raises UserError for data errors, naming the file, also from a worker.
     """
     if batch_size < 1 or workers < 0 or not 0 <= rank < world:
         raise UserError(
@@ -84,11 +84,11 @@ def _iterate(
             if isinstance(made, UserError):
                 raise made
             yield Batch(*made)
-    except RuntimeError as fault:
-        if "DataLoader worker" not in str(fault):
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
             raise
         raise UserError("a loader process died, most likely for lack of memory: use fewer workers, "
-                        "a smaller crop or a smaller batch") from fault  # fmt: skip
+                        "a smaller crop or a smaller batch") from error  # fmt: skip
 
 
 def _as_it_is(made: Any) -> Any:
@@ -130,8 +130,8 @@ class Batches(Dataset):
         try:
             samples = [self.sample(first + slot, augmentation) for slot in range(self.batch_size)]
             return (step, *_stack(samples))
-        except UserError as fault:
-            return fault
+        except UserError as error:
+            return error
 
     def sample(self, number: int, augmentation: Augmentation | Transform) -> Sample:
         """Sample ``number`` of the whole training, augmented.

@@ -58,8 +58,8 @@ def read_published(path: Path) -> Mapping[str, PublishedData]:
     try:
         content = tomllib.loads(path.read_text("utf-8"))
         return MappingProxyType({name: _entry(name, table) for name, table in content.items()})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, UserError) as fault:
-        raise UserError(f"{path}: {fault}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, UserError) as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def _entry(name: str, table: Any) -> PublishedData:
@@ -78,5 +78,5 @@ def _entry(name: str, table: Any) -> PublishedData:
         return PublishedData(
             name, table["what"], RemoteFile.from_table(table), table["folder"], table.get("inside")
         )
-    except UserError as fault:
-        raise UserError(f"{name}: {fault}") from None
+    except UserError as error:
+        raise UserError(f"{name}: {error}") from None

@@ -22,8 +22,8 @@ def alone(path: Path) -> Iterator[None]:
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
         lock.acquire()
-    except OSError as fault:
-        if fault.errno not in _NO_LOCKS:
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
             raise
     try:
         yield

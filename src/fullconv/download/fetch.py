@@ -46,11 +46,11 @@ def download(
         with alone(path):
             if not path.exists():  # else another process has fetched it meanwhile
                 _fetch(file, path, progress, patience or Patience())
-    except OSError as fault:
+    except OSError as error:
         raise UserError(
-            f"{path}: cannot be written ({fault.strerror or fault}); free the disk, or set "
+            f"{path}: cannot be written ({error.strerror or error}); free the disk, or set "
             "another folder (FULLCONV_CACHE for weights)"
-        ) from fault
+        ) from error
     return path
 
 
@@ -68,12 +68,12 @@ def fault_of(file: RemoteFile, path: Path) -> str | None:
 
 def _verified(file: RemoteFile, path: Path) -> Path:
     try:
-        fault = fault_of(file, path)
+        error = fault_of(file, path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    if fault:
+    if error:
         raise UserError(
-            f"{path}: {fault}: damaged, or another file than {file.urls[0]}; remove it and call "
+            f"{path}: {error}: damaged, or another file than {file.urls[0]}; remove it and call "
             "again"
         )
     return path
@@ -82,19 +82,19 @@ def _verified(file: RemoteFile, path: Path) -> Path:
 def _fetch(file: RemoteFile, path: Path, progress: Progress | None, patience: Patience) -> None:
     part = Part(path)
     _room(file, part, path.parent)
-    faults = []
+    errors = []
     for url in file.urls:
         try:
             _from_address(url, part, file, patience, progress)
             break
-        except (Cut, Refused) as fault:
-            if isinstance(fault, Refused) and fault.spoiled:
+        except (Cut, Refused) as error:
+            if isinstance(error, Refused) and error.spoiled:
                 part.discard()
-            faults.append(f"{url} ({fault})")
+            errors.append(f"{url} ({error})")
     else:
         kept = f"; call again to go on from byte {part.size()}" if part.size() else ""
         raise UserError(
-            f"{file.name} could not be downloaded from {', nor from '.join(faults)}{kept}; or put "
+            f"{file.name} could not be downloaded from {', nor from '.join(errors)}{kept}; or put "
             f"it by hand at {path}"
         )
     with part.path.open("rb") as whole:
@@ -126,21 +126,21 @@ def _from_address(
             fetch_rest(url, part, file, patience.timeout, progress)
             _accept(part, file, resumed=before > 0)
             return
-        except Cut as fault:
+        except Cut as error:
             vain = vain + 1 if part.size() - before < _LITTLE else 0
             anew += part.size() < before
             if vain >= patience.attempts or anew > _ANEW:
-                raise Cut(f"{fault}; tried {max(vain, anew)} times") from None
-            pause = patience.pause * 2 ** max(vain - 1, 0) if fault.wait is None else fault.wait
+                raise Cut(f"{error}; tried {max(vain, anew)} times") from None
+            pause = patience.pause * 2 ** max(vain - 1, 0) if error.wait is None else error.wait
             time.sleep(min(pause, patience.longest))
 
 
 def _accept(part: Part, file: RemoteFile, resumed: bool) -> None:
     """Cut or Refused, with the part removed, unless it is the file."""
-    fault = fault_of(file, part.path)
-    if fault is None:
+    error = fault_of(file, part.path)
+    if error is None:
         return
     part.discard()
     if resumed:  # two states of the file may have met; the next attempt is of one piece
-        raise Cut(f"{fault}", 0)
-    raise Refused(f"{fault}: damaged, or another file")
+        raise Cut(f"{error}", 0)
+    raise Refused(f"{error}: damaged, or another file")

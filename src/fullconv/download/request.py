@@ -20,7 +20,7 @@ from fullconv.download.remote import RemoteFile
 Progress = Callable[[int, int | None], object]
 BLOCK = 1 << 18
 SLOWEST = 100  # bytes a second, over the time that counts as a stall
-_PASSING = (408, 425, 429, 500, 502, 503, 504)  # faults that a server can be over with soon
+_PASSING = (408, 425, 429, 500, 502, 503, 504)  # errors that a server can be over with soon
 
 
 class Cut(Exception):
@@ -79,18 +79,18 @@ def _open(
     """The answer with status 200 or 206; None where the server says that nothing is missing."""
     try:
         return _opener().open(request.Request(url, headers=headers), timeout=timeout)
-    except HTTPError as fault:
-        with fault:
-            if fault.code == 416:
-                if have and fault.headers.get("Content-Range", "").strip() == f"bytes */{have}":
+    except HTTPError as error:
+        with error:
+            if error.code == 416:
+                if have and error.headers.get("Content-Range", "").strip() == f"bytes */{have}":
                     return None
                 part.discard()
                 raise Cut("the server has fewer bytes than were fetched", 0) from None
-            raise _of_status(fault.code, fault.headers) from None
-    except URLError as fault:
-        raise _of_connection(fault.reason) from None
-    except (OSError, http.client.HTTPException, ValueError) as fault:
-        raise _of_connection(fault) from None
+            raise _of_status(error.code, error.headers) from None
+    except URLError as error:
+        raise _of_connection(error.reason) from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _of_connection(error) from None
 
 
 class _Redirects(request.HTTPRedirectHandler):
@@ -137,16 +137,16 @@ def _of_status(code: int, headers: Message) -> Cut | Refused:
     return Refused(what)
 
 
-def _of_connection(fault: object) -> Cut | Refused:
-    if isinstance(fault, socket.gaierror):
+def _of_connection(error: object) -> Cut | Refused:
+    if isinstance(error, socket.gaierror):
         return Refused("its name is not found; is there a connection to the internet?")
-    if isinstance(fault, ssl.SSLCertVerificationError):
+    if isinstance(error, ssl.SSLCertVerificationError):
         return Refused("its certificate is not valid")
-    if isinstance(fault, TimeoutError):
+    if isinstance(error, TimeoutError):
         return Cut("the connection stalled")
-    if isinstance(fault, OSError):
-        return Cut(fault.strerror or type(fault).__name__)
-    return Cut(f"no valid answer ({type(fault).__name__})")
+    if isinstance(error, OSError):
+        return Cut(error.strerror or type(error).__name__)
+    return Cut(f"no valid answer ({type(error).__name__})")
 
 
 def _seconds(text: str | None) -> float | None:
@@ -230,5 +230,5 @@ def _copy(
 def _read(answer: http.client.HTTPResponse) -> bytes:
     try:
         return answer.read1(BLOCK)
-    except (OSError, http.client.HTTPException, ValueError) as fault:
-        raise _of_connection(fault) from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _of_connection(error) from None

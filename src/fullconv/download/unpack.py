@@ -59,7 +59,7 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> int
 
     Only plain files and folders, with relative names that stay inside, none twice, in all at most
     ``RATIO`` times the archive's bytes: anything else raises UserError, as a damaged archive does.
-    Then, as after any fault, the folder is left half full: unpack into a temporary one and rename
+    Then, as after any error, the folder is left half full: unpack into a temporary one and rename
     it. Modes and owners in the archive are not looked at. ``progress(files, None)``.
     """
     try:
@@ -69,16 +69,16 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> int
             is_zip = file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")  # files, or none
         entries = _zip(archive) if is_zip else _tar(archive)
         return _write(archive, entries, folder, limit, progress)
-    except _DAMAGED as fault:
+    except _DAMAGED as error:
         raise UserError(
-            f"{archive}: damaged, or no tar or zip ({fault or type(fault).__name__}); remove it "
+            f"{archive}: damaged, or no tar or zip ({error or type(error).__name__}); remove it "
             "and download it again"
-        ) from fault
-    except OSError as fault:
+        ) from error
+    except OSError as error:
         raise UserError(
-            f"{folder}: {archive.name} cannot be unpacked ({fault.strerror or fault}); free the "
+            f"{folder}: {archive.name} cannot be unpacked ({error.strerror or error}); free the "
             "disk, or choose another folder"
-        ) from fault
+        ) from error
 
 
 # An entry: its name, its bytes, and its stream; a folder has no stream.
@@ -129,7 +129,7 @@ def _write(
             target.mkdir(parents=True, exist_ok=True)
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as file:  # x: a name that comes twice is a fault
+        with target.open("xb") as file:  # x: a name that comes twice is an error
             shutil.copyfileobj(stream, file, 1 << 20)
             if file.tell() != size:
                 raise EOFError("it ends in the middle")

@@ -95,7 +95,7 @@ def export(
     ``calibrate`` names photos (a folder, a pattern) or a data set, and makes the graph int8;
     ``half`` gives it weights of 16 bits, with which ONNX computes too. ONNX and OpenVINO only.
     Raises UserError, and writes nothing, where the graph differs from the net (`check.TOLERANCES`),
-    or int8 costs too much (`Int8Check.fault`) unless ``accept_drop``.
+    or int8 costs too much (`Int8Check.error`) unless ``accept_drop``.
     """
     if to not in ENDINGS:
         raise UserError(f"{to!r} is no form to export to: use {', '.join(ENDINGS)}")
@@ -129,12 +129,12 @@ def export(
             if made.int8 and not accept_drop:
                 refuse(made.int8)
         draft, made = _with_what_it_keeps(draft, made)
-    except UserError as fault:
-        raise UserError(f"{path}: not written: {fault}") from fault
+    except UserError as error:
+        raise UserError(f"{path}: not written: {error}") from error
     try:
         return replace(made, paths=draft.write(path))
-    except OSError as fault:
-        raise UserError(f"{path}: cannot be written: {fault.strerror or fault}") from fault
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _refuse_choices(

@@ -50,11 +50,11 @@ def graph_for(run: str | Path, engine: Registered, say: Say) -> Path:
             if not _is_whole(folder):
                 say(f"note: the net is exported for {engine.name}, once; this takes up to a minute")
                 _make(checkpoint, engine.form, folder, file.name)
-    except OSError as fault:
+    except OSError as error:
         raise UserError(
-            f"{folder}: cannot be written ({fault.strerror or fault}), so that the net cannot be "
+            f"{folder}: cannot be written ({error.strerror or error}), so that the net cannot be "
             f"exported for {engine.name}: set {FOLDER} to a folder of yours, or use --engine torch"
-        ) from fault
+        ) from error
     return file
 
 
@@ -66,8 +66,8 @@ def graph_folder(checkpoint: Path) -> Path:
     try:
         with checkpoint.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
-    except OSError as fault:
-        raise UserError(f"{checkpoint}: cannot be read ({fault.strerror or fault})") from fault
+    except OSError as error:
+        raise UserError(f"{checkpoint}: cannot be read ({error.strerror or error})") from error
     # The preprocessing of published weights is not in their file, but goes with their place.
     if checkpoint.parent == cache_folder() / "weights":
         digest.update(checkpoint.name.encode())

@@ -44,7 +44,7 @@ class Int8Check:
         return None if self.mean_iu is None else 100 * (self.mean_iu[0] - self.mean_iu[1])
 
     @property
-    def fault(self) -> str:
+    def error(self) -> str:
         """Why int8 is too far from the net, in words; empty where it is near."""
         if self.drop is not None:
             if self.drop <= MOST_DROP:  # not >: a NaN must not pass
@@ -103,9 +103,9 @@ def check_int8(
 
 def refuse(found: Int8Check) -> None:
     """UserError where int8 is too far from the net."""
-    if found.fault:
+    if found.error:
         raise UserError(
-            f"int8 {found.fault}: on {found.photos} held-out photos, after {found.shown} others. "
+            f"int8 {found.error}: on {found.photos} held-out photos, after {found.shown} others. "
             "Calibrate on more photos like those it will see, train longer, or stay with fp32; "
             "--accept-drop writes it as it is"
         )

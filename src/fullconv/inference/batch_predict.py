@@ -25,14 +25,14 @@ Result = tuple[Prediction | UserError, float]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one photo: the files written, or the fault in one line.
+    """What became of one photo: the files written, or the error in one line.
 
     ``seconds`` is how long the net took. The rest, reading and writing, is done beside it.
     """
 
     photo: Input
     written: tuple[Path, ...] = ()
-    fault: str | None = None
+    error: str | None = None
     seconds: float = 0.0
 
 
@@ -126,8 +126,8 @@ def _read(predictor: Predictor, photo: Input, others: Mapping[str, Path]) -> Ima
         source = photo.file or io.BytesIO(standard_input())
         beside = {kind: _beside(photo, path) for kind, path in others.items()}
         return predictor.read(source, beside)
-    except UserError as fault:
-        return fault
+    except UserError as error:
+        return error
 
 
 def _predicted(predictor: Predictor, image: Image | UserError, scores: bool) -> Result:
@@ -137,20 +137,20 @@ def _predicted(predictor: Predictor, image: Image | UserError, scores: bool) -> 
     start = time.perf_counter()
     try:
         return predictor.predict_batch([image], scores)[0], time.perf_counter() - start
-    except UserError as fault:
-        return fault, time.perf_counter() - start
+    except UserError as error:
+        return error, time.perf_counter() - start
 
 
 def _written(photo: Input, result: Result, overlay: bool, scores: bool, alpha: float) -> Outcome:
     """The files of a prediction, with the photo's result as their name."""
     prediction, seconds = result
     if isinstance(prediction, UserError):
-        return Outcome(photo, fault=str(prediction), seconds=seconds)
+        return Outcome(photo, error=str(prediction), seconds=seconds)
     try:
         written = prediction.save(photo.result, overlay=overlay, scores=scores, alpha=alpha)
-    except OSError as fault:
-        reason = fault.strerror or fault
-        raise UserError(f"{photo.result}: cannot be written: {reason}") from fault
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{photo.result}: cannot be written: {reason}") from error
     return Outcome(photo, tuple(written), seconds=seconds)
 
 

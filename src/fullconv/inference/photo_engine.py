@@ -38,9 +38,9 @@ class PhotoEngine(Engine):
         return self.views is None and self.engine.in_blocks
 
     @property
-    def doubt(self) -> str | None:
+    def warning(self) -> str | None:
         """A line about pieces that are an approximation, or costly; None for others."""
-        return self.pieces.doubt if self.pieces else None
+        return self.pieces.warning if self.pieces else None
 
     def class_map(self, image: Image) -> Classes:
         """As the engine's, (H, W) or (H, W, outputs); with views the most probable class.

@@ -80,7 +80,7 @@ class Pieces:
         return (self.length // self.flow.grid * self.flow.grid / kept) ** 2
 
     @property
-    def doubt(self) -> str | None:
+    def warning(self) -> str | None:
         """A line about pieces that are an approximation, or so small that most of the work is lost.
 
         None for others.

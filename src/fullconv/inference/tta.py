@@ -100,10 +100,10 @@ class Views:
     def _seen(self, view: Image, scale: float, size: Size, run: Run) -> Tensor:
         try:
             logits = torch.from_numpy(np.require(run(view), requirements=["W"]))
-        except UserError as fault:
+        except UserError as error:
             if scale == 1:
                 raise
-            raise UserError(f"at scale {scale:g} of --tta: {fault}") from fault
+            raise UserError(f"at scale {scale:g} of --tta: {error}") from error
         probabilities = torch.cat([logits[part].softmax(0) for part in self.outputs])  # K,h,w
         if _size(view) == size:
             return probabilities

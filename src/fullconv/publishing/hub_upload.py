@@ -32,18 +32,18 @@ def push(
             api.upload_folder(
                 repo_id=repo, folder_path=made, commit_message="Upload by fullconv push"
             )
-        except Exception as fault:  # its own errors, its HTTP library's, and the system's
-            raise UserError(f"{repo}: {_said(fault)}") from fault
+        except Exception as error:  # its own errors, its HTTP library's, and the system's
+            raise UserError(f"{repo}: {_said(error)}") from error
     return f"{endpoint()}/{repo}"
 
 
-def _said(fault: Exception) -> str:
+def _said(error: Exception) -> str:
     from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
-    status = getattr(getattr(fault, "response", None), "status_code", None)
-    if isinstance(fault, LocalTokenNotFoundError) or status == 401:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, LocalTokenNotFoundError) or status == 401:
         return "the Hub wants a login that may write: 'hf auth login', or HF_TOKEN"
-    if isinstance(fault, HfHubHTTPError) and status == 403:
+    if isinstance(error, HfHubHTTPError) and status == 403:
         return "your login may not write there; name a repository of your own"
-    first = (str(fault).strip() or type(fault).__name__).splitlines()[0]
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
     return f"cannot be uploaded to {endpoint()} ({first})"

@@ -32,7 +32,7 @@ def write_run_comparison(runs: Sequence[str | Path], out: str | Path) -> Path:
         runs=list(compared),
         scores_head=["run", "net", *map(words, SUMMARY), "best on validation"],
         scores=_scores(compared) if scored else (),
-        doubts=_doubts(compared),
+        warnings=_warnings(compared),
         curves=overlaid_curves({name: files.log for name, files in compared.items()}),
         **_classes(scored),
         differences=_differences(compared),
@@ -67,7 +67,7 @@ def _scores(runs: Runs) -> Sequence[dict[str, Any]]:
     return rows
 
 
-def _doubts(runs: Runs) -> Sequence[str]:
+def _warnings(runs: Runs) -> Sequence[str]:
     """Where scores are of different things."""
     data = {str(find(files.config, "data", "path")) for files in runs.values()}
     names = {files.scores.names for files in runs.values() if files.scores}

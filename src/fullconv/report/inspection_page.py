@@ -1,4 +1,4 @@
-"""The page of a data set: what is in it, what looks wrong, and how to mend it."""
+"""The page of a data set: what is in it, what looks wrong, and how to fix it."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fullconv.data.checks.findings import Fault
+from fullconv.data.checks.findings import Finding
 from fullconv.data.checks.survey import Survey
 from fullconv.data.checks.survey_findings import of_files
 from fullconv.data.class_weights import class_weights
@@ -22,59 +22,61 @@ SHOWN = 3  # of them that are shown
 SIDE = 380  # pixels of a picture of a finding
 
 
-def write_inspection(name: str, survey: Survey, faults: Sequence[Fault], path: str | Path) -> Path:
+def write_inspection(
+    name: str, survey: Survey, findings: Sequence[Finding], path: str | Path
+) -> Path:
     """Write the page of the data set ``name`` to ``path``; UserError where that cannot be.
 
-    ``faults`` as `fullconv.data.checks.survey_findings.suspicions` gives them.
+    ``findings`` as `fullconv.data.checks.survey_findings.findings_in` gives them.
     """
     return write_page(
         path,
         "inspection.html",
         title=name,
-        summary=_summary(survey, faults),
-        findings=_findings(faults, survey),
+        summary=_summary(survey, findings),
+        findings=_findings(findings, survey),
         **_classes(survey),
         **_weights(survey),
         sizes=_sizes(survey),
     )
 
 
-def _summary(survey: Survey, faults: Sequence[Fault]) -> str:
+def _summary(survey: Survey, findings: Sequence[Finding]) -> str:
     splits = ", ".join(f"{len(source)} {split}" for split, source in survey.sources.items())
-    errors = sum(fault.severity == "error" for fault in faults)
-    said = f"{errors} errors, {len(faults) - errors} warnings" if faults else "nothing found"
+    errors = sum(finding.severity == "error" for finding in findings)
+    said = f"{errors} errors, {len(findings) - errors} warnings" if findings else "nothing found"
     looked = sum(map(len, survey.looks.values()))
     total = sum(map(len, survey.sources.values()))
     part = "" if looked == total else f" ({looked} of {total} looked at)"
     return f"{splits} photos{part}; {said}."
 
 
-def _findings(faults: Sequence[Fault], survey: Survey) -> Sequence[dict[str, Any]]:
-    kinds: dict[tuple[str, str, str], list[Fault]] = defaultdict(list)
-    for fault in sorted(faults, key=lambda fault: fault.severity != "error"):
-        kinds[fault.severity, fault.cause or fault.what, fault.mend].append(fault)
-    places = of_files(faults, survey)
+def _findings(findings: Sequence[Finding], survey: Survey) -> Sequence[dict[str, Any]]:
+    kinds: dict[tuple[str, str, str], list[Finding]] = defaultdict(list)
+    for finding in sorted(findings, key=lambda finding: finding.severity != "error"):
+        kinds[finding.severity, finding.cause or finding.what, finding.fix].append(finding)
+    places = of_files(findings, survey)
     return [_finding(alike, places, survey) for alike in kinds.values()]
 
 
 def _finding(
-    alike: Sequence[Fault], places: dict[Fault, tuple[str, int]], survey: Survey
+    alike: Sequence[Finding], places: dict[Finding, tuple[str, int]], survey: Survey
 ) -> dict[str, Any]:
-    """Faults of one kind: cause and mend once, then each file, and what some of them look like."""
+    """Findings of one kind: cause and fix once, then each file, and what some of them look like."""
     first = alike[0]
-    found = islice((fault for fault in alike if fault in places), SHOWN)
-    examples = [_shown(fault, places[fault], survey) for fault in found]
+    found = islice((finding for finding in alike if finding in places), SHOWN)
+    examples = [_shown(finding, places[finding], survey) for finding in found]
     return {
         "severity": first.severity,
         "cause": first.cause,
-        "mend": first.mend,
+        "fix": first.fix,
         "count": len(alike),
-        "files": [(fault.file, fault.what) for fault in alike[:LISTED]],
+        "files": [(finding.file, finding.what) for finding in alike[:LISTED]],
         "examples": [example for example in examples if example],
     }
 
 
-def _shown(fault: Fault, place: tuple[str, int], survey: Survey) -> Example | None:
+def _shown(finding: Finding, place: tuple[str, int], survey: Survey) -> Example | None:
     """The photo with the borders of its mask over it; None where it cannot be read."""
     split, index = place
     try:
@@ -84,7 +86,7 @@ def _shown(fault: Fault, place: tuple[str, int], survey: Survey) -> Example | No
     image = sized(sample.image[..., :3], SIDE)
     if sample.mask is not None and sample.mask.ndim == 2:
         image = _bordered(image, sample.mask)
-    return Example(Path(fault.file).name, jpeg(image))
+    return Example(Path(finding.file).name, jpeg(image))
 
 
 def _bordered(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -143,15 +143,15 @@ def _text(path: Path) -> str:
 def _toml(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
-        raise UserError(f"{path}: not valid TOML: {fault}") from fault
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from error
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(_text(path) or "{}")
-    except json.JSONDecodeError as fault:
-        raise UserError(f"{path}: not valid JSON: {fault}; remove it and go on") from fault
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not valid JSON: {error}; remove it and go on") from error
     return content if isinstance(content, dict) else {}
 
 

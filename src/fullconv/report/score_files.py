@@ -31,5 +31,5 @@ def write_file(path: str | Path, content: bytes) -> None:
     """Write the bytes whole or not at all; UserError where that cannot be."""
     try:
         write_atomically(path, content)
-    except OSError as fault:
-        raise UserError(f"{path}: cannot be written: {fault.strerror}") from fault
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from error

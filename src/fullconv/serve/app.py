@@ -1,4 +1,4 @@
-"""The HTTP side: routes, faults as JSON, the page's files."""
+"""The HTTP side: routes, errors as JSON, the page's files."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -144,14 +144,14 @@ def _said(model: Any) -> schema.ModelSaid:
 
 
 def _add_state(app: FastAPI, service: Service) -> None:
-    named = schema.faults(403, 421)
+    named = schema.errors(403, 421)
 
     @app.get("/healthz", summary="Does the process work?", responses=named)
     async def health() -> schema.State:
         """200 as long as the process answers."""
         return schema.State(status="ok")
 
-    @app.get("/readyz", summary="Does it take photos?", responses={**named, **schema.faults(503)})
+    @app.get("/readyz", summary="Does it take photos?", responses={**named, **schema.errors(503)})
     async def ready() -> schema.State:
         """200 where a photo would be accepted now, else 503."""
         if not service.ready:
@@ -172,21 +172,21 @@ def _add_state(app: FastAPI, service: Service) -> None:
 
 
 def _add_faults(app: FastAPI) -> None:
-    """All faults are ``{"error": what is wrong}``."""
+    """All errors are ``{"error": what is wrong}``."""
 
     @app.exception_handler(Refusal)
-    async def refused(_: Request, fault: Refusal) -> Response:
-        return JSONResponse({"error": fault.message}, fault.status, fault.headers)
+    async def refused(_: Request, error: Refusal) -> Response:
+        return JSONResponse({"error": error.message}, error.status, error.headers)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, fault: RequestValidationError) -> Response:
-        lines = [f"{each['loc'][-1]}: {each['msg']}" for each in fault.errors()]
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        lines = [f"{each['loc'][-1]}: {each['msg']}" for each in error.errors()]
         return JSONResponse({"error": "; ".join(lines)}, 422)
 
     @app.exception_handler(HTTPException)
-    async def other(_: Request, fault: HTTPException) -> Response:
-        return JSONResponse({"error": str(fault.detail)}, fault.status_code, fault.headers)
+    async def other(_: Request, error: HTTPException) -> Response:
+        return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
 
     @app.exception_handler(Exception)
-    async def broken(_: Request, fault: Exception) -> Response:
-        return JSONResponse({"error": f"a fault of the program: {type(fault).__name__}"}, 500)
+    async def broken(_: Request, error: Exception) -> Response:
+        return JSONResponse({"error": f"an error of the program: {type(error).__name__}"}, 500)

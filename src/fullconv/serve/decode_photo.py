@@ -28,8 +28,8 @@ def decode_photo(content: bytes, max_pixels: int) -> npt.NDArray[np.uint8]:
     _look(content, max_pixels)
     try:
         return read_photo(io.BytesIO(content), "the photo", formats=formats())
-    except UserError as fault:
-        raise Refusal(422, str(fault)) from fault
+    except UserError as error:
+        raise Refusal(422, str(error)) from error
 
 
 def formats() -> list[str]:

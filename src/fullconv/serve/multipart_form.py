@@ -24,8 +24,8 @@ def photo_part(content_type: str, body: bytes) -> bytes:
         parser = MultipartParser(boundary, form.callbacks())  # pyright: ignore
         parser.write(body)
         parser.finalize()
-    except FormParserError as fault:
-        raise Refusal(422, f"the form cannot be read: {fault}") from fault
+    except FormParserError as error:
+        raise Refusal(422, f"the form cannot be read: {error}") from error
     if form.inside:
         raise Refusal(422, "the form ends in the middle of the photo")
     if form.photo is None:

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 
-class Fault(BaseModel):
+class ErrorAnswer(BaseModel):
     """Every answer that is not 200."""
 
     error: str = Field(description="What is wrong, and what to do.")
@@ -127,18 +127,18 @@ _WHY = {
     415: "The body's content type is no photo's.",
     421: "The service is not called by that name.",
     422: "Not a picture that can be read, or a wrong parameter.",
-    500: "A fault of the program.",
+    500: "A error of the program.",
     503: "No place is free: Retry-After says when to come again.",
     504: "Not done in time.",
 }
 
 
-def faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The answers by these statuses, for a route's ``responses``."""
-    return {status: {"model": Fault, "description": _WHY[status]} for status in statuses}
+    return {status: {"model": ErrorAnswer, "description": _WHY[status]} for status in statuses}
 
 
-GUARDED = faults(401, 403, 421)
+GUARDED = errors(401, 403, 421)
 SEGMENTED: dict[int | str, dict[str, Any]] = {
     200: {
         "model": Segmentation,
@@ -148,5 +148,5 @@ SEGMENTED: dict[int | str, dict[str, Any]] = {
         "content": {"image/png": {"schema": _BINARY}},
     },
     **GUARDED,
-    **faults(404, 406, 408, 413, 415, 422, 500, 503, 504),
+    **errors(404, 406, 408, 413, 415, 422, 500, 503, 504),
 }

@@ -49,9 +49,9 @@ def bound(host: str, port: int) -> socket.socket:
         made = socket.socket(*found[0][:3])
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host, port))
-    except OSError as fault:
-        reason = fault.strerror or fault
-        raise UserError(f"{host}:{port}: {reason}; choose another --host or --port") from fault
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{host}:{port}: {reason}; choose another --host or --port") from error
     made.listen(128)
     return made
 

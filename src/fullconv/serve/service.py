@@ -75,12 +75,12 @@ class Service:
         """What the net says; cancelled, the job is left out if it has not begun."""
         try:
             return await asyncio.wrap_future(self.worker.submit(job))
-        except UserError as fault:
-            raise Refusal(422, job.model.without_path(str(fault))) from fault
-        except RuntimeError as fault:
+        except UserError as error:
+            raise Refusal(422, job.model.without_path(str(error))) from error
+        except RuntimeError as error:
             if self.worker.alive:
                 raise
-            raise stopping() from fault
+            raise stopping() from error
 
     async def _by_hand(self, do: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._hands, do)

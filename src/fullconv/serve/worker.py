@@ -100,9 +100,9 @@ class Worker:
         start, first = time.perf_counter(), jobs[0]
         try:
             found = first.model.predictor.predict_batch([job.image for job in jobs], first.scores)
-        except BaseException as fault:  # whatever it is, it belongs to who waits
+        except BaseException as error:  # whatever it is, it belongs to who waits
             for job in jobs:
-                job.done.set_exception(fault)
+                job.done.set_exception(error)
             return
         self._note(jobs, start - first.added, time.perf_counter() - start)
         for job, prediction in zip(jobs, found, strict=True):

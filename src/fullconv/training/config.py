@@ -19,7 +19,7 @@ GRID = 32  # the coarsest stride: crops that are multiples of it leave nothing o
 
 
 class Section(BaseModel):
-    """A part of the config: frozen, and a misspelt key is a fault."""
+    """A part of the config: frozen, and a misspelt key is an error."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False

@@ -39,7 +39,7 @@ def make_config(recipe: str = "default", overrides: Mapping[str, Any] | None = N
     Values may be text, as typed on a command line. Of ``steps``, ``epochs`` and ``time`` one
     replaces the others. A term of the loss is named by its kind: ``{"loss.dice.weight": 0.5}`` sets
     its weight, or adds it, ``{"loss.jaccard": None}`` leaves it out; ``loss`` replaces all terms.
-    Raises UserError with all faults at once.
+    Raises UserError with all errors at once.
     """
     values = tomllib.loads(recipe_text(recipe)) | {"recipe": recipe}
     return _validated(_changed(values, overrides or {}), f"recipe {recipe}")
@@ -153,8 +153,8 @@ def _validated(values: dict[str, Any], source: str) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        faults = "; ".join(_fault(e) for e in error.errors())
-        raise UserError(f"{source}: {faults}") from None
+        errors = "; ".join(_fault(e) for e in error.errors())
+        raise UserError(f"{source}: {errors}") from None
 
 
 def _fault(error: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from rich.progress import Progress as Bar
 
 from fullconv.checkpoints import start_from
 from fullconv.data import (
-    Fault,
+    Finding,
     Source,
     available_splits,
     by_split,
@@ -33,7 +33,7 @@ from fullconv.training.objects import NOTHING, Objects
 from fullconv.training.optimizer import freeze
 from fullconv.training.step import mixed
 
-SHOWN = 20  # faults of the data on screen
+SHOWN = 20  # findings of the data on screen
 
 
 def open_data(
@@ -67,21 +67,21 @@ def check_data(source: Source, val: Source | None, screen: Screen) -> None:
     splits = by_split(source, val)
     with Bar(console=screen.console, transient=True) as bar:
         task = bar.add_task("checking the data", total=None)
-        faults = check(splits, lambda done, total: bar.update(task, completed=done, total=total))
+        findings = check(splits, lambda done, total: bar.update(task, completed=done, total=total))
     photos = ", ".join(f"{len(s)} {name}" for name, s in splits.items())
-    screen.say(f"data: {photos} photos, {len(source.classes)} classes, {len(faults)} faults")
-    for fault in faults[:SHOWN]:
-        screen.say(f"{fault.severity}: {fault}", _style(fault))
-    if len(faults) > SHOWN:
-        screen.say(f"... and {len(faults) - SHOWN} more: fullconv check lists them all")
-    errors = [fault for fault in faults if fault.severity == "error"]
+    screen.say(f"data: {photos} photos, {len(source.classes)} classes, {len(findings)} findings")
+    for finding in findings[:SHOWN]:
+        screen.say(f"{finding.severity}: {finding}", _style(finding))
+    if len(findings) > SHOWN:
+        screen.say(f"... and {len(findings) - SHOWN} more: fullconv check lists them all")
+    errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         more = f" (and {len(errors) - 1} more errors)" if len(errors) > 1 else ""
         raise UserError(f"the data cannot be used: {errors[0]}{more}")
 
 
-def _style(fault: Fault) -> str:
-    return "red" if fault.severity == "error" else "yellow"
+def _style(finding: Finding) -> str:
+    return "red" if finding.severity == "error" else "yellow"
 
 
 def fabric_of(config: Config) -> Fabric:

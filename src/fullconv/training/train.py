@@ -54,7 +54,7 @@ def train(
     has a weight of its own.
     ``resume`` goes on with the run in ``out``, with the same objects (only how long it is, where
     its data lies, where it logs and how it computes may be changed then).
-    Raises UserError for faults of the config or the data, before the first step.
+    Raises UserError for errors of the config or the data, before the first step.
     """
     out = Path(out)
     given, objects = dict(overrides or {}), Objects.of(data, val, augment, loggers, loss)

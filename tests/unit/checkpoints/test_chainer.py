@@ -221,7 +221,7 @@ def test_what_the_file_cannot_tell_is_said(saved):
     path = saved(chain("fcn8s"))
     found = convert(path)
     assert found.checkpoint.net.spec.name == "fcn8s-vgg16"
-    assert "--net fcn8s-atonce-vgg16" in found.doubt
-    assert load(path).origin["doubt"] == found.doubt  # predict and evaluate say it
-    assert convert(path, "fcn8s-atonce-vgg16").doubt == ""
-    assert convert(STORED / "snapshot_iter_1").doubt == ""
+    assert "--net fcn8s-atonce-vgg16" in found.warning
+    assert load(path).origin["warning"] == found.warning  # predict and evaluate say it
+    assert convert(path, "fcn8s-atonce-vgg16").warning == ""
+    assert convert(STORED / "snapshot_iter_1").warning == ""

@@ -123,10 +123,10 @@ def test_the_photos_are_taken_as_they_are_and_that_is_said(saved):
     found = convert(path)
     photo = torch.tensor([[[[255, 0, 10]]]], dtype=torch.uint8)
     assert found.checkpoint.preprocessing(photo).flatten().tolist() == [255, 0, 10]
-    assert "RGB in 0..255 without a mean" in found.doubt
-    assert load(path).origin["doubt"] == found.doubt
+    assert "RGB in 0..255 without a mean" in found.warning
+    assert load(path).origin["warning"] == found.warning
     other = convert(saved(arrays(layers(), "seiya-kumada")))
-    assert "does not say how its photos were prepared" in other.doubt
+    assert "does not say how its photos were prepared" in other.warning
 
 
 def test_it_converts_and_predicts_by_commands(saved, tmp_path):

@@ -129,7 +129,7 @@ def test_the_convolutions_that_learnt_edges_are_read_where_they_are_installed():
     path = fetch("vgg16-hed")
     try:
         file = read_foreign(path)
-    except UserError as fault:
-        pytest.skip(f"not read yet: {fault}")
+    except UserError as error:
+        pytest.skip(f"not read yet: {error}")
     assert isinstance(file, ForeignFile)
     assert open_weights("vgg16-hed").checkpoint.net.spec.backbone.startswith("vgg16")

@@ -101,8 +101,8 @@ def test_the_check_lists_all_faults_of_an_object():
     samples = [Sample("a", photo(), mask()), Sample("b", photo(1), None)]
     samples += [Sample("c", photo(2), mask()[:4]), Sample("d", photo(), mask())]
     other = Plain([Sample("e", photo(), mask())])
-    faults = check({"train": as_source(Plain(samples), "train"), "val": as_source(other, "val")})
-    said = " ".join(map(str, faults))
+    errors = check({"train": as_source(Plain(samples), "train"), "val": as_source(other, "val")})
+    said = " ".join(map(str, errors))
     assert "train[1]: this photo has no mask" in said
     assert "c: the mask is 8 x 4" in said
     assert "val[0]: the same photo is in val and in train" in said

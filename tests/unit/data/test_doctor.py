@@ -7,13 +7,13 @@ from fullconv.data import check, listing, open_source
 RNG = np.random.default_rng(0)
 
 
-def faults_of(data, *splits):
+def findings_of(data, *splits):
     return check({split: open_source(data, split) for split in splits or ("train",)})
 
 
-def only(faults, file: str):
-    found = [fault for fault in faults if fault.file.endswith(file)]
-    assert len(found) == 1, faults
+def only(errors, file: str):
+    found = [error for error in errors if error.file.endswith(file)]
+    assert len(found) == 1, errors
     return found[0]
 
 
@@ -37,10 +37,10 @@ def test_a_clean_set_has_no_fault_and_progress_counts_to_the_end(make_folder):
 def test_values_outside_the_classes(make_folder, save, pixels, cause):
     data = make_folder(train=2)
     save(pixels.astype(np.uint8), "set/masks/train/001.png")
-    fault = only(faults_of(data), "masks/train/001.png")
-    assert fault.severity == "error"
-    assert cause in fault.cause
-    assert fault.mend
+    error = only(findings_of(data), "masks/train/001.png")
+    assert error.severity == "error"
+    assert cause in error.cause
+    assert error.fix
 
 
 def test_0_255_masks(make_folder, save):
@@ -48,16 +48,16 @@ def test_0_255_masks(make_folder, save):
     for i in range(2):
         mask = np.where(RNG.random((24, 32)) < 0.5, 0, 255).astype(np.uint8)
         save(mask, f"set/masks/train/{i:03d}.png")
-    fault = only(faults_of(data), "split train")
-    assert fault.severity == "error"
-    assert "0/255" in fault.cause
+    error = only(findings_of(data), "split train")
+    assert error.severity == "error"
+    assert "0/255" in error.cause
 
 
 def test_jpeg_masks(make_folder, save):
     data = make_folder(train=2)
     (data / "masks/train/000.png").unlink()
     save(np.zeros((24, 32), np.uint8), "set/masks/train/000.jpg")
-    assert "JPEG" in only(faults_of(data), "000.jpg").what
+    assert "JPEG" in only(findings_of(data), "000.jpg").what
 
 
 def test_an_averaged_mask_whose_values_all_exist(make_folder, save):
@@ -67,9 +67,9 @@ def test_an_averaged_mask_whose_values_all_exist(make_folder, save):
     smaller = mask.resize((26, 19), Image.Resampling.BILINEAR)
     save(smaller.resize((32, 24), Image.Resampling.BILINEAR), "set/masks/train/000.png")
     assert set(np.unique(np.array(Image.open(data / "masks/train/000.png")))) == {0, 1, 2}
-    fault = only(faults_of(data), "000.png")
-    assert fault.severity == "warning"
-    assert "averaging" in fault.cause
+    error = only(findings_of(data), "000.png")
+    assert error.severity == "warning"
+    assert "averaging" in error.cause
 
 
 def test_sizes_partners_and_broken_files(make_folder, save):
@@ -80,44 +80,44 @@ def test_sizes_partners_and_broken_files(make_folder, save):
     for file in ("images/train/003.png", "masks/train/004.png"):
         (data / file).write_bytes((data / file).read_bytes()[:70])
     (data / "images/train/005.png").write_bytes(b"")
-    faults = faults_of(data)
-    assert "10 x 10" in only(faults, "masks/train/000.png").what
-    assert "no mask" in only(faults, "images/train/001.png").what
-    assert "no photo" in only(faults, "masks/train/002.png").what
-    assert only(faults, "images/train/003.png").severity == "error"
-    assert only(faults, "masks/train/004.png").severity == "error"
-    assert only(faults, "images/train/005.png").severity == "error"
+    errors = findings_of(data)
+    assert "10 x 10" in only(errors, "masks/train/000.png").what
+    assert "no mask" in only(errors, "images/train/001.png").what
+    assert "no photo" in only(errors, "masks/train/002.png").what
+    assert only(errors, "images/train/003.png").severity == "error"
+    assert only(errors, "masks/train/004.png").severity == "error"
+    assert only(errors, "images/train/005.png").severity == "error"
 
 
 def test_a_listed_photo_that_is_not_there(make_folder):
     data = make_folder(train=1)
     (data / "val.txt").write_text("train/000\ntrain/009\n")
-    assert "no such file" in str(listing(faults_of(data, "val")))
+    assert "no such file" in str(listing(findings_of(data, "val")))
 
 
 def test_empty_class_and_all_ignored(make_folder, save):
     data = make_folder(train=2)
     for i, value in ((0, 1), (1, 255)):
         save(np.full((24, 32), value, np.uint8), f"set/masks/train/{i:03d}.png")
-    faults = faults_of(data)
-    assert "ground, dog" in only(faults, "split train").what
-    assert "ignored" in only(faults, "001.png").what
-    assert {fault.severity for fault in faults} == {"warning"}
+    errors = findings_of(data)
+    assert "ground, dog" in only(errors, "split train").what
+    assert "ignored" in only(errors, "001.png").what
+    assert {error.severity for error in errors} == {"warning"}
 
 
 def test_the_same_photo_in_two_splits(make_folder):
     data = make_folder(train=2, val=2)
     copy = (data / "images/train/001.png").read_bytes()
     (data / "images/val/000.png").write_bytes(copy)
-    fault = only(faults_of(data, "train", "val"), "images/val/000.png")
-    assert "train/001.png" in fault.what
+    error = only(findings_of(data, "train", "val"), "images/val/000.png")
+    assert "train/001.png" in error.what
 
 
 def test_no_mask_at_all_is_one_fault(make_folder):
     data = make_folder(train=5)
     for file in (data / "masks/train").iterdir():
         file.rename(file.with_stem(file.stem + "_mask"))
-    errors = [fault for fault in faults_of(data) if fault.severity == "error"]
+    errors = [error for error in findings_of(data) if error.severity == "error"]
     assert len(errors) == 1
     assert "no photo has a mask" in errors[0].what
 
@@ -128,14 +128,14 @@ def test_exif_rotation_is_the_cause(make_folder, save):
     exif = Image.Exif()
     exif[0x0112] = 6
     save(np.zeros((24, 32, 3), np.uint8), "set/images/train/000.jpg", exif=exif)
-    assert "EXIF" in only(faults_of(data), "masks/train/000.png").cause
+    assert "EXIF" in only(findings_of(data), "masks/train/000.png").cause
 
 
 def test_listing_gathers_files_of_one_kind(make_folder, save):
     data = make_folder(train=9)
     for i in range(9):
         save(np.full((24, 32), 90, np.uint8), f"set/masks/train/{i:03d}.png")
-    lines = listing(faults_of(data))
+    lines = listing(findings_of(data))
     assert len(lines) == 1
     assert "and 6 more" in lines[0]
     assert lines[0].startswith("error: ")
@@ -143,7 +143,7 @@ def test_listing_gathers_files_of_one_kind(make_folder, save):
 
 def test_real_camvid_has_no_error(shared_data):
     data = shared_data("camvid")
-    assert faults_of(data, "train", "val") == []
+    assert findings_of(data, "train", "val") == []
 
 
 def test_a_source_that_fails_in_any_way_is_a_fault():

@@ -148,8 +148,8 @@ def test_a_damaged_version_5_file_is_read_or_refused_and_nothing_else(tmp_path, 
     for read, variable in ((read_array, "x.S"), (read_names, "x.names"), (read_labels, "x.S")):
         try:
             assert read(tmp_path / "bad.mat", variable) is not None
-        except UserError as fault:
-            assert "\n" not in str(fault)
+        except UserError as error:
+            assert "\n" not in str(error)
 
 
 HEAD = b"MATLAB 5.0 MAT-file, by hand".ljust(124) + b"\x00\x01IM"

@@ -60,7 +60,7 @@ def test_the_check_names_what_is_wrong(nyud):
     savemat(nyud / "segmentation/img_5002.mat", {"segmentation": np.full((4, 6), 1)})
     (nyud / "segmentation/img_5004.mat").unlink()
     sources = {split: open_source(nyud, split) for split in ("train", "val", "test")}
-    faults = [str(fault) for fault in check(sources)]
+    errors = [str(error) for error in check(sources)]
     expected = {
         "img_5001.mat": "value 41 (6 pixels) is no label",
         "img_5003.mat": "no variable 'segmentation'; it has groundTruth",
@@ -68,7 +68,7 @@ def test_the_check_names_what_is_wrong(nyud):
         "img_5004.png": "no mask",
     }
     for file, says in expected.items():
-        assert any(file in fault and says in fault for fault in faults), (file, faults)
+        assert any(file in error and says in error for error in errors), (file, errors)
 
 
 def test_classes_by_name(nyud, tmp_path):
@@ -108,7 +108,7 @@ def test_the_one_file(labeled):
     assert sample.image.flags.c_contiguous
     assert count_classes(source).pixels.sum() == (labels[..., [1, 3]] > 0).sum()
     sources = {split: open_source(data, split) for split in ("train", "test")}
-    assert all(fault.severity == "warning" for fault in check(sources))
+    assert all(error.severity == "warning" for error in check(sources))
 
 
 def test_depth_of_the_one_file(labeled):
@@ -131,8 +131,8 @@ def test_the_one_file_without_its_companions(labeled, savemat73):
         open_source(data, "val")
     savemat(data / "classMapping40.mat", {"mapClass": np.full((1, 3), 2)})  # 3 labels only
     (data / "val.txt").write_text("5005\n")
-    faults = check({"val": open_source(data, "val")})
-    assert any("img_5005" in str(fault) and "0 to 3" in str(fault) for fault in faults)
+    errors = check({"val": open_source(data, "val")})
+    assert any("img_5005" in str(error) and "0 to 3" in str(error) for error in errors)
     savemat(data / "classMapping40.mat", {"mapClass": np.full((1, 894), 41)})
     with pytest.raises(UserError, match=r"classMapping40\.mat.*0 to 40"):
         open_source(data, "val")

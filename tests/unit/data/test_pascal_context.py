@@ -108,14 +108,14 @@ def test_the_check_names_what_is_wrong(context):
     savemat(data / "trainval/b.mat", {"LabelMap": np.full((2, 4), 460)})
     (data / "trainval/c.mat").write_bytes((data / "trainval/a.mat").read_bytes()[:150])
     (data / "val.txt").write_text("a\nb\nc\nd\n")
-    faults = [str(fault) for fault in check({"val": open_source(data, "val")})]
+    errors = [str(error) for error in check({"val": open_source(data, "val")})]
     expected = {
         "b.mat": "value 460 (8 pixels) is no label: the labels are 0 to 459",
         "c.mat": "LabelMap cannot be read",
         "d.jpg": "no such file",
     }
     for file, says in expected.items():
-        assert any(file in fault and says in fault for fault in faults), (file, faults)
+        assert any(file in error and says in error for error in errors), (file, errors)
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_the_check_names_what_is_wrong(sift):
     (sift / "SemanticLabels" / FOLDER / "coast_b.mat").write_bytes(b"")
     (sift / "test.txt").write_text("coast_b\ncoast_natu975\n")  # the first one is broken
     sources = {split: open_source(sift, split) for split in ("trainval", "test")}
-    faults = [str(fault) for fault in check(sources)]
+    errors = [str(error) for error in check(sources)]
     expected = {
         "street_par8.mat": "value -1 (2 pixels) is no label",
         "coast_natu975.mat": "value 34 (4 pixels)",
@@ -97,7 +97,7 @@ def test_the_check_names_what_is_wrong(sift):
         "tallbuilding_art2.jpg": "no mask",
     }
     for file, says in expected.items():
-        assert any(file in fault and says in fault for fault in faults), (file, faults)
+        assert any(file in error and says in error for error in errors), (file, errors)
 
 
 def test_lists_that_are_empty_or_wrong(sift):
@@ -105,5 +105,5 @@ def test_lists_that_are_empty_or_wrong(sift):
     with pytest.raises(UserError, match=r"test\.txt.*empty"):
         open_source(sift, "test")
     (sift / "test.txt").write_text("nowhere_1\n")
-    faults = check({"test": open_source(sift, "test")})
-    assert any("nowhere_1.jpg" in str(fault) for fault in faults)
+    errors = check({"test": open_source(sift, "test")})
+    assert any("nowhere_1.jpg" in str(error) for error in errors)

@@ -1,4 +1,4 @@
-"""Further inputs and several label maps: from the files to one sample, and their faults."""
+"""Further inputs and several label maps: from the files to one sample, and their errors."""
 
 import numpy as np
 import pytest
@@ -122,14 +122,14 @@ def test_both_label_maps_of_sift_flow(tmp_path, save):
     assert source[0].mask[..., 1].tolist() == [[255, 33, 34], [255, 35, 35]]
 
 
-def faults(root, **options):
+def errors(root, **options):
     splits = {name: open_source(root, name, **options) for name in ("train", "val")}
-    return [str(fault) for fault in check(splits) if fault.severity == "error"]
+    return [str(error) for error in check(splits) if error.severity == "error"]
 
 
 def test_the_check_finds_what_is_wrong_with_inputs_and_label_maps(rgbd, save):
     everything = {"inputs": KINDS, "outputs": ("masks", "slope")}
-    assert not faults(rgbd, **everything)
+    assert not errors(rgbd, **everything)
     (rgbd / "depth/train/000.png").unlink()
     save(np.zeros((24, 32, 3), np.uint8), "set/depth/train/001.png")
     save(np.ones((12, 16), np.uint16), "set/depth/train/002.png")
@@ -137,7 +137,7 @@ def test_the_check_finds_what_is_wrong_with_inputs_and_label_maps(rgbd, save):
     save(np.zeros((24, 32, 3), np.uint8), "set/nir/val/001.tif")
     (rgbd / "slope/train/000.png").unlink()
     save(np.full((24, 32), 2, np.uint8), "set/slope/val/001.png")
-    found = "\n".join(faults(rgbd, **everything))
+    found = "\n".join(errors(rgbd, **everything))
     for says in (
         "depth/train/000.png: there is no such file",
         "depth/train/001.png: depth of the mode RGB",
@@ -235,5 +235,5 @@ def test_masks_of_0_and_255_are_found_in_any_output(rgbd, save):
             mask = np.zeros((24, 32), np.uint8)
             mask[5:9, 5:9] = 255
             save(mask, f"set/slope/{split}/{i:03d}.png")
-    found = "\n".join(faults(rgbd, outputs=("masks", "slope")))
+    found = "\n".join(errors(rgbd, outputs=("masks", "slope")))
     assert "split train, output slope: every labelled pixel is class 0 ('flat')" in found

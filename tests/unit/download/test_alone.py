@@ -108,8 +108,8 @@ if os.geteuid() == 0:
     os.setuid(65534)  # root may write anywhere
 try:
     download(RemoteFile("weights.bin", ("http://127.0.0.1:1/x",)), Path(sys.argv[1]))
-except UserError as fault:
-    print(fault)
+except UserError as error:
+    print(error)
 """
 
 

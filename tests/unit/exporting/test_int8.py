@@ -199,13 +199,13 @@ def test_what_is_too_far():
     def found(same, mean_iu=None):
         return Int8Check(100, 20, same, mean_iu, (1.0, 0.5), (4, 1))
 
-    assert not found(0.951).fault
-    assert found(0.94).fault == "changes the class of 6.0% of the pixels, 5% may"
-    assert not found(0.94, (0.600, 0.596)).fault  # masks decide where there are any
+    assert not found(0.951).error
+    assert found(0.94).error == "changes the class of 6.0% of the pixels, 5% may"
+    assert not found(0.94, (0.600, 0.596)).error  # masks decide where there are any
     assert found(0.99, (0.600, 0.594)).drop == pytest.approx(0.6)
-    assert found(0.99, (0.600, 0.594)).fault.startswith("costs 0.60 points of mean IU")
-    assert found(0.99, (0.6, float("nan"))).fault
-    assert found(float("nan")).fault
+    assert found(0.99, (0.600, 0.594)).error.startswith("costs 0.60 points of mean IU")
+    assert found(0.99, (0.6, float("nan"))).error
+    assert found(float("nan")).error
 
 
 def test_choices_that_do_not_fit(trained, monkeypatch):

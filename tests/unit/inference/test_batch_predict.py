@@ -85,9 +85,9 @@ def test_a_bad_photo_does_not_stop_the_rest(run, picture, tmp_path):
     Image.fromarray(picture(20, 90)).save(photos / "wide.png")
     out = tmp_path / "out"
     found = list(predict_files(Predictor(run, "cpu"), [photos], out, overlay=False))
-    assert [bool(outcome.fault) for outcome in found] == [False, True, True, False]
-    assert "three.png" in str(found[1].fault)
-    assert "two.jpg" in str(found[2].fault)
+    assert [bool(outcome.error) for outcome in found] == [False, True, True, False]
+    assert "three.png" in str(found[1].error)
+    assert "two.jpg" in str(found[2].error)
     assert sorted(path.name for path in out.iterdir()) == ["one.png", "wide.png"]
     assert np.asarray(Image.open(out / "wide.png")).shape == (20, 90)
 
@@ -144,6 +144,6 @@ def test_what_must_be_waited_for_is_read_in_the_calling_thread(run, picture, tmp
     inputs = [tmp_path / "photo.png", tmp_path / "pipe.png"]
     results = predict_files(Predictor(run, "cpu"), inputs, tmp_path / "out", overlay=False)
     threading.Timer(0.05, (tmp_path / "pipe.png").write_bytes, [content]).start()
-    assert [outcome.fault for outcome in results] == [None, None]
+    assert [outcome.error for outcome in results] == [None, None]
     masks = [np.asarray(Image.open(tmp_path / "out" / f"{name}.png")) for name in ("photo", "pipe")]
     assert np.array_equal(*masks)

@@ -122,7 +122,7 @@ def test_what_cannot_be_exported_is_one_line(tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime", reason="needs fullconv[export]")
     monkeypatch.setenv("FULLCONV_CACHE", str(tmp_path / "cache"))
     torch.save(torch.zeros(3), tmp_path / "-strange.pth")
-    with pytest.raises(UserError) as fault:
+    with pytest.raises(UserError) as error:
         Predictor(tmp_path / "-strange.pth", engine="onnxruntime")
-    assert "-strange.pth" in str(fault.value)
-    assert "\n" not in str(fault.value)
+    assert "-strange.pth" in str(error.value)
+    assert "\n" not in str(error.value)

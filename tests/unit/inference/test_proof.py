@@ -62,7 +62,7 @@ def test_a_net_that_computes_something_else_is_one_line_once(run, picture):
 
 
 def test_a_library_that_computes_wrongly_is_noticed(run, picture, monkeypatch):
-    """The rows of every photo are turned round: as a kernel with a fault would."""
+    """The rows of every photo are turned round: as a kernel with an error would."""
     taken = torch_engine.TorchEngine._maps_of
 
     def wrong(self, images):

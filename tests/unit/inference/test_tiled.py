@@ -187,11 +187,11 @@ def test_small_pieces_are_refused_or_doubted() -> None:
     spec = NetSpec("fcn8s-vgg16", 4)
     with pytest.raises(UserError, match="at least 448"):
         in_pieces(Watched(), spec, 256)
-    assert in_pieces(Watched(), spec, 448).doubt == (
+    assert in_pieces(Watched(), spec, 448).warning == (
         "tile 448 keeps 32 pixels a side, 208 + 208 are overlap: each pixel is computed 196 times; "
         "a larger tile is faster, and needs more memory"
     )
-    assert in_pieces(Watched(), spec, 1440).doubt is None
+    assert in_pieces(Watched(), spec, 1440).warning is None
 
 
 def test_what_stretches_is_refused_by_name_where_it_cannot_be_cut() -> None:

@@ -58,7 +58,7 @@ def test_pieces_give_the_scores_of_the_whole(name: str) -> None:
     expected = whole.scores(image)
     worst = np.abs(pieces.scores(image) - expected).max()
     assert worst <= ROUNDING * np.abs(expected).max()
-    assert pieces.doubt is None or "depends" not in pieces.doubt
+    assert pieces.warning is None or "depends" not in pieces.warning
 
 
 def test_what_sees_everything_is_said_and_measured_once() -> None:
@@ -66,7 +66,7 @@ def test_what_sees_everything_is_said_and_measured_once() -> None:
     net = fresh("fcn16s-timm.test_vit")
     whole = TorchEngine((net, net.spec.definition.preprocessing), "cpu")  # pyright: ignore
     pieces = in_pieces(whole, net.spec, 192, say=said.append)
-    assert pieces.doubt is not None and "depends on all of a photo" in pieces.doubt
+    assert pieces.warning is not None and "depends on all of a photo" in pieces.warning
     image = noise(300, 200)
     found = pieces.class_map(image)
     differs = float((found != whole.class_map(image)).mean())

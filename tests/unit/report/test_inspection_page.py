@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fullconv.classes import ClassSet
-from fullconv.data import Fault, open_source, survey, suspicions, write_folder
+from fullconv.data import Finding, findings_in, open_source, survey, write_folder
 from fullconv.report import write_inspection
 from fullconv.report.class_examples import example_pictures, window
 
@@ -13,9 +13,9 @@ def data(tmp_path):
     return tmp_path / "d"
 
 
-def inspected(data, tmp_path, faults=None):
+def inspected(data, tmp_path, findings=None):
     looked = survey({"train": open_source(data, "train")})
-    found = suspicions(looked) if faults is None else faults
+    found = findings_in(looked) if findings is None else findings
     return write_inspection("my <data>", looked, found, tmp_path / "page.html")
 
 
@@ -31,21 +31,21 @@ def test_the_page_of_clean_data(data, tmp_path, parsed):
 
 def test_findings_name_files_and_the_mend_and_show_them(data, tmp_path, parsed):
     file = str(data / "masks/train/shapes-train-00002.png")
-    faults = [
-        Fault(file, "odd <script>alert(1)</script>", "a cause", "a mend", "warning"),
-        Fault("split train", "worse", "", "another mend"),
+    findings = [
+        Finding(file, "odd <script>alert(1)</script>", "a cause", "a fix", "warning"),
+        Finding("split train", "worse", "", "another fix"),
     ]
-    page = parsed(inspected(data, tmp_path, faults))
+    page = parsed(inspected(data, tmp_path, findings))
     assert page.text.index("worse") < page.text.index("odd <script>")  # errors first
-    for words in (file, "a cause", "a mend", "another mend"):
+    for words in (file, "a cause", "a fix", "another fix"):
         assert words in page.text
     assert not page.all("script")
     assert any("borders of its mask" in alt for alt, _ in page.pictures())
 
 
 def test_many_findings_of_a_kind_stay_short(data, tmp_path, parsed):
-    faults = [Fault(f"{n}.png", "x", "cause", "mend", "warning") for n in range(5000)]
-    path = inspected(data, tmp_path, faults)
+    findings = [Finding(f"{n}.png", "x", "cause", "fix", "warning") for n in range(5000)]
+    path = inspected(data, tmp_path, findings)
     assert "4800 more" in parsed(path).text
     assert path.stat().st_size < 2**20
 

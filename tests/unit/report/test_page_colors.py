@@ -9,8 +9,8 @@ from fullconv.classes.palettes import contrast
 
 READ = 4.5  # what WCAG 2 asks of text (level AA)
 SHEETS = {
-    "report": (resources.files("fullconv.report") / "templates/page.css", "good bad doubt"),
-    "serve": (resources.files("fullconv.serve") / "page/page.css", "fault"),
+    "report": (resources.files("fullconv.report") / "templates/page.css", "good bad warning"),
+    "serve": (resources.files("fullconv.serve") / "page/page.css", "error"),
 }
 
 

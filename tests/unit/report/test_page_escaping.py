@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fullconv.classes import ClassSet
-from fullconv.data import Fault, Sample, survey
+from fullconv.data import Finding, Sample, survey
 from fullconv.report import write_inspection, write_report, write_run_comparison
 
 HOSTILE = [
@@ -59,24 +59,24 @@ def looked():
 
 
 @settings(max_examples=40, deadline=None)
-@given(title=NAMES, label=NAMES, photo=NAMES, file=NAMES, what=NAMES, cause=NAMES, mend=NAMES)
+@given(title=NAMES, label=NAMES, photo=NAMES, file=NAMES, what=NAMES, cause=NAMES, fix=NAMES)
 def test_no_name_changes_the_tags_of_an_inspection(
-    looked, make_page, tmp_path_factory, title, label, photo, file, what, cause, mend
+    looked, make_page, tmp_path_factory, title, label, photo, file, what, cause, fix
 ):
     out = tmp_path_factory.getbasetemp() / "page.html"
 
-    def page(title, label, photo, file, *fault):
+    def page(title, label, photo, file, *finding):
         object.__setattr__(looked, "sources", {"train": Source(photo, label)})
         return make_page(
-            write_inspection(title, looked, [Fault(f"masks: {file}", *fault)], out).read_text(
+            write_inspection(title, looked, [Finding(f"masks: {file}", *finding)], out).read_text(
                 "utf-8"
             )
         )
 
     plain = page("x", "x", "x", "x", "x", "x", "x")
-    made = page(title, label, photo, file, what, cause, mend)
+    made = page(title, label, photo, file, what, cause, fix)
     assert tags(made) == tags(plain)
-    for text in (title, label, file, what, cause, mend):
+    for text in (title, label, file, what, cause, fix):
         assert shown(text) in made.text
     assert any(shown(label) in " ".join(alt["alt"].split()) for alt in made.all("img"))
 

@@ -33,7 +33,7 @@ def test_what_is_wanted_most(accept, kind):
     "accept", ["text/html", "image/webp", "image/png; picture=cat", "*/*;q=0", ";;;", "q=1"]
 )
 def test_what_there_is_not_is_refused_with_what_there_is(accept):
-    with pytest.raises(Refusal) as fault:
+    with pytest.raises(Refusal) as error:
         wanted(accept)
-    assert fault.value.status == 406
-    assert "image/png; picture=overlay" in fault.value.message
+    assert error.value.status == 406
+    assert "image/png; picture=overlay" in error.value.message

@@ -19,9 +19,9 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def refused(content, limit=LIMIT):
-    with pytest.raises(Refusal) as fault:
+    with pytest.raises(Refusal) as error:
         decode_photo(content, limit)
-    return fault.value
+    return error.value
 
 
 def png(width, height, depth=8, kind=2, data=b""):
@@ -62,9 +62,9 @@ def test_the_photo_lies_as_it_is_seen(encoded):
 
 def test_a_bomb_is_not_decoded():
     black = zlib.compress(bytes(10_000 * 30_001), 1)  # 300 MB in 1.3 MB
-    fault = refused(png(10_000, 10_000, data=black))
-    assert fault.status == 413
-    assert "10000 x 10000" in fault.message
+    error = refused(png(10_000, 10_000, data=black))
+    assert error.status == 413
+    assert "10000 x 10000" in error.message
 
 
 @pytest.mark.parametrize("side", [30_000, 2**31 - 1])

@@ -44,9 +44,9 @@ def test_the_file_name_is_not_looked_at():
     ids=["no photo", "no boundary", "empty", "other boundary", "long", "cut", "long boundary"],
 )
 def test_a_form_without_a_photo_is_refused(content_type, body):
-    with pytest.raises(Refusal) as fault:
+    with pytest.raises(Refusal) as error:
         photo_part(content_type, body)
-    assert fault.value.status == 422
+    assert error.value.status == 422
 
 
 def test_a_form_of_thousands_of_parts_is_refused():
@@ -57,6 +57,6 @@ def test_a_form_of_thousands_of_parts_is_refused():
 
 def test_a_form_that_is_cut_off_is_refused():
     kind, body = form(photo=("a.jpg", b"abc" * 50))
-    with pytest.raises(Refusal) as fault:
+    with pytest.raises(Refusal) as error:
         photo_part(kind, body[: len(body) // 2])
-    assert fault.value.status == 422
+    assert error.value.status == 422

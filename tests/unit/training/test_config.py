@@ -10,7 +10,7 @@ from fullconv.training.config import Config
 from fullconv.training.config_sources import RECIPES, flat
 
 
-def fault(*arguments, **options):
+def error(*arguments, **options):
     """The one line that ``make_config`` refuses these with."""
     with pytest.raises(UserError) as error:
         make_config(*arguments, **options)
@@ -19,7 +19,7 @@ def fault(*arguments, **options):
 
 
 def test_all_faults_at_once():
-    message = fault(
+    message = error(
         "default",
         {
             "optimizer.rat": 0.1,
@@ -76,12 +76,12 @@ def test_all_faults_at_once():
     ],
 )
 def test_values_that_make_no_run(key, value):
-    assert key.split(".")[-1] in fault("default", {key: value})
+    assert key.split(".")[-1] in error("default", {key: value})
 
 
 def test_keys_in_the_wrong_place():
-    assert "is no section" in fault("default", {"optimizer.lr.first": 1})
-    assert "net" in fault("default", {"net": 5})
+    assert "is no section" in error("default", {"optimizer.lr.first": 1})
+    assert "net" in error("default", {"net": 5})
 
 
 def test_steps_and_epochs_replace_one_another():
@@ -91,18 +91,18 @@ def test_steps_and_epochs_replace_one_another():
     assert "steps" in recipe_text("demo")
     by_epochs = make_config("demo", {"schedule.epochs": "2.5"}).schedule
     assert (by_epochs.steps, by_epochs.epochs) == (None, 2.5)
-    both = fault("scratch", {"schedule.steps": 7, "schedule.epochs": 2})
+    both = error("scratch", {"schedule.steps": 7, "schedule.epochs": 2})
     assert "only one of steps, epochs and time" in both
 
 
 def test_stages_must_fit():
     assert make_config("scratch", {"stages": "[32, 16, 8]"}).stages == (32, 16, 8)
-    assert "one factor for each" in fault("scratch", {"stages": [32, 8], "stage_rates": [1.0]})
+    assert "one factor for each" in error("scratch", {"stages": [32, 8], "stage_rates": [1.0]})
     for stages in ([32, 32], [8, 16], [64], [1]):
-        assert "coarse to fine" in fault("scratch", {"stages": stages})
-    message = fault("scratch", {"stages": [32, 8], "net.name": "fcn8s-atonce-vgg16"})
+        assert "coarse to fine" in error("scratch", {"stages": stages})
+    message = error("scratch", {"stages": [32, 8], "net.name": "fcn8s-atonce-vgg16"})
     assert "at once" in message
-    message = fault("scratch", {"stages": [32, 8], "net.name": "fpn8s-resnet18"})
+    message = error("scratch", {"stages": [32, 8], "net.name": "fpn8s-resnet18"})
     assert "fpn8s-resnet18 fuses features" in message
 
 
@@ -142,8 +142,8 @@ def test_recipes_are_the_papers():
 
 
 def test_unknown_recipe_names_near_ones():
-    assert "did you mean paper-vgg16" in fault("paper-vgg")
-    message = fault("../../etc/passwd")
+    assert "did you mean paper-vgg16" in error("paper-vgg")
+    message = error("../../etc/passwd")
     assert "no recipe is called '../../etc/passwd'" in message
 
 
@@ -277,7 +277,7 @@ def test_a_term_is_added_to_the_loss_of_a_recipe_that_names_none():
     ],
 )
 def test_losses_that_are_none(changes, says):
-    assert says in fault("default", changes)
+    assert says in error("default", changes)
 
 
 def test_a_config_of_an_older_version_is_told_how_the_loss_is_written_now(tmp_path):

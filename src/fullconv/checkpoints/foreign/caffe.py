@@ -55,10 +55,10 @@ def read(path: Path) -> ForeignFile:
     try:
         with path.open("rb") as file:
             return _read(path, file, path.stat().st_size)
-    except Damaged as fault:
-        raise UserError(f"{path}: no Caffe model, or a damaged one: {fault}") from None
-    except OSError as fault:
-        raise UserError(f"{path}: cannot be read ({fault.strerror or fault})") from fault
+    except Damaged as error:
+        raise UserError(f"{path}: no Caffe model, or a damaged one: {error}") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 @dataclass
@@ -153,8 +153,8 @@ def _parsed(kind: str, content: bytes) -> Any:
         raise Damaged(f"a layer has more than {MOST_FIELDS} fields")
     try:
         return getattr(messages(), kind).FromString(content)
-    except DecodeError as fault:
-        raise Damaged(f"a layer cannot be parsed ({fault})") from None
+    except DecodeError as error:
+        raise Damaged(f"a layer cannot be parsed ({error})") from None
 
 
 def _name(name: bytes) -> str:

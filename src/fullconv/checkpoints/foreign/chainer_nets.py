@@ -117,7 +117,7 @@ VGG16_CONVOLUTIONS = Lineage(
 
 
 def _deconvolved(
-    title: str, scores: Mapping[int, str], kernels: Mapping[int, str], doubt: str, body: str = ""
+    title: str, scores: Mapping[int, str], kernels: Mapping[int, str], warning: str, body: str = ""
 ) -> Lineage:
     layers = (*scores.values(), *kernels.values())
     return Lineage(
@@ -134,7 +134,7 @@ def _deconvolved(
         padding="same",
         required=tuple(array_name(n, kind) for n in layers for kind in ("weight", "bias")),
         deconvolutions=kernels,
-        doubt=doubt,
+        warning=warning,
     )
 
 

@@ -76,7 +76,7 @@ class Lineage:
     file must then hold nothing else but what ``not_needed`` names, so that a file of those nets
     which has lost arrays is not taken for it. ``deconvolutions`` names, for the stride of a score,
     the layer that upsamples it by a kernel that mixes the classes (`NetSpec.is_deconv`).
-    ``doubt`` is what a user of the net must know and the file cannot tell.
+    ``warning`` is what a user of the net must know and the file cannot tell.
     """
 
     title: str
@@ -98,7 +98,7 @@ class Lineage:
     required: tuple[str, ...] = ()
     is_part: bool = False
     deconvolutions: Mapping[int, str] = field(default_factory=dict)
-    doubt: str = ""
+    warning: str = ""
 
     @property
     def channels(self) -> tuple[int, ...]:

@@ -19,8 +19,8 @@ def format_of(path: Path) -> ModuleType | None:
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
-    except OSError as fault:
-        raise UserError(f"{path}: cannot be read ({fault.strerror or fault})") from fault
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     return next((module for module in FORMATS if module.looks_like(path, head)), None)
 
 

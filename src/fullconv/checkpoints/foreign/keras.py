@@ -54,10 +54,10 @@ def read(path: Path) -> ForeignFile:
             arrays, left_out = _taken(path, file)
     except UserError:
         raise
-    except Exception as fault:  # damaged files make the reader raise nearly anything
+    except Exception as error:  # damaged files make the reader raise nearly anything
         raise UserError(
-            f"{path}: truncated, or not a file of Keras ({short(fault)}); copy it again"
-        ) from fault
+            f"{path}: truncated, or not a file of Keras ({short(error)}); copy it again"
+        ) from error
     if not arrays:
         raise UserError(f"{path}: holds no arrays of layers, so it is no file of Keras")
     return ForeignFile(path, "Keras", arrays, left_out)

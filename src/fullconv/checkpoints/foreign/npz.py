@@ -125,10 +125,10 @@ def open_npz(path: Path) -> Iterator[Npz]:
     try:
         with _Careful(path) as file, zipfile.ZipFile(file) as archive:
             yield Npz(archive)
-    except DAMAGES as fault:
-        raise UserError(f"{path}: truncated or damaged ({fault}); copy it again") from fault
-    except OSError as fault:
-        raise UserError(f"{path}: cannot be read ({fault.strerror or fault})") from fault
+    except DAMAGES as error:
+        raise UserError(f"{path}: truncated or damaged ({error}); copy it again") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 class _Careful(io.FileIO):

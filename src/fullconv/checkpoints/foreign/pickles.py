@@ -75,15 +75,15 @@ def inspect(path: Path) -> None:
             _legacy(path)
     except UserError:
         raise
-    except Exception as fault:  # a damaged pickle makes the unpickler raise nearly anything
+    except Exception as error:  # a damaged pickle makes the unpickler raise nearly anything
         raise UserError(
-            f"{path}: truncated, or not a file of torch.save ({short(fault)}); copy it again"
-        ) from fault
+            f"{path}: truncated, or not a file of torch.save ({short(error)}); copy it again"
+        ) from error
 
 
-def short(fault: Exception) -> str:
+def short(error: Exception) -> str:
     """What a reader said of a damaged file, in a part of one line."""
-    lines = str(fault).splitlines() or [type(fault).__name__]
+    lines = str(error).splitlines() or [type(error).__name__]
     return "".join(char for char in lines[0] if char.isprintable())[:120]
 
 

@@ -100,10 +100,10 @@ def _safetensors(path: Path) -> Found:
         with safe_open(path, framework="pt") as file:
             names = file.keys()
             return {name: file.get_tensor(name) for name in names}, {}, ""
-    except (SafetensorError, json.JSONDecodeError, OSError, ValueError) as fault:
+    except (SafetensorError, json.JSONDecodeError, OSError, ValueError) as error:
         raise UserError(
-            f"{path}: truncated, or not a safetensors file ({short(fault)}); copy it again"
-        ) from fault
+            f"{path}: truncated, or not a safetensors file ({short(error)}); copy it again"
+        ) from error
 
 
 def _pickled(path: Path) -> Found:
@@ -133,8 +133,8 @@ def _loaded(path: Path) -> Any:
     try:
         with torch.serialization.safe_globals([(Ignored, name) for name in STANDINS]):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except Exception as fault:  # damaged files make the reader raise nearly anything
-        raise UserError(f"{path}: torch cannot read it ({short(fault)}); copy it again") from fault
+    except Exception as error:  # damaged files make the reader raise nearly anything
+        raise UserError(f"{path}: torch cannot read it ({short(error)}); copy it again") from error
 
 
 def _state(content: Any, left_out: dict[str, str], depth: int = 0) -> Mapping[Any, Any] | None:

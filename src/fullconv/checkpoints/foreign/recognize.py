@@ -105,8 +105,8 @@ def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
             continue
         try:
             origin.turn(file.arrays[origin.name], shapes[ours])
-        except ValueError as fault:
-            found.append(f"{origin.name} is {fault}")
+        except ValueError as error:
+            found.append(f"{origin.name} is {error}")
     found += [f"{name} is missing" for name in lineage.required if name not in file.arrays]
     return found + (_besides(file, lineage) if lineage.is_part else [])
 

@@ -26,8 +26,8 @@ class Transplant:
     ``tensors`` by our names; ``used`` gives for each the foreign name; ``not_needed`` the foreign
     arrays without a place here, and why. ``is_classifier``: it has no score layers, so they start
     at zero. ``classes`` are those that it was trained on, where they are known; ``outputs`` the
-    number of classes of each of several outputs. ``doubt`` is what the file cannot tell and a user
-    must know.
+    number of classes of each of several outputs. ``warning`` is what the file cannot tell and a
+    user must know.
     """
 
     title: str
@@ -39,7 +39,7 @@ class Transplant:
     is_classifier: bool = False
     classes: ClassSet | None = None
     outputs: dict[str, int] = field(default_factory=dict)
-    doubt: str = ""
+    warning: str = ""
 
 
 def transplant(
@@ -197,7 +197,7 @@ def _taken(
         {},
         is_classifier=not strides,
         classes=known.classes if known else None,
-        doubt=lineage.doubt,
+        warning=lineage.warning,
     )
     used = set()
     for name, origin in lineage.origins.items():
@@ -271,8 +271,8 @@ def _turned(file: ForeignFile, theirs: str, turn: Turn, shape: tuple[int, ...]) 
         raise UserError(f"{file.path}: {theirs} is missing; the file is not whole")
     try:
         tensor = torch.from_numpy(np.ascontiguousarray(turn(file.arrays[theirs], shape)))
-    except ValueError as fault:
-        raise UserError(f"{file.path}: {theirs} is {fault}") from None
+    except ValueError as error:
+        raise UserError(f"{file.path}: {theirs} is {error}") from None
     if not torch.isfinite(tensor).all():
         raise UserError(
             f"{file.path}: {theirs} holds nan or infinity: its training diverged, or the file is "

@@ -1,35 +1,40 @@
-"""A fault of the data in four parts, so that it can be raised, listed and mended."""
+"""A finding of the data in four parts, so that it can be raised, listed and fixed."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fullconv.errors import UserError
 
 
 @dataclass(frozen=True)
-class Fault:
-    """What is wrong with ``file``, the likely cause, and what to do about it."""
+class Finding:
+    """What is wrong with ``file``, the likely cause, and what to do about it.
+
+    ``code`` is as of `UserError`.
+    """
 
     file: str
     what: str
     cause: str
-    mend: str
+    fix: str
     severity: Literal["error", "warning"] = "error"
+    code: str = ""
 
     def __str__(self) -> str:
-        parts = (self.what, self.cause and f"likely cause: {self.cause}", self.mend)
+        parts = (self.what, self.cause and f"likely cause: {self.cause}", self.fix)
         return f"{self.file}: " + "; ".join(part for part in parts if part)
 
 
 class DataError(UserError):
-    """A UserError that keeps its parts for the list of faults."""
+    """A UserError that keeps its parts for the list of findings."""
 
-    def __init__(self, file: str | Path, what: str, cause: str = "", mend: str = "") -> None:
-        self.fault = Fault(str(file), what, cause, mend)
-        super().__init__(str(self.fault))
+    def __init__(
+        self, file: str | Path, what: str, cause: str = "", fix: str = "", code: str = ""
+    ) -> None:
+        self.finding = Finding(str(file), what, cause, fix, code=code)
+        super().__init__(str(self.finding), code)
 
-    def __reduce__(self) -> tuple[type["DataError"], tuple[str, str, str, str]]:
-        """Errors cross from the loader's processes to the training process."""
-        fault = self.fault
-        return type(self), (fault.file, fault.what, fault.cause, fault.mend)
+    def __reduce__(self) -> tuple[Any, ...]:
+        found = self.finding
+        return type(self), (found.file, found.what, found.cause, found.fix, found.code)

@@ -9,7 +9,7 @@ from fullconv.classes import ClassSet
 from fullconv.data.sample import Mask
 
 Diagnosis = tuple[str, str, str]
-"""What, likely cause, mend."""
+"""What, likely cause, fix."""
 
 MANY = 8  # distinct unknown values; exports by mistake have few, interpolation makes many
 
@@ -33,8 +33,8 @@ def of_values(found: dict[int, int], unknown: dict[int, int], classes: ClassSet)
         cause = f"class numbers that start at 1, or a void class stored as {count}"
         return what, cause, f"subtract 1 from the masks, or write void as {classes.ignore}"
     if set(unknown) == {255}:
-        mend = f"set ignore = 255 in the class file, or write void as {classes.ignore}"
-        return what, "255 is used for unlabelled pixels, as in VOC", mend
+        fix = f"set ignore = 255 in the class file, or write void as {classes.ignore}"
+        return what, "255 is used for unlabelled pixels, as in VOC", fix
     cause = "a class missing in the class file, or masks of another numbering"
     return what, cause, "add the class to the class file, or renumber the masks"
 

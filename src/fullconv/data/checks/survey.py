@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.data.checks.alignment import LEAST, Alignment, align
-from fullconv.data.checks.check import faults_of
+from fullconv.data.checks.check import findings_of
 from fullconv.data.checks.duplicates import Fingerprint, fingerprint
-from fullconv.data.checks.findings import Fault
-from fullconv.data.checks.sample_findings import Finding, examine
+from fullconv.data.checks.findings import Finding
+from fullconv.data.checks.sample_findings import SampleCheck, examine
 from fullconv.data.class_weights import ClassCounts, tally
 from fullconv.data.sample import Mask, Source
 from fullconv.data.synthetic.shapes import Shapes
@@ -39,14 +39,14 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """The looks of each split, and the faults of files that the check finds, too.
+    """The looks of each split, and the findings of files that the check finds, too.
 
-    Photos with a fault that makes them useless have no look.
+    Photos with a finding that makes them useless have no look.
     """
 
     sources: Mapping[str, Source]
     looks: Mapping[str, Sequence[Look]]
-    faults: Sequence[Fault]
+    findings: Sequence[Finding]
 
     def counts(self, split: str) -> ClassCounts:
         """How often each class appears in a split."""
@@ -77,7 +77,7 @@ def survey(
     """Look at every photo and mask of ``sources`` (split -> Source).
 
     With ``most`` only at so many of each split, spread evenly. Never raises for the content of a
-    file: that is what ``faults`` are for.
+    file: that is what ``findings`` are for.
     """
     jobs = [
         (split, place)
@@ -85,44 +85,44 @@ def survey(
         for place in range(0, len(source), max(1, -(-len(source) // most)) if most else 1)
     ]
     looks: dict[str, list[Look]] = {split: [] for split in sources}
-    findings: dict[str, list[Finding]] = {s: [Finding()] * len(k) for s, k in sources.items()}
+    checks: dict[str, list[SampleCheck]] = {s: [SampleCheck()] * len(k) for s, k in sources.items()}
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         results = pool.map(lambda job: _look(sources[job[0]], job[1]), jobs)
-        for done, ((split, place), (look, finding)) in enumerate(
+        for done, ((split, place), (look, checked)) in enumerate(
             zip(jobs, results, strict=True), 1
         ):
             looks[split] += [look] if look else []
-            findings[split][place] = finding
+            checks[split][place] = checked
             if progress:
                 progress(done, len(jobs))
-    return Survey(sources, looks, _faults(sources, findings, most))
+    return Survey(sources, looks, _findings(sources, checks, most))
 
 
-def _faults(
-    sources: Mapping[str, Source], findings: Mapping[str, list[Finding]], most: int | None
-) -> list[Fault]:
+def _findings(
+    sources: Mapping[str, Source], checks: Mapping[str, list[SampleCheck]], most: int | None
+) -> list[Finding]:
     """Those that the check finds; of a part of the photos only those of single files."""
     files = {split: s for split, s in sources.items() if not isinstance(s, Shapes)}
     if most is None:
-        return faults_of(files, findings)
-    return [fault for split in files for each in findings[split] for fault in each.faults]
+        return findings_of(files, checks)
+    return [finding for split in files for each in checks[split] for finding in each.findings]
 
 
-def _look(source: Source, place: int) -> tuple[Look | None, Finding]:
-    finding = examine(source, place)
-    if any(fault.severity == "error" for fault in finding.faults):
-        return None, finding
+def _look(source: Source, place: int) -> tuple[Look | None, SampleCheck]:
+    checked = examine(source, place)
+    if any(finding.severity == "error" for finding in checked.findings):
+        return None, checked
     try:
         sample = source[place]
-    except UserError as fault:
-        finding.faults.append(Fault(source.names[place], str(fault), "", ""))
-        return None, finding
+    except UserError as error:
+        checked.findings.append(Finding(source.names[place], str(error), "", ""))
+        return None, checked
     image, mask = sample.image, sample.mask
     size = (image.shape[0], image.shape[1])
     plain = mask is not None and mask.ndim == 2 and image.shape[2] == 3
     alignment = align(image, mask, source.classes.ignore) if plain and mask is not None else None
     digest = _digest(mask) if plain and mask is not None else None
-    return Look(place, size, finding.counts, alignment, fingerprint(image), digest), finding
+    return Look(place, size, checked.counts, alignment, fingerprint(image), digest), checked
 
 
 def _digest(mask: Mask) -> bytes | None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from fullconv.data.checks.alignment import Alignment, Maps, borders, compare, edges
 from fullconv.data.checks.duplicates import ALIKE, NEAR, likeness, lookalikes
-from fullconv.data.checks.findings import Fault
+from fullconv.data.checks.findings import Finding
 from fullconv.data.checks.survey import Look, Survey, spread
 from fullconv.errors import UserError
 
@@ -28,28 +28,28 @@ FEW = 3  # photos that show a class, below which it is rare
 ENOUGH = 30  # photos in a split from which rarity says something
 
 
-def suspicions(survey: Survey) -> list[Fault]:
-    """Everything the survey makes suspicious, the check's faults first; each with its mend."""
+def findings_in(survey: Survey) -> list[Finding]:
+    """Everything the survey makes suspicious, the check's findings first; each with its fix."""
     exchanged = swapped(survey)
-    known = {fault.file for fault in exchanged}
+    known = {finding.file for finding in exchanged}
     return [
-        *survey.faults,
+        *survey.findings,
         *exchanged,
-        *(fault for fault in shifted(survey) if fault.file not in known),
+        *(finding for finding in shifted(survey) if finding.file not in known),
         *repeated(survey),
         *twins(survey),
         *rare(survey),
     ]
 
 
-def shifted(survey: Survey) -> list[Fault]:
+def shifted(survey: Survey) -> list[Finding]:
     """Masks whose borders follow the photo's edges better somewhere else.
 
     Nothing is said of a split whose borders follow no edges in general, as where an object looks
     like its background.
     """
     return [
-        Fault(
+        Finding(
             survey.file(split, look.place),
             f"looks shifted by {_direction(look.alignment.offset)}",
             "a mask cropped, padded or drawn elsewhere than its photo",
@@ -82,28 +82,28 @@ def _direction(offset: tuple[int, int]) -> str:
     return " and ".join(parts).replace(" ", " pixels ", 1)
 
 
-def swapped(survey: Survey) -> list[Fault]:
+def swapped(survey: Survey) -> list[Finding]:
     """Masks that fit another photo of their split better than their own."""
-    return [fault for split in survey.looks for fault in _swapped(survey, split)]
+    return [finding for split in survey.looks for finding in _swapped(survey, split)]
 
 
-def _swapped(survey: Survey, split: str) -> list[Fault]:
+def _swapped(survey: Survey, split: str) -> list[Finding]:
     doubtful = [
         look.place
         for look in survey.looks[split]
         if look.alignment and look.alignment.here < DOUBTFUL
     ]
     maps = _maps(survey, split, spread(doubtful, MOST))
-    faults = []
+    findings = []
     for place in maps:
         own = compare(*maps[place])
         found = [(_here(maps[place][0], maps[other][1]), other) for other in _likest(maps, place)]
         fit, other = max(found, default=(0.0, place))
         if own and fit >= FITS and fit - own.here >= BETTER and fit > own.best:
             what = f"lies on {survey.photo(split, place)}, which {survey.file(split, other)} fits"
-            cause, mend = "masks exchanged between photos", "give each mask its photo's name"
-            faults.append(Fault(survey.file(split, place), what, cause, mend, "warning"))
-    return faults
+            cause, fix = "masks exchanged between photos", "give each mask its photo's name"
+            findings.append(Finding(survey.file(split, place), what, cause, fix, "warning"))
+    return findings
 
 
 def _maps(survey: Survey, split: str, places: Iterable[int]) -> dict[int, tuple[Maps, Maps]]:
@@ -138,22 +138,22 @@ def _here(edge: Maps, border: Maps) -> float:
     return found.here if found else 0.0
 
 
-def repeated(survey: Survey) -> list[Fault]:
+def repeated(survey: Survey) -> list[Finding]:
     """The same mask at two photos that differ: the one that it fits less is named."""
     places: dict[bytes, list[tuple[str, Look]]] = defaultdict(list)
     for split, looks in survey.looks.items():
         for look in looks:
             if look.mask:
                 places[look.mask].append((split, look))
-    faults = []
+    findings = []
     for pair in _pairs(places.values()):
         # The one that lies better on its photo is the one that belongs there.
         (split, first), (other, second) = sorted(pair, key=lambda each: -_fit(each[1]))
         if not _same_photo(first, second):
             what = f"is the same mask as {survey.file(split, first.place)}, of another photo"
-            mend = "find the mask that belongs to it, or take the photo out"
-            faults.append(Fault(survey.file(other, second.place), what, "", mend, "warning"))
-    return faults
+            fix = "find the mask that belongs to it, or take the photo out"
+            findings.append(Finding(survey.file(other, second.place), what, "", fix, "warning"))
+    return findings
 
 
 def _fit(look: Look) -> float:
@@ -173,9 +173,9 @@ def _same_photo(first: Look, second: Look) -> bool:
     return distance <= NEAR and (np.array_equal(*small) or likeness(*small) >= ALIKE)
 
 
-def twins(survey: Survey) -> list[Fault]:
+def twins(survey: Survey) -> list[Finding]:
     """Photos of one split that look like one of another, but for encoding, light or a crop."""
-    faults = []
+    findings = []
     for first, second in combinations(survey.looks, 2):
         left, right = survey.looks[first], survey.looks[second]
         seen = [look.fingerprint for look in right], [look.fingerprint for look in left]
@@ -189,19 +189,19 @@ def twins(survey: Survey) -> list[Fault]:
                 f"({pair.distance} of 64 bits apart, likeness {pair.likeness:.2f})"
             )
             cause = "one photo saved twice, or neighbouring frames of one film"
-            mend = "keep both on one side, or the scores of the other say too much"
-            faults.append(Fault(file, what, cause, mend, "warning"))
-    return faults
+            fix = "keep both on one side, or the scores of the other say too much"
+            findings.append(Finding(file, what, cause, fix, "warning"))
+    return findings
 
 
 def _same_bytes(survey: Survey, file: str, other: str) -> bool:
     """Whether the check has said it already."""
-    return any(fault.file == file and f"({other})" in fault.what for fault in survey.faults)
+    return any(finding.file == file and f"({other})" in finding.what for finding in survey.findings)
 
 
-def rare(survey: Survey) -> list[Fault]:
+def rare(survey: Survey) -> list[Finding]:
     """Classes that hardly any photo of a split shows."""
-    faults = []
+    findings = []
     for split, source in survey.sources.items():
         counts = survey.counts(split)
         if counts.masks < ENOUGH:
@@ -209,17 +209,17 @@ def rare(survey: Survey) -> list[Fault]:
         for name, photos in zip(source.classes.names, counts.photos.tolist(), strict=True):
             if 0 < photos < FEW:
                 what = f"only {photos} of {counts.masks} photos show {name}"
-                mend = "label more that show it, or merge it with a class like it"
-                faults.append(Fault(f"split {split}", what, "", mend, "warning"))
-    return faults
+                fix = "label more that show it, or merge it with a class like it"
+                findings.append(Finding(f"split {split}", what, "", fix, "warning"))
+    return findings
 
 
-def of_files(faults: Sequence[Fault], survey: Survey) -> dict[Fault, tuple[str, int]]:
-    """Split and place of the photo that each fault is about, where it is about one."""
+def of_files(findings: Sequence[Finding], survey: Survey) -> dict[Finding, tuple[str, int]]:
+    """Split and place of the photo that each finding is about, where it is about one."""
     places = {
         file: (split, look.place)
         for split, looks in survey.looks.items()
         for look in looks
         for file in (survey.photo(split, look.place), survey.file(split, look.place))
     }
-    return {fault: places[fault.file] for fault in faults if fault.file in places}
+    return {finding: places[finding.file] for finding in findings if finding.file in places}

@@ -7,7 +7,7 @@ objectInfo150.txt, the first word of each ('windowpane', not 'windowpane, window
 from pathlib import Path
 
 from fullconv.classes.lists import class_list
-from fullconv.data.checks.findings import Fault
+from fullconv.data.checks.findings import Finding
 from fullconv.data.importers.annotations import Export, Item, Note
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.label_image import LabelFile
@@ -35,7 +35,7 @@ def read(source: Path, request: Request) -> Export:
     """Both splits; the test photos of the benchmark have no labels."""
     root, items = _root(source), []
     notes: list[Note] = []
-    faults: list[Fault] = []
+    findings: list[Finding] = []
     names = class_list("ade20k-150").names
     labels = dict(enumerate(names, 1))
     for folder, split in _SPLITS.items():
@@ -46,11 +46,11 @@ def read(source: Path, request: Request) -> Export:
                 labelling = LabelFile(mask, photos[name], labels, _read)
                 items.append(Item(name, split, photos[name], str(mask), labelling))
             else:
-                faults.append(Fault(str(mask), "this mask has no photo", "", "add the photo"))
+                findings.append(Finding(str(mask), "this mask has no photo", "", "add the photo"))
         notes += [Note("unlabelled", str(photos[name])) for name in set(photos) - set(masks)]
-    if not items and not faults:
+    if not items and not findings:
         raise UserError(f"{source}: has no masks below annotations/training or validation")
-    return Export(names, tuple(items), None, notes=tuple(notes), faults=tuple(faults))
+    return Export(names, tuple(items), None, notes=tuple(notes), findings=tuple(findings))
 
 
 def _read(file: Path) -> Mask:

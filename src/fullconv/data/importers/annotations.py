@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import Color
-from fullconv.data.checks.findings import Fault
+from fullconv.data.checks.findings import Finding
 
 IGNORE = "__ignore__"
 """The label of pixels that are neither trained on nor scored; labelme's name for them."""
@@ -95,7 +95,7 @@ class Export:
 
     ``labels`` stand in the order of the classes to come. ``ignored`` are those that the format
     itself leaves out of training. ``background`` is the class of the pixels without label, None
-    where they are ignored. ``faults`` are the photos that cannot be used.
+    where they are ignored. ``findings`` are the photos that cannot be used.
     """
 
     labels: tuple[str, ...]
@@ -104,4 +104,4 @@ class Export:
     colors: Mapping[str, Color] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
     notes: tuple[Note, ...] = ()
-    faults: tuple[Fault, ...] = ()
+    findings: tuple[Finding, ...] = ()

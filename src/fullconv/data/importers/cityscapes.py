@@ -7,7 +7,7 @@ label that is ignored so becomes a class with --merge LABEL=CLASS, or in a class
 from pathlib import Path
 
 from fullconv.classes import Color
-from fullconv.data.checks.findings import Fault
+from fullconv.data.checks.findings import Finding
 from fullconv.data.importers.annotations import Export, Item, Note
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.label_image import LabelFile
@@ -78,7 +78,7 @@ def read(source: Path, request: Request) -> Export:
         raise UserError(f"{source}: has no folder gtFine or gtCoarse")
     photos = request.images or source / "leftImg8bit"
     items: list[Item] = []
-    faults: list[Fault] = []
+    findings: list[Finding] = []
     for file in sorted((source / kind).rglob(f"*{_ENDING}")):
         *folders, name = file.relative_to(source / kind).parts
         name = name.removesuffix(_ENDING).removesuffix(f"_{kind}")
@@ -88,16 +88,16 @@ def read(source: Path, request: Request) -> Export:
             place = Path(*folders[1:], name).as_posix()
             items.append(Item(place, folders[0] if folders else None, photo, str(file), labelling))
         else:
-            mend = "unpack leftImg8bit beside it, or name its folder with --images"
-            faults.append(Fault(str(file), f"its photo {photo} is not there", "", mend))
-    if not items and not faults:
+            fix = "unpack leftImg8bit beside it, or name its folder with --images"
+            findings.append(Finding(str(file), f"its photo {photo} is not there", "", fix))
+    if not items and not findings:
         raise UserError(f"{source / kind}: has no *{_ENDING}; unpack {kind}'s archive there")
     notes = [] if kind == "gtFine" else [Note("split", kind, "coarse labels: much is unlabelled")]
     used = {item.photo for item in items}
     rest = (photo for photo in sorted(photos.rglob("*_leftImg8bit.png")) if photo not in used)
     notes += [Note("unlabelled", str(photo)) for photo in rest]
     labels = (*_train_first(), *(name for name in _LABELS.values() if name in _IGNORED))
-    return Export(labels, tuple(items), None, _colors(), _IGNORED, tuple(notes), tuple(faults))
+    return Export(labels, tuple(items), None, _colors(), _IGNORED, tuple(notes), tuple(findings))
 
 
 def _train_first() -> list[str]:

@@ -111,12 +111,12 @@ def _listed(
     name = strange[0]
     known = ", ".join(classes.names[:12]) + (", ..." if len(classes) > 12 else "")
     if name in becomes.values():
-        mend = f"--merge {_quoted(name)}=CLASS, or --ignore {_quoted(name)}"
+        fix = f"--merge {_quoted(name)}=CLASS, or --ignore {_quoted(name)}"
     else:
-        mend = f"pixels without label become it: --background CLASS, or --background {IGNORE}"
+        fix = f"pixels without label become it: --background CLASS, or --background {IGNORE}"
     more = f" (and {len(strange) - 1} more: {', '.join(strange[1:8])})" if strange[1:] else ""
     raise UserError(
-        f"{request.classes}: has no class {name!r}{more}; use {mend}, or add it. It has {known}"
+        f"{request.classes}: has no class {name!r}{more}; use {fix}, or add it. It has {known}"
     )
 
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from fullconv.data.checks.findings import DataError, Fault
+from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.importers import rle
 from fullconv.data.importers.annotations import BACKGROUND, IGNORE, Export, Item, Note, Size
 from fullconv.data.importers.draw_regions import Drawing, Region
@@ -73,20 +73,20 @@ def read(source: Path, request: Request) -> Export:
     names = _categories(files, contents)
     items: list[Item] = []
     notes = [Note("other labels", str(file)) for file in recognised if file not in files]
-    faults: list[Fault] = []
+    findings: list[Finding] = []
     for file, content in zip(files, contents, strict=True):
         split = _split(file, folder)
-        for image, annotations in _by_image(file, content, faults):
+        for image, annotations in _by_image(file, content, findings):
             if request.skip:
                 annotations = _with_area(
                     annotations, f"{file} ({image['file_name']})", names, notes
                 )
             try:
                 items.append(_item(file, image, annotations, names, shelf, split, notes))
-            except UserError as fault:
-                known = fault.fault if isinstance(fault, DataError) else None
+            except UserError as error:
+                known = error.finding if isinstance(error, DataError) else None
                 where = f"{file} ({image['file_name']})"
-                faults.append(known or Fault(where, str(fault), "", "mend it in the file"))
+                findings.append(known or Finding(where, str(error), "", "fix it in the file"))
     notes += shelf.unlabelled(items)
     same = len(names) - len(set(names.values()))
     if same:
@@ -95,7 +95,7 @@ def read(source: Path, request: Request) -> Export:
         raise UserError(f"{files[0]}: has boxes only and no outlines, which detectors learn from; "
                         "export with segmentation")  # fmt: skip
     labels = tuple(dict.fromkeys(names[number] for number in sorted(names)))
-    return Export(labels, tuple(items), BACKGROUND, notes=tuple(notes), faults=tuple(faults))
+    return Export(labels, tuple(items), BACKGROUND, notes=tuple(notes), findings=tuple(findings))
 
 
 def _has_outline(item: Item) -> bool:
@@ -137,17 +137,17 @@ def _split(file: Path, folder: Path) -> str | None:
 
 
 def _by_image(
-    file: Path, content: dict[str, list[Any]], faults: list[Fault]
+    file: Path, content: dict[str, list[Any]], findings: list[Finding]
 ) -> list[tuple[dict[str, Any], list[Any]]]:
-    """Each image with its annotations; what belongs to no image is a fault."""
+    """Each image with its annotations; what belongs to no image is a finding."""
     images: dict[Any, dict[str, Any]] = {}
     for image in content["images"]:
         named = isinstance(image, dict) and isinstance(image.get("file_name"), str)
         if not named or not isinstance(image.get("id"), int | str):
-            faults.append(Fault(str(file), "has an image without id or file_name", "", ""))
+            findings.append(Finding(str(file), "has an image without id or file_name", "", ""))
         elif image["id"] in images:
             what = f"two images have the id {image['id']}: {image['file_name']} and another"
-            faults.append(Fault(str(file), what, "", "number them anew"))
+            findings.append(Finding(str(file), what, "", "number them anew"))
         else:
             images[image["id"]] = image
     annotations = defaultdict(list)
@@ -155,7 +155,7 @@ def _by_image(
         owner = each.get("image_id") if isinstance(each, dict) else None
         if not isinstance(owner, int | str) or owner not in images:
             what = f"an annotation belongs to the image {owner!r}, which is not listed"
-            faults.append(Fault(str(file), what, "", ""))
+            findings.append(Finding(str(file), what, "", ""))
         else:
             annotations[owner].append(each)
     return [(image, annotations[key]) for key, image in images.items()]
@@ -178,8 +178,8 @@ def _item(
     for each in annotations:
         try:
             regions += _regions(each, names, size, label, found)
-        except UserError as fault:
-            raise UserError(f"annotation {each.get('id')} {fault}") from None
+        except UserError as error:
+            raise UserError(f"annotation {each.get('id')} {error}") from None
     notes += found
     drawing = Drawing(label, tuple(regions), smaller_on_top=True)
     return Item(plain(name).with_suffix("").as_posix(), split, photo, label, drawing, size)

@@ -1,10 +1,11 @@
 """RGB masks beside photos, with a table of colours: Supervisely's export as masks, and its like."""
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
-from fullconv.data.checks.findings import Fault
-from fullconv.data.importers.annotations import BACKGROUND, Export, Note
+from fullconv.data.checks.findings import Finding
+from fullconv.data.importers.annotations import Export, Note
 from fullconv.data.importers.color_table import NAMES, find_table, read_colors
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.splits import USUAL
@@ -47,14 +48,16 @@ def read(source: Path, request: Request) -> Export:
         raise UserError(f"{source}: has no folder of photos ({', '.join(_PHOTOS)}) beside one of "
                         f"masks ({', '.join(_MASKS)})")  # fmt: skip
     found: dict[str, list[PairSource]] = defaultdict(list)
-    notes, faults = [], []
+    notes, findings = [], []
     for place in places:
         photos, masks = pictures(_first(place, _PHOTOS)), _masks(_first(place, _MASKS))
         inside = "" if place == source else f"{place.relative_to(source).as_posix()}/"
         names = tuple(name for name in sorted(photos) if name in masks)
         notes += [Note("unlabelled", str(photos[n])) for n in sorted(set(photos) - set(masks))]
         for name in sorted(set(masks) - set(photos)):
-            faults.append(Fault(str(masks[name]), "this mask has no photo", "", "add the photo"))
+            findings.append(
+                Finding(str(masks[name]), "this mask has no photo", "", "add the photo")
+            )
         pairs = PairSource(
             classes,
             ALL,
@@ -65,8 +68,7 @@ def read(source: Path, request: Request) -> Export:
         found[USUAL.get(place.name.lower(), ALL)].append(pairs)
     joined = {split: _joined(sources) for split, sources in found.items()}
     merged = of_sources(joined, source, request)
-    return Export(merged.labels, merged.items, BACKGROUND, merged.colors,
-                  notes=(*merged.notes, *notes), faults=(*merged.faults, *faults))  # fmt: skip
+    return replace(merged, notes=(*merged.notes, *notes), findings=(*merged.findings, *findings))
 
 
 def _joined(sources: list[PairSource]) -> PairSource:

@@ -52,8 +52,8 @@ def read_colors(file: Path) -> ClassSet:
     try:
         ignore = 255 if len(pairs) <= 255 else MOST_CLASSES
         return ClassSet(tuple(n for n, _ in pairs), tuple(c for _, c in pairs), ignore)
-    except UserError as fault:
-        raise UserError(f"{file}: {fault}") from None
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from None
 
 
 def _of_json(file: Path) -> list[tuple[str, Color]]:
@@ -77,8 +77,8 @@ def _name(each: Any, file: Path) -> str:
 def _of_csv(file: Path) -> list[tuple[str, Color]]:
     try:
         text = file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise UserError(f"{file}: cannot be read as UTF-8 text: {fault}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: cannot be read as UTF-8 text: {error}") from None
     rows = [row for row in csv.reader(text.splitlines()) if row]
     if rows and not rows[0][-1].strip().isdecimal():
         rows = rows[1:]  # name, r, g, b

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from fullconv.classes import Color
-from fullconv.data.checks.findings import DataError, Fault
+from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.importers import rle
 from fullconv.data.importers.annotations import BACKGROUND, Export, Item, Note, Size
 from fullconv.data.importers.draw_regions import Drawing, Region
@@ -49,7 +49,7 @@ def read(source: Path, request: Request) -> Export:
     labels: dict[str, Color | None] = {}
     items: list[Item] = []
     notes: list[Note] = []
-    faults: list[Fault] = []
+    findings: list[Finding] = []
     for file in [file for file in _files(source) if _is_cvat(file)] or _files(source):
         tree = _tree(file)
         labels |= _labels(tree)
@@ -57,15 +57,17 @@ def read(source: Path, request: Request) -> Export:
             try:
                 items.append(_item(file, image, shelf, request))
                 notes += _not_for_masks(file, image)
-            except UserError as fault:
-                known = fault.fault if isinstance(fault, DataError) else None
+            except UserError as error:
+                known = error.finding if isinstance(error, DataError) else None
                 where = f"{file} ({image.get('name')})"
-                faults.append(known or Fault(where, str(fault), "", "mend it in CVAT"))
+                findings.append(known or Finding(where, str(error), "", "fix it in CVAT"))
     notes += shelf.unlabelled(items)
     used = {region.label for item in items for region in item.labelling.regions}  # pyright: ignore
     names = (*labels, *sorted(used - set(labels)))
     colors = {name: color for name, color in labels.items() if color is not None}
-    return Export(names, tuple(items), BACKGROUND, colors, notes=tuple(notes), faults=tuple(faults))
+    return Export(
+        names, tuple(items), BACKGROUND, colors, notes=tuple(notes), findings=tuple(findings)
+    )
 
 
 def _tree(file: Path) -> Element:
@@ -76,10 +78,10 @@ def _tree(file: Path) -> Element:
             raise DataError(file, "has a document type, which CVAT writes none of", "",
                             "export it again")  # fmt: skip
         tree = ElementTree.fromstring(content)
-    except OSError as fault:
-        raise DataError(file, f"cannot be read: {fault.strerror}") from fault
-    except (ElementTree.ParseError, ValueError) as fault:
-        raise DataError(file, f"is not valid XML: {fault}", "a truncated or damaged file",
+    except OSError as error:
+        raise DataError(file, f"cannot be read: {error.strerror}") from error
+    except (ElementTree.ParseError, ValueError) as error:
+        raise DataError(file, f"is not valid XML: {error}", "a truncated or damaged file",
                         "export it again") from None  # fmt: skip
     if tree.find("track") is not None:
         raise DataError(file, "is CVAT's format for video", "",
@@ -116,8 +118,8 @@ def _item(file: Path, image: Element, shelf: Shelf, request: Request) -> Item:
     ):
         try:
             regions.append(_region(shape, size, request))
-        except UserError as fault:
-            raise UserError(f"a {shape.tag} ({shape.get('label')}) {fault}") from None
+        except UserError as error:
+            raise UserError(f"a {shape.tag} ({shape.get('label')}) {error}") from None
     split = USUAL.get((image.get("subset") or "").lower())
     photo = shelf.find(name, file.parent, label, split)
     drawing = Drawing(label, tuple(regions))

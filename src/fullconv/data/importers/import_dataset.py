@@ -11,7 +11,7 @@ import numpy as np
 
 from fullconv.atomic import folder_atomically
 from fullconv.data.checks.check import listing
-from fullconv.data.checks.findings import DataError, Fault
+from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.export_folder import mask_png
 from fullconv.data.importers import import_report as reports
 from fullconv.data.importers.annotations import Export, Item, Note, Painted
@@ -31,12 +31,12 @@ Progress = Callable[[int, int], object]
 
 @dataclass
 class Done:
-    """What one photo gave: pixels by label number, shapes by label; or a fault, or neither."""
+    """What one photo gave: pixels by label number, shapes by label; or a finding, or neither."""
 
     pixels: Sequence[int] = ()
     shapes: dict[str, int] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
-    fault: Fault | None = None
+    finding: Finding | None = None
 
 
 def import_data(
@@ -57,29 +57,29 @@ def import_data(
     format = recognise(source, format)
     with folder_atomically(out) as folder:
         export = _once(FORMATS[format].read(source, request))
-        _stop_at(export.faults, request)
+        _stop_at(export.findings, request)
         if not export.items:
             raise UserError(f"{source}: no labelled photo is in it ({format})")
         planned = plan(export, request)
         splits, notes = assign(export.items, request)
         _distinct(export.items, splits)
         done = _all(export.items, splits, folder, planned, request, progress)
-        faults = [*export.faults, *(each.fault for each in done if each.fault)]
-        _stop_at(faults, request)
+        findings = [*export.findings, *(each.finding for each in done if each.finding)]
+        _stop_at(findings, request)
         notes = [*notes, *export.notes, *planned.notes, *(n for each in done for n in each.notes)]
-        notes += [Note("faulty", fault.file, fault.what) for fault in faults]
+        notes += [Note("faulty", finding.file, finding.what) for finding in findings]
         report = _report(source, format, out, planned, splits, done, notes)
         (folder / "classes.toml").write_text(planned.classes.to_toml(), "utf-8")
         reports.save(report, folder)
     return report
 
 
-def _stop_at(faults: Sequence[Fault], request: Request) -> None:
+def _stop_at(findings: Sequence[Finding], request: Request) -> None:
     """All that cannot be used at once, one line for each kind."""
-    if not faults or request.skip:
+    if not findings or request.skip:
         return
-    lines = [line.removeprefix("error: ") for line in listing(list(faults))]
-    files = f"{len(faults)} files" if len(faults) > 1 else "this file"
+    lines = [line.removeprefix("error: ") for line in listing(list(findings))]
+    files = f"{len(findings)} files" if len(findings) > 1 else "this file"
     last = f"nothing is written; --skip leaves {files} out and says so in the report"
     raise UserError("; ".join([*lines, last]) if len(lines) == 1 else "\n".join([*lines, last]))
 
@@ -87,18 +87,18 @@ def _stop_at(faults: Sequence[Fault], request: Request) -> None:
 def _once(export: Export) -> Export:
     """One label file for each photo, which must not be in two splits, or labelled in two ways.
 
-    The one that lies beside the photo, else the first; the others are faults.
+    The one that lies beside the photo, else the first; the others are findings.
     """
     first: dict[object, Item] = {}
-    faults = list(export.faults)
+    findings = list(export.findings)
     for item in sorted(export.items, key=lambda item: not _is_beside(item)):
         known = first.setdefault(item.photo, item)
         if known is not item:
             what = f"labels the photo {item.photo}, which {known.file} labels too"
             cause = "a copy, lists that overlap, or its own photo is missing"
-            faults.append(Fault(item.file, what, cause, "keep one of the two"))
+            findings.append(Finding(item.file, what, cause, "keep one of the two"))
     items = tuple(item for item in export.items if first[item.photo] is item)
-    return replace(export, items=items, faults=tuple(faults))
+    return replace(export, items=items, findings=tuple(findings))
 
 
 def _is_beside(item: Item) -> bool:
@@ -140,13 +140,13 @@ def _all(
 
 
 def _one(item: Item, split: str, folder: Path, planned: Plan, request: Request) -> Done:
-    """Write a photo and its mask; a fault of theirs is told, not raised."""
+    """Write a photo and its mask; a finding of theirs is told, not raised."""
     try:
         photo = PhotoFile(item)
         painted = item.labelling.paint(photo.drawn_size(request.exif), planned.numbers())
         return _write(item, split, photo, painted, folder, planned, request)
-    except DataError as fault:
-        return Done(fault=fault.fault)
+    except DataError as error:
+        return Done(finding=error.finding)
 
 
 def _write(
@@ -180,8 +180,8 @@ def _fits(item: Item, photo: PhotoFile) -> None:
     for part in Path(f"{item.name}{photo.suffix}").parts:
         if len(os.fsencode(part)) > LONGEST:
             what = f"its photo would be called '{part[:40]}...', {len(os.fsencode(part))} bytes"
-            mend = f"shorten the name there: a file's or folder's has at most {LONGEST}"
-            raise DataError(item.file, what, "", mend)
+            fix = f"shorten the name there: a file's or folder's has at most {LONGEST}"
+            raise DataError(item.file, what, "", fix)
 
 
 def _report(

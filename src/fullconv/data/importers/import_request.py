@@ -57,8 +57,8 @@ class Request:
         if self.group is not None:
             try:
                 re.compile(self.group)
-            except re.error as fault:
-                raise UserError(f"--group {self.group!r} is no pattern: {fault}") from None
+            except re.error as error:
+                raise UserError(f"--group {self.group!r} is no pattern: {error}") from None
 
     @property
     def parts(self) -> bool:

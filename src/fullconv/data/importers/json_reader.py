@@ -19,12 +19,12 @@ def read_json(file: Path) -> Any:
     """The content of a JSON file; UserError (DataError) naming it where it is broken."""
     try:
         return json.loads(file.read_bytes().decode("utf-8-sig"))
-    except OSError as fault:
-        raise DataError(file, f"cannot be read: {fault.strerror}") from fault
+    except OSError as error:
+        raise DataError(file, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
         raise DataError(file, "is not UTF-8 text", "", "save it as UTF-8") from None
-    except (ValueError, RecursionError) as fault:
-        raise DataError(file, f"is not valid JSON: {fault}", "a truncated or damaged file",
+    except (ValueError, RecursionError) as error:
+        raise DataError(file, f"is not valid JSON: {error}", "a truncated or damaged file",
                         "export it again") from None  # fmt: skip
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from fullconv.classes.class_files import read_classes
-from fullconv.data.checks.findings import DataError, Fault
+from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.importers.annotations import BACKGROUND, Export, Item, Note
 from fullconv.data.importers.draw_regions import Drawing, Region
 from fullconv.data.importers.import_request import Request
@@ -47,22 +47,22 @@ def read(source: Path, request: Request) -> Export:
     shelf = Shelf(source, request.images)
     items: list[Item] = []
     notes: list[Note] = []
-    faults: list[Fault] = []
+    findings: list[Finding] = []
     for file in json_files(source):
         try:
             content = read_json(file)
             if isinstance(content, dict) and "shapes" not in content:
-                faults.append(Fault(str(file), "has no 'shapes'", "no file of labelme's",
+                findings.append(Finding(str(file), "has no 'shapes'", "no file of labelme's",
                                     "move it elsewhere"))  # fmt: skip
                 continue
             items.append(_item(file, folder, content, shelf, request))
             notes += _not_for_masks(file, content)
-        except UserError as fault:
-            faults.append(fault.fault if isinstance(fault, DataError) else Fault(
-                str(file), str(fault), "", "mend it in labelme"))  # fmt: skip
+        except UserError as error:
+            findings.append(error.finding if isinstance(error, DataError) else Finding(
+                str(file), str(error), "", "fix it in labelme"))  # fmt: skip
     notes += shelf.unlabelled(items)
     labels = _labels(items, folder, request)
-    return Export(labels, tuple(items), BACKGROUND, notes=tuple(notes), faults=tuple(faults))
+    return Export(labels, tuple(items), BACKGROUND, notes=tuple(notes), findings=tuple(findings))
 
 
 def _labels(items: list[Item], folder: Path, request: Request) -> tuple[str, ...]:
@@ -85,8 +85,8 @@ def _item(file: Path, folder: Path, content: Any, shelf: Shelf, request: Request
     for number, shape in enumerate(content["shapes"]):
         try:
             regions.append(_region(shape, request))
-        except UserError as fault:
-            raise UserError(f"shape {number} {fault}") from None
+        except UserError as error:
+            raise UserError(f"shape {number} {error}") from None
     return Item(
         name=file.relative_to(folder).with_suffix("").as_posix(),
         split=None,
@@ -118,8 +118,8 @@ def _embedded(file: Path) -> bytes:
     """The photo inside a file, read when it is wanted: all of them may not fit into memory."""
     try:
         return base64.b64decode(read_json(file)["imageData"], validate=True)
-    except ValueError as fault:
-        raise DataError(file, f"its imageData is damaged: {fault}", "",
+    except ValueError as error:
+        raise DataError(file, f"its imageData is damaged: {error}", "",
                         "put the photo beside it") from None  # fmt: skip
 
 
@@ -135,8 +135,8 @@ def _region(shape: Any, request: Request) -> Region:
     try:
         corners = points(shape.get("points"), _POINTS[kind])
         return Region(label, _shape(kind, corners, shape, request))
-    except UserError as fault:
-        raise UserError(f"({label}, {kind}) {fault}") from None
+    except UserError as error:
+        raise UserError(f"({label}, {kind}) {error}") from None
 
 
 def _shape(kind: str, corners: Points, shape: dict[str, Any], request: Request) -> Shape:
@@ -161,8 +161,8 @@ def _bitmap(text: Any) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as image:
             return np.asarray(image.convert("L")) > 0
-    except Exception as fault:  # damaged pictures make Pillow raise nearly anything
-        raise UserError(f"holds a damaged mask: {fault}") from None
+    except Exception as error:  # damaged pictures make Pillow raise nearly anything
+        raise UserError(f"holds a damaged mask: {error}") from None
 
 
 def _not_for_masks(file: Path, content: dict[str, Any]) -> list[Note]:

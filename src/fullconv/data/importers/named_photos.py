@@ -86,11 +86,11 @@ class Shelf:
             return
         photo = next((photo for photo in same if photo.parent == near), same[0])
         heic, jpeg = shlex.quote(photo.name), shlex.quote(f"{photo.stem}.jpg")
-        mend = (
+        fix = (
             f"convert it to {jpeg} beside it: magick {heic} {jpeg}, "
             f"or on a Mac: sips -s format jpeg {heic} --out {jpeg}"
         )
-        raise DataError(file, f"its photo {photo} is HEIC, which is not read", "", mend)
+        raise DataError(file, f"its photo {photo} is HEIC, which is not read", "", fix)
 
 
 def _readable(name: _Path) -> _Path:

@@ -92,8 +92,8 @@ class PhotoFile:
         elif link:
             try:
                 os.link(self.item.photo.resolve(), target)
-            except OSError as fault:
-                reason = fault.strerror or fault
-                raise UserError(f"{self.name}: cannot be linked ({reason}); use --copy") from fault
+            except OSError as error:
+                reason = error.strerror or error
+                raise UserError(f"{self.name}: cannot be linked ({reason}); use --copy") from error
         else:
             shutil.copyfile(self.item.photo, target)

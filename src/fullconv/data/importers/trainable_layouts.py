@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fullconv.classes import CREAM, ClassSet
-from fullconv.data.checks.findings import DataError, Fault
+from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.importers.annotations import Export, Item, Note
 from fullconv.data.importers.color_table import read_colors
 from fullconv.data.importers.import_request import Request
@@ -89,7 +89,7 @@ def of_sources(found: dict[str, PairSource], source: Path, request: Request) -> 
     shelf = Shelf(source, request.images)
     items: dict[str, Item] = {}
     notes: list[Note] = []
-    faults: list[Fault] = []
+    findings: list[Finding] = []
     seen: set[Path] = set()
     for split, pairs in found.items():
         named = split if split not in (ALL, "default") else None
@@ -105,12 +105,12 @@ def of_sources(found: dict[str, PairSource], source: Path, request: Request) -> 
                 continue
             try:
                 items[f"{split}/{pairs.names[index]}"] = _item(pairs, index, mask, named, shelf)
-            except DataError as fault:
-                faults.append(fault.fault)
+            except DataError as error:
+                findings.append(error.finding)
     classes = next(iter(found.values())).classes
     colors = dict(zip(classes.names, classes.colors, strict=True))
     return Export(classes.names, tuple(items.values()), None, colors,
-                  notes=tuple(notes), faults=tuple(faults))  # fmt: skip
+                  notes=tuple(notes), findings=tuple(findings))  # fmt: skip
 
 
 def _item(pairs: PairSource, index: int, mask: Path, split: str | None, shelf: Shelf) -> Item:

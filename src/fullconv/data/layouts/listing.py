@@ -33,8 +33,8 @@ def read_lines(path: Path) -> list[str]:
     """The lines of a list that are neither empty nor a comment; UserError if there are none."""
     try:
         lines = path.read_text("utf-8-sig").splitlines()
-    except OSError as fault:
-        raise UserError(f"{path}: the list cannot be read: {fault.strerror}") from fault
+    except OSError as error:
+        raise UserError(f"{path}: the list cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
         raise UserError(f"{path}: the list is not UTF-8 text; save it as such") from None
     lines = [line.strip() for line in lines if line.strip() and not line.startswith("#")]

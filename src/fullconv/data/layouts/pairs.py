@@ -62,11 +62,11 @@ def size_fault(
     """The error of a photo and a mask of different sizes (height, width), both named."""
     (height, width), (mask_height, mask_width) = photo_size, mask_size
     what = f"the mask is {mask_width} x {mask_height} but the photo {photo} is {width} x {height}"
-    cause, mend = "files of different photos", "check which mask belongs to which photo"
+    cause, fix = "files of different photos", "check which mask belongs to which photo"
     if (height, width) == (mask_width, mask_height) and stands_sideways(photo):
         cause = "the mask was drawn on the photo before its EXIF rotation"
-        mend = "turn the mask, or save the photo upright"
+        fix = "turn the mask, or save the photo upright"
     elif abs(height * mask_width - width * mask_height) <= max(height, width):
         cause = "one of them was resized"
-        mend = "resize the photo to the mask's size, or label at full size"
-    return DataError(mask, what, cause, mend)
+        fix = "resize the photo to the mask's size, or label at full size"
+    return DataError(mask, what, cause, fix)

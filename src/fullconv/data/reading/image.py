@@ -56,15 +56,15 @@ def decode(
         raise DataError(label, "there is no such file", "", "check the name") from None
     except IsADirectoryError:
         raise DataError(label, "is a folder, not a picture") from None
-    except Image.DecompressionBombError as fault:
-        raise DataError(label, f"too large: {fault}", "", "cut it into pieces") from fault
+    except Image.DecompressionBombError as error:
+        raise DataError(label, f"too large: {error}", "", "cut it into pieces") from error
     except Image.UnidentifiedImageError:
         raise DataError(label, "cannot be read as a picture", "not a picture, or a broken one",
                         "open it in a viewer, then replace or remove it") from None  # fmt: skip
-    except Exception as fault:  # broken files make Pillow's decoders raise nearly anything
-        reason = " ".join(str(fault).split()) or type(fault).__name__
+    except Exception as error:  # broken files make Pillow's decoders raise nearly anything
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(label, f"cannot be decoded: {reason}", "a truncated or damaged file",
-                        "copy it again from its origin, or remove it") from fault  # fmt: skip
+                        "copy it again from its origin, or remove it") from error  # fmt: skip
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -73,8 +73,8 @@ def shape(file: Path, variable: str) -> tuple[int, ...]:
         return read_array(file, variable).shape
     try:
         return matlab73.shape(file, variable)
-    except Exception as fault:
-        raise _fault(file, variable, fault) from fault
+    except Exception as error:
+        raise _fault(file, variable, error) from error
 
 
 def _read(file: Path, variable: str, index: int | None) -> Any:
@@ -83,8 +83,8 @@ def _read(file: Path, variable: str, index: int | None) -> Any:
         if version == "7.3":
             return matlab73.read(file, variable, index, LARGEST)
         return _version_5(file, variable, index)
-    except Exception as fault:  # broken files make the readers raise nearly anything
-        raise _fault(file, variable, fault) from fault
+    except Exception as error:  # broken files make the readers raise nearly anything
+        raise _fault(file, variable, error) from error
 
 
 def _version(file: Path) -> str:
@@ -94,8 +94,8 @@ def _version(file: Path) -> str:
             head = opened.read(512 + len(_HDF5))
     except FileNotFoundError:
         raise DataError(file, "there is no such file", "", "check the name") from None
-    except OSError as fault:
-        raise DataError(file, f"cannot be read: {fault.strerror}") from fault
+    except OSError as error:
+        raise DataError(file, f"cannot be read: {error.strerror}") from error
     if _HDF5 in (head[: len(_HDF5)], head[512:]):
         return "7.3"
     if head[matlab5.HEADER - 4 : matlab5.HEADER] in (b"\x00\x01IM", b"\x01\x00MI"):
@@ -112,13 +112,13 @@ def _version_5(file: Path, variable: str, index: int | None) -> Any:
     return value if index is None else value[..., index]
 
 
-def _fault(file: Path, variable: str, fault: Exception) -> UserError:
+def _fault(file: Path, variable: str, error: Exception) -> UserError:
     """The one line that says why ``variable`` cannot be read."""
-    if isinstance(fault, ImportError):
+    if isinstance(error, ImportError):
         return UserError(f"{file}: MATLAB 7.3 files need h5py; pip install 'fullconv[convert]'")
-    reason = " ".join(" ".join(str(part) for part in fault.args).split()) or type(fault).__name__
+    reason = " ".join(" ".join(str(part) for part in error.args).split()) or type(error).__name__
     reason = "".join(c if c.isprintable() else "?" for c in reason[:300])
-    if isinstance(fault, KeyError):
+    if isinstance(error, KeyError):
         return MissingVariable(file, reason, "a file of another data set", _MEND)
     cause = "a truncated, damaged or another file"
     return DataError(file, f"{variable} cannot be read: {reason}", cause, _MEND)

@@ -89,8 +89,8 @@ def _whole(packed: memoryview, size: int, most: int) -> memoryview:
 def _inflated(packed: memoryview, most: int) -> bytes:
     try:
         return zlib.decompressobj().decompress(packed, most)
-    except zlib.error as fault:
-        raise ValueError(f"its compressed part is damaged ({fault})") from None
+    except zlib.error as error:
+        raise ValueError(f"its compressed part is damaged ({error})") from None
 
 
 def _place(data: memoryview, place: int, order: str) -> tuple[int, int, int, int]:

@@ -77,8 +77,8 @@ def predict_raster(
     """
     target = result_of(Path(stem))
     engine, pieces = _pieces_for(predictor, tile)
-    if pieces.doubt:
-        say(pieces.doubt)
+    if pieces.warning:
+        say(pieces.warning)
     with open_raster(Path(source), bands, span) as raster:
         path = target.with_name(f"{target.name}.partial")
         try:
@@ -89,9 +89,9 @@ def predict_raster(
                 empty = work.run(report)
                 written = work.write(Path(stem), alpha if overlay else None)
                 work.partial.remove()
-        except OSError as fault:
-            reason = fault.strerror or fault
-            raise UserError(f"{target}: cannot be written: {reason}") from fault
+        except OSError as error:
+            reason = error.strerror or error
+            raise UserError(f"{target}: cannot be written: {reason}") from error
     return RasterOutcome(tuple(written), raster.size, work.pieces, work.earlier, empty)
 
 

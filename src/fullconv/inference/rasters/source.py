@@ -128,11 +128,11 @@ class Raster:
 
         try:
             yield
-        except RasterioError as fault:
+        except RasterioError as error:
             raise UserError(
-                f"{self.path}: cannot be read to its end ({_reason(fault)}); truncated or damaged, "
+                f"{self.path}: cannot be read to its end ({_reason(error)}); truncated or damaged, "
                 "copy it again from its origin"
-            ) from fault
+            ) from error
 
     def _palette(self, meanings: list[str]) -> RGB | None:
         """The colours (256, 3) of the values of a paletted band; None for other bands."""
@@ -179,11 +179,11 @@ def open_raster(
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
             dataset = rasterio.open(path)
-        except RasterioError as fault:
+        except RasterioError as error:
             raise UserError(
-                f"{path}: cannot be opened as a raster ({_reason(fault)}); check the file, or save "
+                f"{path}: cannot be opened as a raster ({_reason(error)}); check the file, or save "
                 "it as a GeoTIFF"
-            ) from fault
+            ) from error
         with dataset:
             yield Raster(path, dataset, bands, span)
 
@@ -224,5 +224,5 @@ def _some(valid: Valid) -> Valid | None:
     return None if valid.all() else valid
 
 
-def _reason(fault: BaseException) -> str:
-    return " ".join(str(fault).split()) or type(fault).__name__
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -132,7 +132,7 @@ class TimmDefinition(Definition):
         """
         try:
             net = create(self.name, pretrained=True, **self.options(in_channels, strides))
-        except Exception as error:  # whatever a download raises, it is no fault of the net
+        except Exception as error:  # whatever a download raises, it is no error of the net
             raise UserError(
                 f"the weights of {self.name} cannot be had ({_line(error)}); timm downloads them, "
                 "which needs a network and the package huggingface_hub"

@@ -36,8 +36,8 @@ async function start() {
     listOutputs();
     say("");
     if (file) show(file);
-  } catch (fault) {
-    say(fault.message, "fault");
+  } catch (error) {
+    say(error.message, "error");
   }
 }
 
@@ -63,8 +63,8 @@ async function show(chosen) {
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     say(`${answer.width} x ${answer.height} pixels in ${seconds} s`);
     addProbability(photo, mine);
-  } catch (fault) {
-    if (fault.name !== "AbortError") say(fault.message, "fault");
+  } catch (error) {
+    if (error.name !== "AbortError") say(error.message, "error");
   } finally {
     if (mine === asking) $("stage").removeAttribute("aria-busy");
   }
@@ -97,8 +97,8 @@ async function addProbability(photo, mine) {
     const answer = await segment(photo, {answer: "probability"}, mine.signal);
     mineShown.probability = await greys(await answer.blob());
     read();
-  } catch (fault) {
-    if (fault.name !== "AbortError") $("note").textContent = `Without probabilities: ${fault.message}`;
+  } catch (error) {
+    if (error.name !== "AbortError") $("note").textContent = `Without probabilities: ${error.message}`;
   }
 }
 
@@ -231,8 +231,8 @@ async function camera() {
     $("video").srcObject = await navigator.mediaDevices.getUserMedia({video});
     $("shutter").showModal();
     await $("video").play();
-  } catch (fault) {
-    say(`No camera: ${fault.message}`, "fault");
+  } catch (error) {
+    say(`No camera: ${error.message}`, "error");
   }
 }
 

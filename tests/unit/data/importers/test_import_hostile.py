@@ -1,4 +1,4 @@
-"""Every value of an export exchanged for nonsense: an import, or one clear fault; never a crash."""
+"""Every value of an export exchanged for nonsense: an import, or one clear error; never a crash."""
 
 import copy
 import json
@@ -68,8 +68,8 @@ def test_nonsense_anywhere(picture, tmp_path, format, tree, value):
         try:
             import_data(tmp_path / "src", tmp_path / "out", Request(), format)
             shutil.rmtree(tmp_path / "out")
-        except UserError as fault:
-            assert len(str(fault)) < 2000, way
+        except UserError as error:
+            assert len(str(error)) < 2000, way
         assert {path.name for path in tmp_path.iterdir()} == {"src"}, way
 
 
@@ -89,6 +89,6 @@ def test_nonsense_in_any_attribute(picture, tmp_path, value):
         try:
             import_data(tmp_path / "src", tmp_path / "out", Request(), "cvat")
             shutil.rmtree(tmp_path / "out")
-        except UserError as fault:
-            assert len(str(fault)) < 2000, found
+        except UserError as error:
+            assert len(str(error)) < 2000, found
         assert {path.name for path in tmp_path.iterdir()} == {"src"}, found

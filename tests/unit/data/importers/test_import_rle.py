@@ -61,8 +61,8 @@ def test_rows_of_a_rectangle_as_cvat_has_them():
 def test_any_text_gives_pixels_or_one_line(text):
     try:
         found = rle.from_coco({"size": [20, 30], "counts": text}, (20, 30))
-    except UserError as fault:
-        assert "\n" not in str(fault)
+    except UserError as error:
+        assert "\n" not in str(error)
     else:
         assert pixels(found, (20, 30)).shape == (20, 30)
 

@@ -84,11 +84,11 @@ def test_a_reduced_photo_is_averaged(write) -> None:
 def test_sixteen_bits_need_a_range_and_their_values_are_named(write) -> None:
     values = np.arange(40 * 60).reshape(1, 40, 60).astype(np.uint16) + 1000
     path = write(values)
-    with pytest.raises(UserError) as fault, open_raster(path):
+    with pytest.raises(UserError) as error, open_raster(path):
         pass
-    assert str(path) in str(fault.value)
-    assert "are uint16" in str(fault.value)
-    assert "--range 0,4000 (96% of them lie from 1047.98 to 3351.02)" in str(fault.value)
+    assert str(path) in str(error.value)
+    assert "are uint16" in str(error.value)
+    assert "--range 0,4000 (96% of them lie from 1047.98 to 3351.02)" in str(error.value)
     with open_raster(path, span=(1000, 3399)) as raster:
         found = raster.photo(*WHOLE)[..., 0]
     assert np.abs(found - (values[0] - 1000.0) * 255 / 2399).max() <= 0.5 + 1e-3

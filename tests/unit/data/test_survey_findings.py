@@ -11,7 +11,7 @@ from PIL import Image, ImageEnhance
 from fullconv.data import open_source, write_folder
 from fullconv.data.checks.alignment import align
 from fullconv.data.checks.survey import survey
-from fullconv.data.checks.survey_findings import suspicions
+from fullconv.data.checks.survey_findings import findings_in
 
 TRAIN, VAL = 14, 5
 
@@ -46,9 +46,9 @@ def data(clean, tmp_path):
 def found(data):
     """What is said of each file: name -> text; what is about no file is left out."""
     looked = survey({split: open_source(data, split) for split in ("train", "val")})
-    faults = [fault for fault in suspicions(looked) if "/" in fault.file]
-    assert len({fault.file for fault in faults}) == len(faults)
-    return {fault.file.removeprefix(f"{data}/"): fault for fault in faults}
+    errors = [error for error in findings_in(looked) if "/" in error.file]
+    assert len({error.file for error in errors}) == len(errors)
+    return {error.file.removeprefix(f"{data}/"): error for error in errors}
 
 
 def masks(data, split="train"):
@@ -84,13 +84,13 @@ def test_shifted_masks_are_named_with_their_offset(data, offset):
         change(file, lambda mask: np.roll(mask, offset, (0, 1)))
     said = found(data)
     assert set(said) == {f"masks/train/{file.name}" for file in chosen}
-    for fault in said.values():
-        assert "shifted" in fault.what
+    for error in said.values():
+        assert "shifted" in error.what
         for length, way in zip(offset, (("up", "down"), ("left", "right")), strict=True):
-            assert bool(length) == any(word in fault.what for word in way), fault.what
-            assert not length or way[length > 0] in fault.what, fault.what
-        numbers = [int(word) for word in fault.what.split() if word.isdecimal()]
-        assert all(6 <= number <= 10 for number in numbers), fault.what
+            assert bool(length) == any(word in error.what for word in way), error.what
+            assert not length or way[length > 0] in error.what, error.what
+        numbers = [int(word) for word in error.what.split() if word.isdecimal()]
+        assert all(6 <= number <= 10 for number in numbers), error.what
 
 
 def test_swapped_masks_are_named_with_each_other(data):
@@ -149,7 +149,7 @@ def test_averaged_masks_are_named(data):
         small.resize(mask.size, Image.BILINEAR).save(file)
     said = found(data)
     assert set(said) == {f"masks/train/{file.name}" for file in chosen}
-    assert all("averaging" in fault.cause for fault in said.values())
+    assert all("averaging" in error.cause for error in said.values())
 
 
 def test_a_rare_class_is_named(make_folder):
@@ -158,8 +158,8 @@ def test_a_rare_class_is_named(make_folder):
         change(file, lambda mask, n=number: np.where((mask == 2) & (n > 1), 0, mask))
     looked = survey({"train": open_source(data, "train")})
     assert looked.counts("train").photos.tolist() == [40, 40, 2]
-    (fault,) = (fault for fault in suspicions(looked) if fault.file == "split train")
-    assert fault.what == "only 2 of 40 photos show dog"
+    (error,) = (error for error in findings_in(looked) if error.file == "split train")
+    assert error.what == "only 2 of 40 photos show dog"
 
 
 def test_a_class_that_only_val_has_is_named(data):
@@ -169,8 +169,8 @@ def test_a_class_that_only_val_has_is_named(data):
         change(file, lambda mask: np.where(mask == len(source.classes) - 1, 0, mask))
     looked = survey({split: open_source(data, split) for split in ("train", "val")})
     assert looked.counts("val").photos[-1]  # else there is nothing to say
-    said = [fault for fault in suspicions(looked) if fault.file == "split train"]
-    assert any(f"no pixel of {last}, which val has" == fault.what for fault in said)
+    said = [error for error in findings_in(looked) if error.file == "split train"]
+    assert any(f"no pixel of {last}, which val has" == error.what for error in said)
 
 
 SMALL = ["80x96:n=12:seed=8", "72x96:n=40:seed=3", "72x96:n=12:seed=5", "72x96:n=20:seed=19",
@@ -181,7 +181,7 @@ SMALL = ["80x96:n=12:seed=8", "72x96:n=40:seed=3", "72x96:n=12:seed=5", "72x96:n
 def test_nothing_is_shifted_in_small_scenes(scenes):
     """One strong edge beside a short border is no shift; all but the last hold such a scene."""
     looked = survey({"train": open_source(f"shapes:{scenes}", "train")})
-    assert [fault.what for fault in suspicions(looked) if "shifted" in fault.what] == []
+    assert [error.what for error in findings_in(looked) if "shifted" in error.what] == []
 
 
 class Moved:
@@ -207,6 +207,6 @@ def test_shifts_are_still_found(size, least, seed):
     """Nearly all at a usual size; in small scenes many borders are too short to be sure."""
     source = Moved(open_source(f"shapes:{size}:n=12:seed={seed}", "train"), (8, 0))
     looked = survey({"train": source})
-    found = [fault for fault in suspicions(looked) if "shifted" in fault.what]
+    found = [error for error in findings_in(looked) if "shifted" in error.what]
     assert len(found) >= least * 12
-    assert all("down" in fault.what for fault in found)
+    assert all("down" in error.what for error in found)
