@@ -18,7 +18,7 @@ from fullconv.device import Precision, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.evaluation import check_classes, evaluate, open_for
 from fullconv.inference import TorchEngine
-from fullconv.models import summarise
+from fullconv.models import summarize
 from fullconv.models.backbones.definition import Padding
 
 SIZE = (375, 500)  # height and width of most of VOC's photos
@@ -87,7 +87,7 @@ def compare(request: Request, progress: Progress | None = None) -> Comparison:
     )
     photos = [_photos(candidate, request) for candidate in candidates]
     size = request.size or (SIZE if source is None else photo_size(source))
-    summaries = [summarise(candidate.spec, size) for candidate in candidates]
+    summaries = [summarize(candidate.spec, size) for candidate in candidates]
     turns = request.rounds * len(candidates)
     bar = _Bar(turns + sum(len(given[0]) for given in photos if given), progress)
     timings, machine = measure(

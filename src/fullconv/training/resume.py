@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fullconv.checkpoints.checkpoint import FORMAT, KEY, check_fit, read
-from fullconv.checkpoints.safetensors_writer import write_tensors
+from fullconv.checkpoints.checkpoint import check_fit
+from fullconv.checkpoints.safetensors_file import FORMAT, KEY, read_tensors, write_tensors
 from fullconv.errors import UserError
 
 FILE = Path("resume") / "state.safetensors"
@@ -63,7 +63,7 @@ def load_state(
     path = run / FILE
     if not path.is_file():
         return None
-    header, tensors = read(path)
+    header, tensors = read_tensors(path)
     if header.get("kind") != KIND:
         raise UserError(f"{path}: is no {KIND}; start a new run")
     _restore(path, net, _part(tensors, "net."))

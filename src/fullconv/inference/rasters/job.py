@@ -233,7 +233,7 @@ def _job(predictor: Predictor, engine: Engine, pieces: Pieces, raster: Raster) -
 
 def _files_of(path: Path) -> list[Path]:
     """The files that hold a net: its own, and OpenVINO's weights beside."""
-    from fullconv.checkpoints.load import located
+    from fullconv.checkpoints.open_weights import located
 
     file = located(path)
     beside = file.with_suffix(".bin")

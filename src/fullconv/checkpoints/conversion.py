@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fullconv.checkpoints.checkpoint import Checkpoint, is_own
+from fullconv.checkpoints.checkpoint import Checkpoint
 from fullconv.checkpoints.foreign.foreign_arrays import Shape
 from fullconv.checkpoints.foreign.foreign_formats import lineages, read_foreign
 from fullconv.checkpoints.foreign.transplant import Transplant, transplant
+from fullconv.checkpoints.safetensors_file import is_own
 from fullconv.classes import VOC, ClassSet
 from fullconv.errors import UserError
 from fullconv.models import FCN
