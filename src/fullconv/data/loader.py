@@ -1,6 +1,7 @@
 """Batches by step number: a pure function of (source, seed, step), from any step at once."""
 
 import itertools
+import multiprocessing
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,18 +70,23 @@ def loader(
 def _iterate(
     batches: "Batches", steps: Any, workers: int, prefetch: int, pin_memory: bool
 ) -> Iterator[Batch]:
+    others = set(multiprocessing.active_children())
     feed = DataLoader(
         batches,
         batch_size=None,
         sampler=steps,
         num_workers=workers,
         prefetch_factor=prefetch if workers else None,
-        worker_init_fn=_ignore_interrupts,
+        worker_init_fn=_ignore_stop_signals,
         pin_memory=pin_memory,
         collate_fn=_as_it_is,
     )
+    own: set[Any] = set()
+    batches_made: Any = None
     try:
-        for made in feed:
+        batches_made = iter(feed)
+        own = set(multiprocessing.active_children()) - others
+        for made in batches_made:
             if isinstance(made, UserError):
                 raise made
             yield Batch(*made)
@@ -89,15 +95,22 @@ def _iterate(
             raise
         raise UserError("a loader process died, most likely for lack of memory: use fewer workers, "
                         "a smaller crop or a smaller batch") from error  # fmt: skip
+    finally:
+        # An error's traceback may keep it alive, and with it the workers.
+        getattr(batches_made, "_shutdown_workers", lambda: None)()
+        for worker in own:
+            worker.kill()  # one that is stuck would ignore any other signal
 
 
 def _as_it_is(made: Any) -> Any:
     return made
 
 
-def _ignore_interrupts(_: int) -> None:
-    """Ctrl-C reaches the whole group of processes; only the trainer answers it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _ignore_stop_signals(_: int) -> None:
+    """What asks a training to end can reach all its processes; only the trainer answers it."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 @lru_cache(maxsize=4)

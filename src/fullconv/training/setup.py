@@ -1,13 +1,10 @@
-"""What a training is made of, from its config: data, Fabric, net at its start, loss."""
+"""What a training is made of, from its config: data, net at its start, loss."""
 
-import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from rich.progress import Progress as Bar
 
 from fullconv.checkpoints import start_from
@@ -77,29 +74,11 @@ def check_data(source: Source, val: Source | None, screen: Screen) -> None:
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         more = f" (and {len(errors) - 1} more errors)" if len(errors) > 1 else ""
-        raise UserError(f"the data cannot be used: {errors[0]}{more}")
+        raise UserError(f"the data cannot be used: {errors[0]}{more}", "FC-TRAIN-007")
 
 
 def _style(finding: Finding) -> str:
     return "red" if finding.severity == "error" else "yellow"
-
-
-def fabric_of(config: Config) -> Fabric:
-    """Fabric on the devices and in the precision of the config, launched."""
-    machine = config.machine
-    # Its hints are about things decided here.
-    warnings.filterwarnings("ignore", module="lightning_fabric")
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    device, _, index = machine.device.partition(":")
-    fabric = Fabric(
-        accelerator={"auto": "auto", "cpu": "cpu"}.get(device, device),
-        devices=[int(index)] if index else machine.devices,
-        num_nodes=machine.nodes,
-        precision="bf16-mixed" if machine.precision == "bf16" else "32-true",
-    )
-    fabric.launch()
-    return fabric
 
 
 def net_of(
@@ -116,7 +95,9 @@ def net_of(
         screen.say("weights: all layers start at random (He), scores at zero, nothing is loaded")
         for key in ("freeze_backbone", "freeze_batch_norm"):
             if getattr(config.net, key) is True:
-                raise UserError(f"net.{key} would keep what is random: name net.weights")
+                raise UserError(
+                    f"net.{key} would keep what is random: name net.weights", "FC-CONFIG-008"
+                )
     else:
         report = start_from(net, config.net.sources, source.classes)
         preprocessing, others = report.preprocessing or preprocessing, report.others
@@ -132,7 +113,7 @@ def net_of(
 def criterion_of(
     config: Config,
     source: Source,
-    fabric: Fabric,
+    device: torch.device,
     screen: Screen,
     objects: Objects = NOTHING,
 ) -> Criterion:
@@ -146,15 +127,16 @@ def criterion_of(
     if isinstance(wanted, tuple):
         if len(wanted) != len(classes):
             raise UserError(
-                f"loss.cross_entropy.class_weights: {len(wanted)} values for {len(classes)} classes"
+                f"loss.cross_entropy.class_weights: {len(wanted)} values for {len(classes)} "
+                "classes",
+                "FC-CONFIG-009",
             )
         weights = torch.tensor(wanted, dtype=torch.float32)
     elif wanted != "none":
-        counts = [count_classes(each, most=500) for each in outputs_of(source)]
+        counts = [count_classes(output, most=500) for output in outputs_of(source)]
         weights = torch.from_numpy(np.concatenate([class_weights(c, wanted) for c in counts]))
     if weights is not None:
         pairs = zip(classes.names, weights.tolist(), strict=True)
         screen.say("class weights: " + ", ".join(f"{name} {w:.2f}" for name, w in pairs))
     outputs = tuple(output.channels for output in classes.outputs)
-    ignore, device = classes.ignore, fabric.device
-    return make_criterion(config.loss, weights, ignore, device, outputs, objects.losses)
+    return make_criterion(config.loss, weights, classes.ignore, device, outputs, objects.losses)
