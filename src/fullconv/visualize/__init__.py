@@ -1,7 +1,7 @@
 """Class maps as pictures: colours, overlays with a legend, sample sheets."""
 
 from fullconv.visualize.fonts import drawable, label, runs, undrawable
-from fullconv.visualize.overlay import INK, Legend, legend, overlay, text_size
+from fullconv.visualize.overlay import INK, Legend, check_drawing, legend, overlay, text_size
 from fullconv.visualize.sample_sheet import Row, sheet
 from fullconv.visualize.tint import (
     PAPER,
@@ -22,6 +22,7 @@ __all__ = [
     "Mask",
     "Row",
     "as_photo",
+    "check_drawing",
     "colorize",
     "drawable",
     "label",

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from fullconv.classes import ClassSet
+from fullconv.errors import UserError
 from fullconv.visualize.fonts import draw_text, label, text_width
 from fullconv.visualize.tint import PAPER, RGB, Mask, draw_borders, present, tinted
 
@@ -34,8 +35,9 @@ def overlay(
     classes present are named below, so the result is higher than the photo, and wider than a tiny
     one; with 'right' all classes are named beside it, so that the result has the photo's height and
     a width that depends on nothing but the photo's size and the classes; with 'none' it has the
-    photo's size. Raises ValueError when the sizes differ.
+    photo's size. Raises ValueError when the sizes differ, UserError as ``check_drawing``.
     """
+    check_drawing(alpha, legend)
     if image.shape[:2] != mask.shape:
         raise ValueError(f"the photo is {image.shape[:2]}, the mask {mask.shape}")
     painted = tinted(image, mask, classes, alpha)
@@ -48,6 +50,15 @@ def overlay(
         every = sorted({*range(len(classes)), *values})
         return _beside(painted, _column_legend(every, classes, height, size))
     return _below(painted, _row_legend(values, classes, width, size))
+
+
+def check_drawing(alpha: float, legend: str) -> None:
+    """UserError for an ``alpha`` outside of 0..1, and a ``legend`` that is none of `Legend`."""
+    if not 0 <= alpha <= 1:  # nor nan
+        raise UserError(f"alpha {alpha}: lies from 0 (no tint) to 1", "FC-PREDICT-004")
+    if legend not in get_args(Legend):
+        known = ", ".join(get_args(Legend))
+        raise UserError(f"legend {legend!r} is unknown: use {known}", "FC-PREDICT-004")
 
 
 def text_size(height: int, width: int) -> int:
