@@ -1,6 +1,9 @@
 """The one exception that is a message to the user."""
 
+import re
 from typing import Any
+
+_TOO_LONG = re.compile(r"\S{401,}")
 
 
 class UserError(Exception):
@@ -20,5 +23,11 @@ class UserError(Exception):
         return type(self), (str(self), self.code)
 
     def coded(self) -> str:
-        """The message with its code."""
-        return f"{self} [{self.code}]" if self.code else str(self)
+        """The message with its code, as it is printed.
+
+        Control characters are escaped but for line ends, and of words of hundreds of characters,
+        as paths can be, both ends are left.
+        """
+        text = _TOO_LONG.sub(lambda word: f"{word[0][:150]}...{word[0][-50:]}", str(self))
+        text = "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+        return f"{text} [{self.code}]" if self.code else text

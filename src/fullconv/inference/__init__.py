@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fullconv.inference.batch_predict import Outcome, predict, predict_each, predict_files
+    from fullconv.inference.batch_predict import PhotoResult, predict, predict_each, predict_files
     from fullconv.inference.engines.engine import Engine
     from fullconv.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
     from fullconv.inference.engines.openvino_engine import OpenVinoEngine
@@ -29,8 +29,8 @@ __all__ = [
     "OnnxRuntimeEngine",
     "OpenVinoEngine",
     "Opened",
-    "Outcome",
     "PhotoEngine",
+    "PhotoResult",
     "Pieces",
     "Prediction",
     "Predictor",
@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "batch_predict": ("Outcome", "predict", "predict_each", "predict_files"),
+    "batch_predict": ("PhotoResult", "predict", "predict_each", "predict_files"),
     "engines.engine": ("Engine",),
     "engines.onnxruntime_engine": ("OnnxRuntimeEngine",),
     "engines.openvino_engine": ("OpenVinoEngine",),

@@ -6,7 +6,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from fullconv.models import Explanation
-from fullconv.report.curves import png
+from fullconv.report.plot import png
 
 SHADES = ("#dbe9f6", "#b0d2e7", "#78b3d8", "#3f8fc5", "#1862aa", "#08306b")
 

@@ -170,7 +170,7 @@ def _newest(
 def _verified(path: Path) -> tuple[Progress, dict[str, Tensor]]:
     """Numbers and arrays of a state; DamagedState unless its checksum is right."""
     try:
-        header, tensors = read(path)
+        header, tensors = read_tensors(path)
     except UserError as error:
         raise DamagedState(str(error), "FC-TRAIN-002") from error
     except (ValueError, RuntimeError, TypeError, OverflowError, RecursionError) as error:
