@@ -7,6 +7,7 @@ from fullconv.data.checks.check import check, listing
 from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.checks.survey import Survey, survey
 from fullconv.data.checks.survey_findings import findings_in
+from fullconv.data.class_order import in_order_of
 from fullconv.data.class_weights import ClassCounts, class_weights, count_classes
 from fullconv.data.dataset import Dataset, DatasetSource, as_source, by_split
 from fullconv.data.dataset_adapters import from_huggingface, from_pairs
@@ -44,6 +45,7 @@ __all__ = [
     "from_huggingface",
     "from_pairs",
     "from_torchvision",
+    "in_order_of",
     "kinds_shown",
     "largest_photo",
     "listing",

@@ -81,10 +81,11 @@ def difference(
 ) -> Difference:
     """The difference of mean IU on the same photos, drawn together: what is hard is so for both.
 
-    Raises ValueError for what cannot be compared (``obstacle``).
+    Classes are matched by name. Raises ValueError for what cannot be compared (``obstacle``).
     """
     if reason := obstacle(first, second):
         raise ValueError(reason)
+    second = second.ordered(first.classes)
     both = np.stack([first.counts, second.counts], 1)  # P,2,3,K
     drawn = np.concatenate([_mean_iu(each) for each in _drawn(both, resamples, seed)])  # R,2
     value = _mean_iu(both.sum(0))
@@ -93,8 +94,9 @@ def difference(
 
 def obstacle(first: PhotoMetrics, second: PhotoMetrics) -> str | None:
     """Why two cannot be compared; None where they can."""
-    if first.classes != second.classes:
+    if {*first.classes} != {*second.classes}:
         return "their classes differ"
+    second = second.ordered(first.classes)
     if first.names != second.names or not np.array_equal(first.counts[:, 1], second.counts[:, 1]):
         return "they were not evaluated on the same photos"
     return None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fullconv.classes import match_classes
 from fullconv.metrics import counts as per_class
 from fullconv.metrics.counts import Counts
 
@@ -45,6 +46,12 @@ class PhotoMetrics:
         """Those of some of the classes alone."""
         boundary = None if self.boundary is None else self.boundary[..., classes]
         return PhotoMetrics(self.names, self.classes[classes], self.counts[..., classes], boundary)
+
+    def ordered(self, classes: Sequence[str]) -> "PhotoMetrics":
+        """The same with the classes in the order of ``classes``; UserError for other names."""
+        order = np.argsort(match_classes(classes, self.classes, ("the first", "the other")))
+        boundary = None if self.boundary is None else self.boundary[..., order]
+        return PhotoMetrics(self.names, tuple(classes), self.counts[..., order], boundary)
 
     def to_csv(self) -> str:
         """A row a photo, the values 0..1 with six digits, an empty cell where there is none.
