@@ -134,7 +134,7 @@ def open_for(
     named = len(parts) > 1 or classes is None
     outputs = [name for name, _ in parts] if named else []
     lists = None if run is None else split_lists(Path(run))
-    source = open_source(data, split, classes, net.preprocessing.inputs, outputs, lists)
+    source = open_source(data, split, classes, net.preprocessing.inputs, outputs, lists=lists)
     return in_order_of(source, net.classes.names, ("the net", str(data)))
 
 

@@ -21,27 +21,30 @@ from fullconv.data import (
     check,
     class_weights,
     count_classes,
-    in_order_of,
     kinds_shown,
     open_source,
     outputs_of,
 )
 from fullconv.data.layouts.listing import ALL, usual_name
-from fullconv.data.open_dataset import is_unsplit
-from fullconv.data.random_split import random_split
-from fullconv.data.subset import FOLDER, only, split_lists
+from fullconv.data.subset import split_lists
 from fullconv.errors import UserError
 from fullconv.modalities import kinds_of
 from fullconv.models import FCN, Preprocessing, build
 from fullconv.training.config import Config
 from fullconv.training.console import Screen
+from fullconv.training.data_splits import (
+    SPLIT,
+    VAL,
+    is_split_by_seed,
+    split_by_seed,
+    warn_of_no_val,
+)
 from fullconv.training.losses.criterion import Criterion, cross_entropy_of, make_criterion
 from fullconv.training.objects import NOTHING, Objects
 from fullconv.training.optimizer import freeze
 from fullconv.training.step import mixed
 
 SHOWN = 20  # findings of the data on screen
-SPLIT, VAL = "train", "val"
 
 
 def open_data(
@@ -54,7 +57,7 @@ def open_data(
     """
     if objects.data is not None:
         if objects.val is None:
-            _warn_of_no_val("no val= was handed in", screen)
+            warn_of_no_val("no val= was handed in", screen)
         source, val = objects.data, objects.val
     else:
         source, val = _open_splits(config, screen, run)
@@ -73,9 +76,11 @@ def _open_splits(config: Config, screen: Screen, run: Path | None) -> tuple[Sour
         lists=split_lists(run),
     )
     if is_split_by_seed(config):
-        if split_lists(run) is not None:
-            return opened(SPLIT), opened(VAL)
-        return _split_by_seed(opened(ALL), config.seed, screen)
+        lists = split_lists(run)
+        if lists is not None:
+            has_val = (lists / f"{VAL}.txt").is_file()
+            return opened(SPLIT), opened(VAL) if has_val else None
+        return split_by_seed(opened(ALL), config.seed, screen)
     source, splits = opened(data.split), available_splits(data.path)
     if usual_name(data.val) in splits or data.val in splits:
         return source, opened(data.val)
@@ -84,54 +89,8 @@ def _open_splits(config: Config, screen: Screen, run: Path | None) -> tuple[Sour
             f"data.val: {data.path} has no split {data.val!r}; it has {', '.join(splits)}",
             "FC-DATA-102",
         )
-    _warn_of_no_val(f"there is no split {data.val!r} to validate on", screen)
+    warn_of_no_val(f"there is no split {data.val!r} to validate on", screen)
     return source, None
-
-
-def _split_by_seed(whole: Source, seed: int, screen: Screen) -> tuple[Source, Source | None]:
-    """Photos without splits, a fifth of them to validate on."""
-    if len(whole) < 2:
-        _warn_of_no_val("a single photo cannot be split", screen)
-        return only(whole, whole.names, SPLIT), None
-    names = random_split(whole.names, seed)
-    screen.say(
-        f"split: the data has no train and val: {len(names[SPLIT])} photos to train and "
-        f"{len(names[VAL])} to validate on, by seed {seed}, frames of one video kept together "
-        f"(their names are in {FOLDER}/ of the run)"
-    )
-    return only(whole, names[SPLIT], SPLIT), only(whole, names[VAL], VAL)
-
-
-def is_split_by_seed(config: Config, objects: Objects = NOTHING) -> bool:
-    """Whether `open_data` splits the data, so that the run must keep the names."""
-    named = (config.data.split, config.data.val) != (SPLIT, VAL)
-    return objects.data is None and not named and is_unsplit(config.data.path)
-
-
-def with_class_names(config: Config, source: Source) -> Config:
-    """The config of a new run with the names of its classes, which a resume compares."""
-    data = config.data.model_copy(update={"class_names": source.classes.names})
-    return config.model_copy(update={"data": data})
-
-
-def in_saved_order(
-    config: Config, source: Source, val: Source | None
-) -> tuple[Source, Source | None]:
-    """Both with their classes in the order of the run; UserError where they are other classes."""
-    names = config.data.class_names
-    if not names:  # a run of an older version
-        return source, val
-    which = ("the run", "the data")
-    first = in_order_of(source, names, which)
-    return first, None if val is None else in_order_of(val, names, which)
-
-
-def _warn_of_no_val(why: str, screen: Screen) -> None:
-    screen.say(
-        f"warning: {why}; the last weights will be kept, and no score will tell whether they are "
-        "good",
-        "yellow",
-    )
 
 
 def check_data(source: Source, val: Source | None, screen: Screen) -> None:

@@ -16,6 +16,7 @@ from fullconv.training.announce import say_memory, say_plan, size_of
 from fullconv.training.config import Config
 from fullconv.training.config_sources import flat, make_config, read_config, with_loss
 from fullconv.training.console import Screen
+from fullconv.training.data_splits import in_saved_order, is_split_by_seed, with_class_names
 from fullconv.training.loggers import Logger, make_loggers
 from fullconv.training.loop import Training, steps_of
 from fullconv.training.losses import Given
@@ -27,11 +28,8 @@ from fullconv.training.setup import (
     check_data,
     criterion_of,
     fabric_of,
-    in_saved_order,
-    is_split_by_seed,
     net_of,
     open_data,
-    with_class_names,
 )
 from fullconv.training.step import Updater
 
