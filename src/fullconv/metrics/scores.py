@@ -193,12 +193,12 @@ def _ends(interval: bootstrap.Interval) -> list[float]:
     return [interval.low, interval.high]
 
 
-def _interval_of(found: bootstrap.Intervals | None) -> dict[str, Any]:
+def _interval_of(intervals: bootstrap.Intervals | None) -> dict[str, Any]:
     """The interval of the mean IU, and how it was drawn; empty where there is none."""
-    if found is None or not found.mean_iu.is_known:
+    if intervals is None or not intervals.mean_iu.is_known:
         return {}
-    drawn = {"level": found.level, "resamples": found.resamples, "seed": found.seed}
+    drawn = {"level": intervals.level, "resamples": intervals.resamples, "seed": intervals.seed}
     return {
-        "mean_iu_interval": _ends(found.mean_iu),
-        "intervals": {"photos": found.photos, **drawn},
+        "mean_iu_interval": _ends(intervals.mean_iu),
+        "intervals": {"photos": intervals.photos, **drawn},
     }
