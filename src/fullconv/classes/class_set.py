@@ -1,6 +1,7 @@
 """The classes of a data set: names, colours and the value that is left out."""
 
 import colorsys
+import html
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from fullconv.errors import UserError
 
 Color = tuple[int, int, int]
 CREAM: Color = (224, 224, 192)  # what VOC's palette shows for 255
+SHOWN = 12  # names in the repr
 MOST_CLASSES = 65535  # masks are at most 16 bits deep
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClassSet:
     """Class names and RGB colours; a class is its position, the mask value.
 
@@ -39,6 +41,18 @@ class ClassSet:
         object.__setattr__(self, "colors", tuple(_color(color) for color in colors))
         object.__setattr__(self, "ignore_color", _color(self.ignore_color))
         _check(self)
+
+    def __repr__(self) -> str:
+        more = f", ... ({len(self)} classes)" if len(self) > SHOWN else ""
+        return f"ClassSet({', '.join(map(repr, self.names[:SHOWN]))}{more})"
+
+    def _repr_html_(self) -> str:
+        rows = (
+            f"<tr><td>{value}</td><td style='background:rgb{color}'>&emsp;</td>"
+            f"<td>{html.escape(name)}</td></tr>"
+            for value, (name, color) in enumerate(zip(self.names, self.colors, strict=True))
+        )
+        return f"<table>{''.join(rows)}</table>"
 
     def __len__(self) -> int:
         return len(self.names)

@@ -14,7 +14,7 @@ from fullconv.data.sample import Source
 Weighting = Literal["median-frequency", "softened"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClassCounts:
     """How often each class appears in ``masks`` masks, int64 (K,) each; ignored pixels left out.
 
@@ -26,6 +26,9 @@ class ClassCounts:
     photos: npt.NDArray[np.int64]
     around: npt.NDArray[np.int64]
     masks: int
+
+    def __repr__(self) -> str:
+        return f"ClassCounts({len(self.pixels)} classes in {self.masks} masks)"
 
 
 def count_classes(

@@ -1,4 +1,4 @@
-"""How far to trust a mean IU: the photos drawn anew, a thousand times (the bootstrap).
+"""How far to trust a mean IU: the photos resampled a thousand times (the bootstrap).
 
 B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13: percentile intervals.
 A draw takes as many photos as there are, each as often as it comes; its metrics follow from the sum
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from fullconv.metrics import counts as per_class
 from fullconv.metrics.counts import Counts
+from fullconv.metrics.display import percent
 from fullconv.metrics.per_photo import PhotoMetrics
 
 RESAMPLES, LEVEL, SEED = 1000, 0.95, 0
@@ -35,7 +36,7 @@ class Interval:
         return not (np.isnan(self.low) or np.isnan(self.high))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Intervals:
     """Of the mean IU over all classes and of the IU of each, in shares of 1.
 
@@ -49,6 +50,10 @@ class Intervals:
     level: float = LEVEL
     resamples: int = RESAMPLES
     seed: int = SEED
+
+    def __repr__(self) -> str:
+        ends = f"{percent(self.mean_iu.low)} to {percent(self.mean_iu.high)} %"
+        return f"Intervals(mean IU {ends}, level {self.level:g}, {self.photos} photos)"
 
 
 def intervals(counts: Counts, resamples: int = RESAMPLES, seed: int = SEED) -> Intervals:

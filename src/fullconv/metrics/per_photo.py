@@ -12,9 +12,10 @@ import numpy.typing as npt
 from fullconv.classes import match_classes
 from fullconv.metrics import counts as per_class
 from fullconv.metrics.counts import Counts
+from fullconv.metrics.display import html_table, percent
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PhotoMetrics:
     """The counts of each of P photos, int64 (P, 3, K), with the names of photos and classes.
 
@@ -26,6 +27,18 @@ class PhotoMetrics:
     classes: tuple[str, ...]
     counts: Counts
     boundary: Counts | None = None
+
+    def __repr__(self) -> str:
+        return f"PhotoMetrics({len(self)} photos, {len(self.classes)} classes)"
+
+    def _repr_html_(self) -> str:
+        accuracy = per_class.pixel_accuracy(self.counts)
+        mean_iu = per_class.mean(per_class.iu(self.counts))
+        rows = [
+            (name, percent(float(right)), percent(float(iu)))
+            for name, right, iu in zip(self.names, accuracy, mean_iu, strict=True)
+        ]
+        return html_table(("photo", "pixel accuracy", "mean IU"), rows, "In percent")
 
     @classmethod
     def of(

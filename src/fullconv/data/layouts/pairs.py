@@ -14,7 +14,7 @@ from fullconv.data.sample import Image, Mask, Sample
 ReadMask = Callable[[Path, ClassSet], Mask]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PairSource:
     """Photos and masks by path, read when asked for; every layout on disk ends up as one of these.
 
@@ -32,6 +32,9 @@ class PairSource:
     read: ReadMask = read_mask
     orphans: tuple[Path, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"PairSource({self.split!r}, {len(self)} photos, {len(self.classes)} classes)"
 
     def __len__(self) -> int:
         return len(self.names)
