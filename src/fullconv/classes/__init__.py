@@ -14,6 +14,7 @@ from fullconv.classes.matching import (
     ClassOrderWarning,
     check_several,
     match_classes,
+    numbered_names,
     order_line,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "check_several",
     "default_colors",
     "match_classes",
+    "numbered_names",
     "order_line",
 ]

@@ -18,9 +18,12 @@ def match_classes(
 ) -> tuple[int, ...]:
     """The place in ``wanted`` of each name of ``given``: (0, 1, ...) where the order is the same.
 
-    Names are compared in Unicode's composed form (NFC). Raises UserError, which calls the two as
+    Names are compared in Unicode's composed form (NFC). Where ``wanted`` has no names of its own
+    (`numbered_names`) only the number is compared. Raises UserError, which calls the two as
     ``which`` says and lists the names that only one of them has.
     """
+    if tuple(wanted) == numbered_names(len(wanted)):
+        return _by_number(len(wanted), given, which)
     places = {_composed(name): place for place, name in enumerate(wanted)}
     names = [_composed(name) for name in given]
     if places.keys() == set(names):
@@ -37,6 +40,21 @@ def match_classes(
         "or give a class file with these names (--classes)",
         "FC-CLASS-008",
     )
+
+
+def numbered_names(count: int) -> tuple[str, ...]:
+    """'class 0' and so on: of weights whose file does not name the classes."""
+    return tuple(f"class {number}" for number in range(count))
+
+
+def _by_number(count: int, given: Sequence[str], which: tuple[str, str]) -> tuple[int, ...]:
+    if len(given) != count:
+        raise UserError(
+            f"{which[0]} has {count} classes without names, {which[1]} has {len(given)} "
+            f"({_listed(given)}): use data of as many classes, in the same order",
+            "FC-CLASS-009",
+        )
+    return tuple(range(count))
 
 
 def order_line(wanted: Sequence[str], which: tuple[str, str] = ("the net", "the data")) -> str:

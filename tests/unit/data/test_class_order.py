@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from PIL import Image
-from small_runs import small_run
 
 from fullconv.classes import ClassOrderWarning, ClassSet, match_classes
 from fullconv.data import Sample, as_source, in_order_of, open_source
@@ -11,6 +10,7 @@ from fullconv.errors import UserError
 from fullconv.evaluation import evaluate, open_for
 from fullconv.metrics import PhotoMetrics, difference
 from fullconv.training import train
+from small_runs import small_run
 
 NAMES = ("red", "green", "blue")
 COLORS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
@@ -35,7 +35,9 @@ def make(tmp_path):
                     path = base / kind / split / f"{number}.png"
                     path.parent.mkdir(parents=True, exist_ok=True)
                     Image.fromarray(pixels).save(path)
-        lines = (f'[[class]]\nname = "{n}"\ncolor = {list(COLORS.get(n, (9, 9, 9)))}' for n in names)
+        lines = (
+            f'[[class]]\nname = "{n}"\ncolor = {list(COLORS.get(n, (9, 9, 9)))}' for n in names
+        )
         (base / "classes.toml").write_text("\n".join(lines))
         return base
 
@@ -45,7 +47,9 @@ def make(tmp_path):
 def test_places_are_by_name_and_other_names_are_told():
     assert match_classes(["a", "b", "c"], ["c", "a", "b"]) == (2, 0, 1)
     assert match_classes(["caf\u00e9"], ["cafe\u0301"]) == (0,)
-    with pytest.raises(UserError, match=r"only the net has 'b'; only the data has 'x', 'y'") as caught:
+    with pytest.raises(
+        UserError, match=r"only the net has 'b'; only the data has 'x', 'y'"
+    ) as caught:
         match_classes(["a", "b"], ["a", "x", "y"])
     assert caught.value.code == "FC-CLASS-008"
 

@@ -114,7 +114,9 @@ def test_prediction_walks_alike(save, tmp_path):
 
 
 def test_a_pattern_may_name_debris_itself(tmp_path):
-    assert is_debris_below("photos/*", tmp_path.joinpath("photos/@eaDir/a.png").relative_to(tmp_path))
+    assert is_debris_below(
+        "photos/*", tmp_path.joinpath("photos/@eaDir/a.png").relative_to(tmp_path)
+    )
     assert not is_debris_below("../p/@eaDir/*", tmp_path.__class__("../p/@eaDir/a.png"))
 
 

@@ -52,11 +52,11 @@ def usual_name(split: str) -> str:
 
 def by_usual_names(splits: Iterable[str]) -> dict[str, str]:
     """Usual name -> the data's own name of each split; a name that is taken stays as it is."""
-    named: dict[str, str] = {}
-    for split in sorted(splits, key=lambda name: (usual_name(name) != name, name)):
+    own, named = list(splits), {}
+    for split in own:
         usual = usual_name(split)
-        named[split if usual in named else usual] = split
-    return dict(sorted(named.items(), key=lambda item: usual_first(item[0])))
+        named[split if usual in named or usual in own else usual] = split
+    return named
 
 
 def usual_first(name: str) -> tuple[int, str]:
