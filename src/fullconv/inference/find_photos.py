@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fullconv.atomic import file_error, printable
 from fullconv.data.reading.image import SUFFIXES
-from fullconv.data.walk import walk
+from fullconv.data.walk import is_debris_below, walk
 from fullconv.errors import UserError
 
 STDIN = "-"
@@ -109,7 +109,7 @@ def _matching(item: str) -> list[Path]:
         what = "no file matches" if is_pattern else "no such file or folder"
         raise UserError(f"{printable(item)}: {what}", "FC-FILE-003")
     photos = [file for file in matches if file.is_file() and file.suffix.lower() in SUFFIXES]
-    return photos or _no_photos(item)
+    return [file for file in photos if not is_debris_below(item, file)] or _no_photos(item)
 
 
 def _below(folder: Path, out: Path | None) -> list[tuple[Path, int]]:

@@ -39,7 +39,8 @@ class Data(Section):
     where the data has several.
 
     ``object`` and ``photos`` are written for data handed in from Python: what it was, and how many
-    photos there were to train and to validate on.
+    photos there were to train and to validate on. ``class_names`` are written by every run: a
+    resume matches the data's classes with them by name.
     """
 
     path: str = ""
@@ -48,6 +49,7 @@ class Data(Section):
     split: str = "train"
     val: str = "val"
     classes: str | None = None
+    class_names: tuple[str, ...] = ()
     inputs: tuple[str, ...] = (COLOR,)
     outputs: tuple[str, ...] = ()
     workers: Annotated[int | None, Field(ge=0, le=1024)] = None

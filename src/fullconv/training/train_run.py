@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.data import Dataset, Source, Transform, largest_photo
+from fullconv.data.subset import FOLDER, write_split
 from fullconv.errors import UserError
 from fullconv.report import write_report
 from fullconv.training import memory_budget as budget
@@ -26,6 +26,7 @@ from fullconv.training.config_sources import (
     with_loss,
 )
 from fullconv.training.console import Screen
+from fullconv.training.data_splits import in_saved_order, is_split_by_seed, with_class_names
 from fullconv.training.loggers import Logger, make_loggers
 from fullconv.training.loop import Training, steps_of
 from fullconv.training.losses import Given
@@ -44,6 +45,10 @@ CHANGEABLE = ("schedule.", "machine.", "data.path", "data.workers", "data.check"
 """What a resume may change, by the beginnings of keys."""
 PLACES = ("data.", "logging.", "schedule.save_minutes")
 """Of these, what decides no number of the run: not kept as a change, but as if it had been so."""
+
+
+Ready = Callable[[Source, Source | None], object]
+"""Called with the splits to train and to validate on when a training is sure to start."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,7 @@ def _start(out: Path, config: Config, named: Set[str], request: Request) -> None
     make_loggers(config.logging.to)
     config = with_net_of_weights(config, named, screen.say)
     config = resolved(config, screen, request.objects)
-    folder = _NewFolder(run, config, request.overwrite)
+    folder = _NewFolder(run, config, request)
     try:
         with folder.lock:
             _train(config, out, request, folder.create)
@@ -153,18 +158,27 @@ def _start(out: Path, config: Config, named: Set[str], request: Request) -> None
 class _NewFolder:
     """The folder of a new run: made when all is sure to start, and locked from then on."""
 
-    def __init__(self, run: Run, config: Config, overwrite: bool) -> None:
-        self.run, self.config, self.overwrite = run, config, overwrite
+    def __init__(self, run: Run, config: Config, request: Request) -> None:
+        self.run, self.config, self.request = run, config, request
         self.is_made, self.lock = False, ExitStack()
 
-    def create(self) -> None:
+    def create(self, source: Source, val: Source | None) -> None:
         """Make it; UserError where something lies there now that must not be replaced."""
         if self.is_made:  # in stages, for the first of them
             return
         self.lock.enter_context(self.run.locked())
-        self.run.check_free(self.overwrite)
+        self.run.check_free(self.request.overwrite)
         self.is_made = True
-        self.run.create(self.config, self.overwrite)
+        _create(self.run, self.config, self.request, source, val)
+
+
+def _create(
+    run: Run, config: Config, request: Request, source: Source, val: Source | None
+) -> None:
+    """Make a run's folder, with what a resume needs to find the same photos and classes."""
+    run.create(with_class_names(config, source), request.overwrite)
+    if is_split_by_seed(config, request.objects):
+        write_split(run.folder / FOLDER, [source] if val is None else [source, val])
 
 
 def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: bool) -> None:
@@ -186,8 +200,7 @@ def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: boo
             return
         config = resolved(config, Screen(quiet=True), objects)
         new = _recorded(saved, step, before, config)
-        write = partial(write_atomically, run.config, new.to_toml())
-        _train(new, out, request, resumed=write)
+        _train(new, out, request, resumed=lambda *_: write_atomically(run.config, new.to_toml()))
 
 
 def _check_changes(before: Config, config: Config, out: Path) -> None:
@@ -230,8 +243,8 @@ def _train(
     config: Config,
     out: Path,
     request: Request,
-    create: Callable[[], object] | None = None,
-    resumed: Callable[[], object] | None = None,
+    create: Ready | None = None,
+    resumed: Ready | None = None,
 ) -> None:
     """The run, or its stages. ``create`` makes its folder; without it the run is resumed.
 
@@ -247,8 +260,8 @@ def _train_changes(
     config: Config,
     out: Path,
     request: Request,
-    create: Callable[[], object] | None,
-    resumed: Callable[[], object] | None = None,
+    create: Ready | None,
+    resumed: Ready | None = None,
 ) -> None:
     """The run, resumed at the step of each of its changes."""
     step = 0 if create else step_of(out)
@@ -265,8 +278,8 @@ def _train_stages(
     config: Config,
     out: Path,
     request: Request,
-    create: Callable[[], object] | None,
-    resumed: Callable[[], object] | None,
+    create: Ready | None,
+    resumed: Ready | None,
 ) -> None:
     """One run for each stride of ``stages``, each starting from the one before.
 
@@ -277,10 +290,12 @@ def _train_stages(
         folder = out / f"stage-{stride}s"
         stage, run = config.stage(number, weights), Run(folder)
 
-        def create_stage(run: Run = run, stage: Config = stage) -> None:
+        def create_stage(
+            source: Source, val: Source | None, run: Run = run, stage: Config = stage
+        ) -> None:
             if create:
-                create()
-            run.create(stage, request.overwrite)
+                create(source, val)
+            _create(run, stage, request, source, val)
 
         is_new = create is not None or not run.config.is_file()
         _train_changes(stage, folder, request, create_stage if is_new else None, resumed)
@@ -294,7 +309,7 @@ def _train_one(
     config: Config,
     out: Path,
     request: Request,
-    ready: Callable[[], object] | None,
+    ready: Ready | None,
     *,
     is_new: bool,
     until: int | None,
@@ -306,7 +321,9 @@ def _train_one(
     fabric, objects = processes_of(config), request.objects
     config = fabric.broadcast(config)  # processes may differ in what they chose
     run, screen = Run(out), request.screen(fabric.is_global_zero)
-    source, val = open_data(config, screen, objects)
+    source, val = open_data(config, screen, objects, run=None if is_new else out)
+    if not is_new:
+        source, val = in_saved_order(config, source, val)
     if config.data.check and is_new:
         check_data(source, val, screen)
     spec, size = config.spec(len(source.classes)), size_of(config, source)
@@ -331,7 +348,7 @@ def _train_one(
         training.resume()
         screen.say(f"resuming at step {training.progress.step} of {steps}")
     if ready and fabric.is_global_zero:
-        ready()
+        ready(source, val)
     fabric.barrier()
     with screen:
         training.fit(until)
