@@ -27,7 +27,7 @@ from fullconv.models.spec import BACKBONES
 from photos import photo_of
 from prediction import calibration_photos
 from result import Result, Table
-from turns import TurnError, Found, Way, fullconv, in_turn
+from turns import Found, TurnError, Way, fullconv, in_turn
 
 CLASSES = 21
 HEAD = ("", "s", "times torch", "times fp32", "peak MiB", "file MiB", "equal argmax")

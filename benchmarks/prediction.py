@@ -27,7 +27,7 @@ from fullconv.models import NetSpec
 from fullconv.models.backbones.definition import Padding
 from photos import photo_of, real_photos
 from result import Result, Table
-from turns import TurnError, Found, Way, fullconv, in_turn
+from turns import Found, TurnError, Way, fullconv, in_turn
 
 PEER, OURS = "pytorch-fcn", "fullconv, torch, same, fp32"
 HEAD = (
