@@ -32,7 +32,7 @@ import accuracy_page
 import accuracy_speed
 from accuracy_results import Results, fullconv_curve
 from machine import machine
-from turns import Finding, Way, fullconv, run
+from turns import TurnError, Way, fullconv, run
 
 HERE = Path(__file__).resolve().parent
 LENGTHS = ("--epochs", "--steps", "--time")
@@ -55,7 +55,7 @@ class Peer:
         return {"arch": self.arch, "encoder": self.encoder, "recipe": self.recipe}
 
     def train(self, data: Path, folder: Path, settings: dict[str, Any], seed: int) -> dict:
-        """Its curve and more; Finding where it fails."""
+        """Its curve and more; TurnError where it fails."""
         job = {
             "do": "train", "data": str(data), "out": str(folder), "seed": seed,
             "validations": VALIDATIONS, **self.identity, **settings,
@@ -83,7 +83,7 @@ class Ours:
         return ["train", str(data), *self.arguments, *length, *places]
 
     def train(self, data: Path, folder: Path, settings: dict[str, Any], seed: int) -> dict:
-        """Its curve; Finding where it fails."""
+        """Its curve; TurnError where it fails."""
         fullconv(*self.command(data, folder, settings["minutes"], seed))
         return fullconv_curve(folder)
 
@@ -167,7 +167,7 @@ def measure(given: argparse.Namespace, results: Results) -> None:
                 print(f"== {each.name}, seed {seed}", file=sys.stderr, flush=True)
                 try:
                     found = each.train(data, folder, settings, seed)
-                except Finding as error:
+                except TurnError as error:
                     print(f"left out: {error}", file=sys.stderr, flush=True)
                     continue
                 photos = len(list((data / "masks" / "train").iterdir()))

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from accuracy_results import Results, best
-from turns import Finding, Way, fullconv, in_turn
+from turns import TurnError, Way, fullconv, in_turn
 
 REPEATS = 5
 
@@ -32,7 +32,7 @@ def measure(
         make = peers_ways if hasattr(each, "arch") else our_ways
         try:
             ways += [(run, way, score) for way, score in make(run, job, data, folder)]
-        except Finding as error:
+        except TurnError as error:
             print(f"left out of the seconds: {each.name}: {error}", file=sys.stderr)
     found = in_turn([way for _, way, _ in ways], rounds)
     for run, way, score in ways:

@@ -27,7 +27,7 @@ from fullconv.models.registry import BACKBONES
 from photos import photo_of
 from prediction import calibration_photos
 from result import Result, Table
-from turns import Finding, Found, Way, fullconv, in_turn
+from turns import Found, TurnError, Way, fullconv, in_turn
 
 CLASSES = 21
 HEAD = ("", "s", "times torch", "times fp32", "peak MiB", "file MiB", "equal argmax")
@@ -69,7 +69,7 @@ def prepare(folder: Path, net: str, calibration: Path) -> dict[str, str]:
         try:
             command = ("export", folder / "net.safetensors", "--to", to, *options)
             fullconv(*command, "--out", folder / row.file)
-        except Finding as error:
+        except TurnError as error:
             missing[row.file] = str(error)
     return missing
 

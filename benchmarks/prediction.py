@@ -27,7 +27,7 @@ from fullconv.models import NetSpec
 from fullconv.models.backbones.definition import Padding
 from photos import photo_of, real_photos
 from result import Result, Table
-from turns import Finding, Found, Way, fullconv, in_turn
+from turns import Found, TurnError, Way, fullconv, in_turn
 
 PEER, OURS = "pytorch-fcn", "fullconv, torch, same, fp32"
 HEAD = (
@@ -105,7 +105,7 @@ def prepare(folder: Path, sizes: Sequence[tuple[int, int]]) -> dict[str, str]:
         if not (folder / name).exists():
             try:
                 fullconv("export", folder / source, *options, "--out", folder / name)
-            except Finding as error:
+            except TurnError as error:
                 missing[name] = str(error)
     return missing
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from result import Table
-from turns import Finding, fullconv
+from turns import TurnError, fullconv
 
 ENGINES = {
     "torch": "torch",
@@ -38,7 +38,7 @@ def mean_iu(run: str, data: str, split: str, bf16: bool, folder: Path) -> tuple[
             path = _exported(folder / file, run, data) if file else Path(run)
             options = ("--engine", engine, "--precision", precision, "--split", split)
             fullconv("evaluate", path, data, *options, "--out", folder / "scores")
-        except Finding as error:
+        except TurnError as error:
             left_out.append(f"Left out of the mean IU: {name}: {error}.")
             continue
         scores = json.loads((folder / "scores" / "scores.json").read_text())

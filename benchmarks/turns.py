@@ -60,7 +60,7 @@ def in_turn(ways: Sequence[Way], rounds: int) -> Found:
                 continue
             try:
                 answer = run(way)
-            except Finding as error:
+            except TurnError as error:
                 found.answers.pop(way.name, None)
                 found.left_out[way.name] = str(error)
                 answer = f"left out: {error}"
@@ -70,14 +70,14 @@ def in_turn(ways: Sequence[Way], rounds: int) -> Found:
     return found
 
 
-class Finding(Exception):
+class TurnError(Exception):
     """A process that failed; its text is the reason, in a line."""
 
 
 def run(way: Way) -> dict[str, Any]:
     """The answer of one turn."""
     if not way.python.exists():
-        raise Finding(f"{way.python.parents[1].name} is missing; `make bench` builds it")
+        raise TurnError(f"{way.python.parents[1].name} is missing; `make bench` builds it")
     script = HERE / "peers" / f"{way.script}.py"
     return json.loads(_output([way.python, script, json.dumps(way.job)]).splitlines()[-1])
 
@@ -92,5 +92,5 @@ def _output(command: Sequence[str | Path]) -> str:
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip(" │╭╰─╯")]
         reason = lines[-1] if lines else f"it ended with {done.returncode}"
-        raise Finding(reason.strip("│ "))
+        raise TurnError(reason.strip("│ "))
     return done.stdout
