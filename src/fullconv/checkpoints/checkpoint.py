@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fullconv.checkpoints.golden import Golden, golden_of
+from fullconv.checkpoints.golden import SAVE_AGAIN, Golden, golden_of
 from fullconv.checkpoints.safetensors_file import (
     FORMAT,
     KEY,
@@ -28,10 +28,9 @@ from fullconv.errors import UserError
 from fullconv.models import FCN, NetSpec, Preprocessing, build
 from fullconv.models.analysis.cost import meta_net
 from fullconv.models.backbones.definition import MissingPackage
-from fullconv.parsing import one_line, parser_errors, reason_of
+from fullconv.parser_errors import one_line, parser_errors, reason_of
 
 FILE = "model.safetensors"
-SAVE_AGAIN = "save the net again"
 
 
 @dataclass(repr=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fullconv.errors import UserError
 from fullconv.modalities import COLOR, KINDS, channels_of
-from fullconv.parsing import one_line, reason_of
+from fullconv.parser_errors import one_line, reason_of
 
 if TYPE_CHECKING:
     from torch import Tensor

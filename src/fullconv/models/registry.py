@@ -14,7 +14,7 @@ from fullconv.models.backbones.efficientnet_lite import EFFICIENTNETS_LITE
 from fullconv.models.backbones.googlenet import GOOGLENET, GOOGLENET_BN
 from fullconv.models.backbones.resnet import DILATED_RESNETS, RESNETS
 from fullconv.models.backbones.vgg import VGG16, VGG16_CONVS
-from fullconv.parsing import one_line
+from fullconv.parser_errors import one_line
 
 BACKBONES: dict[str, Definition] = {
     d.name: d

@@ -23,6 +23,7 @@ import numpy as np
 from fullconv.checkpoints.foreign.caffe_names import LINEAGES
 from fullconv.checkpoints.foreign.foreign_arrays import Array, ForeignFile, Shape
 from fullconv.errors import UserError
+from fullconv.parser_errors import parser_errors
 
 __all__ = ["LINEAGES", "looks_like", "read"]
 
@@ -92,13 +93,11 @@ def read(path: Path) -> ForeignFile:
     UserError when it is damaged, truncated, or its sizes contradict each other.
     """
     messages()
-    try:
-        with path.open("rb") as file:
-            return _read(path, file, path.stat().st_size)
-    except Damaged as error:
-        raise UserError(f"{path}: no Caffe model, or a damaged one: {error}") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    with (
+        parser_errors(path, "no Caffe model, or a damaged one", "FC-WEIGHTS-002"),
+        path.open("rb") as file,
+    ):
+        return _read(path, file, path.stat().st_size)
 
 
 @dataclass

@@ -21,6 +21,7 @@ from fullconv.checkpoints.foreign.chainer_nets import (
 from fullconv.checkpoints.foreign.foreign_arrays import Array, ForeignFile
 from fullconv.checkpoints.foreign.npz import TOTAL, Header, Npz, open_npz
 from fullconv.errors import UserError
+from fullconv.parser_errors import some
 
 __all__ = ["LINEAGES", "looks_like", "read"]
 
@@ -63,9 +64,10 @@ def find_prefix(path: Path, names: Iterable[str]) -> str:
     names = list(names)
     found = [n.removesuffix(ANCHOR) for n in names if f"/{n}".endswith(f"/{ANCHOR}")]
     if not found:
-        held = ", ".join(names[:4]) or "nothing"
         raise UserError(
-            f"{path}: an .npz without a net that is known (no {ANCHOR}); its arrays are {held}, ..."
+            f"{path}: an .npz without a net that is known (no {ANCHOR}); its arrays are "
+            f"{some(names)}",
+            "FC-WEIGHTS-010",
         )
     if len(found) > 1:
         raise UserError(

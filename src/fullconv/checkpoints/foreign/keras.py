@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fullconv.checkpoints.foreign.foreign_arrays import Array, ForeignFile, Lineage, Origin, Shape
-from fullconv.checkpoints.foreign.pickles import short
 from fullconv.errors import UserError
 from fullconv.models import Preprocessing
 from fullconv.models.backbones.definition import Definition
 from fullconv.models.backbones.vgg import VGG16, VGG16_CONVS
 from fullconv.models.steps import Conv
+from fullconv.parser_errors import parser_errors
 
 if TYPE_CHECKING:
     import h5py
@@ -49,15 +49,11 @@ def read(path: Path) -> ForeignFile:
         raise UserError(
             f"{path}: reading Keras files needs h5py; pip install 'fullconv[convert]'"
         ) from None
-    try:
-        with h5py.File(path, "r") as file:
-            arrays, left_out = _taken(path, file)
-    except UserError:
-        raise
-    except Exception as error:  # damaged files make the reader raise nearly anything
-        raise UserError(
-            f"{path}: truncated, or not a file of Keras ({short(error)}); copy it again"
-        ) from error
+    with (
+        parser_errors(path, "truncated, or not a file of Keras", "FC-WEIGHTS-002"),
+        h5py.File(path, "r") as file,
+    ):
+        arrays, left_out = _taken(path, file)
     if not arrays:
         raise UserError(f"{path}: holds no arrays of layers, so it is no file of Keras")
     return ForeignFile(path, "Keras", arrays, left_out)

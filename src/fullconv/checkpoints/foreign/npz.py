@@ -6,9 +6,7 @@ The format: a zip whose members are .npy files, each a header (type, order, shap
 
 import io
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from fullconv.checkpoints.foreign.foreign_arrays import Array, Shape
-from fullconv.errors import UserError
+from fullconv.parser_errors import parser_errors
 
 TOTAL = 3 << 29  # bytes of all arrays of a net; VGG16 with its classifier has 1.1 GB as float64
 READ = 8 << 20  # bytes in one go; more is only asked for by a forged table of contents
@@ -29,10 +27,6 @@ MAGIC = b"\x93NUMPY\x01\x00"
 HEADER = re.compile(
     rb"\{'descr': '([<>|=]?[a-zA-Z]\d*)', 'fortran_order': (True|False), "
     rb"'shape': \(([\dL, ]{0,200})\), \}\s*"
-)
-DAMAGES = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError),
-    *(ValueError, RuntimeError, NotImplementedError, OverflowError),
 )
 
 
@@ -122,13 +116,12 @@ class Npz:
 @contextmanager
 def open_npz(path: Path) -> Iterator[Npz]:
     """The file, opened; what is wrong with it becomes a UserError, here and in the block."""
-    try:
-        with _Careful(path) as file, zipfile.ZipFile(file) as archive:
-            yield Npz(archive)
-    except DAMAGES as error:
-        raise UserError(f"{path}: truncated or damaged ({error}); copy it again") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    with (
+        parser_errors(path, "truncated or damaged", "FC-WEIGHTS-002"),
+        _Careful(path) as file,
+        zipfile.ZipFile(file) as archive,
+    ):
+        yield Npz(archive)
 
 
 class _Careful(io.FileIO):

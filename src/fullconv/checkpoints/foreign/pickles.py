@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import torch
 
 from fullconv.errors import UserError
+from fullconv.parser_errors import parser_errors
 
 LARGEST = 16 << 20  # bytes of a pickle; a state dict of a thousand arrays takes 0.2 MB
 MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # torch.save before 1.6 begins so
@@ -68,23 +69,11 @@ class Storage(Ignored):
 
 def inspect(path: Path) -> None:
     """UserError unless ``path`` holds tensors and plain values only, of credible sizes."""
-    try:
+    with parser_errors(path, "truncated, or not a file of torch.save", "FC-WEIGHTS-002"):
         if zipfile.is_zipfile(path):
             _Inspector(io.BytesIO(_zipped(path)), path).check()
         else:
             _legacy(path)
-    except UserError:
-        raise
-    except Exception as error:  # a damaged pickle makes the unpickler raise nearly anything
-        raise UserError(
-            f"{path}: truncated, or not a file of torch.save ({short(error)}); copy it again"
-        ) from error
-
-
-def short(error: Exception) -> str:
-    """What a reader said of a damaged file, in a part of one line."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    return "".join(char for char in lines[0] if char.isprintable())[:120]
 
 
 def _zipped(path: Path) -> bytes:

@@ -8,6 +8,7 @@ from fullconv.errors import UserError
 from fullconv.models import BACKBONES, NetSpec
 from fullconv.models.analysis.cost import meta_net
 from fullconv.models.registry import coarsest_net
+from fullconv.parser_errors import some
 
 
 def recognised(
@@ -148,6 +149,5 @@ def _nearest(
             f"looks like {best.title}, but {len(lacks)} of {len(best.origins)} arrays do not fit: "
             f"{'; '.join(lacks[:3])}"
         )
-    held = ", ".join(list(file.arrays)[:4]) or "nothing"
-    titles = ", ".join(each.title for each in candidates)
-    return f"holds none of {titles}; its arrays are {held}, ..."
+    titles = some([lineage.title for lineage in candidates], 8)
+    return f"holds none of {titles}; its arrays are {some(file.arrays)}"
