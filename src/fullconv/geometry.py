@@ -20,6 +20,9 @@ from fullconv.errors import UserError
 class GeometryError(UserError):
     """Two maps that cannot be aligned, or a size that a net cannot take."""
 
+    def __init__(self, message: str, code: str = "FC-NET-006") -> None:
+        super().__init__(message, code)
+
 
 @dataclass(frozen=True)
 class Map:

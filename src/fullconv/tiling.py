@@ -146,7 +146,8 @@ class Flow:
             raise UserError(
                 f"tile {length} is too small for {self.name}: a score of it sees {self.field} "
                 f"pixels, so a piece needs {behind} + {before} pixels around what is kept of it; "
-                f"use at least {self.least}, better {_up(3 * self.least, self.grid)}, or auto"
+                f"use at least {self.least}, better {_up(3 * self.least, self.grid)}, or auto",
+                "FC-NET-007",
             )
 
     def spans(self, n: int, length: int) -> list[Span]:
@@ -162,7 +163,8 @@ class Flow:
             raise UserError(
                 f"{self.name} stretches its scores over the whole photo, so a side of {n} pixels "
                 f"cannot be cut into pieces exactly, only a multiple of {self.grid}: crop it to "
-                f"{n // self.grid * self.grid}, or predict it in one piece"
+                f"{n // self.grid * self.grid}, or predict it in one piece",
+                "FC-NET-007",
             )
         return spans(n, length, self.grid, self.margins)
 

@@ -64,7 +64,9 @@ def convert(
     """
     path = Path(source)
     if is_own(path):
-        raise UserError(f"{path}: is a checkpoint of fullconv already; use it as it is")
+        raise UserError(
+            f"{path}: is a checkpoint of fullconv already; use it as it is", "FC-WEIGHTS-021"
+        )
     file = read_foreign(path)
     count = len(classes) if classes else None
     taken = transplant(file, lineages(), net, padding, count, output)
@@ -101,7 +103,7 @@ def _net(taken: Transplant) -> FCN:
     missing = {name: t for name, t in net.state_dict().items() if name not in taken.tensors}
     strange = [name for name, t in missing.items() if t.ndim and not name.startswith(scores)]
     if strange:
-        raise UserError(f"{taken.title}: gives no {strange[0]}")
+        raise UserError(f"{taken.title}: gives no {strange[0]}", "FC-WEIGHTS-010")
     zeros: dict[str, Tensor] = {n: torch.zeros(t.shape, dtype=t.dtype) for n, t in missing.items()}
     net.load_state_dict({**taken.tensors, **zeros}, assign=True)
     return net.eval()
@@ -112,7 +114,8 @@ def _classes(path: Path, taken: Transplant, given: ClassSet | None) -> ClassSet:
     if given is not None and len(given) != count:
         raise UserError(
             f"{path}: scores {count} classes, the class file names {len(given)}; leave it out, or "
-            "name as many"
+            "name as many",
+            "FC-WEIGHTS-011",
         )
     if given is not None or taken.classes is not None:
         return given or taken.classes or VOC

@@ -91,7 +91,10 @@ def start_from(
         return _from_timm(net, paths)
     streams = len(net.spec.streams)
     if len(paths) not in (1, streams):
-        raise UserError(f"{len(paths)} weights for {streams} streams: give one, or one for each")
+        raise UserError(
+            f"{len(paths)} weights for {streams} streams: give one, or one for each",
+            "FC-WEIGHTS-018",
+        )
     opened = [_opened(net, path) for path in paths]
     first = opened[0]
     if len(first.checkpoint.net.spec.streams) == streams and len(paths) == 1:
@@ -102,7 +105,8 @@ def start_from(
             if len(there) > 1:
                 raise UserError(
                     f"{path}: has {len(there)} streams itself; name weights of one stream for "
-                    f"each of the {streams}"
+                    f"each of the {streams}",
+                    "FC-WEIGHTS-018",
                 )
         each = opened * (streams // len(opened))
         tensors = _side_by_side([_tensors(found) for found in each])
@@ -145,9 +149,12 @@ def _from_timm(net: FCN, paths: Sequence[str | Path]) -> StartReport:
     """timm's own weights for its backbones; the scores start at zero."""
     spec = net.spec
     if not isinstance(spec.definition, TimmDefinition):
-        raise UserError(f"weights 'timm' are for nets of timm, {spec.name} is none: name others")
+        raise UserError(
+            f"weights 'timm' are for nets of timm, {spec.name} is none: name others",
+            "FC-WEIGHTS-018",
+        )
     if len(paths) > 1:
-        raise UserError("weights 'timm' are for all streams: name them alone")
+        raise UserError("weights 'timm' are for all streams: name them alone", "FC-WEIGHTS-018")
     states = [spec.definition.published(channels, spec.tapped) for channels in spec.streams]
     several = len(states) > 1
     tensors = {
@@ -165,7 +172,8 @@ def _opened(net: FCN, path: str | Path) -> Weights:
     if backbone != net.spec.backbone and not _is_part(backbone, net.spec.backbone):
         raise UserError(
             f"{path}: holds a {backbone}, the net is a {net.spec.backbone}; "
-            "start from a checkpoint of the same backbone"
+            "start from a checkpoint of the same backbone",
+            "FC-WEIGHTS-017",
         )
     return found
 
@@ -272,7 +280,8 @@ def fill(net: FCN, tensors: Mapping[str, Tensor], source: str, new_scores: str =
             first, why = next((n, w) for n, w in report.fresh.items() if n.startswith(stream))
             raise UserError(
                 f"{source}: nothing of the backbone could be loaded (first: {first}, {why}); "
-                "check that net, width and input channels are the source's"
+                "check that net, width and input channels are the source's",
+                "FC-WEIGHTS-017",
             )
     return report
 

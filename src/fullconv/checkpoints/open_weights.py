@@ -47,7 +47,8 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
     if found.is_classifier:
         raise UserError(
             f"{path}: a classifier of whole photos, or a part of one: no scores of pixels to "
-            f"predict with; train from it: fullconv train DATA --weights {path}"
+            f"predict with; train from it: fullconv train DATA --weights {path}",
+            "FC-WEIGHTS-008",
         )
     found.checkpoint.net.to(device)
     if found.warning:
@@ -60,7 +61,8 @@ def open_weights(path: str | Path) -> Weights:
     path = located(path)
     if path.suffix.lower() in EXPORTED:
         raise UserError(
-            f"{path}: an exported graph, to predict and evaluate with; name the run that it is from"
+            f"{path}: an exported graph, to predict and evaluate with; name the run that it is from",
+            "FC-WEIGHTS-009",
         )
     if program.looks_like(path):
         return Weights(program.load(path))
@@ -109,7 +111,8 @@ def located(weights: str | Path, progress: Progress | None = None) -> Path:
     if found_under(weights) is None:
         raise UserError(
             f"{weights}: no such file or run folder, nor are published weights called so "
-            "('fullconv weights' lists them)"
+            "('fullconv weights' lists them)",
+            "FC-WEIGHTS-001",
         )
     return fetch(str(weights), progress=progress)
 

@@ -104,10 +104,13 @@ def _refuse_options(int8: bool, calibrate: str | None, accept_drop: bool) -> Non
     if int8 and calibrate is None:
         raise UserError(
             "--int8 needs photos like those the net will see: --calibrate FOLDER, a hundred or "
-            "more, or a data set"
+            "more, or a data set",
+            "FC-EXPORT-001",
         )
     if not int8 and (calibrate is not None or accept_drop):
-        raise UserError("--calibrate and --accept-drop are for --int8: give that too")
+        raise UserError(
+            "--calibrate and --accept-drop are for --int8: give that too", "FC-EXPORT-001"
+        )
 
 
 def _int8_lines(found: "Int8Check") -> list[str]:

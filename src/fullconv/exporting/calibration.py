@@ -78,7 +78,8 @@ def find_calibration(where: str | Path, known: Description) -> Calibration:
         least = "x".join(map(str, known.size or (known.smallest, known.smallest)))
         raise UserError(
             f"{where}: calibrating takes at least two photos of {least} pixels or more, one of "
-            "them to compare on; a hundred are better"
+            "them to compare on; a hundred are better",
+            "FC-EXPORT-006",
         )
     return made
 
@@ -94,7 +95,8 @@ def _sources(where: str | Path, known: Description) -> tuple[Source, Source | No
     if len(sources[0].classes) != len(known.classes):
         raise UserError(
             f"{where}: has {len(sources[0].classes)} classes and the net {len(known.classes)}: "
-            "give a data set of the net's own classes, or only the folder of its photos"
+            "give a data set of the net's own classes, or only the folder of its photos",
+            "FC-EXPORT-006",
         )
     return sources[0], sources[1] if len(sources) > 1 else None
 

@@ -33,6 +33,7 @@ from fullconv.inference.export_metadata import (
     map_names,
 )
 from fullconv.models.backbones.definition import PREFIX
+from fullconv.write_target import check_target
 
 Form = Literal["onnx", "openvino", "torch"]
 Program = torch.export.ExportedProgram
@@ -98,23 +99,32 @@ def export(
     or int8 costs too much (`Int8Check.error`) unless ``accept_drop``.
     """
     if to not in ENDINGS:
-        raise UserError(f"{to!r} is no form to export to: use {', '.join(ENDINGS)}")
+        raise UserError(
+            f"{to!r} is no form to export to: use {', '.join(ENDINGS)}", "FC-EXPORT-001"
+        )
     if output not in (SCORES, CLASSES):
-        raise UserError(f"output {output!r} is unknown: use {SCORES} or {CLASSES}")
+        raise UserError(f"output {output!r} is unknown: use {SCORES} or {CLASSES}", "FC-EXPORT-001")
     int8 = calibrate is not None
     path = place(run, to, int8, half, output) if out is None else Path(out)
     _refuse_choices(to, path, size, int8, half)
+    check_target(path)
     checkpoint = load(run)
     if half and checkpoint.net.spec.backbone.startswith(PREFIX):
-        raise UserError(f"{run}: --half is not for nets of timm, whose norms float16 may not hold")
+        raise UserError(
+            f"{run}: --half is not for nets of timm, whose norms float16 may not hold",
+            "FC-EXPORT-001",
+        )
     if output == CLASSES and len(checkpoint.classes) > MOST_CLASSES:
         raise UserError(
             f"{run}: has {len(checkpoint.classes)} classes, and a graph that gives classes has "
-            f"{MOST_CLASSES} at most (uint8): export without --output classes"
+            f"{MOST_CLASSES} at most (uint8): export without --output classes",
+            "FC-EXPORT-007",
         )
     smallest = smallest_side(checkpoint.net.spec) if to == "openvino" else 1
     if size is not None and min(size) < smallest:
-        raise UserError(f"size {size[0]}x{size[1]}: OpenVINO runs this net from {smallest} on")
+        raise UserError(
+            f"size {size[0]}x{size[1]}: OpenVINO runs this net from {smallest} on", "FC-EXPORT-007"
+        )
     maps = {} if to == "torch" or output == CLASSES else map_names(checkpoint.net.spec)
     graph = size, preprocess, smallest, maps, "fp16" if half else "fp32", output
     description = Description.of(checkpoint, *graph)
@@ -130,11 +140,13 @@ def export(
                 refuse(made.int8)
         draft, made = _with_what_it_keeps(draft, made)
     except UserError as error:
-        raise UserError(f"{path}: not written: {error}") from error
+        raise UserError(f"{path}: not written: {error}", error.code) from error
     try:
         return replace(made, paths=draft.write(path))
     except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise UserError(
+            f"{path}: cannot be written: {error.strerror or error}", "FC-FILE-002"
+        ) from error
 
 
 def _refuse_choices(
@@ -142,14 +154,19 @@ def _refuse_choices(
 ) -> None:
     """UserError for what does not go together, or is not installed."""
     if int8 and half:
-        raise UserError("--int8 and --half are two precisions: choose one")
+        raise UserError("--int8 and --half are two precisions: choose one", "FC-EXPORT-001")
     if (int8 or half) and to == "torch":
         kind = "int8" if int8 else "float16"
-        raise UserError(f"torch runs no {kind} graph of this kind: export to openvino or onnx")
+        raise UserError(
+            f"torch runs no {kind} graph of this kind: export to openvino or onnx", "FC-EXPORT-001"
+        )
     if size is not None and min(size) < 1:
-        raise UserError(f"size {size[0]}x{size[1]}: height and width begin at 1")
+        raise UserError(f"size {size[0]}x{size[1]}: height and width begin at 1", "FC-EXPORT-007")
     if path.suffix.lower() != ENDINGS[to]:
-        raise UserError(f"{path}: name it with the ending {ENDINGS[to]}, by which it is recognised")
+        raise UserError(
+            f"{path}: name it with the ending {ENDINGS[to]}, by which it is recognised",
+            "FC-EXPORT-002",
+        )
     for package in _NEEDS[to]:
         if find_spec(package) is None:
             missing(package, "quantize" if int8 else "export")

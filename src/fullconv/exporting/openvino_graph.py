@@ -8,6 +8,7 @@ from shutil import copyfileobj
 from typing import Any
 
 from fullconv.atomic import write_atomically
+from fullconv.checkpoints.export_checksum import xml_with_checksum
 from fullconv.exporting.unsaved_graph import Array
 from fullconv.geometry import Layer, Window, sizes
 from fullconv.inference.engines.graph_engine import KEY
@@ -87,9 +88,9 @@ class OpenVinoDraft:
 
     def write(self, path: Path) -> list[Path]:
         """Write the ``.bin`` and then the ``.xml``, without which it is no model."""
-        weights = path.with_suffix(".bin")
+        weights, draft = path.with_suffix(".bin"), self.draft.with_suffix(".bin")
         path.unlink(missing_ok=True)  # an old one must not be met with the new .bin
-        for target, draft in ((weights, self.draft.with_suffix(".bin")), (path, self.draft)):
-            with draft.open("rb") as content:
-                write_atomically(target, partial(copyfileobj, content))
+        with draft.open("rb") as content:
+            write_atomically(weights, partial(copyfileobj, content))
+        write_atomically(path, xml_with_checksum(self.draft.read_bytes(), draft))
         return [path, weights]

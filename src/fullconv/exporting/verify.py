@@ -68,7 +68,8 @@ def check(draft: Draft, net: FCN, description: Description) -> list[Check]:
     if description.precision == "fp16" and same < LEAST_SAME_FP16:
         raise UserError(
             f"float16 changes the class of {1 - same:.1%} of the pixels, "
-            f"{1 - LEAST_SAME_FP16:.0%} may: train longer, or stay with fp32"
+            f"{1 - LEAST_SAME_FP16:.0%} may: train longer, or stay with fp32",
+            "FC-EXPORT-004",
         )
     return found
 
@@ -80,20 +81,25 @@ def _compare(
     with torch.inference_mode():
         wanted = net(description.preprocessing(torch.from_numpy(images))).numpy()  # N,K,H,W
     if not np.isfinite(wanted).all():
-        raise UserError("the net itself gives scores that are no numbers: train it again")
+        raise UserError(
+            "the net itself gives scores that are no numbers: train it again", "FC-EXPORT-010"
+        )
     what = Check(shape, float("nan"), float(np.abs(wanted).max()), 0.0)
     try:
         found = draft.run(feed(images, description))
     except Exception as error:  # the runtimes' exceptions have no common base
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"the graph cannot be run at {what.size}: {reason[0]}") from error
+        raise UserError(
+            f"the graph cannot be run at {what.size}: {reason[0]}", "FC-EXPORT-004"
+        ) from error
     parts = [output.channels for output in description.classes.outputs]
     classes, tolerance = description.output == CLASSES, TOLERANCES[description.precision]
     right = _shape_of_classes(wanted.shape, len(parts)) if classes else wanted.shape
     if found.shape != right or found.dtype.name != description.dtype_out:
         raise UserError(
             f"the graph gives {found.dtype.name} {found.shape} at {what.size}, and {right} of "
-            f"{description.dtype_out} is wanted"
+            f"{description.dtype_out} is wanted",
+            "FC-EXPORT-004",
         )
     difference, same = (_of_classes if classes else _of_scores)(found, wanted, parts)
     what = Check(shape, difference, what.largest, same)
@@ -104,7 +110,8 @@ def _compare(
         raise UserError(
             f"the graph differs from the net by {difference:.3g} at {what.size} (the largest score "
             f"is {what.largest:.3g}, {allowed:.3g} is allowed) and gives {same:.1%} of the pixels "
-            "the same class"
+            "the same class",
+            "FC-EXPORT-004",
         )
     return what
 

@@ -107,5 +107,6 @@ def refuse(found: Int8Check) -> None:
         raise UserError(
             f"int8 {found.error}: on {found.photos} held-out photos, after {found.shown} others. "
             "Calibrate on more photos like those it will see, train longer, or stay with fp32; "
-            "--accept-drop writes it as it is"
+            "--accept-drop writes it as it is",
+            "FC-EXPORT-005",
         )

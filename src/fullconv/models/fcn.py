@@ -252,6 +252,7 @@ def build(spec: NetSpec) -> FCN:
     """The net of a spec with fresh weights (He-initialised, scores zero; seed torch before)."""
     if spec.padding == "none":
         raise UserError(
-            "padding 'none' loses the border of the image: build with 'same' or 'paper'"
+            "padding 'none' loses the border of the image: build with 'same' or 'paper'",
+            "FC-NET-003",
         )
     return FCN(spec)

@@ -265,7 +265,8 @@ def messages() -> SimpleNamespace:
         from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
     except ImportError:
         raise UserError(
-            "reading Caffe's files needs protobuf: pip install 'fullconv[convert]'"
+            "reading Caffe's files needs protobuf: pip install 'fullconv[convert]'",
+            "FC-WEIGHTS-013",
         ) from None
     file = descriptor_pb2.FileDescriptorProto(
         name="fullconv/caffe.proto", package="fullconv.caffe", syntax="proto2"

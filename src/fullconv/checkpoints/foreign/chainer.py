@@ -72,7 +72,8 @@ def find_prefix(path: Path, names: Iterable[str]) -> str:
     if len(found) > 1:
         raise UserError(
             f"{path}: holds {len(found)} nets ({', '.join(p or 'the chain' for p in found)}); save "
-            "the one that you want by itself, with chainer.serializers.save_npz"
+            "the one that you want by itself, with chainer.serializers.save_npz",
+            "FC-WEIGHTS-010",
         )
     prefix = _outer(names, found[0])
     _refuse_scattered(path, names, prefix)
@@ -94,7 +95,8 @@ def _refuse_scattered(path: Path, names: Iterable[str], prefix: str) -> None:
         if not name.startswith(prefix) and f"/{name}".endswith(known):
             raise UserError(
                 f"{path}: {name} lies outside {prefix}, where the net is; nets whose body is a "
-                "chain of its own are not known"
+                "chain of its own are not known",
+                "FC-WEIGHTS-010",
             )
 
 
@@ -115,12 +117,14 @@ def _unusable(path: Path, name: str, short: str, header: Header) -> str | None:
     if header.is_object:
         if shape:
             raise UserError(
-                f"{path}: {name} is an object array, a pickle, which can run code and is not read"
+                f"{path}: {name} is an object array, a pickle, which can run code and is not read",
+                "FC-WEIGHTS-007",
             )
         if short in NEEDED:
             raise UserError(
                 f"{path}: {name} was never initialised (None) in Chainer; save the net after its "
-                "first photo"
+                "first photo",
+                "FC-WEIGHTS-012",
             )
         return "a Python object (None: never initialised), which is not opened"
     if not header.is_float:
@@ -149,7 +153,8 @@ def _refuse_large(path: Path, file: Npz, wanted: Iterable[str]) -> None:
     if size > TOTAL:
         raise UserError(
             f"{path}: its net declares {size / 1e9:.1f} GB, more than any known one; it is damaged "
-            "or made to fill the memory"
+            "or made to fill the memory",
+            "FC-WEIGHTS-014",
         )
 
 

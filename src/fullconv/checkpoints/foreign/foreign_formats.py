@@ -29,7 +29,8 @@ def read_foreign(path: Path) -> ForeignFile:
         return module.read(path)
     raise UserError(
         f"{path}: no weights in a known format (Caffe .caffemodel, Chainer .npz, PyTorch .pth or "
-        ".safetensors, Keras .h5)"
+        ".safetensors, Keras .h5)",
+        "FC-WEIGHTS-010",
     )
 
 

@@ -119,7 +119,8 @@ def _pickled(path: Path) -> Found:
     if state is None:
         raise UserError(
             f"{path}: holds no state dict, but a {type(content).__name__} without arrays; save "
-            "model.state_dict()"
+            "model.state_dict()",
+            "FC-WEIGHTS-010",
         )
     tensors: dict[str, Tensor] = {}
     for name, value in _text_keys(state):
