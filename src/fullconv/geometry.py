@@ -241,7 +241,7 @@ def place(coarse: Map, fine: Map) -> Placement:
 
 
 def centred_upsampling(factor: int) -> Deconv:
-    """Kernel, stride and pad that enlarge n pixels to f n, exactly bilinear and centred.
+    """Kernel, stride and pad that upsample n pixels to f n, exactly bilinear and centred.
 
     Kernel 2f - f mod 2, stride f, pad ceil((f - 1) / 2); Caffe's ``bilinear`` filler expects these.
     """

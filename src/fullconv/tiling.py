@@ -94,16 +94,16 @@ class Flow:
 
         Both cuts lie on the grid.
         """
-        found: list[Range] = []
+        ranges: list[Range] = []
         for number, map_ in enumerate(self.scored, 1):
             own = _through(map_.windows)
             waits = self.at_finest and number < len(self.scored)
             if self.fuses_on_the_way and not waits:
-                fused = _through(map_.blend, _narrowest([*found, own]))
-                found = [_enlarged(fused, map_.placement)]
+                fused = _through(map_.blend, _narrowest([*ranges, own]))
+                ranges = [_upsampled(fused, map_.placement)]
             else:
-                found.append(_enlarged(own, map_.placement))
-        first, last = _narrowest(found)
+                ranges.append(_upsampled(own, map_.placement))
+        first, last = _narrowest(ranges)
         least = AROUND * self.grid if self.sees_everything else 0
         return max(first, least), max(-1 - last, least)
 
@@ -224,7 +224,7 @@ def _through(windows: tuple[Window, ...], below: Range = (0, -1)) -> Range:
     return first, last
 
 
-def _enlarged(coarse: Range, placement: Placement) -> Range:
+def _upsampled(coarse: Range, placement: Placement) -> Range:
     """The range on the finer grid: a pixel is mixed from the coarse ones on either side of it."""
     first, last = (placement.factor * index + placement.shift for index in coarse)
     return ceil(first), floor(last)

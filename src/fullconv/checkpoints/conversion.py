@@ -31,7 +31,7 @@ class Row:
     note: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Conversion:
     """A foreign net as a checkpoint. ``title`` says which net was recognised.
 
@@ -47,6 +47,10 @@ class Conversion:
     missing: list[Row] = field(default_factory=list)
     not_needed: list[Row] = field(default_factory=list)
     warning: str = ""
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.loaded)} loaded, {len(self.missing)} missing"
+        return f"Conversion({self.title}, {counts}, {len(self.not_needed)} not needed)"
 
 
 def convert(
@@ -80,7 +84,7 @@ def convert(
     if taken.is_classifier:
         origin["classifier"] = True
     made = _net(taken)
-    found = Conversion(
+    conversion = Conversion(
         Checkpoint(made, names, taken.preprocessing, origin),
         taken.title,
         taken.is_classifier,
@@ -89,11 +93,11 @@ def convert(
     for name, tensor in made.state_dict().items():
         theirs = taken.used.get(name, "")
         row = Row(name, theirs, tuple(tensor.shape), "" if theirs else ZERO)
-        (found.loaded if theirs else found.missing).append(row)
+        (conversion.loaded if theirs else conversion.missing).append(row)
     for theirs, why in taken.not_needed.items():
         array = file.arrays.get(theirs)
-        found.not_needed.append(Row("", theirs, () if array is None else array.shape, why))
-    return found
+        conversion.not_needed.append(Row("", theirs, () if array is None else array.shape, why))
+    return conversion
 
 
 def _net(taken: Transplant) -> FCN:

@@ -191,8 +191,8 @@ def _in_int8(
     description = replace(made.description, precision="int8")
     int8 = quantised(draft, photos.shown, description, each)
     check(int8, checkpoint.net, description)
-    found = check_int8(draft, int8, photos, description, each)
-    return int8, replace(made, description=description, int8=found)
+    int8_check = check_int8(draft, int8, photos, description, each)
+    return int8, replace(made, description=description, int8=int8_check)
 
 
 def _with_what_it_keeps(draft: Draft, made: Exported) -> tuple[Draft, Exported]:

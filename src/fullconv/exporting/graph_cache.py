@@ -118,5 +118,5 @@ def _sum(file: Path) -> str:
 
 def version(runtime: str) -> str:
     """The runtime with its version and that of this program; it must be installed."""
-    found = re.match(r"[\w.+]*", importlib.import_module(runtime).__version__)
-    return f"{runtime}-{found[0] if found else ''}-fullconv-{__version__}"
+    match = re.match(r"[\w.+]*", importlib.import_module(runtime).__version__)
+    return f"{runtime}-{match[0] if match else ''}-fullconv-{__version__}"

@@ -33,6 +33,6 @@ def kept_signal_stack() -> Iterator[None]:
 
 def signal_stack() -> Stack:
     """This thread's signal stack."""
-    found = Stack()
-    ctypes.CDLL(None).sigaltstack(None, ctypes.byref(found))
-    return found
+    stack = Stack()
+    ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack))
+    return stack

@@ -62,16 +62,16 @@ def check(draft: Draft, net: FCN, description: Description) -> list[Check]:
     """
     size, least = description.size, description.smallest
     cases = [(1, *size)] * 2 if size else [*CASES, (1, least, least + 6)]
-    found = [_compare(draft, net, description, case, seed) for seed, case in enumerate(cases)]
-    pixels = [np.prod(each.shape) for each in found]
-    same = float(np.average([each.same for each in found], weights=pixels))
+    checks = [_compare(draft, net, description, case, seed) for seed, case in enumerate(cases)]
+    pixels = [np.prod(each.shape) for each in checks]
+    same = float(np.average([each.same for each in checks], weights=pixels))
     if description.precision == "fp16" and same < LEAST_SAME_FP16:
         raise UserError(
             f"float16 changes the class of {1 - same:.1%} of the pixels, "
             f"{1 - LEAST_SAME_FP16:.0%} may: train longer, or stay with fp32",
             "FC-EXPORT-004",
         )
-    return found
+    return checks
 
 
 def _compare(
@@ -86,7 +86,7 @@ def _compare(
         )
     what = Check(shape, float("nan"), float(np.abs(wanted).max()), 0.0)
     try:
-        found = draft.run(feed(images, description))
+        given = draft.run(feed(images, description))
     except Exception as error:  # the runtimes' exceptions have no common base
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(
@@ -95,13 +95,13 @@ def _compare(
     parts = [output.channels for output in description.classes.outputs]
     classes, tolerance = description.output == CLASSES, TOLERANCES[description.precision]
     right = _shape_of_classes(wanted.shape, len(parts)) if classes else wanted.shape
-    if found.shape != right or found.dtype.name != description.dtype_out:
+    if given.shape != right or given.dtype.name != description.dtype_out:
         raise UserError(
-            f"the graph gives {found.dtype.name} {found.shape} at {what.size}, and {right} of "
+            f"the graph gives {given.dtype.name} {given.shape} at {what.size}, and {right} of "
             f"{description.dtype_out} is wanted",
             "FC-EXPORT-004",
         )
-    difference, same = (_of_classes if classes else _of_scores)(found, wanted, parts)
+    difference, same = (_of_classes if classes else _of_scores)(given, wanted, parts)
     what = Check(shape, difference, what.largest, same)
     allowed = np.inf
     if tolerance is not None:  # two scores may be off, one up and one down; untrained nets score 0
@@ -121,19 +121,19 @@ def _shape_of_classes(scores: tuple[int, ...], outputs: int) -> tuple[int, ...]:
     return (batch, height, width) if outputs == 1 else (batch, height, width, outputs)
 
 
-def _of_scores(found: Array, wanted: Array, parts: Sequence[slice]) -> tuple[float, float]:
+def _of_scores(output: Array, wanted: Array, parts: Sequence[slice]) -> tuple[float, float]:
     """The largest difference of scores N,K,H,W, and the share of equal classes."""
-    same = [(found[:, p].argmax(1) == wanted[:, p].argmax(1)).mean() for p in parts]
-    return float(np.abs(found - wanted).max()), float(np.mean(same))
+    same = [(output[:, p].argmax(1) == wanted[:, p].argmax(1)).mean() for p in parts]
+    return float(np.abs(output - wanted).max()), float(np.mean(same))
 
 
-def _of_classes(found: Array, wanted: Array, parts: Sequence[slice]) -> tuple[float, float]:
+def _of_classes(output: Array, wanted: Array, parts: Sequence[slice]) -> tuple[float, float]:
     """By how much a class of N,H,W(,outputs) is not the best of the scores; the share that is.
 
     Infinite where it is none of its output's.
     """
     lost, same = 0.0, []
-    planes = np.moveaxis(found, -1, 0) if found.ndim == 4 else found[None]  # outputs,N,H,W
+    planes = np.moveaxis(output, -1, 0) if output.ndim == 4 else output[None]  # outputs,N,H,W
     for plane, part in zip(planes, parts, strict=True):
         own = wanted[:, part]  # N,k,H,W
         index = plane.astype(np.int64) - part.start

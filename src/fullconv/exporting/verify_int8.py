@@ -79,15 +79,15 @@ def check_int8(
     seconds: tuple[list[float], list[float]] = [], []
     totals = np.zeros((2, len(classes), len(classes)), np.int64)
     for sample in calibration.held_out:
-        found = []
+        drops = []
         for engine, taken in zip(engines, seconds, strict=True):
             start = time.perf_counter()
-            found.append(engine.class_map(sample.image))
+            drops.append(engine.class_map(sample.image))
             taken.append(time.perf_counter() - start)
-        same.append(float((found[0] == found[1]).mean()))
+        same.append(float((drops[0] == drops[1]).mean()))
         if sample.mask is not None and (sample.mask != classes.ignore).any():
             masks += 1
-            for total, maps in zip(totals, found, strict=True):
+            for total, maps in zip(totals, drops, strict=True):
                 total += confusion(sample.mask, maps, len(classes), classes.ignore)
         each()
     scores = [Scores.from_confusion(total).mean_iu for total in totals] if masks else None
@@ -101,11 +101,11 @@ def check_int8(
     )
 
 
-def refuse(found: Int8Check) -> None:
+def refuse(check: Int8Check) -> None:
     """UserError where int8 is too far from the net."""
-    if found.error:
+    if check.error:
         raise UserError(
-            f"int8 {found.error}: on {found.photos} held-out photos, after {found.shown} others. "
+            f"int8 {check.error}: on {check.photos} held-out photos, after {check.shown} others. "
             "Calibrate on more photos like those it will see, train longer, or stay with fp32; "
             "--accept-drop writes it as it is",
             "FC-EXPORT-005",

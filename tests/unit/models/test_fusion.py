@@ -30,7 +30,7 @@ def test_a_band_is_rows_of_the_whole_and_goes_back_as_its_transpose(head, height
     maps, fusion = fused(NETS[head], (height, width))
     photo = [m[0] for m in maps.values()]
     band = fusion.band(photo, rows)
-    whole = NETS[head].enlarged(maps, (height, width))[0]
+    whole = NETS[head].upsampled(maps, (height, width))[0]
     torch.testing.assert_close(band, whole[:, rows], rtol=1e-12, atol=1e-12)
     grad, back = torch.randn_like(band), [torch.zeros_like(m) for m in photo]
     fusion.back(grad, rows, back)

@@ -54,7 +54,7 @@ def read(path: Path) -> ForeignFile:
         if bias is not None:
             left_out[prefix + array_name(layer, "bias")] = _bias_reason(bias)
     left_out |= {n: _beside(n) for n in file.names if not n.startswith(prefix)}
-    # Such a net has no pad of 100: its score map is 1x1, which is then enlarged as a whole.
+    # Such a net has no pad of 100: its score map is 1x1, which is then upsampled as a whole.
     is_unpadded = any(why.endswith(ONE_SIZE) for why in left_out.values())
     return ForeignFile(path, "Chainer", arrays, left_out, padding="same" if is_unpadded else None)
 
@@ -62,20 +62,20 @@ def read(path: Path) -> ForeignFile:
 def find_prefix(path: Path, names: Iterable[str]) -> str:
     """What stands before the names of the net's layers: '', 'predictor/', 'updater/...'."""
     names = list(names)
-    found = [n.removesuffix(ANCHOR) for n in names if f"/{n}".endswith(f"/{ANCHOR}")]
-    if not found:
+    prefixes = [n.removesuffix(ANCHOR) for n in names if f"/{n}".endswith(f"/{ANCHOR}")]
+    if not prefixes:
         raise UserError(
             f"{path}: an .npz without a net that is known (no {ANCHOR}); its arrays are "
             f"{some(names)}",
             "FC-WEIGHTS-010",
         )
-    if len(found) > 1:
+    if len(prefixes) > 1:
         raise UserError(
-            f"{path}: holds {len(found)} nets ({', '.join(p or 'the chain' for p in found)}); save "
-            "the one that you want by itself, with chainer.serializers.save_npz",
+            f"{path}: holds {len(prefixes)} nets ({some(p or 'the chain' for p in prefixes)}); "
+            "save the one that you want by itself, with chainer.serializers.save_npz",
             "FC-WEIGHTS-010",
         )
-    prefix = _outer(names, found[0])
+    prefix = _outer(names, prefixes[0])
     _refuse_scattered(path, names, prefix)
     return prefix
 

@@ -174,10 +174,10 @@ def _convolves_as_theano(path: Path, file: "h5py.File") -> bool:
         return (said.decode("latin1") if isinstance(said, bytes) else str(said)) == "theano"
     if match := re.search(r"(tf|th)_kernels", path.name):
         return match[1] == "th"
-    found = list(_datasets(path, file))
-    if any(VARS.fullmatch(name) for name, _ in found):
+    datasets = list(_datasets(path, file))
+    if any(VARS.fullmatch(name) for name, _ in datasets):
         return False
-    shapes = (dataset.shape or () for _, dataset in found)
+    shapes = (dataset.shape or () for _, dataset in datasets)
     return any(len(shape) == 4 and not _channels_last(shape) for shape in shapes)
 
 

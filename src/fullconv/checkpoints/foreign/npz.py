@@ -81,13 +81,13 @@ class Npz:
             if not start.startswith(MAGIC) or len(start) < len(MAGIC) + 2:
                 raise ValueError(f"{name} is no .npy of version 1.0")
             length = int.from_bytes(start[-2:], "little")
-            found = HEADER.fullmatch(file.read(length))
-        if not found:
+            match = HEADER.fullmatch(file.read(length))
+        if not match:
             raise ValueError(f"{name} has a header that is not that of a plain array")
         shape = tuple(
-            int(n.rstrip("L")) for n in found[3].decode().replace(" ", "").split(",") if n
+            int(n.rstrip("L")) for n in match[3].decode().replace(" ", "").split(",") if n
         )
-        return Header(found[1].decode(), found[2] == b"True", shape, len(start) + length)
+        return Header(match[1].decode(), match[2] == b"True", shape, len(start) + length)
 
     def array(self, name: str) -> Array:
         """An array of floats as float32 in C order; ValueError when it is not whole."""

@@ -105,17 +105,17 @@ def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
     if not any(origin.name in file.arrays for origin in lineage.origins.values()):
         return [f"{origin.name} is missing" for origin in lineage.origins.values()]
     shapes = shapes_of(lineage.coarsest(width), "backbone.")
-    found = []
+    missing = []
     for ours, origin in lineage.origins.items():
         if origin.name not in file.arrays:
-            found.append(f"{origin.name} is missing")
+            missing.append(f"{origin.name} is missing")
             continue
         try:
             origin.turn(file.arrays[origin.name], shapes[ours])
         except ValueError as error:
-            found.append(f"{origin.name} is {error}")
-    found += [f"{name} is missing" for name in lineage.required if name not in file.arrays]
-    return found + (_besides(file, lineage) if lineage.is_part else [])
+            missing.append(f"{origin.name} is {error}")
+    missing += [f"{name} is missing" for name in lineage.required if name not in file.arrays]
+    return missing + (_besides(file, lineage) if lineage.is_part else [])
 
 
 def _besides(file: ForeignFile, lineage: Lineage) -> list[str]:

@@ -19,7 +19,7 @@ from fullconv.models.backbones.definition import Padding
 from fullconv.models.registry import coarsest_net, definition_named
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Transplant:
     """A foreign net in this project's terms.
 
@@ -40,6 +40,9 @@ class Transplant:
     classes: ClassSet | None = None
     outputs: dict[str, int] = field(default_factory=dict)
     warning: str = ""
+
+    def __repr__(self) -> str:
+        return f"Transplant({self.title}, {self.spec.name}, {len(self.tensors)} arrays)"
 
 
 def transplant(
@@ -91,13 +94,13 @@ def transplant(
 
 def _strides(file: ForeignFile, lineage: Lineage, *endings: str) -> dict[int, str]:
     """The score layers that are in the file, by stride; without the ending of an output."""
-    found = {}
+    strides = {}
     for stride, names in lineage.scores.items():
         for name in names:
             wanted = _scores(lineage, name, endings)
             if all(lineage.array(layer, "weight") in file.arrays for layer in wanted):
-                found.setdefault(stride, name)
-    return found
+                strides.setdefault(stride, name)
+    return strides
 
 
 def _scores(lineage: Lineage, name: str, endings: Iterable[str]) -> list[str]:
@@ -124,9 +127,9 @@ def _outputs(file: ForeignFile, lineage: Lineage, output: str | None) -> dict[st
 def _known(file: ForeignFile, lineage: Lineage, counts: dict[str, int]) -> TrainedOn | None:
     """What the net was trained on: one data set, or one for each output as one."""
     kinds = kinds_of(lineage.inputs)
-    found = {o: known_data(n, o, file.trained_on, kinds) for o, n in counts.items()}
-    parts = {output: known for output, known in found.items() if known}
-    if len(parts) < len(found) or not parts:
+    datasets = {o: known_data(n, o, file.trained_on, kinds) for o, n in counts.items()}
+    parts = {output: known for output, known in datasets.items() if known}
+    if len(parts) < len(datasets) or not parts:
         return None
     first = next(iter(parts.values()))
     if list(parts) == [""]:

@@ -36,7 +36,7 @@ def is_worth_it(spec: NetSpec, photos: int, size: tuple[int, int]) -> bool:
 def banded_loss(
     net: FCN, criterion: Criterion, maps: Mapping[int, Tensor], masks: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """As ``criterion(net.enlarged(maps, ...), masks)``: trained and plain loss, (outputs,) each.
+    """As ``criterion(net.upsampled(maps, ...), masks)``: trained and plain loss, (outputs,) each.
 
     ``maps`` are those of ``net.maps``; ``masks`` N,H,W or N,H,W,outputs. The trained loss has its
     gradient towards the maps. Every term of the criterion must be one for bands.
