@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fullconv.models import NetSpec, build
-from fullconv.models.cpu_kernels.banded_upsampling import Enlargement, Fusion, extent
+from fullconv.models.cpu_kernels.banded_upsampling import Fusion, UpsamplingMatrices, extent
 
 HEADS = [("fcn8s-vgg16", "same"), ("fcn8s-vgg16", "paper"), ("fcn4s-resnet18", "same")]
 NETS = {pair: build(NetSpec(pair[0], 2, padding=pair[1], width=1 / 32)).eval() for pair in HEADS}
@@ -17,7 +17,7 @@ def fused(net, size):
     with torch.no_grad():
         shapes = net.maps(torch.zeros(1, 3, *size))
     maps = {s: torch.randn_like(m, dtype=torch.float64) for s, m in shapes.items()}
-    each = [Enlargement.of(net.upscore[str(s)], m, size) for s, m in maps.items()]
+    each = [UpsamplingMatrices.of(net.upscore[str(s)], m, size) for s, m in maps.items()]
     return maps, Fusion(each)
 
 

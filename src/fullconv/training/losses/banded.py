@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from fullconv.models import FCN, NetSpec
-from fullconv.models.cpu_kernels.banded_upsampling import Enlargement, Fusion
+from fullconv.models.cpu_kernels.banded_upsampling import Fusion, UpsamplingMatrices
 from fullconv.training.losses.criterion import Criterion
 from fullconv.training.losses.photo_loss import CACHED, Photo, Terms, loss_of
 
@@ -43,7 +43,10 @@ def banded_loss(
     """
     size = (masks.shape[1], masks.shape[2])
     fusion = Fusion(
-        [Enlargement.of(net.upscore[str(stride)], score, size) for stride, score in maps.items()]
+        [
+            UpsamplingMatrices.of(net.upscore[str(stride)], score, size)
+            for stride, score in maps.items()
+        ]
     )
     loss, plain = _Banded.apply(criterion, masks, fusion, *maps.values())  # pyright: ignore
     return loss, plain
