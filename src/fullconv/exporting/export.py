@@ -16,13 +16,13 @@ from fullconv.checkpoints.open_weights import is_name
 from fullconv.errors import UserError
 from fullconv.exporting.calibration import Calibration, find_calibration
 from fullconv.exporting.float16 import in_half
-from fullconv.exporting.onnx_graph import OnnxDraft, onnx_model
-from fullconv.exporting.openvino_graph import OpenVinoDraft, from_onnx, smallest_side
+from fullconv.exporting.onnx_graph import OnnxGraph, onnx_model
+from fullconv.exporting.openvino_graph import OpenVinoGraph, from_onnx, smallest_side
 from fullconv.exporting.program import trace
 from fullconv.exporting.quantize import quantised
-from fullconv.exporting.unsaved_graph import Draft, TorchDraft
+from fullconv.exporting.unsaved_graph import TorchGraph, UnsavedGraph
 from fullconv.exporting.verify import Check, check
-from fullconv.exporting.verify_int8 import DraftEngine, Int8Check, check_int8, refuse
+from fullconv.exporting.verify_int8 import Int8Check, UnsavedGraphEngine, check_int8, refuse
 from fullconv.inference.engines.graph_engine import missing
 from fullconv.inference.export_metadata import (
     CLASSES,
@@ -50,10 +50,10 @@ WELL_KEPT, KNOWN_LESS = 0.99, 0.03
 """Where an export keeps fewer pixels of the built-in picture than the first, it may later keep that
 share less the second (`Golden.least`): other runtimes and processors round elsewhere."""
 
-_DRAFTS: dict[str, Callable[[Program, Description], Draft]] = {
-    "onnx": lambda program, known: OnnxDraft(onnx_model(program, known)),
-    "openvino": lambda program, known: OpenVinoDraft(from_onnx(onnx_model(program, known)), known),
-    "torch": TorchDraft,
+_MAKERS: dict[str, Callable[[Program, Description], UnsavedGraph]] = {
+    "onnx": lambda program, known: OnnxGraph(onnx_model(program, known)),
+    "openvino": lambda program, known: OpenVinoGraph(from_onnx(onnx_model(program, known)), known),
+    "torch": TorchGraph,
 }
 
 
@@ -131,18 +131,18 @@ def export(
     photos = None if calibrate is None else find_calibration(calibrate, description)
     # OpenVINO halves its weights itself, and computes in what the device is good at.
     net = in_half(checkpoint.net) if half and to == "onnx" else checkpoint.net
-    draft = _DRAFTS[to](trace(net, description), description)
+    unsaved = _MAKERS[to](trace(net, description), description)
     try:
-        made = Exported([], description, check(draft, checkpoint.net, description))
+        made = Exported([], description, check(unsaved, checkpoint.net, description))
         if photos is not None:
-            draft, made = _in_int8(draft, made, checkpoint, photos, progress)
+            unsaved, made = _in_int8(unsaved, made, checkpoint, photos, progress)
             if made.int8 and not accept_drop:
                 refuse(made.int8)
-        draft, made = _with_what_it_keeps(draft, made)
+        unsaved, made = _with_what_it_keeps(unsaved, made)
     except UserError as error:
         raise UserError(f"{path}: not written: {error}", error.code) from error
     try:
-        return replace(made, paths=draft.write(path))
+        return replace(made, paths=unsaved.write(path))
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written: {error.strerror or error}", "FC-FILE-002"
@@ -175,13 +175,13 @@ def _refuse_choices(
 
 
 def _in_int8(
-    draft: Draft,
+    unsaved: UnsavedGraph,
     made: Exported,
     checkpoint: Checkpoint,
     photos: Calibration,
     progress: Progress | None,
-) -> tuple[Draft, Exported]:
-    """The int8 form of ``draft``, compared with it, and what it says of itself."""
+) -> tuple[UnsavedGraph, Exported]:
+    """The int8 form of ``unsaved``, compared with it, and what it says of itself."""
     count, total = itertools.count(1), len(photos.shown) + len(photos.held_out)
 
     def each() -> None:
@@ -189,24 +189,24 @@ def _in_int8(
             progress(next(count), total)
 
     description = replace(made.description, precision="int8")
-    int8 = quantised(draft, photos.shown, description, each)
+    int8 = quantised(unsaved, photos.shown, description, each)
     check(int8, checkpoint.net, description)
-    int8_check = check_int8(draft, int8, photos, description, each)
+    int8_check = check_int8(unsaved, int8, photos, description, each)
     return int8, replace(made, description=description, int8=int8_check)
 
 
-def _with_what_it_keeps(draft: Draft, made: Exported) -> tuple[Draft, Exported]:
-    """``draft``, and where it rounds so much that it shows, what it keeps of the golden, said."""
+def _with_what_it_keeps(unsaved: UnsavedGraph, made: Exported) -> tuple[UnsavedGraph, Exported]:
+    """``unsaved``, and where it rounds so much that it shows, what it keeps of the golden, said."""
     known, golden = made.description, made.description.golden
     if known.precision == "fp32" or golden is None:
-        return draft, made
-    assert isinstance(draft, OnnxDraft | OpenVinoDraft)
+        return unsaved, made
+    assert isinstance(unsaved, OnnxGraph | OpenVinoGraph)
     image = picture(known.preprocessing.inputs, golden.size)
-    same = golden.compare(DraftEngine(draft, known).class_map(image)).same
+    same = golden.compare(UnsavedGraphEngine(unsaved, known).class_map(image)).same
     if same >= WELL_KEPT:
-        return draft, made
+        return unsaved, made
     known = replace(known, golden=replace(golden, least=round(same - KNOWN_LESS, 3)))
-    return draft.redescribed(known), replace(made, description=known)
+    return unsaved.redescribed(known), replace(made, description=known)
 
 
 def place(

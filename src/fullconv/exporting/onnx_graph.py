@@ -19,16 +19,16 @@ OPSET = 18
 MOST_BYTES = 2**31 - 1  # of a protobuf file
 
 
-class OnnxDraft:
+class OnnxGraph:
     """A model in the bytes of its ``.onnx`` file, run by ONNX Runtime."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
         self.session = session_of(content)
 
-    def redescribed(self, description: Description) -> "OnnxDraft":
+    def redescribed(self, description: Description) -> "OnnxGraph":
         """The same graph with another description."""
-        return OnnxDraft(with_description(model_of(self.content), description))
+        return OnnxGraph(with_description(model_of(self.content), description))
 
     @property
     def bytes(self) -> int:

@@ -10,7 +10,7 @@ import torch
 
 from fullconv.data.synthetic.scene import scene
 from fullconv.errors import UserError
-from fullconv.exporting.unsaved_graph import Array, Draft
+from fullconv.exporting.unsaved_graph import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import feed
 from fullconv.inference.export_metadata import CLASSES, Description
 from fullconv.modalities import COLOR, KINDS
@@ -53,7 +53,7 @@ class Check:
         return f"{height}x{width}" if batch == 1 else f"{batch} of {height}x{width}"
 
 
-def check(draft: Draft, net: FCN, description: Description) -> list[Check]:
+def check(unsaved: UnsavedGraph, net: FCN, description: Description) -> list[Check]:
     """Compare the graph with the net; UserError when a score differs by more than is allowed.
 
     That is the tolerance of its precision; classes may differ where the net's own scores are as
@@ -62,7 +62,7 @@ def check(draft: Draft, net: FCN, description: Description) -> list[Check]:
     """
     size, least = description.size, description.smallest
     cases = [(1, *size)] * 2 if size else [*CASES, (1, least, least + 6)]
-    checks = [_compare(draft, net, description, case, seed) for seed, case in enumerate(cases)]
+    checks = [_compare(unsaved, net, description, case, seed) for seed, case in enumerate(cases)]
     pixels = [np.prod(each.shape) for each in checks]
     same = float(np.average([each.same for each in checks], weights=pixels))
     if description.precision == "fp16" and same < LEAST_SAME_FP16:
@@ -75,7 +75,11 @@ def check(draft: Draft, net: FCN, description: Description) -> list[Check]:
 
 
 def _compare(
-    draft: Draft, net: FCN, description: Description, shape: tuple[int, int, int], seed: int
+    unsaved: UnsavedGraph,
+    net: FCN,
+    description: Description,
+    shape: tuple[int, int, int],
+    seed: int,
 ) -> Check:
     images = _photos(shape, description, seed)  # N,H,W,C
     with torch.inference_mode():
@@ -86,7 +90,7 @@ def _compare(
         )
     what = Check(shape, float("nan"), float(np.abs(wanted).max()), 0.0)
     try:
-        given = draft.run(feed(images, description))
+        given = unsaved.run(feed(images, description))
     except Exception as error:  # the runtimes' exceptions have no common base
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(

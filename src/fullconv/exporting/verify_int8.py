@@ -10,7 +10,7 @@ import numpy as np
 
 from fullconv.errors import UserError
 from fullconv.exporting.calibration import Calibration
-from fullconv.exporting.unsaved_graph import Array, Draft
+from fullconv.exporting.unsaved_graph import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import GraphEngine
 from fullconv.inference.export_metadata import Description
 from fullconv.metrics import Scores, confusion
@@ -55,26 +55,26 @@ class Int8Check:
         return f"changes the class of {1 - self.same:.1%} of the pixels, {1 - LEAST_SAME:.0%} may"
 
 
-class DraftEngine(GraphEngine):
+class UnsavedGraphEngine(GraphEngine):
     """A graph that is not a file yet, as an engine."""
 
-    def __init__(self, draft: Draft, description: Description) -> None:
+    def __init__(self, unsaved: UnsavedGraph, description: Description) -> None:
         super().__init__(Path("the graph"), replace(description, golden=None))
-        self.draft = draft
+        self.unsaved = unsaved
 
     def run(self, batch: Array) -> list[Array]:
-        return [self.draft.run(batch)]
+        return [self.unsaved.run(batch)]
 
 
 def check_int8(
-    fp32: Draft,
-    int8: Draft,
+    fp32: UnsavedGraph,
+    int8: UnsavedGraph,
     calibration: Calibration,
     description: Description,
     each: Callable[[], object],
 ) -> Int8Check:
     """Compare the two; ``each`` is called for each photo."""
-    engines = DraftEngine(fp32, description), DraftEngine(int8, description)
+    engines = UnsavedGraphEngine(fp32, description), UnsavedGraphEngine(int8, description)
     classes, same, masks = calibration.classes, [], 0
     seconds: tuple[list[float], list[float]] = [], []
     totals = np.zeros((2, len(classes), len(classes)), np.int64)

@@ -76,7 +76,7 @@ def core_of() -> Any:
 @cache
 def _core() -> Any:
     # Never freed: a core that ends in another thread than the one it began in, or before an older
-    # one, leaves its freed memory behind as the stack for signals (export.signal_stack).
+    # one, leaves its freed memory behind as the stack for signals (exporting.quantize).
     from openvino import Core
 
     return Core()
