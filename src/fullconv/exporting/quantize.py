@@ -28,7 +28,7 @@ from fullconv.inference.export_metadata import INPUT, Description
 def quantised(
     unsaved: UnsavedGraph, photos: Photos, description: Description, each: Callable[[], object]
 ) -> UnsavedGraph:
-    """The int8 form of an ONNX or OpenVINO ``unsaved``, of which ``description`` is the description.
+    """The int8 form of an ONNX or OpenVINO graph ``unsaved``; ``description`` is that of the form.
 
     ``each`` is called for each photo.
     """
