@@ -1,16 +1,19 @@
 """Published weights with size, licence and checksum; what became of converted ones."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
 
-from fullconv.checkpoints import Conversion
 from fullconv.checkpoints.download_weights import file_here
 from fullconv.checkpoints.installed import InstalledFile
 from fullconv.checkpoints.registry import Published
 from fullconv.cli.tables.datasets import size_and_check
 from fullconv.cli.tables.screen import table
+
+if TYPE_CHECKING:
+    from fullconv.checkpoints import Conversion
 
 
 def weights_tables(published: Iterable[Published]) -> list[Table]:
@@ -42,7 +45,7 @@ def _cached(weights: Published) -> str:
     return "yes" if file_here(weights) else ""
 
 
-def conversion_tables(made: Conversion) -> list[Table]:
+def conversion_tables(made: "Conversion") -> list[Table]:
     """What became of every array: loaded, missing here, not needed from there; no empty table."""
     loaded = table("", ("loaded", "from", "shape"), left=2)
     missing = table("", ("missing", "shape", "how it starts"), left=3)
