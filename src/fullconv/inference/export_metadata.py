@@ -147,6 +147,8 @@ class Description:
             size, preprocess = graph["size"], graph["preprocess"]
             size = None if size is None else (int(size[0]), int(size[1]))
             smallest = int(graph["smallest"])
+            if min([smallest, *(size or ())]) < 1:
+                raise ValueError("a size below 1")
             maps = {int(stride): str(name) for stride, name in graph.get("maps", {}).items()}
             precision = graph.get("precision")
             precision = precision if precision in ("int8", "fp16") else "fp32"

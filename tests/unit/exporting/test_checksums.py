@@ -1,5 +1,6 @@
 """Exports carry a checksum, and their target is tried before the work."""
 
+import itertools
 import os
 from pathlib import Path
 
@@ -22,18 +23,21 @@ def flipped(path: Path, place: int) -> None:
 @pytest.mark.parametrize("to", ["onnx", "openvino"])
 def test_a_flipped_byte_in_an_export_is_one_line(exported, tmp_path, photo, to):
     _, made = exported(to, "fcn32s-resnet18")
-    image = photo(48, 64)
-    for file in made.paths:
-        for part in (0.3, 0.6, 0.9):
-            copies = [tmp_path / path.name for path in made.paths]
-            for path, copy in zip(made.paths, copies, strict=True):
-                copy.write_bytes(path.read_bytes())
-            Predictor(copies[0])(image)  # as it was written it is fine
-            flipped(tmp_path / file.name, int(part * file.stat().st_size))
-            with pytest.raises(UserError) as error:
-                Predictor(copies[0])
-            assert error.value.code == "FC-EXPORT-009"
-            assert str(copies[0]) in str(error.value)
+    copies = [tmp_path / path.name for path in made.paths]
+
+    def restore():
+        for path, copy in zip(made.paths, copies, strict=True):
+            copy.write_bytes(path.read_bytes())
+
+    restore()
+    Predictor(copies[0])(photo(48, 64))  # as it was written it is fine
+    for file, part in itertools.product(copies, (0.3, 0.6, 0.9)):
+        restore()
+        flipped(file, int(part * file.stat().st_size))
+        with pytest.raises(UserError) as error:
+            Predictor(copies[0])
+        assert error.value.code == "FC-EXPORT-009"
+        assert str(copies[0]) in str(error.value)
 
 
 def test_other_tools_read_a_file_with_its_checksum(exported):
