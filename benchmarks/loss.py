@@ -47,7 +47,7 @@ def measure(way: str, chosen: argparse.Namespace) -> dict[str, float]:
     for _ in range(chosen.repeats):
         began = time.perf_counter()
         if way == "at once":
-            loss, _ = criterion(net.enlarged(maps, size), masks)
+            loss, _ = criterion(net.upsampled(maps, size), masks)
         else:
             loss, _ = banded_loss(net, criterion, maps, masks)
         loss.sum().backward()

@@ -1,4 +1,4 @@
-"""The lowest versions that pyproject.toml allows, as constraints for pip: what `make lowest` installs.
+"""The lowest versions that pyproject.toml allows, as constraints for pip (`make lowest`).
 
     python tests/lowest_versions.py > lowest.txt
 

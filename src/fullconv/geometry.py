@@ -20,6 +20,9 @@ from fullconv.errors import UserError
 class GeometryError(UserError):
     """Two maps that cannot be aligned, or a size that a net cannot take."""
 
+    def __init__(self, message: str, code: str = "FC-NET-006") -> None:
+        super().__init__(message, code)
+
 
 @dataclass(frozen=True)
 class Map:
@@ -238,7 +241,7 @@ def place(coarse: Map, fine: Map) -> Placement:
 
 
 def centred_upsampling(factor: int) -> Deconv:
-    """Kernel, stride and pad that enlarge n pixels to f n, exactly bilinear and centred.
+    """Kernel, stride and pad that upsample n pixels to f n, exactly bilinear and centred.
 
     Kernel 2f - f mod 2, stride f, pad ceil((f - 1) / 2); Caffe's ``bilinear`` filler expects these.
     """

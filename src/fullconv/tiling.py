@@ -94,16 +94,16 @@ class Flow:
 
         Both cuts lie on the grid.
         """
-        found: list[Range] = []
+        ranges: list[Range] = []
         for number, map_ in enumerate(self.scored, 1):
             own = _through(map_.windows)
             waits = self.at_finest and number < len(self.scored)
             if self.fuses_on_the_way and not waits:
-                fused = _through(map_.blend, _narrowest([*found, own]))
-                found = [_enlarged(fused, map_.placement)]
+                fused = _through(map_.blend, _narrowest([*ranges, own]))
+                ranges = [_upsampled(fused, map_.placement)]
             else:
-                found.append(_enlarged(own, map_.placement))
-        first, last = _narrowest(found)
+                ranges.append(_upsampled(own, map_.placement))
+        first, last = _narrowest(ranges)
         least = AROUND * self.grid if self.sees_everything else 0
         return max(first, least), max(-1 - last, least)
 
@@ -146,7 +146,8 @@ class Flow:
             raise UserError(
                 f"tile {length} is too small for {self.name}: a score of it sees {self.field} "
                 f"pixels, so a piece needs {behind} + {before} pixels around what is kept of it; "
-                f"use at least {self.least}, better {_up(3 * self.least, self.grid)}, or auto"
+                f"use at least {self.least}, better {_up(3 * self.least, self.grid)}, or auto",
+                "FC-NET-007",
             )
 
     def spans(self, n: int, length: int) -> list[Span]:
@@ -162,7 +163,8 @@ class Flow:
             raise UserError(
                 f"{self.name} stretches its scores over the whole photo, so a side of {n} pixels "
                 f"cannot be cut into pieces exactly, only a multiple of {self.grid}: crop it to "
-                f"{n // self.grid * self.grid}, or predict it in one piece"
+                f"{n // self.grid * self.grid}, or predict it in one piece",
+                "FC-NET-007",
             )
         return spans(n, length, self.grid, self.margins)
 
@@ -222,7 +224,7 @@ def _through(windows: tuple[Window, ...], below: Range = (0, -1)) -> Range:
     return first, last
 
 
-def _enlarged(coarse: Range, placement: Placement) -> Range:
+def _upsampled(coarse: Range, placement: Placement) -> Range:
     """The range on the finer grid: a pixel is mixed from the coarse ones on either side of it."""
     first, last = (placement.factor * index + placement.shift for index in coarse)
     return ceil(first), floor(last)

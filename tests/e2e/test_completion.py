@@ -26,7 +26,7 @@ def path(tmp_path_factory):
 
 
 def test_names_are_those_of_the_package():
-    assert list(completion.NETS) == available()
+    assert completion.nets("") == available()
     assert completion.recipes("") == recipe_names()
     assert completion.weights("") == list(published())
 

@@ -3,8 +3,9 @@
 The names below load what they need when they are first used.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fullconv.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from fullconv.checkpoints.checkpoint import Checkpoint, save
@@ -22,22 +23,12 @@ __all__ = [
     "start_from",
 ]
 
-_HOME = {
-    "Checkpoint": "checkpoint",
-    "Conversion": "conversion",
-    "StartReport": "initialize",
-    "convert": "conversion",
-    "load": "open_weights",
-    "save": "checkpoint",
-    "start_from": "initialize",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'fullconv.checkpoints' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"fullconv.checkpoints.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "checkpoint": ("Checkpoint", "save"),
+        "conversion": ("Conversion", "convert"),
+        "initialize": ("StartReport", "start_from"),
+        "open_weights": ("load",),
+    },
+)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fullconv.checkpoints.golden import Golden, golden_of
+from fullconv.checkpoints.golden import SAVE_AGAIN, Golden, golden_of
 from fullconv.checkpoints.safetensors_file import (
     FORMAT,
     KEY,
@@ -28,10 +28,11 @@ from fullconv.errors import UserError
 from fullconv.models import FCN, NetSpec, Preprocessing, build
 from fullconv.models.analysis.cost import meta_net
 from fullconv.models.backbones.definition import MissingPackage
-from fullconv.parsing import one_line, parser_errors, reason_of
+from fullconv.parser_errors import one_line, parser_errors, reason_of
 
 FILE = "model.safetensors"
-SAVE_AGAIN = "save the net again"
+ORIGIN_KINDS = {"photos": dict, "weights": list, "data": str, "warning": str, "step": int}
+"""Types of what a training and a conversion put into the origin; anything else is free."""
 
 
 @dataclass(repr=False)
@@ -179,10 +180,23 @@ def _refuse_contradictions(spec: NetSpec, classes: ClassSet, preprocessing: Prep
 
 
 def _origin(header: dict[str, Any]) -> dict[str, Any]:
+    """The header's origin; ValueError where what this project writes there has another type."""
     origin = header.get("origin") or {}
     if not isinstance(origin, dict):
         raise ValueError(f"origin {one_line(repr(origin))} is no object")
+    for key, kind in ORIGIN_KINDS.items():
+        if key in origin and not isinstance(origin[key], kind):
+            raise ValueError(f"origin {key} {one_line(repr(origin[key]))} is of another type")
+    _check_sources(origin.get("weights", []))
     return origin
+
+
+def _check_sources(weights: list[Any]) -> None:
+    """ValueError unless each of the weights that a net started from is an object."""
+    for source in weights:
+        if not isinstance(source, dict) or not isinstance(source.get("weights", []), list):
+            raise ValueError("origin weights are no list of objects")
+        _check_sources(source.get("weights", []))
 
 
 def find(path: str | Path) -> Path:

@@ -31,7 +31,7 @@ class Row:
     note: str = ""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Conversion:
     """A foreign net as a checkpoint. ``title`` says which net was recognised.
 
@@ -47,6 +47,10 @@ class Conversion:
     missing: list[Row] = field(default_factory=list)
     not_needed: list[Row] = field(default_factory=list)
     warning: str = ""
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.loaded)} loaded, {len(self.missing)} missing"
+        return f"Conversion({self.title}, {counts}, {len(self.not_needed)} not needed)"
 
 
 def convert(
@@ -64,7 +68,9 @@ def convert(
     """
     path = Path(source)
     if is_own(path):
-        raise UserError(f"{path}: is a checkpoint of fullconv already; use it as it is")
+        raise UserError(
+            f"{path}: is a checkpoint of fullconv already; use it as it is", "FC-WEIGHTS-021"
+        )
     file = read_foreign(path)
     count = len(classes) if classes else None
     taken = transplant(file, lineages(), net, padding, count, output)
@@ -78,7 +84,7 @@ def convert(
     if taken.is_classifier:
         origin["classifier"] = True
     made = _net(taken)
-    found = Conversion(
+    conversion = Conversion(
         Checkpoint(made, names, taken.preprocessing, origin),
         taken.title,
         taken.is_classifier,
@@ -87,11 +93,11 @@ def convert(
     for name, tensor in made.state_dict().items():
         theirs = taken.used.get(name, "")
         row = Row(name, theirs, tuple(tensor.shape), "" if theirs else ZERO)
-        (found.loaded if theirs else found.missing).append(row)
+        (conversion.loaded if theirs else conversion.missing).append(row)
     for theirs, why in taken.not_needed.items():
         array = file.arrays.get(theirs)
-        found.not_needed.append(Row("", theirs, () if array is None else array.shape, why))
-    return found
+        conversion.not_needed.append(Row("", theirs, () if array is None else array.shape, why))
+    return conversion
 
 
 def _net(taken: Transplant) -> FCN:
@@ -101,7 +107,7 @@ def _net(taken: Transplant) -> FCN:
     missing = {name: t for name, t in net.state_dict().items() if name not in taken.tensors}
     strange = [name for name, t in missing.items() if t.ndim and not name.startswith(scores)]
     if strange:
-        raise UserError(f"{taken.title}: gives no {strange[0]}")
+        raise UserError(f"{taken.title}: gives no {strange[0]}", "FC-WEIGHTS-010")
     zeros: dict[str, Tensor] = {n: torch.zeros(t.shape, dtype=t.dtype) for n, t in missing.items()}
     net.load_state_dict({**taken.tensors, **zeros}, assign=True)
     return net.eval()
@@ -112,7 +118,8 @@ def _classes(path: Path, taken: Transplant, given: ClassSet | None) -> ClassSet:
     if given is not None and len(given) != count:
         raise UserError(
             f"{path}: scores {count} classes, the class file names {len(given)}; leave it out, or "
-            "name as many"
+            "name as many",
+            "FC-WEIGHTS-011",
         )
     if given is not None or taken.classes is not None:
         return given or taken.classes or VOC

@@ -2,19 +2,21 @@
 
 A ``.pt2`` is a zip file. ``torch.export.load`` evaluates expressions and may run pickles that are
 in it; this reader takes the description and the arrays, and the net is built as for any checkpoint.
+What a member unpacks to is bounded before it is read, and its CRC-32 is verified by `zipfile`.
 """
 
-import json
 import math
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from fullconv.checkpoints.checkpoint import FORMAT, KEY, Checkpoint, assembled
-from fullconv.errors import UserError
+from fullconv.checkpoints.checkpoint import Checkpoint, assembled, fitting_net
+from fullconv.checkpoints.safetensors_file import KEY, check_format
+from fullconv.parser_errors import MOST_JSON, json_object, parser_errors
 
 NET = "net."
 """What the exported program calls the net: its arrays are ``net.backbone...``."""
@@ -31,48 +33,61 @@ def looks_like(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith(f"/{_EXTRA}") for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError):
+    except Exception:  # whatever a damaged file makes of the parser: then it is none
         return False
 
 
 def load(path: Path) -> Checkpoint:
     """The net of an exported program, in evaluation mode; UserError when it is damaged."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            root = next(n for n in archive.namelist() if n.endswith(_EXTRA)).removesuffix(_EXTRA)
-            header = json.loads(archive.read(root + _EXTRA))
-            config = json.loads(archive.read(root + _CONFIG))["config"]
-            if header.get("format") != FORMAT:
-                raise UserError(
-                    f"{path}: format {header.get('format')!r}, this fullconv reads {FORMAT}; "
-                    "use the version that wrote it, or a newer one"
-                )
-            tensors = {
-                name.removeprefix(NET): _array(archive, root, entry)
-                for name, entry in config.items()
-                if name.startswith(NET)
-            }
-    except (KeyError, TypeError, ValueError, AttributeError, zipfile.BadZipFile, OSError) as error:
-        raise UserError(
-            f"{path}: its arrays cannot be read ({error}); predict with the run that it is from"
-        ) from error
-    return assembled(path, header, tensors)
+    with (
+        parser_errors(path, "its arrays cannot be read", "FC-WEIGHTS-002", "export it again"),
+        zipfile.ZipFile(path) as archive,
+    ):
+        root = next(n for n in archive.namelist() if n.endswith(_EXTRA)).removesuffix(_EXTRA)
+        header = _json(archive, root + _EXTRA)
+        check_format(path, header)
+        entries = {
+            name.removeprefix(NET): entry
+            for name, entry in _json(archive, root + _CONFIG)["config"].items()
+            if name.startswith(NET)
+        }
+        net = fitting_net(path, header, {name: _shape(entry) for name, entry in entries.items()})
+        tensors = {name: _array(archive, root, entry) for name, entry in entries.items()}
+    return assembled(path, header, tensors, net)
 
 
-def _array(archive: zipfile.ZipFile, root: str, entry: dict[str, Any]) -> Tensor:
-    """One array: raw bytes in row-major order."""
+def _json(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
+    return json_object(_read(archive, name, MOST_JSON))
+
+
+def _read(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    """What a member unpacks to; ValueError where that is more than ``most`` bytes."""
+    member = archive.getinfo(name)
+    if member.file_size > most:
+        raise ValueError(f"{name} unpacks to {member.file_size} bytes, {most} at most")
+    return archive.read(member)
+
+
+def _shape(entry: Mapping[str, Any]) -> Tensor:
+    """The shape and type of an array, on the `meta` device."""
     meta = entry["tensor_meta"]
+    sizes = [int(size["as_int"]) for size in meta["sizes"]]
+    return torch.empty(sizes, dtype=_TYPES[meta["dtype"]], device="meta")
+
+
+def _array(archive: zipfile.ZipFile, root: str, entry: Mapping[str, Any]) -> Tensor:
+    """One array: raw bytes in row-major order."""
+    meta, like = entry["tensor_meta"], _shape(entry)
+    sizes, length = list(like.shape), math.prod(like.shape) * like.itemsize
+    strides = [int(stride["as_int"]) for stride in meta["strides"]]
     if entry["use_pickle"]:
         raise ValueError("an array is a pickle")
-    sizes = [int(size["as_int"]) for size in meta["sizes"]]
-    strides = [int(stride["as_int"]) for stride in meta["strides"]]
-    dtype = _TYPES[meta["dtype"]]
-    content = bytearray(archive.read(root + _WEIGHTS + entry["path_name"]))
     if int(meta["storage_offset"]["as_int"]) or not _row_major(sizes, strides):
         raise ValueError("an array is not in row-major order")
-    if len(content) != math.prod(sizes) * dtype.itemsize:
+    content = bytearray(_read(archive, root + _WEIGHTS + entry["path_name"], length))
+    if len(content) != length:
         raise ValueError("an array has the wrong length")
-    return torch.frombuffer(content, dtype=dtype).reshape(sizes)
+    return torch.frombuffer(content, dtype=like.dtype).reshape(sizes)
 
 
 def _row_major(sizes: list[int], strides: list[int]) -> bool:

@@ -8,13 +8,12 @@ C channels, K classes, H and W pixels.
 """
 
 import base64
-import binascii
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from math import prod
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,9 @@ import numpy.typing as npt
 import torch
 
 from fullconv.classes import ClassSet
-from fullconv.errors import UserError
 from fullconv.modalities import KINDS, channels_of
 from fullconv.models import FCN, Preprocessing
+from fullconv.parser_errors import parser_errors
 
 Array = npt.NDArray[Any]
 Size = tuple[int, int]
@@ -36,6 +35,7 @@ PLACES = ((1, 2), (1, 3), (1, 2), (3, 4), (5, 6)), ((1, 2), (1, 4), (5, 6), (1, 
 """Where logits are kept, as parts of the height and of the width."""
 
 CHANNELS = 16  # of which logits are kept at most
+SAVE_AGAIN = "save the net again"
 TIE = 0.02  # of the largest logit: pixels whose two best are nearer are not judged
 EXACT = 1e-3  # how far logits may differ in fp32, as a part of the largest
 SAME_EXACT, SAME = 0.999, 0.98  # of the pixels judged: in fp32, and where numbers are rounded
@@ -54,7 +54,7 @@ class Agreement:
     largest: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Golden:
     """A class map, (H, W) or with several outputs (H, W, outputs), and some logits.
 
@@ -68,6 +68,9 @@ class Golden:
     logits: Array
     largest: float
     least: float = SAME
+
+    def __repr__(self) -> str:
+        return f"Golden({'x'.join(map(str, self.classes.shape))})"
 
     @property
     def size(self) -> Size:
@@ -109,26 +112,28 @@ class Golden:
         values = header.get("golden")
         if values is None:
             return None
-        try:
-            if values["picture"] != PICTURE:
-                return None
-            shape = tuple(int(n) for n in values["shape"])
-            logits = np.array(values["logits"], np.float32)
-            if len(shape) not in (2, 3) or not 0 < prod(shape) <= MOST_PIXELS or min(shape) < 1:
-                raise ValueError(f"shape {shape}")
-            channels = int(header["net"]["classes"])
-            outputs = len(header["classes"].get("outputs", "1"))
-            wanted = len(places((shape[0], shape[1]))), min(channels, CHANNELS)
-            if logits.shape != wanted or shape[2:] != ((outputs,) if outputs > 1 else ()):
-                raise ValueError(f"logits of shape {logits.shape} for {wanted}")
-            dtype = {"uint8": np.uint8, "uint16": np.uint16}[values["dtype"]]
-            classes = _unpacked(values["classes"], prod(shape) * np.dtype(dtype).itemsize)
-            largest, least = float(values["largest"]), float(values["least"])
-            return cls(np.frombuffer(classes, dtype).reshape(shape), logits, largest, least)
-        except (KeyError, TypeError, ValueError, zlib.error, binascii.Error, AttributeError) as e:
-            raise UserError(
-                f"{path}: its header is damaged (golden: {e}); save the net again"
-            ) from e
+        with parser_errors(path, "its header is damaged: golden", "FC-WEIGHTS-003", SAVE_AGAIN):
+            return cls._of(values, int(header["net"]["classes"]), header["classes"])
+
+    @classmethod
+    def _of(cls, values: dict[str, Any], channels: int, classes: dict[str, Any]) -> "Golden | None":
+        """From the header's values; any exception where they are damaged."""
+        if values["picture"] != PICTURE:
+            return None
+        shape = tuple(int(n) for n in values["shape"])
+        logits = np.array(values["logits"], np.float32)
+        if len(shape) not in (2, 3) or not 0 < prod(shape) <= MOST_PIXELS or min(shape) < 1:
+            raise ValueError(f"shape {shape}")
+        outputs = len(classes.get("outputs", "1"))
+        wanted = len(places((shape[0], shape[1]))), min(channels, CHANNELS)
+        if logits.shape != wanted or shape[2:] != ((outputs,) if outputs > 1 else ()):
+            raise ValueError(f"logits of shape {logits.shape} for {wanted}")
+        largest, least = float(values["largest"]), float(values["least"])
+        if not np.isfinite(logits).all() or not isfinite(largest) or not 0 <= least <= 1:
+            raise ValueError("a number that no net gives")
+        dtype = {"uint8": np.uint8, "uint16": np.uint16}[values["dtype"]]
+        content = _unpacked(values["classes"], prod(shape) * np.dtype(dtype).itemsize)
+        return cls(np.frombuffer(content, dtype).reshape(shape), logits, largest, least)
 
 
 def golden_of(

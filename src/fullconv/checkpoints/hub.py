@@ -57,7 +57,7 @@ def hub_file(weights: str | Path) -> HubFile:
     form = rf"{HF}({_NAME}/{_NAME})(?:/([^@]+))?(?:@(\S+))?"
     match = re.fullmatch(form, text)
     if match is None or ".." in text:
-        raise UserError(f"{text}: is not {FORM}")
+        raise UserError(f"{text}: is not {FORM}", "FC-WEIGHTS-015")
     return HubFile(match[1], match[2] or FILE, match[3])
 
 
@@ -72,7 +72,9 @@ def fetch_from_hub(weights: str | Path) -> Path:
     try:
         from huggingface_hub import hf_hub_download
     except ImportError:
-        raise UserError(f"{weights}: needs huggingface_hub; pip install 'fullconv[hub]'") from None
+        raise UserError(
+            f"{weights}: needs huggingface_hub; pip install 'fullconv[hub]'", "FC-WEIGHTS-013"
+        ) from None
     offline = is_offline()
     try:
         return Path(
@@ -85,7 +87,7 @@ def fetch_from_hub(weights: str | Path) -> Path:
             )
         )
     except Exception as error:  # its own errors, its HTTP library's, and the system's
-        raise UserError(f"{weights}: {_said(error, wanted, offline)}") from error
+        raise UserError(f"{weights}: {_said(error, wanted, offline)}", "FC-WEIGHTS-019") from error
 
 
 def pinned(weights: str, path: Path) -> str:
@@ -129,15 +131,23 @@ def _of_timm(name: str) -> HubFile:
     try:
         from timm.models import get_pretrained_cfg
     except ImportError:
-        raise UserError(f"{TIMM}{name}: needs timm; pip install 'fullconv[timm]'") from None
+        raise UserError(
+            f"{TIMM}{name}: needs timm; pip install 'fullconv[timm]'", "FC-WEIGHTS-013"
+        ) from None
     except Exception as error:  # torchvision, which it imports, may not fit the torch here
         first = str(error).splitlines()[0]
-        raise UserError(f"{TIMM}{name}: timm cannot be imported here ({first})") from error
+        raise UserError(
+            f"{TIMM}{name}: timm cannot be imported here ({first})", "FC-WEIGHTS-013"
+        ) from error
     try:
         config = get_pretrained_cfg(name)
     except (RuntimeError, KeyError) as error:
-        raise UserError(f"{TIMM}{name}: timm has no such weights ({error})") from error
+        raise UserError(
+            f"{TIMM}{name}: timm has no such weights ({error})", "FC-WEIGHTS-015"
+        ) from error
     repo = getattr(config, "hf_hub_id", None)
     if not repo:
-        raise UserError(f"{TIMM}{name}: timm knows no such model with weights on the Hub")
+        raise UserError(
+            f"{TIMM}{name}: timm knows no such model with weights on the Hub", "FC-WEIGHTS-015"
+        )
     return HubFile(repo, getattr(config, "hf_hub_filename", None) or FILE)

@@ -48,12 +48,12 @@ class StartReport:
 
         Where many arrays of one part share a reason, as those of a new pyramid do, it is said once.
         """
-        found = [f"{len(self.loaded)} arrays loaded from {self.source}"]
-        found += [f"adapted: {name} ({how})" for name, how in self.adapted.items()]
-        found += [f"fresh: {name} ({why})" for name, why in _in_parts(self.fresh)]
-        found += [f"unused: {name} ({why})" for name, why in _in_parts(self.unused)]
-        found += [f"note: {warning}" for warning in self.warnings]
-        return found
+        lines = [f"{len(self.loaded)} arrays loaded from {self.source}"]
+        lines += [f"adapted: {name} ({how})" for name, how in self.adapted.items()]
+        lines += [f"fresh: {name} ({why})" for name, why in _in_parts(self.fresh)]
+        lines += [f"unused: {name} ({why})" for name, why in _in_parts(self.unused)]
+        lines += [f"note: {warning}" for warning in self.warnings]
+        return lines
 
 
 def _in_parts(arrays: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -61,11 +61,11 @@ def _in_parts(arrays: Mapping[str, str]) -> list[tuple[str, str]]:
     parts: dict[tuple[str, str], list[str]] = {}
     for name, why in arrays.items():
         parts.setdefault((name.partition(".")[0], why), []).append(name)
-    found = []
+    lines = []
     for (part, why), names in parts.items():
         many = len(names) > MANY
-        found += [(f"{part}, {len(names)} arrays", why)] if many else [(n, why) for n in names]
-    return found
+        lines += [(f"{part}, {len(names)} arrays", why)] if many else [(n, why) for n in names]
+    return lines
 
 
 def start_from(
@@ -91,43 +91,47 @@ def start_from(
         return _from_timm(net, paths)
     streams = len(net.spec.streams)
     if len(paths) not in (1, streams):
-        raise UserError(f"{len(paths)} weights for {streams} streams: give one, or one for each")
+        raise UserError(
+            f"{len(paths)} weights for {streams} streams: give one, or one for each",
+            "FC-WEIGHTS-018",
+        )
     opened = [_opened(net, path) for path in paths]
     first = opened[0]
     if len(first.checkpoint.net.spec.streams) == streams and len(paths) == 1:
         tensors, why = _tensors(first), _new_scores(net, first, classes)
     else:
-        for path, found in zip(paths, opened, strict=True):
-            there = found.checkpoint.net.spec.streams
+        for path, weights in zip(paths, opened, strict=True):
+            there = weights.checkpoint.net.spec.streams
             if len(there) > 1:
                 raise UserError(
                     f"{path}: has {len(there)} streams itself; name weights of one stream for "
-                    f"each of the {streams}"
+                    f"each of the {streams}",
+                    "FC-WEIGHTS-018",
                 )
         each = opened * (streams // len(opened))
-        tensors = _side_by_side([_tensors(found) for found in each])
-        why = next((why for found in each if (why := _new_scores(net, found, classes))), "")
+        tensors = _side_by_side([_tensors(weights) for weights in each])
+        why = next((why for weights in each if (why := _new_scores(net, weights, classes))), "")
         if net.spec.is_pyramid:  # channels of features, other than those of scores, have no meaning
             why = why or "the features of several streams are fused anew"
     tensors, adapted = _adapted(net, tensors)
     report = fill(net, tensors, " and ".join(map(str, paths)), why)
     report.adapted.update(adapted)
-    for found in opened:
-        report.unused.update(found.not_needed)
-        report.warnings.extend([found.warning] if found.warning else [])
-    others = [found.checkpoint.preprocessing for found in opened]
-    origins = [origin_of(path, found) for path, found in zip(paths, opened, strict=True)]
+    for weights in opened:
+        report.unused.update(weights.not_needed)
+        report.warnings.extend([weights.warning] if weights.warning else [])
+    others = [weights.checkpoint.preprocessing for weights in opened]
+    origins = [origin_of(path, weights) for path, weights in zip(paths, opened, strict=True)]
     return replace(report, preprocessing=others[0], others=tuple(others[1:]), origins=origins)
 
 
-def origin_of(source: str | Path, found: Weights) -> dict[str, Any]:
+def origin_of(source: str | Path, weights: Weights) -> dict[str, Any]:
     """What a checkpoint keeps of the weights that it started from, as plain JSON types.
 
     ``name``; of published ones ``from`` and ``licence``, on the Hub ``from``, the page that states
     it; of a foreign file its net and sha256; of a training the ``weights`` that it had started from
     itself.
     """
-    origin, published = found.checkpoint.origin, found_under(source)
+    origin, published = weights.checkpoint.origin, found_under(source)
     if is_hub_name(source):
         file = hub_file(source)
         return {"name": str(source), "from": file.address, **_kept(origin)}
@@ -145,9 +149,12 @@ def _from_timm(net: FCN, paths: Sequence[str | Path]) -> StartReport:
     """timm's own weights for its backbones; the scores start at zero."""
     spec = net.spec
     if not isinstance(spec.definition, TimmDefinition):
-        raise UserError(f"weights 'timm' are for nets of timm, {spec.name} is none: name others")
+        raise UserError(
+            f"weights 'timm' are for nets of timm, {spec.name} is none: name others",
+            "FC-WEIGHTS-018",
+        )
     if len(paths) > 1:
-        raise UserError("weights 'timm' are for all streams: name them alone")
+        raise UserError("weights 'timm' are for all streams: name them alone", "FC-WEIGHTS-018")
     states = [spec.definition.published(channels, spec.tapped) for channels in spec.streams]
     several = len(states) > 1
     tensors = {
@@ -160,14 +167,15 @@ def _from_timm(net: FCN, paths: Sequence[str | Path]) -> StartReport:
 
 
 def _opened(net: FCN, path: str | Path) -> Weights:
-    found = open_weights(path)
-    backbone = found.checkpoint.net.spec.backbone
+    weights = open_weights(path)
+    backbone = weights.checkpoint.net.spec.backbone
     if backbone != net.spec.backbone and not _is_part(backbone, net.spec.backbone):
         raise UserError(
             f"{path}: holds a {backbone}, the net is a {net.spec.backbone}; "
-            "start from a checkpoint of the same backbone"
+            "start from a checkpoint of the same backbone",
+            "FC-WEIGHTS-017",
         )
-    return found
+    return weights
 
 
 def _is_part(one: str, other: str) -> bool:
@@ -176,18 +184,18 @@ def _is_part(one: str, other: str) -> bool:
     return pair[0].begins_as(pair[1]) or pair[1].begins_as(pair[0])
 
 
-def _new_scores(net: FCN, found: Weights, classes: ClassSet | None) -> str:
+def _new_scores(net: FCN, weights: Weights, classes: ClassSet | None) -> str:
     """Why the score layers of a source are not taken; empty where they are."""
-    there = found.checkpoint.classes
-    if found.is_classifier:
+    there = weights.checkpoint.classes
+    if weights.is_classifier:
         return "the source is a classifier"
-    if (backbone := found.checkpoint.net.spec.backbone) != net.spec.backbone:
+    if (backbone := weights.checkpoint.net.spec.backbone) != net.spec.backbone:
         return f"{backbone} there, {net.spec.backbone} here"
-    fused_there = found.checkpoint.net.spec.is_pyramid
+    fused_there = weights.checkpoint.net.spec.is_pyramid
     if fused_there != net.spec.is_pyramid:  # what they score may have the same shape all the same
         pair = ("scores are added", "features fused")
         return f"{pair[fused_there]} there, {pair[not fused_there]} here"
-    mixed_there = found.checkpoint.net.spec.is_deconv
+    mixed_there = weights.checkpoint.net.spec.is_deconv
     if mixed_there != net.spec.is_deconv:
         there_or_not = ("here, not there", "there, not here")
         return f"upsampling mixes the classes {there_or_not[mixed_there]}"
@@ -196,9 +204,9 @@ def _new_scores(net: FCN, found: Weights, classes: ClassSet | None) -> str:
     return ""
 
 
-def _tensors(found: Weights) -> dict[str, Tensor]:
-    there = found.checkpoint.net.state_dict()
-    return {name: tensor for name, tensor in there.items() if name not in found.missing}
+def _tensors(weights: Weights) -> dict[str, Tensor]:
+    there = weights.checkpoint.net.state_dict()
+    return {name: tensor for name, tensor in there.items() if name not in weights.missing}
 
 
 def _side_by_side(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -207,18 +215,18 @@ def _side_by_side(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     A score layer on maps that lie behind one another has their weights behind one another too. A
     pyramid is left out.
     """
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for name in parts[0]:
         if name.startswith("backbone."):
             for number, part in enumerate(parts):
-                found[name.replace("backbone.", f"backbone.{number}.", 1)] = part[name]
+                tensors[name.replace("backbone.", f"backbone.{number}.", 1)] = part[name]
         elif name.startswith("pyramid.") or not _is_in_all(parts, name):
             continue
         elif name.startswith("score.") and name.endswith("weight"):
-            found[name] = torch.cat([part[name] for part in parts], 1) / len(parts)
+            tensors[name] = torch.cat([part[name] for part in parts], 1) / len(parts)
         else:
-            found[name] = torch.stack([part[name] for part in parts]).mean(0)
-    return found
+            tensors[name] = torch.stack([part[name] for part in parts]).mean(0)
+    return tensors
 
 
 def _is_in_all(parts: Sequence[Mapping[str, Tensor]], name: str) -> bool:
@@ -272,7 +280,8 @@ def fill(net: FCN, tensors: Mapping[str, Tensor], source: str, new_scores: str =
             first, why = next((n, w) for n, w in report.fresh.items() if n.startswith(stream))
             raise UserError(
                 f"{source}: nothing of the backbone could be loaded (first: {first}, {why}); "
-                "check that net, width and input channels are the source's"
+                "check that net, width and input channels are the source's",
+                "FC-WEIGHTS-017",
             )
     return report
 

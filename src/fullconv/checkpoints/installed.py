@@ -35,11 +35,13 @@ class InstalledFile:
     def __post_init__(self) -> None:
         parts = PurePosixPath(self.path)
         if not self.module.isidentifier():  # a name with dots would import what stands before
-            raise UserError(f"module = {self.module!r} is no name of a module")
+            raise UserError(f"module = {self.module!r} is no name of a module", "FC-WEIGHTS-020")
         if parts.is_absolute() or ".." in parts.parts or not parts.name:
-            raise UserError(f"path-in-module = {self.path!r} leads out of the module")
+            raise UserError(
+                f"path-in-module = {self.path!r} leads out of the module", "FC-WEIGHTS-020"
+            )
         if self.size <= 0:
-            raise UserError(f"{self.path}: {self.size} bytes")
+            raise UserError(f"{self.path}: {self.size} bytes", "FC-WEIGHTS-020")
 
     @property
     def name(self) -> str:
@@ -61,22 +63,28 @@ class InstalledFile:
         """The file, with the bytes that it must have; UserError says what to install otherwise."""
         path = self.find()
         if path is None and _folder(self.module):
-            raise UserError(f"the package {self.package} has no {self.path}; {self._anew()}")
+            raise UserError(
+                f"the package {self.package} has no {self.path}; {self._anew()}", "FC-WEIGHTS-016"
+            )
         if path is None:
             raise UserError(
                 f"{self.name} comes with the package {self.package}, which is not installed: "
-                f"{self.install}"
+                f"{self.install}",
+                "FC-WEIGHTS-016",
             )
         try:
             state = path.stat()
             size = state.st_size
             same = size == self.size and _has_digest(path, self.checksum, state.st_mtime_ns)
         except OSError as error:
-            raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+            raise UserError(
+                f"{path}: cannot be read ({error.strerror or error})", "FC-FILE-001"
+            ) from error
         if not same:
             raise UserError(
                 f"{path}: is not the file that {self.package} was published with (its sha256 "
-                f"differs); {self._anew()}"
+                f"differs); {self._anew()}",
+                "FC-WEIGHTS-016",
             )
         return path
 
@@ -89,7 +97,7 @@ class InstalledFile:
         """From the keys of a registry's TOML table; others are not looked at."""
         size = table.get("size")
         if not isinstance(size, int) or isinstance(size, bool):
-            raise UserError(f"size = {size!r} is no whole number")
+            raise UserError(f"size = {size!r} is no whole number", "FC-WEIGHTS-020")
         package = _text(table, "package")
         return cls(
             package=package,
@@ -122,5 +130,5 @@ def _has_digest(path: Path, checksum: Checksum, changed: int) -> bool:
 def _text(table: Mapping[str, Any], key: str) -> str:
     value = table.get(key)
     if not isinstance(value, str) or not value.strip():
-        raise UserError(f"{key} = {value!r} is no text")
+        raise UserError(f"{key} = {value!r} is no text", "FC-WEIGHTS-020")
     return value

@@ -21,7 +21,7 @@ EXPORTED = (".onnx", ".xml")
 """Endings of files that `fullconv.predict` runs and nothing else can use."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Weights:
     """A checkpoint from anywhere.
 
@@ -36,6 +36,9 @@ class Weights:
     is_classifier: bool = False
     warning: str = ""
 
+    def __repr__(self) -> str:
+        return f"Weights({self.checkpoint!r}, {len(self.missing)} arrays missing)"
+
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
     """The checkpoint in ``path``: a run folder, a file of this project or a foreign one, or a name.
@@ -43,16 +46,17 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
     The net is in evaluation mode. Raises UserError when there is none, when it is damaged, and for
     a classifier, which has nothing to predict with.
     """
-    found = open_weights(path)
-    if found.is_classifier:
+    weights = open_weights(path)
+    if weights.is_classifier:
         raise UserError(
             f"{path}: a classifier of whole photos, or a part of one: no scores of pixels to "
-            f"predict with; train from it: fullconv train DATA --weights {path}"
+            f"predict with; train from it: fullconv train DATA --weights {path}",
+            "FC-WEIGHTS-008",
         )
-    found.checkpoint.net.to(device)
-    if found.warning:
-        found.checkpoint.origin["warning"] = found.warning
-    return found.checkpoint
+    weights.checkpoint.net.to(device)
+    if weights.warning:
+        weights.checkpoint.origin["warning"] = weights.warning
+    return weights.checkpoint
 
 
 def open_weights(path: str | Path) -> Weights:
@@ -60,20 +64,21 @@ def open_weights(path: str | Path) -> Weights:
     path = located(path)
     if path.suffix.lower() in EXPORTED:
         raise UserError(
-            f"{path}: an exported graph, to predict and evaluate with; name the run that it is from"
+            f"{path}: an exported graph, to predict and evaluate with; name the run it is from",
+            "FC-WEIGHTS-009",
         )
     if program.looks_like(path):
         return Weights(program.load(path))
     if is_own(path) or format_of(path) is None:
         own = checkpoint.load(path)
         return Weights(own, is_classifier=own.origin.get("classifier") is True)
-    found = convert(path)
+    conversion = convert(path)
     return Weights(
-        _prepared(found.checkpoint, path),
-        frozenset(row.ours for row in found.missing),
-        {row.theirs: row.note for row in found.not_needed},
-        found.is_classifier,
-        found.warning,
+        _prepared(conversion.checkpoint, path),
+        frozenset(row.ours for row in conversion.missing),
+        {row.theirs: row.note for row in conversion.not_needed},
+        conversion.is_classifier,
+        conversion.warning,
     )
 
 
@@ -109,7 +114,8 @@ def located(weights: str | Path, progress: Progress | None = None) -> Path:
     if found_under(weights) is None:
         raise UserError(
             f"{weights}: no such file or run folder, nor are published weights called so "
-            "('fullconv weights' lists them)"
+            "('fullconv weights' lists them)",
+            "FC-WEIGHTS-001",
         )
     return fetch(str(weights), progress=progress)
 

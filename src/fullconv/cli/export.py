@@ -104,21 +104,24 @@ def _refuse_options(int8: bool, calibrate: str | None, accept_drop: bool) -> Non
     if int8 and calibrate is None:
         raise UserError(
             "--int8 needs photos like those the net will see: --calibrate FOLDER, a hundred or "
-            "more, or a data set"
+            "more, or a data set",
+            "FC-EXPORT-001",
         )
     if not int8 and (calibrate is not None or accept_drop):
-        raise UserError("--calibrate and --accept-drop are for --int8: give that too")
+        raise UserError(
+            "--calibrate and --accept-drop are for --int8: give that too", "FC-EXPORT-001"
+        )
 
 
-def _int8_lines(found: "Int8Check") -> list[str]:
+def _int8_lines(check: "Int8Check") -> list[str]:
     """What int8 changes, in three lines."""
-    (slow, fast), (large, small) = found.seconds, found.bytes
+    (slow, fast), (large, small) = check.seconds, check.bytes
     lines = [
-        f"int8:  calibrated on {found.shown} photos; on {found.photos} others {found.same:.2%} of "
+        f"int8:  calibrated on {check.shown} photos; on {check.photos} others {check.same:.2%} of "
         "the pixels keep their class"
     ]
-    if found.mean_iu:
-        fp32, int8 = (100 * value for value in found.mean_iu)
+    if check.mean_iu:
+        fp32, int8 = (100 * value for value in check.mean_iu)
         lines.append(f"       mean IU {int8:.2f}, in fp32 {fp32:.2f}")
     lines.append(
         f"       {fast:.3g} s a photo here, in fp32 {slow:.3g}; {small / 2**20:.1f} MiB, in fp32 "

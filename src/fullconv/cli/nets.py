@@ -12,29 +12,49 @@ from fullconv.cli.options import size_of
 
 @app.command()
 def nets(
-    size: Annotated[str, typer.Option(help="Height x width that multiply-adds are for.")] = (
-        "375x500"
-    ),
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HxW",
+            help="Show a table too: parameters, receptive field, and multiply-adds at this size.",
+        ),
+    ] = None,
 ) -> None:
-    """List the nets with parameters, receptive field and multiply-adds.
+    """List the nets by name, the recommended ones first.
 
     \b
     Examples:
       fullconv nets
-      fullconv nets --size 360x480
+      fullconv nets --size 375x500
+      fullconv explain fcn8s-vgg16
     """
+    from fullconv.models.registry import BACKBONES, RECOMMENDED, heads
+
+    pair = size_of(size) if size else None
+    width = max(map(len, RECOMMENDED))
+    print("Recommended:")
+    for name, why in RECOMMENDED.items():
+        print(f"  {name:{width}}  {why}")
+    if pair:
+        _print_table(pair)
+        return
+    print("All, as HEAD-BACKBONE:")
+    width = max(map(len, BACKBONES))
+    for name, backbone in BACKBONES.items():
+        print(f"  {name:{width}}  {' '.join(heads(backbone))}")
+    print(
+        "And every backbone of timm: fpn4s-timm.convnext_tiny, fcn8s-timm.resnet50d, ... "
+        "(pip install 'fullconv[timm]')."
+    )
+    print("next: fullconv nets --size 375x500, or fullconv explain NET")
+
+
+def _print_table(size: tuple[int, int]) -> None:
     from fullconv.cli import tables as screen
     from fullconv.models import NetSpec, available, summarize
 
-    pair = size_of(size)
-    summaries = [summarize(NetSpec(name, 21), pair) for name in available()]
-    shown = screen.console()
-    shown.print(screen.nets_table(summaries, pair), "")
-    shown.print(
-        "And every backbone of timm: fpn4s-timm.convnext_tiny, fcn8s-timm.resnet50d, ... "
-        "(pip install 'fullconv[timm]'; 'fullconv explain' tells of one).",
-        markup=False,
-    )
+    summaries = [summarize(NetSpec(name, 21), size) for name in available()]
+    screen.console().print(screen.nets_table(summaries, size), "")
 
 
 @app.command()
@@ -67,16 +87,20 @@ def explain(
       fullconv explain fcn8s-vgg16 --size 224x224 --padding none --plot vgg.png
       fullconv explain fcn8s-vgg16 --graph dot | dot -Tsvg > vgg.svg
     """
-    from fullconv.cli import tables as screen
     from fullconv.models import NetSpec
     from fullconv.models import explain as explain_net
+    from fullconv.write_target import check_target
 
     spec = NetSpec(net, classes, padding=padding, width=width)  # pyright: ignore
+    if plot:
+        check_target(plot)
     if graph:
         from fullconv.models.analysis.graph import graph_of, written
 
         typer.echo(written(graph_of(spec, size_of(size)), graph))
         return
+    from fullconv.cli import tables as screen
+
     explained = explain_net(spec, size_of(size))
     shown = screen.console()
     shown.print(screen.explanation_table(explained), "")

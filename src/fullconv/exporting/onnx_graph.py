@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from fullconv.atomic import write_atomically
+from fullconv.checkpoints.export_checksum import with_checksum
 from fullconv.errors import UserError
 from fullconv.exporting.program import quiet
 from fullconv.exporting.unsaved_graph import Array
@@ -18,16 +19,16 @@ OPSET = 18
 MOST_BYTES = 2**31 - 1  # of a protobuf file
 
 
-class OnnxDraft:
+class OnnxGraph:
     """A model in the bytes of its ``.onnx`` file, run by ONNX Runtime."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
         self.session = session_of(content)
 
-    def redescribed(self, description: Description) -> "OnnxDraft":
+    def redescribed(self, description: Description) -> "OnnxGraph":
         """The same graph with another description."""
-        return OnnxDraft(with_description(model_of(self.content), description))
+        return OnnxGraph(with_description(model_of(self.content), description))
 
     @property
     def bytes(self) -> int:
@@ -37,7 +38,7 @@ class OnnxDraft:
         return self.session.run(None, {INPUT: batch})[0]
 
     def write(self, path: Path) -> list[Path]:
-        write_atomically(path, self.content)
+        write_atomically(path, with_checksum(self.content))
         return [path]
 
 
@@ -47,7 +48,8 @@ def onnx_model(program: torch.export.ExportedProgram, description: Description) 
     if size > MOST_BYTES:
         raise UserError(
             f"the net has {size / 2**30:.1f} GiB of weights and an ONNX file holds 2: use a "
-            "smaller net, or --to torch"
+            "smaller net, or --to torch",
+            "FC-EXPORT-008",
         )
     with quiet():
         made = torch.onnx.export(

@@ -8,6 +8,7 @@ from shutil import copyfileobj
 from typing import Any
 
 from fullconv.atomic import write_atomically
+from fullconv.checkpoints.export_checksum import xml_with_checksum
 from fullconv.exporting.unsaved_graph import Array
 from fullconv.geometry import Layer, Window, sizes
 from fullconv.inference.engines.graph_engine import KEY
@@ -57,7 +58,7 @@ def folded(model: Any) -> Any:
     return model
 
 
-class OpenVinoDraft:
+class OpenVinoGraph:
     """A model of OpenVINO, in files of its own for now; of precision fp16 with halved weights."""
 
     def __init__(self, model: Any, description: Description) -> None:
@@ -65,31 +66,31 @@ class OpenVinoDraft:
 
         model.set_rt_info(description.to_json(), KEY)
         self.folder = tempfile.TemporaryDirectory(prefix="fullconv-export-")
-        self.draft = Path(self.folder.name) / "model.xml"
+        self.xml = Path(self.folder.name) / "model.xml"
         half = description.precision == "fp16"
-        openvino.save_model(model, str(self.draft), compress_to_fp16=half)
+        openvino.save_model(model, str(self.xml), compress_to_fp16=half)
         self.compiled = compiled(core_of(), self.read())  # as a user will
 
-    def redescribed(self, description: Description) -> "OpenVinoDraft":
+    def redescribed(self, description: Description) -> "OpenVinoGraph":
         """The same graph with another description."""
-        return OpenVinoDraft(self.read(), description)
+        return OpenVinoGraph(self.read(), description)
 
     def read(self) -> Any:
         """The model, read anew."""
-        return read_model(core_of(), self.draft)
+        return read_model(core_of(), self.xml)
 
     @property
     def bytes(self) -> int:
-        return sum(file.stat().st_size for file in (self.draft, self.draft.with_suffix(".bin")))
+        return sum(file.stat().st_size for file in (self.xml, self.xml.with_suffix(".bin")))
 
     def run(self, batch: Array) -> Array:
         return self.compiled({INPUT: batch})[0]
 
     def write(self, path: Path) -> list[Path]:
         """Write the ``.bin`` and then the ``.xml``, without which it is no model."""
-        weights = path.with_suffix(".bin")
+        weights, saved = path.with_suffix(".bin"), self.xml.with_suffix(".bin")
         path.unlink(missing_ok=True)  # an old one must not be met with the new .bin
-        for target, draft in ((weights, self.draft.with_suffix(".bin")), (path, self.draft)):
-            with draft.open("rb") as content:
-                write_atomically(target, partial(copyfileobj, content))
+        with saved.open("rb") as content:
+            write_atomically(weights, partial(copyfileobj, content))
+        write_atomically(path, xml_with_checksum(self.xml.read_bytes(), saved))
         return [path, weights]

@@ -50,9 +50,9 @@ class PhotoNet(nn.Module):
             return _classes(self.net(image), self.parts)
         if not self.maps:
             return self.net(image)
-        found = self.net.maps(image)
+        maps = self.net.maps(image)
         size = image.shape[-2], image.shape[-1]
-        return self.net.enlarged(found, size), *found.values()
+        return self.net.upsampled(maps, size), *maps.values()
 
 
 def _classes(scores: Tensor, parts: Sequence[slice]) -> Tensor:

@@ -7,27 +7,28 @@ show (Jacob et al., CVPR 2018, arXiv 1712.05877); what that shifts the means by 
 """
 
 import contextlib
+import ctypes
 import io
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from fullconv.data import Sample
 from fullconv.exporting.calibration import Photos
 from fullconv.exporting.fp32_layers import kept_in_onnx, kept_in_openvino
-from fullconv.exporting.onnx_graph import OnnxDraft, model_of, with_description
-from fullconv.exporting.openvino_graph import OpenVinoDraft, folded
-from fullconv.exporting.signal_stack import kept_signal_stack
-from fullconv.exporting.unsaved_graph import Array, Draft
+from fullconv.exporting.onnx_graph import OnnxGraph, model_of, with_description
+from fullconv.exporting.openvino_graph import OpenVinoGraph, folded
+from fullconv.exporting.unsaved_graph import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import feed
 from fullconv.inference.export_metadata import INPUT, Description
 
 
 def quantised(
-    draft: Draft, photos: Photos, description: Description, each: Callable[[], object]
-) -> Draft:
-    """The int8 form of an ONNX or OpenVINO ``draft``, of which ``description`` is the description.
+    unsaved: UnsavedGraph, photos: Photos, description: Description, each: Callable[[], object]
+) -> UnsavedGraph:
+    """The int8 form of an ONNX or OpenVINO graph ``unsaved``; ``description`` is that of the form.
 
     ``each`` is called for each photo.
     """
@@ -36,13 +37,13 @@ def quantised(
         each()
         return {INPUT: feed(sample.image[None], description)}
 
-    if isinstance(draft, OnnxDraft):
-        model = model_of(draft.content)
+    if isinstance(unsaved, OnnxGraph):
+        model = model_of(unsaved.content)
         made = _by_nncf(model, kept_in_onnx(model), photos, shown)
-        return OnnxDraft(with_description(made, description))
-    assert isinstance(draft, OpenVinoDraft)
-    model = folded(draft.read())
-    return OpenVinoDraft(_by_nncf(model, kept_in_openvino(model), photos, shown), description)
+        return OnnxGraph(with_description(made, description))
+    assert isinstance(unsaved, OpenVinoGraph)
+    model = folded(unsaved.read())
+    return OpenVinoGraph(_by_nncf(model, kept_in_openvino(model), photos, shown), description)
 
 
 def _by_nncf(
@@ -78,3 +79,35 @@ def silent_nncf() -> Iterator[None]:
 
         nncf.set_log_level(logging.ERROR)
         yield
+
+
+class Stack(ctypes.Structure):
+    """``stack_t`` of Linux's signal.h."""
+
+    _fields_ = [("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+
+@contextlib.contextmanager
+def kept_signal_stack() -> Iterator[None]:
+    """After the block, this thread's signal stack is what it was before it. On Linux only.
+
+    Each `openvino.Core` that computes puts one of its own in place, and its end puts back the one
+    before. Where several end in another order than they began, as in NNCF, what is put back is
+    freed memory: the next signal that has a handler, as the end of a loader's process has,
+    overwrites what lies there by then, or ends the process.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    before = signal_stack()
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).sigaltstack(ctypes.byref(before), None)
+
+
+def signal_stack() -> Stack:
+    """This thread's signal stack."""
+    stack = Stack()
+    ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack))
+    return stack

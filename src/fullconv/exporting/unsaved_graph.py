@@ -14,7 +14,7 @@ from fullconv.inference.export_metadata import Description
 Array = npt.NDArray[Any]
 
 
-class Draft(Protocol):
+class UnsavedGraph(Protocol):
     """What is to be written, as the runtime has read it back."""
 
     @property
@@ -31,7 +31,7 @@ class Draft(Protocol):
         ...
 
 
-class TorchDraft:
+class TorchGraph:
     """A program of torch.export, in the bytes of its ``.pt2`` file."""
 
     def __init__(self, program: torch.export.ExportedProgram, description: Description) -> None:

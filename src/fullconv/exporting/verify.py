@@ -10,7 +10,7 @@ import torch
 
 from fullconv.data.synthetic.scene import scene
 from fullconv.errors import UserError
-from fullconv.exporting.unsaved_graph import Array, Draft
+from fullconv.exporting.unsaved_graph import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import feed
 from fullconv.inference.export_metadata import CLASSES, Description
 from fullconv.modalities import COLOR, KINDS
@@ -53,7 +53,7 @@ class Check:
         return f"{height}x{width}" if batch == 1 else f"{batch} of {height}x{width}"
 
 
-def check(draft: Draft, net: FCN, description: Description) -> list[Check]:
+def check(unsaved: UnsavedGraph, net: FCN, description: Description) -> list[Check]:
     """Compare the graph with the net; UserError when a score differs by more than is allowed.
 
     That is the tolerance of its precision; classes may differ where the net's own scores are as
@@ -62,40 +62,50 @@ def check(draft: Draft, net: FCN, description: Description) -> list[Check]:
     """
     size, least = description.size, description.smallest
     cases = [(1, *size)] * 2 if size else [*CASES, (1, least, least + 6)]
-    found = [_compare(draft, net, description, case, seed) for seed, case in enumerate(cases)]
-    pixels = [np.prod(each.shape) for each in found]
-    same = float(np.average([each.same for each in found], weights=pixels))
+    checks = [_compare(unsaved, net, description, case, seed) for seed, case in enumerate(cases)]
+    pixels = [np.prod(each.shape) for each in checks]
+    same = float(np.average([each.same for each in checks], weights=pixels))
     if description.precision == "fp16" and same < LEAST_SAME_FP16:
         raise UserError(
             f"float16 changes the class of {1 - same:.1%} of the pixels, "
-            f"{1 - LEAST_SAME_FP16:.0%} may: train longer, or stay with fp32"
+            f"{1 - LEAST_SAME_FP16:.0%} may: train longer, or stay with fp32",
+            "FC-EXPORT-004",
         )
-    return found
+    return checks
 
 
 def _compare(
-    draft: Draft, net: FCN, description: Description, shape: tuple[int, int, int], seed: int
+    unsaved: UnsavedGraph,
+    net: FCN,
+    description: Description,
+    shape: tuple[int, int, int],
+    seed: int,
 ) -> Check:
     images = _photos(shape, description, seed)  # N,H,W,C
     with torch.inference_mode():
         wanted = net(description.preprocessing(torch.from_numpy(images))).numpy()  # N,K,H,W
     if not np.isfinite(wanted).all():
-        raise UserError("the net itself gives scores that are no numbers: train it again")
+        raise UserError(
+            "the net itself gives scores that are no numbers: train it again", "FC-EXPORT-010"
+        )
     what = Check(shape, float("nan"), float(np.abs(wanted).max()), 0.0)
     try:
-        found = draft.run(feed(images, description))
+        given = unsaved.run(feed(images, description))
     except Exception as error:  # the runtimes' exceptions have no common base
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"the graph cannot be run at {what.size}: {reason[0]}") from error
+        raise UserError(
+            f"the graph cannot be run at {what.size}: {reason[0]}", "FC-EXPORT-004"
+        ) from error
     parts = [output.channels for output in description.classes.outputs]
     classes, tolerance = description.output == CLASSES, TOLERANCES[description.precision]
     right = _shape_of_classes(wanted.shape, len(parts)) if classes else wanted.shape
-    if found.shape != right or found.dtype.name != description.dtype_out:
+    if given.shape != right or given.dtype.name != description.dtype_out:
         raise UserError(
-            f"the graph gives {found.dtype.name} {found.shape} at {what.size}, and {right} of "
-            f"{description.dtype_out} is wanted"
+            f"the graph gives {given.dtype.name} {given.shape} at {what.size}, and {right} of "
+            f"{description.dtype_out} is wanted",
+            "FC-EXPORT-004",
         )
-    difference, same = (_of_classes if classes else _of_scores)(found, wanted, parts)
+    difference, same = (_of_classes if classes else _of_scores)(given, wanted, parts)
     what = Check(shape, difference, what.largest, same)
     allowed = np.inf
     if tolerance is not None:  # two scores may be off, one up and one down; untrained nets score 0
@@ -104,7 +114,8 @@ def _compare(
         raise UserError(
             f"the graph differs from the net by {difference:.3g} at {what.size} (the largest score "
             f"is {what.largest:.3g}, {allowed:.3g} is allowed) and gives {same:.1%} of the pixels "
-            "the same class"
+            "the same class",
+            "FC-EXPORT-004",
         )
     return what
 
@@ -114,19 +125,19 @@ def _shape_of_classes(scores: tuple[int, ...], outputs: int) -> tuple[int, ...]:
     return (batch, height, width) if outputs == 1 else (batch, height, width, outputs)
 
 
-def _of_scores(found: Array, wanted: Array, parts: Sequence[slice]) -> tuple[float, float]:
+def _of_scores(output: Array, wanted: Array, parts: Sequence[slice]) -> tuple[float, float]:
     """The largest difference of scores N,K,H,W, and the share of equal classes."""
-    same = [(found[:, p].argmax(1) == wanted[:, p].argmax(1)).mean() for p in parts]
-    return float(np.abs(found - wanted).max()), float(np.mean(same))
+    same = [(output[:, p].argmax(1) == wanted[:, p].argmax(1)).mean() for p in parts]
+    return float(np.abs(output - wanted).max()), float(np.mean(same))
 
 
-def _of_classes(found: Array, wanted: Array, parts: Sequence[slice]) -> tuple[float, float]:
+def _of_classes(output: Array, wanted: Array, parts: Sequence[slice]) -> tuple[float, float]:
     """By how much a class of N,H,W(,outputs) is not the best of the scores; the share that is.
 
     Infinite where it is none of its output's.
     """
     lost, same = 0.0, []
-    planes = np.moveaxis(found, -1, 0) if found.ndim == 4 else found[None]  # outputs,N,H,W
+    planes = np.moveaxis(output, -1, 0) if output.ndim == 4 else output[None]  # outputs,N,H,W
     for plane, part in zip(planes, parts, strict=True):
         own = wanted[:, part]  # N,k,H,W
         index = plane.astype(np.int64) - part.start

@@ -10,7 +10,7 @@ import numpy as np
 
 from fullconv.errors import UserError
 from fullconv.exporting.calibration import Calibration
-from fullconv.exporting.unsaved_graph import Array, Draft
+from fullconv.exporting.unsaved_graph import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import GraphEngine
 from fullconv.inference.export_metadata import Description
 from fullconv.metrics import Scores, confusion
@@ -55,39 +55,39 @@ class Int8Check:
         return f"changes the class of {1 - self.same:.1%} of the pixels, {1 - LEAST_SAME:.0%} may"
 
 
-class DraftEngine(GraphEngine):
+class UnsavedGraphEngine(GraphEngine):
     """A graph that is not a file yet, as an engine."""
 
-    def __init__(self, draft: Draft, description: Description) -> None:
+    def __init__(self, unsaved: UnsavedGraph, description: Description) -> None:
         super().__init__(Path("the graph"), replace(description, golden=None))
-        self.draft = draft
+        self.unsaved = unsaved
 
     def run(self, batch: Array) -> list[Array]:
-        return [self.draft.run(batch)]
+        return [self.unsaved.run(batch)]
 
 
 def check_int8(
-    fp32: Draft,
-    int8: Draft,
+    fp32: UnsavedGraph,
+    int8: UnsavedGraph,
     calibration: Calibration,
     description: Description,
     each: Callable[[], object],
 ) -> Int8Check:
     """Compare the two; ``each`` is called for each photo."""
-    engines = DraftEngine(fp32, description), DraftEngine(int8, description)
+    engines = UnsavedGraphEngine(fp32, description), UnsavedGraphEngine(int8, description)
     classes, same, masks = calibration.classes, [], 0
     seconds: tuple[list[float], list[float]] = [], []
     totals = np.zeros((2, len(classes), len(classes)), np.int64)
     for sample in calibration.held_out:
-        found = []
+        drops = []
         for engine, taken in zip(engines, seconds, strict=True):
             start = time.perf_counter()
-            found.append(engine.class_map(sample.image))
+            drops.append(engine.class_map(sample.image))
             taken.append(time.perf_counter() - start)
-        same.append(float((found[0] == found[1]).mean()))
+        same.append(float((drops[0] == drops[1]).mean()))
         if sample.mask is not None and (sample.mask != classes.ignore).any():
             masks += 1
-            for total, maps in zip(totals, found, strict=True):
+            for total, maps in zip(totals, drops, strict=True):
                 total += confusion(sample.mask, maps, len(classes), classes.ignore)
         each()
     scores = [Scores.from_confusion(total).mean_iu for total in totals] if masks else None
@@ -101,11 +101,12 @@ def check_int8(
     )
 
 
-def refuse(found: Int8Check) -> None:
+def refuse(check: Int8Check) -> None:
     """UserError where int8 is too far from the net."""
-    if found.error:
+    if check.error:
         raise UserError(
-            f"int8 {found.error}: on {found.photos} held-out photos, after {found.shown} others. "
+            f"int8 {check.error}: on {check.photos} held-out photos, after {check.shown} others. "
             "Calibrate on more photos like those it will see, train longer, or stay with fp32; "
-            "--accept-drop writes it as it is"
+            "--accept-drop writes it as it is",
+            "FC-EXPORT-005",
         )

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from fullconv.classes import ClassSet
 from fullconv.models.cpu_kernels.banded_upsampling import Block, blocks, rows_of
-from fullconv.models.fcn import enlarged
+from fullconv.models.fcn import upsampled
 
 Classes = npt.NDArray[np.uint8 | np.uint16]
 """The class of each pixel, (H, W); of a net with several outputs (H, W, outputs)."""
@@ -40,7 +40,7 @@ class Head:
     def scores(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> npt.NDArray[Any]:
         """All scores (K, H, W), in float32 where the maps are less."""
         exact = {s: m.to(torch.promote_types(m.dtype, torch.float32)) for s, m in maps.items()}
-        return enlarged(self.upscore, exact, size)[0].cpu().contiguous().numpy()
+        return upsampled(self.upscore, exact, size)[0].cpu().contiguous().numpy()
 
 
 def parts_of(classes: ClassSet) -> list[slice]:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fullconv.checkpoints import Checkpoint
-from fullconv.checkpoints.checkpoint import FORMAT, described, header_of
+from fullconv.checkpoints.checkpoint import described, header_of
 from fullconv.checkpoints.golden import Golden, golden_of
+from fullconv.checkpoints.safetensors_file import check_format
 from fullconv.classes import ClassSet
-from fullconv.errors import UserError
 from fullconv.models import NetSpec, Preprocessing
 from fullconv.models.fcn import flow_of, mapped
+from fullconv.parser_errors import json_object, parser_errors
 
 INPUT, SCORES, CLASSES = "image", "scores", "classes"
 """What the graph calls what goes in, and what comes out: scores, or the class of each pixel."""
@@ -140,33 +141,21 @@ class Description:
     @classmethod
     def from_json(cls, path: Path, text: str) -> "Description":
         """The inverse of ``to_json``; UserError naming ``path`` when it is not usable."""
-        try:
-            header = json.loads(text)
+        with parser_errors(path, "its description is damaged", "FC-EXPORT-013", "export it again"):
+            header = json_object(text)
             graph = header["graph"]
             size, preprocess = graph["size"], graph["preprocess"]
             size = None if size is None else (int(size[0]), int(size[1]))
             smallest = int(graph["smallest"])
+            if min([smallest, *(size or ())]) < 1:
+                raise ValueError("a size below 1")
             maps = {int(stride): str(name) for stride, name in graph.get("maps", {}).items()}
             precision = graph.get("precision")
             precision = precision if precision in ("int8", "fp16") else "fp32"
             output = CLASSES if graph.get("output") == CLASSES else SCORES
-        except (
-            KeyError,
-            AttributeError,
-            TypeError,
-            ValueError,
-            IndexError,
-            RecursionError,
-        ) as error:
-            raise UserError(
-                f"{path}: its description is damaged ({error}); export it again"
-            ) from error
-        if header.get("format") != FORMAT:
-            raise UserError(
-                f"{path}: format {header.get('format')!r}, this fullconv reads {FORMAT}; "
-                "use the version that wrote it, or a newer one"
-            )
-        origin, golden = header.get("origin") or {}, Golden.from_header(path, header)
+        check_format(path, header)
+        golden = Golden.from_header(path, header)
         said = described(path, header)
+        origin = header.get("origin") or {}
         graph = size, preprocess is True, smallest, maps, precision, output
         return cls(*said, origin, *graph, golden)

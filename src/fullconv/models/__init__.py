@@ -4,8 +4,9 @@ The names below load what they need when they are first used: `NetSpec` and `ava
 torch.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fullconv.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from fullconv.models.analysis.cost import Summary, summarize
@@ -30,27 +31,14 @@ __all__ = [
     "summarize",
 ]
 
-_HOME = {
-    "BACKBONES": "registry",
-    "CAFFE": "preprocessing",
-    "FCN": "fcn",
-    "TORCH": "preprocessing",
-    "Explanation": "analysis.explain",
-    "NetSpec": "spec",
-    "Preprocessing": "preprocessing",
-    "Summary": "analysis.cost",
-    "available": "registry",
-    "build": "fcn",
-    "explain": "analysis.explain",
-    "summarize": "analysis.cost",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'fullconv.models' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"fullconv.models.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "analysis.cost": ("Summary", "summarize"),
+        "analysis.explain": ("Explanation", "explain"),
+        "fcn": ("FCN", "build"),
+        "preprocessing": ("CAFFE", "TORCH", "Preprocessing"),
+        "registry": ("BACKBONES", "available"),
+        "spec": ("NetSpec",),
+    },
+)

@@ -21,12 +21,12 @@ Segment = tuple[str, ...]
 
 def segments_of(steps: tuple[Step, ...]) -> tuple[Segment, ...]:
     """All steps by name, cut behind each that ends a segment."""
-    found: list[list[str]] = [[]]
+    segments: list[list[str]] = [[]]
     for step in steps:
-        found[-1].append(step.name)
+        segments[-1].append(step.name)
         if step.ends_segment:
-            found.append([])
-    return tuple(tuple(names) for names in found if names)
+            segments.append([])
+    return tuple(tuple(names) for names in segments if names)
 
 
 def run_again(net: nn.Module, run: Callable[..., Any], *inputs: Any) -> Any:

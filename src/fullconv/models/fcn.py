@@ -25,7 +25,7 @@ from fullconv.tiling import Flow, Scored
 
 
 class FCN(nn.Module):
-    """Scores a photo at several strides, fuses the scores, and enlarges them to the photo's size.
+    """Scores a photo at several strides, fuses the scores, and upsamples them to the photo's size.
 
     Input: float N,C,H,W, preprocessed (`Preprocessing`), of any H and W from 1. Output: scores
     N,K,H,W, before any softmax; several outputs are parts of the K channels (`ClassSet.joint`).
@@ -66,10 +66,10 @@ class FCN(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """N,C,H,W to scores N,K,H,W."""
-        return self.enlarged(self.maps(images), (images.shape[-2], images.shape[-1]))
+        return self.upsampled(self.maps(images), (images.shape[-2], images.shape[-1]))
 
     def maps(self, images: Tensor) -> dict[int, Tensor]:
-        """The maps whose enlargements are added at the image: {stride: N,K,h,w}.
+        """The maps whose upsamplings are added at the image: {stride: N,K,h,w}.
 
         Those of all scores, or the finest alone, into which the coarser ones are fused on the way.
         """
@@ -96,9 +96,9 @@ class FCN(nn.Module):
             fused = fused + self.upscore[str(stride)](scores[stride], fused.shape[-2:])
         return {finest: fused}
 
-    def enlarged(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:
+    def upsampled(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:
         """The sum of the ``maps`` at the image: N,K,*size."""
-        return enlarged(self.upscore, maps, size)
+        return upsampled(self.upscore, maps, size)
 
     def scores(self, images: Tensor) -> dict[int, Tensor]:
         """The score map of each stride, coarsest first: {stride: N,K,h,w}."""
@@ -161,7 +161,7 @@ def _chained(definition: Definition, strides: tuple[int, ...]) -> dict[int, Plac
 
 
 def mapped(spec: NetSpec) -> tuple[int, ...]:
-    """The strides of `FCN.maps`: those whose maps are enlarged to the image."""
+    """The strides of `FCN.maps`: those whose maps are upsampled to the image."""
     fuses_on_the_way, _ = placements_of(spec)
     return spec.strides[-1:] if fuses_on_the_way else spec.strides
 
@@ -172,7 +172,7 @@ def upscores_of(spec: NetSpec) -> nn.ModuleDict:
     return nn.ModuleDict({str(s): _upsampling(spec, s, p) for s, p in placements.items()})
 
 
-def enlarged(upscore: nn.ModuleDict, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:
+def upsampled(upscore: nn.ModuleDict, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:
     """The sum of maps {stride: N,K,h,w}, each upsampled by its module of ``upscore``: N,K,*size."""
     total = None
     for stride, score in maps.items():
@@ -252,6 +252,7 @@ def build(spec: NetSpec) -> FCN:
     """The net of a spec with fresh weights (He-initialised, scores zero; seed torch before)."""
     if spec.padding == "none":
         raise UserError(
-            "padding 'none' loses the border of the image: build with 'same' or 'paper'"
+            "padding 'none' loses the border of the image: build with 'same' or 'paper'",
+            "FC-NET-003",
         )
     return FCN(spec)

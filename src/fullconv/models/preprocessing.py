@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fullconv.errors import UserError
 from fullconv.modalities import COLOR, KINDS, channels_of
-from fullconv.parsing import one_line, reason_of
+from fullconv.parser_errors import one_line, reason_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,17 +73,17 @@ class Preprocessing:
         if tuple(kinds) == self.inputs:
             return self
         scales = any(std / p.scale != 1 for p in (self, *others) for std in p.std)
-        found: list[tuple[float, float]] = []
+        statistics: list[tuple[float, float]] = []
         order = self.order
         for kind in kinds:
             owner = next((p for p in (self, *others) if kind in p.inputs), None)
             if owner is None:
-                found += [(m, s if scales else 1.0) for m, s in _usual(kind)]
+                statistics += [(m, s if scales else 1.0) for m, s in _usual(kind)]
                 continue
-            found += owner._raw(kind)
+            statistics += owner._raw(kind)
             if kind == COLOR:
                 order = owner.order
-        mean, std = zip(*found, strict=True)
+        mean, std = zip(*statistics, strict=True)
         return Preprocessing(order if COLOR in kinds else "RGB", 1.0, mean, std, tuple(kinds))
 
     def _raw(self, kind: str) -> list[tuple[float, float]]:

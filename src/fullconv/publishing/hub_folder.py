@@ -31,10 +31,10 @@ def model_folder(
     files = read_run(run)
     checkpoint = load(run)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: is there already; name a new folder")
+        raise UserError(f"{out}: is there already; name a new folder", "FC-FILE-006")
     sheet = files.samples[-1] if samples and files.samples else None
     if samples and sheet is None:
-        raise UserError(f"{run}: has no samples to upload; leave out --samples")
+        raise UserError(f"{run}: has no samples to upload; leave out --samples", "FC-EXPORT-011")
     out.mkdir(parents=True, exist_ok=True)
     origin = {**checkpoint.origin, "data": _last(checkpoint.origin.get("data", ""))}
     made = Checkpoint(checkpoint.net, checkpoint.classes, checkpoint.preprocessing, origin)
@@ -52,7 +52,7 @@ def model_folder(
 def check_repo(repo: str) -> None:
     """UserError unless ``repo`` is OWNER/REPO."""
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", repo):
-        raise UserError(f"{repo!r} is not OWNER/REPO, as jane/street-scenes")
+        raise UserError(f"{repo!r} is not OWNER/REPO, as jane/street-scenes", "FC-EXPORT-011")
 
 
 def _public(text: str) -> dict[str, Any]:

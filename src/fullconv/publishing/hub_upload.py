@@ -21,9 +21,14 @@ def push(
     try:
         from huggingface_hub import HfApi
     except ImportError:
-        raise UserError("push needs huggingface_hub; pip install 'fullconv[hub]'") from None
+        raise UserError(
+            "push needs huggingface_hub; pip install 'fullconv[hub]'", "FC-EXPORT-003"
+        ) from None
     if is_offline():
-        raise UserError(f"{OFFLINE} is set: nothing is uploaded; --dry-run DIR writes the folder")
+        raise UserError(
+            f"{OFFLINE} is set: nothing is uploaded; --dry-run DIR writes the folder",
+            "FC-EXPORT-012",
+        )
     with tempfile.TemporaryDirectory() as folder:
         made = model_folder(run, repo, Path(folder) / "model", licence, samples)
         api = HfApi(endpoint=endpoint())
@@ -33,7 +38,7 @@ def push(
                 repo_id=repo, folder_path=made, commit_message="Upload by fullconv push"
             )
         except Exception as error:  # its own errors, its HTTP library's, and the system's
-            raise UserError(f"{repo}: {_said(error)}") from error
+            raise UserError(f"{repo}: {_said(error)}", "FC-EXPORT-012") from error
     return f"{endpoint()}/{repo}"
 
 

@@ -3,8 +3,9 @@
 The names below load what they need when they are first used: recipes need no torch.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fullconv.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from fullconv.training.config import Config
@@ -24,22 +25,16 @@ __all__ = [
     "train",
 ]
 
-_HOME = {
-    "Config": "config",
-    "Interrupted": "signals",
-    "keys": "config_sources",
-    "make_config": "config_sources",
-    "read_config": "config_sources",
-    "recipe_names": "recipes",
-    "recipe_text": "recipes",
-    "train": "train_run",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'fullconv.training' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"fullconv.training.{_HOME[name]}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "config": ["Config"],
+        "config_sources": ["keys", "make_config", "read_config"],
+        "recipes": ["recipe_names", "recipe_text"],
+        "signals": ["Interrupted"],
+        "train_run": ["train"],
+    },
+)
 
 
 def __dir__() -> list[str]:

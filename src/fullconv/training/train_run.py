@@ -172,9 +172,7 @@ class _NewFolder:
         _create(self.run, self.config, self.request, source, val)
 
 
-def _create(
-    run: Run, config: Config, request: Request, source: Source, val: Source | None
-) -> None:
+def _create(run: Run, config: Config, request: Request, source: Source, val: Source | None) -> None:
     """Make a run's folder, with what a resume needs to find the same photos and classes."""
     run.create(with_class_names(config, source), request.overwrite)
     if is_split_by_seed(config, request.objects):

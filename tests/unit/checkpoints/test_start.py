@@ -36,7 +36,10 @@ def saved(tmp_path):
 
     def write(net, name="model", classes=CLASSES):
         path = tmp_path / f"{name}.safetensors"
-        save(path, Checkpoint(net, classes, TORCH))
+        channels = net.spec.in_channels
+        mean, std = ((values * channels)[:channels] for values in (TORCH.mean, TORCH.std))
+        prepared = replace(TORCH, mean=mean, std=std)
+        save(path, Checkpoint(net, classes, prepared))
         return path
 
     return write

@@ -16,10 +16,10 @@ from fullconv.errors import UserError
 from fullconv.evaluation import evaluate
 from fullconv.exporting import Int8Check, export
 from fullconv.exporting.calibration import find_calibration
-from fullconv.exporting.onnx_graph import OnnxDraft
-from fullconv.exporting.openvino_graph import OpenVinoDraft, from_onnx
+from fullconv.exporting.onnx_graph import OnnxGraph
+from fullconv.exporting.openvino_graph import OpenVinoGraph, from_onnx
 from fullconv.exporting.quantize import quantised
-from fullconv.exporting.verify_int8 import MOST_DROP, DraftEngine, check_int8, refuse
+from fullconv.exporting.verify_int8 import MOST_DROP, UnsavedGraphEngine, check_int8, refuse
 from fullconv.inference import Predictor, open_engine
 from fullconv.inference.engines.openvino_engine import compiled, core_of, read_model
 from fullconv.training import train
@@ -57,11 +57,11 @@ def in_int8(made, to, calibrate, out):
     """
     pytest.importorskip({"onnx": "onnxruntime"}.get(to, to))
     known, content = made.description, made.paths[0].read_bytes()
-    draft = OnnxDraft(content) if to == "onnx" else OpenVinoDraft(from_onnx(content), known)
+    unsaved = OnnxGraph(content) if to == "onnx" else OpenVinoGraph(from_onnx(content), known)
     photos, steps = find_calibration(calibrate, known), []
     said = replace(known, precision="int8")
-    int8 = quantised(draft, photos.shown, said, lambda: steps.append(1))
-    found = check_int8(draft, int8, photos, said, lambda: steps.append(2))
+    int8 = quantised(unsaved, photos.shown, said, lambda: steps.append(1))
+    found = check_int8(unsaved, int8, photos, said, lambda: steps.append(2))
     assert steps == [1] * found.shown + [2] * found.photos
     return int8.write(out.with_suffix({"onnx": ".onnx"}.get(to, ".xml"))), found
 
@@ -124,7 +124,7 @@ def test_its_engine_cuts_the_graph_off_at_the_score_maps(int8):
     opened = open_engine(int8[0][0])
     engine, scene = opened.engine, open_source(DATA, "val")[0].image
     assert engine.in_blocks
-    whole = DraftEngine(Whole(int8[0][0]), engine.description)
+    whole = UnsavedGraphEngine(Whole(int8[0][0]), engine.description)
     assert (whole.class_map(scene) == engine.class_map(scene)).mean() > 0.999
     assert np.allclose(whole.scores(scene), engine.scores(scene), rtol=1e-3, atol=1e-3)
 

@@ -56,7 +56,7 @@ def test_a_graph_with_a_size_baked_in_is_not_written(run, monkeypatch):
 
 def test_one_changed_weight_is_noticed(exported):
     onnx = pytest.importorskip("onnx")
-    from fullconv.exporting.onnx_graph import OnnxDraft
+    from fullconv.exporting.onnx_graph import OnnxGraph
 
     run, made = exported("onnx", "fcn8s-vgg16")
     model = onnx.load(made.paths[0])
@@ -65,7 +65,7 @@ def test_one_changed_weight_is_noticed(exported):
     values.flat[0] += 0.1
     weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
     with pytest.raises(UserError, match="differs from the net by"):
-        check(OnnxDraft(model.SerializeToString()), load(run).net, made.description)
+        check(OnnxGraph(model.SerializeToString()), load(run).net, made.description)
 
 
 def test_scores_that_are_no_numbers_are_refused(run):

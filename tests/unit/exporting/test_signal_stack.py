@@ -13,7 +13,7 @@ import gc, signal, subprocess
 import numpy as np
 import openvino
 from openvino import opset8 as ops
-from fullconv.exporting.signal_stack import kept_signal_stack, signal_stack
+from fullconv.exporting.quantize import kept_signal_stack, signal_stack
 
 def computing():
     core, image = openvino.Core(), ops.parameter([1, 3, 8, 8], np.float32)

@@ -57,7 +57,7 @@ def test_blocks_are_parts_of_the_whole(net, padding, height, width, rows, sides)
     try:
         with torch.no_grad():
             maps = made.maps(torch.randn(1, 3, height, width, dtype=torch.float64))
-            wanted = made.enlarged(maps, (height, width))[0]  # K,H,W
+            wanted = made.upsampled(maps, (height, width))[0]  # K,H,W
             found = list(blocks(made.upscore, maps, (height, width)))
     finally:
         enlargement.BAND, enlargement.SIDES = before

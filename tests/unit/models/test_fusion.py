@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fullconv.models import NetSpec, build
-from fullconv.models.cpu_kernels.banded_upsampling import Enlargement, Fusion, extent
+from fullconv.models.cpu_kernels.banded_upsampling import Fusion, UpsamplingMatrices, extent
 
 HEADS = [("fcn8s-vgg16", "same"), ("fcn8s-vgg16", "paper"), ("fcn4s-resnet18", "same")]
 NETS = {pair: build(NetSpec(pair[0], 2, padding=pair[1], width=1 / 32)).eval() for pair in HEADS}
@@ -17,7 +17,7 @@ def fused(net, size):
     with torch.no_grad():
         shapes = net.maps(torch.zeros(1, 3, *size))
     maps = {s: torch.randn_like(m, dtype=torch.float64) for s, m in shapes.items()}
-    each = [Enlargement.of(net.upscore[str(s)], m, size) for s, m in maps.items()]
+    each = [UpsamplingMatrices.of(net.upscore[str(s)], m, size) for s, m in maps.items()]
     return maps, Fusion(each)
 
 
@@ -30,7 +30,7 @@ def test_a_band_is_rows_of_the_whole_and_goes_back_as_its_transpose(head, height
     maps, fusion = fused(NETS[head], (height, width))
     photo = [m[0] for m in maps.values()]
     band = fusion.band(photo, rows)
-    whole = NETS[head].enlarged(maps, (height, width))[0]
+    whole = NETS[head].upsampled(maps, (height, width))[0]
     torch.testing.assert_close(band, whole[:, rows], rtol=1e-12, atol=1e-12)
     grad, back = torch.randn_like(band), [torch.zeros_like(m) for m in photo]
     fusion.back(grad, rows, back)

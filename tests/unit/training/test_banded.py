@@ -53,7 +53,7 @@ def both_ways(net, made, images, masks):
         made_once = net.maps(images)
     for way in (
         lambda maps: banded_loss(net, made, maps, masks),
-        lambda maps: made(net.enlarged(maps, size), masks),
+        lambda maps: made(net.upsampled(maps, size), masks),
     ):
         maps = {s: m.detach().requires_grad_() for s, m in made_once.items()}
         loss, plain = way(maps)

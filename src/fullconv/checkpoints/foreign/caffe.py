@@ -23,6 +23,7 @@ import numpy as np
 from fullconv.checkpoints.foreign.caffe_names import LINEAGES
 from fullconv.checkpoints.foreign.foreign_arrays import Array, ForeignFile, Shape
 from fullconv.errors import UserError
+from fullconv.parser_errors import parser_errors
 
 __all__ = ["LINEAGES", "looks_like", "read"]
 
@@ -92,17 +93,15 @@ def read(path: Path) -> ForeignFile:
     UserError when it is damaged, truncated, or its sizes contradict each other.
     """
     messages()
-    try:
-        with path.open("rb") as file:
-            return _read(path, file, path.stat().st_size)
-    except Damaged as error:
-        raise UserError(f"{path}: no Caffe model, or a damaged one: {error}") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    with (
+        parser_errors(path, "no Caffe model, or a damaged one", "FC-WEIGHTS-002"),
+        path.open("rb") as file,
+    ):
+        return _read(path, file, path.stat().st_size)
 
 
 @dataclass
-class _Found:
+class _Net:
     """What was met so far; ``owners``: arrays by the name under which layers share them."""
 
     arrays: dict[str, Array] = field(default_factory=dict)
@@ -112,14 +111,12 @@ class _Found:
 
 
 def _read(path: Path, file: IO[bytes], size: int) -> ForeignFile:
-    found = _Found()
+    net = _Net()
     for number, content in _layers(file, size):
-        _take(found, number, content)
-    if not found.arrays:
+        _take(net, number, content)
+    if not net.arrays:
         raise Damaged("no layer in it holds an array")
-    return ForeignFile(
-        path, "Caffe", found.arrays, layers=tuple(found.layers), trained_on=found.data
-    )
+    return ForeignFile(path, "Caffe", net.arrays, layers=tuple(net.layers), trained_on=net.data)
 
 
 def _layers(file: IO[bytes], size: int) -> Iterator[tuple[int, bytes]]:
@@ -163,21 +160,21 @@ def _varint(content: bytes, place: int) -> tuple[int, int]:
     raise Damaged("a number in it has no end")
 
 
-def _take(found: _Found, number: int, content: bytes) -> None:
+def _take(net: _Net, number: int, content: bytes) -> None:
     """Add one layer of the file to what was found."""
     layer = _parsed("Layer" if number == LAYER else "V1Layer", content)
     name = _name(layer.name)
-    found.layers.append(name)
+    net.layers.append(name)
     if number == LAYER:
         shared = [param.name for param in layer.param]
-        found.data = found.data or _text(layer.python_param)
+        net.data = net.data or _text(layer.python_param)
         if layer.inner_product_param.transpose:
             raise Damaged(f"the matrix of {name} is stored transposed, which is not read")
     else:
         shared = list(layer.param)
     for index, blob in enumerate(layer.blobs):
         kind = KINDS[index] if index < len(KINDS) else f"blob{index}"
-        _add(found, f"{name}.{kind}", blob, shared[index] if index < len(shared) else b"")
+        _add(net, f"{name}.{kind}", blob, shared[index] if index < len(shared) else b"")
 
 
 def _parsed(kind: str, content: bytes) -> Any:
@@ -209,18 +206,18 @@ def _text(python: Any) -> str:
     return (python.layer + b" " + python.param_str)[:2000].decode("utf-8", "replace").strip()
 
 
-def _add(found: _Found, name: str, blob: Any, shared: bytes) -> None:
+def _add(net: _Net, name: str, blob: Any, shared: bytes) -> None:
     """Add a blob; one without numbers, shared by name with an earlier layer, is that one's."""
-    if name in found.arrays:
+    if name in net.arrays:
         raise Damaged(f"{name} stands in it twice")
-    if len(found.arrays) == MOST_ARRAYS:
+    if len(net.arrays) == MOST_ARRAYS:
         raise Damaged(f"it has more than {MOST_ARRAYS} arrays")
-    if not blob.data and not blob.double_data and shared in found.owners:
-        found.arrays[name] = found.owners[shared]
+    if not blob.data and not blob.double_data and shared in net.owners:
+        net.arrays[name] = net.owners[shared]
         return
-    found.arrays[name] = _array(name, blob)
+    net.arrays[name] = _array(name, blob)
     if shared:
-        found.owners.setdefault(shared, found.arrays[name])
+        net.owners.setdefault(shared, net.arrays[name])
 
 
 def _array(name: str, blob: Any) -> Array:
@@ -251,12 +248,14 @@ def _dimensions(name: str, shape: bytes) -> list[int]:
     from google.protobuf.message import DecodeError
 
     try:
-        found = list(messages().Shape.FromString(shape).dim) if len(shape) < 16 * MOST_AXES else []
+        dimensions = (
+            list(messages().Shape.FromString(shape).dim) if len(shape) < 16 * MOST_AXES else []
+        )
     except DecodeError:
         raise Damaged(f"{name} has a shape that cannot be parsed") from None
-    if len(shape) >= 16 * MOST_AXES or len(found) > MOST_AXES:
+    if len(shape) >= 16 * MOST_AXES or len(dimensions) > MOST_AXES:
         raise Damaged(f"{name} has more than {MOST_AXES} dimensions")
-    return found
+    return dimensions
 
 
 @cache
@@ -266,7 +265,8 @@ def messages() -> SimpleNamespace:
         from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
     except ImportError:
         raise UserError(
-            "reading Caffe's files needs protobuf: pip install 'fullconv[convert]'"
+            "reading Caffe's files needs protobuf: pip install 'fullconv[convert]'",
+            "FC-WEIGHTS-013",
         ) from None
     file = descriptor_pb2.FileDescriptorProto(
         name="fullconv/caffe.proto", package="fullconv.caffe", syntax="proto2"
@@ -284,8 +284,8 @@ def messages() -> SimpleNamespace:
             added.options.packed = name == "Shape"
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
-    found = {
+    classes = {
         name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"fullconv.caffe.{name}"))
         for name in MESSAGES
     }
-    return SimpleNamespace(**found)
+    return SimpleNamespace(**classes)

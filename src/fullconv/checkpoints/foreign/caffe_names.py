@@ -41,14 +41,14 @@ def array(layer: str, kind: str) -> str:
 
 def layers(backbone: str) -> dict[str, str]:
     """Our modules with weights, and the name of each in Caffe's nets."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for step in BACKBONES[backbone].steps:
         if isinstance(step, Conv):  # a GoogLeNet layer is conv1/7x7_s2, which no module may be
             theirs = step.name.replace("_", "/", 1) if backbone == "googlenet" else step.name
-            found[step.name] = theirs
+            names[step.name] = theirs
         elif isinstance(step, Inception):
-            found |= {f"{step.name}.{ours}": f"{step.name}/{t}" for ours, t in BRANCHES.items()}
-    return found
+            names |= {f"{step.name}.{ours}": f"{step.name}/{t}" for ours, t in BRANCHES.items()}
+    return names
 
 
 def origins(backbone: str, renamed: Mapping[str, str] | None = None) -> dict[str, Origin]:
@@ -62,11 +62,11 @@ def origins(backbone: str, renamed: Mapping[str, str] | None = None) -> dict[str
 
 def side_by_side(backbone: str, endings: tuple[str, ...]) -> dict[str, Origin]:
     """The same for a net of several streams, whose layers end as each stream's do."""
-    found: dict[str, Origin] = {}
+    sources: dict[str, Origin] = {}
     for number, ending in enumerate(endings):
         renamed = {theirs: theirs + ending for theirs in layers(backbone).values()}
-        found |= {f"{number}.{ours}": o for ours, o in origins(backbone, renamed).items()}
-    return found
+        sources |= {f"{number}.{ours}": o for ours, o in origins(backbone, renamed).items()}
+    return sources
 
 
 def _lineage(

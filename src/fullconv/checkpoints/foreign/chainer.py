@@ -21,6 +21,7 @@ from fullconv.checkpoints.foreign.chainer_nets import (
 from fullconv.checkpoints.foreign.foreign_arrays import Array, ForeignFile
 from fullconv.checkpoints.foreign.npz import TOTAL, Header, Npz, open_npz
 from fullconv.errors import UserError
+from fullconv.parser_errors import some
 
 __all__ = ["LINEAGES", "looks_like", "read"]
 
@@ -53,7 +54,7 @@ def read(path: Path) -> ForeignFile:
         if bias is not None:
             left_out[prefix + array_name(layer, "bias")] = _bias_reason(bias)
     left_out |= {n: _beside(n) for n in file.names if not n.startswith(prefix)}
-    # Such a net has no pad of 100: its score map is 1x1, which is then enlarged as a whole.
+    # Such a net has no pad of 100: its score map is 1x1, which is then upsampled as a whole.
     is_unpadded = any(why.endswith(ONE_SIZE) for why in left_out.values())
     return ForeignFile(path, "Chainer", arrays, left_out, padding="same" if is_unpadded else None)
 
@@ -61,18 +62,20 @@ def read(path: Path) -> ForeignFile:
 def find_prefix(path: Path, names: Iterable[str]) -> str:
     """What stands before the names of the net's layers: '', 'predictor/', 'updater/...'."""
     names = list(names)
-    found = [n.removesuffix(ANCHOR) for n in names if f"/{n}".endswith(f"/{ANCHOR}")]
-    if not found:
-        held = ", ".join(names[:4]) or "nothing"
+    prefixes = [n.removesuffix(ANCHOR) for n in names if f"/{n}".endswith(f"/{ANCHOR}")]
+    if not prefixes:
         raise UserError(
-            f"{path}: an .npz without a net that is known (no {ANCHOR}); its arrays are {held}, ..."
+            f"{path}: an .npz without a net that is known (no {ANCHOR}); its arrays are "
+            f"{some(names)}",
+            "FC-WEIGHTS-010",
         )
-    if len(found) > 1:
+    if len(prefixes) > 1:
         raise UserError(
-            f"{path}: holds {len(found)} nets ({', '.join(p or 'the chain' for p in found)}); save "
-            "the one that you want by itself, with chainer.serializers.save_npz"
+            f"{path}: holds {len(prefixes)} nets ({some(p or 'the chain' for p in prefixes)}); "
+            "save the one that you want by itself, with chainer.serializers.save_npz",
+            "FC-WEIGHTS-010",
         )
-    prefix = _outer(names, found[0])
+    prefix = _outer(names, prefixes[0])
     _refuse_scattered(path, names, prefix)
     return prefix
 
@@ -92,7 +95,8 @@ def _refuse_scattered(path: Path, names: Iterable[str], prefix: str) -> None:
         if not name.startswith(prefix) and f"/{name}".endswith(known):
             raise UserError(
                 f"{path}: {name} lies outside {prefix}, where the net is; nets whose body is a "
-                "chain of its own are not known"
+                "chain of its own are not known",
+                "FC-WEIGHTS-010",
             )
 
 
@@ -113,12 +117,14 @@ def _unusable(path: Path, name: str, short: str, header: Header) -> str | None:
     if header.is_object:
         if shape:
             raise UserError(
-                f"{path}: {name} is an object array, a pickle, which can run code and is not read"
+                f"{path}: {name} is an object array, a pickle, which can run code and is not read",
+                "FC-WEIGHTS-007",
             )
         if short in NEEDED:
             raise UserError(
                 f"{path}: {name} was never initialised (None) in Chainer; save the net after its "
-                "first photo"
+                "first photo",
+                "FC-WEIGHTS-012",
             )
         return "a Python object (None: never initialised), which is not opened"
     if not header.is_float:
@@ -147,7 +153,8 @@ def _refuse_large(path: Path, file: Npz, wanted: Iterable[str]) -> None:
     if size > TOTAL:
         raise UserError(
             f"{path}: its net declares {size / 1e9:.1f} GB, more than any known one; it is damaged "
-            "or made to fill the memory"
+            "or made to fill the memory",
+            "FC-WEIGHTS-014",
         )
 
 

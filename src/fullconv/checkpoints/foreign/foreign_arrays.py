@@ -25,7 +25,7 @@ Turn = Callable[[Array, Shape], Array]
 """Turns a foreign array into one of the wanted shape; ValueError says why it cannot."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ForeignFile:
     """The arrays of a foreign file, float32, by the names that they have there.
 
@@ -45,6 +45,9 @@ class ForeignFile:
     padding: Padding | None = None
     at_once: bool = False
     preprocessing: Preprocessing | None = None
+
+    def __repr__(self) -> str:
+        return f"ForeignFile({self.path}, {self.format}, {len(self.arrays)} arrays)"
 
 
 @dataclass(frozen=True)

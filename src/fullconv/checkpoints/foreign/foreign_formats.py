@@ -9,6 +9,7 @@ from types import ModuleType
 from fullconv.checkpoints.foreign import caffe, chainer, keras, pytorch
 from fullconv.checkpoints.foreign.foreign_arrays import ForeignFile, Lineage
 from fullconv.errors import UserError
+from fullconv.parser_errors import parser_errors
 
 FORMATS: tuple[ModuleType, ...] = (caffe, chainer, pytorch, keras)
 HEAD = 512  # bytes that tell a format
@@ -16,11 +17,8 @@ HEAD = 512  # bytes that tell a format
 
 def format_of(path: Path) -> ModuleType | None:
     """The format of a file, or None; UserError when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    with parser_errors(path, "cannot be read", "FC-WEIGHTS-002"), path.open("rb") as file:
+        head = file.read(HEAD)
     return next((module for module in FORMATS if module.looks_like(path, head)), None)
 
 
@@ -31,7 +29,8 @@ def read_foreign(path: Path) -> ForeignFile:
         return module.read(path)
     raise UserError(
         f"{path}: no weights in a known format (Caffe .caffemodel, Chainer .npz, PyTorch .pth or "
-        ".safetensors, Keras .h5)"
+        ".safetensors, Keras .h5)",
+        "FC-WEIGHTS-010",
     )
 
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fullconv.checkpoints.foreign.foreign_arrays import Array, ForeignFile, Lineage, Origin, Shape
-from fullconv.checkpoints.foreign.pickles import short
 from fullconv.errors import UserError
 from fullconv.models import Preprocessing
 from fullconv.models.backbones.definition import Definition
 from fullconv.models.backbones.vgg import VGG16, VGG16_CONVS
 from fullconv.models.steps import Conv
+from fullconv.parser_errors import parser_errors
 
 if TYPE_CHECKING:
     import h5py
@@ -47,19 +47,18 @@ def read(path: Path) -> ForeignFile:
         import h5py
     except ImportError:
         raise UserError(
-            f"{path}: reading Keras files needs h5py; pip install 'fullconv[convert]'"
+            f"{path}: reading Keras files needs h5py; pip install 'fullconv[convert]'",
+            "FC-WEIGHTS-013",
         ) from None
-    try:
-        with h5py.File(path, "r") as file:
-            arrays, left_out = _taken(path, file)
-    except UserError:
-        raise
-    except Exception as error:  # damaged files make the reader raise nearly anything
-        raise UserError(
-            f"{path}: truncated, or not a file of Keras ({short(error)}); copy it again"
-        ) from error
+    with (
+        parser_errors(path, "truncated, or not a file of Keras", "FC-WEIGHTS-002"),
+        h5py.File(path, "r") as file,
+    ):
+        arrays, left_out = _taken(path, file)
     if not arrays:
-        raise UserError(f"{path}: holds no arrays of layers, so it is no file of Keras")
+        raise UserError(
+            f"{path}: holds no arrays of layers, so it is no file of Keras", "FC-WEIGHTS-010"
+        )
     return ForeignFile(path, "Keras", arrays, left_out)
 
 
@@ -78,7 +77,8 @@ def _taken(path: Path, file: "h5py.File") -> tuple[dict[str, Array], dict[str, s
         room -= max(prod(dataset.shape), prod(dataset.chunks or ())) * dataset.dtype.itemsize
         if room < 0:
             raise UserError(
-                f"{path}: {name} is declared as {tuple(dataset.shape)}, more than the file holds"
+                f"{path}: {name} is declared as {tuple(dataset.shape)}, more than the file holds",
+                "FC-WEIGHTS-014",
             )
         short_name = _keras3_name(name, dataset) if VARS.fullmatch(name) else _short_name(name)
         arrays[name if short_name in arrays else short_name] = _array(dataset, turned)
@@ -96,12 +96,17 @@ def _datasets(path: Path, file: "h5py.File") -> Iterator[tuple[str, "h5py.Datase
         for key in group:
             seen += 1
             if seen > MOST or depth > DEEPEST:
-                raise UserError(f"{path}: has more groups than any net; it is not read")
+                raise UserError(
+                    f"{path}: has more groups than any net; it is not read", "FC-WEIGHTS-014"
+                )
             if not (key and key.isprintable()):
-                raise UserError(f"{path}: {key!r:.40} is no name of a layer; it is damaged")
+                raise UserError(
+                    f"{path}: {key!r:.40} is no name of a layer; it is damaged", "FC-WEIGHTS-002"
+                )
             if not isinstance(group.get(key, getlink=True), h5py.HardLink):
                 raise UserError(
-                    f"{path}: {prefix}{key} is a link to another place; save the weights whole"
+                    f"{path}: {prefix}{key} is a link to another place; save the weights whole",
+                    "FC-WEIGHTS-007",
                 )
             item = group[key]
             if isinstance(item, h5py.Group):
@@ -169,10 +174,10 @@ def _convolves_as_theano(path: Path, file: "h5py.File") -> bool:
         return (said.decode("latin1") if isinstance(said, bytes) else str(said)) == "theano"
     if match := re.search(r"(tf|th)_kernels", path.name):
         return match[1] == "th"
-    found = list(_datasets(path, file))
-    if any(VARS.fullmatch(name) for name, _ in found):
+    datasets = list(_datasets(path, file))
+    if any(VARS.fullmatch(name) for name, _ in datasets):
         return False
-    shapes = (dataset.shape or () for _, dataset in found)
+    shapes = (dataset.shape or () for _, dataset in datasets)
     return any(len(shape) == 4 and not _channels_last(shape) for shape in shapes)
 
 

@@ -6,9 +6,7 @@ The format: a zip whose members are .npy files, each a header (type, order, shap
 
 import io
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from fullconv.checkpoints.foreign.foreign_arrays import Array, Shape
-from fullconv.errors import UserError
+from fullconv.parser_errors import parser_errors
 
 TOTAL = 3 << 29  # bytes of all arrays of a net; VGG16 with its classifier has 1.1 GB as float64
 READ = 8 << 20  # bytes in one go; more is only asked for by a forged table of contents
@@ -29,10 +27,6 @@ MAGIC = b"\x93NUMPY\x01\x00"
 HEADER = re.compile(
     rb"\{'descr': '([<>|=]?[a-zA-Z]\d*)', 'fortran_order': (True|False), "
     rb"'shape': \(([\dL, ]{0,200})\), \}\s*"
-)
-DAMAGES = (
-    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError),
-    *(ValueError, RuntimeError, NotImplementedError, OverflowError),
 )
 
 
@@ -87,13 +81,13 @@ class Npz:
             if not start.startswith(MAGIC) or len(start) < len(MAGIC) + 2:
                 raise ValueError(f"{name} is no .npy of version 1.0")
             length = int.from_bytes(start[-2:], "little")
-            found = HEADER.fullmatch(file.read(length))
-        if not found:
+            match = HEADER.fullmatch(file.read(length))
+        if not match:
             raise ValueError(f"{name} has a header that is not that of a plain array")
         shape = tuple(
-            int(n.rstrip("L")) for n in found[3].decode().replace(" ", "").split(",") if n
+            int(n.rstrip("L")) for n in match[3].decode().replace(" ", "").split(",") if n
         )
-        return Header(found[1].decode(), found[2] == b"True", shape, len(start) + length)
+        return Header(match[1].decode(), match[2] == b"True", shape, len(start) + length)
 
     def array(self, name: str) -> Array:
         """An array of floats as float32 in C order; ValueError when it is not whole."""
@@ -122,13 +116,12 @@ class Npz:
 @contextmanager
 def open_npz(path: Path) -> Iterator[Npz]:
     """The file, opened; what is wrong with it becomes a UserError, here and in the block."""
-    try:
-        with _Careful(path) as file, zipfile.ZipFile(file) as archive:
-            yield Npz(archive)
-    except DAMAGES as error:
-        raise UserError(f"{path}: truncated or damaged ({error}); copy it again") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    with (
+        parser_errors(path, "truncated or damaged", "FC-WEIGHTS-002"),
+        _Careful(path) as file,
+        zipfile.ZipFile(file) as archive,
+    ):
+        yield Npz(archive)
 
 
 class _Careful(io.FileIO):

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import torch
 
 from fullconv.errors import UserError
+from fullconv.parser_errors import parser_errors
 
 LARGEST = 16 << 20  # bytes of a pickle; a state dict of a thousand arrays takes 0.2 MB
 MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # torch.save before 1.6 begins so
@@ -68,23 +69,11 @@ class Storage(Ignored):
 
 def inspect(path: Path) -> None:
     """UserError unless ``path`` holds tensors and plain values only, of credible sizes."""
-    try:
+    with parser_errors(path, "truncated, or not a file of torch.save", "FC-WEIGHTS-002"):
         if zipfile.is_zipfile(path):
             _Inspector(io.BytesIO(_zipped(path)), path).check()
         else:
             _legacy(path)
-    except UserError:
-        raise
-    except Exception as error:  # a damaged pickle makes the unpickler raise nearly anything
-        raise UserError(
-            f"{path}: truncated, or not a file of torch.save ({short(error)}); copy it again"
-        ) from error
-
-
-def short(error: Exception) -> str:
-    """What a reader said of a damaged file, in a part of one line."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    return "".join(char for char in lines[0] if char.isprintable())[:120]
 
 
 def _zipped(path: Path) -> bytes:
@@ -94,14 +83,19 @@ def _zipped(path: Path) -> bytes:
         names = [entry.filename.partition("/")[2] for entry in entries]
         if "constants.pkl" in names:
             raise UserError(
-                f"{path}: a TorchScript archive, which holds code; save model.state_dict() instead"
+                f"{path}: a TorchScript archive, which holds code; save model.state_dict() instead",
+                "FC-WEIGHTS-007",
             )
         if names.count("data.pkl") != 1 or len(set(names)) != len(names):
-            raise UserError(f"{path}: an archive, but not of torch.save (it has one data.pkl)")
+            raise UserError(
+                f"{path}: an archive, but not of torch.save (it has one data.pkl)", "FC-WEIGHTS-002"
+            )
         size = path.stat().st_size
         stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
         if not stored or sum(entry.file_size for entry in entries) > size:
-            raise UserError(f"{path}: packed, as torch.save never writes; it is not unpacked")
+            raise UserError(
+                f"{path}: packed, as torch.save never writes; it is not unpacked", "FC-WEIGHTS-014"
+            )
         entry = entries[names.index("data.pkl")]
         if entry.file_size > LARGEST:
             _too_large(path)
@@ -113,7 +107,8 @@ def _legacy(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             raise UserError(
-                f"{path}: a pickle, but not of torch.save; pickles can run code and are not read"
+                f"{path}: a pickle, but not of torch.save; pickles can run code and are not read",
+                "FC-WEIGHTS-007",
             )
         content = io.BytesIO(file.read(LARGEST))
     cut = path.stat().st_size > LARGEST
@@ -129,7 +124,8 @@ def _legacy(path: Path) -> None:
 
 def _too_large(path: Path) -> NoReturn:
     raise UserError(
-        f"{path}: over {LARGEST >> 20} MiB of it describe its tensors, more than any net needs"
+        f"{path}: over {LARGEST >> 20} MiB of it describe its tensors, more than any net needs",
+        "FC-WEIGHTS-014",
     )
 
 
@@ -177,7 +173,8 @@ class _Inspector(pickle.Unpickler):
             return Ignored
         raise UserError(
             f"{self.path}: wants {full[:80]!r} to be called while it is read, so it can run code "
-            "and is not read; save model.state_dict() alone, which needs no more than tensors"
+            "and is not read; save model.state_dict() alone, which needs no more than tensors",
+            "FC-WEIGHTS-007",
         )
 
     def persistent_load(self, pid: Any) -> Storage:
@@ -205,12 +202,15 @@ class _Inspector(pickle.Unpickler):
     def _encode(self, text: object, codec: object) -> Ignored:
         """How bytes are written for Python 2; any other codec could only be for harm."""
         if not isinstance(text, str) or codec not in ("latin1", b"latin1"):
-            raise UserError(f"{self.path}: encodes {codec!r}, as no net needs; it is not read")
+            raise UserError(
+                f"{self.path}: encodes {codec!r}, as no net needs; it is not read", "FC-WEIGHTS-007"
+            )
         return Ignored()
 
     def _refuse_sizes(self) -> NoReturn:
         raise UserError(
-            f"{self.path}: declares tensors that do not fit into it; it is damaged, copy it again"
+            f"{self.path}: declares tensors that do not fit into it; it is damaged, copy it again",
+            "FC-WEIGHTS-014",
         )
 
 

@@ -4,21 +4,21 @@ Loaded by torch with ``weights_only``, after `pickles.inspect`; a file that want
 and plain values is refused. The state dict is found inside a trainer's checkpoint.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
 from fullconv.checkpoints.foreign.foreign_arrays import Array, ForeignFile
-from fullconv.checkpoints.foreign.pickles import STANDINS, Ignored, inspect, short
+from fullconv.checkpoints.foreign.pickles import STANDINS, Ignored, inspect
 from fullconv.checkpoints.foreign.pytorch_nets import LINEAGES
-from fullconv.checkpoints.safetensors_file import is_own
+from fullconv.checkpoints.safetensors_file import NO_SAFETENSORS, is_own
 from fullconv.errors import UserError
 from fullconv.models import CAFFE
+from fullconv.parser_errors import one_line, parser_errors, some
 
 __all__ = ["LINEAGES", "looks_like", "read"]
 
@@ -53,17 +53,23 @@ def read(path: Path) -> ForeignFile:
         left_out[prefix] = PREFIXES[prefix]
     for name in (*tensors, *left_out):
         if not name.isprintable():
-            raise UserError(f"{path}: {name[:40]!r} is no name of an array; it is damaged")
+            raise UserError(
+                f"{path}: {one_line(name, 40)!r} is no name of an array; it is damaged",
+                "FC-WEIGHTS-002",
+            )
     arrays: dict[str, Array] = {}
     for name, tensor in tensors.items():
         why = _unusable(name, tensor)
         if why:
             left_out[name] = why
         else:
-            arrays[name] = tensor.detach().to(torch.float32).numpy()
+            with parser_errors(path, f"{name} cannot be read", "FC-WEIGHTS-002"):
+                arrays[name] = tensor.detach().to(torch.float32).numpy()
     if not arrays:
-        held = ", ".join(list(left_out)[:4]) or "nothing"
-        raise UserError(f"{path}: holds no tensors by name, only {held}; save model.state_dict()")
+        raise UserError(
+            f"{path}: holds no tensors by name, only {some(left_out)}; save model.state_dict()",
+            "FC-WEIGHTS-010",
+        )
     at_once = "atonce" in (arch or path.name).lower().replace("-", "").replace("_", "")
     # pytorch-fcn's vgg16_from_caffe.pth has torchvision's names and Caffe's weights.
     preprocessing = CAFFE if "from_caffe" in path.name else None
@@ -96,14 +102,12 @@ Found = tuple[dict[str, Tensor], dict[str, str], str]
 
 
 def _safetensors(path: Path) -> Found:
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = file.keys()
-            return {name: file.get_tensor(name) for name in names}, {}, ""
-    except (SafetensorError, json.JSONDecodeError, OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: truncated, or not a safetensors file ({short(error)}); copy it again"
-        ) from error
+    with (
+        parser_errors(path, NO_SAFETENSORS, "FC-WEIGHTS-002"),
+        safe_open(path, framework="pt") as file,
+    ):
+        names = file.keys()
+        return {name: file.get_tensor(name) for name in names}, {}, ""
 
 
 def _pickled(path: Path) -> Found:
@@ -115,7 +119,8 @@ def _pickled(path: Path) -> Found:
     if state is None:
         raise UserError(
             f"{path}: holds no state dict, but a {type(content).__name__} without arrays; save "
-            "model.state_dict()"
+            "model.state_dict()",
+            "FC-WEIGHTS-010",
         )
     tensors: dict[str, Tensor] = {}
     for name, value in _text_keys(state):
@@ -130,11 +135,11 @@ def _loaded(path: Path) -> Any:
     """The content of the file, tensors mapped from it where its form allows that."""
     with path.open("rb") as file:
         mapped = file.read(2) == b"PK"
-    try:
-        with torch.serialization.safe_globals([(Ignored, name) for name in STANDINS]):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except Exception as error:  # damaged files make the reader raise nearly anything
-        raise UserError(f"{path}: torch cannot read it ({short(error)}); copy it again") from error
+    with (
+        parser_errors(path, "torch cannot read it", "FC-WEIGHTS-002"),
+        torch.serialization.safe_globals([(Ignored, name) for name in STANDINS]),
+    ):
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
 
 
 def _state(content: Any, left_out: dict[str, str], depth: int = 0) -> Mapping[Any, Any] | None:

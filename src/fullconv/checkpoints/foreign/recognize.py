@@ -8,6 +8,7 @@ from fullconv.errors import UserError
 from fullconv.models import BACKBONES, NetSpec
 from fullconv.models.analysis.cost import meta_net
 from fullconv.models.registry import coarsest_net
+from fullconv.parser_errors import some
 
 
 def recognised(
@@ -18,11 +19,13 @@ def recognised(
     for each in known:
         for array, what in each.unsupported.items():
             if array in file.arrays:
-                raise UserError(f"{file.path}: {what}")
+                raise UserError(f"{file.path}: {what}", "FC-WEIGHTS-010")
     candidates = [each for each in known if backbone in (None, each.backbone)]
     _refuse_part(file, known, backbone)
     if not candidates:
-        raise UserError(f"{file.path}: no {backbone} is known in {file.format}'s form")
+        raise UserError(
+            f"{file.path}: no {backbone} is known in {file.format}'s form", "FC-WEIGHTS-010"
+        )
     # Names first: to know the shapes of a net costs a tenth of a second.
     named = [each for each in candidates if _has_names(file, each)]
     fitting = {each.title: _fitting(file, each) for each in named}
@@ -31,16 +34,19 @@ def recognised(
     complete.sort(key=lambda each: -len(each.origins) - len(each.required))
     if not complete:
         fitting |= {each.title: _fitting(file, each) for each in candidates if each not in named}
-        raise UserError(f"{file.path}: {_nearest(file, candidates, fitting)}")
+        raise UserError(f"{file.path}: {_nearest(file, candidates, fitting)}", "FC-WEIGHTS-010")
     ordered = [each for each in complete if _runs_as(file, each) is not False]
     if not ordered:
         order = " before ".join(name for name in file.layers if name in complete[0].order)
-        raise UserError(f"{file.path}: has {order}, so it is no {complete[0].title}")
+        raise UserError(
+            f"{file.path}: has {order}, so it is no {complete[0].title}", "FC-WEIGHTS-010"
+        )
     if len(ordered) > 1 and _runs_as(file, ordered[0]) is None:
         nets = " or ".join(coarsest_net(each.backbone) for each in ordered)
         raise UserError(
             f"{file.path}: its arrays fit several nets and it does not say in which order its "
-            f"layers run; say which it is: --net {nets}"
+            f"layers run; say which it is: --net {nets}",
+            "FC-WEIGHTS-011",
         )
     return ordered[0], fitting[ordered[0].title][0]
 
@@ -56,7 +62,8 @@ def _refuse_part(file: ForeignFile, known: Iterable[Lineage], backbone: str | No
             raise UserError(
                 f"{file.path}: has only a part of {backbone}, {each.backbone}, so no {backbone} "
                 "can be converted from it; name it in a training, where the rest starts at random: "
-                f"fullconv train DATA --net {coarsest_net(backbone)} --weights {file.path}"
+                f"fullconv train DATA --net {coarsest_net(backbone)} --weights {file.path}",
+                "FC-WEIGHTS-011",
             )
 
 
@@ -98,17 +105,17 @@ def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
     if not any(origin.name in file.arrays for origin in lineage.origins.values()):
         return [f"{origin.name} is missing" for origin in lineage.origins.values()]
     shapes = shapes_of(lineage.coarsest(width), "backbone.")
-    found = []
+    missing = []
     for ours, origin in lineage.origins.items():
         if origin.name not in file.arrays:
-            found.append(f"{origin.name} is missing")
+            missing.append(f"{origin.name} is missing")
             continue
         try:
             origin.turn(file.arrays[origin.name], shapes[ours])
         except ValueError as error:
-            found.append(f"{origin.name} is {error}")
-    found += [f"{name} is missing" for name in lineage.required if name not in file.arrays]
-    return found + (_besides(file, lineage) if lineage.is_part else [])
+            missing.append(f"{origin.name} is {error}")
+    missing += [f"{name} is missing" for name in lineage.required if name not in file.arrays]
+    return missing + (_besides(file, lineage) if lineage.is_part else [])
 
 
 def _besides(file: ForeignFile, lineage: Lineage) -> list[str]:
@@ -148,6 +155,5 @@ def _nearest(
             f"looks like {best.title}, but {len(lacks)} of {len(best.origins)} arrays do not fit: "
             f"{'; '.join(lacks[:3])}"
         )
-    held = ", ".join(list(file.arrays)[:4]) or "nothing"
-    titles = ", ".join(each.title for each in candidates)
-    return f"holds none of {titles}; its arrays are {held}, ..."
+    titles = some([lineage.title for lineage in candidates], 8)
+    return f"holds none of {titles}; its arrays are {some(file.arrays)}"

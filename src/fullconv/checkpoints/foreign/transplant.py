@@ -19,7 +19,7 @@ from fullconv.models.backbones.definition import Padding
 from fullconv.models.registry import coarsest_net, definition_named
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Transplant:
     """A foreign net in this project's terms.
 
@@ -40,6 +40,9 @@ class Transplant:
     classes: ClassSet | None = None
     outputs: dict[str, int] = field(default_factory=dict)
     warning: str = ""
+
+    def __repr__(self) -> str:
+        return f"Transplant({self.title}, {self.spec.name}, {len(self.tensors)} arrays)"
 
 
 def transplant(
@@ -73,11 +76,15 @@ def transplant(
     if spec.is_pyramid:
         raise UserError(
             f"{file.path}: has no pyramid, which {spec.name} fuses features in: leave out --net, "
-            f"and train it from what comes out ('fullconv train DATA --net {spec.name} --weights')"
+            f"and train it from what comes out ('fullconv train DATA --net {spec.name} --weights')",
+            "FC-WEIGHTS-011",
         )
     _check_deconvolutions(file, lineage, spec)
     if definition_named(spec.backbone).stretches and not spec.stretches:
-        raise UserError(f"{file.path}: {lineage.title} was trained with padding 'same'; use that")
+        raise UserError(
+            f"{file.path}: {lineage.title} was trained with padding 'same'; use that",
+            "FC-WEIGHTS-011",
+        )
     _check_scales(file, spec, strides)
     taken = {s: n for s, n in strides.items() if s in spec.strides}
     made = _taken(file, lineage, spec, taken, chosen, _known(file, lineage, counts))
@@ -87,13 +94,13 @@ def transplant(
 
 def _strides(file: ForeignFile, lineage: Lineage, *endings: str) -> dict[int, str]:
     """The score layers that are in the file, by stride; without the ending of an output."""
-    found = {}
+    strides = {}
     for stride, names in lineage.scores.items():
         for name in names:
             wanted = _scores(lineage, name, endings)
             if all(lineage.array(layer, "weight") in file.arrays for layer in wanted):
-                found.setdefault(stride, name)
-    return found
+                strides.setdefault(stride, name)
+    return strides
 
 
 def _scores(lineage: Lineage, name: str, endings: Iterable[str]) -> list[str]:
@@ -109,16 +116,20 @@ def _outputs(file: ForeignFile, lineage: Lineage, output: str | None) -> dict[st
     if output in there:
         return {output: there[output]}
     if not there:
-        raise UserError(f"{file.path}: has one output, so there is no {output!r} to choose")
-    raise UserError(f"{file.path}: has no output {output!r}; it has {' and '.join(there)}")
+        raise UserError(
+            f"{file.path}: has one output, so there is no {output!r} to choose", "FC-WEIGHTS-011"
+        )
+    raise UserError(
+        f"{file.path}: has no output {output!r}; it has {' and '.join(there)}", "FC-WEIGHTS-011"
+    )
 
 
 def _known(file: ForeignFile, lineage: Lineage, counts: dict[str, int]) -> TrainedOn | None:
     """What the net was trained on: one data set, or one for each output as one."""
     kinds = kinds_of(lineage.inputs)
-    found = {o: known_data(n, o, file.trained_on, kinds) for o, n in counts.items()}
-    parts = {output: known for output, known in found.items() if known}
-    if len(parts) < len(found) or not parts:
+    datasets = {o: known_data(n, o, file.trained_on, kinds) for o, n in counts.items()}
+    parts = {output: known for output, known in datasets.items() if known}
+    if len(parts) < len(datasets) or not parts:
         return None
     first = next(iter(parts.values()))
     if list(parts) == [""]:
@@ -142,7 +153,7 @@ def _count(file: ForeignFile, lineage: Lineage, strides: dict[int, str], ending:
     """Classes of an output, from the length of the coarsest score's bias."""
     bias = lineage.array(strides[max(strides)] + ending + lineage.streams[0], "bias")
     if bias not in file.arrays:
-        raise UserError(f"{file.path}: {bias} is missing; the file is not whole")
+        raise UserError(f"{file.path}: {bias} is missing; the file is not whole", "FC-WEIGHTS-005")
     return int(file.arrays[bias].size)
 
 
@@ -159,7 +170,8 @@ def _check_scales(file: ForeignFile, spec: NetSpec, strides: Iterable[int]) -> N
         if not np.allclose(scale, here, rtol=1e-3):
             raise UserError(
                 f"{file.path}: its skip of stride {stride} is scaled by {scale:g}, that of "
-                f"{spec.name} by {here:g}; leave --net out, or name the net that it is"
+                f"{spec.name} by {here:g}; leave --net out, or name the net that it is",
+                "FC-WEIGHTS-011",
             )
 
 
@@ -168,13 +180,15 @@ def _check_deconvolutions(file: ForeignFile, lineage: Lineage, spec: NetSpec) ->
     if spec.is_deconv and not lineage.deconvolutions:
         raise UserError(
             f"{file.path}: has no deconvolutions that mix the classes, as {spec.name} needs; leave "
-            "--net out"
+            "--net out",
+            "FC-WEIGHTS-011",
         )
     if lineage.deconvolutions and not spec.is_deconv:
         raise UserError(
             f"{file.path}: its deconvolutions mix the classes, so its scores alone are not those "
             f"of {spec.name}; leave --net out, or train from it ('fullconv train DATA --net "
-            f"{spec.name} --weights')"
+            f"{spec.name} --weights')",
+            "FC-WEIGHTS-011",
         )
 
 
@@ -268,14 +282,17 @@ def _counters(file: ForeignFile, used: dict[str, str]) -> dict[str, str]:
 
 def _turned(file: ForeignFile, theirs: str, turn: Turn, shape: tuple[int, ...]) -> Tensor:
     if theirs not in file.arrays:
-        raise UserError(f"{file.path}: {theirs} is missing; the file is not whole")
+        raise UserError(
+            f"{file.path}: {theirs} is missing; the file is not whole", "FC-WEIGHTS-005"
+        )
     try:
         tensor = torch.from_numpy(np.ascontiguousarray(turn(file.arrays[theirs], shape)))
     except ValueError as error:
-        raise UserError(f"{file.path}: {theirs} is {error}") from None
+        raise UserError(f"{file.path}: {theirs} is {error}", "FC-WEIGHTS-005") from None
     if not torch.isfinite(tensor).all():
         raise UserError(
             f"{file.path}: {theirs} holds nan or infinity: its training diverged, or the file is "
-            "damaged"
+            "damaged",
+            "FC-WEIGHTS-012",
         )
     return tensor

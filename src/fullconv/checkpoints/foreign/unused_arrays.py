@@ -17,13 +17,13 @@ def scales_of(file: ForeignFile) -> dict[int, float]:
 
     Nan where a layer holds different ones.
     """
-    found: dict[int, float] = {}
+    scales: dict[int, float] = {}
     for stride, layer in AT_ONCE.items():
         for name, array in file.arrays.items():
             if name.startswith(layer):
                 same = np.allclose(array, array.flat[0], rtol=1e-3)
-                found[stride] = float(array.flat[0]) if same else float("nan")
-    return found
+                scales[stride] = float(array.flat[0]) if same else float("nan")
+    return scales
 
 
 def reason(array: Array, name: str, lineage: Lineage, spec: NetSpec) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from fullconv.checkpoints.export_checksum import verify_export
 from fullconv.errors import UserError
 from fullconv.inference.engines.graph_engine import (
     KEY,
@@ -35,6 +36,7 @@ class OnnxRuntimeEngine(GraphEngine):
     def __init__(self, path: str | Path, device: str = "auto", precision: str = "fp32") -> None:
         only_fp32(precision, "ONNX Runtime computes an exported net in fp32")
         path, outputs = Path(path), None
+        verify_export(path)
         if (model := _parsed(path)) is None:
             self.session = session_of(path, device)
             description = describe(path, self.session.get_modelmeta().custom_metadata_map.get(KEY))

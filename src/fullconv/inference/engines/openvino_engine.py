@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from fullconv.checkpoints.export_checksum import verify_export
 from fullconv.errors import UserError
 from fullconv.inference.engines.graph_engine import KEY, GraphEngine, describe, missing, opened_by
 from fullconv.inference.export_metadata import INPUT
@@ -31,6 +32,7 @@ class OpenVinoEngine(GraphEngine):
     def __init__(self, path: str | Path, device: str = "auto", precision: str = "fp32") -> None:
         path = Path(path)
         core = core_of()
+        verify_export(path)
         model = read_model(core, path)
         description = describe(path, _text(model))
         names = tuple(description.maps.values())
@@ -74,7 +76,7 @@ def core_of() -> Any:
 @cache
 def _core() -> Any:
     # Never freed: a core that ends in another thread than the one it began in, or before an older
-    # one, leaves its freed memory behind as the stack for signals (export.signal_stack).
+    # one, leaves its freed memory behind as the stack for signals (exporting.quantize).
     from openvino import Core
 
     return Core()

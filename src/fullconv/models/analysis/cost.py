@@ -35,12 +35,12 @@ def meta_net(spec: NetSpec) -> FCN:
         return FCN(spec).eval()
 
 
-def costs(net: FCN, height: int, width: int, enlarged: bool = True) -> dict[str, Cost]:
+def costs(net: FCN, height: int, width: int, upsampled: bool = True) -> dict[str, Cost]:
     """Cost of each leaf module by its dotted name, in the order of running.
 
-    Without ``enlarged`` only as far as the maps that are enlarged to the image.
+    Without ``upsampled`` only as far as the maps that are upsampled to the image.
     """
-    found: dict[str, Cost] = {}
+    by_module: dict[str, Cost] = {}
     handles = []
 
     def count(name: str):
@@ -55,7 +55,7 @@ def costs(net: FCN, height: int, width: int, enlarged: bool = True) -> dict[str,
                 macs = output.numel() * 4 * module.weight.shape[1]
             # Batch norm is folded or fused and dropout is off in prediction; both still cost
             # memory in training, which is what the bytes are for.
-            found[name] = Cost(macs, output.numel() * 4)
+            by_module[name] = Cost(macs, output.numel() * 4)
 
         return hook
 
@@ -64,12 +64,12 @@ def costs(net: FCN, height: int, width: int, enlarged: bool = True) -> dict[str,
             handles.append(module.register_forward_hook(count(name)))
     try:
         with torch.no_grad():
-            run = net if enlarged else net.maps
+            run = net if upsampled else net.maps
             run(torch.empty(1, net.spec.in_channels, height, width, device="meta"))
     finally:
         for handle in handles:
             handle.remove()
-    return found
+    return by_module
 
 
 def prediction_bytes(spec: NetSpec, height: int, width: int, scores: bool) -> int:
@@ -80,16 +80,18 @@ def prediction_bytes(spec: NetSpec, height: int, width: int, scores: bool) -> in
     to 1.8 times what five nets really take. For the classes, scores of the image's size exist in
     bands of rows (`fullconv.models.cpu_kernels.banded_upsampling`).
     """
-    found = costs(meta_net(spec), height, width, scores).values()
-    layers = 2 * max(a.activation_bytes + b.activation_bytes for a, b in itertools.pairwise(found))
+    layer_costs = costs(meta_net(spec), height, width, scores).values()
+    layers = 2 * max(
+        a.activation_bytes + b.activation_bytes for a, b in itertools.pairwise(layer_costs)
+    )
     return layers if scores else max(layers, 2 * BAND)
 
 
-def total(found: dict[str, Cost], prefix: str = "") -> Cost:
+def total(by_module: dict[str, Cost], prefix: str = "") -> Cost:
     """Sum over the modules at or below ``prefix`` (a dotted name; empty for all)."""
     chosen = [
         cost
-        for name, cost in found.items()
+        for name, cost in by_module.items()
         if not prefix or name == prefix or name.startswith(prefix + ".")
     ]
     return Cost(sum(c.multiply_adds for c in chosen), sum(c.activation_bytes for c in chosen))

@@ -79,17 +79,17 @@ def explain(spec: NetSpec, size: tuple[int, int]) -> Explanation:
     windows = definition.windows()
     scored = definition.windows(spec.strides[0])
     score_size = (size_after(scored, size[0]), size_after(scored, size[1]))
-    found = costs(meta_net(spec), *size)
+    by_module = costs(meta_net(spec), *size)
     cost_ratio, least_pad = (None, None) if not definition.steps else _of_paper(spec, size)
     return Explanation(
         spec=spec,
         size=size,
-        rows=_rows(spec, definition, size, found),
+        rows=_rows(spec, definition, size, by_module),
         score_map=definition.map(spec.strides[0]),
         score_size=score_size,
         crops=crops(spec),
         fuses_on_the_way=placements_of(spec)[0],
-        cost=total(found),
+        cost=total(by_module),
         cost_ratio=cost_ratio,
         least_pad=least_pad,
         warnings=_warnings(spec, windows, size),
@@ -107,7 +107,7 @@ def _multiply_adds(spec: NetSpec, padding: Padding, size: tuple[int, int]) -> in
 
 
 def _rows(
-    spec: NetSpec, definition: Definition, size: tuple[int, int], found: dict[str, Cost]
+    spec: NetSpec, definition: Definition, size: tuple[int, int], by_module: dict[str, Cost]
 ) -> list[Row]:
     rows: list[Row] = []
     seen: list[Window] = []
@@ -117,7 +117,7 @@ def _rows(
         channels = step.out_channels(channels)
         if not step.windows():
             continue
-        cost, position = total(found, f"backbone.{step.name}"), chain(seen)
+        cost, position = total(by_module, f"backbone.{step.name}"), chain(seen)
         rows.append(
             Row(
                 name=step.name,
@@ -132,18 +132,18 @@ def _rows(
             )
         )
     if not definition.steps:
-        rows = list(_tap_rows(spec, definition, size, found))
-    return [*rows, *_pyramid_rows(spec, definition, size, found)]
+        rows = list(_tap_rows(spec, definition, size, by_module))
+    return [*rows, *_pyramid_rows(spec, definition, size, by_module)]
 
 
 def _tap_rows(
-    spec: NetSpec, definition: Definition, size: tuple[int, int], found: dict[str, Cost]
+    spec: NetSpec, definition: Definition, size: tuple[int, int], by_module: dict[str, Cost]
 ) -> Iterator[Row]:
     """Of a backbone that is not described step by step the maps that are used, finest first.
 
     Each counts what runs from the finer map to it.
     """
-    channels, names = meta_net(spec).backbone.channels, list(found)
+    channels, names = meta_net(spec).backbone.channels, list(by_module)
     names = [name for name in names if name.startswith("backbone.")]
     for stride in sorted(spec.tapped):
         windows = definition.windows(stride)
@@ -157,8 +157,8 @@ def _tap_rows(
             stride=stride,
             field=None if definition.sees_everything(stride) else receptive_field(windows),
             offset=definition.map(stride).offset,
-            bytes=sum(found[name].activation_bytes for name in layers),
-            multiply_adds=sum(found[name].multiply_adds for name in layers),
+            bytes=sum(by_module[name].activation_bytes for name in layers),
+            multiply_adds=sum(by_module[name].multiply_adds for name in layers),
         )
 
 
@@ -170,14 +170,14 @@ def _last(names: list[str], module: str) -> int:
 
 
 def _pyramid_rows(
-    spec: NetSpec, definition: Definition, size: tuple[int, int], found: dict[str, Cost]
+    spec: NetSpec, definition: Definition, size: tuple[int, int], by_module: dict[str, Cost]
 ) -> Iterator[Row]:
     """Of a pyramid each map, which sees what the coarser one sees and a little more."""
     flow = flow_of(spec)
     sees_everything = flow.sees_everything
     for number, stride in enumerate(spec.tapped if spec.is_pyramid else (), 1):
         windows, position = definition.windows(stride), definition.map(stride)
-        layers = [total(found, f"pyramid.{part}.{stride}") for part in ("lateral", "blend")]
+        layers = [total(by_module, f"pyramid.{part}.{stride}") for part in ("lateral", "blend")]
         yield Row(
             name=f"pyramid_{stride}",
             height=size_after(windows, size[0]),
@@ -194,23 +194,23 @@ def _pyramid_rows(
 def crops(spec: NetSpec) -> list[Crop]:
     """The deconvolutions and crops of the reference form (Caffe: pad 0, then a Crop layer).
 
-    A skip's score is cropped to the enlarged coarser one; the last enlargement is cropped to the
+    A skip's score is cropped to the upsampled coarser one; the last upsampling is cropped to the
     image. In `same` padding the same algebra gives the crop that a deconvolution of kernel 2f
     (or 2f - 1) and pad 0 would need: f / 2 of it is the pad of the usual kernel 64, stride 32.
     """
     definition = spec.definition
     here = definition.map(spec.strides[0])
-    found: list[Crop] = []
+    crops: list[Crop] = []
     if spec.is_deconv:
-        found, here = _crops_at_finest(spec), definition.map(spec.strides[-1])
+        crops, here = _crops_at_finest(spec), definition.map(spec.strides[-1])
     for stride in () if spec.is_deconv else spec.strides[1:]:
         skip = definition.map(stride)
         deconv = place(here, skip).deconv(f"upscore{here.scale // skip.scale}")
         here = here.then(deconv.map())
-        found.append(Crop(deconv, f"score_{definition.taps[stride]}", crop(skip, here)))
+        crops.append(Crop(deconv, f"score_{definition.taps[stride]}", crop(skip, here)))
     deconv = place(here, Map()).deconv(f"upscore{here.scale}")
-    found.append(Crop(deconv, "score", crop(here.then(deconv.map()), Map())))
-    return found
+    crops.append(Crop(deconv, "score", crop(here.then(deconv.map()), Map())))
+    return crops
 
 
 def _crops_at_finest(spec: NetSpec) -> list[Crop]:
@@ -218,40 +218,40 @@ def _crops_at_finest(spec: NetSpec) -> list[Crop]:
     definition = spec.definition
     *coarser, finest = spec.strides
     fine, name = definition.map(finest), f"score_{definition.taps[finest]}"
-    found: list[Crop] = []
+    crops: list[Crop] = []
     for stride in coarser:
         coarse = definition.map(stride)
         deconv = place(coarse, fine).deconv(f"upscore{stride // finest}")
-        found.append(Crop(deconv, name, crop(coarse.then(deconv.map()), fine)))
-    return found
+        crops.append(Crop(deconv, name, crop(coarse.then(deconv.map()), fine)))
+    return crops
 
 
 def _warnings(spec: NetSpec, windows: list[Window], size: tuple[int, int]) -> list[str]:
-    found: list[str] = []
+    warnings: list[str] = []
     coarsest = (size_after(windows, size[0]), size_after(windows, size[1]))
     if max(coarsest) == 1:
-        found.append(
+        warnings.append(
             "the coarsest map is 1x1: one pixel for the whole image, so nothing can be "
             "localised by it; use a larger image" + _unless_same(spec)
         )
     elif min(coarsest) <= 2:
-        found.append(f"the coarsest map is only {coarsest[0]}x{coarsest[1]}")
+        warnings.append(f"the coarsest map is only {coarsest[0]}x{coarsest[1]}")
     field = flow_of(spec).field
     if flow_of(spec).sees_everything:
-        found.append(
+        warnings.append(
             "its scores depend on all of the photo: cut into pieces it is an approximation"
         )
     elif min(size) < field / 2:
-        found.append(
+        warnings.append(
             f"the receptive field ({field}) is over twice the image's shorter side ({min(size)}): "
             "most of what a score sees is padding"
         )
     if spec.padding == "none":
-        found.append(
+        warnings.append(
             "padding 'none' leaves the border of the image without scores of its own; the original "
             f"pads {PAPER_PAD} at the first layer for this, fullconv trains with 'same'"
         )
-    return found
+    return warnings
 
 
 def _unless_same(spec: NetSpec) -> str:

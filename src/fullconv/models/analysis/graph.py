@@ -54,7 +54,7 @@ def graph_of(spec: NetSpec, size: tuple[int, int]) -> Graph:
 def written(graph: Graph, language: str) -> str:
     """The graph in a ``Language``; UserError for another."""
     if language not in WRITERS:
-        raise UserError(f"graph {language!r} is unknown: use {' or '.join(WRITERS)}")
+        raise UserError(f"graph {language!r} is unknown: use {' or '.join(WRITERS)}", "FC-NET-009")
     return WRITERS[language](graph)
 
 

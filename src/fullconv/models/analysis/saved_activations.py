@@ -63,9 +63,9 @@ def parts_of(spec: NetSpec, size: tuple[int, int]) -> tuple[Part, ...]:
     parts, features = [], []
     for stream, image in zip(streams, images, strict=True):
         assert isinstance(stream, Backbone)
-        segments, found = _segments(stream, image, own)
+        segments, stream_features = _segments(stream, image, own)
         parts += segments
-        features.append(found)
+        features.append(stream_features)
     with _watched(own) as kept:
         net.scored(features[0] if len(features) == 1 else joined(features))
     heads = [net.score] if net.pyramid is None else [net.pyramid, net.score]
@@ -77,8 +77,8 @@ def _segments(backbone: Backbone, x: Tensor, own: set[int]) -> tuple[list[Part],
     parts, features = [], {}
     for number, names in enumerate(backbone.segments):
         with _watched(own) as kept:
-            given, (x, found) = _array(x), backbone.segment(names, x)
-        features |= found
+            given, (x, tapped) = _array(x), backbone.segment(names, x)
+        features |= tapped
         weights = _weights(backbone.get_submodule(name) for name in names)
         parts.append(Part(number, names, kept, given, weights))
     return parts, features

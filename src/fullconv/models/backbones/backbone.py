@@ -34,10 +34,10 @@ class Backbone(nn.Module):
         features: dict[int, Tensor] = {}
         for number, names in enumerate(self.segments):
             if number < self.recomputed and torch.is_grad_enabled():
-                x, found = run_again(self, self.segment, names, x)
+                x, tapped = run_again(self, self.segment, names, x)
             else:
-                x, found = self.segment(names, x)
-            features |= found
+                x, tapped = self.segment(names, x)
+            features |= tapped
         return features
 
     def segment(self, names: tuple[str, ...], x: Tensor) -> tuple[Tensor, dict[int, Tensor]]:

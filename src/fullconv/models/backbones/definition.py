@@ -87,11 +87,11 @@ class Definition:
     def windows(self, stride: int | None = None) -> list[Window]:
         """The windows from the image to the tap of ``stride`` (the coarsest where not given)."""
         stride = stride or self.coarsest
-        found: list[Window] = []
+        windows: list[Window] = []
         for step in self.steps:
-            found.extend(step.windows())
+            windows.extend(step.windows())
             if step.name == self.taps[stride]:
-                return found
+                return windows
         raise KeyError(f"{self.name} has no step {self.taps[stride]}")
 
     def map(self, stride: int | None = None) -> Map:

@@ -66,16 +66,20 @@ class TimmDefinition(Definition):
     def padded(self, padding: Padding) -> "TimmDefinition":
         if padding != "same":
             raise UserError(f"{self.name} has timm's own pads: padding {padding!r} is for the "
-                            "nets of the paper, use 'same'")  # fmt: skip
+                            "nets of the paper, use 'same'", "FC-NET-003")  # fmt: skip
         return self
 
     def widened(self, width: float) -> "TimmDefinition":
         if width != 1:
-            raise UserError(f"{self.name} has timm's own channels: leave out width {width:g}")
+            raise UserError(
+                f"{self.name} has timm's own channels: leave out width {width:g}", "FC-NET-003"
+            )
         return self
 
     def with_dropout(self, rate: float) -> "TimmDefinition":
-        raise UserError(f"{self.name} has no dropout step of its own: leave out dropout {rate:g}")
+        raise UserError(
+            f"{self.name} has no dropout step of its own: leave out dropout {rate:g}", "FC-NET-003"
+        )
 
     def windows(self, stride: int | None = None) -> list[Window]:
         """One window that sees what a pixel of the tap sees, behind the rows that are filled in.
@@ -130,7 +134,8 @@ class TimmDefinition(Definition):
         except Exception as error:  # whatever a download raises, it is no error of the net
             raise UserError(
                 f"the weights of {self.name} cannot be had ({_line(error)}); timm downloads them, "
-                "which needs a network and the package huggingface_hub"
+                "which needs a network and the package huggingface_hub",
+                "FC-WEIGHTS-019",
             ) from error
         return net.state_dict()
 
@@ -177,7 +182,7 @@ def definition_of(name: str) -> TimmDefinition:
     if not timm.is_model(known):
         near = difflib.get_close_matches(known.split(".")[0], timm.list_models(), n=3, cutoff=0.6)
         hint = f"did you mean {', '.join(near)}?" if near else "'timm.list_models()' lists all"
-        raise UserError(f"timm {timm.__version__} has no net {known!r}: {hint}")
+        raise UserError(f"timm {timm.__version__} has no net {known!r}: {hint}", "FC-NET-004")
     net = _on_meta(name)
     info = net.feature_info
     # Of several maps of one stride the last, which knows the most.
@@ -238,8 +243,12 @@ def create(name: str, **options: Any) -> Any:
         except TypeError as error:
             failure = error
         except FAILURES as error:
-            raise UserError(f"timm gives no feature maps of {name}: {_line(error)}") from error
-    raise UserError(f"timm gives no feature maps of {name}: {_line(failure)}") from failure
+            raise UserError(
+                f"timm gives no feature maps of {name}: {_line(error)}", "FC-NET-004"
+            ) from error
+    raise UserError(
+        f"timm gives no feature maps of {name}: {_line(failure)}", "FC-NET-004"
+    ) from failure
 
 
 def package() -> ModuleType:
@@ -249,7 +258,8 @@ def package() -> ModuleType:
     except (ImportError, RuntimeError, OSError) as error:  # a torchvision that does not fit torch
         raise MissingPackage(
             f"a net named {PREFIX}NAME needs timm, which cannot be imported ({_line(error)}): "
-            "pip install 'fullconv[timm]', with a torchvision that fits torch"
+            "pip install 'fullconv[timm]', with a torchvision that fits torch",
+            "FC-NET-005",
         ) from error
     return timm
 

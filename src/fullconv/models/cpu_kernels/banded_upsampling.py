@@ -1,4 +1,4 @@
-"""The enlargement of a score map part by part: some scores of the photo's size, never all.
+"""The upsampling of a score map part by part: some scores of the photo's size, never all.
 
 Bilinear upsampling works on rows and columns apart, so it is a matrix for each axis, and a band of
 rows of the photo needs a few rows of the map. Letters: K classes, h and w of a map, H and W of the
@@ -32,7 +32,7 @@ def rows_of(classes: int, size: tuple[int, int], band: int = BAND) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Enlargement:
+class UpsamplingMatrices:
     """The upsampling of a map as a matrix for each axis: ``down`` H,h and ``across`` W,w.
 
     ``spans`` are the rows of the map, from and to, that each row of the photo needs.
@@ -43,14 +43,14 @@ class Enlargement:
     spans: list[tuple[int, int]]
 
     @classmethod
-    def of(cls, upsampling: Any, score: Tensor, size: tuple[int, int]) -> "Enlargement":
+    def of(cls, upsampling: Any, score: Tensor, size: tuple[int, int]) -> "UpsamplingMatrices":
         """That of maps like ``score`` N,K,h,w to ``size``."""
         assert isinstance(upsampling, Upsampling | Stretching)
         dtype = torch.promote_types(score.dtype, torch.float32)  # bands are summed
         of_size = (score.shape[-2], score.shape[-1])
         where = None if isinstance(upsampling, Stretching) else upsampling.placement
         edge = "replicate" if where is None else upsampling.edge
-        return _enlargement(where, edge, of_size, size, dtype, score.device)
+        return _matrices(where, edge, of_size, size, dtype, score.device)
 
     def need(self, rows: slice) -> slice:
         """The rows of the map that such rows of the photo need."""
@@ -59,14 +59,14 @@ class Enlargement:
 
 
 @functools.lru_cache(maxsize=16)
-def _enlargement(
+def _matrices(
     placement: Placement | None,
     edge: Edge,
     coarse: tuple[int, int],
     fine: tuple[int, int],
     dtype: torch.dtype,
     device: torch.device,
-) -> Enlargement:
+) -> UpsamplingMatrices:
     """Kept for the next step: a copy to a GPU would wait there for all that is under way.
 
     Without a ``placement`` that of a `Stretching`.
@@ -75,7 +75,7 @@ def _enlargement(
     down, across = (fixed.along(*pair) for pair in zip(coarse, fine, strict=True))
     first, behind = extent(down != 0)
     spans = list(zip(first.tolist(), behind.tolist(), strict=True))
-    return Enlargement(down.to(device, dtype), across.to(device, dtype), spans)
+    return UpsamplingMatrices(down.to(device, dtype), across.to(device, dtype), spans)
 
 
 def extent(used: Tensor) -> tuple[Tensor, Tensor]:
@@ -88,9 +88,9 @@ def extent(used: Tensor) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class Fusion:
-    """The sum of the enlarged maps of a net, each K,h,w, over bands of rows of the photo."""
+    """The sum of the upsampled maps of a net, each K,h,w, over bands of rows of the photo."""
 
-    each: Sequence[Enlargement]
+    each: Sequence[UpsamplingMatrices]
 
     def band(self, maps: Sequence[Tensor], rows: slice) -> Tensor:
         """Those rows of the scores: K,R,W. One product for all maps, which adds them up, too."""
@@ -116,8 +116,8 @@ def blocks(
 ) -> Iterator[Block]:
     """The sum of one photo's maps {stride: 1,K,h,w} at the photo, in blocks of ``BAND`` at most.
 
-    As `fullconv.models.fcn.enlarged` to rounding; in float32 where the maps are less. Where kernels
-    learn, a block has at least twice the coarsest stride of rows.
+    As `fullconv.models.fcn.upsampled` to rounding; in float32 where the maps are less. Where
+    kernels learn, a block has at least twice the coarsest stride of rows.
     """
     modules = [upscore[str(stride)] for stride in maps]
     scores = [m.to(torch.promote_types(m.dtype, torch.float32)) for m in maps.values()]
@@ -146,14 +146,14 @@ def _multiplied(
     pixels = BAND // (scores[0].shape[1] * 4)
     height = max(1, min(SIDES[0], math.isqrt(pixels)))
     width = max(1, min(SIDES[1], pixels // height))
-    enlargements = [Enlargement.of(*pair, size) for pair in zip(modules, scores, strict=True)]
+    upsamplings = [UpsamplingMatrices.of(*pair, size) for pair in zip(modules, scores, strict=True)]
     own = [score[0].transpose(0, 1).contiguous() for score in scores]  # h,K,w
     columns = [
-        [_used(e.across[left : left + width]) for e in enlargements]
+        [_used(e.across[left : left + width]) for e in upsamplings]
         for left in range(0, size[1], width)
     ]
     for top in range(0, size[0], height):
-        down = [_used(e.down[top : top + height]) for e in enlargements]
+        down = [_used(e.down[top : top + height]) for e in upsamplings]
         weights = torch.cat([part for part, _ in down], 1)  # R,n
         for number, across in enumerate(columns):
             wide = [
@@ -182,7 +182,7 @@ def _upsampled(
 
 
 def _used(matrix: Tensor) -> tuple[Tensor, slice]:
-    """Rows of an enlargement without the pixels that none of them needs, and where the others are.
+    """Rows of an upsampling without the pixels that none of them needs, and where the others are.
 
     At least one, as rows that see nothing but zeros need none.
     """

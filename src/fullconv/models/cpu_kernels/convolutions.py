@@ -188,8 +188,8 @@ def _add(of_x: Tensor, products: Tensor, rows: slice, grid: Grid) -> None:
     each = products.view(grid.r, grid.r, channels, photos, -1, grid.w)
     for down, across in itertools.product(range(grid.r), repeat=2):
         top, left = rows.start + down - grid.pad, across - grid.pad
-        found = each[down, across].transpose(0, 1)  # N,C,rows,w
-        inside = found[
+        gradient = each[down, across].transpose(0, 1)  # N,C,rows,w
+        inside = gradient[
             ..., max(0, -top) : max(0, size[0] - top), max(0, -left) : max(0, size[1] - left)
         ]
         place = of_x[..., max(0, top) :, max(0, left) :]

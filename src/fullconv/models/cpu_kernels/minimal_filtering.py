@@ -62,8 +62,8 @@ def weight_gradient(x: Tensor, gradient: Tensor, kernel: int, pad: int) -> Tenso
         tiles = (data @ grid.tiles(photos, strip)).unflatten(1, (-1, inputs))  # nn,T,C
         wanted = result.T @ grid.taken(gradients, strip)  # nn,TK
         total.baddbmm_(wanted.unflatten(1, (-1, outputs)).transpose(1, 2), tiles)
-    found = (carry.T @ total.flatten(1)).view(kernel, kernel, outputs, inputs)
-    return found.permute(2, 3, 0, 1)
+    kernels = (carry.T @ total.flatten(1)).view(kernel, kernel, outputs, inputs)
+    return kernels.permute(2, 3, 0, 1)
 
 
 def carried(weight: Tensor) -> Tensor:
@@ -204,8 +204,8 @@ def _product(factors: Iterable[Fraction]) -> Fraction:
 
 def _polynomial(roots: Iterable[Fraction]) -> list[Fraction]:
     """The coefficients of the product of (x - root), lowest power first."""
-    found = [Fraction(1)]
+    coefficients = [Fraction(1)]
     for root in roots:
-        higher, lower = [Fraction(0), *found], [*found, Fraction(0)]
-        found = [a - root * b for a, b in zip(higher, lower, strict=True)]
-    return found
+        higher, lower = [Fraction(0), *coefficients], [*coefficients, Fraction(0)]
+        coefficients = [a - root * b for a, b in zip(higher, lower, strict=True)]
+    return coefficients

@@ -29,26 +29,26 @@ class BorderOnce:
         if spec.padding != "paper":
             raise ValueError(f"padding {spec.padding!r} leaves no border to be computed once")
         self.net = net
-        found = net.backbone.children() if isinstance(net.backbone, Streams) else [net.backbone]
-        self.backbones = [Framed(spec.definition, b) for b in found if isinstance(b, Backbone)]
+        streams = net.backbone.children() if isinstance(net.backbone, Streams) else [net.backbone]
+        self.backbones = [Framed(spec.definition, b) for b in streams if isinstance(b, Backbone)]
 
     def __call__(self, images: Tensor) -> Tensor:
         """N,C,H,W to scores N,K,H,W."""
-        return self.enlarged(self.maps(images), (images.shape[-2], images.shape[-1]))
+        return self.upsampled(self.maps(images), (images.shape[-2], images.shape[-1]))
 
     def maps(self, images: Tensor) -> dict[int, Tensor]:
         """As `FCN.maps`: {stride: N,K,h,w}."""
         if self.net.training:
             return self.net.maps(images)
         parts = images.split(self.net.spec.streams, dim=1)
-        found = [run(part) for run, part in zip(self.backbones, parts, strict=True)]
+        by_stream = [run(part) for run, part in zip(self.backbones, parts, strict=True)]
         with torch.no_grad():
-            features = joined(found) if len(found) > 1 else found[0]
+            features = joined(by_stream) if len(by_stream) > 1 else by_stream[0]
             return self.net.fused(self.net.scored(features))
 
-    def enlarged(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:
-        """As `FCN.enlarged`: N,K,*size."""
-        return self.net.enlarged(maps, size)
+    def upsampled(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:
+        """As `FCN.upsampled`: N,K,*size."""
+        return self.net.upsampled(maps, size)
 
 
 def for_prediction(net: FCN) -> FCN | BorderOnce:

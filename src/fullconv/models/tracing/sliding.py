@@ -71,7 +71,7 @@ def _deconvolved(trail: Trail, args: Sequence[Any], output: Tensor) -> Trail:
         def taps(r: int, k: int = k, s: int = s, p: int = p) -> Sequence[int]:
             return [(r + p - t) // s for t in range(k) if (r + p - t) % s == 0]
 
-        trail = _enlarged(trail, dim, s, taps, Fraction(k - 1, 2) - p)
+        trail = _upsampled(trail, dim, s, taps, Fraction(k - 1, 2) - p)
     return trail
 
 
@@ -121,7 +121,7 @@ def adapted(known: Known, args: Sequence[Any], output: Tensor) -> Trail | None:
     return replace(trail, dims=(*trail.dims[:-2], *plain(output.shape[-2:])))
 
 
-def _enlarged(
+def _upsampled(
     trail: Trail,
     dim: int,
     factor: int,
@@ -157,7 +157,7 @@ def interpolated(reach: int, corners: int | None) -> Answer:
                 trail = replace(trail, everything=trail.everything or places)
                 continue
             factor = now // n
-            trail = _enlarged(trail, dim, factor, _taps(reach, factor))
+            trail = _upsampled(trail, dim, factor, _taps(reach, factor))
         return trail
 
     return answer

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from fullconv.models import FCN, NetSpec
-from fullconv.models.cpu_kernels.banded_upsampling import Enlargement, Fusion
+from fullconv.models.cpu_kernels.banded_upsampling import Fusion, UpsamplingMatrices
 from fullconv.training.losses.criterion import Criterion
 from fullconv.training.losses.photo_loss import CACHED, Photo, Terms, loss_of
 
@@ -36,14 +36,17 @@ def is_worth_it(spec: NetSpec, photos: int, size: tuple[int, int]) -> bool:
 def banded_loss(
     net: FCN, criterion: Criterion, maps: Mapping[int, Tensor], masks: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """As ``criterion(net.enlarged(maps, ...), masks)``: trained and plain loss, (outputs,) each.
+    """As ``criterion(net.upsampled(maps, ...), masks)``: trained and plain loss, (outputs,) each.
 
     ``maps`` are those of ``net.maps``; ``masks`` N,H,W or N,H,W,outputs. The trained loss has its
     gradient towards the maps. Every term of the criterion must be one for bands.
     """
     size = (masks.shape[1], masks.shape[2])
     fusion = Fusion(
-        [Enlargement.of(net.upscore[str(stride)], score, size) for stride, score in maps.items()]
+        [
+            UpsamplingMatrices.of(net.upscore[str(stride)], score, size)
+            for stride, score in maps.items()
+        ]
     )
     loss, plain = _Banded.apply(criterion, masks, fusion, *maps.values())  # pyright: ignore
     return loss, plain

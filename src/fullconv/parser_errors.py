@@ -25,10 +25,10 @@ def parser_errors(path: str | Path, what: str, code: str, fix: str = "copy it ag
         yield
     except UserError:
         raise
-    except OSError as error:
-        reason = one_line(error.strerror or str(error))
-        raise UserError(f"{path}: cannot be read ({reason})", "FC-FILE-001") from error
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:  # h5py's own have none
+            reason = one_line(error.strerror or str(error))
+            raise UserError(f"{path}: cannot be read ({reason})", "FC-FILE-001") from error
         raise UserError(f"{path}: {what} ({reason_of(error)}); {fix}", code) from error
 
 

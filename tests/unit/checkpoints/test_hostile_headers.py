@@ -1,0 +1,277 @@
+"""Headers with anything in any field: the reader's own error, in bounded time and memory."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+import zlib
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fullconv.checkpoints import Checkpoint, load, save
+from fullconv.classes import ClassSet
+from fullconv.errors import UserError
+from fullconv.exporting import export
+from fullconv.inference.export_metadata import Description
+from fullconv.models import CAFFE, NetSpec, build
+
+DIGITS, DEEP = "§digits§", "§deep§"
+RAW = {DIGITS: "7" * 5000, DEEP: "[" * 100_000 + "]" * 100_000}
+"""What stands in the text for these values, which `json.dumps` cannot write."""
+JUNK = (None, "x", "", -1, 0, 1.5, 1e99, float("nan"), float("inf"), True, [], {}, [[1, 2]], DIGITS)
+
+
+def small(**options) -> Checkpoint:
+    torch.manual_seed(1)
+    net = build(NetSpec("fcn32s-vgg16_convs", 2, width=1 / 64, **options))
+    return Checkpoint(net, ClassSet(("a", "b")), CAFFE, {"step": 3, "weights": [{"name": "x"}]})
+
+
+@pytest.fixture
+def path(tmp_path):
+    save(tmp_path / "model.safetensors", small())
+    return tmp_path / "model.safetensors"
+
+
+def parts(path: Path) -> tuple[dict, bytes]:
+    """The whole JSON header of a safetensors file, and its data."""
+    content = path.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    return json.loads(content[8:end]), content[end:]
+
+
+def text_of(value) -> str:
+    text = json.dumps(value)
+    for mark, raw in RAW.items():
+        text = text.replace(json.dumps(mark), raw)
+    return text
+
+
+def write(path: Path, outer: dict, data: bytes, own: dict | None = None) -> None:
+    """The file of a header; ``own`` is this project's part of it."""
+    if own is not None:
+        outer = outer | {"__metadata__": outer["__metadata__"] | {"fullconv": text_of(own)}}
+    header = text_of(outer).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data)
+
+
+def places(value, way=()):
+    """Every place in nested JSON, as the keys that lead there."""
+    yield way
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    if isinstance(value, dict | list):
+        for key, inner in list(items)[:4] if isinstance(value, list) else items:
+            yield from places(inner, (*way, key))
+
+
+def changed(value, way, junk):
+    if not way:
+        return junk
+    value = copy.deepcopy(value)
+    inner = value
+    for key in way[:-1]:
+        inner = inner[key]
+    inner[way[-1]] = junk
+    return value
+
+
+def one_line_or_fine(open_it, path, what) -> None:
+    try:
+        open_it()
+    except UserError as error:
+        message = error.coded()
+        assert message.startswith(f"{path}: "), (what, message)
+        assert error.code.startswith("FC-"), (what, message)
+        assert message.isprintable(), what
+        assert len(message) < len(str(path)) + 500, (what, message)
+    except Exception as error:
+        pytest.fail(f"{what} raised {error!r}")
+
+
+def test_any_junk_in_any_field_of_a_checkpoint_is_one_line_or_harmless(path):
+    outer, data = parts(path)
+    own = json.loads(outer["__metadata__"]["fullconv"])
+    for way in places(own):
+        for junk in JUNK if len(way) < 3 else JUNK[1::3]:
+            write(path, outer, data, changed(own, way, junk))
+            one_line_or_fine(lambda: load(path), path, (way, junk))
+
+
+def test_any_junk_in_any_field_of_the_file_s_own_header_is_one_line_or_harmless(path):
+    outer, data = parts(path)
+    for way in places({key: outer[key] for key in list(outer)[:3]}):
+        for junk in (*JUNK, DEEP):
+            write(path, changed(outer, way, junk), data)
+            one_line_or_fine(lambda: load(path), path, (way, junk))
+
+
+def test_any_junk_in_any_field_of_an_export_s_description_is_one_line_or_harmless(tmp_path):
+    text = Description.of(small()).to_json()
+    path = tmp_path / "net.onnx"
+    for way in places(json.loads(text)):
+        for junk in (*JUNK, DEEP) if len(way) < 2 else JUNK:
+            said = text_of(changed(json.loads(text), way, junk))
+            one_line_or_fine(lambda said=said: Description.from_json(path, said), path, (way, junk))
+
+
+@pytest.mark.parametrize("name", ["features.0.weight", "conv1_1.weight", "a" * 5000, "\x1b[31m"])
+def test_foreign_arrays_of_any_name_and_type_are_one_line(tmp_path, name):
+    path = tmp_path / "net.safetensors"
+    for dtype in (torch.float32, torch.int64, torch.float8_e4m3fn, torch.complex64, torch.bool):
+        save_file({name: torch.zeros(4, dtype=dtype)}, path)
+        one_line_or_fine(lambda: load(path), path, (name, dtype))
+    entry = {"dtype": "F4", "shape": [8], "data_offsets": [0, 4]}
+    write(path, {name: entry}, bytes(4))
+    one_line_or_fine(lambda: load(path), path, (name, "F4"))
+
+
+HUGE = [
+    {"width": 8},
+    {"streams": [3] * 16},
+    {"streams": [3] * 300},
+    {"streams": [60_000]},
+    {"name": "fcn8s-deconv-vgg16_convs", "classes": 65535},
+    {"name": "fcn8s-resnet101", "width": 8, "learn_upsampling": True, "classes": 60_000},
+]
+PROGRAM = """
+import resource, sys
+from fullconv.checkpoints import load
+from fullconv.errors import UserError
+
+load(sys.argv[1])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for path in sys.argv[2:]:
+    try:
+        load(path)
+        print("loaded", path)
+    except UserError as error:
+        print(error.code)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_a_small_file_that_describes_a_huge_net_takes_no_memory(path):
+    outer, data = parts(path)
+    own = json.loads(outer["__metadata__"]["fullconv"])
+    files = []
+    for number, net in enumerate(HUGE):
+        count = net.get("classes", 2)
+        streams = net.get("streams", [3])
+        ones = [1.0] * sum(streams)
+        said = {
+            **own,
+            "net": own["net"] | net,
+            "classes": {"names": [f"c{i}" for i in range(count)], "ignore": 65535},
+            "preprocessing": own["preprocessing"] | {"mean": ones, "std": ones},
+        }
+        files.append(path.with_name(f"huge{number}.safetensors"))
+        write(files[-1], outer, data, said)
+    done = subprocess.run([sys.executable, "-c", PROGRAM, path, *files], capture_output=True,
+                          text=True, env=os.environ)  # fmt: skip
+    *codes, grown = done.stdout.split()
+    assert len(codes) == len(HUGE), done.stdout + done.stderr
+    assert set(codes) <= {"FC-WEIGHTS-003", "FC-WEIGHTS-005"}
+    assert int(grown) < 300 << 10  # KiB
+
+
+def test_a_flipped_byte_anywhere_in_a_checkpoint_is_one_line(path):
+    content = path.read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    data = range(start, len(content), max((len(content) - start) // 60, 1))
+    for place in (*data, len(content) - 1):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
+        with pytest.raises(UserError) as error:
+            load(path)
+        assert error.value.code == "FC-WEIGHTS-006"
+        assert str(path) in str(error.value)
+    for place in range(0, start, 101):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        one_line_or_fine(lambda: load(path), path, place)
+
+
+def test_arrays_of_another_type_are_refused(path):
+    outer, data = parts(path)
+    name = next(key for key, entry in outer.items() if entry.get("dtype") == "F32")
+    outer[name]["dtype"] = "I32"
+    write(path, outer, data)
+    with pytest.raises(UserError) as error:
+        load(path)
+    assert error.value.code == "FC-WEIGHTS-005"
+    assert name in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """A .pt2 file."""
+    run = tmp_path_factory.mktemp("run")
+    save(run / "model.safetensors", small())
+    export(run, "torch")
+    return run / "model.pt2"
+
+
+def rezipped(source: Path, target: Path, change) -> Path:
+    """The .pt2 again, with ``change(name, content)`` as the content of each member."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, change(name, old.read(name)))
+    return target
+
+
+def test_a_program_whose_members_unpack_to_far_more_is_refused_unread(program, tmp_path):
+    for part in ("extra/fullconv", "model_weights_config.json", "weight_0"):
+        wide = rezipped(
+            program,
+            tmp_path / "wide.pt2",
+            lambda name, content, part=part: b" " * (80 << 20) if name.endswith(part) else content,
+        )
+        started = time.process_time()
+        with pytest.raises(UserError) as error:
+            load(wide)
+        assert error.value.code == "FC-WEIGHTS-002"
+        assert time.process_time() - started < 5
+
+
+def test_any_junk_in_the_description_of_a_program_s_arrays_is_one_line(program, tmp_path):
+    damaged = tmp_path / "damaged.pt2"
+    with zipfile.ZipFile(program) as archive:
+        config = next(n for n in archive.namelist() if n.endswith("weights_config.json"))
+        said = json.loads(archive.read(config))
+    first = {"config": dict(list(said["config"].items())[:1])}
+    for way in places(first):
+        for junk in (None, "x", -1, 1e99, [], {}, True, DIGITS, DEEP):
+            text = text_of(changed(said, way, junk)).encode()
+            rezipped(program, damaged, lambda name, old, text=text: text if name == config else old)
+            one_line_or_fine(lambda: load(damaged), damaged, (way, junk))
+
+
+def test_a_flipped_byte_in_a_program_s_weights_is_one_line(program, tmp_path):
+    content = bytearray(program.read_bytes())
+    with zipfile.ZipFile(program) as archive:
+        largest = max(archive.infolist(), key=lambda member: member.file_size)
+        member = archive.read(largest)
+    place = bytes(content).index(member) + len(member) // 2
+    content[place] ^= 16
+    damaged = tmp_path / "damaged.pt2"
+    damaged.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        load(damaged)
+    assert error.value.code == "FC-WEIGHTS-002"
+    assert zlib.crc32(member) == largest.CRC  # what is compared
+
+
+def test_a_checkpoint_and_its_golden_have_short_reprs(path):
+    checkpoint = load(path)
+    shown = repr(checkpoint)
+    assert "fcn32s-vgg16_convs" in shown
+    assert "2 classes" in shown
+    assert "\n" not in shown
+    assert len(shown) < 200
+    assert len(repr(checkpoint.golden)) < 80
+    checkpoint.classes = ClassSet(("<script>", "b"))
+    assert "<script>" not in checkpoint._repr_html_()

@@ -1,0 +1,113 @@
+"""Exports carry a checksum, and their target is tried before the work."""
+
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+from small_nets import checkpoint
+
+from fullconv.checkpoints import save
+from fullconv.errors import UserError
+from fullconv.exporting import export
+from fullconv.inference import Predictor
+from fullconv.write_target import check_target
+
+
+def flipped(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 16
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("to", ["onnx", "openvino"])
+def test_a_flipped_byte_in_an_export_is_one_line(exported, tmp_path, photo, to):
+    _, made = exported(to, "fcn32s-resnet18")
+    copies = [tmp_path / path.name for path in made.paths]
+
+    def restore():
+        for path, copy in zip(made.paths, copies, strict=True):
+            copy.write_bytes(path.read_bytes())
+
+    restore()
+    Predictor(copies[0])(photo(48, 64))  # as it was written it is fine
+    for file, part in itertools.product(copies, (0.3, 0.6, 0.9)):
+        restore()
+        flipped(file, int(part * file.stat().st_size))
+        with pytest.raises(UserError) as error:
+            Predictor(copies[0])
+        assert error.value.code == "FC-EXPORT-009"
+        assert str(copies[0]) in str(error.value)
+
+
+def test_other_tools_read_a_file_with_its_checksum(exported):
+    onnx = pytest.importorskip("onnx")
+    _, made = exported("onnx", "fcn32s-resnet18")
+    model = onnx.load(made.paths[0])
+    onnx.checker.check_model(model)
+    assert {entry.key for entry in model.metadata_props} == {"fullconv", "fullconv_crc32"}
+
+
+@pytest.fixture
+def run(tmp_path):
+    save(tmp_path / "run" / "model.safetensors", checkpoint("fcn32s-resnet18"))
+    return tmp_path / "run"
+
+
+def test_a_target_that_cannot_be_written_is_said_before_any_work(run, tmp_path, monkeypatch):
+    def never(*args):
+        pytest.fail("the net was loaded")
+
+    monkeypatch.setattr("fullconv.exporting.export.load", never)
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder.pt2").mkdir()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for target, code in {
+        tmp_path / "folder.pt2": "FC-FILE-004",
+        tmp_path / "file" / "net.pt2": "FC-FILE-004",
+        tmp_path / f"{'n' * 300}.pt2": "FC-FILE-005",
+        tmp_path / "loop" / "net.pt2": "FC-FILE-005",
+        Path("/proc/net.pt2"): "FC-FILE-002",
+        Path("/proc/new/net.pt2"): "FC-FILE-002",
+    }.items():
+        with pytest.raises(UserError) as error:
+            export(run, "torch", target)
+        assert error.value.code == code, target
+        assert "\n" not in str(error.value)
+        assert len(str(error.value)) < 500
+
+
+def test_trying_a_target_leaves_nothing_behind(tmp_path):
+    check_target(tmp_path / "new" / "folders" / "net.onnx")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "net.onnx").write_text("old")
+    check_target(tmp_path / "net.onnx")
+    assert (tmp_path / "net.onnx").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_the_right_to_write_is_said(tmp_path):
+    tmp_path.chmod(0o555)
+    with pytest.raises(UserError) as error:
+        check_target(tmp_path / "net.onnx")
+    assert error.value.code == "FC-FILE-002"
+
+
+def test_evaluating_a_run_on_a_few_photos_exports_nothing(run, tmp_path, monkeypatch):
+    import numpy as np
+    from PIL import Image
+
+    from fullconv import evaluate
+
+    monkeypatch.setenv("FULLCONV_CACHE", str(tmp_path / "cache"))
+    data = tmp_path / "data"
+    for kind, value in (("images", np.zeros((40, 40, 3))), ("masks", np.zeros((40, 40)))):
+        (data / kind / "val").mkdir(parents=True)
+        ending = "jpg" if kind == "images" else "png"
+        Image.fromarray(value.astype(np.uint8)).save(data / kind / "val" / f"a.{ending}")
+    names = "".join(f'[[class]]\nname = "{n}"\n' for n in ("sky", "road", "car"))
+    (data / "classes.toml").write_text(names)
+    evaluate(run, data, "val")
+    assert not list((tmp_path / "cache").glob("graphs/*"))
+    assert [path.name for path in run.iterdir()] == ["model.safetensors"]
