@@ -382,7 +382,8 @@ class Config(Section):
 
     def to_toml(self) -> str:
         """The whole config as TOML; keys that are not set are left out."""
-        return tomli_w.dumps(_plain(self.model_dump(exclude_none=True)))
+        left_out = set() if self.changes else {"changes"}
+        return tomli_w.dumps(_plain(self.model_dump(exclude_none=True, exclude=left_out)))
 
 
 def _plain(value: Any) -> Any:

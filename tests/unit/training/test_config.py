@@ -7,7 +7,8 @@ from fullconv.errors import UserError
 from fullconv.models import NetSpec
 from fullconv.training import keys, make_config, read_config, recipe_names, recipe_text
 from fullconv.training.config import Config
-from fullconv.training.config_sources import RECIPES, flat
+from fullconv.training.config_sources import flat
+from fullconv.training.recipes import RECIPES
 
 
 def error(*arguments, **options):
@@ -303,4 +304,4 @@ def test_spec_takes_everything_of_the_net():
 
 
 def test_recipes_hold_nothing_but_recipes():
-    assert {path.stem for path in RECIPES.iterdir()} == set(recipe_names())
+    assert {path.stem for path in RECIPES.glob("*.toml")} == set(recipe_names())
