@@ -155,11 +155,11 @@ class Schedule(Section):
 
 
 class Optimizer(Section):
-    """The update. The bias rate is ``lr`` x ``bias_lr``; biases and norms never decay.
+    """The update. Biases learn at ``lr`` x ``bias_lr``; biases and norms never decay.
 
-    The backbone learns at ``backbone_lr`` times the rate; 'auto' is 0.3 where weights were loaded
+    The backbone learns at ``backbone_lr`` times ``lr``; 'auto' is 0.3 where weights were loaded
     for it, else 1. ``warmup`` is the share of the run in
-    which the rate rises, ``ema`` the time constant, as a share of the run, with which the weights
+    which the learning rate rises, ``ema`` the time constant, as a share of the run, with which the weights
     are averaged; both within limits (`training.optimizer`).
     """
 

@@ -1,5 +1,6 @@
 """What a training shows: one live line on a terminal, plain lines elsewhere."""
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -67,7 +68,7 @@ class Screen:
         self.console = Console(quiet=quiet, highlight=False, soft_wrap=True)
         self.verbose = verbose
         self.live: Live | None = None
-        self.last = time.monotonic()
+        self.last = -math.inf
 
     def __enter__(self) -> "Screen":
         if self.console.is_terminal and not self.console.quiet:
@@ -95,6 +96,8 @@ class Screen:
 
     def show_validation(self, step: int, done: int, total: int) -> None:
         """How far a validation has come, in the moving line; as plain lines every ten seconds."""
+        if done == 1:
+            self.last = time.monotonic()
         self._move(lambda _=None: f"step {step}: validating {done}/{total} photos", False)
 
     def _move(self, line: Callable[..., str], due: bool) -> None:

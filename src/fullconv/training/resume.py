@@ -239,7 +239,7 @@ def _restore_buffers(
 def _are_of(group: Mapping[str, Any], buffers: Iterable[Mapping[str, Tensor]]) -> bool:
     """Whether buffers are those of the optimizer that ``group`` belongs to, AdamW or SGD."""
     names = {"exp_avg", "exp_avg_sq", "step"} if "betas" in group else {"momentum_buffer"}
-    return all(set(each) == names for each in buffers)
+    return all(set(named) == names for named in buffers)
 
 
 def _laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:
