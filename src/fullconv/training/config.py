@@ -158,9 +158,9 @@ class Optimizer(Section):
     """The update. Biases learn at ``lr`` x ``bias_lr``; biases and norms never decay.
 
     The backbone learns at ``backbone_lr`` times ``lr``; 'auto' is 0.3 where weights were loaded
-    for it, else 1. ``warmup`` is the share of the run in
-    which the learning rate rises, ``ema`` the time constant, as a share of the run, with which the weights
-    are averaged; both within limits (`training.optimizer`).
+    for it, else 1. ``warmup`` is the share of the run in which the learning rate rises, ``ema`` the
+    time constant, as a share of the run, with which the weights are averaged; both within limits
+    (`training.optimizer`).
     """
 
     kind: Literal["sgd", "adamw"] = "adamw"
