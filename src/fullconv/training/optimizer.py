@@ -21,7 +21,7 @@ AVERAGED_STEPS = (10, 1000)
 def make_optimizer(net: FCN, config: Optimizer) -> torch.optim.Optimizer:
     """SGD with momentum or AdamW over groups: kernels, and biases and norms.
 
-    Only kernels decay; the second group learns at ``bias_lr`` times the first's rate (the paper: 2).
+    Only kernels decay; the second group's rate is ``bias_lr`` times the first's (the paper: 2).
     Where the backbone's learning rate is another, it has two such groups of its own.
     """
     trained = {name: p for name, p in net.named_parameters() if p.requires_grad}
