@@ -136,7 +136,7 @@ def step_of(run: Path) -> int:
         with suppress(SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError):
             with safe_open(path, "numpy") as file:
                 numbers = json.loads((file.metadata() or {})[KEY])["progress"]
-            return TypeAdapter(Progress).validate_python(numbers).step
+            return _progress(numbers).step
     return 0
 
 
@@ -181,13 +181,18 @@ def _verified(path: Path) -> tuple[Progress, dict[str, Tensor]]:
     if not isinstance(numbers, dict) or checksum(numbers, tensors) != header.get("checksum"):
         raise DamagedState(f"{path}: is damaged, its checksum is wrong", "FC-TRAIN-002")
     try:
-        return TypeAdapter(Progress).validate_python(numbers), tensors
+        return _progress(numbers), tensors
     except ValidationError as error:
         first = error.errors()[0]
         what = ".".join(map(str, first["loc"]))
         raise DamagedState(
             f"{path}: is no {KIND} of this version ({what}: {first['msg']})", "FC-TRAIN-002"
         ) from error
+
+
+def _progress(numbers: Any) -> Progress:
+    """The numbers of a header; ValidationError unless all are there and of the right type."""
+    return TypeAdapter(Progress).validate_json(json.dumps(numbers))
 
 
 def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
