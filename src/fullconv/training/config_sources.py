@@ -49,6 +49,7 @@ ALIASES = {
     "num_workers": "data.workers",
     "optim": "optimizer.kind",
     "pretrained": "net.weights",
+    "rate": "optimizer.lr",
     "random_seed": "seed",
     "scheduler": "optimizer.lr_schedule",
     "warmup_steps": "optimizer.warmup",
@@ -264,6 +265,9 @@ def _message(error: Mapping[str, Any]) -> str:
     where = [str(part) for part in error["loc"]]
     if where[:1] == ["loss"]:  # terms are named by their kind, not by their number
         where = where[:1] + where[2:]
+    section = error["input"]
+    if error["type"] == "extra_forbidden" and isinstance(section, dict) and section:
+        where.append(str(next(iter(section))))  # the key is meant, whose section there is not
     name = printable(".".join(where), SHOWN)
     if error["type"] == "extra_forbidden":
         return f"{name}: no such key{_near(where)}"
