@@ -17,7 +17,8 @@ from fullconv.training.losses import KINDS, Term, checked
 CROSS_ENTROPY = "cross_entropy"  # the loss of a config that names none
 LENGTHS = {"steps", "epochs", "time"}  # of the schedule: one replaces the others
 SHOWN = 60  # characters of a value in a message
-LONGEST = 400  # characters of a message about a config
+LONGEST = 400  # characters of a message about a key
+LONGEST_OF_ALL = 2000  # characters of the messages about all keys
 
 ALIASES = {
     "amp": "machine.precision",
@@ -252,7 +253,7 @@ def _validated(values: dict[str, Any], source: str) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         errors = error.errors()
-        message = printable("; ".join(_message(e) for e in errors[:SHOWN]), LONGEST)
+        message = printable("; ".join(_message(e) for e in errors[:SHOWN]), LONGEST_OF_ALL)
         unknown = any(e["type"] == "extra_forbidden" for e in errors)
         code = "FC-CONFIG-004" if unknown else "FC-CONFIG-003"
         raise UserError(f"{source}: {message}", code) from None

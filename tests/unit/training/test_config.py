@@ -183,8 +183,9 @@ def test_a_config_that_is_no_toml(tmp_path, content):
     assert str(error.value).startswith(f"{path}: ")
     with pytest.raises(UserError, match="is this the folder of a run"):
         read_config(tmp_path / "nowhere" / "config.toml")
-    with pytest.raises(UserError, match="no readable TOML"):
+    with pytest.raises(UserError) as error:
         read_config(tmp_path)
+    assert error.value.code == "FC-FILE-004"
 
 
 @pytest.mark.parametrize(

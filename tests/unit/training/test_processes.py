@@ -26,7 +26,9 @@ def trained(fabric, batch, precision):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_against_fabric(batch, precision):
-    fabric = Fabric("cpu", devices=1, precision="bf16-mixed" if precision == "bf16" else "32-true")
+    fabric = Fabric(
+        accelerator="cpu", devices=1, precision={"fp32": "32-true", "bf16": "bf16-mixed"}[precision]
+    )
     losses, weights = trained(
         OneProcess(torch.device("cpu"), precision == "bf16"), batch, precision
     )
