@@ -1,6 +1,5 @@
 """The program that the commands belong to, and what a user's error becomes."""
 
-import errno
 import sys
 import warnings
 from typing import Annotated, Any
@@ -9,7 +8,6 @@ import typer
 from typer.core import TyperGroup
 
 from fullconv import __version__
-from fullconv.atomic import file_error
 from fullconv.cli.help_panels import write_commands
 from fullconv.errors import UserError
 
@@ -22,11 +20,6 @@ class _Group(TyperGroup):
             return super().invoke(ctx)
         except UserError as error:
             print(f"fullconv: {error.coded()}", file=sys.stderr)
-            raise typer.Exit(2) from None
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # `| head` has read enough: typer's business
-                raise
-            print(f"fullconv: {file_error(error).coded()}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             print("fullconv: stopped by Ctrl-C", file=sys.stderr)

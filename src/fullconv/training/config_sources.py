@@ -17,7 +17,8 @@ from fullconv.training.recipes import recipe_text
 CROSS_ENTROPY = "cross_entropy"  # the loss of a config that names none
 LENGTHS = {"steps", "epochs", "time"}  # of the schedule: one replaces the others
 SHOWN = 60  # characters of a value in a message
-LONGEST = 400  # characters of a message about a config
+LONGEST = 400  # characters of a message about a key
+LONGEST_OF_ALL = 2000  # characters of the messages about all keys
 
 ALIASES = {
     "amp": "machine.precision",
@@ -49,6 +50,7 @@ ALIASES = {
     "num_workers": "data.workers",
     "optim": "optimizer.kind",
     "pretrained": "net.weights",
+    "rate": "optimizer.lr",
     "random_seed": "seed",
     "scheduler": "optimizer.lr_schedule",
     "warmup_steps": "optimizer.warmup",
@@ -251,7 +253,7 @@ def _validated(values: dict[str, Any], source: str) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         errors = error.errors()
-        message = printable("; ".join(_message(e) for e in errors[:SHOWN]), LONGEST)
+        message = printable("; ".join(_message(e) for e in errors[:SHOWN]), LONGEST_OF_ALL)
         unknown = any(e["type"] == "extra_forbidden" for e in errors)
         code = "FC-CONFIG-004" if unknown else "FC-CONFIG-003"
         raise UserError(f"{source}: {message}", code) from None
@@ -264,6 +266,9 @@ def _message(error: Mapping[str, Any]) -> str:
     where = [str(part) for part in error["loc"]]
     if where[:1] == ["loss"]:  # terms are named by their kind, not by their number
         where = where[:1] + where[2:]
+    section = error["input"]
+    if error["type"] == "extra_forbidden" and isinstance(section, dict) and section:
+        where.append(str(next(iter(section))))  # the key is meant, whose section there is not
     name = printable(".".join(where), SHOWN)
     if error["type"] == "extra_forbidden":
         return f"{name}: no such key{_near(where)}"
