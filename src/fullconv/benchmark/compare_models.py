@@ -135,7 +135,7 @@ def _photos(candidate: Candidate, request: Request) -> Photos | None:
     try:
         check_classes(candidate.spec.classes, source.classes)
     except UserError as error:
-        raise UserError(f"{candidate.name}: {error}") from None
+        raise UserError(f"{candidate.name}: {error}", error.code) from None
     many = "1 photo" if len(source) == 1 else f"{len(source)} photos"
     return source, f"{many} of {shown(data)} ({source.split})"
 

@@ -159,12 +159,14 @@ class Description:
             RecursionError,
         ) as error:
             raise UserError(
-                f"{path}: its description is damaged ({error}); export it again"
+                f"{path}: its description is damaged ({error}); export it again",
+                "FC-PREDICT-012",
             ) from error
         if header.get("format") != FORMAT:
             raise UserError(
                 f"{path}: format {header.get('format')!r}, this fullconv reads {FORMAT}; "
-                "use the version that wrote it, or a newer one"
+                "use the version that wrote it, or a newer one",
+                "FC-PREDICT-012",
             )
         origin, golden = header.get("origin") or {}, Golden.from_header(path, header)
         said = described(path, header)

@@ -11,10 +11,10 @@ from fullconv.classes import ClassSet
 from fullconv.classes.palettes import Palette, recolored
 from fullconv.errors import UserError
 from fullconv.metrics import SUMMARY, Scores, percent
+from fullconv.report.best_and_worst import StoredPhoto, read_scored_photos
 from fullconv.report.confusion import confusion_picture
 from fullconv.report.curves import curves, words
 from fullconv.report.embedded import layer_png
-from fullconv.report.extremes import Kept, read_extremes
 from fullconv.report.page import write_page
 from fullconv.report.run_files import Columns, RunFiles, find, known, read_run, resources
 
@@ -44,7 +44,7 @@ def write_report(
         scores=[(words(key), percent(getattr(scores, key))) for key in SUMMARY if scores],
         classes=_of_classes(scores, shown) if scores else (),
         confusion=confusion_picture(scores, shown) if scores else None,
-        photos=_photos_shown(read_extremes(files.folder), first) if first else None,
+        photos=_photos_shown(read_scored_photos(files.folder), first) if first else None,
         samples=_samples(files.samples),
         resources=resources(files.timing),
         command=_command(files),
@@ -161,7 +161,7 @@ def _taken_for(scores: Scores, true: int) -> str:
     return f"{scores.names[most]} ({percent(float(wrong[most] / scores.pixels[true]))})"
 
 
-def _photos_shown(kept: Sequence[Kept], classes: ClassSet) -> dict[str, Any] | None:
+def _photos_shown(kept: Sequence[StoredPhoto], classes: ClassSet) -> dict[str, Any] | None:
     """The worst photos and the best, and the classes that they show; None without any."""
     if not kept:
         return None
@@ -179,12 +179,12 @@ def _photos_shown(kept: Sequence[Kept], classes: ClassSet) -> dict[str, Any] | N
     }
 
 
-def _fits(kept: Kept, classes: ClassSet) -> bool:
+def _fits(kept: StoredPhoto, classes: ClassSet) -> bool:
     size = len(classes.palette())
     return kept.truth.max(initial=0) < size and kept.prediction.max(initial=0) < size
 
 
-def _photo(kept: Kept, classes: ClassSet) -> dict[str, Any]:
+def _photo(kept: StoredPhoto, classes: ClassSet) -> dict[str, Any]:
     return {
         "name": kept.name,
         "accuracy": kept.accuracy,
