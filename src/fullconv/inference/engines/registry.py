@@ -27,8 +27,8 @@ class EngineEntry:
 
     ``opens`` names it, as 'module:function', called with (path, device, precision); it gives an
     `OpenedNet`. ``runs`` are the endings of the exported files that it takes, its own first.
-    ``form`` is what a run is exported to for it (`fullconv export --to`); None: it takes the run itself.
-    ``package`` is what it needs beside this one.
+    ``form`` is what a run is exported to for it (`fullconv export --to`); None: it takes the run
+    itself. ``package`` is what it needs beside this one.
     """
 
     name: str
