@@ -149,7 +149,7 @@ def test_a_run_that_does_not_name_its_data_is_named(tmp_path, config):
     if config is not None:
         (run / "config.toml").write_text(config)
     for without in (run, run / "model.safetensors", make_engine()):
-        with pytest.raises(UserError, match="config|safetensors|TorchEngine") as caught:
+        with pytest.raises(UserError, match=r"config|safetensors|TorchEngine") as caught:
             evaluate(without)
         assert caught.value.code == "FC-REPORT-002"
 

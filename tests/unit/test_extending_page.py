@@ -1,4 +1,4 @@
-"""The worked examples of docs/extending.md: short, as many lines as the page says, and they work."""
+"""The worked examples of docs/extending.md: as short as the page says, and they work."""
 
 import re
 import sys

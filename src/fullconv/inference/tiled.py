@@ -28,7 +28,7 @@ COSTLY = 4.0  # times that each pixel is computed from which a larger tile is re
 
 
 class Tiling:
-    """How a photo is cut into overlapping tiles, of each of which is kept what is as in the whole.
+    """How a photo is cut into overlapping tiles, so that together they give what the whole gives.
 
     ``spec`` is that of the net, from which follow where tiles may begin and how far they overlap
     (`fullconv.tiling`). ``tile`` is the longest side of a tile, overlap included; with 'auto' the

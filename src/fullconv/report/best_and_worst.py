@@ -57,7 +57,7 @@ class BestAndWorst:
         low = len(self.worst) < WORST or accuracy < self.worst[-1].accuracy
         if not high and not low:
             return
-        made = ScoredPhoto(
+        scored = ScoredPhoto(
             sample.name,
             accuracy,
             sized(as_photo(sample.image), SIDE),
@@ -65,9 +65,9 @@ class BestAndWorst:
             picked(planes_of(prediction)[0], SIDE),
         )
         if high:
-            self.best = sorted([*self.best, made], key=lambda each: -each.accuracy)[:BEST]
+            self.best = sorted([*self.best, scored], key=lambda photo: -photo.accuracy)[:BEST]
         if low:
-            self.worst = sorted([*self.worst, made], key=lambda each: each.accuracy)[:WORST]
+            self.worst = sorted([*self.worst, scored], key=lambda photo: photo.accuracy)[:WORST]
 
     def write(self, run: Path, classes: ClassSet, step: int) -> None:
         """Write ``examples/`` into a run folder."""
@@ -85,12 +85,12 @@ class BestAndWorst:
 
 
 def _write(
-    folder: Path, stem: str, made: ScoredPhoto, classes: ClassSet, kind: str
+    folder: Path, stem: str, scored: ScoredPhoto, classes: ClassSet, kind: str
 ) -> dict[str, Any]:
-    write_atomically(folder / f"{stem}.jpg", jpeg(made.photo))
-    for what, mask in (("truth", made.truth), ("prediction", made.prediction)):
+    write_atomically(folder / f"{stem}.jpg", jpeg(scored.photo))
+    for what, mask in (("truth", scored.truth), ("prediction", scored.prediction)):
         write_atomically(folder / f"{stem}_{what}.png", _mask_png(mask, classes))
-    return {"kind": kind, "file": stem, "name": made.name, "pixel_accuracy": made.accuracy}
+    return {"kind": kind, "file": stem, "name": scored.name, "pixel_accuracy": scored.accuracy}
 
 
 def _mask_png(mask: npt.NDArray[Any], classes: ClassSet) -> bytes:

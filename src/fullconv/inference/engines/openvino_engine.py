@@ -48,8 +48,8 @@ class OpenVinoEngine(GraphEngine):
         return "OpenVINO"
 
     def run(self, batch: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-        found = self.compiled({INPUT: batch})
-        return [found[name] for name in self.outputs]
+        outputs = self.compiled({INPUT: batch})
+        return [outputs[name] for name in self.outputs]
 
 
 def ending_at(model: Any, names: Collection[str]) -> Any:

@@ -85,8 +85,8 @@ class TorchEngine(Engine):
         height, width = images.shape[1:3]
         with self._running(images[0]):
             maps = self._maps_of(images)
-            alone = ({s: m[n : n + 1] for s, m in maps.items()} for n in range(len(images)))
-            return [self.head.class_map(each, (height, width)) for each in alone]
+            maps_of_each = ({s: m[n : n + 1] for s, m in maps.items()} for n in range(len(images)))
+            return [self.head.class_map(one, (height, width)) for one in maps_of_each]
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores of ``image`` before any softmax, float32 (K, H, W)."""
