@@ -87,6 +87,14 @@ def test_a_run_that_has_just_begun_has_a_page(tmp_path, parsed):
     assert not page.all("img")
 
 
+def test_what_a_resume_changed_is_on_the_page(tmp_path, parsed):
+    (tmp_path / "config.toml").write_text("[schedule]\nsteps = 20\n")
+    assert "Changes on the way" not in parsed(write_report(tmp_path)).text
+    (tmp_path / "history.toml").write_text("[[change]]\nstep = 10\nschedule.steps = [10, 20]\n")
+    page = parsed(write_report(tmp_path))
+    assert "Changes on the way" in page.text and "schedule.steps = [10, 20]" in page.text
+
+
 def test_damaged_examples_are_left_out(run, parsed):
     next(run.glob("examples/*_truth.png")).write_bytes(b"no picture")
     assert not [a for a in parsed(write_report(run)).all("input") if "data-split" in a]
