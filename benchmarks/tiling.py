@@ -26,7 +26,7 @@ def measure(net: str, size: tuple[int, int], tile: str, file: str) -> dict[str, 
     import torch
 
     from fullconv.device import peak_mib, pick_device
-    from fullconv.inference import PhotoEngine, Tile, TorchEngine, in_pieces
+    from fullconv.inference import PhotoEngine, Tile, TorchEngine, with_tiles
     from fullconv.models import TORCH, NetSpec, build
 
     torch.manual_seed(0)
@@ -38,9 +38,9 @@ def measure(net: str, size: tuple[int, int], tile: str, file: str) -> dict[str, 
     )
     photo = blocks.repeat(50, 0).repeat(50, 1)[: size[0], : size[1]].copy()
     way: Tile | None = {"none": None, "auto": "auto"}[tile] if tile.isalpha() else int(tile)
-    engine = in_pieces(TorchEngine((made, TORCH), "cpu"), made.spec, way)
+    engine = with_tiles(TorchEngine((made, TORCH), "cpu"), made.spec, way)
     engine.class_map(photo[:64, :64])  # what the first call loads and prepares does not count
-    pieces = engine.pieces if isinstance(engine, PhotoEngine) else None
+    pieces = engine.tiling if isinstance(engine, PhotoEngine) else None
     side = pieces.length if pieces else 0
     idle = peak_mib(pick_device("cpu"))
     start, worked = time.perf_counter(), time.process_time()

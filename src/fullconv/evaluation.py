@@ -10,10 +10,11 @@ from fullconv.checkpoints import Checkpoint
 from fullconv.classes import ClassSet
 from fullconv.data import Dataset, Sample, Source, as_source, in_order_of, open_source
 from fullconv.data.subset import split_lists
+from fullconv.data.trained_on import trained_on
 from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes
 from fullconv.inference.engines.engine import Engine
-from fullconv.inference.open_predictor import Opened, open_engine
+from fullconv.inference.open_predictor import OpenedNet, open_engine
 from fullconv.inference.photo_engine import with_tta
 from fullconv.inference.read_ahead import read_ahead
 from fullconv.inference.tta import TTA
@@ -36,7 +37,7 @@ Each = Callable[[Sample, Classes, Matrix], object]
 
 def evaluate(
     engine: Engine | str | Path,
-    source: Source | Dataset | str | Path,
+    source: Source | Dataset | str | Path | None = None,
     split: str = "val",
     progress: Progress | None = None,
     each: Each | None = None,
@@ -47,7 +48,8 @@ def evaluate(
     """Score a net on a split: mean over classes from one confusion matrix over all pixels.
 
     ``engine`` is an Engine, or a run folder, checkpoint or exported file; ``source`` a
-    Dataset, a Source, or what ``open_source`` opens (then ``split`` names the split). Photos are
+    Dataset, a Source, or what ``open_source`` opens (then ``split`` names the split); None: what
+    the run was trained on. Photos are
     taken one by one at their own size; the next is read, in a thread, while the net runs. Of a net
     with several outputs these are the scores over the classes of all; ``Scores.of`` gives those of
     one. ``tta`` is test-time augmentation (`parse_tta`). With ``boundary``, a share of the photo's
@@ -56,6 +58,7 @@ def evaluate(
     Classes are matched by name. Raises UserError when they differ, a photo has no mask, or an
     option is none.
     """
+    source = trained_on(engine) if source is None else source
     if isinstance(engine, str | Path):
         run, opened = engine, open_engine(engine)
         engine = opened.engine
@@ -117,7 +120,7 @@ class _Tally:
 
 
 def open_for(
-    net: Checkpoint | Opened,
+    net: Checkpoint | OpenedNet,
     data: str | Path,
     split: str,
     classes: str | Path | None = None,

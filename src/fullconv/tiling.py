@@ -85,7 +85,7 @@ class Flow:
 
     @cached_property
     def grid(self) -> int:
-        """Pieces begin at multiples of this: the stride of the coarsest map."""
+        """Tiles begin at multiples of this: the stride of the coarsest map."""
         return int(chain(self.scored[0].windows).scale)
 
     @cached_property
@@ -151,7 +151,7 @@ class Flow:
             )
 
     def spans(self, n: int, length: int) -> list[Span]:
-        """Pieces of at most ``length`` pixels that together give the scores of ``n`` pixels.
+        """Tiles of at most ``length`` pixels that together give the scores of ``n`` pixels.
 
         One piece where ``length`` suffices. Raises UserError for a ``length`` that leaves nothing
         to be kept, and for a size at which a net that stretches cannot be cut.
@@ -177,7 +177,7 @@ class Flow:
 
 
 def spans(n: int, length: int, grid: int, margins: tuple[int, int]) -> list[Span]:
-    """Pieces of at most ``length`` < n pixels, the fewest and then the shortest that will do.
+    """Tiles of at most ``length`` < n pixels, the fewest and then the shortest that will do.
 
     They begin on the ``grid`` and drop the ``margins`` at cuts. They end on it too, but for the
     last, which ends with the image, whatever is left over: there the layers that round sizes up

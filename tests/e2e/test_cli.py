@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fullconv.classes import ClassSet
 from fullconv.data import open_source
 from fullconv.evaluation import evaluate
 from fullconv.inference import Predictor
 from fullconv.metrics import SUMMARY, Scores
 from fullconv.models import available
+from fullconv.visualize import undrawable
 from small_runs import small_run
 
 DATA = "shapes:48x64:n=12"
@@ -121,7 +123,53 @@ def test_predict_standard_input(run, photo, tmp_path):
     assert [path.name for path in out.iterdir()] == ["stdin.png"]
 
 
-def test_predict_in_pieces(inside, run, tmp_path):
+def test_predict_what_is_there_of_several(inside, run, photo, tmp_path):
+    out, gone = tmp_path / "out", tmp_path / "two\nlines.jpg"
+    said, error = inside("predict", run, gone, photo, "nothing*.jpg", "--out", out, code=1)
+    assert "1 of 3 photos" in said
+    assert [line[-13:] for line in error.splitlines()] == ["[FC-FILE-003]"] * 2
+    assert "two\\nlines.jpg" in error and "nothing*.jpg" in error
+    assert sorted(path.name for path in out.iterdir()) == ["photo.png", "photo_overlay.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--bands", "1,2"], "FC-PREDICT-008"),
+        (["--alpha", "nan"], "FC-PREDICT-004"),
+        (["--tta", "mirror,mirror"], "FC-PREDICT-017"),
+        (["--engine", "abacus"], "FC-PREDICT-009"),
+    ],
+)
+def test_predict_refuses_wrong_options_before_the_first_photo(
+    inside, run, photo, tmp_path, options, code
+):
+    _, error = inside("predict", run, photo, "--out", tmp_path / "out", *options, code=2)
+    assert error.endswith(f"[{code}]\n") and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_predict_an_empty_standard_input(run, tmp_path):
+    _, error = fullconv("predict", run, "-", "--out", tmp_path / "out", stdin=b"", code=2)
+    assert error.endswith("[FC-PREDICT-001]\n")
+
+
+@pytest.mark.parametrize(("legend", "right"), [("none", 0), ("right", 1)])
+def test_predict_with_legends_that_keep_the_height(inside, run, photo, tmp_path, legend, right):
+    inside("predict", run, photo, "--out", tmp_path / "out", "--legend", legend)
+    width, height = Image.open(tmp_path / "out" / "photo_overlay.jpg").size
+    assert height == 48 and (width > 64) == bool(right)
+
+
+@pytest.mark.skipif(not undrawable(["道路"]), reason="this system has a font for Japanese")
+def test_predict_classes_whose_names_no_font_has(photo, tmp_path):
+    run = small_run(tmp_path / "run", ClassSet(("道路", "été 🚗", "$x_{")))
+    _, error = fullconv("predict", run, photo, "--out", tmp_path / "out")
+    assert error.count("\n") == 1 and error.startswith("fullconv: note: ")
+    assert "道路, été 🚗" in error and "$x" not in error
+
+
+def test_predict_in_tiles(inside, run, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (600, 70, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "long.png")
     masks = []

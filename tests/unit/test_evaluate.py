@@ -12,6 +12,7 @@ from fullconv.evaluation import evaluate
 from fullconv.inference import TorchEngine, parse_tta, with_tta
 from fullconv.metrics import boundary_counts, confusion, counts_of, intervals
 from fullconv.models import TORCH, NetSpec, build
+from small_runs import small_run
 
 CLASSES = ClassSet(("a", "b", "c"))
 
@@ -133,6 +134,24 @@ def test_opens_what_is_named():
     classes = open_source("shapes:32x40:n=8", "val").classes
     scores = evaluate(make_engine(len(classes)), "shapes:32x40:n=8", split="val")
     assert scores.names == classes.names
+
+
+def test_without_data_it_is_what_the_run_was_trained_on(tmp_path):
+    data = "shapes:32x40:n=8"
+    run = small_run(tmp_path / "run", open_source(data, "val").classes)
+    (run / "config.toml").write_text(f'[data]\npath = "{data}"\n')
+    assert evaluate(run).confusion.tolist() == evaluate(run, data).confusion.tolist()
+
+
+@pytest.mark.parametrize("config", [None, "", "data = [", '[data]\nobject = "Squares"\n'])
+def test_a_run_that_does_not_name_its_data_is_named(tmp_path, config):
+    run = small_run(tmp_path / "run", CLASSES)
+    if config is not None:
+        (run / "config.toml").write_text(config)
+    for without in (run, run / "model.safetensors", make_engine()):
+        with pytest.raises(UserError, match=r"config|safetensors|TorchEngine") as caught:
+            evaluate(without)
+        assert caught.value.code == "FC-REPORT-002"
 
 
 def test_other_class_count_is_refused():

@@ -37,16 +37,21 @@ def find_candidates(
     if not nets and not runs:
         raise UserError(
             "nothing to compare: name nets with --nets, trained ones with --runs, as in: "
-            "fullconv compare --nets fcn32s-vgg16,fcn8s-resnet18"
+            "fullconv compare --nets fcn32s-vgg16,fcn8s-resnet18",
+            "FC-REPORT-005",
         )
     if padding == "none":
-        raise UserError("padding 'none' loses the border of the photo: use 'same' or 'paper'")
+        raise UserError(
+            "padding 'none' loses the border of the photo: use 'same' or 'paper'", "FC-REPORT-005"
+        )
     named = dict.fromkeys(nets)
     once = {os.path.abspath(run): run for run in runs}
-    found = [Candidate(net, NetSpec(net, classes, padding=padding, width=width)) for net in named]
+    candidates = [
+        Candidate(net, NetSpec(net, classes, padding=padding, width=width)) for net in named
+    ]
     for name, run in zip(_run_names(list(once), set(named)), once.values(), strict=True):
-        found.append(Candidate(name, load(run).net.spec, run))
-    return found
+        candidates.append(Candidate(name, load(run).net.spec, run))
+    return candidates
 
 
 def _run_names(paths: Sequence[str], taken: set[str]) -> list[str]:

@@ -14,6 +14,7 @@ from fullconv.checkpoints import load
 from fullconv.classes.class_files import read_classes
 from fullconv.data import Source, open_source
 from fullconv.data.reading.image import probe
+from fullconv.data.trained_on import trained_on
 from fullconv.device import Precision, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.evaluation import evaluate, open_for
@@ -126,8 +127,6 @@ def _photos(candidate: Candidate, request: Request) -> Photos | None:
     """UserError when a run does not fit them; None for an untrained net."""
     if candidate.run is None:
         return None
-    from fullconv.report import trained_on  # matplotlib is not for the measuring processes
-
     data = request.data or trained_on(candidate.run)
     counted = request.classes is None or request.classes.isdecimal()
     classes = None if counted else request.classes

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.benchmark.process import Told, told
+from fullconv.benchmark.process import Answer, ask
 from fullconv.benchmark.timing import Timing
 from fullconv.checkpoints.golden import picture
 from fullconv.errors import UserError
 from fullconv.inference.engines.registry import (
     EXPORTER,
-    Registered,
+    EngineEntry,
     Say,
     is_exported,
     named,
@@ -37,10 +37,10 @@ Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
-class Way:
+class EngineRun:
     """An engine and the file that it runs; ``typed`` is what the user names for it."""
 
-    engine: Registered
+    engine: EngineEntry
     file: Path
     typed: Path
 
@@ -102,47 +102,50 @@ def benchmark_engines(
     for a run or photo that cannot be used, and where the reference cannot run it.
     """
     if rounds < 1:
-        raise UserError(f"rounds {rounds}: at least one is needed")
+        raise UserError(f"rounds {rounds}: at least one is needed", "FC-REPORT-005")
     run = Path(run)
-    ways, rows = _ways(run, say)
+    entrants, rows = _entrants(run, say)
     with tempfile.TemporaryDirectory() as folder:
-        image = _image(ways[0], photo)
+        image = _image(entrants[0], photo)
         np.save(Path(folder) / "photo.npy", image)
-        measured = _in_turn(ways, Path(folder), device, precision, rounds, progress)
+        measured = _in_turn(entrants, Path(folder), device, precision, rounds, progress)
     if isinstance(measured[0], str):
-        raise UserError(measured[0])
+        raise UserError(measured[0], "FC-REPORT-006")
     wanted = measured[0][1]
-    for way, found in zip(ways, measured, strict=True):
-        row = EngineRow(way.engine.name, way.typed)
-        if isinstance(found, str):
-            rows.append(replace(row, error=found))
+    for entrant, outcome in zip(entrants, measured, strict=True):
+        row = EngineRow(entrant.engine.name, entrant.typed)
+        if isinstance(outcome, str):
+            rows.append(replace(row, error=outcome))
         else:
-            rows.append(replace(row, timing=found[0], same=float((found[1] == wanted).mean())))
+            timing, classes = outcome
+            rows.append(replace(row, timing=timing, same=float((classes == wanted).mean())))
     rows.sort(key=lambda row: row.timing is None)  # what is left out stands last
     return EngineBenchmark(tuple(rows), (image.shape[0], image.shape[1]), device, precision)
 
 
-def _ways(run: Path, say: Say) -> tuple[list[Way], list[EngineRow]]:
+def _entrants(run: Path, say: Say) -> tuple[list[EngineRun], list[EngineRow]]:
     """What is measured, the reference first, and what is left out with the reason."""
-    ways, left_out = [], []
+    entrants, left_out = [], []
     for file in (run, *_exports(run)):
         for engine in those_for(file)[: 1 if file != run else None]:
             try:
-                ways.append(_way(engine, file, say))
+                entrants.append(_entrant(engine, file, say))
             except UserError as error:
                 left_out.append(EngineRow(engine.name, file, error=str(error)))
-    if not ways:
-        raise UserError(left_out[0].error or f"{run}: no engine runs it")
-    return ways, left_out
+    if not entrants:
+        raise UserError(left_out[0].error or f"{run}: no engine runs it", "FC-REPORT-006")
+    return entrants, left_out
 
 
-def _way(engine: Registered, file: Path, say: Say) -> Way:
+def _entrant(engine: EngineEntry, file: Path, say: Say) -> EngineRun:
     """An engine on a file, exported now where it needs that; UserError where it is not there."""
     if not engine.is_installed:
-        raise UserError(f"{engine.package} is not installed: pip install 'fullconv[export]'")
+        raise UserError(
+            f"{engine.package} is not installed: pip install 'fullconv[export]'", "FC-PREDICT-010"
+        )
     if engine.form is None or is_exported(file):
-        return Way(engine, file, file)
-    return Way(engine, named(EXPORTER)(file, engine, say), file)
+        return EngineRun(engine, file, file)
+    return EngineRun(engine, named(EXPORTER)(file, engine, say), file)
 
 
 def _exports(run: Path) -> list[Path]:
@@ -150,7 +153,7 @@ def _exports(run: Path) -> list[Path]:
     return [file for file in sorted(run.glob("*")) if is_exported(file)] if run.is_dir() else []
 
 
-def _image(reference: Way, photo: str | Path | None) -> npt.NDArray:
+def _image(reference: EngineRun, photo: str | Path | None) -> npt.NDArray:
     """What the net is shown, as `Predictor.read` reads it."""
     predictor = Predictor(reference.file, "cpu", engine=reference.engine.name)
     return picture(predictor.inputs, SIZE) if photo is None else predictor.read(photo)
@@ -161,50 +164,48 @@ Measured = tuple[Timing, npt.NDArray] | str
 
 
 def _in_turn(
-    ways: Sequence[Way],
+    entrants: Sequence[EngineRun],
     folder: Path,
     device: str,
     precision: str,
     rounds: int,
     progress: Progress | None,
 ) -> list[Measured]:
-    """Every way once in each round; one that fails is not tried again."""
-    answers: list[list[Told]] = [[] for _ in ways]
+    """Every engine once in each round; one that fails is not tried again."""
+    answers: list[list[Answer]] = [[] for _ in entrants]
     errors: dict[int, str] = {}
-    for turn in range(rounds * len(ways)):
-        place = turn % len(ways)
+    for turn in range(rounds * len(entrants)):
+        place = turn % len(entrants)
         if place not in errors:
             try:
-                answers[place].append(_turn(ways[place], folder, place, device, precision))
+                answers[place].append(_turn(entrants[place], folder, place, device, precision))
             except UserError as error:
                 errors[place] = str(error)
         if progress:
-            progress(turn + 1, rounds * len(ways))
+            progress(turn + 1, rounds * len(entrants))
     return [
-        errors[place] if place in errors else (_timing(found), np.load(folder / f"{place}.npy"))
-        for place, found in enumerate(answers)
+        errors[place] if place in errors else (_timing(given), np.load(folder / f"{place}.npy"))
+        for place, given in enumerate(answers)
     ]
 
 
-def _turn(way: Way, folder: Path, place: int, device: str, precision: str) -> Told:
-    """The answer of a new process that runs an engine (`fullconv.benchmark.predicting_process`)."""
+def _turn(entrant: EngineRun, folder: Path, place: int, device: str, precision: str) -> Answer:
+    """The answer of a new process that runs an engine (`fullconv.benchmark.engine_process`)."""
     job = {
-        "path": str(way.file),
-        "engine": way.engine.name,
+        "path": str(entrant.file),
+        "engine": entrant.engine.name,
         "photo": str(folder / "photo.npy"),
         "classes": str(folder / f"{place}.npy"),
         "device": device,
         "precision": precision,
         "timed": TIMED,
     }
-    return told(
-        "fullconv.benchmark.predicting_process", job, way.engine.name, "use a smaller photo"
-    )
+    return ask("fullconv.benchmark.engine_process", job, entrant.engine.name, "use a smaller photo")
 
 
-def _timing(found: Sequence[Told]) -> Timing:
-    seconds = tuple(second for each in found for second in each["seconds"])
-    return Timing(seconds, max(each["peak_mib"] for each in found))
+def _timing(answers: Sequence[Answer]) -> Timing:
+    seconds = tuple(second for answer in answers for second in answer["seconds"])
+    return Timing(seconds, max(answer["peak_mib"] for answer in answers))
 
 
 def _median(row: EngineRow) -> float:

@@ -1,6 +1,6 @@
 """A measurement in a process of its own, which gives its memory back: a job in, an answer out.
 
-`told` asks from outside, `answer` is what the process does.
+`ask` is called from outside, `answer` is what the process does.
 """
 
 import json
@@ -11,10 +11,10 @@ from typing import Any
 
 from fullconv.errors import UserError
 
-Told = dict[str, Any]
+Answer = dict[str, Any]
 
 
-def told(module: str, job: dict[str, Any], name: str, fix: str) -> Told:
+def ask(module: str, job: dict[str, Any], name: str, fix: str) -> Answer:
     """The answer to ``job`` of a process that runs ``module``, both JSON.
 
     UserError with ``name`` for a "error" that it answers, and, with the ``fix``, where the system
@@ -26,21 +26,22 @@ def told(module: str, job: dict[str, Any], name: str, fix: str) -> Told:
     if done.returncode < 0:
         raise UserError(
             f"{name}: its process was ended by the system (signal {-done.returncode}), most likely "
-            f"for want of memory: {fix}"
+            f"for want of memory: {fix}",
+            "FC-REPORT-006",
         )
     if done.returncode:
         raise RuntimeError(f"{name} could not be measured:\n{done.stderr}")
     result = json.loads(done.stdout.splitlines()[-1])
     if "error" in result:
-        raise UserError(f"{name}: {result['error']}")
+        raise UserError(f"{name}: {result['error']}", result["code"])
     return result
 
 
-def answer(measure: Callable[[dict[str, Any]], Told]) -> None:
+def answer(measure: Callable[[dict[str, Any]], Answer]) -> None:
     """Answer the job on standard input with one line of JSON; a UserError as its "error"."""
     job = json.load(sys.stdin)
     try:
         result = measure(job)
     except UserError as error:
-        result = {"error": str(error)}
+        result = {"error": str(error), "code": error.code}
     print(json.dumps(result))

@@ -107,12 +107,13 @@ def scored_cells(row: Row, comparison: Comparison) -> list[str]:
 
 
 def _verdict_cell(row: Row, comparison: Comparison) -> str:
-    name, found = row.candidate.name, comparison.verdicts.of(row.candidate.name)
+    name, verdict = row.candidate.name, comparison.verdicts.of(row.candidate.name)
     if name in comparison.verdicts.best:
         return BEST
-    if found is None:
+    if verdict is None:
         return "-"
-    return f"{WORSE} by {percent(found.difference.value)}" if found.word == WORSE else found.word
+    worse = verdict.word == WORSE
+    return f"{WORSE} by {percent(verdict.difference.value)}" if worse else verdict.word
 
 
 def values(row: Row, comparison: Comparison) -> dict[str, str | int | float | None]:
@@ -150,20 +151,20 @@ def values(row: Row, comparison: Comparison) -> dict[str, str | int | float | No
 
 def _verdict_values(row: Row, comparison: Comparison) -> dict[str, str | float | None]:
     """The interval of the mean IU, and by how much it lies above (below 0) that of the best."""
-    name, found = row.candidate.name, comparison.verdicts.of(row.candidate.name)
+    name, verdict = row.candidate.name, comparison.verdicts.of(row.candidate.name)
     interval = row.scores.intervals if row.scores else None
     low, high = (interval.mean_iu.low, interval.mean_iu.high) if interval else (math.nan, math.nan)
     values: dict[str, str | float | None] = {
         "mean_iu_low": _known(low),
         "mean_iu_high": _known(high),
-        "compared_with": found.best if found else None,
+        "compared_with": verdict.best if verdict else None,
         "difference": None,
         "difference_low": None,
         "difference_high": None,
-        "verdict": BEST if name in comparison.verdicts.best else found.word if found else None,
+        "verdict": BEST if name in comparison.verdicts.best else verdict.word if verdict else None,
     }
-    if found:
-        lead = found.difference
+    if verdict:
+        lead = verdict.difference
         values |= {
             "difference": _known(-lead.value),
             "difference_low": _known(-lead.interval.high),
@@ -191,31 +192,31 @@ def notes(comparison: Comparison) -> list[str]:
     machine, seconds = comparison.machine, comparison.rows[0].timing.seconds
     memory = "the GPU's" if machine.device.startswith("cuda") else "of the whole process"
     threads = "1 thread" if machine.threads == 1 else f"{machine.threads} threads"
-    found = [
+    lines = [
         f"Forward: median of {len(seconds)} warm forwards of one photo of {height}x{width} in "
         f"{comparison.rounds} rounds, all nets in turn in each round, each in a new process.",
         f"Machine: {machine.device}, {threads}, {machine.precision}, "
         f"torch {machine.torch}. Peak memory: {memory}.",
     ]
     if any(r.summary.classifier_field != r.summary.receptive_field for r in comparison.rows):
-        found.append(
+        lines.append(
             "Receptive field in parentheses: that of the classifier, with the average pooling that "
             "the FCN drops."
         )
-    found += [_what_it_is(row.candidate) for row in comparison.rows if row.candidate.run]
+    lines += [_what_it_is(row.candidate) for row in comparison.rows if row.candidate.run]
     places: dict[str, list[str]] = {}
     for row in comparison.rows:
         if row.scores:
             places.setdefault(row.scored_on, []).append(row.candidate.name)
-    found += [
+    lines += [
         f"Scores of {', '.join(names)}: in percent, of {place}, from one confusion matrix."
         for place, names in places.items()
     ]
-    found += [*map(str, comparison.verdicts.verdicts), *comparison.verdicts.obstacles]
+    lines += [*map(str, comparison.verdicts.verdicts), *comparison.verdicts.obstacles]
     if comparison.verdicts.verdicts:
-        found.append(
+        lines.append(
             "Better and worse: in mean IU, by 1000 bootstrap draws of the photos, the same ones "
             "for both. Of frames of one film, which are not independent, the intervals are too "
             "narrow."
         )
-    return found
+    return lines

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fullconv.benchmark.candidates import Candidate
-from fullconv.benchmark.process import told
+from fullconv.benchmark.process import ask
 
 TIMED = 3  # forwards of a process that count; the one before them warms up
 
@@ -62,10 +62,10 @@ def measure(
             progress(turn + 1, rounds * len(candidates))
     timings = [
         Timing(
-            seconds=tuple(second for answer in found for second in answer["seconds"]),
-            peak_mib=max(answer["peak_mib"] for answer in found),
+            seconds=tuple(second for answer in given for second in answer["seconds"]),
+            peak_mib=max(answer["peak_mib"] for answer in given),
         )
-        for found in answers
+        for given in answers
     ]
     return timings, Machine(**answers[0][0]["machine"])
 
@@ -73,7 +73,7 @@ def measure(
 def _forward(
     candidate: Candidate, size: tuple[int, int], device: str, precision: str
 ) -> dict[str, Any]:
-    """The answer of a new process that runs the net (`fullconv.benchmark.measured_process`)."""
+    """The answer of a new process that runs the net (`fullconv.benchmark.net_process`)."""
     job = {
         "net": candidate.spec.to_dict(),
         "run": candidate.run and str(candidate.run),
@@ -83,4 +83,4 @@ def _forward(
         "timed": TIMED,
     }
     fix = f"a photo of {size[0]}x{size[1]} is large; use a smaller --size"
-    return told("fullconv.benchmark.measured_process", job, candidate.name, fix)
+    return ask("fullconv.benchmark.net_process", job, candidate.name, fix)

@@ -40,7 +40,7 @@ def benchmark(
 
     run = fetched(run)
     with screen.progress("measuring") as progress:
-        found = benchmark_engines(
+        measured = benchmark_engines(
             run,
             photo,
             device=device,
@@ -50,6 +50,6 @@ def benchmark(
             say=say,
         )
     shown = screen.console()
-    shown.print(screen.engines_table(found), "")
-    for line in screen.engine_notes(found):
+    shown.print(screen.engines_table(measured), "")
+    for line in screen.engine_notes(measured):
         shown.print(line, markup=False, soft_wrap=True)

@@ -73,7 +73,7 @@ def compare(
         padding, width, device, precision, rounds,  # pyright: ignore
     )  # fmt: skip
     if out and out.is_file():
-        raise UserError(f"{out}: is a file; name a folder for the comparison")
+        raise UserError(f"{out}: is a file; name a folder for the comparison", "FC-FILE-004")
     with screen.progress("comparing") as progress:
         comparison = compare_nets(request, progress)
     shown = screen.console()

@@ -65,16 +65,17 @@ def evaluate(
       fullconv evaluate runs/camvid --tta mirror,0.75,1,1.25 --boundary
     """
     from fullconv.cli import tables as screen
+    from fullconv.data.trained_on import trained_on
     from fullconv.evaluation import evaluate, open_for
-    from fullconv.inference import in_pieces, open_engine, parse_tta
+    from fullconv.inference import open_engine, parse_tta, with_tiles
     from fullconv.metrics import WIDTH
-    from fullconv.report import trained_on, write_scores
+    from fullconv.report import write_scores
 
     views = parse_tta(tta)
     width = boundary_width if boundary_width is not None else WIDTH if boundary else None
     opened = open_engine(fetched(run), device, precision, engine, say)
     say_doubt(opened.origin)
-    runner = in_pieces(opened.engine, opened.spec, tile_of(tile), say)
+    runner = with_tiles(opened.engine, opened.spec, tile_of(tile), say)
     say_cost(runner)
     source = open_for(opened, data or trained_on(run), split, classes, run)
     with screen.progress(f"scoring {split}") as progress:

@@ -1,5 +1,6 @@
 """The program that the commands belong to, and what a user's error becomes."""
 
+import logging
 import sys
 import warnings
 from typing import Annotated, Any
@@ -40,6 +41,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; a warning meant for the user is one line, as an error is."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its caches are no user's business
     with warnings.catch_warnings():
         warnings.showwarning = _one_line
         app()

@@ -32,8 +32,8 @@ Tiles = Annotated[
     typer.Option(
         "--tile",
         metavar="auto|N",
-        help="Take large photos in overlapping pieces, at most N pixels a side, with the result of "
-        "the whole; auto: pieces of about 2 GiB.",
+        help="Take large photos in overlapping tiles, at most N pixels a side, with the result of "
+        "the whole; auto: tiles of about 2 GiB.",
     ),
 ]
 TestTime = Annotated[
@@ -131,7 +131,7 @@ def say_doubt(origin: dict[str, Any]) -> None:
 
 
 def say_cost(engine: "Runner") -> None:
-    """On stderr, what pieces cost that are small for their net, and which are no exact ones."""
+    """On stderr, what tiles cost that are small for their net, and which are no exact ones."""
     from fullconv.inference import PhotoEngine
 
     if isinstance(engine, PhotoEngine) and engine.warning:

@@ -122,10 +122,10 @@ def predict(
     views = parse_tta(tta)
     chosen, values = bands_of(bands), range_of(span)
     check_drawing(alpha, legend)
-    found = find_inputs(inputs, out)
-    missing = [entry for entry in found if entry.error]
+    entries = find_inputs(inputs, out)
+    missing = [entry for entry in entries if entry.error]
     photos, rasters = parted(
-        [entry for entry in found if not entry.error], all_rasters=bool(chosen or values)
+        [entry for entry in entries if not entry.error], all_rasters=bool(chosen or values)
     )
     if scores:
         refuse_scores(rasters)
@@ -161,7 +161,7 @@ def predict(
     errors += predict_rasters(
         predictor, rasters, tile_of(tile), chosen, values, overlay, alpha, legend
     )
-    total, seconds = len(found), time.perf_counter() - start
+    total, seconds = len(entries), time.perf_counter() - start
     shared = screen.predicted(total, errors, seconds, None if rasters else net)
     print(f"{shared}, results in {printable(str(out))}")
     if errors:

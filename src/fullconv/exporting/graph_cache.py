@@ -22,13 +22,13 @@ from fullconv.download.cache import FOLDER
 from fullconv.errors import UserError
 from fullconv.exporting.export import ENDINGS, export
 from fullconv.inference.engines.graph_engine import missing
-from fullconv.inference.engines.registry import Registered, Say
+from fullconv.inference.engines.registry import EngineEntry, Say
 from fullconv.version import __version__
 
 _SUMS = "SHA256SUMS"
 
 
-def graph_for(run: str | Path, engine: Registered, say: Say) -> Path:
+def graph_for(run: str | Path, engine: EngineEntry, say: Say) -> Path:
     """The file for ``engine`` of what ``checkpoints.load`` takes, from the cache or exported now.
 
     An export is compared with the net before it is written (`fullconv.export`), and is in the

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from fullconv.inference.engines.openvino_engine import OpenVinoEngine
     from fullconv.inference.engines.torch_engine import TorchEngine
     from fullconv.inference.find_photos import Input, find_inputs
-    from fullconv.inference.open_predictor import Opened, open_engine
-    from fullconv.inference.photo_engine import PhotoEngine, in_pieces, with_tta
+    from fullconv.inference.open_predictor import OpenedNet, open_engine
+    from fullconv.inference.photo_engine import PhotoEngine, with_tiles, with_tta
     from fullconv.inference.predictor import Prediction, Predictor
-    from fullconv.inference.tiled import Pieces, Tile
+    from fullconv.inference.tiled import Tile, Tiling
     from fullconv.inference.tta import TTA, Views, parse_tta
     from fullconv.inference.verify_golden import DisagreementWarning
 
@@ -29,22 +29,22 @@ __all__ = [
     "Input",
     "OnnxRuntimeEngine",
     "OpenVinoEngine",
-    "Opened",
+    "OpenedNet",
     "PhotoEngine",
     "PhotoResult",
-    "Pieces",
     "Prediction",
     "Predictor",
     "Tile",
+    "Tiling",
     "TorchEngine",
     "Views",
     "find_inputs",
-    "in_pieces",
     "open_engine",
     "parse_tta",
     "predict",
     "predict_each",
     "predict_files",
+    "with_tiles",
     "with_tta",
 ]
 
@@ -55,11 +55,11 @@ _HOME = {
     "engines.openvino_engine": ("OpenVinoEngine",),
     "engines.torch_engine": ("TorchEngine",),
     "find_photos": ("Input", "find_inputs"),
-    "open_predictor": ("Opened", "open_engine"),
-    "photo_engine": ("PhotoEngine", "in_pieces", "with_tta"),
+    "open_predictor": ("OpenedNet", "open_engine"),
+    "photo_engine": ("PhotoEngine", "with_tiles", "with_tta"),
     "predictor": ("Prediction", "Predictor"),
     "verify_golden": ("DisagreementWarning",),
-    "tiled": ("Pieces", "Tile"),
+    "tiled": ("Tiling", "Tile"),
     "tta": ("TTA", "Views", "parse_tta"),
 }
 __getattr__ = lazy_names(__name__, _HOME)

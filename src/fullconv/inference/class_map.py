@@ -69,16 +69,16 @@ def best_classes(blocks: Iterator[Block], size: tuple[int, int], outputs: list[s
 
     uint8, uint16 with more than 256 classes.
     """
-    found: Any = None
+    class_map: Any = None
     for rows, columns, scores in blocks:
-        if found is None:
+        if class_map is None:
             dtype = np.uint8 if scores.shape[1] <= 256 else np.uint16
-            found = np.empty((*size, len(outputs)), dtype)
+            class_map = np.empty((*size, len(outputs)), dtype)
         for number, part in enumerate(outputs):
-            own = found[rows, columns, number]  # R,C
+            own = class_map[rows, columns, number]  # R,C
             own[:] = highest(scores[:, part]).cpu().numpy()
             own += own.dtype.type(part.start)
-    return found[..., 0] if len(outputs) == 1 else found
+    return class_map[..., 0] if len(outputs) == 1 else class_map
 
 
 def highest(scores: Tensor) -> Tensor:
@@ -91,6 +91,6 @@ def highest(scores: Tensor) -> Tensor:
         return scores.argmax(1)
     last = scores.shape[1] - 1
     is_best = scores == scores.amax(1, keepdim=True)  # R,K,C
-    found = is_best.view(torch.uint8) if last < 256 else is_best.int()
-    before = torch.arange(last, -1, -1, dtype=found.dtype, device=scores.device)  # K, ends in 0
-    return last - found.mul_(before[:, None]).amax(1)  # R,C
+    ranks = is_best.view(torch.uint8) if last < 256 else is_best.int()
+    before = torch.arange(last, -1, -1, dtype=ranks.dtype, device=scores.device)  # K, ends in 0
+    return last - ranks.mul_(before[:, None]).amax(1)  # R,C

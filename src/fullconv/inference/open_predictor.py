@@ -13,7 +13,7 @@ from fullconv.models import NetSpec, Preprocessing
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
+class OpenedNet:
     """An engine and what its net's file says: structure, classes, preprocessing, origin.
 
     ``has_scores`` is False for a graph that gives classes alone.
@@ -37,7 +37,7 @@ def open_engine(
     precision: Precision = "fp32",
     engine: str = AUTO,
     say: Say = quiet,
-) -> Opened:
+) -> OpenedNet:
     """Open what ``path`` names: all that ``checkpoints.load`` takes, and exported files.
 
     ``engine`` is a name of `engines.registry`, or 'auto': torch for a run, its own runtime for an
@@ -48,7 +48,7 @@ def open_engine(
     path = Path(path)
     by = chosen(path, engine)
     if is_exported(path) and not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise UserError(f"{path}: no such file", "FC-FILE-003")
     if by.form is not None and not is_exported(path):
         path = named(EXPORTER)(path, by, say)
     return by.open(path, device, precision)

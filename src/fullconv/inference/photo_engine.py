@@ -1,4 +1,4 @@
-"""The one wrapper around an engine: large photos in pieces, and several views of each."""
+"""The one wrapper around an engine: large photos in tiles, and several views of each."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,26 +8,26 @@ from fullconv.classes import ClassSet
 from fullconv.inference.class_map import Classes, classes_of, parts_of
 from fullconv.inference.engines.engine import Engine, Image
 from fullconv.inference.engines.registry import Say
-from fullconv.inference.tiled import Pieces, Tile
+from fullconv.inference.tiled import Tile, Tiling
 from fullconv.inference.tta import TTA, Views, parse_tta
 from fullconv.models import NetSpec
 
 
 class PhotoEngine(Engine):
-    """Runs ``engine`` on photos by ``pieces``, in several ``views``, or both: an Engine itself.
+    """Runs ``engine`` on photos by ``tiling``, in several ``views``, or both: an Engine itself.
 
-    Views are put together of pieces. ``say`` is told, at the first photo that is cut, how good an
+    Views are put together of tiles. ``say`` is told, at the first photo that is cut, how good an
     approximation its classes are, where the net sees everything (`Flow.sees_everything`).
     """
 
     def __init__(
         self,
         engine: Engine,
-        pieces: Pieces | None = None,
+        tiling: Tiling | None = None,
         views: Views | None = None,
         say: Say | None = None,
     ) -> None:
-        self.engine, self.pieces, self.views, self.say = engine, pieces, views, say
+        self.engine, self.tiling, self.views, self.say = engine, tiling, views, say
 
     @property
     def channels(self) -> int:
@@ -39,28 +39,28 @@ class PhotoEngine(Engine):
 
     @property
     def warning(self) -> str | None:
-        """A line about pieces that are an approximation, or costly; None for others."""
-        return self.pieces.warning if self.pieces else None
+        """A line about tiles that are an approximation, or costly; None for others."""
+        return self.tiling.warning if self.tiling else None
 
     def class_map(self, image: Image) -> Classes:
         """As the engine's, (H, W) or (H, W, outputs); with views the most probable class.
 
-        In pieces without views, scores exist for one piece at a time.
+        In tiles without views, scores exist for one tile at a time.
         """
         if self.views:
             return classes_of(self.views.mean(image, self._logits), self.views.outputs)
-        if not self.pieces:
+        if not self.tiling:
             return self.engine.class_map(image)
-        pieces, length = self.pieces, self.pieces.length
-        found = pieces.run(image, self.engine.class_map, 0, length)
-        if self.say and pieces.flow.sees_everything and pieces.cut(image, length):
-            self.say(pieces.difference(image, found, self.engine.class_map))
+        tiling, length = self.tiling, self.tiling.length
+        classes = tiling.run(image, self.engine.class_map, 0, length)
+        if self.say and tiling.flow.sees_everything and tiling.cut(image, length):
+            self.say(tiling.difference(image, classes, self.engine.class_map))
             self.say = None
-        return found
+        return classes
 
     def class_maps(self, images: Image) -> list[Classes]:
         """By the engine together where each photo is seen once and whole, else one by one."""
-        if self.views or (self.pieces and self.pieces.cut(images[0], self.pieces.length)):
+        if self.views or (self.tiling and self.tiling.cut(images[0], self.tiling.length)):
             return super().class_maps(images)
         return self.engine.class_maps(images)
 
@@ -84,16 +84,16 @@ class PhotoEngine(Engine):
         return self.views.mean(image, self._logits).numpy()
 
     def _logits(self, image: Image) -> npt.NDArray[np.float32]:
-        if not self.pieces:
+        if not self.tiling:
             return self.engine.scores(image)
-        return self.pieces.run(image, self.engine.scores, 1, self.pieces.length_for_scores)
+        return self.tiling.run(image, self.engine.scores, 1, self.tiling.length_for_scores)
 
 
-def in_pieces(engine: Engine, spec: NetSpec, tile: Tile | None, say: Say | None = None) -> Engine:
-    """``engine`` as it is, or, with a ``tile``, piece by piece (`Pieces`)."""
+def with_tiles(engine: Engine, spec: NetSpec, tile: Tile | None, say: Say | None = None) -> Engine:
+    """``engine`` as it is, or, with a ``tile``, tile by tile (`Tiling`)."""
     if tile is None:
         return engine
-    return PhotoEngine(engine, Pieces(spec, tile, in_blocks=engine.in_blocks), say=say)
+    return PhotoEngine(engine, Tiling(spec, tile, in_blocks=engine.in_blocks), say=say)
 
 
 def with_tta(engine: Engine, classes: ClassSet, tta: str | TTA | None) -> Engine:
@@ -106,5 +106,5 @@ def with_tta(engine: Engine, classes: ClassSet, tta: str | TTA | None) -> Engine
         return engine
     views = Views(chosen, parts_of(classes))
     if isinstance(engine, PhotoEngine) and engine.views is None:
-        return PhotoEngine(engine.engine, engine.pieces, views, engine.say)
+        return PhotoEngine(engine.engine, engine.tiling, views, engine.say)
     return PhotoEngine(engine, views=views)

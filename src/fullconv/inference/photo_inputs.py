@@ -63,18 +63,21 @@ def _is_rgb(array: npt.NDArray[Any]) -> bool:
     return array.ndim == 3 and array.shape[2] == 3 and array.size > 0
 
 
-def read_input(photo: Any) -> RGB:
-    """Any `Photo` as uint8 RGB, (H, W, 3), EXIF orientation applied; UserError for what is none."""
+def read_input(photo: Any, **read: Any) -> RGB:
+    """Any `Photo` as uint8 RGB, (H, W, 3), EXIF orientation applied; UserError for what is none.
+
+    ``read`` are further arguments of ``read_photo``.
+    """
     if isinstance(photo, str | os.PathLike):
-        return read_photo(_checked_path(os.fspath(photo)))
+        return read_photo(_checked_path(os.fspath(photo)), **read)
     if isinstance(photo, bytes | bytearray | memoryview):
-        return read_photo(io.BytesIO(photo), _NAME)
+        return read_photo(io.BytesIO(photo), _NAME, **read)
     if isinstance(photo, Image.Image):
-        return _of_pillow(photo)
+        return _of_pillow(photo, **read)
     if is_array(photo):
         return array_input(photo)
     if hasattr(photo, "read"):
-        return read_photo(_as_binary(photo), _NAME)
+        return read_photo(_as_binary(photo), _NAME, **read)
     raise UserError(_what_it_is(photo), "FC-PREDICT-007")
 
 
@@ -88,9 +91,9 @@ def _checked_path(path: str | bytes) -> Path:
     return Path(name).expanduser()
 
 
-def _of_pillow(photo: Image.Image) -> RGB:
+def _of_pillow(photo: Image.Image, **read: Any) -> RGB:
     try:
-        return rgb_of(photo, _NAME)
+        return rgb_of(photo, _NAME, **read)
     except UserError:
         raise
     except Exception as error:  # a picture that was opened, not read: as in a file

@@ -25,7 +25,7 @@ from fullconv.inference.engines.graph_engine import no_scores
 from fullconv.inference.engines.registry import AUTO, Say, chosen
 from fullconv.inference.notebook import described, notebook_png, prediction_html, predictor_html
 from fullconv.inference.open_predictor import open_engine, quiet
-from fullconv.inference.photo_engine import in_pieces, with_tta
+from fullconv.inference.photo_engine import with_tiles, with_tta
 from fullconv.inference.photo_inputs import Photo, array_input, is_array, read_input
 from fullconv.inference.tiled import Tile
 from fullconv.inference.tta import TTA, parse_tta
@@ -164,7 +164,7 @@ class Predictor:
     ``device`` and ``precision`` as in TorchEngine, ``engine`` a name of `engines.registry`, or
     'auto': torch for a run, its own runtime for an exported file. With ``tile`` ('auto', or the
     longest side of a piece) large photos are predicted piece by piece, with the same result
-    (`Pieces`). ``tta`` ('mirror,0.75,1,1.25', or a `TTA`) is test-time
+    (`Tiling`). ``tta`` ('mirror,0.75,1,1.25', or a `TTA`) is test-time
     augmentation: the mean of the probabilities of several views. ``palette`` gives the classes
     other colours (`fullconv.classes.palettes`), ``borders`` are drawn in overlays or not; ``say``
     is told what takes long, as an export for an engine does, and what is an approximation. Of an
@@ -203,7 +203,7 @@ class Predictor:
         self.classes, self.origin = recolored(opened.classes, palette), opened.origin
         self.borders, self.has_scores = borders, opened.has_scores
         self.inputs = opened.preprocessing.inputs
-        pieces = in_pieces(opened.engine, opened.spec, tile, say)
+        pieces = with_tiles(opened.engine, opened.spec, tile, say)
         self.engine: Engine = with_tta(pieces, opened.classes, tta)
 
     def __repr__(self) -> str:

@@ -19,11 +19,11 @@ def read_ahead(read: Callable[[int], Read], count: int) -> Generator[Read, None,
     with threads(1) as reader:
         coming = [reader.submit(read, index) for index in range(min(count, 1))]
         for index in range(1, count + 1):
-            found = coming.pop().result()
+            item = coming.pop().result()
             if index < count:
                 coming.append(reader.submit(read, index))
-            yield found
-            del found  # not kept while the next one is waited for
+            yield item
+            del item  # not kept while the next one is waited for
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A photo too large for a net at once, piece by piece, with the result of the whole."""
+"""A photo too large for a net at once, tile by tile, with the result of the whole."""
 
 from collections.abc import Callable
 from functools import cache, cached_property
@@ -15,30 +15,30 @@ from fullconv.models.fcn import flow_of
 from fullconv.tiling import Span
 
 Tile = int | Literal["auto"]
-"""The longest side of a piece, in pixels; 'auto' is the longest that needs at most `BUDGET`."""
+"""The longest side of a tile, in pixels; 'auto' is the longest that needs at most `BUDGET`."""
 
 Run = Callable[[Image], npt.NDArray[Any]]
-"""What an engine makes of a piece: its classes, or its scores."""
+"""What an engine makes of a tile: its classes, or its scores."""
 
-BUDGET = 2 * 2**30  # bytes for the maps of a piece; what a GPU of 4 GB has left beside the weights
+BUDGET = 2 * 2**30  # bytes for the maps of a tile; what a GPU of 4 GB has left beside the weights
 COMPARED = 1024
 """The longest side of a photo that a net which sees everything is also shown whole, and of its
-pieces where they are chosen here."""
-COSTLY = 4.0  # times that each pixel is computed from which a larger piece is recommended
+tiles where they are chosen here."""
+COSTLY = 4.0  # times that each pixel is computed from which a larger tile is recommended
 
 
-class Pieces:
-    """How a photo is cut into overlapping pieces, of each of which is kept what is as in the whole.
+class Tiling:
+    """How a photo is cut into overlapping tiles, so that together they give what the whole gives.
 
-    ``spec`` is that of the net, from which follow where pieces may begin and how far they overlap
-    (`fullconv.tiling`). ``tile`` is the longest side of a piece, overlap included; with 'auto' the
-    maps of a piece need at most about ``budget`` bytes, 2 GiB if None, and a photo that needs no
-    more is taken whole: larger pieces where only classes are asked of an engine that needs no whole
+    ``spec`` is that of the net, from which follow where tiles may begin and how far they overlap
+    (`fullconv.tiling`). ``tile`` is the longest side of a tile, overlap included; with 'auto' the
+    maps of a tile need at most about ``budget`` bytes, 2 GiB if None, and a photo that needs no
+    more is taken whole: larger tiles where only classes are asked of an engine that needs no whole
     scores for them (``in_blocks``). Scores equal those of the whole photo to rounding. Raises
     UserError for a ``tile`` of which the overlap leaves nothing, and, at a photo, for a net that
     stretches its scores over it (`Flow.stretches`) unless its sides are multiples of the stride.
 
-    Of a net that sees everything (`Flow.sees_everything`) pieces give an approximation.
+    Of a net that sees everything (`Flow.sees_everything`) tiles give an approximation.
     """
 
     def __init__(
@@ -57,38 +57,38 @@ class Pieces:
 
     @cached_property
     def length(self) -> int:
-        """The longest side of a piece whose classes are asked."""
+        """The longest side of a tile whose classes are asked."""
         return self._longest(scores=not self.in_blocks)
 
     @cached_property
     def length_for_scores(self) -> int:
-        """The longest side of a piece whose scores are asked."""
+        """The longest side of a tile whose scores are asked."""
         return self._longest(scores=True)
 
     def _longest(self, scores: bool) -> int:
         if self.tile != "auto":
             return self.tile
-        found = longest(self.spec, self.flow.grid, self.flow.least, self.budget, scores)
+        length = longest(self.spec, self.flow.grid, self.flow.least, self.budget, scores)
         # The budget counts maps, not the products of attention.
         most = COMPARED // self.flow.grid * self.flow.grid
-        return min(found, max(most, self.flow.least)) if self.flow.sees_everything else found
+        return min(length, max(most, self.flow.least)) if self.flow.sees_everything else length
 
     @property
     def times(self) -> float:
         """How often each pixel of a photo is computed, far from its border."""
-        kept = self.flow.kept(self.length)
-        return (self.length // self.flow.grid * self.flow.grid / kept) ** 2
+        kept_side = self.flow.kept(self.length)
+        return (self.length // self.flow.grid * self.flow.grid / kept_side) ** 2
 
     @property
     def warning(self) -> str | None:
-        """A line about pieces that are an approximation, or so small that most of the work is lost.
+        """A line about tiles that are an approximation, or so small that most of the work is lost.
 
         None for others.
         """
         if self.flow.sees_everything:
             return (
                 f"a score of {self.spec.name} depends on all of a photo, so a photo that is cut "
-                "into pieces gets an approximation of what it would get whole"
+                "into tiles gets an approximation of what it would get whole"
             )
         if self.times <= COSTLY:
             return None
@@ -99,18 +99,16 @@ class Pieces:
             "is faster, and needs more memory"
         )
 
-    def difference(self, image: Image, found: Classes, run: Run) -> str:
-        """How far ``found``, what ``run`` says by pieces, is from what it would say, as a line.
+    def difference(self, image: Image, classes: Classes, run: Run) -> str:
+        """How far ``classes``, by tiles, are from those of ``run`` on the whole photo, as a line.
 
         A photo of up to `COMPARED` pixels a side is predicted whole beside. A larger one is not:
-        what attention takes grows with the square of the pixels, and the pieces are there to bound
-        it. There it is how far the first two pieces are apart where they overlap.
+        what attention takes grows with the square of the pixels, and the tiles are there to bound
+        it. There it is how far the first two tiles are apart where they overlap.
         """
         if max(image.shape[:2]) <= COMPARED:
-            share = float((run(image) != found).mean())
-            return (
-                f"by pieces {share:.2%} of this photo's pixels differ from the photo in one piece"
-            )
+            share = float((run(image) != classes).mean())
+            return f"by tiles {share:.2%} of this photo's pixels differ from the photo in one tile"
         (rows, first), (below, second) = self._neighbours(image)
         ones = run(image[rows.read, first.read])
         others = run(image[below.read, second.read])
@@ -119,26 +117,26 @@ class Pieces:
         ones = ones[down : high - rows.start, right : wide - first.start]
         others = others[: high - below.start, : wide - second.start]
         return (
-            f"where the first two pieces overlap, {float((ones != others).mean()):.2%} of the "
+            f"where the first two tiles overlap, {float((ones != others).mean()):.2%} of the "
             "pixels differ between them"
         )
 
     def _neighbours(self, image: Image) -> list[tuple[Span, Span]]:
-        """The first piece of a photo, and one beside it or below it."""
+        """The first tile of a photo, and one beside it or below it."""
         rows, columns = (self.flow.spans(n, self.length) for n in image.shape[:2])
         if len(columns) > 1:
             return [(rows[0], columns[0]), (rows[0], columns[1])]
         return [(rows[0], columns[0]), (rows[1], columns[0])]
 
     def cut(self, image: Image, length: int) -> bool:
-        """Whether ``image`` is taken in more than one piece of ``length`` at most."""
+        """Whether ``image`` is taken in more than one tile of ``length`` at most."""
         height, width = image.shape[:2]
         if self.tile == "auto" and height * width <= length**2:
             return False
         return max(height, width) > length
 
     def run(self, image: Image, run: Run, axis: int, length: int) -> npt.NDArray[Any]:
-        """``run`` on each piece, put together; rows are the ``axis`` of what it returns."""
+        """``run`` on each tile, put together; rows are the ``axis`` of what it returns."""
         check_image(image, self.spec.in_channels)
         height, width = image.shape[:2]
         if not self.cut(image, length):
@@ -158,7 +156,7 @@ class Pieces:
 
 @cache
 def longest(spec: NetSpec, grid: int, least: int, budget: int, scores: bool) -> int:
-    """The longest side of a square piece whose maps need at most ``budget`` bytes.
+    """The longest side of a square tile whose maps need at most ``budget`` bytes.
 
     On the ``grid``; not below ``least``, however much that needs.
     """

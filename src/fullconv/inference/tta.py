@@ -47,7 +47,9 @@ def parse_tta(text: str) -> TTA | None:
         return None
     scales = tuple(_scale(part, text) for part in parts if part != MIRROR)
     if parts.count(MIRROR) > 1 or len(set(scales)) < len(scales):
-        raise UserError(f"--tta {text}: names something twice, which would count twice")
+        raise UserError(
+            f"--tta {text}: names something twice, which would count twice", "FC-PREDICT-017"
+        )
     return TTA(scales or (1.0,), MIRROR in parts)
 
 
@@ -57,10 +59,14 @@ def _scale(part: str, text: str) -> float:
     except ValueError:
         raise UserError(
             f"--tta {text}: {part!r} is neither {MIRROR} nor a scale; "
-            "as mirror, mirror,0.75,1,1.25, or none alone"
+            "as mirror, mirror,0.75,1,1.25, or none alone",
+            "FC-PREDICT-017",
         ) from None
     if not SMALLEST <= scale <= LARGEST:
-        raise UserError(f"--tta {text}: scales lie from {SMALLEST:g} to {LARGEST:g}, not {part}")
+        raise UserError(
+            f"--tta {text}: scales lie from {SMALLEST:g} to {LARGEST:g}, not {part}",
+            "FC-PREDICT-017",
+        )
     return scale
 
 
@@ -103,7 +109,7 @@ class Views:
         except UserError as error:
             if scale == 1:
                 raise
-            raise UserError(f"at scale {scale:g} of --tta: {error}") from error
+            raise UserError(f"at scale {scale:g} of --tta: {error}", error.code) from error
         probabilities = torch.cat([logits[part].softmax(0) for part in self.outputs])  # K,h,w
         if _size(view) == size:
             return probabilities

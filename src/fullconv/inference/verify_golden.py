@@ -18,7 +18,7 @@ class DisagreementWarning(UserWarning):
 
 
 @dataclass(frozen=True, eq=False)
-class Proof:
+class GoldenCheck:
     """What is to be proved, once: that an engine computes what ``golden`` says.
 
     ``kinds`` are the inputs that the net sees, ``parts`` the score channels of its outputs;

@@ -5,25 +5,24 @@ from typing import TYPE_CHECKING
 from fullconv.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from fullconv.report.anatomy import explanation_picture
+    from fullconv.report.best_and_worst import BestAndWorst
     from fullconv.report.comparison_page import write_run_comparison
     from fullconv.report.confusion import confusion_picture
-    from fullconv.report.extremes import Extremes
     from fullconv.report.inspection_page import write_inspection
+    from fullconv.report.net_plot import explanation_picture
     from fullconv.report.points import points_picture
-    from fullconv.report.run_files import RunFiles, read_columns, read_run, trained_on
+    from fullconv.report.run_files import RunFiles, read_columns, read_run
     from fullconv.report.run_page import write_report
     from fullconv.report.score_files import write_file, write_scores
 
 __all__ = [
-    "Extremes",
+    "BestAndWorst",
     "RunFiles",
     "confusion_picture",
     "explanation_picture",
     "points_picture",
     "read_columns",
     "read_run",
-    "trained_on",
     "write_file",
     "write_inspection",
     "write_report",
@@ -34,17 +33,16 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "anatomy": ("explanation_picture",),
+        "net_plot": ("explanation_picture",),
         "comparison_page": ("write_run_comparison",),
         "confusion": ("confusion_picture",),
-        "extremes": ("Extremes",),
+        "best_and_worst": ("BestAndWorst",),
         "inspection_page": ("write_inspection",),
         "points": ("points_picture",),
         "run_files": (
             "RunFiles",
             "read_columns",
             "read_run",
-            "trained_on",
         ),
         "run_page": ("write_report",),
         "score_files": (

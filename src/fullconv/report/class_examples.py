@@ -46,11 +46,11 @@ def example_pictures(survey: Survey, value: int) -> list[Example]:
 
 def _chosen(survey: Survey, value: int, most: int) -> Sequence[tuple[str, int]]:
     """Photos spread over those where the class is large, of ``train`` if it is there at all."""
-    found = []
+    by_split = []
     for split, looks in survey.looks.items():
         areas = [(int(each.counts[value]), each.place) for each in looks if each.counts is not None]
-        found.append([(area, split, place) for area, place in areas if area])
-    shown = next(filter(None, found), [])
+        by_split.append([(area, split, place) for area, place in areas if area])
+    shown = next(filter(None, by_split), [])
     largest = sorted(shown, key=lambda each: -each[0])[: max(most, len(shown) // 3)]
     steps = [round(i) for i in np.linspace(0, len(largest) - 1, min(most, len(largest)))]
     return [largest[i][1:] for i in steps]

@@ -45,7 +45,7 @@ def named(runs: Sequence[RunFiles]) -> Runs:
     paths = [files.folder.resolve() for files in runs]
     twice = next((path for place, path in enumerate(paths) if path in paths[:place]), None)
     if twice:
-        raise UserError(f"{twice}: is named twice; a run is compared with others")
+        raise UserError(f"{twice}: is named twice; a run is compared with others", "FC-REPORT-003")
     names: list[str] = []
     for length in range(1, max(len(path.parts) for path in paths) + 1):
         names = [legible("/".join(path.parts[-length:])) for path in paths]
@@ -83,16 +83,16 @@ def _classes(scored: Mapping[str, Scores]) -> dict[str, Any]:
     """IU of each class in each run, the largest differences first."""
     if not scored:
         return {"classes": ()}
-    found = {name: _iu(scores) for name, scores in scored.items()}
-    first, *others = found
-    classes = list(dict.fromkeys(key for iu in found.values() for key in iu))
-    gaps = {each: _gaps(each, found) for each in classes}
+    iu_of = {name: _iu(scores) for name, scores in scored.items()}
+    first, *others = iu_of
+    classes = list(dict.fromkeys(key for iu in iu_of.values() for key in iu))
+    gaps = {each: _gaps(each, iu_of) for each in classes}
     classes.sort(key=lambda each: -max((abs(gap) for gap in gaps[each].values()), default=0))
     rows = [
         {
             "name": each,
-            "iu": found[first].get(each, np.nan),
-            "others": [(found[name].get(each, np.nan), gaps[each].get(name)) for name in others],
+            "iu": iu_of[first].get(each, np.nan),
+            "others": [(iu_of[name].get(each, np.nan), gaps[each].get(name)) for name in others],
         }
         for each in classes
     ]
@@ -105,11 +105,11 @@ def _iu(scores: Scores) -> dict[str, float]:
     return dict(zip(scores.names, scores.iu.tolist(), strict=True))
 
 
-def _gaps(name: str, found: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+def _gaps(name: str, iu_of: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Difference to the first run, of those that have the class."""
-    first, *others = found
-    start = found[first].get(name, np.nan)
-    gaps = {other: found[other].get(name, np.nan) - start for other in others}
+    first, *others = iu_of
+    start = iu_of[first].get(name, np.nan)
+    gaps = {other: iu_of[other].get(name, np.nan) - start for other in others}
     return {other: gap for other, gap in gaps.items() if not np.isnan(gap)}
 
 
@@ -123,13 +123,13 @@ def _differences(runs: Runs) -> Sequence[tuple[str, Sequence[str]]]:
 
 def flattened(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     """``{"net": {"name": x}}`` as ``{"net.name": x}``."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, dict):
-            found |= flattened(value, f"{before}{key}.")
+            flat |= flattened(value, f"{before}{key}.")
         else:
-            found[before + key] = value
-    return found
+            flat[before + key] = value
+    return flat
 
 
 def _resources(runs: Runs) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def legible(text: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    made = Environment(
+    environment = Environment(
         loader=PackageLoader("fullconv.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -44,9 +44,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.do"],
     )
-    made.filters |= {"anchor": _anchor, "base64": _base64, "percent": percent, "sha256": _sha256}
-    made.globals["static"] = static
-    return made
+    environment.filters |= {
+        "anchor": _anchor,
+        "base64": _base64,
+        "percent": percent,
+        "sha256": _sha256,
+    }
+    environment.globals["static"] = static
+    return environment
 
 
 def static(name: str) -> Markup:

@@ -26,12 +26,14 @@ Columns = Mapping[str, npt.NDArray[np.float64]]
 class RunFiles:
     """The parts of a run folder; empty or None where they do not exist yet.
 
-    ``checkpoint`` is what the best model says of itself: net, classes, preprocessing, origin.
+    ``history`` is history.toml, which says what a resume has changed; ``checkpoint`` is what the
+    best model says of itself: net, classes, preprocessing, origin.
     """
 
     folder: Path
     config: dict[str, Any]
     config_text: str
+    history: str
     log: Columns
     timing: Columns
     scores: Scores | None
@@ -46,7 +48,8 @@ def read_run(folder: str | Path) -> RunFiles:
     if not (folder / "config.toml").exists() and not (folder / "log.csv").exists():
         raise UserError(
             f"{folder}: not a run folder (neither config.toml nor log.csv in it); "
-            "fullconv train DATA --out runs/first makes one"
+            "fullconv train DATA --out runs/first makes one",
+            "FC-REPORT-001",
         )
     text = _text(folder / "config.toml")
     scores_file = _json(folder / "scores.json")
@@ -54,6 +57,7 @@ def read_run(folder: str | Path) -> RunFiles:
         folder=folder,
         config=_toml(text, folder / "config.toml"),
         config_text=text,
+        history=_text(folder / "history.toml"),
         log=read_columns(folder / "log.csv"),
         timing=read_columns(folder / "timing.csv"),
         scores=_scores(scores_file),
@@ -61,16 +65,6 @@ def read_run(folder: str | Path) -> RunFiles:
         samples=_samples(folder / "samples"),
         checkpoint=_header(folder / "model.safetensors"),
     )
-
-
-def trained_on(folder: str | Path) -> str:
-    """The data set that a run was trained on; UserError when its config does not say."""
-    path = Path(folder) / "config.toml"
-    data = _toml(_text(path), path).get("data")
-    place = data.get("path") if isinstance(data, dict) else data
-    if not place:
-        raise UserError(f"{path}: does not name the data of the run; name a data set")
-    return str(place)
 
 
 def read_columns(path: Path) -> Columns:
@@ -108,16 +102,16 @@ def find(config: Mapping[str, Any], *keys: str) -> Any:
 def resources(timing: Columns) -> dict[str, str]:
     """What a run took, in words: time, photos a second, wait for data, memory; what is known."""
     columns = {name: known(timing, name)[1] for name in timing}
-    found: dict[str, str] = {}
+    used: dict[str, str] = {}
     if len(seconds := columns.get("seconds", np.empty(0))):
-        found["time"] = duration(total_seconds(seconds))
+        used["time"] = duration(total_seconds(seconds))
     if len(rate := columns.get("images_per_second", np.empty(0))):
-        found["photos a second"] = f"{float(np.median(rate)):.3g}"
+        used["photos a second"] = f"{float(np.median(rate)):.3g}"
     if len(wait := columns.get("data_wait", np.empty(0))):
-        found["waiting for data"] = f"{100 * float(np.median(wait)):.0f} %"
+        used["waiting for data"] = f"{100 * float(np.median(wait)):.0f} %"
     if len(memory := columns.get("memory_mib", np.empty(0))):
-        found["most memory"] = f"{memory.max():.0f} MiB"
-    return found
+        used["most memory"] = f"{memory.max():.0f} MiB"
+    return used
 
 
 def total_seconds(seconds: npt.NDArray[np.float64]) -> float:
@@ -144,14 +138,16 @@ def _toml(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from error
+        raise UserError(f"{path}: not valid TOML: {error}", "FC-REPORT-002") from error
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(_text(path) or "{}")
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not valid JSON: {error}; remove it and go on") from error
+        raise UserError(
+            f"{path}: not valid JSON: {error}; remove it and resume", "FC-REPORT-002"
+        ) from error
     return content if isinstance(content, dict) else {}
 
 
@@ -176,5 +172,5 @@ def _scores(content: dict[str, Any]) -> Scores | None:
 
 def _samples(folder: Path) -> list[Path]:
     """Sample sheets, oldest first by the numbers in their names."""
-    found = [p for p in folder.glob("*") if p.suffix in (".png", ".jpg", ".jpeg", ".webp")]
-    return sorted(found, key=lambda p: ([int(n) for n in re.findall(r"\d+", p.stem)], p.name))
+    sheets = [p for p in folder.glob("*") if p.suffix in (".png", ".jpg", ".jpeg", ".webp")]
+    return sorted(sheets, key=lambda p: ([int(n) for n in re.findall(r"\d+", p.stem)], p.name))

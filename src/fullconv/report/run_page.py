@@ -11,10 +11,10 @@ from fullconv.classes import ClassSet
 from fullconv.classes.palettes import Palette, recolored
 from fullconv.errors import UserError
 from fullconv.metrics import SUMMARY, Scores, percent
+from fullconv.report.best_and_worst import StoredPhoto, read_scored_photos
 from fullconv.report.confusion import confusion_picture
 from fullconv.report.curves import curves, words
 from fullconv.report.embedded import layer_png
-from fullconv.report.extremes import Kept, read_extremes
 from fullconv.report.page import write_page
 from fullconv.report.run_files import Columns, RunFiles, find, known, read_run, resources
 
@@ -44,11 +44,12 @@ def write_report(
         scores=[(words(key), percent(getattr(scores, key))) for key in SUMMARY if scores],
         classes=_of_classes(scores, shown) if scores else (),
         confusion=confusion_picture(scores, shown) if scores else None,
-        photos=_photos_shown(read_extremes(files.folder), first) if first else None,
+        photos=_photos_shown(read_scored_photos(files.folder), first) if first else None,
         samples=_samples(files.samples),
         resources=resources(files.timing),
         command=_command(files),
         config=files.config_text,
+        history=files.history,
     )
 
 
@@ -181,36 +182,36 @@ def _taken_for(scores: Scores, true: int) -> str:
     return f"{scores.names[most]} ({percent(float(wrong[most] / scores.pixels[true]))})"
 
 
-def _photos_shown(kept: Sequence[Kept], classes: ClassSet) -> dict[str, Any] | None:
+def _photos_shown(photos: Sequence[StoredPhoto], classes: ClassSet) -> dict[str, Any] | None:
     """The worst photos and the best, and the classes that they show; None without any."""
-    if not kept:
+    if not photos:
         return None
-    kept = [each for each in kept if _fits(each, classes)]
-    maps = [mask for each in kept for mask in (each.truth, each.prediction)]
+    photos = [each for each in photos if _fits(each, classes)]
+    maps = [mask for each in photos for mask in (each.truth, each.prediction)]
     seen = sorted({int(value) for mask in maps for value in np.unique(mask)})
     shown = [value for value in seen if value < len(classes)]
     return {
         "legend": [(classes.names[value], classes.colors[value]) for value in shown],
         "ignored": classes.ignore_color if classes.ignore in seen else None,
         "kinds": {
-            kind: [_photo(each, classes) for each in kept if each.kind == kind]
+            kind: [_photo(each, classes) for each in photos if each.kind == kind]
             for kind in ("worst", "best")
         },
     }
 
 
-def _fits(kept: Kept, classes: ClassSet) -> bool:
+def _fits(photo: StoredPhoto, classes: ClassSet) -> bool:
     size = len(classes.palette())
-    return kept.truth.max(initial=0) < size and kept.prediction.max(initial=0) < size
+    return photo.truth.max(initial=0) < size and photo.prediction.max(initial=0) < size
 
 
-def _photo(kept: Kept, classes: ClassSet) -> dict[str, Any]:
+def _photo(photo: StoredPhoto, classes: ClassSet) -> dict[str, Any]:
     return {
-        "name": kept.name,
-        "accuracy": kept.accuracy,
-        "photo": kept.photo,
-        "truth": layer_png(kept.truth, classes),
-        "prediction": layer_png(kept.prediction, classes),
+        "name": photo.name,
+        "accuracy": photo.accuracy,
+        "photo": photo.photo,
+        "truth": layer_png(photo.truth, classes),
+        "prediction": layer_png(photo.prediction, classes),
     }
 
 

@@ -3,9 +3,8 @@
 import json
 from pathlib import Path
 
-from fullconv.atomic import write_atomically
+from fullconv.atomic import file_errors, write_atomically
 from fullconv.classes import ClassSet
-from fullconv.errors import UserError
 from fullconv.metrics import Scores
 from fullconv.report.confusion import confusion_picture
 
@@ -29,7 +28,5 @@ def write_scores(scores: Scores, classes: ClassSet, folder: str | Path) -> list[
 
 def write_file(path: str | Path, content: bytes) -> None:
     """Write the bytes whole or not at all; UserError where that cannot be."""
-    try:
+    with file_errors(path, writing=True):
         write_atomically(path, content)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from error

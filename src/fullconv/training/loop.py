@@ -23,9 +23,9 @@ from fullconv.device import peak_mib
 from fullconv.errors import UserError
 from fullconv.evaluation import evaluate
 from fullconv.inference.engines.torch_engine import TorchEngine
-from fullconv.inference.photo_engine import in_pieces
+from fullconv.inference.photo_engine import with_tiles
 from fullconv.metrics import Scores
-from fullconv.report import Extremes, write_report
+from fullconv.report import BestAndWorst, write_report
 from fullconv.training.config import Config
 from fullconv.training.config_sources import flat
 from fullconv.training.console import Screen, Status
@@ -254,12 +254,12 @@ class Training:
 
     def first_validation(self, stop: Stop) -> None:
         """The score before the first step of a fine-tuning, to warn when it is lost."""
-        scores = self.scores([], Extremes(), stop)
+        scores = self.scores([], BestAndWorst(), stop)
         if scores:
             self.progress.start = scores.mean_iu
             self.screen.say(f"before training: val mean IU {scores.mean_iu:.4f}")
 
-    def scores(self, rows: list[Any], extremes: Extremes, stop: Stop) -> Scores | None:
+    def scores(self, rows: list[Any], extremes: BestAndWorst, stop: Stop) -> Scores | None:
         """Scores on the validation split.
 
         Some photos, spread over it, are put into ``rows``, the best and worst into ``extremes``.
@@ -276,7 +276,7 @@ class Training:
             self.config.machine.precision,
             self.classes,
         )
-        engine = in_pieces(whole, self.updater.net.spec, self.piece)
+        engine = with_tiles(whole, self.updater.net.spec, self.piece)
 
         def keep(sample: Any, prediction: Any, matrix: Any) -> None:
             extremes.add(sample, prediction, matrix)
@@ -293,7 +293,7 @@ class Training:
     def validate(self, stop: Stop) -> Scores | None:
         """Score, warn, write samples, and keep the weights if they are the best so far."""
         rows: list[Any] = []
-        extremes = Extremes()
+        extremes = BestAndWorst()
         p, scores = self.progress, self.scores(rows, extremes, stop)
         mean_iu = scores.mean_iu if scores else math.inf
         if self.fabric.is_global_zero:

@@ -85,7 +85,7 @@ def test_choices_that_do_not_fit(run, exported, photo):
         "begin at 1": lambda: export(run, "onnx", size=(0, 9)),
         "not torch": lambda: Predictor(file, engine="torch"),
         "in fp32": lambda: Predictor(file, precision="bf16"),
-        "has not got it": lambda: Predictor(file, "tpu"),
+        "does not have it": lambda: Predictor(file, "tpu"),
         "name the run": lambda: load(file),
         "no such file": lambda: Predictor(run / "none.onnx"),
         "uint8 array": lambda: Predictor(file)(np.zeros((4, 4), np.uint8)),

@@ -9,7 +9,7 @@ import pytest
 from fullconv.cli import completion
 from fullconv.errors import UserError
 from fullconv.inference import Predictor, TorchEngine
-from fullconv.inference.engines import ENGINES, Registered, find, names, registry
+from fullconv.inference.engines import ENGINES, EngineEntry, find, names, registry
 from fullconv.inference.engines.registry import chosen, named
 
 ROOT = Path(__file__).parents[3]
@@ -63,7 +63,7 @@ def test_every_engine_can_be_opened():
 
 def test_a_further_engine_is_a_line(run, picture, monkeypatch):
     """What `docs/architecture.md` promises: nothing else is touched."""
-    line = Registered("abacus", "beads", "fullconv.inference.engines.torch_engine:open_torch")
+    line = EngineEntry("abacus", "beads", "fullconv.inference.engines.torch_engine:open_torch")
     monkeypatch.setattr(registry, "ENGINES", (*ENGINES, line))
     assert names()[-1] == "abacus"
     assert completion.engines("ab") == ["abacus"]

@@ -1,4 +1,4 @@
-"""Pieces against the whole: the same scores to rounding, in double, and the same classes."""
+"""Tiling against the whole: the same scores to rounding, in double, and the same classes."""
 
 from functools import cache
 
@@ -11,8 +11,8 @@ from torch import nn
 
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
-from fullconv.inference import PhotoEngine, Predictor, TorchEngine, in_pieces, tiled
-from fullconv.inference.tiled import Pieces
+from fullconv.inference import PhotoEngine, Predictor, TorchEngine, tiled, with_tiles
+from fullconv.inference.tiled import Tiling
 from fullconv.models import NetSpec, build
 from fullconv.models.analysis.cost import prediction_bytes
 
@@ -63,7 +63,7 @@ def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
 
 
 def check(found: Doubled, image: np.ndarray, tile: int) -> None:
-    pieces = in_pieces(found, found.net.spec, tile)
+    pieces = with_tiles(found, found.net.spec, tile)
     whole = found.scores(image)
     assert np.abs(pieces.scores(image) - whole).max() <= ROUNDING * np.abs(whole).max()
     assert np.array_equal(pieces.class_map(image), found.class_map(image))
@@ -79,7 +79,7 @@ def check(found: Doubled, image: np.ndarray, tile: int) -> None:
 )
 def test_pieces_equal_the_whole(net, beyond, more, across, lies) -> None:
     found = engine(*net)
-    tile = Pieces(found.net.spec, 4000).flow.least + more
+    tile = Tiling(found.net.spec, 4000).flow.least + more
     size = (tile + beyond, across)
     check(found, noise(*(reversed(size) if lies else size)), tile)
 
@@ -87,7 +87,7 @@ def test_pieces_equal_the_whole(net, beyond, more, across, lies) -> None:
 @pytest.mark.parametrize("net", OTHERS)
 def test_pieces_equal_the_whole_where_that_is_slow(net) -> None:
     found = engine(*net)
-    least = Pieces(found.net.spec, 4000).flow.least
+    least = Tiling(found.net.spec, 4000).flow.least
     odd = 0 if found.net.spec.stretches else 13
     check(found, noise(least + 64 + odd, 9), least + 8)
 
@@ -101,7 +101,7 @@ def test_rows_and_columns_at_once() -> None:
 def test_a_halo_one_stride_smaller_is_wrong(net, side) -> None:
     """Not for GoogLeNet, where what lies so far away counts 1e-13; test_tiling has it with NaN."""
     found = engine(*net)
-    pieces = Pieces(found.net.spec, 4000)
+    pieces = Tiling(found.net.spec, 4000)
     (behind, before), grid = pieces.flow.margins, pieces.flow.grid
     pieces.tile = pieces.flow.least
     image = noise(pieces.flow.least + 64, 9)
@@ -119,7 +119,7 @@ def test_several_inputs_and_outputs() -> None:
     found = Doubled(net, classes)
     image = noise(530, 40, 5).astype(np.float32)
     check(found, image, 500)
-    assert in_pieces(found, net.spec, 500).class_map(image).shape == (530, 40, 2)
+    assert with_tiles(found, net.spec, 500).class_map(image).shape == (530, 40, 2)
 
 
 def test_the_predictor_in_single_precision(run, picture) -> None:
@@ -151,8 +151,8 @@ def test_auto_keeps_to_the_budget(monkeypatch) -> None:
     spec = NetSpec("fcn8s-vgg16", 4)
     monkeypatch.setattr(tiled, "BUDGET", 2**29)
     watched = Watched()
-    pieces = in_pieces(watched, spec, "auto")
-    side = pieces.pieces.length
+    pieces = with_tiles(watched, spec, "auto")
+    side = pieces.tiling.length
     assert side % 32 == 0
     assert (
         prediction_bytes(spec, side, side, True)
@@ -165,19 +165,19 @@ def test_auto_keeps_to_the_budget(monkeypatch) -> None:
     assert len(watched.sizes) == 5
     assert max(max(size) for size in watched.sizes[1:]) <= side
     monkeypatch.setattr(tiled, "BUDGET", 0)
-    assert Pieces(spec).length == pieces.pieces.flow.least
+    assert Tiling(spec).length == pieces.tiling.flow.least
 
 
 def test_classes_alone_are_taken_in_larger_pieces_than_scores() -> None:
     """Of 150 classes, whose scores at the photo weigh more than any layer."""
     spec = NetSpec("fcn8s-vgg16", 150)
-    whole = in_pieces(Watched(), spec, "auto").pieces
+    whole = with_tiles(Watched(), spec, "auto").tiling
     watched = Watched()
     watched.in_blocks = True
-    found = in_pieces(watched, spec, "auto")
+    found = with_tiles(watched, spec, "auto")
     assert found.in_blocks
-    pieces = found.pieces
-    assert pieces.length == Pieces(NetSpec("fcn8s-vgg16", 4), in_blocks=True).length
+    pieces = found.tiling
+    assert pieces.length == Tiling(NetSpec("fcn8s-vgg16", 4), in_blocks=True).length
     assert whole.length == whole.length_for_scores == pieces.length_for_scores < pieces.length
     found.class_map(noise(pieces.length, 40))
     assert watched.sizes == [(pieces.length, 40)]
@@ -186,22 +186,22 @@ def test_classes_alone_are_taken_in_larger_pieces_than_scores() -> None:
 def test_small_pieces_are_refused_or_doubted() -> None:
     spec = NetSpec("fcn8s-vgg16", 4)
     with pytest.raises(UserError, match="at least 448"):
-        in_pieces(Watched(), spec, 256)
-    assert in_pieces(Watched(), spec, 448).warning == (
+        with_tiles(Watched(), spec, 256)
+    assert with_tiles(Watched(), spec, 448).warning == (
         "tile 448 keeps 32 pixels a side, 208 + 208 are overlap: each pixel is computed 196 times; "
         "a larger tile is faster, and needs more memory"
     )
-    assert in_pieces(Watched(), spec, 1440).warning is None
+    assert with_tiles(Watched(), spec, 1440).warning is None
 
 
 def test_what_stretches_is_refused_by_name_where_it_cannot_be_cut() -> None:
-    pieces = in_pieces(Watched(), NetSpec("fcn8s-resnet50_dilated", 4), 500)
+    pieces = with_tiles(Watched(), NetSpec("fcn8s-resnet50_dilated", 4), 500)
     with pytest.raises(UserError, match=r"fcn8s-resnet50_dilated stretches .* multiple of 8"):
         pieces.class_map(noise(1001, 10))
     assert pieces.class_map(noise(1000, 11)).shape == (1000, 11)
 
 
 def test_what_is_no_image_is_refused() -> None:
-    pieces = in_pieces(Watched(), NetSpec("fcn8s-vgg16", 4), 500)
+    pieces = with_tiles(Watched(), NetSpec("fcn8s-vgg16", 4), 500)
     with pytest.raises(UserError, match="uint8 array"):
         pieces.class_map(np.zeros((5, 5), np.uint8))

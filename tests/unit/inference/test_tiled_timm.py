@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from fullconv.inference import TorchEngine, in_pieces, tiled
+from fullconv.inference import TorchEngine, tiled, with_tiles
 from fullconv.models import NetSpec, build
 from fullconv.models.fcn import flow_of
 
@@ -53,7 +53,7 @@ def test_pieces_give_the_scores_of_the_whole(name: str) -> None:
     assert not flow.sees_everything
     image = noise(2 * flow.least + flow.grid + 5, 45)
     whole = Doubled(net)
-    pieces = in_pieces(whole, net.spec, flow.least + 2 * flow.grid)
+    pieces = with_tiles(whole, net.spec, flow.least + 2 * flow.grid)
     assert len(flow.spans(len(image), flow.least + 2 * flow.grid)) > 2
     expected = whole.scores(image)
     worst = np.abs(pieces.scores(image) - expected).max()
@@ -65,13 +65,13 @@ def test_what_sees_everything_is_said_and_measured_once() -> None:
     said: list[str] = []
     net = fresh("fcn16s-timm.test_vit")
     whole = TorchEngine((net, net.spec.definition.preprocessing), "cpu")  # pyright: ignore
-    pieces = in_pieces(whole, net.spec, 192, say=said.append)
+    pieces = with_tiles(whole, net.spec, 192, say=said.append)
     assert pieces.warning is not None and "depends on all of a photo" in pieces.warning
     image = noise(300, 200)
     found = pieces.class_map(image)
     differs = float((found != whole.class_map(image)).mean())
     assert said == [
-        f"by pieces {differs:.2%} of this photo's pixels differ from the photo in one piece"
+        f"by tiles {differs:.2%} of this photo's pixels differ from the photo in one tile"
     ]
     pieces.class_map(image)
     assert len(said) == 1
@@ -82,16 +82,16 @@ def test_a_photo_too_large_for_the_whole_is_measured_where_pieces_overlap(monkey
     said: list[str] = []
     net = fresh("fcn16s-timm.test_vit")
     whole = TorchEngine((net, net.spec.definition.preprocessing), "cpu")  # pyright: ignore
-    pieces = in_pieces(whole, net.spec, 192, say=said.append)
+    pieces = with_tiles(whole, net.spec, 192, say=said.append)
     pieces.class_map(noise(300, 100))
-    pieces_wide = in_pieces(whole, net.spec, 192, say=said.append)
+    pieces_wide = with_tiles(whole, net.spec, 192, say=said.append)
     pieces_wide.class_map(noise(100, 300))
-    assert [line.startswith("where the first two pieces overlap, ") for line in said] == [True] * 2
+    assert [line.startswith("where the first two tiles overlap, ") for line in said] == [True] * 2
 
 
 def test_a_photo_that_is_not_cut_has_nothing_to_be_measured() -> None:
     said: list[str] = []
     net = fresh("fcn16s-timm.test_vit")
     whole = TorchEngine((net, net.spec.definition.preprocessing), "cpu")  # pyright: ignore
-    in_pieces(whole, net.spec, 192, say=said.append).class_map(noise(150, 192))
+    with_tiles(whole, net.spec, 192, say=said.append).class_map(noise(150, 192))
     assert said == []

@@ -14,8 +14,8 @@ from fullconv.inference import (
     TTA,
     Predictor,
     TorchEngine,
-    in_pieces,
     parse_tta,
+    with_tiles,
     with_tta,
 )
 from fullconv.models import TORCH
@@ -105,7 +105,7 @@ def test_probabilities_of_zero_have_a_finite_logarithm():
 
 def test_pieces_give_the_same(engine):
     tta, image = parse_tta("mirror,0.8,1"), noise(600, 40)
-    pieces = in_pieces(engine, engine.net.spec, 512)
+    pieces = with_tiles(engine, engine.net.spec, 512)
     whole = with_tta(engine, CLASSES, tta).probabilities(image)
     assert with_tta(pieces, CLASSES, tta).probabilities(image) == pytest.approx(whole, abs=1e-5)
 
@@ -165,10 +165,10 @@ def test_without_it_the_engine_is_the_same(engine):
 
 
 def test_pieces_and_views_are_one_wrapper(engine):
-    pieces = in_pieces(engine, engine.net.spec, 512)
+    pieces = with_tiles(engine, engine.net.spec, 512)
     both = with_tta(pieces, CLASSES, "mirror")
     assert both.engine is engine
-    assert both.pieces is pieces.pieces
+    assert both.tiling is pieces.tiling
 
 
 def test_the_cost_counts_pixels():

@@ -14,7 +14,7 @@ from PIL import Image
 from fullconv.classes import ClassSet
 from fullconv.data import Sample
 from fullconv.metrics import Scores, confusion
-from fullconv.report import Extremes
+from fullconv.report import BestAndWorst
 
 EMPTY = {"meta", "img", "input", "br", "link"}
 
@@ -126,8 +126,8 @@ def make_run(tmp_path, three) -> Callable[..., Path]:
 
 
 def scored(classes: ClassSet, hits: float, photos: int, folder: Path) -> Scores:
-    """Scores of predictions of which about ``hits`` are right, their extremes written."""
-    rng, extremes, total = np.random.default_rng(0), Extremes(), 0
+    """Scores of predictions of which about ``hits`` are right, their best_and_worst written."""
+    rng, best_and_worst, total = np.random.default_rng(0), BestAndWorst(), 0
     for number in range(photos):
         truth = rng.integers(0, 3, (8, 12), dtype=np.uint8).repeat(5, 0).repeat(5, 1)
         truth[:2] = classes.ignore
@@ -135,7 +135,7 @@ def scored(classes: ClassSet, hits: float, photos: int, folder: Path) -> Scores:
         guess = np.where(wrong | (truth == classes.ignore), (truth + 1) % 3, truth).astype(np.uint8)
         matrix = confusion(truth, guess, 3, classes.ignore)
         image = rng.integers(0, 256, (*truth.shape, 3), np.uint8)
-        extremes.add(Sample(f"street <{number}>", image, truth), guess, matrix)
+        best_and_worst.add(Sample(f"street <{number}>", image, truth), guess, matrix)
         total = total + matrix
-    extremes.write(folder, classes, 40)
+    best_and_worst.write(folder, classes, 40)
     return Scores.from_confusion(np.asarray(total), classes.names)

@@ -9,7 +9,7 @@ from fullconv.classes.palettes import distinct_colors
 from fullconv.errors import UserError
 from fullconv.models import TORCH, NetSpec, build
 from fullconv.report import write_report
-from fullconv.report.extremes import read_extremes
+from fullconv.report.best_and_worst import read_scored_photos
 from fullconv.report.run_files import total_seconds
 from fullconv.visualize import layer
 
@@ -63,7 +63,7 @@ def test_truth_and_prediction_are_in_the_page_pixel_for_pixel(run, parsed, three
     guesses = [image for alt, image in pictures if alt == "prediction"]
     assert len(truths) == len(guesses) == 10
     truth = np.asarray(truths[0].convert("RGBA"))
-    kept = next(each for each in read_extremes(run) if each.kind == "worst")
+    kept = next(each for each in read_scored_photos(run) if each.kind == "worst")
     assert (kept.truth[:2] == three.ignore).all()
     np.testing.assert_array_equal(truth, layer(kept.truth, three))
     np.testing.assert_array_equal(
@@ -85,6 +85,14 @@ def test_a_run_that_has_just_begun_has_a_page(tmp_path, parsed):
     page = parsed(write_report(tmp_path))
     assert "fcn8s-vgg16" in page.text
     assert not page.all("img")
+
+
+def test_what_a_resume_changed_is_on_the_page(tmp_path, parsed):
+    (tmp_path / "config.toml").write_text("[schedule]\nsteps = 20\n")
+    assert "Changes on the way" not in parsed(write_report(tmp_path)).text
+    (tmp_path / "history.toml").write_text("[[change]]\nstep = 10\nschedule.steps = [10, 20]\n")
+    page = parsed(write_report(tmp_path))
+    assert "Changes on the way" in page.text and "schedule.steps = [10, 20]" in page.text
 
 
 def test_damaged_examples_are_left_out(run, parsed):

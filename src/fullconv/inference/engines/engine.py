@@ -48,4 +48,6 @@ def check_image(image: Image, channels: int = 3) -> None:
     if right:
         return
     what = "array (H, W, 3) in RGB" if channels == 3 else f"or float32 array (H, W, {channels})"
-    raise UserError(f"an image is a uint8 {what}, not {image.dtype} {image.shape}")
+    raise UserError(
+        f"an image is a uint8 {what}, not {image.dtype} {image.shape}", "FC-PREDICT-005"
+    )

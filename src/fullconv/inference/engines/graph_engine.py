@@ -13,8 +13,8 @@ from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes, Head, classes_of, parts_of
 from fullconv.inference.engines.engine import Engine, Image, check_image
 from fullconv.inference.export_metadata import CLASSES, SCORES, Description
-from fullconv.inference.open_predictor import Opened
-from fullconv.inference.verify_golden import Proof
+from fullconv.inference.open_predictor import OpenedNet
+from fullconv.inference.verify_golden import GoldenCheck
 from fullconv.models.fcn import upscores_of
 
 KEY = "fullconv"
@@ -41,12 +41,12 @@ class GraphEngine(Engine, ABC):
         self.description = description
         self.outputs = outputs or (description.output,)
         self.head = Head(upscores_of(description.spec), parts_of(description.classes))
-        self.proof: Proof | None = None
+        self.proof: GoldenCheck | None = None
         if description.golden is not None:
             exact = exact and description.precision == "fp32"
             kinds, parts = description.preprocessing.inputs, self.head.outputs
             name = f"{path} in {self.runtime}"
-            self.proof = Proof(description.golden, kinds, parts, exact, name)
+            self.proof = GoldenCheck(description.golden, kinds, parts, exact, name)
 
     @property
     def runtime(self) -> str:
@@ -71,12 +71,12 @@ class GraphEngine(Engine, ABC):
 
     def class_map(self, image: Image) -> Classes:
         """The class of the highest score at each pixel of ``image``, for each output."""
-        found, size = self._run(image), (image.shape[0], image.shape[1])
+        outputs, size = self._run(image), (image.shape[0], image.shape[1])
         if self.description.output == CLASSES:
-            return found[0][0].numpy()
+            return outputs[0][0].numpy()
         if self.in_blocks:
-            return self.head.class_map(self._maps(found), size)
-        return classes_of(found[0][0], self.head.outputs)
+            return self.head.class_map(self._maps(outputs), size)
+        return classes_of(outputs[0][0], self.head.outputs)
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores of ``image`` before any softmax, float32 (K, H, W).
@@ -85,13 +85,13 @@ class GraphEngine(Engine, ABC):
         """
         if self.description.output == CLASSES:
             raise no_scores(self.path)
-        found = self._run(image)
+        outputs = self._run(image)
         if self.in_blocks:
-            return self.head.scores(self._maps(found), (image.shape[0], image.shape[1]))
-        return found[0][0].numpy()
+            return self.head.scores(self._maps(outputs), (image.shape[0], image.shape[1]))
+        return outputs[0][0].numpy()
 
-    def _maps(self, found: list[Tensor]) -> dict[int, Tensor]:
-        return dict(zip(self.description.maps, found, strict=True))
+    def _maps(self, outputs: list[Tensor]) -> dict[int, Tensor]:
+        return dict(zip(self.description.maps, outputs, strict=True))
 
     def _run(self, image: Image) -> list[Tensor]:
         """``outputs`` for a photo; UserError for one that the graph does not take."""
@@ -102,39 +102,43 @@ class GraphEngine(Engine, ABC):
             h, w = known.size
             raise UserError(
                 f"{self.path}: takes photos of {w} x {h} only, this one is {width} x {height}: "
-                "resize it, or export without --size"
+                "resize it, or export without --size",
+                "FC-PREDICT-014",
             )
         if min(height, width) < known.smallest:
             raise UserError(
                 f"{self.path}: takes photos from {known.smallest} x {known.smallest} on, this one "
-                f"is {width} x {height}"
+                f"is {width} x {height}",
+                "FC-PREDICT-014",
             )
         batch = feed(image[None], known)
         proof, self.proof = self.proof, None
         if proof is not None:
             proof(None if known.output == CLASSES else self.scores, self.class_map)
         try:
-            found = self.run(batch)
+            outputs = self.run(batch)
         except Exception as error:  # the runtimes' exceptions have no common base
             reason = str(error).strip().splitlines() or ["no memory"]
             raise UserError(
-                f"{self.path}: cannot be run on a photo of {width} x {height}: {reason[0]}"
+                f"{self.path}: cannot be run on a photo of {width} x {height}: {reason[0]}",
+                "FC-PREDICT-015",
             ) from error
-        return [torch.from_numpy(np.require(each, requirements=["C", "W"])) for each in found]
+        return [torch.from_numpy(np.require(output, requirements=["C", "W"])) for output in outputs]
 
 
-def opened_by(engine: GraphEngine) -> Opened:
+def opened_by(engine: GraphEngine) -> OpenedNet:
     """``engine`` with what its file says."""
     known = engine.description
     said = known.spec, known.classes, known.preprocessing, known.origin
-    return Opened(engine, *said, has_scores=known.output == SCORES)
+    return OpenedNet(engine, *said, has_scores=known.output == SCORES)
 
 
 def no_scores(path: Path) -> UserError:
     """Why a graph that gives classes has no scores."""
     return UserError(
         f"{path}: gives classes alone, no scores or probabilities: predict by the run itself, or "
-        "export without --output classes"
+        "export without --output classes",
+        "FC-PREDICT-016",
     )
 
 
@@ -151,19 +155,24 @@ def describe(path: Path, text: str | None) -> Description:
     if text is None:
         raise UserError(
             f"{path}: no file of 'fullconv export' (it has no {KEY!r} in its metadata), so its "
-            "classes and preprocessing are unknown"
+            "classes and preprocessing are unknown",
+            "FC-PREDICT-012",
         )
     return Description.from_json(path, text)
 
 
 def missing(package: str, extra: str = "export") -> NoReturn:
     """UserError for a package that is not installed; ``extra`` is the one that brings it."""
-    raise UserError(f"{package} is not installed: pip install 'fullconv[{extra}]'")
+    raise UserError(
+        f"{package} is not installed: pip install 'fullconv[{extra}]'", "FC-PREDICT-010"
+    )
 
 
 def only_fp32(precision: str, why: str) -> None:
     """UserError unless ``precision`` can be fp32."""
     if precision not in ("auto", "fp32", "bf16"):
-        raise UserError(f"precision {precision!r} is unknown: use auto, fp32 or bf16")
+        raise UserError(
+            f"precision {precision!r} is unknown: use auto, fp32 or bf16", "FC-PREDICT-011"
+        )
     if precision == "bf16":
-        raise UserError(f"{why}: use --precision fp32")
+        raise UserError(f"{why}: use --precision fp32", "FC-PREDICT-011")

@@ -17,10 +17,10 @@ from fullconv.inference.engines.graph_engine import (
     opened_by,
 )
 from fullconv.inference.export_metadata import INPUT
-from fullconv.inference.open_predictor import Opened
+from fullconv.inference.open_predictor import OpenedNet
 
 
-def open_onnxruntime(path: str | Path, device: str = "auto", precision: str = "fp32") -> Opened:
+def open_onnxruntime(path: str | Path, device: str = "auto", precision: str = "fp32") -> OpenedNet:
     """Open an exported file."""
     return opened_by(OnnxRuntimeEngine(path, device, precision))
 
@@ -68,7 +68,7 @@ def _parsed(path: Path) -> Any:
 
 
 def _text(model: Any) -> str | None:
-    return next((each.value for each in model.metadata_props if each.key == KEY), None)
+    return next((prop.value for prop in model.metadata_props if prop.key == KEY), None)
 
 
 def ending_at(model: Any, names: Collection[str]) -> bytes | None:
@@ -115,7 +115,8 @@ def session_of(model: Path | bytes, device: str = "cpu", name: Path | None = Non
     except Exception as error:  # its exceptions have no common base
         reason = str(error).strip().splitlines()[0]
         raise UserError(
-            f"{name or 'the graph'}: ONNX Runtime cannot load it ({reason}); export it again"
+            f"{name or 'the graph'}: ONNX Runtime cannot load it ({reason}); export it again",
+            "FC-PREDICT-012",
         ) from error
 
 
@@ -126,5 +127,8 @@ def _providers(device: str) -> list[str]:
         return ["CPUExecutionProvider"]
     wanted = f"{device.split(':')[0].upper()}ExecutionProvider"
     if wanted not in onnxruntime.get_available_providers():
-        raise UserError(f"device {device!r}: this ONNX Runtime has not got it; use auto or cpu")
+        raise UserError(
+            f"device {device!r}: this ONNX Runtime does not have it; use auto or cpu",
+            "FC-PREDICT-011",
+        )
     return [wanted, "CPUExecutionProvider"]

@@ -11,12 +11,12 @@ from fullconv.checkpoints.export_checksum import verify_export
 from fullconv.errors import UserError
 from fullconv.inference.engines.graph_engine import KEY, GraphEngine, describe, missing, opened_by
 from fullconv.inference.export_metadata import INPUT
-from fullconv.inference.open_predictor import Opened
+from fullconv.inference.open_predictor import OpenedNet
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
-def open_openvino(path: str | Path, device: str = "auto", precision: str = "fp32") -> Opened:
+def open_openvino(path: str | Path, device: str = "auto", precision: str = "fp32") -> OpenedNet:
     """Open an exported file."""
     return opened_by(OpenVinoEngine(path, device, precision))
 
@@ -50,8 +50,8 @@ class OpenVinoEngine(GraphEngine):
         return "OpenVINO"
 
     def run(self, batch: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-        found = self.compiled({INPUT: batch})
-        return [found[name] for name in self.outputs]
+        outputs = self.compiled({INPUT: batch})
+        return [outputs[name] for name in self.outputs]
 
 
 def ending_at(model: Any, names: Collection[str]) -> Any:
@@ -86,26 +86,32 @@ def read_model(core: Any, path: Path) -> Any:
     """The model in a file; UserError when it cannot be read."""
     beside = path.with_suffix(".bin")
     if path.suffix == ".xml" and not beside.is_file():
-        raise UserError(f"{beside}: is missing; {path.name} needs it, copy both")
+        raise UserError(f"{beside}: is missing; {path.name} needs it, copy both", "FC-PREDICT-012")
     try:
         return core.read_model(str(path))
     except RuntimeError as error:
-        raise UserError(f"{path}: OpenVINO cannot read it; export it again") from error
+        raise UserError(
+            f"{path}: OpenVINO cannot read it; export it again", "FC-PREDICT-012"
+        ) from error
 
 
 def compiled(core: Any, model: Any, device: str = "auto", precision: str = "fp32") -> Any:
     """The model ready to run; its precision is set, as OpenVINO would take bf16 by itself."""
     place = "CPU" if device == "auto" else device.upper()
     if place not in core.available_devices:
-        found = ", ".join(core.available_devices)
-        raise UserError(f"device {device!r}: OpenVINO finds {found} here")
+        known = ", ".join(core.available_devices)
+        raise UserError(f"device {device!r}: OpenVINO finds {known} here", "FC-PREDICT-011")
     rounds = "BF16" in core.get_property(place, "OPTIMIZATION_CAPABILITIES")
     if precision == "auto":
         precision = "bf16" if rounds else "fp32"
     if precision not in HINTS:
-        raise UserError(f"precision {precision!r} is unknown: use auto, fp32 or bf16")
+        raise UserError(
+            f"precision {precision!r} is unknown: use auto, fp32 or bf16", "FC-PREDICT-011"
+        )
     if precision == "bf16" and not rounds:
-        raise UserError(f"this {place} does not compute in bf16: use --precision fp32")
+        raise UserError(
+            f"this {place} does not compute in bf16: use --precision fp32", "FC-PREDICT-011"
+        )
     return core.compile_model(model, place, {"INFERENCE_PRECISION_HINT": HINTS[precision]})
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fullconv.errors import UserError
 
 if TYPE_CHECKING:
-    from fullconv.inference.open_predictor import Opened
+    from fullconv.inference.open_predictor import OpenedNet
 
 AUTO = "auto"
 
@@ -22,13 +22,13 @@ Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
-class Registered:
+class EngineEntry:
     """An engine: its ``name``, ``what`` it is in a few words, and where the function is.
 
     ``opens`` names it, as 'module:function', called with (path, device, precision); it gives an
-    `Opened`. ``runs`` are the endings of the exported files that it takes, its own first. ``form``
-    is what a run is exported to for it (`fullconv export --to`); None: it takes the run itself.
-    ``package`` is what it needs beside this one.
+    `OpenedNet`. ``runs`` are the endings of the exported files that it takes, its own first.
+    ``form`` is what a run is exported to for it (`fullconv export --to`); None: it takes the run
+    itself. ``package`` is what it needs beside this one.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Registered:
     form: str | None = None
     package: str | None = None
 
-    def open(self, path: str | Path, device: str, precision: str) -> "Opened":
+    def open(self, path: str | Path, device: str, precision: str) -> "OpenedNet":
         """The engine with what the file says; UserError where it cannot run it."""
         return named(self.opens)(path, device, precision)
 
@@ -54,13 +54,13 @@ class Registered:
 
 _HERE = "fullconv.inference.engines"
 ENGINES = (
-    Registered("torch", "torch", f"{_HERE}.torch_engine:open_torch"),
-    Registered(
+    EngineEntry("torch", "torch", f"{_HERE}.torch_engine:open_torch"),
+    EngineEntry(
         "winograd",
         "torch with minimal filtering, on a CPU in fp32",
         f"{_HERE}.winograd_engine:open_winograd",
     ),
-    Registered(
+    EngineEntry(
         "onnxruntime",
         "ONNX Runtime",
         f"{_HERE}.onnxruntime_engine:open_onnxruntime",
@@ -68,7 +68,7 @@ ENGINES = (
         form="onnx",
         package="onnxruntime",
     ),
-    Registered(
+    EngineEntry(
         "openvino",
         "OpenVINO",
         f"{_HERE}.openvino_engine:open_openvino",
@@ -88,12 +88,12 @@ def names() -> tuple[str, ...]:
     return AUTO, *(each.name for each in ENGINES)
 
 
-def find(name: str) -> Registered:
+def find(name: str) -> EngineEntry:
     """The engine called ``name``; UserError with all names for another."""
-    for each in ENGINES:
-        if each.name == name:
-            return each
-    raise UserError(f"engine {name!r} is unknown: use {', '.join(names())}")
+    for engine in ENGINES:
+        if engine.name == name:
+            return engine
+    raise UserError(f"engine {name!r} is unknown: use {', '.join(names())}", "FC-PREDICT-009")
 
 
 def is_exported(path: Path) -> bool:
@@ -101,14 +101,14 @@ def is_exported(path: Path) -> bool:
     return not path.is_dir() and any(path.suffix.lower() in each.runs for each in ENGINES)
 
 
-def those_for(path: Path) -> list[Registered]:
+def those_for(path: Path) -> list[EngineEntry]:
     """The engines that run what ``path`` names: an exported graph's, else all."""
     if not is_exported(path):
         return list(ENGINES)
     return [each for each in ENGINES if path.suffix.lower() in each.runs]
 
 
-def chosen(path: Path, name: str = AUTO) -> Registered:
+def chosen(path: Path, name: str = AUTO) -> EngineEntry:
     """The engine called ``name``, or by the rule of 'auto'; UserError where it does not run it.
 
     The rule: an exported graph goes by its own runtime, everything else by torch. It depends on
@@ -120,7 +120,7 @@ def chosen(path: Path, name: str = AUTO) -> Registered:
     engine = find(name)
     if engine not in engines:
         known = " or ".join(each.name for each in engines)
-        raise UserError(f"{path}: runs by --engine {known}, not {name}")
+        raise UserError(f"{path}: runs by --engine {known}, not {name}", "FC-PREDICT-009")
     return engine
 
 

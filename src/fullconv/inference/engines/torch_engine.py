@@ -15,8 +15,8 @@ from fullconv.device import Precision, is_out_of_memory, pick_device, pick_preci
 from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes, Head, parts_of
 from fullconv.inference.engines.engine import Engine, Image, check_image
-from fullconv.inference.open_predictor import Opened
-from fullconv.inference.verify_golden import Proof
+from fullconv.inference.open_predictor import OpenedNet
+from fullconv.inference.verify_golden import GoldenCheck
 from fullconv.models import FCN, Preprocessing
 from fullconv.models.fold_batch_norm import folded
 from fullconv.models.paper_padding.border import for_prediction
@@ -51,18 +51,18 @@ class TorchEngine(Engine):
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
         self.run = for_prediction(self.net)
         self.head = Head(self.net.upscore, parts_of(classes) if classes else [slice(0, None)])
-        self.proof: Proof | None = None
+        self.proof: GoldenCheck | None = None
         if not isinstance(source, tuple):
-            self.to_prove(source)
+            self.prove_against(source)
 
-    def to_prove(self, checkpoint: Checkpoint) -> None:
+    def prove_against(self, checkpoint: Checkpoint) -> None:
         """Prove at the first photo that this computes what the file of ``checkpoint`` says."""
         if checkpoint.golden is not None:
             # Elsewhere than on a CPU fp32 need not be all of it: TF32 on a GPU.
             exact = self.precision == "fp32" and self.device.type == "cpu"
             name = f"{self.net.spec.name} in torch on {self.device}"
             kinds, parts = self.preprocessing.inputs, self.head.outputs
-            self.proof = Proof(checkpoint.golden, kinds, parts, exact, name)
+            self.proof = GoldenCheck(checkpoint.golden, kinds, parts, exact, name)
 
     @property
     def channels(self) -> int:
@@ -85,8 +85,8 @@ class TorchEngine(Engine):
         height, width = images.shape[1:3]
         with self._running(images[0]):
             maps = self._maps_of(images)
-            alone = ({s: m[n : n + 1] for s, m in maps.items()} for n in range(len(images)))
-            return [self.head.class_map(each, (height, width)) for each in alone]
+            maps_of_each = ({s: m[n : n + 1] for s, m in maps.items()} for n in range(len(images)))
+            return [self.head.class_map(one, (height, width)) for one in maps_of_each]
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores of ``image`` before any softmax, float32 (K, H, W)."""
@@ -124,17 +124,18 @@ class TorchEngine(Engine):
             raise UserError(
                 f"a photo of {width}x{height} needs more memory than {self.device} has: "
                 "predict it in pieces (--tile auto, or a smaller --tile), make it smaller, use "
-                "precision bf16, or another device"
+                "precision bf16, or another device",
+                "FC-PREDICT-015",
             ) from error
 
 
-def open_torch(path: str | Path, device: str = "auto", precision: Precision = "fp32") -> Opened:
+def open_torch(path: str | Path, device: str = "auto", precision: Precision = "fp32") -> OpenedNet:
     """Open all that `fullconv.checkpoints.load` takes."""
     checkpoint = load(path)
     return opened_by(TorchEngine(checkpoint, device, precision), checkpoint)
 
 
-def opened_by(engine: Engine, checkpoint: Checkpoint) -> Opened:
+def opened_by(engine: Engine, checkpoint: Checkpoint) -> OpenedNet:
     """``engine`` with what its ``checkpoint`` says."""
     net, classes = checkpoint.net, checkpoint.classes
-    return Opened(engine, net.spec, classes, checkpoint.preprocessing, checkpoint.origin)
+    return OpenedNet(engine, net.spec, classes, checkpoint.preprocessing, checkpoint.origin)

@@ -8,12 +8,12 @@ from fullconv.checkpoints import Checkpoint, load
 from fullconv.device import keep_freed_memory, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.inference.engines.torch_engine import TorchEngine, opened_by
-from fullconv.inference.open_predictor import Opened
+from fullconv.inference.open_predictor import OpenedNet
 from fullconv.models.cpu_kernels.winograd import with_winograd
 from fullconv.models.fold_batch_norm import folded
 
 
-def open_winograd(path: str | Path, device: str = "auto", precision: str = "fp32") -> Opened:
+def open_winograd(path: str | Path, device: str = "auto", precision: str = "fp32") -> OpenedNet:
     """Open all that `fullconv.checkpoints.load` takes."""
     checkpoint = load(path)
     return opened_by(winograd_engine(checkpoint, device, precision), checkpoint)
@@ -33,10 +33,11 @@ def winograd_engine(
     if place.type != "cpu" or pick_precision(precision, place) != "fp32":
         raise UserError(
             "engine winograd computes in fp32 on a CPU: use --device cpu --precision fp32, or "
-            "engine torch"
+            "engine torch",
+            "FC-PREDICT-011",
         )
     keep_freed_memory()
     net = with_winograd(folded(checkpoint.net.eval()))
-    made = TorchEngine((net, checkpoint.preprocessing), "cpu", "fp32", checkpoint.classes)
-    made.to_prove(checkpoint)
-    return made
+    engine = TorchEngine((net, checkpoint.preprocessing), "cpu", "fp32", checkpoint.classes)
+    engine.prove_against(checkpoint)
+    return engine

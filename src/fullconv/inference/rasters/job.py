@@ -26,7 +26,7 @@ from fullconv.inference.rasters.partial import Job, Partial
 from fullconv.inference.rasters.preview import picked, reduced, write_preview
 from fullconv.inference.rasters.recognise import result_of
 from fullconv.inference.rasters.source import Raster, open_raster
-from fullconv.inference.tiled import Pieces, Tile
+from fullconv.inference.tiled import Tile, Tiling
 from fullconv.modalities import COLOR
 from fullconv.tiling import Span
 from fullconv.version import __version__
@@ -97,7 +97,7 @@ def predict_raster(
     return RasterOutcome(tuple(written), raster.size, work.pieces, work.earlier, empty)
 
 
-def _pieces_for(predictor: Predictor, tile: Tile | None) -> tuple[Engine, Pieces]:
+def _pieces_for(predictor: Predictor, tile: Tile | None) -> tuple[Engine, Tiling]:
     """The predictor's engine, and pieces of ``tile``, or of its own, or by 'auto'.
 
     Raises UserError for a net that sees more than a photo, and for test-time augmentation.
@@ -112,16 +112,16 @@ def _pieces_for(predictor: Predictor, tile: Tile | None) -> tuple[Engine, Pieces
                 "rasters go by pieces, which equal the whole only without test-time augmentation: "
                 "leave --tta out"
             )
-        tile = tile or (engine.pieces.tile if engine.pieces else None)
+        tile = tile or (engine.tiling.tile if engine.tiling else None)
         engine = engine.engine
-    return engine, Pieces(predictor.spec, tile or "auto", BUDGET, engine.in_blocks)
+    return engine, Tiling(predictor.spec, tile or "auto", BUDGET, engine.in_blocks)
 
 
 class _Work:
     """One raster on its way: the pieces that are left, and the rows that are there."""
 
     def __init__(
-        self, predictor: Predictor, engine: Engine, pieces: Pieces, raster: Raster, path: Path
+        self, predictor: Predictor, engine: Engine, pieces: Tiling, raster: Raster, path: Path
     ) -> None:
         self.engine, self.raster, self.classes = engine, raster, predictor.classes
         self.borders = predictor.borders
@@ -141,7 +141,7 @@ class _Work:
 
     @property
     def earlier(self) -> int:
-        """Pieces that were on the disk before."""
+        """Tiling that were on the disk before."""
         return (len(self.rows) - len(self.left)) * len(self.columns)
 
     def start(self, say: Callable[[str], None]) -> None:
@@ -218,7 +218,7 @@ class _Work:
         return own.astype(values_of(self.classes.outputs[place].classes))
 
 
-def _job(predictor: Predictor, engine: Engine, pieces: Pieces, raster: Raster) -> Job:
+def _job(predictor: Predictor, engine: Engine, pieces: Tiling, raster: Raster) -> Job:
     """What decides the classes of a raster."""
     precision = getattr(engine, "precision", "fp32")
     return {

@@ -18,7 +18,7 @@ from fullconv.inference import Predictor
 from fullconv.inference.rasters import job, predict_raster
 from fullconv.inference.rasters.geotiff import write_class_map
 from fullconv.inference.rasters.source import Georeference
-from fullconv.inference.tiled import Pieces, longest
+from fullconv.inference.tiled import Tiling, longest
 
 NETS = [
     ("fcn8s-resnet18", "same"),
@@ -35,7 +35,7 @@ def values(path):
 
 
 def least(predictor):
-    return Pieces(predictor.spec, 4000).flow.least
+    return Tiling(predictor.spec, 4000).flow.least
 
 
 @settings(

@@ -6,7 +6,7 @@ from affine import Affine
 from PIL import Image
 
 from fullconv.errors import UserError
-from fullconv.inference import find_inputs
+from fullconv.inference import Input, find_inputs
 from fullconv.inference.rasters import is_raster, parted
 
 UTM = (0.5, 0, 500000, 0, -0.5, 5000000)
@@ -120,4 +120,4 @@ def test_no_input_is_overwritten(write, tmp_path) -> None:
 
 def test_standard_input_is_no_raster(tmp_path) -> None:
     with pytest.raises(UserError, match="name a file"):
-        parted(find_inputs(["-"], tmp_path), all_rasters=True)
+        parted([Input(None, tmp_path / "stdin", b"a picture")], all_rasters=True)

@@ -39,7 +39,8 @@ def forward(job: dict[str, Any]) -> dict[str, Any]:
             raise
         raise UserError(
             f"a photo of {height}x{width} needs more memory than {device} has: use a smaller "
-            "--size, precision bf16, or another device"
+            "--size, precision bf16, or another device",
+            "FC-REPORT-006",
         ) from error
     machine = {
         "device": _name(device),
@@ -61,7 +62,7 @@ def _seconds(
     run: Callable[[], object], device: torch.device, precision: str, timed: int
 ) -> list[float]:
     """How long ``run`` took, each time but the first."""
-    found = []
+    seconds = []
     bf16 = precision == "bf16"
     for _ in range(1 + timed):
         _wait(device)
@@ -70,8 +71,8 @@ def _seconds(
         with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             run()
         _wait(device)
-        found.append(time.perf_counter() - before)
-    return found[1:]
+        seconds.append(time.perf_counter() - before)
+    return seconds[1:]
 
 
 def _wait(device: torch.device) -> None:

@@ -28,7 +28,7 @@ FOLDER, LIST = "examples", "examples.json"
 
 
 @dataclass(frozen=True, eq=False)
-class Extreme:
+class ScoredPhoto:
     """A photo, (h, w, 3) uint8, its true and its predicted classes (h, w), and its accuracy."""
 
     name: str
@@ -38,13 +38,13 @@ class Extreme:
     prediction: npt.NDArray[Any]
 
 
-class Extremes:
+class BestAndWorst:
     """Gathers while a split is scored; ``add`` fits `fullconv.evaluation.evaluate`'s ``each``."""
 
     def __init__(self) -> None:
         self.photos = 0  # with labels
-        self.best: list[Extreme] = []
-        self.worst: list[Extreme] = []
+        self.best: list[ScoredPhoto] = []
+        self.worst: list[ScoredPhoto] = []
 
     def add(self, sample: Any, prediction: npt.NDArray[Any], matrix: Matrix) -> None:
         """Take note of a photo; of several label maps the first is kept."""
@@ -57,7 +57,7 @@ class Extremes:
         low = len(self.worst) < WORST or accuracy < self.worst[-1].accuracy
         if not high and not low:
             return
-        made = Extreme(
+        scored = ScoredPhoto(
             sample.name,
             accuracy,
             sized(as_photo(sample.image), SIDE),
@@ -65,17 +65,17 @@ class Extremes:
             picked(planes_of(prediction)[0], SIDE),
         )
         if high:
-            self.best = sorted([*self.best, made], key=lambda each: -each.accuracy)[:BEST]
+            self.best = sorted([*self.best, scored], key=lambda photo: -photo.accuracy)[:BEST]
         if low:
-            self.worst = sorted([*self.worst, made], key=lambda each: each.accuracy)[:WORST]
+            self.worst = sorted([*self.worst, scored], key=lambda photo: photo.accuracy)[:WORST]
 
     def write(self, run: Path, classes: ClassSet, step: int) -> None:
         """Write ``examples/`` into a run folder."""
         folder, listed = run / FOLDER, []
         few = self.photos < BEST + WORST
-        for kind, extremes in (("best", self.best), ("worst", self.worst)):
+        for kind, best_and_worst in (("best", self.best), ("worst", self.worst)):
             taken = {entry["name"] for entry in listed} if few else ()
-            for place, each in enumerate(extremes, 1):
+            for place, each in enumerate(best_and_worst, 1):
                 if each.name not in taken:
                     listed.append(_write(folder, f"{step:07d}-{kind}-{place}", each, classes, kind))
         write_atomically(folder / LIST, json.dumps({"step": step, "photos": listed}, indent=1))
@@ -84,11 +84,13 @@ class Extremes:
                 old.unlink(missing_ok=True)
 
 
-def _write(folder: Path, stem: str, made: Extreme, classes: ClassSet, kind: str) -> dict[str, Any]:
-    write_atomically(folder / f"{stem}.jpg", jpeg(made.photo))
-    for what, mask in (("truth", made.truth), ("prediction", made.prediction)):
+def _write(
+    folder: Path, stem: str, scored: ScoredPhoto, classes: ClassSet, kind: str
+) -> dict[str, Any]:
+    write_atomically(folder / f"{stem}.jpg", jpeg(scored.photo))
+    for what, mask in (("truth", scored.truth), ("prediction", scored.prediction)):
         write_atomically(folder / f"{stem}_{what}.png", _mask_png(mask, classes))
-    return {"kind": kind, "file": stem, "name": made.name, "pixel_accuracy": made.accuracy}
+    return {"kind": kind, "file": stem, "name": scored.name, "pixel_accuracy": scored.accuracy}
 
 
 def _mask_png(mask: npt.NDArray[Any], classes: ClassSet) -> bytes:
@@ -101,7 +103,7 @@ def _mask_png(mask: npt.NDArray[Any], classes: ClassSet) -> bytes:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredPhoto:
     """An example of a run, as its files have it: ``kind`` is 'best' or 'worst'."""
 
     kind: str
@@ -112,7 +114,7 @@ class Kept:
     prediction: npt.NDArray[Any]
 
 
-def read_extremes(run: Path) -> Sequence[Kept]:
+def read_scored_photos(run: Path) -> Sequence[StoredPhoto]:
     """The examples of a run folder; none where there are none, or they are damaged."""
     try:
         listed = json.loads((run / FOLDER / LIST).read_text("utf-8"))["photos"]
@@ -121,9 +123,9 @@ def read_extremes(run: Path) -> Sequence[Kept]:
         return []
 
 
-def _read(folder: Path, entry: dict[str, Any]) -> Kept:
+def _read(folder: Path, entry: dict[str, Any]) -> StoredPhoto:
     stem = folder / Path(str(entry["file"])).name
     masks = [np.asarray(Image.open(f"{stem}_{what}.png")) for what in ("truth", "prediction")]
     photo = stem.with_name(f"{stem.name}.jpg").read_bytes()
     kind, name, accuracy = str(entry["kind"]), str(entry["name"]), float(entry["pixel_accuracy"])
-    return Kept(kind, name, accuracy, photo, *masks)
+    return StoredPhoto(kind, name, accuracy, photo, *masks)

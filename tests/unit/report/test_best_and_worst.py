@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from fullconv.classes import ClassSet
 from fullconv.data import Sample
 from fullconv.metrics import confusion
-from fullconv.report import Extremes
+from fullconv.report import BestAndWorst
+from fullconv.report.best_and_worst import BEST, SIDE, WORST, read_scored_photos
 from fullconv.report.embedded import picked, sized
-from fullconv.report.extremes import BEST, SIDE, WORST, read_extremes
 
 CLASSES = ClassSet(("a", "b"))
 
 
 def gather(right, size=(10, 10)):
     """A photo for each number of ``right`` pixels of a hundred."""
-    found = Extremes()
+    found = BestAndWorst()
     for number, count in enumerate(right):
         truth = np.zeros(size, np.uint8)
         guess = np.ones(size, np.uint8)
@@ -40,7 +40,7 @@ def test_the_best_and_the_worst_are_kept(right):
 def test_they_are_read_as_they_were_written(tmp_path):
     found = gather(range(0, 100, 5))
     found.write(tmp_path, CLASSES, 7)
-    read = read_extremes(tmp_path)
+    read = read_scored_photos(tmp_path)
     assert [each.kind for each in read] == ["best"] * BEST + ["worst"] * WORST
     assert [each.name for each in read] == [e.name for e in (*found.best, *found.worst)]
     for got, made in zip(read, (*found.best, *found.worst), strict=True):
@@ -50,7 +50,7 @@ def test_they_are_read_as_they_were_written(tmp_path):
 
 def test_few_photos_are_not_shown_twice(tmp_path):
     gather([1, 2, 3, 4, 5]).write(tmp_path, CLASSES, 7)
-    names = [each.name for each in read_extremes(tmp_path)]
+    names = [each.name for each in read_scored_photos(tmp_path)]
     assert sorted(names) == ["p0", "p1", "p2", "p3", "p4"]
 
 
@@ -60,22 +60,22 @@ def test_a_later_validation_replaces_them(tmp_path):
     assert all(
         file.startswith(("0000009-", "examples")) for file in os.listdir(tmp_path / "examples")
     )
-    assert len(read_extremes(tmp_path)) == BEST + WORST
+    assert len(read_scored_photos(tmp_path)) == BEST + WORST
 
 
 def test_many_classes(tmp_path):
     classes = ClassSet(tuple(map(str, range(300))), ignore=65535)
-    found = Extremes()
+    found = BestAndWorst()
     truth = np.array([[0, 299, 65535]], np.uint16)
     matrix = np.zeros((300, 300), np.int64)
     matrix[0, 0] = 1
     found.add(Sample("x", np.zeros((1, 3, 3), np.uint8), truth), truth, matrix)
     found.write(tmp_path, classes, 1)
-    assert read_extremes(tmp_path)[0].truth.tolist() == truth.tolist()
+    assert read_scored_photos(tmp_path)[0].truth.tolist() == truth.tolist()
 
 
 def test_photos_without_labels_have_no_accuracy():
-    found = Extremes()
+    found = BestAndWorst()
     empty = np.full((4, 4), 255, np.uint8)
     found.add(Sample("x", np.zeros((4, 4, 3), np.uint8), empty), empty * 0, np.zeros((2, 2)))
     assert not found.best and not found.photos

@@ -18,7 +18,7 @@ def predicted(job: dict[str, Any]) -> dict[str, Any]:
     """Seconds of ``timed`` warm predictions of a photo, and the peak; the classes go to a file."""
     image = np.load(job["photo"])
     engine = open_engine(job["path"], job["device"], job["precision"], job["engine"]).engine
-    # Of a runtime with memory of its own on an accelerator, that of the process is told.
+    # Where a runtime has its own memory on an accelerator, only that of the process is known.
     device = getattr(engine, "device", torch.device("cpu"))
     engine.class_map(image)  # warms up, and proves the engine
     forget_peak(device)

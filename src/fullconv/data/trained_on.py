@@ -1,0 +1,35 @@
+"""Which data a run was trained on, as its config says."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from fullconv.errors import UserError
+
+
+def trained_on(run: Any) -> str:
+    """The data set that the run in a folder was trained on.
+
+    UserError for what is no run folder, and where its config does not say: of a training on objects
+    from Python it has the name of their class only.
+    """
+    folder = Path(run) if isinstance(run, str | Path) else None
+    if folder is None or not folder.is_dir():
+        what = folder or type(run).__name__
+        raise UserError(
+            f"{what}: only a run folder says what it was trained on; name a data set",
+            "FC-REPORT-002",
+        )
+    file = folder / "config.toml"
+    try:
+        data = tomllib.loads(file.read_text("utf-8", "replace")).get("data")
+    except FileNotFoundError:
+        data = None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{file}: not valid TOML: {error}", "FC-REPORT-002") from error
+    place = data.get("path") if isinstance(data, dict) else data
+    if not place:
+        raise UserError(
+            f"{file}: does not name the data of the run; name a data set", "FC-REPORT-002"
+        )
+    return str(place)
