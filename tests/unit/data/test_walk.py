@@ -19,7 +19,8 @@ def names(folder):
 
 def test_debris_is_left_out_and_named(tmp_path):
     kept = ["a.png", "deep/b.png", "not.hidden/c.png"]
-    debris = ["._a.png", ".ipynb_checkpoints/a.png", "__MACOSX/deep/a.png", "deep/@eaDir/b.png/x.jpg",
+    debris = ["._a.png",
+              ".ipynb_checkpoints/a.png", "__MACOSX/deep/a.png", "deep/@eaDir/b.png/x.jpg",
               "Thumbs.db", ".Trash-0/files/a.png", "$RECYCLE.BIN/a.png"]  # fmt: skip
     for name in kept + debris:
         path = tmp_path / name

@@ -24,6 +24,8 @@ Transform = Callable[[Sample, np.random.Generator], Sample]
 of the generator; image and mask keep their dtypes and stay of one size."""
 MEAN_COLOR: Fill = (124, 116, 104)
 """ImageNet's mean colour, RGB: what padding shows where the preprocessing says nothing else."""
+SCALES = (0.01, 100.0)
+"""Beyond them a photo is a pixel, or larger than any memory."""
 _SHARES = (
     "brightness", "contrast", "saturation", "grayscale", "noise", "rare_crops", "paste", "cutmix",
 )  # fmt: skip
@@ -74,9 +76,11 @@ class Augmentation:
                 f"crop {self.crop} must be two sizes of at least 1, height and width", "FC-DATA-128"
             )
         low, high = self.scale
-        if not 0 < low <= high:
+        if not SCALES[0] <= low <= high <= SCALES[1]:
             raise UserError(
-                f"scale {self.scale} must be two numbers above 0, the smaller first", "FC-DATA-128"
+                f"scale {self.scale} must be two numbers from {SCALES[0]:g} to {SCALES[1]:g}, "
+                "the smaller first",
+                "FC-DATA-128",
             )
         for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
