@@ -106,7 +106,9 @@ def _open(data: Path, split: str, classes: ClassSet, masks: Path) -> PairSource:
 
 def _beside_folders(images: Path) -> tuple[Finding, ...]:
     """Photos that lie beside the split folders."""
-    return _in_no_split(images, _loose(images), f"move photos into a split folder, as {images / 'train'}")
+    return _in_no_split(
+        images, _loose(images), f"move photos into a split folder, as {images / 'train'}"
+    )
 
 
 def _in_no_split(images: Path, photos: list[Path], fix: str) -> tuple[Finding, ...]:
