@@ -42,11 +42,12 @@ class Augmentation:
     'nearest' or 'majority'.
 
     ``vflip`` swaps up and down half of the time, ``rotate90`` rotates by 0, 90, 180 or 270
-    degrees. ``grayscale`` is the probability that colours become grey; half of the time each, the colours are blurred by a Gaussian of at most ``blur`` pixels, and get Gaussian noise with a standard
-    deviation of at most ``noise`` x 255. ``rare_crops`` is the probability that the crop is placed
-    to show a pixel of a rare class (`data.augment.rare_classes`). ``paste`` and ``cutmix`` are the probabilities
-    that the loader mixes in another photo (`data.augment.mix`). Raises UserError for values that
-    cannot be meant.
+    degrees. ``grayscale`` is the probability that colours become grey; half of the time each, the
+    colours are blurred by a Gaussian of at most ``blur`` pixels, and get Gaussian noise with a
+    standard deviation of at most ``noise`` x 255. ``rare_crops`` is the probability that the crop
+    is placed to show a pixel of a rare class (`data.augment.rare_classes`). ``paste`` and
+    ``cutmix`` are the probabilities that the loader mixes in another photo (`data.augment.mix`).
+    Raises UserError for values that cannot be meant.
     """
 
     crop: tuple[int, int] | None = None
