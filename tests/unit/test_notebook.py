@@ -24,7 +24,7 @@ def test_reprs_are_one_short_line():
         "mean IU 58.3 %": scores(),
         "2 photos": scores().photos,
         "level 0.95": intervals(scores().photos.counts),
-        "300 classes": ClassSet(tuple(map(str, range(300)))),
+        "300 classes": ClassSet(tuple(map(str, range(300))), ignore=65535),
         "image uint8 (4, 6, 3), no mask": sample,
         "6 classes in 1 masks": count_classes(open_source("shapes:32x32:n=10", "val")),
     }
