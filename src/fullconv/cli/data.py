@@ -123,9 +123,8 @@ def download(
       fullconv download sbd VOCdata/
     """
     from fullconv.cli import tables as screen
-    from fullconv.data.download_dataset import fetch
     from fullconv.data.open_dataset import is_known
-    from fullconv.data.published import find_published_data, published_data
+    from fullconv.data.published import fetch, find_published_data, published_data
 
     if name is None:
         screen.console().print(screen.data_table(published_data().values()))

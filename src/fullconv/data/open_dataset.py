@@ -1,10 +1,12 @@
 """What a user calls the data -> a Source, told apart by its layout."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fullconv.classes import ClassSet
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, by_usual_names, usual_name
+from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.registry import LAYOUTS, layout_of
 from fullconv.data.multimodal import Stacked
 from fullconv.data.sample import Source
@@ -75,7 +77,9 @@ def _open(
     source = _open_split(layout, path, ALL if names else known[split], classes, output)
     if len(source) == 0:
         raise UserError(f"{path}: the split {split!r} has no photos", "FC-DATA-103")
-    return source if names is None else only(source, names, split)
+    if names is not None:
+        return only(source, names, split)
+    return replace(source, split=split) if isinstance(source, PairSource) else source
 
 
 def _open_split(

@@ -12,6 +12,8 @@ DEBRIS = frozenset({
     "__pycache__", "thumbs.db", "desktop.ini",
 })  # fmt: skip
 """Files and folders that systems leave behind, in lower case; so is what begins with a dot."""
+HIDDEN = "hidden, or a system's own"
+READ_ALREADY = "a link to a folder that is read already"
 
 
 @dataclass
@@ -47,7 +49,7 @@ def _files(folder: Path, result: Walk) -> Iterator[Path]:
             real = here.resolve()
             if real in met:
                 folders.clear()
-                result.left_out[here] = "a link to a folder that is read already"
+                result.left_out[here] = READ_ALREADY
                 continue
             met.add(real)
             waiting += _enter(here, folders, result)
@@ -68,7 +70,7 @@ def _enter(here: Path, folders: list[str], result: Walk) -> Iterator[Path]:
     """Leave in ``folders`` those to go into; the linked ones, which come later, are given back."""
     wanted = sorted(name for name in folders if not is_debris(name))
     for name in set(folders) - set(wanted):
-        result.left_out[here / name] = "hidden or a system's folder"
+        result.left_out[here / name] = HIDDEN
     links = [name for name in wanted if (here / name).is_symlink()]
     folders[:] = [name for name in wanted if name not in links]
     return (here / name for name in links)
@@ -76,7 +78,7 @@ def _enter(here: Path, folders: list[str], result: Walk) -> Iterator[Path]:
 
 def _is_taken(file: Path, result: Walk) -> bool:
     if is_debris(file.name):
-        result.left_out[file] = "hidden or a system's file"
+        result.left_out[file] = HIDDEN
     elif not file.is_file():
         result.left_out[file] = "a link that leads nowhere" if file.is_symlink() else "no file"
     return file not in result.left_out

@@ -96,10 +96,10 @@ def test_mirror_happens_half_the_time():
 
 
 def test_turn_by_180_is_exact():
-    from fullconv.data.augment.rotate import turn
+    from fullconv.data.augment.rotate import rotate
 
     sample = coded()
-    image, mask = turn(sample.image, sample.mask, 180, (60, 70), (0, 0, 0), 255)
+    image, mask = rotate(sample.image, sample.mask, 180, (60, 70), (0, 0, 0), 255)
     assert (mask == sample.mask[::-1, ::-1]).all()
     assert np.abs(image.astype(int) - sample.image[::-1, ::-1]).max() <= 1
 
@@ -107,10 +107,10 @@ def test_turn_by_180_is_exact():
 def test_turn_against_pillow():
     from PIL import Image
 
-    from fullconv.data.augment.rotate import turn
+    from fullconv.data.augment.rotate import rotate
 
     sample = coded()
-    _, mask = turn(sample.image, sample.mask, 25, (60, 70), (0, 0, 0), 255)
+    _, mask = rotate(sample.image, sample.mask, 25, (60, 70), (0, 0, 0), 255)
     pillow = Image.fromarray(sample.mask).rotate(25, Image.Resampling.NEAREST, fillcolor=255)
     assert (mask == np.array(pillow)).mean() > 0.98  # Pillow rounds its matrix
 

@@ -79,8 +79,8 @@ def color_matrix(strengths: Strengths, rng: np.random.Generator) -> Matrix | Non
 
 def _hue(angle: float) -> Matrix:
     cos, sin = np.cos(angle), np.sin(angle)
-    turn = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
-    return np.linalg.inv(TO_YIQ) @ turn @ TO_YIQ
+    rotation = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+    return np.linalg.inv(TO_YIQ) @ rotation @ TO_YIQ
 
 
 def recolor(image: Image, matrix: Matrix) -> Image:

@@ -46,7 +46,7 @@ def corner_showing(
     """Corner of a ``window`` of the photo (of size ``scaled``) whose ``crop`` shows ``pixel``.
 
     Drawn evenly from the windows within the photo (around it, where the photo is the smaller). A
-    crop turned by ``angle`` may show a pixel at the photo's edge only from a window that sticks
+    crop rotated by ``angle`` may show a pixel at the photo's edge only from a window that sticks
     out: then the one of many drawn that does least.
     """
     low, high = (

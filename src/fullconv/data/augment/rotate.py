@@ -1,4 +1,4 @@
-"""Turning and mirroring a photo and its mask together."""
+"""Rotating and flipping a photo and its mask together."""
 
 import math
 
@@ -16,7 +16,7 @@ Affine = tuple[float, ...]
 
 
 def window_around(crop: Size, angle: float) -> Size:
-    """Height and width of the upright window that holds ``crop`` turned by ``angle`` degrees."""
+    """Height and width of the upright window that holds ``crop`` rotated by ``angle`` degrees."""
     if not angle:
         return crop
     cos, sin = abs(math.cos(math.radians(angle))), abs(math.sin(math.radians(angle)))
@@ -25,7 +25,7 @@ def window_around(crop: Size, angle: float) -> Size:
 
 
 def affine_of(angle: float, crop: Size, window: Size) -> Affine:
-    """Where the points of a ``crop`` lie in the ``window`` that is turned by ``angle`` degrees."""
+    """Where the points of a ``crop`` lie in the ``window`` that is rotated by ``angle`` degrees."""
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     (height, width), (rows, columns) = crop, window
     # Pixel centres lie at +0.5 on both sides; the two centres of the pictures coincide.
@@ -42,7 +42,7 @@ def lies_on(affine: Affine, y: Indices, x: Indices) -> tuple[Indices, Indices]:
     return row.astype(np.intp), column.astype(np.intp)
 
 
-def turn(
+def rotate(
     image: Image,
     mask: Mask | None,
     angle: float,
@@ -50,7 +50,7 @@ def turn(
     fill: tuple[float, ...],
     ignore: int,
 ) -> tuple[Image, Mask | None]:
-    """The middle ``crop`` of both after a turn by ``angle`` degrees, counter-clockwise.
+    """The middle ``crop`` of both after a rotation by ``angle`` degrees, counter-clockwise.
 
     The image is interpolated bilinearly, the mask takes the nearest pixel; what comes from
     outside is ``fill`` and ``ignore``.
@@ -61,11 +61,11 @@ def turn(
     pictures = layers(image)
     fill = tuple(map(round, fill)) if image.dtype == np.uint8 else fill
     fills = fill if len(pictures) == len(fill) else [fill]  # an RGB picture takes all three
-    turned = [
+    rotated = [
         picture.transform((width, height), how, affine, bilinear, fillcolor=outside)
         for picture, outside in zip(pictures, fills, strict=True)
     ]
-    return joined(turned), None if mask is None else _pick(mask, affine, crop, ignore)
+    return joined(rotated), None if mask is None else _pick(mask, affine, crop, ignore)
 
 
 def _pick(mask: Mask, affine: Affine, crop: Size, ignore: int) -> Mask:
@@ -76,14 +76,14 @@ def _pick(mask: Mask, affine: Affine, crop: Size, ignore: int) -> Mask:
     return picked
 
 
-def mirror(
+def flip(
     image: Image, mask: Mask | None, across: bool, down: bool = False, quarters: int = 0
 ) -> tuple[Image, Mask | None]:
-    """Left and right swapped, then up and down, then both turned by so many quarters, exactly.
+    """Left and right swapped, then up and down, then both rotated by so many quarters, exactly.
 
     Counter-clockwise; an odd number of quarters swaps height and width.
     """
-    if quarters % 4 >= 2:  # half a turn swaps both
+    if quarters % 4 >= 2:  # half a rotation swaps both
         across, down = not across, not down
     axes = tuple(axis for axis, swapped in enumerate((down, across)) if swapped)
     if axes:

@@ -1,4 +1,4 @@
-"""Augmentation: the same scale, crop, mirror and turn for a photo and its mask.
+"""Augmentation: the same scale, crop, flip and rotation for a photo and its mask.
 
 A window of the scaled photo is asked for, so only the part of the source under that window is
 resized, in one pass. Brightness, contrast, saturation and hue are one 3 x 4 colour matrix.
@@ -13,7 +13,7 @@ import numpy as np
 from fullconv.data.augment.color import color_matrix, disturb, recolor
 from fullconv.data.augment.rare_classes import corner_showing, draw_pixel
 from fullconv.data.augment.resize import resize_image, resize_mask
-from fullconv.data.augment.rotate import mirror, turn, window_around
+from fullconv.data.augment.rotate import flip, rotate, window_around
 from fullconv.data.sample import Image, Mask, Sample
 from fullconv.errors import UserError
 
@@ -24,6 +24,8 @@ Transform = Callable[[Sample, np.random.Generator], Sample]
 of the generator; image and mask keep their dtypes and stay of one size."""
 MEAN_COLOR: Fill = (124, 116, 104)
 """ImageNet's mean colour, RGB: what padding shows where the preprocessing says nothing else."""
+SCALES = (0.01, 100.0)
+"""Beyond them a photo is a pixel, or larger than any memory."""
 _SHARES = (
     "brightness", "contrast", "saturation", "grayscale", "noise", "rare_crops", "paste", "cutmix",
 )  # fmt: skip
@@ -36,18 +38,16 @@ class Augmentation:
     ``crop`` is (height, width) of the result, smaller photos are padded; ``scale`` the range of the
     scale (drawn evenly in its logarithm); ``hflip`` left and right half of the time; ``rotate``
     at most so many degrees; ``brightness``, ``contrast``, ``saturation`` the greatest relative
-    change (0.3: from 0.7 to 1.3), ``hue`` the greatest turn in degrees. ``mask_resize`` is
+    change (0.3: from 0.7 to 1.3), ``hue`` the greatest shift in degrees. ``mask_resize`` is
     'nearest' or 'majority'.
 
-    ``vflip`` swaps up and down half of the time, ``rotate90`` turns by 0, 90, 180 or 270
-    degrees. ``grayscale`` is the probability that colours turn grey; half of the time each, the
-    colours
-    are blurred by a Gaussian of at most ``blur`` pixels, and get Gaussian noise with a standard
-    deviation of at most ``noise`` x 255. ``rare_crops`` is the probability that the crop is placed
-    to show a pixel of a rare class (`data.augment.rare_classes`). ``paste`` and ``cutmix`` are the
-    probabilities
-    that the loader mixes in another photo (`data.augment.mix`). Raises UserError for values that
-    cannot be meant.
+    ``vflip`` swaps up and down half of the time, ``rotate90`` rotates by 0, 90, 180 or 270
+    degrees. ``grayscale`` is the probability that colours become grey; half of the time each, the
+    colours are blurred by a Gaussian of at most ``blur`` pixels, and get Gaussian noise with a
+    standard deviation of at most ``noise`` x 255. ``rare_crops`` is the probability that the crop
+    is placed to show a pixel of a rare class (`data.augment.rare_classes`). ``paste`` and
+    ``cutmix`` are the probabilities that the loader mixes in another photo (`data.augment.mix`).
+    Raises UserError for values that cannot be meant.
     """
 
     crop: tuple[int, int] | None = None
@@ -74,9 +74,11 @@ class Augmentation:
                 f"crop {self.crop} must be two sizes of at least 1, height and width", "FC-DATA-128"
             )
         low, high = self.scale
-        if not 0 < low <= high:
+        if not SCALES[0] <= low <= high <= SCALES[1]:
             raise UserError(
-                f"scale {self.scale} must be two numbers above 0, the smaller first", "FC-DATA-128"
+                f"scale {self.scale} must be two numbers from {SCALES[0]:g} to {SCALES[1]:g}, "
+                "the smaller first",
+                "FC-DATA-128",
             )
         for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
@@ -124,13 +126,13 @@ def augment(
     size.
     """
     # Children of the generator draw what a key alone needs, so that no key moves another's numbers.
-    placing, turning, disturbing = rng.spawn(3)
+    placing, flipping, disturbing = rng.spawn(3)
     height, width = sample.image.shape[:2]
     scale = float(np.exp(rng.uniform(*np.log(augmentation.scale))))
     scaled = max(1, round(height * scale)), max(1, round(width * scale))
-    down, quarters = bool(turning.integers(2)), int(turning.integers(4))
+    down, quarters = bool(flipping.integers(2)), int(flipping.integers(4))
     down, quarters = down and augmentation.vflip, quarters * augmentation.rotate90
-    crop = _before_turning(augmentation.crop, quarters) or scaled
+    crop = _before_rotation(augmentation.crop, quarters) or scaled
     angle = rng.uniform(-1, 1) * augmentation.rotate
     window = window_around(crop, angle)
     corner = _place(scaled[0], window[0], rng), _place(scaled[1], window[1], rng)
@@ -150,11 +152,11 @@ def augment(
         image = disturb(image, augmentation, disturbing)
     image, mask = _pad(image, mask, scaled, corner, window, fill, ignore)
     if angle:
-        image, mask = turn(image, mask, angle, crop, fill, ignore)
-    return Sample(sample.name, *mirror(image, mask, across, down, quarters))
+        image, mask = rotate(image, mask, angle, crop, fill, ignore)
+    return Sample(sample.name, *flip(image, mask, across, down, quarters))
 
 
-def _before_turning(crop: tuple[int, int] | None, quarters: int) -> tuple[int, int] | None:
+def _before_rotation(crop: tuple[int, int] | None, quarters: int) -> tuple[int, int] | None:
     return (crop[1], crop[0]) if crop and quarters % 2 else crop
 
 

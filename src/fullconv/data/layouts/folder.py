@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,7 +13,15 @@ from fullconv.data.layouts.find_class_file import NAMES, classes_in
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, read_lines, usual_first, usual_name
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.reading.image import SUFFIXES
-from fullconv.data.walk import Walk, composed, has_file, is_debris, walk
+from fullconv.data.walk import (
+    HIDDEN,
+    READ_ALREADY,
+    Walk,
+    composed,
+    has_file,
+    is_debris,
+    walk,
+)
 from fullconv.errors import UserError
 from fullconv.text_files import decode_text, shown
 
@@ -106,7 +114,9 @@ def _open(data: Path, split: str, classes: ClassSet, masks: Path) -> PairSource:
 
 def _beside_folders(images: Path) -> tuple[Finding, ...]:
     """Photos that lie beside the split folders."""
-    return _in_no_split(images, _loose(images), f"move them into a folder, as {images / 'train'}")
+    return _in_no_split(
+        images, _loose(images), f"move photos into a split folder, as {images / 'train'}"
+    )
 
 
 def _in_no_split(images: Path, photos: list[Path], fix: str) -> tuple[Finding, ...]:
@@ -240,26 +250,36 @@ def _same_name(path: Path, first: Path) -> DataError:
 
 
 def _left_out(folder: Path, walked: Walk, used: set[Path]) -> list[Finding]:
-    """Pictures that no command reads, and other files beside the photos, counted."""
-    hidden: list[Path] = []
-    for path in sorted(walked.left_out):
-        inside = walk(path).files if path.is_dir() and not path.is_symlink() else [path]
-        hidden += [file for file in inside if _is_picture(file) or file == path]
-    notes = []
-    if any(map(_is_picture, hidden)) or any(path.is_symlink() for path in hidden):
-        what = f"{_count(hidden, 'file')} left out: {named(hidden, folder)}"
-        cause = "hidden, a system's own, or links to what is read already or to nothing"
+    """Pictures and links that no command reads, and other files beside the photos, counted."""
+    by_cause: dict[str, list[Path]] = defaultdict(list)
+    for path, cause in sorted(walked.left_out.items()):
+        by_cause[cause] += _hidden_pictures(path) if cause == HIDDEN else [path]
+    findings = []
+    for cause, files in by_cause.items():
+        what = f"{_count(files, 'file')} left out: {named(files, folder)}"
+        expected = cause in (HIDDEN, READ_ALREADY)
         fix = "nothing needs to be done, unless they are photos of yours: then rename them"
-        notes.append(Finding(str(folder), what, cause, fix, "note", "FC-DATA-121"))
-    others = [file for file in walked.files if file not in used]
-    if others:
-        endings = Counter(file.suffix.lower() or "no ending" for file in others)
-        kinds = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(5))
-        what = f"{_count(others, 'file')} left out, not read as pictures ({kinds}): "
-        what += named(others, folder)
-        fix = "save photos as JPEG or PNG; other files may stay"
-        notes.append(Finding(str(folder), what, "", fix, "note", "FC-DATA-121"))
-    return notes
+        fix = fix if expected else "correct it, or remove it"
+        severity = "note" if expected else "warning"
+        if files:
+            findings.append(Finding(str(folder), what, cause, fix, severity, "FC-DATA-121"))
+    return findings + _other_files(folder, [file for file in walked.files if file not in used])
+
+
+def _hidden_pictures(path: Path) -> list[Path]:
+    inside = walk(path).files if path.is_dir() and not path.is_symlink() else [path]
+    return [file for file in inside if _is_picture(file)]
+
+
+def _other_files(folder: Path, files: list[Path]) -> list[Finding]:
+    """A note of files that are no pictures, or not the one that is read of two."""
+    if not files:
+        return []
+    endings = Counter(file.suffix.lower() or "no ending" for file in files)
+    kinds = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(5))
+    what = f"{_count(files, 'file')} left out ({kinds}): {named(files, folder)}"
+    fix = "save photos as JPEG or PNG; other files may stay"
+    return [Finding(str(folder), what, "not read as pictures", fix, "note", "FC-DATA-121")]
 
 
 def _count(files: list[Path], kind: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from fullconv.data.published import PublishedData, find_published_data
+from fullconv.data.published.registry import PublishedData, find_published_data
 from fullconv.download import Patience, alone, download, unpack
 from fullconv.errors import UserError
 

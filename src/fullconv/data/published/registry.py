@@ -1,4 +1,4 @@
-"""The data sets that fullconv can download, read from ``published.toml`` beside this."""
+"""The data sets that fullconv can download, read from ``registry.toml`` beside this."""
 
 import difflib
 import tomllib
@@ -13,7 +13,7 @@ from fullconv.download import RemoteFile
 from fullconv.download.remote import KEYS
 from fullconv.errors import UserError
 
-FILE = Path(__file__).with_name("published.toml")
+FILE = Path(__file__).with_name("registry.toml")
 _OWN_KEYS = ("what", "inside", "folder")
 
 
