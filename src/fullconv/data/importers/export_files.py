@@ -7,7 +7,7 @@ from fullconv.data.walk import walk
 
 
 def files_below(folder: Path) -> list[Path]:
-    """All files, sorted, also in folders that are links; those of an import's data set are passed over.
+    """All files, sorted, also in folders that are links, but for the data sets of an import.
 
     So 'fullconv import . out' can be typed twice. Left out is what `walk` leaves out: hidden files,
     the '._a.json' of a Mac's archive, the copies in '.ipynb_checkpoints'.

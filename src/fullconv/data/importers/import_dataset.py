@@ -21,6 +21,7 @@ from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.photo_copy import UPRIGHT, PhotoFile, upright
 from fullconv.data.importers.registry import recognise
 from fullconv.data.importers.splits import assign
+from fullconv.data.walk import composed
 from fullconv.errors import UserError
 
 LONGEST = 255
@@ -60,7 +61,9 @@ def import_data(
         export = _once(importer.read(source, request))
         _stop_at(export.findings, request)
         if not export.items:
-            raise UserError(f"{source}: no labelled photo is in it ({importer.name})")
+            raise UserError(
+                f"{source}: no labelled photo is in it ({importer.name})", "FC-IMPORT-026"
+            )
         planned = plan(export, request)
         splits, notes = assign(export.items, request)
         _distinct(export.items, splits)
@@ -82,7 +85,10 @@ def _stop_at(findings: Sequence[Finding], request: Request) -> None:
     lines = [line.removeprefix("error: ") for line in listing(list(findings))]
     files = f"{len(findings)} files" if len(findings) > 1 else "this file"
     last = f"nothing is written; --skip leaves {files} out and says so in the report"
-    raise UserError("; ".join([*lines, last]) if len(lines) == 1 else "\n".join([*lines, last]))
+    codes = {finding.code for finding in findings}
+    code = codes.pop() if len(codes) == 1 else "FC-IMPORT-030"
+    text = "; ".join([*lines, last]) if len(lines) == 1 else "\n".join([*lines, last])
+    raise UserError(text, code)
 
 
 def _once(export: Export) -> Export:
@@ -97,7 +103,8 @@ def _once(export: Export) -> Export:
         if known is not item:
             what = f"labels the photo {item.photo}, which {known.file} labels too"
             cause = "a copy, lists that overlap, or its own photo is missing"
-            findings.append(Finding(item.file, what, cause, "keep one of the two"))
+            fix = "keep one of the two"
+            findings.append(Finding(item.file, what, cause, fix, code="FC-IMPORT-025"))
     items = tuple(item for item in export.items if first[item.photo] is item)
     return replace(export, items=items, findings=tuple(findings))
 
@@ -110,11 +117,12 @@ def _distinct(items: Sequence[Item], splits: Sequence[str]) -> None:
     """Two photos must not want the same place."""
     places: dict[tuple[str, str], Item] = {}
     for item, split in zip(items, splits, strict=True):
-        first = places.setdefault((split, item.name.casefold()), item)
+        first = places.setdefault((split, composed(item.name).casefold()), item)
         if first is not item:
             raise UserError(
                 f"{item.file}: its photo would be called {item.name!r}, and so would that of "
-                f"{first.file}; rename one of the two photos, or import them apart"
+                f"{first.file}; rename one of the two photos, or import them apart",
+                "FC-IMPORT-024",
             )
 
 
@@ -182,7 +190,7 @@ def _fits(item: Item, photo: PhotoFile) -> None:
         if len(os.fsencode(part)) > LONGEST:
             what = f"its photo would be called '{part[:40]}...', {len(os.fsencode(part))} bytes"
             fix = f"shorten the name there: a file's or folder's has at most {LONGEST}"
-            raise DataError(item.file, what, "", fix)
+            raise DataError(item.file, what, "", fix, "FC-IMPORT-024")
 
 
 def _report(
@@ -196,7 +204,7 @@ def _report(
 ) -> Report:
     written = [(split, each) for split, each in zip(splits, done, strict=True) if each.pixels]
     if not written:
-        raise UserError(f"{source}: no photo is left that has a pixel of a class")
+        raise UserError(f"{source}: no photo is left that has a pixel of a class", "FC-IMPORT-026")
     tallies = [(each.pixels, each.shapes) for _, each in written]
     labels = label_counts(planned.becomes, planned.unlabelled, tallies)
     found = Counter(split for split, _ in written)

@@ -45,10 +45,11 @@ def read_numbers(file: Path, known: Container[int], what: str) -> Mask:
     image = photo.decode(file, str(file))
     if image.mode not in ("L", "P", "1") and not image.mode.startswith("I"):
         raise DataError(file, f"colour mode {image.mode} holds no numbers", "a picture for the eye",
-                        "use the file with one channel")  # fmt: skip
+                        "use the file with one channel", "FC-IMPORT-015")  # fmt: skip
     values = np.array(image)
     for value, pixels in zip(*np.unique(values, return_counts=True), strict=True):
         if int(value) not in known:
             raise DataError(file, f"value {value} ({pixels} pixels) is not {what}",
-                            "a file of another data set, or a damaged one", "")  # fmt: skip
+                            "a file of another data set, or a damaged one", "",
+                            "FC-IMPORT-015")  # fmt: skip
     return values
