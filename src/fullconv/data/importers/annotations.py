@@ -117,3 +117,8 @@ def finding_of(error: UserError, where: str, fix: str) -> Finding:
     if isinstance(error, DataError):
         return error.finding
     return Finding(where, str(error), "", fix, code=error.code)
+
+
+def without_photo(mask: Path) -> Finding:
+    """The finding that a mask has no photo."""
+    return Finding(str(mask), "this mask has no photo", "", "add the photo", code="FC-IMPORT-027")

@@ -73,7 +73,7 @@ def read(source: Path, request: Request) -> Export:
     """All photos that have label ids; the fine ones where there are both kinds."""
     kind = next((kind for kind in _KINDS if (source / kind).is_dir()), None)
     if kind is None:
-        raise UserError(f"{source}: has no folder gtFine or gtCoarse")
+        raise UserError(f"{source}: has no folder gtFine or gtCoarse", "FC-IMPORT-004")
     photos = request.images or source / "leftImg8bit"
     items: list[Item] = []
     findings: list[Finding] = []
@@ -87,9 +87,12 @@ def read(source: Path, request: Request) -> Export:
             items.append(Item(place, folders[0] if folders else None, photo, str(file), labelling))
         else:
             fix = "unpack leftImg8bit beside it, or name its folder with --images"
-            findings.append(Finding(str(file), f"its photo {photo} is not there", "", fix))
+            what = f"its photo {photo} is not there"
+            findings.append(Finding(str(file), what, "", fix, code="FC-IMPORT-020"))
     if not items and not findings:
-        raise UserError(f"{source / kind}: has no *{_ENDING}; unpack {kind}'s archive there")
+        raise UserError(
+            f"{source / kind}: has no *{_ENDING}; unpack {kind}'s archive there", "FC-IMPORT-004"
+        )
     notes = [] if kind == "gtFine" else [Note("split", kind, "coarse labels: much is unlabelled")]
     used = {item.photo for item in items}
     rest = (photo for photo in sorted(photos.rglob("*_leftImg8bit.png")) if photo not in used)

@@ -68,19 +68,15 @@ def read(source: Path, request: Request) -> Export:
     return Export(labels_in(opened), tuple(items), None, notes=tuple(notes), findings=findings)
 
 
-def labels_of_segments(file: CocoFile) -> CocoFile:
-    return file
-
-
 def _folder_of_pngs(file: CocoFile, source: Path) -> Path | None:
     """The folder that has the PNG of the first annotation, beside the file before all others."""
-    named = [each.get("file_name") for each in file.annotations if isinstance(each, dict)]
+    named = [entry.get("file_name") for entry in file.annotations if isinstance(entry, dict)]
     first = next((plain(name) for name in named if isinstance(name, str)), None)
     if first is None:
         return None
     folders = [file.path.with_suffix(""), file.path.parent / "panoptic"]
     folder = source if source.is_dir() else source.parent
-    photos = {each.get("file_name") for each in file.images if isinstance(each, dict)}
+    photos = {entry.get("file_name") for entry in file.images if isinstance(entry, dict)}
     folders += [
         path.parents[len(first.parts) - 1]
         for path in files_below(folder)
@@ -176,7 +172,8 @@ class Segments:
     def _values(self) -> npt.NDArray[np.int32]:
         image = photo.decode(self.file, str(self.file))
         if image.mode not in ("RGB", "RGBA"):
-            raise DataError(self.file, f"colour mode {image.mode} holds no numbers of segments",
-                            "a picture for the eye", "export it again", "FC-IMPORT-015")  # fmt: skip
+            what = f"colour mode {image.mode} holds no numbers of segments"
+            cause = "a picture for the eye"
+            raise DataError(self.file, what, cause, "export it again", "FC-IMPORT-015")
         red, green, blue = np.moveaxis(np.asarray(image)[..., :3].astype(np.int32), -1, 0)
         return red + 256 * green + 65536 * blue

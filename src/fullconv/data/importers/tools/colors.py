@@ -4,8 +4,7 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-from fullconv.data.checks.findings import Finding
-from fullconv.data.importers.annotations import BACKGROUND, Export, Note
+from fullconv.data.importers.annotations import BACKGROUND, Export, Note, without_photo
 from fullconv.data.importers.color_table import NAMES, find_table, read_colors
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.mask_pairs import export_of
@@ -37,13 +36,13 @@ def read(source: Path, request: Request) -> Export:
     table = request.labels or find_table(source)
     if table is None:
         raise UserError(f"{source}: no table of colours ({', '.join(NAMES)}) is in it; name one "
-                        "with --labels")  # fmt: skip
+                        "with --labels", "FC-IMPORT-016")  # fmt: skip
     classes = read_colors(table)
     places = _folders(source)
     if not places:
         raise UserError(f"{source}: has no folder of photos ({', '.join(_PHOTOS)}) beside one of "
-                        f"masks ({', '.join(_MASKS)})")  # fmt: skip
-    found: dict[str, list[PairSource]] = defaultdict(list)
+                        f"masks ({', '.join(_MASKS)})", "FC-IMPORT-004")  # fmt: skip
+    sources: dict[str, list[PairSource]] = defaultdict(list)
     notes, findings = [], []
     for place in places:
         photos, masks = pictures(_first(place, _PHOTOS)), _masks(_first(place, _MASKS))
@@ -51,9 +50,7 @@ def read(source: Path, request: Request) -> Export:
         names = tuple(name for name in sorted(photos) if name in masks)
         notes += [Note("unlabelled", str(photos[n])) for n in sorted(set(photos) - set(masks))]
         for name in sorted(set(masks) - set(photos)):
-            findings.append(
-                Finding(str(masks[name]), "this mask has no photo", "", "add the photo")
-            )
+            findings.append(without_photo(masks[name]))
         pairs = PairSource(
             classes,
             ALL,
@@ -61,8 +58,8 @@ def read(source: Path, request: Request) -> Export:
             tuple(photos[name] for name in names),
             tuple(masks[name] for name in names),
         )
-        found[USUAL.get(place.name.lower(), ALL)].append(pairs)
-    joined = {split: _joined(sources) for split, sources in found.items()}
+        sources[USUAL.get(place.name.lower(), ALL)].append(pairs)
+    joined = {split: _joined(parts) for split, parts in sources.items()}
     merged = export_of(joined, source, request)
     return replace(
         merged,
@@ -72,13 +69,13 @@ def read(source: Path, request: Request) -> Export:
     )
 
 
-def _joined(sources: list[PairSource]) -> PairSource:
+def _joined(parts: list[PairSource]) -> PairSource:
     return PairSource(
-        sources[0].classes,
+        parts[0].classes,
         ALL,
-        tuple(name for each in sources for name in each.names),
-        tuple(photo for each in sources for photo in each.photos),
-        tuple(mask for each in sources for mask in each.masks),
+        tuple(name for part in parts for name in part.names),
+        tuple(photo for part in parts for photo in part.photos),
+        tuple(mask for part in parts for mask in part.masks),
     )
 
 
@@ -100,9 +97,9 @@ def _first(place: Path, names: tuple[str, ...]) -> Path:
 
 def _masks(folder: Path) -> dict[str, Path]:
     """By the photo's name: '0001.png', and '0001.jpg.png' as some versions write it."""
-    found = pictures(folder)
-    plain = {name: Path(name).with_suffix("").as_posix() for name in found}
+    paths = pictures(folder)
+    plain = {name: Path(name).with_suffix("").as_posix() for name in paths}
     return {
         plain[name] if Path(name).suffix.lower() in (".jpg", ".jpeg", ".png") else name: path
-        for name, path in found.items()
+        for name, path in paths.items()
     }

@@ -34,6 +34,9 @@ def read(source: Path, request: Request) -> Export:
     for split in sorted(splits, key=lambda name: (name not in _FIRST, splits.index(name))):
         opened = open_source(source, split, request.labels)
         if not isinstance(opened, PairSource):
-            raise UserError(f"{source}: holds its photos in one file; fullconv trains on it as is")
+            raise UserError(
+                f"{source}: holds its photos in one file; fullconv trains on it as is",
+                "FC-IMPORT-003",
+            )
         sources[split] = opened
     return export_of(sources, source, request)

@@ -33,12 +33,17 @@ def read(source: Path, request: Request) -> Export:
         return trainable.read(source, request)
     photos = request.images or source / "JPEGImages"
     if not photos.is_dir():
-        raise UserError(f"{source}: has masks and no JPEGImages; name the photos with --images")
+        raise UserError(
+            f"{source}: has masks and no JPEGImages; name the photos with --images", "FC-IMPORT-004"
+        )
     table = request.labels or next(
         (source / name for name in ("labelmap.txt", "classes.toml", "labels.txt")
          if (source / name).is_file()), None)  # fmt: skip
     if table is None:
-        raise UserError(f"{source}: has no labelmap.txt; say what its values mean with --labels")
+        raise UserError(
+            f"{source}: has no labelmap.txt; say what its values mean with --labels",
+            "FC-IMPORT-016",
+        )
     files = pictures(masks)
     paths = tuple(photos / name for name in files)
     pairs = PairSource(read_colors(table), ALL, tuple(files), paths, tuple(files.values()))
