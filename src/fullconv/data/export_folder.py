@@ -33,7 +33,7 @@ def write_folder(
         if source.classes != classes:
             raise UserError(
                 f"split {source.split!r} has other classes than {sources[0].split!r}",
-                "FC-IMPORT-031",
+                "FC-CLASS-008",
             )
         for index in range(min(len(source), limit or len(source))):
             sample = source[index]

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
-import torch
 
 from fullconv.classes import ClassSet
+
+if TYPE_CHECKING:
+    import torch
 
 Image = npt.NDArray[Any]
 """uint8 RGB, (H, W, 3). With further inputs (depth, ...) they follow along the last axis, and all
@@ -18,13 +20,17 @@ Mask = npt.NDArray[Any]
 outputs (H, W, outputs), the values counted as in `ClassSet.joint`."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sample:
     """A photo with its further inputs, and its mask or masks, None if there are none."""
 
     name: str
     image: Image
     mask: Mask | None
+
+    def __repr__(self) -> str:
+        mask = "no mask" if self.mask is None else f"mask {self.mask.dtype} {self.mask.shape}"
+        return f"Sample({self.name!r}, image {self.image.dtype} {self.image.shape}, {mask})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +43,8 @@ class Batch:
     """
 
     step: int
-    images: torch.Tensor
-    masks: torch.Tensor
+    images: "torch.Tensor"
+    masks: "torch.Tensor"
     names: list[str]
 
 

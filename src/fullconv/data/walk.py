@@ -59,6 +59,11 @@ def is_debris(name: str) -> bool:
     return name.startswith(".") or name.lower() in DEBRIS
 
 
+def is_debris_below(pattern: str, file: Path) -> bool:
+    """Whether a ``file`` that a glob pattern gives is debris by a part that it does not name."""
+    return any(is_debris(part) for part in file.parts if part not in pattern)
+
+
 def _enter(here: Path, folders: list[str], result: Walk) -> Iterator[Path]:
     """Leave in ``folders`` those to go into; the linked ones, which come later, are given back."""
     wanted = sorted(name for name in folders if not is_debris(name))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fullconv.data.reading.image import SUFFIXES
+from fullconv.data.walk import is_debris_below, walk
 from fullconv.errors import UserError
 
 STDIN = "-"
@@ -63,9 +64,8 @@ def _files(item: str, out: Path | None) -> list[tuple[Path, int]]:
         pattern = any(sign in item for sign in "*?[")
         raise UserError(f"{item}: {'no file matches' if pattern else 'no such file or folder'}")
     files = [Path(match) for match in matches]
-    return [(file, 1) for file in files if file.is_file() and file.suffix.lower() in SUFFIXES] or (
-        _nothing(item)
-    )
+    photos = [file for file in files if file.is_file() and file.suffix.lower() in SUFFIXES]
+    return [(file, 1) for file in photos if not is_debris_below(item, file)] or _nothing(item)
 
 
 def _below(folder: Path, out: Path | None) -> list[tuple[Path, int]]:
@@ -74,10 +74,8 @@ def _below(folder: Path, out: Path | None) -> list[tuple[Path, int]]:
     inside = out is not None and folder.resolve() in results.parents
     files = [
         (file, len(file.relative_to(folder).parts))
-        for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in SUFFIXES
-        and file.is_file()
-        and not (inside and results in file.resolve().parents)
+        for file in walk(folder).files
+        if file.suffix.lower() in SUFFIXES and not (inside and results in file.resolve().parents)
     ]
     return files or _nothing(str(folder))
 

@@ -1,9 +1,17 @@
 """All that decides a run: validated at once, saved with the run."""
 
+from dataclasses import fields
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from fullconv.checkpoints.pretrained import AUTO, IMAGENET, NONE
 from fullconv.data import Augmentation
@@ -34,7 +42,8 @@ class Data(Section):
     where the data has several.
 
     ``object`` and ``photos`` are written for data handed in from Python: what it was, and how many
-    photos there were to train and to validate on.
+    photos there were to train and to validate on. ``class_names`` are written by every run: a
+    resume matches the data's classes with them by name.
     """
 
     path: str = ""
@@ -43,6 +52,7 @@ class Data(Section):
     split: str = "train"
     val: str = "val"
     classes: str | None = None
+    class_names: tuple[str, ...] = ()
     inputs: tuple[str, ...] = (COLOR,)
     outputs: tuple[str, ...] = ()
     workers: Annotated[int | None, Field(ge=0)] = None
@@ -171,33 +181,23 @@ class Optimizer(Section):
     ema: Annotated[float | None, Field(gt=0, lt=1)] = None
 
 
-class Augment(Section):
-    """Random changes of the training photos; see `fullconv.data.Augmentation`.
+_AugmentationKeys: Any = create_model(  # Any: what it is made of is known at run time only
+    "_AugmentationKeys",
+    __base__=Section,
+    **{key.name: (key.type, key.default) for key in fields(Augmentation)},  # pyright: ignore
+)
+
+
+class Augment(_AugmentationKeys):
+    """Random changes of the training photos: the keys are those of `fullconv.data.Augmentation`.
 
     The crop 'auto' follows from the size of the photos (`training.data_defaults`). ``callable``
-    names the
-    augmentation that was handed in from Python in place of all of these; the crop is then the size
-    of what it made of the first photo.
+    names the augmentation that was handed in from Python in place of all of these; the crop is then
+    the size of what it made of the first photo.
     """
 
     callable: str | None = None
     crop: tuple[int, int] | Literal["auto"] | None = None
-    scale: tuple[float, float] = (1.0, 1.0)
-    hflip: bool = False
-    rotate: float = 0.0
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
-    hue: float = 0.0
-    mask_resize: Literal["nearest", "majority"] = "nearest"
-    vflip: bool = False
-    rotate90: bool = False
-    grayscale: float = 0.0
-    blur: float = 0.0
-    noise: float = 0.0
-    rare_crops: float = 0.0
-    paste: float = 0.0
-    cutmix: float = 0.0
 
     @model_validator(mode="after")
     def _usable(self) -> Self:

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from lightning_fabric import Fabric
 from rich.progress import Progress as Bar
 
 from fullconv.checkpoints import start_from
+from fullconv.classes import check_several
 from fullconv.data import (
     Finding,
     Source,
@@ -23,11 +25,20 @@ from fullconv.data import (
     open_source,
     outputs_of,
 )
+from fullconv.data.layouts.listing import ALL, usual_name
+from fullconv.data.subset import split_lists
 from fullconv.errors import UserError
 from fullconv.modalities import kinds_of
 from fullconv.models import FCN, Preprocessing, build
 from fullconv.training.config import Config
 from fullconv.training.console import Screen
+from fullconv.training.data_splits import (
+    SPLIT,
+    VAL,
+    is_split_by_seed,
+    split_by_seed,
+    warn_of_no_val,
+)
 from fullconv.training.losses.criterion import Criterion, cross_entropy_of, make_criterion
 from fullconv.training.objects import NOTHING, Objects
 from fullconv.training.optimizer import freeze
@@ -37,29 +48,49 @@ SHOWN = 20  # findings of the data on screen
 
 
 def open_data(
-    config: Config, screen: Screen, objects: Objects = NOTHING
+    config: Config, screen: Screen, objects: Objects = NOTHING, run: Path | None = None
 ) -> tuple[Source, Source | None]:
-    """The splits to train and to validate on; None, and a warning, where the latter is missing."""
+    """The splits to train and to validate on; None, and a warning, where the latter is missing.
+
+    Data without splits is split by the lists in ``run``, else by the seed. UserError for a
+    validation split that is named but not there, and where there is a single class.
+    """
     if objects.data is not None:
         if objects.val is None:
-            _warn_of_no_val("no val= was handed in", screen)
-        return objects.data, objects.val
+            warn_of_no_val("no val= was handed in", screen)
+        source, val = objects.data, objects.val
+    else:
+        source, val = _open_splits(config, screen, run)
+    check_several(source.classes)
+    return source, val
+
+
+def _open_splits(config: Config, screen: Screen, run: Path | None) -> tuple[Source, Source | None]:
     data = config.data
-    classes = None if data.classes is None else Path(data.classes)
-    shown = kinds_of(data.inputs), data.outputs
-    source = open_source(data.path, data.split, classes, *shown)
-    if data.val in available_splits(data.path):
-        return source, open_source(data.path, data.val, classes, *shown)
-    _warn_of_no_val(f"there is no split {data.val!r} to validate on", screen)
-    return source, None
-
-
-def _warn_of_no_val(why: str, screen: Screen) -> None:
-    screen.say(
-        f"warning: {why}; the last weights will be kept, and no score will tell whether they are "
-        "good",
-        "yellow",
+    opened = partial(
+        open_source,
+        data.path,
+        classes=None if data.classes is None else Path(data.classes),
+        inputs=kinds_of(data.inputs),
+        outputs=data.outputs,
+        lists=split_lists(run),
     )
+    if is_split_by_seed(config):
+        lists = split_lists(run)
+        if lists is not None:
+            has_val = (lists / f"{VAL}.txt").is_file()
+            return opened(SPLIT), opened(VAL) if has_val else None
+        return split_by_seed(opened(ALL), config.seed, screen)
+    source, splits = opened(data.split), available_splits(data.path)
+    if usual_name(data.val) in splits or data.val in splits:
+        return source, opened(data.val)
+    if data.val != VAL:
+        raise UserError(
+            f"data.val: {data.path} has no split {data.val!r}; it has {', '.join(splits)}",
+            "FC-DATA-102",
+        )
+    warn_of_no_val(f"there is no split {data.val!r} to validate on", screen)
+    return source, None
 
 
 def check_data(source: Source, val: Source | None, screen: Screen) -> None:

@@ -8,6 +8,7 @@ from lightning_fabric.utilities.rank_zero import rank_zero_only
 
 from fullconv.atomic import write_atomically
 from fullconv.data import Dataset, Source, Transform, largest_photo
+from fullconv.data.subset import FOLDER, write_split
 from fullconv.errors import UserError
 from fullconv.report import write_report
 from fullconv.training import memory_budget as budget
@@ -15,6 +16,7 @@ from fullconv.training.announce import say_memory, say_plan, size_of
 from fullconv.training.config import Config
 from fullconv.training.config_sources import flat, make_config, read_config, with_loss
 from fullconv.training.console import Screen
+from fullconv.training.data_splits import in_saved_order, is_split_by_seed, with_class_names
 from fullconv.training.loggers import Logger, make_loggers
 from fullconv.training.loop import Training, steps_of
 from fullconv.training.losses import Given
@@ -22,7 +24,13 @@ from fullconv.training.memory import TOO_LARGE, estimate, memory_watched
 from fullconv.training.objects import Objects
 from fullconv.training.resolve_config import settled
 from fullconv.training.run_folder import Run
-from fullconv.training.setup import check_data, criterion_of, fabric_of, net_of, open_data
+from fullconv.training.setup import (
+    check_data,
+    criterion_of,
+    fabric_of,
+    net_of,
+    open_data,
+)
 from fullconv.training.step import Updater
 
 CHANGEABLE = ("schedule.", "machine.", "data.path", "data.workers", "data.check", "logging.")
@@ -148,7 +156,9 @@ def _train_one(
     new_here = new if fabric.is_global_zero else []
     for each, _ in new_here:
         each.check_free(overwrite)
-    source, val = open_data(config, screen, objects)
+    source, val = open_data(config, screen, objects, run=None if new else out)
+    if not new:
+        source, val = in_saved_order(config, source, val)
     if config.data.check and new:
         check_data(source, val, screen)
     spec, size = config.spec(len(source.classes)), size_of(config, source)
@@ -164,7 +174,9 @@ def _train_one(
     with memory_watched(config, TOO_LARGE):
         updater = Updater(config, fabric, net, preprocessing, criterion, steps)
     for each, its_config in new_here:
-        each.create(its_config, overwrite)
+        each.create(with_class_names(its_config, source), overwrite)
+        if is_split_by_seed(config, objects):
+            write_split(each.folder / FOLDER, [source] if val is None else [source, val])
     fabric.barrier()
     piece = None if val is None else budget.longest_piece(config, spec, need, largest_photo(val))
     loggers = [*make_loggers(config.logging.to), *objects.loggers]

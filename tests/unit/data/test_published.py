@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fullconv.data import open_source, published
-from fullconv.data.download_dataset import fetch
-from fullconv.data.published import PublishedData, published_data
+from fullconv.data import open_source
+from fullconv.data.published import PublishedData, fetch, published_data, read_published, registry
 from fullconv.download import Checksum, Patience, RemoteFile
 from fullconv.errors import UserError
 from webserver import serving
@@ -50,7 +49,7 @@ def known(monkeypatch):
         check = Checksum("md5", hashlib.md5(content).hexdigest())
         file = RemoteFile("tiny.tar", (url,), checksum=check)
         data = PublishedData("tiny", "a test", file, "VOCdevkit/VOC2011", inside)
-        monkeypatch.setattr(published, "_read", lambda: {"tiny": data})
+        monkeypatch.setattr(registry, "_read", lambda: {"tiny": data})
 
     return known
 
@@ -151,8 +150,8 @@ def test_a_registry_with_a_fault_names_it(tmp_path, change, says):
     text += 'from = "a/b"\nfolder = "x"\n'
     path = tmp_path / "published.toml"
     path.write_text(text)
-    assert list(published.read_published(path)) == ["x"]
+    assert list(read_published(path)) == ["x"]
     path.write_text(text.replace(change, 'folder = "../x"' if "folder" in change else ""))
     with pytest.raises(UserError) as error:
-        published.read_published(path)
+        read_published(path)
     assert says in str(error.value)

@@ -29,6 +29,8 @@ NOTES = {
     "no split": "photos of no split, given to train",
     "faulty": "photos or label files that cannot be used, left out",
     "left out": "photos left out whole, because annotations that may be theirs were skipped",
+    "no photo": "masks without a photo, left out",
+    "layout": "what the source's folders and lists hold beside",
     "unlabelled": "photos without labels, left out",
     "ignored": "photos without a pixel of any class, left out",
     "no shapes": "photos without shapes, all background",

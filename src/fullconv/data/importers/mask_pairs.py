@@ -11,7 +11,7 @@ from fullconv.data.importers.annotations import Export, Item, Note
 from fullconv.data.importers.drawing.label_image import LabelFile
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.named_photos import Shelf
-from fullconv.data.layouts.listing import ALL
+from fullconv.data.layouts.listing import ALL, usual_name
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.sample import Mask
 
@@ -24,7 +24,9 @@ def export_of(splits: dict[str, PairSource], source: Path, request: Request) -> 
     findings: list[Finding] = []
     seen: set[Path] = set()
     for split, pairs in splits.items():
-        named = split if split not in (ALL, "default") else None
+        named = usual_name(split) if split not in (ALL, "default") else None
+        notes += [Note("layout", finding.file, finding.what) for finding in pairs.findings]
+        notes += [Note("no photo", str(mask)) for mask in pairs.orphans]
         fresh = [i for i in range(len(pairs)) if pairs.photos[i] not in seen]
         if len(fresh) < len(pairs):
             again = f"{len(pairs) - len(fresh)} of its {len(pairs)} photos are in another split"

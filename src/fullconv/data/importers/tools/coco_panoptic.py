@@ -36,7 +36,7 @@ from fullconv.data.importers.tools.coco import (
     labels_in,
     open_file,
 )
-from fullconv.data.layouts.pairs import size_fault
+from fullconv.data.layouts.pairs import size_mismatch
 from fullconv.data.reading import image as photo
 from fullconv.errors import UserError
 
@@ -154,7 +154,7 @@ class Segments:
     def paint(self, size: Size, numbers: Mapping[str, int]) -> Painted:
         values = self._values()
         if values.shape != size:
-            raise size_fault(self.photo, self.file, size, values.shape)
+            raise size_mismatch(self.photo, self.file, size, values.shape)
         present, places, counts = np.unique(values, return_inverse=True, return_counts=True)
         table = np.full(len(present), UNLABELLED, np.int32)
         for place, (value, pixels) in enumerate(zip(present.tolist(), counts, strict=True)):

@@ -10,7 +10,7 @@ from fullconv.data.importers.annotations import Export
 from fullconv.data.importers.color_table import read_colors
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.mask_pairs import export_of
-from fullconv.data.importers.tools import masks as trainable
+from fullconv.data.importers.tools.masks import read_layout
 from fullconv.data.layouts import voc
 from fullconv.data.layouts.folder import pictures
 from fullconv.data.layouts.listing import ALL
@@ -30,7 +30,7 @@ def read(source: Path, request: Request) -> Export:
         request = replace(request, labels=names)
     masks = _masks(source)
     if masks is None:
-        return trainable.read(source, request)
+        return read_layout(voc.LAYOUT, source, request)
     photos = request.images or source / "JPEGImages"
     if not photos.is_dir():
         raise UserError(

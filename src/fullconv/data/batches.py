@@ -20,7 +20,7 @@ from fullconv.data.sample import Batch, Sample, Source
 from fullconv.errors import UserError
 from fullconv.modalities import COLOR
 
-_ORDER, _CHANGE, _CUTMIX, _PASTE = range(4)  # keep the random numbers of the uses apart
+_ORDER, _AUGMENT, _CUTMIX, _PASTE = range(4)  # keep the random numbers of the uses apart
 
 
 def loader(
@@ -54,13 +54,16 @@ def loader(
     if batch_size < 1 or workers < 0 or not 0 <= rank < world:
         raise UserError(
             f"batch_size {batch_size}, workers {workers}, rank {rank} of {world}: need a batch of "
-            "1 or more, no negative workers, and a rank below world"
+            "1 or more, no negative workers, and a rank below world",
+            "FC-DATA-129",
         )
     if len(source) == 0:
-        raise UserError(f"the split {source.split!r} is empty")
+        raise UserError(f"the split {source.split!r} is empty", "FC-DATA-103")
     augmentation = augmentation or Augmentation()
     if coarse_steps and not isinstance(augmentation, Augmentation):
-        raise UserError("coarse_steps halve the built-in augmentation only: set them to 0")
+        raise UserError(
+            "coarse_steps halve the built-in augmentation only: set them to 0", "FC-DATA-129"
+        )
     batches = Batches(source, batch_size, augmentation, coarse_steps, seed, fill, rank, world)
     steps = itertools.count(start_step) if stop_step is None else range(start_step, stop_step)
     return _iterate(batches, steps, workers, prefetch, pin_memory)
@@ -80,19 +83,19 @@ def _iterate(
         collate_fn=_as_it_is,
     )
     try:
-        for made in feed:
-            if isinstance(made, UserError):
-                raise made
-            yield Batch(*made)
+        for batch in feed:
+            if isinstance(batch, UserError):
+                raise batch
+            yield Batch(*batch)
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
         raise UserError("a loader process died, most likely for lack of memory: use fewer workers, "
-                        "a smaller crop or a smaller batch") from error  # fmt: skip
+                        "a smaller crop or a smaller batch", "FC-DATA-130") from error  # fmt: skip
 
 
-def _as_it_is(made: Any) -> Any:
-    return made
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
 def _ignore_interrupts(_: int) -> None:
@@ -141,17 +144,17 @@ class Batches(Dataset):
         count = len(self.source)
         epoch, position = divmod(number, count)
         index = int(order(self.seed, epoch, count)[position])
-        rng = np.random.default_rng([self.seed, _CHANGE, number])
+        rng = np.random.default_rng([self.seed, _AUGMENT, number])
         if not isinstance(augmentation, Augmentation):
             plain = self._labelled(index)
             return check_transformed(augmentation(plain, rng), plain, self.source.classes)
-        made = self._augmented(index, augmentation, rng)
+        sample = self._augmented(index, augmentation, rng)
         ignore = self.source.classes.ignore
         if other := self._other(_CUTMIX, augmentation.cutmix, number, index, augmentation):
-            made = cutmix(made, *other)
+            sample = cutmix(sample, *other)
         if other := self._other(_PASTE, augmentation.paste, number, index, augmentation):
-            made = paste(made, *other, ignore)
-        return made
+            sample = paste(sample, *other, ignore)
+        return sample
 
     def _other(
         self, purpose: int, probability: float, number: int, index: int, how: Augmentation
@@ -172,7 +175,7 @@ class Batches(Dataset):
         plain = self.source[index]
         if plain.mask is None:
             raise UserError(f"{self.source.files(index)[0] or plain.name}: this photo has no mask; "
-                            "add one or leave the photo out")  # fmt: skip
+                            "add one or leave the photo out", "FC-DATA-107")  # fmt: skip
         return plain
 
 
@@ -183,7 +186,8 @@ def _stack(samples: list[Sample]) -> tuple[torch.Tensor, torch.Tensor, list[str]
             (h, w), (height, width) = first.image.shape[:2], other.image.shape[:2]
             raise UserError(
                 f"{first.name} is {w} x {h} and {other.name} {width} x {height}, so they cannot "
-                "share a batch; set a crop size, or batch size 1"
+                "share a batch; set a crop size, or batch size 1",
+                "FC-DATA-129",
             )
     masks = np.stack([sample.mask for sample in samples if sample.mask is not None])
     if masks.dtype != np.uint8:
