@@ -1,0 +1,92 @@
+"""Shapes made of other shapes: holes, even-odd rings, bitmaps kept as runs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.data.importers.drawing.regions import (
+    Bitmap,
+    Bits,
+    Extent,
+    Points,
+    Polygon,
+    Shape,
+    Stroke,
+    Window,
+)
+from fullconv.data.importers.drawing.rle import Runs
+from fullconv.data.importers.json_reader import points
+
+NOTHING = Bits(np.zeros((0, 0), np.bool_))
+"""The shape of an outline without points: it covers no pixel, which a `Drawing` notes."""
+
+
+def outline(values: Any) -> Shape:
+    """[[x, y], ...] as a polygon; one of fewer than three points covers nothing."""
+    return NOTHING if values == [] else Polygon((points(values),))
+
+
+@dataclass(frozen=True, eq=False)
+class EvenOdd:
+    """Rings of one polygon: a pixel inside an even number of them is a hole."""
+
+    rings: tuple[Points, ...]
+
+    def extent(self) -> Extent:
+        return Polygon(self.rings).extent()
+
+    def area(self) -> float:
+        areas = sorted((Polygon((ring,)).area() for ring in self.rings), reverse=True)
+        return max(2 * areas[0] - sum(areas), 0.0) if areas else 0.0
+
+    def inside(self, window: Window) -> Bitmap:
+        parity = np.zeros((window.height, window.width), np.bool_)
+        for ring in self.rings:
+            parity ^= Polygon((ring,)).inside(window)
+        return parity
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """All that ``parts`` cover, without what ``holes`` cover."""
+
+    parts: tuple[Shape, ...]
+    holes: tuple[Shape, ...] = ()
+
+    def extent(self) -> Extent:
+        extents = np.array([part.extent() for part in self.parts])
+        low, high = extents.min(0), extents.max(0)
+        return float(low[0]), float(low[1]), float(high[2]), float(high[3])
+
+    def area(self) -> float:
+        whole = sum(part.area() for part in self.parts)
+        return max(whole - sum(hole.area() for hole in self.holes), 0.0)
+
+    def inside(self, window: Window) -> Bitmap:
+        covered = np.zeros((window.height, window.width), np.bool_)
+        for part in self.parts:
+            covered |= part.inside(window)
+        for hole in self.holes:
+            covered &= ~hole.inside(window)
+        return covered
+
+
+def of_pixels(corners: Points) -> Shape:
+    """A polygon whose corners are pixels (columns and rows), which it covers with its outline.
+
+    As drawing libraries fill one: corners (2, 2) and (4, 2) reach over columns 2, 3 and 4.
+    """
+    centers = corners + 0.5
+    closed = np.concatenate([centers, centers[:1]])
+    return Together((Polygon((centers,)), Stroke((closed,), 1.0)))
+
+
+def as_runs(bitmap: npt.NDArray[Any], top: int = 0, left: int = 0) -> Runs:
+    """A bitmap (H, W) in the memory that its outline needs; its upper left pixel is given."""
+    flat = bitmap.astype(np.bool_).ravel()
+    edges = np.flatnonzero(np.diff(flat, prepend=False))
+    lengths = np.diff(np.concatenate([[0], edges, [flat.size]])).astype(np.int64)
+    height, width = bitmap.shape
+    return Runs(lengths, (height, width), False, top, left)

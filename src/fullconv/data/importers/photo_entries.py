@@ -1,0 +1,110 @@
+"""The photos of an export while it is read: what can be used, and a finding for each that cannot."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fullconv.classes import Color
+from fullconv.data.checks.findings import DataError, Finding
+from fullconv.data.importers.annotations import BACKGROUND, IGNORE, Export, Item, Note
+from fullconv.data.importers.drawing.draw_regions import Drawing, Region
+from fullconv.data.importers.drawing.regions import Points, box
+from fullconv.data.importers.import_request import Request
+from fullconv.data.importers.json_reader import points
+from fullconv.data.importers.named_photos import Shelf
+from fullconv.errors import UserError
+
+
+@dataclass
+class Entries:
+    """Items, notes and findings; ``fix`` is what a finding says where its error does not."""
+
+    fix: str
+    items: list[Item] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, where: str, read: Callable[[list[Note]], Item | None]) -> None:
+        """Keep the item that ``read(notes)`` returns, with its notes; its UserError is a finding."""
+        notes: list[Note] = []
+        try:
+            item = read(notes)
+        except DataError as error:
+            self.findings.append(error.finding)
+        except UserError as error:
+            self.findings.append(Finding(where, str(error), "", self.fix, code=error.code))
+        else:
+            self.items += [item] if item is not None else []
+            self.notes += notes
+
+    def fault(self, error: DataError) -> None:
+        """A file of which nothing can be used."""
+        self.findings.append(error.finding)
+
+    def export(
+        self,
+        shelf: Shelf,
+        listed: Iterable[str] = (),
+        colors: Mapping[str, Color] | None = None,
+    ) -> Export:
+        """The labels in the order of ``listed``, then the others that are drawn, by the alphabet."""
+        notes = (*self.notes, *shelf.unlabelled(self.items))
+        drawn = {label for item in self.items for label in labels_of(item)}
+        known = tuple(dict.fromkeys(listed))
+        labels = (*known, *sorted(drawn - {*known, IGNORE}))
+        return Export(labels, tuple(self.items), BACKGROUND, colors or {}, notes=notes,
+                      findings=tuple(self.findings))  # fmt: skip
+
+
+def labels_of(item: Item) -> list[str]:
+    """The label of every region that is drawn on a photo."""
+    regions: Sequence[Region] = getattr(item.labelling, "regions", ())
+    return [region.label for region in regions]
+
+
+def draw(file: str, regions: Iterable[Region], smaller_on_top: bool = False) -> Drawing:
+    """Regions in their order, those that are ignored below all others."""
+    ordered = sorted(regions, key=lambda region: region.label != IGNORE)
+    return Drawing(file, tuple(ordered), smaller_on_top)
+
+
+def label_text(value: Any, fix: str) -> str:
+    """A label that is text; UserError for anything else."""
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"has no label; {fix}", "FC-IMPORT-061")
+    return value
+
+
+def entry(content: Any, key: str, kind: type, what: str) -> Any:
+    """``content[key]``, which must be a ``kind``; UserError says of ``what`` it is missing."""
+    value = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(value, kind):
+        missing = {dict: "object", list: "list", str: "text"}.get(kind, kind.__name__)
+        raise UserError(f"{what} has no {missing} {key!r}", "FC-IMPORT-060")
+    return value
+
+
+def xy_points(values: Any, least: int = 1) -> Points:
+    """[{"x": x, "y": y}, ...] as corners, (n, 2); UserError where it is anything else."""
+    if not isinstance(values, list) or not all(isinstance(each, dict) for each in values):
+        raise UserError("has points that are no list of x and y", "FC-IMPORT-063")
+    return points([[each.get("x"), each.get("y")] for each in values], least)
+
+
+def without_area(
+    kind: str, label: str, where: str, corners: Points | None, request: Request, notes: list[Note]
+) -> list[Region]:
+    """What becomes of an object that covers no certain pixels: an error; with --skip, its box.
+
+    The pixels of the box around its ``corners`` are ignored, and it is noted.
+    """
+    if not request.skip:
+        raise UserError(
+            f"({label}) is of the kind {kind!r}, which covers no certain pixels; --skip ignores "
+            "its box and keeps the photo",
+            "FC-IMPORT-062",
+        )
+    notes.append(Note("no area", where, f"{kind} ({label})"))
+    if corners is None or not len(corners):
+        return []
+    return [Region(IGNORE, box(*corners.min(0), *corners.max(0)))]
