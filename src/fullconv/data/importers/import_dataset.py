@@ -16,10 +16,10 @@ from fullconv.data.export_folder import mask_png
 from fullconv.data.importers import import_report as reports
 from fullconv.data.importers.annotations import Export, Item, Note, Painted
 from fullconv.data.importers.class_mapping import Plan, plan
-from fullconv.data.importers.formats import FORMATS, recognise
 from fullconv.data.importers.import_report import Report, label_counts
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.photo_copy import UPRIGHT, PhotoFile, upright
+from fullconv.data.importers.registry import recognise
 from fullconv.data.importers.splits import assign
 from fullconv.errors import UserError
 
@@ -48,18 +48,19 @@ def import_data(
 ) -> Report:
     """Make the folder data set ``out`` of the photos and labels in ``source``.
 
-    ``format`` is one of FORMATS, recognised where left out. ``out`` must not be there, or be empty;
-    it appears when everything is in it, with the report in two files. Raises UserError naming the
-    files that cannot be used; with ``request.skip`` they are left out and stand in the report.
+    ``format`` is a name in `importers`, recognised where left out. ``out`` must not be there, or be
+    empty; it appears when everything is in it, with the report in two files. Raises UserError
+    naming the files that cannot be used; with ``request.skip`` they are left out and stand in the
+    report.
     """
     source, out = Path(source).expanduser(), Path(out).expanduser()
     request = request or Request()
-    format = recognise(source, format)
+    importer = recognise(source, format)
     with folder_atomically(out) as folder:
-        export = _once(FORMATS[format].read(source, request))
+        export = _once(importer.read(source, request))
         _stop_at(export.findings, request)
         if not export.items:
-            raise UserError(f"{source}: no labelled photo is in it ({format})")
+            raise UserError(f"{source}: no labelled photo is in it ({importer.name})")
         planned = plan(export, request)
         splits, notes = assign(export.items, request)
         _distinct(export.items, splits)
@@ -68,7 +69,7 @@ def import_data(
         _stop_at(findings, request)
         notes = [*notes, *export.notes, *planned.notes, *(n for each in done for n in each.notes)]
         notes += [Note("faulty", finding.file, finding.what) for finding in findings]
-        report = _report(source, format, out, planned, splits, done, notes)
+        report = _report(source, importer.name, out, planned, splits, done, notes)
         (folder / "classes.toml").write_text(planned.classes.to_toml(), "utf-8")
         reports.save(report, folder)
     return report

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fullconv.data.checks.findings import DataError
+from fullconv.data.importers.drawing.regions import Points
 from fullconv.data.importers.export_files import files_below
-from fullconv.data.importers.regions import Points
 from fullconv.errors import UserError
 
 FARTHEST = 1e6  # pixels; no photo is wider, and sums of such numbers stay exact enough

@@ -8,8 +8,16 @@ from matplotlib.path import Path as Outline
 from PIL import Image, ImageDraw
 from pycocotools import mask as coco
 
-from fullconv.data.importers import regions
-from fullconv.data.importers.regions import Bits, Ellipse, Polygon, Stroke, box, cover, turned
+from fullconv.data.importers.drawing import regions
+from fullconv.data.importers.drawing.regions import (
+    Bits,
+    Ellipse,
+    Polygon,
+    Stroke,
+    box,
+    cover,
+    turned,
+)
 
 SIZE = 30, 44
 Y, X = np.mgrid[: SIZE[0], : SIZE[1]] + 0.5

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.data.importers.annotations import Size
-from fullconv.data.importers.regions import Bitmap, Extent, Window
+from fullconv.data.importers.drawing.regions import Bitmap, Extent, Window
 from fullconv.data.run_lengths import counts_of
 from fullconv.errors import UserError
 

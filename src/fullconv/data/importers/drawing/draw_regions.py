@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.data.importers.annotations import IGNORE, UNLABELLED, Note, Painted, Size
-from fullconv.data.importers.regions import Shape, beyond, cover
+from fullconv.data.importers.drawing.regions import Shape, beyond, cover
 
 
 @dataclass(frozen=True, eq=False)

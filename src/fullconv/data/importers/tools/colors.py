@@ -5,20 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from fullconv.data.checks.findings import Finding
-from fullconv.data.importers.annotations import Export, Note
+from fullconv.data.importers.annotations import BACKGROUND, Export, Note
 from fullconv.data.importers.color_table import NAMES, find_table, read_colors
 from fullconv.data.importers.import_request import Request
+from fullconv.data.importers.mask_pairs import export_of
 from fullconv.data.importers.splits import USUAL
-from fullconv.data.importers.trainable_layouts import of_sources
 from fullconv.data.layouts.folder import pictures
 from fullconv.data.layouts.listing import ALL
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.errors import UserError
 
-WHAT = (
-    "RGB masks with a table of colours, as Supervisely's: img/ with masks_machine/ and "
-    "obj_class_to_machine_color.json, or images/ with masks/ and class_dict.csv"
-)
 _MASKS = (
     "masks_machine",
     "masks_human",
@@ -31,7 +27,7 @@ _MASKS = (
 _PHOTOS = ("img", "images", "image", "photos", "imgs")
 
 
-def looks_like(source: Path) -> bool:
+def recognise(source: Path) -> bool:
     """A colour table, and folders of photos and masks beside it or one level below."""
     return find_table(source) is not None and bool(_folders(source))
 
@@ -67,8 +63,13 @@ def read(source: Path, request: Request) -> Export:
         )
         found[USUAL.get(place.name.lower(), ALL)].append(pairs)
     joined = {split: _joined(sources) for split, sources in found.items()}
-    merged = of_sources(joined, source, request)
-    return replace(merged, notes=(*merged.notes, *notes), findings=(*merged.findings, *findings))
+    merged = export_of(joined, source, request)
+    return replace(
+        merged,
+        background=BACKGROUND,
+        notes=(*merged.notes, *notes),
+        findings=(*merged.findings, *findings),
+    )
 
 
 def _joined(sources: list[PairSource]) -> PairSource:

@@ -9,13 +9,11 @@ from pathlib import Path
 from fullconv.classes import Color
 from fullconv.data.checks.findings import Finding
 from fullconv.data.importers.annotations import Export, Item, Note
+from fullconv.data.importers.drawing.label_image import LabelFile, read_numbers
 from fullconv.data.importers.import_request import Request
-from fullconv.data.importers.label_image import LabelFile
-from fullconv.data.importers.numbered_masks import read_numbers
 from fullconv.data.sample import Mask
 from fullconv.errors import UserError
 
-WHAT = "Cityscapes: gtFine/ (or gtCoarse/) with *_labelIds.png, and leftImg8bit/"
 _ENDING = "_labelIds.png"
 _KINDS = ("gtFine", "gtCoarse")
 
@@ -66,7 +64,7 @@ def _colors() -> dict[str, Color]:
     return {name: (color[0], color[1], color[2]) for name, color in rgb.items()}
 
 
-def looks_like(source: Path) -> bool:
+def recognise(source: Path) -> bool:
     """A folder with gtFine or gtCoarse in it."""
     return any((source / kind).is_dir() for kind in _KINDS)
 

@@ -9,14 +9,12 @@ from pathlib import Path
 from fullconv.classes.lists import class_list
 from fullconv.data.checks.findings import Finding
 from fullconv.data.importers.annotations import Export, Item, Note
+from fullconv.data.importers.drawing.label_image import LabelFile, read_numbers
 from fullconv.data.importers.import_request import Request
-from fullconv.data.importers.label_image import LabelFile
-from fullconv.data.importers.numbered_masks import read_numbers
 from fullconv.data.layouts.folder import pictures
 from fullconv.data.sample import Mask
 from fullconv.errors import UserError
 
-WHAT = "ADE20K scene parsing: images/ and annotations/ with training/ and validation/"
 _SPLITS = {"training": "train", "validation": "val"}
 
 
@@ -26,7 +24,7 @@ def _root(source: Path) -> Path:
     return inside if inside.is_dir() else source
 
 
-def looks_like(source: Path) -> bool:
+def recognise(source: Path) -> bool:
     """``annotations/training`` or ``annotations/validation``."""
     return any((_root(source) / "annotations" / folder).is_dir() for folder in _SPLITS)
 

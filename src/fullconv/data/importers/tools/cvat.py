@@ -12,21 +12,20 @@ import numpy as np
 
 from fullconv.classes import Color
 from fullconv.data.checks.findings import DataError, Finding
-from fullconv.data.importers import rle
 from fullconv.data.importers.annotations import BACKGROUND, Export, Item, Note, Size
-from fullconv.data.importers.draw_regions import Drawing, Region
+from fullconv.data.importers.drawing import rle
+from fullconv.data.importers.drawing.draw_regions import Drawing, Region
+from fullconv.data.importers.drawing.regions import Ellipse, Polygon, Shape, Stroke, box, turned
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import number, points, size_of
 from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.regions import Ellipse, Polygon, Shape, Stroke, box, turned
 from fullconv.data.importers.splits import USUAL
 from fullconv.errors import UserError
 
-WHAT = "CVAT for images 1.1: annotations.xml"
 Element = ElementTree.Element
 
 
-def looks_like(source: Path) -> bool:
+def recognise(source: Path) -> bool:
     """An XML file of CVAT's, or a folder with one."""
     return any(_is_cvat(file) for file in _files(source))
 

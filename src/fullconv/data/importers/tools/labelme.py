@@ -17,20 +17,27 @@ from PIL import Image
 from fullconv.classes.class_files import read_classes
 from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.importers.annotations import BACKGROUND, Export, Item, Note
-from fullconv.data.importers.draw_regions import Drawing, Region
+from fullconv.data.importers.drawing.draw_regions import Drawing, Region
+from fullconv.data.importers.drawing.regions import (
+    Bits,
+    Ellipse,
+    Points,
+    Polygon,
+    Shape,
+    Stroke,
+    box,
+)
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of, json_files, points, read_json, size_of
 from fullconv.data.importers.named_photos import Shelf
-from fullconv.data.importers.regions import Bits, Ellipse, Points, Polygon, Shape, Stroke, box
 from fullconv.errors import UserError
 
-WHAT = "labelme: a .json with 'shapes' for each photo"
 _POINTS = {"polygon": 1, "rectangle": 2, "circle": 2, "line": 2, "linestrip": 1, "point": 1,
            "points": 1, "mask": 2, "oriented_rectangle": 4}  # fmt: skip
 """The kinds of shapes, and how many points each has at least."""
 
 
-def looks_like(source: Path) -> bool:
+def recognise(source: Path) -> bool:
     """A labelme file, or a folder where the first JSON files hold one."""
     return any(_is_labelme(file) for file in json_files(source)[:20])
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from fullconv.data.checks.findings import DataError, Finding
-from fullconv.data.importers import rle
 from fullconv.data.importers.annotations import BACKGROUND, IGNORE, Export, Item, Note, Size
-from fullconv.data.importers.draw_regions import Drawing, Region
+from fullconv.data.importers.drawing import rle
+from fullconv.data.importers.drawing.draw_regions import Drawing, Region
+from fullconv.data.importers.drawing.regions import Polygon, Shape, box
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import (
     ends_of,
@@ -24,16 +25,14 @@ from fullconv.data.importers.json_reader import (
     size_of,
 )
 from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.regions import Polygon, Shape, box
 from fullconv.data.importers.splits import USUAL
 from fullconv.errors import UserError
 
-WHAT = "COCO: a .json with 'images', 'annotations' and 'categories'"
 _PARTS = ("images", "annotations", "categories")
 _SPLIT = re.compile(r"(?<![a-z])(train|val|valid|validation|test)(?![a-z])", re.IGNORECASE)
 
 
-def looks_like(source: Path) -> bool:
+def recognise(source: Path) -> bool:
     """A COCO file, or a folder with one."""
     return bool(_files(source))
 
