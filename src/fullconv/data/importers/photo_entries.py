@@ -1,8 +1,10 @@
-"""The photos of an export while it is read: what can be used, and a finding for each that cannot."""
+"""The photos of an export while it is read: those to use, and a finding for each that cannot."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from fullconv.classes import Color
 from fullconv.data.checks.findings import DataError, Finding
@@ -25,7 +27,7 @@ class Entries:
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, where: str, read: Callable[[list[Note]], Item | None]) -> None:
-        """Keep the item that ``read(notes)`` returns, with its notes; its UserError is a finding."""
+        """Keep the item that ``read(notes)`` returns, and its notes; a UserError is a finding."""
         notes: list[Note] = []
         try:
             item = read(notes)
@@ -47,7 +49,7 @@ class Entries:
         listed: Iterable[str] = (),
         colors: Mapping[str, Color] | None = None,
     ) -> Export:
-        """The labels in the order of ``listed``, then the others that are drawn, by the alphabet."""
+        """Labels in the order of ``listed``, then the others that are drawn, by the alphabet."""
         notes = (*self.notes, *shelf.unlabelled(self.items))
         drawn = {label for item in self.items for label in labels_of(item)}
         known = tuple(dict.fromkeys(listed))
@@ -108,3 +110,16 @@ def without_area(
     if corners is None or not len(corners):
         return []
     return [Region(IGNORE, box(*corners.min(0), *corners.max(0)))]
+
+
+def photo_name(place: str) -> str:
+    """The name of a photo in an address: 'http://host/d/a%20b.jpg?x' is 'a b.jpg'.
+
+    Label Studio's own addresses are understood ('/data/local-files/?d=night/1.jpg' is
+    'night/1.jpg'); what is no address stays.
+    """
+    parts = urlsplit(place) if "://" in place or place.startswith("/data/") else None
+    if parts is None:
+        return place
+    local = parse_qs(parts.query).get("d")
+    return local[0] if local else PurePosixPath(unquote(parts.path)).name

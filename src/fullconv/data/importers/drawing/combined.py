@@ -1,10 +1,9 @@
-"""Shapes made of other shapes: holes, even-odd rings, bitmaps kept as runs."""
+"""Shapes made of other shapes: holes, even-odd rings, corners that are pixels."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from fullconv.data.importers.drawing.regions import (
     Bitmap,
@@ -16,7 +15,6 @@ from fullconv.data.importers.drawing.regions import (
     Stroke,
     Window,
 )
-from fullconv.data.importers.drawing.rle import Runs
 from fullconv.data.importers.json_reader import points
 
 NOTHING = Bits(np.zeros((0, 0), np.bool_))
@@ -81,12 +79,3 @@ def of_pixels(corners: Points) -> Shape:
     centers = corners + 0.5
     closed = np.concatenate([centers, centers[:1]])
     return Together((Polygon((centers,)), Stroke((closed,), 1.0)))
-
-
-def as_runs(bitmap: npt.NDArray[Any], top: int = 0, left: int = 0) -> Runs:
-    """A bitmap (H, W) in the memory that its outline needs; its upper left pixel is given."""
-    flat = bitmap.astype(np.bool_).ravel()
-    edges = np.flatnonzero(np.diff(flat, prepend=False))
-    lengths = np.diff(np.concatenate([[0], edges, [flat.size]])).astype(np.int64)
-    height, width = bitmap.shape
-    return Runs(lengths, (height, width), False, top, left)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from fullconv.data.importers.annotations import Export, Item, Note, Size
-from fullconv.data.importers.drawing.combined import NOTHING, EvenOdd, as_runs
+from fullconv.data.importers.drawing.bitmaps import as_runs
+from fullconv.data.importers.drawing.combined import NOTHING, EvenOdd
 from fullconv.data.importers.drawing.draw_regions import Region
 from fullconv.data.importers.drawing.regions import Ellipse, Points, Shape, Stroke, box
 from fullconv.data.importers.import_request import Request
@@ -70,19 +71,21 @@ def _item(file: Path, shelf: Shelf, request: Request, notes: list[Note]) -> Item
         except UserError as error:
             raise UserError(f"annotation {place} {error}", error.code) from None
     place = plain(f"{folder.strip('/')}/{name}".lstrip("/"))
-    photo = _photo(shelf, [place.as_posix(), name, *names], file)
+    same = [f"{Path(name).stem}{Path(other).suffix}" for other in names]
+    photo = _photo(shelf, [place.as_posix(), name, *same, *names], file)
     return Item(place.with_suffix("").as_posix(), None, photo, str(file), draw(str(file), regions),
                 size)  # fmt: skip
 
 
 def _photo(shelf: Shelf, names: list[str], file: Path) -> Path:
     """Under the name of its item, else of the file that was uploaded."""
-    for name in names[1:]:
+    errors = []
+    for name in names:
         try:
-            return shelf.find(names[0], file.parent, file)
-        except UserError:
-            names = [name, *names]
-    return shelf.find(names[-1], file.parent, file)
+            return shelf.find(name, file.parent, file)
+        except UserError as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def _of_item(item: dict[str, Any]) -> tuple[str, str, list[str], Size | None]:

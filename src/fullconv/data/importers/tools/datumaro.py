@@ -5,6 +5,7 @@ is ignored where nothing else lies, unless a polygon or mask of its group outlin
 fields are those of datumaro/plugins/data_formats/datumaro/exporter.py, version 1.0 and before.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from fullconv.data.importers.photo_entries import Entries, draw, entry, labels_o
 from fullconv.data.importers.splits import USUAL
 from fullconv.errors import UserError
 
+_SIGNS = (rb'"items"\s*:\s*\[', rb'"categories"\s*:\s*\{')
 _NO_PIXELS = ("label", "caption", "feature_vector", "hash_key", "tabular")
 """Kinds of annotations that say something of the whole photo."""
 
@@ -46,7 +48,7 @@ def _files(source: Path) -> list[Path]:
 def _is_datumaro(file: Path) -> bool:
     """By the words that only such a file has; a large one ends with annotations of its items."""
     text = ends_of(file)
-    return b'"items"' in text and b'"categories"' in text and b'"label' in text
+    return all(re.search(pattern, text) for pattern in _SIGNS)
 
 
 def read(source: Path, request: Request) -> Export:
