@@ -1,5 +1,6 @@
 """The photos of an export while it is read: those to use, and a finding for each that cannot."""
 
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -9,10 +10,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from fullconv.classes import Color
 from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.importers.annotations import BACKGROUND, IGNORE, Export, Item, Note
+from fullconv.data.importers.drawing.combined import corners_of
 from fullconv.data.importers.drawing.draw_regions import Drawing, Region
 from fullconv.data.importers.drawing.regions import Points, box
 from fullconv.data.importers.import_request import Request
-from fullconv.data.importers.json_reader import points
 from fullconv.data.importers.named_photos import Shelf
 from fullconv.errors import UserError
 
@@ -31,6 +32,7 @@ class Entries:
         notes: list[Note] = []
         try:
             item = read(notes)
+            _is_text(item)
         except DataError as error:
             self.findings.append(error.finding)
         except UserError as error:
@@ -56,6 +58,13 @@ class Entries:
         labels = (*known, *sorted(drawn - {*known, IGNORE}))
         return Export(labels, tuple(self.items), BACKGROUND, colors or {}, notes=notes,
                       findings=tuple(self.findings))  # fmt: skip
+
+
+def _is_text(item: Item | None) -> None:
+    """UserError where a photo's name has half a character or a control character."""
+    name = item.name if item is not None else ""
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise UserError(f"names a photo {name!r}, which no file can be called", "FC-IMPORT-065")
 
 
 def labels_of(item: Item) -> list[str]:
@@ -86,11 +95,11 @@ def entry(content: Any, key: str, kind: type, what: str) -> Any:
     return value
 
 
-def xy_points(values: Any, least: int = 1) -> Points:
+def xy_points(values: Any) -> Points:
     """[{"x": x, "y": y}, ...] as corners, (n, 2); UserError where it is anything else."""
     if not isinstance(values, list) or not all(isinstance(each, dict) for each in values):
         raise UserError("has points that are no list of x and y", "FC-IMPORT-063")
-    return points([[each.get("x"), each.get("y")] for each in values], least)
+    return corners_of([[each.get("x"), each.get("y")] for each in values])
 
 
 def without_area(

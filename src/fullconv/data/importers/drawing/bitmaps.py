@@ -30,8 +30,8 @@ def as_runs(bitmap: npt.NDArray[Any], top: int = 0, left: int = 0) -> Runs:
 def bitmap_of(text: str, size: Size | None, above: int = 0) -> Bitmap:
     """The pixels of a PNG in base64, packed by zlib or not: those ``above`` a value, (H, W).
 
-    Those of the alpha channel, where there is one. UserError where the picture is damaged, or larger
-    than its photo.
+    Those of the alpha channel, where there is one. UserError where the picture is damaged or
+    larger than its photo.
     """
     try:
         packed = base64.b64decode(text, validate=True)
@@ -74,7 +74,7 @@ def brush_of(coded: Any, size: Size) -> Bitmap:
     Raises UserError where it is damaged, or of another size.
     """
     try:
-        stream = _Bits(bytes(coded))
+        stream = _Bits(bytes([*coded]))
         count, word = stream.take(32), stream.take(5) + 1
         sizes = [stream.take(4) + 1 for _ in range(4)]
         if count != 4 * size[0] * size[1]:

@@ -21,9 +21,24 @@ NOTHING = Bits(np.zeros((0, 0), np.bool_))
 """The shape of an outline without points: it covers no pixel, which a `Drawing` notes."""
 
 
-def outline(values: Any) -> Shape:
-    """[[x, y], ...] as a polygon; one of fewer than three points covers nothing."""
-    return NOTHING if values == [] else Polygon((points(values),))
+def corners_of(values: Any) -> Points:
+    """[[x, y], ...] as corners, (n, 2), of which there may be none."""
+    return np.empty((0, 2)) if values == [] else points(values)
+
+
+def filled(corners: Points) -> Shape:
+    """The polygon of these corners; one of fewer than three covers nothing, which is noted."""
+    return Polygon((corners,)) if len(corners) else NOTHING
+
+
+def stroked(corners: Points, width: float) -> Shape:
+    """A line through these corners, drawn with a round pen."""
+    return Stroke((corners,), width) if len(corners) else NOTHING
+
+
+def dotted(corners: Points, radius: float) -> Shape:
+    """A disc at each of these points."""
+    return Stroke(tuple(corners[:, None]), 2 * radius) if len(corners) else NOTHING
 
 
 @dataclass(frozen=True, eq=False)

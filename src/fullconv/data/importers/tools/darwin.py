@@ -14,9 +14,9 @@ import numpy as np
 
 from fullconv.data.importers.annotations import Export, Item, Note, Size
 from fullconv.data.importers.drawing.bitmaps import as_runs
-from fullconv.data.importers.drawing.combined import NOTHING, EvenOdd
+from fullconv.data.importers.drawing.combined import NOTHING, EvenOdd, dotted, stroked
 from fullconv.data.importers.drawing.draw_regions import Region
-from fullconv.data.importers.drawing.regions import Ellipse, Points, Shape, Stroke, box
+from fullconv.data.importers.drawing.regions import Ellipse, Shape, box
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of, json_files, number, read_json, size_of
 from fullconv.data.importers.named_photos import Shelf, plain
@@ -218,12 +218,11 @@ def _ellipse(content: dict[str, Any], request: Request) -> Shape:
 
 
 def _line(content: dict[str, Any], request: Request) -> Shape:
-    corners: Points = xy_points(content.get("path"), 0)
-    return Stroke((corners,), request.line_width) if len(corners) else NOTHING
+    return stroked(xy_points(content.get("path")), request.line_width)
 
 
 def _dot(content: dict[str, Any], request: Request) -> Shape:
-    return Stroke((xy_points([content]),), 2 * request.point_radius)
+    return dotted(xy_points([content]), request.point_radius)
 
 
 _SHAPES = {"polygon": _polygon, "ellipse": _ellipse, "line": _line, "keypoint": _dot,

@@ -13,15 +13,14 @@ from fullconv.classes import Color
 from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import IGNORE, Export, Item, Note, Size
 from fullconv.data.importers.drawing import rle
-from fullconv.data.importers.drawing.combined import NOTHING
+from fullconv.data.importers.drawing.combined import corners_of, dotted, filled, stroked
 from fullconv.data.importers.drawing.draw_regions import Region
-from fullconv.data.importers.drawing.regions import Ellipse, Points, Polygon, Shape, Stroke, box
+from fullconv.data.importers.drawing.regions import Ellipse, Points, Shape, box
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import (
     ends_of,
     json_files,
     number,
-    points,
     read_json,
     size_of,
 )
@@ -90,17 +89,18 @@ def _categories(content: Any) -> list[tuple[str, Color | None]]:
     listed = entry(categories.get("label"), "labels", list, "its categories")
     named = categories.get("mask")
     colors = {}
-    for row in (named.get("colormap") if isinstance(named, dict) else None) or []:
+    rows = named.get("colormap") if isinstance(named, dict) else None
+    for row in rows if isinstance(rows, list) else []:
         rgb = [row.get(channel) for channel in "rgb"] if isinstance(row, dict) else []
         if len(rgb) == 3 and all(type(value) is int and 0 <= value <= 255 for value in rgb):
             colors[str(row.get("label_id"))] = (rgb[0], rgb[1], rgb[2])
-    rows = []
+    named_colors = []
     for place, label in enumerate(listed):
         name = label.get("name") if isinstance(label, dict) else label
         if not isinstance(name, str) or not name.strip():
             raise UserError(f"category {place} has no name", "FC-IMPORT-066")
-        rows.append((name, colors.get(str(place))))
-    return rows
+        named_colors.append((name, colors.get(str(place))))
+    return named_colors
 
 
 def _item(
@@ -202,7 +202,7 @@ def _pairs(values: Any) -> Points:
     """[x, y, x, y, ...] as corners, (n, 2)."""
     if not isinstance(values, list) or len(values) % 2:
         raise UserError("has points that are no list of x and y in turn", "FC-IMPORT-063")
-    return points([values[place : place + 2] for place in range(0, len(values), 2)], 0)
+    return corners_of([values[place : place + 2] for place in range(0, len(values), 2)])
 
 
 def _box(values: Any) -> Shape:
@@ -224,15 +224,15 @@ def _mask(coded: Any, size: Size | None) -> Shape:
 
 
 def _polygon(corners: Points, request: Request) -> Shape:
-    return Polygon((corners,)) if len(corners) else NOTHING
+    return filled(corners)
 
 
 def _polyline(corners: Points, request: Request) -> Shape:
-    return Stroke((corners,), request.line_width) if len(corners) else NOTHING
+    return stroked(corners, request.line_width)
 
 
 def _dots(corners: Points, request: Request) -> Shape:
-    return Stroke(tuple(corners[:, None]), 2 * request.point_radius) if len(corners) else NOTHING
+    return dotted(corners, request.point_radius)
 
 
 def _ellipse(corners: Points, request: Request) -> Shape:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fullconv.classes import Color
 from fullconv.data.importers.annotations import Export, Item, Note
-from fullconv.data.importers.drawing.combined import outline
+from fullconv.data.importers.drawing.combined import corners_of, filled
 from fullconv.data.importers.drawing.draw_regions import Region
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of, json_files, number, read_json, size_of
@@ -96,7 +96,7 @@ def _region(each: Any) -> Region:
     label = label_text(each.get("category") if isinstance(each, dict) else None,
                        "give it a category in ISAT")  # fmt: skip
     try:
-        shape = outline(each.get("segmentation"))
+        shape = filled(corners_of(each.get("segmentation")))
     except UserError as error:
         raise UserError(f"({label}) {error}", error.code) from None
     return Region("_background_" if label == _BACKGROUND else label, shape)

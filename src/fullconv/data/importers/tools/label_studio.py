@@ -14,14 +14,12 @@ import numpy as np
 from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import Export, Item, Note, Size
 from fullconv.data.importers.drawing.bitmaps import as_runs, bitmap_of, brush_of
-from fullconv.data.importers.drawing.combined import NOTHING
+from fullconv.data.importers.drawing.combined import corners_of, dotted, filled
 from fullconv.data.importers.drawing.draw_regions import Region
 from fullconv.data.importers.drawing.regions import (
     Ellipse,
-    Points,
     Polygon,
     Shape,
-    Stroke,
     box,
     turned,
 )
@@ -30,7 +28,6 @@ from fullconv.data.importers.json_reader import (
     ends_of,
     json_files,
     number,
-    points,
     read_json,
     size_of,
 )
@@ -250,8 +247,7 @@ def _shape(value: dict[str, Any], size: Size, request: Request) -> Shape:
     if "imageDataURL" in value:
         return _bitmask(value["imageDataURL"], size)
     if "points" in value:
-        corners = points(value["points"], 0) * _unit(size)
-        return Polygon((corners,)) if len(corners) else NOTHING
+        return filled(corners_of(value["points"]) * [size[1] / 100, size[0] / 100])
     x, y = _share(value, "x", size[1]), _share(value, "y", size[0])
     degrees = number(value.get("rotation") or 0, "has rotation =")
     if "radiusX" in value:
@@ -261,13 +257,7 @@ def _shape(value: dict[str, Any], size: Size, request: Request) -> Shape:
         wide, high = _share(value, "width", size[1]), _share(value, "height", size[0])
         upright = box(x, y, x + wide, y + high).rings[0]
         return Polygon((turned(upright, (x, y), degrees) if degrees else upright,))
-    dot: Points = np.array([[x, y]])
-    return Stroke((dot,), 2 * request.point_radius)
-
-
-def _unit(size: Size) -> Points:
-    """Pixels of one hundredth of the width and of the height."""
-    return np.array([size[1], size[0]]) / 100
+    return dotted(np.array([[x, y]]), request.point_radius)
 
 
 def _share(value: dict[str, Any], key: str, pixels: int) -> float:

@@ -30,7 +30,8 @@ def recognise(source: Path) -> bool:
 def _tables(source: Path) -> list[Path]:
     if source.is_file():
         return [source] if source.name == _TABLE else []
-    tables = (source / _TABLE, *sorted(source.glob(f"*/{_TABLE}")))
+    below = sorted(source.glob(f"*/{_TABLE}"), key=lambda table: table.parent.name != "train")
+    tables = (source / _TABLE, *below)
     return [table for table in tables if table.is_file()]
 
 

@@ -15,13 +15,19 @@ from fullconv.classes import Color
 from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import Export, Item, Note, Size
 from fullconv.data.importers.drawing.bitmaps import as_runs, bitmap_of
-from fullconv.data.importers.drawing.combined import NOTHING, Together, of_pixels
+from fullconv.data.importers.drawing.combined import (
+    Together,
+    corners_of,
+    dotted,
+    filled,
+    of_pixels,
+    stroked,
+)
 from fullconv.data.importers.drawing.draw_regions import Region
 from fullconv.data.importers.drawing.regions import (
     Points,
     Polygon,
     Shape,
-    Stroke,
     box,
     turned,
 )
@@ -146,10 +152,8 @@ def _is_pixels(corners: Points) -> bool:
 
 
 def _filled(corners: Points) -> Shape:
-    if not len(corners):
-        return NOTHING
     whole = _is_pixels(corners) and len(corners) > 2
-    return of_pixels(corners) if whole else Polygon((corners,))
+    return of_pixels(corners) if whole else filled(corners)
 
 
 def _polygon(content: Any) -> Shape:
@@ -157,11 +161,11 @@ def _polygon(content: Any) -> Shape:
     if holes is not None and not isinstance(holes, list):
         raise UserError("has an interior that is no list", "FC-IMPORT-063")
     outer = _filled(_exterior(content))
-    return Together((outer,), tuple(_filled(points(hole, 0)) for hole in holes or []))
+    return Together((outer,), tuple(_filled(corners_of(hole)) for hole in holes or []))
 
 
 def _exterior(content: Any) -> Points:
-    return points(entry(content, "exterior", list, "the shape"), 0)
+    return corners_of(entry(content, "exterior", list, "the shape"))
 
 
 def _points_of(each: dict[str, Any]) -> Any:
@@ -186,14 +190,11 @@ def _rectangle(each: dict[str, Any], request: Request) -> Shape:
 
 
 def _line(each: dict[str, Any], request: Request) -> Shape:
-    corners = _exterior(_points_of(each))
-    return Stroke((_centers(corners),), request.line_width) if len(corners) else NOTHING
+    return stroked(_centers(_exterior(_points_of(each))), request.line_width)
 
 
 def _dot(each: dict[str, Any], request: Request) -> Shape:
-    corners = _exterior(_points_of(each))
-    lines = tuple(_centers(corners)[:, None])
-    return Stroke(lines, 2 * request.point_radius) if len(corners) else NOTHING
+    return dotted(_centers(_exterior(_points_of(each))), request.point_radius)
 
 
 def _centers(corners: Points) -> Points:

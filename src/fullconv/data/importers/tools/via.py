@@ -15,12 +15,12 @@ from typing import Any
 
 from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import Export, Item, Note
-from fullconv.data.importers.drawing.combined import NOTHING
+from fullconv.data.importers.drawing.combined import corners_of, dotted, filled, stroked
 from fullconv.data.importers.drawing.draw_regions import Region
-from fullconv.data.importers.drawing.regions import Ellipse, Points, Polygon, Shape, Stroke, box
+from fullconv.data.importers.drawing.regions import Ellipse, Points, Shape, box
 from fullconv.data.importers.export_files import files_below
 from fullconv.data.importers.import_request import Request
-from fullconv.data.importers.json_reader import ends_of, number, points, read_json
+from fullconv.data.importers.json_reader import ends_of, number, read_json
 from fullconv.data.importers.named_photos import Shelf, plain
 from fullconv.data.importers.photo_entries import Entries, draw, entry, photo_name
 from fullconv.errors import UserError
@@ -213,17 +213,15 @@ def _corners(content: dict[str, Any]) -> Points:
     x, y = content.get("all_points_x"), content.get("all_points_y")
     if not isinstance(x, list) or not isinstance(y, list) or len(x) != len(y):
         raise UserError("has no all_points_x and all_points_y of one length", "FC-IMPORT-063")
-    return points([list(pair) for pair in zip(x, y, strict=True)], 0)
+    return corners_of([list(pair) for pair in zip(x, y, strict=True)])
 
 
 def _polygon(content: dict[str, Any], request: Request) -> Shape:
-    corners = _corners(content)
-    return Polygon((corners,)) if len(corners) else NOTHING
+    return filled(_corners(content))
 
 
 def _polyline(content: dict[str, Any], request: Request) -> Shape:
-    corners = _corners(content)
-    return Stroke((corners,), request.line_width) if len(corners) else NOTHING
+    return stroked(_corners(content), request.line_width)
 
 
 def _rectangle(content: dict[str, Any], request: Request) -> Shape:
@@ -243,8 +241,8 @@ def _ellipse(content: dict[str, Any], request: Request) -> Shape:
 
 
 def _dot(content: dict[str, Any], request: Request) -> Shape:
-    ((x, y),) = points([[_value(content, "cx"), _value(content, "cy")]])
-    return Stroke((points([[x, y]]),), 2 * request.point_radius)
+    return dotted(corners_of([[_value(content, "cx"), _value(content, "cy")]]),
+                  request.point_radius)  # fmt: skip
 
 
 _SHAPES = {"polygon": _polygon, "polyline": _polyline, "rect": _rectangle, "circle": _circle,

@@ -15,7 +15,7 @@ import numpy as np
 from fullconv.classes.class_files import read_classes
 from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import IGNORE, Export, Item, Note, Painted, Size
-from fullconv.data.importers.drawing.combined import NOTHING
+from fullconv.data.importers.drawing.combined import filled
 from fullconv.data.importers.drawing.draw_regions import Drawing, Region
 from fullconv.data.importers.drawing.regions import Points, Polygon, Shape, box
 from fullconv.data.importers.export_files import files_below
@@ -266,4 +266,4 @@ def _region(row: list[str], names: list[str], file: str, notes: list[Note]) -> l
         x, y, wide, high = shares
         return [Region(IGNORE, box(x - wide / 2, y - high / 2, x + wide / 2, y + high / 2))]
     corners = shares.reshape(-1, 2)
-    return [Region(label, Polygon((corners,)) if len(corners) else NOTHING)]
+    return [Region(label, filled(corners))]
