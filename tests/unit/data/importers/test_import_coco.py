@@ -126,7 +126,7 @@ def test_two_photos_for_one_place_are_refused(export, picture, tmp_path):
 @pytest.mark.parametrize(
     ("outline", "said"),
     [
-        ([[1, 2, 3, 4]], "polygon of 4 numbers"),
+        ([[1, 2, 3, 4, 5]], "polygon of 5 numbers"),
         ([[1, 2, 3, 4, 5, float("nan")]], "not in any photo"),
         ([[1, 2, 3, 4, 5, "x"]], "no list of"),
         ([1, 2, 3], "neither polygons nor run lengths"),

@@ -113,7 +113,7 @@ def test_rings_of_one_polygon_add_up_and_a_crossing_ring_is_even_odd():
 def test_many_edges_go_in_pieces(monkeypatch):
     ring = star(np.random.default_rng(1), 400)
     at_once = whole(Polygon((ring,)))
-    monkeypatch.setattr(regions, "_MOST_CROSSINGS", 50)
+    monkeypatch.setattr(regions, "_AT_ONCE", 50)
     assert np.array_equal(whole(Polygon((ring,))), at_once)
     assert at_once.any()
 

@@ -6,23 +6,30 @@ of its own rectangle. Coordinates are those of the upright photo, as CVAT shows 
 
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from fullconv.classes import Color
 from fullconv.data.checks.findings import DataError, Finding
-from fullconv.data.importers.annotations import BACKGROUND, Export, Item, Note, Size
+from fullconv.data.importers.annotations import (
+    BACKGROUND,
+    IGNORE,
+    Export,
+    Item,
+    Note,
+    Size,
+    finding_of,
+)
 from fullconv.data.importers.drawing import rle
 from fullconv.data.importers.drawing.draw_regions import Drawing, Region
 from fullconv.data.importers.drawing.regions import Ellipse, Polygon, Shape, Stroke, box, turned
 from fullconv.data.importers.import_request import Request
-from fullconv.data.importers.json_reader import number, points, size_of
+from fullconv.data.importers.json_reader import ends_of, number, points, size_of
 from fullconv.data.importers.named_photos import Shelf, plain
 from fullconv.data.importers.splits import USUAL
+from fullconv.data.reading.text_files import read_xml
 from fullconv.errors import UserError
-
-Element = ElementTree.Element
 
 
 def recognise(source: Path) -> bool:
@@ -31,15 +38,13 @@ def recognise(source: Path) -> bool:
 
 
 def _files(source: Path) -> list[Path]:
-    return [source] if source.is_file() else sorted(source.glob("*.xml"))
+    if source.is_file():
+        return [source]
+    return sorted(path for path in source.iterdir() if path.suffix.lower() == ".xml")
 
 
 def _is_cvat(file: Path) -> bool:
-    try:
-        with file.open("rb") as opened:
-            return file.suffix.lower() == ".xml" and b"<annotations>" in opened.read(2000)
-    except OSError:
-        return False
+    return file.suffix.lower() == ".xml" and b"<annotations>" in ends_of(file)[:4000]
 
 
 def read(source: Path, request: Request) -> Export:
@@ -50,18 +55,19 @@ def read(source: Path, request: Request) -> Export:
     notes: list[Note] = []
     findings: list[Finding] = []
     for file in [file for file in _files(source) if _is_cvat(file)] or _files(source):
-        tree = _tree(file)
-        labels |= _labels(tree)
-        for image in tree.iter("image"):
+        root = _root(file)
+        labels |= _labels(root)
+        for image in root.iter("image"):
+            where = f"{file} ({image.get('name')})"
+            of_image: list[Note] = []
             try:
-                items.append(_item(file, image, shelf, request))
-                notes += _not_for_masks(file, image)
+                items.append(_item(file, image, shelf, request, of_image))
+                notes += [*of_image, *_not_for_masks(where, image)]
             except UserError as error:
-                known = error.finding if isinstance(error, DataError) else None
-                where = f"{file} ({image.get('name')})"
-                findings.append(known or Finding(where, str(error), "", "fix it in CVAT"))
+                findings.append(finding_of(error, where, "fix it in CVAT"))
     notes += shelf.unlabelled(items)
-    used = {region.label for item in items for region in item.labelling.regions}  # pyright: ignore
+    drawings = [item.labelling for item in items if isinstance(item.labelling, Drawing)]
+    used = {region.label for drawing in drawings for region in drawing.regions} - {IGNORE}
     names = (*labels, *sorted(used - set(labels)))
     colors = {name: color for name, color in labels.items() if color is not None}
     return Export(
@@ -69,33 +75,22 @@ def read(source: Path, request: Request) -> Export:
     )
 
 
-def _tree(file: Path) -> Element:
-    """The XML, without a document type: entities can blow a small file up (billion laughs)."""
-    try:
-        content = file.read_bytes()
-        if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
-            raise DataError(file, "has a document type, which CVAT writes none of", "",
-                            "export it again")  # fmt: skip
-        tree = ElementTree.fromstring(content)
-    except OSError as error:
-        raise DataError(file, f"cannot be read: {error.strerror}") from error
-    except (ElementTree.ParseError, ValueError) as error:
-        raise DataError(file, f"is not valid XML: {error}", "a truncated or damaged file",
-                        "export it again") from None  # fmt: skip
-    if tree.find("track") is not None:
+def _root(file: Path) -> Element:
+    root = read_xml(file)
+    if root.find("track") is not None:
         raise DataError(file, "is CVAT's format for video", "",
-                        "export as 'CVAT for images 1.1'")  # fmt: skip
-    return tree
+                        "export as 'CVAT for images 1.1'", "FC-IMPORT-003")  # fmt: skip
+    return root
 
 
-def _labels(tree: Element) -> dict[str, Color | None]:
+def _labels(root: Element) -> dict[str, Color | None]:
     """Names and colours, in CVAT's order."""
-    found: dict[str, Color | None] = {}
-    for label in tree.iterfind("meta//labels/label"):
+    colors: dict[str, Color | None] = {}
+    for label in root.iterfind("meta//labels/label"):
         name, color = label.findtext("name"), label.findtext("color") or ""
         if name and label.findtext("parent") is None:
-            found.setdefault(name, hexadecimal(color))
-    return found
+            colors.setdefault(name, hexadecimal(color))
+    return colors
 
 
 def hexadecimal(text: str) -> Color | None:
@@ -107,49 +102,65 @@ def hexadecimal(text: str) -> Color | None:
     return red, green, blue
 
 
-def _item(file: Path, image: Element, shelf: Shelf, request: Request) -> Item:
+def _item(file: Path, image: Element, shelf: Shelf, request: Request, notes: list[Note]) -> Item:
     name = image.get("name") or ""
-    label = f"{file} ({name})"
+    where = f"{file} ({name})"
     size = size_of(image.get("height"), image.get("width"))
     regions = []
     for shape in sorted(
-        _shapes(image, request), key=lambda each: number(each.get("z_order", 0), "its z_order")
+        (shape for shape in image if shape.tag != "tag"),
+        key=lambda shape: number(shape.get("z_order", 0), "its z_order"),
     ):
         try:
             regions.append(_region(shape, size, request))
         except UserError as error:
-            raise UserError(f"a {shape.tag} ({shape.get('label')}) {error}") from None
+            label = shape.get("label")
+            raise UserError(f"a {shape.tag} ({label}) {error}", error.code) from None
+        if shape.tag not in _KINDS:
+            notes.append(Note("no area", where, f"{shape.tag} ({shape.get('label')})"))
     split = USUAL.get((image.get("subset") or "").lower())
-    photo = shelf.find(name, file.parent, label, split)
-    drawing = Drawing(label, tuple(regions))
-    return Item(plain(name).with_suffix("").as_posix(), split, photo, label, drawing, size)
+    photo = shelf.find(name, file.parent, where, split)
+    below = sorted(regions, key=lambda region: region.label != IGNORE)
+    drawing = Drawing(where, tuple(below))
+    return Item(plain(name).with_suffix("").as_posix(), split, photo, where, drawing, size)
 
 
-def _shapes(image: Element, request: Request) -> list[Element]:
-    """All, so that one without pixels is an error; with --skip those that cover pixels."""
-    kept = [each for each in image if each.tag != "tag"]
-    return [each for each in kept if each.tag in _KINDS] if request.skip else kept
-
-
-def _not_for_masks(file: Path, image: Element) -> list[Note]:
-    label = f"{file} ({image.get('name')})"
+def _not_for_masks(where: str, image: Element) -> list[Note]:
     groups = {each.get("group_id") for each in image} - {None}
-    notes = [Note("groups", label, count=len(groups))] if groups else []
-    strange = [each for each in image if each.tag not in ("tag", *_KINDS)]
-    notes += [Note("no area", label, f"{each.tag} ({each.get('label')})") for each in strange]
-    found = len(image.findall("tag")) + len(image.findall("*/attribute"))
-    return notes + ([Note("not for masks", label, count=found)] if found else [])
+    notes = [Note("groups", where, count=len(groups))] if groups else []
+    count = len(image.findall("tag")) + len(image.findall("*/attribute"))
+    return notes + ([Note("not for masks", where, count=count)] if count else [])
 
 
 def _region(shape: Element, size: Size | None, request: Request) -> Region:
     label = shape.get("label")
     if not label:
-        raise UserError("has no label")
-    if shape.tag not in _KINDS:
+        raise UserError("has no label", "FC-IMPORT-010")
+    if shape.tag in _KINDS:
+        return Region(label, _KINDS[shape.tag](shape, size, request))
+    if not request.skip:
         known = ", ".join(_KINDS)
-        raise UserError(f"is of a kind that covers no certain pixels; known are {known}; "
-                        "--skip leaves out only it")  # fmt: skip
-    return Region(label, _KINDS[shape.tag](shape, size, request))
+        raise UserError(
+            f"is of a kind that covers no certain pixels; known are {known}; "
+            "--skip leaves out only it and ignores the box around it",
+            "FC-IMPORT-011",
+        )
+    corners = _corners(shape)
+    return Region(IGNORE, box(*corners.min(0), *corners.max(0)))
+
+
+def _corners(shape: Element) -> np.ndarray:
+    """The points of a cuboid (attributes xtl1, ytl1, ...) or a skeleton (elements inside), (n, 2).
+
+    Raises UserError where it has none: the photo cannot be used then.
+    """
+    inside = [_points(part) for part in shape.iter() if part.get("points")]
+    names = [name for name in shape.attrib if name.startswith("x")]
+    pairs = [(shape.get(name), shape.get(f"y{name[1:]}")) for name in names]
+    stated = [[number(x, "its x ="), number(y, "its y =")] for x, y in pairs]
+    if not inside and not stated:
+        raise UserError("has no points", "FC-IMPORT-010")
+    return np.concatenate([*inside, *([np.array(stated)] if stated else [])])
 
 
 def _number(shape: Element, name: str) -> float:
@@ -192,13 +203,11 @@ def _mask(shape: Element, size: Size | None, request: Request) -> Shape:
         int(_number(shape, name)) for name in ("left", "top", "width", "height")
     )
     if size is None or min(left, top, width, height) < 0:
-        raise UserError("has a rectangle that cannot be")
+        raise UserError("has a rectangle that cannot be", "FC-IMPORT-013")
     if left + width > size[1] or top + height > size[0]:
-        raise UserError(f"reaches beyond its photo of {size[1]} x {size[0]}")
-    lengths = [part.strip() for part in (shape.get("rle") or "").split(",")]
-    if not all(part.isdecimal() for part in lengths):
-        raise UserError("has run lengths (rle) that are no list of whole numbers")
-    return rle.runs(list(map(int, lengths)), (height, width), False, top, left)
+        raise UserError(f"reaches beyond its photo of {size[1]} x {size[0]}", "FC-IMPORT-013")
+    lengths = rle.runs_of_text(shape.get("rle") or "")
+    return rle.runs(lengths, (height, width), False, top, left)
 
 
 _KINDS = {

@@ -1,0 +1,61 @@
+"""Pixels that a labelling tool stores as a PNG inside of its file."""
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from PIL import Image
+
+from fullconv.data.importers.annotations import Size
+from fullconv.data.importers.drawing.regions import Bitmap, Bits, Extent, Window
+from fullconv.errors import UserError
+
+MOST_PIXELS = 2**26
+"""Of such a PNG where the size of its photo is not known."""
+
+
+def png_size(content: bytes) -> Size:
+    """Height and width that a PNG states, nothing decoded; UserError where it is none."""
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            return image.height, image.width
+    except Exception as error:  # damaged pictures make Pillow raise nearly anything
+        raise _damaged(error) from None
+
+
+@dataclass(frozen=True)
+class PackedBits:
+    """The pixels of ``content``, a PNG, that are not 0; its upper left one at (``top``, ``left``).
+
+    Decoded when it is drawn: those of all photos may not fit into memory.
+    """
+
+    content: bytes
+    top: int = 0
+    left: int = 0
+
+    def extent(self) -> Extent:
+        return self._measures[0]
+
+    def area(self) -> float:
+        return self._measures[1]
+
+    def inside(self, window: Window) -> Bitmap:
+        return self._bits().inside(window)
+
+    @cached_property
+    def _measures(self) -> tuple[Extent, float]:
+        bits = self._bits()
+        return bits.extent(), bits.area()
+
+    def _bits(self) -> Bits:
+        try:
+            with Image.open(io.BytesIO(self.content), formats=["PNG"]) as image:
+                return Bits(np.asarray(image.convert("L")) > 0, self.top, self.left)
+        except Exception as error:  # as above
+            raise _damaged(error) from None
+
+
+def _damaged(error: Exception) -> UserError:
+    return UserError(f"holds a damaged mask: {error}", "FC-IMPORT-013")
