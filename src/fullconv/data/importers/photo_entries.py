@@ -9,7 +9,14 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from fullconv.classes import Color
 from fullconv.data.checks.findings import DataError, Finding
-from fullconv.data.importers.annotations import BACKGROUND, IGNORE, Export, Item, Note
+from fullconv.data.importers.annotations import (
+    BACKGROUND,
+    IGNORE,
+    Export,
+    Item,
+    Note,
+    finding_of,
+)
 from fullconv.data.importers.drawing.combined import corners_of
 from fullconv.data.importers.drawing.draw_regions import Drawing, Region
 from fullconv.data.importers.drawing.regions import Points, box
@@ -33,10 +40,8 @@ class Entries:
         try:
             item = read(notes)
             _is_text(item)
-        except DataError as error:
-            self.findings.append(error.finding)
         except UserError as error:
-            self.findings.append(Finding(where, str(error), "", self.fix, code=error.code))
+            self.findings.append(finding_of(error, where, self.fix))
         else:
             self.items += [item] if item is not None else []
             self.notes += notes
@@ -107,17 +112,16 @@ def without_area(
 ) -> list[Region]:
     """What becomes of an object that covers no certain pixels: an error; with --skip, its box.
 
-    The pixels of the box around its ``corners`` are ignored, and it is noted.
+    The pixels of the box around its ``corners`` are ignored, and it is noted; without corners the
+    photo cannot be used.
     """
-    if not request.skip:
-        raise UserError(
-            f"({label}) is of the kind {kind!r}, which covers no certain pixels; --skip ignores "
-            "its box and keeps the photo",
-            "FC-IMPORT-062",
-        )
-    notes.append(Note("no area", where, f"{kind} ({label})"))
+    what = f"({label}) is of the kind {kind!r}, which covers no certain pixels"
     if corners is None or not len(corners):
-        return []
+        raise UserError(f"{what} and has no points", "FC-IMPORT-062")
+    if not request.skip:
+        fix = "--skip leaves out only it and ignores the box around it"
+        raise UserError(f"{what}; {fix}", "FC-IMPORT-062")
+    notes.append(Note("no area", where, f"{kind} ({label})"))
     return [Region(IGNORE, box(*corners.min(0), *corners.max(0)))]
 
 

@@ -17,7 +17,7 @@ from fullconv.data.importers.json_reader import ends_of, json_files, number, rea
 from fullconv.data.importers.named_photos import Shelf
 from fullconv.data.importers.photo_entries import Entries, draw, entry, label_text
 from fullconv.data.importers.tools.cvat import hexadecimal
-from fullconv.data.importers.yaml_reader import read_yaml
+from fullconv.data.reading.text_files import read_yaml
 from fullconv.errors import UserError
 
 _BACKGROUND = "__background__"

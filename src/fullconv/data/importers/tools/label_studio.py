@@ -32,7 +32,14 @@ from fullconv.data.importers.json_reader import (
     size_of,
 )
 from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.photo_entries import Entries, draw, entry, photo_name, without_area
+from fullconv.data.importers.photo_entries import (
+    Entries,
+    draw,
+    entry,
+    photo_name,
+    without_area,
+    xy_points,
+)
 from fullconv.data.reading.image import SUFFIXES
 from fullconv.errors import UserError
 
@@ -97,7 +104,7 @@ def _item(
         return None  # nobody labelled it: it stands in the report as a photo without labels
     size = _size(results)
     regions = _regions(results, size, where, request, notes)
-    place = plain(name).with_suffix("").as_posix()
+    place = plain(name).with_name(photo.stem).as_posix()
     return Item(place, None, photo, where, draw(where, regions), size)
 
 
@@ -234,7 +241,8 @@ def _region(
         raise UserError("states no original_width and original_height; export it again",
                         "FC-IMPORT-063")  # fmt: skip
     if "vertices" in value:
-        return without_area("vector", labels[0], where, None, request, notes)
+        corners = xy_points(value["vertices"]) * [size[1] / 100, size[0] / 100]
+        return without_area("vector", labels[0], where, corners, request, notes)
     try:
         return [Region(labels[0], _shape(value, size, request))]
     except UserError as error:
@@ -253,7 +261,7 @@ def _shape(value: dict[str, Any], size: Size, request: Request) -> Shape:
     if "radiusX" in value:
         radii = _share(value, "radiusX", size[1]), _share(value, "radiusY", size[0])
         return Ellipse((x, y), radii, degrees)
-    if "height" in value:
+    if "height" in value or "rectanglelabels" in value:
         wide, high = _share(value, "width", size[1]), _share(value, "height", size[0])
         upright = box(x, y, x + wide, y + high).rings[0]
         return Polygon((turned(upright, (x, y), degrees) if degrees else upright,))

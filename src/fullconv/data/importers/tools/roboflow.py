@@ -4,7 +4,6 @@ Each split (train/, valid/, test/) has its table 'Pixel Value, Class'. Value 0 i
 pixels without label.
 """
 
-import csv
 from pathlib import Path
 
 from fullconv.data.checks.findings import DataError
@@ -12,9 +11,11 @@ from fullconv.data.importers.annotations import BACKGROUND, Export, Item
 from fullconv.data.importers.drawing.label_image import LabelFile, read_numbers
 from fullconv.data.importers.export_files import files_below
 from fullconv.data.importers.import_request import Request
+from fullconv.data.importers.json_reader import ends_of
 from fullconv.data.importers.named_photos import Shelf
 from fullconv.data.importers.photo_entries import Entries
 from fullconv.data.importers.splits import USUAL
+from fullconv.data.reading.text_files import read_text
 from fullconv.data.sample import Mask
 from fullconv.errors import UserError
 
@@ -36,11 +37,7 @@ def _tables(source: Path) -> list[Path]:
 
 
 def _has_values(table: Path) -> bool:
-    try:
-        with table.open("rb") as opened:
-            return opened.read(64).lstrip(b"\xef\xbb\xbf").lower().startswith(b"pixel value")
-    except OSError:
-        return False
+    return ends_of(table)[:64].lower().startswith(b"pixel value")
 
 
 def read(source: Path, request: Request) -> Export:
@@ -58,25 +55,17 @@ def read(source: Path, request: Request) -> Export:
         for mask in inside:
             entries.add(str(mask), lambda _, mask=mask, labels=labels: _item(
                 mask, folder, labels, shelf))  # fmt: skip
-    masks = {Path(item.file) for item in entries.items}
-    shelf.pictures = [picture for picture in shelf.pictures if picture not in masks]
+    shelf.pictures = [photo for photo in shelf.pictures if not photo.name.endswith(_ENDING)]
     return entries.export(shelf, (name for name in listed if name != BACKGROUND))
 
 
 def _labels(table: Path) -> dict[int, str]:
     """The classes by their pixel value."""
-    try:
-        rows = list(csv.reader(table.read_bytes().decode("utf-8-sig").splitlines()))
-    except OSError as error:
-        raise DataError(table, f"cannot be read: {error.strerror}", code="FC-FILE-001") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(table, f"is no table in UTF-8: {error}", "", "export it again",
-                        "FC-IMPORT-066") from None  # fmt: skip
     labels: dict[int, str] = {}
-    for place, row in enumerate(rows[1:], 2):
-        if not any(cell.strip() for cell in row):
+    for place, line in enumerate(read_text(table).splitlines()[1:], 2):
+        if not line.strip():
             continue
-        value, name = row[0].strip(), ",".join(row[1:]).strip()
+        value, name = (part.strip() for part in line.partition(",")[::2])
         if not (value.isascii() and value.isdecimal()) or len(value) > 5 or not name:
             raise DataError(table, f"line {place} is no pixel value and class", "",
                             "export it again", "FC-IMPORT-066")  # fmt: skip

@@ -137,7 +137,7 @@ def _regions(
             parts = entry(each, "parts", list, "the multipolygon")
             return [Region(label, _polygon(part)) for part in parts]
         if not isinstance(kind, str) or kind in _WITHOUT_AREA:
-            return without_area(str(kind), label, file, None, request, notes)
+            return without_area(str(kind), label, file, _bounds(each), request, notes)
         if kind not in _SHAPES:
             known = ", ".join(("bitmap", "alpha_mask", "multipolygon", *_SHAPES))
             raise UserError(f"is of the unknown type {kind!r}; known are {known}",
@@ -145,6 +145,16 @@ def _regions(
         return [Region(label, _SHAPES[kind](each, request))]
     except UserError as error:
         raise UserError(f"({label}, {kind}) {error}", error.code) from None
+
+
+def _bounds(each: dict[str, Any]) -> Points | None:
+    """The nodes of a skeleton, or the points of a cuboid; None where there are none."""
+    nodes, listed = each.get("nodes"), each.get("points")
+    if isinstance(nodes, dict):
+        listed = [node.get("loc") for node in nodes.values() if isinstance(node, dict)]
+    elif isinstance(listed, dict):
+        listed = listed.get("exterior")
+    return corners_of(listed) if listed else None
 
 
 def _is_pixels(corners: Points) -> bool:

@@ -4,9 +4,6 @@ Ellipses are turned by 'theta' in radians. A region has attributes of any name; 
 its class is 'class', 'label' and the like, or the only one. Later regions lie on top.
 """
 
-import csv
-import io
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator
@@ -23,6 +20,7 @@ from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of, number, read_json
 from fullconv.data.importers.named_photos import Shelf, plain
 from fullconv.data.importers.photo_entries import Entries, draw, entry, photo_name
+from fullconv.data.reading.text_files import parse_json, read_csv
 from fullconv.errors import UserError
 
 _NAMES = (
@@ -101,18 +99,11 @@ def _of_json(file: Path) -> Iterator[_Photo]:
 
 def _of_table(file: Path) -> list[_Photo]:
     """The rows of a CSV file by photo; a photo without regions has one row with an empty one."""
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-        csv.field_size_limit(2**28)  # an outline of 10,000 points is longer than the usual limit
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-    except OSError as error:
-        raise DataError(file, f"cannot be read: {error.strerror}", code="FC-FILE-001") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(file, f"is no table in UTF-8: {error}", "", "export it again",
-                        "FC-IMPORT-060") from None  # fmt: skip
+    head, *rows = read_csv(file) or [[]]
+    columns = [name.lstrip("#") for name in head]
     regions: dict[str, list[Any]] = defaultdict(list)
-    for place, row in enumerate(rows, 2):
-        row = {(key or "").lstrip("#"): value for key, value in row.items()}
+    for place, cells in enumerate(rows, 2):
+        row = dict(zip(columns, cells, strict=False))
         if any(not isinstance(row.get(column), str) for column in _COLUMNS):
             raise DataError(file, f"line {place} is cut off, or not of VIA's", "",
                             "export it again", "FC-IMPORT-060")  # fmt: skip
@@ -126,10 +117,7 @@ def _of_table(file: Path) -> list[_Photo]:
 
 
 def _object(file: Path, line: int, text: str) -> dict[str, Any]:
-    try:
-        content = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        content = None
+    content = parse_json(text or "{}", f"{file}, line {line}")
     if not isinstance(content, dict):
         raise DataError(file, f"line {line} has {text[:40]!r}, which is no JSON object", "",
                         "export it again", "FC-IMPORT-060")  # fmt: skip

@@ -20,11 +20,12 @@ from fullconv.data.importers.drawing.draw_regions import Drawing, Region
 from fullconv.data.importers.drawing.regions import Points, Polygon, Shape, box
 from fullconv.data.importers.export_files import files_below
 from fullconv.data.importers.import_request import Request
+from fullconv.data.importers.json_reader import ends_of
 from fullconv.data.importers.named_photos import Shelf, plain
 from fullconv.data.importers.photo_entries import Entries, labels_of
 from fullconv.data.importers.splits import USUAL
-from fullconv.data.importers.yaml_reader import read_yaml
 from fullconv.data.reading.image import SUFFIXES
+from fullconv.data.reading.text_files import read_text, read_yaml
 from fullconv.errors import UserError
 
 _YAML = (".yaml", ".yml")
@@ -65,17 +66,9 @@ def _class_file(files: list[Path], folder: Path) -> Path | None:
     """A YAML file with 'names', or a list of them, the nearest to ``folder``."""
     nearest = sorted(files, key=lambda file: (len(file.relative_to(folder).parts), file))
     for file in nearest:
-        if file.suffix.lower() in _YAML and file.name != "isat.yaml" and b"names" in _start(file):
+        if file.suffix.lower() in _YAML and file.name != "isat.yaml" and b"names" in ends_of(file):
             return file
     return next((file for file in nearest if file.name in _LISTS), None)
-
-
-def _start(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(2**16)
-    except OSError:
-        return b""
 
 
 def _label_files(files: list[Path], folder: Path) -> list[Path]:
@@ -87,7 +80,7 @@ def _label_files(files: list[Path], folder: Path) -> list[Path]:
 
 
 def _has_rows(file: Path) -> bool:
-    row = _start(file).split(b"\n", 1)[0].split()
+    row = ends_of(file).split(b"\n", 1)[0].split()
     try:
         return len(row) >= 5 and all(np.isfinite(float(number)) for number in row)
     except ValueError:
@@ -121,14 +114,8 @@ def _names(file: Path | None, request: Request) -> list[str]:
                         "such a file with --labels", "FC-IMPORT-066")  # fmt: skip
     if file.suffix.lower() in _YAML:
         return _of_yaml(file)
-    try:
-        lines = file.read_bytes().decode("utf-8-sig").splitlines()
-    except OSError as error:
-        raise DataError(file, f"cannot be read: {error.strerror}", code="FC-FILE-001") from error
-    except UnicodeDecodeError:
-        raise DataError(file, "is not UTF-8 text", "", "save it as UTF-8",
-                        "FC-IMPORT-066") from None  # fmt: skip
-    return _checked([line.strip() for line in lines if line.strip()], file)
+    lines = [line.strip() for line in read_text(file).splitlines()]
+    return _checked([line for line in lines if line], file)
 
 
 def _of_yaml(file: Path) -> list[str]:
@@ -179,7 +166,7 @@ class _Splits:
                 self.folders.append((place, split))
                 return
             if place.is_file() and place.suffix.lower() == ".txt":
-                lines = _start_lines(place)
+                lines = read_text(place).splitlines()
                 self.listed |= {plain(line.strip()).stem: split for line in lines if line.strip()}
                 return
 
@@ -191,13 +178,6 @@ class _Splits:
             return self.listed[photo.stem]
         inside = photo.relative_to(self.folder).parts if self.folder in photo.parents else ()
         return next((USUAL[part.lower()] for part in inside[:-1] if part.lower() in USUAL), None)
-
-
-def _start_lines(file: Path) -> list[str]:
-    try:
-        return file.read_bytes().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return []
 
 
 def _item(
@@ -233,14 +213,7 @@ def _photos_of(file: Path) -> Path:
 
 
 def _rows(file: Path) -> list[list[str]]:
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(file, f"cannot be read: {error.strerror}", code="FC-FILE-001") from error
-    except UnicodeDecodeError:
-        raise DataError(file, "is no text", "a damaged file", "export it again",
-                        "FC-IMPORT-067") from None  # fmt: skip
-    return [line.split() for line in text.splitlines() if line.strip()]
+    return [line.split() for line in read_text(file).splitlines() if line.strip()]
 
 
 def _region(row: list[str], names: list[str], file: str, notes: list[Note]) -> list[Region]:

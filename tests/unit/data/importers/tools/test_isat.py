@@ -66,4 +66,4 @@ def test_a_polygon_of_two_points_is_noted(export, imported):
 @pytest.mark.parametrize("text", ["label: [", "a: &a [*a", "\tx: 1", "- " * 5000 + "x"])
 def test_a_damaged_list_of_categories(export, refused, save, text):
     export(thing("car", *SQUARE))
-    assert "isat.yaml" in refused(save("isat.yaml", text), "FC-IMPORT-066")
+    assert "isat.yaml" in refused(save("isat.yaml", text), "FC-FILE-012")

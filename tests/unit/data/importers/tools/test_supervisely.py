@@ -150,8 +150,15 @@ def test_impossible_objects_name_file_and_object(project, refused, each, code):
     assert "object 0" in said
 
 
-def test_skip_leaves_a_skeleton_out_and_says_so(project, imported):
+def test_with_skip_the_box_of_a_skeleton_is_ignored_below_the_rest(project, imported):
     square = [(0, 0), (9, 0), (9, 9), (0, 9)]
-    report, masks = imported(project(shape(exterior=square), shape("graph")), skip=True)
-    assert (masks["train/ds/a"] == 2).sum() == 100
+    nodes = {"one": {"loc": [0, 0]}, "two": {"loc": [20, 10]}}
+    graph = {"classTitle": "car", "geometryType": "graph", "nodes": nodes}
+    report, masks = imported(project(shape(exterior=square), graph), skip=True)
+    mask = masks["train/ds/a"]
+    assert ((mask == 2).sum(), (mask == 255).sum()) == (100, 100)
     assert notes(report, "no area") == 1
+
+
+def test_with_skip_a_photo_with_an_object_without_any_place_is_left_out(project, refused):
+    refused(project(shape("graph")), None, "no photo|no labelled photo", skip=True)
