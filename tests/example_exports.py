@@ -66,16 +66,21 @@ def coco_panoptic(folder):
 def cvat(folder):
     photo(folder / "images/p0.png")
     points = ";".join(f"{x},{y}" for x, y in SQUARE)
-    write(folder / "annotations.xml", f"""<?xml version="1.0" encoding="utf-8"?>
+    write(
+        folder / "annotations.xml",
+        f"""<?xml version="1.0" encoding="utf-8"?>
 <annotations><version>1.1</version><meta><task><labels><label><name>a</name><color>#fa3253</color>
 </label></labels></task></meta><image id="0" name="p0.png" width="64" height="48">
-<polygon label="a" points="{points}" z_order="0" occluded="0"/></image></annotations>""")
+<polygon label="a" points="{points}" z_order="0" occluded="0"/></image></annotations>""",
+    )
 
 
 def voc(folder):
     photo(folder / "JPEGImages/p0.jpg")
     mask(folder / "SegmentationClass/p0.png", inside=(200, 0, 0), outside=(0, 0, 0))
-    write(folder / "labelmap.txt", "# label:color_rgb:parts:actions\nbackground:0,0,0::\na:200,0,0::")
+    write(
+        folder / "labelmap.txt", "# label:color_rgb:parts:actions\nbackground:0,0,0::\na:200,0,0::"
+    )
     write(folder / "ImageSets/Segmentation/default.txt", "p0\n")
 
 
@@ -103,11 +108,91 @@ def masks(folder):
     write(folder / "classes.toml", '[[class]]\nname = "rest"\n[[class]]\nname = "a"\n')
 
 
+def label_studio(folder):
+    photo(folder / "ls0.png")
+    value = {"points": [[100 * x / 64, 100 * y / 48] for x, y in SQUARE], "polygonlabels": ["a"]}
+    result = {"id": "r", "type": "polygonlabels", "from_name": "label", "to_name": "image",
+              "original_width": 64, "original_height": 48, "value": value}  # fmt: skip
+    write(folder / "export.json", [{"id": 1, "data": {"image": "/data/upload/1/ls0.png"},
+                                    "annotations": [{"id": 1, "result": [result]}]}])  # fmt: skip
+
+
+def supervisely(folder):
+    photo(folder / "dataset/img/p0.png")
+    points = {"exterior": SQUARE, "interior": []}
+    write(folder / "dataset/ann/p0.png.json", {
+        "description": "", "tags": [], "size": {"height": 48, "width": 64},
+        "objects": [{"classTitle": "a", "geometryType": "polygon", "points": points, "tags": []}],
+    })  # fmt: skip
+    write(folder / "meta.json", {"classes": [{"title": "a", "shape": "polygon", "color": "#FF0000"}],
+                                 "tags": []})  # fmt: skip
+
+
+def via(folder):
+    photo(folder / "v0.png")
+    shape = {"name": "polygon", "all_points_x": RING[::2], "all_points_y": RING[1::2]}
+    region = {"shape_attributes": shape, "region_attributes": {"type": "a"}}
+    image = {"filename": "v0.png", "size": 1, "regions": [region], "file_attributes": {}}
+    write(folder / "via_project.json", {"_via_settings": {}, "_via_attributes": {},
+                                        "_via_img_metadata": {"v0.png1": image}})  # fmt: skip
+
+
+def darwin(folder):
+    photo(folder / "images/d0.png")
+    slot = {"type": "image", "slot_name": "0", "width": 64, "height": 48}
+    path = [{"x": x, "y": y} for x, y in SQUARE]
+    write(folder / "darwin/d0.json", {
+        "version": "2.0", "item": {"name": "d0.png", "path": "/", "slots": [slot]},
+        "annotations": [{"id": "x", "name": "a", "polygon": {"paths": [path]}}]})  # fmt: skip
+
+
+def isat(folder):
+    photo(folder / "i0.png")
+    region = {"category": "a", "group": 1, "segmentation": SQUARE, "area": 400.0, "layer": 1.0,
+              "bbox": [5, 5, 25, 25], "iscrowd": 0, "note": ""}  # fmt: skip
+    write(folder / "i0.json", {
+        "info": {"description": "ISAT", "folder": "x", "name": "i0.png", "width": 64, "height": 48,
+                 "depth": 3, "note": ""}, "objects": [region]})  # fmt: skip
+
+
+def yolo(folder):
+    for split, name in (("train", "y0"), ("val", "y1")):
+        photo(folder / f"images/{split}/{name}.png", len(split))
+        line = " ".join(f"{x / 64} {y / 48}" for x, y in SQUARE)
+        write(folder / f"labels/{split}/{name}.txt", f"0 {line}\n")
+    write(folder / "data.yaml", "train: images/train\nval: images/val\nnames:\n  0: a\n")
+
+
+def datumaro(folder):
+    photo(folder / "images/default/t0.png")
+    polygon = {"id": 0, "type": "polygon", "attributes": {}, "group": 0, "label_id": 0,
+               "points": RING, "z_order": 0}  # fmt: skip
+    image = {"path": "t0.png", "size": [48, 64]}
+    labels = {"labels": [{"name": "a", "parent": "", "attributes": []}], "attributes": []}
+    write(folder / "annotations/default.json", {
+        "info": {}, "categories": {"label": labels},
+        "items": [{"id": "t0", "annotations": [polygon], "image": image}]})  # fmt: skip
+
+
+def roboflow(folder):
+    photo(folder / "train/r0_jpg.rf.0a.jpg")
+    mask(folder / "train/r0_jpg.rf.0a_mask.png")
+    write(folder / "train/_classes.csv", "Pixel Value, Class\n0, background\n1, a\n")
+
+
 EXPORTS = {
     "labelme": labelme,
     "coco": coco,
     "coco-panoptic": coco_panoptic,
     "cvat": cvat,
+    "label-studio": label_studio,
+    "supervisely": supervisely,
+    "via": via,
+    "darwin": darwin,
+    "isat": isat,
+    "yolo": yolo,
+    "datumaro": datumaro,
+    "roboflow": roboflow,
     "voc": voc,
     "cityscapes": cityscapes,
     "ade20k": ade20k,

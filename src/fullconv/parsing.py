@@ -55,6 +55,14 @@ def read_csv(file: Path) -> list[list[str]]:
     return parsed("CSV", _csv, read_text(file), file)
 
 
+def read_yaml(file: Path) -> Any:
+    """The content of a YAML file: text, lists and mappings; ParseError where it has none.
+
+    Every scalar is text, so a class called 'no' or '1' stays one; no tag makes an object.
+    """
+    return parsed("YAML", _yaml, read_text(file), file)
+
+
 def parse_json(content: bytes | str, file: str | Path) -> Any:
     """JSON that is part of ``file``, or all of it; ParseError naming the file."""
     return parsed("JSON", _json, _text(content, file), file)
@@ -115,9 +123,16 @@ def _whole_number(digits: str) -> int | float:
     return int(digits) if len(digits) <= MOST_DIGITS else float(digits)
 
 
+def _yaml(text: str) -> Any:
+    import yaml
+
+    return yaml.load(text, yaml.BaseLoader)  # builds text, lists and mappings only
+
+
 def _csv(text: str) -> list[list[str]]:
     head = text[:4096].partition("\n")[0]
     separator = max("\t;,", key=head.count)
+    csv.field_size_limit(max(len(text), 2**17))  # an outline of 10,000 points is one cell
     rows = csv.reader(
         io.StringIO(text, newline=None), delimiter=separator, skipinitialspace=True, strict=True
     )

@@ -26,6 +26,7 @@ NOTES = {
     "spelling": "labels that differ only in spelling, kept apart",
     "same name": "categories of the same name, made one label",
     "other labels": "label files of the same photos for other tasks, not read",
+    "several": "photos with several annotations, of which the ground truth or the newest was taken",
     "no split": "photos of no split, given to train",
     "faulty": "photos or label files that cannot be used, left out",
     "left out": "photos left out whole, because annotations that may be theirs were skipped",

@@ -10,6 +10,7 @@ from typing import cast
 
 from fullconv.data.importers.annotations import Export
 from fullconv.data.importers.import_request import Request
+from fullconv.data.importers.unread_tools import refuse_unread_tool
 from fullconv.errors import UserError
 
 
@@ -69,6 +70,7 @@ def recognise(source: Path, name: str | None = None) -> Importer:
     beaten = {name for importer in matches for name in importer.over}
     matches = [importer for importer in matches if importer.name not in beaten]
     if not matches:
+        refuse_unread_tool(source)
         raise UserError(
             f"{source}: no known format; known are {', '.join(importers())} (docs/import.md says "
             "which files each has)",

@@ -9,6 +9,7 @@ from fullconv import parsing
 from fullconv.data.checks.findings import DataError
 
 _T = TypeVar("_T")
+_F = TypeVar("_F", Path, str)
 
 
 def read_json(file: Path) -> Any:
@@ -16,9 +17,19 @@ def read_json(file: Path) -> Any:
     return _read(parsing.read_json, file)
 
 
+def parse_json(content: str, where: str) -> Any:
+    """JSON that is part of a file; DataError naming ``where`` it is."""
+    return _read(lambda place: parsing.parse_json(content, place), where)
+
+
 def read_xml(file: Path) -> Element:
     """The root of an XML file without document type; DataError naming it where it has none."""
     return _read(parsing.read_xml, file)
+
+
+def read_yaml(file: Path) -> Any:
+    """The content of a YAML file, every scalar as text; DataError where it has none."""
+    return _read(parsing.read_yaml, file)
 
 
 def read_csv(file: Path) -> list[list[str]]:
@@ -31,7 +42,7 @@ def read_text(file: Path) -> str:
     return _read(parsing.read_text, file)
 
 
-def _read(read: Callable[[Path], _T], file: Path) -> _T:
+def _read(read: Callable[[_F], _T], file: _F) -> _T:
     try:
         return read(file)
     except parsing.ParseError as error:
