@@ -26,6 +26,13 @@ def weights(incomplete: str) -> list[str]:
     return _beginning(published(), incomplete)
 
 
+def formats(incomplete: str) -> list[str]:
+    """The annotation formats that begin so and can be read."""
+    text = (_PACKAGE / "data" / "importers" / "registry.toml").read_text("utf-8")
+    tables = tomllib.loads(text)
+    return _beginning((name for name in tables if "instead" not in tables[name]), incomplete)
+
+
 def engines(incomplete: str) -> list[str]:
     """What --engine takes that begins so."""
     return _beginning(names(), incomplete)

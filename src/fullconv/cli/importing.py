@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from fullconv.cli import completion
 from fullconv.cli.main import app
-from fullconv.cli.options import change_of
 
 
 @app.command("import")
@@ -18,8 +18,8 @@ def import_(
         typer.Option(
             "--from",
             metavar="FORMAT",
-            help="labelme, coco, cvat, voc, cityscapes, ade20k, colors or masks; recognised where "
-            "left out.",
+            help=f"{', '.join(completion.formats(''))}; recognised where left out.",
+            autocompletion=completion.formats,
         ),
     ] = None,
     images: Annotated[
@@ -74,7 +74,8 @@ def import_(
     line_width: Annotated[float, typer.Option(help="Pixels across a line.")] = 10.0,
     point_radius: Annotated[float, typer.Option(help="Pixels around a point.")] = 5.0,
     skip: Annotated[
-        bool, typer.Option("--skip", help="Leave out what cannot be used; the report names it.")
+        bool,
+        typer.Option("--skip", help="Leave out photos that cannot be used; the report names them."),
     ] = False,
 ) -> None:
     """Make a data set of what a labelling tool wrote.
@@ -96,7 +97,7 @@ def import_(
         images=images,
         labels=labels,
         classes=classes,
-        merge=dict(change_of(each, "--merge OLD=NEW") for each in merge or ()),
+        merge=tuple(merge or ()),
         ignore=tuple(ignore or ()),
         background=background,
         val=val,

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import Color
-from fullconv.data.checks.findings import Finding
+from fullconv.data.checks.findings import DataError, Finding
+from fullconv.errors import UserError
 
 IGNORE = "__ignore__"
 """The label of pixels that are neither trained on nor scored; labelme's name for them."""
@@ -25,8 +26,12 @@ NOTES = {
     "spelling": "labels that differ only in spelling, kept apart",
     "same name": "categories of the same name, made one label",
     "other labels": "label files of the same photos for other tasks, not read",
+    "several": "photos with several annotations, of which the ground truth or the newest was taken",
     "no split": "photos of no split, given to train",
     "faulty": "photos or label files that cannot be used, left out",
+    "left out": "photos left out whole, because annotations that may be theirs were skipped",
+    "no photo": "masks without a photo, left out",
+    "layout": "what the source's folders and lists hold beside",
     "unlabelled": "photos without labels, left out",
     "ignored": "photos without a pixel of any class, left out",
     "no shapes": "photos without shapes, all background",
@@ -37,7 +42,10 @@ NOTES = {
     "hidden": "shapes that lie wholly under others, lost",
     "covered": "pixels under shapes of several labels, given to the uppermost",
     "crowd": "regions of crowds (iscrowd), ignored",
-    "no area": "objects that cover no certain pixels (skeletons, cuboids), left out",
+    "brush": "run lengths marked as crowds (iscrowd), as tools mark what is painted with a brush, "
+    "taken for regions",
+    "no area": "objects that cover no certain pixels (skeletons, cuboids), the pixels of the box "
+    "around them ignored",
     "boxed": "objects with a box and no outline, the pixels of the box ignored",
     "groups": "groups of shapes (group_id), taken apart: a mask has classes, no objects",
     "not for masks": "flags, tags and attributes, which have no place in a mask",
@@ -105,3 +113,15 @@ class Export:
     ignored: frozenset[str] = frozenset()
     notes: tuple[Note, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+
+def finding_of(error: UserError, where: str, fix: str) -> Finding:
+    """The finding that an error is; ``where`` and ``fix`` are said where it does not."""
+    if isinstance(error, DataError):
+        return error.finding
+    return Finding(where, str(error), "", fix, code=error.code)
+
+
+def without_photo(mask: Path) -> Finding:
+    """The finding that a mask has no photo."""
+    return Finding(str(mask), "this mask has no photo", "", "add the photo", code="FC-IMPORT-027")

@@ -3,7 +3,7 @@
 import difflib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,12 +45,14 @@ def plan(export: Export, request: Request) -> Plan:
     """
     labels = dict.fromkeys((*export.labels, IGNORE))
     _one_line(labels)
-    _known(request.merge, labels, "--merge")
-    _known(request.ignore, {*labels, *request.merge.values()}, "--ignore")
+    request = request.with_labels(labels)
+    merge = dict(request.merge)
+    _known(merge, labels, "--merge")
+    _known(request.ignore, {*labels, *merge.values()}, "--ignore")
     wanted = None if request.classes is None else given_classes(request.classes)
     becomes = {label: request.class_of(label) for label in labels}
     for label in export.ignored:
-        asked = label in request.merge or (wanted is not None and label in wanted.names)
+        asked = label in merge or (wanted is not None and label in wanted.names)
         if label in becomes and not asked:
             becomes[label] = IGNORE
     unlabelled = request.background or export.background or IGNORE
@@ -59,7 +61,7 @@ def plan(export: Export, request: Request) -> Plan:
     ordered = [unlabelled, *becomes.values()] if first else list(becomes.values())
     names = dict.fromkeys(name for name in ordered if name != IGNORE)
     if not names:
-        raise UserError("no class is left: every label is ignored")
+        raise UserError("no class is left: every label is ignored", "FC-IMPORT-009")
     classes = wanted or _classes(tuple(names), becomes, export)
     _listed(names, becomes, classes, request)
     return Plan(classes, becomes, unlabelled, _alike(names))
@@ -67,7 +69,9 @@ def plan(export: Export, request: Request) -> Plan:
 
 def _classes(names: tuple[str, ...], becomes: dict[str, str], export: Export) -> ClassSet:
     if len(names) > MOST_CLASSES:
-        raise UserError(f"{len(names)} classes: a mask holds at most {MOST_CLASSES}")
+        raise UserError(
+            f"{len(names)} classes: a mask holds at most {MOST_CLASSES}", "FC-IMPORT-009"
+        )
     ignore = 255 if len(names) <= 255 else MOST_CLASSES
     return ClassSet(names, _colors(names, becomes, export), ignore)
 
@@ -89,7 +93,10 @@ def _one_line(labels: Iterable[str]) -> None:
     """A label with a line break or half a character can stand in no table and no class file."""
     for label in labels:
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in label):
-            raise UserError(f"the label {label!r} has a character that is no text; rename it there")
+            raise UserError(
+                f"the label {label!r} has a character that is no text; rename it there",
+                "FC-IMPORT-009",
+            )
 
 
 def _known(names: Iterable[str], labels: Iterable[str], option: str) -> None:
@@ -97,26 +104,35 @@ def _known(names: Iterable[str], labels: Iterable[str], option: str) -> None:
         if name not in labels:
             close = difflib.get_close_matches(name, labels, 1)
             guess = f"did you mean {close[0]!r}? " if close else ""
-            shown = ", ".join(label for label in labels if label != IGNORE)
-            raise UserError(f"{option} {name!r}: there is no such label; {guess}there are {shown}")
+            shown = _some([label for label in labels if label != IGNORE])
+            raise UserError(
+                f"{option} {name!r}: there is no such label; {guess}there are {shown}",
+                "FC-IMPORT-008",
+            )
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first names of many, as a message lists them."""
+    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
 
 
 def _listed(
     names: Iterable[str], becomes: dict[str, str], classes: ClassSet, request: Request
 ) -> None:
     """Every class must be in the list that the user gave: nothing is dropped in silence."""
-    strange = [name for name in names if name not in classes.names]
-    if not strange:
+    unknown = [name for name in names if name not in classes.names]
+    if not unknown:
         return
-    name = strange[0]
-    known = ", ".join(classes.names[:12]) + (", ..." if len(classes) > 12 else "")
+    name = unknown[0]
+    known = _some(classes.names)
     if name in becomes.values():
         fix = f"--merge {_quoted(name)}=CLASS, or --ignore {_quoted(name)}"
     else:
         fix = f"pixels without label become it: --background CLASS, or --background {IGNORE}"
-    more = f" (and {len(strange) - 1} more: {', '.join(strange[1:8])})" if strange[1:] else ""
+    more = f" (and {len(unknown) - 1} more: {', '.join(unknown[1:8])})" if unknown[1:] else ""
     raise UserError(
-        f"{request.classes}: has no class {name!r}{more}; use {fix}, or add it. It has {known}"
+        f"{request.classes}: has no class {name!r}{more}; use {fix}, or add it. It has {known}",
+        "FC-IMPORT-009",
     )
 
 

@@ -1,12 +1,11 @@
 """Files that say which colour is which class."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
 from fullconv.classes import MOST_CLASSES, ClassSet, Color
 from fullconv.classes.class_files import read_classes
-from fullconv.data.importers.json_reader import read_json
+from fullconv.data.reading.text_files import read_csv, read_json
 from fullconv.errors import UserError
 
 NAMES = (
@@ -44,16 +43,19 @@ def read_colors(file: Path) -> ClassSet:
     else:
         return read_classes(file)
     if not pairs:
-        raise UserError(f"{file}: no class is in it")
+        raise UserError(f"{file}: no class is in it", "FC-IMPORT-016")
     seen: dict[Color, str] = {}
     for name, color in pairs:
         if seen.setdefault(color, name) != name:
-            raise UserError(f"{file}: {seen[color]!r} and {name!r} have the same colour {color}")
+            raise UserError(
+                f"{file}: {seen[color]!r} and {name!r} have the same colour {color}",
+                "FC-IMPORT-016",
+            )
     try:
         ignore = 255 if len(pairs) <= 255 else MOST_CLASSES
         return ClassSet(tuple(n for n, _ in pairs), tuple(c for _, c in pairs), ignore)
     except UserError as error:
-        raise UserError(f"{file}: {error}") from None
+        raise UserError(f"{file}: {error}", error.code) from None
 
 
 def _of_json(file: Path) -> list[tuple[str, Color]]:
@@ -61,28 +63,24 @@ def _of_json(file: Path) -> list[tuple[str, Color]]:
     if isinstance(content, dict) and isinstance(content.get("classes"), list):
         content = content["classes"]
     if isinstance(content, list):
-        content = {_name(each, file): each.get("color") for each in content}
+        content = {_name(entry, file): entry.get("color") for entry in content}
     if not isinstance(content, dict):
-        raise UserError(f"{file}: is no table of classes and colours")
+        raise UserError(f"{file}: is no table of classes and colours", "FC-IMPORT-016")
     return [(str(name), _color(color, str(name), file)) for name, color in content.items()]
 
 
-def _name(each: Any, file: Path) -> str:
-    name = (each.get("name") or each.get("title")) if isinstance(each, dict) else None
+def _name(entry: Any, file: Path) -> str:
+    name = (entry.get("name") or entry.get("title")) if isinstance(entry, dict) else None
     if not isinstance(name, str):
-        raise UserError(f"{file}: a class in it has no name")
+        raise UserError(f"{file}: a class in it has no name", "FC-IMPORT-016")
     return name
 
 
 def _of_csv(file: Path) -> list[tuple[str, Color]]:
-    try:
-        text = file.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: cannot be read as UTF-8 text: {error}") from None
-    rows = [row for row in csv.reader(text.splitlines()) if row]
-    if rows and not rows[0][-1].strip().isdecimal():
+    rows = read_csv(file)
+    if rows and not rows[0][-1].isdecimal():
         rows = rows[1:]  # name, r, g, b
-    return [(row[0].strip(), _color(row[1:4], row[0], file)) for row in rows]
+    return [(row[0], _color(row[1:4], row[0], file)) for row in rows]
 
 
 def _color(value: Any, name: str, file: Path) -> Color:
@@ -94,5 +92,8 @@ def _color(value: Any, name: str, file: Path) -> Color:
         if min(red, green, blue) < 0 or max(red, green, blue) > 255:
             raise ValueError
     except (TypeError, ValueError, OverflowError):
-        raise UserError(f"{file}: the colour of {name!r}, {value!r}, is no RGB colour") from None
+        raise UserError(
+            f"{file}: the colour of {name[:40]!r}, {str(value)[:40]}, is no RGB colour",
+            "FC-IMPORT-016",
+        ) from None
     return red, green, blue

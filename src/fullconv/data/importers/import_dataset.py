@@ -16,11 +16,13 @@ from fullconv.data.export_folder import mask_png
 from fullconv.data.importers import import_report as reports
 from fullconv.data.importers.annotations import Export, Item, Note, Painted
 from fullconv.data.importers.class_mapping import Plan, plan
-from fullconv.data.importers.formats import FORMATS, recognise
+from fullconv.data.importers.export_files import listed_once
 from fullconv.data.importers.import_report import Report, label_counts
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.photo_copy import UPRIGHT, PhotoFile, upright
+from fullconv.data.importers.registry import recognise
 from fullconv.data.importers.splits import assign
+from fullconv.data.walk import composed
 from fullconv.errors import UserError
 
 LONGEST = 255
@@ -48,27 +50,36 @@ def import_data(
 ) -> Report:
     """Make the folder data set ``out`` of the photos and labels in ``source``.
 
-    ``format`` is one of FORMATS, recognised where left out. ``out`` must not be there, or be empty;
-    it appears when everything is in it, with the report in two files. Raises UserError naming the
-    files that cannot be used; with ``request.skip`` they are left out and stand in the report.
+    ``format`` is a name in `importers`, recognised where left out. ``out`` must not be there, or be
+    empty; it appears when everything is in it, with the report in two files. Raises UserError
+    naming the files that cannot be used; with ``request.skip`` they are left out and stand in the
+    report.
     """
     source, out = Path(source).expanduser(), Path(out).expanduser()
     request = request or Request()
-    format = recognise(source, format)
+    importer = recognise(source, format)
     with folder_atomically(out) as folder:
-        export = _once(FORMATS[format].read(source, request))
+        with listed_once():
+            export = _once(importer.read(source, request))
         _stop_at(export.findings, request)
         if not export.items:
-            raise UserError(f"{source}: no labelled photo is in it ({format})")
+            raise UserError(
+                f"{source}: no labelled photo is in it ({importer.name})", "FC-IMPORT-026"
+            )
         planned = plan(export, request)
         splits, notes = assign(export.items, request)
         _distinct(export.items, splits)
         done = _all(export.items, splits, folder, planned, request, progress)
-        findings = [*export.findings, *(each.finding for each in done if each.finding)]
+        findings = [*export.findings, *(photo.finding for photo in done if photo.finding)]
         _stop_at(findings, request)
-        notes = [*notes, *export.notes, *planned.notes, *(n for each in done for n in each.notes)]
+        notes = [
+            *notes,
+            *export.notes,
+            *planned.notes,
+            *(note for photo in done for note in photo.notes),
+        ]
         notes += [Note("faulty", finding.file, finding.what) for finding in findings]
-        report = _report(source, format, out, planned, splits, done, notes)
+        report = _report(source, importer.name, out, planned, splits, done, notes)
         (folder / "classes.toml").write_text(planned.classes.to_toml(), "utf-8")
         reports.save(report, folder)
     return report
@@ -81,7 +92,11 @@ def _stop_at(findings: Sequence[Finding], request: Request) -> None:
     lines = [line.removeprefix("error: ") for line in listing(list(findings))]
     files = f"{len(findings)} files" if len(findings) > 1 else "this file"
     last = f"nothing is written; --skip leaves {files} out and says so in the report"
-    raise UserError("; ".join([*lines, last]) if len(lines) == 1 else "\n".join([*lines, last]))
+    codes = {finding.code for finding in findings}
+    code = codes.pop() if len(codes) == 1 else "FC-IMPORT-030"
+    if len(lines) == 1:
+        raise UserError(f"{lines[0].removesuffix(f' [{code}]')}; {last}", code)
+    raise UserError("\n".join([*lines, last]), code)
 
 
 def _once(export: Export) -> Export:
@@ -96,7 +111,8 @@ def _once(export: Export) -> Export:
         if known is not item:
             what = f"labels the photo {item.photo}, which {known.file} labels too"
             cause = "a copy, lists that overlap, or its own photo is missing"
-            findings.append(Finding(item.file, what, cause, "keep one of the two"))
+            fix = "keep one of the two"
+            findings.append(Finding(item.file, what, cause, fix, code="FC-IMPORT-025"))
     items = tuple(item for item in export.items if first[item.photo] is item)
     return replace(export, items=items, findings=tuple(findings))
 
@@ -109,11 +125,12 @@ def _distinct(items: Sequence[Item], splits: Sequence[str]) -> None:
     """Two photos must not want the same place."""
     places: dict[tuple[str, str], Item] = {}
     for item, split in zip(items, splits, strict=True):
-        first = places.setdefault((split, item.name.casefold()), item)
+        first = places.setdefault((split, composed(item.name).casefold()), item)
         if first is not item:
             raise UserError(
                 f"{item.file}: its photo would be called {item.name!r}, and so would that of "
-                f"{first.file}; rename one of the two photos, or import them apart"
+                f"{first.file}; rename one of the two photos, or import them apart",
+                "FC-IMPORT-024",
             )
 
 
@@ -130,8 +147,8 @@ def _all(
     done: list[Done] = []
     pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
     try:
-        for each in pool.map(lambda job: _one(job[0], job[1], folder, planned, request), jobs):
-            done.append(each)
+        for photo in pool.map(lambda job: _one(job[0], job[1], folder, planned, request), jobs):
+            done.append(photo)
             if progress:
                 progress(len(done), len(jobs))
     finally:
@@ -181,7 +198,7 @@ def _fits(item: Item, photo: PhotoFile) -> None:
         if len(os.fsencode(part)) > LONGEST:
             what = f"its photo would be called '{part[:40]}...', {len(os.fsencode(part))} bytes"
             fix = f"shorten the name there: a file's or folder's has at most {LONGEST}"
-            raise DataError(item.file, what, "", fix)
+            raise DataError(item.file, what, "", fix, "FC-IMPORT-024")
 
 
 def _report(
@@ -193,16 +210,16 @@ def _report(
     done: Sequence[Done],
     notes: Sequence[Note],
 ) -> Report:
-    written = [(split, each) for split, each in zip(splits, done, strict=True) if each.pixels]
+    written = [(split, photo) for split, photo in zip(splits, done, strict=True) if photo.pixels]
     if not written:
-        raise UserError(f"{source}: no photo is left that has a pixel of a class")
-    tallies = [(each.pixels, each.shapes) for _, each in written]
+        raise UserError(f"{source}: no photo is left that has a pixel of a class", "FC-IMPORT-026")
+    tallies = [(photo.pixels, photo.shapes) for _, photo in written]
     labels = label_counts(planned.becomes, planned.unlabelled, tallies)
-    found = Counter(split for split, _ in written)
-    counts = {split: found[split] for split in dict.fromkeys(("train", "val", "test", *found))
-              if found[split]}  # fmt: skip
-    made = Report(str(source), format, str(out), counts, planned.classes, labels, notes)
-    empty = made.without_pixels()
+    photos = Counter(split for split, _ in written)
+    counts = {split: photos[split] for split in dict.fromkeys(("train", "val", "test", *photos))
+              if photos[split]}  # fmt: skip
+    report = Report(str(source), format, str(out), counts, planned.classes, labels, notes)
+    empty = report.without_pixels()
     if not empty:
-        return made
-    return replace(made, notes=[*notes, Note("no pixel", "", ", ".join(empty), len(empty))])
+        return report
+    return replace(report, notes=[*notes, Note("no pixel", "", ", ".join(empty), len(empty))])

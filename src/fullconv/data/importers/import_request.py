@@ -1,8 +1,8 @@
 """What a user wants of an import."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +10,7 @@ from fullconv.data.importers.annotations import BACKGROUND, IGNORE
 from fullconv.errors import UserError
 
 VAL = 0.2
-"""Share of the photos for validation where neither the source nor the user parts them."""
+"""Share of the photos for validation where neither the source nor the user splits them."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Request:
 
     ``images`` is a further folder of photos, ``labels`` a file that says what the source's values
     or colours mean, ``classes`` one that lists the classes wanted. ``merge`` maps labels to
-    classes; a class called ``__ignore__`` is left out of training, as are those in ``ignore``.
+    classes, as a mapping or as texts 'OLD=NEW' (`with_labels`); a class called ``__ignore__`` is
+    left out of training, as are those in ``ignore``.
     ``background`` is the class of pixels without label (None: as the format has it).
     ``val`` and ``test`` are shares of the photos (None: as the source has it), drawn by ``seed``;
     photos where ``group`` matches the same text stay together. ``exif`` says which way up the
@@ -30,7 +31,7 @@ class Request:
     images: Path | None = None
     labels: Path | None = None
     classes: Path | None = None
-    merge: Mapping[str, str] = field(default_factory=dict)
+    merge: Mapping[str, str] | Sequence[str] = ()
     ignore: tuple[str, ...] = ()
     background: str | None = None
     val: float | None = None
@@ -48,26 +49,60 @@ class Request:
         if any(not 0 <= share < 1 for share in shares) or sum(shares) >= 1:
             raise UserError(
                 f"--val {self.val or 0:g} and --test {self.test or 0:g} are shares of the photos: "
-                "each from 0 to 1, and together below 1, so that some are left to train on"
+                "each from 0 to 1, and together below 1, so that some are left to train on",
+                "FC-IMPORT-006",
             )
         if not 0 < self.line_width <= 1000 or not 0 < self.point_radius <= 1000:
-            raise UserError("--line-width and --point-radius are pixels, above 0 and up to 1000")
+            raise UserError(
+                "--line-width and --point-radius are pixels, above 0 and up to 1000",
+                "FC-IMPORT-006",
+            )
         if self.images is not None and not self.images.is_dir():
-            raise UserError(f"{self.images}: there is no such folder (--images)")
+            raise UserError(f"{self.images}: there is no such folder (--images)", "FC-FILE-003")
         if self.group is not None:
             try:
                 re.compile(self.group)
             except re.error as error:
-                raise UserError(f"--group {self.group!r} is no pattern: {error}") from None
+                raise UserError(
+                    f"--group {self.group!r} is no pattern: {error}", "FC-IMPORT-006"
+                ) from None
 
     @property
-    def parts(self) -> bool:
-        """Whether the photos are to be parted anew, whatever the source says."""
+    def resplits(self) -> bool:
+        """Whether the photos are to be split anew, whatever the source says."""
         return self.val is not None or self.test is not None
+
+    def with_labels(self, labels: Collection[str]) -> "Request":
+        """The request with ``merge`` as a mapping; UserError for a text that can mean two things.
+
+        A text is divided at the '=' that has a label before it: names may contain one themselves.
+        """
+        if isinstance(self.merge, Mapping):
+            return self
+        return replace(self, merge=dict(_divided(text, labels) for text in self.merge))
 
     def class_of(self, label: str) -> str:
         """The class that ``label`` becomes; ``__ignore__`` where it is left out."""
-        name = self.merge.get(label, label)
+        name = dict(self.merge).get(label, label)
         if name == "_background_":
             name = self.background or BACKGROUND
         return IGNORE if name in self.ignore or label in self.ignore else name
+
+
+def _divided(text: str, labels: Collection[str]) -> tuple[str, str]:
+    places = [place for place, sign in enumerate(text) if sign == "="]
+    pairs = [(text[:place], text[place + 1 :]) for place in places]
+    stripped = [(old.strip(), new.strip()) for old, new in pairs]
+    known = [(old, new.strip()) for old, new in pairs if old in labels]
+    known = known or [(old, new) for old, new in stripped if old in labels]
+    known = [pair for pair in known if pair[1]]
+    if len(known) > 1:
+        ways = " or ".join(f"{old!r} becomes {new!r}" for old, new in known)
+        raise UserError(
+            f"--merge {text!r} can mean that {ways}; rename one of the labels, or give Python a "
+            "mapping: Request(merge={...})",
+            "FC-IMPORT-007",
+        )
+    if not known and (not stripped or not all(stripped[0])):
+        raise UserError(f"--merge {text!r} is not OLD=NEW, as --merge car=vehicle", "FC-IMPORT-006")
+    return known[0] if known else stripped[0]

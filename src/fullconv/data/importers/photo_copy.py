@@ -70,9 +70,11 @@ class PhotoFile:
         if self.orientation in _SWAPS_AXES and stated == size[::-1]:
             way, other = ("before", "stored") if exif == "upright" else ("after", "upright")
             cause = f"they were drawn {way} its EXIF orientation ({self.orientation}) was applied"
-            return DataError(self.item.file, what, cause, f"import with --exif {other}")
+            fix = f"import with --exif {other}"
+            return DataError(self.item.file, what, cause, fix, "FC-IMPORT-023")
         cause = "the photo was resized or exchanged after it was labelled"
-        return DataError(self.item.file, what, cause, "import the photos that were labelled")
+        fix = "import the photos that were labelled"
+        return DataError(self.item.file, what, cause, fix, "FC-IMPORT-023")
 
     @property
     def suffix(self) -> str:
@@ -94,6 +96,8 @@ class PhotoFile:
                 os.link(self.item.photo.resolve(), target)
             except OSError as error:
                 reason = error.strerror or error
-                raise UserError(f"{self.name}: cannot be linked ({reason}); use --copy") from error
+                raise UserError(
+                    f"{self.name}: cannot be linked ({reason}); use --copy", "FC-IMPORT-028"
+                ) from error
         else:
             shutil.copyfile(self.item.photo, target)

@@ -23,19 +23,21 @@ def assign(items: Sequence[Item], request: Request) -> tuple[list[str], list[Not
     Photos of one group are never parted.
     """
     given = any(item.split is not None for item in items)
-    if given and not request.parts:
+    if given and not request.resplits:
         if request.group is not None:
-            raise UserError("--group parts photos by shares; say which: --val 0.2 --group ...")
+            raise UserError(
+                "--group splits photos by shares; say which: --val 0.2 --group ...", "FC-IMPORT-006"
+            )
         splits = [item.split or TRAIN for item in items]
-        said = "as the source gives them"
+        text = "as the source gives them"
         if "val" not in splits:
-            said += f"; there is no val, which training needs: --val {VAL:g}"
+            text += f"; there is no val, which training needs: --val {VAL:g}"
         without = [Note("no split", item.file) for item in items if item.split is None]
-        return splits, [Note("split", "", said), *without]
-    shares = {"val": VAL if not request.parts else request.val or 0, "test": request.test or 0}
+        return splits, [Note("split", "", text), *without]
+    shares = {"val": VAL if not request.resplits else request.val or 0, "test": request.test or 0}
     names = [item.name for item in items]
-    if not request.parts and len(items) == 1:
-        return [TRAIN], [Note("split", "", "all train: a single photo cannot be parted")]
+    if not request.resplits and len(items) == 1:
+        return [TRAIN], [Note("split", "", "all train: a single photo cannot be split")]
     keys = names if request.group is None else [_key(name, request.group) for name in names]
     splits = by_shares(keys, shares, request.seed)
     return splits, [Note("split", "", _said(shares, keys, request, given))]
@@ -52,8 +54,9 @@ def by_shares(keys: Sequence[str], shares: dict[str, float], seed: int) -> list[
     lacking = {name: max(number, 1) for name, number in lacking.items()}
     if len(sizes) <= len(lacking):
         raise UserError(
-            f"{len(sizes)} photos or groups cannot be parted into {', '.join((TRAIN, *lacking))}; "
-            "give --val 0 to train on all of them"
+            f"{len(sizes)} photos or groups cannot be split into {', '.join((TRAIN, *lacking))}; "
+            "give --val 0 to train on all of them",
+            "FC-IMPORT-029",
         )
     lacking = {TRAIN: max(len(keys) - sum(lacking.values()), 1), **lacking}
     order = np.random.default_rng(seed).permutation(len(sizes))
@@ -72,21 +75,22 @@ def by_shares(keys: Sequence[str], shares: dict[str, float], seed: int) -> list[
 
 def _key(name: str, pattern: str) -> str:
     """What the pattern matches in a name, its first bracket if it has one."""
-    found = re.search(pattern, name)
-    if found is None:
+    match = re.search(pattern, name)
+    if match is None:
         raise UserError(
             f"--group {pattern!r} matches nothing in the photo's name {name!r}; "
-            "write a pattern that matches every name, as '^[^_]+'"
+            "write a pattern that matches every name, as '^[^_]+'",
+            "FC-IMPORT-029",
         )
-    return found[found.re.groups and 1] or ""
+    return match[match.re.groups and 1] or ""
 
 
 def _said(shares: dict[str, float], keys: Sequence[str], request: Request, given: bool) -> str:
     by = ", ".join(f"{share:g} {name}" for name, share in shares.items() if share) or "none"
-    said = f"by shares ({by}), seed {request.seed}"
+    text = f"by shares ({by}), seed {request.seed}"
     if request.group is not None:
         sizes: dict[str, int] = defaultdict(int)
         for key in keys:
             sizes[key] += 1
-        said += f", {len(sizes)} groups of up to {max(sizes.values())} photos kept together"
-    return said + ("; the source's own splits are given up" if given else "")
+        text += f", {len(sizes)} groups of up to {max(sizes.values())} photos kept together"
+    return text + ("; the source's own splits are given up" if given else "")

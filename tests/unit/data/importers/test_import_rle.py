@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco
 
-from fullconv.data.importers import rle
-from fullconv.data.importers.regions import Window, cover
+from fullconv.data.importers.drawing import rle
+from fullconv.data.importers.drawing.regions import Window, cover
 from fullconv.errors import UserError
 
 BITMAPS = arrays.arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12)))

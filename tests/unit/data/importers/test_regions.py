@@ -8,8 +8,16 @@ from matplotlib.path import Path as Outline
 from PIL import Image, ImageDraw
 from pycocotools import mask as coco
 
-from fullconv.data.importers import regions
-from fullconv.data.importers.regions import Bits, Ellipse, Polygon, Stroke, box, cover, turned
+from fullconv.data.importers.drawing import regions
+from fullconv.data.importers.drawing.regions import (
+    Bits,
+    Ellipse,
+    Polygon,
+    Stroke,
+    box,
+    cover,
+    turned,
+)
 
 SIZE = 30, 44
 Y, X = np.mgrid[: SIZE[0], : SIZE[1]] + 0.5
@@ -105,7 +113,7 @@ def test_rings_of_one_polygon_add_up_and_a_crossing_ring_is_even_odd():
 def test_many_edges_go_in_pieces(monkeypatch):
     ring = star(np.random.default_rng(1), 400)
     at_once = whole(Polygon((ring,)))
-    monkeypatch.setattr(regions, "_MOST_CROSSINGS", 50)
+    monkeypatch.setattr(regions, "_AT_ONCE", 50)
     assert np.array_equal(whole(Polygon((ring,))), at_once)
     assert at_once.any()
 

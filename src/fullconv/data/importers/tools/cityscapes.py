@@ -9,13 +9,11 @@ from pathlib import Path
 from fullconv.classes import Color
 from fullconv.data.checks.findings import Finding
 from fullconv.data.importers.annotations import Export, Item, Note
+from fullconv.data.importers.drawing.label_image import LabelFile, read_numbers
 from fullconv.data.importers.import_request import Request
-from fullconv.data.importers.label_image import LabelFile
-from fullconv.data.importers.numbered_masks import read_numbers
 from fullconv.data.sample import Mask
 from fullconv.errors import UserError
 
-WHAT = "Cityscapes: gtFine/ (or gtCoarse/) with *_labelIds.png, and leftImg8bit/"
 _ENDING = "_labelIds.png"
 _KINDS = ("gtFine", "gtCoarse")
 
@@ -66,7 +64,7 @@ def _colors() -> dict[str, Color]:
     return {name: (color[0], color[1], color[2]) for name, color in rgb.items()}
 
 
-def looks_like(source: Path) -> bool:
+def recognise(source: Path) -> bool:
     """A folder with gtFine or gtCoarse in it."""
     return any((source / kind).is_dir() for kind in _KINDS)
 
@@ -75,7 +73,7 @@ def read(source: Path, request: Request) -> Export:
     """All photos that have label ids; the fine ones where there are both kinds."""
     kind = next((kind for kind in _KINDS if (source / kind).is_dir()), None)
     if kind is None:
-        raise UserError(f"{source}: has no folder gtFine or gtCoarse")
+        raise UserError(f"{source}: has no folder gtFine or gtCoarse", "FC-IMPORT-004")
     photos = request.images or source / "leftImg8bit"
     items: list[Item] = []
     findings: list[Finding] = []
@@ -89,9 +87,12 @@ def read(source: Path, request: Request) -> Export:
             items.append(Item(place, folders[0] if folders else None, photo, str(file), labelling))
         else:
             fix = "unpack leftImg8bit beside it, or name its folder with --images"
-            findings.append(Finding(str(file), f"its photo {photo} is not there", "", fix))
+            what = f"its photo {photo} is not there"
+            findings.append(Finding(str(file), what, "", fix, code="FC-IMPORT-020"))
     if not items and not findings:
-        raise UserError(f"{source / kind}: has no *{_ENDING}; unpack {kind}'s archive there")
+        raise UserError(
+            f"{source / kind}: has no *{_ENDING}; unpack {kind}'s archive there", "FC-IMPORT-004"
+        )
     notes = [] if kind == "gtFine" else [Note("split", kind, "coarse labels: much is unlabelled")]
     used = {item.photo for item in items}
     rest = (photo for photo in sorted(photos.rglob("*_leftImg8bit.png")) if photo not in used)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.data.importers.annotations import Size
-from fullconv.data.importers.regions import Bitmap, Extent, Window
+from fullconv.data.importers.drawing.regions import Bitmap, Extent, Window
 from fullconv.data.run_lengths import counts_of
 from fullconv.errors import UserError
 
@@ -43,27 +43,60 @@ class Runs:
 def runs(lengths: Any, size: Size, down_columns: bool, top: int = 0, left: int = 0) -> Runs:
     """Runs as a file has them; UserError where they are not as many pixels as ``size`` has."""
     try:
-        found = np.array(lengths, np.int64)
+        exact = np.array(lengths)
     except (TypeError, ValueError, OverflowError):
-        raise UserError("has runs that are no list of whole numbers") from None
+        exact = np.empty(0)
     pixels = size[0] * size[1]
-    if found.ndim != 1 or (found < 0).any() or (found > pixels).any():
-        raise UserError("has runs that are no list of whole numbers up to its size")
-    if found.sum() != pixels:
-        raise UserError(f"has runs of {found.sum()} pixels together, not {size[1]} x {size[0]}")
-    return Runs(found, size, down_columns, top, left)
+    if (
+        exact.ndim != 1
+        or exact.dtype.kind not in "iu"
+        or (exact < 0).any()
+        or (exact > pixels).any()
+    ):
+        raise UserError("has runs that are no list of whole numbers up to its size",
+                        "FC-IMPORT-013")  # fmt: skip
+    exact = exact.astype(np.int64)
+    if exact.sum() != pixels:
+        raise UserError(f"has runs of {exact.sum()} pixels together, not {size[1]} x {size[0]}",
+                        "FC-IMPORT-013")  # fmt: skip
+    return Runs(exact, size, down_columns, top, left)
 
 
-def from_coco(segmentation: dict[str, Any], size: Size) -> Runs:
+def runs_of_text(text: str) -> npt.NDArray[np.int64]:
+    """'0, 12, 5' as numbers; UserError for anything else, also for numbers beyond 18 digits."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
+        raise UserError("has run lengths (rle) that are no list of whole numbers", "FC-IMPORT-013")
+    return np.array([int(part) for part in parts], np.int64)
+
+
+def stated_size(segmentation: dict[str, Any]) -> Size | None:
+    """COCO's ``size`` of run lengths, (height, width); None where it has none that can be."""
+    size = segmentation.get("size")
+    if not isinstance(size, list) or len(size) != 2:
+        return None
+    if not all(isinstance(length, int) and 0 < length <= 10**6 for length in size):
+        return None
+    return size[0], size[1]
+
+
+def from_coco(segmentation: dict[str, Any], size: Size | None) -> Runs:
     """COCO's ``{"size": [height, width], "counts": ...}``; counts are a list or a string.
 
     Raises UserError where it is of another size than its photo (``size``), or damaged.
     """
     counts, stated = segmentation.get("counts"), segmentation.get("size")
+    if size is None:
+        raise UserError("has run lengths, but neither they nor its image state a height and width",
+                        "FC-IMPORT-013")  # fmt: skip
     if stated != list(size):
-        raise UserError(f"has run lengths of size {stated}, its photo {list(size)} (height, width)")
+        raise UserError(
+            f"has run lengths of size {str(stated)[:40]}, its photo {list(size)} (height, width)",
+            "FC-IMPORT-013",
+        )
     if isinstance(counts, list):
         return runs(counts, size, down_columns=True)
     if not isinstance(counts, str) or not counts.isascii():
-        raise UserError("has counts that are neither a list nor a string of COCO's")
+        raise UserError("has counts that are neither a list nor a string of COCO's",
+                        "FC-IMPORT-013")  # fmt: skip
     return runs(counts_of(counts), size, down_columns=True)

@@ -1,23 +1,19 @@
 """RGB masks beside photos, with a table of colours: Supervisely's export as masks, and its like."""
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
-from fullconv.data.checks.findings import Finding
-from fullconv.data.importers.annotations import BACKGROUND, Export, Note
+from fullconv.data.importers.annotations import BACKGROUND, Export, Note, without_photo
 from fullconv.data.importers.color_table import NAMES, find_table, read_colors
 from fullconv.data.importers.import_request import Request
+from fullconv.data.importers.mask_pairs import export_of
 from fullconv.data.importers.splits import USUAL
-from fullconv.data.importers.trainable_layouts import of_sources
 from fullconv.data.layouts.folder import pictures
 from fullconv.data.layouts.listing import ALL
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.errors import UserError
 
-WHAT = (
-    "RGB masks with a table of colours, as Supervisely's: img/ with masks_machine/ and "
-    "obj_class_to_machine_color.json, or images/ with masks/ and class_dict.csv"
-)
 _MASKS = (
     "masks_machine",
     "masks_human",
@@ -30,7 +26,7 @@ _MASKS = (
 _PHOTOS = ("img", "images", "image", "photos", "imgs")
 
 
-def looks_like(source: Path) -> bool:
+def recognise(source: Path) -> bool:
     """A colour table, and folders of photos and masks beside it or one level below."""
     return find_table(source) is not None and bool(_folders(source))
 
@@ -40,13 +36,13 @@ def read(source: Path, request: Request) -> Export:
     table = request.labels or find_table(source)
     if table is None:
         raise UserError(f"{source}: no table of colours ({', '.join(NAMES)}) is in it; name one "
-                        "with --labels")  # fmt: skip
+                        "with --labels", "FC-IMPORT-016")  # fmt: skip
     classes = read_colors(table)
     places = _folders(source)
     if not places:
         raise UserError(f"{source}: has no folder of photos ({', '.join(_PHOTOS)}) beside one of "
-                        f"masks ({', '.join(_MASKS)})")  # fmt: skip
-    found: dict[str, list[PairSource]] = defaultdict(list)
+                        f"masks ({', '.join(_MASKS)})", "FC-IMPORT-004")  # fmt: skip
+    sources: dict[str, list[PairSource]] = defaultdict(list)
     notes, findings = [], []
     for place in places:
         photos, masks = pictures(_first(place, _PHOTOS)), _masks(_first(place, _MASKS))
@@ -54,9 +50,7 @@ def read(source: Path, request: Request) -> Export:
         names = tuple(name for name in sorted(photos) if name in masks)
         notes += [Note("unlabelled", str(photos[n])) for n in sorted(set(photos) - set(masks))]
         for name in sorted(set(masks) - set(photos)):
-            findings.append(
-                Finding(str(masks[name]), "this mask has no photo", "", "add the photo")
-            )
+            findings.append(without_photo(masks[name]))
         pairs = PairSource(
             classes,
             ALL,
@@ -64,23 +58,24 @@ def read(source: Path, request: Request) -> Export:
             tuple(photos[name] for name in names),
             tuple(masks[name] for name in names),
         )
-        found[USUAL.get(place.name.lower(), ALL)].append(pairs)
-    joined = {split: _joined(sources) for split, sources in found.items()}
-    merged = of_sources(joined, source, request)
-    notes = (*merged.notes, *notes)
-    findings = (*merged.findings, *findings)
-    return Export(
-        merged.labels, merged.items, BACKGROUND, merged.colors, notes=notes, findings=findings
+        sources[USUAL.get(place.name.lower(), ALL)].append(pairs)
+    joined = {split: _joined(parts) for split, parts in sources.items()}
+    merged = export_of(joined, source, request)
+    return replace(
+        merged,
+        background=BACKGROUND,
+        notes=(*merged.notes, *notes),
+        findings=(*merged.findings, *findings),
     )
 
 
-def _joined(sources: list[PairSource]) -> PairSource:
+def _joined(parts: list[PairSource]) -> PairSource:
     return PairSource(
-        sources[0].classes,
+        parts[0].classes,
         ALL,
-        tuple(name for each in sources for name in each.names),
-        tuple(photo for each in sources for photo in each.photos),
-        tuple(mask for each in sources for mask in each.masks),
+        tuple(name for part in parts for name in part.names),
+        tuple(photo for part in parts for photo in part.photos),
+        tuple(mask for part in parts for mask in part.masks),
     )
 
 
@@ -102,9 +97,9 @@ def _first(place: Path, names: tuple[str, ...]) -> Path:
 
 def _masks(folder: Path) -> dict[str, Path]:
     """By the photo's name: '0001.png', and '0001.jpg.png' as some versions write it."""
-    found = pictures(folder)
-    plain = {name: Path(name).with_suffix("").as_posix() for name in found}
+    paths = pictures(folder)
+    plain = {name: Path(name).with_suffix("").as_posix() for name in paths}
     return {
         plain[name] if Path(name).suffix.lower() in (".jpg", ".jpeg", ".png") else name: path
-        for name, path in found.items()
+        for name, path in paths.items()
     }

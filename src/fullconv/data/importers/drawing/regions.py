@@ -7,13 +7,16 @@ on its right, or below: shapes that share an edge neither overlap there nor leav
 """
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from fullconv.data.importers.annotations import Size
+from fullconv.errors import UserError
 
 Points = npt.NDArray[np.float64]
 """Corners, (n, 2): x, y."""
@@ -21,7 +24,9 @@ Bitmap = npt.NDArray[np.bool_]
 Extent = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
-_MOST_CROSSINGS = 2**22  # edge x row pairs computed at a time, which bounds the memory
+_AT_ONCE = 2**18  # edge x row pairs computed at a time, which bounds the memory
+MOST_CROSSINGS = 2 * 10**8
+"""Of the edges of a shape with rows of pixels, which bounds the time: about half a minute."""
 
 
 @dataclass(frozen=True)
@@ -132,10 +137,18 @@ class Ellipse:
         return float(np.pi * self.radii[0] * self.radii[1])
 
     def inside(self, window: Window) -> Bitmap:
+        """Row by row: each crosses an ellipse in one span, which a quadratic equation gives."""
         if min(self.radii) <= 0:
             return np.zeros((window.height, window.width), np.bool_)
-        centers = turned(_centers(window), self.center, -self.degrees) - self.center
-        return ((centers / self.radii) ** 2).sum(-1) <= 1
+        cos, sin = np.cos(np.deg2rad(self.degrees)), np.sin(np.deg2rad(self.degrees))
+        wide, high = self.radii
+        top = (wide * sin) ** 2 + (high * cos) ** 2  # half its height, squared
+        row = np.arange(window.height)
+        down = row + (window.top + 0.5) - self.center[1]
+        row, down = row[down**2 <= top], down[down**2 <= top]
+        middle = self.center[0] + down * sin * cos * (wide**2 - high**2) / top
+        half = wide * high * np.sqrt(top - down**2) / top
+        return _of_spans(window, [(row, middle - half, middle + half)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,26 +168,20 @@ class Stroke:
         return self.width * (steps + self.width)
 
     def inside(self, window: Window) -> Bitmap:
-        covered = np.zeros((window.height, window.width), np.bool_)
-        for line in self.lines:
-            ends = line[1:] if len(line) > 1 else line
-            for start, end in zip(line, ends, strict=False):
-                self._draw(covered, window, start, end)
-        return covered
-
-    def _draw(self, covered: Bitmap, window: Window, start: Points, end: Points) -> None:
-        """One segment, in the part of the window that it can reach."""
+        """Row by row: each crosses the convex trace of one segment in one span."""
+        starts = np.concatenate([line[:-1] if len(line) > 1 else line for line in self.lines])
+        ends = np.concatenate([line[1:] if len(line) > 1 else line for line in self.lines])
         reach = self.width / 2
-        low, high = np.minimum(start, end) - reach, np.maximum(start, end) + reach
-        part = _around((*low, *high), window)
-        to_center, along = _centers(part) - start, end - start
-        length = float(along @ along)
-        share = np.clip(to_center @ along / length, 0, 1) if length else np.zeros(())
-        apart = to_center - share[..., None] * along
-        rows, columns = part.slices
-        rows = slice(rows.start - window.top, rows.stop - window.top)
-        columns = slice(columns.start - window.left, columns.stop - window.left)
-        covered[rows, columns] |= (apart**2).sum(-1) <= reach**2
+        upper = np.minimum(starts[:, 1], ends[:, 1]) - reach
+        lower = np.maximum(starts[:, 1], ends[:, 1]) + reach
+        first = _first_center(upper, window.top, window.height)
+        last = window.height - _first_center(-lower, -window.top - window.height, window.height)
+        pieces = _in_pieces(np.maximum(last - first, 0))
+        spans = (
+            (row, *_trace(starts[line], ends[line], row + (window.top + 0.5), reach))
+            for line, row in ((line, row + first[line]) for line, row in pieces)
+        )
+        return _of_spans(window, spans)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,12 +213,6 @@ def _bounds(parts: tuple[Points, ...]) -> Extent:
     return float(left), float(top), float(right), float(bottom)
 
 
-def _centers(window: Window) -> npt.NDArray[np.float64]:
-    """x, y of the centre of each pixel, (height, width, 2)."""
-    y, x = np.mgrid[: window.height, : window.width] + 0.5
-    return np.stack([x + window.left, y + window.top], axis=-1)
-
-
 def _ring_area(ring: Points) -> float:
     (x, y), (next_x, next_y) = (ring - ring[0]).T, (np.roll(ring, -1, axis=0) - ring[0]).T
     return abs(float((x * next_y - next_x * y).sum())) / 2
@@ -225,28 +226,92 @@ def _filled(ring: Points, window: Window) -> Bitmap:
     edges = np.where(down[:, None, None], edges, edges[:, ::-1])
     rows = _first_center(edges[..., 1], window.top, window.height)
     parity = np.zeros((window.height, window.width + 1), np.uint8)
-    pieces = int((rows[:, 1] - rows[:, 0]).sum()) // _MOST_CROSSINGS + 1
-    for piece in np.array_split(np.arange(len(edges)), pieces):
-        _cross(edges[piece], rows[piece], window, parity)
+    for edge, row in _in_pieces(rows[:, 1] - rows[:, 0]):
+        _cross(edges, edge, row + rows[edge, 0], window, parity)
     parity &= 1
     return np.bitwise_xor.accumulate(parity, axis=1)[:, :-1].astype(np.bool_)
 
 
 def _cross(
     edges: npt.NDArray[np.float64],
-    rows: npt.NDArray[np.int64],
+    edge: npt.NDArray[np.int64],
+    row: npt.NDArray[np.int64],
     window: Window,
     parity: npt.NDArray[np.uint8],
 ) -> None:
     """Count each crossing of an edge and a row's centres at the first centre on its right."""
-    number = rows[:, 1] - rows[:, 0]
-    edge = np.repeat(np.arange(len(edges)), number)
-    row = np.arange(len(edge)) - np.repeat(np.cumsum(number) - number - rows[:, 0], number)
     (start_x, start_y), (end_x, end_y) = edges[edge, 0].T, edges[edge, 1].T
     y = row + (window.top + 0.5)
     x = start_x + (y - start_y) * (end_x - start_x) / (end_y - start_y)
     column = _first_center(x, window.left, window.width)
     np.add.at(parity, (row, column), 1)  # it may wrap at 256, which is even
+
+
+def _in_pieces(
+    counts: npt.NDArray[np.int64],
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """Each index as often as ``counts`` says, with 0, 1, ... beside it, in pieces of bounded size.
+
+    Raises UserError where that is more than a shape of any photo needs.
+    """
+    ends = np.cumsum(counts)
+    if len(ends) and ends[-1] > MOST_CROSSINGS:
+        raise UserError(
+            f"has {len(counts)} edges that cross {ends[-1]} rows of pixels, more than the "
+            f"{MOST_CROSSINGS} that are drawn; simplify it",
+            "FC-IMPORT-014",
+        )
+    begin = 0
+    while begin < len(counts):
+        done = ends[begin] - counts[begin]
+        end = max(int(np.searchsorted(ends, done + _AT_ONCE, "right")), begin + 1)
+        part = counts[begin:end]
+        index = np.repeat(np.arange(begin, end), part)
+        yield index, np.arange(len(index)) - np.repeat(np.cumsum(part) - part, part)
+        begin = end
+
+
+def _trace(
+    start: Points, end: Points, y: npt.NDArray[np.float64], reach: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Left and right end of what a round pen covers of row ``y`` between two points, (n,) each.
+
+    The trace is two discs and the rectangle between them; as it is convex, a row's span is the
+    hull of the spans of the three. Left is above right where it has none.
+    """
+    along = end - start
+    length = np.hypot(*along.T)
+    side = np.stack([-along[:, 1], along[:, 0]], axis=1) * reach
+    side = np.divide(side, length[:, None], out=np.zeros_like(side), where=length[:, None] > 0)
+    left, right = np.full(len(y), np.inf), np.full(len(y), -np.inf)
+    for center in (start, end):
+        rest = reach**2 - (y - center[:, 1]) ** 2
+        half = np.sqrt(np.maximum(rest, 0))
+        left = np.where(rest >= 0, np.minimum(left, center[:, 0] - half), left)
+        right = np.where(rest >= 0, np.maximum(right, center[:, 0] + half), right)
+    corners = (start + side, end + side, end - side, start - side)
+    for (x0, y0), (x1, y1) in pairwise([corner.T for corner in (*corners, corners[0])]):
+        height = y1 - y0
+        share = np.divide(y - y0, height, out=np.full(len(y), -1.0), where=height != 0)
+        x, hit = x0 + share * (x1 - x0), (share >= 0) & (share <= 1)
+        left = np.where(hit, np.minimum(left, x), left)
+        right = np.where(hit, np.maximum(right, x), right)
+    return left, right
+
+
+_Span = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.float64]]
+
+
+def _of_spans(window: Window, spans: Iterable[_Span]) -> Bitmap:
+    """The pixels whose centres lie in a span (row of the window, left, right), ends included."""
+    change = np.zeros((window.height, window.width + 1), np.int32)
+    for row, left, right in spans:
+        first = _first_center(left, window.left, window.width)
+        behind = window.width - _first_center(-right, -window.left - window.width, window.width)
+        some = first < behind
+        np.add.at(change, (row[some], first[some]), 1)
+        np.add.at(change, (row[some], behind[some]), -1)
+    return np.cumsum(change, axis=1, out=change)[:, :-1] > 0
 
 
 def _first_center(

@@ -8,15 +8,13 @@ from pathlib import Path
 
 from fullconv.classes.lists import class_list
 from fullconv.data.checks.findings import Finding
-from fullconv.data.importers.annotations import Export, Item, Note
+from fullconv.data.importers.annotations import Export, Item, Note, without_photo
+from fullconv.data.importers.drawing.label_image import LabelFile, read_numbers
 from fullconv.data.importers.import_request import Request
-from fullconv.data.importers.label_image import LabelFile
-from fullconv.data.importers.numbered_masks import read_numbers
 from fullconv.data.layouts.folder import pictures
 from fullconv.data.sample import Mask
 from fullconv.errors import UserError
 
-WHAT = "ADE20K scene parsing: images/ and annotations/ with training/ and validation/"
 _SPLITS = {"training": "train", "validation": "val"}
 
 
@@ -26,7 +24,7 @@ def _root(source: Path) -> Path:
     return inside if inside.is_dir() else source
 
 
-def looks_like(source: Path) -> bool:
+def recognise(source: Path) -> bool:
     """``annotations/training`` or ``annotations/validation``."""
     return any((_root(source) / "annotations" / folder).is_dir() for folder in _SPLITS)
 
@@ -46,10 +44,12 @@ def read(source: Path, request: Request) -> Export:
                 labelling = LabelFile(mask, photos[name], labels, _read)
                 items.append(Item(name, split, photos[name], str(mask), labelling))
             else:
-                findings.append(Finding(str(mask), "this mask has no photo", "", "add the photo"))
+                findings.append(without_photo(mask))
         notes += [Note("unlabelled", str(photos[name])) for name in set(photos) - set(masks)]
     if not items and not findings:
-        raise UserError(f"{source}: has no masks below annotations/training or validation")
+        raise UserError(
+            f"{source}: has no masks below annotations/training or validation", "FC-IMPORT-004"
+        )
     return Export(names, tuple(items), None, notes=tuple(notes), findings=tuple(findings))
 
 

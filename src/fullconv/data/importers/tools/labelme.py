@@ -5,32 +5,47 @@ one); shapes are drawn in the order of the file, as labelme's own shapes_to_labe
 """
 
 import base64
-import io
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from fullconv.classes.class_files import read_classes
 from fullconv.data.checks.findings import DataError, Finding
-from fullconv.data.importers.annotations import BACKGROUND, Export, Item, Note
-from fullconv.data.importers.draw_regions import Drawing, Region
+from fullconv.data.importers.annotations import (
+    BACKGROUND,
+    Export,
+    Item,
+    Note,
+    Size,
+    finding_of,
+)
+from fullconv.data.importers.drawing.draw_regions import Drawing, Region
+from fullconv.data.importers.drawing.packed_bits import MOST_PIXELS, PackedBits, png_size
+from fullconv.data.importers.drawing.regions import (
+    Ellipse,
+    Points,
+    Polygon,
+    Shape,
+    Stroke,
+    box,
+)
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of, json_files, points, read_json, size_of
 from fullconv.data.importers.named_photos import Shelf
-from fullconv.data.importers.regions import Bits, Ellipse, Points, Polygon, Shape, Stroke, box
 from fullconv.errors import UserError
 
-WHAT = "labelme: a .json with 'shapes' for each photo"
 _POINTS = {"polygon": 1, "rectangle": 2, "circle": 2, "line": 2, "linestrip": 1, "point": 1,
-           "points": 1, "mask": 2, "oriented_rectangle": 4}  # fmt: skip
-"""The kinds of shapes, and how many points each has at least."""
+           "points": 1, "mask": 2, "oriented_rectangle": 4, "rotation": 4}  # fmt: skip
+"""The kinds of shapes, and how many points each has at least; X-AnyLabeling has 'rotation'."""
+
+_SHAPES = re.compile(rb'"shapes"\s*:\s*[\[n]')  # a list, or null
 
 
-def looks_like(source: Path) -> bool:
+def recognise(source: Path) -> bool:
     """A labelme file, or a folder where the first JSON files hold one."""
     return any(_is_labelme(file) for file in json_files(source)[:20])
 
@@ -38,7 +53,8 @@ def looks_like(source: Path) -> bool:
 def _is_labelme(file: Path) -> bool:
     """labelme writes the shapes before the photo; old versions and other programs after it."""
     text = ends_of(file)
-    return b'"shapes"' in text[:2000] or (b'"shapes"' in text and b'"imagePath"' in text)
+    listed = _SHAPES.search(text) is not None
+    return listed and (b'"imagePath"' in text or _SHAPES.search(text[:2000]) is not None)
 
 
 def read(source: Path, request: Request) -> Export:
@@ -51,15 +67,13 @@ def read(source: Path, request: Request) -> Export:
     for file in json_files(source):
         try:
             content = read_json(file)
-            if isinstance(content, dict) and "shapes" not in content:
-                findings.append(Finding(str(file), "has no 'shapes'", "no file of labelme's",
-                                    "move it elsewhere"))  # fmt: skip
-                continue
+            if not isinstance(content, dict) or "shapes" not in content:
+                raise DataError(file, "has no 'shapes'", "no file of labelme's",
+                                "move it elsewhere", "FC-IMPORT-004")  # fmt: skip
             items.append(_item(file, folder, content, shelf, request))
             notes += _not_for_masks(file, content)
         except UserError as error:
-            findings.append(error.finding if isinstance(error, DataError) else Finding(
-                str(file), str(error), "", "fix it in labelme"))  # fmt: skip
+            findings.append(finding_of(error, str(file), "fix it in labelme"))
     notes += shelf.unlabelled(items)
     labels = _labels(items, folder, request)
     return Export(labels, tuple(items), BACKGROUND, notes=tuple(notes), findings=tuple(findings))
@@ -72,28 +86,30 @@ def _labels(items: list[Item], folder: Path, request: Request) -> tuple[str, ...
     """
     listed = request.labels or folder / "labels.txt"
     order = read_classes(listed).names if request.labels or listed.is_file() else ()
-    used = {region.label for item in items for region in item.labelling.regions}  # pyright: ignore
+    drawings = [item.labelling for item in items if isinstance(item.labelling, Drawing)]
+    used = {region.label for drawing in drawings for region in drawing.regions}
     if request.background is not None:
         order = [name for name in order if name != BACKGROUND or name in used]
     return (*order, *sorted(used - set(order)))
 
 
 def _item(file: Path, folder: Path, content: Any, shelf: Shelf, request: Request) -> Item:
-    if not isinstance(content, dict) or not isinstance(content["shapes"], list):
-        raise UserError("its shapes are no list")
+    if not isinstance(content["shapes"], list):
+        raise UserError("its shapes are no list", "FC-IMPORT-010")
     regions = []
+    size = size_of(content.get("imageHeight"), content.get("imageWidth"))
     for number, shape in enumerate(content["shapes"]):
         try:
-            regions.append(_region(shape, request))
+            regions.append(_region(shape, size, request))
         except UserError as error:
-            raise UserError(f"shape {number} {error}") from None
+            raise UserError(f"shape {number} {error}", error.code) from None
     return Item(
         name=file.relative_to(folder).with_suffix("").as_posix(),
         split=None,
         photo=_photo(file, content, shelf),
         file=str(file),
         labelling=Drawing(str(file), tuple(regions)),
-        size=size_of(content.get("imageHeight"), content.get("imageWidth")),
+        size=size,
     )
 
 
@@ -110,7 +126,9 @@ def _photo(file: Path, content: dict[str, Any], shelf: Shelf) -> Path | Callable
     if isinstance(data, str) and data:
         return partial(_embedded, file)
     if not name:
-        raise DataError(file, "names no photo (imagePath)", "", "open and save it in labelme")
+        raise DataError(
+            file, "names no photo (imagePath)", "", "open and save it in labelme", "FC-IMPORT-010"
+        )
     return shelf.find(name, file.parent, file)
 
 
@@ -120,31 +138,36 @@ def _embedded(file: Path) -> bytes:
         return base64.b64decode(read_json(file)["imageData"], validate=True)
     except ValueError as error:
         raise DataError(file, f"its imageData is damaged: {error}", "",
-                        "put the photo beside it") from None  # fmt: skip
+                        "put the photo beside it", "FC-IMPORT-010") from None  # fmt: skip
 
 
-def _region(shape: Any, request: Request) -> Region:
+def _region(shape: Any, size: Size | None, request: Request) -> Region:
     if not isinstance(shape, dict):
-        raise UserError("is no object")
+        raise UserError("is no object", "FC-IMPORT-010")
     label, kind = shape.get("label"), shape.get("shape_type") or "polygon"
     if not isinstance(label, str) or not label.strip():
-        raise UserError("has no label; give it one in labelme")
+        raise UserError("has no label; give it one in labelme", "FC-IMPORT-010")
     if not isinstance(kind, str) or kind not in _POINTS:
         known = ", ".join(_POINTS)
-        raise UserError(f"({label}) is of the unknown type {kind!r}; known are {known}")
+        raise UserError(
+            f"({label}) is of the unknown type {str(kind)[:40]!r}; known are {known}",
+            "FC-IMPORT-011",
+        )
     try:
         corners = points(shape.get("points"), _POINTS[kind])
-        return Region(label, _shape(kind, corners, shape, request))
+        return Region(label, _shape(kind, corners, shape, size, request))
     except UserError as error:
-        raise UserError(f"({label}, {kind}) {error}") from None
+        raise UserError(f"({label}, {kind}) {error}", error.code) from None
 
 
-def _shape(kind: str, corners: Points, shape: dict[str, Any], request: Request) -> Shape:
-    if kind in ("polygon", "oriented_rectangle"):
+def _shape(
+    kind: str, corners: Points, shape: dict[str, Any], size: Size | None, request: Request
+) -> Shape:
+    if kind in ("polygon", "oriented_rectangle", "rotation"):
         return Polygon((corners,))
     low, high = corners.min(0), corners.max(0)
     if kind == "rectangle":
-        return box(*low, *high)
+        return box(*low, *high) if len(corners) < 4 else Polygon((corners,))
     if kind == "circle":
         radius = float(np.hypot(*(corners[1] - corners[0])))
         return Ellipse((corners[0, 0], corners[0, 1]), (radius, radius))
@@ -152,23 +175,29 @@ def _shape(kind: str, corners: Points, shape: dict[str, Any], request: Request) 
         return Stroke((corners,), request.line_width)
     if kind == "mask":
         # Cut to whole numbers, as labelme does (utils/shape.py, versions 5.8.3 and 6.3.1).
-        return Bits(_bitmap(shape.get("mask")), int(low[1]), int(low[0]))
+        return PackedBits(_png_of(shape.get("mask"), size), int(low[1]), int(low[0]))
     return Stroke(tuple(corners[:, None]), 2 * request.point_radius)
 
 
-def _bitmap(text: Any) -> np.ndarray:
-    """The PNG of a shape that was painted, as labelme stores it."""
+def _png_of(text: Any, size: Size | None) -> bytes:
+    """The PNG of a shape that was painted, as labelme stores it: no larger than its photo."""
     try:
-        with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as image:
-            return np.asarray(image.convert("L")) > 0
-    except Exception as error:  # damaged pictures make Pillow raise nearly anything
-        raise UserError(f"holds a damaged mask: {error}") from None
+        content = base64.b64decode(text, validate=True)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"holds a damaged mask: {error}", "FC-IMPORT-013") from None
+    height, width = png_size(content)
+    limit = size[0] * size[1] if size else MOST_PIXELS
+    if height * width > max(limit, 0):
+        raise UserError(
+            f"holds a mask of {width} x {height} pixels, more than its photo has", "FC-IMPORT-013"
+        )
+    return content
 
 
 def _not_for_masks(file: Path, content: dict[str, Any]) -> list[Note]:
     shapes = content["shapes"]
     groups = {str(shape["group_id"]) for shape in shapes if shape.get("group_id") is not None}
     flags = [content.get("flags"), *(shape.get("flags") for shape in shapes)]
-    set_flags = sum(1 for each in flags if isinstance(each, dict) and any(each.values()))
+    set_flags = sum(1 for flag in flags if isinstance(flag, dict) and any(flag.values()))
     notes = [Note("groups", str(file), count=len(groups))] if groups else []
     return notes + ([Note("not for masks", str(file), count=set_flags)] if set_flags else [])

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import IGNORE, UNLABELLED, Note, Painted, Size
-from fullconv.data.importers.regions import Shape, beyond, cover
+from fullconv.data.importers.drawing.regions import Bitmap, Shape, Window, beyond, cover
+from fullconv.errors import UserError
+
+MOST_LAYERS = 200
+"""How often the shapes of a photo may cover it, one over another, which bounds the time."""
+LEAST_WORK = 10**9  # pixels of shapes that are drawn on any photo, however small
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +41,14 @@ class Drawing:
         table = np.array([UNLABELLED, *(numbers[region.label] for region in regions)], np.int32)
         uppermost = np.zeros(size, np.int32)  # region of each pixel, counted from 1
         drawn, covered = np.zeros(len(regions), np.int64), 0
+        work = 0
         for place, region in enumerate(regions):
-            window, bits = cover(region.shape, size)
+            window, bits = self._cover(region, size)
+            work += window.height * window.width
+            if work > max(LEAST_WORK, MOST_LAYERS * size[0] * size[1]):
+                what = f"has {len(regions)} shapes that cover its photo over {MOST_LAYERS} times"
+                fix = "leave out those that lie under others"
+                raise DataError(self.file, what, "a damaged file", fix, "FC-IMPORT-014")
             part = uppermost[window.slices]
             before = table[part[bits]]
             covered += int(((before != UNLABELLED) & (before != table[place + 1])).sum())
@@ -48,6 +60,13 @@ class Drawing:
             notes.append(Note("covered", self.file, count=covered))
         shapes = Counter(region.label for region in regions)
         return Painted(table[uppermost], shapes, tuple(notes))
+
+    def _cover(self, region: Region, size: Size) -> tuple[Window, Bitmap]:
+        try:
+            return cover(region.shape, size)
+        except UserError as error:
+            what = f"a shape ({region.label}) {error}"
+            raise DataError(self.file, what, code=error.code) from None
 
     def _ordered(self) -> tuple[Region, ...]:
         if not self.smaller_on_top:

@@ -1,13 +1,15 @@
 """A label image -> the label of each pixel."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import UNLABELLED, Painted, Size
 from fullconv.data.layouts.pairs import size_mismatch
+from fullconv.data.reading import image as photo
 from fullconv.data.sample import Mask
 
 
@@ -32,3 +34,22 @@ class LabelFile:
         for value, label in self.labels.items():
             table[value] = numbers[label]
         return Painted(table[values])
+
+
+def read_numbers(file: Path, known: Container[int], what: str) -> Mask:
+    """A grey or palette image of at most 16 bits as its numbers, (H, W).
+
+    Raises UserError (DataError) for a colour image and for a number that is not ``known``, which
+    ``what`` describes.
+    """
+    image = photo.decode(file, str(file))
+    if image.mode not in ("L", "P", "1") and not image.mode.startswith("I"):
+        raise DataError(file, f"colour mode {image.mode} holds no numbers", "a picture for the eye",
+                        "use the file with one channel", "FC-IMPORT-015")  # fmt: skip
+    values = np.array(image)
+    for value, pixels in zip(*np.unique(values, return_counts=True), strict=True):
+        if int(value) not in known:
+            raise DataError(file, f"value {value} ({pixels} pixels) is not {what}",
+                            "a file of another data set, or a damaged one", "",
+                            "FC-IMPORT-015")  # fmt: skip
+    return values

@@ -1,0 +1,1 @@
+"""Shapes, run lengths and label images -> the label of each pixel."""

@@ -1,0 +1,222 @@
+"""Supervisely: DATASET/ann/PHOTO.json with DATASET/img/PHOTO, and meta.json with the classes.
+
+Whole numbers are pixels, as its SDK draws them: a rectangle from 2 to 4 covers columns 2, 3 and 4,
+a polygon its outline too. Other numbers are places between pixels, as in the other formats (
+supervisely/geometry/rectangle.py, _to_pixel_coordinate_system_json). Later objects lie on top.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fullconv.classes import Color
+from fullconv.data.checks.findings import DataError
+from fullconv.data.importers.annotations import Export, Item, Note, Size
+from fullconv.data.importers.drawing.bitmaps import as_runs, bitmap_of
+from fullconv.data.importers.drawing.combined import (
+    Together,
+    corners_of,
+    dotted,
+    filled,
+    of_pixels,
+    stroked,
+)
+from fullconv.data.importers.drawing.draw_regions import Region
+from fullconv.data.importers.drawing.regions import (
+    Points,
+    Polygon,
+    Shape,
+    box,
+    turned,
+)
+from fullconv.data.importers.import_request import Request
+from fullconv.data.importers.json_reader import (
+    ends_of,
+    json_files,
+    number,
+    points,
+    read_json,
+    size_of,
+)
+from fullconv.data.importers.named_photos import Shelf
+from fullconv.data.importers.photo_entries import Entries, draw, entry, label_text, without_area
+from fullconv.data.importers.splits import USUAL
+from fullconv.data.importers.tools.cvat import hexadecimal
+from fullconv.errors import UserError
+
+_WITHOUT_AREA = ("graph", "cuboid", "cuboid_2d", "cuboid_3d", "point_3d", "point_cloud", "mask_3d",
+                 "multichannelBitmap", "closed_surface_mesh", "mesh", "polyline_3d",
+                 "any")  # fmt: skip
+
+
+def recognise(source: Path) -> bool:
+    """A folder ann/ with a JSON file of a photo's objects."""
+    return any(_is_annotation(file) for file in _files(source)[:20])
+
+
+def _files(source: Path) -> list[Path]:
+    files = json_files(source)
+    return [file for file in files if file.parent.name == "ann"] if source.is_dir() else files
+
+
+def _is_annotation(file: Path) -> bool:
+    text = ends_of(file)
+    return b'"objects"' in text and b'"size"' in text
+
+
+def read(source: Path, request: Request) -> Export:
+    """Every annotation below ``source``; a split is a data set (folder) called as one."""
+    folder = source if source.is_dir() else source.parent
+    shelf, entries = Shelf(source, request.images), Entries("fix it in Supervisely")
+    files = _files(source)
+    if not files:
+        raise UserError(f"{source}: has no folder 'ann' with a .json for each photo",
+                        "FC-IMPORT-060")  # fmt: skip
+    for file in files:
+        entries.add(str(file), lambda notes, file=file: _item(file, folder, shelf, request, notes))
+    colors = _classes(folder)
+    return entries.export(shelf, colors, {name: c for name, c in colors.items() if c is not None})
+
+
+def _classes(folder: Path) -> dict[str, Color | None]:
+    """Names and colours of meta.json, in or above ``folder``."""
+    places = [folder / "meta.json", folder.parent / "meta.json", folder.parent.parent / "meta.json"]
+    file = next((place for place in places if place.is_file()), None)
+    if file is None:
+        return {}
+    content = read_json(file)
+    listed = content.get("classes") if isinstance(content, dict) else None
+    if not isinstance(listed, list):
+        raise DataError(file, "has no list 'classes'", "", "export it again", "FC-IMPORT-066")
+    colors: dict[str, Color | None] = {}
+    for each in listed:
+        title = each.get("title") if isinstance(each, dict) else None
+        if not isinstance(title, str) or not title.strip():
+            raise DataError(file, "has a class without a title", "", "export it again",
+                            "FC-IMPORT-066")  # fmt: skip
+        colors[title] = hexadecimal(str(each.get("color")))
+    return colors
+
+
+def _item(file: Path, folder: Path, shelf: Shelf, request: Request, notes: list[Note]) -> Item:
+    content = read_json(file)
+    stated = entry(content, "size", dict, "the file")
+    size = size_of(stated.get("height"), stated.get("width"))
+    tags = content.get("tags")
+    tagged = len(tags) if isinstance(tags, list) else 0
+    regions = []
+    for place, each in enumerate(entry(content, "objects", list, "the file")):
+        try:
+            regions += _regions(each, size, str(file), request, notes)
+        except UserError as error:
+            raise UserError(f"object {place} {error}", error.code) from None
+        tagged += len(each.get("tags") or [])
+    if tagged:
+        notes.append(Note("not for masks", str(file), count=tagged))
+    dataset = file.parent.parent
+    photo = shelf.find(file.stem, dataset / "img", file, dataset.name)
+    inside = dataset.relative_to(folder) if folder in (dataset, *dataset.parents) else Path()
+    bare = photo.stem if photo.name == file.stem else file.stem
+    name = Path(*(part for part in inside.parts if part != "datasets"), bare).as_posix()
+    split = USUAL.get(dataset.name.lower())
+    return Item(name, split, photo, str(file), draw(str(file), regions), size)
+
+
+def _regions(
+    each: Any, size: Size | None, file: str, request: Request, notes: list[Note]
+) -> list[Region]:
+    label = label_text(each.get("classTitle") if isinstance(each, dict) else None,
+                       "give it a class in Supervisely")  # fmt: skip
+    kind = each.get("geometryType") or ("bitmap" if each.get("bitmap") else "polygon")
+    try:
+        if kind in ("bitmap", "alpha_mask"):
+            return [Region(label, _bitmap(each.get(kind), size, kind == "alpha_mask"))]
+        if kind == "multipolygon":
+            parts = entry(each, "parts", list, "the multipolygon")
+            return [Region(label, _polygon(part)) for part in parts]
+        if not isinstance(kind, str) or kind in _WITHOUT_AREA:
+            return without_area(str(kind), label, file, _bounds(each), request, notes)
+        if kind not in _SHAPES:
+            known = ", ".join(("bitmap", "alpha_mask", "multipolygon", *_SHAPES))
+            raise UserError(f"is of the unknown type {kind!r}; known are {known}",
+                            "FC-IMPORT-062")  # fmt: skip
+        return [Region(label, _SHAPES[kind](each, request))]
+    except UserError as error:
+        raise UserError(f"({label}, {kind}) {error}", error.code) from None
+
+
+def _bounds(each: dict[str, Any]) -> Points | None:
+    """The nodes of a skeleton, or the points of a cuboid; None where there are none."""
+    nodes, listed = each.get("nodes"), each.get("points")
+    if isinstance(nodes, dict):
+        listed = [node.get("loc") for node in nodes.values() if isinstance(node, dict)]
+    elif isinstance(listed, dict):
+        listed = listed.get("exterior")
+    return corners_of(listed) if listed else None
+
+
+def _is_pixels(corners: Points) -> bool:
+    return bool((corners == np.floor(corners)).all())
+
+
+def _filled(corners: Points) -> Shape:
+    whole = _is_pixels(corners) and len(corners) > 2
+    return of_pixels(corners) if whole else filled(corners)
+
+
+def _polygon(content: Any) -> Shape:
+    holes = content.get("interior") if isinstance(content, dict) else None
+    if holes is not None and not isinstance(holes, list):
+        raise UserError("has an interior that is no list", "FC-IMPORT-063")
+    outer = _filled(_exterior(content))
+    return Together((outer,), tuple(_filled(corners_of(hole)) for hole in holes or []))
+
+
+def _exterior(content: Any) -> Points:
+    return corners_of(entry(content, "exterior", list, "the shape"))
+
+
+def _points_of(each: dict[str, Any]) -> Any:
+    return entry(each, "points", dict, "the shape")
+
+
+def _of_polygon(each: dict[str, Any], request: Request) -> Shape:
+    return _polygon(_points_of(each))
+
+
+def _rectangle(each: dict[str, Any], request: Request) -> Shape:
+    corners = _exterior(_points_of(each))
+    if len(corners) != 2:
+        raise UserError(f"has {len(corners)} points where 2 are needed", "FC-IMPORT-063")
+    (left, top), (right, bottom) = corners.min(0), corners.max(0)
+    last = 1.0 if _is_pixels(corners) else 0.0
+    upright = box(left, top, right + last, bottom + last).rings[0]
+    radians = each.get("angle", _points_of(each).get("angle"))
+    degrees = math.degrees(number(radians or 0, "has angle ="))
+    center = float(upright[:, 0].mean()), float(upright[:, 1].mean())
+    return Polygon((turned(upright, center, degrees) if degrees else upright,))
+
+
+def _line(each: dict[str, Any], request: Request) -> Shape:
+    return stroked(_centers(_exterior(_points_of(each))), request.line_width)
+
+
+def _dot(each: dict[str, Any], request: Request) -> Shape:
+    return dotted(_centers(_exterior(_points_of(each))), request.point_radius)
+
+
+def _centers(corners: Points) -> Points:
+    return corners + 0.5 if _is_pixels(corners) else corners
+
+
+_SHAPES = {"polygon": _of_polygon, "rectangle": _rectangle, "oriented_bbox": _rectangle,
+           "line": _line, "polyline": _line, "point": _dot}  # fmt: skip
+
+
+def _bitmap(content: Any, size: Size | None, soft: bool) -> Shape:
+    text = entry(content, "data", str, "the bitmap")
+    ((left, top),) = points([content.get("origin")])
+    bits = bitmap_of(text, size, 127 if soft else 0)
+    return as_runs(bits, int(top), int(left))
