@@ -1,4 +1,4 @@
-"""Shapes made of other shapes: holes, even-odd rings, corners that are pixels."""
+"""Shapes made of other shapes: holes, even-odd rings, outlines that may be empty."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -84,13 +84,3 @@ class Together:
         for hole in self.holes:
             covered &= ~hole.inside(window)
         return covered
-
-
-def of_pixels(corners: Points) -> Shape:
-    """A polygon whose corners are pixels (columns and rows), which it covers with its outline.
-
-    As drawing libraries fill one: corners (2, 2) and (4, 2) reach over columns 2, 3 and 4.
-    """
-    centers = corners + 0.5
-    closed = np.concatenate([centers, centers[:1]])
-    return Together((Polygon((centers,)), Stroke((closed,), 1.0)))

@@ -1,8 +1,8 @@
 """Supervisely: DATASET/ann/PHOTO.json with DATASET/img/PHOTO, and meta.json with the classes.
 
-Whole numbers are pixels, as its SDK draws them: a rectangle from 2 to 4 covers columns 2, 3 and 4,
-a polygon its outline too. Other numbers are places between pixels, as in the other formats (
-supervisely/geometry/rectangle.py, _to_pixel_coordinate_system_json). Later objects lie on top.
+Later objects lie on top. What is downloaded has whole numbers: places between pixels, cut down to the
+pixel, the photo's right and lower border to the last one (supervisely/geometry/geometry.py,
+_to_pixel_coordinate_system_json). So corners on the last column or row reach to the border.
 """
 
 import math
@@ -20,7 +20,6 @@ from fullconv.data.importers.drawing.combined import (
     corners_of,
     dotted,
     filled,
-    of_pixels,
     stroked,
 )
 from fullconv.data.importers.drawing.draw_regions import Region
@@ -135,14 +134,14 @@ def _regions(
             return [Region(label, _bitmap(each.get(kind), size, kind == "alpha_mask"))]
         if kind == "multipolygon":
             parts = entry(each, "parts", list, "the multipolygon")
-            return [Region(label, _polygon(part)) for part in parts]
+            return [Region(label, _polygon(part, size)) for part in parts]
         if not isinstance(kind, str) or kind in _WITHOUT_AREA:
             return without_area(str(kind), label, file, _bounds(each), request, notes)
         if kind not in _SHAPES:
             known = ", ".join(("bitmap", "alpha_mask", "multipolygon", *_SHAPES))
             raise UserError(f"is of the unknown type {kind!r}; known are {known}",
                             "FC-IMPORT-062")  # fmt: skip
-        return [Region(label, _SHAPES[kind](each, request))]
+        return [Region(label, _SHAPES[kind](each, size, request))]
     except UserError as error:
         raise UserError(f"({label}, {kind}) {error}", error.code) from None
 
@@ -157,58 +156,53 @@ def _bounds(each: dict[str, Any]) -> Points | None:
     return corners_of(listed) if listed else None
 
 
-def _is_pixels(corners: Points) -> bool:
-    return bool((corners == np.floor(corners)).all())
+def _corners(values: Any, size: Size | None) -> Points:
+    """Corners of a region; whole numbers on the last column or row mean the photo's border."""
+    corners = corners_of(values)
+    if size is None or not (corners == np.floor(corners)).all():
+        return corners
+    border = np.array([size[1], size[0]], np.float64)
+    return np.where(corners == border - 1, border, corners)
 
 
-def _filled(corners: Points) -> Shape:
-    whole = _is_pixels(corners) and len(corners) > 2
-    return of_pixels(corners) if whole else filled(corners)
-
-
-def _polygon(content: Any) -> Shape:
+def _polygon(content: Any, size: Size | None) -> Shape:
     holes = content.get("interior") if isinstance(content, dict) else None
     if holes is not None and not isinstance(holes, list):
         raise UserError("has an interior that is no list", "FC-IMPORT-063")
-    outer = _filled(_exterior(content))
-    return Together((outer,), tuple(_filled(corners_of(hole)) for hole in holes or []))
+    outer = filled(_exterior(content, size))
+    return Together((outer,), tuple(filled(_corners(hole, size)) for hole in holes or []))
 
 
-def _exterior(content: Any) -> Points:
-    return corners_of(entry(content, "exterior", list, "the shape"))
+def _exterior(content: Any, size: Size | None) -> Points:
+    return _corners(entry(content, "exterior", list, "the shape"), size)
 
 
 def _points_of(each: dict[str, Any]) -> Any:
     return entry(each, "points", dict, "the shape")
 
 
-def _of_polygon(each: dict[str, Any], request: Request) -> Shape:
-    return _polygon(_points_of(each))
+def _of_polygon(each: dict[str, Any], size: Size | None, request: Request) -> Shape:
+    return _polygon(_points_of(each), size)
 
 
-def _rectangle(each: dict[str, Any], request: Request) -> Shape:
-    corners = _exterior(_points_of(each))
+def _rectangle(each: dict[str, Any], size: Size | None, request: Request) -> Shape:
+    corners = _exterior(_points_of(each), size)
     if len(corners) != 2:
         raise UserError(f"has {len(corners)} points where 2 are needed", "FC-IMPORT-063")
     (left, top), (right, bottom) = corners.min(0), corners.max(0)
-    last = 1.0 if _is_pixels(corners) else 0.0
-    upright = box(left, top, right + last, bottom + last).rings[0]
+    upright = box(left, top, right, bottom).rings[0]
     radians = each.get("angle", _points_of(each).get("angle"))
     degrees = math.degrees(number(radians or 0, "has angle ="))
     center = float(upright[:, 0].mean()), float(upright[:, 1].mean())
     return Polygon((turned(upright, center, degrees) if degrees else upright,))
 
 
-def _line(each: dict[str, Any], request: Request) -> Shape:
-    return stroked(_centers(_exterior(_points_of(each))), request.line_width)
+def _line(each: dict[str, Any], size: Size | None, request: Request) -> Shape:
+    return stroked(_exterior(_points_of(each), size), request.line_width)
 
 
-def _dot(each: dict[str, Any], request: Request) -> Shape:
-    return dotted(_centers(_exterior(_points_of(each))), request.point_radius)
-
-
-def _centers(corners: Points) -> Points:
-    return corners + 0.5 if _is_pixels(corners) else corners
+def _dot(each: dict[str, Any], size: Size | None, request: Request) -> Shape:
+    return dotted(_exterior(_points_of(each), size), request.point_radius)
 
 
 _SHAPES = {"polygon": _of_polygon, "rectangle": _rectangle, "oriented_bbox": _rectangle,
