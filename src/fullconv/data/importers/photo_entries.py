@@ -1,7 +1,7 @@
 """The photos of an export while it is read: those to use, and a finding for each that cannot."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -59,10 +59,21 @@ class Entries:
         """Labels in the order of ``listed``, then the others that are drawn, by the alphabet."""
         notes = (*self.notes, *shelf.unlabelled(self.items))
         drawn = {label for item in self.items for label in labels_of(item)}
+        self._draws_something(drawn, shelf)
         known = tuple(dict.fromkeys(listed))
         labels = (*known, *sorted(drawn - {*known, IGNORE}))
         return Export(labels, tuple(self.items), BACKGROUND, colors or {}, notes=notes,
                       findings=tuple(self.findings))  # fmt: skip
+
+    def _draws_something(self, labels: Set[str], shelf: Shelf) -> None:
+        """UserError where all is boxes or labels of whole photos: no mask can be made of them."""
+        others = any(note.kind in ("boxed", "not for masks") for note in self.notes)
+        if others and not self.findings and not labels - {IGNORE}:
+            raise UserError(
+                f"{shelf.source}: has boxes or labels of whole photos only and no outlines; "
+                "export with polygons or masks",
+                "FC-IMPORT-069",
+            )
 
 
 def _is_text(item: Item | None) -> None:

@@ -25,7 +25,7 @@ from fullconv.data.importers.json_reader import (
     size_of,
 )
 from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.photo_entries import Entries, draw, entry, labels_of, without_area
+from fullconv.data.importers.photo_entries import Entries, draw, entry, without_area
 from fullconv.data.importers.splits import USUAL
 from fullconv.errors import UserError
 
@@ -71,16 +71,8 @@ def read(source: Path, request: Request) -> Export:
             where = f"{file} ({item.get('id') if isinstance(item, dict) else item!r})"
             entries.add(where, lambda notes, where=where, item=item, file=file, names=names: _item(
                 file, where, item, names, shelf, request, notes))  # fmt: skip
-    _not_boxes_only(source, entries)
     colors = {name: color for name, color in labels.items() if color is not None}
     return entries.export(shelf, labels, colors)
-
-
-def _not_boxes_only(source: Path, entries: Entries) -> None:
-    boxed = any(note.kind == "boxed" for note in entries.notes)
-    if boxed and not any(label != IGNORE for item in entries.items for label in labels_of(item)):
-        raise UserError(f"{source}: has boxes only and no outlines, which detectors learn from; "
-                        "export with polygons or masks", "FC-IMPORT-069")  # fmt: skip
 
 
 def _categories(content: Any) -> list[tuple[str, Color | None]]:
@@ -152,14 +144,14 @@ def _regions(
     notes: list[Note],
 ) -> list[tuple[float, Region]]:
     annotations = entry(content, "annotations", list, "the item")
-    outlined = {each.get("group") for each in annotations if isinstance(each, dict)
+    outlined = {_group(each) for each in annotations if isinstance(each, dict)
                 and each.get("type") in ("polygon", "mask")} - {0, None}  # fmt: skip
     regions = []
     for place, each in enumerate(annotations):
         try:
             if each.get("type") in _NO_PIXELS:
                 notes.append(Note("not for masks", where))
-            elif each.get("type") != "bbox" or each.get("group") not in outlined:
+            elif each.get("type") != "bbox" or _group(each) not in outlined:
                 z_order = number(each.get("z_order") or 0, "its z_order")
                 drawn = _drawn(each, size, names, where, request, notes)
                 regions += [(z_order, region) for region in drawn]
@@ -168,6 +160,11 @@ def _regions(
         except UserError as error:
             raise UserError(f"annotation {place} {error}", error.code) from None
     return regions
+
+
+def _group(each: dict[str, Any]) -> int | None:
+    group = each.get("group")
+    return group if isinstance(group, int) else None
 
 
 def _drawn(
@@ -187,7 +184,7 @@ def _drawn(
         return [Region(IGNORE, _box(each.get("bbox")))]
     if kind == "mask":
         return [Region(label, _mask(each.get("rle"), size))]
-    if kind not in _SHAPES:
+    if not isinstance(kind, str) or kind not in _SHAPES:
         corners = _pairs(each["points"]) if kind == "cuboid_2d" and _is_pairs(each) else None
         return without_area(str(kind), label, where, corners, request, notes)
     return [Region(label, _SHAPES[kind](_pairs(each.get("points")), request))]

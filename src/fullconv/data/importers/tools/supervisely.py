@@ -103,15 +103,14 @@ def _item(file: Path, folder: Path, shelf: Shelf, request: Request, notes: list[
     content = read_json(file)
     stated = entry(content, "size", dict, "the file")
     size = size_of(stated.get("height"), stated.get("width"))
-    tags = content.get("tags")
-    tagged = len(tags) if isinstance(tags, list) else 0
+    tagged = _tags(content)
     regions = []
     for place, each in enumerate(entry(content, "objects", list, "the file")):
         try:
             regions += _regions(each, size, str(file), request, notes)
         except UserError as error:
             raise UserError(f"object {place} {error}", error.code) from None
-        tagged += len(each.get("tags") or [])
+        tagged += _tags(each)
     if tagged:
         notes.append(Note("not for masks", str(file), count=tagged))
     dataset = file.parent.parent
@@ -121,6 +120,11 @@ def _item(file: Path, folder: Path, shelf: Shelf, request: Request, notes: list[
     name = Path(*(part for part in inside.parts if part != "datasets"), bare).as_posix()
     split = USUAL.get(dataset.name.lower())
     return Item(name, split, photo, str(file), draw(str(file), regions), size)
+
+
+def _tags(content: dict[str, Any]) -> int:
+    tags = content.get("tags")
+    return len(tags) if isinstance(tags, list) else 0
 
 
 def _regions(

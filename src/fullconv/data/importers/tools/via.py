@@ -184,7 +184,7 @@ def _label(attributes: dict[str, Any], attribute: str | None) -> str:
 def _shape(region: dict[str, Any], request: Request) -> Shape:
     content = entry(region, "shape_attributes", dict, "it")
     kind = content.get("name")
-    if kind not in _SHAPES:
+    if not isinstance(kind, str) or kind not in _SHAPES:
         known = ", ".join(_SHAPES)
         raise UserError(f"is of the unknown type {kind!r}; known are {known}", "FC-IMPORT-062")
     try:

@@ -22,7 +22,7 @@ from fullconv.data.importers.export_files import files_below
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of
 from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.photo_entries import Entries, labels_of
+from fullconv.data.importers.photo_entries import Entries
 from fullconv.data.importers.splits import USUAL
 from fullconv.data.reading.image import SUFFIXES
 from fullconv.data.reading.text_files import read_text, read_yaml
@@ -98,10 +98,6 @@ def read(source: Path, request: Request) -> Export:
     for file in _label_files(files, folder):
         entries.add(str(file), lambda notes, file=file: _item(
             file, folder, names, shelf, splits, notes))  # fmt: skip
-    boxed = any(note.kind == "boxed" for note in entries.notes)
-    if boxed and not any(label != IGNORE for item in entries.items for label in labels_of(item)):
-        raise UserError(f"{source}: has boxes only and no outlines, which detectors learn from; "
-                        "export for segmentation", "FC-IMPORT-069")  # fmt: skip
     return entries.export(shelf, names)
 
 

@@ -82,6 +82,7 @@ def test_files_are_splits(export, imported):
         (shape("polygon", [0, 0, 9]), {}, "FC-IMPORT-063"),
         (shape("mask", None, rle=None), {}, "FC-IMPORT-064"),
         (shape("bbox", None, bbox=[0, 0, 9, 9]), {}, "FC-IMPORT-069"),
+        (shape("label", None), {}, "FC-IMPORT-069"),
         (shape("polygon", [0, 0, 9, 0, 9, 9]), {"point_cloud": {"path": "x"}}, "FC-IMPORT-072"),
     ],
 )

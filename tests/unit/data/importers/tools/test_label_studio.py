@@ -181,6 +181,11 @@ def test_impossible_results_name_the_task(tasks, refused, change, code):
     assert "task 7" in said
 
 
+def test_a_classification_makes_no_masks(tasks, refused):
+    choice = {"type": "choices", "value": {"choices": ["night"]}}
+    refused(tasks(task(annotation(choice))), "FC-IMPORT-069")
+
+
 def test_a_polygon_of_two_points_is_noted_and_the_photo_stays(tasks, imported):
     full = result({"points": [[0, 0], [50, 0], [50, 50]]})
     source = tasks(task(annotation(full, result({"points": [[1, 1], [9, 9]]}),
