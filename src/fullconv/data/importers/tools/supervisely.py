@@ -1,7 +1,7 @@
 """Supervisely: DATASET/ann/PHOTO.json with DATASET/img/PHOTO, and meta.json with the classes.
 
-Later objects lie on top. What is downloaded has whole numbers: places between pixels, cut down to the
-pixel, the photo's right and lower border to the last one (supervisely/geometry/geometry.py,
+Later objects lie on top. What is downloaded has whole numbers: places between pixels, cut down to
+the pixel, the photo's right and lower border to the last one (supervisely/geometry/geometry.py,
 _to_pixel_coordinate_system_json). So corners on the last column or row reach to the border.
 """
 
