@@ -39,7 +39,7 @@ def write(path, content):
 
 def labelme(folder):
     photo(folder / "p0.png")
-    shape = {"label": "a", "points": SQUARE, "shape_type": "polygon", "flags": {}, "group_id": None}
+    shape = {"label": "a", "points": SQUARE, "shape_type": "polygon", "flags": {}}
     write(folder / "p0.json", {"version": "5.4.1", "flags": {}, "shapes": [shape],
           "imagePath": "p0.png", "imageData": None, "imageHeight": 48, "imageWidth": 64})  # fmt: skip
 
@@ -124,8 +124,8 @@ def supervisely(folder):
         "description": "", "tags": [], "size": {"height": 48, "width": 64},
         "objects": [{"classTitle": "a", "geometryType": "polygon", "points": points, "tags": []}],
     })  # fmt: skip
-    write(folder / "meta.json", {"classes": [{"title": "a", "shape": "polygon", "color": "#FF0000"}],
-                                 "tags": []})  # fmt: skip
+    classes = [{"title": "a", "shape": "polygon", "color": "#FF0000"}]
+    write(folder / "meta.json", {"classes": classes, "tags": []})
 
 
 def via(folder):

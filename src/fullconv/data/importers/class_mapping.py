@@ -120,16 +120,16 @@ def _listed(
     names: Iterable[str], becomes: dict[str, str], classes: ClassSet, request: Request
 ) -> None:
     """Every class must be in the list that the user gave: nothing is dropped in silence."""
-    strange = [name for name in names if name not in classes.names]
-    if not strange:
+    unknown = [name for name in names if name not in classes.names]
+    if not unknown:
         return
-    name = strange[0]
+    name = unknown[0]
     known = _some(classes.names)
     if name in becomes.values():
         fix = f"--merge {_quoted(name)}=CLASS, or --ignore {_quoted(name)}"
     else:
         fix = f"pixels without label become it: --background CLASS, or --background {IGNORE}"
-    more = f" (and {len(strange) - 1} more: {', '.join(strange[1:8])})" if strange[1:] else ""
+    more = f" (and {len(unknown) - 1} more: {', '.join(unknown[1:8])})" if unknown[1:] else ""
     raise UserError(
         f"{request.classes}: has no class {name!r}{more}; use {fix}, or add it. It has {known}",
         "FC-IMPORT-009",

@@ -16,6 +16,7 @@ from fullconv.data.export_folder import mask_png
 from fullconv.data.importers import import_report as reports
 from fullconv.data.importers.annotations import Export, Item, Note, Painted
 from fullconv.data.importers.class_mapping import Plan, plan
+from fullconv.data.importers.export_files import listed_once
 from fullconv.data.importers.import_report import Report, label_counts
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.photo_copy import UPRIGHT, PhotoFile, upright
@@ -58,7 +59,8 @@ def import_data(
     request = request or Request()
     importer = recognise(source, format)
     with folder_atomically(out) as folder:
-        export = _once(importer.read(source, request))
+        with listed_once():
+            export = _once(importer.read(source, request))
         _stop_at(export.findings, request)
         if not export.items:
             raise UserError(
@@ -68,9 +70,14 @@ def import_data(
         splits, notes = assign(export.items, request)
         _distinct(export.items, splits)
         done = _all(export.items, splits, folder, planned, request, progress)
-        findings = [*export.findings, *(each.finding for each in done if each.finding)]
+        findings = [*export.findings, *(photo.finding for photo in done if photo.finding)]
         _stop_at(findings, request)
-        notes = [*notes, *export.notes, *planned.notes, *(n for each in done for n in each.notes)]
+        notes = [
+            *notes,
+            *export.notes,
+            *planned.notes,
+            *(note for photo in done for note in photo.notes),
+        ]
         notes += [Note("faulty", finding.file, finding.what) for finding in findings]
         report = _report(source, importer.name, out, planned, splits, done, notes)
         (folder / "classes.toml").write_text(planned.classes.to_toml(), "utf-8")
@@ -87,8 +94,9 @@ def _stop_at(findings: Sequence[Finding], request: Request) -> None:
     last = f"nothing is written; --skip leaves {files} out and says so in the report"
     codes = {finding.code for finding in findings}
     code = codes.pop() if len(codes) == 1 else "FC-IMPORT-030"
-    text = "; ".join([*lines, last]) if len(lines) == 1 else "\n".join([*lines, last])
-    raise UserError(text, code)
+    if len(lines) == 1:
+        raise UserError(f"{lines[0].removesuffix(f' [{code}]')}; {last}", code)
+    raise UserError("\n".join([*lines, last]), code)
 
 
 def _once(export: Export) -> Export:
@@ -139,8 +147,8 @@ def _all(
     done: list[Done] = []
     pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
     try:
-        for each in pool.map(lambda job: _one(job[0], job[1], folder, planned, request), jobs):
-            done.append(each)
+        for photo in pool.map(lambda job: _one(job[0], job[1], folder, planned, request), jobs):
+            done.append(photo)
             if progress:
                 progress(len(done), len(jobs))
     finally:
@@ -202,16 +210,16 @@ def _report(
     done: Sequence[Done],
     notes: Sequence[Note],
 ) -> Report:
-    written = [(split, each) for split, each in zip(splits, done, strict=True) if each.pixels]
+    written = [(split, photo) for split, photo in zip(splits, done, strict=True) if photo.pixels]
     if not written:
         raise UserError(f"{source}: no photo is left that has a pixel of a class", "FC-IMPORT-026")
-    tallies = [(each.pixels, each.shapes) for _, each in written]
+    tallies = [(photo.pixels, photo.shapes) for _, photo in written]
     labels = label_counts(planned.becomes, planned.unlabelled, tallies)
-    found = Counter(split for split, _ in written)
-    counts = {split: found[split] for split in dict.fromkeys(("train", "val", "test", *found))
-              if found[split]}  # fmt: skip
-    made = Report(str(source), format, str(out), counts, planned.classes, labels, notes)
-    empty = made.without_pixels()
+    photos = Counter(split for split, _ in written)
+    counts = {split: photos[split] for split in dict.fromkeys(("train", "val", "test", *photos))
+              if photos[split]}  # fmt: skip
+    report = Report(str(source), format, str(out), counts, planned.classes, labels, notes)
+    empty = report.without_pixels()
     if not empty:
-        return made
-    return replace(made, notes=[*notes, Note("no pixel", "", ", ".join(empty), len(empty))])
+        return report
+    return replace(report, notes=[*notes, Note("no pixel", "", ", ".join(empty), len(empty))])

@@ -45,7 +45,7 @@ class Report:
             "format": self.format,
             "splits": dict(self.splits),
             "classes": self.classes.to_dict(),
-            "labels": [asdict(each) for each in self.labels],
+            "labels": [asdict(label) for label in self.labels],
             "notes": [asdict(note) for note in self.notes],
         }
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
@@ -63,43 +63,45 @@ class Report:
 
     def without_pixels(self) -> list[str]:
         """Names of the classes that no pixel has."""
-        there = {each.becomes for each in self.labels if each.pixels}
+        there = {label.becomes for label in self.labels if label.pixels}
         return [name for name in self.classes.names if name not in there]
 
     def _table(self) -> list[str]:
-        drawn = any(each.shapes for each in self.labels)
-        whole = max(sum(each.pixels for each in self.labels), 1)
+        drawn = any(label.shapes for label in self.labels)
+        whole = max(sum(label.pixels for label in self.labels), 1)
         head = ["label", "class", *(["shapes"] if drawn else []), "photos", "pixels", "share"]
         rows = [head]
-        for each in self.labels:
-            shapes = [str(each.shapes)] if drawn else []
-            share = f"{100 * each.pixels / whole:.2f} %"
-            rows.append(
-                [each.label, each.becomes, *shapes, str(each.photos), f"{each.pixels:,}", share]
-            )
+        for label in self.labels:
+            shapes = [str(label.shapes)] if drawn else []
+            numbers = [
+                str(label.photos),
+                f"{label.pixels:,}",
+                f"{100 * label.pixels / whole:.2f} %",
+            ]
+            rows.append([label.label, label.becomes, *shapes, *numbers])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return [_row(row, widths) for row in rows]
 
     def _kind(self, kind: str) -> list[str]:
-        found = [note for note in self.notes if note.kind == kind]
+        notes = [note for note in self.notes if note.kind == kind]
         if kind in ("split", "no pixel", "spelling"):
-            told = (": ".join(filter(None, (note.file, note.what))) for note in found)
-            return [f"{NOTES[kind]}: {each}" for each in told]
-        if not found:
+            texts = (": ".join(filter(None, (note.file, note.what))) for note in notes)
+            return [f"{NOTES[kind]}: {text}" for text in texts]
+        if not notes:
             return []
-        count = sum(note.count for note in found)
+        count = sum(note.count for note in notes)
         files: dict[str, list[Note]] = defaultdict(list)
-        for note in found:
+        for note in notes:
             files[note.file].append(note)
-        shown = [_of_file(file, notes) for file, notes in list(files.items())[:_SHOWN]]
+        shown = [_of_file(file, same) for file, same in list(files.items())[:_SHOWN]]
         more = f"; and {len(files) - _SHOWN} more files" if len(files) > _SHOWN else ""
         return [f"note: {NOTES[kind]}: {count:,}, in {'; '.join(shown)}{more}"]
 
 
 def _of_file(file: str, notes: list[Note]) -> str:
-    said = Counter(note.what for note in notes if note.what)
-    what = ", ".join(text if n == 1 else f"{n} x {text}" for text, n in list(said.items())[:3])
-    return f"{file} ({what}{', ...' if len(said) > 3 else ''})" if said else file
+    texts = Counter(note.what for note in notes if note.what)
+    what = ", ".join(text if n == 1 else f"{n} x {text}" for text, n in list(texts.items())[:3])
+    return f"{file} ({what}{', ...' if len(texts) > 3 else ''})" if texts else file
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -118,7 +120,7 @@ def label_counts(
     rows = []
     for number, label in [*enumerate(becomes, 1), (0, "(no label)")]:
         pixels = [int(counts[number]) for counts, _ in tallies]
-        shapes = sum(each.get(label, 0) for _, each in tallies) if number else 0
+        shapes = sum(by_label.get(label, 0) for _, by_label in tallies) if number else 0
         name = becomes[label] if number else unlabelled
         if sum(pixels) or shapes or (number and name != IGNORE):
             shown = IGNORED if name == IGNORE else name

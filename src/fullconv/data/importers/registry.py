@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from fullconv.data.importers.annotations import Export
+from fullconv.data.importers.export_files import listed_once
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.unread_tools import refuse_unread_tool
 from fullconv.errors import UserError
@@ -66,7 +67,8 @@ def recognise(source: Path, name: str | None = None) -> Importer:
         )
     if name is not None:
         return _named(name)
-    matches = [importer for importer in importers().values() if importer.recognise(source)]
+    with listed_once():
+        matches = [importer for importer in importers().values() if importer.recognise(source)]
     beaten = {name for importer in matches for name in importer.over}
     matches = [importer for importer in matches if importer.name not in beaten]
     if not matches:

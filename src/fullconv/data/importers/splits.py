@@ -29,11 +29,11 @@ def assign(items: Sequence[Item], request: Request) -> tuple[list[str], list[Not
                 "--group splits photos by shares; say which: --val 0.2 --group ...", "FC-IMPORT-006"
             )
         splits = [item.split or TRAIN for item in items]
-        said = "as the source gives them"
+        text = "as the source gives them"
         if "val" not in splits:
-            said += f"; there is no val, which training needs: --val {VAL:g}"
+            text += f"; there is no val, which training needs: --val {VAL:g}"
         without = [Note("no split", item.file) for item in items if item.split is None]
-        return splits, [Note("split", "", said), *without]
+        return splits, [Note("split", "", text), *without]
     shares = {"val": VAL if not request.resplits else request.val or 0, "test": request.test or 0}
     names = [item.name for item in items]
     if not request.resplits and len(items) == 1:
@@ -75,22 +75,22 @@ def by_shares(keys: Sequence[str], shares: dict[str, float], seed: int) -> list[
 
 def _key(name: str, pattern: str) -> str:
     """What the pattern matches in a name, its first bracket if it has one."""
-    found = re.search(pattern, name)
-    if found is None:
+    match = re.search(pattern, name)
+    if match is None:
         raise UserError(
             f"--group {pattern!r} matches nothing in the photo's name {name!r}; "
             "write a pattern that matches every name, as '^[^_]+'",
             "FC-IMPORT-029",
         )
-    return found[found.re.groups and 1] or ""
+    return match[match.re.groups and 1] or ""
 
 
 def _said(shares: dict[str, float], keys: Sequence[str], request: Request, given: bool) -> str:
     by = ", ".join(f"{share:g} {name}" for name, share in shares.items() if share) or "none"
-    said = f"by shares ({by}), seed {request.seed}"
+    text = f"by shares ({by}), seed {request.seed}"
     if request.group is not None:
         sizes: dict[str, int] = defaultdict(int)
         for key in keys:
             sizes[key] += 1
-        said += f", {len(sizes)} groups of up to {max(sizes.values())} photos kept together"
-    return said + ("; the source's own splits are given up" if given else "")
+        text += f", {len(sizes)} groups of up to {max(sizes.values())} photos kept together"
+    return text + ("; the source's own splits are given up" if given else "")

@@ -227,3 +227,108 @@ def test_a_folder_of_the_labels_that_is_longer_than_any_name(export, imported, t
     with pytest.raises(UserError, match=r"instances\.json.*nnn\.\.\.', 300 bytes; shorten"):
         import_data(source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+HALF = {"size": [40, 60], "counts": [0, 1200, 1200]}  # the left half
+CVAT = {"attributes": {"occluded": False}}
+
+
+def test_brush_masks_that_a_tool_marks_as_crowds_are_regions(export, imported):
+    report, masks = imported(export([annotation(7, HALF, iscrowd=1)]))
+    assert (masks["train/a"] == 2).sum() == 1200
+    assert (notes(report, "brush"), notes(report, "crowd")) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("polygons", "more", "regions"),
+    [
+        (5, CVAT, True),  # CVAT says so of every brush mask, among polygons too
+        (5, {}, False),  # a crowd of cars among cars
+        (0, {}, True),
+    ],
+)
+def test_few_crowds_among_polygons_are_crowds_but_for_cvat(
+    export, imported, polygons, more, regions
+):
+    cars = [annotation(7, box(40 + i, 0, 42 + i, 2), **more) for i in range(polygons)]
+    masks = imported(export([*cars, annotation(7, HALF, iscrowd=1, **more)]))[1]
+    assert (masks["train/a"][:, :30] == (2 if regions else 255)).all()
+
+
+def test_a_category_that_is_only_painted_is_a_region_beside_polygons_of_others(export, imported):
+    cars = [annotation(7, box(40, 0, 50, 10)), annotation(7, box(40, 20, 50, 30))]
+    masks = imported(export([*cars, annotation(3, HALF, iscrowd=1)]))[1]
+    assert (masks["train/a"][:, :30] == 1).all()
+
+
+def test_crowds_of_the_published_files_stay_crowds(export, imported):
+    info = {"description": "COCO 2017 Dataset", "url": "http://cocodataset.org"}
+    crowds = [annotation(7, HALF, iscrowd=1), annotation(3, box(40, 0, 50, 10))]
+    masks = imported(export(crowds, info=info))[1]
+    assert (masks["train/a"][:, :30] == 255).all()
+
+
+def test_most_run_lengths_as_plain_regions_leave_a_crowd_a_crowd(export, imported):
+    right = {"size": [40, 60], "counts": [1200, 1200]}
+    plain = [annotation(3, right), annotation(7, right)]
+    masks = imported(export([*plain, annotation(7, HALF, iscrowd=1)]))[1]
+    assert (masks["train/a"][:, :30] == 255).all()
+
+
+@pytest.mark.parametrize(("listed", "said"), [("1", 1), (1, "1"), (1.0, 1), ("a", "a")])
+def test_ids_are_the_same_as_text_and_as_numbers(export, imported, listed, said):
+    images = [{"id": listed, "file_name": "a.jpg", "width": 60, "height": 40}]
+    categories = [{"id": str(c["id"]), "name": c["name"]} for c in NAMES]
+    regions = [annotation(7, box(0, 0, 10, 10), image=said)]
+    masks = imported(export(regions, images=images, categories=categories))[1]
+    assert (masks["train/a"] == 2).sum() == 100
+
+
+def test_skip_leaves_out_a_photo_whose_annotations_may_be_lost(export, imported, picture):
+    picture("src/images/b.jpg", 40, 60)
+    images = [{"id": i, "file_name": f"{name}.jpg", "width": 60, "height": 40}
+              for i, name in ((1, "a"), (2, "b"))]  # fmt: skip
+    regions = [annotation(7, box(0, 0, 9, 9), image=1), annotation(7, box(0, 0, 9, 9), image=99)]
+    report, masks = imported(export(regions, images=images), skip=True)
+    assert list(masks) == ["train/a"]
+    assert (notes(report, "left out"), notes(report, "faulty")) == (1, 1)
+
+
+def test_a_polygon_of_two_points_is_empty_and_said(export, imported):
+    regions = [annotation(7, box(0, 0, 10, 10)), annotation(3, [[40, 30, 41, 30]]),
+               annotation(3, [[]]), annotation(7, [[50, 20, 51, 21], *box(20, 0, 30, 10)])]  # fmt: skip
+    report, masks = imported(export(regions))
+    assert (masks["train/a"] == 2).sum() == 200
+    assert notes(report, "empty") == 2
+
+
+def test_files_may_number_their_categories_differently(export, imported, picture):
+    source = export([annotation(7, box(0, 0, 10, 10))], "train.json")
+    picture("src/images/b.jpg", 40, 60)
+    other = [{"id": 1, "name": "car"}, {"id": 7, "name": "road"}]
+    image = {"id": 1, "file_name": "b.jpg", "width": 60, "height": 40}
+    export([annotation(1, box(0, 0, 5, 5))], "val.json", categories=other, images=[image])
+    report, masks = imported(source, val=None)
+    assert report.classes.names == ("background", "road", "car")
+    assert [(masks[name] == 2).sum() for name in ("train/a", "val/b")] == [100, 25]
+
+
+def test_a_root_category_that_owns_nothing_is_no_class(export, imported):
+    categories = [{"id": 0, "name": "vehicles", "supercategory": "none"},
+                  {"id": 7, "name": "car", "supercategory": "vehicles"}]  # fmt: skip
+    source = export([annotation(7, box(0, 0, 10, 10))], categories=categories)
+    assert imported(source)[0].classes.names == ("background", "car")
+
+
+def test_other_spellings_of_a_name_and_of_an_outline(export, imported, picture):
+    picture("src/images/my photo.jpg", 40, 60)
+    images = [{"id": 1, "file_name": "images/my%20photo.jpg", "width": -1, "height": -1}]
+    flat = annotation("7", box(0, 0, 10, 10)[0])
+    masks = imported(export([flat], images=images))[1]
+    assert [(mask == 2).sum() for mask in masks.values()] == [100]
+
+
+def test_run_lengths_of_an_image_without_size(export, imported):
+    images = [{"id": 1, "file_name": "a.jpg", "width": None, "height": None}]
+    masks = imported(export([annotation(7, HALF)], images=images))[1]
+    assert (masks["train/a"] == 2).sum() == 1200

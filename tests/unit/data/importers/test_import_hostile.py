@@ -5,8 +5,10 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 
+from example_exports import EXPORTS
 from exports import square
 from fullconv.data.importers import Request, import_data
 from fullconv.errors import UserError
@@ -92,3 +94,28 @@ def test_nonsense_in_any_attribute(picture, tmp_path, value):
         except UserError as error:
             assert len(str(error)) < 2000, found
         assert {path.name for path in tmp_path.iterdir()} == {"src"}, found
+
+
+DAMAGE = [b"", b"\0", b"\xff\xfe", b"9" * 5000, b"[" * 20_000, b"\r", b'"', b"-1e999", b"null"]
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_damaged_files_end_in_one_error(name, tmp_path):
+    """Any file of an export that is cut, or has bytes exchanged, at any place."""
+    EXPORTS[name](tmp_path / "src")
+    rng = np.random.default_rng(len(name))
+    files = [path for path in sorted((tmp_path / "src").rglob("*")) if path.is_file()]
+    for file in files:
+        whole = file.read_bytes()
+        for turn in range(24):
+            start = int(rng.integers(len(whole)))
+            rest = b"" if turn % 4 == 0 else whole[start + int(rng.integers(4)) :]
+            file.write_bytes(whole[:start] + DAMAGE[turn % len(DAMAGE)] + rest)
+            try:
+                import_data(tmp_path / "src", tmp_path / "out", Request(), name)
+                shutil.rmtree(tmp_path / "out")
+            except UserError as error:
+                assert error.code, error
+                assert len(str(error)) < 3000, error
+            assert {path.name for path in tmp_path.iterdir()} == {"src"}
+        file.write_bytes(whole)

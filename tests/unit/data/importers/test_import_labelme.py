@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from exports import notes, square
+from exports import inside, notes, square
 from fullconv.data.importers import Request, import_data
 from fullconv.errors import UserError
 
@@ -320,3 +320,62 @@ def test_a_shape_labelled_background_keeps_its_class(labelme, imported):
     report, masks = imported(source, background="__ignore__")
     assert report.classes.names == ("background", "car")
     assert (masks["train/a"] == 0).sum() == 100
+
+
+def test_shapes_of_x_anylabeling(labelme, imported):
+    """'rotation' is four corners; so is its rectangle."""
+    turned = {"label": "turned", "points": [[40, 10], [50, 20], [40, 30], [30, 20]],
+              "shape_type": "rotation", "direction": 0.785}  # fmt: skip
+    upright = square("box", 5, 5, 25, 20, shape_type="rectangle")
+    masks = imported(labelme("a", [turned, upright]))[1]
+    assert (masks["train/a"] == 1).sum() == 300
+    assert (masks["train/a"] == 2).sum() == 200
+    assert inside(turned["points"])[masks["train/a"] == 2].all()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_files_in_utf16_are_recognised_and_read(encoding, labelme, imported):
+    source = labelme("a", [square("裂缝", 0, 0, 10, 10)])
+    file = source / "a.json"
+    text = json.dumps(json.loads(file.read_text()), ensure_ascii=False)
+    file.write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    report, masks = imported(source)
+    assert report.classes.names == ("background", "裂缝")
+    assert (masks["train/a"] == 1).sum() == 100
+
+
+def test_another_encoding_is_said_of_the_file(labelme, tmp_path):
+    source = labelme("a", [square("裂缝", 0, 0, 10, 10)])
+    text = (source / "a.json").read_text().replace("\\u88c2\\u7f1d", "裂缝")
+    (source / "a.json").write_bytes(text.encode("gbk"))
+    with pytest.raises(UserError) as caught:
+        import_data(source, tmp_path / "out", Request(), "labelme")
+    assert caught.value.code == "FC-FILE-011"
+    assert "a.json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "text", "becomes"),
+    [
+        (["a=b"], "a=b=c", "c"),
+        (["a"], "a=b=c", "b=c"),
+        (["a=b=c"], "a=b=c=d", "d"),
+        (["a b"], " a b = c", "c"),
+    ],
+)
+def test_merge_takes_names_that_contain_an_equals_sign(labelme, imported, labels, text, becomes):
+    source = labelme("a", [square(label, 0, 0, 10, 10) for label in labels])
+    assert imported(source, merge=(text,))[0].classes.names == ("background", becomes)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("a=b=c", "FC-IMPORT-007"), ("a", "FC-IMPORT-006"), ("=a", "FC-IMPORT-006"),
+     ("x=y", "FC-IMPORT-008")],
+)  # fmt: skip
+def test_a_merge_that_means_two_things_or_nothing(labelme, tmp_path, text, code):
+    source = labelme("a", [square("a", 0, 0, 9, 9), square("a=b", 9, 9, 19, 19)])
+    with pytest.raises(UserError) as caught:
+        import_data(source, tmp_path / "out", Request(merge=(text,)))
+    assert caught.value.code == code
+    assert text.strip("=")[0] in str(caught.value)

@@ -276,3 +276,36 @@ def test_photos_are_copied_or_linked_as_they_are(pascal, tmp_path):
     assert (tmp_path / "copy/images/train/a.jpg").read_bytes() == original.read_bytes()
     assert (tmp_path / "link/images/train/a.jpg").samefile(original)
     assert not (tmp_path / "copy/images/train/a.jpg").samefile(original)
+
+
+@pytest.mark.parametrize("colored", [False, True])
+def test_the_projects_own_layout_keeps_splits_and_ignored_pixels(
+    colored, tmp_path, picture, imported
+):
+    """As numbers and as colours, also merged."""
+    values = np.ones((40, 60), np.uint8)
+    values[:20], values[:8, :8] = 0, 255
+    palette = np.zeros((256, 3), np.uint8)
+    palette[1], palette[255] = (200, 0, 0), (224, 224, 192)
+    for split, count in (("train", 3), ("val", 2), ("test", 1)):
+        for number in range(count):
+            picture(f"src/images/{split}/{split}{number}.png")
+            place = tmp_path / f"src/masks/{split}/{split}{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(palette[values] if colored else values).save(place)
+    (tmp_path / "src/classes.toml").write_text(
+        '[[class]]\nname = "a"\ncolor = [0, 0, 0]\n[[class]]\nname = "b"\ncolor = [200, 0, 0]\n'
+    )
+    report, masks = imported(tmp_path / "src", val=None, merge={"b": "c"})
+    assert (report.format, report.splits) == ("masks", {"train": 3, "val": 2, "test": 1})
+    assert report.classes.names == ("a", "c")
+    assert all(np.array_equal(mask, values) for mask in masks.values())
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_colour_tables_of_spreadsheets(separator, encoding, painted, imported):
+    source = painted("class_dict.csv")
+    text = TABLES["class_dict.csv"].replace(",", separator).replace("\n", "\r\n")
+    (source / "class_dict.csv").write_bytes(text.encode(encoding))
+    assert np.array_equal(imported(source)[1]["train/one/a"], VALUES)

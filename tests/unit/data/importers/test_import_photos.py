@@ -1,5 +1,6 @@
 """Photos that EXIF turns, whose labels were drawn before or after; finding photos by name."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +145,24 @@ def test_a_photo_of_a_phone_is_named_with_what_converts_it(labelme, imported, st
 def test_the_longest_names_that_a_file_can_have(labelme, imported):
     name = "n" * 250  # .json makes it 255 bytes
     assert list(imported(labelme(name, [square("car", 0, 0, 9, 9)]))[1]) == [f"train/{name}"]
+
+
+def test_names_that_differ_in_their_unicode_form_only_are_one(picture, tmp_path):
+    photo = picture(f"src/{unicodedata.normalize('NFD', 'Übung é')}.png")
+    shelf = Shelf(tmp_path / "src")
+    for name in ("Übung é.png", unicodedata.normalize("NFD", "Übung é.png"), "Übung é"):
+        assert shelf.find(name, tmp_path / "src", "a.json") == photo
+        assert shelf.find(f"other/{name}", tmp_path / "src", "a.json") == photo
+
+
+@pytest.mark.parametrize(
+    ("name", "points"),
+    [("a\u00a0b.png", ("U+0020", "U+00A0")), ("A b.png", ("U+0061", "U+0041")),
+     ("a b.png\u200b", ("its end", "U+200B"))],
+)  # fmt: skip
+def test_names_that_only_look_the_same_are_told_apart(name, points, picture, tmp_path):
+    picture("src/a b.png")
+    with pytest.raises(UserError) as caught:
+        Shelf(tmp_path / "src").find(name, tmp_path / "src", "a.json")
+    assert caught.value.code == "FC-IMPORT-020"
+    assert all(point in str(caught.value) for point in ("'a b.png'", *points))

@@ -169,8 +169,8 @@ def labels_in(files: Sequence[CocoFile]) -> tuple[str, ...]:
     """All names, but those of categories that only group others and own nothing (Roboflow's 0)."""
     names = dict.fromkeys(name for file in files for name in file.categories.values())
     groups = {name for file in files for name in file.groups}
-    unused = groups - {file.label_of(each) for file in files for each in file.annotations}
-    return tuple(name for name in names if name not in unused)
+    used = {file.label_of(annotation) for file in files for annotation in file.annotations}
+    return tuple(name for name in names if name in used or name not in groups)
 
 
 def _split(file: Path, folder: Path) -> str | None:

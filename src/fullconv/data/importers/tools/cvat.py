@@ -126,7 +126,7 @@ def _item(file: Path, image: Element, shelf: Shelf, request: Request, notes: lis
 
 
 def _not_for_masks(where: str, image: Element) -> list[Note]:
-    groups = {each.get("group_id") for each in image} - {None}
+    groups = {shape.get("group_id") for shape in image} - {None}
     notes = [Note("groups", where, count=len(groups))] if groups else []
     count = len(image.findall("tag")) + len(image.findall("*/attribute"))
     return notes + ([Note("not for masks", where, count=count)] if count else [])

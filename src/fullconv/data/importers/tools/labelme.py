@@ -198,6 +198,6 @@ def _not_for_masks(file: Path, content: dict[str, Any]) -> list[Note]:
     shapes = content["shapes"]
     groups = {str(shape["group_id"]) for shape in shapes if shape.get("group_id") is not None}
     flags = [content.get("flags"), *(shape.get("flags") for shape in shapes)]
-    set_flags = sum(1 for each in flags if isinstance(each, dict) and any(each.values()))
+    set_flags = sum(1 for flag in flags if isinstance(flag, dict) and any(flag.values()))
     notes = [Note("groups", str(file), count=len(groups))] if groups else []
     return notes + ([Note("not for masks", str(file), count=set_flags)] if set_flags else [])
