@@ -114,7 +114,7 @@ def entry(content: Any, key: str, kind: type, what: str) -> Any:
 def xy_points(values: Any) -> Points:
     """[{"x": x, "y": y}, ...] as corners, (n, 2); UserError where it is anything else."""
     if not isinstance(values, list) or not all(isinstance(each, dict) for each in values):
-        raise UserError("has points that are no list of x and y", "FC-IMPORT-063")
+        raise UserError("has points that are no list of x and y", "FC-IMPORT-012")
     return corners_of([[each.get("x"), each.get("y")] for each in values])
 
 
@@ -128,10 +128,10 @@ def without_area(
     """
     what = f"({label}) is of the kind {kind!r}, which covers no certain pixels"
     if corners is None or not len(corners):
-        raise UserError(f"{what} and has no points", "FC-IMPORT-062")
+        raise UserError(f"{what} and has no points", "FC-IMPORT-011")
     if not request.skip:
         fix = "--skip leaves out only it and ignores the box around it"
-        raise UserError(f"{what}; {fix}", "FC-IMPORT-062")
+        raise UserError(f"{what}; {fix}", "FC-IMPORT-011")
     notes.append(Note("no area", where, f"{kind} ({label})"))
     return [Region(IGNORE, box(*corners.min(0), *corners.max(0)))]
 

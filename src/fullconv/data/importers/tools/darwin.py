@@ -124,12 +124,12 @@ def _brushes(annotations: list[Any], size: Size | None) -> dict[str, Shape]:
         if layer is None:
             continue
         if size is None:
-            raise UserError("has a raster layer, but its photo states no size", "FC-IMPORT-064")
+            raise UserError("has a raster layer, but its photo states no size", "FC-IMPORT-013")
         values = _dense(layer, size)
         mapping = entry(layer, "mask_annotation_ids_mapping", dict, "its raster layer")
         for key, value in mapping.items():
             if type(value) is not int:
-                raise UserError(f"has a raster layer with the value {value!r}", "FC-IMPORT-064")
+                raise UserError(f"has a raster layer with the value {value!r}", "FC-IMPORT-013")
             shapes[key] = as_runs(values == value)
     return shapes
 
@@ -139,11 +139,11 @@ def _dense(layer: Any, size: Size) -> np.ndarray:
     pairs = entry(layer, "dense_rle", list, "its raster layer")
     if not all(type(value) is int and 0 <= value < 2**31 for value in pairs) or len(pairs) % 2:
         raise UserError("has a raster layer (dense_rle) that is no list of values and counts",
-                        "FC-IMPORT-064")  # fmt: skip
+                        "FC-IMPORT-013")  # fmt: skip
     values, counts = np.array(pairs[0::2], np.int32), np.array(pairs[1::2], np.int64)
     if counts.sum() != size[0] * size[1]:
         raise UserError(f"has a raster layer of {counts.sum()} pixels, not {size[1]} x {size[0]}",
-                        "FC-IMPORT-064")  # fmt: skip
+                        "FC-IMPORT-013")  # fmt: skip
     return np.repeat(values, counts).reshape(size)
 
 
@@ -182,7 +182,7 @@ def _shaped(
     if "mask" in each:
         shape = masks.get(str(each.get("id")))
         if shape is None:
-            raise UserError("is a mask that no raster layer has", "FC-IMPORT-064")
+            raise UserError("is a mask that no raster layer has", "FC-IMPORT-013")
         return [Region(label, shape)]
     for kind, shape_of in _SHAPES.items():
         if kind in each:
@@ -191,7 +191,7 @@ def _shaped(
                 raise UserError(f"has a {kind} that is no object", "FC-IMPORT-060")
             return [Region(label, shape_of(content, request))]
     known = ", ".join([*_SHAPES, "mask"])
-    raise UserError(f"is of an unknown kind; known are {known}", "FC-IMPORT-062")
+    raise UserError(f"is of an unknown kind; known are {known}", "FC-IMPORT-011")
 
 
 def _polygon(content: dict[str, Any], request: Request) -> Shape:
@@ -201,7 +201,7 @@ def _polygon(content: dict[str, Any], request: Request) -> Shape:
         more = content.get("additional_paths") or []
         paths = [content.get("path"), *(more if isinstance(more, list) else [None])]
     if not isinstance(paths, list):
-        raise UserError("has paths that are no list", "FC-IMPORT-063")
+        raise UserError("has paths that are no list", "FC-IMPORT-012")
     rings = tuple(xy_points(path) for path in paths if path != [])
     return EvenOdd(rings) if rings else NOTHING
 

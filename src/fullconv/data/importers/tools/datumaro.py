@@ -198,25 +198,25 @@ def _is_pairs(each: dict[str, Any]) -> bool:
 def _pairs(values: Any) -> Points:
     """[x, y, x, y, ...] as corners, (n, 2)."""
     if not isinstance(values, list) or len(values) % 2:
-        raise UserError("has points that are no list of x and y in turn", "FC-IMPORT-063")
+        raise UserError("has points that are no list of x and y in turn", "FC-IMPORT-012")
     return corners_of([values[place : place + 2] for place in range(0, len(values), 2)])
 
 
 def _box(values: Any) -> Shape:
     if not isinstance(values, list) or len(values) != 4:
-        raise UserError("has no box (bbox) of 4 numbers", "FC-IMPORT-063")
+        raise UserError("has no box (bbox) of 4 numbers", "FC-IMPORT-012")
     left, top, width, height = (number(value, "its box") for value in values)
     return box(left, top, left + width, top + height)
 
 
 def _mask(coded: Any, size: Size | None) -> Shape:
     if not isinstance(coded, dict):
-        raise UserError("has no run lengths (rle)", "FC-IMPORT-064")
+        raise UserError("has no run lengths (rle)", "FC-IMPORT-013")
     stated = coded.get("size")
     if size is None and isinstance(stated, list) and len(stated) == 2:
         size = size_of(*stated)
     if size is None:
-        raise UserError("has run lengths (rle) of no size", "FC-IMPORT-064")
+        raise UserError("has run lengths (rle) of no size", "FC-IMPORT-013")
     return rle.from_coco(coded, size)
 
 
@@ -235,7 +235,7 @@ def _dots(corners: Points, request: Request) -> Shape:
 def _ellipse(corners: Points, request: Request) -> Shape:
     """Two corners of the box around it."""
     if len(corners) != 2:
-        raise UserError(f"has {len(corners)} points where 2 are needed", "FC-IMPORT-063")
+        raise UserError(f"has {len(corners)} points where 2 are needed", "FC-IMPORT-012")
     (x, y), (wide, high) = corners.mean(0), abs(corners[1] - corners[0]) / 2
     return Ellipse((float(x), float(y)), (float(wide), float(high)))
 

@@ -184,7 +184,7 @@ def _size(results: list[Any]) -> Size | None:
         size = size_of(result.get("original_height"), result.get("original_width"))
         sizes |= {size} - {None}
     if len(sizes) > 1:
-        raise UserError(f"states several sizes of its photo: {sorted(sizes)}", "FC-IMPORT-063")
+        raise UserError(f"states several sizes of its photo: {sorted(sizes)}", "FC-IMPORT-012")
     return next(iter(sizes), None)
 
 
@@ -239,7 +239,7 @@ def _region(
                         "keep one in Label Studio", "FC-IMPORT-070")  # fmt: skip
     if size is None:
         raise UserError("states no original_width and original_height; export it again",
-                        "FC-IMPORT-063")  # fmt: skip
+                        "FC-IMPORT-012")  # fmt: skip
     if "vertices" in value:
         corners = xy_points(value["vertices"]) * [size[1] / 100, size[0] / 100]
         return without_area("vector", labels[0], where, corners, request, notes)
@@ -274,9 +274,9 @@ def _share(value: dict[str, Any], key: str, pixels: int) -> float:
 
 def _bitmask(text: Any, size: Size) -> Shape:
     if not isinstance(text, str) or "base64," not in text[:64]:
-        raise UserError("has a bitmask that is no PNG in base64", "FC-IMPORT-064")
+        raise UserError("has a bitmask that is no PNG in base64", "FC-IMPORT-013")
     bits = bitmap_of(text.split("base64,", 1)[1], size)
     if bits.shape != size:
         raise UserError(f"has a bitmask of {bits.shape[1]} x {bits.shape[0]}, its photo "
-                        f"{size[1]} x {size[0]}", "FC-IMPORT-064")  # fmt: skip
+                        f"{size[1]} x {size[0]}", "FC-IMPORT-013")  # fmt: skip
     return as_runs(bits)

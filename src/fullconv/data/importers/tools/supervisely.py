@@ -144,7 +144,7 @@ def _regions(
         if kind not in _SHAPES:
             known = ", ".join(("bitmap", "alpha_mask", "multipolygon", *_SHAPES))
             raise UserError(f"is of the unknown type {kind!r}; known are {known}",
-                            "FC-IMPORT-062")  # fmt: skip
+                            "FC-IMPORT-011")  # fmt: skip
         return [Region(label, _SHAPES[kind](each, size, request))]
     except UserError as error:
         raise UserError(f"({label}, {kind}) {error}", error.code) from None
@@ -172,7 +172,7 @@ def _corners(values: Any, size: Size | None) -> Points:
 def _polygon(content: Any, size: Size | None) -> Shape:
     holes = content.get("interior") if isinstance(content, dict) else None
     if holes is not None and not isinstance(holes, list):
-        raise UserError("has an interior that is no list", "FC-IMPORT-063")
+        raise UserError("has an interior that is no list", "FC-IMPORT-012")
     outer = filled(_exterior(content, size))
     return Together((outer,), tuple(filled(_corners(hole, size)) for hole in holes or []))
 
@@ -192,7 +192,7 @@ def _of_polygon(each: dict[str, Any], size: Size | None, request: Request) -> Sh
 def _rectangle(each: dict[str, Any], size: Size | None, request: Request) -> Shape:
     corners = _exterior(_points_of(each), size)
     if len(corners) != 2:
-        raise UserError(f"has {len(corners)} points where 2 are needed", "FC-IMPORT-063")
+        raise UserError(f"has {len(corners)} points where 2 are needed", "FC-IMPORT-012")
     (left, top), (right, bottom) = corners.min(0), corners.max(0)
     upright = box(left, top, right, bottom).rings[0]
     radians = each.get("angle", _points_of(each).get("angle"))

@@ -186,7 +186,7 @@ def _shape(region: dict[str, Any], request: Request) -> Shape:
     kind = content.get("name")
     if not isinstance(kind, str) or kind not in _SHAPES:
         known = ", ".join(_SHAPES)
-        raise UserError(f"is of the unknown type {kind!r}; known are {known}", "FC-IMPORT-062")
+        raise UserError(f"is of the unknown type {kind!r}; known are {known}", "FC-IMPORT-011")
     try:
         return _SHAPES[kind](content, request)
     except UserError as error:
@@ -200,7 +200,7 @@ def _value(content: dict[str, Any], key: str) -> float:
 def _corners(content: dict[str, Any]) -> Points:
     x, y = content.get("all_points_x"), content.get("all_points_y")
     if not isinstance(x, list) or not isinstance(y, list) or len(x) != len(y):
-        raise UserError("has no all_points_x and all_points_y of one length", "FC-IMPORT-063")
+        raise UserError("has no all_points_x and all_points_y of one length", "FC-IMPORT-012")
     return corners_of([list(pair) for pair in zip(x, y, strict=True)])
 
 

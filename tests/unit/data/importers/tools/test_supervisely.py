@@ -129,14 +129,14 @@ def test_splits_and_nested_data_sets(project, imported, picture, save):
     ("each", "code"),
     [
         (shape(label="", exterior=[(0, 0), (9, 0), (9, 9)]), "FC-IMPORT-061"),
-        (shape("blob", exterior=[(0, 0), (9, 0), (9, 9)]), "FC-IMPORT-062"),
-        (shape("graph"), "FC-IMPORT-062"),
-        (shape("rectangle", exterior=[(0, 0)]), "FC-IMPORT-063"),
-        (bitmap(b"not a picture"), "FC-IMPORT-064"),
-        (bitmap(png(np.ones((50, 70), np.uint8))), "FC-IMPORT-064"),
-        (bitmap(b"\0" * 2**29), "FC-IMPORT-064"),
+        (shape("blob", exterior=[(0, 0), (9, 0), (9, 9)]), "FC-IMPORT-011"),
+        (shape("graph"), "FC-IMPORT-011"),
+        (shape("rectangle", exterior=[(0, 0)]), "FC-IMPORT-012"),
+        (bitmap(b"not a picture"), "FC-IMPORT-013"),
+        (bitmap(png(np.ones((50, 70), np.uint8))), "FC-IMPORT-013"),
+        (bitmap(b"\0" * 2**29), "FC-IMPORT-013"),
         ({"classTitle": "car", "geometryType": "bitmap", "bitmap": {"data": "???",
-          "origin": [0, 0]}}, "FC-IMPORT-064"),
+          "origin": [0, 0]}}, "FC-IMPORT-013"),
     ],
 )  # fmt: skip
 def test_impossible_objects_name_file_and_object(project, refused, each, code):
