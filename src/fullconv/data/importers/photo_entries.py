@@ -113,9 +113,9 @@ def entry(content: Any, key: str, kind: type, what: str) -> Any:
 
 def xy_points(values: Any) -> Points:
     """[{"x": x, "y": y}, ...] as corners, (n, 2); UserError where it is anything else."""
-    if not isinstance(values, list) or not all(isinstance(each, dict) for each in values):
+    if not isinstance(values, list) or not all(isinstance(point, dict) for point in values):
         raise UserError("has points that are no list of x and y", "FC-IMPORT-012")
-    return corners_of([[each.get("x"), each.get("y")] for each in values])
+    return corners_of([[point.get("x"), point.get("y")] for point in values])
 
 
 def without_area(

@@ -43,8 +43,8 @@ def bitmap_of(text: str, size: Size | None, above: int = 0) -> Bitmap:
     except UserError:
         raise
     except Exception as error:  # damaged pictures make Pillow raise nearly anything
-        said = str(error)[:100]
-        raise UserError(f"holds a damaged bitmap: {said}", "FC-IMPORT-013") from None
+        reason = str(error)[:100]
+        raise UserError(f"holds a damaged bitmap: {reason}", "FC-IMPORT-013") from None
 
 
 def _unpacked(packed: bytes) -> bytes:

@@ -144,16 +144,16 @@ def _regions(
     notes: list[Note],
 ) -> list[tuple[float, Region]]:
     annotations = entry(content, "annotations", list, "the item")
-    outlined = {_group(each) for each in annotations if isinstance(each, dict)
-                and each.get("type") in ("polygon", "mask")} - {0, None}  # fmt: skip
+    outlined = {_group(annotation) for annotation in annotations if isinstance(annotation, dict)
+                and annotation.get("type") in ("polygon", "mask")} - {0, None}  # fmt: skip
     regions = []
-    for place, each in enumerate(annotations):
+    for place, annotation in enumerate(annotations):
         try:
-            if each.get("type") in _NO_PIXELS:
+            if annotation.get("type") in _NO_PIXELS:
                 notes.append(Note("not for masks", where))
-            elif each.get("type") != "bbox" or _group(each) not in outlined:
-                z_order = number(each.get("z_order") or 0, "its z_order")
-                drawn = _drawn(each, size, names, where, request, notes)
+            elif annotation.get("type") != "bbox" or _group(annotation) not in outlined:
+                z_order = number(annotation.get("z_order") or 0, "its z_order")
+                drawn = _drawn(annotation, size, names, where, request, notes)
                 regions += [(z_order, region) for region in drawn]
         except AttributeError:
             raise UserError(f"annotation {place} is no object", "FC-IMPORT-060") from None
@@ -162,36 +162,38 @@ def _regions(
     return regions
 
 
-def _group(each: dict[str, Any]) -> int | None:
-    group = each.get("group")
+def _group(annotation: dict[str, Any]) -> int | None:
+    group = annotation.get("group")
     return group if isinstance(group, int) else None
 
 
 def _drawn(
-    each: dict[str, Any],
+    annotation: dict[str, Any],
     size: Size | None,
     names: list[str],
     where: str,
     request: Request,
     notes: list[Note],
 ) -> list[Region]:
-    label_id, kind = each.get("label_id"), each.get("type")
+    label_id, kind = annotation.get("label_id"), annotation.get("type")
     if type(label_id) is not int or not 0 <= label_id < len(names):
         raise UserError(f"has the label_id {label_id!r}, which is not listed", "FC-IMPORT-061")
     label = names[label_id]
     if kind == "bbox":
         notes.append(Note("boxed", where, label))
-        return [Region(IGNORE, _box(each.get("bbox")))]
+        return [Region(IGNORE, _box(annotation.get("bbox")))]
     if kind == "mask":
-        return [Region(label, _mask(each.get("rle"), size))]
+        return [Region(label, _mask(annotation.get("rle"), size))]
     if not isinstance(kind, str) or kind not in _SHAPES:
-        corners = _pairs(each["points"]) if kind == "cuboid_2d" and _is_pairs(each) else None
+        corners = (
+            _pairs(annotation["points"]) if kind == "cuboid_2d" and _is_pairs(annotation) else None
+        )
         return without_area(str(kind), label, where, corners, request, notes)
-    return [Region(label, _SHAPES[kind](_pairs(each.get("points")), request))]
+    return [Region(label, _SHAPES[kind](_pairs(annotation.get("points")), request))]
 
 
-def _is_pairs(each: dict[str, Any]) -> bool:
-    values = each.get("points")
+def _is_pairs(annotation: dict[str, Any]) -> bool:
+    values = annotation.get("points")
     return isinstance(values, list) and all(isinstance(value, int | float) for value in values)
 
 

@@ -144,25 +144,25 @@ def _results(task: dict[str, Any], where: str, notes: list[Note]) -> list[Any] |
     if key is None:
         return _minimal(task)
     annotations = entry(task, key, list, "the task")
-    if not all(isinstance(each, dict) for each in annotations):
+    if not all(isinstance(annotation, dict) for annotation in annotations):
         raise UserError(f"has {key} that are no objects", "FC-IMPORT-060")
-    usable = [each for each in annotations if not each.get("was_cancelled")]
+    usable = [annotation for annotation in annotations if not annotation.get("was_cancelled")]
     if not usable:
         return None
-    truth = [each for each in usable if each.get("ground_truth")]
+    truth = [annotation for annotation in usable if annotation.get("ground_truth")]
     if len(usable) > 1:
         notes.append(Note("several", where, f"{len(usable)} annotations"))
-    chosen = max(truth or usable, key=lambda each: str(each.get("updated_at") or ""))
+    chosen = max(truth or usable, key=lambda annotation: str(annotation.get("updated_at") or ""))
     return entry(chosen, "result", list, "its annotation")
 
 
 def _minimal(task: dict[str, Any]) -> list[Any] | None:
     """JSON-MIN: the regions are lists beside the data, with type and value in one object."""
     results = [
-        {"value": each, "type": "", "from_name": key, "id": place} | each
+        {"value": region, "type": "", "from_name": key, "id": place} | region
         for key, listed in task.items() if isinstance(listed, list)
-        for place, each in enumerate(listed)
-        if isinstance(each, dict) and "original_width" in each
+        for place, region in enumerate(listed)
+        if isinstance(region, dict) and "original_width" in region
     ]  # fmt: skip
     return results if results or "annotation_id" in task else None
 
@@ -217,8 +217,8 @@ def _regions(
 
 def _labels(value: dict[str, Any]) -> list[str]:
     """Those under 'polygonlabels', 'brushlabels', 'labels' and the like."""
-    listed = [each for key, each in value.items() if key.endswith("labels")]
-    names = [name for each in listed if isinstance(each, list) for name in each]
+    listed = [labels for key, labels in value.items() if key.endswith("labels")]
+    names = [name for labels in listed if isinstance(labels, list) for name in labels]
     if not all(isinstance(name, str) for name in names):
         raise UserError("has a region whose labels are no text", "FC-IMPORT-061")
     return [name for name in names if name.strip()]

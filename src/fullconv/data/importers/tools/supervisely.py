@@ -90,12 +90,12 @@ def _classes(folder: Path) -> dict[str, Color | None]:
     if not isinstance(listed, list):
         raise DataError(file, "has no list 'classes'", "", "export it again", "FC-IMPORT-066")
     colors: dict[str, Color | None] = {}
-    for each in listed:
-        title = each.get("title") if isinstance(each, dict) else None
+    for row in listed:
+        title = row.get("title") if isinstance(row, dict) else None
         if not isinstance(title, str) or not title.strip():
             raise DataError(file, "has a class without a title", "", "export it again",
                             "FC-IMPORT-066")  # fmt: skip
-        colors[title] = hexadecimal(str(each.get("color")))
+        colors[title] = hexadecimal(str(row.get("color")))
     return colors
 
 
@@ -105,12 +105,12 @@ def _item(file: Path, folder: Path, shelf: Shelf, request: Request, notes: list[
     size = size_of(stated.get("height"), stated.get("width"))
     tagged = _tags(content)
     regions = []
-    for place, each in enumerate(entry(content, "objects", list, "the file")):
+    for place, figure in enumerate(entry(content, "objects", list, "the file")):
         try:
-            regions += _regions(each, size, str(file), request, notes)
+            regions += _regions(figure, size, str(file), request, notes)
         except UserError as error:
             raise UserError(f"object {place} {error}", error.code) from None
-        tagged += _tags(each)
+        tagged += _tags(figure)
     if tagged:
         notes.append(Note("not for masks", str(file), count=tagged))
     dataset = file.parent.parent
@@ -128,31 +128,31 @@ def _tags(content: dict[str, Any]) -> int:
 
 
 def _regions(
-    each: Any, size: Size | None, file: str, request: Request, notes: list[Note]
+    figure: Any, size: Size | None, file: str, request: Request, notes: list[Note]
 ) -> list[Region]:
-    label = label_text(each.get("classTitle") if isinstance(each, dict) else None,
+    label = label_text(figure.get("classTitle") if isinstance(figure, dict) else None,
                        "give it a class in Supervisely")  # fmt: skip
-    kind = each.get("geometryType") or ("bitmap" if each.get("bitmap") else "polygon")
+    kind = figure.get("geometryType") or ("bitmap" if figure.get("bitmap") else "polygon")
     try:
         if kind in ("bitmap", "alpha_mask"):
-            return [Region(label, _bitmap(each.get(kind), size, kind == "alpha_mask"))]
+            return [Region(label, _bitmap(figure.get(kind), size, kind == "alpha_mask"))]
         if kind == "multipolygon":
-            parts = entry(each, "parts", list, "the multipolygon")
+            parts = entry(figure, "parts", list, "the multipolygon")
             return [Region(label, _polygon(part, size)) for part in parts]
         if not isinstance(kind, str) or kind in _WITHOUT_AREA:
-            return without_area(str(kind), label, file, _bounds(each), request, notes)
+            return without_area(str(kind), label, file, _bounds(figure), request, notes)
         if kind not in _SHAPES:
             known = ", ".join(("bitmap", "alpha_mask", "multipolygon", *_SHAPES))
             raise UserError(f"is of the unknown type {kind!r}; known are {known}",
                             "FC-IMPORT-011")  # fmt: skip
-        return [Region(label, _SHAPES[kind](each, size, request))]
+        return [Region(label, _SHAPES[kind](figure, size, request))]
     except UserError as error:
         raise UserError(f"({label}, {kind}) {error}", error.code) from None
 
 
-def _bounds(each: dict[str, Any]) -> Points | None:
+def _bounds(figure: dict[str, Any]) -> Points | None:
     """The nodes of a skeleton, or the points of a cuboid; None where there are none."""
-    nodes, listed = each.get("nodes"), each.get("points")
+    nodes, listed = figure.get("nodes"), figure.get("points")
     if isinstance(nodes, dict):
         listed = [node.get("loc") for node in nodes.values() if isinstance(node, dict)]
     elif isinstance(listed, dict):
@@ -181,32 +181,32 @@ def _exterior(content: Any, size: Size | None) -> Points:
     return _corners(entry(content, "exterior", list, "the shape"), size)
 
 
-def _points_of(each: dict[str, Any]) -> Any:
-    return entry(each, "points", dict, "the shape")
+def _points_of(figure: dict[str, Any]) -> Any:
+    return entry(figure, "points", dict, "the shape")
 
 
-def _of_polygon(each: dict[str, Any], size: Size | None, request: Request) -> Shape:
-    return _polygon(_points_of(each), size)
+def _of_polygon(figure: dict[str, Any], size: Size | None, request: Request) -> Shape:
+    return _polygon(_points_of(figure), size)
 
 
-def _rectangle(each: dict[str, Any], size: Size | None, request: Request) -> Shape:
-    corners = _exterior(_points_of(each), size)
+def _rectangle(figure: dict[str, Any], size: Size | None, request: Request) -> Shape:
+    corners = _exterior(_points_of(figure), size)
     if len(corners) != 2:
         raise UserError(f"has {len(corners)} points where 2 are needed", "FC-IMPORT-012")
     (left, top), (right, bottom) = corners.min(0), corners.max(0)
     upright = box(left, top, right, bottom).rings[0]
-    radians = each.get("angle", _points_of(each).get("angle"))
+    radians = figure.get("angle", _points_of(figure).get("angle"))
     degrees = math.degrees(number(radians or 0, "has angle ="))
     center = float(upright[:, 0].mean()), float(upright[:, 1].mean())
     return Polygon((turned(upright, center, degrees) if degrees else upright,))
 
 
-def _line(each: dict[str, Any], size: Size | None, request: Request) -> Shape:
-    return stroked(_exterior(_points_of(each), size), request.line_width)
+def _line(figure: dict[str, Any], size: Size | None, request: Request) -> Shape:
+    return stroked(_exterior(_points_of(figure), size), request.line_width)
 
 
-def _dot(each: dict[str, Any], size: Size | None, request: Request) -> Shape:
-    return dotted(_exterior(_points_of(each), size), request.point_radius)
+def _dot(figure: dict[str, Any], size: Size | None, request: Request) -> Shape:
+    return dotted(_exterior(_points_of(figure), size), request.point_radius)
 
 
 _SHAPES = {"polygon": _of_polygon, "rectangle": _rectangle, "oriented_bbox": _rectangle,

@@ -107,13 +107,13 @@ def _of_table(file: Path) -> list[_Photo]:
         if any(not isinstance(row.get(column), str) for column in _COLUMNS):
             raise DataError(file, f"line {place} is cut off, or not of VIA's", "",
                             "export it again", "FC-IMPORT-060")  # fmt: skip
-        kept = regions[row["filename"]]
+        of_photo = regions[row["filename"]]
         region = {name: _object(file, place, row[f"region_{name}"])
                   for name in ("shape_attributes", "attributes")}  # fmt: skip
         if region["shape_attributes"] or region["attributes"]:
-            kept.append({"shape_attributes": region["shape_attributes"],
+            of_photo.append({"shape_attributes": region["shape_attributes"],
                          "region_attributes": region["attributes"]})  # fmt: skip
-    return [(file, name, f"{file} ({name})", kept) for name, kept in regions.items()]
+    return [(file, name, f"{file} ({name})", listed) for name, listed in regions.items()]
 
 
 def _object(file: Path, line: int, text: str) -> dict[str, Any]:

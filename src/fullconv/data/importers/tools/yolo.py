@@ -43,7 +43,7 @@ class ScaledDrawing:
 
     def paint(self, size: Size, numbers: Mapping[str, int]) -> Painted:
         scale = np.array([size[1], size[0]], np.float64)
-        regions = [Region(each.label, _scaled(each.shape, scale)) for each in self.regions]
+        regions = [Region(region.label, _scaled(region.shape, scale)) for region in self.regions]
         return Drawing(self.file, tuple(regions), smaller_on_top=True).paint(size, numbers)
 
 
@@ -225,10 +225,10 @@ def _region(row: list[str], names: list[str], file: str, notes: list[Note]) -> l
     if len(shares) % 2:
         raise UserError(f"has {len(shares)} coordinates, which are no pairs of x and y",
                         "FC-IMPORT-067")  # fmt: skip
-    strange = [value for value, share in zip(row[1:], shares, strict=True)
+    outside = [value for value, share in zip(row[1:], shares, strict=True)
                if not abs(share) <= _FARTHEST]  # fmt: skip
-    if strange:
-        raise UserError(f"has {strange[0][:20]}, which is no share of the photo's size (0 to 1)",
+    if outside:
+        raise UserError(f"has {outside[0][:20]}, which is no share of the photo's size (0 to 1)",
                         "FC-IMPORT-067")  # fmt: skip
     if len(shares) == 4:
         notes.append(Note("boxed", file, label))
