@@ -7,7 +7,6 @@ import numpy as np
 
 from fullconv.data.importers.drawing.regions import (
     Bitmap,
-    Bits,
     Extent,
     Points,
     Polygon,
@@ -17,8 +16,21 @@ from fullconv.data.importers.drawing.regions import (
 )
 from fullconv.data.importers.json_reader import points
 
-NOTHING = Bits(np.zeros((0, 0), np.bool_))
-"""The shape of an outline without points: it covers no pixel, which a `Drawing` notes."""
+
+class Nothing:
+    """The shape of an outline without points: it covers no pixel, which a `Drawing` notes."""
+
+    def extent(self) -> Extent:
+        return 0.0, 0.0, 0.0, 0.0
+
+    def area(self) -> float:
+        return 0.0
+
+    def inside(self, window: Window) -> Bitmap:
+        return np.zeros((window.height, window.width), np.bool_)
+
+
+NOTHING = Nothing()
 
 
 def corners_of(values: Any) -> Points:

@@ -5,6 +5,7 @@ is ignored where nothing else lies, unless a polygon or mask of its group outlin
 fields are those of datumaro/plugins/data_formats/datumaro/exporter.py, version 1.0 and before.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ def _item(
     regions.sort(key=lambda pair: pair[0])
     split = USUAL.get(file.stem.lower())
     near = file.parent.parent / "images"
-    near = near / file.stem if (near / file.stem / photo).is_file() else near
+    near = near / file.stem if os.path.isfile(near / file.stem / photo) else near
     return Item(
         name=plain(key).as_posix(),
         split=split,

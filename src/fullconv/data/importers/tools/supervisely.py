@@ -51,8 +51,13 @@ _WITHOUT_AREA = ("graph", "cuboid", "cuboid_2d", "cuboid_3d", "point_3d", "point
 
 
 def recognise(source: Path) -> bool:
-    """A folder ann/ with a JSON file of a photo's objects."""
-    return any(_is_annotation(file) for file in _files(source)[:20])
+    """A folder ann/ with a JSON file of a photo's objects, unless the same is there as masks."""
+    files = [file for file in _files(source) if not _has_masks(file.parent.parent)]
+    return any(_is_annotation(file) for file in files[:20])
+
+
+def _has_masks(dataset: Path) -> bool:
+    return any((dataset / name).is_dir() for name in ("masks_machine", "masks_human"))
 
 
 def _files(source: Path) -> list[Path]:

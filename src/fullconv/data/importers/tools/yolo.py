@@ -5,6 +5,7 @@ names the classes. Objects have no order: the smaller one lies on top, as in the
 Ultralytics makes of them. A row of five numbers is a box, which is ignored where nothing else lies.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,10 +159,10 @@ class _Splits:
         ]
         for first in range(len(parts)):
             place = self.folder.joinpath(*parts[first:])
-            if place.is_dir():
+            if os.path.isdir(place):
                 self.folders.append((place, split))
                 return
-            if place.is_file() and place.suffix.lower() == ".txt":
+            if os.path.isfile(place) and place.suffix.lower() == ".txt":
                 lines = read_text(place).splitlines()
                 self.listed |= {plain(line.strip()).stem: split for line in lines if line.strip()}
                 return

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from exports import inside, notes, png, text64
+from fullconv.data.importers import recognise
 
 META = {"classes": [{"title": "road", "shape": "polygon", "color": "#102030"},
                     {"title": "car", "shape": "bitmap", "color": "#FF0000"}]}  # fmt: skip
@@ -61,6 +62,21 @@ def test_a_polygon_between_pixels_is_filled_by_their_centres(project, imported):
     corners = [(2.25, 3.25), (50.75, 3.85), (50.25, 30.7), (30, 12.1), (2, 30)]
     mask = imported(project(shape(exterior=corners)))[1]["train/ds/a"] == 2
     assert np.array_equal(mask, inside(corners))
+
+
+def test_an_empty_outline_is_noted_and_an_empty_hole_is_none(project, imported):
+    square = [(0, 0), (9, 0), (9, 9), (0, 9)]
+    report, masks = imported(project(shape(exterior=square, interior=[[]]), shape()))
+    assert (masks["train/ds/a"] == 2).sum() == 81
+    assert notes(report, "empty") == 1
+
+
+def test_the_same_as_masks_is_left_to_them(project, tmp_path):
+    source = project(shape(exterior=[(0, 0), (9, 0), (9, 9)]))
+    assert recognise(source).name == "supervisely"
+    (source / "ds/masks_machine").mkdir()
+    (source / "obj_class_to_machine_color.json").write_text('{"car": [1, 1, 1]}')
+    assert recognise(source).name == "colors"
 
 
 @pytest.mark.parametrize(
