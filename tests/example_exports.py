@@ -40,8 +40,9 @@ def write(path, content):
 def labelme(folder):
     photo(folder / "p0.png")
     shape = {"label": "a", "points": SQUARE, "shape_type": "polygon", "flags": {}}
-    write(folder / "p0.json", {"version": "5.4.1", "flags": {}, "shapes": [shape],
-          "imagePath": "p0.png", "imageData": None, "imageHeight": 48, "imageWidth": 64})  # fmt: skip
+    write(folder / "p0.json", {
+        "version": "5.4.1", "flags": {}, "shapes": [shape], "imagePath": "p0.png",
+        "imageData": None, "imageHeight": 48, "imageWidth": 64})  # fmt: skip
 
 
 def coco(folder):

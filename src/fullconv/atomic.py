@@ -1,6 +1,8 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and what the system's errors about files mean."""
 
+import errno
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -11,9 +13,76 @@ from typing import IO
 
 from fullconv.errors import UserError
 
+try:
+    import fcntl
+except ImportError:  # Windows, where nobody can remove a file that is open
+    fcntl = None
+
 _ASKING = threading.Lock()  # the umask is the process's and can only be read by setting it
 
+_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.ETXTBSY)
+_HINTS = {
+    errno.ENOSPC: "make room, or name a place on another disk",
+    errno.EDQUOT: "make room, or name a place on another disk",
+    errno.EFBIG: "the system limits the size of a file (ulimit -f)",
+    errno.EROFS: "name a place that can be written",
+    errno.EACCES: "you lack the rights for it",
+    errno.EPERM: "you lack the rights for it",
+    errno.ENAMETOOLONG: "use a shorter name",
+    errno.ELOOP: "its links lead in a circle",
+}
+_LONGEST_NAME = 200  # characters of a path in a message
+_LONGEST_PART = 240  # bytes of a name that leave room for what mkstemp adds, of 255
+_PART = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.part", re.DOTALL)
+"""How a file is called until it is whole: its name between dots, then what mkstemp adds."""
+
 Content = bytes | str | Callable[[IO[bytes]], object]
+
+
+def file_error(error: OSError, path: str | Path | None = None, writing: bool = False) -> UserError:
+    """The system's ``error`` about a file as one line for the user, with its FC-FILE code.
+
+    ``path`` is the file where the error does not name one itself; ``writing`` says that a file was
+    to be written, which the error alone tells only of a full or read-only disk.
+    """
+    named = error.filename if isinstance(error.filename, str | bytes | os.PathLike) else path
+    name = "" if named is None else f"{printable(os.fsdecode(named))}: "
+    reason = error.strerror or str(error) or type(error).__name__
+    code = _code(error, writing)
+    if code == "FC-FILE-002":
+        reason = f"cannot be written: {reason}"
+    elif code == "FC-FILE-001":
+        reason = f"cannot be read: {reason}"
+    hint = _HINTS.get(error.errno or 0, "name another path" if code == "FC-FILE-004" else "")
+    return UserError(f"{name}{reason}" + (f"; {hint}" if hint else ""), code)
+
+
+def _code(error: OSError, writing: bool) -> str:
+    if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        return "FC-FILE-005"
+    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY):
+        return "FC-FILE-004"
+    if error.errno in _WRITING or writing:
+        return "FC-FILE-002"
+    return "FC-FILE-003" if error.errno == errno.ENOENT else "FC-FILE-001"
+
+
+@contextmanager
+def file_errors(path: str | Path | None = None, writing: bool = False) -> Iterator[None]:
+    """Turns an OSError of the block into a UserError, as `file_error`."""
+    try:
+        yield
+    except OSError as error:
+        raise file_error(error, path, writing) from error
+
+
+def printable(text: str, longest: int = _LONGEST_NAME) -> str:
+    """``text`` for one line: control characters escaped, the middle of a long one left out."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    if len(shown) <= longest:
+        return shown
+    half = (longest - 3) // 2
+    return f"{shown[:half]}...{shown[-half:]}"
 
 
 def write_atomically(path: str | Path, content: Content) -> None:
@@ -25,7 +94,7 @@ def write_atomically(path: str | Path, content: Content) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, temporary = _new_part(path)
     try:
         with os.fdopen(handle, "wb") as file:
             if callable(content):
@@ -34,12 +103,78 @@ def write_atomically(path: str | Path, content: Content) -> None:
                 file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+            os.chmod(temporary, 0o666 & ~_umask())
+            if fcntl is not None:  # the lock ends with the file: renamed, it is no part any more
+                os.replace(temporary, path)
+        if fcntl is None:
+            os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _new_part(path: Path) -> tuple[int, str]:
+    """A locked temporary file beside ``path``: its handle and its name."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=".part")
+        _lock(handle)
+        try:
+            if os.path.samestat(os.fstat(handle), os.stat(name)):
+                return handle, name
+        except FileNotFoundError:  # taken for abandoned before it was locked
+            pass
+        os.close(handle)
+
+
+def _prefix(path: Path) -> str:
+    """How the name of its temporary file begins; the longest names leave no room for more."""
+    name = path.name if len(os.fsencode(path.name)) <= _LONGEST_PART else path.name[:50]
+    return f".{name}."
+
+
+def _lock(handle: int, wait: bool = True) -> bool:
+    """Whether an open file is locked now; some file systems have no locks."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
+def remove_abandoned(
+    folder: str | Path, belongs: Callable[[str], bool] = lambda name: True
+) -> list[Path]:
+    """Remove what killed processes left in ``folder`` half written; returns the paths.
+
+    ``belongs`` is asked whether a file of that final name is to be removed. What a process that is
+    alive, in whatever container, is writing has a lock and stays, as does everything where the file
+    system has no locks. What cannot be removed stays too.
+    """
+    try:
+        entries = [Path(entry.path) for entry in os.scandir(folder) if entry.name[0] == "."]
+    except OSError:
+        return []
+    parts = [(path, _PART.fullmatch(path.name)) for path in entries]
+    return [path for path, named in parts if named and belongs(named[1]) and _removed(path)]
+
+
+def _removed(path: Path) -> bool:
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        if not _lock(handle, wait=False):
+            return False
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 @contextmanager
@@ -48,15 +183,17 @@ def folder_atomically(out: str | Path) -> Iterator[Path]:
 
     Until then it has a hidden name beside ``out``, and after an error nothing is left of it.
     ``out`` must not be there, or be empty; else UserError, before anything is written. UserError
-    also where the system refuses to write: no right to, no space left.
+    also where the system refuses to write: no right to, no space left. What a killed process left
+    of the same folder is removed.
     """
-    out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: is not empty; name a new folder")
-    temporary = None
+    out, temporary, handle = Path(out), None, None
     try:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise UserError(f"{out}: is not empty; name a new folder", "FC-FILE-006")
         out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part"))
+        remove_abandoned(out.parent, lambda name: name == out.name)
+        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=_prefix(out), suffix=".part"))
+        handle = _opened_folder(temporary)
         yield temporary
         os.chmod(temporary, 0o777 & ~_umask())
         os.replace(temporary, out)
@@ -65,12 +202,26 @@ def folder_atomically(out: str | Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         if isinstance(error, OSError):
             # The block also reads: the file that the system names may be another.
-            where = f" ({error.filename})" if error.filename else ""
+            where = f" ({printable(str(error.filename))})" if error.filename else ""
             raise UserError(
-                f"{out}: cannot be written: {error.strerror or error}{where}"
+                f"{printable(str(out))}: cannot be written: {error.strerror or error}{where}",
+                _code(error, writing=True),
             ) from error
         raise
+    finally:
+        if handle is not None:
+            os.close(handle)
     sync_folder(out.parent)
+
+
+def _opened_folder(folder: Path) -> int | None:
+    """A lock on a folder, which ends when it is closed; None where a folder cannot be opened."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    _lock(handle)
+    return handle
 
 
 def _umask() -> int:

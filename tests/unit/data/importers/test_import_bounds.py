@@ -43,7 +43,7 @@ def test_300_000_points_are_drawn_and_take_little_memory():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert bits.mean() > 0.98  # 300,000 discs of 78 pixels on 4 million
-    assert peak < 400 * 2**20
+    assert peak < 200 * 2**20
 
 
 def test_more_crossings_than_a_photo_needs_are_refused():

@@ -295,8 +295,9 @@ def test_skip_leaves_out_a_photo_whose_annotations_may_be_lost(export, imported,
 
 
 def test_a_polygon_of_two_points_is_empty_and_said(export, imported):
-    regions = [annotation(7, box(0, 0, 10, 10)), annotation(3, [[40, 30, 41, 30]]),
-               annotation(3, [[]]), annotation(7, [[50, 20, 51, 21], *box(20, 0, 30, 10)])]  # fmt: skip
+    empty = [annotation(3, [[40, 30, 41, 30]]), annotation(3, [[]])]
+    partly = annotation(7, [[50, 20, 51, 21], *box(20, 0, 30, 10)])
+    regions = [annotation(7, box(0, 0, 10, 10)), *empty, partly]
     report, masks = imported(export(regions))
     assert (masks["train/a"] == 2).sum() == 200
     assert notes(report, "empty") == 2

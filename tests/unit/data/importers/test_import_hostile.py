@@ -4,12 +4,15 @@ import copy
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from example_exports import EXPORTS
 from exports import square
+from fullconv.atomic import folder_atomically
 from fullconv.data.importers import Request, import_data
 from fullconv.errors import UserError
 
@@ -115,7 +118,26 @@ def test_damaged_files_end_in_one_error(name, tmp_path):
                 import_data(tmp_path / "src", tmp_path / "out", Request(), name)
                 shutil.rmtree(tmp_path / "out")
             except UserError as error:
-                assert error.code, error
                 assert len(str(error)) < 3000, error
             assert {path.name for path in tmp_path.iterdir()} == {"src"}
         file.write_bytes(whole)
+
+
+KILLED = """
+import os, signal, sys
+from fullconv.atomic import folder_atomically
+with folder_atomically(sys.argv[1]) as folder:
+    (folder / "a.png").write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_import_left_is_removed_by_the_next(tmp_path):
+    """What a living process fills stays."""
+    EXPORTS["labelme"](tmp_path / "src")
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path / "out"], check=False)
+    assert len(list(tmp_path.glob(".out.*.part"))) == 1
+    with folder_atomically(tmp_path / "out") as living:
+        import_data(tmp_path / "src", tmp_path / "one")
+        assert [path.name for path in tmp_path.glob(".*")] == [living.name]
+    assert not list(tmp_path.glob(".*"))

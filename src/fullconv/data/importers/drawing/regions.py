@@ -24,7 +24,7 @@ Bitmap = npt.NDArray[np.bool_]
 Extent = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
-_AT_ONCE = 2**20  # edge x row pairs computed at a time, which bounds the memory
+_AT_ONCE = 2**18  # edge x row pairs computed at a time, which bounds the memory
 MOST_CROSSINGS = 2 * 10**8
 """Of the edges of a shape with rows of pixels, which bounds the time: about half a minute."""
 
