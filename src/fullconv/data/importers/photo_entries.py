@@ -1,7 +1,7 @@
 """The photos of an export while it is read: those to use, and a finding for each that cannot."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -59,10 +59,21 @@ class Entries:
         """Labels in the order of ``listed``, then the others that are drawn, by the alphabet."""
         notes = (*self.notes, *shelf.unlabelled(self.items))
         drawn = {label for item in self.items for label in labels_of(item)}
+        self._draws_something(drawn, shelf)
         known = tuple(dict.fromkeys(listed))
         labels = (*known, *sorted(drawn - {*known, IGNORE}))
         return Export(labels, tuple(self.items), BACKGROUND, colors or {}, notes=notes,
                       findings=tuple(self.findings))  # fmt: skip
+
+    def _draws_something(self, labels: Set[str], shelf: Shelf) -> None:
+        """UserError where all is boxes or labels of whole photos: no mask can be made of them."""
+        others = any(note.kind in ("boxed", "not for masks") for note in self.notes)
+        if others and not self.findings and not labels - {IGNORE}:
+            raise UserError(
+                f"{shelf.source}: has boxes or labels of whole photos only and no outlines; "
+                "export with polygons or masks",
+                "FC-IMPORT-069",
+            )
 
 
 def _is_text(item: Item | None) -> None:
@@ -102,9 +113,9 @@ def entry(content: Any, key: str, kind: type, what: str) -> Any:
 
 def xy_points(values: Any) -> Points:
     """[{"x": x, "y": y}, ...] as corners, (n, 2); UserError where it is anything else."""
-    if not isinstance(values, list) or not all(isinstance(each, dict) for each in values):
-        raise UserError("has points that are no list of x and y", "FC-IMPORT-063")
-    return corners_of([[each.get("x"), each.get("y")] for each in values])
+    if not isinstance(values, list) or not all(isinstance(point, dict) for point in values):
+        raise UserError("has points that are no list of x and y", "FC-IMPORT-012")
+    return corners_of([[point.get("x"), point.get("y")] for point in values])
 
 
 def without_area(
@@ -117,10 +128,10 @@ def without_area(
     """
     what = f"({label}) is of the kind {kind!r}, which covers no certain pixels"
     if corners is None or not len(corners):
-        raise UserError(f"{what} and has no points", "FC-IMPORT-062")
+        raise UserError(f"{what} and has no points", "FC-IMPORT-011")
     if not request.skip:
         fix = "--skip leaves out only it and ignores the box around it"
-        raise UserError(f"{what}; {fix}", "FC-IMPORT-062")
+        raise UserError(f"{what}; {fix}", "FC-IMPORT-011")
     notes.append(Note("no area", where, f"{kind} ({label})"))
     return [Region(IGNORE, box(*corners.min(0), *corners.max(0)))]
 

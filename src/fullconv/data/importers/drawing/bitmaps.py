@@ -38,13 +38,13 @@ def bitmap_of(text: str, size: Size | None, above: int = 0) -> Bitmap:
         with Image.open(io.BytesIO(_unpacked(packed)), formats=["PNG"]) as image:
             if size is not None and (image.height > size[0] or image.width > size[1]):
                 raise UserError(f"has a bitmap of {image.width} x {image.height}, larger than its "
-                                "photo", "FC-IMPORT-064")  # fmt: skip
+                                "photo", "FC-IMPORT-013")  # fmt: skip
             return _values(image) > above
     except UserError:
         raise
     except Exception as error:  # damaged pictures make Pillow raise nearly anything
-        said = str(error)[:100]
-        raise UserError(f"holds a damaged bitmap: {said}", "FC-IMPORT-064") from None
+        reason = str(error)[:100]
+        raise UserError(f"holds a damaged bitmap: {reason}", "FC-IMPORT-013") from None
 
 
 def _unpacked(packed: bytes) -> bytes:
@@ -52,7 +52,7 @@ def _unpacked(packed: bytes) -> bytes:
         return packed
     png = zlib.decompressobj().decompress(packed, _LARGEST + 1)
     if len(png) > _LARGEST:
-        raise UserError("has a bitmap that unpacks to more than any photo", "FC-IMPORT-064")
+        raise UserError("has a bitmap that unpacks to more than any photo", "FC-IMPORT-013")
     return png
 
 
@@ -79,7 +79,7 @@ def brush_of(coded: Any, size: Size) -> Bitmap:
         sizes = [stream.take(4) + 1 for _ in range(4)]
         if count != 4 * size[0] * size[1]:
             raise UserError(f"has a brush stroke of {count / 4:g} pixels, its photo "
-                            f"{size[1]} x {size[0]}", "FC-IMPORT-064")  # fmt: skip
+                            f"{size[1]} x {size[0]}", "FC-IMPORT-013")  # fmt: skip
         values = np.zeros(count, np.uint32)
         place = 0
         while place < count:
@@ -90,7 +90,7 @@ def brush_of(coded: Any, size: Size) -> Bitmap:
             place = end
     except (TypeError, ValueError, IndexError):
         raise UserError("has a brush stroke (rle) that is damaged or cut off",
-                        "FC-IMPORT-064") from None  # fmt: skip
+                        "FC-IMPORT-013") from None  # fmt: skip
     return values.reshape(*size, 4)[..., 3] > 0
 
 

@@ -1,4 +1,4 @@
-"""Shapes made of other shapes: holes, even-odd rings, corners that are pixels."""
+"""Shapes made of other shapes: holes, even-odd rings, outlines that may be empty."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,6 @@ import numpy as np
 
 from fullconv.data.importers.drawing.regions import (
     Bitmap,
-    Bits,
     Extent,
     Points,
     Polygon,
@@ -17,8 +16,21 @@ from fullconv.data.importers.drawing.regions import (
 )
 from fullconv.data.importers.json_reader import points
 
-NOTHING = Bits(np.zeros((0, 0), np.bool_))
-"""The shape of an outline without points: it covers no pixel, which a `Drawing` notes."""
+
+class Nothing:
+    """The shape of an outline without points: it covers no pixel, which a `Drawing` notes."""
+
+    def extent(self) -> Extent:
+        return 0.0, 0.0, 0.0, 0.0
+
+    def area(self) -> float:
+        return 0.0
+
+    def inside(self, window: Window) -> Bitmap:
+        return np.zeros((window.height, window.width), np.bool_)
+
+
+NOTHING = Nothing()
 
 
 def corners_of(values: Any) -> Points:
@@ -84,13 +96,3 @@ class Together:
         for hole in self.holes:
             covered &= ~hole.inside(window)
         return covered
-
-
-def of_pixels(corners: Points) -> Shape:
-    """A polygon whose corners are pixels (columns and rows), which it covers with its outline.
-
-    As drawing libraries fill one: corners (2, 2) and (4, 2) reach over columns 2, 3 and 4.
-    """
-    centers = corners + 0.5
-    closed = np.concatenate([centers, centers[:1]])
-    return Together((Polygon((centers,)), Stroke((closed,), 1.0)))

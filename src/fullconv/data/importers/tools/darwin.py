@@ -65,9 +65,9 @@ def _item(file: Path, shelf: Shelf, request: Request, notes: list[Note]) -> Item
         name, folder, names, size = _of_image(entry(content, "image", dict, "the file"))
     regions = []
     masks = _brushes(annotations, size)
-    for place, each in enumerate(annotations):
+    for place, annotation in enumerate(annotations):
         try:
-            regions += _regions(each, masks, str(file), request, notes)
+            regions += _regions(annotation, masks, str(file), request, notes)
         except UserError as error:
             raise UserError(f"annotation {place} {error}", error.code) from None
     place = plain(f"{folder.strip('/')}/{name}".lstrip("/"))
@@ -98,11 +98,11 @@ def _of_item(item: dict[str, Any]) -> tuple[str, str, list[str], Size | None]:
         raise UserError(f"is of a {kind}, not of a photo; export its frames as photos",
                         "FC-IMPORT-072")  # fmt: skip
     files = slots[0].get("source_files")
-    names = [each.get("file_name") for each in files if isinstance(each, dict)] if isinstance(
-        files, list) else []  # fmt: skip
+    files = files if isinstance(files, list) else []
+    names = [file.get("file_name") for file in files if isinstance(file, dict)]
     folder = item.get("path") if isinstance(item.get("path"), str) else ""
     size = size_of(slots[0].get("height"), slots[0].get("width"))
-    return name, folder or "", [each for each in names if isinstance(each, str)], size
+    return name, folder or "", [name for name in names if isinstance(name, str)], size
 
 
 def _of_image(image: dict[str, Any]) -> tuple[str, str, list[str], Size | None]:
@@ -119,17 +119,17 @@ def _of_image(image: dict[str, Any]) -> tuple[str, str, list[str], Size | None]:
 def _brushes(annotations: list[Any], size: Size | None) -> dict[str, Shape]:
     """The pixels of each 'mask' by its id, from the raster layers."""
     shapes: dict[str, Shape] = {}
-    for each in annotations:
-        layer = each.get("raster_layer") if isinstance(each, dict) else None
+    for annotation in annotations:
+        layer = annotation.get("raster_layer") if isinstance(annotation, dict) else None
         if layer is None:
             continue
         if size is None:
-            raise UserError("has a raster layer, but its photo states no size", "FC-IMPORT-064")
+            raise UserError("has a raster layer, but its photo states no size", "FC-IMPORT-013")
         values = _dense(layer, size)
         mapping = entry(layer, "mask_annotation_ids_mapping", dict, "its raster layer")
         for key, value in mapping.items():
             if type(value) is not int:
-                raise UserError(f"has a raster layer with the value {value!r}", "FC-IMPORT-064")
+                raise UserError(f"has a raster layer with the value {value!r}", "FC-IMPORT-013")
             shapes[key] = as_runs(values == value)
     return shapes
 
@@ -139,59 +139,59 @@ def _dense(layer: Any, size: Size) -> np.ndarray:
     pairs = entry(layer, "dense_rle", list, "its raster layer")
     if not all(type(value) is int and 0 <= value < 2**31 for value in pairs) or len(pairs) % 2:
         raise UserError("has a raster layer (dense_rle) that is no list of values and counts",
-                        "FC-IMPORT-064")  # fmt: skip
+                        "FC-IMPORT-013")  # fmt: skip
     values, counts = np.array(pairs[0::2], np.int32), np.array(pairs[1::2], np.int64)
     if counts.sum() != size[0] * size[1]:
         raise UserError(f"has a raster layer of {counts.sum()} pixels, not {size[1]} x {size[0]}",
-                        "FC-IMPORT-064")  # fmt: skip
+                        "FC-IMPORT-013")  # fmt: skip
     return np.repeat(values, counts).reshape(size)
 
 
 def _regions(
-    each: Any, masks: dict[str, Shape], file: str, request: Request, notes: list[Note]
+    annotation: Any, masks: dict[str, Shape], file: str, request: Request, notes: list[Note]
 ) -> list[Region]:
-    if not isinstance(each, dict):
+    if not isinstance(annotation, dict):
         raise UserError("is no object", "FC-IMPORT-060")
-    if "frames" in each or "sections" in each:
+    if "frames" in annotation or "sections" in annotation:
         raise UserError("is of a video; export its frames as photos", "FC-IMPORT-072")
-    if "raster_layer" in each:
+    if "raster_layer" in annotation:
         return []
-    label = label_text(each.get("name"), "give it a class in V7")
-    if any(kind in each for kind in _NO_PIXELS):
+    label = label_text(annotation.get("name"), "give it a class in V7")
+    if any(kind in annotation for kind in _NO_PIXELS):
         notes.append(Note("not for masks", file))
         return []
     try:
-        return _shaped(each, label, masks, file, request, notes)
+        return _shaped(annotation, label, masks, file, request, notes)
     except UserError as error:
         raise UserError(f"({label}) {error}", error.code) from None
 
 
 def _shaped(
-    each: dict[str, Any],
+    annotation: dict[str, Any],
     label: str,
     masks: dict[str, Shape],
     file: str,
     request: Request,
     notes: list[Note],
 ) -> list[Region]:
-    lost = next((kind for kind in _WITHOUT_AREA if kind in each), None)
+    lost = next((kind for kind in _WITHOUT_AREA if kind in annotation), None)
     if lost is not None:
-        nodes = each[lost].get("nodes") if isinstance(each[lost], dict) else None
+        nodes = annotation[lost].get("nodes") if isinstance(annotation[lost], dict) else None
         corners = xy_points(nodes) if nodes else None
         return without_area(lost, label, file, corners, request, notes)
-    if "mask" in each:
-        shape = masks.get(str(each.get("id")))
+    if "mask" in annotation:
+        shape = masks.get(str(annotation.get("id")))
         if shape is None:
-            raise UserError("is a mask that no raster layer has", "FC-IMPORT-064")
+            raise UserError("is a mask that no raster layer has", "FC-IMPORT-013")
         return [Region(label, shape)]
     for kind, shape_of in _SHAPES.items():
-        if kind in each:
-            content = each[kind]
+        if kind in annotation:
+            content = annotation[kind]
             if not isinstance(content, dict):
                 raise UserError(f"has a {kind} that is no object", "FC-IMPORT-060")
             return [Region(label, shape_of(content, request))]
     known = ", ".join([*_SHAPES, "mask"])
-    raise UserError(f"is of an unknown kind; known are {known}", "FC-IMPORT-062")
+    raise UserError(f"is of an unknown kind; known are {known}", "FC-IMPORT-011")
 
 
 def _polygon(content: dict[str, Any], request: Request) -> Shape:
@@ -201,7 +201,7 @@ def _polygon(content: dict[str, Any], request: Request) -> Shape:
         more = content.get("additional_paths") or []
         paths = [content.get("path"), *(more if isinstance(more, list) else [None])]
     if not isinstance(paths, list):
-        raise UserError("has paths that are no list", "FC-IMPORT-063")
+        raise UserError("has paths that are no list", "FC-IMPORT-012")
     rings = tuple(xy_points(path) for path in paths if path != [])
     return EvenOdd(rings) if rings else NOTHING
 

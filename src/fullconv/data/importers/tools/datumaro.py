@@ -5,6 +5,7 @@ is ignored where nothing else lies, unless a polygon or mask of its group outlin
 fields are those of datumaro/plugins/data_formats/datumaro/exporter.py, version 1.0 and before.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from fullconv.data.importers.json_reader import (
     size_of,
 )
 from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.photo_entries import Entries, draw, entry, labels_of, without_area
+from fullconv.data.importers.photo_entries import Entries, draw, entry, without_area
 from fullconv.data.importers.splits import USUAL
 from fullconv.errors import UserError
 
@@ -71,16 +72,8 @@ def read(source: Path, request: Request) -> Export:
             where = f"{file} ({item.get('id') if isinstance(item, dict) else item!r})"
             entries.add(where, lambda notes, where=where, item=item, file=file, names=names: _item(
                 file, where, item, names, shelf, request, notes))  # fmt: skip
-    _not_boxes_only(source, entries)
     colors = {name: color for name, color in labels.items() if color is not None}
     return entries.export(shelf, labels, colors)
-
-
-def _not_boxes_only(source: Path, entries: Entries) -> None:
-    boxed = any(note.kind == "boxed" for note in entries.notes)
-    if boxed and not any(label != IGNORE for item in entries.items for label in labels_of(item)):
-        raise UserError(f"{source}: has boxes only and no outlines, which detectors learn from; "
-                        "export with polygons or masks", "FC-IMPORT-069")  # fmt: skip
 
 
 def _categories(content: Any) -> list[tuple[str, Color | None]]:
@@ -125,7 +118,7 @@ def _item(
     regions.sort(key=lambda pair: pair[0])
     split = USUAL.get(file.stem.lower())
     near = file.parent.parent / "images"
-    near = near / file.stem if (near / file.stem / photo).is_file() else near
+    near = near / file.stem if os.path.isfile(near / file.stem / photo) else near
     return Item(
         name=plain(key).as_posix(),
         split=split,
@@ -152,16 +145,16 @@ def _regions(
     notes: list[Note],
 ) -> list[tuple[float, Region]]:
     annotations = entry(content, "annotations", list, "the item")
-    outlined = {each.get("group") for each in annotations if isinstance(each, dict)
-                and each.get("type") in ("polygon", "mask")} - {0, None}  # fmt: skip
+    outlined = {_group(annotation) for annotation in annotations if isinstance(annotation, dict)
+                and annotation.get("type") in ("polygon", "mask")} - {0, None}  # fmt: skip
     regions = []
-    for place, each in enumerate(annotations):
+    for place, annotation in enumerate(annotations):
         try:
-            if each.get("type") in _NO_PIXELS:
+            if annotation.get("type") in _NO_PIXELS:
                 notes.append(Note("not for masks", where))
-            elif each.get("type") != "bbox" or each.get("group") not in outlined:
-                z_order = number(each.get("z_order") or 0, "its z_order")
-                drawn = _drawn(each, size, names, where, request, notes)
+            elif annotation.get("type") != "bbox" or _group(annotation) not in outlined:
+                z_order = number(annotation.get("z_order") or 0, "its z_order")
+                drawn = _drawn(annotation, size, names, where, request, notes)
                 regions += [(z_order, region) for region in drawn]
         except AttributeError:
             raise UserError(f"annotation {place} is no object", "FC-IMPORT-060") from None
@@ -170,56 +163,63 @@ def _regions(
     return regions
 
 
+def _group(annotation: dict[str, Any]) -> int | None:
+    group = annotation.get("group")
+    return group if isinstance(group, int) else None
+
+
 def _drawn(
-    each: dict[str, Any],
+    annotation: dict[str, Any],
     size: Size | None,
     names: list[str],
     where: str,
     request: Request,
     notes: list[Note],
 ) -> list[Region]:
-    label_id, kind = each.get("label_id"), each.get("type")
+    label_id, kind = annotation.get("label_id"), annotation.get("type")
     if type(label_id) is not int or not 0 <= label_id < len(names):
         raise UserError(f"has the label_id {label_id!r}, which is not listed", "FC-IMPORT-061")
     label = names[label_id]
     if kind == "bbox":
         notes.append(Note("boxed", where, label))
-        return [Region(IGNORE, _box(each.get("bbox")))]
+        return [Region(IGNORE, _box(annotation.get("bbox")))]
     if kind == "mask":
-        return [Region(label, _mask(each.get("rle"), size))]
-    if kind not in _SHAPES:
-        corners = _pairs(each["points"]) if kind == "cuboid_2d" and _is_pairs(each) else None
+        return [Region(label, _mask(annotation.get("rle"), size))]
+    if not isinstance(kind, str) or kind not in _SHAPES:
+        corners = (
+            _pairs(annotation["points"]) if kind == "cuboid_2d" and _is_pairs(annotation) else None
+        )
         return without_area(str(kind), label, where, corners, request, notes)
-    return [Region(label, _SHAPES[kind](_pairs(each.get("points")), request))]
+    return [Region(label, _SHAPES[kind](_pairs(annotation.get("points")), request))]
 
 
-def _is_pairs(each: dict[str, Any]) -> bool:
-    values = each.get("points")
+def _is_pairs(annotation: dict[str, Any]) -> bool:
+    values = annotation.get("points")
     return isinstance(values, list) and all(isinstance(value, int | float) for value in values)
 
 
 def _pairs(values: Any) -> Points:
     """[x, y, x, y, ...] as corners, (n, 2)."""
     if not isinstance(values, list) or len(values) % 2:
-        raise UserError("has points that are no list of x and y in turn", "FC-IMPORT-063")
+        raise UserError("has points that are no list of x and y in turn", "FC-IMPORT-012")
     return corners_of([values[place : place + 2] for place in range(0, len(values), 2)])
 
 
 def _box(values: Any) -> Shape:
     if not isinstance(values, list) or len(values) != 4:
-        raise UserError("has no box (bbox) of 4 numbers", "FC-IMPORT-063")
+        raise UserError("has no box (bbox) of 4 numbers", "FC-IMPORT-012")
     left, top, width, height = (number(value, "its box") for value in values)
     return box(left, top, left + width, top + height)
 
 
 def _mask(coded: Any, size: Size | None) -> Shape:
     if not isinstance(coded, dict):
-        raise UserError("has no run lengths (rle)", "FC-IMPORT-064")
+        raise UserError("has no run lengths (rle)", "FC-IMPORT-013")
     stated = coded.get("size")
     if size is None and isinstance(stated, list) and len(stated) == 2:
         size = size_of(*stated)
     if size is None:
-        raise UserError("has run lengths (rle) of no size", "FC-IMPORT-064")
+        raise UserError("has run lengths (rle) of no size", "FC-IMPORT-013")
     return rle.from_coco(coded, size)
 
 
@@ -238,7 +238,7 @@ def _dots(corners: Points, request: Request) -> Shape:
 def _ellipse(corners: Points, request: Request) -> Shape:
     """Two corners of the box around it."""
     if len(corners) != 2:
-        raise UserError(f"has {len(corners)} points where 2 are needed", "FC-IMPORT-063")
+        raise UserError(f"has {len(corners)} points where 2 are needed", "FC-IMPORT-012")
     (x, y), (wide, high) = corners.mean(0), abs(corners[1] - corners[0]) / 2
     return Ellipse((float(x), float(y)), (float(wide), float(high)))
 

@@ -66,13 +66,13 @@ def _item(file: Path, folder: Path, shelf: Shelf, notes: list[Note]) -> Item:
         raise UserError("is no file of ISAT's (info.description); move it elsewhere",
                         "FC-IMPORT-060")  # fmt: skip
     layers = []
-    for place, each in enumerate(entry(content, "objects", list, "the file")):
+    for place, annotation in enumerate(entry(content, "objects", list, "the file")):
         try:
-            layers.append((_layer(each), _region(each)))
+            layers.append((_layer(annotation), _region(annotation)))
         except UserError as error:
             raise UserError(f"object {place} {error}", error.code) from None
     layers.sort(key=lambda pair: pair[0])
-    groups = {str(each.get("group")) for each in content["objects"]} - {"None", ""}
+    groups = {str(annotation.get("group")) for annotation in content["objects"]} - {"None", ""}
     if groups:
         notes.append(Note("groups", str(file), count=len(groups)))
     name = info.get("name")
@@ -87,16 +87,16 @@ def _item(file: Path, folder: Path, shelf: Shelf, notes: list[Note]) -> Item:
     )
 
 
-def _layer(each: Any) -> float:
-    layer = each.get("layer") if isinstance(each, dict) else None
+def _layer(annotation: Any) -> float:
+    layer = annotation.get("layer") if isinstance(annotation, dict) else None
     return 0.0 if layer is None else number(layer, "its layer")
 
 
-def _region(each: Any) -> Region:
-    label = label_text(each.get("category") if isinstance(each, dict) else None,
+def _region(annotation: Any) -> Region:
+    label = label_text(annotation.get("category") if isinstance(annotation, dict) else None,
                        "give it a category in ISAT")  # fmt: skip
     try:
-        shape = filled(corners_of(each.get("segmentation")))
+        shape = filled(corners_of(annotation.get("segmentation")))
     except UserError as error:
         raise UserError(f"({label}) {error}", error.code) from None
     return Region("_background_" if label == _BACKGROUND else label, shape)

@@ -144,25 +144,25 @@ def _results(task: dict[str, Any], where: str, notes: list[Note]) -> list[Any] |
     if key is None:
         return _minimal(task)
     annotations = entry(task, key, list, "the task")
-    if not all(isinstance(each, dict) for each in annotations):
+    if not all(isinstance(annotation, dict) for annotation in annotations):
         raise UserError(f"has {key} that are no objects", "FC-IMPORT-060")
-    usable = [each for each in annotations if not each.get("was_cancelled")]
+    usable = [annotation for annotation in annotations if not annotation.get("was_cancelled")]
     if not usable:
         return None
-    truth = [each for each in usable if each.get("ground_truth")]
+    truth = [annotation for annotation in usable if annotation.get("ground_truth")]
     if len(usable) > 1:
         notes.append(Note("several", where, f"{len(usable)} annotations"))
-    chosen = max(truth or usable, key=lambda each: str(each.get("updated_at") or ""))
+    chosen = max(truth or usable, key=lambda annotation: str(annotation.get("updated_at") or ""))
     return entry(chosen, "result", list, "its annotation")
 
 
 def _minimal(task: dict[str, Any]) -> list[Any] | None:
     """JSON-MIN: the regions are lists beside the data, with type and value in one object."""
     results = [
-        {"value": each, "type": "", "from_name": key, "id": place} | each
+        {"value": region, "type": "", "from_name": key, "id": place} | region
         for key, listed in task.items() if isinstance(listed, list)
-        for place, each in enumerate(listed)
-        if isinstance(each, dict) and "original_width" in each
+        for place, region in enumerate(listed)
+        if isinstance(region, dict) and "original_width" in region
     ]  # fmt: skip
     return results if results or "annotation_id" in task else None
 
@@ -184,7 +184,7 @@ def _size(results: list[Any]) -> Size | None:
         size = size_of(result.get("original_height"), result.get("original_width"))
         sizes |= {size} - {None}
     if len(sizes) > 1:
-        raise UserError(f"states several sizes of its photo: {sorted(sizes)}", "FC-IMPORT-063")
+        raise UserError(f"states several sizes of its photo: {sorted(sizes)}", "FC-IMPORT-012")
     return next(iter(sizes), None)
 
 
@@ -217,8 +217,8 @@ def _regions(
 
 def _labels(value: dict[str, Any]) -> list[str]:
     """Those under 'polygonlabels', 'brushlabels', 'labels' and the like."""
-    listed = [each for key, each in value.items() if key.endswith("labels")]
-    names = [name for each in listed if isinstance(each, list) for name in each]
+    listed = [labels for key, labels in value.items() if key.endswith("labels")]
+    names = [name for labels in listed if isinstance(labels, list) for name in labels]
     if not all(isinstance(name, str) for name in names):
         raise UserError("has a region whose labels are no text", "FC-IMPORT-061")
     return [name for name in names if name.strip()]
@@ -239,7 +239,7 @@ def _region(
                         "keep one in Label Studio", "FC-IMPORT-070")  # fmt: skip
     if size is None:
         raise UserError("states no original_width and original_height; export it again",
-                        "FC-IMPORT-063")  # fmt: skip
+                        "FC-IMPORT-012")  # fmt: skip
     if "vertices" in value:
         corners = xy_points(value["vertices"]) * [size[1] / 100, size[0] / 100]
         return without_area("vector", labels[0], where, corners, request, notes)
@@ -274,9 +274,9 @@ def _share(value: dict[str, Any], key: str, pixels: int) -> float:
 
 def _bitmask(text: Any, size: Size) -> Shape:
     if not isinstance(text, str) or "base64," not in text[:64]:
-        raise UserError("has a bitmask that is no PNG in base64", "FC-IMPORT-064")
+        raise UserError("has a bitmask that is no PNG in base64", "FC-IMPORT-013")
     bits = bitmap_of(text.split("base64,", 1)[1], size)
     if bits.shape != size:
         raise UserError(f"has a bitmask of {bits.shape[1]} x {bits.shape[0]}, its photo "
-                        f"{size[1]} x {size[0]}", "FC-IMPORT-064")  # fmt: skip
+                        f"{size[1]} x {size[0]}", "FC-IMPORT-013")  # fmt: skip
     return as_runs(bits)

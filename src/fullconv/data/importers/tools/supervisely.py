@@ -1,8 +1,8 @@
 """Supervisely: DATASET/ann/PHOTO.json with DATASET/img/PHOTO, and meta.json with the classes.
 
-Whole numbers are pixels, as its SDK draws them: a rectangle from 2 to 4 covers columns 2, 3 and 4,
-a polygon its outline too. Other numbers are places between pixels, as in the other formats (
-supervisely/geometry/rectangle.py, _to_pixel_coordinate_system_json). Later objects lie on top.
+Later objects lie on top. What is downloaded has whole numbers: places between pixels, cut down to
+the pixel, the photo's right and lower border to the last one (supervisely/geometry/geometry.py,
+_to_pixel_coordinate_system_json). So corners on the last column or row reach to the border.
 """
 
 import math
@@ -20,7 +20,6 @@ from fullconv.data.importers.drawing.combined import (
     corners_of,
     dotted,
     filled,
-    of_pixels,
     stroked,
 )
 from fullconv.data.importers.drawing.draw_regions import Region
@@ -52,8 +51,13 @@ _WITHOUT_AREA = ("graph", "cuboid", "cuboid_2d", "cuboid_3d", "point_3d", "point
 
 
 def recognise(source: Path) -> bool:
-    """A folder ann/ with a JSON file of a photo's objects."""
-    return any(_is_annotation(file) for file in _files(source)[:20])
+    """A folder ann/ with a JSON file of a photo's objects, unless the same is there as masks."""
+    files = [file for file in _files(source) if not _has_masks(file.parent.parent)]
+    return any(_is_annotation(file) for file in files[:20])
+
+
+def _has_masks(dataset: Path) -> bool:
+    return any((dataset / name).is_dir() for name in ("masks_machine", "masks_human"))
 
 
 def _files(source: Path) -> list[Path]:
@@ -91,12 +95,12 @@ def _classes(folder: Path) -> dict[str, Color | None]:
     if not isinstance(listed, list):
         raise DataError(file, "has no list 'classes'", "", "export it again", "FC-IMPORT-066")
     colors: dict[str, Color | None] = {}
-    for each in listed:
-        title = each.get("title") if isinstance(each, dict) else None
+    for row in listed:
+        title = row.get("title") if isinstance(row, dict) else None
         if not isinstance(title, str) or not title.strip():
             raise DataError(file, "has a class without a title", "", "export it again",
                             "FC-IMPORT-066")  # fmt: skip
-        colors[title] = hexadecimal(str(each.get("color")))
+        colors[title] = hexadecimal(str(row.get("color")))
     return colors
 
 
@@ -104,15 +108,14 @@ def _item(file: Path, folder: Path, shelf: Shelf, request: Request, notes: list[
     content = read_json(file)
     stated = entry(content, "size", dict, "the file")
     size = size_of(stated.get("height"), stated.get("width"))
-    tags = content.get("tags")
-    tagged = len(tags) if isinstance(tags, list) else 0
+    tagged = _tags(content)
     regions = []
-    for place, each in enumerate(entry(content, "objects", list, "the file")):
+    for place, figure in enumerate(entry(content, "objects", list, "the file")):
         try:
-            regions += _regions(each, size, str(file), request, notes)
+            regions += _regions(figure, size, str(file), request, notes)
         except UserError as error:
             raise UserError(f"object {place} {error}", error.code) from None
-        tagged += len(each.get("tags") or [])
+        tagged += _tags(figure)
     if tagged:
         notes.append(Note("not for masks", str(file), count=tagged))
     dataset = file.parent.parent
@@ -124,32 +127,37 @@ def _item(file: Path, folder: Path, shelf: Shelf, request: Request, notes: list[
     return Item(name, split, photo, str(file), draw(str(file), regions), size)
 
 
+def _tags(content: dict[str, Any]) -> int:
+    tags = content.get("tags")
+    return len(tags) if isinstance(tags, list) else 0
+
+
 def _regions(
-    each: Any, size: Size | None, file: str, request: Request, notes: list[Note]
+    figure: Any, size: Size | None, file: str, request: Request, notes: list[Note]
 ) -> list[Region]:
-    label = label_text(each.get("classTitle") if isinstance(each, dict) else None,
+    label = label_text(figure.get("classTitle") if isinstance(figure, dict) else None,
                        "give it a class in Supervisely")  # fmt: skip
-    kind = each.get("geometryType") or ("bitmap" if each.get("bitmap") else "polygon")
+    kind = figure.get("geometryType") or ("bitmap" if figure.get("bitmap") else "polygon")
     try:
         if kind in ("bitmap", "alpha_mask"):
-            return [Region(label, _bitmap(each.get(kind), size, kind == "alpha_mask"))]
+            return [Region(label, _bitmap(figure.get(kind), size, kind == "alpha_mask"))]
         if kind == "multipolygon":
-            parts = entry(each, "parts", list, "the multipolygon")
-            return [Region(label, _polygon(part)) for part in parts]
+            parts = entry(figure, "parts", list, "the multipolygon")
+            return [Region(label, _polygon(part, size)) for part in parts]
         if not isinstance(kind, str) or kind in _WITHOUT_AREA:
-            return without_area(str(kind), label, file, _bounds(each), request, notes)
+            return without_area(str(kind), label, file, _bounds(figure), request, notes)
         if kind not in _SHAPES:
             known = ", ".join(("bitmap", "alpha_mask", "multipolygon", *_SHAPES))
             raise UserError(f"is of the unknown type {kind!r}; known are {known}",
-                            "FC-IMPORT-062")  # fmt: skip
-        return [Region(label, _SHAPES[kind](each, request))]
+                            "FC-IMPORT-011")  # fmt: skip
+        return [Region(label, _SHAPES[kind](figure, size, request))]
     except UserError as error:
         raise UserError(f"({label}, {kind}) {error}", error.code) from None
 
 
-def _bounds(each: dict[str, Any]) -> Points | None:
+def _bounds(figure: dict[str, Any]) -> Points | None:
     """The nodes of a skeleton, or the points of a cuboid; None where there are none."""
-    nodes, listed = each.get("nodes"), each.get("points")
+    nodes, listed = figure.get("nodes"), figure.get("points")
     if isinstance(nodes, dict):
         listed = [node.get("loc") for node in nodes.values() if isinstance(node, dict)]
     elif isinstance(listed, dict):
@@ -157,58 +165,53 @@ def _bounds(each: dict[str, Any]) -> Points | None:
     return corners_of(listed) if listed else None
 
 
-def _is_pixels(corners: Points) -> bool:
-    return bool((corners == np.floor(corners)).all())
+def _corners(values: Any, size: Size | None) -> Points:
+    """Corners of a region; whole numbers on the last column or row mean the photo's border."""
+    corners = corners_of(values)
+    if size is None or not (corners == np.floor(corners)).all():
+        return corners
+    border = np.array([size[1], size[0]], np.float64)
+    return np.where(corners == border - 1, border, corners)
 
 
-def _filled(corners: Points) -> Shape:
-    whole = _is_pixels(corners) and len(corners) > 2
-    return of_pixels(corners) if whole else filled(corners)
-
-
-def _polygon(content: Any) -> Shape:
+def _polygon(content: Any, size: Size | None) -> Shape:
     holes = content.get("interior") if isinstance(content, dict) else None
     if holes is not None and not isinstance(holes, list):
-        raise UserError("has an interior that is no list", "FC-IMPORT-063")
-    outer = _filled(_exterior(content))
-    return Together((outer,), tuple(_filled(corners_of(hole)) for hole in holes or []))
+        raise UserError("has an interior that is no list", "FC-IMPORT-012")
+    outer = filled(_exterior(content, size))
+    return Together((outer,), tuple(filled(_corners(hole, size)) for hole in holes or []))
 
 
-def _exterior(content: Any) -> Points:
-    return corners_of(entry(content, "exterior", list, "the shape"))
+def _exterior(content: Any, size: Size | None) -> Points:
+    return _corners(entry(content, "exterior", list, "the shape"), size)
 
 
-def _points_of(each: dict[str, Any]) -> Any:
-    return entry(each, "points", dict, "the shape")
+def _points_of(figure: dict[str, Any]) -> Any:
+    return entry(figure, "points", dict, "the shape")
 
 
-def _of_polygon(each: dict[str, Any], request: Request) -> Shape:
-    return _polygon(_points_of(each))
+def _of_polygon(figure: dict[str, Any], size: Size | None, request: Request) -> Shape:
+    return _polygon(_points_of(figure), size)
 
 
-def _rectangle(each: dict[str, Any], request: Request) -> Shape:
-    corners = _exterior(_points_of(each))
+def _rectangle(figure: dict[str, Any], size: Size | None, request: Request) -> Shape:
+    corners = _exterior(_points_of(figure), size)
     if len(corners) != 2:
-        raise UserError(f"has {len(corners)} points where 2 are needed", "FC-IMPORT-063")
+        raise UserError(f"has {len(corners)} points where 2 are needed", "FC-IMPORT-012")
     (left, top), (right, bottom) = corners.min(0), corners.max(0)
-    last = 1.0 if _is_pixels(corners) else 0.0
-    upright = box(left, top, right + last, bottom + last).rings[0]
-    radians = each.get("angle", _points_of(each).get("angle"))
+    upright = box(left, top, right, bottom).rings[0]
+    radians = figure.get("angle", _points_of(figure).get("angle"))
     degrees = math.degrees(number(radians or 0, "has angle ="))
     center = float(upright[:, 0].mean()), float(upright[:, 1].mean())
     return Polygon((turned(upright, center, degrees) if degrees else upright,))
 
 
-def _line(each: dict[str, Any], request: Request) -> Shape:
-    return stroked(_centers(_exterior(_points_of(each))), request.line_width)
+def _line(figure: dict[str, Any], size: Size | None, request: Request) -> Shape:
+    return stroked(_exterior(_points_of(figure), size), request.line_width)
 
 
-def _dot(each: dict[str, Any], request: Request) -> Shape:
-    return dotted(_centers(_exterior(_points_of(each))), request.point_radius)
-
-
-def _centers(corners: Points) -> Points:
-    return corners + 0.5 if _is_pixels(corners) else corners
+def _dot(figure: dict[str, Any], size: Size | None, request: Request) -> Shape:
+    return dotted(_exterior(_points_of(figure), size), request.point_radius)
 
 
 _SHAPES = {"polygon": _of_polygon, "rectangle": _rectangle, "oriented_bbox": _rectangle,

@@ -107,13 +107,13 @@ def _of_table(file: Path) -> list[_Photo]:
         if any(not isinstance(row.get(column), str) for column in _COLUMNS):
             raise DataError(file, f"line {place} is cut off, or not of VIA's", "",
                             "export it again", "FC-IMPORT-060")  # fmt: skip
-        kept = regions[row["filename"]]
+        of_photo = regions[row["filename"]]
         region = {name: _object(file, place, row[f"region_{name}"])
                   for name in ("shape_attributes", "attributes")}  # fmt: skip
         if region["shape_attributes"] or region["attributes"]:
-            kept.append({"shape_attributes": region["shape_attributes"],
+            of_photo.append({"shape_attributes": region["shape_attributes"],
                          "region_attributes": region["attributes"]})  # fmt: skip
-    return [(file, name, f"{file} ({name})", kept) for name, kept in regions.items()]
+    return [(file, name, f"{file} ({name})", listed) for name, listed in regions.items()]
 
 
 def _object(file: Path, line: int, text: str) -> dict[str, Any]:
@@ -184,9 +184,9 @@ def _label(attributes: dict[str, Any], attribute: str | None) -> str:
 def _shape(region: dict[str, Any], request: Request) -> Shape:
     content = entry(region, "shape_attributes", dict, "it")
     kind = content.get("name")
-    if kind not in _SHAPES:
+    if not isinstance(kind, str) or kind not in _SHAPES:
         known = ", ".join(_SHAPES)
-        raise UserError(f"is of the unknown type {kind!r}; known are {known}", "FC-IMPORT-062")
+        raise UserError(f"is of the unknown type {kind!r}; known are {known}", "FC-IMPORT-011")
     try:
         return _SHAPES[kind](content, request)
     except UserError as error:
@@ -200,7 +200,7 @@ def _value(content: dict[str, Any], key: str) -> float:
 def _corners(content: dict[str, Any]) -> Points:
     x, y = content.get("all_points_x"), content.get("all_points_y")
     if not isinstance(x, list) or not isinstance(y, list) or len(x) != len(y):
-        raise UserError("has no all_points_x and all_points_y of one length", "FC-IMPORT-063")
+        raise UserError("has no all_points_x and all_points_y of one length", "FC-IMPORT-012")
     return corners_of([list(pair) for pair in zip(x, y, strict=True)])
 
 

@@ -5,6 +5,7 @@ names the classes. Objects have no order: the smaller one lies on top, as in the
 Ultralytics makes of them. A row of five numbers is a box, which is ignored where nothing else lies.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from fullconv.data.importers.export_files import files_below
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of
 from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.photo_entries import Entries, labels_of
+from fullconv.data.importers.photo_entries import Entries
 from fullconv.data.importers.splits import USUAL
 from fullconv.data.reading.image import SUFFIXES
 from fullconv.data.reading.text_files import read_text, read_yaml
@@ -43,7 +44,7 @@ class ScaledDrawing:
 
     def paint(self, size: Size, numbers: Mapping[str, int]) -> Painted:
         scale = np.array([size[1], size[0]], np.float64)
-        regions = [Region(each.label, _scaled(each.shape, scale)) for each in self.regions]
+        regions = [Region(region.label, _scaled(region.shape, scale)) for region in self.regions]
         return Drawing(self.file, tuple(regions), smaller_on_top=True).paint(size, numbers)
 
 
@@ -98,10 +99,6 @@ def read(source: Path, request: Request) -> Export:
     for file in _label_files(files, folder):
         entries.add(str(file), lambda notes, file=file: _item(
             file, folder, names, shelf, splits, notes))  # fmt: skip
-    boxed = any(note.kind == "boxed" for note in entries.notes)
-    if boxed and not any(label != IGNORE for item in entries.items for label in labels_of(item)):
-        raise UserError(f"{source}: has boxes only and no outlines, which detectors learn from; "
-                        "export for segmentation", "FC-IMPORT-069")  # fmt: skip
     return entries.export(shelf, names)
 
 
@@ -162,10 +159,10 @@ class _Splits:
         ]
         for first in range(len(parts)):
             place = self.folder.joinpath(*parts[first:])
-            if place.is_dir():
+            if os.path.isdir(place):
                 self.folders.append((place, split))
                 return
-            if place.is_file() and place.suffix.lower() == ".txt":
+            if os.path.isfile(place) and place.suffix.lower() == ".txt":
                 lines = read_text(place).splitlines()
                 self.listed |= {plain(line.strip()).stem: split for line in lines if line.strip()}
                 return
@@ -229,10 +226,10 @@ def _region(row: list[str], names: list[str], file: str, notes: list[Note]) -> l
     if len(shares) % 2:
         raise UserError(f"has {len(shares)} coordinates, which are no pairs of x and y",
                         "FC-IMPORT-067")  # fmt: skip
-    strange = [value for value, share in zip(row[1:], shares, strict=True)
+    outside = [value for value, share in zip(row[1:], shares, strict=True)
                if not abs(share) <= _FARTHEST]  # fmt: skip
-    if strange:
-        raise UserError(f"has {strange[0][:20]}, which is no share of the photo's size (0 to 1)",
+    if outside:
+        raise UserError(f"has {outside[0][:20]}, which is no share of the photo's size (0 to 1)",
                         "FC-IMPORT-067")  # fmt: skip
     if len(shares) == 4:
         notes.append(Note("boxed", file, label))

@@ -78,10 +78,11 @@ def test_files_are_splits(export, imported):
     ("each", "more", "code"),
     [
         (shape("polygon", [0, 0, 9, 0, 9, 9], 5), {}, "FC-IMPORT-061"),
-        (shape("cuboid_2d", [0] * 16), {}, "FC-IMPORT-062"),
-        (shape("polygon", [0, 0, 9]), {}, "FC-IMPORT-063"),
-        (shape("mask", None, rle=None), {}, "FC-IMPORT-064"),
+        (shape("cuboid_2d", [0] * 16), {}, "FC-IMPORT-011"),
+        (shape("polygon", [0, 0, 9]), {}, "FC-IMPORT-012"),
+        (shape("mask", None, rle=None), {}, "FC-IMPORT-013"),
         (shape("bbox", None, bbox=[0, 0, 9, 9]), {}, "FC-IMPORT-069"),
+        (shape("label", None), {}, "FC-IMPORT-069"),
         (shape("polygon", [0, 0, 9, 0, 9, 9]), {"point_cloud": {"path": "x"}}, "FC-IMPORT-072"),
     ],
 )

@@ -105,7 +105,7 @@ WHOLE = pack(np.eye(40, 60, dtype=np.uint8))
 def test_damaged_brush_strokes(damaged):
     with pytest.raises(UserError) as caught:
         brush_of(damaged, (40, 60))
-    assert caught.value.code == "FC-IMPORT-064"
+    assert caught.value.code == "FC-IMPORT-013"
 
 
 def test_a_bitmask_is_the_alpha_of_its_png(tasks, imported):
@@ -168,17 +168,22 @@ def test_the_minimal_export(save, picture, imported):
     [
         ({"image_rotation": 90}, "FC-IMPORT-072"),
         ({"item_index": 1}, "FC-IMPORT-072"),
-        ({"original_width": None}, "FC-IMPORT-063"),
+        ({"original_width": None}, "FC-IMPORT-012"),
         ({"value": {"points": [[0, 0], [9, 0], [9, 9]]}}, "FC-IMPORT-061"),
         ({"value": {"points": [[0, 0], [9, 0], [9, 9]], "labels": ["a", "b"]}}, "FC-IMPORT-070"),
-        ({"value": {"rle": [1, 2], "brushlabels": ["a"]}}, "FC-IMPORT-064"),
-        ({"value": {"vertices": [], "vectorlabels": ["a"]}}, "FC-IMPORT-062"),
+        ({"value": {"rle": [1, 2], "brushlabels": ["a"]}}, "FC-IMPORT-013"),
+        ({"value": {"vertices": [], "vectorlabels": ["a"]}}, "FC-IMPORT-011"),
     ],
 )
 def test_impossible_results_name_the_task(tasks, refused, change, code):
     points = {"points": [[0, 0], [50, 0], [50, 50]]}
     said = refused(tasks(task(annotation(result(points) | change))), code)
     assert "task 7" in said
+
+
+def test_a_classification_makes_no_masks(tasks, refused):
+    choice = {"type": "choices", "value": {"choices": ["night"]}}
+    refused(tasks(task(annotation(choice))), "FC-IMPORT-069")
 
 
 def test_a_polygon_of_two_points_is_noted_and_the_photo_stays(tasks, imported):

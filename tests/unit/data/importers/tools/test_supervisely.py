@@ -1,12 +1,13 @@
-"""Supervisely: bitmaps, polygons with holes, rectangles of whole pixels."""
+"""Supervisely: bitmaps, polygons with holes, rectangles, the photo's border."""
 
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from exports import inside, notes, png, text64
+from fullconv.data.importers import recognise
 
 META = {"classes": [{"title": "road", "shape": "polygon", "color": "#102030"},
                     {"title": "car", "shape": "bitmap", "color": "#FF0000"}]}  # fmt: skip
@@ -35,15 +36,6 @@ def project(save, picture):
     return write
 
 
-def drawn(corners, holes=()):
-    """As a drawing library fills polygons: with their outlines."""
-    image = Image.new("L", (60, 40))
-    ImageDraw.Draw(image).polygon([tuple(c) for c in corners], fill=1, outline=1)
-    for hole in holes:
-        ImageDraw.Draw(image).polygon([tuple(c) for c in hole], fill=0, outline=0)
-    return np.array(image) > 0
-
-
 def test_classes_and_colours_are_those_of_meta(project, imported):
     square = [(0, 0), (9, 0), (9, 9), (0, 9)]
     report, masks = imported(project(shape(label="road", exterior=square)))
@@ -53,24 +45,43 @@ def test_classes_and_colours_are_those_of_meta(project, imported):
     assert list(masks) == ["train/ds/a"]
 
 
-def test_a_polygon_of_pixels_is_filled_with_its_outline(project, imported):
-    corners = [(2, 3), (50, 3), (50, 30), (30, 12), (2, 30)]
-    hole = [(10, 6), (20, 6), (20, 10), (10, 10)]
-    mask = imported(project(shape(exterior=corners, interior=[hole])))[1]["train/ds/a"] == 2
-    expected = drawn(corners, [hole])
-    assert np.array_equal(mask[:12], expected[:12])  # upright edges: every pixel
-    assert (mask & expected).sum() > 0.97 * (mask | expected).sum()
+def test_a_polygon_without_its_holes_is_filled_by_the_centres_of_pixels(project, imported):
+    corners = [(2, 3), (50, 3), (49, 30), (31, 12), (3, 31)]
+    holes = [[(10, 6), (20, 6), (20, 10), (10, 10)], [(15, 8), (25, 8), (25, 12), (15, 12)]]
+    mask = imported(project(shape(exterior=corners, interior=holes)))[1]["train/ds/a"] == 2
+    left = inside(corners) & ~inside(holes[0]) & ~inside(holes[1])
+    assert np.count_nonzero(mask != left) <= 4  # centres on the slanted edges
+
+
+def test_the_last_column_and_row_are_the_border(project, imported):
+    whole = [(0, 0), (59, 0), (59, 39), (0, 39)]
+    assert (imported(project(shape(exterior=whole)))[1]["train/ds/a"] == 2).all()
 
 
 def test_a_polygon_between_pixels_is_filled_by_their_centres(project, imported):
-    corners = [(2.25, 3.25), (50.75, 3.75), (50.25, 30.75), (30, 12.1), (2, 30)]
+    corners = [(2.25, 3.25), (50.75, 3.85), (50.25, 30.7), (30, 12.1), (2, 30)]
     mask = imported(project(shape(exterior=corners)))[1]["train/ds/a"] == 2
     assert np.array_equal(mask, inside(corners))
 
 
+def test_an_empty_outline_is_noted_and_an_empty_hole_is_none(project, imported):
+    square = [(0, 0), (9, 0), (9, 9), (0, 9)]
+    report, masks = imported(project(shape(exterior=square, interior=[[]]), shape()))
+    assert (masks["train/ds/a"] == 2).sum() == 81
+    assert notes(report, "empty") == 1
+
+
+def test_the_same_as_masks_is_left_to_them(project, tmp_path):
+    source = project(shape(exterior=[(0, 0), (9, 0), (9, 9)]))
+    assert recognise(source).name == "supervisely"
+    (source / "ds/masks_machine").mkdir()
+    (source / "obj_class_to_machine_color.json").write_text('{"car": [1, 1, 1]}')
+    assert recognise(source).name == "colors"
+
+
 @pytest.mark.parametrize(
     ("exterior", "rows", "columns"),
-    [([(2, 3), (8, 5)], slice(3, 6), slice(2, 9)), ([(8, 5), (2, 3)], slice(3, 6), slice(2, 9)),
+    [([(2, 3), (8, 5)], slice(3, 5), slice(2, 8)), ([(8, 5), (2, 3)], slice(3, 5), slice(2, 8)),
      ([(0, 0), (59, 39)], slice(0, 40), slice(0, 60)),
      ([(1.75, 1.5), (4.25, 4.75)], slice(1, 5), slice(2, 4))],
 )  # fmt: skip
@@ -134,14 +145,14 @@ def test_splits_and_nested_data_sets(project, imported, picture, save):
     ("each", "code"),
     [
         (shape(label="", exterior=[(0, 0), (9, 0), (9, 9)]), "FC-IMPORT-061"),
-        (shape("blob", exterior=[(0, 0), (9, 0), (9, 9)]), "FC-IMPORT-062"),
-        (shape("graph"), "FC-IMPORT-062"),
-        (shape("rectangle", exterior=[(0, 0)]), "FC-IMPORT-063"),
-        (bitmap(b"not a picture"), "FC-IMPORT-064"),
-        (bitmap(png(np.ones((50, 70), np.uint8))), "FC-IMPORT-064"),
-        (bitmap(b"\0" * 2**29), "FC-IMPORT-064"),
+        (shape("blob", exterior=[(0, 0), (9, 0), (9, 9)]), "FC-IMPORT-011"),
+        (shape("graph"), "FC-IMPORT-011"),
+        (shape("rectangle", exterior=[(0, 0)]), "FC-IMPORT-012"),
+        (bitmap(b"not a picture"), "FC-IMPORT-013"),
+        (bitmap(png(np.ones((50, 70), np.uint8))), "FC-IMPORT-013"),
+        (bitmap(b"\0" * 2**29), "FC-IMPORT-013"),
         ({"classTitle": "car", "geometryType": "bitmap", "bitmap": {"data": "???",
-          "origin": [0, 0]}}, "FC-IMPORT-064"),
+          "origin": [0, 0]}}, "FC-IMPORT-013"),
     ],
 )  # fmt: skip
 def test_impossible_objects_name_file_and_object(project, refused, each, code):
@@ -156,7 +167,7 @@ def test_with_skip_the_box_of_a_skeleton_is_ignored_below_the_rest(project, impo
     graph = {"classTitle": "car", "geometryType": "graph", "nodes": nodes}
     report, masks = imported(project(shape(exterior=square), graph), skip=True)
     mask = masks["train/ds/a"]
-    assert ((mask == 2).sum(), (mask == 255).sum()) == (100, 100)
+    assert ((mask == 2).sum(), (mask == 255).sum()) == (81, 119)
     assert notes(report, "no area") == 1
 
 

@@ -98,8 +98,8 @@ def test_which_attribute_names_the_class(via, imported, attributes, label):
         (region({}), "FC-IMPORT-061"),
         (region({"one": "car", "two": "red"}), "FC-IMPORT-070"),
         (region({"type": {"car": True, "bus": True}}), "FC-IMPORT-070"),
-        (region(name="cube"), "FC-IMPORT-062"),
-        (region(name="polygon", all_points_x=[1, 2], all_points_y=[1]), "FC-IMPORT-063"),
+        (region(name="cube"), "FC-IMPORT-011"),
+        (region(name="polygon", all_points_x=[1, 2], all_points_y=[1]), "FC-IMPORT-012"),
         ({"shape_attributes": POLYGON}, "FC-IMPORT-060"),
     ],
 )

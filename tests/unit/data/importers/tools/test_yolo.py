@@ -64,6 +64,12 @@ def test_splits_of_roboflow_and_colab(save, picture, imported, train):
     assert sorted(masks) == ["train/train1", "val/valid1"]
 
 
+@pytest.mark.parametrize("place", ["x" * 5000, "a\\0b", "..", "/"])
+def test_places_that_cannot_be_are_not_looked_for(export, imported, place):
+    yaml = f'train: "{place}"\n{NAMES}'
+    assert list(imported(export(yaml=yaml))[1]) == ["train/a"]
+
+
 def test_splits_of_lists(save, picture, imported):
     for name in "ab":
         picture(f"src/images/{name}.jpg")
