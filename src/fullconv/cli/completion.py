@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fullconv.inference.engines import names
+from fullconv.recipes import recipe_names
 
 _PACKAGE = Path(__file__).parents[1]
 _HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s")
@@ -44,8 +45,7 @@ def nets(incomplete: str) -> list[str]:
 
 def recipes(incomplete: str) -> list[str]:
     """The recipes that begin so."""
-    files = (_PACKAGE / "training" / "recipes").glob("*.toml")
-    return _beginning(sorted(file.stem for file in files), incomplete)
+    return _beginning(recipe_names(), incomplete)
 
 
 def weights(incomplete: str) -> list[str]:

@@ -9,6 +9,7 @@ from fullconv.cli import completion
 from fullconv.cli.main import app
 from fullconv.cli.options import ColorsOf
 from fullconv.errors import UserError
+from fullconv.recipes import RECOMMENDED, recipe_names, recipe_summary, recipe_text
 
 
 @app.command()
@@ -24,14 +25,16 @@ def recipes(
       fullconv recipes
       fullconv recipes camvid-scratch > mine.toml
     """
-    from fullconv.training import recipe_names, recipe_text
-
     if name:
         print(recipe_text(name), end="")
         return
     width = max(map(len, recipe_names()), default=0)
+    print("Recommended:")
+    for known, why in RECOMMENDED.items():
+        print(f"  {known:{width}}  {why}")
+    print("All:")
     for known in recipe_names():
-        print(f"{known:{width}}  {recipe_text(known).splitlines()[0].lstrip('# ')}")
+        print(f"  {known:{width}}  {recipe_summary(known)}")
 
 
 @app.command()

@@ -1,10 +1,10 @@
 """Images and masks of other libraries, in memory -> a Sample's arrays, with nothing guessed."""
 
+import sys
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image as Pillow
 
 from fullconv.classes import ClassSet
@@ -26,7 +26,7 @@ def image_of(content: Any, name: str) -> Image:
     if isinstance(content, Pillow.Image):
         return rgb_of(content, name)
     values = _array(content, name, "image")
-    if isinstance(content, torch.Tensor) and values.ndim == 3:
+    if _is_tensor(content) and values.ndim == 3:
         values = np.moveaxis(values, 0, 2)
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
@@ -46,7 +46,7 @@ def mask_in(content: Any, classes: ClassSet, name: str, ignore: int) -> Mask:
         values = values_of(content, name)
     else:
         values = _array(content, name, "mask")
-        if isinstance(content, torch.Tensor) and values.ndim == 3 and len(values) == 1:
+        if _is_tensor(content) and values.ndim == 3 and len(values) == 1:
             values = values[0]
         if values.ndim == 3 and values.shape[2] == 1:
             values = values[..., 0]
@@ -63,13 +63,18 @@ def mask_in(content: Any, classes: ClassSet, name: str, ignore: int) -> Mask:
 
 
 def _array(content: Any, name: str, what: str) -> npt.NDArray[Any]:
-    if isinstance(content, torch.Tensor):
+    if _is_tensor(content):
         return content.detach().cpu().numpy()
     if isinstance(content, np.ndarray):
         return content
     kind = type(content).__name__
     fix = "give a Pillow image, an array or a tensor"
     raise DataError(name, f"the {what} is a {kind}", "", fix)
+
+
+def _is_tensor(content: Any) -> bool:
+    torch = sys.modules.get("torch")  # nobody has a tensor who has not imported it
+    return torch is not None and isinstance(content, torch.Tensor)
 
 
 def _bytes(values: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:

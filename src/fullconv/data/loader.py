@@ -5,12 +5,10 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch.utils.data import DataLoader, Dataset
 
 from fullconv.data.augment.mix import cutmix, paste
 from fullconv.data.augment.transforms import MEAN_COLOR, Augmentation, Fill, Transform, augment
@@ -19,6 +17,9 @@ from fullconv.data.multimodal import kinds_shown
 from fullconv.data.sample import Batch, Sample, Source
 from fullconv.errors import UserError
 from fullconv.modalities import COLOR
+
+if TYPE_CHECKING:
+    import torch
 
 _ORDER, _CHANGE, _CUTMIX, _PASTE = range(4)  # keep the random numbers of the uses apart
 
@@ -69,6 +70,8 @@ def loader(
 def _iterate(
     batches: "Batches", steps: Any, workers: int, prefetch: int, pin_memory: bool
 ) -> Iterator[Batch]:
+    from torch.utils.data import DataLoader
+
     feed = DataLoader(
         batches,
         batch_size=None,
@@ -107,7 +110,7 @@ def order(seed: int, epoch: int, count: int) -> npt.NDArray[np.int64]:
 
 
 @dataclass(frozen=True, eq=False)
-class Batches(Dataset):
+class Batches:
     """Step number -> batch; in plain parts, as pinning and other processes want it."""
 
     source: Source
@@ -121,7 +124,7 @@ class Batches(Dataset):
 
     def __getitem__(
         self, step: int
-    ) -> tuple[int, torch.Tensor, torch.Tensor, list[str]] | UserError:
+    ) -> "tuple[int, torch.Tensor, torch.Tensor, list[str]] | UserError":
         """The batch; a UserError is returned, for DataLoader would bury it in a traceback."""
         first = (step * self.world + self.rank) * self.batch_size
         augmentation = self.augmentation
@@ -176,7 +179,9 @@ class Batches(Dataset):
         return plain
 
 
-def _stack(samples: list[Sample]) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
+def _stack(samples: list[Sample]) -> "tuple[torch.Tensor, torch.Tensor, list[str]]":
+    import torch
+
     first = samples[0]
     for other in samples:
         if other.image.shape != first.image.shape:

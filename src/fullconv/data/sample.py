@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
-import torch
 
 from fullconv.classes import ClassSet
+
+if TYPE_CHECKING:
+    import torch
 
 Image = npt.NDArray[Any]
 """uint8 RGB, (H, W, 3). With further inputs (depth, ...) they follow along the last axis, and all
@@ -37,8 +39,8 @@ class Batch:
     """
 
     step: int
-    images: torch.Tensor
-    masks: torch.Tensor
+    images: "torch.Tensor"
+    masks: "torch.Tensor"
     names: list[str]
 
 

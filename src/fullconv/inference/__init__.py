@@ -4,8 +4,9 @@ The names below load what they need when they are first used, so that the regist
 be read (for help and completion) without torch.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fullconv.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from fullconv.inference.batch_predict import Outcome, predict, predict_each, predict_files
@@ -61,13 +62,7 @@ _HOME = {
     "tiled": ("Pieces", "Tile"),
     "tta": ("TTA", "Views", "parse_tta"),
 }
-_MODULES = {name: module for module, names in _HOME.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'fullconv.inference' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"fullconv.inference.{_MODULES[name]}"), name)
+__getattr__ = lazy_names(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

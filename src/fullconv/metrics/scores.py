@@ -6,15 +6,17 @@ Notation of the paper (section 5): n_ij pixels of class i predicted as class j, 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from fullconv.metrics import bootstrap
 from fullconv.metrics import counts as per_class
 from fullconv.metrics.per_photo import PhotoMetrics
+
+if TYPE_CHECKING:
+    import torch
 
 Matrix = npt.NDArray[np.int64]
 """Confusion matrix, int64 (K, K): rows are the truth, columns the prediction."""
@@ -26,8 +28,8 @@ def confusion(
 ) -> Matrix: ...
 @overload
 def confusion(
-    truth: torch.Tensor, prediction: torch.Tensor, classes: int, ignore: int
-) -> torch.Tensor: ...
+    truth: "torch.Tensor", prediction: "torch.Tensor", classes: int, ignore: int
+) -> "torch.Tensor": ...
 def confusion(truth: Any, prediction: Any, classes: int, ignore: int) -> Any:
     """Count the pixels of each pair (true class, predicted class), int64 (K, K).
 
@@ -40,7 +42,9 @@ def confusion(truth: Any, prediction: Any, classes: int, ignore: int) -> Any:
             f"truth has shape {tuple(truth.shape)}, prediction {tuple(prediction.shape)}"
         )
     counted = truth != ignore
-    if isinstance(truth, torch.Tensor):
+    if not isinstance(truth, np.ndarray):
+        import torch
+
         true, predicted = truth[counted].long(), prediction[counted].long()
         _check_range(true, predicted, classes)
         return torch.bincount(true * classes + predicted, minlength=classes**2).view(classes, -1)
@@ -84,12 +88,12 @@ class Scores:
     @classmethod
     def from_confusion(
         cls,
-        matrix: Matrix | torch.Tensor,
+        matrix: "Matrix | torch.Tensor",
         names: Sequence[str] | None = None,
         photos: PhotoMetrics | None = None,
     ) -> "Scores":
         """Scores of ``matrix`` (K, K) as ``confusion`` counts it; ``names`` default to 0..K-1."""
-        n = matrix.cpu().numpy() if isinstance(matrix, torch.Tensor) else np.asarray(matrix)
+        n = np.asarray(matrix.cpu() if hasattr(matrix, "cpu") else matrix)
         counts = per_class.counts_of(n)
         iu, accuracy, true = per_class.iu(counts), per_class.accuracy(counts), counts[1]
         return cls(

@@ -1,21 +1,24 @@
 """What a run shows of itself: curves, the confusion picture, the page."""
 
-from fullconv.report.anatomy import explanation_picture
-from fullconv.report.comparison_page import write_run_comparison
-from fullconv.report.confusion import confusion_picture
-from fullconv.report.curves import curves
-from fullconv.report.extremes import Extremes
-from fullconv.report.inspection_page import write_inspection
-from fullconv.report.points import points_picture
-from fullconv.report.run_files import RunFiles, read_columns, read_run, trained_on
-from fullconv.report.run_page import write_report
-from fullconv.report.score_files import write_file, write_scores
+from typing import TYPE_CHECKING
+
+from fullconv.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from fullconv.report.anatomy import explanation_picture
+    from fullconv.report.comparison_page import write_run_comparison
+    from fullconv.report.confusion import confusion_picture
+    from fullconv.report.extremes import Extremes
+    from fullconv.report.inspection_page import write_inspection
+    from fullconv.report.points import points_picture
+    from fullconv.report.run_files import RunFiles, read_columns, read_run, trained_on
+    from fullconv.report.run_page import write_report
+    from fullconv.report.score_files import write_file, write_scores
 
 __all__ = [
     "Extremes",
     "RunFiles",
     "confusion_picture",
-    "curves",
     "explanation_picture",
     "points_picture",
     "read_columns",
@@ -27,3 +30,26 @@ __all__ = [
     "write_run_comparison",
     "write_scores",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "anatomy": ("explanation_picture",),
+        "comparison_page": ("write_run_comparison",),
+        "confusion": ("confusion_picture",),
+        "extremes": ("Extremes",),
+        "inspection_page": ("write_inspection",),
+        "points": ("points_picture",),
+        "run_files": (
+            "RunFiles",
+            "read_columns",
+            "read_run",
+            "trained_on",
+        ),
+        "run_page": ("write_report",),
+        "score_files": (
+            "write_file",
+            "write_scores",
+        ),
+    },
+)

@@ -1,17 +1,21 @@
 """A net drawn: how far each layer sees and how large its map is."""
 
+from typing import TYPE_CHECKING
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from fullconv.models import Explanation
 from fullconv.report.curves import png
+
+if TYPE_CHECKING:
+    from fullconv.models import Explanation
 
 SHADES = ("#dbe9f6", "#b0d2e7", "#78b3d8", "#3f8fc5", "#1862aa", "#08306b")
 
 
-def explanation_picture(explained: Explanation) -> bytes:
+def explanation_picture(explained: "Explanation") -> bytes:
     """PNG: receptive field and map size layer by layer, and both drawn on the photo."""
     figure = Figure(figsize=(13, 5.2), layout="constrained")
     layers, photo = figure.subplots(1, 2, width_ratios=(1.5, 1))
@@ -23,7 +27,7 @@ def explanation_picture(explained: Explanation) -> bytes:
     return png(figure)
 
 
-def _draw_layers(axes: Axes, explained: Explanation) -> None:
+def _draw_layers(axes: Axes, explained: "Explanation") -> None:
     rows = explained.rows
     places = range(len(rows))
     most = max(explained.size)  # what a pixel sees that sees everything
@@ -42,7 +46,7 @@ def _draw_layers(axes: Axes, explained: Explanation) -> None:
     axes.legend(title="stride", loc="center left")
 
 
-def _draw_photo(axes: Axes, explained: Explanation) -> None:
+def _draw_photo(axes: Axes, explained: "Explanation") -> None:
     """The photo's frame, the centres of the coarsest score pixels, and what the middle one sees."""
     height, width = explained.size
     high, wide = explained.score_size

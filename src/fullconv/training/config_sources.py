@@ -9,28 +9,11 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from fullconv.errors import UserError
+from fullconv.recipes import recipe_text
 from fullconv.training.config import Config
 from fullconv.training.losses import KINDS, Term, checked
 
-RECIPES = Path(__file__).parent / "recipes"
 CROSS_ENTROPY = "cross_entropy"  # the loss of a config that names none
-
-
-def recipe_names() -> list[str]:
-    """Names of the recipes that come with fullconv."""
-    return sorted(path.stem for path in RECIPES.glob("*.toml"))
-
-
-def recipe_text(name: str) -> str:
-    """The recipe's file: its head says paper, command, cost and expected score."""
-    path = RECIPES / f"{name}.toml"
-    if name not in recipe_names():
-        near = difflib.get_close_matches(name, recipe_names(), n=3, cutoff=0.3)
-        hint = (
-            f"did you mean {', '.join(near)}" if near else f"there are {', '.join(recipe_names())}"
-        )
-        raise UserError(f"no recipe is called {name!r}: {hint} ('fullconv recipes' lists all)")
-    return path.read_text(encoding="utf-8")
 
 
 def make_config(recipe: str = "default", overrides: Mapping[str, Any] | None = None) -> Config:

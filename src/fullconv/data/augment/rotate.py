@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image as Pillow
 
 from fullconv.data.augment.resize import joined, layers
@@ -88,6 +87,8 @@ def mirror(
         across, down = not across, not down
     axes = tuple(axis for axis, swapped in enumerate((down, across)) if swapped)
     if axes:
+        import torch
+
         # Twenty times as quick as numpy's backward view, which only copies when it is stacked.
         image = torch.from_numpy(np.ascontiguousarray(image)).flip(axes).numpy()
         mask = None if mask is None else np.flip(mask, axes)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from fullconv.data.augment.transforms import Transform
 from fullconv.data.sample import Sample
@@ -44,6 +43,7 @@ class Torchvision:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """``sample`` changed by the pipeline."""
+        import torch
         from torchvision import tv_tensors  # pyright: ignore[reportMissingImports]
 
         channels_first = np.ascontiguousarray(np.moveaxis(sample.image, 2, 0))
@@ -73,6 +73,8 @@ class Albumentations:
 @contextmanager
 def seeded(rng: np.random.Generator) -> Iterator[int]:
     """Python's, numpy's and torch's shared generators seeded from ``rng``, and put back after."""
+    import torch
+
     seed = int(rng.integers(2**32))
     states = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):

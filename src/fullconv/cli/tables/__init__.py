@@ -1,0 +1,42 @@
+"""What the commands print, by subject; a command loads the tables that it shows."""
+
+from fullconv.lazy_names import lazy_names
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "screen": (
+            "console",
+            "progress",
+            "waiting",
+            "download_progress",
+            "table",
+        ),
+        "scores": (
+            "predicted",
+            "scores_tables",
+            "mean_iu_line",
+            "between",
+        ),
+        "datasets": (
+            "statistics_table",
+            "sizes_line",
+            "data_table",
+        ),
+        "nets": (
+            "nets_table",
+            "explanation_table",
+            "explanation_notes",
+        ),
+        "benchmarks": (
+            "comparison_tables",
+            "engines_table",
+            "percent_same",
+            "engine_notes",
+        ),
+        "weights": (
+            "weights_tables",
+            "conversion_tables",
+        ),
+    },
+)

@@ -1,0 +1,59 @@
+"""What is counted in a data set, and which data sets can be downloaded."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from fullconv.cli.tables.screen import table
+from fullconv.data import ClassCounts, class_weights
+from fullconv.data.published import PublishedData
+from fullconv.download import RemoteFile
+from fullconv.metrics import percent
+
+if TYPE_CHECKING:
+    from fullconv.checkpoints.installed import InstalledFile
+
+
+def statistics_table(names: Sequence[str], counts: ClassCounts) -> Table:
+    """One row a class: how often it appears, and its weight under either weighting."""
+    made = table(
+        f"{counts.masks} masks",
+        ("class", "share of pixels", "photos", "median-frequency", "softened"),
+    )
+    whole = max(int(counts.pixels.sum()), 1)
+    weights = class_weights(counts, "median-frequency"), class_weights(counts, "softened")
+    for place, name in enumerate(names):
+        made.add_row(
+            escape(name),
+            percent(counts.pixels[place] / whole),
+            str(counts.photos[place]),
+            *(f"{weight[place]:.2f}" for weight in weights),
+        )
+    return made
+
+
+def sizes_line(sizes: Sequence[tuple[tuple[int, int], int]]) -> str:
+    """How many photos, and the commonest of their sizes (height, width)."""
+    total = sum(count for _, count in sizes)
+    shown = ", ".join(f"{w} x {h} ({count})" for (h, w), count in sizes[:4])
+    more = f" and {len(sizes) - 4} more sizes" if len(sizes) > 4 else ""
+    return f"{total} photos; width x height: {shown}{more}" if total else "no photo can be used"
+
+
+def data_table(published: Iterable[PublishedData]) -> Table:
+    """One row a data set."""
+    columns = ("name", "what", "size", "check", "licence")
+    made = table("Data sets with public addresses", columns, left=len(columns))
+    for column in made.columns[1:]:
+        column.no_wrap = False
+    for each in published:
+        made.add_row(each.name, each.what, *size_and_check(each.file), each.file.licence)
+    return made
+
+
+def size_and_check(file: "RemoteFile | InstalledFile") -> tuple[str, str]:
+    """Its size and what it is verified by, in words where they are not known."""
+    size = file.size or getattr(file, "about", None)
+    return f"{size / 2**20:.0f} MiB" if size else "unknown", file.verified_by

@@ -1,0 +1,125 @@
+"""The nets in a list, and one of them layer by layer."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from fullconv.cli.tables.screen import table
+from fullconv.geometry import chain
+from fullconv.models import Explanation, Summary
+from fullconv.models.analysis.explain import Crop
+from fullconv.models.backbones.definition import PAPER_PAD
+
+
+def nets_table(summaries: Sequence[Summary], size: tuple[int, int]) -> Table:
+    """One row a net."""
+    made = table(
+        f"Nets for 21 classes; multiply-adds at {size[0]}x{size[1]}, padding same",
+        ("net", "conv layers", "parameters", "receptive field", "multiply-adds"),
+    )
+    for net in summaries:
+        made.add_row(
+            net.name,
+            str(net.conv_layers),
+            f"{net.parameters / 1e6:.1f} M",
+            "all" if net.sees_everything else str(net.receptive_field),
+            f"{net.multiply_adds / 1e9:.1f} G",
+        )
+    return made
+
+
+def explanation_table(explained: Explanation) -> Table:
+    """One row a layer."""
+    height, width = explained.size
+    made = table(
+        f"{explained.spec.name} on {height}x{width}, padding {explained.spec.padding}",
+        ("layer", "size", "channels", "stride", "field", "offset", "memory", "multiply-adds"),
+    )
+    for row in explained.rows:
+        made.add_row(
+            row.name,
+            f"{row.height}x{row.width}",
+            str(row.channels),
+            str(row.stride),
+            "all" if row.field is None else str(row.field),
+            f"{float(row.offset):g}",
+            f"{row.bytes / 2**20:.1f} MiB",
+            f"{row.multiply_adds / 1e9:.2f} G",
+        )
+    return made
+
+
+def explanation_notes(explained: Explanation) -> list[str]:
+    """What the table does not say: the coordinate map, the crops, the costs, the warnings."""
+    high, wide = explained.score_size
+    which = "coarsest score map" if len(explained.spec.strides) > 1 else "score map"
+    notes = [
+        f"The {which} is {high}x{wide}. Its pixel i sits at {explained.score_map} of "
+        f"the photo, {_sits(explained)}.",
+        *_alignment(explained),
+        f"One photo: {explained.cost.multiply_adds / 1e9:.1f} G multiply-adds, "
+        f"{explained.cost.activation_bytes / 2**20:.0f} MiB of fp32 outputs of all layers.",
+    ]
+    if explained.cost_ratio is not None:
+        notes.append(
+            f"Padding 'paper' makes {explained.cost_ratio:.2f} times the multiply-adds of 'same' "
+            f"here; it pads {PAPER_PAD} where {explained.least_pad} would do."
+        )
+    return notes + [f"Warning: {text}" for text in explained.warnings]
+
+
+def _sits(explained: Explanation) -> str:
+    """What of a score pixel lies where it sits."""
+    definition, coarsest = explained.spec.definition, explained.spec.strides[0]
+    if definition.sees_everything(coarsest):
+        return "where what it belongs to lies; it sees all of the photo"
+    if definition.map(coarsest) != chain(definition.windows(coarsest)):
+        return "which is not the centre of the receptive field that it sees"
+    return "the centre of the receptive field that it sees"
+
+
+def _alignment(explained: Explanation) -> list[str]:
+    """How scores come to lie on the pixels they belong to."""
+    if explained.spec.stretches:
+        return [
+            "No crop: the score map is stretched over the photo, as the published weights of this "
+            "net were trained, not placed where its pixels sit."
+        ]
+    if explained.spec.is_pyramid:
+        return [
+            "Each map of the pyramid is upsampled to where its pixels sit on the next finer one, "
+            "added there and blended; the finest is scored."
+        ]
+    if explained.spec.is_deconv and explained.spec.padding == "same":
+        return ["The coarser scores are summed on the finest score map.", *_deconv_notes(explained)]
+    if explained.spec.padding == "same":
+        where = "on the next finer score map" if explained.fuses_on_the_way else "on the photo"
+        return [
+            "No crop: with 'same' padding every score is upsampled to where its pixels sit and "
+            f"added {where}."
+        ]
+    return [_crop_note(made) for made in explained.crops]
+
+
+def _deconv_notes(explained: Explanation) -> list[str]:
+    """The deconvolutions that mix the classes; their pads are the crops."""
+    return [
+        f"{made.deconv.name} (kernel {made.deconv.kernel}, stride {made.deconv.stride}, pad "
+        f"{made.pixels}): learned, mixes the classes, adds a bias, to "
+        f"{AIMS.get(made.cropped, made.cropped)}."
+        for made in explained.crops
+    ]
+
+
+def _crop_note(made: Crop) -> str:
+    deconv, aim = made.deconv, AIMS.get(made.cropped, made.cropped)
+    how = f"{deconv.name} (kernel {deconv.kernel}, stride {deconv.stride}): "
+    if made.pixels < 0:
+        return how + f"begins {-made.pixels} pixels inside {aim}: those get no score of their own."
+    return how + (
+        f"then a crop of {made.pixels} lines it up with {aim}, the difference of the two maps' "
+        "offsets."
+    )
+
+
+AIMS = {"score": "the photo"}

@@ -1,0 +1,70 @@
+"""The screen: width, progress bars, and how every table looks."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+PIPED = 120  # columns of a table where no terminal says how wide it is
+
+
+def console() -> Console:
+    """The screen; in a pipe or a file lines are not cut to 80 columns."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, drawn while the block runs; gives the function that moves it.
+
+    The function takes the photos done and the photos in all. Nothing is drawn where stderr is no
+    terminal.
+    """
+    with _bar(what, MofNCompleteColumn()) as move:
+        yield move
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """A line on stderr that says what is done while the block runs; none without a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with Console(stderr=True).status(what):
+        yield
+
+
+@contextmanager
+def download_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """As ``progress``, for bytes; in all None where the server does not say."""
+    with _bar(what, DownloadColumn(binary_units=True), TransferSpeedColumn()) as move:
+        yield move
+
+
+@contextmanager
+def _bar(what: str, *counts: ProgressColumn) -> Iterator[Callable[[int, int | None], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
+    quiet = not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def table(title: str, columns: Sequence[str], left: int = 1) -> Table:
+    """An empty table; the first ``left`` columns are words, the others numbers."""
+    made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for place, name in enumerate(columns):
+        made.add_column(name, justify="left" if place < left else "right", no_wrap=place > 0)
+    return made
