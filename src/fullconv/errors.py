@@ -1,5 +1,6 @@
-"""The one exception that is a message to the user."""
+"""The exceptions that are messages to the user."""
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -22,3 +23,14 @@ class UserError(Exception):
     def coded(self) -> str:
         """The message with its code."""
         return f"{self} [{self.code}]" if self.code else str(self)
+
+
+class UserErrors(UserError):
+    """Several errors at once, a line each; one ``code`` for all."""
+
+    def __init__(self, lines: Sequence[str], code: str = "") -> None:
+        super().__init__("\n".join(lines), code)
+        self.lines = tuple(lines)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.lines, self.code)

@@ -29,7 +29,7 @@ def recipe_text(name: str) -> str:
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
         hint = f"did you mean {', '.join(near)}" if near else f"there are {', '.join(names)}"
         raise UserError(
-            f"no recipe is called {name!r}: {hint} ('fullconv recipes' lists all)", "FC-CLI-009"
+            f"no recipe is called {name!r}: {hint} ('fullconv recipes' lists all)", "FC-CLI-006"
         )
     return (RECIPES / f"{name}.toml").read_text(encoding="utf-8")
 

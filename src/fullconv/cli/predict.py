@@ -21,9 +21,9 @@ from fullconv.cli.options import (
     change_of,
     fetched,
     say,
-    say_cost,
-    say_doubt,
     tile_of,
+    warn_of_origin,
+    warn_of_tiles,
 )
 from fullconv.cli.rasters import bands_of, predict_rasters, range_of, refuse_scores
 from fullconv.errors import UserError
@@ -115,9 +115,9 @@ def predict(
     )
     if scores:
         predictor.check_scores()
-    say_doubt(predictor.origin)
+    warn_of_origin(predictor.origin)
     if photos:
-        say_cost(predictor.engine)
+        warn_of_tiles(predictor.engine)
     others = _further(further or (), predictor.inputs)
     errors, net, start = 0, 0.0, time.perf_counter()
     results = predict_each(

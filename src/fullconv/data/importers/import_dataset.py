@@ -21,7 +21,7 @@ from fullconv.data.importers.import_report import Report, label_counts
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.photo_copy import UPRIGHT, PhotoFile, upright
 from fullconv.data.importers.splits import assign
-from fullconv.errors import UserError
+from fullconv.errors import UserError, UserErrors
 
 LONGEST = 255
 """Bytes of a file's or folder's name, on every usual file system."""
@@ -81,7 +81,7 @@ def _stop_at(findings: Sequence[Finding], request: Request) -> None:
     lines = [line.removeprefix("error: ") for line in listing(list(findings))]
     files = f"{len(findings)} files" if len(findings) > 1 else "this file"
     last = f"nothing is written; --skip leaves {files} out and says so in the report"
-    raise UserError("; ".join([*lines, last]) if len(lines) == 1 else "\n".join([*lines, last]))
+    raise UserErrors([f"{lines[0]}; {last}"] if len(lines) == 1 else [*lines, last])
 
 
 def _once(export: Export) -> Export:
