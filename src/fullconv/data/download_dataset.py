@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from fullconv.data.published import PublishedData, find_published_data
-from fullconv.download import Patience, alone, download, unpack
+from fullconv.download import RetryPolicy, download, exclusive, unpack
 from fullconv.errors import UserError
 
 Shown = Callable[[str], AbstractContextManager[Callable[[int, int | None], object]]]
@@ -20,7 +20,7 @@ def fetch(
     keep: bool = False,
     shown: Shown = lambda what: nullcontext(lambda done, total: None),
     offline: bool | None = None,
-    patience: Patience | None = None,
+    patience: RetryPolicy | None = None,
 ) -> Path:
     """The place of the data set called ``name`` below ``folder``; fetched where it is not there.
 
@@ -33,7 +33,7 @@ def fetch(
     place = folder / data.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with alone(folder / name):
+        with exclusive(folder / name):
             if not place.exists():
                 _fetch(data, folder, place, keep, shown, offline, patience)
     except OSError as error:
@@ -48,7 +48,7 @@ def _fetch(
     keep: bool,
     shown: Shown,
     offline: bool | None,
-    patience: Patience | None,
+    patience: RetryPolicy | None,
 ) -> None:
     archive = folder / data.file.name
     keep = keep or archive.exists()
