@@ -33,7 +33,7 @@ def fetch(
     *,
     progress: Progress | None = None,
     offline: bool | None = None,
-    patience: RetryPolicy | None = None,
+    retry: RetryPolicy | None = None,
 ) -> Path:
     """The file of the weights called ``name``, verified as the registry allows.
 
@@ -50,5 +50,5 @@ def fetch(
         cached_path(weights),
         progress=progress,
         offline=offline,
-        patience=patience,
+        retry=retry,
     )

@@ -20,7 +20,7 @@ def fetch(
     keep: bool = False,
     shown: Shown = lambda what: nullcontext(lambda done, total: None),
     offline: bool | None = None,
-    patience: RetryPolicy | None = None,
+    retry: RetryPolicy | None = None,
 ) -> Path:
     """The place of the data set called ``name`` below ``folder``; fetched where it is not there.
 
@@ -35,7 +35,7 @@ def fetch(
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder / name):
             if not place.exists():
-                _fetch(data, folder, place, keep, shown, offline, patience)
+                _fetch(data, folder, place, keep, shown, offline, retry)
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
     return place
@@ -48,12 +48,12 @@ def _fetch(
     keep: bool,
     shown: Shown,
     offline: bool | None,
-    patience: RetryPolicy | None,
+    retry: RetryPolicy | None,
 ) -> None:
     archive = folder / data.file.name
     keep = keep or archive.exists()
     with shown(f"downloading {data.name}") as progress:
-        download(data.file, archive, progress=progress, offline=offline, patience=patience)
+        download(data.file, archive, progress=progress, offline=offline, retry=retry)
     # A killed call leaves this name behind; no call that runs uses it, as only one does at once.
     temporary = folder / f".{data.name}.unpacking"
     shutil.rmtree(temporary, ignore_errors=True)

@@ -23,11 +23,11 @@ def download(
     *,
     progress: Progress | None = None,
     offline: bool | None = None,
-    patience: RetryPolicy | None = None,
+    retry: RetryPolicy | None = None,
 ) -> Path:
     """``path``, holding the bytes of ``file``; what is there already is verified, not fetched.
 
-    Bytes go to ``.NAME.part`` beside it, which a later call resumes. TransientError and stalled
+    Bytes go to ``.NAME.part`` beside it, which a later call resumes. Cut and stalled
     connections are tried again; addresses are asked in turn. Size and checksum, where known, are
     verified before the file appears under its name. Two calls at once wait for each other.
     ``progress(bytes done, bytes in all or None)``; ``offline`` None asks FULLCONV_OFFLINE.
@@ -46,7 +46,7 @@ def download(
         path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(path):
             if not path.exists():  # else another process has fetched it meanwhile
-                _fetch(file, path, progress, patience or RetryPolicy())
+                _fetch(file, path, progress, retry or RetryPolicy())
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written ({error.strerror or error}); free the disk, or set "
@@ -84,13 +84,13 @@ def _verified(file: RemoteFile, path: Path) -> Path:
     return path
 
 
-def _fetch(file: RemoteFile, path: Path, progress: Progress | None, patience: RetryPolicy) -> None:
+def _fetch(file: RemoteFile, path: Path, progress: Progress | None, retry: RetryPolicy) -> None:
     part = Part(path)
     _room(file, part, path.parent)
     errors = []
     for url in file.urls:
         try:
-            _from_address(url, part, file, patience, progress)
+            _from_address(url, part, file, retry, progress)
             break
         except (TransientError, PermanentError) as error:
             if isinstance(error, PermanentError) and error.discard:
@@ -123,23 +123,23 @@ def _room(file: RemoteFile, part: Part, folder: Path) -> None:
 
 
 def _from_address(
-    url: str, part: Part, file: RemoteFile, patience: RetryPolicy, progress: Progress | None
+    url: str, part: Part, file: RemoteFile, retry: RetryPolicy, progress: Progress | None
 ) -> None:
-    """Fetch and verify from one address, in as many attempts as ``patience`` gives."""
+    """Fetch and verify from one address, in as many attempts as ``retry`` gives."""
     failures = restarts = 0
     while True:
         before = part.size()
         try:
-            fetch_rest(url, part, file, patience.timeout, progress)
+            fetch_rest(url, part, file, retry.timeout, progress)
             _accept(part, file, resumed=before > 0)
             return
         except TransientError as error:
             failures = failures + 1 if part.size() - before < _MIN_PROGRESS else 0
             restarts += part.size() < before
-            if failures >= patience.attempts or restarts > _MAX_RESTARTS:
+            if failures >= retry.attempts or restarts > _MAX_RESTARTS:
                 raise TransientError(f"{error}; tried {max(failures, restarts)} times") from None
-            pause = patience.pause * 2 ** max(failures - 1, 0) if error.wait is None else error.wait
-            time.sleep(min(pause, patience.longest))
+            pause = retry.pause * 2 ** max(failures - 1, 0) if error.wait is None else error.wait
+            time.sleep(min(pause, retry.longest))
 
 
 def _accept(part: Part, file: RemoteFile, resumed: bool) -> None:

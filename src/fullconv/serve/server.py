@@ -41,7 +41,7 @@ class Connection(H11Protocol):
         super().on_response_complete()
         self.idle_since = self.loop.time()
         if self.conn.their_state is h11.SEND_BODY or CROWDED in self.app_state:
-            self.loop.call_later(REST_SECONDS, self._close)
+            self.loop.call_later(REST_SECONDS, self._close_if_idle)
 
     def _close_idle_one(self) -> bool:
         """Close the connection that is idle for longest; False where every one has a request."""
@@ -54,6 +54,10 @@ class Connection(H11Protocol):
     def _is_idle(self) -> bool:
         without_request = self.cycle is None or self.cycle.response_complete
         return without_request and not self.transport.is_closing()
+
+    def _close_if_idle(self) -> None:
+        if self._is_idle():
+            self._close()
 
     def _close_without_request(self) -> None:
         if self.cycle is None:

@@ -187,15 +187,15 @@ def test_fetch_brings_weights_into_the_cache_once(write, tmp_path, monkeypatch):
         path.write_text(path.read_text().replace("http://a.example/tiny", server.url))
         known = read_registry(path)
         monkeypatch.setattr(registry, "_registry", lambda: known)
-        patience = RetryPolicy(attempts=1)
-        got = fetch("tiny", patience=patience)
+        retry = RetryPolicy(attempts=1)
+        got = fetch("tiny", retry=retry)
         assert (
             got
             == tmp_path / "cache" / "weights" / "tiny.caffemodel"
             == cached_path(known[0]["tiny"])
         )
         assert got.read_bytes() == b"weights"
-        fetch("tiny", patience=patience)
+        fetch("tiny", retry=retry)
         assert len(server.ranges) == 1
         got.unlink()
         with pytest.raises(UserError, match=re.escape(str(got))):
