@@ -48,7 +48,7 @@ class Model:
         raise RequestError(404, message, "FC-SERVE-005")
 
     def without_path(self, message: str) -> str:
-        """What is told to a stranger: the model's name where its place on the disk stood."""
+        """``message`` with the model's name in place of its path, which strangers need not know."""
         return message.replace(str(self.predictor.path), self.name)
 
 
