@@ -8,11 +8,12 @@ READY := $(VENV)/.ready
 CHAINER := .venv-chainer
 OPENCV := .venv-opencv
 PEERS := .venv-peers
+LOWEST := .venv-lowest
 DEMO ?= demo
 WALK ?= walk
 CAMVID ?= ../shared/data/camvid
 
-.PHONY: demo walk docs test lint unit e2e parity slow bench accuracy clean help
+.PHONY: demo walk docs test lint unit e2e parity slow lowest bench accuracy clean help
 
 help:
 	@sed -n '1,3p' Makefile
@@ -88,6 +89,16 @@ $(PEERS)/.smp: $(PEERS)/.ready
 
 parity: $(READY) $(OPENCV)/.ready $(CHAINER)/.ready
 	$(BIN)/python -m pytest -m slow tests/parity
+
+# The suite with the lowest versions that pyproject.toml allows, torch apart. What an extra would bring
+# beyond them is left out, and its tests are skipped.
+lowest:
+	test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(PYTHON) tests/lowest_versions.py > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(LOWEST)/lowest.txt \
+		--editable '.[hub,convert,large,serve,export]' 'pytest>=8' 'pytest-xdist>=3.5' 'hypothesis>=6.100' \
+		'scikit-learn>=1.4' 'torchmetrics>=1.4' 'pycocotools>=2.0.8' 'httpx>=0.27'
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n 2 tests/unit
 
 # The wheel in an empty venv, and two photos learnt by heart: over an hour in fp32 on two cores. And the
 # traced geometry of further nets of timm: four minutes.

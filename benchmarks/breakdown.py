@@ -23,7 +23,7 @@ from fullconv.data import Batch
 from fullconv.device import computes_bf16, keep_freed_memory, pick_device
 from fullconv.inference import TorchEngine
 from fullconv.models import NetSpec, build
-from fullconv.models.spec import BACKBONES
+from fullconv.models.registry import BACKBONES
 from fullconv.training import make_config
 from fullconv.training.losses.criterion import make_criterion
 from fullconv.training.step import Updater

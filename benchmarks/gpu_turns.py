@@ -41,7 +41,7 @@ def train(job: Job) -> Job:
 
     from fullconv.data import Batch
     from fullconv.models import build
-    from fullconv.models.spec import BACKBONES
+    from fullconv.models.registry import BACKBONES
     from fullconv.training import make_config
     from fullconv.training.losses.criterion import make_criterion
     from fullconv.training.step import Updater

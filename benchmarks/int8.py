@@ -23,7 +23,7 @@ import torch
 from fullconv.checkpoints import Checkpoint, save
 from fullconv.classes import ClassSet
 from fullconv.models import NetSpec, build
-from fullconv.models.spec import BACKBONES
+from fullconv.models.registry import BACKBONES
 from photos import photo_of
 from prediction import calibration_photos
 from result import Result, Table

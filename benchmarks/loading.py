@@ -27,7 +27,7 @@ from lightning_fabric import Fabric
 from fullconv.data import loader, open_source, write_folder
 from fullconv.device import keep_freed_memory
 from fullconv.models import build
-from fullconv.models.spec import BACKBONES
+from fullconv.models.registry import BACKBONES
 from fullconv.training import make_config
 from fullconv.training.data_defaults import workers_of
 from fullconv.training.losses.criterion import make_criterion

@@ -115,7 +115,7 @@ def measure(training: Training, device: str, steps: int) -> dict:
     from fullconv.data import Batch
     from fullconv.device import MIB, peak_mib
     from fullconv.models import build
-    from fullconv.models.spec import BACKBONES
+    from fullconv.models.registry import BACKBONES
     from fullconv.training import memory_budget as budget
     from fullconv.training.losses.criterion import make_criterion
     from fullconv.training.memory import estimate

@@ -1,7 +1,7 @@
 """The machine's measure, the rate of a matrix product, and what a net computes."""
 
 from fullconv.models import NetSpec
-from fullconv.models.analysis.summary import summarise
+from fullconv.models.analysis.cost import summarize
 from turns import Found, Way
 
 SIDE = 2048
@@ -22,7 +22,7 @@ def product(precision: str) -> Way:
 
 def gflop(spec: NetSpec, size: tuple[int, int], passes: int = 1) -> float:
     """What the convolutions of a net multiply and add, counted plainly."""
-    return 2e-9 * passes * summarise(spec, size).multiply_adds
+    return 2e-9 * passes * summarize(spec, size).multiply_adds
 
 
 def share(found: Found, rate: float, precision: str) -> str:

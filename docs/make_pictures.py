@@ -312,7 +312,7 @@ def architecture():
         1.7,
         height,
     )
-    box(axes, 6.95, between, "batch of (seed, step)", "data/loader.py", "both", 1.75, height)
+    box(axes, 6.95, between, "batch of (seed, step)", "data/batches.py", "both", 1.75, height)
     box(axes, 9.6, top, "order, mean, scale", "models/preprocessing.py", "photo", 1.85)
     box(axes, 12.35, top, "FCN: scores", "models/fcn.py", "net", 1.5)
     box(axes, 9.6, low, "loss per pixel", "training/losses/criterion.py", "mask", 1.85)

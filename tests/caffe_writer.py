@@ -16,7 +16,7 @@ from caffe_schema import MESSAGE
 from fullconv.geometry import tent
 from fullconv.models import NetSpec
 from fullconv.models.analysis.explain import crops
-from fullconv.models.layers import LRN, Conv, Dropout, Inception, Pool, Step
+from fullconv.models.steps import LRN, Conv, Dropout, Inception, Pool, Step
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 DATA = {"data": 3}

@@ -13,7 +13,7 @@ def main():
     from fullconv.data import Batch
     from fullconv.device import MIB, keep_freed_memory, return_freed_memory
     from fullconv.models import build
-    from fullconv.models.spec import BACKBONES
+    from fullconv.models.registry import BACKBONES
     from fullconv.training import make_config
     from fullconv.training.losses.criterion import make_criterion
     from fullconv.training.memory import estimate

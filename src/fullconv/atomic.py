@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -10,7 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from fullconv.errors import UserError
+from fullconv.errors import UserError, printable
+
+try:
+    import fcntl
+except ImportError:  # Windows, where nobody can remove a file that is open
+    fcntl = None
 
 _ASKING = threading.Lock()  # the umask is the process's and can only be read by setting it
 
@@ -25,7 +31,9 @@ _HINTS = {
     errno.ENAMETOOLONG: "use a shorter name",
     errno.ELOOP: "its links lead in a circle",
 }
-_LONGEST_NAME = 200  # characters of a path in a message
+_LONGEST_PART = 240  # bytes of a name that leave room for what mkstemp adds, of 255
+_PART = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.part", re.DOTALL)
+"""How a file is called until it is whole: its name between dots, then what mkstemp adds."""
 
 Content = bytes | str | Callable[[IO[bytes]], object]
 
@@ -67,15 +75,6 @@ def file_errors(path: str | Path | None = None, writing: bool = False) -> Iterat
         raise file_error(error, path, writing) from error
 
 
-def printable(text: str, longest: int = _LONGEST_NAME) -> str:
-    """``text`` for one line: control characters escaped, the middle of a long one left out."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    if len(shown) <= longest:
-        return shown
-    half = (longest - 3) // 2
-    return f"{shown[:half]}...{shown[-half:]}"
-
-
 def write_atomically(path: str | Path, content: Content) -> None:
     """Write ``content`` (bytes, text, or a function given the open binary file) to ``path``.
 
@@ -85,7 +84,7 @@ def write_atomically(path: str | Path, content: Content) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, temporary = _new_part(path)
     try:
         with os.fdopen(handle, "wb") as file:
             if callable(content):
@@ -94,12 +93,78 @@ def write_atomically(path: str | Path, content: Content) -> None:
                 file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+            os.chmod(temporary, 0o666 & ~_umask())
+            if fcntl is not None:  # the lock ends with the file: renamed, it is no part any more
+                os.replace(temporary, path)
+        if fcntl is None:
+            os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _new_part(path: Path) -> tuple[int, str]:
+    """A locked temporary file beside ``path``: its handle and its name."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=".part")
+        _lock(handle)
+        try:
+            if os.path.samestat(os.fstat(handle), os.stat(name)):
+                return handle, name
+        except FileNotFoundError:  # taken for abandoned before it was locked
+            pass
+        os.close(handle)
+
+
+def _prefix(path: Path) -> str:
+    """How the name of its temporary file begins; the longest names leave no room for more."""
+    name = path.name if len(os.fsencode(path.name)) <= _LONGEST_PART else path.name[:50]
+    return f".{name}."
+
+
+def _lock(handle: int, wait: bool = True) -> bool:
+    """Whether an open file is locked now; some file systems have no locks."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
+def remove_abandoned(
+    folder: str | Path, belongs: Callable[[str], bool] = lambda name: True
+) -> list[Path]:
+    """Remove what killed processes left in ``folder`` half written; returns the paths.
+
+    ``belongs`` is asked whether a file of that final name is to be removed. What a process that is
+    alive, in whatever container, is writing has a lock and stays, as does everything where the file
+    system has no locks. What cannot be removed stays too.
+    """
+    try:
+        entries = [Path(entry.path) for entry in os.scandir(folder) if entry.name[0] == "."]
+    except OSError:
+        return []
+    parts = [(path, _PART.fullmatch(path.name)) for path in entries]
+    return [path for path, named in parts if named and belongs(named[1]) and _removed(path)]
+
+
+def _removed(path: Path) -> bool:
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        if not _lock(handle, wait=False):
+            return False
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 @contextmanager
@@ -108,14 +173,17 @@ def folder_atomically(out: str | Path) -> Iterator[Path]:
 
     Until then it has a hidden name beside ``out``, and after an error nothing is left of it.
     ``out`` must not be there, or be empty; else UserError, before anything is written. UserError
-    also where the system refuses to write: no right to, no space left.
+    also where the system refuses to write: no right to, no space left. What a killed process left
+    of the same folder is removed.
     """
-    out, temporary = Path(out), None
+    out, temporary, handle = Path(out), None, None
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise UserError(f"{out}: is not empty; name a new folder", "FC-FILE-006")
         out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part"))
+        remove_abandoned(out.parent, lambda name: name == out.name)
+        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=_prefix(out), suffix=".part"))
+        handle = _opened_folder(temporary)
         yield temporary
         os.chmod(temporary, 0o777 & ~_umask())
         os.replace(temporary, out)
@@ -130,7 +198,20 @@ def folder_atomically(out: str | Path) -> Iterator[Path]:
                 _code(error, writing=True),
             ) from error
         raise
+    finally:
+        if handle is not None:
+            os.close(handle)
     sync_folder(out.parent)
+
+
+def _opened_folder(folder: Path) -> int | None:
+    """A lock on a folder, which ends when it is closed; None where a folder cannot be opened."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    _lock(handle)
+    return handle
 
 
 def _umask() -> int:

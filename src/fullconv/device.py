@@ -26,8 +26,9 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
         torch.empty(0, device=picked)
     except (RuntimeError, AssertionError) as error:
         raise UserError(
-            f"device {str(device)!r} cannot be used here: use auto, cpu, or cuda where torch "
-            "finds a GPU"
+            f"device {str(device)[:40]!r} cannot be used here: use auto, cpu, or cuda where torch "
+            "finds a GPU",
+            "FC-CONFIG-013",
         ) from error
     return picked
 
@@ -38,7 +39,9 @@ def pick_precision(precision: str, device: torch.device) -> Literal["fp32", "bf1
         return "bf16" if computes_bf16(device) else "fp32"
     if precision in ("fp32", "bf16"):
         return precision
-    raise UserError(f"precision {precision!r} is unknown: use auto, fp32 or bf16")
+    raise UserError(
+        f"precision {precision[:40]!r} is unknown: use auto, fp32 or bf16", "FC-CONFIG-013"
+    )
 
 
 def computes_bf16(device: torch.device) -> bool:
@@ -62,10 +65,12 @@ def bytes_of(text: str) -> int:
 
     GB and GiB are the same here, 2**30 bytes, and so are MB and MiB, 2**20: as GPUs are sold.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([mg])(?:i?b)?", text.strip(), re.IGNORECASE)
-    size = round(float(found[1]) * (GIB if found[2] in "gG" else MIB)) if found else 0
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d+)?)\s*([mg])(?:i?b)?", text.strip(), re.IGNORECASE)
+    size = round(float(match[1]) * (GIB if match[2] in "gG" else MIB)) if match else 0
     if not size:
-        raise UserError(f"memory {text!r} is no size: write it as 4GB or 3500MB")
+        raise UserError(
+            f"memory {text[:40]!r} is no size: write it as 4GB or 3500MB", "FC-CONFIG-012"
+        )
     return size
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from fullconv.checkpoints import Checkpoint
 from fullconv.classes import ClassSet
-from fullconv.data import Dataset, Sample, Source, as_source, open_source
+from fullconv.data import Dataset, Sample, Source, as_source, in_order_of, open_source
+from fullconv.data.subset import split_lists
 from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes
 from fullconv.inference.engines.engine import Engine
@@ -52,18 +53,21 @@ def evaluate(
     one. ``tta`` is test-time augmentation (`parse_tta`). With ``boundary``, a share of the photo's
     diagonal (0.02 in the paper), there is boundary IU too, which takes as long as a few confusion
     matrices.
-    Raises UserError when the classes do not fit, a photo has no mask, or an option is none.
+    Classes are matched by name. Raises UserError when they differ, a photo has no mask, or an
+    option is none.
     """
     if isinstance(engine, str | Path):
-        opened = open_engine(engine)
+        run, opened = engine, open_engine(engine)
         engine = opened.engine
         if isinstance(source, str | Path):
-            source = open_for(opened, source, split)
+            source = open_for(opened, source, split, run=run)
+        else:
+            source = in_order_of(as_source(source, split), opened.classes.names)
     if isinstance(source, str | Path):
         source = open_source(source, split)
     source = as_source(source, split)
     classes = source.classes
-    check_classes(engine.channels, classes)
+    _check_count(engine.channels, classes)
     engine = with_tta(engine, classes, tta)
     tally = _Tally(classes, boundary)
     with closing(read_ahead(source.__getitem__, len(source))) as samples:
@@ -92,7 +96,10 @@ class _Tally:
     def add(self, sample: Sample, prediction: Classes) -> Matrix:
         """Count a photo; its confusion matrix."""
         if sample.mask is None:
-            raise UserError(f"{sample.name}: has no mask, so it cannot be scored")
+            raise UserError(
+                f"{sample.name}: has no mask, so it cannot be scored; add one or leave it out",
+                "FC-DATA-107",
+            )
         compared = sample.mask, prediction, len(self.classes), self.classes.ignore
         matrix = confusion(*compared)
         self.total += matrix
@@ -110,22 +117,35 @@ class _Tally:
 
 
 def open_for(
-    net: Checkpoint | Opened, data: str | Path, split: str, classes: str | Path | None = None
+    net: Checkpoint | Opened,
+    data: str | Path,
+    split: str,
+    classes: str | Path | None = None,
+    run: str | Path | None = None,
 ) -> Source:
     """Open a split with the inputs that a net sees and the label maps that it gives.
 
-    ``classes`` is a class file instead of the data's own, for a net of one output.
+    ``classes`` is a class file instead of the data's own, for a net of one output; ``run`` is where
+    the net is from: its training has split data that has no splits itself. Classes are
+    matched by name: masks of another order are renumbered (`in_order_of`), and UserError is raised
+    for other names.
     """
     parts = net.classes.parts
     named = len(parts) > 1 or classes is None
     outputs = [name for name, _ in parts] if named else []
-    return open_source(data, split, classes, net.preprocessing.inputs, outputs)
+    lists = None if run is None else split_lists(Path(run))
+    source = open_source(data, split, classes, net.preprocessing.inputs, outputs, lists=lists)
+    return in_order_of(source, net.classes.names, ("the net", str(data)))
 
 
-def check_classes(channels: int, classes: ClassSet) -> None:
-    """UserError unless a net that scores so many channels can be scored on ``classes``."""
+def _check_count(channels: int, classes: ClassSet) -> None:
+    """UserError unless a net that scores so many channels can be scored on ``classes``.
+
+    Of an engine that was handed in the names are not known.
+    """
     if channels != len(classes):
         raise UserError(
             f"the net scores {channels} classes, the data has {len(classes)} "
-            f"({', '.join(classes.names[:4])}, ...): evaluate on data of the net's own classes"
+            f"({', '.join(classes.names[:4])}, ...): evaluate on data of the net's own classes",
+            "FC-CLASS-009",
         )

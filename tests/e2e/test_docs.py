@@ -10,7 +10,7 @@ import typer
 from fullconv.checkpoints.registry import published
 from fullconv.cli import app
 from fullconv.models import available
-from fullconv.models.spec import HEADS
+from fullconv.models.registry import HEADS
 from fullconv.training import keys, make_config, recipe_names
 from fullconv.training.config_sources import flat
 from fullconv.training.losses import KINDS

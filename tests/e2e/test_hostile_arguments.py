@@ -8,10 +8,8 @@ import warnings
 
 import pytest
 
-from fullconv.atomic import printable
 from fullconv.cli import main
-from fullconv.cli.main import LONGEST_LINE, one_line
-from fullconv.errors import UserError, UserErrors
+from fullconv.errors import LONGEST_LINE, UserError, UserErrors, one_line, printable
 
 LONG, DIGITS = "a/" * 2500, "9" * 5000
 CLEARING = "\x1b[2Jx\ny\u202ez\udcff"
@@ -86,7 +84,7 @@ def test_an_error_is_one_short_line_without_control_characters(
         (["serve", "x", "--timeout", "nan"], "FC-CLI-002"),
         (["nets", "--size", "9"], "FC-CLI-003"),
         (["import", ".", "out", "--merge", "old"], "FC-CLI-005"),
-        (["recipes", "nothing"], "FC-CLI-006"),
+        (["recipes", "nothing"], "FC-CONFIG-001"),
         (["serve", "x", "--timeout", "0"], "FC-SERVE-018"),
         (["serve", "x", "--host", "0.0.0.0"], "FC-SERVE-020"),
     ],

@@ -21,7 +21,7 @@ from fullconv.data import Batch
 from fullconv.data.synthetic.scene import scene
 from fullconv.inference import Predictor
 from fullconv.models import CAFFE, NetSpec
-from fullconv.models.layers import Conv
+from fullconv.models.steps import Conv
 from fullconv.training import make_config
 from fullconv.training.losses.criterion import make_criterion
 from fullconv.training.step import Updater

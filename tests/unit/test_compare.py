@@ -31,7 +31,7 @@ from fullconv.data import open_source
 from fullconv.errors import UserError
 from fullconv.evaluation import evaluate
 from fullconv.metrics import SUMMARY, PhotoMetrics, Scores
-from fullconv.models import NetSpec, summarise
+from fullconv.models import NetSpec, summarize
 from fullconv.report.points import name_box, points_figure
 from small_runs import small_run
 
@@ -83,7 +83,7 @@ def test_every_net_has_its_turn_in_every_round(monkeypatch):
         assert timing.seconds == tuple(seconds)
         assert timing.median == statistics.median(seconds)
         assert timing.peak_mib == max(answer["peak_mib"] for answer in mine)
-    weights = [summarise(net.spec).parameters * 4 / 2**20 for net in (heavy, light)]
+    weights = [summarize(net.spec).parameters * 4 / 2**20 for net in (heavy, light)]
     assert timings[1].peak_mib < timings[0].peak_mib - 0.9 * (weights[0] - weights[1])
     assert timings[1].peak_mib < 1024
 
@@ -94,7 +94,7 @@ def test_a_photo_too_large_for_the_memory():
         measure([net], (1000000, 2000000), "cpu", rounds=1)
 
 
-def test_rows_are_what_summarise_and_evaluate_say(compared, run):
+def test_rows_are_what_summarize_and_evaluate_say(compared, run):
     comparison, _ = compared
     untrained, trained = comparison.rows
     assert [row.candidate.name for row in comparison.rows] == ["fcn8s-googlenet", "first"]
@@ -107,7 +107,7 @@ def test_rows_are_what_summarise_and_evaluate_say(compared, run):
     assert len(trained.scores.photos) == 2
     assert trained.scored_on == f"2 photos of {DATA} (val)"
     for row in comparison.rows:
-        assert row.summary == summarise(row.candidate.spec, (32, 48))
+        assert row.summary == summarize(row.candidate.spec, (32, 48))
 
 
 def test_progress_counts_turns_and_photos(compared):
@@ -141,7 +141,7 @@ SPECS = [
     NetSpec("fcn8s-vgg16", 21, padding="paper", width=0.25),
     NetSpec("fcn32s-googlenet", 33),
 ]
-SUMMARIES = [summarise(spec, (64, 64)) for spec in SPECS]
+SUMMARIES = [summarize(spec, (64, 64)) for spec in SPECS]
 seconds = st.lists(st.floats(1e-5, 100), min_size=1, max_size=7)
 matrices = st.none() | st.lists(st.integers(0, 999), min_size=4, max_size=4)
 measured = st.lists(
@@ -184,7 +184,7 @@ def test_csv_and_markdown_parse_back(found):
 
 def test_the_table_of_the_paper():
     specs = [NetSpec(f"fcn32s-{name}", 21) for name in ("caffenet", "vgg16", "googlenet")]
-    rows = [Row(Candidate(s.name, s), summarise(s, (64, 64)), Timing((1.0,), 1)) for s in specs]
+    rows = [Row(Candidate(s.name, s), summarize(s, (64, 64)), Timing((1.0,), 1)) for s in specs]
     table = table_of(markdown(Comparison(rows, (64, 64), MACHINE, 1, "")))
     columns = ("conv layers", "parameters", "receptive field", "stride")
     assert [tuple(row[name] for name in columns) for row in table] == [
@@ -338,7 +338,9 @@ def test_classes_that_do_not_fit_are_refused_before_measuring(run, tmp_path):
         (tmp_path / folder / "val").mkdir(parents=True)
         Image.new(mode, (32, 32)).save(tmp_path / folder / "val" / "one.png")
     steps = []
-    with pytest.raises(UserError, match=r"^first: the net scores 6 classes, the data has 1"):
+    with pytest.raises(
+        UserError, match=r"^first: the net and .* have different classes \(6 and 1\)"
+    ):
         compare(Request(str(tmp_path), runs=[run]), lambda *step: steps.append(step))
     assert steps == []
 

@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from fullconv.data import Batch, open_source, write_folder
 from fullconv.inference import TorchEngine
 from fullconv.models import TORCH, NetSpec, build
-from fullconv.models.spec import BACKBONES
+from fullconv.models.registry import BACKBONES
 from fullconv.training import make_config, train
 from fullconv.training import memory_budget as budget
 from fullconv.training.losses.criterion import make_criterion

@@ -37,7 +37,7 @@ def test_colorize_of_many_classes():
 @pytest.mark.parametrize("alpha", [0.0, 0.25, 0.6, 1.0])
 def test_tint_is_the_blend(alpha):
     image, mask = photo(600, 40), np.full((600, 40), 3, np.uint8)  # more rows than one strip
-    shown = pictures.overlay(image, mask, CAMVID, alpha, legend=False)
+    shown = pictures.overlay(image, mask, CAMVID, alpha, legend="none")
     expected = image * (1 - alpha) + np.array(CAMVID.colors[3]) * alpha
     assert np.abs(shown - expected).max() < 2
 
@@ -47,13 +47,13 @@ def test_tint_to_the_bit(size):
     classes = ClassSet(tuple(map(str, range(300))), ignore=65535)
     image, mask = photo(*size), np.full(size, 299, np.uint16)
     color = np.array(classes.colors[299], np.int64)
-    shown = pictures.overlay(image, mask, classes, 0.25, legend=False)
+    shown = pictures.overlay(image, mask, classes, 0.25, legend="none")
     assert np.array_equal(shown, (image.astype(np.int64) * 192 + color * 64) // 256)
 
 
 def test_border_is_drawn_where_classes_meet():
     image, mask = np.full((60, 80, 3), 90, np.uint8), halves(60, 80)
-    shown = pictures.overlay(image, mask, CAMVID, legend=False)
+    shown = pictures.overlay(image, mask, CAMVID, legend="none")
     white = (shown == 255).all(-1)
     assert white[:, 39:41].any(1).all()
     assert white.sum() == 60
@@ -61,7 +61,7 @@ def test_border_is_drawn_where_classes_meet():
 
 def test_ignored_is_hatched_and_else_the_photo():
     image, mask = photo(120, 160), np.full((120, 160), 255, np.uint8)
-    shown = pictures.overlay(image, mask, VOC, legend=False)
+    shown = pictures.overlay(image, mask, VOC, legend="none")
     same = (shown == image).all(-1)
     cream = (shown == VOC.ignore_color).all(-1)
     assert (same | cream).all()
@@ -72,7 +72,7 @@ def test_ignored_is_hatched_and_else_the_photo():
 def test_any_size(size):
     mask = RNG.integers(0, 11, size, dtype=np.uint8)
     image = photo(*size)
-    plain = pictures.overlay(image, mask, CAMVID, legend=False)
+    plain = pictures.overlay(image, mask, CAMVID, legend="none")
     assert plain.shape == image.shape
     full = pictures.overlay(image, mask, CAMVID)
     assert full.shape[0] > size[0]
@@ -89,7 +89,7 @@ def test_a_layer_over_the_photo_is_the_overlay(alpha, ignore_color):
     laid = pictures.layer(mask, classes)
     opacity = alpha * (laid[..., 3:] / 255)
     by_hand = image * (1 - opacity) + laid[..., :3] * opacity
-    shown = pictures.overlay(image, mask, classes, alpha, legend=False)
+    shown = pictures.overlay(image, mask, classes, alpha, legend="none")
     solid = (laid[..., :3] == 255).all(-1) | (laid[..., :3] == ignore_color).all(-1)
     assert np.abs(shown - by_hand)[~solid].max() < 2
     assert (shown[solid & (laid[..., 3] > 0)] == laid[..., :3][solid & (laid[..., 3] > 0)]).all()
@@ -158,9 +158,9 @@ def test_text_can_be_read_on_its_paper():
 def test_without_borders_only_the_tint_is_left():
     image, mask = photo(60, 80), halves(60, 80)
     lined, plain = (
-        pictures.overlay(image, mask, CAMVID, legend=False, borders=each) for each in (True, False)
+        pictures.overlay(image, mask, CAMVID, legend="none", borders=each) for each in (True, False)
     )
-    apart = pictures.overlay(image[:, :40], mask[:, :40], CAMVID, legend=False)
+    apart = pictures.overlay(image[:, :40], mask[:, :40], CAMVID, legend="none")
     assert np.array_equal(plain[:, :40], apart)
     assert (lined != plain).any(-1).sum() <= 60
 
@@ -192,3 +192,22 @@ def test_faults():
         pictures.overlay(photo(10, 10), halves(10, 12), CAMVID)
     with pytest.raises(ValueError, match="row"):
         pictures.sheet([], CAMVID)
+
+
+@pytest.mark.parametrize("size", [(60, 80), (375, 500), (20, 30), (3, 5), (1200, 90)])
+def test_a_legend_at_the_right_keeps_the_photo_at_its_own_size(size):
+    image = photo(*size)
+    rng = np.random.default_rng(1)
+    masks = [np.full(size, 3, np.uint8), rng.integers(0, 11, size, dtype=np.uint8)]
+    shown = [pictures.overlay(image, mask, CAMVID, legend="right") for mask in masks]
+    assert shown[0].shape == shown[1].shape  # of other classes too: frames can be stacked
+    for mask, picture in zip(masks, shown, strict=True):
+        alone = pictures.overlay(image, mask, CAMVID, legend="none")
+        assert picture.shape[0] == size[0] and picture.shape[1] > size[1]
+        assert np.array_equal(picture[:, : size[1]], alone)
+
+
+def test_a_legend_at_the_right_names_every_class():
+    shown = pictures.overlay(photo(300, 300), halves(300, 300), CAMVID, legend="right")
+    drawn = {tuple(color) for color in shown[:, 300:].reshape(-1, 3).tolist()}
+    assert set(CAMVID.colors) <= drawn

@@ -16,9 +16,9 @@ from fullconv.data import Source, open_source
 from fullconv.data.reading.image import probe
 from fullconv.device import Precision, pick_device, pick_precision
 from fullconv.errors import UserError
-from fullconv.evaluation import check_classes, evaluate, open_for
+from fullconv.evaluation import evaluate, open_for
 from fullconv.inference import TorchEngine
-from fullconv.models import summarise
+from fullconv.models import summarize
 from fullconv.models.backbones.definition import Padding
 
 SIZE = (375, 500)  # height and width of most of VOC's photos
@@ -87,7 +87,7 @@ def compare(request: Request, progress: Progress | None = None) -> Comparison:
     )
     photos = [_photos(candidate, request) for candidate in candidates]
     size = request.size or (SIZE if source is None else photo_size(source))
-    summaries = [summarise(candidate.spec, size) for candidate in candidates]
+    summaries = [summarize(candidate.spec, size) for candidate in candidates]
     turns = request.rounds * len(candidates)
     bar = _Bar(turns + sum(len(given[0]) for given in photos if given), progress)
     timings, machine = measure(
@@ -131,11 +131,10 @@ def _photos(candidate: Candidate, request: Request) -> Photos | None:
     data = request.data or trained_on(candidate.run)
     counted = request.classes is None or request.classes.isdecimal()
     classes = None if counted else request.classes
-    source = open_for(load(candidate.run), data, request.split, classes)
     try:
-        check_classes(candidate.spec.classes, source.classes)
+        source = open_for(load(candidate.run), data, request.split, classes, candidate.run)
     except UserError as error:
-        raise UserError(f"{candidate.name}: {error}") from None
+        raise UserError(f"{candidate.name}: {error}", error.code) from None
     many = "1 photo" if len(source) == 1 else f"{len(source)} photos"
     return source, f"{many} of {shown(data)} ({source.split})"
 

@@ -80,7 +80,7 @@ def verdicts(runs: Sequence[Evaluated]) -> Verdicts:
 
 def why_not(first: Evaluated, second: Evaluated) -> str | None:
     """Why two runs are not compared; None where they are."""
-    if first.classes != second.classes:
+    if {*first.classes} != {*second.classes}:
         return "their classes differ"
     return obstacle(first.photos, second.photos)
 

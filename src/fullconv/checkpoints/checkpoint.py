@@ -6,27 +6,35 @@ picture. Nothing in it is ever executed.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from fullconv.checkpoints.golden import Golden, golden_of
-from fullconv.checkpoints.safetensors_writer import write_tensors
+from fullconv.checkpoints.safetensors_file import (
+    FORMAT,
+    KEY,
+    read_arrays,
+    read_header,
+    write_tensors,
+)
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.models import FCN, NetSpec, Preprocessing, build
-from fullconv.models.backbones.third_party import MissingPackage
+from fullconv.models.analysis.cost import meta_net
+from fullconv.models.backbones.definition import MissingPackage
+from fullconv.parsing import one_line, parser_errors, reason_of
 
-FORMAT = 1
-KEY = "fullconv"
 FILE = "model.safetensors"
+SAVE_AGAIN = "save the net again"
 
 
-@dataclass
+@dataclass(repr=False)
 class Checkpoint:
     """A net and what belongs to its weights. ``origin`` is free: recipe, step, scores, data.
 
@@ -39,6 +47,27 @@ class Checkpoint:
     preprocessing: Preprocessing
     origin: dict[str, Any] = field(default_factory=dict)
     golden: Golden | None = None
+
+    def __repr__(self) -> str:
+        spec = self.net.spec
+        inputs = "+".join(self.preprocessing.inputs)
+        return (
+            f"Checkpoint({spec.name}, {spec.classes} classes, {inputs}, padding {spec.padding}, "
+            f"{sum(p.numel() for p in self.net.parameters()) / 1e6:.1f} M parameters)"
+        )
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the net, its classes in their colours, and where it comes from."""
+        names = zip(self.classes.names, self.classes.colors, strict=True)
+        chips = " ".join(
+            f'<span style="border-left:1em solid rgb{color};padding:0 .4em">{escape(name)}</span>'
+            for name, color in list(names)[:64]
+        )
+        origin = "; ".join(
+            f"{key}: {value}" for key, value in self.origin.items() if isinstance(value, str | int)
+        )
+        facts = escape(repr(self)), chips, escape(one_line(origin, 400))
+        return "".join(f"<p>{fact}</p>" for fact in facts)
 
 
 def save(path: str | Path, checkpoint: Checkpoint) -> None:
@@ -60,62 +89,100 @@ def header_of(
     golden: Golden | None = None,
 ) -> dict[str, Any]:
     """What a file says of its net, as plain JSON types."""
-    said = {
+    header = {
         "format": FORMAT,
         "net": spec.to_dict(),
         "classes": classes.to_dict(),
         "preprocessing": preprocessing.to_dict(),
         "origin": origin,
     }
-    return said if golden is None else said | {"golden": golden.to_dict()}
+    return header if golden is None else header | {"golden": golden.to_dict()}
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
     """The checkpoint in ``path``, a file or a run folder; the net is in evaluation mode.
 
-    Raises UserError when the file is missing, truncated, not fullconv's, of a newer format, or its
-    arrays do not fit the net that its header describes.
+    Raises UserError when the file is missing, truncated, not fullconv's, of a newer format, its
+    checksum differs, or its arrays do not fit the net that its header describes. That is found out
+    by shapes alone: a header cannot make this allocate more than the file holds.
     """
     path = find(path)
-    header, tensors = read(path)
+    header, shapes = read_header(path)
+    net = fitting_net(path, header, shapes)
+    return assembled(path, header, read_arrays(path), net, device)
+
+
+def fitting_net(path: Path, header: dict[str, Any], shapes: Mapping[str, Tensor]) -> FCN:
+    """The net that ``header`` describes, on the `meta` device; UserError unless arrays fit it."""
     if header.get("kind"):
-        raise UserError(f"{path}: is a {header['kind']}, not a net; name the folder of the run")
-    return assembled(path, header, tensors, device)
+        kind = one_line(str(header["kind"]))
+        raise UserError(
+            f"{path}: is a {kind}, not a net; name the folder of the run", "FC-WEIGHTS-008"
+        )
+    spec, _, _ = described(path, header)
+    with parser_errors(path, "its header describes no net", "FC-WEIGHTS-003", SAVE_AGAIN):
+        net = meta_net(spec)
+    check_fit(path, net.state_dict(), shapes)
+    return net
 
 
 def assembled(
     path: Path,
     header: dict[str, Any],
     tensors: dict[str, Tensor],
+    net: FCN,
     device: str | torch.device = "cpu",
 ) -> Checkpoint:
-    """The net that ``header`` describes with the arrays of ``path`` in it, in evaluation mode."""
+    """``net``, as `fitting_net` has given it, with the arrays of ``path``; in evaluation mode."""
     spec, classes, preprocessing = described(path, header)
-    net = build(spec)
-    check_fit(path, net.state_dict(), tensors)
-    net.load_state_dict(tensors)
-    origin, golden = header.get("origin", {}), Golden.from_header(path, header)
-    return Checkpoint(net.to(device).eval(), classes, preprocessing, origin, golden)
+    own = net.state_dict()
+    # Copies: those of the file lie in its pages, which another program could cut off.
+    net.load_state_dict({n: t.to(own[n].dtype, copy=True) for n, t in tensors.items()}, assign=True)
+    if any(tensor.is_meta for tensor in net.buffers()):  # timm's nets have some beside their state
+        net = build(spec)
+        net.load_state_dict(tensors)
+    golden = Golden.from_header(path, header)
+    return Checkpoint(net.to(device).eval(), classes, preprocessing, _origin(header), golden)
 
 
 def described(path: Path, header: dict[str, Any]) -> tuple[NetSpec, ClassSet, Preprocessing]:
     """What ``header_of`` has put into a header; UserError when it is damaged."""
     try:
-        spec = NetSpec.from_dict(header["net"])
-        classes = ClassSet.from_dict(header["classes"])
-        preprocessing = Preprocessing.from_dict(header["preprocessing"])
+        with parser_errors(path, "its header is damaged", "FC-WEIGHTS-003", SAVE_AGAIN):
+            spec = NetSpec.from_dict(header["net"])
+            classes = ClassSet.from_dict(header["classes"])
+            preprocessing = Preprocessing.from_dict(header["preprocessing"])
+            _refuse_contradictions(spec, classes, preprocessing)
+            _origin(header)
     except MissingPackage as error:
-        raise UserError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, UserError) as error:
-        raise UserError(f"{path}: its header is damaged ({error}); save the net again") from error
-    if spec.padding == "none":
-        raise UserError(f"{path}: its header is damaged (padding 'none'); save the net again")
-    if len(classes) != spec.classes:
+        raise UserError(f"{path}: {error}", error.code) from error
+    except UserError as error:
+        if error.code == "FC-WEIGHTS-003":
+            raise
+        reason = reason_of(error)
         raise UserError(
-            f"{path}: its header names {len(classes)} classes and a net of {spec.classes}; "
-            "it is damaged, save the net again"
-        )
+            f"{path}: its header is damaged ({reason}); {SAVE_AGAIN}", "FC-WEIGHTS-003"
+        ) from error
     return spec, classes, preprocessing
+
+
+def _refuse_contradictions(spec: NetSpec, classes: ClassSet, preprocessing: Preprocessing) -> None:
+    """ValueError where the parts of a header do not belong together."""
+    if spec.padding == "none":
+        raise ValueError("padding 'none'")
+    if len(classes) != spec.classes:
+        raise ValueError(f"it names {len(classes)} classes and a net of {spec.classes}")
+    if len(preprocessing.mean) != spec.in_channels:
+        raise ValueError(
+            f"it prepares {len(preprocessing.mean)} channels for a net of {spec.in_channels}"
+        )
+
+
+def _origin(header: dict[str, Any]) -> dict[str, Any]:
+    origin = header.get("origin") or {}
+    if not isinstance(origin, dict):
+        raise ValueError(f"origin {one_line(repr(origin))} is no object")
+    return origin
 
 
 def find(path: str | Path) -> Path:
@@ -123,12 +190,15 @@ def find(path: str | Path) -> Path:
     path = Path(path)
     if path.is_dir():
         if not (path / FILE).is_file():
-            raise UserError(f"{path}: no {FILE} in this folder; {_next_step(path)}")
+            raise UserError(
+                f"{path}: no {FILE} in this folder; {_next_step(path)}", "FC-WEIGHTS-001"
+            )
         return path / FILE
     if not path.is_file():
         raise UserError(
             f"{path}: no such checkpoint; name a run folder or a .safetensors file, or make one: "
-            f"fullconv train DATA --out {path}"
+            f"fullconv train DATA --out {path}",
+            "FC-WEIGHTS-001",
         )
     return path
 
@@ -137,65 +207,30 @@ def _next_step(folder: Path) -> str:
     """What to type where a folder has no model yet."""
     if (folder / "config.toml").is_file():
         return (
-            "it is written at the first validation of a run; to go on with this one: "
+            "it is written at the first validation of a run; to resume this one: "
             f"fullconv train --resume --out {folder}"
         )
     return "is it a run? fullconv train DATA --out runs/first makes one"
 
 
-def is_own(path: Path) -> bool:
-    """Whether a file is a checkpoint of this project, by its header."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return KEY in (file.metadata() or {})
-    except (SafetensorError, OSError, json.JSONDecodeError):
-        return False
-
-
-def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Header and arrays of one of fullconv's files, unchecked against any net."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(KEY)
-            if text is None:
-                raise UserError(
-                    f"{path}: a safetensors file, but not fullconv's (no header {KEY!r})"
-                )
-            header = json.loads(text)
-            if not isinstance(header, dict):
-                raise UserError(f"{path}: its header is no JSON object; save the net again")
-            if header.get("format") != FORMAT:
-                raise UserError(
-                    f"{path}: format {header.get('format')!r}, this fullconv reads {FORMAT}; "
-                    "use the version that wrote it, or a newer one"
-                )
-            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        if path.read_bytes()[:2] in (b"PK", b"\x80\x02"):  # torch.save, new and old
-            raise UserError(
-                f"{path}: a pickle, as torch.save writes it; pickles can run code and are not read"
-            ) from error
-        raise UserError(
-            f"{path}: truncated, or not a safetensors file ({error}); copy it again"
-        ) from error
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"{path}: its header is damaged ({error}); copy it again") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-
-
-def check_fit(path: Path, wanted: dict[str, Tensor], found: dict[str, Tensor]) -> None:
-    """UserError unless ``found`` has exactly the names and shapes of ``wanted``."""
-    missing, unknown = wanted.keys() - found.keys(), found.keys() - wanted.keys()
+def check_fit(path: Path, wanted: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    """UserError unless ``tensors`` has exactly the names, shapes and kinds of ``wanted``."""
+    missing, unknown = wanted.keys() - tensors.keys(), tensors.keys() - wanted.keys()
     if missing or unknown:
-        what = f"has no {min(missing)}" if missing else f"has an unknown {min(unknown)}"
+        name = one_line(min(missing or unknown))
+        what = f"has no {name}" if missing else f"has an unknown {name}"
         count = len(missing) + len(unknown)
-        raise UserError(
-            f"{path}: does not fit its net, {what} ({count} names differ); copy it again"
-        )
+        raise _no_fit(path, f"{what} ({count} names differ)")
     for name, tensor in wanted.items():
-        if tensor.shape != found[name].shape:
-            raise UserError(
-                f"{path}: {name} has shape {tuple(found[name].shape)}, its net needs "
-                f"{tuple(tensor.shape)}; copy it again"
-            )
+        there = tensors[name]
+        if tensor.shape != there.shape:
+            shape = one_line(str(tuple(there.shape)))
+            raise _no_fit(path, f"{name} has shape {shape}, its net needs {tuple(tensor.shape)}")
+        if tensor.is_floating_point() != there.is_floating_point():
+            kinds = str(there.dtype), str(tensor.dtype)
+            there_, here = (kind.removeprefix("torch.") for kind in kinds)
+            raise _no_fit(path, f"{name} is of {there_}, its net needs {here}")
+
+
+def _no_fit(path: Path, what: str) -> UserError:
+    return UserError(f"{path}: does not fit its net, {what}; copy it again", "FC-WEIGHTS-005")

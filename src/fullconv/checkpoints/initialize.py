@@ -10,12 +10,12 @@ from torch import Tensor
 
 from fullconv.checkpoints.download_weights import provenance
 from fullconv.checkpoints.hub import hub_file, is_hub_name
-from fullconv.checkpoints.load import Weights, found_under, open_weights
+from fullconv.checkpoints.open_weights import Weights, found_under, open_weights
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.models import FCN, Preprocessing
 from fullconv.models.backbones.third_party import TimmDefinition
-from fullconv.models.spec import definition_named
+from fullconv.models.registry import definition_named
 
 MANY = 6  # arrays; the scores of three strides are as many
 

@@ -9,7 +9,7 @@ from fullconv.checkpoints.registry import Published, published
 from fullconv.download.request import Progress
 from fullconv.errors import UserError
 from fullconv.models import BACKBONES, NetSpec
-from fullconv.models.backbones.third_party import PREFIX
+from fullconv.models.backbones.definition import PREFIX
 
 AUTO, NONE, IMAGENET = "auto", "none", "imagenet"
 """The words that stand for weights: those on this machine, none at all, those of ImageNet."""

@@ -10,14 +10,26 @@ from fullconv.classes.class_set import (
     Output,
     default_colors,
 )
+from fullconv.classes.matching import (
+    ClassOrderWarning,
+    check_several,
+    match_classes,
+    numbered_names,
+    order_line,
+)
 
 __all__ = [
     "CAMVID",
     "CREAM",
     "MOST_CLASSES",
     "VOC",
+    "ClassOrderWarning",
     "ClassSet",
     "Color",
     "Output",
+    "check_several",
     "default_colors",
+    "match_classes",
+    "numbered_names",
+    "order_line",
 ]

@@ -8,6 +8,9 @@ from typing import Any
 
 from fullconv.classes import CREAM, MOST_CLASSES, ClassSet, Color, default_colors
 from fullconv.errors import UserError
+from fullconv.text_files import decode_text, shown
+
+LARGEST = 16 * 2**20  # bytes; 65,535 long names are less
 
 
 def read_classes(path: str | Path) -> ClassSet:
@@ -20,41 +23,65 @@ def read_classes(path: str | Path) -> ClassSet:
     Raises UserError naming the file and the error.
     """
     path = Path(path)
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UserError(f"{path}: the class file cannot be read: {reason}") from error
+    text = _text(path)
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     try:
         if path.suffix == ".toml" or any(line.startswith("[[") for line in lines):
             return _from_toml(text)
         if not lines:
-            raise UserError("no class is named in it; write one name a line")
-        if all(re.match(r"\d+\s*:\s*[^\d\s]", line) for line in lines):
+            raise UserError("no class is named in it; write one name a line", "FC-CLASS-002")
+        if all(re.match(r"[0-9]{1,6}\s*:\s*[^\d\s]", line) for line in lines):
             return _from_numbered(lines)
         return _from_labelmap(lines) if all(":" in line for line in lines) else _from_names(lines)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(f"{path}: {error}", error.code) from None
+
+
+def _text(path: Path) -> str:
+    try:
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise UserError(
+                f"{path}: {size} bytes are no class file; name the right one", "FC-CLASS-001"
+            )
+        text = decode_text(path.read_bytes())
+    except OSError as error:
+        raise UserError(
+            f"{path}: the class file cannot be read: {error.strerror}", "FC-FILE-001"
+        ) from error
+    except UnicodeDecodeError:
+        raise UserError(
+            f"{path}: the class file is neither UTF-8 nor UTF-16 text; save it as UTF-8",
+            "FC-CLASS-001",
+        ) from None
+    if "\0" in text:
+        raise UserError(
+            f"{path}: holds bytes that are no text; the class file is damaged", "FC-CLASS-001"
+        )
+    return text
 
 
 def _from_toml(text: str) -> ClassSet:
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"not valid TOML: {error}") from error
+    except (ValueError, RecursionError) as error:  # also of numbers too long and lists too deep
+        reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else type(error).__name__
+        raise UserError(f"not valid TOML: {shown(reason[:200])}", "FC-CLASS-001") from error
     entries = content.get("class")
     if not isinstance(entries, list) or not entries:
-        raise UserError('no [[class]] in it; write [[class]] and name = "..." for each class')
-    _known("the file", content, {"ignore", "ignore_color", "class"})
+        raise UserError(
+            'no [[class]] in it; write [[class]] and name = "..." for each class', "FC-CLASS-002"
+        )
+    _check_keys("the file", content, {"ignore", "ignore_color", "class"})
     for number, entry in enumerate(entries):
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-            raise UserError(f"class {number} has no name")
-        _known(f"class {entry['name']!r}", entry, {"name", "color"})
+            raise UserError(
+                f'class {number} has no name; write name = "..." below its [[class]]',
+                "FC-CLASS-003",
+            )
+        _check_keys(f"class {shown(entry['name'][:60])!r}", entry, {"name", "color"})
     ignore = content.get("ignore", 255 if len(entries) <= 255 else MOST_CLASSES)
-    if not isinstance(ignore, int):
-        raise UserError(f"ignore = {ignore!r} is not a whole number")
     default = default_colors(len(entries))
     return ClassSet(
         names=tuple(entry["name"] for entry in entries),
@@ -64,10 +91,13 @@ def _from_toml(text: str) -> ClassSet:
     )
 
 
-def _known(where: str, content: Mapping[str, Any], known: set[str]) -> None:
+def _check_keys(where: str, content: Mapping[str, Any], known: set[str]) -> None:
     strange = sorted(set(content) - known)
     if strange:
-        raise UserError(f"{where} has an unknown key {strange[0]!r}; known: {sorted(known)}")
+        raise UserError(
+            f"{where} has an unknown key {shown(strange[0][:60])!r}; known: {sorted(known)}",
+            "FC-CLASS-003",
+        )
 
 
 def _from_labelmap(lines: list[str]) -> ClassSet:
@@ -77,7 +107,9 @@ def _from_labelmap(lines: list[str]) -> ClassSet:
         try:
             red, green, blue = (int(part) for part in rgb.split(","))
         except ValueError:
-            raise UserError(f"line {line!r} is not name:r,g,b:parts:actions") from None
+            raise UserError(
+                f"line {shown(line[:200])!r} is not name:r,g,b:parts:actions", "FC-CLASS-001"
+            ) from None
         if name == "__ignore__":
             ignore_color = red, green, blue
         else:
@@ -91,7 +123,9 @@ def _from_numbered(lines: list[str]) -> ClassSet:
     pairs = [line.split(":", 1) for line in lines]
     numbers = [int(number) for number, _ in pairs]
     if numbers != list(range(numbers[0], numbers[0] + len(numbers))) or numbers[0] > 1:
-        raise UserError("its numbers do not count up from 0 or 1; put the lines in order")
+        raise UserError(
+            "its numbers do not count up from 0 or 1; put the lines in order", "FC-CLASS-001"
+        )
     return _of_names([name.strip() for _, name in pairs], (), CREAM)
 
 

@@ -1,6 +1,7 @@
 """The classes of a data set: names, colours and the value that is left out."""
 
 import colorsys
+import html
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from fullconv.errors import UserError
 
 Color = tuple[int, int, int]
 CREAM: Color = (224, 224, 192)  # what VOC's palette shows for 255
+SHOWN = 12  # names in the repr
 MOST_CLASSES = 65535  # masks are at most 16 bits deep
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClassSet:
     """Class names and RGB colours; a class is its position, the mask value.
 
@@ -40,6 +42,18 @@ class ClassSet:
         object.__setattr__(self, "ignore_color", _color(self.ignore_color))
         _check(self)
 
+    def __repr__(self) -> str:
+        more = f", ... ({len(self)} classes)" if len(self) > SHOWN else ""
+        return f"ClassSet({', '.join(map(repr, self.names[:SHOWN]))}{more})"
+
+    def _repr_html_(self) -> str:
+        rows = (
+            f"<tr><td>{value}</td><td style='background:rgb{color}'>&emsp;</td>"
+            f"<td>{html.escape(name)}</td></tr>"
+            for value, (name, color) in enumerate(zip(self.names, self.colors, strict=True))
+        )
+        return f"<table>{''.join(rows)}</table>"
+
     def __len__(self) -> int:
         return len(self.names)
 
@@ -49,7 +63,9 @@ class ClassSet:
             return self.names.index(name)
         except ValueError:
             known = ", ".join(self.names)
-            raise UserError(f"no class is called {name!r}; the classes are {known}") from None
+            raise UserError(
+                f"no class is called {name!r}; the classes are {known}", "FC-CLASS-007"
+            ) from None
 
     @classmethod
     def joint(cls, parts: Mapping[str, "ClassSet"]) -> "ClassSet":
@@ -60,7 +76,9 @@ class ClassSet:
         Raises UserError when the parts do not ignore the same value.
         """
         if len({part.ignore for part in parts.values()}) != 1:
-            raise UserError(f"the outputs {', '.join(parts)} must ignore the same mask value")
+            raise UserError(
+                f"the outputs {', '.join(parts)} must ignore the same mask value", "FC-CLASS-012"
+            )
         first = next(iter(parts.values()))
         return cls(
             names=tuple(
@@ -77,11 +95,11 @@ class ClassSet:
     @property
     def outputs(self) -> tuple["Output", ...]:
         """The outputs with their values; one without a name where there are no ``parts``."""
-        found, first = [], 0
+        outputs, first = [], 0
         for name, part in self.parts or (("", self),):
-            found.append(Output(name, first, part))
+            outputs.append(Output(name, first, part))
             first += len(part)
-        return tuple(found)
+        return tuple(outputs)
 
     def palette(self) -> npt.NDArray[np.uint8]:
         """RGB of every mask value, uint8 (256, 3); (65536, 3) when 8 bits are not enough.
@@ -119,8 +137,15 @@ class ClassSet:
                 ignore=int(content.get("ignore", 255)),
                 ignore_color=tuple(content.get("ignore_color", CREAM)),
             )
-        except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
-            raise UserError(f"not a description of classes: {error!r}") from error
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            StopIteration,
+            OverflowError,
+        ) as error:
+            raise UserError(f"not a description of classes: {error!r}", "FC-CLASS-003") from error
 
     def to_toml(self) -> str:
         """The text of a ``classes.toml``."""
@@ -172,26 +197,45 @@ def _color(color: Sequence[int]) -> Color:
     channels = tuple(color) if isinstance(color, Sequence) else ()
     whole = all(isinstance(c, int) and not isinstance(c, bool) for c in channels)
     if len(channels) != 3 or not whole or not all(0 <= c <= 255 for c in channels):
-        raise UserError(f"color {color!r} is not three whole numbers from 0 to 255, as [128, 0, 0]")
+        raise UserError(
+            f"color {_short(color)} is not three whole numbers from 0 to 255, as [128, 0, 0]",
+            "FC-CLASS-005",
+        )
     return channels[0], channels[1], channels[2]
 
 
 def _check(classes: ClassSet) -> None:
     names, count = classes.names, len(classes.names)
     if not names or count > MOST_CLASSES:
-        raise UserError(f"{count} classes: there must be between 1 and {MOST_CLASSES}")
+        raise UserError(
+            f"{count} classes: there must be between 1 and {MOST_CLASSES}", "FC-CLASS-004"
+        )
     if any(not isinstance(name, str) or not name.strip() for name in names):
-        raise UserError("a class has an empty name")
+        raise UserError("a class has an empty name, or one that is no text", "FC-CLASS-004")
     name, times = Counter(names).most_common(1)[0]
     if times > 1:
-        raise UserError(f"class name {name!r} stands {times} times")
-    if len(classes.colors) != count:
-        raise UserError(f"{len(classes.colors)} colors for {count} classes")
-    if not count <= classes.ignore <= MOST_CLASSES:
         raise UserError(
-            f"ignore = {classes.ignore} must lie above the {count} class values 0 to {count - 1} "
-            f"and be at most {MOST_CLASSES}"
+            f"class name {_short(name)} stands {times} times; give each class its own",
+            "FC-CLASS-004",
         )
+    if len(classes.colors) != count:
+        raise UserError(f"{len(classes.colors)} colors for {count} classes", "FC-CLASS-005")
+    whole = isinstance(classes.ignore, int) and not isinstance(classes.ignore, bool)
+    if not whole or not count <= classes.ignore <= MOST_CLASSES:
+        raise UserError(
+            f"ignore = {_short(classes.ignore)} must be a whole number above the {count} class "
+            f"values 0 to {count - 1} and at most {MOST_CLASSES}",
+            "FC-CLASS-006",
+        )
+
+
+def _short(value: object) -> str:
+    """A value of the user's in a message: short, whatever it is."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _quoted(text: str) -> str:

@@ -1,4 +1,4 @@
-"""``fullconv check``, ``statistics``, ``shapes`` and ``download``: before the training."""
+"""``fullconv check``, ``statistics``, ``shapes`` and ``download``."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,8 @@ def check(
 ) -> None:
     """Look for errors in a data set: every photo and mask is read once.
 
-    Names each file, the likely cause and the fix. Exit code 1 if training would stumble.
+    Names each file, the likely cause and the fix, and counts what is left out or in no split.
+    Exit code 1 if training would stop at an error.
 
     \b
     Examples:
@@ -30,6 +31,7 @@ def check(
     from fullconv.cli import tables as screen
     from fullconv.data import available_splits, listing, open_source
     from fullconv.data import check as check_data
+    from fullconv.data.checks.check import said_counts
 
     names = split or available_splits(data)
     sources = {name: open_source(data, name, classes) for name in names}
@@ -37,10 +39,9 @@ def check(
         findings = check_data(sources, progress)
     for line in listing(findings):
         print(line)
-    errors = sum(finding.severity == "error" for finding in findings)
     photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())
-    print(f"errors: {errors}, warnings: {len(findings) - errors}, in {photos} photos")
-    if errors:
+    print(f"{said_counts(findings)}, in {photos} photos")
+    if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
 
 
@@ -112,7 +113,7 @@ def download(
 ) -> None:
     """Download a data set with a known public address, verify and unpack it.
 
-    An interrupted download goes on where it stopped. The data set appears in the folder when it
+    An interrupted download is resumed where it stopped. The data set appears in the folder when it
     is complete; where it is there already, nothing happens.
 
     \b
@@ -131,7 +132,7 @@ def download(
         return
     data = find_published_data(name)
     if folder is None:
-        raise UserError(f"name a folder too, as in: fullconv download {name} data/")
+        raise UserError(f"name a folder too, as in: fullconv download {name} data/", "FC-CLI-001")
     there = (folder.expanduser() / data.folder).exists()
     place = fetch(name, folder, keep=keep, shown=screen.download_progress, offline=offline or None)
     print(f"{data.what}: in {place}, {'it was there' if there else checked(data.file)}")

@@ -76,7 +76,7 @@ def evaluate(
     warn_of_origin(opened.origin)
     runner = in_pieces(opened.engine, opened.spec, tile_of(tile), say)
     warn_of_tiles(runner)
-    source = open_for(opened, data or trained_on(run), split, classes)
+    source = open_for(opened, data or trained_on(run), split, classes, run)
     with screen.progress(f"scoring {split}") as progress:
         scores = evaluate(runner, source, progress=progress, tta=views, boundary=width)
     console = screen.console()

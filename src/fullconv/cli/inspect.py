@@ -1,4 +1,4 @@
-"""``fullconv inspect``: the data's doctor."""
+"""``fullconv inspect``: the page that shows what a data set is like."""
 
 from pathlib import Path
 from typing import Annotated
@@ -36,26 +36,28 @@ def inspect(
     """
     from fullconv.cli import tables as screen
     from fullconv.data import available_splits, findings_in, listing, open_source, survey
+    from fullconv.data.checks.check import said_counts
     from fullconv.report import write_inspection
 
     if out.is_dir():
-        raise UserError(f"{out}: is a folder; name a file, as {out / 'inspect.html'}")
+        raise UserError(
+            f"{out}: is a folder; name a file, as {out / 'inspect.html'}", "FC-FILE-004"
+        )
     names = split or available_splits(data)
     sources = {name: open_source(data, name, classes) for name in names}
-    with screen.progress("looking") as progress:
-        looked = survey(sources, progress, most)
+    with screen.progress("reading") as progress:
+        result = survey(sources, progress, most)
     with screen.waiting("comparing photos and masks"):
-        findings = findings_in(looked)
-        page = write_inspection(data, looked, findings, out)
-    shown = screen.console()
+        findings = findings_in(result)
+        page = write_inspection(data, result, findings, out)
+    console = screen.console()
     for name, source in sources.items():
-        shown.print(f"{name}: {screen.sizes_line(looked.sizes(name))}")
-        shown.print(screen.statistics_table(source.classes.names, looked.counts(name)), "")
+        console.print(f"{name}: {screen.sizes_line(result.sizes(name))}")
+        console.print(screen.statistics_table(source.classes.names, result.counts(name)), "")
     for line in listing(findings):
         print(line)
-    errors = sum(finding.severity == "error" for finding in findings)
     photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())
-    print(f"errors: {errors}, warnings: {len(findings) - errors}, in {photos} photos")
+    print(f"{said_counts(findings)}, in {photos} photos")
     print(page)
-    if errors:
+    if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)

@@ -6,20 +6,18 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from fullconv import __version__
-from fullconv.atomic import file_error, printable
+from fullconv.atomic import file_error
 from fullconv.cli.help_panels import Command, write_commands
-from fullconv.errors import UserError, UserErrors
+from fullconv.errors import UserError, one_line
 
 UsageError: Any = typer.BadParameter.__base__
 """What typer raises for wrong options and arguments; it has no public name."""
-LONGEST_WORD = 160  # characters of a path or value in a message
-LONGEST_LINE = 900
 
 
 class Program(TyperGroup):
@@ -41,50 +39,41 @@ class Program(TyperGroup):
 def _errors_as_lines() -> Iterator[None]:
     try:
         yield
-    except UserErrors as error:
-        _fail(*error.lines, code=error.code)
     except UserError as error:
-        _fail(str(error), code=error.code)
+        _fail(error)
     except UsageError as error:
-        if type(error).__name__ == "NoArgsIsHelpError":
+        if type(error).__name__ == "NoArgsIsHelpError":  # typer shows the help
             raise
         place = error.ctx.command_path if error.ctx else "fullconv"
-        _fail(f"{error.format_message().rstrip('.')} (see {place} --help)", code="FC-CLI-001")
+        message = error.format_message().rstrip(".")
+        _fail(UserError(f"{message} (see {place} --help)", "FC-CLI-001"))
     except OSError as error:
         if error.errno == errno.EPIPE:  # as in "fullconv nets | head": typer ends quietly
             raise
-        file = file_error(error)
-        _fail(str(file), code=file.code)
+        _fail(file_error(error))
     except RuntimeError as error:
         if not str(error).startswith("Symlink loop"):  # pathlib's, up to Python 3.12
             raise
-        _fail(f"{error}: its links lead in a circle", code="FC-FILE-005")
+        _fail(UserError(f"{error}: its links lead in a circle", "FC-FILE-005"))
     except KeyboardInterrupt:
         say("stopped by Ctrl-C")
         raise typer.Exit(130) from None
 
 
-def _fail(*lines: str, code: str) -> None:
-    *before, last = lines
-    for line in before:
-        say(line)
-    say(last, f" [{code}]" if code else "")
+def _fail(error: UserError) -> NoReturn:
+    say_error(error)
     raise typer.Exit(2) from None
 
 
-def say(message: str, end: str = "") -> None:
-    """A line on stderr, as `one_line`; ``end`` is never left out of it."""
-    print(f"fullconv: {one_line(message)}{end}", file=sys.stderr)
+def say_error(error: UserError) -> None:
+    """An error on stderr, with its code."""
+    for line in error.coded().split("\n"):
+        print(f"fullconv: {line}", file=sys.stderr)
 
 
-def one_line(message: str) -> str:
-    """``message`` without control characters, and no longer than a person reads.
-
-    File names and values come from anywhere: what would clear the screen, begin a new line or turn
-    the direction of the text is escaped; the middle of a very long name or text is left out.
-    """
-    words = (printable(word, LONGEST_WORD) for word in message.split(" "))
-    return printable(" ".join(words), LONGEST_LINE)
+def say(message: str) -> None:
+    """A line on stderr, as `one_line`."""
+    print(f"fullconv: {one_line(message)}", file=sys.stderr)
 
 
 class Commands(typer.Typer):

@@ -24,10 +24,10 @@ def nets(
       fullconv nets --size 360x480
     """
     from fullconv.cli import tables as screen
-    from fullconv.models import NetSpec, available, summarise
+    from fullconv.models import NetSpec, available, summarize
 
     pair = size_of(size)
-    summaries = [summarise(NetSpec(name, 21), pair) for name in available()]
+    summaries = [summarize(NetSpec(name, 21), pair) for name in available()]
     shown = screen.console()
     shown.print(screen.nets_table(summaries, pair), "")
     shown.print(

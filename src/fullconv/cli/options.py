@@ -116,7 +116,7 @@ def change_of(text: str, option: str = "--set optimizer.lr=0.01") -> tuple[str, 
 
 def fetched(weights: Path) -> Path:
     """``weights`` as they are, or the file of published ones, downloaded with a bar."""
-    from fullconv.checkpoints.load import is_name, located
+    from fullconv.checkpoints.open_weights import is_name, located
     from fullconv.cli.tables import download_progress
 
     if not is_name(weights):

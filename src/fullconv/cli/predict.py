@@ -1,15 +1,15 @@
 """``fullconv predict``."""
 
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fullconv.cli.main import app
+from fullconv.atomic import printable
+from fullconv.cli.main import app, say_error
 from fullconv.cli.options import (
     ColorsOf,
     Device,
@@ -29,6 +29,11 @@ from fullconv.cli.rasters import bands_of, predict_rasters, range_of, refuse_sco
 from fullconv.errors import UserError
 from fullconv.modalities import COLOR
 
+if TYPE_CHECKING:
+    from fullconv.classes import ClassSet
+
+LegendPlace = Literal["none", "below", "right"]
+
 
 @app.command()
 def predict(
@@ -45,6 +50,13 @@ def predict(
     alpha: Annotated[
         float, typer.Option(min=0, max=1, help="How much of the tint: 0 none, 1 all.")
     ] = 0.6,
+    legend: Annotated[
+        LegendPlace,
+        typer.Option(
+            help="Where the overlay names the classes; with none and right the photo keeps its "
+            "height, so that pictures can be stacked or made a video."
+        ),
+    ] = "below",
     borders: Annotated[bool, typer.Option(help="Draw a line where two classes meet.")] = True,
     palette: ColorsOf = "classes",
     scores: Annotated[bool, typer.Option("--scores", help="Write the scores as .npy.")] = False,
@@ -76,10 +88,10 @@ def predict(
 
     Writes for each photo NAME.png (the class of every pixel, as a palette picture of the photo's
     size) and NAME_overlay.jpg; where a net has several outputs, NAME_OUTPUT.png too. Further inputs
-    (depth, ...) are looked for beside the folder images/, or where --input says. A photo that
-    cannot be read is reported, the others go on, and the exit code is 1. Rasters (GeoTIFF and
-    others; what is georeferenced or too large for a photo) become NAME.tif; killed and typed again,
-    they go on where they were.
+    (depth, ...) are looked for beside the folder images/, or where --input says. A photo that is
+    missing or cannot be read is reported, the others go on, and the exit code is 1. Rasters
+    (GeoTIFF and others; what is georeferenced or too large for a photo) become NAME.tif; killed and
+    typed again, they go on where they were.
 
     \b
     Examples:
@@ -88,6 +100,7 @@ def predict(
       fullconv predict runs/camvid/model.onnx photo.jpg
       fullconv predict --weights fcn-resnet50-voc photo.jpg
       fullconv predict runs/camvid photo.jpg --palette colour-blind
+      fullconv predict runs/camvid frames/ --legend right
       fullconv predict runs/camvid aerial.png --tile auto
       fullconv predict runs/camvid photo.jpg --tta mirror,0.75,1,1.25
       fullconv predict runs/camvid scene.tif --out maps/
@@ -96,44 +109,60 @@ def predict(
     """
     from fullconv.cli import tables as screen
     from fullconv.inference import Predictor, find_inputs, parse_tta, predict_each
+    from fullconv.inference.batch_predict import remove_abandoned_results
     from fullconv.inference.rasters import parted
+    from fullconv.visualize import check_drawing
 
     inputs = inputs or []
     if weights is not None:
         run, inputs = weights, [str(run), *inputs]
     if not inputs:
-        raise UserError(f"no photos are named: fullconv predict {run} PHOTO")
+        raise UserError(f"no photos are named: fullconv predict {run} PHOTO", "FC-PREDICT-001")
     views = parse_tta(tta)
     chosen, values = bands_of(bands), range_of(span)
-    photos, rasters = parted(find_inputs(inputs, out), all_rasters=bool(chosen or values))
+    check_drawing(alpha, legend)
+    found = find_inputs(inputs, out)
+    missing = [entry for entry in found if entry.error]
+    photos, rasters = parted(
+        [entry for entry in found if not entry.error], all_rasters=bool(chosen or values)
+    )
     if scores:
         refuse_scores(rasters)
     if views and rasters:
-        raise UserError(f"{rasters[0]}: is a raster, which --tta is not for: leave it out")
+        raise UserError(
+            f"{rasters[0]}: is a raster, which --tta is not for: leave it out", "FC-PREDICT-008"
+        )
     predictor = Predictor(
         fetched(run), device, precision, engine, tile_of(tile), palette, borders, views, say
     )
     if scores:
         predictor.check_scores()
+    _check_bands(chosen, predictor.spec.in_channels)
     warn_of_origin(predictor.origin)
     if photos:
         warn_of_tiles(predictor.engine)
+    if overlay and legend != "none":
+        _say_undrawable([o.classes for o in predictor.classes.outputs])
     others = _further(further or (), predictor.inputs)
     errors, net, start = 0, 0.0, time.perf_counter()
+    remove_abandoned_results(rasters)
     results = predict_each(
-        predictor, photos, overlay=overlay, scores=scores, alpha=alpha, others=others
-    )
+        predictor, photos + missing, overlay=overlay, scores=scores, alpha=alpha, legend=legend,
+        others=others,
+    )  # fmt: skip
     with screen.progress("predicting") as progress, closing(results):
-        for done, outcome in enumerate(results, 1):
-            progress(done, len(photos))
-            net += outcome.seconds
-            if outcome.error:
+        for done, result in enumerate(results, 1):
+            progress(done, len(photos) + len(missing))
+            net += result.seconds
+            if result.error:
                 errors += 1
-                print(f"fullconv: {outcome.error}", file=sys.stderr)
-    errors += predict_rasters(predictor, rasters, tile_of(tile), chosen, values, overlay, alpha)
-    total, seconds = len(photos) + len(rasters), time.perf_counter() - start
+                say_error(result.error)
+    errors += predict_rasters(
+        predictor, rasters, tile_of(tile), chosen, values, overlay, alpha, legend
+    )
+    total, seconds = len(found), time.perf_counter() - start
     shared = screen.predicted(total, errors, seconds, None if rasters else net)
-    print(f"{shared}, results in {out}")
+    print(f"{shared}, results in {printable(str(out))}")
     if errors:
         raise typer.Exit(1)
 
@@ -147,5 +176,31 @@ def _further(given: Sequence[str], inputs: Sequence[str]) -> dict[str, Path]:
     strange = [kind for kind in others if kind not in kinds]
     if strange:
         needs = ", ".join(kinds) or "only the photo"
-        raise UserError(f"--input {strange[0]}: no further input of this net; it needs {needs}")
+        raise UserError(
+            f"--input {strange[0]}: no further input of this net; it needs {needs}",
+            "FC-PREDICT-006",
+        )
     return others
+
+
+def _check_bands(bands: Sequence[int] | None, channels: int) -> None:
+    """UserError unless --bands names as many bands as the net has channels."""
+    if bands is not None and len(bands) != channels:
+        raise UserError(
+            f"--bands {','.join(map(str, bands))}: the net sees {channels} channels, name as many "
+            "bands, as 3,2,1",
+            "FC-PREDICT-008",
+        )
+
+
+def _say_undrawable(outputs: "Sequence[ClassSet]") -> None:
+    """On stderr, which class names the pictures show as numbers, for want of a font."""
+    from fullconv.visualize import undrawable
+
+    names = [name for classes in outputs for name in undrawable(classes.names)]
+    if names:
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        say(
+            f"note: no font of this system has all letters of {shown}: the pictures say the "
+            "numbers of these classes; install a font as Noto Sans CJK or Noto Color Emoji"
+        )

@@ -1,14 +1,15 @@
 """Rasters in ``fullconv predict``: each in turn, a bad one is reported and the rest go on."""
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fullconv.cli.main import say, say_error
 from fullconv.errors import UserError
 
 if TYPE_CHECKING:
     from fullconv.inference import Input, Predictor, Tile
     from fullconv.inference.rasters import RasterOutcome
+    from fullconv.visualize import Legend
 
 
 def predict_rasters(
@@ -19,6 +20,7 @@ def predict_rasters(
     span: tuple[float, float] | None,
     overlay: bool,
     alpha: float,
+    legend: "Legend",
 ) -> int:
     """Predict each of ``rasters``; how many could not be."""
     from fullconv.cli import tables as screen
@@ -31,12 +33,12 @@ def predict_rasters(
             with screen.progress(entry.file.name) as progress:
                 outcome = predict_raster(
                     predictor, entry.file, entry.result, tile=tile, bands=bands, span=span,
-                    overlay=overlay, alpha=alpha, report=progress, say=_note,
+                    overlay=overlay, alpha=alpha, legend=legend, report=progress, say=_note,
                 )  # fmt: skip
             print(_account(entry, outcome))
         except UserError as error:
             errors += 1
-            print(f"fullconv: {error}", file=sys.stderr)
+            say_error(error)
     return errors
 
 
@@ -75,7 +77,7 @@ def refuse_scores(rasters: "Sequence[Input]") -> None:
 
 
 def _note(text: str) -> None:
-    print(f"fullconv: note: {text}", file=sys.stderr)
+    say(f"note: {text}")
 
 
 def _account(entry: "Input", outcome: "RasterOutcome") -> str:

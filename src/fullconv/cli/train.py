@@ -1,18 +1,26 @@
 """``fullconv train``."""
 
+import difflib
+import signal
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fullconv.atomic import file_errors
 from fullconv.cli import completion
 from fullconv.cli.help_panels import MORE, PanelledCommand
 from fullconv.cli.main import app
 from fullconv.cli.options import change_of, fetched, size_of, whole_number
 from fullconv.errors import UserError
+from fullconv.training.recipes import recipe_text
 
 if TYPE_CHECKING:
     from fullconv.training.config import Config
+
+_FILES = (".safetensors", ".pth", ".pt", ".caffemodel", ".h5", ".npz")
 
 
 @app.command(cls=PanelledCommand)
@@ -119,6 +127,12 @@ def train(
         bool,
         typer.Option("--overwrite", help="Replace the run that is in --out.", rich_help_panel=MORE),
     ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose", help="Say all options that lower the memory.", rich_help_panel=MORE
+        ),
+    ] = False,
 ) -> None:
     """Train a net on photos and masks.
 
@@ -130,6 +144,7 @@ def train(
       fullconv train photos/ --out runs/first
       fullconv train photos/ --time 15m --out runs/quick
       fullconv train photos/ --recipe scratch --net fcn8s-resnet18 --out runs/scratch
+      fullconv train photos/ --weights runs/first --out runs/second
       fullconv train photos/ --net fcn8s-resnet50 --weights imagenet
       fullconv train data/camvid --recipe camvid-scratch --out runs/camvid
       fullconv train VOCdevkit/VOC2012 --net fcn8s-vgg16 --stages 32,16,8 --precision bf16
@@ -140,9 +155,13 @@ def train(
       fullconv train photos/ --log tensorboard,mlflow --out runs/first
       fullconv train --resume --out runs/first
     """
-    from fullconv.training import Interrupted, make_config, read_config
-    from fullconv.training import train as start
-
+    recipe = recipe or "default"
+    if out is None and resume:
+        raise UserError("--resume needs --out, the folder of the run to resume", "FC-CONFIG-014")
+    if scratch and weights:
+        raise UserError(
+            "--scratch starts from random weights: leave out --weights, or it", "FC-CONFIG-014"
+        )
     given = {
         "data.path": data,
         "data.classes": classes and str(classes),
@@ -150,7 +169,7 @@ def train(
         "net.name": net,
         "data.inputs": inputs and [part.strip() for part in inputs.split(",")],
         "data.outputs": outputs and [part.strip() for part in outputs.split(",")],
-        "net.weights": weights,
+        "net.weights": "none" if scratch else _one_or_several(weights),
         "logging.to": log,
         "stages": stages and [whole_number(part) for part in stages.split(",")],
         "schedule.steps": steps,
@@ -165,30 +184,93 @@ def train(
         "machine.precision": precision,
         "machine.memory": memory,
     }
-    if weights and len(weights) == 1:
-        given["net.weights"] = weights[0]
-    if scratch:
-        if weights:
-            raise UserError("--scratch starts from random weights: leave out --weights, or it")
-        given["net.weights"] = "none"
     overrides = {key: value for key, value in given.items() if value is not None}
     overrides |= dict(change_of(change) for change in changes or ())
-    config = None
-    if out is None and resume:
-        raise UserError("--resume needs --out, the folder of the run to go on with")
+    out = out or _default_folder(recipe, overrides)
     if not resume:
-        file = recipe is not None and (recipe.endswith(".toml") or "/" in recipe)
-        config = (read_config if file else make_config)(recipe or "default", overrides)
-        name = f"{Path(config.data.path.split(':')[0]).resolve().name}-{config.net.name}"
-        out = out or Path("runs", name)
-    assert out is not None
-    if config:
-        _fetch(config)
+        check_before_torch(out, overwrite, recipe, overrides)
+    _train(out, recipe, overrides, resume=resume, overwrite=overwrite, verbose=verbose)
+
+
+def _train(out: Path, recipe: str, overrides: dict[str, Any], **options: bool) -> None:
+    from fullconv.training.config_sources import config_of
+    from fullconv.training.signals import Interrupted
+    from fullconv.training.train_run import train as start
+
+    if not options["resume"]:
+        _fetch(config_of(recipe, overrides))
     try:
-        start(None, out, overrides=overrides, config=config, resume=resume, overwrite=overwrite)
-    except Interrupted:
-        print(f"fullconv: stopped and saved; to go on: fullconv train --resume --out {out}")
-        raise typer.Exit(130) from None
+        start(None, out, recipe=recipe, overrides=overrides, **options)
+    except Interrupted as stop:
+        asked = "" if stop.number == signal.SIGINT else f" by {stop}"
+        print(
+            f"fullconv: stopped{asked} and saved; to resume: fullconv train --resume --out {out}",
+            flush=True,
+        )
+        raise typer.Exit(128 + stop.number) from None
+
+
+def _default_folder(recipe: str, overrides: Mapping[str, Any]) -> Path:
+    """runs/DATA-NET; UserError for a recipe that there is not."""
+    is_file = recipe.endswith(".toml") or "/" in recipe
+    with file_errors(recipe):
+        text = Path(recipe).read_text("utf-8", "replace") if is_file else recipe_text(recipe)
+    try:
+        values = tomllib.loads(text)
+    except (ValueError, RecursionError):
+        values = {}  # which reading the config will say
+    data, net = (
+        overrides.get(f"{section}.{key}") or _value(values, section, key)
+        for section, key in (("data", "path"), ("net", "name"))
+    )
+    folder = Path(str(data or "").split(":")[0]).resolve().name
+    return Path("runs", f"{folder}-{net or 'fcn8s-resnet18'}")
+
+
+def _value(values: Mapping[str, Any], section: str, key: str) -> Any:
+    place = values.get(section)
+    return place.get(key) if isinstance(place, dict) else None
+
+
+def _one_or_several(weights: list[str] | None) -> str | list[str] | None:
+    return weights[0] if weights and len(weights) == 1 else weights
+
+
+def check_before_torch(
+    out: Path, overwrite: bool, recipe: str, overrides: Mapping[str, Any]
+) -> None:
+    """UserError for what can be refused without torch, whose import takes seconds.
+
+    A folder that holds a run already, a recipe or a net that there is not, and weights that are not
+    there: each is refused again, with more words, where it is used.
+    """
+    if (out / "config.toml").exists() and not overwrite:
+        raise UserError(
+            f"{out}: holds a run already; continue it with --resume, replace it with --overwrite, "
+            "or name another folder",
+            "FC-TRAIN-004",
+        )
+    name = overrides.get("net.name")
+    if isinstance(name, str) and "timm." not in name and name not in completion.NETS:
+        near = difflib.get_close_matches(name[:100], completion.NETS, n=3, cutoff=0.4)
+        hint = f"did you mean {', '.join(near)}?" if near else "it is HEAD-BACKBONE, as fcn8s-vgg16"
+        raise UserError(
+            f"no net is called {name[:100]!r}: {hint} ('fullconv nets' lists all)", "FC-CONFIG-015"
+        )
+    wanted = overrides.get("net.weights")
+    for source in [wanted] if isinstance(wanted, str) else wanted or ():
+        if _is_missing(str(source)):
+            raise UserError(
+                f"{source}: no such weights; name a run folder, a file or a published name, as "
+                "'fullconv weights' lists them",
+                "FC-FILE-003",
+            )
+
+
+def _is_missing(source: str) -> bool:
+    """Whether weights are named by a path at which nothing lies."""
+    is_path = source.startswith(("/", "./", "../", "runs/")) or source.endswith(_FILES)
+    return is_path and "[" not in source and not Path(source).exists()
 
 
 def _fetch(config: "Config") -> None:
@@ -196,8 +278,8 @@ def _fetch(config: "Config") -> None:
     from fullconv.checkpoints.initialize import PUBLISHED_BY_TIMM
     from fullconv.checkpoints.pretrained import IMAGENET, imagenet_for
 
-    for each in config.net.sources:
-        if each == PUBLISHED_BY_TIMM:  # which timm downloads itself
+    for source in config.net.sources:
+        if source == PUBLISHED_BY_TIMM:  # which timm downloads itself
             continue
         backbone = config.spec(2).backbone
-        fetched(Path(imagenet_for(backbone).name if each == IMAGENET else each))
+        fetched(Path(imagenet_for(backbone).name if source == IMAGENET else source))

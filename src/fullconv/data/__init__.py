@@ -1,4 +1,10 @@
-"""From files to batches: sources, reading, augmentation, the loader and the check."""
+"""From files to batches: sources, reading, augmentation, the loader and the check.
+
+What needs torch is loaded when it is first used: the commands that only look at data do without.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from fullconv.data.augment.resize import resize_image, resize_mask
 from fullconv.data.augment.transform_adapters import from_albumentations, from_torchvision
@@ -7,16 +13,19 @@ from fullconv.data.checks.check import check, listing
 from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.checks.survey import Survey, survey
 from fullconv.data.checks.survey_findings import findings_in
+from fullconv.data.class_order import in_order_of
 from fullconv.data.class_weights import ClassCounts, class_weights, count_classes
 from fullconv.data.dataset import Dataset, DatasetSource, as_source, by_split
-from fullconv.data.dataset_adapters import from_huggingface, from_pairs
 from fullconv.data.export_folder import write_folder
-from fullconv.data.loader import loader
 from fullconv.data.multimodal import Stacked, kinds_shown, outputs_of
 from fullconv.data.open_dataset import available_splits, open_source
 from fullconv.data.reading.image import largest_photo, read_photo
 from fullconv.data.reading.mask import read_mask
 from fullconv.data.sample import Batch, Sample, Source
+
+if TYPE_CHECKING:
+    from fullconv.data.batches import loader
+    from fullconv.data.dataset_adapters import from_huggingface, from_pairs
 
 __all__ = [
     "MEAN_COLOR",
@@ -44,6 +53,7 @@ __all__ = [
     "from_huggingface",
     "from_pairs",
     "from_torchvision",
+    "in_order_of",
     "kinds_shown",
     "largest_photo",
     "listing",
@@ -57,3 +67,15 @@ __all__ = [
     "survey",
     "write_folder",
 ]
+
+_WITH_TORCH = {
+    "from_huggingface": "fullconv.data.dataset_adapters",
+    "from_pairs": "fullconv.data.dataset_adapters",
+    "loader": "fullconv.data.batches",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WITH_TORCH:
+        raise AttributeError(f"module 'fullconv.data' has no attribute {name!r}")
+    return getattr(importlib.import_module(_WITH_TORCH[name]), name)

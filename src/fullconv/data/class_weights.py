@@ -14,7 +14,7 @@ from fullconv.data.sample import Source
 Weighting = Literal["median-frequency", "softened"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ClassCounts:
     """How often each class appears in ``masks`` masks, int64 (K,) each; ignored pixels left out.
 
@@ -27,6 +27,9 @@ class ClassCounts:
     around: npt.NDArray[np.int64]
     masks: int
 
+    def __repr__(self) -> str:
+        return f"ClassCounts({len(self.pixels)} classes in {self.masks} masks)"
+
 
 def count_classes(
     source: Source,
@@ -35,29 +38,31 @@ def count_classes(
 ) -> ClassCounts:
     """Count the classes of ``source``.
 
-    With ``most`` only so many masks are read, evenly spread. UserError for a mask that is at error.
+    With ``most`` only so many masks are read, evenly spread. UserError for a mask that cannot be
+    read.
     """
     step = 1 if most is None else max(1, -(-len(source) // most))
     picked = range(0, len(source), step)
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
 
-        def found() -> Iterator[npt.NDArray[np.int64]]:
-            for done, each in enumerate(pool.map(lambda i: _count(source, i), picked), 1):
+        def counted() -> Iterator[npt.NDArray[np.int64]]:
+            counts = pool.map(lambda i: _count(source, i), picked)
+            for done, pixels in enumerate(counts, 1):
                 if progress:
                     progress(done, len(picked))
-                yield each
+                yield pixels
 
-        return tally(found(), len(source.classes))
+        return tally(counted(), len(source.classes))
 
 
-def tally(found: Iterable[npt.NDArray[np.int64]], classes: int) -> ClassCounts:
-    """Of the pixels of each class in each mask, int64 (K,) each."""
+def tally(masks_counts: Iterable[npt.NDArray[np.int64]], classes: int) -> ClassCounts:
+    """The counts of all masks from the pixels of each class in each, int64 (K,)."""
     pixels, photos, around = np.zeros((3, classes), np.int64)
     masks = 0
-    for each in found:
-        pixels += each
-        photos += each > 0
-        around += (each > 0) * each.sum()
+    for counts in masks_counts:
+        pixels += counts
+        photos += counts > 0
+        around += (counts > 0) * counts.sum()
         masks += 1
     return ClassCounts(pixels, photos, around, masks)
 

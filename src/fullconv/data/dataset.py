@@ -59,7 +59,8 @@ class DatasetSource:
         except DataError as error:
             finding = error.finding
             file = name if finding.file == f"[{index}]" else finding.file
-            raise DataError(file, finding.what, finding.cause, finding.fix) from error
+            parts = file, finding.what, finding.cause, finding.fix, finding.code
+            raise DataError(*parts) from error
         if isinstance(sample, Sample) and sample.name in ("", f"[{index}]"):
             sample = Sample(name, sample.image, sample.mask)
         return checked(sample, name, self.classes)
@@ -91,7 +92,8 @@ def as_source(data: Source | Dataset, split: str) -> Source:
     if missing:
         raise UserError(
             f"a data set needs {', '.join(MEMBERS)}; {type(data).__name__} has no "
-            f"{', '.join(missing)} (for pairs of image and mask: fullconv.from_pairs)"
+            f"{', '.join(missing)} (for pairs of image and mask: fullconv.from_pairs)",
+            "FC-DATA-125",
         )
     return DatasetSource(data, split)
 
@@ -109,7 +111,7 @@ def class_set(classes: ClassSet | Sequence[str]) -> ClassSet:
     if isinstance(classes, ClassSet):
         return classes
     if isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
-        raise UserError(f"classes are names or a ClassSet, not {classes!r}")
+        raise UserError(f"classes are names or a ClassSet, not {classes!r}", "FC-CLASS-004")
     return ClassSet(tuple(classes), ignore=255 if len(classes) <= 255 else 65535)
 
 
@@ -120,48 +122,78 @@ def checked(sample: Any, name: str, classes: ClassSet) -> Sample:
     """
     if not isinstance(sample, Sample):
         fix = "return fullconv.Sample(name, image, mask); for pairs: fullconv.from_pairs"
-        raise DataError(name, f"is a {type(sample).__name__}, not a Sample", "", fix)
+        raise DataError(
+            name, f"is a {type(sample).__name__}, not a Sample", "", fix, code="FC-DATA-126"
+        )
     name, image, mask = sample.name, sample.image, sample.mask
     if not _is_array(image, 3) or image.dtype != np.uint8 or image.shape[2] != 3:
         fix = "give RGB as it is in the file, without normalisation"
-        raise DataError(name, f"the image is {_said(image)}, not uint8 (H, W, 3)", "", fix)
+        raise DataError(
+            name,
+            f"the image is {_described(image)}, not uint8 (H, W, 3)",
+            "",
+            fix,
+            code="FC-DATA-126",
+        )
     if mask is None:
         return Sample(name, image, None)
     if not _is_array(mask, 2) or not np.issubdtype(mask.dtype, np.integer):
         fix = "give the class number of each pixel"
-        raise DataError(name, f"the mask is {_said(mask)}, not integers (H, W)", "", fix)
+        raise DataError(
+            name,
+            f"the mask is {_described(mask)}, not integers (H, W)",
+            "",
+            fix,
+            code="FC-DATA-126",
+        )
     if mask.shape != image.shape[:2]:
         what = f"the mask is {_size(mask)} but the image {_size(image)}"
-        raise DataError(name, what, "one of them was resized or turned", "give both the same size")
+        raise DataError(
+            name,
+            what,
+            "one of them was resized or turned",
+            "give both the same size",
+            code="FC-DATA-109",
+        )
     return Sample(name, image, mask_of(mask, classes, name))
 
 
-def check_transformed(made: Any, before: Sample, classes: ClassSet) -> Sample:
-    """What an augmentation of the user's own made of ``before``; DataError where it is unusable."""
+def check_transformed(result: Any, before: Sample, classes: ClassSet) -> Sample:
+    """The ``result`` of a user's augmentation of ``before``; DataError where it is unusable."""
     name, rule = before.name, "an augmentation gives a Sample back"
-    if not isinstance(made, Sample):
-        raise DataError(name, f"the augmentation gave a {type(made).__name__}", "", rule)
-    wanted = (("image", made.image, before.image), ("mask", made.mask, before.mask))
-    for what, after, old in wanted:
+    if not isinstance(result, Sample):
+        raise DataError(
+            name, f"the augmentation gave a {type(result).__name__}", "", rule, code="FC-DATA-127"
+        )
+    arrays = (("image", result.image, before.image), ("mask", result.mask, before.mask))
+    for part, after, old in arrays:
         if not isinstance(after, np.ndarray) or old is None:
-            raise DataError(name, f"the augmentation gave {_said(after)} for its {what}", "", rule)
+            raise DataError(
+                name,
+                f"the augmentation gave {_described(after)} for its {part}",
+                "",
+                rule,
+                code="FC-DATA-127",
+            )
         if after.dtype != old.dtype or after.ndim != old.ndim or after.shape[2:] != old.shape[2:]:
-            said = f"the augmentation made {_said(after)} of its {what}, {_said(old)}"
+            what = f"the augmentation made {_described(after)} of its {part}, {_described(old)}"
             fix = "leave normalisation and the change to tensors out of it"
-            raise DataError(name, said, "", fix)
-    assert made.mask is not None
-    if made.mask.shape[:2] != made.image.shape[:2]:
-        sizes = f"the mask {_size(made.mask)} and the image {_size(made.image)}"
-        raise DataError(name, f"the augmentation made {sizes}", "", "change both alike")
-    mask = mask_of(made.mask, classes, name) if made.mask.ndim == 2 else made.mask
-    return Sample(name, made.image, mask)
+            raise DataError(name, what, "", fix, code="FC-DATA-127")
+    assert result.mask is not None
+    if result.mask.shape[:2] != result.image.shape[:2]:
+        sizes = f"the mask {_size(result.mask)} and the image {_size(result.image)}"
+        raise DataError(
+            name, f"the augmentation made {sizes}", "", "change both alike", code="FC-DATA-127"
+        )
+    mask = mask_of(result.mask, classes, name) if result.mask.ndim == 2 else result.mask
+    return Sample(name, result.image, mask)
 
 
 def _is_array(content: Any, axes: int) -> bool:
     return isinstance(content, np.ndarray) and content.ndim == axes
 
 
-def _said(content: Any) -> str:
+def _described(content: Any) -> str:
     """'float32 (3, 48, 64)', or the type of what is no array."""
     if isinstance(content, np.ndarray):
         return f"{content.dtype} ({', '.join(map(str, content.shape))})"

@@ -19,7 +19,8 @@ class Pairs:
         if 0 <= ignore < len(self.classes):
             raise UserError(
                 f"ignore {ignore} is the class {self.classes.names[ignore]!r}: renumber the masks, "
-                "or name it as a class"
+                "or name it as a class",
+                "FC-CLASS-006",
             )
 
     def __len__(self) -> int:
@@ -32,7 +33,7 @@ class Pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             length = f" of {len(pair)}" if isinstance(pair, tuple | list) else ""
             what = f"is a {type(pair).__name__}{length}, not a pair of image and mask"
-            raise DataError(name, what, "", "give (image, mask)")
+            raise DataError(name, what, "", "give (image, mask)", code="FC-DATA-126")
         image, mask = pair
         mask = None if mask is None else mask_in(mask, self.classes, name, self.ignore)
         return Sample(name, image_of(image, name), mask)
@@ -87,7 +88,9 @@ def from_huggingface(
     """
     if isinstance(dataset, Mapping):
         splits = ", ".join(map(str, dataset))
-        raise UserError(f"this holds several splits ({splits}): hand in one, as dataset['train']")
+        raise UserError(
+            f"this holds several splits ({splits}): hand in one, as dataset['train']", "FC-DATA-125"
+        )
     _check_indexed(dataset)
     columns = (image, mask, name)
     there = list(getattr(dataset, "features", None) or ())
@@ -96,7 +99,8 @@ def from_huggingface(
         raise UserError(
             f"the data set has no column {', '.join(missing)}; it has "
             f"{', '.join(there) or 'none'}: name them, as "
-            "from_huggingface(dataset, classes, image='image', mask='annotation')"
+            "from_huggingface(dataset, classes, image='image', mask='annotation')",
+            "FC-DATA-125",
         )
     known = class_set(classes)
     return Rows(dataset, known, known.ignore if ignore is None else ignore, columns)
@@ -107,5 +111,6 @@ def _check_indexed(dataset: Any) -> None:
         if not hasattr(dataset, member):
             raise UserError(
                 f"{type(dataset).__name__} has no {member}: photos are drawn in random order, so a "
-                "stream will not do; download the split, or keep it in a list"
+                "stream will not do; download the split, or keep it in a list",
+                "FC-DATA-125",
             )

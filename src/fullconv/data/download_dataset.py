@@ -37,7 +37,9 @@ def fetch(
             if not place.exists():
                 _fetch(data, folder, place, keep, shown, offline, retry)
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        raise UserError(
+            f"{folder}: cannot be written ({error.strerror or error})", "FC-FILE-002"
+        ) from error
     return place
 
 
@@ -60,11 +62,13 @@ def _fetch(
     try:
         with shown(f"unpacking {data.name}") as progress:
             unpack(archive, temporary, progress)
-        found = temporary / (data.inside or "")
-        if not found.is_dir():
-            raise UserError(f"{archive}: there is no {data.inside} in it; nothing is unpacked")
+        unpacked = temporary / (data.inside or "")
+        if not unpacked.is_dir():
+            raise UserError(
+                f"{archive}: there is no {data.inside} in it; nothing is unpacked", "FC-DATA-124"
+            )
         place.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(found, place)
+        os.replace(unpacked, place)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     if not keep:

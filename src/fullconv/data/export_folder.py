@@ -26,12 +26,15 @@ def write_folder(
     """
     out = Path(out)
     if out.exists() and any(out.iterdir()):
-        raise UserError(f"{out}: is not empty; name a new folder")
+        raise UserError(f"{out}: is not empty; name a new folder", "FC-FILE-006")
     sources, done = list(sources), 0
     classes = sources[0].classes
     for source in sources:
         if source.classes != classes:
-            raise UserError(f"split {source.split!r} has other classes than {sources[0].split!r}")
+            raise UserError(
+                f"split {source.split!r} has other classes than {sources[0].split!r}",
+                "FC-CLASS-008",
+            )
         for index in range(min(len(source), limit or len(source))):
             sample = source[index]
             _write_photo(out / "images" / source.split / f"{sample.name}.jpg", sample.image)

@@ -69,7 +69,7 @@ class Stacked:
         """The input ``kind`` of a photo of ``size``; UserError where there is none that fits."""
         source = self.sources[0]
         if not isinstance(source, HasPlanes):
-            raise UserError(f"this data has photos only, no {kind}")
+            raise UserError(f"this data has photos only, no {kind}", "FC-DATA-132")
         plane = source.plane(index, kind)
         if plane.shape[:2] != size:
             photo, name = source.files(index)[0], source.names[index]
@@ -79,6 +79,7 @@ class Stacked:
                 f"is {columns} x {rows} but the photo {photo or name} is {width} x {height}",
                 "files of different photos, or one was resized",
                 "give both the same size",
+                code="FC-DATA-109",
             )
         return plane
 
@@ -86,18 +87,19 @@ class Stacked:
         if first is None or len(self.sources) == 1:
             return first
         masks = [first, *(source.mask(index) for source in self.sources[1:])]
-        if any(mask is None for mask in masks):
+        there = [mask for mask in masks if mask is not None]
+        if len(there) < len(masks):
             return None
-        found = []
-        for output, mask in zip(self.classes.outputs, masks, strict=True):
-            assert mask is not None
+        joint = []
+        for output, mask in zip(self.classes.outputs, there, strict=True):
             if mask.shape != first.shape:
                 raise UserError(
                     f"{self.names[index]}: its masks differ in size, {first.shape[1]} x "
-                    f"{first.shape[0]} and {mask.shape[1]} x {mask.shape[0]}"
+                    f"{first.shape[0]} and {mask.shape[1]} x {mask.shape[0]}",
+                    "FC-DATA-109",
                 )
-            found.append(np.where(mask == self.classes.ignore, mask, mask + output.first))
-        return np.dstack(found).astype(first.dtype)
+            joint.append(np.where(mask == self.classes.ignore, mask, mask + output.first))
+        return np.dstack(joint).astype(first.dtype)
 
 
 def stacked(planes: Sequence[Image]) -> Image:

@@ -44,7 +44,8 @@ def find_published_data(name: str) -> PublishedData:
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise UserError(
         f"no data set is called {name!r}: {hint}known are {', '.join(known)} "
-        "('fullconv download' lists them)"
+        "('fullconv download' lists them)",
+        "FC-DATA-124",
     )
 
 
@@ -58,25 +59,25 @@ def read_published(path: Path) -> Mapping[str, PublishedData]:
     try:
         content = tomllib.loads(path.read_text("utf-8"))
         return MappingProxyType({name: _entry(name, table) for name, table in content.items()})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, UserError) as error:
-        raise UserError(f"{path}: {error}") from None
+    except (OSError, ValueError, RecursionError, UserError) as error:
+        raise UserError(f"{path}: {error}", "FC-DATA-124") from None
 
 
 def _entry(name: str, table: Any) -> PublishedData:
     try:
         if not isinstance(table, dict):
-            raise UserError("is no table")
+            raise UserError("is no table", "FC-DATA-124")
         unknown = sorted(set(table) - {*KEYS, *_OWN_KEYS})
         if unknown:
-            raise UserError(f"unknown key {unknown[0]!r}")
+            raise UserError(f"unknown key {unknown[0]!r}", "FC-DATA-124")
         for key in ("what", "folder"):
             if not isinstance(table.get(key), str) or not table[key]:
-                raise UserError(f"{key} = {table.get(key)!r} is no text")
+                raise UserError(f"{key} = {table.get(key)!r} is no text", "FC-DATA-124")
         for place in (table["folder"], table.get("inside", "all")):
             if PurePosixPath(place).is_absolute() or ".." in PurePosixPath(place).parts:
-                raise UserError(f"{place!r} leads out of the folder")
+                raise UserError(f"{place!r} leads out of the folder", "FC-DATA-124")
         return PublishedData(
             name, table["what"], RemoteFile.from_table(table), table["folder"], table.get("inside")
         )
     except UserError as error:
-        raise UserError(f"{name}: {error}") from None
+        raise UserError(f"{name}: {error}", "FC-DATA-124") from None

@@ -20,14 +20,14 @@ def coco_counts(mask: npt.NDArray[np.integer]) -> dict[int, list[int]]:
         ([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1, [flat.size])
     )  # where runs begin, and the end
     values = flat[bounds[:-1]]
-    found = {}
+    counts_of_value = {}
     for value in np.unique(values):
         inside = values == value
         edges = np.column_stack((bounds[:-1][inside], bounds[1:][inside])).ravel()
         whole = np.concatenate(([0], edges, [flat.size]))
         counts = np.diff(whole).tolist()
-        found[int(value)] = counts if counts[-1] else counts[:-1]
-    return found
+        counts_of_value[int(value)] = counts if counts[-1] else counts[:-1]
+    return counts_of_value
 
 
 def counts_of(text: str) -> npt.NDArray[np.int64]:
@@ -39,12 +39,12 @@ def counts_of(text: str) -> npt.NDArray[np.int64]:
     """
     digits = np.frombuffer(text.encode(), np.uint8).astype(np.int64) - 48
     if not len(digits) or (digits < 0).any() or (digits > 63).any() or digits[-1] & 32:
-        raise UserError("has counts that are no run lengths of COCO's, or cut off")
+        raise UserError("has counts that are no run lengths of COCO's, or cut off", "FC-DATA-135")
     ends = np.flatnonzero(digits & 32 == 0)
     starts = np.concatenate([[0], ends[:-1] + 1])
     place = np.arange(len(digits)) - np.repeat(starts, ends - starts + 1)
     if place.max() > 6:
-        raise UserError("has counts with a number beyond any photo")
+        raise UserError("has counts with a number beyond any photo", "FC-DATA-135")
     lengths = np.add.reduceat((digits & 31) << 5 * place, starts)
     lengths -= np.where(digits[ends] & 16, 1 << 5 * (place[ends] + 1), 0)
     lengths[1::2], lengths[2::2] = np.cumsum(lengths[1::2]), np.cumsum(lengths[2::2])

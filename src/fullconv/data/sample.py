@@ -20,13 +20,17 @@ Mask = npt.NDArray[Any]
 outputs (H, W, outputs), the values counted as in `ClassSet.joint`."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sample:
     """A photo with its further inputs, and its mask or masks, None if there are none."""
 
     name: str
     image: Image
     mask: Mask | None
+
+    def __repr__(self) -> str:
+        mask = "no mask" if self.mask is None else f"mask {self.mask.dtype} {self.mask.shape}"
+        return f"Sample({self.name!r}, image {self.image.dtype} {self.image.shape}, {mask})"
 
 
 @dataclass(frozen=True, eq=False)

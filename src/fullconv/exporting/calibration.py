@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fullconv.classes import ClassSet
-from fullconv.data import Sample, Source, open_source
+from fullconv.data import Sample, Source, in_order_of, open_source
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.multimodal import Stacked
 from fullconv.data.open_dataset import available_splits, is_known
@@ -91,11 +91,8 @@ def _sources(where: str | Path, known: Description) -> tuple[Source, Source | No
     names = ["train", "val"] if {"train", "val"} <= set(splits) else splits[:1]
     outputs = [output.name for output in known.classes.outputs if output.name]
     sources = [open_source(where, n, None, known.preprocessing.inputs, outputs) for n in names]
-    if len(sources[0].classes) != len(known.classes):
-        raise UserError(
-            f"{where}: has {len(sources[0].classes)} classes and the net {len(known.classes)}: "
-            "give a data set of the net's own classes, or only the folder of its photos"
-        )
+    which = ("the net", str(where))
+    sources = [in_order_of(source, known.classes.names, which) for source in sources]
     return sources[0], sources[1] if len(sources) > 1 else None
 
 

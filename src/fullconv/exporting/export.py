@@ -12,7 +12,7 @@ import torch
 from fullconv.checkpoints import Checkpoint, load
 from fullconv.checkpoints.golden import picture
 from fullconv.checkpoints.hub import hub_file, is_hub_name
-from fullconv.checkpoints.load import is_name
+from fullconv.checkpoints.open_weights import is_name
 from fullconv.errors import UserError
 from fullconv.exporting.calibration import Calibration, find_calibration
 from fullconv.exporting.float16 import in_half
@@ -32,7 +32,7 @@ from fullconv.inference.export_metadata import (
     Output,
     map_names,
 )
-from fullconv.models.backbones.third_party import PREFIX
+from fullconv.models.backbones.definition import PREFIX
 
 Form = Literal["onnx", "openvino", "torch"]
 Program = torch.export.ExportedProgram

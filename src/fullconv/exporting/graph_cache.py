@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from fullconv.atomic import write_atomically
-from fullconv.checkpoints.load import located
+from fullconv.checkpoints.open_weights import located
 from fullconv.device import return_kept_memory
 from fullconv.download import cache_folder
 from fullconv.download.cache import FOLDER

@@ -22,7 +22,7 @@ class PhotoNet(nn.Module):
     With ``maps`` the score maps are given beside the scores, so that they keep a name in the graph;
     with ``parts``, the channels of each output, the classes instead of the scores.
     Input N,H,W,C with preprocessing, else N,C,H,W. The attribute ``net`` names the arrays in the
-    exported program (`fullconv.checkpoints.foreign.exported_program`).
+    exported program (`fullconv.checkpoints.exported_program`).
     """
 
     def __init__(

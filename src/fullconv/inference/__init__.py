@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fullconv.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from fullconv.inference.batch_predict import Outcome, predict, predict_each, predict_files
+    from fullconv.inference.batch_predict import PhotoResult, predict, predict_each, predict_files
     from fullconv.inference.engines.engine import Engine
     from fullconv.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
     from fullconv.inference.engines.openvino_engine import OpenVinoEngine
@@ -30,8 +30,8 @@ __all__ = [
     "OnnxRuntimeEngine",
     "OpenVinoEngine",
     "Opened",
-    "Outcome",
     "PhotoEngine",
+    "PhotoResult",
     "Pieces",
     "Prediction",
     "Predictor",
@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "batch_predict": ("Outcome", "predict", "predict_each", "predict_files"),
+    "batch_predict": ("PhotoResult", "predict", "predict_each", "predict_files"),
     "engines.engine": ("Engine",),
     "engines.onnxruntime_engine": ("OnnxRuntimeEngine",),
     "engines.openvino_engine": ("OpenVinoEngine",),

@@ -1,22 +1,20 @@
 """The short way from a trained run to a prediction: ``Predictor(run)(photo)``."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
 
-from fullconv import visualize as pictures
+from fullconv import visualize
 from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.classes.palettes import Palette, recolored
-from fullconv.data import read_photo
 from fullconv.data.modality_files import plane_file, read_plane
 from fullconv.data.multimodal import stacked
 from fullconv.device import Precision
@@ -25,22 +23,33 @@ from fullconv.inference.class_map import Classes, classes_of, parts_of
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.engines.graph_engine import no_scores
 from fullconv.inference.engines.registry import AUTO, Say, chosen
+from fullconv.inference.notebook import described, notebook_png, prediction_html, predictor_html
 from fullconv.inference.open_predictor import open_engine, quiet
 from fullconv.inference.photo_engine import in_pieces, with_tta
+from fullconv.inference.photo_inputs import Photo, array_input, is_array, read_input
 from fullconv.inference.tiled import Tile
 from fullconv.inference.tta import TTA, parse_tta
 from fullconv.modalities import COLOR
 from fullconv.models import NetSpec
+from fullconv.visualize import Legend
 
 RGB = npt.NDArray[np.uint8]
-Photo = str | Path | IO[bytes] | Image.Image | RGB
-"""A picture file (path or open), a Pillow image, or a uint8 RGB array (H, W, 3)."""
+
+
+class DrawOptions(TypedDict, total=False):
+    """What ``Prediction.save`` writes, and how overlays are drawn."""
+
+    overlay: bool
+    scores: bool
+    alpha: float
+    legend: Legend
+
 
 JPEG_SIDE = 65500  # JPEG cannot be larger
 PNG_LEVEL = 3  # of a class map: a third of the time of Pillow's 6, for a third more bytes
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """What a net says about a photo.
 
@@ -74,7 +83,41 @@ class Prediction:
     @property
     def overlay(self) -> RGB:
         """The photo tinted by its classes with a legend below, uint8 RGB."""
-        return pictures.overlay(self.image, self.mask, self.classes, borders=self.borders)
+        return self.draw()
+
+    def draw(self, alpha: float = 0.6, legend: Legend = "below") -> RGB:
+        """The photo tinted by ``alpha`` (0..1), uint8 RGB; see `fullconv.visualize.overlay`.
+
+        With ``legend`` 'none' of the photo's own size, with 'right' of its height.
+        """
+        return visualize.overlay(
+            self.image, self.mask, self.classes, alpha, legend, borders=self.borders
+        )
+
+    @property
+    def color_mask(self) -> RGB:
+        """The classes in their colours, uint8 RGB (H, W, 3)."""
+        return visualize.colorize(self.mask, self.classes)
+
+    @cached_property
+    def shares(self) -> dict[str, float]:
+        """The share of the pixels of each class that occurs, 0..1, the largest first."""
+        counts = np.bincount(self.mask.ravel(), minlength=len(self.classes))
+        pairs = zip(self.classes.names, (counts / self.mask.size).tolist(), strict=False)
+        return dict(sorted(((n, s) for n, s in pairs if s), key=lambda pair: -pair[1]))
+
+    def __repr__(self) -> str:
+        return described(self.mask.shape, self.shares, self.output)
+
+    def _repr_png_(self) -> bytes:
+        return notebook_png(self.overlay)
+
+    def _repr_html_(self) -> str:
+        every = [self, *self.others.values()]
+        parts = [
+            (e.output, notebook_png(e.draw(legend="none")), e.classes, e.shares) for e in every
+        ]
+        return prediction_html(parts)
 
     @property
     def palette_image(self) -> Image.Image:
@@ -93,26 +136,24 @@ class Prediction:
         """The mask as the PNG that ``save`` writes, into an open file."""
         self.palette_image.save(file, "PNG", compress_level=PNG_LEVEL)
 
-    def save(
-        self, stem: str | Path, *, overlay: bool = True, scores: bool = False, alpha: float = 0.6
-    ) -> list[Path]:
+    def save(self, stem: str | Path, **options: Unpack[DrawOptions]) -> list[Path]:
         """Write STEM.png (the mask), STEM_overlay.jpg and, on request, STEM_scores.npy.
 
-        ``stem`` is a path without an ending. A picture too large for JPEG becomes
-        STEM_overlay.png. What the other outputs say goes to STEM_OUTPUT.png and so on. Each file
+        ``stem`` is a path without an ending. Options: ``overlay`` (True) and ``scores`` (False) say
+        what is written, ``alpha`` and ``legend`` are as in ``draw``. A picture too large for JPEG
+        becomes STEM_overlay.png. The other outputs go to STEM_OUTPUT.png and so on. Each file
         appears whole or not at all. Returns the paths written.
         """
         written = [_beside(stem, ".png")]
         write_atomically(written[0], self.write_mask)
-        if overlay:
-            painted = self.image, self.mask, self.classes, alpha
-            shown = pictures.overlay(*painted, borders=self.borders)
-            written.append(_save_picture(shown, stem))
-        if scores:
+        if options.get("overlay", True):
+            drawn = self.draw(options.get("alpha", 0.6), options.get("legend", "below"))
+            written.append(_save_picture(drawn, stem))
+        if options.get("scores", False):
             written.append(_beside(stem, "_scores.npy"))
             write_atomically(written[-1], lambda file: np.save(file, self.scores))
         for name, other in self.others.items():
-            written += other.save(f"{stem}_{name}", overlay=overlay, scores=scores, alpha=alpha)
+            written += other.save(f"{stem}_{name}", **options)
         return written
 
 
@@ -165,10 +206,26 @@ class Predictor:
         pieces = in_pieces(opened.engine, opened.spec, tile, say)
         self.engine: Engine = with_tta(pieces, opened.classes, tta)
 
+    def __repr__(self) -> str:
+        count = len(self.classes)
+        return (
+            f"Predictor({str(self.path)!r}: {self.spec.name}, {count} classes, "
+            f"engine {self.engine_name})"
+        )
+
+    def _repr_html_(self) -> str:
+        facts = [
+            ("run", str(self.path)),
+            ("net", self.spec.name),
+            ("inputs", ", ".join(self.inputs)),
+            ("engine", self.engine_name),
+        ]
+        return predictor_html(facts, self.classes)
+
     def __call__(
         self, photo: Photo, scores: bool = False, others: Mapping[str, Path] | None = None
     ) -> Prediction:
-        """Predict one photo of any size; UserError when it cannot be read.
+        """Predict one ``photo`` of any size; UserError for what is none (`photo_inputs`).
 
         With ``scores`` the scores are kept from the same pass of the net. A net with further
         inputs takes them from the files ``others`` (kind -> file), else from where data sets have
@@ -186,15 +243,24 @@ class Predictor:
     ) -> list[Prediction]:
         """As one call for each of ``images`` (arrays of one size), in one pass where possible.
 
-        With ``scores`` one by one, as they are several times as large as the photos.
+        With ``scores`` one by one, as they are several times as large as the photos. Raises
+        UserError where their sizes differ.
         """
+        images = [self._shown(image) for image in images]
+        if len({image.shape for image in images}) > 1:
+            sizes = ", ".join(sorted({f"{i.shape[1]} x {i.shape[0]}" for i in images}))
+            raise UserError(
+                f"photos of one size are predicted together, these are {sizes}: predict them one "
+                "by one",
+                "FC-PREDICT-005",
+            )
         if scores:
             logits = [self.engine.scores(image) for image in images]
-            maps = [classes_of(each, parts_of(self.classes)) for each in logits]
+            maps = [classes_of(scored, parts_of(self.classes)) for scored in logits]
         else:
             logits, maps = [None] * len(images), self._class_maps(images)
-        found = zip(images, maps, logits, strict=True)
-        return [self._prediction(*each) for each in found]
+        together = zip(images, maps, logits, strict=True)
+        return [self._prediction(image, mask, scored) for image, mask, scored in together]
 
     def _class_maps(self, images: Sequence[npt.NDArray[Any]]) -> list[Classes]:
         if len(images) == 1:  # no copy of a large photo
@@ -207,13 +273,13 @@ class Predictor:
         An array (H, W, channels), which can be called with in place of ``photo``. Any thread may
         read.
         """
-        if isinstance(photo, np.ndarray):
-            return photo
+        if is_array(photo):
+            return self._shown(photo)
         path = Path(photo) if isinstance(photo, str | Path) else None
         planes: list[npt.NDArray[Any]] = []
         for kind in self.inputs:
             if kind == COLOR:
-                planes.append(_as_image(photo))
+                planes.append(read_input(photo))
                 continue
             file = (others or {}).get(kind) or _beside_photo(
                 path, kind, named=kind == self.inputs[0]
@@ -221,43 +287,42 @@ class Predictor:
             planes.append(read_plane(file, kind))
             if planes[-1].shape[:2] != planes[0].shape[:2]:
                 (height, width), (h, w) = planes[-1].shape[:2], planes[0].shape[:2]
-                raise UserError(f"{file}: is {width} x {height}, its photo {w} x {h}")
+                raise UserError(
+                    f"{file}: is {width} x {height}, its photo {w} x {h}", "FC-PREDICT-005"
+                )
         return stacked(planes)
+
+    def _shown(self, array: Any) -> npt.NDArray[Any]:
+        """An array or tensor as the net is shown it; of a net with further inputs as it is."""
+        return array_input(array) if self.spec.in_channels == 3 else np.asarray(array)
 
     def _prediction(
         self, image: npt.NDArray[Any], mask: npt.NDArray[Any], scores: Any
     ) -> Prediction:
         """The prediction of the first output with those of the others."""
         whole = cache(lambda: self.engine.scores(image) if scores is None else scores)
-        photo, found = pictures.as_photo(image), []
-        for output, plane in zip(self.classes.outputs, pictures.planes_of(mask), strict=True):
+        photo, predictions = visualize.as_photo(image), []
+        for output, plane in zip(self.classes.outputs, visualize.planes_of(mask), strict=True):
             part = output.channels
             values = plane if output.first == 0 else plane - plane.dtype.type(output.first)
-            found.append(
+            predictions.append(
                 Prediction(
                     photo, values, output.classes, lambda p=part: whole()[p], output.name,
                     borders=self.borders,
                 )
             )  # fmt: skip
-        found[0].others.update({other.output: other for other in found[1:]})
-        return found[0]
+        predictions[0].others.update({other.output: other for other in predictions[1:]})
+        return predictions[0]
 
 
 def _beside_photo(photo: Path | None, kind: str, named: bool) -> Path:
     """The file of a further input of ``photo``; the one that was ``named`` may be it itself."""
     if photo is None:
-        raise UserError(f"the net sees {kind}: name its file, or give an array of all inputs")
+        raise UserError(
+            f"the net sees {kind}: name its file, or give an array of all inputs", "FC-PREDICT-006"
+        )
     beside = plane_file(photo, kind)
     return photo if named and not beside.is_file() else beside
-
-
-def _as_image(photo: str | Path | IO[bytes] | Image.Image) -> RGB:
-    if isinstance(photo, Image.Image):
-        buffer = io.BytesIO()  # by way of a file, so that modes and EXIF are treated as in files
-        photo.save(buffer, "TIFF" if photo.mode == "CMYK" else "PNG", exif=photo.getexif())
-        buffer.seek(0)
-        return read_photo(buffer, "the picture")
-    return read_photo(photo)
 
 
 def _beside(stem: str | Path, ending: str) -> Path:

@@ -10,8 +10,9 @@ from fullconv.metrics.bootstrap import (
 )
 from fullconv.metrics.boundary import WIDTH, boundary_counts, boundary_width, is_boundary
 from fullconv.metrics.counts import Counts, counts_of
+from fullconv.metrics.display import html_table, percent
 from fullconv.metrics.per_photo import PhotoMetrics
-from fullconv.metrics.scores import SUMMARY, Matrix, Scores, confusion, percent
+from fullconv.metrics.scores import SUMMARY, Matrix, Scores, confusion
 
 __all__ = [
     "SUMMARY",
@@ -28,6 +29,7 @@ __all__ = [
     "confusion",
     "counts_of",
     "difference",
+    "html_table",
     "intervals",
     "is_boundary",
     "obstacle",

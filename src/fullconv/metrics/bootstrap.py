@@ -1,4 +1,4 @@
-"""How far to trust a mean IU: the photos drawn anew, a thousand times (the bootstrap).
+"""How far to trust a mean IU: the photos resampled a thousand times (the bootstrap).
 
 B. Efron, R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13: percentile intervals.
 A draw takes as many photos as there are, each as often as it comes; its metrics follow from the sum
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from fullconv.metrics import counts as per_class
 from fullconv.metrics.counts import Counts
+from fullconv.metrics.display import percent
 from fullconv.metrics.per_photo import PhotoMetrics
 
 RESAMPLES, LEVEL, SEED = 1000, 0.95, 0
@@ -35,7 +36,7 @@ class Interval:
         return not (np.isnan(self.low) or np.isnan(self.high))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Intervals:
     """Of the mean IU over all classes and of the IU of each, in shares of 1.
 
@@ -49,6 +50,10 @@ class Intervals:
     level: float = LEVEL
     resamples: int = RESAMPLES
     seed: int = SEED
+
+    def __repr__(self) -> str:
+        ends = f"{percent(self.mean_iu.low)} to {percent(self.mean_iu.high)} %"
+        return f"Intervals(mean IU {ends}, level {self.level:g}, {self.photos} photos)"
 
 
 def intervals(counts: Counts, resamples: int = RESAMPLES, seed: int = SEED) -> Intervals:
@@ -81,10 +86,11 @@ def difference(
 ) -> Difference:
     """The difference of mean IU on the same photos, drawn together: what is hard is so for both.
 
-    Raises ValueError for what cannot be compared (``obstacle``).
+    Classes are matched by name. Raises ValueError for what cannot be compared (``obstacle``).
     """
     if reason := obstacle(first, second):
         raise ValueError(reason)
+    second = second.ordered(first.classes)
     both = np.stack([first.counts, second.counts], 1)  # P,2,3,K
     drawn = np.concatenate([_mean_iu(each) for each in _drawn(both, resamples, seed)])  # R,2
     value = _mean_iu(both.sum(0))
@@ -93,8 +99,9 @@ def difference(
 
 def obstacle(first: PhotoMetrics, second: PhotoMetrics) -> str | None:
     """Why two cannot be compared; None where they can."""
-    if first.classes != second.classes:
+    if {*first.classes} != {*second.classes}:
         return "their classes differ"
+    second = second.ordered(first.classes)
     if first.names != second.names or not np.array_equal(first.counts[:, 1], second.counts[:, 1]):
         return "they were not evaluated on the same photos"
     return None

@@ -31,7 +31,8 @@ def boundary_width(size: tuple[int, int], share: float = WIDTH) -> int:
     if not 0 < share <= 1:
         raise UserError(
             f"boundary width {share:g}: is a share of the photo's diagonal, above 0 and at most 1, "
-            f"as {WIDTH}"
+            f"as {WIDTH}",
+            "FC-DATA-136",
         )
     return max(1, round(share * math.hypot(*size)))
 

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fullconv.classes import match_classes
 from fullconv.metrics import counts as per_class
 from fullconv.metrics.counts import Counts
+from fullconv.metrics.display import html_table, percent
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PhotoMetrics:
     """The counts of each of P photos, int64 (P, 3, K), with the names of photos and classes.
 
@@ -25,6 +27,18 @@ class PhotoMetrics:
     classes: tuple[str, ...]
     counts: Counts
     boundary: Counts | None = None
+
+    def __repr__(self) -> str:
+        return f"PhotoMetrics({len(self)} photos, {len(self.classes)} classes)"
+
+    def _repr_html_(self) -> str:
+        accuracy = per_class.pixel_accuracy(self.counts)
+        mean_iu = per_class.mean(per_class.iu(self.counts))
+        rows = [
+            (name, percent(float(right)), percent(float(iu)))
+            for name, right, iu in zip(self.names, accuracy, mean_iu, strict=True)
+        ]
+        return html_table(("photo", "pixel accuracy", "mean IU"), rows, "In percent")
 
     @classmethod
     def of(
@@ -45,6 +59,12 @@ class PhotoMetrics:
         """Those of some of the classes alone."""
         boundary = None if self.boundary is None else self.boundary[..., classes]
         return PhotoMetrics(self.names, self.classes[classes], self.counts[..., classes], boundary)
+
+    def ordered(self, classes: Sequence[str]) -> "PhotoMetrics":
+        """The same with the classes in the order of ``classes``; UserError for other names."""
+        order = np.argsort(match_classes(classes, self.classes, ("the first", "the other")))
+        boundary = None if self.boundary is None else self.boundary[..., order]
+        return PhotoMetrics(self.names, tuple(classes), self.counts[..., order], boundary)
 
     def to_csv(self) -> str:
         """A row a photo, the values 0..1 with six digits, an empty cell where there is none.

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from fullconv.metrics import bootstrap
 from fullconv.metrics import counts as per_class
+from fullconv.metrics.display import html_table, percent
 from fullconv.metrics.per_photo import PhotoMetrics
 
 if TYPE_CHECKING:
@@ -43,15 +44,18 @@ def confusion(truth: Any, prediction: Any, classes: int, ignore: int) -> Any:
         )
     counted = truth != ignore
     if not isinstance(truth, np.ndarray):
-        import torch
-
-        true, predicted = truth[counted].long(), prediction[counted].long()
-        _check_range(true, predicted, classes)
-        return torch.bincount(true * classes + predicted, minlength=classes**2).view(classes, -1)
+        return _of_tensors(truth[counted].long(), prediction[counted].long(), classes)
     true, predicted = truth[counted].astype(np.int64), prediction[counted]
     _check_range(true, predicted, classes)
     counts = np.bincount(true * classes + predicted, minlength=classes**2)
     return counts.astype(np.int64, copy=False).reshape(classes, classes)
+
+
+def _of_tensors(true: "torch.Tensor", predicted: "torch.Tensor", classes: int) -> "torch.Tensor":
+    import torch  # which the commands that only count need not load
+
+    _check_range(true, predicted, classes)
+    return torch.bincount(true * classes + predicted, minlength=classes**2).view(classes, -1)
 
 
 def _check_range(true: Any, predicted: Any, classes: int) -> None:
@@ -63,9 +67,9 @@ def _check_range(true: Any, predicted: Any, classes: int) -> None:
             )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scores:
-    """The four scores (0..1), and what they are made of.
+    """The four metrics of the paper (0..1), and what they are made of.
 
     ``iu`` and ``accuracy`` hold one value a class, float64 (K,); ``pixels`` is t_i. A class that is
     neither in the truth nor in the prediction has the IU nan and leaves the mean; a class that is
@@ -93,7 +97,7 @@ class Scores:
         photos: PhotoMetrics | None = None,
     ) -> "Scores":
         """Scores of ``matrix`` (K, K) as ``confusion`` counts it; ``names`` default to 0..K-1."""
-        n = np.asarray(matrix.cpu() if hasattr(matrix, "cpu") else matrix)
+        n = np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix.cpu())
         counts = per_class.counts_of(n)
         iu, accuracy, true = per_class.iu(counts), per_class.accuracy(counts), counts[1]
         return cls(
@@ -107,6 +111,34 @@ class Scores:
             confusion=n.astype(np.int64, copy=False),
             names=tuple(names) if names is not None else tuple(str(i) for i in range(len(n))),
             photos=photos,
+        )
+
+    def __repr__(self) -> str:
+        return f"Scores({self._said()})"
+
+    def _said(self) -> str:
+        photos = "" if self.photos is None else f", {len(self.photos)} photos"
+        return (
+            f"mean IU {percent(self.mean_iu)} %, pixel accuracy {percent(self.pixel_accuracy)} %, "
+            f"{len(self.names)} classes{photos}"
+        )
+
+    def _repr_html_(self) -> str:
+        values: dict[str, npt.NDArray[np.float64]] = {
+            "IU": self.iu,
+            "accuracy": self.accuracy,
+            "precision": self.precision,
+            "Dice": self.dice,
+        }
+        if self.boundary_iu is not None:
+            values["boundary IU"] = self.boundary_iu
+        total = max(int(self.pixels.sum()), 1)
+        rows = [
+            [name, *(percent(value[k]) for value in values.values()), percent(n / total)]
+            for k, (name, n) in enumerate(zip(self.names, self.pixels.tolist(), strict=True))
+        ]
+        return html_table(
+            ["class", *values, "share of pixels"], rows, f"In percent: {self._said()}"
         )
 
     @cached_property
@@ -184,11 +216,6 @@ class Scores:
 SUMMARY = ("pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu")
 
 
-def percent(value: float) -> str:
-    """How a score is printed: '62.7', and '-' for nan."""
-    return "-" if np.isnan(value) else f"{100 * value:.1f}"
-
-
 def _plain(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
@@ -197,12 +224,12 @@ def _ends(interval: bootstrap.Interval) -> list[float]:
     return [interval.low, interval.high]
 
 
-def _interval_of(found: bootstrap.Intervals | None) -> dict[str, Any]:
+def _interval_of(intervals: bootstrap.Intervals | None) -> dict[str, Any]:
     """The interval of the mean IU, and how it was drawn; empty where there is none."""
-    if found is None or not found.mean_iu.is_known:
+    if intervals is None or not intervals.mean_iu.is_known:
         return {}
-    drawn = {"level": found.level, "resamples": found.resamples, "seed": found.seed}
+    drawn = {"level": intervals.level, "resamples": intervals.resamples, "seed": intervals.seed}
     return {
-        "mean_iu_interval": _ends(found.mean_iu),
-        "intervals": {"photos": found.photos, **drawn},
+        "mean_iu_interval": _ends(intervals.mean_iu),
+        "intervals": {"photos": intervals.photos, **drawn},
     }

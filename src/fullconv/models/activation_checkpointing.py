@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from fullconv.models.layers import Step
+from fullconv.models.steps import Step
 
 Segment = tuple[str, ...]
 """The names of steps that follow one another."""

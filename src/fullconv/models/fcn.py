@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from fullconv.errors import UserError
 from fullconv.geometry import Map, Placement, Window, place, size_after
-from fullconv.models.backbones.definition import Backbone, Definition, Streams
+from fullconv.models.backbones.backbone import Backbone, Streams
+from fullconv.models.backbones.definition import Definition
 from fullconv.models.cpu_kernels.convolutions import Conv2d
 from fullconv.models.fpn import BLEND, Pyramid
 from fullconv.models.spec import NetSpec

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from fullconv.geometry import Window
 from fullconv.models.layers import ConvNorm
 
-CHANNELS = 128  # of a net of full width, as SwiftNet has
 BLEND = Window("blend", 3, pad=1)
 """What each sum goes through."""
 

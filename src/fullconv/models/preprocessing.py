@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
-
-import torch
-from torch import Tensor
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Literal
 
 from fullconv.errors import UserError
 from fullconv.modalities import COLOR, KINDS, channels_of
+from fullconv.parsing import one_line, reason_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -28,15 +30,28 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if self.order not in ("RGB", "BGR"):
-            raise UserError(f"preprocessing: order {self.order!r} is neither RGB nor BGR")
+            raise UserError(
+                f"preprocessing: order {one_line(repr(self.order))} is neither RGB nor BGR",
+                "FC-NET-008",
+            )
+        numbers = (self.scale, *self.mean, *self.std)
+        if not all(map(isfinite, numbers)) or not self.scale or not all(self.std):
+            raise UserError(
+                "preprocessing: scale, mean and std must be finite, scale and std not 0",
+                "FC-NET-008",
+            )
         if len(self.mean) != len(self.std) or not self.mean:
-            raise UserError("preprocessing: mean and std need one value for each channel")
+            raise UserError(
+                "preprocessing: mean and std need one value for each channel", "FC-NET-008"
+            )
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def __call__(self, images: "Tensor") -> "Tensor":
         """Images N,H,W,C to the net's float32 input N,C,H,W (channels-last in memory).
 
         The colours come as RGB in 0..255; uint8, or float32 where other inputs need it.
         """
+        import torch
+
         if self.order == "BGR":
             colors, others = images[..., :3].flip(-1), images[..., 3:]
             images = torch.cat([colors, others], -1) if others.shape[-1] else colors
@@ -86,15 +101,21 @@ class Preprocessing:
     def from_dict(cls, values: dict[str, Any]) -> "Preprocessing":
         """The inverse of ``to_dict``; UserError when something is missing or unknown."""
         try:
+            inputs = values.get("inputs", [COLOR])
+            if isinstance(inputs, str) or not all(isinstance(kind, str) for kind in inputs):
+                raise TypeError("inputs is no list of names")
+            channels_of(inputs)
             return cls(
                 order=values["order"],
                 scale=float(values["scale"]),
                 mean=tuple(float(v) for v in values["mean"]),
                 std=tuple(float(v) for v in values["std"]),
-                inputs=tuple(values.get("inputs", (COLOR,))),
+                inputs=tuple(inputs),
             )
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"preprocessing: {values!r} is not usable ({error})") from error
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise UserError(
+                f"preprocessing: is not usable ({reason_of(error)})", "FC-NET-008"
+            ) from error
 
 
 def _usual(kind: str) -> list[tuple[float, float]]:

@@ -1,44 +1,21 @@
 """The name and the options that decide a net; what a checkpoint stores of its structure."""
 
-import difflib
-import re
 from dataclasses import asdict, dataclass, fields
+from math import isfinite
+from numbers import Integral, Real
 from typing import Any
 
 from fullconv.errors import UserError
-from fullconv.models.backbones.alexnet_owt import ALEXNET_OWT
-from fullconv.models.backbones.caffenet import ALEXNET, CAFFENET
-from fullconv.models.backbones.definition import Definition, Padding
-from fullconv.models.backbones.efficientnet_lite import EFFICIENTNETS_LITE
-from fullconv.models.backbones.googlenet import GOOGLENET, GOOGLENET_BN
-from fullconv.models.backbones.resnet import DILATED_RESNETS, RESNETS
-from fullconv.models.backbones.third_party import PREFIX, definition_of
-from fullconv.models.backbones.vgg import VGG16, VGG16_CONVS
-from fullconv.models.fpn import CHANNELS
-from fullconv.models.layers import scaled
+from fullconv.models.backbones.definition import PREFIX, Definition, Padding
+from fullconv.models.registry import definition_named, head_and_backbone, strides_of
+from fullconv.models.steps import scaled
+from fullconv.parsing import one_line, some
 
-BACKBONES: dict[str, Definition] = {
-    d.name: d
-    for d in (
-        CAFFENET,
-        ALEXNET,
-        ALEXNET_OWT,
-        VGG16,
-        VGG16_CONVS,
-        GOOGLENET,
-        GOOGLENET_BN,
-        *RESNETS,
-        *EFFICIENTNETS_LITE,
-        *DILATED_RESNETS,
-    )
-}
-HEADS = (
-    *("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s", "fcn2s", "fpn8s", "fpn4s"),
-    "fcn8s-deconv",
-)
-# The backbones of the ports with dense deconvolutions. Their maps lie centred on one another, so
-# that kernel 2f, stride f and pad f/2, which those have, bring them together.
-DECONVOLVED = ("vgg16_convs",)
+PADDINGS = ("same", "paper", "none")
+MOST_WIDTH = 8
+MOST_STREAMS = 16
+MOST_CHANNELS = 65535  # of one stream
+PYRAMID_CHANNELS = 128  # of a pyramid of features at width 1, as SwiftNet has
 
 # How much of a skip's features is scored in the at-once nets, so that one rate suits all
 # (reference repository, voc-fcn8s-atonce: scale_pool4, scale_pool3).
@@ -69,47 +46,22 @@ class NetSpec:
     dropout: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "streams", tuple(self.streams))
-        self._parts()  # refuses an unknown name
-        if self.padding not in ("same", "paper", "none"):
-            raise UserError(f"padding {self.padding!r} is unknown: use 'same' or 'paper'")
-        if self.backbone.startswith(PREFIX):
-            self.definition  # noqa: B018  refuses what timm's nets have no say in
-        if not 1 <= self.classes <= 65535:
-            raise UserError(f"{self.classes} classes: a net needs 1 to 65535")
-        if not self.streams or min(self.streams) < 1:
-            raise UserError(f"streams {self.streams}: each needs at least 1 input channel")
-        if not 0 < self.width <= 8:
-            raise UserError(
-                f"width {self.width}: use a number above 0, at most 8 (1 is the paper's)"
-            )
-        if self.dropout is not None and not 0 <= self.dropout < 1:
-            raise UserError(f"dropout {self.dropout}: use a rate from 0 to below 1")
-        if self.learn_upsampling and self.stretches:
-            raise UserError(
-                f"{self.name} stretches its scores over the photo and has no upsampling kernel "
-                "that could learn: leave out learn_upsampling"
-            )
+        if not isinstance(self.name, str):
+            raise UserError(f"net {shown(self.name)} is not a name, as 'fcn8s-vgg16'", "FC-NET-001")
+        head_and_backbone(self.name)  # refuses an unknown name
+        object.__setattr__(self, "streams", _streams(self.streams))
+        object.__setattr__(self, "classes", whole("classes", self.classes, 1, 65535))
+        _check_options(self)
 
     @property
     def head(self) -> str:
         """What stands before the backbone in its name, one of ``HEADS``."""
-        return self._parts()[0]
+        return head_and_backbone(self.name)[0]
 
     @property
     def backbone(self) -> str:
         """The backbone's name, as `vgg16`."""
-        return self._parts()[1]
-
-    def _parts(self) -> tuple[str, str]:
-        match = re.fullmatch(r"(f[cp]n\d+s(?:-atonce|-deconv)?)-(\w+(?:\.\w+)*)", self.name)
-        if match and match[2].startswith(PREFIX):
-            return _timm_head(*match.groups()), match[2]
-        if match and match[2] in BACKBONES and match[1] in heads(BACKBONES[match[2]]):
-            return match[1], match[2]
-        near = difflib.get_close_matches(self.name, available(), n=3, cutoff=0.4)
-        hint = f"did you mean {', '.join(near)}?" if near else "it is HEAD-BACKBONE, as fcn8s-vgg16"
-        raise UserError(f"no net is called {self.name!r}: {hint} ('fullconv nets' lists all)")
+        return head_and_backbone(self.name)[1]
 
     @property
     def in_channels(self) -> int:
@@ -124,7 +76,7 @@ class NetSpec:
     @property
     def tapped(self) -> tuple[int, ...]:
         """Strides of the backbone's maps that are used: scored, or fused by a pyramid before."""
-        return _strides(self.head, definition_named(self.backbone))
+        return strides_of(self.head, definition_named(self.backbone))
 
     @property
     def is_pyramid(self) -> bool:
@@ -148,7 +100,7 @@ class NetSpec:
     @property
     def pyramid_channels(self) -> int:
         """Channels of a pyramid's maps."""
-        return scaled(CHANNELS, self.width)
+        return scaled(PYRAMID_CHANNELS, self.width)
 
     @property
     def stretches(self) -> bool:
@@ -176,65 +128,68 @@ class NetSpec:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "NetSpec":
         """The inverse of ``to_dict``; UserError for keys that this version does not know."""
-        if "in_channels" in values:  # as files of before version 0.4 have it
-            values = {**values, "streams": (values["in_channels"],)}
-            del values["in_channels"]
+        if not isinstance(values, dict):
+            raise UserError(f"net: {shown(values)} is no table of options", "FC-NET-002")
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
-            raise UserError(f"net: unknown option {', '.join(sorted(unknown))}")
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise UserError(f"net: {error}") from error
+            raise UserError(f"net: unknown option {some(sorted(unknown))}", "FC-NET-002")
+        if lacks := {"name", "classes"} - set(values):
+            raise UserError(f"net: no {' and no '.join(sorted(lacks))}", "FC-NET-002")
+        return cls(**values)
 
 
-def definition_named(backbone: str) -> Definition:
-    """The definition of a backbone's name; UserError for one of timm's that cannot be had."""
-    return definition_of(backbone) if backbone.startswith(PREFIX) else BACKBONES[backbone]
+def _streams(streams: Any) -> tuple[int, ...]:
+    """The channels of each stream; UserError for what is no list of a few whole numbers."""
+    if not isinstance(streams, list | tuple) or not 1 <= len(streams) <= MOST_STREAMS:
+        raise UserError(
+            f"streams {shown(streams)}: give 1 to {MOST_STREAMS} counts of input channels",
+            "FC-NET-002",
+        )
+    return tuple(whole("streams", channels, 1, MOST_CHANNELS) for channels in streams)
 
 
-def _timm_head(head: str, backbone: str) -> str:
-    """``head``, or UserError where that backbone of timm has no maps for it."""
-    possible = heads(definition_of(backbone))
-    if head not in possible:
-        raise UserError(f"{backbone} has no head {head!r}; it has {', '.join(possible)}")
-    return head
+def _check_options(spec: NetSpec) -> None:
+    """UserError for an option of the wrong type or range, and for two that contradict."""
+    if spec.padding not in PADDINGS:
+        raise UserError(
+            f"padding {shown(spec.padding)} is unknown: use 'same' or 'paper'", "FC-NET-002"
+        )
+    if not is_number(spec.width) or not 0 < spec.width <= MOST_WIDTH:
+        raise UserError(
+            f"width {shown(spec.width)}: use a number above 0, at most {MOST_WIDTH} (1 is the "
+            "paper's)",
+            "FC-NET-002",
+        )
+    if spec.dropout is not None and not (is_number(spec.dropout) and 0 <= spec.dropout < 1):
+        raise UserError(
+            f"dropout {shown(spec.dropout)}: use a rate from 0 to below 1", "FC-NET-002"
+        )
+    if not isinstance(spec.learn_upsampling, bool):
+        raise UserError(
+            f"learn_upsampling {shown(spec.learn_upsampling)}: use true or false", "FC-NET-002"
+        )
+    if spec.backbone.startswith(PREFIX):
+        spec.definition  # noqa: B018  refuses what timm's nets have no say in
+    if spec.learn_upsampling and spec.stretches:
+        raise UserError(
+            f"{spec.name} stretches its scores over the photo and has no upsampling kernel that "
+            "could learn: leave out learn_upsampling",
+            "FC-NET-003",
+        )
 
 
-def heads(definition: Definition) -> list[str]:
-    """The heads that a backbone can have: their last stride must be one of its maps.
-
-    A net of one stride of its own (14 or 16 of the vision transformers) is scored at that.
-
-    At once are the nets that score several maps; a dilated ResNet has but one. A pyramid needs
-    several too, and is normalised, so it stands on backbones that are.
-    """
-    return [
-        head
-        for head in dict.fromkeys((*HEADS, f"fcn{definition.coarsest}s"))
-        if (strides := _strides(head, definition))
-        and int(re.findall(r"\d+", head)[0]) == strides[-1]
-        and (len(strides) > 1 or not head.endswith("atonce"))
-        and (_carries_pyramid(definition, strides) or not head.startswith("fpn"))
-        and (definition.name in DECONVOLVED or not head.endswith("deconv"))
-    ]
+def whole(name: str, value: Any, least: int, most: int) -> int:
+    """``value`` as an int; UserError unless it is a whole number in that range."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or not least <= value <= most:
+        raise UserError(f"{name} {shown(value)}: use {least} to {most}", "FC-NET-002")
+    return int(value)
 
 
-def _carries_pyramid(definition: Definition, strides: tuple[int, ...]) -> bool:
-    return len(strides) > 1 and definition.is_normalised
+def is_number(value: Any) -> bool:
+    """Whether ``value`` is a finite number; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
 
 
-def _strides(head: str, definition: Definition) -> tuple[int, ...]:
-    """The strides of ``definition`` that ``head`` scores, from the coarsest."""
-    last = int(re.findall(r"\d+", head)[0])
-    return tuple(sorted((s for s in definition.taps if s >= last), reverse=True))
-
-
-def coarsest_net(backbone: str) -> str:
-    """The name of the net that scores only the coarsest map of ``backbone``."""
-    return f"fcn{definition_named(backbone).coarsest}s-{backbone}"
-
-
-def available() -> list[str]:
-    """The names of all nets: on every backbone the heads that it can have."""
-    return [f"{head}-{name}" for name, backbone in BACKBONES.items() for head in heads(backbone)]
+def shown(value: Any) -> str:
+    """A value of a user's or a file's in a message, cut."""
+    return one_line(repr(value)) if not isinstance(value, Integral) else one_line(str(value))

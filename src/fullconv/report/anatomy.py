@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from fullconv.report.curves import png
+from fullconv.report.plot import png
 
 if TYPE_CHECKING:
     from fullconv.models import Explanation

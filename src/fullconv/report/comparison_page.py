@@ -70,7 +70,7 @@ def _scores(runs: Runs) -> Sequence[dict[str, Any]]:
 def _warnings(runs: Runs) -> Sequence[str]:
     """Where scores are of different things."""
     data = {str(find(files.config, "data", "path")) for files in runs.values()}
-    names = {files.scores.names for files in runs.values() if files.scores}
+    names = {frozenset(files.scores.names) for files in runs.values() if files.scores}
     said = []
     if len(data) > 1:
         said.append("The runs were scored on different data: " + ", ".join(sorted(data)) + ".")

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from fullconv.classes import ClassSet
 from fullconv.classes.palettes import ink_on
 from fullconv.metrics import Scores
-from fullconv.report.curves import png
+from fullconv.report.plot import drawn_names, families, png
 
 WRITTEN = 32  # numbers would be unreadable with more classes than this
 
@@ -30,9 +30,11 @@ def confusion_picture(scores: Scores, classes: ClassSet | None = None) -> bytes:
             ink = [c / 255 for c in ink_on(color)]
             axes.text(j, i, f"{share[i, j]:.0f}", ha="center", va="center", color=ink, fontsize=8)
     ticks = range(count) if count <= 100 else range(0, count, count // 50)
-    shown_names = [scores.names[i] for i in ticks]
-    axes.set_xticks(ticks, shown_names, rotation=90, parse_math=False)
-    axes.set_yticks(ticks, shown_names, parse_math=False)
+    names = drawn_names(scores.names, "class", first=0)
+    labels = [names[i] for i in ticks]
+    text = {"parse_math": False, "fontfamily": families(labels)}
+    axes.set_xticks(ticks, labels, rotation=90, **text)
+    axes.set_yticks(ticks, labels, **text)
     if classes is not None and count <= WRITTEN:
         for label, color in zip(axes.get_yticklabels(), classes.colors, strict=True):
             edge = [channel / 255 for channel in color]

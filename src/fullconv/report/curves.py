@@ -1,6 +1,5 @@
-"""Curves of a run, and of several over one another: loss, rate and validation scores by step."""
+"""Curves of a run, and of several over one another: loss, lr and validation metrics by step."""
 
-import io
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 
@@ -9,6 +8,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fullconv.report.plot import drawn_names, families, png
 from fullconv.report.run_files import Columns, known
 
 SCORES = ("mean_iu", "pixel_accuracy", "mean_accuracy", "fw_iu")
@@ -42,13 +42,6 @@ def curves(log: Columns) -> bytes | None:
     ):
         _panel(axes, log, names)
     return png(figure)
-
-
-def png(figure: Figure, dpi: int = 110) -> bytes:
-    """The figure as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
-    return buffer.getvalue()
 
 
 def words(column: str) -> str:
@@ -105,7 +98,7 @@ def ceiling(values: npt.NDArray[np.float64]) -> float | None:
 
 
 def overlaid_curves(logs: Mapping[str, Columns]) -> bytes | None:
-    """PNG: loss per pixel, rate and the four scores, a line a run; None without any value.
+    """PNG: loss per pixel, lr and the four scores, a line a run; None without any value.
 
     ``logs`` is run -> column -> value a row. A panel without values is left out.
     """
@@ -133,8 +126,12 @@ def overlaid_figure(logs: Mapping[str, Columns]) -> Figure | None:
         axes.set_axis_off()
     lines = places[0].get_lines()
     # An invisible sign before the name: matplotlib leaves out what begins with an underscore.
-    names = [f"\u200b{run}" for run in logs]
-    legend = figure.legend(lines, names, loc="outside upper left", ncols=min(4, len(names)))
+    shown = drawn_names(list(logs), "run")
+    names = [f"\u200b{run}" for run in shown]
+    font = {"family": families(shown)}
+    legend = figure.legend(
+        lines, names, loc="outside upper left", ncols=min(4, len(names)), prop=font
+    )
     for text in legend.get_texts():
         text.set_parse_math(False)
     return figure

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fullconv.data.checks.check import said_counts
 from fullconv.data.checks.findings import Finding
 from fullconv.data.checks.survey import Survey
 from fullconv.data.checks.survey_findings import of_files
@@ -43,12 +44,11 @@ def write_inspection(
 
 def _summary(survey: Survey, findings: Sequence[Finding]) -> str:
     splits = ", ".join(f"{len(source)} {split}" for split, source in survey.sources.items())
-    errors = sum(finding.severity == "error" for finding in findings)
-    said = f"{errors} errors, {len(findings) - errors} warnings" if findings else "nothing found"
-    looked = sum(map(len, survey.looks.values()))
+    counts = said_counts(findings) if findings else "no findings"
+    examined = sum(map(len, survey.looks.values()))
     total = sum(map(len, survey.sources.values()))
-    part = "" if looked == total else f" ({looked} of {total} looked at)"
-    return f"{splits} photos{part}; {said}."
+    part = "" if examined == total else f" ({examined} of {total} examined)"
+    return f"{splits} photos{part}; {counts}."
 
 
 def _findings(findings: Sequence[Finding], survey: Survey) -> Sequence[dict[str, Any]]:
@@ -64,8 +64,8 @@ def _finding(
 ) -> dict[str, Any]:
     """Findings of one kind: cause and fix once, then each file, and what some of them look like."""
     first = alike[0]
-    found = islice((finding for finding in alike if finding in places), SHOWN)
-    examples = [_shown(finding, places[finding], survey) for finding in found]
+    with_photo = islice((finding for finding in alike if finding in places), SHOWN)
+    examples = [_shown(finding, places[finding], survey) for finding in with_photo]
     return {
         "severity": first.severity,
         "cause": first.cause,
@@ -111,15 +111,15 @@ def _classes(survey: Survey) -> dict[str, Any]:
     counts = {split: survey.counts(split) for split in survey.sources}
     classes = next(iter(survey.sources.values())).classes
     head = ["value", "class"]
-    for split, found in counts.items():
-        head += [f"{split}: share of pixels", "", f"photos of {found.masks}"]
+    for split, of_split in counts.items():
+        head += [f"{split}: share of pixels", "", f"photos of {of_split.masks}"]
     rows = [
         {
             "name": name,
             "color": classes.colors[i],
             "splits": [
-                (found.pixels[i] / max(int(found.pixels.sum()), 1), int(found.photos[i]))
-                for found in counts.values()
+                (of_split.pixels[i] / max(int(of_split.pixels.sum()), 1), int(of_split.photos[i]))
+                for of_split in counts.values()
             ],
             "examples": example_pictures(survey, i),
         }

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
-from fullconv.report.curves import png
+from fullconv.report.plot import drawn_names, families, png
 
 Points = Sequence[tuple[str, float, float]]
 """Name, value across, value up."""
@@ -28,7 +28,10 @@ def points_figure(points: Points, across: str, up: str, title: str) -> Figure:
     """The figure of ``points_picture``."""
     figure = Figure(figsize=(7.6, 5), layout="constrained")
     axes = figure.subplots()
-    known = [point for point in points if point[1] == point[1] and point[2] == point[2]]
+    names = drawn_names([name for name, _, _ in points], "net")
+    known = [
+        (name, x, y) for name, (_, x, y) in zip(names, points, strict=True) if x == x and y == y
+    ]
     for place, (_, x, y) in enumerate(known):
         axes.plot([x], [y], "o", color=f"C{place}")
     axes.set_xlabel(across)
@@ -48,6 +51,7 @@ def _write_names(axes: Axes, points: Points) -> None:
     dots = [axes.transData.transform((x, y)) for _, x, y in points]
     taken = [Bbox.from_bounds(x - DOT, y - DOT, 2 * DOT, 2 * DOT) for x, y in dots]
     centre = sum(axes.bbox.intervalx) / 2, sum(axes.bbox.intervaly) / 2
+    font = families(name for name, _, _ in points)
     order = sorted(range(len(points)), key=lambda place: abs(dots[place][1] - centre[1]))
     for place in reversed(order):  # from the edges inwards, where there is room
         name, x, y = points[place]
@@ -55,6 +59,7 @@ def _write_names(axes: Axes, points: Points) -> None:
         written = axes.annotate(
             name, (x, y), (-NEAR if right else NEAR, 0), textcoords="offset points",
             ha="right" if right else "left", va="center", fontsize=9, color=f"C{place}",
+            parse_math=False, fontfamily=font,
             arrowprops={"arrowstyle": "-", "color": f"C{place}", "alpha": 0.4, "shrinkA": 0,
                         "relpos": (float(right), 0.5)},
         )  # fmt: skip

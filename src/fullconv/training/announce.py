@@ -1,7 +1,5 @@
 """What a training says of itself before the first step: net, length, memory."""
 
-from lightning_fabric import Fabric
-
 from fullconv.data import Source, largest_photo
 from fullconv.device import MIB, computes_bf16
 from fullconv.models import FCN, NetSpec
@@ -10,6 +8,7 @@ from fullconv.training.config import Config
 from fullconv.training.console import Screen
 from fullconv.training.memory import Estimate, advice
 from fullconv.training.optimizer import warmup_steps
+from fullconv.training.processes import Processes
 
 
 def size_of(config: Config, source: Source) -> tuple[int, int]:
@@ -20,12 +19,12 @@ def size_of(config: Config, source: Source) -> tuple[int, int]:
     return round(height * config.augment.scale[1]), round(width * config.augment.scale[1])
 
 
-def say_plan(
+def announce_plan(
     config: Config,
     net: FCN,
     steps_and_photos: tuple[int, int],
     size: tuple[int, int],
-    fabric: Fabric,
+    fabric: Processes,
     screen: Screen,
 ) -> None:
     """What will be trained, and for how long: all steps, and the photos of the data."""
@@ -50,20 +49,27 @@ def say_plan(
     )
 
 
-def say_memory(
+def announce_memory(
     config: Config, spec: NetSpec, size: tuple[int, int], need: Estimate, screen: Screen
 ) -> None:
-    """The memory that it will need, by use; or the way that was chosen for a limit."""
+    """The memory that it will need, by use; or the way that was chosen for a limit.
+
+    What lowers it is said in full where the screen is verbose.
+    """
     if config.machine.memory is not None:
-        screen.say(f"memory: {budget.said(config, spec, size)}")
+        screen.say(f"memory: {budget.summary(config, spec, size)}")
         return
     uses = {
         "process": need.process,
-        "weights and gradients": need.weights + need.gradients,
+        "weights": need.weights + need.gradients,
         "optimizer": need.optimizer,
         "activations": need.activations,
-        "at work": need.working + need.head,
-        "spare": need.spare,
+        "layers at work": need.working + need.head,
     }
     shares = ", ".join(f"{use} {part // MIB}" for use, part in uses.items())
-    screen.say(f"memory: about {need.total // MIB} MiB ({shares}); {advice(config)}")
+    screen.say(f"memory: about {need.total // MIB} MiB: {shares}")
+    screen.say(
+        f"memory: {advice(config)}"
+        if screen.verbose
+        else "memory: to lower it: --memory SIZE, a smaller --crop or --batch-size; more: --verbose"
+    )

@@ -16,6 +16,11 @@ from fullconv.training.loggers.registry import check_names
 from fullconv.training.losses import AnyTerm, CrossEntropy, checked
 
 GRID = 32  # the coarsest stride: crops that are multiples of it leave nothing over
+SCALES = (0.01, 100.0)  # beyond them a photo is a pixel, or larger than any memory
+MOST = 10**9  # of steps, photos and the like: more is a slip of the finger
+
+Count = Annotated[int, Field(ge=1, le=MOST)]
+CountFromZero = Annotated[int, Field(ge=0, le=MOST)]
 
 
 class Section(BaseModel):
@@ -34,7 +39,8 @@ class Data(Section):
     where the data has several.
 
     ``object`` and ``photos`` are written for data handed in from Python: what it was, and how many
-    photos there were to train and to validate on.
+    photos there were to train and to validate on. ``class_names`` are written by every run: a
+    resume matches the data's classes with them by name.
     """
 
     path: str = ""
@@ -43,9 +49,10 @@ class Data(Section):
     split: str = "train"
     val: str = "val"
     classes: str | None = None
+    class_names: tuple[str, ...] = ()
     inputs: tuple[str, ...] = (COLOR,)
     outputs: tuple[str, ...] = ()
-    workers: Annotated[int | None, Field(ge=0)] = None
+    workers: Annotated[int | None, Field(ge=0, le=1024)] = None
     check: bool = True
 
     @field_validator("inputs")
@@ -122,16 +129,16 @@ class Schedule(Section):
     size: four times as many photos in the same time (progressive resizing).
     """
 
-    steps: Annotated[int | None, Field(ge=1)] = None
-    epochs: Annotated[float | None, Field(gt=0)] = None
+    steps: Count | None = None
+    epochs: Annotated[float | None, Field(gt=0, le=1e6)] = None
     time: str | None = None
     half_size: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    batch_size: Annotated[int, Field(ge=1)] = 8
-    accumulate: Annotated[int, Field(ge=1)] = 1
-    validate_every: Annotated[int, Field(ge=0)] = 0
-    log_every: Annotated[int, Field(ge=1)] = 20
-    save_minutes: Annotated[float, Field(ge=0)] = 5.0
-    patience: Annotated[int | None, Field(ge=1)] = None
+    batch_size: Count = 8
+    accumulate: Count = 1
+    validate_every: CountFromZero = 0
+    log_every: Count = 20
+    save_minutes: Annotated[float, Field(ge=0, le=1e6)] = 5.0
+    patience: Count | None = None
 
     @field_validator("time")
     @classmethod
@@ -144,7 +151,7 @@ class Schedule(Section):
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
-        if sum(each is not None for each in (self.steps, self.epochs, self.time)) > 1:
+        if sum(length is not None for length in (self.steps, self.epochs, self.time)) > 1:
             raise ValueError("give only one of steps, epochs and time")
         return self
 
@@ -199,6 +206,20 @@ class Augment(Section):
     paste: float = 0.0
     cutmix: float = 0.0
 
+    @field_validator("scale")
+    @classmethod
+    def _of_photos(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if not SCALES[0] <= min(scale) <= max(scale) <= SCALES[1]:
+            raise ValueError(f"scales lie between {SCALES[0]:g} and {SCALES[1]:g}")
+        return scale
+
+    @field_validator("crop")
+    @classmethod
+    def _of_pixels(cls, crop: Any) -> Any:
+        if isinstance(crop, tuple) and not 1 <= min(crop) <= max(crop) <= MOST:
+            raise ValueError("a crop has two sizes of at least 1, height and width")
+        return crop
+
     @model_validator(mode="after")
     def _usable(self) -> Self:
         self.build()
@@ -243,23 +264,21 @@ class Machine(Section):
 
     The precision ``auto`` is bf16 where the machine computes in it, else fp32; a run's config keeps
     the one that was chosen. ``memory``, as 4GB, is what a device may use:
-    ``activation_checkpointing``, and
-    ``schedule`` with the same photos in a step, are then chosen so that it suffices
-    (`training.memory_budget`). ``activation_checkpointing`` is how many segments of the backbone,
-    from the first, keep no
-    inner maps for the way back and are computed again there (`models.activation_checkpointing`).
-    ``cpu_kernels``
-    ``auto`` lets them train by other ways than torch's where those are faster: equal to rounding
+    ``activation_checkpointing``, and ``schedule`` with the same photos in a step, are then chosen
+    so that it suffices (`training.memory_budget`). ``activation_checkpointing`` is how many
+    segments of the backbone, from the first, save no activations and are computed again in the
+    backward pass (`models.activation_checkpointing`). ``cpu_kernels`` ``auto`` lets them train with
+    other kernels than torch's where those are faster: equal to rounding
     (`models.cpu_kernels.convolutions`).
     """
 
     device: str = "auto"
-    devices: Annotated[int, Field(ge=1)] = 1
-    nodes: Annotated[int, Field(ge=1)] = 1
+    devices: Count = 1
+    nodes: Count = 1
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     channels_last: bool = True
     memory: str | None = None
-    activation_checkpointing: Annotated[int, Field(ge=0)] = 0
+    activation_checkpointing: CountFromZero = 0
     cpu_kernels: Literal["auto", "torch"] = "auto"
 
     @field_validator("memory")
@@ -272,14 +291,23 @@ class Machine(Section):
         return memory
 
 
+class Change(Section):
+    """What a resume has changed: the values of ``set``, by their dotted keys, from ``step`` on."""
+
+    step: CountFromZero
+    set: dict[str, Any]
+
+
 class Config(Section):
     """A run is a pure function of the data and of this.
 
-    ``loss`` are the terms whose weighted sum is trained (`training.losses`).
+    ``loss`` are the terms whose weighted sum is trained (`training.losses`). ``changes`` are what
+    a resume has changed, in their order: a run that begins with them applies each at its step, and
+    so repeats the one that was changed on the way (`config_sources.config_at`).
     """
 
     recipe: str = "default"
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     stages: tuple[int, ...] = ()
     stage_rates: tuple[float, ...] = ()
     data: Data = Data()
@@ -290,6 +318,15 @@ class Config(Section):
     augment: Augment = Augment()
     logging: Logging = Logging()
     machine: Machine = Machine()
+    changes: tuple[Change, ...] = ()
+
+    @field_validator("changes")
+    @classmethod
+    def _in_order(cls, changes: tuple[Change, ...]) -> tuple[Change, ...]:
+        steps = [change.step for change in changes]
+        if steps != sorted(set(steps)):
+            raise ValueError("the steps of changes rise from one to the next")
+        return changes
 
     @field_validator("loss", mode="before")
     @classmethod

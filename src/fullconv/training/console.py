@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -9,6 +10,11 @@ from rich.live import Live
 from rich.text import Text
 
 from fullconv.duration import duration
+
+SECONDS = 10  # between lines where there is no terminal
+SEPARATOR = " | "
+DISPENSABLE = ("lr", "wait", "epoch", "memory", "speed", "validation", "left", "loss")
+"""Fields in the order in which they give way on a narrow terminal."""
 
 
 @dataclass
@@ -27,32 +33,41 @@ class Status:
     memory_mib: int
     validation: str = ""
 
-    def line(self) -> str:
-        """All of them in one line."""
+    def line(self, width: int | None = None) -> str:
+        """All of them in one line; within ``width`` columns the first ones that fit, whole."""
         loss = f"loss {self.per_pixel:.4f}/px"
         if abs(self.loss - self.per_pixel) > 1e-6 * abs(self.per_pixel):
             loss += f" (trained {self.loss:.5g})"
-        parts = [
-            f"step {self.step}/{self.steps}",
-            f"epoch {self.epoch:.1f}",
-            loss,
-            f"lr {self.lr:.2e}",
-            f"{self.images_per_second:.1f} img/s",
-            f"left {duration(self.seconds_left)}",
-            f"data wait {self.data_wait:.0%}",
-            f"{self.memory_mib} MiB",
-            self.validation,
-        ]
-        return " | ".join(part for part in parts if part)
+        fields = {
+            "step": f"step {self.step}/{self.steps}",
+            "epoch": f"epoch {self.epoch:.1f}",
+            "loss": loss,
+            "lr": f"lr {self.lr:.2e}",
+            "speed": f"{self.images_per_second:.1f} img/s",
+            "left": f"left {duration(self.seconds_left)}",
+            "wait": f"data wait {self.data_wait:.0%}",
+            "memory": f"{self.memory_mib} MiB",
+            "validation": self.validation,
+        }
+        fields = {name: text for name, text in fields.items() if text}
+        for name in DISPENSABLE:
+            if width is None or len(SEPARATOR.join(fields.values())) <= width:
+                break
+            fields.pop(name, None)
+        return SEPARATOR.join(fields.values())[:width]
 
 
 class Screen:
-    """Use as a context. Silent with ``quiet``, as on all but the first of several processes."""
+    """Use as a context. Silent with ``quiet``, as on all but the first of several processes.
 
-    def __init__(self, quiet: bool = False) -> None:
+    ``verbose`` is for those who announce something: whether to say all of it.
+    """
+
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         self.console = Console(quiet=quiet, highlight=False, soft_wrap=True)
+        self.verbose = verbose
         self.live: Live | None = None
-        self.last = 0.0
+        self.last = time.monotonic()
 
     def __enter__(self) -> "Screen":
         if self.console.is_terminal and not self.console.quiet:
@@ -63,16 +78,29 @@ class Screen:
     def __exit__(self, *_: object) -> None:
         if self.live:
             self.live.stop()
+            self.live = None
 
     def say(self, text: str, style: str = "") -> None:
         """A lasting line."""
         self.console.print(text, style=style or None, markup=False)
         sys.stdout.flush()
 
+    def warn(self, text: str) -> None:
+        """A lasting line that begins with 'warning'."""
+        self.say(f"warning: {text}", "yellow")
+
     def show(self, status: Status, due: bool = False) -> None:
         """The moving line; as plain lines every ten seconds, or when ``due``."""
+        self._move(status.line, due)
+
+    def show_validation(self, step: int, done: int, total: int) -> None:
+        """How far a validation has come, in the moving line; as plain lines every ten seconds."""
+        self._move(lambda _=None: f"step {step}: validating {done}/{total} photos", False)
+
+    def _move(self, line: Callable[..., str], due: bool) -> None:
         if self.live:
-            self.live.update(Text(status.line()))
-        elif due or time.monotonic() - self.last > 10:
-            self.say(status.line())
+            width = max(self.console.width - 1, 20)
+            self.live.update(Text(line(width), no_wrap=True, overflow="crop"))
+        elif due or time.monotonic() - self.last > SECONDS:
+            self.say(line())
             self.last = time.monotonic()

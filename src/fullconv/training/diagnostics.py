@@ -6,6 +6,8 @@ from math import log
 
 from fullconv.metrics import Scores
 
+NAMED = 8  # classes in a warning
+
 
 class Watch:
     """Says each thing once. ``said`` is kept in the run's state: a resume repeats nothing.
@@ -26,13 +28,26 @@ class Watch:
             return self._once(
                 "chance",
                 f"the loss per pixel stays at ln(classes) = {self.chance:.3f}: the net learns "
-                "nothing; raise the rate, or look whether photos and masks belong together "
+                "nothing; raise the learning rate, or see whether photos and masks belong together "
                 "(fullconv check)",
             )
         return None
 
-    def scores(self, step: int, scores: Scores, start: float | None) -> str | None:
-        """Given a validation's scores and the mean IU before the first step."""
+    def scores(self, step: int, steps: int, scores: Scores, start: float | None) -> list[str]:
+        """Given a validation's scores at ``step`` of ``steps``, and the mean IU at the start."""
+        warnings = [self._one_class(scores), self._never_predicted(step, steps, scores)]
+        if self.fine_tuned and start is not None and scores.mean_iu < 0.7 * start:
+            warnings.append(
+                self._once(
+                    "fell",
+                    f"mean IU fell from {start:.3f} at the start to {scores.mean_iu:.3f}: the "
+                    "learning rate is too high for fine-tuning, or the preprocessing is not the "
+                    "weights'",
+                )
+            )
+        return [warning for warning in warnings if warning]
+
+    def _one_class(self, scores: Scores) -> str | None:
         for part in self.outputs:
             predicted, true = scores.confusion.sum(0)[part], scores.pixels[part]
             if (predicted > 0).sum() == 1 and (true > 0).sum() > 1:
@@ -40,15 +55,28 @@ class Watch:
                 return self._once(
                     "one class",
                     f"every pixel is predicted as {name!r}: early on that passes; if it stays, "
-                    "lower the rate, or weigh the classes (loss.cross_entropy.class_weights)",
+                    "lower the learning rate, or weigh the classes "
+                    "(loss.cross_entropy.class_weights)",
                 )
-        if self.fine_tuned and start is not None and scores.mean_iu < 0.7 * start:
-            return self._once(
-                "fell",
-                f"mean IU fell from {start:.3f} at the start to {scores.mean_iu:.3f}: the rate is "
-                "too high for fine-tuning, or the preprocessing is not the weights'",
-            )
         return None
+
+    def _never_predicted(self, step: int, steps: int, scores: Scores) -> str | None:
+        """The classes that no pixel is predicted as, once a tenth of the run is done."""
+        if 10 * step < steps:
+            return None
+        predicted = scores.confusion.sum(0)
+        pairs = zip(scores.names, predicted, scores.pixels, strict=True)
+        missing = [name for name, count, pixels in pairs if pixels and not count]
+        if not missing:
+            return None
+        names = ", ".join(missing[:NAMED])
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        return self._once(
+            "never predicted",
+            f"at step {step} of {steps} no pixel is predicted as {names}{more}: rare classes "
+            "come late; if it stays, weigh the classes (loss.cross_entropy.class_weights), or show "
+            "them more often (augment.rare_crops)",
+        )
 
     def _once(self, kind: str, message: str) -> str | None:
         if kind in self.said:

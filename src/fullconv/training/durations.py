@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 from fullconv.data import Batch
 from fullconv.errors import UserError
+from fullconv.training.signals import Stop
 
 
 def seconds_of(text: str) -> float:
@@ -15,7 +17,10 @@ def seconds_of(text: str) -> float:
     except (KeyError, ValueError):
         seconds = 0.0
     if not 1 <= seconds <= 1e7:
-        raise UserError(f"{text[:40]!r} is no time: use seconds, minutes or hours, as 90s, 15m, 1h")
+        raise UserError(
+            f"{text[:40]!r} is no time: use seconds, minutes or hours, as 90s, 15m, 1h",
+            "FC-CONFIG-012",
+        )
     return seconds
 
 
@@ -28,11 +33,15 @@ class Clock:
         self.photos_per_step = photos_per_step
         self.steps, self.busy, self.wait = 0, 0.0, 0.0
 
-    def waiting(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """Pass batches on, and measure how long each was waited for and worked on."""
+    def waiting(self, batches: Iterator[Batch], stop: Stop | None = None) -> Iterator[Batch]:
+        """Pass batches on, and measure how long each was waited for and worked on.
+
+        ``stop`` ends the wait by raising `signals.Waiting`.
+        """
         while True:
             before = time.monotonic()
-            batch = next(batches, None)
+            with stop.waiting() if stop else nullcontext():
+                batch = next(batches, None)
             if batch is None:
                 return
             ready = time.monotonic()

@@ -16,8 +16,11 @@ class InPlaceSGD(torch.optim.SGD):
 
     torch's plain SGD makes an array as large as the largest gradient (fc6 of VGG16: 392 MiB), its
     fused one copies each gradient that is channels last. This one adds the decay to the gradient
-    itself, so gradients are used up by a step.
+    itself, so gradients are used up by a step. ``updates`` counts the weights that the backward
+    pass in progress has changed (`steps_on_the_way_back`).
     """
+
+    updates = 0
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -44,9 +47,11 @@ class InPlaceSGD(torch.optim.SGD):
         def take(group: dict[str, Any], weight: Tensor) -> None:
             assert weight.grad is not None
             check(weight.grad)
+            self.updates += 1
             self._update(weight, group)
             weight.grad = None
 
+        self.updates = 0
         hooks = [
             weight.register_post_accumulate_grad_hook(partial(take, group))
             for group in self.param_groups

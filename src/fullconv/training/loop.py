@@ -1,22 +1,26 @@
 """The training loop: visible, one step after the other, exact to resume.
 
-Everything random follows from the seed and the step: the order of photos and their changes (the
-loader), and dropout (torch's generator is seeded anew at each step). A run that was killed goes on
+Everything random follows from the seed and the step: order and augmentation of the photos (the
+loader), and dropout (torch's generator is seeded anew at each step). A run that was killed resumes
 from its last saved state and ends in the same bits as one that was not.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Generator, Sequence
+from contextlib import closing, nullcontext
+from functools import partial
 from itertools import count
 from typing import Any
 
 import numpy as np
-from lightning_fabric import Fabric
+import torch
 
 from fullconv.checkpoints import Checkpoint, save
 from fullconv.classes import ClassSet
 from fullconv.data import Augmentation, Batch, Source, Transform, by_split, loader
 from fullconv.device import peak_mib
+from fullconv.errors import UserError
 from fullconv.evaluation import evaluate
 from fullconv.inference.engines.torch_engine import TorchEngine
 from fullconv.inference.photo_engine import in_pieces
@@ -31,18 +35,16 @@ from fullconv.training.durations import Clock
 from fullconv.training.loggers import LoggedRun, Logger, Loggers
 from fullconv.training.loggers.csv_log import CSVLogger
 from fullconv.training.memory import memory_watched
+from fullconv.training.memory_budget import norms_see_parts
+from fullconv.training.processes import Processes
 from fullconv.training.resume import Progress, load_state, save_state
 from fullconv.training.run_folder import Run
-from fullconv.training.signals import interrupts
+from fullconv.training.signals import Interrupted, Stop, Waiting, stop_on_signals
 from fullconv.training.step import Updater
 from fullconv.visualize import as_photo, planes_of, sheet
 
 SAMPLES = 6  # photos on a sample sheet
 LOGGED = 200  # pixels of a photo for loggers: they keep every picture
-
-
-class Interrupted(Exception):
-    """Ctrl-C: the step was finished and the state saved."""
 
 
 class Training:
@@ -52,7 +54,7 @@ class Training:
         self,
         run: Run,
         config: Config,
-        fabric: Fabric,
+        fabric: Processes,
         updater: Updater,
         source: Source,
         val: Source | None,
@@ -72,7 +74,7 @@ class Training:
         self.piece, self.origins, self.progress = piece, list(origins), Progress()
         self.augmentation = augmentation or config.augment.build()
         self.csv = CSVLogger(run)
-        self.loggers = Loggers(loggers, lambda line: screen.say(f"warning: {line}", "yellow"))
+        self.loggers = Loggers(loggers, screen.warn)
         self.coarse_steps = coarse_steps(config, updater.steps)
         counts = [len(output.classes) for output in source.classes.outputs]
         self.watch = Watch(counts, [], bool(config.net.sources))
@@ -86,61 +88,139 @@ class Training:
         return self.source.classes
 
     def resume(self) -> None:
-        """Go on where the saved state is; from the beginning when there is none."""
+        """Continue from the saved state; from the beginning when there is none."""
         u = self.updater
-        found = load_state(self.run.folder, u.net, u.averaged, u.optimizer)
-        self.progress = found or Progress()
-        self.watch.said = self.progress.seen_warnings
+        states = self.run.folder, u.net, u.averaged, u.optimizer
+        self.progress = load_state(*states, self.screen.warn) or Progress()
+        p = self.progress
+        self.watch.said = p.seen_warnings
+        u.part = min(u.part, p.part or u.part)
+        if p.step > self.updater.steps:
+            raise UserError(
+                f"{self.run.folder}: {p.step} steps are done already, and the run would end at "
+                f"step {self.updater.steps}: give schedule.steps or epochs beyond that",
+                "FC-TRAIN-008",
+            )
 
-    def fit(self) -> None:
-        """Train from the current state to the last step; loggers are told how it ended."""
+    def fit(self, until: int | None = None) -> None:
+        """Train from the current state to the last step, or ``until`` a step before it.
+
+        Loggers are told how it ended. Raises Interrupted where a signal asked for the end.
+        """
         if self.fabric.is_global_zero:
-            logged = LoggedRun(self.run.folder, flat(self.config), self.progress.step)
-            self.csv.start(logged)
-            self.loggers.start(logged)
+            self.start_logging()
         try:
-            self.steps()
+            self.steps(until)
         except BaseException as error:
             is_stop = isinstance(error, Interrupted | KeyboardInterrupt)
             self.loggers.finish("interrupted" if is_stop else "failed")
             raise
         self.loggers.finish("finished")
 
-    def steps(self) -> None:
-        """The loop."""
-        p, config = self.progress, self.config
-        self.watch.said = p.seen_warnings
-        if p.step == 0 and config.net.sources and self.net_has_scores():
-            self.first_validation()
-        clock = Clock(p.step, self.photos_per_step, self.coarse_steps)
-        with interrupts() as interrupted:
-            for batch in clock.waiting(iter(()) if self.has_stopped_early() else self.batches()):
-                lr = self.updater.lr(p.step)
-                with memory_watched(config, self.out_of_memory()):
-                    loss, plain = self.updater.step(batch)
-                p.step += 1
-                p.loss_sum, p.plain_sum = p.loss_sum + loss, p.plain_sum + plain
-                p.summed_steps += 1
-                validating = p.step % self.validate_every == 0 or p.step == self.updater.steps
-                logging = p.step % config.schedule.log_every == 0 or validating
-                self.screen.show(self.status(clock, lr), due=logging)
-                if logging:
-                    scores = self.validate() if validating else None
-                    self.log(lr, scores, clock)
-                if validating or clock.save_due(config.schedule.save_minutes) or interrupted:
-                    self.save()
-                if validating and self.fabric.is_global_zero:
-                    write_report(self.run.folder)
-                if interrupted:
-                    raise Interrupted
-                if self.has_stopped_early():
-                    self.screen.say(
-                        f"stopped early: no better score in {p.validations_since_best} validations"
-                    )
-                    break
+    def start_logging(self) -> None:
+        """Cut the log back to the state, with a word where it is shorter, and start the loggers."""
+        p = self.progress
+        logged = LoggedRun(self.run.folder, flat(self.config), p.step)
+        last, damaged = self.run.log.keep(p.step)
+        if damaged:
+            self.screen.warn(f"{self.run.log.path}: {damaged} damaged lines were removed")
+        if last < p.logged:
+            self.screen.warn(
+                f"{self.run.log.path}: its last row is that of step {last}, the state has logged "
+                f"step {p.logged}: the rows between are lost, the training is not"
+            )
+        self.csv.start(logged)
+        self.loggers.start(logged)
 
-    def batches(self) -> Iterator[Batch]:
-        """The batches from the current step on."""
+    def steps(self, until: int | None = None) -> None:
+        """The loop."""
+        p, u, config = self.progress, self.updater, self.config
+        last = u.steps if until is None else min(until, u.steps)
+        self.watch.said = p.seen_warnings
+        clock = Clock(p.step, self.photos_per_step, self.coarse_steps)
+        with stop_on_signals() as stop, closing(self.batches(last)) as batches:
+            try:
+                if p.step == 0 and config.net.sources and self.net_has_scores():
+                    self.first_validation(stop)
+                if p.row_due:
+                    self.write_row(clock, stop)
+                for batch in clock.waiting(batches, self.unless_shared(stop)):
+                    with memory_watched(config, self.out_of_memory()):
+                        losses = u.step(batch)
+                    self.count(losses)
+                    self.screen.show(self.status(clock), due=p.row_due)
+                    if p.row_due:
+                        self.write_row(clock, stop)
+                    if self.is_validation_due() or clock.save_due(config.schedule.save_minutes):
+                        self.save()
+                    if self.is_validation_due() and self.fabric.is_global_zero:
+                        write_report(self.run.folder)
+                    if self.are_stopping(stop):
+                        raise Waiting
+                    if self.has_stopped_early():
+                        self.say_early_end()
+                        break
+            except Waiting:
+                self.save()
+                raise Interrupted(stop.number or signal.SIGINT) from None
+        if last < u.steps and not self.has_stopped_early():
+            self.save()
+
+    def count(self, losses: tuple[float, float]) -> None:
+        """Note a finished step and its (trained, plain) losses."""
+        p, u = self.progress, self.updater
+        p.step += 1
+        p.loss_sum, p.plain_sum = p.loss_sum + losses[0], p.plain_sum + losses[1]
+        p.summed_steps += 1
+        p.row_due = self.is_validation_due() or p.step % self.config.schedule.log_every == 0
+        if u.part < (p.part or self.config.schedule.batch_size):
+            self.say_parts()
+        p.part = u.part if u.part < self.config.schedule.batch_size else None
+
+    def say_parts(self) -> None:
+        """That a step ran out of memory, and how the photos are taken from now on."""
+        u = self.updater
+        differs = norms_see_parts(self.config, u.net.spec)
+        norms = " (batch norm takes its mean over each part)" if differs else ""
+        self.screen.warn(
+            f"out of memory at step {self.progress.step}: from here on {u.part} photos at a time, "
+            f"accumulated to as many in a step as before, with the same result{norms}"
+        )
+
+    def say_early_end(self) -> None:
+        """That no better score came for too long."""
+        count = self.progress.validations_since_best
+        self.screen.say(f"stopped early: no better score in {count} validations")
+
+    def is_validation_due(self) -> bool:
+        """Whether the current step ends with a validation."""
+        p = self.progress
+        return p.step > 0 and (p.step % self.validate_every == 0 or p.step == self.updater.steps)
+
+    def write_row(self, clock: Clock, stop: Stop) -> None:
+        """Validate where that is due, and write the row of the current step to the log.
+
+        A signal ends the validation; the row is then due at the resume.
+        """
+        scores = self.validate(stop) if self.is_validation_due() else None
+        self.log(scores, clock)
+        self.progress.row_due = False
+
+    def unless_shared(self, stop: Stop) -> Stop | None:
+        """``stop`` where this process is alone; several end together, after a step."""
+        return stop if self.fabric.world_size == 1 else None
+
+    def are_stopping(self, stop: Stop) -> bool:
+        """Whether a signal has reached this process, or another one that it trains with."""
+        if self.fabric.world_size == 1:
+            return bool(stop)
+        count = torch.tensor(float(bool(stop)), device=self.fabric.device)
+        return bool(self.fabric.all_reduce(count, reduce_op="sum"))
+
+    def batches(self, last: int) -> Generator[Batch, None, None]:
+        """The batches from the current step on, to the step ``last``."""
+        if self.has_stopped_early():
+            return
         schedule = self.config.schedule
         with memory_watched(self.config, self.out_of_memory()):
             yield from loader(
@@ -149,7 +229,7 @@ class Training:
                 augmentation=self.augmentation,
                 seed=self.config.seed,
                 start_step=self.progress.step,
-                stop_step=self.updater.steps,
+                stop_step=last,
                 coarse_steps=self.coarse_steps,
                 workers=workers_of(self.config),
                 fill=self.updater.preprocessing.mean_color(),
@@ -172,14 +252,14 @@ class Training:
         """Whether the score layers were loaded: fresh ones are zero, and score nothing."""
         return any(bool(p.any()) for p in self.updater.net.score.parameters())
 
-    def first_validation(self) -> None:
+    def first_validation(self, stop: Stop) -> None:
         """The score before the first step of a fine-tuning, to warn when it is lost."""
-        scores = self.scores([], Extremes())
+        scores = self.scores([], Extremes(), stop)
         if scores:
             self.progress.start = scores.mean_iu
             self.screen.say(f"before training: val mean IU {scores.mean_iu:.4f}")
 
-    def scores(self, rows: list[Any], extremes: Extremes) -> Scores | None:
+    def scores(self, rows: list[Any], extremes: Extremes, stop: Stop) -> Scores | None:
         """Scores on the validation split.
 
         Some photos, spread over it, are put into ``rows``, the best and worst into ``extremes``.
@@ -205,13 +285,16 @@ class Training:
                 masks = zip(planes_of(sample.mask), planes_of(prediction), strict=True)
                 rows.extend((photo, truth, predicted) for truth, predicted in masks)
 
-        return evaluate(engine, self.val, each=keep)
+        shared, step = self.unless_shared(stop), self.progress.step
+        with shared.waiting() if shared else nullcontext():
+            return evaluate(engine, self.val, each=keep, progress=partial(
+                self.screen.show_validation, step))  # fmt: skip
 
-    def validate(self) -> Scores | None:
+    def validate(self, stop: Stop) -> Scores | None:
         """Score, warn, write samples, and keep the weights if they are the best so far."""
         rows: list[Any] = []
         extremes = Extremes()
-        p, scores = self.progress, self.scores(rows, extremes)
+        p, scores = self.progress, self.scores(rows, extremes, stop)
         mean_iu = scores.mean_iu if scores else math.inf
         if self.fabric.is_global_zero:
             if scores:
@@ -223,9 +306,8 @@ class Training:
                     f"step {p.step}: val pixel accuracy {scores.pixel_accuracy:.4f}, mean IU "
                     f"{scores.mean_iu:.4f}" + (" (best)" if mean_iu > p.best else "")
                 )
-                warning = self.watch.scores(p.step, scores, p.start)
-                if warning:
-                    self.screen.say(f"warning: {warning}", "yellow")
+                for warning in self.watch.scores(p.step, self.updater.steps, scores, p.start):
+                    self.screen.warn(warning)
             if mean_iu > p.best or scores is None:
                 self.write_model(scores)
                 if scores:
@@ -254,16 +336,17 @@ class Training:
         if scores:
             self.run.write_scores(scores, self.progress.step)
 
-    def log(self, lr: float, scores: Scores | None, clock: Clock) -> None:
+    def log(self, scores: Scores | None, clock: Clock) -> None:
         """The means since the last time, the scores and the timing, to log.csv and all loggers."""
         p = self.progress
         loss, plain = p.loss_sum / p.summed_steps, p.plain_sum / p.summed_steps
         warning = self.watch.loss(p.step, plain)
         if warning:
-            self.screen.say(f"warning: {warning}", "yellow")
-        p.loss_sum, p.plain_sum, p.summed_steps = 0.0, 0.0, 0
+            self.screen.warn(warning)
+        p.loss_sum, p.plain_sum, p.summed_steps, p.logged = 0.0, 0.0, 0, p.step
         if not self.fabric.is_global_zero:
             return
+        lr = self.updater.lr(p.step - 1)
         values = {"epoch": self.epoch, "lr": lr, "loss": loss, "loss_per_pixel": plain}
         values = {f"train/{name}": value for name, value in values.items()}
         values |= metrics_of(scores) if scores else {}
@@ -281,14 +364,14 @@ class Training:
         """Most memory so far, MiB."""
         return peak_mib(self.fabric.device)
 
-    def status(self, clock: Clock, lr: float) -> Status:
+    def status(self, clock: Clock) -> Status:
         """The numbers for the screen."""
         p, speed = self.progress, clock.row()
         return Status(
             step=p.step,
             steps=self.updater.steps,
             epoch=self.epoch,
-            lr=lr,
+            lr=self.updater.lr(p.step - 1),
             loss=p.loss_sum / p.summed_steps,
             per_pixel=p.plain_sum / p.summed_steps,
             images_per_second=speed["images_per_second"],
@@ -323,9 +406,8 @@ def steps_of(config: Config, photos: int, world: int) -> int:
     if schedule.steps is not None:
         return schedule.steps
     assert schedule.epochs is not None
-    return max(
-        1, math.ceil(schedule.epochs * photos / (schedule.batch_size * schedule.accumulate * world))
-    )
+    a_step = schedule.batch_size * schedule.accumulate * world
+    return max(1, math.ceil(schedule.epochs * photos / a_step))
 
 
 def coarse_steps(config: Config, steps: int) -> int:

@@ -3,18 +3,11 @@
 import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import torch
 
-from fullconv.device import (
-    LARGEST_KEPT,
-    MIB,
-    computes_bf16,
-    is_out_of_memory,
-    peak_mib,
-    pick_device,
-)
+from fullconv.device import MIB, computes_bf16, is_out_of_memory, peak_mib, pick_device
 from fullconv.errors import UserError
 from fullconv.models import NetSpec
 from fullconv.models.analysis.saved_activations import Arrays, Part, parts_of
@@ -35,8 +28,10 @@ class Estimate:
 
     ``process`` is what there is without a training; ``weights`` come with their average and their
     copies in bf16, ``gradients`` are those that wait for the others by then, ``activations`` the
-    arrays kept for the way back; ``working`` is what the layers at work need besides, ``head`` the
-    scores of the photo's size with their loss, ``spare`` freed memory that no use is found for.
+    arrays saved for the backward pass; ``working`` is what the layers at work need besides,
+    ``head`` the logits of the photo's size with their loss. What an allocator keeps of freed
+    memory is not in it: where memory is short, none is kept (`device.return_freed_memory`), and a
+    step that runs out of it is tried again in smaller parts (`training.step`).
     """
 
     process: int
@@ -46,7 +41,6 @@ class Estimate:
     activations: int
     working: int
     head: int
-    spare: int
 
     @property
     def total(self) -> int:
@@ -54,26 +48,21 @@ class Estimate:
         return sum(asdict(self).values())
 
 
-def estimate(
-    config: Config, spec: NetSpec, size: tuple[int, int], returned: bool = False
-) -> Estimate:
+def estimate(config: Config, spec: NetSpec, size: tuple[int, int]) -> Estimate:
     """Memory of a training step on photos of ``size`` (H, W), from the layers' real shapes.
 
-    Moments are compared: the loss, when all arrays are kept; then each part of the net on the way
-    back, when what lies before it is still kept, gradients from the last layer to it exist (unless
-    they are used up as they come), and its own layers work. Where batches are accumulated all
-    gradients exist from the second on.
-    ``returned``: where the process returns what it frees at once (`device.return_freed_memory`).
+    Moments are compared: the loss, when all arrays are saved; then each part of the net in the
+    backward pass, when what lies before it is still saved, gradients from the last layer to it
+    exist (unless they are used up as they come), and its own layers work. Where batches are
+    accumulated all gradients exist from the second on.
     """
     parts = parts_of(spec, size)
     frozen = [p for p in parts if config.net.freeze_backbone and p.number is not None]
     trained = parts[len(frozen) :]
     moments = [_moment(config, parts, trained, trained, None, _head(config, spec, size))]
     moments += [_moment(config, parts, trained, trained[:at], p) for at, p in enumerate(trained)]
-    moments += [_moment(config, parts, trained, (), part) for part in frozen]  # the way forward
-    if returned:
-        moments = [replace(moment, spare=0) for moment in moments]
-    return max(moments, key=lambda each: each.total)
+    moments += [_moment(config, parts, trained, (), part) for part in frozen]  # the forward pass
+    return max(moments, key=lambda moment: moment.total)
 
 
 def _moment(
@@ -84,7 +73,7 @@ def _moment(
     at_work: Part | None,
     head: int = 0,
 ) -> Estimate:
-    """When what the ``trained`` parts ``before`` keep is still there, and one is ``at_work``."""
+    """When what the ``trained`` parts ``before`` save is still there, and one is ``at_work``."""
     machine, many = config.machine, config.schedule.accumulate > 1
     on_gpu, halved = pick_device(machine.device).type == "cuda", machine.precision == "bf16"
     waiting = trained if many else trained[len(before) :]
@@ -93,8 +82,8 @@ def _moment(
     working: list[int] = []
     if at_work and at_work in trained:
         held.append(at_work.kept)
-        # A gradient in the making; of torch's ways on a CPU oneDNN has a copy of it too.
-        copies = 1 if on_gpu or own_ways(machine) else 2
+        # The gradient that is computed; of torch's kernels on a CPU oneDNN has a copy of it too.
+        copies = 1 if on_gpu or has_cpu_kernels(machine) else 2
         working = [max(at_work.weights, default=0)] * (copies + many)
     if at_work:  # the gradients of what a layer puts out and takes
         working += [at_work.widest * (2 if halved else 4) * config.schedule.batch_size] * 2
@@ -109,36 +98,19 @@ def _moment(
     }
     if halved:
         blocks["weights"] = [*blocks["weights"], *(each // 2 for each in _weights(parts))]
-    found = {use: sum(each) for use, each in blocks.items()}
-    small = sum(n for each in blocks.values() for n in each if n <= LARGEST_KEPT)
-    holes = 0.4 * small + _without_hole(config, trained)  # measured
-    spare = 0.1 * sum(found.values()) if on_gpu else holes
-    return Estimate(process=at_rest(machine.device), spare=int(spare), **found)
+    used = {use: sum(sizes) for use, sizes in blocks.items()}
+    return Estimate(process=at_rest(machine.device), **used)
 
 
-def _without_hole(config: Config, trained: Sequence[Part]) -> int:
-    """Of arrays on the way back that fit into none of the holes that smaller ones have left.
-
-    Three of the largest map: the gradients of what its layer puts out and takes, and a copy that
-    its convolution works on. Not where what was freed is returned before (`Updater.is_large`), or
-    where they are so large that the system has them back at once.
-    """
-    if max(_weights(trained), default=0) > LARGEST_KEPT:
-        return 0
-    each = 2 if config.machine.precision == "bf16" else 4
-    block = max((p.widest for p in trained), default=0) * each * config.schedule.batch_size
-    return 3 * block if block <= LARGEST_KEPT else 0
-
-
-def own_ways(machine: Machine) -> bool:
-    """Whether large layers train by the ways of `models.cpu_kernels.convolutions`."""
+def has_cpu_kernels(machine: Machine) -> bool:
+    """Whether large layers train with the kernels of `models.cpu_kernels.convolutions`."""
     on_cpu = pick_device(machine.device).type == "cpu"
     plain = machine.precision == "fp32" and machine.channels_last
     return on_cpu and plain and machine.cpu_kernels == "auto"
 
 
 def _weights(parts: Sequence[Part]) -> list[int]:
-    return [each for part in parts for each in part.weights]
+    return [size for part in parts for size in part.weights]
 
 
 def _arrays(held: Sequence[Arrays], batch: int, halved: bool) -> list[int]:
@@ -171,42 +143,42 @@ def at_rest(device: str) -> int:
 
 
 def advice(config: Config) -> str:
-    """The next options to turn, best first, in one sentence."""
-    found = []
+    """The next options to change, best first, in one sentence."""
+    options = []
     if config.machine.precision == "fp32" and computes_bf16(pick_device(config.machine.device)):
-        found.append("machine.precision=bf16")
+        options.append("machine.precision=bf16")
     if config.schedule.batch_size > 1:
         half = config.schedule.batch_size // 2
         twice = config.schedule.accumulate * 2
         if as_they_come(config):  # accumulated gradients would have to exist together
-            found.append(f"schedule.batch_size={half} (half as many photos a step)")
+            options.append(f"schedule.batch_size={half} (half as many photos a step)")
         else:
-            found.append(
+            options.append(
                 f"schedule.batch_size={half} with schedule.accumulate={twice} "
                 "(as many photos a step)"
             )
     if config.augment.crop is None:
-        found.append("augment.crop smaller than the photos")
+        options.append("augment.crop smaller than the photos")
     else:
-        found.append(f"augment.crop below {config.augment.crop[0]}x{config.augment.crop[1]}")
+        options.append(f"augment.crop below {config.augment.crop[0]}x{config.augment.crop[1]}")
     unclipped = config.optimizer.model_copy(update={"clip": None})
     if as_they_come(config) != as_they_come(config.model_copy(update={"optimizer": unclipped})):
-        found.append("optimizer.clip=none (gradients are then used up as they come)")
+        options.append("optimizer.clip=none (gradients are then used up as they come)")
     if config.net.padding == "paper":
-        found.append("net.padding=same")
+        options.append("net.padding=same")
     if config.optimizer.kind == "adamw":
-        found.append("optimizer.kind=sgd")
+        options.append("optimizer.kind=sgd")
     if config.optimizer.ema is not None:
-        found.append("optimizer.ema=none")
-    return "to lower it: " + ", then ".join([*found[:3], "a smaller net (net.width=0.5)"])
+        options.append("optimizer.ema=none")
+    return "to lower it: " + ", then ".join([*options[:3], "a smaller net (net.width=0.5)"])
 
 
 @contextmanager
 def memory_watched(config: Config, what: str) -> Iterator[None]:
-    """Turns running out of memory into a UserError: ``what`` happened, and the options to turn."""
+    """Turns running out of memory into a UserError: ``what`` happened, and what lowers it."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        raise UserError(f"{what}; {advice(config)}") from error
+        raise UserError(f"{what}; {advice(config)}", "FC-TRAIN-006") from error

@@ -1,13 +1,15 @@
-"""A training within a limit of memory: the way that costs the least of those that fit.
+"""A training within a limit of memory: the cheapest way whose estimate fits.
 
-The photos of a step stay as they are asked for. Tried in this order, until the estimate fits:
+The photos of a step stay as they are asked for. Tried in this order:
 
 1. as asked;
-2. the first segments of the backbone computed again on the way back, the fewest that suffice: the
-   same result, for at most a third more time;
-3. on a CPU, freed memory returned to the system at once, which takes up to a quarter more time;
-4. smaller parts of the batch, the largest first, accumulated: the same gradient, but batch norm
+2. activation checkpointing of the first segments of the backbone, the fewest that suffice: the same
+   result, for at most a third more time;
+3. smaller parts of the batch, the largest first, accumulated: the same gradient, but batch norm
    takes its mean over each part.
+
+On a CPU freed memory is returned to the system at once where there is a limit, so that the process
+holds what it uses.
 """
 
 import math
@@ -37,47 +39,43 @@ def within(config: Config, spec: NetSpec, size: tuple[int, int]) -> Config:
         return config
     limit = bytes_of(config.machine.memory)
     needs: list[tuple[int, Config]] = []
-    for way, returned in _ways(config, spec, size):
-        needs.append((estimate(way, spec, size, returned).total, way))
+    for way in _ways(config, spec, size):
+        needs.append((estimate(way, spec, size).total, way))
         if needs[-1][0] <= limit:
             return way
-    least, way = min(needs, key=lambda each: each[0])
+    least, way = min(needs, key=lambda need: need[0])
     raise UserError(
         f"{_amount(limit)} of memory do not suffice: {spec.name} at {size[0]}x{size[1]} takes at "
-        f"least {_amount(least, up=True)} ({way_of(way, spec, size)}); {advice(needs[-1][1])}"
+        f"least {_amount(least, up=True)} ({way_of(way, spec, size)}); {advice(needs[-1][1])}",
+        "FC-TRAIN-006",
     )
 
 
-def _ways(config: Config, spec: NetSpec, size: tuple[int, int]) -> Iterator[tuple[Config, bool]]:
-    """The same training in all ways, the cheapest first; True where freed memory is returned."""
+def _ways(config: Config, spec: NetSpec, size: tuple[int, int]) -> Iterator[Config]:
+    """The same training in all ways, the cheapest first."""
     schedule, first = config.schedule, config.machine.activation_checkpointing
     photos, last = schedule.batch_size * schedule.accumulate, max(_segments(spec, size), first + 1)
-    on_cpu = pick_device(config.machine.device).type == "cpu"
-    for batch in (each for each in range(schedule.batch_size, 0, -1) if photos % each == 0):
+    for batch in (n for n in range(schedule.batch_size, 0, -1) if photos % n == 0):
         part = schedule.model_copy(update={"batch_size": batch, "accumulate": photos // batch})
-        for returned in (False, True)[: 1 + on_cpu]:
-            for again in range(first, last):
-                machine = config.machine.model_copy(update={"activation_checkpointing": again})
-                yield config.model_copy(update={"schedule": part, "machine": machine}), returned
+        for again in range(first, last):
+            machine = config.machine.model_copy(update={"activation_checkpointing": again})
+            yield config.model_copy(update={"schedule": part, "machine": machine})
 
 
 def _segments(spec: NetSpec, size: tuple[int, int]) -> int:
     return 1 + max(part.number for part in parts_of(spec, size) if part.number is not None)
 
 
-def said(config: Config, spec: NetSpec, size: tuple[int, int]) -> str:
+def summary(config: Config, spec: NetSpec, size: tuple[int, int]) -> str:
     """The line about the way that was chosen for the limit."""
-    schedule, returned = config.schedule, returns(config, spec, size)
-    need = estimate(config, spec, size, returned)
+    schedule = config.schedule
     line = (
         f"{_amount(bytes_of(config.machine.memory or ''))} allowed; {spec.name} at "
         f"{size[0]}x{size[1]}, batch {schedule.batch_size * schedule.accumulate}: "
-        f"{way_of(config, spec, size)}; about {_amount(need.total, up=True)}"
+        f"{way_of(config, spec, size)}; about "
+        f"{_amount(estimate(config, spec, size).total, up=True)}"
     )
-    if returned:
-        line += " (freed memory is returned at once)"
-    is_frozen = config.net.freeze_batch_norm is True and not spec.is_pyramid
-    if schedule.accumulate > 1 and has_batch_norm(spec) and not is_frozen:
+    if schedule.accumulate > 1 and norms_see_parts(config, spec):
         line += f" (batch norm takes its mean over each part of {schedule.batch_size})"
     return line
 
@@ -97,24 +95,17 @@ def way_of(config: Config, spec: NetSpec, size: tuple[int, int]) -> str:
     return f"{way}, {names[0]} to {names[-1]} checkpointed"
 
 
-def has_batch_norm(spec: NetSpec) -> bool:
-    """Whether a net's result depends on what else is in the batch."""
-    return any(isinstance(module, nn.BatchNorm2d) for module in meta_net(spec).modules())
+def norms_see_parts(config: Config, spec: NetSpec) -> bool:
+    """Whether a net's batch norms take their mean over what goes through it together."""
+    is_frozen = config.net.freeze_batch_norm is True and not spec.is_pyramid
+    return not is_frozen and any(isinstance(m, nn.BatchNorm2d) for m in meta_net(spec).modules())
 
 
-def returns(config: Config, spec: NetSpec, size: tuple[int, int]) -> bool:
-    """Whether the limit is kept only if freed memory is returned at once; never on a GPU."""
-    machine = config.machine
-    if machine.memory is None or pick_device(machine.device).type != "cpu":
-        return False
-    return estimate(config, spec, size).total > bytes_of(machine.memory)
-
-
-def enforce(config: Config, spec: NetSpec, size: tuple[int, int]) -> None:
+def enforce(config: Config) -> None:
     """Prepare the process for its limit, and hold it to that where it can be done, on a GPU."""
     device, memory = pick_device(config.machine.device), config.machine.memory
     if device.type == "cpu":
-        return_freed_memory() if returns(config, spec, size) else keep_freed_memory()
+        keep_freed_memory() if memory is None else return_freed_memory()
     if device.type == "cuda" and memory is not None:
         whole = torch.cuda.get_device_properties(device).total_memory
         share = (bytes_of(memory) - CONTEXT) / whole
@@ -127,8 +118,8 @@ def longest_piece(
 ) -> int | None:
     """The longest side of the pieces in which a ``photo`` (H, W) is validated; None: it is whole.
 
-    What is left of the limit beside the weights and the optimizer's buffers is for its maps. Nets
-    that stretch their scores cannot be cut.
+    What is left of the limit beside the weights and the optimizer's buffers is for its activations.
+    Nets that stretch their scores cannot be cut.
     """
     if config.machine.memory is None or spec.stretches:
         return None

@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fullconv.data import Dataset, DatasetSource, Source, Transform, as_source, kinds_shown, loader
+from fullconv.data import (
+    Dataset,
+    DatasetSource,
+    Source,
+    Transform,
+    as_source,
+    in_order_of,
+    kinds_shown,
+    loader,
+)
 from fullconv.errors import UserError
 from fullconv.modalities import kinds_of
 from fullconv.training.config import Augment, Config
@@ -49,8 +58,9 @@ class Objects:
         for name, each in (("the data set", source), ("val", held_out)):
             if each is not None and len(each) == 0:
                 raise UserError(f"{name} has no photos")
-        if source and held_out and source.classes != held_out.classes:
-            raise UserError("the data set and val have different classes")
+        if source and held_out:
+            which = ("the data set", "val")
+            held_out = in_order_of(held_out, source.classes.names, which)
         terms, losses = ((), {}) if loss is None else terms_of(loss)
         return cls(source, held_out, augment, tuple(loggers), terms, losses)
 

@@ -1,4 +1,4 @@
-"""What a config leaves open, settled before the first step: the saved config decides the run.
+"""What a config leaves open, resolved before the first step: the saved config decides the run.
 
 Precision, pretrained weights and what depends on them, epochs and crop by the data
 (`defaults`), the way to keep within a limit of memory (`budget`), steps for a given time
@@ -21,15 +21,17 @@ from fullconv.training.data_defaults import settled_by_data
 from fullconv.training.durations import seconds_of
 from fullconv.training.losses.criterion import make_criterion
 from fullconv.training.memory import TOO_LARGE, at_rest, memory_watched
+from fullconv.training.net_choice import check_checkpointing
 from fullconv.training.objects import NOTHING, Objects
-from fullconv.training.setup import fabric_of, net_of, open_data
+from fullconv.training.processes import processes_of
+from fullconv.training.setup import net_of, open_data
 from fullconv.training.step import Updater
 from fullconv.training.time_budget import measured, settled_by_speed
 
 LOADED_LR = 0.3  # of a backbone's, times that of what begins fresh
 
 
-def settled(config: Config, screen: Screen, objects: Objects = NOTHING) -> Config:
+def resolved(config: Config, screen: Screen, objects: Objects = NOTHING) -> Config:
     """With all that is left to choose here chosen, so that the saved config decides the run.
 
     Of ``objects`` it keeps what can be written down.
@@ -37,8 +39,10 @@ def settled(config: Config, screen: Screen, objects: Objects = NOTHING) -> Confi
     config = objects.recorded(config, screen)
     if not config.data.path and objects.data is None:
         raise UserError(
-            "no data is named: fullconv train FOLDER, or, to try it, fullconv train shapes"
+            "no data is named: fullconv train FOLDER, or, to try it, fullconv train shapes",
+            "FC-CONFIG-010",
         )
+    check_checkpointing(config)
     config = _with_weights(_with_precision(config), screen)
     is_open = (
         config.augment.crop == "auto" or config.schedule.steps is config.schedule.epochs is None
@@ -91,11 +95,14 @@ def _timed(
     """With the steps that fit into ``schedule.time``, measured with a net that is thrown away."""
     began, wanted = time.monotonic(), seconds_of(config.schedule.time or "")
     if config.stages or config.machine.devices * config.machine.nodes > 1:
-        raise UserError("schedule.time plans one training on one device: give steps or epochs here")
+        raise UserError(
+            "schedule.time plans one training on one device: give steps or epochs here",
+            "FC-CONFIG-011",
+        )
     screen.say(f"time: measuring the speed of this machine, to end in {config.schedule.time}")
     at_rest(config.machine.device)  # before this training, which the estimate is not to count
-    budget.enforce(config, config.spec(len(source.classes)), size_of(config, source))
-    fabric = fabric_of(config)
+    budget.enforce(config)
+    fabric = processes_of(config)
     net, preprocessing, _ = net_of(config, source, Screen(quiet=True))
     outputs = tuple(output.channels for output in source.classes.outputs)
     ignore = source.classes.ignore

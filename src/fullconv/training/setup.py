@@ -1,16 +1,15 @@
-"""What a training is made of, from its config: data, Fabric, net at its start, loss."""
+"""What a training is made of, from its config: data, net at its start, loss."""
 
-import logging
-import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from rich.progress import Progress as Bar
 
 from fullconv.checkpoints import start_from
+from fullconv.classes import check_several
 from fullconv.data import (
     Finding,
     Source,
@@ -23,11 +22,20 @@ from fullconv.data import (
     open_source,
     outputs_of,
 )
+from fullconv.data.layouts.listing import ALL, usual_name
+from fullconv.data.subset import split_lists
 from fullconv.errors import UserError
 from fullconv.modalities import kinds_of
 from fullconv.models import FCN, Preprocessing, build
 from fullconv.training.config import Config
 from fullconv.training.console import Screen
+from fullconv.training.data_splits import (
+    SPLIT,
+    VAL,
+    is_split_by_seed,
+    split_by_seed,
+    warn_of_no_val,
+)
 from fullconv.training.losses.criterion import Criterion, cross_entropy_of, make_criterion
 from fullconv.training.objects import NOTHING, Objects
 from fullconv.training.optimizer import freeze
@@ -37,29 +45,49 @@ SHOWN = 20  # findings of the data on screen
 
 
 def open_data(
-    config: Config, screen: Screen, objects: Objects = NOTHING
+    config: Config, screen: Screen, objects: Objects = NOTHING, run: Path | None = None
 ) -> tuple[Source, Source | None]:
-    """The splits to train and to validate on; None, and a warning, where the latter is missing."""
+    """The splits to train and to validate on; None, and a warning, where the latter is missing.
+
+    Data without splits is split by the lists in ``run``, else by the seed. UserError for a
+    validation split that is named but not there, and where there is a single class.
+    """
     if objects.data is not None:
         if objects.val is None:
-            _warn_of_no_val("no val= was handed in", screen)
-        return objects.data, objects.val
+            warn_of_no_val("no val= was handed in", screen)
+        source, val = objects.data, objects.val
+    else:
+        source, val = _open_splits(config, screen, run)
+    check_several(source.classes)
+    return source, val
+
+
+def _open_splits(config: Config, screen: Screen, run: Path | None) -> tuple[Source, Source | None]:
     data = config.data
-    classes = None if data.classes is None else Path(data.classes)
-    shown = kinds_of(data.inputs), data.outputs
-    source = open_source(data.path, data.split, classes, *shown)
-    if data.val in available_splits(data.path):
-        return source, open_source(data.path, data.val, classes, *shown)
-    _warn_of_no_val(f"there is no split {data.val!r} to validate on", screen)
-    return source, None
-
-
-def _warn_of_no_val(why: str, screen: Screen) -> None:
-    screen.say(
-        f"warning: {why}; the last weights will be kept, and no score will tell whether they are "
-        "good",
-        "yellow",
+    opened = partial(
+        open_source,
+        data.path,
+        classes=None if data.classes is None else Path(data.classes),
+        inputs=kinds_of(data.inputs),
+        outputs=data.outputs,
+        lists=split_lists(run),
     )
+    if is_split_by_seed(config):
+        lists = split_lists(run)
+        if lists is not None:
+            has_val = (lists / f"{VAL}.txt").is_file()
+            return opened(SPLIT), opened(VAL) if has_val else None
+        return split_by_seed(opened(ALL), config.seed, screen)
+    source, splits = opened(data.split), available_splits(data.path)
+    if usual_name(data.val) in splits or data.val in splits:
+        return source, opened(data.val)
+    if data.val != VAL:
+        raise UserError(
+            f"data.val: {data.path} has no split {data.val!r}; it has {', '.join(splits)}",
+            "FC-DATA-102",
+        )
+    warn_of_no_val(f"there is no split {data.val!r} to validate on", screen)
+    return source, None
 
 
 def check_data(source: Source, val: Source | None, screen: Screen) -> None:
@@ -77,29 +105,11 @@ def check_data(source: Source, val: Source | None, screen: Screen) -> None:
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         more = f" (and {len(errors) - 1} more errors)" if len(errors) > 1 else ""
-        raise UserError(f"the data cannot be used: {errors[0]}{more}")
+        raise UserError(f"the data cannot be used: {errors[0]}{more}", "FC-TRAIN-007")
 
 
 def _style(finding: Finding) -> str:
     return "red" if finding.severity == "error" else "yellow"
-
-
-def fabric_of(config: Config) -> Fabric:
-    """Fabric on the devices and in the precision of the config, launched."""
-    machine = config.machine
-    # Its hints are about things decided here.
-    warnings.filterwarnings("ignore", module="lightning_fabric")
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    device, _, index = machine.device.partition(":")
-    fabric = Fabric(
-        accelerator={"auto": "auto", "cpu": "cpu"}.get(device, device),
-        devices=[int(index)] if index else machine.devices,
-        num_nodes=machine.nodes,
-        precision="bf16-mixed" if machine.precision == "bf16" else "32-true",
-    )
-    fabric.launch()
-    return fabric
 
 
 def net_of(
@@ -116,7 +126,9 @@ def net_of(
         screen.say("weights: all layers start at random (He), scores at zero, nothing is loaded")
         for key in ("freeze_backbone", "freeze_batch_norm"):
             if getattr(config.net, key) is True:
-                raise UserError(f"net.{key} would keep what is random: name net.weights")
+                raise UserError(
+                    f"net.{key} would keep what is random: name net.weights", "FC-CONFIG-008"
+                )
     else:
         report = start_from(net, config.net.sources, source.classes)
         preprocessing, others = report.preprocessing or preprocessing, report.others
@@ -132,7 +144,7 @@ def net_of(
 def criterion_of(
     config: Config,
     source: Source,
-    fabric: Fabric,
+    device: torch.device,
     screen: Screen,
     objects: Objects = NOTHING,
 ) -> Criterion:
@@ -146,15 +158,16 @@ def criterion_of(
     if isinstance(wanted, tuple):
         if len(wanted) != len(classes):
             raise UserError(
-                f"loss.cross_entropy.class_weights: {len(wanted)} values for {len(classes)} classes"
+                f"loss.cross_entropy.class_weights: {len(wanted)} values for {len(classes)} "
+                "classes",
+                "FC-CONFIG-009",
             )
         weights = torch.tensor(wanted, dtype=torch.float32)
     elif wanted != "none":
-        counts = [count_classes(each, most=500) for each in outputs_of(source)]
+        counts = [count_classes(output, most=500) for output in outputs_of(source)]
         weights = torch.from_numpy(np.concatenate([class_weights(c, wanted) for c in counts]))
     if weights is not None:
         pairs = zip(classes.names, weights.tolist(), strict=True)
         screen.say("class weights: " + ", ".join(f"{name} {w:.2f}" for name, w in pairs))
     outputs = tuple(output.channels for output in classes.outputs)
-    ignore, device = classes.ignore, fabric.device
-    return make_criterion(config.loss, weights, ignore, device, outputs, objects.losses)
+    return make_criterion(config.loss, weights, classes.ignore, device, outputs, objects.losses)

@@ -1,36 +1,83 @@
-"""Ctrl-C as a flag that the loop reads between two steps."""
+"""Signals that ask a training to end, as a flag that the loop reads between two steps."""
 
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+"""Ctrl-C; the end that SLURM, Kubernetes and systemd ask for; a terminal that closes; a warning
+that SLURM can send before the time is up."""
 
-class Flag:
-    """False until set."""
+
+class Interrupted(Exception):
+    """A signal asked the training to end: the step was finished and the state saved.
+
+    ``number`` is that of the signal.
+    """
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+class Waiting(KeyboardInterrupt):
+    """Raised where the loop waits, so that it need not wait any longer.
+
+    A KeyboardInterrupt, which code that handles errors lets pass.
+    """
+
+
+class Stop:
+    """False until a signal asks for the end; ``number`` is that of the signal."""
 
     def __init__(self) -> None:
-        self.up = False
+        self.number: int | None = None
+        self._is_waiting = False
 
     def __bool__(self) -> bool:
-        return self.up
+        return self.number is not None
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Within it a signal raises `Waiting` at once: nothing is lost that a resume needs."""
+        self._is_waiting = True
+        try:
+            if self.number is not None:
+                raise Waiting
+            yield
+        finally:
+            self._is_waiting = False
+
+    def note(self, number: int, _: object = None) -> None:
+        """Handle a signal; the second one ends the process at once."""
+        if self.number is not None:
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self.number = number
+        if self._is_waiting:
+            raise Waiting
 
 
 @contextmanager
-def interrupts() -> Iterator[Flag]:
-    """Ctrl-C raises the flag, a second one stops at once."""
-    flag = Flag()
+def stop_on_signals() -> Iterator[Stop]:
+    """The first signal of `SIGNALS` sets the flag, a second one ends the process at once.
 
-    def note(*_: object) -> None:
-        if flag.up:
-            raise KeyboardInterrupt
-        flag.up = True
-
-    try:
-        before = signal.signal(signal.SIGINT, note)
-    except ValueError:  # not the main thread: then nobody sends it here
-        yield flag
+    A signal that is ignored, as SIGHUP under ``nohup``, stays so. Outside the main thread nothing
+    is handled: signals go to the main thread.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
         return
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    handled = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop.note) for number in handled}
     try:
-        yield flag
+        yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

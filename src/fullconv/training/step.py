@@ -5,17 +5,17 @@ import math
 from functools import partial
 
 import torch
-from lightning_fabric import Fabric
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from fullconv.data import Batch
-from fullconv.device import LARGEST_KEPT, return_kept_memory
+from fullconv.device import LARGEST_KEPT, is_out_of_memory, return_kept_memory
 from fullconv.errors import UserError
 from fullconv.models import FCN, Preprocessing
 from fullconv.training.config import Config
 from fullconv.training.in_place_sgd import InPlaceSGD
 from fullconv.training.losses.banded import banded_loss, can_be_banded, is_worth_it
 from fullconv.training.losses.criterion import Criterion
+from fullconv.training.net_choice import one_value
 from fullconv.training.optimizer import (
     as_they_come,
     averaging_decay,
@@ -24,15 +24,20 @@ from fullconv.training.optimizer import (
     make_optimizer,
     set_lr,
 )
+from fullconv.training.processes import Processes
 
 
 class Updater:
-    """The net, its averaged copy and the optimizer, and the step that changes them."""
+    """The net, its averaged copy and the optimizer, and the step that changes them.
+
+    ``part`` is how many photos go through the net together: those of ``schedule.batch_size``, or
+    fewer since a step ran out of memory.
+    """
 
     def __init__(
         self,
         config: Config,
-        fabric: Fabric,
+        fabric: Processes,
         net: FCN,
         preprocessing: Preprocessing,
         criterion: Criterion,
@@ -40,6 +45,7 @@ class Updater:
     ) -> None:
         self.config, self.fabric, self.criterion = config, fabric, criterion
         self.preprocessing, self.steps = preprocessing, steps
+        self.part = config.schedule.batch_size
         layout = torch.channels_last if config.machine.channels_last else torch.contiguous_format
         self.net = net.to(fabric.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.averaged = copy.deepcopy(self.net) if config.optimizer.ema else None
@@ -53,7 +59,8 @@ class Updater:
         sizes = (p.numel() * p.element_size() for p in net.parameters() if p.requires_grad)
         self.is_large = fabric.device.type == "cpu" and max(sizes) > LARGEST_KEPT
         self.model, self.optimizer = fabric.setup(self.net, optimizer)
-        self.model.mark_forward_method("maps")
+        if self.model is not self.net:
+            self.model.mark_forward_method("maps")
 
     @property
     def best_net(self) -> FCN:
@@ -71,16 +78,10 @@ class Updater:
         gradient that is used up as it comes, before its own weight does.
         """
         set_lr(self.optimizer, self.lr(batch.step))
-        torch.manual_seed(mixed(self.config.seed, batch.step, self.fabric.global_rank))
         self.model.train()
         hold_frozen(self.net, self.config.net.freeze_batch_norm is True)
-        self.optimizer.zero_grad()
-        if self.as_they_come:
-            check = partial(self.check, batch, "gradient")
-            with self.as_they_come.steps_on_the_way_back(check):
-                losses = self.gradients(batch)
-        else:
-            losses = self.gradients(batch)
+        losses = self.losses_in_memory(batch)
+        if not self.as_they_come:
             parameters, clip = list(self.model.parameters()), self.config.optimizer.clip
             norm = get_total_norm(p.grad for p in parameters if p.grad is not None)
             if clip is not None:
@@ -91,6 +92,54 @@ class Updater:
         self.average(batch.step)
         return losses
 
+    def losses_in_memory(self, batch: Batch) -> tuple[float, float]:
+        """The gradients, in smaller parts where they run out of memory; the losses as ``step``.
+
+        More accumulation gives the same gradient. What the failed attempt has changed, the running
+        statistics of batch norms and torch's generator, is put back first.
+        """
+        buffers = {name: buffer.clone() for name, buffer in self.net.named_buffers()}
+        while True:
+            torch.manual_seed(mixed(self.config.seed, batch.step, self.fabric.global_rank))
+            self.optimizer.zero_grad()
+            try:
+                return self.used_up(batch) if self.as_they_come else self.gradients(batch)
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error) or not self.can_be_parted:
+                    raise
+            except ValueError as error:
+                if "more than 1 value per channel" not in str(error):
+                    raise
+                raise one_value(*batch.masks.shape[1:3]) from error
+            for name, buffer in self.net.named_buffers():
+                buffer.copy_(buffers[name])
+            self.part, self.as_they_come = -(-self.part // 2), None
+            self.free_memory()
+
+    @property
+    def can_be_parted(self) -> bool:
+        """Whether a step that ran out of memory can be tried in smaller parts.
+
+        Not once weights have changed, and not in several processes, which would wait for this one.
+        """
+        is_changed = self.as_they_come is not None and self.as_they_come.updates > 0
+        return self.part > 1 and self.fabric.world_size == 1 and not is_changed
+
+    def free_memory(self) -> None:
+        """Return what the failed attempt leaves behind."""
+        self.optimizer.zero_grad()
+        if self.fabric.device.type == "cuda":
+            torch.cuda.empty_cache()
+        else:
+            return_kept_memory()
+
+    def used_up(self, batch: Batch) -> tuple[float, float]:
+        """The gradients, each used up as it comes; the losses as ``step``."""
+        assert self.as_they_come is not None
+        check = partial(self.check, batch, "gradient")
+        with self.as_they_come.steps_on_the_way_back(check):
+            return self.gradients(batch)
+
     def check(self, batch: Batch, name: str, value: torch.Tensor | float) -> None:
         """UserError where a number, or the norm of many, is not finite."""
         norm = float(value.norm() if isinstance(value, torch.Tensor) else value)
@@ -98,7 +147,8 @@ class Updater:
             raise UserError(
                 f"the {name} is {norm} at step {batch.step + 1} (photos "
                 f"{', '.join(batch.names)}); lower optimizer.lr, or set optimizer.clip; "
-                "the last good state is kept"
+                "the last good state is kept",
+                "FC-TRAIN-001",
             )
 
     def gradients(self, batch: Batch) -> tuple[float, float]:
@@ -106,7 +156,7 @@ class Updater:
         masks = batch.masks.to(self.fabric.device, non_blocking=True)  # N,H,W
         masks = self.criterion.sampled(masks)
         images = batch.images.to(self.fabric.device, non_blocking=True)  # N,H,W,3
-        world, size = self.fabric.world_size, self.config.schedule.batch_size
+        world, size = self.fabric.world_size, self.part
         normaliser = self.summed(self.criterion.normaliser(masks))  # one for each output
         labelled = self.summed(self.criterion.labelled(masks)).clamp(min=1)
         losses = torch.zeros(2, dtype=torch.float64, device=masks.device)
@@ -133,10 +183,12 @@ class Updater:
         spec, size = self.net.spec, (masks.shape[1], masks.shape[2])
         in_bands = self.criterion.can_be_banded and can_be_banded(spec)
         if in_bands and is_worth_it(spec, len(masks), size):
-            with self.fabric.autocast():  # which Fabric itself does for ``forward`` alone
+            with self.fabric.autocast():
                 maps = self.model.maps(images)
             return banded_loss(self.net, self.criterion, maps, masks)
-        return self.criterion(self.model(images), masks)
+        with self.fabric.autocast():
+            logits = self.model(images)
+        return self.criterion(logits.to(torch.promote_types(logits.dtype, torch.float32)), masks)
 
     def summed(self, value: torch.Tensor) -> torch.Tensor:
         """The sum over all processes."""

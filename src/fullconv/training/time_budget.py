@@ -67,7 +67,8 @@ def settled_by_speed(config: Config, speed: Speed, photos: int, seconds: float) 
             f"schedule.time: {config.schedule.time} do not suffice on this machine, where a step "
             "takes "
             f"{speed.step:.1f} s and a validation {speed.validation:.0f} s: give more time, or a "
-            "smaller net"
+            "smaller net",
+            "FC-CONFIG-011",
         )
     steps = min(steps, max(1, round(ENOUGH * usual * photos / batch)))
     settled = {"steps": steps, "epochs": None, "time": None, "half_size": coarse}

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+import zlib
 
 import pytest
 import torch
 from safetensors import safe_open
 
-from fullconv.checkpoints.safetensors_writer import DTYPES, write_tensors
+from fullconv.checkpoints.safetensors_file import DTYPES, write_tensors
 
 TENSORS = {
     "kernel": torch.randn(4, 3, 5, 2).to(memory_format=torch.channels_last),
@@ -22,7 +23,9 @@ def test_the_library_reads_what_was_written(tmp_path):
     path = tmp_path / "file.safetensors"
     write_tensors(path, TENSORS, {"ä": '{"deep": "text"}'})
     with safe_open(path, "pt") as file:
-        assert file.metadata() == {"ä": '{"deep": "text"}'}
+        data = path.read_bytes()[8 + int.from_bytes(path.read_bytes()[:8], "little") :]
+        checksum = f"{zlib.crc32(data):08x}"
+        assert file.metadata() == {"ä": '{"deep": "text"}', "crc32": checksum}
         assert set(file.keys()) == set(TENSORS)
         for name, tensor in TENSORS.items():
             assert file.get_tensor(name).dtype == tensor.dtype
@@ -37,7 +40,7 @@ def test_nothing_is_left_of_a_type_that_has_no_place(tmp_path):
 
 GROWTH = """
 import resource, sys, torch
-from fullconv.checkpoints.safetensors_writer import write_tensors
+from fullconv.checkpoints.safetensors_file import write_tensors
 tensors = {str(i): torch.ones(2**18, 4, 3, 1).to(memory_format=torch.channels_last)
            for i in range(24)}
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -11,7 +11,7 @@ import torch
 
 from fullconv.checkpoints.foreign.foreign_formats import lineages
 from fullconv.checkpoints.hub import hub_file
-from fullconv.checkpoints.load import open_weights
+from fullconv.checkpoints.open_weights import open_weights
 from fullconv.errors import UserError
 from fullconv.models import BACKBONES
 from fullconv.models.preprocessing import HALVES

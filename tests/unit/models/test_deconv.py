@@ -11,7 +11,7 @@ from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.inference import Predictor
 from fullconv.inference.export_metadata import map_names
-from fullconv.models import CAFFE, FCN, NetSpec, build, summarise
+from fullconv.models import CAFFE, FCN, NetSpec, build, summarize
 from fullconv.models.analysis.explain import crops, explain
 from fullconv.training import make_config
 from fullconv.training.losses.banded import can_be_banded
@@ -75,7 +75,7 @@ def test_kernels_and_pads_are_computed_and_told():
 
 def test_parameters_and_multiplications_are_counted():
     """By hand: three dense kernels and biases more than the net without."""
-    plain, dense = (summarise(NetSpec(n, 21), (64, 64)) for n in ("fcn8s-vgg16_convs", NAME))
+    plain, dense = (summarize(NetSpec(n, 21), (64, 64)) for n in ("fcn8s-vgg16_convs", NAME))
     assert dense.parameters - plain.parameters == 21 * 21 * (64 + 16 + 256) + 3 * 21
     mixed = 21 * 21 * (2 * 2 * 8**2 + 4 * 4 * 4**2 + 8 * 8 * 16**2)  # pixels times kernel
     assert dense.multiply_adds - plain.multiply_adds == mixed

@@ -22,11 +22,11 @@ from fullconv.models import (
     Preprocessing,
     available,
     build,
-    summarise,
+    summarize,
 )
 from fullconv.models.analysis.explain import crops, explain
 from fullconv.models.fcn import flow_of
-from fullconv.models.spec import heads
+from fullconv.models.registry import heads
 from fullconv.models.upsample import Upsampling
 
 SMALL = 1 / 32
@@ -172,7 +172,7 @@ def test_crops_of_the_reference_nets(name: str, pixels: list[int]) -> None:
     [("caffenet", 57, 8), ("vgg16", 134, 16), ("googlenet", 6, 22)],
 )
 def test_parameters_of_table_1(backbone: str, millions: int, layers: int) -> None:
-    summary = summarise(NetSpec(f"fcn32s-{backbone}", 21))
+    summary = summarize(NetSpec(f"fcn32s-{backbone}", 21))
     assert round(summary.parameters / 1e6) == millions
     assert summary.conv_layers == layers
     assert summary.stride == 32
@@ -181,7 +181,7 @@ def test_parameters_of_table_1(backbone: str, millions: int, layers: int) -> Non
 def test_vgg16s_convolutions_are_its_layers_and_no_more() -> None:
     """14,714,688 parameters (Keras' VGG16 without its top); a field of 212 at stride 32."""
     whole, part = (NetSpec(f"fcn32s-{name}", 21) for name in ("vgg16", "vgg16_convs"))
-    summary = summarise(part)
+    summary = summarize(part)
     assert summary.parameters == 14_714_688 + 512 * 21 + 21
     assert (summary.conv_layers, summary.receptive_field, summary.stride) == (14, 212, 32)
     begin = part.definition.windows()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fullconv.geometry import Window
 from fullconv.models import FCN, NetSpec, build
-from fullconv.models.backbones.definition import Backbone
+from fullconv.models.backbones.backbone import Backbone
 from fullconv.models.paper_padding.framed_backbone import FRAMED, axes_of, layers_of
 from fullconv.models.paper_padding.influence import Axis, Cut, Windows, cut, seen
 

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from fullconv.checkpoints import Checkpoint, save, start_from
 from fullconv.classes import ClassSet
 from fullconv.models import TORCH, NetSpec, build
+from fullconv.models.analysis.cost import summarize
 from fullconv.models.analysis.explain import explain
-from fullconv.models.analysis.summary import summarise
 from fullconv.models.fcn import flow_of
-from fullconv.models.spec import BACKBONES, heads
+from fullconv.models.registry import BACKBONES, heads
 
 
 def a_net(name, **options):
@@ -97,7 +97,7 @@ def test_it_starts_from_the_backbone_of_a_net_that_adds_scores(name, tmp_path):
 
 def test_its_layers_and_field_are_counted():
     """On the longest way: 17 of the ResNet, a lateral one, a blend at each stride, a score."""
-    found = summarise(NetSpec("fpn4s-resnet18", 21))
+    found = summarize(NetSpec("fpn4s-resnet18", 21))
     assert found.conv_layers == 17 + 1 + 4 + 1
     rows = explain(NetSpec("fpn4s-resnet18", 21), (360, 480)).rows
     assert [(row.name, row.height, row.field) for row in rows[-2:]] == [

@@ -8,7 +8,7 @@ from torch import nn
 
 from fullconv.errors import UserError
 from fullconv.geometry import GeometryError, Map, size_after
-from fullconv.models import NetSpec, build, explain, summarise
+from fullconv.models import NetSpec, build, explain, summarize
 from fullconv.models.analysis.cost import meta_net
 from fullconv.models.analysis.graph import graph_of
 from fullconv.models.backbones.third_party import TimmDefinition, definition_of, maps_of
@@ -205,7 +205,7 @@ def test_explain_shows_the_maps_and_what_sees_everything() -> None:
 
 def test_costs_of_resnet18_are_those_of_our_own() -> None:
     """The same net but for the scores: at sizes that need no fill the same multiply-adds."""
-    theirs, ours = (summarise(NetSpec(f"fcn32s-{n}resnet18", 2), (96, 128)) for n in ("timm.", ""))
+    theirs, ours = (summarize(NetSpec(f"fcn32s-{n}resnet18", 2), (96, 128)) for n in ("timm.", ""))
     assert theirs.multiply_adds == ours.multiply_adds
     assert theirs.parameters == ours.parameters
     assert not theirs.sees_everything

@@ -5,10 +5,10 @@ import pytest
 
 from fullconv.errors import UserError
 from fullconv.models import NetSpec
-from fullconv.recipes import RECIPES
 from fullconv.training import keys, make_config, read_config, recipe_names, recipe_text
 from fullconv.training.config import Config
 from fullconv.training.config_sources import flat
+from fullconv.training.recipes import RECIPES
 
 
 def error(*arguments, **options):

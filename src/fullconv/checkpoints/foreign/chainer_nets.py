@@ -15,7 +15,7 @@ from fullconv.checkpoints.foreign.foreign_arrays import (
     as_convolution,
 )
 from fullconv.models import BACKBONES, CAFFE, Preprocessing
-from fullconv.models.layers import Conv
+from fullconv.models.steps import Conv
 
 CONVOLUTIONS, LAYERS = (
     tuple(step.name for step in BACKBONES[name].steps if isinstance(step, Conv))

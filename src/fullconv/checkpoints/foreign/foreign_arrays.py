@@ -16,7 +16,7 @@ import numpy.typing as npt
 from fullconv.modalities import COLOR, channels_of, streams_of
 from fullconv.models import NetSpec, Preprocessing
 from fullconv.models.backbones.definition import Padding
-from fullconv.models.spec import coarsest_net
+from fullconv.models.registry import coarsest_net
 
 Array = npt.NDArray[np.float32]
 Format = Literal["Caffe", "Chainer", "PyTorch", "Keras"]

@@ -20,7 +20,7 @@ from fullconv.errors import UserError
 from fullconv.models import Preprocessing
 from fullconv.models.backbones.definition import Definition
 from fullconv.models.backbones.vgg import VGG16, VGG16_CONVS
-from fullconv.models.layers import Conv
+from fullconv.models.steps import Conv
 
 if TYPE_CHECKING:
     import h5py

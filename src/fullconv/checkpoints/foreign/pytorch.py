@@ -13,10 +13,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from fullconv.checkpoints.checkpoint import is_own
 from fullconv.checkpoints.foreign.foreign_arrays import Array, ForeignFile
 from fullconv.checkpoints.foreign.pickles import STANDINS, Ignored, inspect, short
 from fullconv.checkpoints.foreign.pytorch_nets import LINEAGES
+from fullconv.checkpoints.safetensors_file import is_own
 from fullconv.errors import UserError
 from fullconv.models import CAFFE
 

@@ -10,15 +10,14 @@ from typing import Any
 
 from fullconv.checkpoints.foreign.foreign_arrays import Lineage, Origin, as_convolution
 from fullconv.models import CAFFE, TORCH, Preprocessing
-from fullconv.models.backbones.alexnet_owt import ALEXNET_OWT
+from fullconv.models.backbones.alexnet import ALEXNET_OWT
 from fullconv.models.backbones.definition import Definition
 from fullconv.models.backbones.efficientnet_lite import EFFICIENTNETS_LITE, LITE
 from fullconv.models.backbones.googlenet import GOOGLENET_BN
-from fullconv.models.backbones.inverted_residual import InvertedResidual
 from fullconv.models.backbones.resnet import DILATED_RESNETS, RESNETS
 from fullconv.models.backbones.vgg import VGG16
-from fullconv.models.layers import Conv, Inception, Pool, Residual
 from fullconv.models.preprocessing import HALVES
+from fullconv.models.steps import Conv, Inception, InvertedResidual, Pool, Residual
 
 Names = dict[str, str]
 """Their name for each of ours."""

@@ -7,7 +7,7 @@ from fullconv.checkpoints.foreign.foreign_arrays import ForeignFile, Lineage, Sh
 from fullconv.errors import UserError
 from fullconv.models import BACKBONES, NetSpec
 from fullconv.models.analysis.cost import meta_net
-from fullconv.models.spec import coarsest_net
+from fullconv.models.registry import coarsest_net
 
 
 def recognised(

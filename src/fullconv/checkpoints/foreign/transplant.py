@@ -7,16 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fullconv.checkpoints.foreign.caffe_names import TrainedOn, known_data
 from fullconv.checkpoints.foreign.foreign_arrays import ForeignFile, Lineage, Turn
 from fullconv.checkpoints.foreign.recognize import recognised, shapes_of
-from fullconv.checkpoints.foreign.trained_on import TrainedOn, known_data
 from fullconv.checkpoints.foreign.unused_arrays import reason, scales_of
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.modalities import kinds_of
 from fullconv.models import NetSpec, Preprocessing
 from fullconv.models.backbones.definition import Padding
-from fullconv.models.spec import coarsest_net, definition_named
+from fullconv.models.registry import coarsest_net, definition_named
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,8 +66,8 @@ class Albumentations:
             own = getattr(self.transform, "set_random_seed", None)
             if own is not None:  # since 1.4.19 a pipeline has generators of its own
                 own(seed)
-            made = self.transform(image=sample.image, mask=sample.mask)
-        return Sample(sample.name, made["image"], made["mask"])
+            result = self.transform(image=sample.image, mask=sample.mask)
+        return Sample(sample.name, result["image"], result["mask"])
 
 
 @contextmanager

@@ -70,23 +70,36 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         if self.crop is not None and (len(self.crop) != 2 or min(self.crop) < 1):
-            raise UserError(f"crop {self.crop} must be two sizes of at least 1, height and width")
+            raise UserError(
+                f"crop {self.crop} must be two sizes of at least 1, height and width", "FC-DATA-128"
+            )
         low, high = self.scale
         if not 0 < low <= high:
-            raise UserError(f"scale {self.scale} must be two numbers above 0, the smaller first")
+            raise UserError(
+                f"scale {self.scale} must be two numbers above 0, the smaller first", "FC-DATA-128"
+            )
         for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"{name} {getattr(self, name)} must lie between 0 and 1")
+                raise UserError(
+                    f"{name} {getattr(self, name)} must lie between 0 and 1", "FC-DATA-128"
+                )
         for name in ("rotate", "hue"):
             if not 0 <= getattr(self, name) <= 180:
-                raise UserError(f"{name} {getattr(self, name)} must lie between 0 and 180 degrees")
+                raise UserError(
+                    f"{name} {getattr(self, name)} must lie between 0 and 180 degrees",
+                    "FC-DATA-128",
+                )
         if self.mask_resize not in ("nearest", "majority"):
-            raise UserError(f"mask_resize {self.mask_resize!r} must be 'nearest' or 'majority'")
+            raise UserError(
+                f"mask_resize {self.mask_resize!r} must be 'nearest' or 'majority'", "FC-DATA-128"
+            )
         if not 0 <= self.blur <= 100:
-            raise UserError(f"blur {self.blur} must lie between 0 and 100 pixels")
+            raise UserError(f"blur {self.blur} must lie between 0 and 100 pixels", "FC-DATA-128")
         for name in ("rare_crops", "paste", "cutmix"):
             if getattr(self, name) and self.crop is None:
-                raise UserError(f"{name} {getattr(self, name)} needs a crop: set crop as well")
+                raise UserError(
+                    f"{name} {getattr(self, name)} needs a crop: set crop as well", "FC-DATA-128"
+                )
 
     def halved(self) -> "Augmentation":
         """The same on photos of half the size: a crop half as high and wide shows as much."""

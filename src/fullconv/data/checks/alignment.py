@@ -54,18 +54,18 @@ def compare(edge: Maps, border: Maps, step: int = 1) -> Alignment | None:
     """As ``align``, of the maps; ``step`` is the pixels of the photo in one of theirs."""
     if border.sum() < LEAST or min(border.shape[1:]) < 2 * REACH:
         return None
-    found = _correlation(edge, border)  # 2 REACH + 1 a side, the mask's own place in the middle
-    middle = float(np.median(found))
-    spread = 1.4826 * float(np.median(np.abs(found - middle)))  # the deviation, without the peak
+    fit = _correlation(edge, border)  # 2 REACH + 1 a side, the mask's own place in the middle
+    middle = float(np.median(fit))
+    spread = 1.4826 * float(np.median(np.abs(fit - middle)))  # the deviation, without the peak
     if spread == 0:
         return None
-    near = found.copy()
+    near = fit.copy()
     near[np.maximum(*np.abs(np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1])) > LOOSE] = -np.inf
-    here, best = (np.unravel_index(each.argmax(), each.shape) for each in (near, found))
+    here, best = (np.unravel_index(each.argmax(), each.shape) for each in (near, fit))
     steps = (REACH - int(best[0]), REACH - int(best[1]))
     return Alignment(
-        here=float(found[here] - middle) / spread,
-        best=float(found[best] - middle) / spread,
+        here=float(fit[here] - middle) / spread,
+        best=float(fit[best] - middle) / spread,
         offset=(steps[0] * step, steps[1] * step),
         steps=steps,
         sure=_standard_errors(edge, border, here, best),
@@ -85,8 +85,8 @@ def edges(image: Image) -> Maps:
     changes[0, :, 1:] = np.abs(np.diff(grey, axis=1))
     changes[1, 1:] = np.abs(np.diff(grey, axis=0))
     around = np.stack([_mean_around(changes[0], 12), _mean_around(changes[1], 12)])
-    found = np.minimum(changes / (around + 2), 4)  # two grey levels: noise is no edge
-    return found - found.mean((1, 2), keepdims=True)
+    strength = np.minimum(changes / (around + 2), 4)  # two grey levels: noise is no edge
+    return strength - strength.mean((1, 2), keepdims=True)
 
 
 def borders(mask: Mask, ignore: int) -> Maps:
@@ -97,10 +97,10 @@ def borders(mask: Mask, ignore: int) -> Maps:
     by = step(mask.shape)
     small = mask[by // 2 :: by, by // 2 :: by][: mask.shape[0] // by, : mask.shape[1] // by]
     small = _without_bands(small.astype(np.int32), ignore)
-    found = np.zeros((2, *small.shape), np.float32)
-    found[0, :, 1:] = small[:, 1:] != small[:, :-1]
-    found[1, 1:] = small[1:] != small[:-1]
-    return found
+    maps = np.zeros((2, *small.shape), np.float32)
+    maps[0, :, 1:] = small[:, 1:] != small[:, :-1]
+    maps[1, 1:] = small[1:] != small[:-1]
+    return maps
 
 
 def _without_bands(values: npt.NDArray[np.int32], ignore: int) -> npt.NDArray[np.int32]:

@@ -1,20 +1,21 @@
 """The check before training: one pass over the files, all findings in one list."""
 
 import os
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.classes import ClassSet
+from fullconv.classes import ClassSet, check_several
 from fullconv.data.checks.findings import Finding
 from fullconv.data.checks.sample_findings import SampleCheck, examine
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.multimodal import outputs_of
 from fullconv.data.sample import Source
 from fullconv.data.synthetic.shapes import Shapes
+from fullconv.errors import UserError
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
@@ -26,9 +27,10 @@ def check(sources: Mapping[str, Source], progress: Progress | None = None) -> li
     """Read every photo and mask of ``sources`` (split -> Source) once; all that is wrong with them.
 
     Errors are what training cannot use: unreadable or missing files, sizes that differ, values
-    outside the classes, 0/255 masks. Warnings are what makes it worse than it looks: classes
-    without pixels, masks averaged when resized, the same photo in two splits. Never raises for
-    the content of a file. Generated scenes are right by construction and not looked at.
+    outside the classes, 0/255 masks, a single class. Warnings are what makes it worse than it
+    looks: classes without pixels, masks averaged when resized, the same photo in two splits, photos
+    in no split. Notes say what is left out. Never raises for the content of a file. Generated
+    scenes are right by construction and not looked at.
     """
     sources = {k: s for k, s in sources.items() if not isinstance(outputs_of(s)[0], Shapes)}
     jobs = [(split, index) for split, source in sources.items() for index in range(len(source))]
@@ -48,8 +50,17 @@ def findings_of(
     """The findings of single files, and those that only all the ``checks`` together show."""
     findings: list[Finding] = []
     for split, source in sources.items():
-        findings += _of_split(source, checks[split])
-    return findings + _of_classes(sources, checks) + _duplicates(sources, checks)
+        findings += _single_class(source) + _of_split(source, checks[split])
+    findings += _of_classes(sources, checks) + _duplicates(sources, checks)
+    return list(dict.fromkeys(findings))
+
+
+def _single_class(source: Source) -> list[Finding]:
+    try:
+        check_several(source.classes)
+    except UserError as error:
+        return [Finding("the class file", str(error), "", "", code=error.code)]
+    return []
 
 
 def _of_split(source: Source, checks: list[SampleCheck]) -> list[Finding]:
@@ -60,18 +71,20 @@ def _of_split(source: Source, checks: list[SampleCheck]) -> list[Finding]:
     if len(without) == len(source) and len(source) > 1:
         cause = "mask names that differ from the photo names, or an unlabelled split"
         fix = "give each mask its photo's name, or list the pairs in a text file"
-        findings.append(Finding(f"split {source.split}", "no photo has a mask", cause, fix))
+        what = "no photo has a mask"
+        findings.append(Finding(f"split {source.split}", what, cause, fix, code="FC-DATA-107"))
     else:
         fix = "add the mask under the photo's name, or take the photo out"
         for i in without:
             file = str(source.files(i)[0] or source.names[i])
-            findings.append(Finding(file, "this photo has no mask", "", fix))
+            findings.append(Finding(file, "this photo has no mask", "", fix, code="FC-DATA-107"))
     for each in outputs_of(source):
         if not isinstance(each, PairSource):
             continue
         fix = "add the photo under the mask's name, or remove the mask"
-        what = "this mask has no photo"
-        findings += [Finding(str(path), what, "", fix, "warning") for path in each.orphans]
+        what, code = "this mask has no photo", "FC-DATA-108"
+        findings += [Finding(str(path), what, "", fix, "warning", code) for path in each.orphans]
+        findings += each.findings
     return findings
 
 
@@ -102,7 +115,7 @@ def _only_background(where: str, classes: ClassSet) -> Finding:
     what = f"every labelled pixel is class 0 ({classes.names[0]!r})"
     cause = f"0/255 masks: {classes.ignore} means ignored, so the foreground is left out"
     fix = "save the foreground as 1 instead of 255"
-    return Finding(where, what, cause, fix)
+    return Finding(where, what, cause, fix, code="FC-DATA-114")
 
 
 def _empty(
@@ -122,12 +135,13 @@ def _empty(
         if there:
             what = f"no pixel of {_listed(there)}, which {other} has"
             fix = f"move photos that show it from {other} to {split}: it is scored, never learned"
-            findings.append(Finding(where, what, "", fix, "warning"))
+            findings.append(Finding(where, what, "", fix, "warning", "FC-DATA-113"))
     if missing:
         names = [name for name in classes.names if name in missing]
         cause = "class numbers that start at 1" if total[0] == 0 and total[1:].all() else ""
         fix = "it cannot be learned or scored: label some, or take it out of the class file"
-        findings.append(Finding(where, f"no pixel of {_listed(names)}", cause, fix, "warning"))
+        what = f"no pixel of {_listed(names)}"
+        findings.append(Finding(where, what, cause, fix, "warning", "FC-DATA-113"))
     return findings
 
 
@@ -146,25 +160,37 @@ def _duplicates(
             if checked.digest:
                 file = str(source.files(index)[0] or source.names[index])
                 places[checked.digest].setdefault(split, file)
-    fix = "keep it in one of them, or the scores of the others say too much"
-    return [
-        Finding(file, f"the same photo is in {split} and in {first} ({place})", "", fix, "warning")
-        for found in places.values()
-        for (first, place), *others in [list(found.items())]
-        for split, file in others
-    ]
+    fix, code = "keep it in one of them, or the scores of the others say too much", "FC-DATA-115"
+    findings = []
+    for files in places.values():
+        (first, place), *others = files.items()
+        for split, file in others:
+            what = f"the same photo is in {split} and in {first} ({place})"
+            findings.append(Finding(file, what, "", fix, "warning", code))
+    return findings
+
+
+_ORDER = ("error", "warning", "note")
+
+
+def said_counts(findings: Sequence[Finding]) -> str:
+    """'errors: 2, warnings: 0', and the notes where there are any."""
+    counts = Counter(finding.severity for finding in findings)
+    notes = f", notes: {counts['note']}" if counts["note"] else ""
+    return f"errors: {counts['error']}, warnings: {counts['warning']}{notes}"
 
 
 def listing(findings: list[Finding], files: int = 3) -> list[str]:
     """One line for each kind of finding, the first ``files`` files of it named, errors first."""
     kinds: dict[tuple[str, str, str], list[Finding]] = defaultdict(list)
-    for finding in sorted(findings, key=lambda finding: finding.severity != "error"):
+    for finding in sorted(findings, key=lambda finding: _ORDER.index(finding.severity)):
         alike = finding.cause or finding.what
         kinds[finding.severity, alike, finding.fix].append(finding)
     lines = []
     for (severity, _, _), same in kinds.items():
-        shown = [str(finding.file) for finding in same[1:files]]
+        shown = [finding.file for finding in same[1:files]]
         more = len(same) - 1 - len(shown)
         also = f" (also {', '.join(shown)}{f' and {more} more' if more else ''})" if shown else ""
-        lines.append(f"{severity}: {same[0]}{also}")
+        code = f" [{same[0].code}]" if same[0].code else ""
+        lines.append(f"{severity}: {same[0]}{also}{code}")
     return lines

@@ -79,12 +79,12 @@ def _candidates(
     rows, columns = (
         np.array([f.bits for f in side], np.float32) * 2 - 1 for side in (first, second)
     )
-    found: list[tuple[int, int, int]] = []
+    pairs: list[tuple[int, int, int]] = []
     for start in range(0, len(rows), 1024):
         distance = (BITS - rows[start : start + 1024] @ columns.T) / 2
         for a, b in zip(*np.nonzero(distance <= NEAR), strict=True):
-            found.append((int(distance[a, b]), start + int(a), int(b)))
-    return sorted(found)
+            pairs.append((int(distance[a, b]), start + int(a), int(b)))
+    return sorted(pairs)
 
 
 def _inside(whole: npt.NDArray[np.uint8], crop: npt.NDArray[np.uint8]) -> float:

@@ -11,14 +11,14 @@ from fullconv.errors import UserError
 class Finding:
     """What is wrong with ``file``, the likely cause, and what to do about it.
 
-    ``code`` is as of `UserError`.
+    ``code`` is as of `UserError`. A 'note' asks for nothing: it says what is left out.
     """
 
     file: str
     what: str
     cause: str
     fix: str
-    severity: Literal["error", "warning"] = "error"
+    severity: Literal["error", "warning", "note"] = "error"
     code: str = ""
 
     def __str__(self) -> str:
@@ -36,5 +36,6 @@ class DataError(UserError):
         super().__init__(str(self.finding), code)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        found = self.finding
-        return type(self), (found.file, found.what, found.cause, found.fix, found.code)
+        finding = self.finding
+        parts = finding.file, finding.what, finding.cause, finding.fix, finding.code
+        return type(self), parts

@@ -14,20 +14,20 @@ Diagnosis = tuple[str, str, str]
 MANY = 8  # distinct unknown values; exports by mistake have few, interpolation makes many
 
 
-def of_values(found: dict[int, int], unknown: dict[int, int], classes: ClassSet) -> Diagnosis:
-    """Diagnosis of a mask whose ``unknown`` values (value -> pixels) are no classes."""
+def of_values(pixels: dict[int, int], unknown: dict[int, int], classes: ClassSet) -> Diagnosis:
+    """Diagnosis of a mask with ``pixels`` of each value, of which the ``unknown`` are no class."""
     count = len(classes)
     worst = max(unknown, key=lambda value: unknown[value])
     what = (
         f"value {worst} ({unknown[worst]} pixels{_others(unknown)}) is no class: "
         f"the {count} classes are 0 to {count - 1}, ignored is {classes.ignore}"
     )
-    if set(found) <= {0, 255} and 255 in unknown:
+    if set(pixels) <= {0, 255} and 255 in unknown:
         return what, "a 0/255 mask", "save the foreground as 1 instead of 255"
     if len(unknown) >= MANY:
         cause = "a mask resized with averaging (anti-aliased), or once saved as JPEG"
         return what, cause, "export it again; resize masks with nearest only"
-    if 0 not in found and min(found) == 1 and max(set(found) - {classes.ignore}) == count:
+    if 0 not in pixels and min(pixels) == 1 and max(set(pixels) - {classes.ignore}) == count:
         return what, "class numbers that start at 1", "subtract 1 from every mask"
     if set(unknown) == {count}:
         cause = f"class numbers that start at 1, or a void class stored as {count}"
@@ -39,12 +39,12 @@ def of_values(found: dict[int, int], unknown: dict[int, int], classes: ClassSet)
     return what, cause, "add the class to the class file, or renumber the masks"
 
 
-def of_colors(found: Iterable[int], unknown: dict[int, int], classes: ClassSet) -> Diagnosis:
+def of_colors(codes: Iterable[int], unknown: dict[int, int], classes: ClassSet) -> Diagnosis:
     """Diagnosis of an RGB mask; colours as numbers 0xRRGGBB."""
     worst = max(unknown, key=lambda code: unknown[code])
     colour = _rgb(worst)
     what = f"colour {colour} ({unknown[worst]} pixels{_others(unknown)}) belongs to no class"
-    values = [_rgb(int(code)) for code in found]
+    values = [_rgb(int(code)) for code in codes]
     if all(r == g == b and (r < len(classes) or r == classes.ignore) for r, g, b in values):
         return what, "class numbers saved as RGB", "save the masks with one channel"
     if len(unknown) >= MANY:
@@ -87,11 +87,11 @@ def _passages(labels: npt.NDArray[np.int32], width: int) -> int:
     span = width + 1
     left, right = labels[:, :-span], labels[:, span:]
     low, high = np.minimum(left, right), np.maximum(left, right)
-    found = _steps(left, right)
+    passages = _steps(left, right)
     for shift in range(1, span):
         middle = labels[:, shift : labels.shape[1] - span + shift]
-        found &= (middle > low) & (middle < high)
-    return int(found.sum())
+        passages &= (middle > low) & (middle < high)
+    return int(passages.sum())
 
 
 def _others(unknown: dict[int, int]) -> str:

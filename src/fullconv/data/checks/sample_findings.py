@@ -10,7 +10,7 @@ import numpy.typing as npt
 from fullconv.classes import ClassSet
 from fullconv.data.checks import mask_values as diagnosis
 from fullconv.data.checks.findings import DataError, Finding
-from fullconv.data.layouts.pairs import size_fault
+from fullconv.data.layouts.pairs import size_mismatch
 from fullconv.data.multimodal import Stacked, outputs_of
 from fullconv.data.reading.image import probe
 from fullconv.data.sample import Mask, Source
@@ -36,17 +36,18 @@ def examine(source: Source, index: int) -> SampleCheck:
         first.findings += [finding for finding in other.findings if finding not in first.findings]
         if other.counts is None and not other.findings:
             what, fix = f"has no mask of the output {output.name!r}", "add it under its name"
-            first.findings.append(Finding(source.names[index], what, "", fix))
+            finding = Finding(source.names[index], what, "", fix, code="FC-DATA-107")
+            first.findings.append(finding)
     if first.counts is not None and all(other.counts is not None for other in others):
         first.counts = np.concatenate([first.counts, *(o.counts for o in others)])  # pyright: ignore
     else:
         first.counts = None
     if isinstance(source, Stacked):
-        first.findings += _faults_of_planes(source, index)
+        first.findings += _findings_of_planes(source, index)
     return first
 
 
-def _faults_of_planes(source: Stacked, index: int) -> list[Finding]:
+def _findings_of_planes(source: Stacked, index: int) -> list[Finding]:
     """Further inputs that are missing, broken or of another size."""
     findings: list[Finding] = []
     if source.kinds == (COLOR,):
@@ -62,7 +63,7 @@ def _faults_of_planes(source: Stacked, index: int) -> list[Finding]:
         except DataError as error:
             findings.append(error.finding)
         except UserError as error:
-            findings.append(Finding(source.names[index], str(error), "", ""))
+            findings.append(Finding(source.names[index], str(error), "", "", code=error.code))
     return findings
 
 
@@ -73,16 +74,17 @@ def _inspect_pair(source: Source, index: int) -> SampleCheck:
         photo, mask_file = source.files(index)
         size, mask = _read(source, index, photo, checked)
         if mask is not None:
-            _look_at(mask, source.classes, str(mask_file or name), checked)
+            _count_values(mask, source.classes, str(mask_file or name), checked)
         if size and mask is not None and mask.shape != size:
-            raise size_fault(photo or Path(name), mask_file or Path(name), size, mask.shape)
+            raise size_mismatch(photo or Path(name), mask_file or Path(name), size, mask.shape)
     except DataError as error:
         checked.findings.append(error.finding)
     except UserError as error:
-        checked.findings.append(Finding(name, str(error), "", ""))
+        checked.findings.append(Finding(name, str(error), "", "", code=error.code))
     except Exception as error:  # a check that dies of what it looks for is none
         what = f"cannot be read: {type(error).__name__}: {error}"
-        checked.findings.append(Finding(name, what, "a damaged file", "replace or remove it"))
+        cause, fix = "a damaged file", "replace or remove it"
+        checked.findings.append(Finding(name, what, cause, fix, code="FC-DATA-116"))
     return checked
 
 
@@ -102,16 +104,17 @@ def _read(
     return size, source.mask(index)
 
 
-def _look_at(mask: Mask, classes: ClassSet, file: str, checked: SampleCheck) -> None:
+def _count_values(mask: Mask, classes: ClassSet, file: str, checked: SampleCheck) -> None:
     counts = np.bincount(mask.ravel(), minlength=classes.ignore + 1)
     checked.counts = counts[: len(classes)]
     if mask.size == counts[classes.ignore]:
         what = f"every pixel is ignored ({classes.ignore})"
-        checked.findings.append(Finding(file, what, "", "label it or leave it out", "warning"))
+        fix = "label it or leave it out"
+        checked.findings.append(Finding(file, what, "", fix, "warning", "FC-DATA-111"))
     elif len(np.flatnonzero(counts)) > 2:
         share = diagnosis.averaged_share(mask, classes)
         if share > AVERAGED:
             what = f"{share:.0%} of its borders pass through class numbers in between"
             cause = "a mask resized with averaging, which invents classes along borders"
             fix = "export it again; resize masks with nearest only"
-            checked.findings.append(Finding(file, what, cause, fix, "warning"))
+            checked.findings.append(Finding(file, what, cause, fix, "warning", "FC-DATA-112"))

@@ -50,8 +50,8 @@ class Survey:
 
     def counts(self, split: str) -> ClassCounts:
         """How often each class appears in a split."""
-        found = (look.counts for look in self.looks[split] if look.counts is not None)
-        return tally(found, len(self.sources[split].classes))
+        counts = (look.counts for look in self.looks[split] if look.counts is not None)
+        return tally(counts, len(self.sources[split].classes))
 
     def sizes(self, split: str) -> list[tuple[tuple[int, int], int]]:
         """Sizes (height, width) of the photos and how many have each, the commonest first."""
@@ -115,7 +115,8 @@ def _look(source: Source, place: int) -> tuple[Look | None, SampleCheck]:
     try:
         sample = source[place]
     except UserError as error:
-        checked.findings.append(Finding(source.names[place], str(error), "", ""))
+        finding = Finding(source.names[place], str(error), "", "", code=error.code)
+        checked.findings.append(finding)
         return None, checked
     image, mask = sample.image, sample.mask
     size = (image.shape[0], image.shape[1])

@@ -1,4 +1,4 @@
-"""What a survey makes suspicious: masks that lie wrong, masks of other photos, photos twice.
+"""Findings of a survey: masks that lie wrong, masks of other photos, photos twice.
 
 Each limit is far from what clean data shows (CamVid, generated shapes), so that nothing silly is
 claimed; what is nearer to a limit stays unsaid.
@@ -29,7 +29,7 @@ ENOUGH = 30  # photos in a split from which rarity says something
 
 
 def findings_in(survey: Survey) -> list[Finding]:
-    """Everything the survey makes suspicious, the check's findings first; each with its fix."""
+    """All that a survey suggests is wrong, the check's findings first; each with its fix."""
     exchanged = swapped(survey)
     known = {finding.file for finding in exchanged}
     return [
@@ -55,6 +55,7 @@ def shifted(survey: Survey) -> list[Finding]:
             "a mask cropped, padded or drawn elsewhere than its photo",
             "compare it with its photo; export it again at the photo's place",
             "warning",
+            "FC-DATA-117",
         )
         for split in survey.looks
         for look in _with_edges(survey.looks[split])
@@ -68,10 +69,10 @@ def _with_edges(looks: Sequence[Look]) -> Sequence[Look]:
     return looks if best and float(np.median(best)) >= DOUBTFUL else ()
 
 
-def _is_shifted(found: Alignment) -> bool:
-    far = max(map(abs, found.steps)) >= SHIFTED
-    better = found.best - found.here >= BETTER and found.sure >= SURE
-    return far and found.best >= STANDS_OUT and better
+def _is_shifted(alignment: Alignment) -> bool:
+    far = max(map(abs, alignment.steps)) >= SHIFTED
+    better = alignment.best - alignment.here >= BETTER and alignment.sure >= SURE
+    return far and alignment.best >= STANDS_OUT and better
 
 
 def _direction(offset: tuple[int, int]) -> str:
@@ -97,45 +98,46 @@ def _swapped(survey: Survey, split: str) -> list[Finding]:
     findings = []
     for place in maps:
         own = compare(*maps[place])
-        found = [(_here(maps[place][0], maps[other][1]), other) for other in _likest(maps, place)]
-        fit, other = max(found, default=(0.0, place))
+        fits = [(_here(maps[place][0], maps[other][1]), other) for other in _likest(maps, place)]
+        fit, other = max(fits, default=(0.0, place))
         if own and fit >= FITS and fit - own.here >= BETTER and fit > own.best:
             what = f"lies on {survey.photo(split, place)}, which {survey.file(split, other)} fits"
             cause, fix = "masks exchanged between photos", "give each mask its photo's name"
-            findings.append(Finding(survey.file(split, place), what, cause, fix, "warning"))
+            file = survey.file(split, place)
+            findings.append(Finding(file, what, cause, fix, "warning", "FC-DATA-118"))
     return findings
 
 
 def _maps(survey: Survey, split: str, places: Iterable[int]) -> dict[int, tuple[Maps, Maps]]:
     """Edges and borders of some photos, read once more."""
-    found = {}
+    maps = {}
     for place in places:
         try:
             sample = survey.sources[split][place]
         except UserError:  # changed since it was looked at
             continue
         if sample.mask is not None:
-            found[place] = (
+            maps[place] = (
                 edges(sample.image),
                 borders(sample.mask, survey.sources[split].classes.ignore),
             )
-    return found
+    return maps
 
 
 def _likest(maps: dict[int, tuple[Maps, Maps]], place: int) -> list[int]:
     """The photos of the same size whose masks' borders lie on most of this one's edges."""
     edge = maps[place][0]
-    found = [
+    sums = [
         (float((edge * border).sum() / np.sqrt(border.sum() + 1)), other)
         for other, (_, border) in maps.items()
         if other != place and border.shape == edge.shape
     ]
-    return [other for _, other in sorted(found, reverse=True)[:TRIED]]
+    return [other for _, other in sorted(sums, reverse=True)[:TRIED]]
 
 
 def _here(edge: Maps, border: Maps) -> float:
-    found = compare(edge, border)
-    return found.here if found else 0.0
+    alignment = compare(edge, border)
+    return alignment.here if alignment else 0.0
 
 
 def repeated(survey: Survey) -> list[Finding]:
@@ -152,7 +154,8 @@ def repeated(survey: Survey) -> list[Finding]:
         if not _same_photo(first, second):
             what = f"is the same mask as {survey.file(split, first.place)}, of another photo"
             fix = "find the mask that belongs to it, or take the photo out"
-            findings.append(Finding(survey.file(other, second.place), what, "", fix, "warning"))
+            file = survey.file(other, second.place)
+            findings.append(Finding(file, what, "", fix, "warning", "FC-DATA-119"))
     return findings
 
 
@@ -190,7 +193,7 @@ def twins(survey: Survey) -> list[Finding]:
             )
             cause = "one photo saved twice, or neighbouring frames of one film"
             fix = "keep both on one side, or the scores of the other say too much"
-            findings.append(Finding(file, what, cause, fix, "warning"))
+            findings.append(Finding(file, what, cause, fix, "warning", "FC-DATA-115"))
     return findings
 
 
@@ -210,7 +213,7 @@ def rare(survey: Survey) -> list[Finding]:
             if 0 < photos < FEW:
                 what = f"only {photos} of {counts.masks} photos show {name}"
                 fix = "label more that show it, or merge it with a class like it"
-                findings.append(Finding(f"split {split}", what, "", fix, "warning"))
+                findings.append(Finding(f"split {split}", what, "", fix, "warning", "FC-DATA-120"))
     return findings
 
 

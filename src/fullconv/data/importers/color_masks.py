@@ -1,11 +1,10 @@
 """RGB masks beside photos, with a table of colours: Supervisely's export as masks, and its like."""
 
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 from fullconv.data.checks.findings import Finding
-from fullconv.data.importers.annotations import Export, Note
+from fullconv.data.importers.annotations import BACKGROUND, Export, Note
 from fullconv.data.importers.color_table import NAMES, find_table, read_colors
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.splits import USUAL
@@ -68,7 +67,11 @@ def read(source: Path, request: Request) -> Export:
         found[USUAL.get(place.name.lower(), ALL)].append(pairs)
     joined = {split: _joined(sources) for split, sources in found.items()}
     merged = of_sources(joined, source, request)
-    return replace(merged, notes=(*merged.notes, *notes), findings=(*merged.findings, *findings))
+    notes = (*merged.notes, *notes)
+    findings = (*merged.findings, *findings)
+    return Export(
+        merged.labels, merged.items, BACKGROUND, merged.colors, notes=notes, findings=findings
+    )
 
 
 def _joined(sources: list[PairSource]) -> PairSource:

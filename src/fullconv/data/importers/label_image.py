@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fullconv.data.importers.annotations import UNLABELLED, Painted, Size
-from fullconv.data.layouts.pairs import size_fault
+from fullconv.data.layouts.pairs import size_mismatch
 from fullconv.data.sample import Mask
 
 
@@ -27,7 +27,7 @@ class LabelFile:
     def paint(self, size: Size, numbers: Mapping[str, int]) -> Painted:
         values = self.read(self.file)
         if values.shape != size:
-            raise size_fault(self.photo, self.file, size, values.shape)
+            raise size_mismatch(self.photo, self.file, size, values.shape)
         table = np.full(int(max(values.max(initial=0), *self.labels)) + 1, UNLABELLED, np.int32)
         for value, label in self.labels.items():
             table[value] = numbers[label]

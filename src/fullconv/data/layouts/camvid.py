@@ -10,6 +10,8 @@ from fullconv.data.layouts.listing import Layout, read_lines
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.reading.mask import read_mask
 from fullconv.data.sample import Mask
+from fullconv.data.walk import composed
+from fullconv.text_files import shown
 
 _SPLITS = ("train", "val", "test")
 
@@ -40,11 +42,13 @@ def _only(source: PairSource, listed: Path, data: Path) -> PairSource:
     """The lines are '/SegNet/CamVid/train/NAME.png /SegNet/CamVid/trainannot/NAME.png'."""
     photos, labels = (pictures(data / f"{source.split}{end}") for end in ("", "annot"))
     files = [Path(line.split()[0]) for line in read_lines(listed)]
+    names = [shown(composed(file.stem)) for file in files]
+    pairs = zip(names, files, strict=True)
     return replace(
         source,
-        names=tuple(file.stem for file in files),
-        photos=tuple(photos.get(f.stem, data / source.split / f.name) for f in files),
-        masks=tuple(labels.get(file.stem) for file in files),
+        names=tuple(names),
+        photos=tuple(photos.get(name, data / source.split / file.name) for name, file in pairs),
+        masks=tuple(map(labels.get, names)),
         orphans=(),
     )
 
@@ -57,4 +61,6 @@ def read_void(file: Path, classes: ClassSet) -> Mask:
     return mask
 
 
-LAYOUT = Layout("CamVid in SegNet's form: train/ with trainannot/", looks_like, splits, open_split)
+LAYOUT = Layout(
+    "camvid", "CamVid in SegNet's form: train/ with trainannot/", looks_like, splits, open_split
+)

@@ -27,7 +27,10 @@ def given_classes(given: Path) -> ClassSet:
         return class_list(str(given))
     if not given.exists():
         known = ", ".join(built_in())
-        raise UserError(f"{given}: there is no such class file; built-in lists are {known}")
+        raise UserError(
+            f"{given}: there is no such class file; built-in lists are {known}",
+            "FC-CLASS-011",
+        )
     return read_classes(given)
 
 
@@ -42,5 +45,6 @@ def classes_in(data: Path, given: Path | None = None, default: ClassSet | None =
         return default
     raise UserError(
         f"{data}: no class file ({', '.join(NAMES)}) is in it; write classes.toml with a [[class]] "
-        'and name = "..." for each class, or name a file with --classes'
+        'and name = "..." for each class, or name a file with --classes',
+        "FC-CLASS-011",
     )

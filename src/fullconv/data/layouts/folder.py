@@ -2,50 +2,79 @@
 
 import glob
 import os
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from fullconv.classes import ClassSet
 from fullconv.classes.class_files import read_classes
-from fullconv.data.checks.findings import DataError
+from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.layouts.find_class_file import NAMES, classes_in
-from fullconv.data.layouts.listing import ALL, Layout, read_lines
+from fullconv.data.layouts.listing import ALL, USUAL, Layout, read_lines, usual_first, usual_name
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.reading.image import SUFFIXES
+from fullconv.data.walk import Walk, composed, has_file, is_debris, walk
 from fullconv.errors import UserError
+from fullconv.text_files import decode_text, shown
 
-MASKS = "masks"
-USUAL = ("train", "val", "test", "trainval", ALL)
+IMAGES, MASKS = "images", "masks"
+HEIC = frozenset({".heic", ".heif"})
+"""Photos as phones write them: taken for photos, so that each is named with the fix."""
+NAMED = 3  # files that a finding about several names
 
 
 def looks_like(data: Path) -> bool:
     """``images/`` with ``masks/`` beside it."""
-    return (data / "images").is_dir() and (data / "masks").is_dir()
+    return (data / IMAGES).is_dir() and (data / MASKS).is_dir()
 
 
 def splits(data: Path) -> list[str]:
-    """``SPLIT.txt`` lists and split folders under ``images/``; 'all' where there is neither."""
-    lists = [path.stem for path in data.glob("*.txt") if _is_list(path, data)]
+    """``SPLIT.txt`` lists, else split folders under ``images/``; 'all' where there is neither.
+
+    Folders of other names than splits usually have are parts of 'all' where photos lie beside them.
+    """
+    lists = _lists(data)
     if lists:
-        return sorted(lists, key=_usual_first)
-    folders = [path.name for path in (data / "images").iterdir() if path.is_dir()]
-    return sorted(folders, key=_usual_first) or [ALL]
+        return sorted(lists, key=usual_first)
+    folders = _split_folders(data / IMAGES)
+    if _loose(data / IMAGES) and not any(usual_name(name) in USUAL for name in folders):
+        return [ALL]
+    return folders or [ALL]
 
 
-def _usual_first(name: str) -> tuple[int, str]:
-    return (USUAL.index(name) if name in USUAL else len(USUAL), name)
+def _lists(data: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(data.glob("*.txt")) if _is_list(path, data)}
+
+
+def _split_folders(images: Path) -> list[str]:
+    """The folders in ``images`` that have a picture, sorted."""
+    folders = [path for path in images.iterdir() if path.is_dir() and not is_debris(path.name)]
+    names = [path.name for path in folders if has_file(path, _is_picture)]
+    return sorted(names, key=usual_first)
+
+
+def _loose(images: Path) -> list[Path]:
+    """Pictures directly in ``images``."""
+    files = (path for path in images.iterdir() if _is_picture(path) and not is_debris(path.name))
+    return sorted(path for path in files if path.is_file())
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES | HEIC
 
 
 def _is_list(path: Path, data: Path) -> bool:
     """True for the usual names, and where the first line names a photo (a README does not)."""
-    if path.name in NAMES:
+    if path.name in NAMES or is_debris(path.name) or not path.is_file():
         return False
-    if path.stem in USUAL:
+    if usual_name(path.stem) in USUAL:
         return True
     with path.open("rb") as file:
-        first = file.readline(1000).decode("utf-8", "replace").strip()
-    base = data / "images" / first
+        first = decode_text(file.read(1000), "replace").strip().partition("\n")[0].strip()
+    name = _listed_name(first, data)
+    base = data / IMAGES / name
     pattern = f"{glob.escape(base.name)}.*"  # of a README it is any sentence, and may be a long one
-    return bool(first) and (os.path.isfile(base) or any(base.parent.glob(pattern)))
+    return bool(name) and (os.path.isfile(base) or any(base.parent.glob(pattern)))
 
 
 def open_split(data: Path, split: str, classes: Path | None = None) -> PairSource:
@@ -67,19 +96,41 @@ def open_output(data: Path, split: str, output: str) -> PairSource:
 
 
 def _open(data: Path, split: str, classes: ClassSet, masks: Path) -> PairSource:
-    listed = data / f"{split}.txt"
-    if listed.is_file():
-        return _from_list(data, split, listed, classes, masks)
-    inside = split if (data / "images" / split).is_dir() else ""
-    return of_folders(data / "images" / inside, masks / inside, split, classes)
+    lists = _lists(data)
+    if split in lists:
+        return _from_list(data, split, lists, classes, masks)
+    inside = split if (data / IMAGES / split).is_dir() else ""
+    beside = _beside_folders(data / IMAGES) if inside else ()
+    return of_folders(data / IMAGES / inside, masks / inside, split, classes, beside)
 
 
-def of_folders(images: Path, masks: Path, split: str, classes: ClassSet) -> PairSource:
+def _beside_folders(images: Path) -> tuple[Finding, ...]:
+    """Photos that lie beside the split folders."""
+    return _in_no_split(images, _loose(images), f"move them into a folder, as {images / 'train'}")
+
+
+def _in_no_split(images: Path, photos: list[Path], fix: str) -> tuple[Finding, ...]:
+    if not photos:
+        return ()
+    what = f"{_count(photos, 'photo')} in no split: {named(photos, images)}"
+    return (Finding(str(images), what, "", fix, "warning", "FC-DATA-122"),)
+
+
+def of_folders(
+    images: Path,
+    masks: Path,
+    split: str,
+    classes: ClassSet,
+    findings: Iterable[Finding] = (),
+) -> PairSource:
     """Photos of one folder, masks of the same names from another."""
-    photos, labels = pictures(images), pictures(masks)
+    photos, left_out = pictures_and_rest(images)
+    labels, left_out_masks = pictures_and_rest(masks)
     if not photos:
         endings = ", ".join(sorted(SUFFIXES))
-        raise UserError(f"{images}: no photo is in it; looked for files ending in {endings}")
+        raise UserError(
+            f"{images}: no photo is in it; looked for files ending in {endings}", "FC-DATA-103"
+        )
     names = tuple(sorted(photos))
     return PairSource(
         classes=classes,
@@ -88,21 +139,65 @@ def of_folders(images: Path, masks: Path, split: str, classes: ClassSet) -> Pair
         photos=tuple(photos[name] for name in names),
         masks=tuple(labels.get(name) for name in names),
         orphans=tuple(labels[name] for name in sorted(set(labels) - set(photos))),
+        findings=(*findings, *left_out, *left_out_masks),
     )
 
 
-def _from_list(data: Path, split: str, listed: Path, classes: ClassSet, masks: Path) -> PairSource:
-    photos, labels = pictures(data / "images"), pictures(masks)
-    lines = read_lines(listed)
-    names = tuple(_without_suffix(line) for line in lines)
-    found = (_either(photos, name, split) for name in names)
+def _from_list(
+    data: Path, split: str, lists: dict[str, Path], classes: ClassSet, masks: Path
+) -> PairSource:
+    photos, left_out = pictures_and_rest(data / IMAGES)
+    labels = pictures(masks)
+    names = _listed(lists[split], data)
+    files = [_either(photos, name, split) for name in names]
+    used = {_either(photos, name, other) for other in lists for name in _listed(lists[other], data)}
+    rest = [path for path in photos.values() if path not in used]
+    fix = f"add their names to {lists[split]}, or to another list"
     return PairSource(
         classes=classes,
         split=split,
-        names=names,
-        photos=tuple(p or data / "images" / line for p, line in zip(found, lines, strict=True)),
+        names=tuple(names),
+        photos=tuple(file or data / IMAGES / name for file, name in zip(files, names, strict=True)),
         masks=tuple(_either(labels, name, split) for name in names),
+        findings=(
+            *repeated_lines(lists[split], names),
+            *_in_no_split(data / IMAGES, rest, fix),
+            *left_out,
+        ),
     )
+
+
+def repeated_lines(listed: Path, names: Iterable[str]) -> tuple[Finding, ...]:
+    """A finding where a list names photos several times."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if not twice:
+        return ()
+    more = f" and {len(twice) - 1} more" if len(twice) > 1 else ""
+    what = f"lists {twice[0]!r}{more} several times"
+    fix = "leave each photo in once, unless it is meant to count more"
+    return (Finding(str(listed), what, "", fix, "warning", "FC-DATA-123"),)
+
+
+def _listed(listed: Path, data: Path) -> list[str]:
+    return [_listed_name(line, data) for line in read_lines(listed)]
+
+
+def _listed_name(line: str, data: Path) -> str:
+    """The name of a photo below ``images/`` that a line means.
+
+    With or without ending, with backslashes, as a path from the data set's folder or from '/'.
+    """
+    line = line.strip().strip('"')
+    if "\\" in line and "/" not in line:
+        line = line.replace("\\", "/")
+    line = line.removeprefix("./")
+    for base in (f"{data.absolute()}/", f"{data.resolve()}/", f"{data.as_posix()}/"):
+        line = line.removeprefix(base)
+    if not (data / IMAGES / IMAGES).is_dir():
+        line = line.removeprefix(f"{IMAGES}/")
+    suffix = Path(line).suffix
+    line = line[: -len(suffix)] if suffix.lower() in SUFFIXES | HEIC else line
+    return shown(composed(line))
 
 
 def _either(files: dict[str, Path], name: str, split: str) -> Path | None:
@@ -110,29 +205,80 @@ def _either(files: dict[str, Path], name: str, split: str) -> Path | None:
     return files.get(name) or files.get(f"{split}/{name}")
 
 
-def _without_suffix(name: str) -> str:
-    suffix = Path(name).suffix
-    return name[: -len(suffix)] if suffix.lower() in SUFFIXES else name
-
-
 def pictures(folder: Path) -> dict[str, Path]:
-    """Every picture under ``folder`` by its name without suffix, as 'street/0001'."""
-    found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or path.is_dir():
-            continue
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in found:
-            raise DataError(path, f"has the same name as {found[name].name}", "", "rename one")
-        found[name] = path
-    return found
+    """Every picture under ``folder`` by its name without suffix, as 'street/0001'.
+
+    Names are in Unicode's composed form. Raises DataError where two pictures have one name.
+    """
+    return _by_name(folder, walk(folder).files)
+
+
+def pictures_and_rest(folder: Path) -> tuple[dict[str, Path], list[Finding]]:
+    """The ``pictures`` of a folder, and what is said of the files that are left out."""
+    walked = walk(folder)
+    names = _by_name(folder, walked.files)
+    return names, _left_out(folder, walked, set(names.values()))
+
+
+def _by_name(folder: Path, files: Iterable[Path]) -> dict[str, Path]:
+    by_name: dict[str, Path] = {}
+    for path in sorted(filter(_is_picture, files), key=lambda path: path.suffix.lower() in HEIC):
+        name = shown(composed(path.relative_to(folder).with_suffix("").as_posix()))
+        if name not in by_name:
+            by_name[name] = path
+        elif path.suffix.lower() not in HEIC:  # one that was converted keeps its name
+            raise _same_name(path, by_name[name])
+    return dict(sorted(by_name.items()))
+
+
+def _same_name(path: Path, first: Path) -> DataError:
+    cause = ""
+    if path.stem != first.stem:
+        cause = f"the two differ only in how Unicode writes {shown(composed(path.stem))!r}"
+    what = f"has the same name as {first.name}"
+    return DataError(path, what, cause, "rename one", "FC-DATA-106")
+
+
+def _left_out(folder: Path, walked: Walk, used: set[Path]) -> list[Finding]:
+    """Pictures that no command reads, and other files beside the photos, counted."""
+    hidden: list[Path] = []
+    for path in sorted(walked.left_out):
+        inside = walk(path).files if path.is_dir() and not path.is_symlink() else [path]
+        hidden += [file for file in inside if _is_picture(file) or file == path]
+    notes = []
+    if any(map(_is_picture, hidden)) or any(path.is_symlink() for path in hidden):
+        what = f"{_count(hidden, 'file')} left out: {named(hidden, folder)}"
+        cause = "hidden, a system's own, or links to what is read already or to nothing"
+        fix = "nothing needs to be done, unless they are photos of yours: then rename them"
+        notes.append(Finding(str(folder), what, cause, fix, "note", "FC-DATA-121"))
+    others = [file for file in walked.files if file not in used]
+    if others:
+        endings = Counter(file.suffix.lower() or "no ending" for file in others)
+        kinds = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(5))
+        what = f"{_count(others, 'file')} left out, not read as pictures ({kinds}): "
+        what += named(others, folder)
+        fix = "save photos as JPEG or PNG; other files may stay"
+        notes.append(Finding(str(folder), what, "", fix, "note", "FC-DATA-121"))
+    return notes
+
+
+def _count(files: list[Path], kind: str) -> str:
+    return f"1 {kind} is" if len(files) == 1 else f"{len(files)} {kind}s are"
+
+
+def named(files: list[Path], folder: Path) -> str:
+    """The first few of ``files``, from ``folder`` on, and how many more there are."""
+    names = ", ".join(file.relative_to(folder).as_posix() for file in files[:NAMED])
+    return names + (f" and {len(files) - NAMED} more" if len(files) > NAMED else "")
 
 
 LAYOUT = Layout(
+    "folder",
     "images/SPLIT/*.jpg with masks/SPLIT/*.png, or images/ and masks/ with SPLIT.txt lists",
     looks_like,
     splits,
     open_split,
     outputs,
     open_output,
+    has_all=True,
 )

@@ -11,6 +11,7 @@ from fullconv.data.checks.findings import DataError
 from fullconv.data.layouts.listing import read_lines
 from fullconv.data.sample import Mask
 from fullconv.errors import UserError
+from fullconv.text_files import shown
 
 BACKGROUND = "background"
 """A class of this name takes every label that is no other class; without it they are ignored."""
@@ -32,15 +33,18 @@ def table(
     """
     numbers = {spelled(name): number for number, name in names.items()}
     rest = classes.names.index(BACKGROUND) if BACKGROUND in classes.names else classes.ignore
-    found = np.full(max(names) + 1, rest, np.uint16)
+    values = np.full(max(names) + 1, rest, np.uint16)
     for value, name in enumerate(classes.names):
         plain = spelled(name)
         number = numbers.get(plain, numbers.get((also or {}).get(plain, "")))
         if number is not None:
-            found[number] = value
+            values[number] = value
         elif name != BACKGROUND:
-            raise UserError(f"{file}: has no label called {name!r}; {_known(list(names.values()))}")
-    return found
+            raise UserError(
+                f"{file}: has no label called {name!r}; {_known(list(names.values()))}",
+                "FC-DATA-134",
+            )
+    return values
 
 
 def _known(names: list[str]) -> str:
@@ -49,18 +53,18 @@ def _known(names: list[str]) -> str:
 
 
 def to_classes(
-    file: Path, labels: npt.NDArray[np.int32], found: npt.NDArray[np.uint16], classes: ClassSet
+    file: Path, labels: npt.NDArray[np.int32], values: npt.NDArray[np.uint16], classes: ClassSet
 ) -> Mask:
     """``labels`` (H, W) through a ``table``; DataError for a number that is no label."""
-    if labels.min() < 0 or labels.max() >= len(found):
-        values, counts = np.unique(labels, return_counts=True)
-        strange = (values < 0) | (values >= len(found))
-        worst = int(values[strange][counts[strange].argmax()])
+    if labels.min() < 0 or labels.max() >= len(values):
+        numbers, counts = np.unique(labels, return_counts=True)
+        strange = (numbers < 0) | (numbers >= len(values))
+        worst = int(numbers[strange][counts[strange].argmax()])
         pixels = int(counts[strange].max())
-        what = f"value {worst} ({pixels} pixels) is no label: the labels are 0 to {len(found) - 1}"
+        what = f"value {worst} ({pixels} pixels) is no label: the labels are 0 to {len(values) - 1}"
         raise DataError(file, what, "a file of another data set, or a damaged one",
-                        "unpack the data set again")  # fmt: skip
-    return found.astype(np.uint8 if classes.ignore < 256 else np.uint16)[labels]
+                        "unpack the data set again", "FC-DATA-134")  # fmt: skip
+    return values.astype(np.uint8 if classes.ignore < 256 else np.uint16)[labels]
 
 
 def read_numbered(file: Path) -> dict[int, str]:
@@ -68,12 +72,18 @@ def read_numbered(file: Path) -> dict[int, str]:
     names: dict[int, str] = {}
     for line in read_lines(file):
         number, _, name = (part.strip() for part in line.partition(":"))
-        if not number.isdecimal() or not name or not 0 < int(number) <= 65535:
-            raise UserError(f"{file}: line {line!r} is not 'number: name'")
+        if not name or not _is_label(number):
+            raise UserError(
+                f"{file}: line {shown(line[:200])!r} is not 'number: name'", "FC-DATA-105"
+            )
         if int(number) in names:
-            raise UserError(f"{file}: label {number} stands twice")
+            raise UserError(f"{file}: label {number} stands twice; remove one", "FC-DATA-105")
         names[int(number)] = name
     return names
+
+
+def _is_label(number: str) -> bool:
+    return number.isdecimal() and len(number) < 9 and 0 < int(number) <= 65535
 
 
 def photo_lists(root: Path, splits: tuple[str, ...]) -> dict[str, Path]:

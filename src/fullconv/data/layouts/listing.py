@@ -1,43 +1,91 @@
-"""What the layouts on disk have in common."""
+"""What the layouts on disk have in common: how one is described, split names, lists of photos."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from fullconv.data.sample import Source
 from fullconv.errors import UserError
+from fullconv.text_files import decode_text, shown
 
 ALL = "all"
 """The one split of a data set that has neither split folders nor lists."""
+USUAL = ("train", "val", "test", "trainval", ALL)
+"""Splits by their usual names, in the order in which they are shown."""
+OTHERWISE_CALLED = {
+    "training": "train",
+    "valid": "val",
+    "validation": "val",
+    "testing": "test",
+}
+"""What people and tools call them, in lower case."""
+LONGEST = 4096  # characters of a path
 
 
 @dataclass(frozen=True)
 class Layout:
     """How one arrangement of files is recognised and opened.
 
-    ``what`` says what it looks like, for messages; ``looks_like(data)``; ``splits(data)`` are the
-    names of its splits; ``open(data, split, classes)`` opens one, ``classes`` being a class file or
-    None for the data's own. ``outputs(data)`` names its label maps where there are several, and
-    ``open_output(data, split, output)`` opens a split with one of them.
+    ``name`` and ``what`` say what it is and looks like; ``looks_like(data)``; ``splits(data)`` are
+    the names of its splits; ``open(data, split, classes)`` opens one, ``classes`` being a class
+    file or None for the data's own. ``outputs(data)`` names its label maps where there are several,
+    and ``open_output(data, split, output)`` opens a split with one of them. Where ``has_all``,
+    the split 'all' can be opened beside split folders and has the photos of all of them.
     """
 
+    name: str
     what: str
     looks_like: Callable[[Path], bool]
     splits: Callable[[Path], list[str]]
     open: Callable[[Path, str, Path | None], Source]
     outputs: Callable[[Path], list[str]] | None = None
     open_output: Callable[[Path, str, str], Source] | None = None
+    has_all: bool = False
+
+
+def usual_name(split: str) -> str:
+    """'train' for 'Training', 'val' for 'valid' and so on; other names as they are."""
+    lower = split.lower()
+    lower = OTHERWISE_CALLED.get(lower, lower)
+    return lower if lower in USUAL else split
+
+
+def by_usual_names(splits: Iterable[str]) -> dict[str, str]:
+    """Usual name -> the data's own name of each split; a name that is taken stays as it is."""
+    own, named = list(splits), {}
+    for split in own:
+        usual = usual_name(split)
+        named[split if usual in named or usual in own else usual] = split
+    return named
+
+
+def usual_first(name: str) -> tuple[int, str]:
+    """What splits are sorted by: the usual ones first."""
+    return (USUAL.index(name) if name in USUAL else len(USUAL), name)
 
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a list that are neither empty nor a comment; UserError if there are none."""
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        text = decode_text(path.read_bytes())
     except OSError as error:
-        raise UserError(f"{path}: the list cannot be read: {error.strerror}") from error
+        raise UserError(f"{path}: the list cannot be read: {error.strerror}", "FC-FILE-001") from (
+            error
+        )
     except UnicodeDecodeError:
-        raise UserError(f"{path}: the list is not UTF-8 text; save it as such") from None
-    lines = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        fix = "open it in an editor and save it as UTF-8"
+        raise UserError(
+            f"{path}: the list is neither UTF-8 nor UTF-16 text; {fix}", "FC-DATA-105"
+        ) from None
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
     if not lines:
-        raise UserError(f"{path}: the list is empty; write one photo a line")
+        raise UserError(f"{path}: the list is empty; write one photo a line", "FC-DATA-105")
+    damaged = next((line for line in lines if "\0" in line or len(line) > 3 * LONGEST), None)
+    if damaged is not None:
+        raise UserError(
+            f"{path}: line {shown(damaged[:80])!r} is no name of a file; the list is damaged, "
+            "write it again",
+            "FC-DATA-105",
+        )
     return lines

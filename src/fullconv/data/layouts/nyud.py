@@ -16,6 +16,7 @@ from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.reading.matlab import read_array, read_labels
 from fullconv.data.sample import Mask
 from fullconv.errors import UserError
+from fullconv.text_files import shown
 
 DEFAULT = "nyud-40"
 SPLITS = ("train", "val", "trainval", "test")
@@ -60,16 +61,20 @@ def photo_numbers(root: Path, split: str) -> list[int] | None:
     if split == "trainval" and lists:
         return [n for part in ("train", "val") for n in photo_numbers(root, part) or []]
     if split in _MAT_LISTS:
-        found = read_array(root / "splits.mat", _MAT_LISTS[split])
-        return [int(number) for number in found.ravel()]
+        numbers = read_array(root / "splits.mat", _MAT_LISTS[split])
+        return [int(number) for number in numbers.ravel()]
     return None
 
 
 def _number(file: Path, name: str) -> int:
     """5001 and img_5001 are photo 1; so is 1."""
     digits = name.removeprefix("img_")
-    if not digits.isdecimal():
-        raise UserError(f"{file}: line {name!r} is no photo of NYUDv2, as 5001 or img_5001")
+    if not digits.isdecimal() or len(digits) > 9:
+        raise UserError(
+            f"{file}: line {shown(name[:80])!r} is no photo of NYUDv2, as 5001 or img_5001; "
+            "correct the line",
+            "FC-DATA-105",
+        )
     number = int(digits)
     return number - FIRST if number > FIRST else number
 
@@ -114,12 +119,13 @@ def label_names() -> dict[int, str]:
 
 def read_label_map(file: Path, classes: ClassSet) -> Mask:
     """``segmentation`` of a file as class values (H, W); 0 is unlabelled."""
-    found = table(label_names(), classes, file)
-    found[0] = classes.ignore
-    return to_classes(file, read_labels(file, "segmentation"), found, classes)
+    values = table(label_names(), classes, file)
+    values[0] = classes.ignore
+    return to_classes(file, read_labels(file, "segmentation"), values, classes)
 
 
 LAYOUT = Layout(
+    "nyud",
     "NYUDv2: data/images/img_*.png with segmentation/img_*.mat and train.txt",
     looks_like,
     splits,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fullconv.classes import ClassSet
-from fullconv.data.checks.findings import DataError
+from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.modality_files import plane_file, read_plane
 from fullconv.data.reading.image import read_photo, stands_sideways
 from fullconv.data.reading.mask import read_mask
@@ -14,13 +14,14 @@ from fullconv.data.sample import Image, Mask, Sample
 ReadMask = Callable[[Path, ClassSet], Mask]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PairSource:
     """Photos and masks by path, read when asked for; every layout on disk ends up as one of these.
 
     ``photos[i]`` and ``masks[i]`` belong to ``names[i]``; a mask is None where there is none, and a
     photo that is listed but not there is a path that does not exist. ``orphans`` are masks
-    without a photo. ``read`` turns a mask file into class values.
+    without a photo. ``read`` turns a mask file into class values. ``findings`` are what opening it
+    showed of the data set, as photos in no split: the check lists them.
     """
 
     classes: ClassSet
@@ -30,6 +31,10 @@ class PairSource:
     masks: tuple[Path | None, ...]
     read: ReadMask = read_mask
     orphans: tuple[Path, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"PairSource({self.split!r}, {len(self)} photos, {len(self.classes)} classes)"
 
     def __len__(self) -> int:
         return len(self.names)
@@ -39,7 +44,7 @@ class PairSource:
         image, mask = read_photo(photo), self.mask(index)
         size = image.shape[0], image.shape[1]
         if mask is not None and mask.shape != size:
-            raise size_fault(photo, mask_file or photo, size, mask.shape)
+            raise size_mismatch(photo, mask_file or photo, size, mask.shape)
         return Sample(self.names[index], image, mask)
 
     def mask(self, index: int) -> Mask | None:
@@ -56,7 +61,7 @@ class PairSource:
         return read_plane(plane_file(self.photos[index], kind), kind)
 
 
-def size_fault(
+def size_mismatch(
     photo: Path, mask: Path, photo_size: tuple[int, int], mask_size: tuple[int, ...]
 ) -> DataError:
     """The error of a photo and a mask of different sizes (height, width), both named."""
@@ -69,4 +74,4 @@ def size_fault(
     elif abs(height * mask_width - width * mask_height) <= max(height, width):
         cause = "one of them was resized"
         fix = "resize the photo to the mask's size, or label at full size"
-    return DataError(mask, what, cause, fix)
+    return DataError(mask, what, cause, fix, "FC-DATA-109")

@@ -56,8 +56,11 @@ def _voc(root: Path) -> Path:
     for place in places:
         if (place / "JPEGImages").is_dir():
             return place
-    looked = ", ".join(str(place / "JPEGImages") for place in places)
-    raise UserError(f"{root}: the photos of VOC2010 are not there; looked for {looked}")
+    there = ", ".join(str(place / "JPEGImages") for place in places)
+    raise UserError(
+        f"{root}: the photos of VOC2010 are not there; looked for {there}; put one of them there",
+        "FC-DATA-133",
+    )
 
 
 def _lists(root: Path) -> dict[str, Path]:
@@ -78,14 +81,14 @@ def open_split(data: Path, split: str, classes: Path | None = None) -> PairSourc
     voc, lists = _voc(root), _lists(root)
     labelled = {path.stem for path in (root / _LABELS).glob("*.mat")}
     names = tuple(listed_names(lists[split]) if split in lists else sorted(labelled))
-    found = table(read_numbered(root / _NAMES), known, root / _NAMES, OTHER_NAMES)
+    values = table(read_numbered(root / _NAMES), known, root / _NAMES, OTHER_NAMES)
     return PairSource(
         classes=known,
         split=split,
         names=names,
         photos=tuple(voc / "JPEGImages" / f"{name}.jpg" for name in names),
         masks=tuple(label_file(root, name) if name in labelled else None for name in names),
-        read=partial(read_label_map, found=found),
+        read=partial(read_label_map, values=values),
     )
 
 
@@ -94,12 +97,13 @@ def label_file(root: Path, name: str) -> Path:
     return root / _LABELS / f"{name}.mat"
 
 
-def read_label_map(file: Path, classes: ClassSet, found: npt.NDArray[np.uint16]) -> Mask:
-    """``LabelMap`` of a file as class values (H, W), through the ``table`` called ``found``."""
-    return to_classes(file, read_labels(file, "LabelMap"), found, classes)
+def read_label_map(file: Path, classes: ClassSet, values: npt.NDArray[np.uint16]) -> Mask:
+    """``LabelMap`` of a file as class values (H, W), through a ``table`` of class values."""
+    return to_classes(file, read_labels(file, "LabelMap"), values, classes)
 
 
 LAYOUT = Layout(
+    "pascal_context",
     "PASCAL-Context: trainval/*.mat with labels.txt, VOC2010 in the folder or beside it",
     looks_like,
     splits,

@@ -59,13 +59,17 @@ def read_mat(file: Path, classes: ClassSet) -> Mask:
     """
     mask = read_labels(file, "GTcls.Segmentation")
     values, counts = np.unique(mask, return_counts=True)
-    found = {int(value): int(count) for value, count in zip(values, counts, strict=True)}
-    unknown = {v: n for v, n in found.items() if v != classes.ignore and not 0 <= v < len(classes)}
+    pixels = {int(value): int(count) for value, count in zip(values, counts, strict=True)}
+    unknown = {v: n for v, n in pixels.items() if v != classes.ignore and not 0 <= v < len(classes)}
     if unknown:
-        raise DataError(file, *diagnosis.of_values(found, unknown, classes))
+        raise DataError(file, *diagnosis.of_values(pixels, unknown, classes), code="FC-DATA-110")
     return mask.astype(np.uint8 if classes.ignore < 256 else np.uint16)
 
 
 LAYOUT = Layout(
-    "SBD: benchmark_RELEASE/dataset/ with cls/, img/ and train.txt", looks_like, splits, open_split
+    "sbd",
+    "SBD: benchmark_RELEASE/dataset/ with cls/, img/ and train.txt",
+    looks_like,
+    splits,
+    open_split,
 )

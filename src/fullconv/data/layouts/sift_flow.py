@@ -101,7 +101,8 @@ def _kind(root: Path, classes: ClassSet, names: tuple[str, ...]) -> str:
             return kind
     raise UserError(
         f"{root}: neither label map has all the classes {', '.join(classes.names)}; the semantic "
-        f"labels are {', '.join(known[0])}; the geometric ones {', '.join(known[1])}"
+        f"labels are {', '.join(known[0])}; the geometric ones {', '.join(known[1])}",
+        "FC-DATA-134",
     )
 
 
@@ -118,10 +119,10 @@ def read_label_map(file: Path, classes: ClassSet) -> Mask:
     geometric = file.parts[-3] == "GeoLabels"
     built_in = LABELS["GeoLabels" if geometric else "SemanticLabels"]
     names = dict(enumerate(_label_names(file, built_in), 1))
-    found = table(names, classes, file)
-    found[0] = classes.ignore
+    values = table(names, classes, file)
+    values[0] = classes.ignore
     labels = read_labels(file, "S")
-    return to_classes(file, np.maximum(labels, 0) if geometric else labels, found, classes)
+    return to_classes(file, np.maximum(labels, 0) if geometric else labels, values, classes)
 
 
 def _label_names(file: Path, built_in: str) -> tuple[str, ...]:
@@ -142,6 +143,7 @@ def open_output(data: Path, split: str, output: str) -> PairSource:
 
 
 LAYOUT = Layout(
+    "sift_flow",
     f"SIFT Flow: Images/{FOLDER}/ with SemanticLabels/ and GeoLabels/",
     looks_like,
     splits,

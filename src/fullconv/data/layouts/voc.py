@@ -9,6 +9,7 @@ from fullconv.data.layouts.find_class_file import classes_in
 from fullconv.data.layouts.folder import pictures
 from fullconv.data.layouts.listing import ALL, Layout, read_lines
 from fullconv.data.layouts.pairs import PairSource
+from fullconv.data.walk import existing
 from fullconv.errors import UserError
 
 SEG11VALID = "seg11valid"
@@ -30,7 +31,9 @@ def _root(data: Path) -> Path:
     roots = _roots(data)
     if len(roots) > 1:
         years = ", ".join(root.name for root in roots)
-        raise UserError(f"{data}: has several years ({years}); name one, as {roots[-1]}")
+        raise UserError(
+            f"{data}: has several years ({years}); name one, as {roots[-1]}", "FC-DATA-133"
+        )
     return roots[0]
 
 
@@ -47,12 +50,12 @@ def open_split(data: Path, split: str, classes: Path | None = None) -> PairSourc
     """The photos of a list; masks are None where the challenge kept them (test)."""
     root = _root(data)
     names = tuple(_names(root, split))
-    masks = (root / "SegmentationClass" / f"{name}.png" for name in names)
+    masks = (existing(root / "SegmentationClass" / f"{name}.png") for name in names)
     return PairSource(
         classes=classes_in(root, classes, VOC),
         split=split,
         names=names,
-        photos=tuple(root / "JPEGImages" / f"{name}.jpg" for name in names),
+        photos=tuple(existing(root / "JPEGImages" / f"{name}.jpg") for name in names),
         masks=tuple(path if os.path.isfile(path) else None for path in masks),
     )
 
@@ -69,18 +72,20 @@ def _names(root: Path, split: str) -> list[str]:
 def _seg11valid(root: Path) -> list[str]:
     """VOC2011's val without the photos that SBD trains on (736), as Long et al. score."""
     places = [root, root.parent, root.parent.parent]
-    found = next((r for r in map(sbd.root_of, places) if r is not None), None)
-    if found is None:
+    sbd_root = next((r for r in map(sbd.root_of, places) if r is not None), None)
+    if sbd_root is None:
         raise UserError(
             f"{root}: seg11valid is VOC2011 val minus SBD train, and no benchmark_RELEASE/dataset "
             f"lies in {', '.join(map(str, places))}; put SBD there, or the list at "
-            f"{root / _LISTS / SEG11VALID}.txt"
+            f"{root / _LISTS / SEG11VALID}.txt",
+            "FC-DATA-133",
         )
-    trained = set(read_lines(found / "train.txt"))
+    trained = set(read_lines(sbd_root / "train.txt"))
     return [name for name in _names(root, "val") if name not in trained]
 
 
 LAYOUT = Layout(
+    "voc",
     "PASCAL VOC: VOCdevkit/VOC20xx with JPEGImages/, SegmentationClass/ and ImageSets/",
     looks_like,
     splits,

@@ -30,7 +30,7 @@ STRAY = 0.03  # chance that a colour or a texture is drawn without regard to the
 
 
 @dataclass(frozen=True)
-class Thing:
+class SceneObject:
     """One object: place and radius in pixels, angle in radians."""
 
     kind: str
@@ -50,10 +50,10 @@ def scene(height: int, width: int, rng: np.random.Generator) -> tuple[Image, Mas
     owner = np.zeros((height, width), np.uint8)
     value = np.zeros((height, width), np.uint8)
     light = rng.uniform(0, 2 * math.pi)
-    for number, thing in enumerate(_things(height, width, rng), 1):
-        seen, window = _draw(canvas, thing, light, rng)
+    for number, item in enumerate(_objects(height, width, rng), 1):
+        seen, window = _draw(canvas, item, light, rng)
         owner[window][seen] = number
-        value[window][seen] = 1 + KINDS.index(thing.kind)
+        value[window][seen] = 1 + KINDS.index(item.kind)
     value[_borders(owner, max(1, round(min(height, width) / 130)))] = 255
     return _photograph(canvas, light, rng), value, owner
 
@@ -99,17 +99,17 @@ def _color(hue: float, saturation: float, rng: np.random.Generator) -> Field:
     return np.array(rgb, np.float32)[:, None, None]
 
 
-def _things(height: int, width: int, rng: np.random.Generator) -> list[Thing]:
+def _objects(height: int, width: int, rng: np.random.Generator) -> list[SceneObject]:
     """Three to seven objects; each may overlap earlier ones but seldom hides them."""
-    placed: list[Thing] = []
+    placed: list[SceneObject] = []
     for _ in range(int(rng.integers(3, 8))):
-        tries = [_thing(height, width, rng) for _ in range(3)]
+        tries = [_object(height, width, rng) for _ in range(3)]
         placed.append(next((t for t in tries if _is_free(t, placed)), tries[-1]))
     return placed
 
 
-def _thing(height: int, width: int, rng: np.random.Generator) -> Thing:
-    return Thing(
+def _object(height: int, width: int, rng: np.random.Generator) -> SceneObject:
+    return SceneObject(
         kind=KINDS[int(rng.integers(len(KINDS)))],
         y=rng.uniform(0.06, 0.94) * height,
         x=rng.uniform(0.06, 0.94) * width,
@@ -118,49 +118,49 @@ def _thing(height: int, width: int, rng: np.random.Generator) -> Thing:
     )
 
 
-def _is_free(thing: Thing, placed: list[Thing]) -> bool:
-    gaps = (math.hypot(thing.y - t.y, thing.x - t.x) / (thing.radius + t.radius) for t in placed)
+def _is_free(item: SceneObject, placed: list[SceneObject]) -> bool:
+    gaps = (math.hypot(item.y - t.y, item.x - t.x) / (item.radius + t.radius) for t in placed)
     return all(gap > 0.7 for gap in gaps)
 
 
 def _draw(
-    canvas: Field, thing: Thing, light: float, rng: np.random.Generator
+    canvas: Field, item: SceneObject, light: float, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.bool_], tuple[slice, slice]]:
     """Paint shadow and surface; which pixels of the window show the object, and the window."""
-    window = _window(thing, canvas.shape[1:])
+    window = _window(item, canvas.shape[1:])
     part = canvas[:, *window]
     rows, columns = np.ogrid[window]
-    right = ((columns - thing.x) / thing.radius).astype(np.float32)
-    down = ((rows - thing.y) / thing.radius).astype(np.float32)
+    right = ((columns - item.x) / item.radius).astype(np.float32)
+    down = ((rows - item.y) / item.radius).astype(np.float32)
     drop = rng.uniform(0.08, 0.3)
-    fallen = _coverage(thing, right + drop * math.cos(light), down + drop * math.sin(light), 0.16)
+    fallen = _coverage(item, right + drop * math.cos(light), down + drop * math.sin(light), 0.16)
     part *= 1 - np.float32(rng.uniform(0.3, 0.6)) * fallen
-    cover = _coverage(thing, right, down, 1 / thing.radius)
-    part += cover * (_surface(thing, right, down, light, rng) - part)
+    cover = _coverage(item, right, down, 1 / item.radius)
+    part += cover * (_surface(item, right, down, light, rng) - part)
     return cover > 0.5, window
 
 
-def _window(thing: Thing, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    reach = 1.6 * thing.radius + 2  # the star's points, the shadow and its soft edge
-    top, left = max(int(thing.y - reach), 0), max(int(thing.x - reach), 0)
-    bottom, right = min(int(thing.y + reach) + 1, shape[0]), min(int(thing.x + reach) + 1, shape[1])
+def _window(item: SceneObject, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    reach = 1.6 * item.radius + 2  # the star's points, the shadow and its soft edge
+    top, left = max(int(item.y - reach), 0), max(int(item.x - reach), 0)
+    bottom, right = min(int(item.y + reach) + 1, shape[0]), min(int(item.x + reach) + 1, shape[1])
     return slice(top, bottom), slice(left, right)
 
 
-def _coverage(thing: Thing, right: Field, down: Field, softness: float) -> Field:
+def _coverage(item: SceneObject, right: Field, down: Field, softness: float) -> Field:
     """Share of each pixel that the object covers, 0..1; the edge is ``softness`` radii wide."""
-    u, v = _turned(right.astype(np.float32), down.astype(np.float32), thing.angle)
-    distance = OUTLINES[thing.kind](u, v)
+    u, v = _turned(right.astype(np.float32), down.astype(np.float32), item.angle)
+    distance = OUTLINES[item.kind](u, v)
     return np.clip(np.float32(0.5) - distance / np.float32(softness), 0, 1)
 
 
 def _surface(
-    thing: Thing, right: Field, down: Field, light: float, rng: np.random.Generator
+    item: SceneObject, right: Field, down: Field, light: float, rng: np.random.Generator
 ) -> Field:
     stray_hue, stray_texture = rng.random(2) < STRAY
-    hue = rng.random() if stray_hue else HUE[thing.kind] + rng.normal(0, 0.05)
-    name = str(rng.choice(list(TEXTURES))) if stray_texture else TEXTURE[thing.kind]
-    u, v = _turned(right, down, thing.angle)
+    hue = rng.random() if stray_hue else HUE[item.kind] + rng.normal(0, 0.05)
+    name = str(rng.choice(list(TEXTURES))) if stray_texture else TEXTURE[item.kind]
+    u, v = _turned(right, down, item.angle)
     mix = TEXTURES[name](u, v, rng)
     one, other = _color(hue, 0.75, rng), _color(hue + rng.normal(0, 0.06), 0.55, rng)
     facing = -(right * np.float32(math.cos(light)) + down * np.float32(math.sin(light)))

@@ -71,7 +71,7 @@ class Shapes:
     def plane(self, index: int, kind: str) -> Image:
         """The ``depth`` of a scene as its logarithm, float32 (H, W, 1); UserError for others."""
         if kind != "depth":
-            raise UserError(f"shapes: has color and depth, no {kind}")
+            raise UserError(f"shapes: has color and depth, no {kind}", "FC-DATA-132")
         *_, owner = self._scene(index)
         rng = np.random.default_rng([self.seed, SPLITS.index(self.split), index % len(self), 1])
         return np.log(distances(owner, rng))[..., None]
@@ -102,12 +102,16 @@ def looks_like(data: str) -> bool:
 def open_split(data: str, split: str, output: str = KINDS_OUTPUT) -> Shapes:
     """The scenes that a text as 'shapes:240x320:n=400' asks for; UserError for what it cannot."""
     if split not in SPLITS:
-        raise UserError(f"{data}: there is no split {split!r}; it has {', '.join(SPLITS)}")
+        raise UserError(
+            f"{data}: there is no split {split!r}; it has {', '.join(SPLITS)}", "FC-DATA-102"
+        )
     options: dict[str, int] = {}
     for part in data.split(":")[1:]:
         options |= _option(part, data)
     if output not in OUTPUTS:
-        raise UserError(f"{data}: has the outputs {', '.join(OUTPUTS)}, no {output!r}")
+        raise UserError(
+            f"{data}: has the outputs {', '.join(OUTPUTS)}, no {output!r}", "FC-DATA-104"
+        )
     return Shapes(split, **options, output=output)
 
 
@@ -115,8 +119,10 @@ def _option(part: str, data: str) -> dict[str, int]:
     if size := re.fullmatch(r"(\d+)x(\d+)", part):
         height, width = int(size[1]), int(size[2])
         if min(height, width) < 32 or max(height, width) > 8192:
-            raise UserError(f"{data}: sizes must lie between 32 and 8192, not {part}")
+            raise UserError(
+                f"{data}: sizes must lie between 32 and 8192, not {part}", "FC-DATA-131"
+            )
         return {"height": height, "width": width}
     if (number := re.fullmatch(r"(n|seed)=(\d+)", part)) and part != "n=0":
         return {{"n": "count", "seed": "seed"}[number[1]]: int(number[2])}
-    raise UserError(f"{data}: cannot understand {part!r}; write {_USAGE}")
+    raise UserError(f"{data}: cannot understand {part!r}; write {_USAGE}", "FC-DATA-131")

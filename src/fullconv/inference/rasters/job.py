@@ -30,6 +30,7 @@ from fullconv.inference.tiled import Pieces, Tile
 from fullconv.modalities import COLOR
 from fullconv.tiling import Span
 from fullconv.version import __version__
+from fullconv.visualize import Legend
 
 BUDGET = 2**30
 """Bytes for the maps of a piece by 'auto': what GDAL and torch leave of 2 GiB, with a reserve."""
@@ -60,6 +61,7 @@ def predict_raster(
     span: Range | None = None,
     overlay: bool = True,
     alpha: float = 0.6,
+    legend: Legend = "below",
     report: Callable[[int, int], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda note: None,
 ) -> RasterOutcome:
@@ -87,7 +89,7 @@ def predict_raster(
                 work = _Work(predictor, engine, pieces, raster, path)
                 work.start(say)
                 empty = work.run(report)
-                written = work.write(Path(stem), alpha if overlay else None)
+                written = work.write(Path(stem), alpha if overlay else None, legend)
                 work.partial.remove()
         except OSError as error:
             reason = error.strerror or error
@@ -172,7 +174,7 @@ class _Work:
             self.partial.append(block)
         return empty
 
-    def write(self, stem: Path, alpha: float | None) -> list[Path]:
+    def write(self, stem: Path, alpha: float | None, legend: Legend) -> list[Path]:
         """Write the results; without ``alpha`` no picture."""
         written: list[Path] = []
         for place, output in enumerate(self.classes.outputs):
@@ -184,7 +186,7 @@ class _Work:
                 output.classes,
                 self.raster.georeference,
             )
-        return written if alpha is None else written + list(self._previews(stem, alpha))
+        return written if alpha is None else written + list(self._previews(stem, alpha, legend))
 
     def _fill(self, kept: npt.NDArray[Any], rows: Span, columns: Span) -> bool:
         """Put the classes of a piece into ``kept``; True where it has no pixels."""
@@ -198,16 +200,15 @@ class _Work:
             kept[~valid] = self.classes.ignore
         return False
 
-    def _previews(self, stem: Path, alpha: float) -> Iterator[Path]:
+    def _previews(self, stem: Path, alpha: float, legend: Legend) -> Iterator[Path]:
         height, width = self.raster.size
         small = picked(self.partial.read, self.raster.size)
         photo = self.raster.photo(slice(0, height), slice(0, width), reduced(self.raster.size))
         for place, output in enumerate(self.classes.outputs):
             name = f"{stem}_{output.name}" if place else str(stem)
             mask = self._output(small, place)
-            yield write_preview(
-                Path(f"{name}_overlay.jpg"), photo, mask, output.classes, alpha, self.borders
-            )
+            path = Path(f"{name}_overlay.jpg")
+            yield write_preview(path, photo, mask, output.classes, alpha, self.borders, legend)
 
     def _output(self, values: npt.NDArray[Any], place: int) -> npt.NDArray[Any]:
         """The class map (n, W) of an output; its own classes begin at 0."""
@@ -233,7 +234,7 @@ def _job(predictor: Predictor, engine: Engine, pieces: Pieces, raster: Raster) -
 
 def _files_of(path: Path) -> list[Path]:
     """The files that hold a net: its own, and OpenVINO's weights beside."""
-    from fullconv.checkpoints.load import located
+    from fullconv.checkpoints.open_weights import located
 
     file = located(path)
     beside = file.with_suffix(".bin")

@@ -41,8 +41,9 @@ def write_preview(
     classes: ClassSet,
     alpha: float,
     borders: bool = True,
+    legend: pictures.Legend = "below",
 ) -> Path:
-    """Write the photo (h, w, 3) tinted by its classes (h, w), with a legend below, as a JPEG."""
-    picture = Image.fromarray(pictures.overlay(photo, mask, classes, alpha, borders=borders))
+    """Write the photo (h, w, 3) tinted by its classes (h, w), with a legend, as a JPEG."""
+    picture = Image.fromarray(pictures.overlay(photo, mask, classes, alpha, legend, borders))
     write_atomically(path, lambda file: picture.save(file, "JPEG", quality=92, subsampling=0))
     return path

@@ -14,8 +14,8 @@ from fullconv.geometry import Placement, Window, size_after
 from fullconv.models.backbones.definition import Definition
 from fullconv.models.fcn import placements_of
 from fullconv.models.fpn import BLEND
-from fullconv.models.layers import Step
 from fullconv.models.spec import NetSpec
+from fullconv.models.steps import Step
 
 Language = Literal["dot", "mermaid"]
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from fullconv.models.analysis.cost import meta_net
-from fullconv.models.backbones.definition import Backbone, Streams, joined
+from fullconv.models.backbones.backbone import Backbone, Streams, joined
 from fullconv.models.spec import NetSpec
 
 Arrays = Mapping[Any, tuple[int, int]]

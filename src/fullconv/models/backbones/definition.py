@@ -1,20 +1,25 @@
-"""A backbone: its definition as data, its geometry under each padding, and its module."""
+"""A backbone's definition as data, and its geometry under each padding: no torch is imported."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor, nn
-
+from fullconv.errors import UserError
 from fullconv.geometry import Map, Window, chain
-from fullconv.models.activation_checkpointing import Segment, run_again, segments_of
-from fullconv.models.layers import Dropout, Step
 from fullconv.models.preprocessing import Preprocessing
+from fullconv.models.steps import Dropout, Step
+
+if TYPE_CHECKING:
+    from fullconv.models.backbones.backbone import Backbone
 
 # `none` pads as the classifier did, fc6 not at all: for `explain`, which shows why it fails.
 Padding = Literal["same", "paper", "none"]
 PAPER_PAD = 100
+PREFIX = "timm."  # of the names of third-party backbones
+
+
+class MissingPackage(UserError):
+    """A net needs a package that is not installed."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,8 @@ class Definition:
 
     def build(self, in_channels: int, strides: tuple[int, ...]) -> "Backbone":
         """The module that gives the maps of these strides."""
+        from fullconv.models.backbones.backbone import Backbone
+
         return Backbone(self, in_channels, strides)
 
 
@@ -121,75 +128,3 @@ def same_pad(window: Window) -> Window:
     if window.kernel == window.stride:
         return replace(window, pad=0, ceil=True)
     return replace(window, pad=(window.reach + 1) // 2)
-
-
-class Backbone(nn.Module):
-    """The module of a definition: an image batch in, one feature map for each wanted stride out.
-
-    Of the first ``recomputed`` of its ``segments`` a training keeps no inner maps; they are
-    computed again on the way back (activation checkpointing).
-    """
-
-    def __init__(self, definition: Definition, in_channels: int, strides: tuple[int, ...]) -> None:
-        super().__init__()
-        self.taps: dict[str, int] = {definition.taps[stride]: stride for stride in strides}
-        self.segments: tuple[Segment, ...] = segments_of(definition.steps)
-        self.recomputed: int = 0
-        self.channels: dict[int, int] = {}
-        channels = in_channels
-        for step in definition.steps:
-            self.add_module(step.name, step.build(channels))
-            channels = step.out_channels(channels)
-            if step.name in self.taps:
-                self.channels[self.taps[step.name]] = channels
-
-    def forward(self, x: Tensor) -> dict[int, Tensor]:
-        """N,C,H,W to {stride: N,channels[stride],h,w}."""
-        features: dict[int, Tensor] = {}
-        for number, names in enumerate(self.segments):
-            if number < self.recomputed and torch.is_grad_enabled():
-                x, found = run_again(self, self.segment, names, x)
-            else:
-                x, found = self.segment(names, x)
-            features |= found
-        return features
-
-    def segment(self, names: tuple[str, ...], x: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
-        """The steps of those names on N,C,H,W: the last map, and those wanted on the way."""
-        features: dict[int, Tensor] = {}
-        for name in names:
-            x = self.get_submodule(name)(x)
-            if name in self.taps:
-                features[self.taps[name]] = x
-        return x, features
-
-
-class Streams(nn.Module):
-    """Several backbones side by side, one for each part of an image's channels: late fusion.
-
-    Their feature maps are put behind one another, so that one score layer on them computes the sum
-    of a score for each stream.
-    """
-
-    def __init__(
-        self, definition: Definition, streams: tuple[int, ...], strides: tuple[int, ...]
-    ) -> None:
-        super().__init__()
-        self.streams: tuple[int, ...] = streams
-        for number, channels in enumerate(streams):
-            self.add_module(str(number), definition.build(channels, strides))
-        one = self.get_submodule("0")
-        assert isinstance(one, Backbone)
-        self.channels: dict[int, int] = {
-            stride: c * len(streams) for stride, c in one.channels.items()
-        }
-
-    def forward(self, x: Tensor) -> dict[int, Tensor]:
-        """N,C,H,W to {stride: N,channels[stride],h,w}."""
-        parts = x.split(self.streams, dim=1)
-        return joined([stream(part) for stream, part in zip(self.children(), parts, strict=True)])
-
-
-def joined(streams: Sequence[Mapping[int, Tensor]]) -> dict[int, Tensor]:
-    """The feature maps {stride: N,C,h,w} of several streams, put behind one another."""
-    return {stride: torch.cat([each[stride] for each in streams], 1) for stride in streams[0]}

@@ -11,9 +11,8 @@ from math import ceil
 
 from fullconv.geometry import tensorflow_same
 from fullconv.models.backbones.definition import Definition
-from fullconv.models.backbones.inverted_residual import InvertedResidual
-from fullconv.models.layers import Conv, Dropout, Step
 from fullconv.models.preprocessing import Preprocessing
+from fullconv.models.steps import Conv, Dropout, InvertedResidual, Step
 
 EPS = 1e-3
 

@@ -8,8 +8,8 @@ it, as Caffe's net runs, it is 715.
 
 from fullconv.geometry import Window
 from fullconv.models.backbones.definition import Definition
-from fullconv.models.layers import LRN, Conv, Dropout, Inception, Pool
 from fullconv.models.preprocessing import CAFFE, HALVES
+from fullconv.models.steps import LRN, Conv, Dropout, Inception, Pool
 
 GOOGLENET = Definition(
     name="googlenet",

@@ -8,8 +8,8 @@ stands before the score. They have but that one map, and their scores are stretc
 
 from fullconv.geometry import Window
 from fullconv.models.backbones.definition import Definition
-from fullconv.models.layers import Conv, Dropout, Pool, Residual, Step
 from fullconv.models.preprocessing import TORCH
+from fullconv.models.steps import Conv, Dropout, Pool, Residual, Step
 
 Counts = tuple[int, int, int, int]
 DEEPEST_STRIDE = 8  # of the dilated ones

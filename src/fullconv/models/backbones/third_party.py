@@ -25,12 +25,11 @@ from torch.overrides import TorchFunctionMode
 from fullconv.errors import UserError
 from fullconv.geometry import Filled, GeometryError, Map, Window
 from fullconv.models.activation_checkpointing import Segment
-from fullconv.models.backbones.definition import Backbone, Definition, Padding
+from fullconv.models.backbones.backbone import Backbone
+from fullconv.models.backbones.definition import PREFIX, Definition, MissingPackage, Padding
 from fullconv.models.preprocessing import TORCH, Preprocessing
 from fullconv.models.tracing.trace import traced
 from fullconv.models.tracing.trails import Axis, Trail
-
-PREFIX = "timm."
 
 # What a net needs to be told so that it takes images of any size; families have words of their own.
 ANY_SIZE = ({"dynamic_img_size": True}, {"strict_img_size": False}, {})
@@ -47,10 +46,6 @@ FAILURES = (
     IndexError,
 )
 """What timm raises for a net that cannot be had so."""
-
-
-class MissingPackage(UserError):
-    """A net needs a package that is not installed."""
 
 
 @dataclass(frozen=True)

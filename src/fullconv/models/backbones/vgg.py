@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from fullconv.geometry import Window
 from fullconv.models.backbones.definition import Definition
-from fullconv.models.layers import Conv, Dropout, Pool, Step
 from fullconv.models.preprocessing import CAFFE
+from fullconv.models.steps import Conv, Dropout, Pool, Step
 
 
 def _convolutions() -> tuple[Step, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from fullconv.models.backbones.definition import Backbone, Streams, joined
+from fullconv.models.backbones.backbone import Backbone, Streams, joined
 from fullconv.models.fcn import FCN
 from fullconv.models.paper_padding.framed_backbone import Framed
 

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from fullconv.geometry import Window
-from fullconv.models.backbones.definition import PAPER_PAD, Backbone, Definition
+from fullconv.models.backbones.backbone import Backbone
+from fullconv.models.backbones.definition import PAPER_PAD, Definition
 from fullconv.models.cpu_kernels.convolutions import Conv2d
-from fullconv.models.layers import Sliding
 from fullconv.models.paper_padding.blank_response import Axes, Ground, samples_behind
 from fullconv.models.paper_padding.influence import Axis, Windows, cut, seen
+from fullconv.models.steps import Sliding
 
 KEPT = 16
 """Blank responses kept: one for each way in which the sizes of a photo are rounded, some MB."""

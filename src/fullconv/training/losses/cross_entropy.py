@@ -3,7 +3,7 @@
 from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
 from fullconv.training.losses.base import PixelLoss, Term
@@ -27,6 +27,13 @@ class CrossEntropy(Term, PixelLoss):
     class_weights: Literal["none", "median-frequency", "softened"] | tuple[float, ...] = "none"
     weigh_by: Literal["factor", "sampling"] = "factor"
     keep: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @field_validator("class_weights")
+    @classmethod
+    def _of_use(cls, weights: str | tuple[float, ...]) -> str | tuple[float, ...]:
+        if isinstance(weights, tuple) and (min(weights, default=0) < 0 or not any(weights)):
+            raise ValueError("class weights are not negative, and one at least is above 0")
+        return weights
 
     @model_validator(mode="after")
     def _something_to_sample_by(self) -> Self:

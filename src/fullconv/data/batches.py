@@ -1,14 +1,17 @@
 """Batches by step number: a pure function of (source, seed, step), from any step at once."""
 
 import itertools
+import multiprocessing
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader, Dataset
 
 from fullconv.data.augment.mix import cutmix, paste
 from fullconv.data.augment.transforms import MEAN_COLOR, Augmentation, Fill, Transform, augment
@@ -18,10 +21,7 @@ from fullconv.data.sample import Batch, Sample, Source
 from fullconv.errors import UserError
 from fullconv.modalities import COLOR
 
-if TYPE_CHECKING:
-    import torch
-
-_ORDER, _CHANGE, _CUTMIX, _PASTE = range(4)  # keep the random numbers of the uses apart
+_ORDER, _AUGMENT, _CUTMIX, _PASTE = range(4)  # keep the random numbers of the uses apart
 
 
 def loader(
@@ -55,13 +55,16 @@ def loader(
     if batch_size < 1 or workers < 0 or not 0 <= rank < world:
         raise UserError(
             f"batch_size {batch_size}, workers {workers}, rank {rank} of {world}: need a batch of "
-            "1 or more, no negative workers, and a rank below world"
+            "1 or more, no negative workers, and a rank below world",
+            "FC-DATA-129",
         )
     if len(source) == 0:
-        raise UserError(f"the split {source.split!r} is empty")
+        raise UserError(f"the split {source.split!r} is empty", "FC-DATA-103")
     augmentation = augmentation or Augmentation()
     if coarse_steps and not isinstance(augmentation, Augmentation):
-        raise UserError("coarse_steps halve the built-in augmentation only: set them to 0")
+        raise UserError(
+            "coarse_steps halve the built-in augmentation only: set them to 0", "FC-DATA-129"
+        )
     batches = Batches(source, batch_size, augmentation, coarse_steps, seed, fill, rank, world)
     steps = itertools.count(start_step) if stop_step is None else range(start_step, stop_step)
     return _iterate(batches, steps, workers, prefetch, pin_memory)
@@ -70,37 +73,47 @@ def loader(
 def _iterate(
     batches: "Batches", steps: Any, workers: int, prefetch: int, pin_memory: bool
 ) -> Iterator[Batch]:
-    from torch.utils.data import DataLoader
-
+    others = set(multiprocessing.active_children())
     feed = DataLoader(
         batches,
         batch_size=None,
         sampler=steps,
         num_workers=workers,
         prefetch_factor=prefetch if workers else None,
-        worker_init_fn=_ignore_interrupts,
+        worker_init_fn=_ignore_stop_signals,
         pin_memory=pin_memory,
         collate_fn=_as_it_is,
     )
+    own: set[Any] = set()
+    batches_made: Any = None
     try:
-        for made in feed:
-            if isinstance(made, UserError):
-                raise made
-            yield Batch(*made)
+        batches_made = iter(feed)
+        own = set(multiprocessing.active_children()) - others
+        for batch in batches_made:
+            if isinstance(batch, UserError):
+                raise batch
+            yield Batch(*batch)
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
         raise UserError("a loader process died, most likely for lack of memory: use fewer workers, "
-                        "a smaller crop or a smaller batch") from error  # fmt: skip
+                        "a smaller crop or a smaller batch", "FC-DATA-130") from error  # fmt: skip
+    finally:
+        # An error's traceback may keep it alive, and with it the workers.
+        getattr(batches_made, "_shutdown_workers", lambda: None)()
+        for worker in own:
+            worker.kill()  # one that is stuck would ignore any other signal
 
 
-def _as_it_is(made: Any) -> Any:
-    return made
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
-def _ignore_interrupts(_: int) -> None:
-    """Ctrl-C reaches the whole group of processes; only the trainer answers it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _ignore_stop_signals(_: int) -> None:
+    """What asks a training to end can reach all its processes; only the trainer answers it."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 @lru_cache(maxsize=4)
@@ -110,7 +123,7 @@ def order(seed: int, epoch: int, count: int) -> npt.NDArray[np.int64]:
 
 
 @dataclass(frozen=True, eq=False)
-class Batches:
+class Batches(Dataset):
     """Step number -> batch; in plain parts, as pinning and other processes want it."""
 
     source: Source
@@ -124,7 +137,7 @@ class Batches:
 
     def __getitem__(
         self, step: int
-    ) -> "tuple[int, torch.Tensor, torch.Tensor, list[str]] | UserError":
+    ) -> tuple[int, torch.Tensor, torch.Tensor, list[str]] | UserError:
         """The batch; a UserError is returned, for DataLoader would bury it in a traceback."""
         first = (step * self.world + self.rank) * self.batch_size
         augmentation = self.augmentation
@@ -144,17 +157,17 @@ class Batches:
         count = len(self.source)
         epoch, position = divmod(number, count)
         index = int(order(self.seed, epoch, count)[position])
-        rng = np.random.default_rng([self.seed, _CHANGE, number])
+        rng = np.random.default_rng([self.seed, _AUGMENT, number])
         if not isinstance(augmentation, Augmentation):
             plain = self._labelled(index)
             return check_transformed(augmentation(plain, rng), plain, self.source.classes)
-        made = self._augmented(index, augmentation, rng)
+        sample = self._augmented(index, augmentation, rng)
         ignore = self.source.classes.ignore
         if other := self._other(_CUTMIX, augmentation.cutmix, number, index, augmentation):
-            made = cutmix(made, *other)
+            sample = cutmix(sample, *other)
         if other := self._other(_PASTE, augmentation.paste, number, index, augmentation):
-            made = paste(made, *other, ignore)
-        return made
+            sample = paste(sample, *other, ignore)
+        return sample
 
     def _other(
         self, purpose: int, probability: float, number: int, index: int, how: Augmentation
@@ -175,20 +188,19 @@ class Batches:
         plain = self.source[index]
         if plain.mask is None:
             raise UserError(f"{self.source.files(index)[0] or plain.name}: this photo has no mask; "
-                            "add one or leave the photo out")  # fmt: skip
+                            "add one or leave the photo out", "FC-DATA-107")  # fmt: skip
         return plain
 
 
-def _stack(samples: list[Sample]) -> "tuple[torch.Tensor, torch.Tensor, list[str]]":
-    import torch
-
+def _stack(samples: list[Sample]) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
     first = samples[0]
     for other in samples:
         if other.image.shape != first.image.shape:
             (h, w), (height, width) = first.image.shape[:2], other.image.shape[:2]
             raise UserError(
                 f"{first.name} is {w} x {h} and {other.name} {width} x {height}, so they cannot "
-                "share a batch; set a crop size, or batch size 1"
+                "share a batch; set a crop size, or batch size 1",
+                "FC-DATA-129",
             )
     masks = np.stack([sample.mask for sample in samples if sample.mask is not None])
     if masks.dtype != np.uint8:

@@ -7,11 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from fullconv.checkpoints.checkpoint import Checkpoint, is_own
+from fullconv.checkpoints.checkpoint import Checkpoint
 from fullconv.checkpoints.foreign.foreign_arrays import Shape
 from fullconv.checkpoints.foreign.foreign_formats import lineages, read_foreign
 from fullconv.checkpoints.foreign.transplant import Transplant, transplant
-from fullconv.classes import VOC, ClassSet
+from fullconv.checkpoints.safetensors_file import is_own
+from fullconv.classes import VOC, ClassSet, numbered_names
 from fullconv.errors import UserError
 from fullconv.models import FCN
 from fullconv.models.analysis.cost import meta_net
@@ -124,7 +125,7 @@ def _classes(path: Path, taken: Transplant, given: ClassSet | None) -> ClassSet:
 
 
 def _numbered(count: int, ignore: int) -> ClassSet:
-    return ClassSet(tuple(f"class {number}" for number in range(count)), ignore=ignore)
+    return ClassSet(numbered_names(count), ignore=ignore)
 
 
 def _warning(form: str, taken: Transplant) -> str:

@@ -1,0 +1,168 @@
+"""This project's safetensors files: written one array at a time, and read with their checksum.
+
+The library's own writers want all arrays as bytes in memory first, which for the state of a VGG16
+is as much again as the training itself; this one holds one array beside what is there. The format:
+the length of a JSON header in 8 bytes, the header, the arrays one after the other
+(huggingface/safetensors, README). The header's metadata has this project's JSON under ``fullconv``
+and the CRC-32 of all that follows the header under ``crc32``.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from fullconv.atomic import write_atomically
+from fullconv.errors import UserError
+from fullconv.parsing import json_object, one_line, parser_errors
+
+FORMAT = 1
+KEY = "fullconv"
+CHECKSUM = "crc32"
+CHUNK = 4 << 20  # bytes read at once for the checksum
+NO_SAFETENSORS = "truncated, or not a safetensors file"
+
+DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+
+
+def write_tensors(
+    path: str | Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]
+) -> None:
+    """Write ``tensors`` with ``metadata`` and a checksum, whole or not at all; OSError passes."""
+    # The widest types first, so that every array lies at a multiple of its element's size.
+    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+    checksum = 0
+    for name in names:
+        checksum = zlib.crc32(_content(tensors[name]), checksum)
+    header = _header(names, tensors, metadata | {CHECKSUM: f"{checksum:08x}"})
+
+    def content(file: IO[bytes]) -> None:
+        file.write(len(header).to_bytes(8, "little"))
+        file.write(header)
+        for name in names:
+            file.write(_content(tensors[name]))
+
+    write_atomically(path, content)
+
+
+def _content(tensor: Tensor) -> memoryview:
+    """The bytes of an array in row-major order."""
+    flat = tensor.detach().to("cpu").contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().data
+
+
+def _header(names: list[str], tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> bytes:
+    entries: dict[str, object] = {"__metadata__": metadata}
+    start = 0
+    for name in names:
+        tensor = tensors[name]
+        stop = start + tensor.numel() * tensor.element_size()
+        entries[name] = {
+            "dtype": DTYPES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [start, stop],
+        }
+        start = stop
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    return text + b" " * (-len(text) % 8)
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is one of this project, by its header."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return KEY in (file.metadata() or {})
+    except Exception:  # whatever a damaged file makes of the parser: then it is none
+        return False
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The header (this project's JSON) and the arrays of a file; UserError as both readers'."""
+    header, _ = read_header(path)
+    return header, read_arrays(path)
+
+
+def read_header(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The header of a file, and its arrays without values, on the `meta` device.
+
+    Raises UserError for a file that is damaged, none of this project, or of another format.
+    """
+    with parser_errors(path, NO_SAFETENSORS, "FC-WEIGHTS-002"):
+        _refuse_pickle(path)
+        with safe_open(path, framework="pt") as file:
+            header = _own_header(path, file.metadata() or {})
+            return header, {name: _described(file.get_slice(name)) for name in file.keys()}  # noqa: SIM118
+
+
+def read_arrays(path: Path) -> dict[str, Tensor]:
+    """The arrays of a file, in its pages; UserError where they are not those of its checksum."""
+    with parser_errors(path, NO_SAFETENSORS, "FC-WEIGHTS-002"), safe_open(path, "pt") as file:
+        _verify(path, (file.metadata() or {}).get(CHECKSUM))
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def _own_header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+    if KEY not in metadata:
+        raise UserError(
+            f"{path}: a safetensors file, but not fullconv's (no header {KEY!r})", "FC-WEIGHTS-002"
+        )
+    with parser_errors(path, "its header is damaged", "FC-WEIGHTS-003"):
+        header = json_object(metadata[KEY])
+    check_format(path, header)
+    return header
+
+
+def check_format(path: Path, header: Mapping[str, Any]) -> None:
+    """UserError unless a header is of the format that this version reads."""
+    if header.get("format") != FORMAT:
+        raise UserError(
+            f"{path}: format {one_line(repr(header.get('format')))}, this fullconv reads {FORMAT}; "
+            "use the version that wrote it, or a newer one",
+            "FC-WEIGHTS-004",
+        )
+
+
+def _described(part: Any) -> Tensor:
+    """An array's shape and type without its values, on the `meta` device."""
+    types = {name: dtype for dtype, name in DTYPES.items()}
+    return torch.empty(part.get_shape(), dtype=types[part.get_dtype()], device="meta")
+
+
+def _refuse_pickle(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(2) in (b"PK", b"\x80\x02"):  # torch.save, new and old
+            raise UserError(
+                f"{path}: a pickle, as torch.save writes it; pickles can run code and are not read",
+                "FC-WEIGHTS-007",
+            )
+
+
+def _verify(path: Path, wanted: str | None) -> None:
+    """UserError unless what follows the header is what was written; files without one pass."""
+    if wanted is None:
+        return
+    with path.open("rb") as file:
+        file.seek(8 + int.from_bytes(file.read(8), "little"))
+        checksum = 0
+        while part := file.read(CHUNK):
+            checksum = zlib.crc32(part, checksum)
+    if f"{checksum:08x}" != wanted:
+        raise UserError(
+            f"{path}: its weights are not those that were saved (the checksum differs), so the "
+            "file is damaged; copy it again",
+            "FC-WEIGHTS-006",
+        )

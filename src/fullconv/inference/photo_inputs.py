@@ -1,0 +1,119 @@
+"""Whatever a user calls a photo -> uint8 RGB (H, W, 3), or an error that says what is taken."""
+
+import io
+import os
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from fullconv.data import read_photo
+from fullconv.data.arrays import image_of
+from fullconv.data.reading.image import rgb_of
+from fullconv.errors import UserError
+from fullconv.inference.find_photos import is_address
+
+RGB = npt.NDArray[np.uint8]
+Photo = str | Path | bytes | IO[bytes] | Image.Image | npt.NDArray[Any] | torch.Tensor
+"""A picture file (path, open, or its bytes), a Pillow image, an array (H, W), (H, W, 3) in RGB or
+(H, W, 4), or a tensor (3, H, W); of uint8, or floats from 0 to 1."""
+
+TAKEN = (
+    "a photo is a path, an open file or its bytes, a Pillow image, an array (H, W, 3) or (H, W), "
+    "or a tensor (3, H, W)"
+)
+_NAME = "the photo"
+
+
+def is_array(photo: Any) -> bool:
+    """Whether ``photo`` is an array or a tensor."""
+    return isinstance(photo, np.ndarray | torch.Tensor)
+
+
+def array_input(array: npt.NDArray[Any] | torch.Tensor) -> RGB:
+    """An array or tensor of one photo as uint8 RGB, (H, W, 3).
+
+    Grey is repeated, transparency is laid over white as in files, floats from 0 to 1 are taken to
+    255. Raises UserError for other shapes, types and ranges.
+    """
+    if isinstance(array, np.ndarray) and array.dtype == np.uint8 and _is_rgb(array):
+        return array
+    if 0 in array.shape:
+        raise UserError(
+            f"the photo has no pixels: its shape is {tuple(array.shape)}", "FC-PREDICT-005"
+        )
+    if isinstance(array, torch.Tensor):
+        tensor = array.detach().cpu()
+        return image_of(tensor.float() if tensor.is_floating_point() else tensor, _NAME)
+    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3, 4):
+        raise UserError(
+            f"the photo has its channels first, {array.shape}: give (H, W, 3), "
+            "numpy.moveaxis(photo, 0, 2)",
+            "FC-PREDICT-005",
+        )
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * np.uint8(255)
+    return image_of(array, _NAME)
+
+
+def _is_rgb(array: npt.NDArray[Any]) -> bool:
+    return array.ndim == 3 and array.shape[2] == 3 and array.size > 0
+
+
+def read_input(photo: Any) -> RGB:
+    """Any `Photo` as uint8 RGB, (H, W, 3), EXIF orientation applied; UserError for what is none."""
+    if isinstance(photo, str | os.PathLike):
+        return read_photo(_checked_path(os.fspath(photo)))
+    if isinstance(photo, bytes | bytearray | memoryview):
+        return read_photo(io.BytesIO(photo), _NAME)
+    if isinstance(photo, Image.Image):
+        return _of_pillow(photo)
+    if is_array(photo):
+        return array_input(photo)
+    if hasattr(photo, "read"):
+        return read_photo(_as_binary(photo), _NAME)
+    raise UserError(_what_it_is(photo), "FC-PREDICT-007")
+
+
+def _checked_path(path: str | bytes) -> Path:
+    name = os.fsdecode(path)
+    if is_address(name):
+        raise UserError(
+            f"{name}: addresses are not opened: download the photo and give its path, or its bytes",
+            "FC-PREDICT-002",
+        )
+    return Path(name).expanduser()
+
+
+def _of_pillow(photo: Image.Image) -> RGB:
+    try:
+        return rgb_of(photo, _NAME)
+    except UserError:
+        raise
+    except Exception as error:  # a picture that was opened, not read: as in a file
+        raise UserError(f"the photo cannot be decoded: {error}", "FC-PREDICT-005") from error
+
+
+def _as_binary(file: Any) -> IO[bytes]:
+    """An open file as one that can be sought in; UserError for one of text."""
+    content = file.read(0)
+    if not isinstance(content, bytes):
+        raise UserError("the open file gives text: open it with 'rb'", "FC-PREDICT-007")
+    seekable = getattr(file, "seekable", lambda: False)()
+    return file if seekable else io.BytesIO(file.read())
+
+
+def _what_it_is(photo: Any) -> str:
+    """What was given instead of a photo, and what is taken."""
+    if isinstance(photo, list | tuple | set):
+        count = "1 entry" if len(photo) == 1 else f"{len(photo)} entries"
+        return (
+            f"a {type(photo).__name__} of {count} is no single photo: [predictor(p) for p in "
+            "photos], or fullconv.predict(run, paths, out) for files"
+        )
+    shown = repr(photo) if isinstance(photo, int | float | bool | None) else ""
+    kind = f"{type(photo).__name__} {shown}".strip()
+    return f"{kind} is no photo: {TAKEN}"

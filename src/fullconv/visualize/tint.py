@@ -1,0 +1,118 @@
+"""Class maps as colours: tint, borders, hatched ignored areas. numpy only."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.classes import ClassSet
+
+RGB = npt.NDArray[np.uint8]
+"""uint8 RGB picture, (H, W, 3)."""
+Mask = npt.NDArray[np.integer]
+"""Class index of each pixel, (H, W)."""
+PAPER = (255, 255, 255)
+_STRIP = 2**16  # pixels painted at a time: they stay in the processor's cache
+
+
+def colorize(mask: Mask, classes: ClassSet) -> RGB:
+    """Each class in its colour, the ignored value in its own, uint8 (H, W, 3)."""
+    return classes.palette()[mask]
+
+
+def layer(mask: Mask, classes: ClassSet) -> npt.NDArray[np.uint8]:
+    """What ``overlay`` lays over a photo, alone: uint8 RGBA (H, W, 4), borders drawn.
+
+    Opaque, so that who shows it decides how much of the photo is seen; what is ignored is clear
+    between its stripes.
+    """
+    never = [255 - channel for channel in classes.ignore_color]  # a colour that stripes cannot have
+    ground = np.full((*mask.shape, 3), never, np.uint8)
+    painted = tinted(ground, mask, classes, 1.0)
+    seen = (mask != classes.ignore) | (painted != ground).any(axis=2)
+    draw_borders(painted, mask, classes.ignore)
+    return np.dstack([painted, np.where(seen, 255, 0).astype(np.uint8)])
+
+
+def present(mask: Mask) -> list[int]:
+    """The values that occur in ``mask``, rising."""
+    values = {
+        value
+        for rows in _row_slices(mask)
+        for value in np.flatnonzero(np.bincount(mask[rows].ravel()))
+    }
+    return sorted(map(int, values))
+
+
+def as_photo(image: npt.NDArray[Any]) -> RGB:
+    """The photo to show of a net's input (H, W, channels): its colours, else a grey of the first.
+
+    Three or more channels begin with a picture (colours, or HHA); a single one, as depth, is
+    stretched from black to white.
+    """
+    if image.shape[2] >= 3:
+        first = image[..., :3]
+        return first if first.dtype == np.uint8 else np.rint(first).clip(0, 255).astype(np.uint8)
+    plane = image[..., :1].astype(np.float32)
+    low, high = plane.min(), plane.max()
+    grey = ((plane - low) * (255 / max(high - low, 1e-6))).astype(np.uint8)
+    return np.repeat(grey, 3, axis=2)
+
+
+def planes_of(mask: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """The label map (H, W) of each output, from one (H, W) or (H, W, outputs)."""
+    return [mask] if mask.ndim == 2 else list(np.moveaxis(mask, 2, 0))
+
+
+def tinted(image: RGB, mask: Mask, classes: ClassSet, alpha: float) -> RGB:
+    """The photo tinted, without its borders; what is ignored shows the photo under stripes."""
+    hatch = max(6, round(math.sqrt(mask.size) / 60))
+    weight = round(256 * min(max(alpha, 0.0), 1.0))
+    palette = classes.palette().astype(np.uint16) * weight
+    out = np.empty_like(image)
+    columns = np.arange(mask.shape[1])
+    for rows in _row_slices(mask):
+        values = mask[rows]
+        blend = np.multiply(image[rows], np.uint16(256 - weight), dtype=np.uint16)
+        blend += palette.take(values, axis=0)
+        out[rows] = np.right_shift(blend, 8, out=blend)
+        ignored = values == classes.ignore
+        if ignored.any():
+            diagonals = columns + np.arange(rows.start, rows.start + len(values))[:, None]
+            out[rows][ignored] = image[rows][ignored]  # what nobody labelled is left as it is
+            out[rows][ignored & (diagonals % hatch < (hatch + 2) // 4)] = classes.ignore_color
+    return out
+
+
+def _row_slices(mask: Mask) -> Iterator[slice]:
+    """The rows of a mask in blocks of about `_STRIP` pixels."""
+    step = max(1, _STRIP // max(mask.shape[1], 1))
+    for top in range(0, len(mask), step):
+        yield slice(top, top + step)
+
+
+def draw_borders(painted: RGB, mask: Mask, ignore: int) -> None:
+    """Draw a white line into ``painted`` where two classes meet."""
+    width = max(1, round(math.sqrt(mask.size) / 600))
+    painted[_borders(mask, ignore, width)] = PAPER
+
+
+def _borders(mask: Mask, ignore: int, width: int) -> npt.NDArray[np.bool_]:
+    """Where two classes meet, ``width`` pixels wide; the ignored area ends without a line."""
+    edge = np.zeros(mask.shape, bool)
+    for axis in (0, 1):
+        here, there = _shifted(axis, width)
+        a, b = mask[here], mask[there]
+        middle = [slice(None), slice(None)]
+        middle[axis] = slice(width // 2, width // 2 + a.shape[axis])
+        edge[tuple(middle)] |= (a != b) & (a != ignore) & (b != ignore)
+    return edge
+
+
+def _shifted(axis: int, by: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    whole = slice(None)
+    if axis == 0:
+        return (slice(by, None), whole), (slice(None, -by), whole)
+    return (whole, slice(by, None)), (whole, slice(None, -by))

@@ -1,0 +1,122 @@
+"""Files that are whole or not there, also after processes that were killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from fullconv.atomic import folder_atomically, remove_abandoned, write_atomically
+from fullconv.errors import UserError
+
+WRITES = """
+import sys, time
+from fullconv.atomic import folder_atomically, write_atomically
+if sys.argv[1] == "file":
+    def slow(file):
+        file.write(b"half")
+        print("begun", flush=True)
+        time.sleep(60)
+    write_atomically(sys.argv[2], slow)
+else:
+    with folder_atomically(sys.argv[2]) as folder:
+        (folder / "inside").write_text("half")
+        print("begun", flush=True)
+        time.sleep(60)
+"""
+
+
+@pytest.fixture
+def writer(tmp_path):
+    """``writer('file')`` or ``('folder')``: a process in the middle of writing ``result``."""
+    running = []
+
+    def start(kind):
+        command = [sys.executable, "-c", WRITES, kind, str(tmp_path / "result")]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        running.append(process)
+        assert process.stdout.readline() == "begun\n"
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def parts(folder):
+    return [path.name for path in folder.iterdir() if path.name.endswith(".part")]
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_only_what_dead_processes_left_is_removed(writer, tmp_path, kind):
+    process = writer(kind)
+    assert remove_abandoned(tmp_path) == []
+    (part,) = parts(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert remove_abandoned(tmp_path, lambda name: name != "result") == []
+    assert [path.name for path in remove_abandoned(tmp_path)] == [part]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_removes_what_was_left_of_itself_alone(writer, tmp_path):
+    writer("folder").kill()
+    time.sleep(0.2)
+    (tmp_path / ".other.abcdefgh.part").mkdir()
+    with folder_atomically(tmp_path / "result") as folder:
+        (folder / "a").touch()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.abcdefgh.part", "result"]
+
+
+def test_files_of_other_kinds_stay(tmp_path):
+    names = ["a.part", ".part", ".a.part", ".download.part", ".a.png.XYZ.part", ".a.png.abcdefgh"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert remove_abandoned(tmp_path) == []
+    assert remove_abandoned(tmp_path / "not there") == []
+    (tmp_path / ".two\nlines.png.abcdefgh.part").touch()
+    assert len(remove_abandoned(tmp_path)) == 1
+
+
+def test_what_this_process_writes_is_not_removed_meanwhile(tmp_path):
+    stop, path = threading.Event(), tmp_path / "file"
+
+    def remove():
+        while not stop.is_set():
+            remove_abandoned(tmp_path)
+
+    sweeper = threading.Thread(target=remove)
+    sweeper.start()
+    try:
+        for number in range(100):
+            write_atomically(path, str(number))
+            assert path.read_text() == str(number)
+    finally:
+        stop.set()
+        sweeper.join()
+    assert parts(tmp_path) == []
+
+
+def test_an_error_leaves_nothing(tmp_path):
+    def fails(file):
+        file.write(b"half")
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        write_atomically(tmp_path / "file", fails)
+    with pytest.raises(UserError), folder_atomically(tmp_path / "folder") as folder:
+        os.mkdir(folder / "sub")
+        (folder / "sub").write_text("a folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_longest_names_can_be_written(tmp_path):
+    write_atomically(tmp_path / ("x" * 255), "whole")
+    with folder_atomically(tmp_path / ("é" * 127)) as folder:
+        (folder / "a").touch()
+    assert sorted(len(os.fsencode(path.name)) for path in tmp_path.iterdir()) == [254, 255]
