@@ -59,6 +59,7 @@ def test_no_command_about_data_loads_it(tmp_path, labelled):
         ["inspect", "scenes", "--out", "page.html"],
         ["import", labelled, "photos"],
         ["download"],
+        ["weights"],
         ["recipes"],
         ["recipes", "default"],
         cwd=tmp_path,
