@@ -18,7 +18,7 @@ from fullconv.evaluation import evaluate
 from fullconv.inference import Predictor
 from fullconv.metrics import SUMMARY, Scores
 from fullconv.models import available
-from fullconv.training.recipes import RECOMMENDED, recipe_names
+from fullconv.recipes import RECOMMENDED, recipe_names
 from small_runs import small_run
 
 DATA = "shapes:48x64:n=12"

@@ -84,7 +84,7 @@ def test_an_error_is_one_short_line_without_control_characters(
         (["serve", "x", "--timeout", "nan"], "FC-CLI-002"),
         (["nets", "--size", "9"], "FC-CLI-003"),
         (["import", ".", "out", "--merge", "old"], "FC-CLI-005"),
-        (["recipes", "nothing"], "FC-CONFIG-001"),
+        (["recipes", "nothing"], "FC-CLI-009"),
         (["serve", "x", "--timeout", "0"], "FC-SERVE-018"),
         (["serve", "x", "--host", "0.0.0.0"], "FC-SERVE-020"),
     ],

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fullconv.inference.engines import names
-from fullconv.training.recipes import recipe_names
+from fullconv.recipes import recipe_names
 
 _PACKAGE = Path(__file__).parents[1]
 _HEADS = ("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s")

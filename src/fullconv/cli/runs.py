@@ -9,7 +9,7 @@ from fullconv.cli import completion
 from fullconv.cli.main import app
 from fullconv.cli.options import ColorsOf
 from fullconv.errors import UserError
-from fullconv.training.recipes import RECOMMENDED, recipe_names, recipe_summary, recipe_text
+from fullconv.recipes import RECOMMENDED, recipe_names, recipe_summary, recipe_text
 
 
 @app.command()

@@ -15,7 +15,7 @@ from fullconv.cli.help_panels import MORE, PanelledCommand
 from fullconv.cli.main import app
 from fullconv.cli.options import change_of, fetched, size_of, whole_number
 from fullconv.errors import UserError
-from fullconv.training.recipes import recipe_text
+from fullconv.recipes import recipe_text
 
 if TYPE_CHECKING:
     from fullconv.training.config import Config

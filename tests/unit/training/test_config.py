@@ -8,7 +8,7 @@ from fullconv.models import NetSpec
 from fullconv.training import keys, make_config, read_config, recipe_names, recipe_text
 from fullconv.training.config import Config
 from fullconv.training.config_sources import flat
-from fullconv.training.recipes import RECIPES
+from fullconv.recipes import RECIPES
 
 
 def error(*arguments, **options):

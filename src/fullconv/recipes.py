@@ -1,11 +1,11 @@
-"""The recipes that come with fullconv: TOML files, by name."""
+"""The recipes that come with fullconv, as text: what can be listed without loading torch."""
 
 import difflib
 from pathlib import Path
 
 from fullconv.errors import UserError
 
-RECIPES = Path(__file__).parent
+RECIPES = Path(__file__).parent / "training" / "recipes"
 RECOMMENDED = {
     "default": "own photos: pretrained weights give the best score in the shortest time",
     "scratch": "own photos, where pretrained weights may not be used",
@@ -15,20 +15,21 @@ RECOMMENDED = {
 
 
 def recipe_names() -> list[str]:
-    """Names of the recipes that come with fullconv."""
+    """Names of the recipes, sorted."""
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
 def recipe_text(name: str) -> str:
-    """The recipe's file: its head says paper, command, cost and expected score."""
-    if name not in recipe_names():
-        near = difflib.get_close_matches(name[:100], recipe_names(), n=3, cutoff=0.3)
-        hint = (
-            f"did you mean {', '.join(near)}" if near else f"there are {', '.join(recipe_names())}"
-        )
+    """The recipe's file: its head says paper, command, cost and expected score.
+
+    UserError with the nearest names where there is no such recipe.
+    """
+    names = recipe_names()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
+        hint = f"did you mean {', '.join(near)}" if near else f"there are {', '.join(names)}"
         raise UserError(
-            f"no recipe is called {name[:100]!r}: {hint} ('fullconv recipes' lists all)",
-            "FC-CONFIG-001",
+            f"no recipe is called {name!r}: {hint} ('fullconv recipes' lists all)", "FC-CLI-009"
         )
     return (RECIPES / f"{name}.toml").read_text(encoding="utf-8")
 
