@@ -110,7 +110,6 @@ def measure(training: Training, device: str, steps: int) -> dict:
     not_installed("torchmetrics")
 
     import torch
-    from lightning_fabric import Fabric
 
     from fullconv.data import Batch
     from fullconv.device import MIB, peak_mib
@@ -119,15 +118,15 @@ def measure(training: Training, device: str, steps: int) -> dict:
     from fullconv.training import memory_budget as budget
     from fullconv.training.losses.criterion import make_criterion
     from fullconv.training.memory import estimate
+    from fullconv.training.processes import processes_of
     from fullconv.training.step import Updater
 
     config = config_of(training, device)
     spec = config.spec(training.classes)
     config = budget.within(config, spec, training.size)
-    need = estimate(config, spec, training.size, budget.returns(config, spec, training.size))
-    bf16 = config.machine.precision == "bf16"
-    fabric = Fabric(accelerator=device, devices=1, precision="bf16-mixed" if bf16 else "32-true")
-    budget.enforce(config, spec, training.size)
+    need = estimate(config, spec, training.size)
+    fabric = processes_of(config)
+    budget.enforce(config)
     criterion = make_criterion(config.loss, None, 255, fabric.device)
     preprocessing = BACKBONES[spec.backbone].preprocessing
     updater = Updater(config, fabric, build(spec), preprocessing, criterion, 1000)

@@ -8,8 +8,6 @@ from left_out import not_installed
 
 def main():
     not_installed("torchmetrics")
-    from lightning_fabric import Fabric
-
     from fullconv.data import Batch
     from fullconv.device import MIB, keep_freed_memory, return_freed_memory
     from fullconv.models import build
@@ -17,16 +15,15 @@ def main():
     from fullconv.training import make_config
     from fullconv.training.losses.criterion import make_criterion
     from fullconv.training.memory import estimate
+    from fullconv.training.processes import OneProcess
     from fullconv.training.step import Updater
 
     job = worker.job()
     keep_freed_memory() if job["keeps_memory"] else return_freed_memory()
     config = make_config(job["recipe"], overrides=job["overrides"])
-    fabric = Fabric(accelerator="cpu", devices=1, precision=job["fabric"])
+    fabric = OneProcess(torch.device("cpu"), bf16=job["fabric"] == "bf16-mixed")
     spec, batch = config.spec(job["classes"]), config.schedule.batch_size
-    foretold = (
-        estimate(config, spec, tuple(job["size"]), not job["keeps_memory"]).total / MIB
-    )  # as a training says it
+    foretold = estimate(config, spec, tuple(job["size"])).total / MIB  # as a training says it
     net = build(spec)
     criterion = make_criterion(config.loss, None, 255, fabric.device)
     updater = Updater(config, fabric, net, BACKBONES[spec.backbone].preprocessing, criterion, 1000)

@@ -33,21 +33,21 @@ def photos(tmp_path_factory):
     return write_folder(splits, tmp_path_factory.mktemp("data") / "photos", limit=5)
 
 
-def begin(*arguments):
+def begin(*arguments, **options):
     """Start ``fullconv train`` as a process of its own."""
     command = [sys.executable, "-m", "fullconv", "train", *map(str, arguments)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | {"OMP_NUM_THREADS": "1"}, **options,
     )  # fmt: skip
 
 
-def fresh(photos, out):
+def fresh(photos, out, **options):
     """A run from its beginning."""
     changes = [part for key, value in SETTINGS.items() for part in ("--set", f"{key}={value}")]
     return begin(
         photos, "--out", out, "--net", "fcn8s-resnet18", "--steps", STEPS, "--batch-size", 2,
-        "--crop", "32x48", "--workers", 1, "--precision", "fp32", *changes,
+        "--crop", "32x48", "--workers", 1, "--precision", "fp32", *changes, **options,
     )  # fmt: skip
 
 
@@ -130,6 +130,24 @@ def test_killed_again_and_again(photos, whole, tmp_path):
     assert not list(out.rglob("*.part"))
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_to_all_processes_saves_and_ends_without_a_traceback(
+    photos, whole, tmp_path, number
+):
+    """As SLURM and systemd send it: to the training and to its workers."""
+    out = tmp_path / "stopped"
+    process = fresh(photos, out, start_new_session=True)
+    seen = rows(out, 2)
+    while process.poll() is None and not seen():
+        time.sleep(0.001)
+    os.killpg(process.pid, number)
+    said = ended(process, 128 + number)
+    assert "Traceback" not in said
+    assert f"stopped by {signal.Signals(number).name} and saved" in said.splitlines()[-1]
+    ended(going_on(out))
+    assert same_bits(out, whole)
+
+
 def test_ctrl_c_saves_and_says_how_to_go_on(photos, whole, tmp_path):
     out = tmp_path / "stopped"
     process = fresh(photos, out)
@@ -139,7 +157,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(photos, whole, tmp_path):
     process.send_signal(signal.SIGINT)
     said = ended(process, 130)
     last = said.splitlines()[-1]
-    assert last == (f"fullconv: stopped and saved; to go on: fullconv train --resume --out {out}")
+    assert last == (f"fullconv: stopped and saved; to resume: fullconv train --resume --out {out}")
     assert "Traceback" not in said
     assert "done: " not in said
     said = ended(begin(*last.partition("fullconv train ")[2].split()))

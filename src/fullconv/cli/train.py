@@ -1,6 +1,5 @@
 """``fullconv train``."""
 
-import difflib
 import signal
 import tomllib
 from collections.abc import Mapping
@@ -212,9 +211,10 @@ def _train(out: Path, recipe: str, overrides: dict[str, Any], **options: bool) -
 
 def _default_folder(recipe: str, overrides: Mapping[str, Any]) -> Path:
     """runs/DATA-NET; UserError for a recipe that there is not."""
-    is_file = recipe.endswith(".toml") or "/" in recipe
     with file_errors(recipe):
-        text = Path(recipe).read_text("utf-8", "replace") if is_file else recipe_text(recipe)
+        text = (
+            Path(recipe).read_text("utf-8", "replace") if _is_file(recipe) else recipe_text(recipe)
+        )
     try:
         values = tomllib.loads(text)
     except (ValueError, RecursionError):
@@ -225,6 +225,11 @@ def _default_folder(recipe: str, overrides: Mapping[str, Any]) -> Path:
     )
     folder = Path(str(data or "").split(":")[0]).resolve().name
     return Path("runs", f"{folder}-{net or 'fcn8s-resnet18'}")
+
+
+def _is_file(recipe: str) -> bool:
+    """As `training.config_sources.is_file`, which needs torch."""
+    return recipe.endswith(".toml") or "/" in recipe
 
 
 def _value(values: Mapping[str, Any], section: str, key: str) -> Any:
@@ -244,19 +249,16 @@ def check_before_torch(
     A folder that holds a run already, a recipe or a net that there is not, and weights that are not
     there: each is refused again, with more words, where it is used.
     """
-    if (out / "config.toml").exists() and not overwrite:
+    with file_errors(out):
+        is_run = (out / "config.toml").exists()
+    if is_run and not overwrite:
         raise UserError(
             f"{out}: holds a run already; continue it with --resume, replace it with --overwrite, "
             "or name another folder",
             "FC-TRAIN-004",
         )
-    name = overrides.get("net.name")
-    if isinstance(name, str) and "timm." not in name and name not in completion.NETS:
-        near = difflib.get_close_matches(name[:100], completion.NETS, n=3, cutoff=0.4)
-        hint = f"did you mean {', '.join(near)}?" if near else "it is HEAD-BACKBONE, as fcn8s-vgg16"
-        raise UserError(
-            f"no net is called {name[:100]!r}: {hint} ('fullconv nets' lists all)", "FC-CONFIG-015"
-        )
+    if not _is_file(recipe):
+        recipe_text(recipe)
     wanted = overrides.get("net.weights")
     for source in [wanted] if isinstance(wanted, str) else wanted or ():
         if _is_missing(str(source)):
@@ -265,6 +267,11 @@ def check_before_torch(
                 "'fullconv weights' lists them",
                 "FC-FILE-003",
             )
+    name = overrides.get("net.name")
+    if isinstance(name, str):
+        from fullconv.models import NetSpec
+
+        NetSpec(name, 2)
 
 
 def _is_missing(source: str) -> bool:

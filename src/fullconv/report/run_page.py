@@ -68,6 +68,7 @@ def _facts(files: RunFiles) -> Sequence[tuple[str, str]]:
         ("optimizer", find(config, "optimizer", "kind")),
         ("precision", find(config, "machine", "precision")),
         ("seed", find(config, "seed")),
+        ("changed", changes_of(config)),
         ("steps", _steps(files)),
         ("best on validation", best_of(files.log)),
     ]
@@ -94,10 +95,29 @@ def _class_names(files: RunFiles) -> Sequence[str]:
     )
 
 
+def changes_of(config: dict[str, Any]) -> str:
+    """What resumes have changed: 'schedule.steps = 8 at step 6'; empty where nothing."""
+    return "; ".join(
+        f"{', '.join(f'{key} = {value}' for key, value in change['set'].items())} "
+        f"at step {change['step']}"
+        for change in _changes(config)
+    )
+
+
+def _changes(config: dict[str, Any]) -> list[dict[str, Any]]:
+    changes = config.get("changes")
+    entries = changes if isinstance(changes, list) else []
+    return [
+        e for e in entries if isinstance(e, dict) and isinstance(e.get("set"), dict) and "step" in e
+    ]
+
+
 def _steps(files: RunFiles) -> str:
     steps = files.log.get("step")
     done = int(steps[-1]) if steps is not None and len(steps) else 0
     wanted = find(files.config, "schedule", "steps")
+    for change in _changes(files.config):
+        wanted = change["set"].get("schedule.steps", wanted)
     if not isinstance(wanted, int):
         return str(done)
     return f"{done} of {wanted}" + ("" if done >= wanted else " (not finished, or still running)")

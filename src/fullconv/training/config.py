@@ -157,12 +157,12 @@ class Schedule(Section):
 
 
 class Optimizer(Section):
-    """The update. The bias rate is ``lr`` x ``bias_lr``; biases and norms never decay.
+    """The update. Biases learn at ``lr`` x ``bias_lr``; biases and norms never decay.
 
-    The backbone learns at ``backbone_lr`` times the rate; 'auto' is 0.3 where weights were loaded
-    for it, else 1. ``warmup`` is the share of the run in
-    which the rate rises, ``ema`` the time constant, as a share of the run, with which the weights
-    are averaged; both within limits (`training.optimizer`).
+    The backbone learns at ``backbone_lr`` times ``lr``; 'auto' is 0.3 where weights were loaded
+    for it, else 1. ``warmup`` is the share of the run in which the learning rate rises, ``ema`` the
+    time constant, as a share of the run, with which the weights are averaged; both within limits
+    (`training.optimizer`).
     """
 
     kind: Literal["sgd", "adamw"] = "adamw"
@@ -384,7 +384,8 @@ class Config(Section):
 
     def to_toml(self) -> str:
         """The whole config as TOML; keys that are not set are left out."""
-        return tomli_w.dumps(_plain(self.model_dump(exclude_none=True)))
+        left_out = set() if self.changes else {"changes"}
+        return tomli_w.dumps(_plain(self.model_dump(exclude_none=True, exclude=left_out)))
 
 
 def _plain(value: Any) -> Any:

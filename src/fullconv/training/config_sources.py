@@ -10,9 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from fullconv.atomic import file_error, printable
 from fullconv.errors import UserError
+from fullconv.recipes import recipe_text
 from fullconv.training.config import Change, Config
 from fullconv.training.losses import KINDS, Term, checked
-from fullconv.recipes import recipe_text
 
 CROSS_ENTROPY = "cross_entropy"  # the loss of a config that names none
 LENGTHS = {"steps", "epochs", "time"}  # of the schedule: one replaces the others

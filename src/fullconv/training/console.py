@@ -1,5 +1,6 @@
 """What a training shows: one live line on a terminal, plain lines elsewhere."""
 
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -13,8 +14,9 @@ from fullconv.duration import duration
 
 SECONDS = 10  # between lines where there is no terminal
 SEPARATOR = " | "
-DISPENSABLE = ("lr", "wait", "epoch", "memory", "speed", "validation", "left", "loss")
-"""Fields in the order in which they give way on a narrow terminal."""
+DISPENSABLE = ("lr", "wait", "epoch", "memory", "speed", "trained", "validation", "left", "loss")
+"""Fields in the order in which they give way on a narrow terminal; of the loss, first what is
+trained."""
 
 
 @dataclass
@@ -36,12 +38,11 @@ class Status:
     def line(self, width: int | None = None) -> str:
         """All of them in one line; within ``width`` columns the first ones that fit, whole."""
         loss = f"loss {self.per_pixel:.4f}/px"
-        if abs(self.loss - self.per_pixel) > 1e-6 * abs(self.per_pixel):
-            loss += f" (trained {self.loss:.5g})"
+        is_other = abs(self.loss - self.per_pixel) > 1e-6 * abs(self.per_pixel)
         fields = {
             "step": f"step {self.step}/{self.steps}",
             "epoch": f"epoch {self.epoch:.1f}",
-            "loss": loss,
+            "loss": f"{loss} (trained {self.loss:.5g})" if is_other else loss,
             "lr": f"lr {self.lr:.2e}",
             "speed": f"{self.images_per_second:.1f} img/s",
             "left": f"left {duration(self.seconds_left)}",
@@ -53,6 +54,8 @@ class Status:
         for name in DISPENSABLE:
             if width is None or len(SEPARATOR.join(fields.values())) <= width:
                 break
+            if name == "trained":
+                fields["loss"] = loss
             fields.pop(name, None)
         return SEPARATOR.join(fields.values())[:width]
 
@@ -67,7 +70,7 @@ class Screen:
         self.console = Console(quiet=quiet, highlight=False, soft_wrap=True)
         self.verbose = verbose
         self.live: Live | None = None
-        self.last = time.monotonic()
+        self.last = -math.inf
 
     def __enter__(self) -> "Screen":
         if self.console.is_terminal and not self.console.quiet:
@@ -95,6 +98,8 @@ class Screen:
 
     def show_validation(self, step: int, done: int, total: int) -> None:
         """How far a validation has come, in the moving line; as plain lines every ten seconds."""
+        if done == 1:
+            self.last = time.monotonic()
         self._move(lambda _=None: f"step {step}: validating {done}/{total} photos", False)
 
     def _move(self, line: Callable[..., str], due: bool) -> None:

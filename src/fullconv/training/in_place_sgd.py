@@ -24,7 +24,7 @@ class InPlaceSGD(torch.optim.SGD):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """``v = momentum v + (g + decay w)``, then ``w = w - rate v``."""
+        """``v = momentum v + (g + decay w)``, then ``w = w - lr v``."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -69,8 +69,8 @@ class InPlaceSGD(torch.optim.SGD):
         momentum, state = group["momentum"], self.state[weight]
         if momentum and state.get("momentum_buffer") is None:
             state["momentum_buffer"] = torch.zeros_like(weight)
-        kept = state["momentum_buffer"] if momentum else weight.grad
-        for w, g, v in _chunks(weight, weight.grad, kept):
+        velocity = state["momentum_buffer"] if momentum else weight.grad
+        for w, g, v in _chunks(weight, weight.grad, velocity):
             g.add_(w, alpha=group["weight_decay"])
             if momentum:
                 v.mul_(momentum).add_(g)
@@ -79,11 +79,11 @@ class InPlaceSGD(torch.optim.SGD):
 
 def _chunks(*arrays: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Parts of arrays of one shape, in the order of memory where that is the same."""
-    if all(each.is_contiguous() for each in arrays):
-        flat = [each.view(-1) for each in arrays]
-    elif all(each.ndim == 4 and each.permute(0, 2, 3, 1).is_contiguous() for each in arrays):
-        flat = [each.permute(0, 2, 3, 1).view(-1) for each in arrays]
+    if all(array.is_contiguous() for array in arrays):
+        flat = [array.view(-1) for array in arrays]
+    elif all(a.ndim == 4 and a.permute(0, 2, 3, 1).is_contiguous() for a in arrays):
+        flat = [array.permute(0, 2, 3, 1).view(-1) for array in arrays]
     else:
         yield arrays
         return
-    yield from zip(*(each.split(CHUNK) for each in flat), strict=True)
+    yield from zip(*(array.split(CHUNK) for array in flat), strict=True)

@@ -285,10 +285,10 @@ class Training:
                 masks = zip(planes_of(sample.mask), planes_of(prediction), strict=True)
                 rows.extend((photo, truth, predicted) for truth, predicted in masks)
 
-        shared, step = self.unless_shared(stop), self.progress.step
-        with shared.waiting() if shared else nullcontext():
-            return evaluate(engine, self.val, each=keep, progress=partial(
-                self.screen.show_validation, step))  # fmt: skip
+        alone = self.unless_shared(stop)
+        progress = partial(self.screen.show_validation, self.progress.step)
+        with alone.waiting() if alone else nullcontext():
+            return evaluate(engine, self.val, each=keep, progress=progress)
 
     def validate(self, stop: Stop) -> Scores | None:
         """Score, warn, write samples, and keep the weights if they are the best so far."""

@@ -97,7 +97,7 @@ def _moment(
         "head": [head],
     }
     if halved:
-        blocks["weights"] = [*blocks["weights"], *(each // 2 for each in _weights(parts))]
+        blocks["weights"] = [*blocks["weights"], *(size // 2 for size in _weights(parts))]
     used = {use: sum(sizes) for use, sizes in blocks.items()}
     return Estimate(process=at_rest(machine.device), **used)
 
@@ -115,8 +115,8 @@ def _weights(parts: Sequence[Part]) -> list[int]:
 
 def _arrays(held: Sequence[Arrays], batch: int, halved: bool) -> list[int]:
     """Bytes of arrays for a batch, each counted once; where ``halved``, floats are bf16."""
-    arrays = {key: array for each in held for key, array in each.items()}
-    sizes = (n * (2 if halved and each == 4 else each) for n, each in arrays.values())
+    arrays = {key: array for part in held for key, array in part.items()}
+    sizes = (n * (2 if halved and width == 4 else width) for n, width in arrays.values())
     return [batch * size for size in sizes]
 
 

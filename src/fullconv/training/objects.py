@@ -48,16 +48,23 @@ class Objects:
         """Of what a caller gave; UserError for what is no data set, or does not go together."""
         is_object = data is not None and not isinstance(data, str | Path)
         if val is not None and not is_object:
-            raise UserError("val= goes with a data set object; of a path, data.val names the split")
+            raise UserError(
+                "val= goes with a data set object; of a path, data.val names the split",
+                "FC-TRAIN-010",
+            )
         if isinstance(val, str | Path):
-            raise UserError(f"val={str(val)!r}: with a data set object this is one too, or None")
+            raise UserError(
+                f"val={str(val)!r}: with a data set object this is one too, or None", "FC-TRAIN-010"
+            )
         if augment is not None and not callable(augment):
-            raise UserError(f"augment= is a callable of (sample, generator), not {augment!r}")
+            raise UserError(
+                f"augment= is a callable of (sample, generator), not {augment!r}", "FC-TRAIN-010"
+            )
         source = as_source(data, "train") if is_object else None  # pyright: ignore[reportArgumentType]
         held_out = None if val is None else as_source(val, "val")
-        for name, each in (("the data set", source), ("val", held_out)):
-            if each is not None and len(each) == 0:
-                raise UserError(f"{name} has no photos")
+        for name, part in (("the data set", source), ("val", held_out)):
+            if part is not None and len(part) == 0:
+                raise UserError(f"{name} has no photos", "FC-TRAIN-010")
         if source and held_out:
             which = ("the data set", "val")
             held_out = in_order_of(held_out, source.classes.names, which)
@@ -79,29 +86,33 @@ class Objects:
             if data.object and not data.path:
                 raise UserError(
                     f"data.object: {data.object} was handed in from Python; hand it in again, "
-                    "fullconv.train(dataset, val=...), or name a data set on the disk"
+                    "fullconv.train(dataset, val=...), or name a data set on the disk",
+                    "FC-TRAIN-011",
                 )
             return config.model_copy(
                 update={"data": data.model_copy(update={"object": None, "photos": ()})}
             )
         if data.classes is not None or data.outputs:
             raise UserError(
-                "data.classes and data.outputs are for data on the disk: leave them out"
+                "data.classes and data.outputs are for data on the disk: leave them out",
+                "FC-TRAIN-010",
             )
         if kinds_of(data.inputs) != kinds_shown(self.data):
             shown = ", ".join(kinds_shown(self.data))
             raise UserError(
-                f"data.inputs: the data set shows {shown}, not {', '.join(data.inputs)}"
+                f"data.inputs: the data set shows {shown}, not {', '.join(data.inputs)}",
+                "FC-TRAIN-010",
             )
-        found = {"path": "", "object": name_of(self.data), "photos": self.photos}
-        return config.model_copy(update={"data": data.model_copy(update=found)})
+        record = {"path": "", "object": name_of(self.data), "photos": self.photos}
+        return config.model_copy(update={"data": data.model_copy(update=record)})
 
     def _recorded_augment(self, config: Config, screen: Screen) -> Config:
         if self.augment is None:
             if config.augment.callable:
                 raise UserError(
                     f"augment.callable: {config.augment.callable} was handed in from Python; hand "
-                    "it in again, fullconv.train(..., augment=...)"
+                    "it in again, fullconv.train(..., augment=...)",
+                    "FC-TRAIN-011",
                 )
             return config
         name = name_of(self.augment)
@@ -125,23 +136,28 @@ class Objects:
         if said and (self.data is None or moved):
             raise UserError(
                 f"{out}: was trained on {said}, handed in from Python: "
-                f"fullconv.train(dataset, val=..., {again}) goes on"
+                f"fullconv.train(dataset, val=..., {again}) resumes it",
+                "FC-TRAIN-011",
             )
         if self.data is not None and not said:
-            raise UserError(f"{out}: was trained on {saved.data.path}: leave the data set out")
+            raise UserError(
+                f"{out}: was trained on {saved.data.path}: leave the data set out", "FC-TRAIN-011"
+            )
         if self.data is not None and self.photos != saved.data.photos:
             counts = " and ".join(map(str, saved.data.photos))
             given = " and ".join(map(str, self.photos))
             raise UserError(
                 f"{out}: was trained on {counts} photos (train and val), not on {given}: their "
-                "order would differ; hand in the same data, or start a new run"
+                "order would differ; hand in the same data, or start a new run",
+                "FC-TRAIN-011",
             )
         if (self.augment is None) != (saved.augment.callable is None):
             raise UserError(
                 f"{out}: was trained with the augmentation {saved.augment.callable}, handed in "
-                f"from Python: fullconv.train(..., augment=..., {again}) goes on"
+                f"from Python: fullconv.train(..., augment=..., {again}) resumes it"
                 if self.augment is None
-                else f"{out}: was trained with the built-in augmentation: leave augment= out"
+                else f"{out}: was trained with the built-in augmentation: leave augment= out",
+                "FC-TRAIN-011",
             )
 
 
@@ -149,8 +165,8 @@ NOTHING = Objects()
 """Where the config says it all."""
 
 
-def name_of(thing: Source | Callable[..., Any]) -> str:
+def name_of(given: Source | Callable[..., Any]) -> str:
     """The module and name of a function, or of an object's class."""
-    thing = thing.dataset if isinstance(thing, DatasetSource) else thing  # pyright: ignore
-    named = thing if hasattr(thing, "__qualname__") else type(thing)
+    given = given.dataset if isinstance(given, DatasetSource) else given  # pyright: ignore
+    named = given if hasattr(given, "__qualname__") else type(given)
     return f"{named.__module__}.{named.__qualname__}"  # pyright: ignore[reportAttributeAccessIssue]

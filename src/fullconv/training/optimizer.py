@@ -1,4 +1,4 @@
-"""Parameter groups, the two optimizers, and the rate as a plain function of the step."""
+"""Parameter groups, the two optimizers, and the learning rate as a plain function of the step."""
 
 import math
 from collections.abc import Mapping
@@ -28,8 +28,8 @@ def make_optimizer(net: FCN, config: Optimizer) -> torch.optim.Optimizer:
     groups = parameter_groups(trained, config)
     if config.kind == "sgd":
         on_cpu = next(iter(trained.values())).device.type == "cpu"
-        made, options = (InPlaceSGD, {}) if on_cpu else (torch.optim.SGD, {"fused": True})
-        return made(groups, lr=config.lr, momentum=config.momentum, **options)
+        kind, options = (InPlaceSGD, {}) if on_cpu else (torch.optim.SGD, {"fused": True})
+        return kind(groups, lr=config.lr, momentum=config.momentum, **options)
     # One pass over each array: AdamW in separate operations takes three times as long on a CPU.
     # Buffers must lie in memory as their parameters do (`state`); torch does not check.
     return torch.optim.AdamW(groups, lr=config.lr, betas=(config.momentum, 0.999), fused=True)
@@ -38,7 +38,7 @@ def make_optimizer(net: FCN, config: Optimizer) -> torch.optim.Optimizer:
 def parameter_groups(
     trained: Mapping[str, nn.Parameter], config: Optimizer
 ) -> list[dict[str, Any]]:
-    """The groups of parameters by name; ``factor`` is what multiplies the rate in each."""
+    """The groups of parameters by name; ``factor`` multiplies the learning rate in each."""
     own_lr = 1.0 if config.backbone_lr == "auto" else config.backbone_lr
     apart = own_lr != 1
     groups: list[dict[str, Any]] = []
@@ -69,21 +69,21 @@ def as_they_come(config: Config) -> bool:
 
 
 def lr_at(step: int, steps: int, config: Optimizer) -> float:
-    """The rate of ``step``, from 0: a linear warm-up times the schedule.
+    """The learning rate of ``step``, from 0: a linear warm-up times the schedule.
 
     The schedule is 1, ``(1 - step/steps)^power``, or half a cosine.
     """
     warm = warmup_steps(steps, config)
-    rate = config.lr * (min(1.0, (step + 1) / warm) if warm else 1.0)
+    lr = config.lr * (min(1.0, (step + 1) / warm) if warm else 1.0)
     if config.lr_schedule == "fixed":
-        return rate
+        return lr
     if config.lr_schedule == "cosine":
-        return rate * 0.5 * (1 + math.cos(math.pi * step / steps))
-    return rate * (1 - step / steps) ** config.power
+        return lr * 0.5 * (1 + math.cos(math.pi * step / steps))
+    return lr * (1 - step / steps) ** config.power
 
 
 def warmup_steps(steps: int, config: Optimizer) -> int:
-    """Steps of a run of ``steps`` until the full rate: a share of it, within `WARMUP_STEPS`."""
+    """Steps of a run of ``steps`` until the full learning rate, within `WARMUP_STEPS`."""
     return _share_of(steps, config.warmup, WARMUP_STEPS) if config.warmup else 0
 
 
@@ -99,10 +99,10 @@ def _share_of(steps: int, share: float, limits: tuple[int, int]) -> int:
     return min(most, max(least, round(share * steps)))
 
 
-def set_lr(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the rate, each group with its own factor."""
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Set the learning rate, each group with its own factor."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group["factor"]
+        group["lr"] = lr * group["factor"]
 
 
 def freeze(net: FCN) -> None:

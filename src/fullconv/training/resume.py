@@ -136,7 +136,7 @@ def step_of(run: Path) -> int:
         with suppress(SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError):
             with safe_open(path, "numpy") as file:
                 numbers = json.loads((file.metadata() or {})[KEY])["progress"]
-            return TypeAdapter(Progress).validate_python(numbers).step
+            return _progress(numbers).step
     return 0
 
 
@@ -181,13 +181,18 @@ def _verified(path: Path) -> tuple[Progress, dict[str, Tensor]]:
     if not isinstance(numbers, dict) or checksum(numbers, tensors) != header.get("checksum"):
         raise DamagedState(f"{path}: is damaged, its checksum is wrong", "FC-TRAIN-002")
     try:
-        return TypeAdapter(Progress).validate_python(numbers), tensors
+        return _progress(numbers), tensors
     except ValidationError as error:
         first = error.errors()[0]
         what = ".".join(map(str, first["loc"]))
         raise DamagedState(
             f"{path}: is no {KIND} of this version ({what}: {first['msg']})", "FC-TRAIN-002"
         ) from error
+
+
+def _progress(numbers: Any) -> Progress:
+    """The numbers of a header; ValidationError unless all are there and of the right type."""
+    return TypeAdapter(Progress).validate_json(json.dumps(numbers))
 
 
 def _named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -239,7 +244,7 @@ def _restore_buffers(
 def _are_of(group: Mapping[str, Any], buffers: Iterable[Mapping[str, Tensor]]) -> bool:
     """Whether buffers are those of the optimizer that ``group`` belongs to, AdamW or SGD."""
     names = {"exp_avg", "exp_avg_sq", "step"} if "betas" in group else {"momentum_buffer"}
-    return all(set(each) == names for each in buffers)
+    return all(set(named) == names for named in buffers)
 
 
 def _laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:

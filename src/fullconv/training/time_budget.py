@@ -42,11 +42,11 @@ class Speed:
 
         There is a validation ``every`` so many steps; 0: as many as ``validations_in`` says.
         """
-        each = coarse * self.coarse_step + (1 - coarse) * self.step
+        mean = coarse * self.coarse_step + (1 - coarse) * self.step
         if every:
-            return int(SAFETY * seconds / (each + self.validation / every))
+            return int(SAFETY * seconds / (mean + self.validation / every))
         left = SAFETY * seconds - self.validations_in(seconds) * self.validation
-        return int(left / each)
+        return int(left / mean)
 
 
 def settled_by_speed(config: Config, speed: Speed, photos: int, seconds: float) -> Config:

@@ -330,8 +330,8 @@ def _train_one(
     budget.enforce(config)
     with memory_watched(config, TOO_LARGE):
         # A resume puts its state over these weights: nothing to say about them.
-        told = screen if is_new else Screen(quiet=True)
-        net, preprocessing, origins = net_of(config, source, told)
+        start_screen = screen if is_new else Screen(quiet=True)
+        net, preprocessing, origins = net_of(config, source, start_screen)
     steps = steps_of(config, len(source), fabric.world_size)
     announce_plan(config, net, (steps, len(source)), size, fabric, screen)
     announce_memory(config, spec, size, need, screen)

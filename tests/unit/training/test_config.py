@@ -5,10 +5,10 @@ import pytest
 
 from fullconv.errors import UserError
 from fullconv.models import NetSpec
+from fullconv.recipes import RECIPES
 from fullconv.training import keys, make_config, read_config, recipe_names, recipe_text
 from fullconv.training.config import Config
 from fullconv.training.config_sources import flat
-from fullconv.recipes import RECIPES
 
 
 def error(*arguments, **options):
@@ -305,3 +305,85 @@ def test_spec_takes_everything_of_the_net():
 
 def test_recipes_hold_nothing_but_recipes():
     assert {path.stem for path in RECIPES.iterdir()} == set(recipe_names())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "code"),
+    [
+        ("loss.cross_entropy.class_weights", "[-1.0, 2.0]", "FC-CONFIG-003"),
+        ("loss.cross_entropy.class_weights", "[0.0, 0.0]", "FC-CONFIG-003"),
+        ("augment.scale", "[1.0, 1e9]", "FC-CONFIG-003"),
+        ("augment.scale", "[1e-9, 1.0]", "FC-CONFIG-003"),
+        ("schedule.epochs", "1e300", "FC-CONFIG-003"),
+        ("schedule.epochs", "inf", "FC-CONFIG-003"),
+        ("schedule.steps", "9" * 5000, "FC-CONFIG-003"),
+        ("schedule.time", "nanh", "FC-CONFIG-003"),
+        ("optimizer.lr", "nan", "FC-CONFIG-003"),
+        ("optimizer.lr", "-inf", "FC-CONFIG-003"),
+        ("seed", "1" + "0" * 30, "FC-CONFIG-003"),
+        ("net.name", "x" * 5000, "FC-CONFIG-003"),
+        ("y" * 5000, "1", "FC-CONFIG-004"),
+        ("data.path.x", "1", "FC-CONFIG-004"),
+        ("seed.x", "1", "FC-CONFIG-004"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_nonsense_is_one_short_line(key, value, code):
+    with pytest.raises(UserError) as error:
+        make_config("scratch", {"data.path": "photos", "seed": 1, key: value})
+    assert error.value.code == code
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("word", "key"),
+    [
+        ("lr", "optimizer.lr"),
+        ("learning_rate", "optimizer.lr"),
+        ("optimizer.learning_rate", "optimizer.lr"),
+        ("batch_size", "schedule.batch_size"),
+        ("bs", "schedule.batch_size"),
+        ("epochs", "schedule.epochs"),
+        ("model", "net.name"),
+        ("workers", "data.workers"),
+        ("train.weight_decay", "optimizer.weight_decay"),
+        ("wd", "optimizer.weight_decay"),
+        ("imgsz", "augment.crop"),
+        ("schedule.epoch", "schedule.epochs"),
+        ("optimizr.lr", "optimizer.lr"),
+        ("device", "machine.device"),
+    ],
+)
+def test_usual_words_of_other_tools_get_the_key_that_is_meant(word, key):
+    with pytest.raises(UserError, match=f"did you mean {re.escape(key)}[?]") as error:
+        make_config("scratch", {word: "1"})
+    assert error.value.code == "FC-CONFIG-004"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "seed = " + "1" * 5000,
+        "seed = 1\rrecipe = 2",
+        "a = " + "[" * 5000 + "]" * 5000,
+        "seed = \xff",
+        "[schedule\nsteps = 3",
+        "schedule = 3",
+        "changes = [{step = 1}]",
+        "changes = [{step = 2, set = {}}, {step = 1, set = {}}]",
+        "loss = [[1]]",
+        "[net]\nname = 7",
+        "[data]\ninputs = [1e999]",
+    ],
+    ids=lambda text: text[:20],
+)
+def test_a_damaged_config_is_one_short_line_naming_the_file(tmp_path, text):
+    path = tmp_path / "config.toml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError) as error:
+        read_config(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 600
+    assert error.value.code.startswith("FC-CONFIG-")

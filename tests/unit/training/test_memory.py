@@ -137,8 +137,8 @@ SIZE = (192, 192)
 def run(changes):
     config = make_config("scratch", changes)
     spec = config.spec(5)
-    need = estimate(config, spec, SIZE, budget.returns(config, spec, SIZE))
-    budget.enforce(config, spec, SIZE)
+    need = estimate(config, spec, SIZE)
+    budget.enforce(config)
     fabric = Fabric(accelerator="cpu", devices=1)
     criterion = make_criterion(config.loss, None, 255, fabric.device)
     updater = Updater(config, fabric, build(spec), CAFFE, criterion, 9)
@@ -161,10 +161,9 @@ for changes in eval(sys.argv[1]):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/status")
 def test_the_estimate_against_what_trainings_take():
-    """Processes of their own. Freed memory that is kept lies in pieces, hard to foretell."""
-    usual = {"machine.device": "cpu", "machine.precision": "fp32"}
+    """Processes of their own that return what they free, as where memory is limited."""
+    usual = {"machine.device": "cpu", "machine.precision": "fp32", "machine.memory": "64GB"}
     vgg = usual | {"net.name": "fcn8s-vgg16", "net.width": 0.125, "schedule.batch_size": 6}
-    returned = {"machine.memory": "1MB"}  # more than that, so freed memory is returned
     ways = [
         vgg,
         vgg | {"machine.activation_checkpointing": 2},
@@ -174,11 +173,8 @@ def test_the_estimate_against_what_trainings_take():
             "schedule.batch_size": 3,
             "schedule.accumulate": 2,
             "machine.activation_checkpointing": 1,
-        }
-        | returned,
-        usual
-        | {"net.name": "fcn4s-resnet18", "net.width": 0.5, "schedule.batch_size": 4}
-        | returned,
+        },
+        usual | {"net.name": "fcn4s-resnet18", "net.width": 0.5, "schedule.batch_size": 4},
     ]
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, repr(ways)], capture_output=True, text=True
@@ -218,7 +214,6 @@ except UserError as error:
 @pytest.mark.parametrize(
     ("room", "width", "crop", "where"),
     [
-        (600, 1.0, 512, "out of memory at step 1 on cpu"),  # the way forward
         (300, 8.0, 64, "the net does not fit into memory"),  # the optimizer's and average's copies
         (150, 0.125, 4096, "out of memory at step 1 on cpu"),  # the photos themselves
     ],
@@ -235,3 +230,19 @@ def test_memory_that_runs_out_is_one_line_with_advice(tmp_path, room, width, cro
     assert line.startswith(where), line
     assert "to lower it: " in line
     assert "schedule.batch_size=4 with schedule.accumulate=2" in line
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc and RLIMIT_AS")
+def test_a_step_that_runs_out_of_memory_is_tried_in_smaller_parts(tmp_path):
+    """torch's real error at a batch of 8, of which half and less fit."""
+    script = SCRIPT.replace("quiet=True", "quiet=False")
+    done = subprocess.run(
+        [sys.executable, "-c", script, "600", "1.0", "512", str(tmp_path / "run")],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "warning: out of memory at step 1: from here on " in done.stdout, done.stdout
+    assert "batch norm takes its mean over each part" in done.stdout
+    assert (tmp_path / "run" / "model.safetensors").is_file()

@@ -123,7 +123,7 @@ def test_a_resume_with_the_same_objects_is_exact(tmp_path):
 
 
 def test_a_resume_without_its_objects_is_one_clear_line(copied):
-    with refused("was trained on .*Scenes, handed in from Python", "resume=True. goes on"):
+    with refused("was trained on .*Scenes, handed in from Python", "resume=True. resumes it"):
         train(None, copied, resume=True, quiet=True)
     with refused("handed in from Python"):
         train("shapes:48x64:n=30", copied, resume=True, quiet=True)

@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pytest
+
 from fullconv.training.console import Screen, Status
 
 STATUS = Status(
@@ -22,6 +24,17 @@ def test_the_line_holds_everything():
         "data wait 3% | 1480 MiB"
     )
     assert replace(STATUS, validation="val mIU 0.5012").line().endswith(" | val mIU 0.5012")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_on_a_narrow_terminal_whole_fields_give_way(width):
+    whole = replace(STATUS, loss=105321.7, validation="val mIU 0.5012")
+    line = whole.line(width)
+    assert len(line) <= width
+    fields = line.split(" | ")
+    assert set(fields) <= {*whole.line().split(" | "), *STATUS.line().split(" | ")}
+    assert fields[0] == "step 120/2000"
+    assert ("val mIU 0.5012" in fields) == (width >= 80)
 
 
 def test_a_summed_or_weighted_loss_stands_beside_the_loss_per_pixel():

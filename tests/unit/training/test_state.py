@@ -1,10 +1,14 @@
 """The state of a training, put back to the bit; and files that are none."""
 
+import json
+from dataclasses import asdict, replace
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from fullconv.errors import UserError
-from fullconv.training.resume import FILE, Progress, load_state, save_state
+from fullconv.training.resume import FILE, Progress, checksum, load_state, save_state
 
 PROGRESS = Progress(
     step=3, best=0.1 + 0.2, start=None, loss_sum=1 / 3, plain_sum=2 / 3,
@@ -76,6 +80,54 @@ def refused(run, made, *says):
     assert "\n" not in message
     for part in says:
         assert part in message
+
+
+def test_the_last_two_states_are_kept_and_the_whole_one_is_taken(updater, batch, tmp_path):
+    made = updater()
+    for step in range(2):
+        made.step(batch(2, step))
+        put(tmp_path, made, replace(PROGRESS, step=step + 1))
+        if step == 0:
+            first = everything(made)
+    content = bytearray((tmp_path / FILE).read_bytes())
+    content[-5] ^= 1  # one bit of one weight
+    (tmp_path / FILE).write_bytes(content)
+    warnings = []
+    other = updater()
+    states = tmp_path, other.net, other.averaged, other.optimizer
+    assert load_state(*states, warnings.append) == replace(PROGRESS, step=1)
+    assert "checksum" in warnings[0]
+    found = everything(other)
+    assert all(torch.equal(found[name], first[name]) for name in first)
+
+
+def signed(header, numbers):
+    """A header with other numbers and the checksum that is right for them (no arrays)."""
+    numbers = header["progress"] | numbers
+    return json.dumps(header | {"progress": numbers, "checksum": checksum(numbers, {})})
+
+
+HEADERS = {
+    "deep": lambda header: "[" * 100_000,
+    "a number of 5,000 digits": lambda header: json.dumps(header).replace("3", "3" * 5000, 1),
+    "no progress": lambda header: json.dumps(header | {"progress": None}),
+    "a list": lambda header: "[]",
+    "text for a step": lambda header: signed(header, {"step": "3"}),
+    "an unknown number": lambda header: signed(header, {"stepp": 3}),
+}
+
+
+@pytest.mark.parametrize("kind", HEADERS)
+def test_a_damaged_header_is_one_line_with_its_code(updater, tmp_path, kind):
+    header = {"format": 1, "kind": "training state", "progress": asdict(PROGRESS)}
+    text = HEADERS[kind](header | {"checksum": checksum(header["progress"], {})})
+    (tmp_path / "resume").mkdir()
+    save_file({}, str(tmp_path / FILE), {"fullconv": text})
+    with pytest.raises(UserError) as error:
+        take(tmp_path, updater())
+    assert error.value.code == "FC-TRAIN-002"
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 1000
 
 
 @pytest.mark.parametrize("part", [0, 7, 0.5, -1])

@@ -2,6 +2,8 @@
 
 import csv
 import shutil
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -18,6 +20,7 @@ from fullconv.inference import TorchEngine
 from fullconv.models import TORCH, NetSpec, build
 from fullconv.report import read_columns
 from fullconv.training import make_config, read_config, train
+from fullconv.training.run_folder import Run
 
 
 def log(run):
@@ -305,7 +308,90 @@ def test_photos_of_two_sizes_need_a_crop(photos, start, tmp_path):
     assert (run / "model.safetensors").is_file()
 
 
+def test_what_the_disk_refuses_is_one_line_and_leaves_no_folder(start, tmp_path):
+    (tmp_path / "file").write_text("a file")
+    for name, code in (
+        ("file/run", "FC-FILE-004"),
+        ("n" * 300, "FC-FILE-005"),
+        ("folder/" + "n" * 300, "FC-FILE-005"),
+    ):
+        with pytest.raises(UserError) as error:
+            start(name, quiet=True)
+        assert error.value.code == code
+        assert "\n" not in str(error.value)
+        assert len(str(error.value)) < 500
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+FULL = """
+import resource, sys
+from fullconv.errors import UserError
+from fullconv.training import train
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+changes = {"net.name": "fcn8s-resnet18", "net.width": 0.125, "schedule.steps": 2,
+           "augment.crop": [64, 64], "data.workers": 0, "machine.device": "cpu"}
+try:
+    train("shapes:64x64:n=10", sys.argv[1], overrides=changes, quiet=True)
+except UserError as error:
+    print(error.code, error)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs RLIMIT_FSIZE")
+def test_a_file_that_may_not_grow_is_one_line_and_leaves_no_folder(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path / "run")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("FC-FILE-002 ")
+    assert done.stdout.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_norm_with_a_single_value_is_refused_before_the_first_step(start, tmp_path):
+    for changes in (
+        {"augment.crop": [32, 32]},
+        {"augment.crop": [64, 64], "schedule.half_size": 0.5},
+    ):
+        with pytest.raises(UserError, match=r"schedule\.batch_size.*augment\.crop") as error:
+            start("run", changes | {"schedule.batch_size": 1}, quiet=True)
+        assert error.value.code == "FC-CONFIG-007"
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_segments_than_there_are_cannot_be_checkpointed(start):
+    with pytest.raises(UserError, match=r"activation_checkpointing: is 99, fcn8s-resnet18 has "):
+        start("run", {"machine.activation_checkpointing": 99}, quiet=True)
+
+
+def test_keywords_are_short_for_keys(photos, tmp_path):
+    overrides = {"net.width": 0.125, "data.workers": 0, "augment.hflip": True}
+    options = {"net": "fcn16s-resnet18", "steps": 1, "batch_size": 2, "lr": 0.002, "seed": 4}
+    out = tmp_path / "run"
+    run = train(photos, out, crop=(32, 48), overrides=overrides, quiet=True, **options)
+    config = read_config(run / "config.toml")
+    assert config.net.name == "fcn16s-resnet18"
+    assert (config.schedule.steps, config.schedule.batch_size) == (1, 2)
+    assert (config.optimizer.lr, config.seed, config.augment.crop) == (0.002, 4, (32, 48))
+    with pytest.raises(UserError, match=r"optimizer\.lr: is given twice"):
+        train(photos, tmp_path / "two", lr=0.1, overrides={"optimizer.lr": 0.2})
+
+
 # Weights to start from.
+
+
+def test_a_run_to_start_from_decides_the_net_that_is_not_named(finished, photos, tmp_path, capsys):
+    overrides = {"schedule.steps": 1, "schedule.batch_size": 2, "augment.crop": [32, 48]}
+    overrides |= {"data.workers": 0, "machine.device": "cpu"}
+    run = train(photos, tmp_path / "run", weights=finished, overrides=overrides)
+    net = read_config(run / "config.toml").net
+    assert (net.name, net.width, net.padding) == ("fcn8s-resnet18", 0.125, "same")
+    assert "net: fcn8s-resnet18, width 0.125, padding same, as " in capsys.readouterr().out
+    for named in ({"net.name": "fcn8s-vgg16"}, {"net.width": 0.5}):
+        with pytest.raises(UserError, match=r"^net\.(name|width): ") as error:
+            train(tmp_path / "no data", tmp_path / "two", weights=finished, overrides=named)
+        assert error.value.code == "FC-CONFIG-005"
 
 
 @pytest.fixture
@@ -388,10 +474,33 @@ def test_a_longer_run_goes_on(copied, capsys):
     train(None, copied, resume=True, overrides={"schedule.steps": 8})
     assert "resuming at step 6 of 8" in capsys.readouterr().out
     assert [row["step"] for row in log(copied)] == ["2", "3", "4", "6", "8"]
-    # What it is now is also what it says, and what the next --resume goes by.
-    assert read_config(copied / "config.toml").schedule.steps == 8
+    # What decided the first steps stays; the change is what the next --resume goes by.
+    config = read_config(copied / "config.toml")
+    assert config.schedule.steps == 6
+    assert [(change.step, change.set) for change in config.changes] == [(6, {"schedule.steps": 8})]
     train(None, copied, resume=True)
     assert "resuming at step 8 of 8" in capsys.readouterr().out
+
+
+def test_the_config_repeats_a_run_that_was_changed_on_the_way(start, tmp_path):
+    """Log, model and state to the bit of a run that was made longer, twice."""
+    changes = {"schedule.log_every": 1, "schedule.validate_every": 2, "optimizer.ema": 0.1}
+    run = start("run", changes | {"schedule.steps": 4}, quiet=True)
+    for steps in (6, 7):
+        train(None, run, resume=True, overrides={"schedule.steps": steps}, quiet=True)
+    again = tmp_path / "again"
+    train(None, again, recipe=str(run / "config.toml"), quiet=True)
+    for name in ("log.csv", "model.safetensors", "config.toml", "resume/state.safetensors"):
+        assert (again / name).read_bytes() == (run / name).read_bytes(), name
+
+
+def test_a_resume_below_the_steps_that_are_done_is_refused(copied):
+    names = ("config.toml", "log.csv", "resume/state.safetensors", "model.safetensors")
+    before = [(copied / name).read_bytes() for name in names]
+    with pytest.raises(UserError, match="6 steps are done already") as error:
+        train(None, copied, resume=True, overrides={"schedule.steps": 1}, quiet=True)
+    assert error.value.code == "FC-TRAIN-008"
+    assert [(copied / name).read_bytes() for name in names] == before
 
 
 @pytest.mark.parametrize(
@@ -424,11 +533,54 @@ def test_resume_of_what_is_no_run(tmp_path):
         train(None, tmp_path, resume=True, quiet=True)
 
 
-def test_a_damaged_state_is_one_line(copied):
+def test_a_damaged_state_costs_the_steps_since_the_one_before(copied, finished, capsys):
     state = copied / "resume" / "state.safetensors"
     state.write_bytes(state.read_bytes()[:5000])
-    with refused("truncated"):
-        train(None, copied, resume=True, quiet=True)
+    train(None, copied, resume=True)
+    out = capsys.readouterr().out
+    assert "resuming from the state before it, at step 3" in out
+    assert log(copied) == log(finished)
+    for name in ("model.safetensors", "resume/state.safetensors"):
+        assert (copied / name).read_bytes() == (finished / name).read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros"])
+def test_a_log_that_lost_its_end_is_repaired_with_a_word(copied, damage, capsys):
+    """A power cut: rows that the state has seen are not on the disk, or are NUL bytes."""
+    path = copied / "log.csv"
+    lines = path.read_bytes().splitlines(keepends=True)
+    left = b"".join(lines[:-1])
+    path.write_bytes(left if damage == "cut" else left + b"\0" * len(lines[-1]))
+    train(None, copied, resume=True, overrides={"schedule.steps": 7})
+    out = capsys.readouterr().out
+    assert "its last row is that of step 4" in out
+    assert ("1 damaged lines were removed" in out) == (damage == "zeros")
+    assert b"\0" not in path.read_bytes()
+    assert [row["step"] for row in log(copied)] == ["2", "3", "4", "7"]
+
+
+def test_two_trainings_do_not_write_into_one_folder(copied, photos):
+    with Run(copied).locked():
+        for options in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(UserError) as error:
+                train(None, copied, quiet=True, **options)
+            assert error.value.code == "FC-TRAIN-005"
+    train(None, copied, resume=True, quiet=True)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from fullconv.training.run_folder import Run
+with Run(Path(sys.argv[1])).locked():
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_lock_of_a_killed_process_does_not_block(copied):
+    subprocess.run([sys.executable, "-c", KILLED, str(copied)])
+    assert (copied / ".lock").exists()
+    train(None, copied, resume=True, quiet=True)
 
 
 def test_leftovers_of_a_killed_run_are_removed(copied):

@@ -77,7 +77,7 @@ class Partial:
             here = self.path.stat().st_size
         except FileNotFoundError:
             return 0, []
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return 0, [DAMAGED]
         if not 0 <= rows <= min(self.shape[0], here // self.row_bytes):
             return 0, [DAMAGED]

@@ -90,5 +90,5 @@ class Loggers:
                 reason = " ".join(str(error).split()) or "no reason given"
                 self.warn(
                     f"the logger {type(member).__name__} stopped ({type(error).__name__}: "
-                    f"{reason}); the training goes on without it"
+                    f"{reason}); the training continues without it"
                 )

@@ -22,7 +22,7 @@ MOST_PARAMS = 100  # in one request, MLflow's own limit
 class MLflowLogger:
     """Params, metrics and pictures of a run. MLFLOW_EXPERIMENT_NAME names another experiment.
 
-    A resumed run goes on in its MLflow run, whose id lies in the folder (mlflow_run.txt).
+    A resumed run continues its MLflow run, whose id lies in the folder (mlflow_run.txt).
     """
 
     client: mlflow.MlflowClient
@@ -32,25 +32,29 @@ class MLflowLogger:
         """Find or make the MLflow run; UserError where the server or store does not answer."""
         try:
             self.client = mlflow.MlflowClient()
-            kept = run.folder / ID_FILE
-            if run.step and kept.is_file():
-                self.run_id = kept.read_text("utf-8").strip()
+            id_file = run.folder / ID_FILE
+            if run.step and id_file.is_file():
+                self.run_id = id_file.read_text("utf-8").strip()
                 self.client.update_run(self.run_id, status="RUNNING")
                 return
-            made = self.client.create_run(self._experiment(), run_name=run.name)
-            self.run_id = made.info.run_id
+            new = self.client.create_run(self._experiment(), run_name=run.name)
+            self.run_id = new.info.run_id
             params = [Param(key, str(value)) for key, value in run.config.items()]
             for first in range(0, len(params), MOST_PARAMS):
                 self.client.log_batch(self.run_id, params=params[first : first + MOST_PARAMS])
-            write_atomically(kept, f"{self.run_id}\n")
+            write_atomically(id_file, f"{self.run_id}\n")
         except Exception as error:
             reason = " ".join(str(error).split())
-            raise UserError(f"mlflow: {mlflow.get_tracking_uri()}: {reason}") from error
+            raise UserError(
+                f"mlflow: {mlflow.get_tracking_uri()}: {reason}", "FC-TRAIN-013"
+            ) from error
 
     def _experiment(self) -> str:
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
-        found = self.client.get_experiment_by_name(name)
-        return self.client.create_experiment(name) if found is None else found.experiment_id
+        experiment = self.client.get_experiment_by_name(name)
+        if experiment is None:
+            return self.client.create_experiment(name)
+        return experiment.experiment_id
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         """A metric for each, all in one request."""

@@ -26,9 +26,9 @@ def check_names(names: Iterable[str]) -> None:
         if name not in LOGGERS:
             near = difflib.get_close_matches(name, LOGGERS, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}" if near else f"there are {', '.join(LOGGERS)}"
-            raise UserError(f"no logger is called {name!r}: {hint}")
+            raise UserError(f"no logger is called {name[:60]!r}: {hint}", "FC-CONFIG-015")
         if name in seen:
-            raise UserError(f"the logger {name!r} is named twice")
+            raise UserError(f"the logger {name!r} is named twice", "FC-CONFIG-015")
         seen.add(name)
 
 
@@ -40,7 +40,8 @@ def make_loggers(names: Iterable[str]) -> "list[Logger]":
         if find_spec(name) is None:
             raise UserError(
                 f"the logger {name!r} needs the package {name}: pip install {name}, or all of them "
-                "by pip install 'fullconv[track]'"
+                "by pip install 'fullconv[track]'",
+                "FC-TRAIN-014",
             )
     return [_made(*LOGGERS[name]) for name in names]
 

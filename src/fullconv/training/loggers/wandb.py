@@ -20,15 +20,15 @@ EXIT_CODES = {"finished": 0, "interrupted": 255, "failed": 1}
 class WandbLogger:
     """Config, metrics and pictures of a run. WANDB_PROJECT names another project.
 
-    A resumed run goes on in its W&B run, whose id lies in the folder (wandb_run.txt).
+    A resumed run continues its W&B run, whose id lies in the folder (wandb_run.txt).
     """
 
     run: Any
 
     def start(self, run: LoggedRun) -> None:
         """Find or make the W&B run; UserError where the service refuses or does not answer."""
-        kept = run.folder / ID_FILE
-        known = kept.read_text("utf-8").strip() if run.step and kept.is_file() else None
+        id_file = run.folder / ID_FILE
+        known = id_file.read_text("utf-8").strip() if run.step and id_file.is_file() else None
         try:
             self.run = wandb.init(
                 project=os.environ.get("WANDB_PROJECT") or PROJECT,
@@ -41,8 +41,10 @@ class WandbLogger:
             )
         except Exception as error:
             reason = " ".join(str(error).split())
-            raise UserError(f"wandb: {reason} (WANDB_MODE=offline needs no service)") from error
-        write_atomically(kept, f"{self.run.id}\n")
+            raise UserError(
+                f"wandb: {reason} (WANDB_MODE=offline needs no service)", "FC-TRAIN-013"
+            ) from error
+        write_atomically(id_file, f"{self.run.id}\n")
         # A step of its own: W&B's counts upward only, and a resume may repeat some.
         self.run.define_metric("step", hidden=True)
         self.run.define_metric("*", step_metric="step")

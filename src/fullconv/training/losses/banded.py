@@ -1,8 +1,8 @@
-"""The loss without scores of the photo's size: enlarged, compared and sent back in bands of rows.
+"""The loss without logits of the photo's size: upsampled, compared and sent back in bands of rows.
 
-Enlarging the score maps and taking the loss of all pixels at once keeps several arrays of
-classes x height x width for the way back; at 150 classes they outweigh the net. Here a band of rows
-is enlarged, its loss and the gradient towards the small maps are added up, and the band is
+Upsampling the score maps and taking the loss of all pixels at once saves several arrays of
+classes x height x width for the backward pass; at 150 classes they outweigh the net. Here a band of
+rows is upsampled, its loss and the gradient towards the small maps are added up, and the band is
 forgotten. What remains of the head is as large as the maps. The sums are the same to rounding: the
 cross-entropy of a pixel does not depend on others, and a loss of overlap on a few sums only
 (``overlap.py``). One photo is ``photo_loss.py``. A loss that is of neither form (`training.losses`)
@@ -24,7 +24,7 @@ from fullconv.training.losses.photo_loss import CACHED, Photo, Terms, loss_of
 
 
 def can_be_banded(spec: NetSpec) -> bool:
-    """Whether the enlargement is fixed: kernels that learn need a gradient of their own."""
+    """Whether the upsampling is fixed: kernels that learn need a gradient of their own."""
     return not spec.learns_upsampling
 
 
@@ -50,7 +50,7 @@ def banded_loss(
 
 
 class _Banded(torch.autograd.Function):
-    """Computes the gradient on the way forward, when each band is at hand, and keeps only that."""
+    """Computes the gradient in the forward pass, when each band is at hand, and saves only that."""
 
     @staticmethod
     def forward(
@@ -81,10 +81,10 @@ class _Banded(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> Any:  # pyright: ignore
         """``grad`` is (outputs,): each output's channels of the maps are scaled by its own."""
-        found = []
-        for kept, dtype in zip(ctx.saved_tensors, ctx.dtypes, strict=True):
-            scaled = torch.empty_like(kept)
+        gradients = []
+        for saved, dtype in zip(ctx.saved_tensors, ctx.dtypes, strict=True):
+            scaled = torch.empty_like(saved)
             for weight, part in zip(grad, ctx.parts, strict=True):
-                torch.mul(kept[:, part], weight, out=scaled[:, part])
-            found.append(scaled.to(dtype))
-        return None, None, None, *found
+                torch.mul(saved[:, part], weight, out=scaled[:, part])
+            gradients.append(scaled.to(dtype))
+        return None, None, None, *gradients

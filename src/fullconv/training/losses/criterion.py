@@ -152,7 +152,8 @@ def make_criterion(
     if pixels.weigh_by == "sampling" and weights is not None:
         if weights.max() <= 0:
             raise UserError(
-                "loss.cross_entropy.class_weights: no weight is above 0, so no pixel would count"
+                "loss.cross_entropy.class_weights: no weight is above 0, so no pixel would count",
+                "FC-CONFIG-009",
             )
         keep, weights = pixels.keep * weights / weights.max(), None
     elif pixels.keep < 1:

@@ -41,31 +41,36 @@ class Asked:
         result = logits[..., :0].sum((1, 2, 3))  # N zeros with a gradient
         if not shown.any():
             return result
-        found = self._numbers(logits[shown], masks[shown])
-        return result.index_put((shown.nonzero()[:, 0],), found.to(result.dtype))
+        losses = self._numbers(logits[shown], masks[shown])
+        return result.index_put((shown.nonzero()[:, 0],), losses.to(result.dtype))
 
     def _numbers(self, logits: Tensor, masks: Tensor) -> Tensor:
-        found = self._checked(self.loss(logits, masks), len(logits))
-        if found.ndim:
-            return found
+        losses = self._checked(self.loss(logits, masks), len(logits))
+        if losses.ndim:
+            return losses
         if len(logits) == 1:
-            return found[None]
-        each = zip(logits.split(1), masks.split(1), strict=True)
-        return torch.stack([self._checked(self.loss(*one), 1).reshape(()) for one in each])
+            return losses[None]
+        photos = zip(logits.split(1), masks.split(1), strict=True)
+        return torch.stack([self._checked(self.loss(*photo), 1).reshape(()) for photo in photos])
 
-    def _checked(self, found: Any, photos: int) -> Tensor:
-        if not isinstance(found, Tensor):
-            raise UserError(f"loss {self.name}: it gives a {type(found).__name__}, not a tensor")
-        if tuple(found.shape) not in ((photos,), ()):
+    def _checked(self, answer: Any, photos: int) -> Tensor:
+        if not isinstance(answer, Tensor):
             raise UserError(
-                f"loss {self.name}: it gives the shape {tuple(found.shape)} for {photos} photos; "
-                "give one number for each, as losses.Loss says"
+                f"loss {self.name}: it gives a {type(answer).__name__}, not a tensor",
+                "FC-TRAIN-012",
             )
-        if torch.is_grad_enabled() and not found.requires_grad:
+        if tuple(answer.shape) not in ((photos,), ()):
             raise UserError(
-                f"loss {self.name}: it has no gradient by the logits, so nothing would be learnt"
+                f"loss {self.name}: it gives the shape {tuple(answer.shape)} for {photos} photos; "
+                "give one number for each, as losses.Loss says",
+                "FC-TRAIN-012",
             )
-        return found
+        if torch.is_grad_enabled() and not answer.requires_grad:
+            raise UserError(
+                f"loss {self.name}: it has no gradient by the logits, so nothing would be learnt",
+                "FC-TRAIN-012",
+            )
+        return answer
 
 
 def terms_of(given: Given | Sequence[Given]) -> tuple[tuple[Term, ...], dict[str, Loss]]:
@@ -79,14 +84,15 @@ def terms_of(given: Given | Sequence[Given]) -> tuple[tuple[Term, ...], dict[str
     for one in several:
         weight, loss = one if isinstance(one, tuple) and len(one) == 2 else (None, one)
         if weight is not None and not (isinstance(weight, int | float) and 0 < weight < math.inf):
-            raise UserError(f"loss: the weight {weight!r} must be a number above 0")
+            raise UserError(f"loss: the weight {weight!r} must be a number above 0", "FC-TRAIN-012")
         if isinstance(loss, Term):
             terms.append(loss if weight is None else loss.model_copy(update={"weight": weight}))
             continue
         if not callable(loss):
             raise UserError(
                 f"loss: {loss!r} is no loss; give a callable (logits, masks) -> one number a "
-                "photo, one of fullconv.training.losses, or a list of them"
+                "photo, one of fullconv.training.losses, or a list of them",
+                "FC-TRAIN-012",
             )
         name = _name(loss, losses)
         losses[name] = loss
@@ -106,7 +112,8 @@ def resolved(term: Term, losses: Mapping[str, Loss]) -> Loss:
     if term.name not in losses:
         raise UserError(
             f"the loss {term.name} of this run is not in its config: hand it in again, from "
-            "Python, by fullconv.train(..., loss=...)"
+            "Python, by fullconv.train(..., loss=...)",
+            "FC-TRAIN-011",
         )
     loss = losses[term.name]
     return loss if can_be_banded(loss) else Asked(loss, term.name)
