@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from fullconv.errors import UserError
+from fullconv.errors import UserError, printable
 
 try:
     import fcntl
@@ -31,7 +31,6 @@ _HINTS = {
     errno.ENAMETOOLONG: "use a shorter name",
     errno.ELOOP: "its links lead in a circle",
 }
-_LONGEST_NAME = 200  # characters of a path in a message
 _LONGEST_PART = 240  # bytes of a name that leave room for what mkstemp adds, of 255
 _PART = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.part", re.DOTALL)
 """How a file is called until it is whole: its name between dots, then what mkstemp adds."""
@@ -74,15 +73,6 @@ def file_errors(path: str | Path | None = None, writing: bool = False) -> Iterat
         yield
     except OSError as error:
         raise file_error(error, path, writing) from error
-
-
-def printable(text: str, longest: int = _LONGEST_NAME) -> str:
-    """``text`` for one line: control characters escaped, the middle of a long one left out."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    if len(shown) <= longest:
-        return shown
-    half = (longest - 3) // 2
-    return f"{shown[:half]}...{shown[-half:]}"
 
 
 def write_atomically(path: str | Path, content: Content) -> None:

@@ -1,9 +1,10 @@
-"""The one exception that is a message to the user."""
+"""The exceptions that are messages to the user, and how a message is printed."""
 
-import re
+from collections.abc import Sequence
 from typing import Any
 
-_TOO_LONG = re.compile(r"\S{401,}")
+LONGEST_WORD = 160  # characters of a path or value in a message
+LONGEST_LINE = 900
 
 
 class UserError(Exception):
@@ -23,11 +24,42 @@ class UserError(Exception):
         return type(self), (str(self), self.code)
 
     def coded(self) -> str:
-        """The message with its code, as it is printed.
+        """The message with its code, as it is printed: see `one_line`."""
+        return one_line(str(self)) + self._end()
 
-        Control characters are escaped but for line ends, and of words of hundreds of characters,
-        as paths can be, both ends are left.
-        """
-        text = _TOO_LONG.sub(lambda word: f"{word[0][:150]}...{word[0][-50:]}", str(self))
-        text = "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
-        return f"{text} [{self.code}]" if self.code else text
+    def _end(self) -> str:
+        return f" [{self.code}]" if self.code else ""
+
+
+class UserErrors(UserError):
+    """Several errors at once, a line each; one ``code`` for all."""
+
+    def __init__(self, lines: Sequence[str], code: str = "") -> None:
+        super().__init__("\n".join(lines), code)
+        self.lines = tuple(lines)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.lines, self.code)
+
+    def coded(self) -> str:
+        """The lines, the code at the end of the last."""
+        return "\n".join(map(one_line, self.lines)) + self._end()
+
+
+def one_line(message: str) -> str:
+    """``message`` without control characters, and no longer than a person reads.
+
+    File names and values come from anywhere: what would clear the screen, begin a new line or turn
+    the direction of the text is escaped; the middle of a very long word or message is left out.
+    """
+    words = (printable(word, LONGEST_WORD) for word in message.split(" "))
+    return printable(" ".join(words), LONGEST_LINE)
+
+
+def printable(text: str, longest: int = 200) -> str:
+    """``text`` for one line: control characters escaped, the middle of a long one left out."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    if len(shown) <= longest:
+        return shown
+    half = (longest - 3) // 2
+    return f"{shown[:half]}...{shown[-half:]}"

@@ -19,6 +19,7 @@ from fullconv.evaluation import evaluate
 from fullconv.inference import Predictor
 from fullconv.metrics import SUMMARY, Scores
 from fullconv.models import available
+from fullconv.training.recipes import RECOMMENDED, recipe_names
 from fullconv.visualize import undrawable
 from small_runs import small_run
 
@@ -302,9 +303,10 @@ def test_report(inside, run):
 
 
 def test_recipes(inside):
-    names = [line.split()[0] for line in inside("recipes")[0].splitlines()]
-    assert "default" in names
-    assert "Command:" in inside("recipes", names[0])[0]
+    recommended, _, names = inside("recipes")[0].partition("All:\n")
+    assert [line.split()[0] for line in recommended.splitlines()[1:]] == list(RECOMMENDED)
+    assert [line.split()[0] for line in names.splitlines()] == recipe_names()
+    assert "Command:" in inside("recipes", "default")[0]
 
 
 @pytest.mark.parametrize(

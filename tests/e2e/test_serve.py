@@ -148,4 +148,5 @@ def test_without_its_packages_it_says_which_to_install(net):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr == "fullconv: fastapi is not installed: pip install 'fullconv[serve]'\n"
+    line = "fullconv: fastapi is not installed: pip install 'fullconv[serve]' [FC-SERVE-021]\n"
+    assert done.stderr == line

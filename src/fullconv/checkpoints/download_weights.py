@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fullconv.checkpoints.installed import InstalledFile
 from fullconv.checkpoints.registry import Published, find_published
-from fullconv.download import Patience, cache_folder, download
+from fullconv.download import RetryPolicy, cache_folder, download
 from fullconv.download.request import Progress
 
 
@@ -33,7 +33,7 @@ def fetch(
     *,
     progress: Progress | None = None,
     offline: bool | None = None,
-    patience: Patience | None = None,
+    retry: RetryPolicy | None = None,
 ) -> Path:
     """The file of the weights called ``name``, verified as the registry allows.
 
@@ -50,5 +50,5 @@ def fetch(
         cached_path(weights),
         progress=progress,
         offline=offline,
-        patience=patience,
+        retry=retry,
     )

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fullconv.download.checksum import Checksum
+from fullconv.download import Checksum
 from fullconv.errors import UserError
 
 PACKAGE_KEYS = ("package", "module", "path-in-module", "install", "size", "sha256", "licence")

@@ -28,9 +28,10 @@ def weights(incomplete: str) -> list[str]:
 
 def formats(incomplete: str) -> list[str]:
     """The annotation formats that begin so and can be read."""
-    text = (_PACKAGE / "data" / "importers" / "registry.toml").read_text("utf-8")
-    tables = tomllib.loads(text)
-    return _beginning((name for name in tables if "instead" not in tables[name]), incomplete)
+    from fullconv.data.importers.registry import importers
+
+    readable = (name for name, importer in importers().items() if not importer.instead)
+    return _beginning(readable, incomplete)
 
 
 def engines(incomplete: str) -> list[str]:

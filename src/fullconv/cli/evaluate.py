@@ -15,9 +15,9 @@ from fullconv.cli.options import (
     Tiles,
     fetched,
     say,
-    say_cost,
-    say_doubt,
     tile_of,
+    warn_of_origin,
+    warn_of_tiles,
 )
 
 
@@ -74,9 +74,9 @@ def evaluate(
     views = parse_tta(tta)
     width = boundary_width if boundary_width is not None else WIDTH if boundary else None
     opened = open_engine(fetched(run), device, precision, engine, say)
-    say_doubt(opened.origin)
+    warn_of_origin(opened.origin)
     runner = with_tiles(opened.engine, opened.spec, tile_of(tile), say)
-    say_cost(runner)
+    warn_of_tiles(runner)
     source = open_for(opened, data or trained_on(run), split, classes, run)
     with screen.progress(f"scoring {split}") as progress:
         scores = evaluate(runner, source, progress=progress, tta=views, boundary=width)

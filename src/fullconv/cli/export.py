@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fullconv.cli.main import app
-from fullconv.cli.options import Run, fetched, say_doubt, size_of
+from fullconv.cli.options import Run, fetched, size_of, warn_of_origin
 from fullconv.errors import UserError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def export(
             weights, to, target, pair, preprocess, calibrate, accept_drop, progress, output, half
         )
     known, worst = made.description, max(made.checks, key=lambda each: each.difference)
-    say_doubt(known.origin)
+    warn_of_origin(known.origin)
     print(f"{known.spec.name}, {known.spec.classes} classes, padding {known.spec.padding}")
     print(f"in:    image {known.dtype} {_shape(known.shape)}, {_meaning(known)}")
     print(f"out:   {known.output} {known.dtype_out} {_shape(known.shape_out)}")

@@ -1,8 +1,11 @@
 """``--help`` in parts: commands by what they are for, options that most people need first."""
 
+import math
 from typing import Any
 
 from typer.core import TyperCommand
+
+from fullconv.errors import UserError
 
 MORE = "More options"
 """The panel of options that few people need; the first one has no name of its own."""
@@ -15,7 +18,19 @@ COMMANDS = {
 }
 
 
-class PanelledCommand(TyperCommand):
+class Command(TyperCommand):
+    """A command that takes no `nan` or `inf` for a number."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it; UserError for a number that is none."""
+        for name, value in ctx.params.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                option = f"--{name.replace('_', '-')}"
+                raise UserError(f"{option} {value}: must be a finite number", "FC-CLI-002")
+        return super().invoke(ctx)
+
+
+class PanelledCommand(Command):
     """A command whose options stand in the panels that they name (``rich_help_panel``)."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

@@ -1,37 +1,91 @@
-"""The program that the commands belong to, and what a user's error becomes."""
+"""The program that the commands belong to, and what errors and warnings look like."""
 
+import contextlib
+import errno
 import logging
 import sys
 import warnings
-from typing import Annotated, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from fullconv import __version__
-from fullconv.cli.help_panels import write_commands
-from fullconv.errors import UserError
+from fullconv.atomic import file_error
+from fullconv.cli.help_panels import Command, write_commands
+from fullconv.errors import UserError, one_line
+
+UsageError: Any = typer.BadParameter.__base__
+"""What typer raises for wrong options and arguments; it has no public name."""
 
 
-class _Group(TyperGroup):
-    """Turns a user's error into one line and exit code 2, Ctrl-C into one line and 130."""
+class Program(TyperGroup):
+    """Every error of the user is one line and exit code 2, Ctrl-C one line and 130."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _errors_as_lines():
+            return super().make_context(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _errors_as_lines():
             return super().invoke(ctx)
-        except UserError as error:
-            print(f"fullconv: {error.coded()}", file=sys.stderr)
-            raise typer.Exit(2) from None
-        except KeyboardInterrupt:
-            print("fullconv: stopped by Ctrl-C", file=sys.stderr)
-            raise typer.Exit(130) from None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         write_commands(self, ctx, formatter)
 
 
-app = typer.Typer(
-    cls=_Group,
+@contextmanager
+def _errors_as_lines() -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        _fail(error)
+    except UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # typer shows the help
+            raise
+        place = error.ctx.command_path if error.ctx else "fullconv"
+        message = error.format_message().rstrip(".")
+        _fail(UserError(f"{message} (see {place} --help)", "FC-CLI-001"))
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # as in "fullconv nets | head": typer ends quietly
+            raise
+        _fail(file_error(error))
+    except RuntimeError as error:
+        if not str(error).startswith("Symlink loop"):  # pathlib's, up to Python 3.12
+            raise
+        _fail(UserError(f"{error}: its links lead in a circle", "FC-FILE-005"))
+    except KeyboardInterrupt:
+        say("stopped by Ctrl-C")
+        raise typer.Exit(130) from None
+
+
+def _fail(error: UserError) -> NoReturn:
+    say_error(error)
+    raise typer.Exit(2) from None
+
+
+def say_error(error: UserError) -> None:
+    """An error on stderr, with its code."""
+    for line in error.coded().split("\n"):
+        print(f"fullconv: {line}", file=sys.stderr)
+
+
+def say(message: str) -> None:
+    """A line on stderr, as `one_line`."""
+    print(f"fullconv: {one_line(message)}", file=sys.stderr)
+
+
+class Commands(typer.Typer):
+    """Registers commands as a `Command`, which checks its numbers."""
+
+    def command(self, name: str | None = None, **options: Any) -> Any:
+        return super().command(name, **{"cls": Command, **options})
+
+
+app = Commands(
+    cls=Program,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -40,16 +94,19 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; a warning meant for the user is one line, as an error is."""
+    """Run the command line; a warning of this package is one line, as an error is."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its caches are no user's business
+    with contextlib.suppress(AttributeError):  # a test's stream
+        # File names need not be text that the terminal's encoding has.
+        sys.stdout.reconfigure(errors="backslashreplace")  # pyright: ignore
     with warnings.catch_warnings():
-        warnings.showwarning = _one_line
+        warnings.showwarning = _show_warning
         app()
 
 
-def _one_line(message: Warning | str, category: type[Warning], *place: Any) -> None:
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
     if category.__module__.partition(".")[0] == "fullconv":
-        print(f"fullconv: warning: {message}", file=sys.stderr)
+        say(f"warning: {message}")
     else:
         sys.stderr.write(warnings.formatwarning(message, category, *place[:2]))
 

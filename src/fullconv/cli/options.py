@@ -1,12 +1,12 @@
 """Options that several commands have, and what their texts mean."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from fullconv.cli import completion
+from fullconv.cli.main import say
 from fullconv.errors import UserError
 from fullconv.inference.engines import ENGINES, names
 
@@ -68,28 +68,41 @@ Offline = Annotated[
 ]
 
 
+LONGEST_SIDE = 65_535  # pixels: the most that a JPEG can have
+
+
 def size_of(text: str) -> tuple[int, int]:
     """'375x500' as (375, 500), height first; UserError for anything else."""
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.strip().isdecimal() and int(part) for part in parts):
-        raise UserError(f"size {text!r} is not HEIGHTxWIDTH, as 375x500")
+    parts = [part.strip() for part in text.lower().split("x")]
+    if len(parts) != 2 or not all(map(_is_side, parts)):
+        raise UserError(
+            f"size {text!r} is not HEIGHTxWIDTH, as 375x500, with sides of 1 to {LONGEST_SIDE}",
+            "FC-CLI-003",
+        )
     return int(parts[0]), int(parts[1])
+
+
+def _is_side(text: str) -> bool:
+    return text.isdecimal() and len(text) <= 9 and 1 <= int(text) <= LONGEST_SIDE
 
 
 def whole_number(text: str) -> int:
     """A whole number from text; UserError for anything else."""
     try:
         return int(text)
-    except ValueError:
-        raise UserError(f"{text!r} is not a whole number") from None
+    except ValueError:  # also where it has more digits than Python reads
+        raise UserError(f"{text!r} is not a whole number", "FC-CLI-004") from None
 
 
 def tile_of(text: str | None) -> "Tile | None":
     """'auto', or '1024' as a number; UserError for anything else."""
     if text is None or text == "auto":
         return text
-    if not text.isdecimal():
-        raise UserError(f"--tile {text}: is neither auto nor a number of pixels, as 1024")
+    if not _is_side(text):
+        raise UserError(
+            f"--tile {text}: is neither auto nor a number of pixels up to {LONGEST_SIDE}, as 1024",
+            "FC-CLI-003",
+        )
     return int(text)
 
 
@@ -97,18 +110,18 @@ def change_of(text: str, option: str = "--set optimizer.lr=0.01") -> tuple[str, 
     """'optimizer.lr=0.01' as its key and value; UserError, with the example, without a '='."""
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
-        raise UserError(f"{text!r} is not KEY=VALUE, as {option}")
+        raise UserError(f"{text!r} is not KEY=VALUE, as {option}", "FC-CLI-005")
     return key.strip(), value.strip()
 
 
 def fetched(weights: Path) -> Path:
     """``weights`` as they are, or the file of published ones, downloaded with a bar."""
     from fullconv.checkpoints.open_weights import is_name, located
-    from fullconv.cli import tables as screen
+    from fullconv.cli.tables import download_progress
 
     if not is_name(weights):
         return weights
-    with screen.download_progress(f"downloading {weights}") as progress:
+    with download_progress(f"downloading {weights}") as progress:
         return located(weights, progress)
 
 
@@ -119,18 +132,13 @@ def checked(file: Any) -> str:
     return f"{file.verified_by}, as no source states one"
 
 
-def say(line: str) -> None:
-    """A line on stderr."""
-    print(f"fullconv: {line}", file=sys.stderr)
-
-
-def say_doubt(origin: dict[str, Any]) -> None:
+def warn_of_origin(origin: dict[str, Any]) -> None:
     """On stderr, what the file of a foreign net cannot tell and the user should know."""
     if warning := origin.get("warning"):
-        print(f"fullconv: note: {warning}", file=sys.stderr)
+        say(f"note: {warning}")
 
 
-def say_cost(engine: "Runner") -> None:
+def warn_of_tiles(engine: "Runner") -> None:
     """On stderr, what tiles cost that are small for their net, and which are no exact ones."""
     from fullconv.inference import PhotoEngine
 

@@ -1,6 +1,5 @@
 """``fullconv predict``."""
 
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from fullconv.atomic import printable
-from fullconv.cli.main import app
+from fullconv.cli.main import app, say_error
 from fullconv.cli.options import (
     ColorsOf,
     Device,
@@ -22,9 +21,9 @@ from fullconv.cli.options import (
     change_of,
     fetched,
     say,
-    say_cost,
-    say_doubt,
     tile_of,
+    warn_of_origin,
+    warn_of_tiles,
 )
 from fullconv.cli.rasters import bands_of, predict_rasters, range_of, refuse_scores
 from fullconv.errors import UserError
@@ -139,9 +138,9 @@ def predict(
     if scores:
         predictor.check_scores()
     _check_bands(chosen, predictor.spec.in_channels)
-    say_doubt(predictor.origin)
+    warn_of_origin(predictor.origin)
     if photos:
-        say_cost(predictor.engine)
+        warn_of_tiles(predictor.engine)
     if overlay and legend != "none":
         _say_undrawable([o.classes for o in predictor.classes.outputs])
     others = _further(further or (), predictor.inputs)
@@ -157,7 +156,7 @@ def predict(
             net += result.seconds
             if result.error:
                 errors += 1
-                print(f"fullconv: {result.error.coded()}", file=sys.stderr)
+                say_error(result.error)
     errors += predict_rasters(
         predictor, rasters, tile_of(tile), chosen, values, overlay, alpha, legend
     )

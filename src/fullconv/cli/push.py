@@ -39,8 +39,8 @@ def push(
     from fullconv.publishing import push as upload
 
     if dry_run is not None:
-        made = model_folder(run, repo, dry_run, licence, samples)
-        print(f"written, not uploaded: {', '.join(sorted(p.name for p in made.iterdir()))}")
+        folder = model_folder(run, repo, dry_run, licence, samples)
+        print(f"written, not uploaded: {', '.join(sorted(p.name for p in folder.iterdir()))}")
         print(f"next: fullconv push {run} {repo}")
         return
     print(upload(run, repo, private, licence, samples))

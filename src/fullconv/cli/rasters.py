@@ -1,9 +1,9 @@
 """Rasters in ``fullconv predict``: each in turn, a bad one is reported and the rest go on."""
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fullconv.cli.main import say, say_error
 from fullconv.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def predict_rasters(
             print(_account(entry, outcome))
         except UserError as error:
             errors += 1
-            print(f"fullconv: {error.coded()}", file=sys.stderr)
+            say_error(error)
     return errors
 
 
@@ -77,7 +77,7 @@ def refuse_scores(rasters: "Sequence[Input]") -> None:
 
 
 def _note(text: str) -> None:
-    print(f"fullconv: note: {text}", file=sys.stderr)
+    say(f"note: {text}")
 
 
 def _account(entry: "Input", outcome: "RasterOutcome") -> str:

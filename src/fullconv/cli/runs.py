@@ -64,7 +64,8 @@ def report(
     from fullconv.report import write_report, write_run_comparison
 
     if out and out.is_dir():
-        raise UserError(f"{out}: is a folder; name a file, as {out / 'report.html'}")
+        message = f"{out}: is a folder; name a file, as {out / 'report.html'}"
+        raise UserError(message, "FC-FILE-004")
     if len(runs) == 1:
         print(write_report(runs[0], out, palette))
     else:

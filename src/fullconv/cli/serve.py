@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fullconv.serve import Models, Settings
 
 TOKEN = "FULLCONV_TOKEN"
+LONGEST_TOKEN = 4096  # bytes of the file that are read
 
 
 @app.command()
@@ -49,7 +50,9 @@ def serve(
         int, typer.Option(min=1, help="Small photos of equal size that go through together.")
     ] = 8,
     timeout: Annotated[float, typer.Option(help="Seconds for an answer, then 504.")] = 60,
-    log: Annotated[bool, typer.Option("--log", help="Print a line for each request.")] = False,
+    log: Annotated[
+        bool, typer.Option("--log", help="Print a line for each request, without its query.")
+    ] = False,
     device: Device = "auto",
     precision: Precision = "fp32",
     tile: Tiles = "auto",
@@ -83,7 +86,8 @@ def serve(
     if token is None and not is_loopback(host):
         raise UserError(
             f"--host {host} lets other machines in: set a token, as {TOKEN}=$(openssl rand -hex "
-            "16), or leave --host out"
+            "16), or leave --host out",
+            "FC-SERVE-020",
         )
     settings = Settings(
         int(max_mb * 2**20), int(max_megapixels * 1e6), queue, batch, timeout, token=token,
@@ -92,7 +96,7 @@ def serve(
     listening = bound(host, port)  # before the nets are loaded, which takes longer
     models = open_models([fetched(path) for path in runs], device, precision, engine, tile_of(tile))
     place = address(listening)
-    _say(models, settings, place)
+    _print_models(models, settings, place)
     if browser:
         webbrowser.open(place)
     run(Service(models, settings), listening, log)
@@ -103,9 +107,11 @@ def _token(file: Path | None) -> str | None:
     if file is None:
         return os.environ.get(TOKEN) or None
     try:
-        return file.read_text("utf-8").strip()
+        with file.open("rb") as opened:
+            return opened.read(LONGEST_TOKEN).decode("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: the token cannot be read ({error})") from error
+        message = f"{file}: the token cannot be read ({error}); write it into a text file"
+        raise UserError(message, "FC-SERVE-017") from error
 
 
 def _check_installed() -> None:
@@ -115,10 +121,11 @@ def _check_installed() -> None:
         import python_multipart  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:
-        raise UserError(f"{error.name} is not installed: pip install 'fullconv[serve]'") from error
+        message = f"{error.name} is not installed: pip install 'fullconv[serve]'"
+        raise UserError(message, "FC-SERVE-021") from error
 
 
-def _say(models: "Models", settings: "Settings", place: str) -> None:
+def _print_models(models: "Models", settings: "Settings", place: str) -> None:
     for model in models:
         print(f"{model.name}: {model.net}, {len(model.classes)} classes")
     asked = ", asks for the token" if settings.token else ""

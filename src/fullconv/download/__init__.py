@@ -1,19 +1,18 @@
 """Files from the internet: resumed, verified, whole or not at all; and archives unpacked safely."""
 
-from fullconv.download.alone import alone
 from fullconv.download.cache import cache_folder, is_offline
-from fullconv.download.checksum import Checksum
 from fullconv.download.fetch import download
-from fullconv.download.remote import Patience, RemoteFile
+from fullconv.download.lock import exclusive
+from fullconv.download.remote import Checksum, RemoteFile, RetryPolicy
 from fullconv.download.unpack import unpack
 
 __all__ = [
     "Checksum",
-    "Patience",
     "RemoteFile",
-    "alone",
+    "RetryPolicy",
     "cache_folder",
     "download",
+    "exclusive",
     "is_offline",
     "unpack",
 ]

@@ -23,5 +23,6 @@ def is_offline() -> bool:
     """Whether FULLCONV_OFFLINE forbids downloads; UserError when it is neither yes nor no."""
     value = os.environ.get(OFFLINE, "").strip().lower()
     if value not in (*_YES, *_NO):
-        raise UserError(f"{OFFLINE}={value}: use 1 to forbid downloads, 0 to allow them")
+        message = f"{OFFLINE}={value}: use 1 to forbid downloads, 0 to allow them"
+        raise UserError(message, "FC-DOWNLOAD-008")
     return value in _YES

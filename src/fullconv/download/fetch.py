@@ -1,4 +1,4 @@
-"""Download a file: go on where it stopped, verify, and let it appear whole or not at all."""
+"""Download a file: resume where it stopped, verify, and let it appear whole or not at all."""
 
 import os
 import shutil
@@ -6,15 +6,15 @@ import time
 from pathlib import Path
 
 from fullconv.atomic import sync_folder
-from fullconv.download.alone import alone
 from fullconv.download.cache import OFFLINE, is_offline
+from fullconv.download.lock import exclusive
 from fullconv.download.part import Part
-from fullconv.download.remote import Patience, RemoteFile
-from fullconv.download.request import Cut, Progress, Refused, fetch_rest
+from fullconv.download.remote import RemoteFile, RetryPolicy
+from fullconv.download.request import PermanentError, Progress, TransientError, fetch_rest
 from fullconv.errors import UserError
 
-_LITTLE = 1 << 20  # bytes; an attempt that brings less counts as one that brings nothing
-_ANEW = 2  # times that a server may make the download begin again
+_MIN_PROGRESS = 1 << 20  # bytes; an attempt that brings less counts as one that brings nothing
+_MAX_RESTARTS = 2  # times that a server may make the download begin again
 
 
 def download(
@@ -23,11 +23,11 @@ def download(
     *,
     progress: Progress | None = None,
     offline: bool | None = None,
-    patience: Patience | None = None,
+    retry: RetryPolicy | None = None,
 ) -> Path:
     """``path``, holding the bytes of ``file``; what is there already is verified, not fetched.
 
-    Bytes go to ``.NAME.part`` beside it, which a later call goes on with. Cut and stalled
+    Bytes go to ``.NAME.part`` beside it, which a later call resumes. Cut and stalled
     connections are tried again; addresses are asked in turn. Size and checksum, where known, are
     verified before the file appears under its name. Two calls at once wait for each other.
     ``progress(bytes done, bytes in all or None)``; ``offline`` None asks FULLCONV_OFFLINE.
@@ -39,63 +39,69 @@ def download(
     if is_offline() if offline is None else offline:
         raise UserError(
             f"{file.name} is not at {path}, and downloads are switched off (--offline or "
-            f"{OFFLINE}); put it there by hand, from {' or '.join(file.urls)}"
+            f"{OFFLINE}); put it there by hand, from {' or '.join(file.urls)}",
+            "FC-DOWNLOAD-001",
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with alone(path):
+        with exclusive(path):
             if not path.exists():  # else another process has fetched it meanwhile
-                _fetch(file, path, progress, patience or Patience())
+                _fetch(file, path, progress, retry or RetryPolicy())
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written ({error.strerror or error}); free the disk, or set "
-            "another folder (FULLCONV_CACHE for weights)"
+            "another folder (FULLCONV_CACHE for weights)",
+            "FC-FILE-002",
         ) from error
     return path
 
 
-def fault_of(file: RemoteFile, path: Path) -> str | None:
+def mismatch(file: RemoteFile, path: Path) -> str | None:
     """What is wrong with the bytes in ``path``, or None. OSError passes through."""
     size = path.stat().st_size
     if size == 0:
         return "it is empty"
     if file.size is not None and size != file.size:
         return f"it has {size} bytes, not {file.size}"
-    if file.checksum and (found := file.checksum.of(path)) != file.checksum.digest:
-        return f"its {file.checksum} is {found}, not {file.checksum.digest}"
+    if file.checksum and (digest := file.checksum.of(path)) != file.checksum.digest:
+        return f"its {file.checksum} is {digest}, not {file.checksum.digest}"
     return None
 
 
 def _verified(file: RemoteFile, path: Path) -> Path:
     try:
-        error = fault_of(file, path)
+        error = mismatch(file, path)
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror or error})", "FC-FILE-001"
+        ) from error
     if error:
         raise UserError(
             f"{path}: {error}: damaged, or another file than {file.urls[0]}; remove it and call "
-            "again"
+            "again",
+            "FC-DOWNLOAD-003",
         )
     return path
 
 
-def _fetch(file: RemoteFile, path: Path, progress: Progress | None, patience: Patience) -> None:
+def _fetch(file: RemoteFile, path: Path, progress: Progress | None, retry: RetryPolicy) -> None:
     part = Part(path)
     _room(file, part, path.parent)
     errors = []
     for url in file.urls:
         try:
-            _from_address(url, part, file, patience, progress)
+            _from_address(url, part, file, retry, progress)
             break
-        except (Cut, Refused) as error:
-            if isinstance(error, Refused) and error.spoiled:
+        except (TransientError, PermanentError) as error:
+            if isinstance(error, PermanentError) and error.discard:
                 part.discard()
             errors.append(f"{url} ({error})")
     else:
-        kept = f"; call again to go on from byte {part.size()}" if part.size() else ""
+        again = f"; call again to resume at byte {part.size()}" if part.size() else ""
         raise UserError(
-            f"{file.name} could not be downloaded from {', nor from '.join(errors)}{kept}; or put "
-            f"it by hand at {path}"
+            f"{file.name} could not be downloaded from {', nor from '.join(errors)}{again}; or put "
+            f"it by hand at {path}",
+            "FC-DOWNLOAD-002",
         )
     with part.path.open("rb") as whole:
         os.fsync(whole.fileno())
@@ -111,36 +117,37 @@ def _room(file: RemoteFile, part: Part, folder: Path) -> None:
     if missing > free:
         raise UserError(
             f"{folder}: {file.name} needs {missing / 2**20:.0f} MiB more and {free / 2**20:.0f} "
-            "are free; free the disk, or set another folder (FULLCONV_CACHE for weights)"
+            "are free; free the disk, or set another folder (FULLCONV_CACHE for weights)",
+            "FC-DOWNLOAD-004",
         )
 
 
 def _from_address(
-    url: str, part: Part, file: RemoteFile, patience: Patience, progress: Progress | None
+    url: str, part: Part, file: RemoteFile, retry: RetryPolicy, progress: Progress | None
 ) -> None:
-    """Fetch and verify from one address, in as many attempts as ``patience`` gives."""
-    vain = anew = 0
+    """Fetch and verify from one address, in as many attempts as ``retry`` gives."""
+    failures = restarts = 0
     while True:
         before = part.size()
         try:
-            fetch_rest(url, part, file, patience.timeout, progress)
+            fetch_rest(url, part, file, retry.timeout, progress)
             _accept(part, file, resumed=before > 0)
             return
-        except Cut as error:
-            vain = vain + 1 if part.size() - before < _LITTLE else 0
-            anew += part.size() < before
-            if vain >= patience.attempts or anew > _ANEW:
-                raise Cut(f"{error}; tried {max(vain, anew)} times") from None
-            pause = patience.pause * 2 ** max(vain - 1, 0) if error.wait is None else error.wait
-            time.sleep(min(pause, patience.longest))
+        except TransientError as error:
+            failures = failures + 1 if part.size() - before < _MIN_PROGRESS else 0
+            restarts += part.size() < before
+            if failures >= retry.attempts or restarts > _MAX_RESTARTS:
+                raise TransientError(f"{error}; tried {max(failures, restarts)} times") from None
+            pause = retry.pause * 2 ** max(failures - 1, 0) if error.wait is None else error.wait
+            time.sleep(min(pause, retry.longest))
 
 
 def _accept(part: Part, file: RemoteFile, resumed: bool) -> None:
-    """Cut or Refused, with the part removed, unless it is the file."""
-    error = fault_of(file, part.path)
+    """TransientError or PermanentError, with the part removed, unless it is the file."""
+    error = mismatch(file, part.path)
     if error is None:
         return
     part.discard()
     if resumed:  # two states of the file may have met; the next attempt is of one piece
-        raise Cut(f"{error}", 0)
-    raise Refused(f"{error}: damaged, or another file")
+        raise TransientError(f"{error}", 0)
+    raise PermanentError(f"{error}: damaged, or another file")

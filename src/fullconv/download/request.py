@@ -20,10 +20,10 @@ from fullconv.download.remote import RemoteFile
 Progress = Callable[[int, int | None], object]
 BLOCK = 1 << 18
 SLOWEST = 100  # bytes a second, over the time that counts as a stall
-_PASSING = (408, 425, 429, 500, 502, 503, 504)  # errors that a server can be over with soon
+_TRANSIENT = (408, 425, 429, 500, 502, 503, 504)  # errors that a server can be over with soon
 
 
-class Cut(Exception):
+class TransientError(Exception):
     """The connection or the server failed in a way that another attempt may not meet.
 
     ``wait`` is how many seconds the server asks for.
@@ -34,21 +34,21 @@ class Cut(Exception):
         self.wait = wait
 
 
-class Refused(Exception):
+class PermanentError(Exception):
     """This address does not give the file, however often it is asked.
 
-    ``spoiled`` where what has been fetched so far is of no use either.
+    ``discard`` where what has been fetched so far belongs to another file.
     """
 
-    def __init__(self, why: str, spoiled: bool = False) -> None:
+    def __init__(self, why: str, discard: bool = False) -> None:
         super().__init__(why)
-        self.spoiled = spoiled
+        self.discard = discard
 
 
 def fetch_rest(
     url: str, part: Part, wanted: RemoteFile, timeout: float, progress: Progress | None
 ) -> None:
-    """Bring ``part`` to its end by one GET of ``url``; Cut or Refused when that does not succeed.
+    """Bring ``part`` to its end by one GET of ``url``; else TransientError or PermanentError.
 
     What is there already is kept where the server agrees that the rest belongs to the same file
     (Range, If-Range, Content-Range); else the file is fetched from its beginning.
@@ -85,7 +85,7 @@ def _open(
                 if have and error.headers.get("Content-Range", "").strip() == f"bytes */{have}":
                     return None
                 part.discard()
-                raise Cut("the server has fewer bytes than were fetched", 0) from None
+                raise TransientError("the server has fewer bytes than were fetched", 0) from None
             raise _of_status(error.code, error.headers) from None
     except URLError as error:
         raise _of_connection(error.reason) from None
@@ -104,9 +104,11 @@ class _Redirects(request.HTTPRedirectHandler):
     ) -> request.Request | None:
         before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
         if after not in ("http", "https"):
-            raise Refused(f"it redirects to {after}:, which is not the web")
+            raise PermanentError(f"it redirects to {after}:, which is not the web")
         if (before, after) == ("https", "http"):
-            raise Refused("it redirects from https to http, where anyone can change the bytes")
+            raise PermanentError(
+                "it redirects from https to http, where anyone can change the bytes"
+            )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -125,28 +127,28 @@ def _opener() -> request.OpenerDirector:
     return opener
 
 
-def _of_status(code: int, headers: Message) -> Cut | Refused:
+def _of_status(code: int, headers: Message) -> TransientError | PermanentError:
     if 300 <= code < 400:
-        return Refused("it redirects in a circle, or too often")
+        return PermanentError("it redirects in a circle, or too often")
     try:
         what = f"HTTP {code} {HTTPStatus(code).phrase}"
     except ValueError:
         what = f"HTTP {code}"
-    if code in _PASSING:
-        return Cut(what, _seconds(headers.get("Retry-After")))
-    return Refused(what)
+    if code in _TRANSIENT:
+        return TransientError(what, _seconds(headers.get("Retry-After")))
+    return PermanentError(what)
 
 
-def _of_connection(error: object) -> Cut | Refused:
+def _of_connection(error: object) -> TransientError | PermanentError:
     if isinstance(error, socket.gaierror):
-        return Refused("its name is not found; is there a connection to the internet?")
+        return PermanentError("its name is not found; is there a connection to the internet?")
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Refused("its certificate is not valid")
+        return PermanentError("its certificate is not valid")
     if isinstance(error, TimeoutError):
-        return Cut("the connection stalled")
+        return TransientError("the connection stalled")
     if isinstance(error, OSError):
-        return Cut(error.strerror or type(error).__name__)
-    return Cut(f"no valid answer ({type(error).__name__})")
+        return TransientError(error.strerror or type(error).__name__)
+    return TransientError(f"no valid answer ({type(error).__name__})")
 
 
 def _seconds(text: str | None) -> float | None:
@@ -165,16 +167,16 @@ def _first_byte(answer: http.client.HTTPResponse, have: int, part: Part) -> int:
     """Where in the file the answer's first byte belongs: ``have``, or 0 for the whole file."""
     if answer.status == 200:
         return 0
-    span = re.match(r"bytes (\d+)-\d+/", answer.headers.get("Content-Range", ""))
+    span = re.match(r"bytes (\d{1,18})-\d+/", answer.headers.get("Content-Range", ""))
     if answer.status != 206 or not span or int(span[1]) != have or not have:
         part.discard()
-        raise Cut("the server sent another range than was asked for", 0)
+        raise TransientError("the server sent another range than was asked for", 0)
     return have
 
 
 def _total(answer: http.client.HTTPResponse, have: int) -> int | None:
     """Bytes of the whole file as the server states them."""
-    span = re.match(r"bytes \d+-\d+/(\d+)$", answer.headers.get("Content-Range", ""))
+    span = re.match(r"bytes \d+-\d+/(\d{1,18})$", answer.headers.get("Content-Range", ""))
     if answer.status == 206 and span:
         return int(span[1])
     return None if answer.length is None else have + answer.length
@@ -182,16 +184,20 @@ def _total(answer: http.client.HTTPResponse, have: int) -> int | None:
 
 def _check(answer: http.client.HTTPResponse, total: int | None, wanted: RemoteFile) -> None:
     if answer.headers.get_content_type() == "text/html":
-        raise Refused("a web page came instead of the file (a question, or a notice of its end)")
+        raise PermanentError(
+            "a web page came instead of the file (a question, or a notice of its end)"
+        )
     packed = answer.headers.get("Content-Encoding", "identity").strip().lower()
     if packed != "identity" and not wanted.name.endswith(("gz", "bz2", "xz")):
-        raise Refused(f"the server packs it on the way ({packed!a}), which was not asked for")
+        raise PermanentError(
+            f"the server packs it on the way ({packed!a}), which was not asked for"
+        )
     if total is None:
         return
     if wanted.size is not None and total != wanted.size:
-        raise Refused(f"the file there has {total} bytes, not {wanted.size}", spoiled=True)
+        raise PermanentError(f"the file there has {total} bytes, not {wanted.size}", discard=True)
     if total > wanted.most:
-        raise Refused(f"the file there has {total} bytes, over {wanted.most}", spoiled=True)
+        raise PermanentError(f"the file there has {total} bytes, over {wanted.most}", discard=True)
 
 
 def _validator(headers: Message) -> str:
@@ -213,7 +219,9 @@ def _copy(
     while block := _read(answer):
         done += len(block)
         if done > (most if total is None else total):
-            raise Refused(f"more than {total or most} bytes came: another file", spoiled=True)
+            raise PermanentError(
+                f"more than {total or most} bytes came: another file", discard=True
+            )
         file.write(block)
         if progress:
             progress(done, total)
@@ -221,10 +229,10 @@ def _copy(
         if now - mark > timeout:
             # A drip of single bytes never runs into the socket's own timeout.
             if done - marked < SLOWEST * timeout:
-                raise Cut("the connection nearly stalled")
+                raise TransientError("the connection nearly stalled")
             mark, marked = now, done
     if total is not None and done < total:
-        raise Cut(f"the connection was cut after {done} of {total} bytes")
+        raise TransientError(f"the connection was cut after {done} of {total} bytes")
 
 
 def _read(answer: http.client.HTTPResponse) -> bytes:

@@ -14,8 +14,9 @@ from typing import IO
 from fullconv.errors import UserError
 
 Progress = Callable[[int, int | None], object]
+_UNSAFE = "FC-DOWNLOAD-007"
 RATIO = 20  # bytes unpacked for each of the archive; photos and masks do not come near
-LEAST = 1 << 24  # so that a small archive of flat masks is no suspect
+MIN_LIMIT = 1 << 24  # so that a small archive of flat masks is no suspect
 FILES = 1_000_000
 _HEADER = 1 << 20  # bytes of an entry that only describes the next one
 _DESCRIBING = (
@@ -64,7 +65,7 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> int
     """
     try:
         folder.mkdir(parents=True)
-        limit = max(RATIO * archive.stat().st_size, LEAST)
+        limit = max(RATIO * archive.stat().st_size, MIN_LIMIT)
         with archive.open("rb") as file:
             is_zip = file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")  # files, or none
         entries = _zip(archive) if is_zip else _tar(archive)
@@ -72,35 +73,39 @@ def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> int
     except _DAMAGED as error:
         raise UserError(
             f"{archive}: damaged, or no tar or zip ({error or type(error).__name__}); remove it "
-            "and download it again"
+            "and download it again",
+            "FC-DOWNLOAD-006",
         ) from error
     except OSError as error:
         raise UserError(
             f"{folder}: {archive.name} cannot be unpacked ({error.strerror or error}); free the "
-            "disk, or choose another folder"
+            "disk, or choose another folder",
+            "FC-FILE-002",
         ) from error
 
 
 # An entry: its name, its bytes, and its stream; a folder has no stream.
-_Found = tuple[str, int, IO[bytes] | None]
+_Member = tuple[str, int, IO[bytes] | None]
 
 
-def _tar(archive: Path) -> Iterator[_Found]:
+def _tar(archive: Path) -> Iterator[_Member]:
     # A stream is read once, front to back: a packed tar is never unpacked twice.
     with tarfile.open(archive, "r|*", tarinfo=_Entry) as tar:
         for entry in tar:
             if not (entry.isfile() or entry.isdir()) or entry.sparse:
-                raise UserError(f"{archive}: {_shown(entry.name)} is no plain file; not unpacked")
+                raise UserError(
+                    f"{archive}: {_shown(entry.name)} is no plain file; not unpacked", _UNSAFE
+                )
             yield entry.name, entry.size, tar.extractfile(entry) if entry.isfile() else None
 
 
-def _zip(archive: Path) -> Iterator[_Found]:
+def _zip(archive: Path) -> Iterator[_Member]:
     with zipfile.ZipFile(archive) as file:
         for entry in file.infolist():
             kind = stat.S_IFMT(entry.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise UserError(
-                    f"{archive}: {_shown(entry.filename)} is no plain file; not unpacked"
+                    f"{archive}: {_shown(entry.filename)} is no plain file; not unpacked", _UNSAFE
                 )
             if entry.is_dir():
                 yield entry.filename, entry.file_size, None
@@ -111,7 +116,7 @@ def _zip(archive: Path) -> Iterator[_Found]:
 
 def _write(
     archive: Path,
-    entries: Iterator[_Found],
+    entries: Iterator[_Member],
     folder: Path,
     limit: int,
     progress: Progress | None,
@@ -123,7 +128,8 @@ def _write(
         if whole > limit or files > FILES:
             raise UserError(
                 f"{archive}: unpacks to over {limit / 2**20:.0f} MiB or {FILES} files, more than "
-                "such data has; not unpacked"
+                "such data has; not unpacked",
+                _UNSAFE,
             )
         if stream is None:
             target.mkdir(parents=True, exist_ok=True)
@@ -143,7 +149,9 @@ def _inside(archive: Path, name: str) -> PurePosixPath:
     path = PurePosixPath(name)
     unsafe = path.is_absolute() or ".." in path.parts or not name.isprintable()
     if unsafe or "\\" in name or ":" in name:
-        raise UserError(f"{archive}: the name {_shown(name)} leads out of the folder; not unpacked")
+        raise UserError(
+            f"{archive}: the name {_shown(name)} leads out of the folder; not unpacked", _UNSAFE
+        )
     return path
 
 

@@ -17,8 +17,8 @@ from fullconv.atomic import write_atomically
 from fullconv.checkpoints.open_weights import located
 from fullconv.device import return_kept_memory
 from fullconv.download import cache_folder
-from fullconv.download.alone import alone
 from fullconv.download.cache import FOLDER
+from fullconv.download.lock import exclusive
 from fullconv.errors import UserError
 from fullconv.exporting.export import ENDINGS, export
 from fullconv.inference.engines.graph_engine import missing
@@ -46,7 +46,7 @@ def graph_for(run: str | Path, engine: EngineEntry, say: Say) -> Path:
         return file
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with alone(folder):
+        with exclusive(folder):
             if not _is_whole(folder):
                 say(f"note: the net is exported for {engine.name}, once; this takes up to a minute")
                 _make(checkpoint, engine.form, folder, file.name)

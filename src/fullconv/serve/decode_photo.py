@@ -9,9 +9,9 @@ from PIL import Image
 
 from fullconv.data import read_photo
 from fullconv.errors import UserError
-from fullconv.serve.request_errors import Refusal, not_a_picture, too_many_pixels
+from fullconv.serve.request_errors import RequestError, not_a_picture, too_many_pixels
 
-WANTED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
 """Pillow knows more formats, EPS among them, which it hands to another program."""
 SCANS = 50
 """Scans of a progressive JPEG: cameras and programs write about ten; each costs a decoding."""
@@ -23,25 +23,26 @@ _START_OF_SCAN = b"\xff\xda"
 def decode_photo(content: bytes, max_pixels: int) -> npt.NDArray[np.uint8]:
     """The photo in ``content``, uint8 RGB (H, W, 3), as ``fullconv predict`` reads it.
 
-    Raises Refusal: 413 for too many pixels, as the header states them, 422 for what is no photo.
+    Raises RequestError: 413 for too many pixels, by the header; 422 for what is no photo.
     """
-    _look(content, max_pixels)
+    _check_header(content, max_pixels)
     try:
         return read_photo(io.BytesIO(content), "the photo", formats=formats())
     except UserError as error:
-        raise Refusal(422, str(error)) from error
+        raise RequestError(422, str(error), error.code or "FC-SERVE-010") from error
 
 
 def formats() -> list[str]:
-    """Those of ``WANTED`` that this Pillow has."""
+    """Those of ``FORMATS`` that this Pillow has."""
     Image.init()
-    return [name for name in WANTED if name in Image.OPEN]
+    return [name for name in FORMATS if name in Image.OPEN]
 
 
-def _look(content: bytes, max_pixels: int) -> None:
-    """Refuse by the header what must not be decoded."""
+def _check_header(content: bytes, max_pixels: int) -> None:
+    """RequestError for what must not be decoded, by the header alone."""
     if not content:
-        raise Refusal(422, "no bytes: send a photo as the body, or as a part called 'photo'")
+        message = "no bytes: send a photo as the body, or as a part called 'photo'"
+        raise RequestError(422, message, "FC-SERVE-010")
     if _HEIC.match(content):
         raise not_a_picture(" (HEIC, as iPhones write it)")
     try:
@@ -49,7 +50,8 @@ def _look(content: bytes, max_pixels: int) -> None:
             width, height = image.size
             kind = image.format
     except Image.DecompressionBombError:
-        raise Refusal(413, f"more than {max_pixels / 1e6:g} megapixels are not allowed") from None
+        message = f"more than {max_pixels / 1e6:g} megapixels are not allowed"
+        raise RequestError(413, message, "FC-SERVE-008") from None
     except Exception:  # broken headers make Pillow raise nearly anything
         raise not_a_picture() from None
     if width * height > max_pixels:

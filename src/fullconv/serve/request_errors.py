@@ -1,48 +1,62 @@
-"""Why a request is not answered: an HTTP status and a line that says what to do."""
+"""Why a request is not answered: an HTTP status, a line that says what to do, and a code."""
+
+from collections.abc import Mapping
 
 
-class Refusal(Exception):
-    """Answered by ``status`` and the JSON ``{"error": message}``."""
+class RequestError(Exception):
+    """Answered by ``status`` and the JSON ``{"error": message, "code": code}``."""
 
-    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, code: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
-        self.status, self.message, self.headers = status, message, headers or {}
+        self.status, self.message, self.code = status, message, code
+        self.headers = dict(headers or {})
 
 
-def busy(seconds: int) -> Refusal:
+def busy(seconds: int) -> RequestError:
     """503: as many photos are accepted as may be."""
-    return Refusal(
+    return RequestError(
         503,
-        f"busy: as many photos are waiting as may; try again in {seconds} s",
+        f"busy: the queue is full; try again in {seconds} s",
+        "FC-SERVE-013",
         {"Retry-After": str(seconds)},
     )
 
 
-def stopping() -> Refusal:
+def stopping() -> RequestError:
     """503: the service finishes what it has accepted, and takes nothing more."""
-    return Refusal(503, "the service is stopping", {"Retry-After": "5"})
+    message = "the service is stopping: ask again when it has been started anew"
+    return RequestError(503, message, "FC-SERVE-013", {"Retry-After": "5"})
 
 
-def too_many_bytes(limit: int) -> Refusal:
+def too_many_bytes(limit: int) -> RequestError:
     """413 for the body of a request."""
-    return Refusal(413, f"more than {limit} bytes: send a smaller photo")
+    return RequestError(413, f"more than {limit} bytes: send a smaller photo", "FC-SERVE-008")
 
 
-def too_many_pixels(width: int, height: int, limit: int) -> Refusal:
+def too_many_pixels(width: int, height: int, limit: int) -> RequestError:
     """413 for a photo, by its header."""
-    return Refusal(
+    return RequestError(
         413,
         f"{width} x {height} pixels are {width * height / 1e6:.1f} megapixels, and "
         f"{limit / 1e6:g} are allowed: make the photo smaller",
+        "FC-SERVE-008",
     )
 
 
-def late(seconds: float) -> Refusal:
+def late(seconds: float) -> RequestError:
     """504: no answer in time."""
-    return Refusal(504, f"not done within {seconds:g} s: make the photo smaller, or ask later")
+    message = f"not done within {seconds:g} s: make the photo smaller, or ask later"
+    return RequestError(504, message, "FC-SERVE-014")
 
 
-def not_a_picture(why: str = "") -> Refusal:
+def gone() -> RequestError:
+    """499, which nobody reads: the client has closed the connection."""
+    return RequestError(499, "the client has closed the connection", "FC-SERVE-023")
+
+
+def not_a_picture(why: str = "") -> RequestError:
     """422 for what cannot be read."""
-    read = "JPEG, PNG, WebP, TIFF, BMP or GIF"
-    return Refusal(422, f"not a picture that can be read{why}: send {read}")
+    message = f"not a picture that can be read{why}: send JPEG, PNG, WebP, TIFF, BMP or GIF"
+    return RequestError(422, message, "FC-SERVE-010")

@@ -9,6 +9,7 @@ class ErrorAnswer(BaseModel):
     """Every answer that is not 200."""
 
     error: str = Field(description="What is wrong, and what to do.")
+    code: str = Field(description="The kind of error, as docs/errors.md lists it; it is stable.")
 
 
 class Rle(BaseModel):
@@ -20,8 +21,8 @@ class Rle(BaseModel):
     )
 
 
-class Found(BaseModel):
-    """A class, and how much of the photo it is."""
+class Region(BaseModel):
+    """A class, and which pixels of the photo have it."""
 
     index: int = Field(description="Its value in the mask.")
     name: str
@@ -45,13 +46,13 @@ class Segmentation(BaseModel):
     width: int
     height: int
     seconds: float = Field(description="From the photo's place in the queue to the net's result.")
-    classes: list[Found]
+    classes: list[Region]
     mask: Png | None = Field(
         default=None, description="The mask, where it was asked for by mask=true."
     )
 
 
-class ClassSaid(BaseModel):
+class ClassDescription(BaseModel):
     """A class of a net."""
 
     index: int
@@ -59,19 +60,19 @@ class ClassSaid(BaseModel):
     color: list[int]
 
 
-class OutputSaid(BaseModel):
+class OutputDescription(BaseModel):
     """One of the label maps that a net gives."""
 
     name: str = Field(description="Empty where there is one output.")
-    classes: list[ClassSaid]
+    classes: list[ClassDescription]
 
 
-class ModelSaid(BaseModel):
+class ModelDescription(BaseModel):
     """A net that photos can be shown to."""
 
     name: str = Field(description="What requests call it.")
     net: str = Field(description="Its structure.")
-    outputs: list[OutputSaid]
+    outputs: list[OutputDescription]
 
 
 class Limits(BaseModel):
@@ -82,10 +83,10 @@ class Limits(BaseModel):
     seconds: float
 
 
-class ModelsSaid(BaseModel):
+class ModelList(BaseModel):
     """The nets of this service; the first is taken where none is named."""
 
-    models: list[ModelSaid]
+    models: list[ModelDescription]
     limits: Limits
 
 
@@ -118,17 +119,18 @@ PHOTO: dict[str, Any] = {
 }
 
 _WHY = {
+    400: "A token in the URL.",
     401: "No token, or a wrong one, where the service asks for one.",
     403: "Asked by a page of another origin.",
     404: "No such model or output.",
-    406: "Accept asks for what there is not.",
+    406: "Accept asks for what does not exist.",
     408: "The photo did not arrive in time.",
     413: "Too many bytes or pixels.",
     415: "The body's content type is no photo's.",
     421: "The service is not called by that name.",
     422: "Not a picture that can be read, or a wrong parameter.",
-    500: "A error of the program.",
-    503: "No place is free: Retry-After says when to come again.",
+    500: "An error of the program.",
+    503: "The queue is full: Retry-After says when to come again.",
     504: "Not done in time.",
 }
 
@@ -138,7 +140,7 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": ErrorAnswer, "description": _WHY[status]} for status in statuses}
 
 
-GUARDED = errors(401, 403, 421)
+GUARDED = errors(400, 401, 403, 421)
 SEGMENTED: dict[int | str, dict[str, Any]] = {
     200: {
         "model": Segmentation,

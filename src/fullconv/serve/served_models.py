@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from fullconv.atomic import printable
 from fullconv.classes import ClassSet, Output
 from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.inference import Predictor, Tile
 from fullconv.inference.engines.registry import AUTO
 from fullconv.modalities import COLOR
-from fullconv.serve.request_errors import Refusal
+from fullconv.serve.request_errors import RequestError
 
 WARMING = (64, 64)
 
@@ -35,7 +36,7 @@ class Model:
         return self.predictor.classes
 
     def output(self, name: str | None) -> Output:
-        """The output called ``name``, the first by default; Refusal (404) for another."""
+        """The output called ``name``, the first by default; RequestError (404) for another."""
         outputs = self.classes.outputs
         if name is None:
             return outputs[0]
@@ -43,10 +44,11 @@ class Model:
             if output.name == name:
                 return output
         known = ", ".join(output.name for output in outputs if output.name) or "one without a name"
-        raise Refusal(404, f"{self.name} has no output {name!r}; it has {known}")
+        message = f"{self.name} has no output {printable(name)!r}; it has {known}"
+        raise RequestError(404, message, "FC-SERVE-005")
 
     def without_path(self, message: str) -> str:
-        """What is told to a stranger: the model's name where its place on the disk stood."""
+        """``message`` with the model's name in place of its path, which strangers need not know."""
         return message.replace(str(self.predictor.path), self.name)
 
 
@@ -60,11 +62,13 @@ class Models:
         return iter(self._models.values())
 
     def pick(self, name: str | None) -> Model:
-        """The model called ``name``; Refusal (404) where there is none."""
+        """The model called ``name``; RequestError (404) where there is none."""
         if name is None:
             return next(iter(self))
         if name not in self._models:
-            raise Refusal(404, f"no model is called {name!r}; there are {', '.join(self._models)}")
+            known = ", ".join(self._models)
+            message = f"no model is called {printable(name)!r}; there are {known}"
+            raise RequestError(404, message, "FC-SERVE-005")
         return self._models[name]
 
 
@@ -80,15 +84,16 @@ def open_models(
     A small photo goes through each net, so that the first request finds it warm. Raises UserError
     as `Predictor` does, and for a net that sees more than a photo (depth, ...).
     """
-    found: list[Model] = []
+    models: list[Model] = []
     for path in map(Path, paths):
         predictor = Predictor(path, device, precision, engine, tile)
         strange = [kind for kind in predictor.inputs if kind != COLOR]
         if strange:
-            raise UserError(f"{path}: needs {', '.join(strange)} too, and the service takes photos")
-        found.append(Model(_name(path, {model.name for model in found}), predictor))
-        _warm(found[-1])
-    return Models(found)
+            message = f"{path}: needs {', '.join(strange)} too, and the service takes photos"
+            raise UserError(message, "FC-SERVE-022")
+        models.append(Model(_name(path, {model.name for model in models}), predictor))
+        _warm(models[-1])
+    return Models(models)
 
 
 def _name(path: Path, taken: set[str]) -> str:

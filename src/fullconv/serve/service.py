@@ -1,38 +1,77 @@
 """From the bytes of a photo to the bytes of the answer, within the limits; no HTTP here."""
 
 import asyncio
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from fullconv.errors import UserError
 from fullconv.inference import Prediction
-from fullconv.serve.connection_limit import Seats
+from fullconv.serve.answers import SCORE_BYTES, Answer, AnswerOptions, answer, score_bytes
 from fullconv.serve.decode_photo import decode_photo
 from fullconv.serve.prometheus import Metrics
-from fullconv.serve.request_errors import Refusal, late, stopping
-from fullconv.serve.responses import SCORE_BYTES, Answer, Wish, answer, score_bytes
+from fullconv.serve.request_errors import RequestError, busy, late, stopping
 from fullconv.serve.served_models import Model, Models
 from fullconv.serve.settings import Settings
 from fullconv.serve.worker import Job, Worker
 
-HANDS = 2  # threads that decode photos and encode answers, beside the one of the nets
+PICTURE_THREADS = 2  # they decode photos and encode answers, beside the one of the nets
 SENDERS = 4  # requests that may be sending their photo, for each that is accepted
+LONGEST_WAIT = 60  # seconds that anybody is told to wait
 
 T = TypeVar("T")
+Source = Callable[[], bytes]
+"""The bytes of a photo."""
+
+
+class Slots:
+    """At most ``number`` requests at a time; the next is refused. For the event loop alone."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.taken = 0
+        self.seconds = 1.0
+        """How long a request keeps its slot, on average over the last ones."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the next one would be refused."""
+        return self.taken >= self.number
+
+    @property
+    def wait(self) -> int:
+        """Seconds after which a slot is likely to be free."""
+        return min(LONGEST_WAIT, max(1, math.ceil(self.seconds)))
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """One slot for the block; RequestError (503) where none is free."""
+        if self.full:
+            raise busy(self.wait)
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1
+
+    def note(self, seconds: float) -> None:
+        """Take the time of one request into the average."""
+        self.seconds += (seconds - self.seconds) / 8
 
 
 class Service:
-    """All that a running service has: models, their thread, who is inside, what was counted."""
+    """All that a running service has: models, their thread, the limits, the counters."""
 
     def __init__(self, models: Models, settings: Settings) -> None:
         self.models, self.settings = models, settings
         self.metrics = Metrics()
-        self.accepted = Seats(settings.queue)
-        self.sending = Seats(SENDERS * settings.queue)
+        self.accepted = Slots(settings.queue)
+        self.sending = Slots(SENDERS * settings.queue)
         self.worker = Worker(settings.batch, self.metrics.note)
-        self._hands = ThreadPoolExecutor(HANDS, thread_name_prefix="fullconv-hand")
+        self._pictures = ThreadPoolExecutor(PICTURE_THREADS, thread_name_prefix="fullconv-picture")
         self.metrics.watch(
             "accepted", "Photos accepted, not answered.", lambda: self.accepted.taken
         )
@@ -43,53 +82,56 @@ class Service:
         """Whether a photo would be accepted."""
         return self.worker.alive and not self.accepted.full
 
-    async def segment(self, model: Model, output: str, wish: Wish, source: "Source") -> Answer:
+    async def segment(
+        self, model: Model, output: str, options: AnswerOptions, source: Source
+    ) -> Answer:
         """The answer to a photo, whose bytes ``source`` gives (called in another thread).
 
-        Raises Refusal: 413, 422 for a photo that is not taken, 503 where there is no place, 504
-        when it takes too long.
+        Raises RequestError: 413, 422 for a photo that is not taken, 503 where the queue is full,
+        504 when it takes too long.
         """
         start = time.perf_counter()
-        with self.accepted.seat():
+        with self.accepted.slot():
             try:
                 async with asyncio.timeout(self.settings.seconds):
-                    made = await self._segment(model, output, wish, source)
+                    segmented = await self._segment(model, output, options, source)
             except TimeoutError:
                 raise late(self.settings.seconds) from None
             finally:
                 self.accepted.note(time.perf_counter() - start)
         self.metrics.seconds.observe(time.perf_counter() - start)
-        return made
+        return segmented
 
-    async def _segment(self, model: Model, output: str, wish: Wish, source: "Source") -> Answer:
-        image = await self._by_hand(lambda: decode_photo(source(), self.settings.max_pixels))
-        if wish.scores and score_bytes(model, image) > SCORE_BYTES:
-            raise Refusal(413, "the photo is too large for probabilities: make it smaller")
-        job = Job(model, image, wish.scores)
-        found = await self._through(job)
-        part = found.others.get(output, found)
+    async def _segment(
+        self, model: Model, output: str, options: AnswerOptions, source: Source
+    ) -> Answer:
+        limit = self.settings.max_pixels
+        image = await self._in_thread(lambda: decode_photo(source(), limit))
+        if options.scores and score_bytes(model, image) > SCORE_BYTES:
+            message = "the photo is too large for probabilities: make it smaller"
+            raise RequestError(413, message, "FC-SERVE-008")
+        job = Job(model, image, options.scores)
+        prediction = await self._predicted(job)
+        prediction = prediction.others.get(output, prediction)
         seconds = time.perf_counter() - job.added
-        return await self._by_hand(lambda: answer(wish, model, part, seconds))
+        return await self._in_thread(lambda: answer(options, model, prediction, seconds))
 
-    async def _through(self, job: Job) -> Prediction:
-        """What the net says; cancelled, the job is left out if it has not begun."""
+    async def _predicted(self, job: Job) -> Prediction:
+        """The net's prediction; cancelled, the job is left out if it has not begun."""
         try:
             return await asyncio.wrap_future(self.worker.submit(job))
         except UserError as error:
-            raise Refusal(422, job.model.without_path(str(error))) from error
+            message = job.model.without_path(str(error))
+            raise RequestError(422, message, error.code or "FC-SERVE-010") from error
         except RuntimeError as error:
             if self.worker.alive:
                 raise
             raise stopping() from error
 
-    async def _by_hand(self, do: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._hands, do)
+    async def _in_thread(self, do: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pictures, do)
 
     def close(self) -> None:
         """Finish what was accepted, and end the threads."""
         self.worker.close()
-        self._hands.shutdown()
-
-
-Source = Callable[[], bytes]
-"""The bytes of a photo."""
+        self._pictures.shutdown()

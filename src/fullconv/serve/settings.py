@@ -36,7 +36,8 @@ class Settings:
         for name in ("max_bytes", "max_pixels", "queue", "batch", "seconds", "upload_seconds"):
             value = getattr(self, name)
             if not (value > 0 and math.isfinite(value)):
-                raise UserError(f"{name.replace('_', ' ')} {value}: must be more than 0")
+                message = f"{name.replace('_', ' ')} {value}: must be more than 0, and finite"
+                raise UserError(message, "FC-SERVE-018")
         if self.token is not None:
             _check_token(self.token)
 
@@ -45,10 +46,12 @@ def _check_token(token: str) -> None:
     if len(token) < SHORTEST_TOKEN:
         raise UserError(
             f"a token of {len(token)} characters can be guessed: take at least {SHORTEST_TOKEN}, "
-            "as of 'openssl rand -hex 16'"
+            "as of 'openssl rand -hex 16'",
+            "FC-SERVE-017",
         )
     if not all("!" <= letter <= "~" for letter in token):
-        raise UserError("a token has only printable ASCII, without spaces: it goes into a header")
+        message = "a token has only printable ASCII, without spaces: it goes into a header"
+        raise UserError(message, "FC-SERVE-017")
 
 
 def is_loopback(host: str) -> bool:

@@ -1,49 +1,91 @@
-"""The body of a request, as far as it may go: so many bytes, so many seconds."""
+"""From the body of a request to the bytes of a photo, within the limits on bytes and seconds."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
 
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from fullconv.serve.connection_limit import Seats
-from fullconv.serve.request_errors import Refusal, busy, too_many_bytes
+from fullconv.serve.request_errors import RequestError, gone, too_many_bytes
+from fullconv.serve.service import Slots
 
-BEYOND = 2**24
-"""Bytes read and forgotten past the limit: who is cut off while sending sees no answer."""
+PART = "photo"
+PARTS = 16
+"""More are not read: nobody sends a photo in so many."""
 
 
-async def received(request: Request, limit: int, seconds: float, seats: Seats) -> bytes:
+def photo_reader(content_type: str) -> Callable[[bytes], bytes]:
+    """What takes the photo's bytes out of a body of this type; RequestError (415) for others."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return partial(photo_part, content_type)
+    if kind.startswith("image/") or kind in ("", "application/octet-stream"):
+        return bytes
+    raise RequestError(
+        415,
+        f"{kind[:100]}: send a photo by -H 'Content-Type: image/jpeg' or -F photo=@photo.jpg",
+        "FC-SERVE-009",
+    )
+
+
+async def received(request: Request, limit: int, seconds: float, slots: Slots) -> bytes:
     """The whole body.
 
-    Raises Refusal: 408 when it takes more than ``seconds``, 413 beyond ``limit`` bytes, 503 where
-    all ``seats`` of those who send are taken.
+    Raises RequestError: 408 when it takes more than ``seconds``; 413 beyond ``limit`` bytes, at
+    once where the header says so; 503 where all ``slots`` of those who send are taken.
     """
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal() and (len(length) > 18 or int(length) > limit):
+        raise too_many_bytes(limit)
     try:
         async with asyncio.timeout(seconds):
-            if seats.full:
-                await _body(request, 0)
-                raise busy(seats.wait)
-            with seats.seat():
-                body = await _body(request, limit)
+            with slots.slot():
+                return await _body(request, limit)
     except TimeoutError:
-        raise Refusal(
-            408, f"the photo did not arrive within {seconds:g} s", {"Connection": "close"}
-        ) from None
+        message = f"the photo did not arrive within {seconds:g} s: send a smaller one"
+        raise RequestError(408, message, "FC-SERVE-007", {"Connection": "close"}) from None
     except ClientDisconnect:
-        raise Refusal(499, "the client has gone") from None
-    if body is None:
-        raise too_many_bytes(limit)
-    return body
+        raise gone() from None
 
 
-async def _body(request: Request, limit: int) -> bytes | None:
-    """The body; None where it is more than ``limit`` bytes, which are forgotten."""
-    body, total = bytearray(), 0
+async def _body(request: Request, limit: int) -> bytes:
+    body = bytearray()
     async for chunk in request.stream():
-        total += len(chunk)
-        if total <= limit:
-            body += chunk
-        else:
-            body.clear()
-        if total > limit + BEYOND:
-            break
-    return bytes(body) if total <= limit else None
+        body += chunk
+        if len(body) > limit:
+            raise too_many_bytes(limit)
+    return bytes(body)
+
+
+class _InMemory(MultiPartParser):
+    spool_max_size = 0  # never a file on the disk: the body, which is bounded, is in memory anyway
+
+
+def photo_part(content_type: str, body: bytes) -> bytes:
+    """The content of the first file of a form that is called ``photo``, whatever its file name.
+
+    Raises RequestError (422) where there is none, or the form cannot be read.
+    """
+    return asyncio.run(_photo_part(content_type, body))  # in a thread that has no loop
+
+
+async def _photo_part(content_type: str, body: bytes) -> bytes:
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    headers = Headers({"content-type": content_type})
+    parser = _InMemory(headers, chunks(), max_files=PARTS, max_fields=PARTS)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise RequestError(
+            422, f"the form cannot be read: {error.message}", "FC-SERVE-011"
+        ) from error
+    for part in form.getlist(PART):
+        if isinstance(part, UploadFile):
+            return await part.read()
+    raise RequestError(
+        422, f"no file of the form is called {PART!r}: curl -F {PART}=@photo.jpg", "FC-SERVE-011"
+    )

@@ -99,11 +99,13 @@ class Worker:
     def _run(self, jobs: list[Job]) -> None:
         start, first = time.perf_counter(), jobs[0]
         try:
-            found = first.model.predictor.predict_batch([job.image for job in jobs], first.scores)
+            predictions = first.model.predictor.predict_batch(
+                [job.image for job in jobs], first.scores
+            )
         except BaseException as error:  # whatever it is, it belongs to who waits
             for job in jobs:
                 job.done.set_exception(error)
             return
         self._note(jobs, start - first.added, time.perf_counter() - start)
-        for job, prediction in zip(jobs, found, strict=True):
+        for job, prediction in zip(jobs, predictions, strict=True):
             job.done.set_result(prediction)

@@ -10,7 +10,7 @@ from fullconv.checkpoints import registry
 from fullconv.checkpoints.download_weights import cached_path, fetch
 from fullconv.checkpoints.foreign.foreign_formats import lineages
 from fullconv.checkpoints.registry import find_published, preprocessings, published, read_registry
-from fullconv.download import Patience, RemoteFile
+from fullconv.download import RemoteFile, RetryPolicy
 from fullconv.errors import UserError
 from fullconv.models import BACKBONES, CAFFE, TORCH, available
 from webserver import serving
@@ -187,15 +187,15 @@ def test_fetch_brings_weights_into_the_cache_once(write, tmp_path, monkeypatch):
         path.write_text(path.read_text().replace("http://a.example/tiny", server.url))
         known = read_registry(path)
         monkeypatch.setattr(registry, "_registry", lambda: known)
-        patience = Patience(attempts=1)
-        got = fetch("tiny", patience=patience)
+        retry = RetryPolicy(attempts=1)
+        got = fetch("tiny", retry=retry)
         assert (
             got
             == tmp_path / "cache" / "weights" / "tiny.caffemodel"
             == cached_path(known[0]["tiny"])
         )
         assert got.read_bytes() == b"weights"
-        fetch("tiny", patience=patience)
+        fetch("tiny", retry=retry)
         assert len(server.ranges) == 1
         got.unlink()
         with pytest.raises(UserError, match=re.escape(str(got))):

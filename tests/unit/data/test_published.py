@@ -10,11 +10,11 @@ from PIL import Image
 
 from fullconv.data import open_source
 from fullconv.data.published import PublishedData, fetch, published_data, read_published, registry
-from fullconv.download import Checksum, Patience, RemoteFile
+from fullconv.download import Checksum, RemoteFile, RetryPolicy
 from fullconv.errors import UserError
 from webserver import serving
 
-ONCE = Patience(attempts=1, pause=0.0)
+ONCE = RetryPolicy(attempts=1, pause=0.0)
 
 
 def picture(kind, mode):
@@ -59,11 +59,11 @@ def test_a_data_set_arrives_in_its_place_and_opens(tmp_path, known):
     (tmp_path / "mine.txt").write_text("stays")
     with serving(lambda handler, _: handler.give(content)) as server:
         known(server.url, content)
-        place = fetch("tiny", tmp_path, patience=ONCE)
+        place = fetch("tiny", tmp_path, retry=ONCE)
         assert place == tmp_path / "VOCdevkit" / "VOC2011"
         assert len(open_source(place, "train")) == 1
         assert sorted(p.name for p in tmp_path.iterdir()) == ["VOCdevkit", "mine.txt"]
-        fetch("tiny", tmp_path, patience=ONCE)  # it is there
+        fetch("tiny", tmp_path, retry=ONCE)  # it is there
         assert len(server.ranges) == 1
 
 
@@ -72,7 +72,7 @@ def test_other_years_beside_it_stay(tmp_path, known):
     content = voc("TrainVal/VOCdevkit/VOC2011")
     with serving(lambda handler, _: handler.give(content)) as server:
         known(server.url, content)
-        fetch("tiny", tmp_path, patience=ONCE)
+        fetch("tiny", tmp_path, retry=ONCE)
     assert sorted(p.name for p in (tmp_path / "VOCdevkit").iterdir()) == ["VOC2011", "VOC2012"]
 
 
@@ -83,7 +83,7 @@ def test_the_archive_stays_where_it_was_there_or_is_wanted(tmp_path, known, ther
         (tmp_path / "tiny.tar").write_bytes(content)
     with serving(lambda handler, _: handler.give(content)) as server:
         known(server.url, content)
-        fetch("tiny", tmp_path, keep=not there, offline=there, patience=ONCE)
+        fetch("tiny", tmp_path, keep=not there, offline=there, retry=ONCE)
         assert len(server.ranges) == (0 if there else 1)
     assert (tmp_path / "tiny.tar").read_bytes() == content
 
@@ -94,7 +94,7 @@ def test_what_a_killed_call_left_is_cleared(tmp_path, known):
     left.mkdir(parents=True)
     with serving(lambda handler, _: handler.give(content)) as server:
         known(server.url, content)
-        fetch("tiny", tmp_path, patience=ONCE)
+        fetch("tiny", tmp_path, retry=ONCE)
     assert not left.parent.exists()
 
 
@@ -110,7 +110,7 @@ def test_a_wrong_archive_leaves_nothing_in_the_place(tmp_path, known, content, s
     with serving(lambda handler, _: handler.give(content)) as server:
         known(server.url, content)
         with pytest.raises(UserError, match=says):
-            fetch("tiny", tmp_path / "here", patience=ONCE)
+            fetch("tiny", tmp_path / "here", retry=ONCE)
     assert [p.name for p in (tmp_path / "here").iterdir()] == ["tiny.tar"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["here"]
 

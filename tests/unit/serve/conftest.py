@@ -32,9 +32,9 @@ def serving(models):
     """``with serving(queue=2) as client``: a client of a server with these settings."""
 
     @contextmanager
-    def make(nets=models, **settings):
+    def make(nets=models, log=False, **settings):
         service = Service(nets, Settings(**settings))
-        server, listening = server_of(service), bound("127.0.0.1", 0)
+        server, listening = server_of(service, log), bound("127.0.0.1", 0)
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         while not server.started:

@@ -1,7 +1,7 @@
 import pytest
 
-from fullconv.serve.content_negotiation import wanted
-from fullconv.serve.request_errors import Refusal
+from fullconv.serve.answers import accepted_kind
+from fullconv.serve.request_errors import RequestError
 
 
 @pytest.mark.parametrize(
@@ -26,14 +26,14 @@ from fullconv.serve.request_errors import Refusal
     ],
 )
 def test_what_is_wanted_most(accept, kind):
-    assert wanted(accept) == kind
+    assert accepted_kind(accept) == kind
 
 
 @pytest.mark.parametrize(
     "accept", ["text/html", "image/webp", "image/png; picture=cat", "*/*;q=0", ";;;", "q=1"]
 )
 def test_what_there_is_not_is_refused_with_what_there_is(accept):
-    with pytest.raises(Refusal) as error:
-        wanted(accept)
-    assert error.value.status == 406
+    with pytest.raises(RequestError) as error:
+        accepted_kind(accept)
+    assert (error.value.status, error.value.code) == (406, "FC-SERVE-006")
     assert "image/png; picture=overlay" in error.value.message

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fullconv.data import read_photo
 from fullconv.serve.decode_photo import SCANS, decode_photo, formats
-from fullconv.serve.request_errors import Refusal
+from fullconv.serve.request_errors import RequestError
 
 LIMIT = 1_000_000
 pytestmark = pytest.mark.filterwarnings(
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 def refused(content, limit=LIMIT):
-    with pytest.raises(Refusal) as error:
+    with pytest.raises(RequestError) as error:
         decode_photo(content, limit)
     return error.value
 

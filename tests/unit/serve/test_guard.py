@@ -4,7 +4,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from fullconv.serve.middleware import check
-from fullconv.serve.request_errors import Refusal
+from fullconv.serve.request_errors import RequestError
 from fullconv.serve.settings import Settings, hosts_for
 
 TOKEN = "0123456789abcdef"
@@ -12,12 +12,12 @@ LOCAL = Settings()
 ASKS = Settings(token=TOKEN, hosts=hosts_for("0.0.0.0", ()))
 
 
-def status(path="/v1/segment", settings=LOCAL, **headers):
+def status(path="/v1/segment", settings=LOCAL, query=b"", **headers):
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
-        check(path, Headers({"host": "127.0.0.1:8000", **named}), settings)
-    except Refusal as refusal:
-        return refusal.status
+        check(path, query, Headers({"host": "127.0.0.1:8000", **named}), settings)
+    except RequestError as error:
+        return error.status
     return 200
 
 
@@ -41,7 +41,7 @@ def test_a_page_that_reaches_it_by_another_name_gets_nothing(host, path):
 @pytest.mark.parametrize(
     "origin",
     ["http://evil.example", "null", "http://127.0.0.1:9000", "http://127.0.0.1", "",
-     "http://localhost:8000"],
+     "http://localhost:8000", "http://[::1", "http://127.0.0.1:8000.evil.example"],
 )  # fmt: skip
 def test_pages_of_other_origins_are_refused(origin):
     assert status(origin=origin) == 403
@@ -62,7 +62,7 @@ def test_what_browsers_say_of_the_asking_page_counts(site):
     ["", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", "Bearer", "Bearer ",
      "Bearer \xff\xfe", f"Bearer {TOKEN.upper()}"],
 )  # fmt: skip
-@pytest.mark.parametrize("path", ["/v1/segment", "/v1/models", "/metrics"])
+@pytest.mark.parametrize("path", ["/v1/segment", "/v1/models", "/metrics", "/openapi.json"])
 def test_without_the_token_nothing_is_told(path, given):
     assert status(path, ASKS, host="any.example", authorization=given) == 401
 
@@ -70,6 +70,21 @@ def test_without_the_token_nothing_is_told(path, given):
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
 def test_with_it_all_is(scheme):
     assert status(settings=ASKS, host="any.example", authorization=f"{scheme} {TOKEN}") == 200
+
+
+@pytest.mark.parametrize(
+    "query",
+    [f"token={TOKEN}", f"access_token={TOKEN}", f"x=1&TOKEN={TOKEN}", f"model={TOKEN}", TOKEN,
+     "token=", "%74oken=abc"],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["/", "/v1/segment", "/healthz"])
+def test_a_token_in_the_url_is_refused_even_beside_the_right_one(path, query):
+    bearer = f"Bearer {TOKEN}"
+    assert status(path, ASKS, query.encode(), host="any.example", authorization=bearer) == 400
+
+
+def test_other_parameters_are_no_token():
+    assert status(query=b"model=street&answer=mask&alpha=0.3&token_count=3") == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/page.js", "/healthz", "/readyz"])

@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from PIL import Image
 from fullconv import Predictor
 from fullconv import visualize as pictures
 from fullconv.serve import open_models
-from fullconv.serve.schema import Segmentation
+from fullconv.serve.schema import ErrorAnswer, Segmentation
 
 SEGMENT = "/v1/segment"
 
@@ -135,27 +136,45 @@ def test_the_bytes_decide_what_a_photo_is(client, encoded, kind, status):
 
 
 @pytest.mark.parametrize(
-    ("query", "status", "word"),
+    ("query", "status", "code", "word"),
     [
-        ({"model": "nothing"}, 404, "street"),
-        ({"output": "depth"}, 404, "no output"),
-        ({"alpha": "2"}, 422, "alpha"),
-        ({"answer": "cat"}, 422, "answer"),
+        ({"model": "nothing"}, 404, "FC-SERVE-005", "street"),
+        ({"model": "x" * 5000}, 404, "FC-SERVE-005", "street"),
+        ({"output": "depth"}, 404, "FC-SERVE-005", "no output"),
+        ({"alpha": "2"}, 422, "FC-SERVE-012", "alpha"),
+        ({"alpha": "nan"}, 422, "FC-SERVE-012", "alpha"),
+        ({"alpha": "9" * 5000}, 422, "FC-SERVE-012", "alpha"),
+        ({"answer": "cat"}, 422, "FC-SERVE-012", "answer"),
+        ({"mask": "perhaps"}, 422, "FC-SERVE-012", "mask"),
+        ({"token": "0123456789abcdef"}, 400, "FC-SERVE-004", "header"),
     ],
 )
-def test_a_wrong_parameter_is_named(client, encoded, query, status, word):
+def test_a_wrong_parameter_is_named(client, encoded, query, status, code, word):
     answer = send(client, encoded(), **query)
-    assert answer.status_code == status
+    assert error_of(answer, status) == code
     assert word in answer.json()["error"]
+    assert len(answer.text) < 500
 
 
-def test_what_there_is_not(client, encoded):
-    assert send(client, encoded(), accept="text/html").status_code == 406
-    assert client.get("/v1/segment").status_code == 405
-    for path in ("/docs", "/../etc/passwd", "/page.py", "/%2e%2e/app.py"):
-        answer = client.get(path)
-        assert answer.status_code == 404
-        assert answer.json() == {"error": "Not Found"}
+@pytest.mark.parametrize(
+    "path",
+    ["/docs", "/../etc/passwd", "/page.py", "/%2e%2e/app.py", "/x%0a", "/%ff%00", "/a" * 999],
+)
+def test_a_path_that_does_not_exist_is_404(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "Not Found", "code": "FC-SERVE-015"}
+
+
+def test_what_is_not_offered_is_refused(client, encoded):
+    assert error_of(send(client, encoded(), accept="text/html"), 406) == "FC-SERVE-006"
+    assert error_of(client.get("/v1/segment"), 405) == "FC-SERVE-015"
+
+
+def error_of(answer, status):
+    """The code of an error, whose JSON must be what the schema shows."""
+    assert answer.status_code == status, answer.text
+    return ErrorAnswer.model_validate_json(answer.content, extra="forbid").code
 
 
 def test_models_are_described(client):
@@ -178,11 +197,50 @@ def test_several_models_have_names_of_their_own(run, serving, encoded):
 
 def test_too_many_bytes_are_refused_while_they_come(serving, encoded):
     with serving(max_bytes=1000) as client:
-        answer = send(client, bytes(200_000))
-        assert answer.status_code == 413
+        assert error_of(send(client, bytes(200_000)), 413) == "FC-SERVE-008"
         chunks = (bytes(100) for _ in range(50))
-        assert send(client, chunks).status_code == 413
+        assert error_of(send(client, chunks), 413) == "FC-SERVE-008"
         assert send(client, encoded("JPEG", 8, 8)).status_code == 200
+
+
+@pytest.mark.parametrize("length", ["1001", "9" * 18])
+def test_a_content_length_over_the_limit_is_refused_before_a_byte_of_it(serving, length):
+    with serving(max_bytes=1000) as client, connected(client) as sending:
+        sending.sendall(head_of_photo(length))
+        assert sending.recv(4096).startswith(b"HTTP/1.1 413")
+        sending.sendall(bytes(1000))  # what was on its way is read, so that the answer arrives
+        assert client.service.sending.taken == 0
+
+
+@contextmanager
+def connected(client):
+    with socket.create_connection((client.base_url.host, client.base_url.port), 20) as made:
+        yield made
+
+
+def head_of_photo(length):
+    head = f"POST {SEGMENT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+    return f"{head}Content-Length: {length}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: loc"])
+def test_idle_connections_keep_nobody_out(serving, encoded, monkeypatch, sent):
+    monkeypatch.setattr("fullconv.serve.server.CONNECTIONS", 4)
+    with serving() as client, ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(connected(client)).sendall(sent)
+        assert client.get("/healthz").status_code == 200
+        assert send(client, encoded()).status_code == 200
+
+
+def test_beyond_the_limit_of_connections_health_is_answered_and_nothing_else(serving, monkeypatch):
+    monkeypatch.setattr("fullconv.serve.server.CONNECTIONS", 4)
+    with serving() as client, ExitStack() as stack:
+        for number in range(4):
+            stack.enter_context(connected(client)).sendall(head_of_photo(1000) + b"abc")
+            wait_for(lambda n=number: client.service.sending.taken == n + 1)
+        assert client.get("/healthz").status_code == 200
+        assert error_of(client.get("/v1/models"), 503) == "FC-SERVE-013"
 
 
 def test_a_limit_on_pixels(serving, encoded):
@@ -197,7 +255,7 @@ def test_a_full_queue_says_when_to_come_again(serving, held, encoded):
         assert held.begun.wait(20)
         wait_for(lambda: client.service.accepted.taken == 2)
         refused = send(client, encoded())
-        assert refused.status_code == 503
+        assert error_of(refused, 503) == "FC-SERVE-013"
         assert int(refused.headers["retry-after"]) >= 1
         assert client.get("/readyz").status_code == 503
         assert client.get("/healthz").status_code == 200
@@ -209,7 +267,7 @@ def test_a_full_queue_says_when_to_come_again(serving, held, encoded):
 
 def test_what_takes_too_long_is_given_up(serving, held, encoded):
     with serving(seconds=0.3) as client:
-        assert send(client, encoded()).status_code == 504
+        assert error_of(send(client, encoded()), 504) == "FC-SERVE-014"
         assert client.service.accepted.taken == 0
         held.go.set()
         assert send(client, encoded()).status_code == 200
@@ -220,9 +278,8 @@ def test_a_photo_whose_client_has_gone_is_not_segmented(serving, held, encoded):
         first = pool.submit(send, client, encoded())
         assert held.begun.wait(20)
         content = encoded(height=20)
-        with socket.create_connection((client.base_url.host, client.base_url.port)) as other:
-            head = f"POST {SEGMENT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
-            other.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
+        with connected(client) as other:
+            other.sendall(head_of_photo(len(content)) + content)
             wait_for(lambda: client.service.worker.waiting == 1)
         wait_for(lambda: client.service.accepted.taken == 1)
         held.go.set()
@@ -232,30 +289,23 @@ def test_a_photo_whose_client_has_gone_is_not_segmented(serving, held, encoded):
 
 
 def test_a_client_that_sends_slowly_is_cut_off_and_others_are_answered(serving, encoded):
-    with serving(upload_seconds=0.5, queue=1) as client:
-        place = (client.base_url.host, client.base_url.port)
-        with socket.create_connection(place) as slow:
-            slow.sendall(
-                f"POST {SEGMENT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
-                "Content-Length: 5000\r\n\r\nabc".encode()
-            )
-            wait_for(lambda: client.service.sending.taken == 1)
-            assert send(client, encoded()).status_code == 200
-            slow.settimeout(20)
-            assert slow.recv(4096).startswith(b"HTTP/1.1 408")
+    with serving(upload_seconds=0.5, queue=1) as client, connected(client) as slow:
+        slow.sendall(head_of_photo(5000) + b"abc")
+        wait_for(lambda: client.service.sending.taken == 1)
+        assert send(client, encoded()).status_code == 200
+        assert slow.recv(4096).startswith(b"HTTP/1.1 408")
 
 
 def test_who_sends_no_request_is_cut_off(serving, monkeypatch):
     monkeypatch.setattr("fullconv.serve.server.HEAD_SECONDS", 0.2)
     with serving() as client:
-        with socket.create_connection((client.base_url.host, client.base_url.port)) as silent:
+        with connected(client) as silent:
             silent.sendall(b"GET / HTTP/1.1\r\nHost: loc")
-            silent.settimeout(20)
             assert silent.recv(100) == b""
         assert client.get("/healthz").status_code == 200
 
 
-def test_a_fault_of_the_program_is_told_to_nobody_but_the_log(serving, models, encoded, capfd):
+def test_a_fault_of_the_program_is_told_to_nobody_but_the_log(serving, models, encoded, caplog):
     predictor = models.pick(None).predictor
 
     def broken(images, scores):
@@ -265,20 +315,32 @@ def test_a_fault_of_the_program_is_told_to_nobody_but_the_log(serving, models, e
     try:
         with serving() as client:
             answer = send(client, encoded())
-            assert answer.status_code == 500
+            assert error_of(answer, 500) == "FC-SERVE-016"
             assert "secret" not in answer.text
             assert answer.headers["x-content-type-options"] == "nosniff"
     finally:
         del predictor.predict_batch
-    assert "ZeroDivisionError: secret" in capfd.readouterr().err
+    assert "ZeroDivisionError: secret" in caplog.text
 
 
 def test_the_token_is_asked(serving, encoded):
     with serving(token="0123456789abcdef") as client:
-        assert send(client, encoded()).status_code == 401
+        assert error_of(send(client, encoded()), 401) == "FC-SERVE-003"
+        assert error_of(client.get("/openapi.json"), 401) == "FC-SERVE-003"
         assert client.get("/").status_code == 200
         client.headers["Authorization"] = "Bearer 0123456789abcdef"
         assert send(client, encoded()).status_code == 200
+        assert client.get("/openapi.json").status_code == 200
+
+
+def test_the_log_of_requests_shows_no_query_and_no_control_characters(serving, capfd):
+    with serving(log=True) as client:
+        client.get("/v1/models?token=0123456789abcdef&x=secret")
+        client.get("/a%0ab%1b[2J")
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert "GET /v1/models 400 " in lines[0]
+    assert "GET /a%0Ab%1B%5B2J 404 " in lines[1]
 
 
 def test_every_answer_has_the_headers_that_protect(client):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullconv.serve.multipart_form import photo_part
-from fullconv.serve.request_errors import Refusal
+from fullconv.serve.request_errors import RequestError
+from fullconv.serve.upload import photo_part
 
 
 def form(**parts):
@@ -44,19 +44,19 @@ def test_the_file_name_is_not_looked_at():
     ids=["no photo", "no boundary", "empty", "other boundary", "long", "cut", "long boundary"],
 )
 def test_a_form_without_a_photo_is_refused(content_type, body):
-    with pytest.raises(Refusal) as error:
+    with pytest.raises(RequestError) as error:
         photo_part(content_type, body)
-    assert error.value.status == 422
+    assert (error.value.status, error.value.code) == (422, "FC-SERVE-011")
 
 
 def test_a_form_of_thousands_of_parts_is_refused():
     kind, body = form(**{f"p{number}": (None, b"x") for number in range(1000)})
-    with pytest.raises(Refusal, match="parts"):
+    with pytest.raises(RequestError, match="Too many fields"):
         photo_part(kind, body)
 
 
 def test_a_form_that_is_cut_off_is_refused():
     kind, body = form(photo=("a.jpg", b"abc" * 50))
-    with pytest.raises(Refusal) as error:
+    with pytest.raises(RequestError) as error:
         photo_part(kind, body[: len(body) // 2])
     assert error.value.status == 422

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 def statistics_table(names: Sequence[str], counts: ClassCounts) -> Table:
     """One row a class: how often it appears, and its weight under either weighting."""
-    made = table(
+    listed = table(
         f"{counts.masks} masks",
         ("class", "share of pixels", "photos", "median-frequency", "softened"),
     )
     whole = max(int(counts.pixels.sum()), 1)
     weights = class_weights(counts, "median-frequency"), class_weights(counts, "softened")
     for place, name in enumerate(names):
-        made.add_row(
+        listed.add_row(
             escape(name),
             percent(counts.pixels[place] / whole),
             str(counts.photos[place]),
             *(f"{weight[place]:.2f}" for weight in weights),
         )
-    return made
+    return listed
 
 
 def sizes_line(sizes: Sequence[tuple[tuple[int, int], int]]) -> str:
@@ -45,12 +45,14 @@ def sizes_line(sizes: Sequence[tuple[tuple[int, int], int]]) -> str:
 def data_table(published: Iterable[PublishedData]) -> Table:
     """One row a data set."""
     columns = ("name", "what", "size", "check", "licence")
-    made = table("Data sets with public addresses", columns, left=len(columns))
-    for column in made.columns[1:]:
+    listed = table("Data sets with public addresses", columns, left=len(columns))
+    for column in listed.columns[1:]:
         column.no_wrap = False
-    for each in published:
-        made.add_row(each.name, each.what, *size_and_check(each.file), each.file.licence)
-    return made
+    for dataset in published:
+        listed.add_row(
+            dataset.name, dataset.what, *size_and_check(dataset.file), dataset.file.licence
+        )
+    return listed
 
 
 def size_and_check(file: "RemoteFile | InstalledFile") -> tuple[str, str]:

@@ -13,30 +13,30 @@ from fullconv.models.backbones.definition import PAPER_PAD
 
 def nets_table(summaries: Sequence[Summary], size: tuple[int, int]) -> Table:
     """One row a net."""
-    made = table(
+    listing = table(
         f"Nets for 21 classes; multiply-adds at {size[0]}x{size[1]}, padding same",
         ("net", "conv layers", "parameters", "receptive field", "multiply-adds"),
     )
     for net in summaries:
-        made.add_row(
+        listing.add_row(
             net.name,
             str(net.conv_layers),
             f"{net.parameters / 1e6:.1f} M",
             "all" if net.sees_everything else str(net.receptive_field),
             f"{net.multiply_adds / 1e9:.1f} G",
         )
-    return made
+    return listing
 
 
 def explanation_table(explained: Explanation) -> Table:
     """One row a layer."""
     height, width = explained.size
-    made = table(
+    listing = table(
         f"{explained.spec.name} on {height}x{width}, padding {explained.spec.padding}",
         ("layer", "size", "channels", "stride", "field", "offset", "memory", "multiply-adds"),
     )
     for row in explained.rows:
-        made.add_row(
+        listing.add_row(
             row.name,
             f"{row.height}x{row.width}",
             str(row.channels),
@@ -46,7 +46,7 @@ def explanation_table(explained: Explanation) -> Table:
             f"{row.bytes / 2**20:.1f} MiB",
             f"{row.multiply_adds / 1e9:.2f} G",
         )
-    return made
+    return listing
 
 
 def explanation_notes(explained: Explanation) -> list[str]:
@@ -98,26 +98,26 @@ def _alignment(explained: Explanation) -> list[str]:
             "No crop: with 'same' padding every score is upsampled to where its pixels sit and "
             f"added {where}."
         ]
-    return [_crop_note(made) for made in explained.crops]
+    return [_crop_note(crop) for crop in explained.crops]
 
 
 def _deconv_notes(explained: Explanation) -> list[str]:
     """The deconvolutions that mix the classes; their pads are the crops."""
     return [
-        f"{made.deconv.name} (kernel {made.deconv.kernel}, stride {made.deconv.stride}, pad "
-        f"{made.pixels}): learned, mixes the classes, adds a bias, to "
-        f"{AIMS.get(made.cropped, made.cropped)}."
-        for made in explained.crops
+        f"{crop.deconv.name} (kernel {crop.deconv.kernel}, stride {crop.deconv.stride}, pad "
+        f"{crop.pixels}): learned, mixes the classes, adds a bias, to "
+        f"{AIMS.get(crop.cropped, crop.cropped)}."
+        for crop in explained.crops
     ]
 
 
-def _crop_note(made: Crop) -> str:
-    deconv, aim = made.deconv, AIMS.get(made.cropped, made.cropped)
+def _crop_note(crop: Crop) -> str:
+    deconv, aim = crop.deconv, AIMS.get(crop.cropped, crop.cropped)
     how = f"{deconv.name} (kernel {deconv.kernel}, stride {deconv.stride}): "
-    if made.pixels < 0:
-        return how + f"begins {-made.pixels} pixels inside {aim}: those get no score of their own."
+    if crop.pixels < 0:
+        return how + f"begins {-crop.pixels} pixels inside {aim}: those get no score of their own."
     return how + (
-        f"then a crop of {made.pixels} lines it up with {aim}, the difference of the two maps' "
+        f"then a crop of {crop.pixels} lines it up with {aim}, the difference of the two maps' "
         "offsets."
     )
 

@@ -49,12 +49,12 @@ def mean_iu_line(scores: Scores, output: Output) -> str | None:
 
     With the name of the output before it, where there are several.
     """
-    found = scores.intervals
-    if found is None or not found.mean_iu.is_known:
+    intervals = scores.intervals
+    if intervals is None or not intervals.mean_iu.is_known:
         return None
-    interval = f"{100 * found.level:.0f} % interval {between(found.mean_iu)}"
+    interval = f"{100 * intervals.level:.0f} % interval {between(intervals.mean_iu)}"
     name = f"{escape(output.name)}: " if output.name else ""
-    return f"{name}mean IU {percent(scores.mean_iu)} ({interval}, {found.photos} photos)"
+    return f"{name}mean IU {percent(scores.mean_iu)} ({interval}, {intervals.photos} photos)"
 
 
 def between(interval: Interval) -> str:

@@ -55,7 +55,12 @@ def download_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
 
 @contextmanager
 def _bar(what: str, *counts: ProgressColumn) -> Iterator[Callable[[int, int | None], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        *counts,
+        TimeRemainingColumn(),
+    )
     quiet = not sys.stderr.isatty()
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as bar:
         task = bar.add_task(what, total=None)
@@ -64,7 +69,7 @@ def _bar(what: str, *counts: ProgressColumn) -> Iterator[Callable[[int, int | No
 
 def table(title: str, columns: Sequence[str], left: int = 1) -> Table:
     """An empty table; the first ``left`` columns are words, the others numbers."""
-    made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    new = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for place, name in enumerate(columns):
-        made.add_column(name, justify="left" if place < left else "right", no_wrap=place > 0)
-    return made
+        new.add_column(name, justify="left" if place < left else "right", no_wrap=place > 0)
+    return new

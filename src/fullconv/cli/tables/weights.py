@@ -19,20 +19,23 @@ if TYPE_CHECKING:
 def weights_tables(published: Iterable[Published]) -> list[Table]:
     """One table a source and licence, one row for each of its weights."""
     tables: dict[tuple[str, str], Table] = {}
-    for each in published:
-        key, is_package = (each.source, each.file.licence), isinstance(each.file, InstalledFile)
+    for weights in published:
+        key, is_package = (
+            (weights.source, weights.file.licence),
+            isinstance(weights.file, InstalledFile),
+        )
         if key not in tables:
-            title = f"{each.source}; licence: {each.file.licence}"
+            title = f"{weights.source}; licence: {weights.file.licence}"
             last = "package" if is_package else "cache"
             columns = ("name", "net", "classes", "format", "size", "check", last)
             tables[key] = table(title, columns, left=len(columns))
         row = (
-            each.name,
-            each.net,
-            each.classes,
-            each.format,
-            *size_and_check(each.file),
-            _cached(each),
+            weights.name,
+            weights.net,
+            weights.classes,
+            weights.format,
+            *size_and_check(weights.file),
+            _cached(weights),
         )
         tables[key].add_row(*row)
     return list(tables.values())
@@ -45,20 +48,20 @@ def _cached(weights: Published) -> str:
     return "yes" if file_here(weights) else ""
 
 
-def conversion_tables(made: "Conversion") -> list[Table]:
+def conversion_tables(conversion: "Conversion") -> list[Table]:
     """What became of every array: loaded, missing here, not needed from there; no empty table."""
     loaded = table("", ("loaded", "from", "shape"), left=2)
     missing = table("", ("missing", "shape", "how it starts"), left=3)
     not_needed = table("", ("not needed", "shape", "why"), left=3)
-    for row in made.loaded:
+    for row in conversion.loaded:
         loaded.add_row(row.ours, escape(row.theirs), _shape(row.shape))
-    for row in made.missing:
+    for row in conversion.missing:
         missing.add_row(row.ours, _shape(row.shape), row.note)
-    for row in made.not_needed:
+    for row in conversion.not_needed:
         not_needed.add_row(escape(row.theirs), _shape(row.shape), escape(row.note))
     for column in (missing.columns[-1], not_needed.columns[-1]):
         column.no_wrap = False
-    return [each for each in (loaded, missing, not_needed) if each.row_count]
+    return [part for part in (loaded, missing, not_needed) if part.row_count]
 
 
 def _shape(shape: tuple[int, ...]) -> str:

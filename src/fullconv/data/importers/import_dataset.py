@@ -23,7 +23,7 @@ from fullconv.data.importers.photo_copy import UPRIGHT, PhotoFile, upright
 from fullconv.data.importers.registry import recognise
 from fullconv.data.importers.splits import assign
 from fullconv.data.walk import composed
-from fullconv.errors import UserError
+from fullconv.errors import UserError, UserErrors
 
 LONGEST = 255
 """Bytes of a file's or folder's name, on every usual file system."""
@@ -94,9 +94,8 @@ def _stop_at(findings: Sequence[Finding], request: Request) -> None:
     last = f"nothing is written; --skip leaves {files} out and says so in the report"
     codes = {finding.code for finding in findings}
     code = codes.pop() if len(codes) == 1 else "FC-IMPORT-030"
-    if len(lines) == 1:
-        raise UserError(f"{lines[0].removesuffix(f' [{code}]')}; {last}", code)
-    raise UserError("\n".join([*lines, last]), code)
+    lines = [line.removesuffix(f" [{code}]") for line in lines]
+    raise UserErrors([f"{lines[0]}; {last}"] if len(lines) == 1 else [*lines, last], code)
 
 
 def _once(export: Export) -> Export:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from fullconv.data.published.registry import PublishedData, find_published_data
-from fullconv.download import Patience, alone, download, unpack
+from fullconv.download import RetryPolicy, download, exclusive, unpack
 from fullconv.errors import UserError
 
 Shown = Callable[[str], AbstractContextManager[Callable[[int, int | None], object]]]
@@ -20,7 +20,7 @@ def fetch(
     keep: bool = False,
     shown: Shown = lambda what: nullcontext(lambda done, total: None),
     offline: bool | None = None,
-    patience: Patience | None = None,
+    retry: RetryPolicy | None = None,
 ) -> Path:
     """The place of the data set called ``name`` below ``folder``; fetched where it is not there.
 
@@ -33,9 +33,9 @@ def fetch(
     place = folder / data.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with alone(folder / name):
+        with exclusive(folder / name):
             if not place.exists():
-                _fetch(data, folder, place, keep, shown, offline, patience)
+                _fetch(data, folder, place, keep, shown, offline, retry)
     except OSError as error:
         raise UserError(
             f"{folder}: cannot be written ({error.strerror or error})", "FC-FILE-002"
@@ -50,12 +50,12 @@ def _fetch(
     keep: bool,
     shown: Shown,
     offline: bool | None,
-    patience: Patience | None,
+    retry: RetryPolicy | None,
 ) -> None:
     archive = folder / data.file.name
     keep = keep or archive.exists()
     with shown(f"downloading {data.name}") as progress:
-        download(data.file, archive, progress=progress, offline=offline, patience=patience)
+        download(data.file, archive, progress=progress, offline=offline, retry=retry)
     # A killed call leaves this name behind; no call that runs uses it, as only one does at once.
     temporary = folder / f".{data.name}.unpacking"
     shutil.rmtree(temporary, ignore_errors=True)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.download.alone import alone
+from fullconv.download.lock import exclusive
 from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.photo_engine import PhotoEngine
@@ -85,7 +85,7 @@ def predict_raster(
         path = target.with_name(f"{target.name}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with alone(path):
+            with exclusive(path):
                 work = _Work(predictor, engine, pieces, raster, path)
                 work.start(say)
                 empty = work.run(report)

@@ -13,15 +13,15 @@ from collections import Counter
 
 import pytest
 
-from fullconv.download import alone
+from fullconv.download import exclusive
 
 COUNT = """
 import sys, time
 from pathlib import Path
-from fullconv.download.alone import alone
+from fullconv.download.lock import exclusive
 path = Path(sys.argv[1])
 for _ in range(20):
-    with alone(path):
+    with exclusive(path):
         value = int(path.read_text())
         time.sleep(0.002)
         path.write_text(str(value + 1))
@@ -29,8 +29,8 @@ for _ in range(20):
 HOLD = """
 import sys, time
 from pathlib import Path
-from fullconv.download.alone import alone
-with alone(Path(sys.argv[1])):
+from fullconv.download.lock import exclusive
+with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -66,7 +66,7 @@ def test_a_lock_that_a_killed_process_left_blocks_nobody(tmp_path):
 
 
 def entered(path, waited):
-    with alone(path):
+    with exclusive(path):
         waited.set()
 
 
@@ -74,7 +74,7 @@ def test_threads_take_turns(tmp_path):
     seen, inside = Counter(), []
 
     def work():
-        with alone(tmp_path / "file"):
+        with exclusive(tmp_path / "file"):
             inside.append(1)
             seen[len(inside)] += 1
             time.sleep(0.01)
@@ -94,7 +94,7 @@ def test_a_disk_without_locks_is_worked_on_all_the_same(tmp_path, monkeypatch, n
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with alone(tmp_path / "file"):
+    with exclusive(tmp_path / "file"):
         (tmp_path / "file").write_text("done")
     assert (tmp_path / "file").read_text() == "done"
 

@@ -1,4 +1,4 @@
-"""One process at a time."""
+"""A lock of a file between processes."""
 
 import contextlib
 import errno
@@ -12,8 +12,8 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # what some network 
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Wait until no other process works on ``path``, and keep others waiting during the block.
+def exclusive(path: Path) -> Iterator[None]:
+    """Wait until no other process holds ``path``, and hold it during the block.
 
     The lock is a file ``.NAME.lock`` beside ``path``. The system drops it with the process that
     holds it, so that a killed one blocks nobody. On a disk without locks nobody waits; two calls

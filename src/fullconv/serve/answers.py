@@ -1,0 +1,191 @@
+"""Which answer a request asks for, and its bytes: JSON, the mask, the overlay, probabilities.
+
+A header ``Accept`` is read as RFC 9110, section 12.5.1, says.
+"""
+
+import base64
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from fullconv import visualize as pictures
+from fullconv.data.run_lengths import coco_counts
+from fullconv.inference import Prediction
+from fullconv.serve.request_errors import RequestError
+from fullconv.serve.schema import Png, Region, Rle, Segmentation
+from fullconv.serve.served_models import Model
+
+PNG_LEVEL = 3  # a third of the time of Pillow's 6, for a few more bytes
+SCORE_BYTES = 2**30
+"""Most that the scores of a photo may take when probabilities are asked for."""
+_STRIP = 2**18  # pixels whose probabilities are computed at a time
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The body of an answer and its media type."""
+
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
+class AnswerOptions:
+    """What a request asks for; ``kind`` is a key of ``KINDS``, ``alpha`` the overlay's tint.
+
+    With ``with_mask`` the JSON brings the mask as a PNG, too.
+    """
+
+    kind: str
+    alpha: float = 0.6
+    with_mask: bool = False
+
+    @property
+    def scores(self) -> bool:
+        """Whether it needs the scores."""
+        return self.kind == "probability"
+
+
+def answer(options: AnswerOptions, model: Model, prediction: Prediction, seconds: float) -> Answer:
+    """The answer to ``options``; ``seconds`` is how long it waited and the net took."""
+    if options.kind == "json":
+        content = segmentation(model, prediction, seconds)
+        if options.with_mask:
+            content.mask = Png(png=base64.b64encode(mask_png(prediction)).decode())
+        # Unset is the mask that nobody asked for.
+        return Answer(content.model_dump_json(exclude_unset=True).encode(), "application/json")
+    encode: dict[str, Callable[[], bytes]] = {
+        "mask": lambda: mask_png(prediction),
+        "overlay": lambda: overlay_png(prediction, options.alpha),
+        "probability": lambda: _png(Image.fromarray(probability(prediction))),
+    }
+    return Answer(encode[options.kind](), "image/png")
+
+
+KINDS = {
+    "json": "application/json",
+    "mask": "image/png",
+    "overlay": "image/png; picture=overlay",
+    "probability": "image/png; picture=probability",
+}
+"""What can be asked for, and the media type that asks for it in `Accept`."""
+
+
+MediaRange = tuple[str, dict[str, str], float]
+"""A media range, its parameters, and how much it is wanted."""
+
+
+def accepted_kind(accept: str | None) -> str:
+    """The kind of answer (a key of ``KINDS``); JSON where any will do.
+
+    ``image/png`` is the mask; the other pictures are asked for by the parameter ``picture``.
+    Raises RequestError (406) where none fits.
+    """
+    if accept is None or not accept.strip():
+        return "json"
+    ranges = [_range(text) for text in accept.split(",") if text.strip()]
+    rated = [(_quality(kind, ranges), kind) for kind in KINDS]
+    quality = max(quality for quality, _ in rated)
+    if quality <= 0:
+        offered = ", ".join(KINDS.values())
+        raise RequestError(406, f"Accept: {accept[:200]}: there are {offered}", "FC-SERVE-006")
+    return next(kind for rating, kind in rated if rating == quality)
+
+
+def _range(text: str) -> MediaRange:
+    media, *parts = (part.strip() for part in text.split(";"))
+    options: dict[str, str] = {}
+    for part in parts:
+        name, _, value = part.partition("=")
+        options[name.strip().lower()] = value.strip().strip('"').lower()
+    try:
+        quality = float(options.pop("q", "1"))
+    except ValueError:
+        quality = 1.0
+    return media.lower(), options, quality
+
+
+def _quality(kind: str, ranges: list[MediaRange]) -> float:
+    """How much a kind is wanted: what the most precise range that it falls under says."""
+    media, options, _ = _range(KINDS[kind])
+    best = (-1, 0.0)
+    for asked, named, quality in ranges:
+        picture = named.get("picture")
+        # Without the parameter image/png is the mask alone, not whichever picture comes first.
+        if asked == media and picture == options.get("picture"):
+            place = 2
+        elif asked in (f"{media.split('/')[0]}/*", "*/*") and not options and picture is None:
+            place = 1 if asked != "*/*" else 0
+        else:
+            continue
+        best = max(best, (place, quality))
+    return best[1]
+
+
+def segmentation(model: Model, prediction: Prediction, seconds: float) -> Segmentation:
+    """What the JSON says: size, and of each class its share and, where it occurs, its pixels."""
+    height, width = prediction.mask.shape
+    classes, counts = prediction.classes, coco_counts(prediction.mask)
+    pixels = np.bincount(prediction.mask.ravel(), minlength=len(classes)).tolist()
+    regions = [
+        Region(
+            index=index,
+            name=name,
+            color=list(color),
+            pixels=pixels[index],
+            share=pixels[index] / (height * width),
+            rle=Rle(size=[height, width], counts=counts[index]) if index in counts else None,
+        )
+        for index, (name, color) in enumerate(zip(classes.names, classes.colors, strict=True))
+    ]
+    return Segmentation(
+        model=model.name,
+        output=prediction.output,
+        width=width,
+        height=height,
+        seconds=round(seconds, 4),
+        classes=regions,
+    )
+
+
+def mask_png(prediction: Prediction) -> bytes:
+    """The file NAME.png of ``fullconv predict``."""
+    file = io.BytesIO()
+    prediction.write_mask(file)
+    return file.getvalue()
+
+
+def overlay_png(prediction: Prediction, alpha: float) -> bytes:
+    """The photo tinted by its classes, with the legend below."""
+    shown = pictures.overlay(prediction.image, prediction.mask, prediction.classes, alpha)
+    return _png(Image.fromarray(shown))
+
+
+def probability(prediction: Prediction) -> npt.NDArray[np.uint8]:
+    """The softmax probability of each pixel's class, uint8 (H, W): 0..255 for 0..1."""
+    scores, mask = prediction.scores, prediction.mask
+    shares = np.empty(mask.shape, np.uint8)
+    step = max(1, _STRIP // (mask.shape[1] * len(scores)))
+    for top in range(0, len(mask), step):
+        rows = slice(top, top + step)
+        part = scores[:, rows] - scores[:, rows].max(0)  # K,R,W
+        np.exp(part, out=part)
+        chosen = np.take_along_axis(part, mask[None, rows].astype(np.intp), 0)[0]
+        shares[rows] = np.rint(255 * chosen / part.sum(0))
+    return shares
+
+
+def score_bytes(model: Model, image: npt.NDArray[Any]) -> int:
+    """What the scores of a photo take."""
+    return len(model.classes) * image.shape[0] * image.shape[1] * 4
+
+
+def _png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=PNG_LEVEL)
+    return file.getvalue()
