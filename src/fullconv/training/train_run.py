@@ -1,7 +1,7 @@
 """From a config to a finished run: check, say what will happen, train, in stages where asked."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -106,7 +106,7 @@ def train(
     was saved leaves no folder.
     """
     short = {
-        "net.name": net, "net.weights": weights, "schedule.epochs": epochs, "schedule.steps": steps,
+        "net.name": net, "net.weights": _as_text(weights), "schedule.epochs": epochs, "schedule.steps": steps,
         "schedule.time": time, "schedule.batch_size": batch_size, "augment.crop": crop,
         "optimizer.lr": lr, "seed": seed, "machine.device": device,
     }  # fmt: skip
@@ -128,6 +128,13 @@ def train(
     return out
 
 
+def _as_text(weights: str | Path | Sequence[str | Path] | None) -> str | list[str] | None:
+    """Paths as text, as a config has them."""
+    if weights is None or isinstance(weights, str | Path):
+        return weights and str(weights)
+    return [str(path) for path in weights]
+
+
 def _start(out: Path, config: Config, named: Set[str], request: Request) -> None:
     """A new run in ``out``. What costs nothing to refuse is refused first."""
     run, is_first = Run(out), rank(config.machine) == 0
@@ -139,6 +146,7 @@ def _start(out: Path, config: Config, named: Set[str], request: Request) -> None
     config = with_net_of_weights(config, named, screen.say)
     config = resolved(config, screen, request.objects)
     folder = _NewFolder(run, config, request.overwrite)
+    missing = [path for path in (out, *out.parents) if not path.exists()]
     try:
         with folder.lock:
             _train(config, out, request, folder.create)
@@ -147,6 +155,9 @@ def _start(out: Path, config: Config, named: Set[str], request: Request) -> None
     except BaseException:
         if folder.is_made and not run.has_saved():
             run.discard()
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()  # where it is empty
         raise
 
 

@@ -134,7 +134,7 @@ def test_what_is_said(start, capsys):
     )
     out = capsys.readouterr().out
     for part in (
-        "data: 6 train, 3 val photos, 6 classes, 0 errors",
+        "data: 6 train, 3 val photos, 6 classes, 0 findings",
         "weights: all layers start at random (He), scores at zero, nothing is loaded",
         "net: fcn8s-resnet18, 0.2 M parameters, padding same; fp32 on cpu",
         "plan: 4 steps of 2 photos (1.3 epochs), 48x64 pixels",
