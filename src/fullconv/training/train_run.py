@@ -10,7 +10,6 @@ from typing import Any
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.data import Dataset, Source, Transform, largest_photo
 from fullconv.errors import UserError
-from fullconv.report import write_report
 from fullconv.training import memory_budget as budget
 from fullconv.training.announce import announce_memory, announce_plan, size_of
 from fullconv.training.config import Config
@@ -27,7 +26,7 @@ from fullconv.training.config_sources import (
 )
 from fullconv.training.console import Screen
 from fullconv.training.loggers import Logger, make_loggers
-from fullconv.training.loop import Training, steps_of
+from fullconv.training.loop import Training, steps_of, write_page
 from fullconv.training.losses import Given
 from fullconv.training.memory import TOO_LARGE, estimate, memory_watched
 from fullconv.training.net_choice import check_batch_norm, with_net_of_weights
@@ -106,10 +105,17 @@ def train(
     was saved leaves no folder.
     """
     short = {
-        "net.name": net, "net.weights": _as_text(weights), "schedule.epochs": epochs, "schedule.steps": steps,
-        "schedule.time": time, "schedule.batch_size": batch_size, "augment.crop": crop,
-        "optimizer.lr": lr, "seed": seed, "machine.device": device,
-    }  # fmt: skip
+        "net.name": net,
+        "net.weights": _as_text(weights),
+        "schedule.epochs": epochs,
+        "schedule.steps": steps,
+        "schedule.time": time,
+        "schedule.batch_size": batch_size,
+        "augment.crop": crop,
+        "optimizer.lr": lr,
+        "seed": seed,
+        "machine.device": device,
+    }
     given = overrides_of(short, overrides)
     objects = Objects.of(data, val, augment, loggers, loss)
     if isinstance(data, str | Path):
@@ -347,4 +353,4 @@ def _train_one(
     with screen:
         training.fit(until)
     if fabric.is_global_zero and until is None:
-        screen.say(f"done: {run.model} and {write_report(out)}")
+        screen.say(f"done: {run.model} and {write_page(out)}")
