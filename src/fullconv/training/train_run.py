@@ -328,6 +328,7 @@ def _train_one(
         check_data(source, val, screen)
     spec, size = config.spec(len(source.classes)), size_of(config, source)
     check_batch_norm(config, spec, size)
+    budget.check_possible(config, spec, size)
     need = estimate(config, spec, size)
     budget.enforce(config)
     with memory_watched(config, TOO_LARGE):

@@ -360,6 +360,13 @@ def test_a_batch_norm_with_a_single_value_is_refused_before_the_first_step(start
     assert not (tmp_path / "run").exists()
 
 
+def test_a_crop_that_no_memory_holds_is_refused_and_leaves_no_folder(start, tmp_path):
+    with pytest.raises(UserError, match=r"100000x100000 takes at least .* there are ") as error:
+        start("run", {"augment.crop": [100000, 100000]}, quiet=True)
+    assert error.value.code == "FC-TRAIN-006"
+    assert not (tmp_path / "run").exists()
+
+
 def test_more_segments_than_there_are_cannot_be_checkpointed(start):
     with pytest.raises(UserError, match=r"activation_checkpointing: is 99, fcn8s-resnet18 has "):
         start("run", {"machine.activation_checkpointing": 99}, quiet=True)
