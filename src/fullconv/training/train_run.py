@@ -145,14 +145,13 @@ def _start(out: Path, config: Config, named: Set[str], request: Request) -> None
     """A new run in ``out``. What costs nothing to refuse is refused first."""
     run, is_first = Run(out), rank(config.machine) == 0
     screen = request.screen(is_first)
-    if is_first and not run.check_free(request.overwrite):
-        with run.locked():  # another training writes there now
-            pass
+    if is_first:
+        _try_folder(run, request.overwrite)
     make_loggers(config.logging.to)
     config = with_net_of_weights(config, named, screen.say)
     config = resolved(config, screen, request.objects)
     folder = _NewFolder(run, config, request.overwrite)
-    missing = [path for path in (out, *out.parents) if not path.exists()]
+    missing = _missing(out)
     try:
         with folder.lock:
             _train(config, out, request, folder.create)
@@ -161,10 +160,33 @@ def _start(out: Path, config: Config, named: Set[str], request: Request) -> None
     except BaseException:
         if folder.is_made and not run.has_saved():
             run.discard()
-        for path in missing:
-            with suppress(OSError):
-                path.rmdir()  # where it is empty
+        _remove_empty(missing)
         raise
+
+
+def _try_folder(run: Run, overwrite: bool) -> None:
+    """UserError where the folder cannot be made, holds something, or is written by another now."""
+    with file_errors(run.folder, writing=True):
+        missing = _missing(run.folder)
+        is_free = run.check_free(overwrite)
+        try:
+            run.folder.mkdir(parents=True, exist_ok=True)
+        finally:
+            _remove_empty(missing)
+    if not is_free:
+        with run.locked():
+            pass
+
+
+def _missing(folder: Path) -> list[Path]:
+    """What of a path is not there, from its end."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 class _NewFolder:
