@@ -98,12 +98,7 @@ class Training:
         p = self.progress
         self.watch.said = p.seen_warnings
         u.part = min(u.part, p.part or u.part)
-        if p.step > self.updater.steps:
-            raise UserError(
-                f"{self.run.folder}: {p.step} steps are done already, and the run would end at "
-                f"step {self.updater.steps}: give schedule.steps or epochs beyond that",
-                "FC-TRAIN-008",
-            )
+        check_steps(self.run.folder, p.step, self.updater.steps)
 
     def fit(self, until: int | None = None) -> None:
         """Train from the current state to the last step, or ``until`` a step before it.
@@ -394,6 +389,16 @@ class Training:
             u = self.updater
             save_state(self.run.folder, u.net, u.averaged, u.optimizer, self.progress)
         self.fabric.barrier()
+
+
+def check_steps(run: Path, done: int, steps: int | None) -> None:
+    """UserError where more steps are ``done`` than a run is to have; None: not known yet."""
+    if steps is not None and done > steps:
+        raise UserError(
+            f"{run}: {done} steps are done already, and the run would end at step {steps}: give "
+            "schedule.steps or epochs beyond that",
+            "FC-TRAIN-008",
+        )
 
 
 def write_page(run: Path) -> Path:

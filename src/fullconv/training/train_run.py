@@ -26,7 +26,7 @@ from fullconv.training.config_sources import (
 )
 from fullconv.training.console import Screen
 from fullconv.training.loggers import Logger, make_loggers
-from fullconv.training.loop import Training, steps_of, write_page
+from fullconv.training.loop import Training, check_steps, steps_of, write_page
 from fullconv.training.losses import Given
 from fullconv.training.memory import TOO_LARGE, estimate, memory_watched
 from fullconv.training.net_choice import check_batch_norm, with_net_of_weights
@@ -215,7 +215,7 @@ def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: boo
         before = config_at(saved, step)
         config = changed(before, given)
         objects.check_resumed(saved, out, "data.path" in given)
-        _check_changes(before, config, out)
+        _check_changes(before, config, out, step)
         if has_loss and config.loss != objects.terms:
             raise UserError(f"{out}: loss cannot be changed by a resume", "FC-TRAIN-009")
         make_loggers(config.logging.to)
@@ -229,8 +229,8 @@ def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: boo
         _train(new, out, request, resumed=write)
 
 
-def _check_changes(before: Config, config: Config, out: Path) -> None:
-    """UserError for what no resume can change."""
+def _check_changes(before: Config, config: Config, out: Path, step: int) -> None:
+    """UserError for what no resume can change, after ``step`` steps."""
     differing = _differing(before, config)
     fixed = [key for key in differing if not key.startswith(CHANGEABLE)]
     if fixed:
@@ -239,6 +239,7 @@ def _check_changes(before: Config, config: Config, out: Path) -> None:
             f"{', '.join(CHANGEABLE)}); start a new run, --weights {out} begins with its net",
             "FC-TRAIN-009",
         )
+    check_steps(out, step, config.schedule.steps)
     if config.schedule.time is not None:
         raise UserError(
             "schedule.time plans a run from its first step: to resume one, give steps or epochs",
