@@ -117,6 +117,7 @@ def _set_malloc(options: dict[int, int]) -> bool:
 _OUT_OF_MEMORY = (
     *("can't allocate memory", "not enough memory", "out of memory"),
     "status_alloc_failed",
+    *("could not create a primitive", "could not create a memory"),  # oneDNN
 )
 
 
