@@ -1,6 +1,7 @@
 """Where a net runs: the device, the precision that is fast there, memory used and running out."""
 
 import ctypes
+import os
 import re
 import sys
 from contextlib import suppress
@@ -116,6 +117,7 @@ def _set_malloc(options: dict[int, int]) -> bool:
 _OUT_OF_MEMORY = (
     *("can't allocate memory", "not enough memory", "out of memory"),
     "status_alloc_failed",
+    *("could not create a primitive", "could not create a memory"),  # oneDNN
 )
 
 
@@ -128,6 +130,22 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and any(said in text for said in _OUT_OF_MEMORY)
+
+
+def memory_of(device: torch.device) -> int | None:
+    """Bytes that there are in all, of the GPU or of the machine; None where that is not known.
+
+    What a container may use counts, where it is less.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    try:
+        sizes = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    except (AttributeError, ValueError, OSError):  # Windows
+        return None
+    with suppress(OSError, ValueError):  # a container's limit (cgroup 2); 'max' is no number
+        sizes.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return min(sizes)
 
 
 def peak_mib(device: torch.device) -> int:

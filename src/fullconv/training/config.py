@@ -25,6 +25,7 @@ from fullconv.training.losses import AnyTerm, CrossEntropy, checked
 
 GRID = 32  # the coarsest stride: crops that are multiples of it leave nothing over
 SCALES = (0.01, 100.0)  # beyond them a photo is a pixel, or larger than any memory
+LARGEST_CROP = 100_000  # pixels a side
 MOST = 10**9  # of steps, photos and the like: more is a slip of the finger
 
 Count = Annotated[int, Field(ge=1, le=MOST)]
@@ -214,8 +215,8 @@ class Augment(_AugmentationKeys):
     @field_validator("crop")
     @classmethod
     def _of_pixels(cls, crop: Any) -> Any:
-        if isinstance(crop, tuple) and not 1 <= min(crop) <= max(crop) <= MOST:
-            raise ValueError("a crop has two sizes of at least 1, height and width")
+        if isinstance(crop, tuple) and not 1 <= min(crop) <= max(crop) <= LARGEST_CROP:
+            raise ValueError(f"a crop has two sizes of 1 to {LARGEST_CROP}, height and width")
         return crop
 
     @model_validator(mode="after")

@@ -11,7 +11,8 @@ from collections.abc import Generator, Sequence
 from contextlib import closing, nullcontext
 from functools import partial
 from itertools import count
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,7 +26,6 @@ from fullconv.evaluation import evaluate
 from fullconv.inference.engines.torch_engine import TorchEngine
 from fullconv.inference.photo_engine import with_tiles
 from fullconv.metrics import Scores
-from fullconv.report import BestAndWorst, write_report
 from fullconv.training.config import Config
 from fullconv.training.config_sources import flat
 from fullconv.training.console import Screen, Status
@@ -42,6 +42,9 @@ from fullconv.training.run_folder import Run
 from fullconv.training.signals import Interrupted, Stop, Waiting, stop_on_signals
 from fullconv.training.step import Updater
 from fullconv.visualize import as_photo, planes_of, sheet
+
+if TYPE_CHECKING:
+    from fullconv.report import BestAndWorst
 
 SAMPLES = 6  # photos on a sample sheet
 LOGGED = 200  # pixels of a photo for loggers: they keep every picture
@@ -95,12 +98,7 @@ class Training:
         p = self.progress
         self.watch.said = p.seen_warnings
         u.part = min(u.part, p.part or u.part)
-        if p.step > self.updater.steps:
-            raise UserError(
-                f"{self.run.folder}: {p.step} steps are done already, and the run would end at "
-                f"step {self.updater.steps}: give schedule.steps or epochs beyond that",
-                "FC-TRAIN-008",
-            )
+        check_steps(self.run.folder, p.step, self.updater.steps)
 
     def fit(self, until: int | None = None) -> None:
         """Train from the current state to the last step, or ``until`` a step before it.
@@ -154,7 +152,7 @@ class Training:
                     if self.is_validation_due() or clock.save_due(config.schedule.save_minutes):
                         self.save()
                     if self.is_validation_due() and self.fabric.is_global_zero:
-                        write_report(self.run.folder)
+                        write_page(self.run.folder)
                     if self.are_stopping(stop):
                         raise Waiting
                     if self.has_stopped_early():
@@ -254,12 +252,12 @@ class Training:
 
     def first_validation(self, stop: Stop) -> None:
         """The score before the first step of a fine-tuning, to warn when it is lost."""
-        scores = self.scores([], BestAndWorst(), stop)
+        scores = self.scores([], None, stop)
         if scores:
             self.progress.start = scores.mean_iu
             self.screen.say(f"before training: val mean IU {scores.mean_iu:.4f}")
 
-    def scores(self, rows: list[Any], extremes: BestAndWorst, stop: Stop) -> Scores | None:
+    def scores(self, rows: list[Any], extremes: "BestAndWorst | None", stop: Stop) -> Scores | None:
         """Scores on the validation split.
 
         Some photos, spread over it, are put into ``rows``, the best and worst into ``extremes``.
@@ -279,7 +277,8 @@ class Training:
         engine = with_tiles(whole, self.updater.net.spec, self.piece)
 
         def keep(sample: Any, prediction: Any, matrix: Any) -> None:
-            extremes.add(sample, prediction, matrix)
+            if extremes is not None:
+                extremes.add(sample, prediction, matrix)
             if next(seen) in shown:
                 photo = as_photo(sample.image)
                 masks = zip(planes_of(sample.mask), planes_of(prediction), strict=True)
@@ -292,6 +291,8 @@ class Training:
 
     def validate(self, stop: Stop) -> Scores | None:
         """Score, warn, write samples, and keep the weights if they are the best so far."""
+        from fullconv.report import BestAndWorst
+
         rows: list[Any] = []
         extremes = BestAndWorst()
         p, scores = self.progress, self.scores(rows, extremes, stop)
@@ -388,6 +389,23 @@ class Training:
             u = self.updater
             save_state(self.run.folder, u.net, u.averaged, u.optimizer, self.progress)
         self.fabric.barrier()
+
+
+def check_steps(run: Path, done: int, steps: int | None) -> None:
+    """UserError where more steps are ``done`` than a run is to have; None: not known yet."""
+    if steps is not None and done > steps:
+        raise UserError(
+            f"{run}: {done} steps are done already, and the run would end at step {steps}: give "
+            "schedule.steps or epochs beyond that",
+            "FC-TRAIN-008",
+        )
+
+
+def write_page(run: Path) -> Path:
+    """The report of a run. Drawing loads matplotlib, which no training needs before its end."""
+    from fullconv.report import write_report
+
+    return write_report(run)
 
 
 def metrics_of(scores: Scores) -> dict[str, float]:

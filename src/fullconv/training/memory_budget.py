@@ -18,7 +18,15 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from fullconv.device import GIB, MIB, bytes_of, keep_freed_memory, pick_device, return_freed_memory
+from fullconv.device import (
+    GIB,
+    MIB,
+    bytes_of,
+    keep_freed_memory,
+    memory_of,
+    pick_device,
+    return_freed_memory,
+)
 from fullconv.errors import UserError
 from fullconv.inference.tiled import longest
 from fullconv.models import NetSpec
@@ -99,6 +107,24 @@ def norms_see_parts(config: Config, spec: NetSpec) -> bool:
     """Whether a net's batch norms take their mean over what goes through it together."""
     is_frozen = config.net.freeze_batch_norm is True and not spec.is_pyramid
     return not is_frozen and any(isinstance(m, nn.BatchNorm2d) for m in meta_net(spec).modules())
+
+
+def check_possible(config: Config, spec: NetSpec, size: tuple[int, int]) -> None:
+    """UserError where not even one photo at a time fits into the memory that there is.
+
+    Said before anything is written: a system ends a process that asks for more without a word.
+    """
+    there = memory_of(pick_device(config.machine.device))
+    schedule = config.schedule
+    single = schedule.model_copy(update={"batch_size": 1, "accumulate": 1})
+    photos = schedule.batch_size * schedule.accumulate * size[0] * size[1] * (spec.in_channels + 1)
+    need = max(estimate(config.model_copy(update={"schedule": single}), spec, size).total, photos)
+    if there is not None and need > there:
+        raise UserError(
+            f"out of memory: {spec.name} at {size[0]}x{size[1]} takes at least "
+            f"{_amount(need, up=True)}, and there are {_amount(there)}; {advice(config)}",
+            "FC-TRAIN-006",
+        )
 
 
 def enforce(config: Config) -> None:

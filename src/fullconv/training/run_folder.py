@@ -173,7 +173,8 @@ class Run:
 
     def content(self) -> set[Path]:
         """What lies in the folder, but for its lock and `leftovers`."""
-        return set(self.folder.iterdir()) - self.leftovers() - {self.folder / LOCK}
+        there = set(self.folder.iterdir()) if self.folder.is_dir() else set()
+        return there - self.leftovers() - {self.folder / LOCK}
 
     def leftovers(self) -> set[Path]:
         """Files that a killed process was writing (see `fullconv.atomic.write_atomically`)."""

@@ -93,7 +93,8 @@ def _open_splits(config: Config, screen: Screen, run: Path | None) -> tuple[Sour
 def check_data(source: Source, val: Source | None, screen: Screen) -> None:
     """Read all of the data once; UserError when anything in it cannot be used."""
     splits = by_split(source, val)
-    with Bar(console=screen.console, transient=True) as bar:
+    piped = not screen.console.is_terminal
+    with Bar(console=screen.console, transient=True, disable=piped) as bar:
         task = bar.add_task("checking the data", total=None)
         findings = check(splits, lambda done, total: bar.update(task, completed=done, total=total))
     photos = ", ".join(f"{len(s)} {name}" for name, s in splits.items())

@@ -1,7 +1,7 @@
 """From a config to a finished run: check, say what will happen, train, in stages where asked."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from fullconv.atomic import file_errors, write_atomically
 from fullconv.data import Dataset, Source, Transform, largest_photo
 from fullconv.data.subset import FOLDER, write_split
 from fullconv.errors import UserError
-from fullconv.report import write_report
 from fullconv.training import memory_budget as budget
 from fullconv.training.announce import announce_memory, announce_plan, size_of
 from fullconv.training.config import Config
@@ -28,7 +27,7 @@ from fullconv.training.config_sources import (
 from fullconv.training.console import Screen
 from fullconv.training.data_splits import in_saved_order, is_split_by_seed, with_class_names
 from fullconv.training.loggers import Logger, make_loggers
-from fullconv.training.loop import Training, steps_of
+from fullconv.training.loop import Training, check_steps, steps_of, write_page
 from fullconv.training.losses import Given
 from fullconv.training.memory import TOO_LARGE, estimate, memory_watched
 from fullconv.training.net_choice import check_batch_norm, with_net_of_weights
@@ -111,10 +110,17 @@ def train(
     was saved leaves no folder.
     """
     short = {
-        "net.name": net, "net.weights": weights, "schedule.epochs": epochs, "schedule.steps": steps,
-        "schedule.time": time, "schedule.batch_size": batch_size, "augment.crop": crop,
-        "optimizer.lr": lr, "seed": seed, "machine.device": device,
-    }  # fmt: skip
+        "net.name": net,
+        "net.weights": _as_text(weights),
+        "schedule.epochs": epochs,
+        "schedule.steps": steps,
+        "schedule.time": time,
+        "schedule.batch_size": batch_size,
+        "augment.crop": crop,
+        "optimizer.lr": lr,
+        "seed": seed,
+        "machine.device": device,
+    }
     given = overrides_of(short, overrides)
     objects = Objects.of(data, val, augment, loggers, loss)
     if isinstance(data, str | Path):
@@ -133,17 +139,24 @@ def train(
     return out
 
 
+def _as_text(weights: str | Path | Sequence[str | Path] | None) -> str | list[str] | None:
+    """Paths as text, as a config has them."""
+    if weights is None or isinstance(weights, str | Path):
+        return weights and str(weights)
+    return [str(path) for path in weights]
+
+
 def _start(out: Path, config: Config, named: Set[str], request: Request) -> None:
     """A new run in ``out``. What costs nothing to refuse is refused first."""
     run, is_first = Run(out), rank(config.machine) == 0
     screen = request.screen(is_first)
-    if is_first and not run.check_free(request.overwrite):
-        with run.locked():  # another training writes there now
-            pass
+    if is_first:
+        _try_folder(run, request.overwrite)
     make_loggers(config.logging.to)
     config = with_net_of_weights(config, named, screen.say)
     config = resolved(config, screen, request.objects)
     folder = _NewFolder(run, config, request)
+    missing = _missing(out)
     try:
         with folder.lock:
             _train(config, out, request, folder.create)
@@ -152,7 +165,33 @@ def _start(out: Path, config: Config, named: Set[str], request: Request) -> None
     except BaseException:
         if folder.is_made and not run.has_saved():
             run.discard()
+        _remove_empty(missing)
         raise
+
+
+def _try_folder(run: Run, overwrite: bool) -> None:
+    """UserError where the folder cannot be made, holds something, or is written by another now."""
+    with file_errors(run.folder, writing=True):
+        missing = _missing(run.folder)
+        is_free = run.check_free(overwrite)
+        try:
+            run.folder.mkdir(parents=True, exist_ok=True)
+        finally:
+            _remove_empty(missing)
+    if not is_free:
+        with run.locked():
+            pass
+
+
+def _missing(folder: Path) -> list[Path]:
+    """What of a path is not there, from its end."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 class _NewFolder:
@@ -188,7 +227,7 @@ def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: boo
         before = config_at(saved, step)
         config = changed(before, given)
         objects.check_resumed(saved, out, "data.path" in given)
-        _check_changes(before, config, out)
+        _check_changes(before, config, out, step)
         if has_loss and config.loss != objects.terms:
             raise UserError(f"{out}: loss cannot be changed by a resume", "FC-TRAIN-009")
         make_loggers(config.logging.to)
@@ -201,8 +240,8 @@ def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: boo
         _train(new, out, request, resumed=lambda *_: write_atomically(run.config, new.to_toml()))
 
 
-def _check_changes(before: Config, config: Config, out: Path) -> None:
-    """UserError for what no resume can change."""
+def _check_changes(before: Config, config: Config, out: Path, step: int) -> None:
+    """UserError for what no resume can change, after ``step`` steps."""
     differing = _differing(before, config)
     fixed = [key for key in differing if not key.startswith(CHANGEABLE)]
     if fixed:
@@ -211,6 +250,7 @@ def _check_changes(before: Config, config: Config, out: Path) -> None:
             f"{', '.join(CHANGEABLE)}); start a new run, --weights {out} begins with its net",
             "FC-TRAIN-009",
         )
+    check_steps(out, step, config.schedule.steps)
     if config.schedule.time is not None:
         raise UserError(
             "schedule.time plans a run from its first step: to resume one, give steps or epochs",
@@ -326,6 +366,7 @@ def _train_one(
         check_data(source, val, screen)
     spec, size = config.spec(len(source.classes)), size_of(config, source)
     check_batch_norm(config, spec, size)
+    budget.check_possible(config, spec, size)
     need = estimate(config, spec, size)
     budget.enforce(config)
     with memory_watched(config, TOO_LARGE):
@@ -351,4 +392,4 @@ def _train_one(
     with screen:
         training.fit(until)
     if fabric.is_global_zero and until is None:
-        screen.say(f"done: {run.model} and {write_report(out)}")
+        screen.say(f"done: {run.model} and {write_page(out)}")

@@ -238,7 +238,7 @@ def test_a_step_that_runs_out_of_memory_is_tried_in_smaller_parts(tmp_path):
     """torch's real error at a batch of 8, of which half and less fit."""
     script = SCRIPT.replace("quiet=True", "quiet=False")
     done = subprocess.run(
-        [sys.executable, "-c", script, "600", "1.0", "512", str(tmp_path / "run")],
+        [sys.executable, "-c", script, "800", "1.0", "512", str(tmp_path / "run")],
         capture_output=True,
         text=True,
     )

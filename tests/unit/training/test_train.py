@@ -134,7 +134,7 @@ def test_what_is_said(start, capsys):
     )
     out = capsys.readouterr().out
     for part in (
-        "data: 6 train, 3 val photos, 6 classes, 0 errors",
+        "data: 6 train, 3 val photos, 6 classes, 0 findings",
         "weights: all layers start at random (He), scores at zero, nothing is loaded",
         "net: fcn8s-resnet18, 0.2 M parameters, padding same; fp32 on cpu",
         "plan: 4 steps of 2 photos (1.3 epochs), 48x64 pixels",
@@ -357,6 +357,13 @@ def test_a_batch_norm_with_a_single_value_is_refused_before_the_first_step(start
         with pytest.raises(UserError, match=r"schedule\.batch_size.*augment\.crop") as error:
             start("run", changes | {"schedule.batch_size": 1}, quiet=True)
         assert error.value.code == "FC-CONFIG-007"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_crop_that_no_memory_holds_is_refused_and_leaves_no_folder(start, tmp_path):
+    with pytest.raises(UserError, match=r"100000x100000 takes at least .* there are ") as error:
+        start("run", {"augment.crop": [100000, 100000]}, quiet=True)
+    assert error.value.code == "FC-TRAIN-006"
     assert not (tmp_path / "run").exists()
 
 
