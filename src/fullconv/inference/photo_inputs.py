@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from fullconv.atomic import printable
 from fullconv.data import read_photo
 from fullconv.data.arrays import image_of
 from fullconv.data.reading.image import rgb_of
@@ -69,7 +70,8 @@ def read_input(photo: Any, **read: Any) -> RGB:
     ``read`` are further arguments of ``read_photo``.
     """
     if isinstance(photo, str | os.PathLike):
-        return read_photo(_checked_path(os.fspath(photo)), **read)
+        path = _checked_path(os.fspath(photo))
+        return read_photo(path, printable(str(path)), **read)
     if isinstance(photo, bytes | bytearray | memoryview):
         return read_photo(io.BytesIO(photo), _NAME, **read)
     if isinstance(photo, Image.Image):

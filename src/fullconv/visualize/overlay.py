@@ -83,7 +83,7 @@ def _row_legend(values: Sequence[int], classes: ClassSet, width: int, size: int)
     across = max(1, (width - pad) // column) if values else 1
     down = math.ceil(len(values) / across)
     size_of = max(width, column + pad), down * _row_height(size) + 2 * pad
-    places = [divmod(position, across)[::-1] for position in range(len(values))]
+    places = [(position % across, position // across) for position in range(len(values))]
     return _drawn(values, classes, size, size_of, places)
 
 
