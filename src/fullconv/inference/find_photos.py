@@ -65,7 +65,7 @@ def _files(item: str, out: Path | None) -> list[tuple[Path, int]]:
         raise UserError(f"{item}: {'no file matches' if pattern else 'no such file or folder'}")
     files = [Path(match) for match in matches]
     photos = [file for file in files if file.is_file() and file.suffix.lower() in SUFFIXES]
-    return [(file, 1) for file in photos if not is_debris_below(item, file)] or _nothing(item)
+    return [(file, 1) for file in photos if not is_debris_below(str(path), file)] or _nothing(item)
 
 
 def _below(folder: Path, out: Path | None) -> list[tuple[Path, int]]:
