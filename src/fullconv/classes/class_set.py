@@ -2,6 +2,7 @@
 
 import colorsys
 import html
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -212,7 +213,8 @@ def _check(classes: ClassSet) -> None:
         )
     if any(not isinstance(name, str) or not name.strip() for name in names):
         raise UserError("a class has an empty name, or one that is no text", "FC-CLASS-004")
-    name, times = Counter(names).most_common(1)[0]
+    composed = Counter(unicodedata.normalize("NFC", name) for name in names)
+    name, times = composed.most_common(1)[0]
     if times > 1:
         raise UserError(
             f"class name {_short(name)} stands {times} times; give each class its own",

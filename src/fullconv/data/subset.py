@@ -6,7 +6,6 @@ from pathlib import Path
 
 from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
-from fullconv.data.layouts.listing import read_lines
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.multimodal import HasPlanes, Stacked
 from fullconv.data.sample import Image, Mask, Sample, Source
@@ -34,7 +33,14 @@ def write_split(folder: Path, sources: Sequence[Source]) -> None:
 def read_split(folder: Path, split: str) -> list[str] | None:
     """What ``write_split`` wrote; None where there is no such list."""
     file = folder / f"{split}.txt"
-    return read_lines(file) if file.is_file() else None
+    if not file.is_file():
+        return None
+    try:
+        return [name for name in file.read_text("utf-8").split("\n") if name]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{file}: the list of photos cannot be read ({error}); start a new run", "FC-DATA-105"
+        ) from error
 
 
 def only(source: Source, names: Sequence[str], split: str) -> Source:

@@ -109,7 +109,7 @@ def _matching(item: str) -> list[Path]:
         what = "no file matches" if is_pattern else "no such file or folder"
         raise UserError(f"{printable(item)}: {what}", "FC-FILE-003")
     photos = [file for file in matches if file.is_file() and file.suffix.lower() in SUFFIXES]
-    return [file for file in photos if not is_debris_below(item, file)] or _no_photos(item)
+    return [file for file in photos if not is_debris_below(pattern, file)] or _no_photos(item)
 
 
 def _below(folder: Path, out: Path | None) -> list[tuple[Path, int]]:

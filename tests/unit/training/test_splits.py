@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from fullconv.data import open_source, write_folder
+from fullconv.data.subset import read_split
 from fullconv.errors import UserError
 from fullconv.evaluation import evaluate
 from fullconv.training import train
@@ -46,6 +47,13 @@ def test_a_training_splits_by_seed_and_says_so(unsplit, tmp_path, capsys):
     with pytest.raises(UserError, match=lists["val"][0]) as caught:
         evaluate(run, unsplit)
     assert caught.value.code == "FC-DATA-103"
+
+
+def test_the_lists_of_a_run_keep_any_name(tmp_path):
+    names = ["#1", " a", "b, c", "sub/\u00e9", "Stra\\xdfe"]
+    (tmp_path / "train.txt").write_text("\n".join(names) + "\n", "utf-8")
+    assert read_split(tmp_path, "train") == names
+    assert read_split(tmp_path, "val") is None
 
 
 def test_a_validation_split_that_is_not_there_is_refused(tmp_path):
