@@ -12,6 +12,8 @@ from fullconv.data.importers.splits import USUAL
 from fullconv.data.layouts.folder import pictures
 from fullconv.data.layouts.listing import ALL
 from fullconv.data.layouts.pairs import PairSource
+from fullconv.data.reading.image import SUFFIXES
+from fullconv.data.walk import has_file
 from fullconv.errors import UserError
 
 _MASKS = (
@@ -88,7 +90,13 @@ def _folders(source: Path) -> list[Path]:
 
 
 def _has(place: Path, names: tuple[str, ...]) -> bool:
-    return any((place / name).is_dir() for name in names)
+    """Whether one of these folders has a picture: other tools keep lists in folders so called."""
+    folders = (place / name for name in names if (place / name).is_dir())
+    return any(has_file(folder, _is_picture) for folder in folders)
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES
 
 
 def _first(place: Path, names: tuple[str, ...]) -> Path:
