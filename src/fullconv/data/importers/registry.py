@@ -73,8 +73,8 @@ def recognise(source: Path, name: str | None = None) -> Importer:
     if not matches:
         refuse_unread_tool(source)
         raise UserError(
-            f"{source}: no known format; known are {', '.join(importers())} (docs/import.md says "
-            "which files each has)",
+            f"{source}: no known format. Looked for: {', '.join(importers())} (docs/import.md "
+            "says which files each has)",
             "FC-IMPORT-001",
         )
     if len(matches) > 1:
