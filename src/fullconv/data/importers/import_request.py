@@ -58,7 +58,7 @@ class Request:
                 "FC-IMPORT-006",
             )
         for text in () if isinstance(self.merge, Mapping) else self.merge:
-            if not all(part.strip() for part in (text, *text.partition("=")[::2])):
+            if not re.search(r"\S\s*=\s*\S", text):
                 raise UserError(
                     f"--merge {text!r} is not OLD=NEW, as --merge car=vehicle", "FC-IMPORT-006"
                 )
