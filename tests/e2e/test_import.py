@@ -144,7 +144,7 @@ def test_a_training_starts_from_it(labelled, inside, tmp_path):
     ("arguments", "said"),
     [
         ((), "no known format. Looked for: labelme"),
-        (("--from", "yolo"), "known: labelme, coco"),
+        (("--from", "nothing"), "known: labelme, coco"),
         (("--from", "coco"), "not a COCO file"),
         (("--val", "2"), "--val 2"),
         (("--images", "gone"), "gone: there is no such folder"),

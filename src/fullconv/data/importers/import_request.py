@@ -57,6 +57,11 @@ class Request:
                 "--line-width and --point-radius are pixels, above 0 and up to 1000",
                 "FC-IMPORT-006",
             )
+        for text in () if isinstance(self.merge, Mapping) else self.merge:
+            if not re.search(r"\S\s*=\s*\S", text):
+                raise UserError(
+                    f"--merge {text!r} is not OLD=NEW, as --merge car=vehicle", "FC-IMPORT-006"
+                )
         if self.images is not None and not self.images.is_dir():
             raise UserError(f"{self.images}: there is no such folder (--images)", "FC-FILE-003")
         if self.group is not None:
@@ -103,6 +108,4 @@ def _divided(text: str, labels: Collection[str]) -> tuple[str, str]:
             "mapping: Request(merge={...})",
             "FC-IMPORT-007",
         )
-    if not known and (not stripped or not all(stripped[0])):
-        raise UserError(f"--merge {text!r} is not OLD=NEW, as --merge car=vehicle", "FC-IMPORT-006")
     return known[0] if known else stripped[0]
