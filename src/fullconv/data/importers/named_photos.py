@@ -53,6 +53,9 @@ class Shelf:
         exact = _readable(_place(near / name.replace("\\", "/")))
         same = {path: _place(path) for path in self._by_name.get(exact.name, [])}
         matches = [p for p, place in same.items() if exact in (place, place.with_suffix(""))]
+        if len(matches) > 1:  # two forms of one name lie there: the one that is written
+            written = os.path.abspath(near / name.replace("\\", "/"))
+            matches = [path for path in matches if os.path.abspath(path) == written]
         return matches[0] if len(matches) == 1 else None
 
     def unlabelled(self, items: Iterable[Item]) -> list[Note]:

@@ -69,8 +69,7 @@ def recognise(source: Path, name: str | None = None) -> Importer:
         return _named(name)
     with listed_once():
         matches = [importer for importer in importers().values() if importer.recognise(source)]
-    beaten = {name for importer in matches for name in importer.over}
-    matches = [importer for importer in matches if importer.name not in beaten]
+    matches = _most_specific(matches)
     if not matches:
         refuse_unread_tool(source)
         raise UserError(
@@ -86,6 +85,14 @@ def recognise(source: Path, name: str | None = None) -> Importer:
             "FC-IMPORT-002",
         )
     return matches[0]
+
+
+def _most_specific(matches: list[Importer]) -> list[Importer]:
+    """Those that no other is over, and those that only such a one is over which is none itself."""
+    below = {name for importer in matches for name in importer.over}
+    tops = [importer for importer in matches if importer.name not in below]
+    beaten = {name for importer in tops for name in importer.over}
+    return [importer for importer in matches if importer.name not in beaten]
 
 
 def _named(name: str) -> Importer:

@@ -372,11 +372,15 @@ def _has_list(values: list[Any]) -> bool:
     return any(isinstance(value, list) for value in values)
 
 
+def _is_ignored(drawing: Drawing) -> bool:
+    labels = {region.label for region in drawing.regions}
+    return labels == {IGNORE}
+
+
 def _has_outlines(file: Path, items: Sequence[Item]) -> None:
     """UserError where all that is labelled is boxes: masks of ignored pixels teach nothing."""
     drawings = [item.labelling for item in items if isinstance(item.labelling, Drawing)]
-    regions = [region for drawing in drawings for region in drawing.regions]
-    if regions and all(region.label == IGNORE for region in regions):
+    if drawings and all(_is_ignored(drawing) for drawing in drawings):
         raise UserError(
             f"{file}: has boxes only and no outlines, which detectors learn from; "
             "export with segmentation",

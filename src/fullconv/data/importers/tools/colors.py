@@ -12,6 +12,8 @@ from fullconv.data.importers.splits import USUAL
 from fullconv.data.layouts.folder import pictures
 from fullconv.data.layouts.listing import ALL
 from fullconv.data.layouts.pairs import PairSource
+from fullconv.data.reading.image import SUFFIXES
+from fullconv.data.walk import has_file
 from fullconv.errors import UserError
 
 _MASKS = (
@@ -23,12 +25,19 @@ _MASKS = (
     "annotations",
     "SegmentationClass",
 )
+_SUPERVISELY = ("obj_class_to_machine_color.json", "meta.json")
 _PHOTOS = ("img", "images", "image", "photos", "imgs")
 
 
 def recognise(source: Path) -> bool:
-    """A colour table, and folders of photos and masks beside it or one level below."""
-    return find_table(source) is not None and bool(_folders(source))
+    """A colour table, and folders of photos and masks beside it or one level below.
+
+    Supervisely's tables also lie beside its JSON: they need its folders of masks.
+    """
+    table = find_table(source)
+    if table is None:
+        return False
+    return bool(_folders(source, _MASKS[:2] if table.name in _SUPERVISELY else _MASKS))
 
 
 def read(source: Path, request: Request) -> Export:
@@ -79,16 +88,22 @@ def _joined(parts: list[PairSource]) -> PairSource:
     )
 
 
-def _folders(source: Path) -> list[Path]:
+def _folders(source: Path, masks: tuple[str, ...] = _MASKS) -> list[Path]:
     """``source`` itself and all below it that have photos and masks: data sets lie in another."""
     if not source.is_dir():
         return []
     places = [source, *sorted(path for path in source.rglob("*") if path.is_dir())]
-    return [place for place in places if _has(place, _PHOTOS) and _has(place, _MASKS)]
+    return [place for place in places if _has(place, _PHOTOS) and _has(place, masks)]
 
 
 def _has(place: Path, names: tuple[str, ...]) -> bool:
-    return any((place / name).is_dir() for name in names)
+    """Whether one of these folders has a picture: other tools keep lists in folders so called."""
+    folders = (place / name for name in names if (place / name).is_dir())
+    return any(has_file(folder, _is_picture) for folder in folders)
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES
 
 
 def _first(place: Path, names: tuple[str, ...]) -> Path:
