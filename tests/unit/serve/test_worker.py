@@ -109,7 +109,7 @@ def test_a_fault_goes_to_who_asked_and_the_next_is_answered(worker, model, photo
     one = worker()
     wrong = Job(model, np.zeros((4, 4, 5), np.uint8))
     one.submit(wrong)
-    with pytest.raises(UserError, match="uint8"):
+    with pytest.raises(UserError, match=r"\(4, 4, 5\)"):
         wrong.done.result(20)
     assert one.submit(Job(model, photo())).result(20).mask.shape == (37, 53)
     assert one.alive
