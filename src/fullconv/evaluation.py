@@ -26,6 +26,7 @@ from fullconv.metrics import (
     confusion,
     counts_of,
 )
+from fullconv.modalities import AS_STORED, ReadOptions
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
@@ -110,16 +111,22 @@ class _Tally:
 
 
 def open_for(
-    net: Checkpoint | Opened, data: str | Path, split: str, classes: str | Path | None = None
+    net: Checkpoint | Opened,
+    data: str | Path,
+    split: str,
+    classes: str | Path | None = None,
+    options: ReadOptions = AS_STORED,
 ) -> Source:
     """Open a split with the inputs that a net sees and the label maps that it gives.
 
-    ``classes`` is a class file instead of the data's own, for a net of one output.
+    ``classes`` is a class file instead of the data's own, for a net of one output;
+    ``options`` say how photos are read, where not as in the training.
     """
     parts = net.classes.parts
     named = len(parts) > 1 or classes is None
     outputs = [name for name, _ in parts] if named else []
-    return open_source(data, split, classes, net.preprocessing.inputs, outputs)
+    known = net.preprocessing
+    return open_source(data, split, classes, known.inputs, outputs, options, known.read_options)
 
 
 def check_classes(channels: int, classes: ClassSet) -> None:

@@ -19,6 +19,8 @@ from fullconv.cli.options import (
     say_doubt,
     tile_of,
 )
+from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
+from fullconv.modalities import MAX_MEGAPIXELS
 
 
 @app.command()
@@ -49,6 +51,9 @@ def evaluate(
         ),
     ] = None,
     engine: Engine = "auto",
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
     """Score a trained net on a data set.
 
@@ -76,7 +81,8 @@ def evaluate(
     say_doubt(opened.origin)
     runner = in_pieces(opened.engine, opened.spec, tile_of(tile), say)
     say_cost(runner)
-    source = open_for(opened, data or trained_on(run), split, classes)
+    read = read_options(bands, span, max_megapixels)
+    source = open_for(opened, data or trained_on(run), split, classes, read)
     with screen.progress(f"scoring {split}") as progress:
         scores = evaluate(runner, source, progress=progress, tta=views, boundary=width)
     console = screen.console()

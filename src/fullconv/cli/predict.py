@@ -25,9 +25,16 @@ from fullconv.cli.options import (
     say_doubt,
     tile_of,
 )
-from fullconv.cli.rasters import bands_of, predict_rasters, range_of, refuse_scores
+from fullconv.cli.rasters import (
+    Bands,
+    MaxMegapixels,
+    Range,
+    predict_rasters,
+    read_options,
+    refuse_scores,
+)
 from fullconv.errors import UserError
-from fullconv.modalities import COLOR
+from fullconv.modalities import MAX_MEGAPIXELS, is_of_photo
 
 
 @app.command()
@@ -61,16 +68,9 @@ def predict(
     tile: Tiles = None,
     tta: TestTime = "none",
     engine: Engine = "auto",
-    bands: Annotated[
-        str | None,
-        typer.Option(metavar="R,G,B", help="Of rasters: which bands are the colours, from 1."),
-    ] = None,
-    span: Annotated[
-        str | None,
-        typer.Option(
-            "--range", metavar="LOW,HIGH", help="Of rasters: the values that are black and white."
-        ),
-    ] = None,
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
     """Predict photos with a trained net.
 
@@ -104,15 +104,16 @@ def predict(
     if not inputs:
         raise UserError(f"no photos are named: fullconv predict {run} PHOTO")
     views = parse_tta(tta)
-    chosen, values = bands_of(bands), range_of(span)
-    photos, rasters = parted(find_inputs(inputs, out), all_rasters=bool(chosen or values))
+    read = read_options(bands, span, max_megapixels)
+    photos, rasters = parted(find_inputs(inputs, out))
     if scores:
         refuse_scores(rasters)
     if views and rasters:
         raise UserError(f"{rasters[0]}: is a raster, which --tta is not for: leave it out")
     predictor = Predictor(
-        fetched(run), device, precision, engine, tile_of(tile), palette, borders, views, say
-    )
+        fetched(run), device, precision, engine, tile_of(tile), palette, borders, views, say,
+        read.bands, read.range, read.max_megapixels,
+    )  # fmt: skip
     if scores:
         predictor.check_scores()
     say_doubt(predictor.origin)
@@ -130,7 +131,7 @@ def predict(
             if outcome.error:
                 errors += 1
                 print(f"fullconv: {outcome.error}", file=sys.stderr)
-    errors += predict_rasters(predictor, rasters, tile_of(tile), chosen, values, overlay, alpha)
+    errors += predict_rasters(predictor, rasters, tile_of(tile), overlay, alpha)
     total, seconds = len(photos) + len(rasters), time.perf_counter() - start
     shared = screen.predicted(total, errors, seconds, None if rasters else net)
     print(f"{shared}, results in {out}")
@@ -143,7 +144,7 @@ def _further(given: Sequence[str], inputs: Sequence[str]) -> dict[str, Path]:
     others = {
         kind: Path(path) for kind, path in (change_of(t, "--input depth=depth/") for t in given)
     }
-    kinds = [kind for kind in inputs if kind != COLOR]
+    kinds = [kind for kind in inputs if not is_of_photo(kind)]
     strange = [kind for kind in others if kind not in kinds]
     if strange:
         needs = ", ".join(kinds) or "only the photo"

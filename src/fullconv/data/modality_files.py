@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.data.checks.findings import DataError
-from fullconv.data.reading.image import SUFFIXES, decode, read_photo
+from fullconv.data.reading.formats import SUFFIXES, open_picture
+from fullconv.data.reading.image import check_frames, decode, read_photo
 from fullconv.data.sample import Image
 from fullconv.modalities import KINDS
 
@@ -61,6 +62,7 @@ def read_plane(file: Path, kind: str) -> Image:
     """
     if KINDS[kind].channels == 3:
         return read_photo(file)
+    check_frames(open_picture(file, str(file)), file, str(file))
     picture = decode(file, str(file))
     if kind == "depth":
         depth = np.asarray(picture)

@@ -1,14 +1,14 @@
 """From photo bytes to what a net was trained on: channel order, scale, mean, deviation."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from fullconv.errors import UserError
-from fullconv.modalities import COLOR, KINDS, channels_of
+from fullconv.modalities import COLOR, ReadOptions, channels_of, kind_named
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Preprocessing:
 
     ``mean`` and ``std`` are in the units after scaling and in the order of ``order``. ``inputs``
     are the kinds that the channels are, one behind the other (`fullconv.modalities`); ``order`` is
-    that of the colours alone, which are the first three channels.
+    that of the colours alone, which are the first three channels. ``bands`` and ``range`` say how
+    the photo's file is read for it (`ReadOptions`).
     """
 
     order: Literal["RGB", "BGR"]
@@ -25,12 +26,23 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     inputs: tuple[str, ...] = (COLOR,)
+    bands: tuple[int, ...] | None = None
+    range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.order not in ("RGB", "BGR"):
             raise UserError(f"preprocessing: order {self.order!r} is neither RGB nor BGR")
         if len(self.mean) != len(self.std) or not self.mean:
             raise UserError("preprocessing: mean and std need one value for each channel")
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """How photos are read."""
+        return ReadOptions(self.bands, self.range)
+
+    def read_by(self, options: ReadOptions) -> "Preprocessing":
+        """The same of photos that are read by ``options``."""
+        return replace(self, bands=options.bands, range=options.range)
 
     def __call__(self, images: Tensor) -> Tensor:
         """Images N,H,W,C to the net's float32 input N,C,H,W (channels-last in memory).
@@ -74,7 +86,7 @@ class Preprocessing:
     def _raw(self, kind: str) -> list[tuple[float, float]]:
         """Mean and deviation of each channel of one of its kinds, in the units before scaling."""
         first = channels_of(self.inputs[: self.inputs.index(kind)])
-        channels = slice(first, first + KINDS[kind].channels)
+        channels = slice(first, first + kind_named(kind).channels)
         values = zip(self.mean[channels], self.std[channels], strict=True)
         return [(mean / self.scale, std / self.scale) for mean, std in values]
 
@@ -92,13 +104,24 @@ class Preprocessing:
                 mean=tuple(float(v) for v in values["mean"]),
                 std=tuple(float(v) for v in values["std"]),
                 inputs=tuple(values.get("inputs", (COLOR,))),
+                **_reading(values),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, IndexError) as error:
             raise UserError(f"preprocessing: {values!r} is not usable ({error})") from error
 
 
+def _reading(values: dict[str, Any]) -> dict[str, Any]:
+    """Bands and range, as far as they are said; UserError for ones that make no sense."""
+    bands, span = values.get("bands"), values.get("range")
+    options = ReadOptions(
+        None if bands is None else tuple(int(band) for band in bands),
+        None if span is None else (float(span[0]), float(span[1])),
+    )
+    return {"bands": options.bands, "range": options.range}
+
+
 def _usual(kind: str) -> list[tuple[float, float]]:
-    return list(zip(KINDS[kind].mean, KINDS[kind].std, strict=True))
+    return list(zip(kind_named(kind).mean, kind_named(kind).std, strict=True))
 
 
 # The mean of ImageNet as the Caffe nets were trained with it, in BGR and 0..255.

@@ -8,11 +8,13 @@ import numpy.typing as npt
 from PIL import Image
 
 from fullconv.data import read_photo
+from fullconv.data.reading.formats import opened
 from fullconv.errors import UserError
+from fullconv.modalities import AS_STORED, ReadOptions
 from fullconv.serve.request_errors import Refusal, not_a_picture, too_many_pixels
 
 WANTED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
-"""Pillow knows more formats, EPS among them, which it hands to another program."""
+"""Fewer than `formats.PILLOW_FORMATS`: what browsers send."""
 SCANS = 50
 """Scans of a progressive JPEG: cameras and programs write about ten; each costs a decoding."""
 
@@ -20,22 +22,18 @@ _HEIC = re.compile(rb"^....ftyp(?:hei|hev|mif1|msf1)", re.DOTALL)
 _START_OF_SCAN = b"\xff\xda"
 
 
-def decode_photo(content: bytes, max_pixels: int) -> npt.NDArray[np.uint8]:
-    """The photo in ``content``, uint8 RGB (H, W, 3), as ``fullconv predict`` reads it.
+def decode_photo(
+    content: bytes, max_pixels: int, options: ReadOptions = AS_STORED
+) -> npt.NDArray[np.uint8]:
+    """The photo in ``content``, uint8 (H, W, channels), as ``fullconv predict`` reads it.
 
     Raises Refusal: 413 for too many pixels, as the header states them, 422 for what is no photo.
     """
     _look(content, max_pixels)
     try:
-        return read_photo(io.BytesIO(content), "the photo", formats=formats())
+        return read_photo(io.BytesIO(content), "the photo", WANTED, options)
     except UserError as error:
         raise Refusal(422, str(error)) from error
-
-
-def formats() -> list[str]:
-    """Those of ``WANTED`` that this Pillow has."""
-    Image.init()
-    return [name for name in WANTED if name in Image.OPEN]
 
 
 def _look(content: bytes, max_pixels: int) -> None:
@@ -45,7 +43,7 @@ def _look(content: bytes, max_pixels: int) -> None:
     if _HEIC.match(content):
         raise not_a_picture(" (HEIC, as iPhones write it)")
     try:
-        with Image.open(io.BytesIO(content), formats=formats()) as image:
+        with opened(io.BytesIO(content), WANTED) as image:
             width, height = image.size
             kind = image.format
     except Image.DecompressionBombError:

@@ -11,7 +11,7 @@ from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.inference import Predictor, Tile
 from fullconv.inference.engines.registry import AUTO
-from fullconv.modalities import COLOR
+from fullconv.modalities import is_of_photo
 from fullconv.serve.request_errors import Refusal
 
 WARMING = (64, 64)
@@ -83,7 +83,7 @@ def open_models(
     found: list[Model] = []
     for path in map(Path, paths):
         predictor = Predictor(path, device, precision, engine, tile)
-        strange = [kind for kind in predictor.inputs if kind != COLOR]
+        strange = [kind for kind in predictor.inputs if not is_of_photo(kind)]
         if strange:
             raise UserError(f"{path}: needs {', '.join(strange)} too, and the service takes photos")
         found.append(Model(_name(path, {model.name for model in found}), predictor))
@@ -105,6 +105,6 @@ def _name(path: Path, taken: set[str]) -> str:
 
 def _warm(model: Model) -> None:
     try:
-        model.predictor(np.zeros((*WARMING, 3), np.uint8))
+        model.predictor(np.zeros((*WARMING, model.predictor.spec.in_channels), np.uint8))
     except UserError:  # an exported net may take one size only, and says so to who sends another
         return

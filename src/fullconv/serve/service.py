@@ -62,7 +62,9 @@ class Service:
         return made
 
     async def _segment(self, model: Model, output: str, wish: Wish, source: "Source") -> Answer:
-        image = await self._by_hand(lambda: decode_photo(source(), self.settings.max_pixels))
+        image = await self._by_hand(
+            lambda: decode_photo(source(), self.settings.max_pixels, model.predictor.read_options)
+        )
         if wish.scores and score_bytes(model, image) > SCORE_BYTES:
             raise Refusal(413, "the photo is too large for probabilities: make it smaller")
         job = Job(model, image, wish.scores)

@@ -46,7 +46,7 @@ def open_data(
         return objects.data, objects.val
     data = config.data
     classes = None if data.classes is None else Path(data.classes)
-    shown = kinds_of(data.inputs), data.outputs
+    shown = kinds_of(data.inputs), data.outputs, data.read_options
     source = open_source(data.path, data.split, classes, *shown)
     if data.val in available_splits(data.path):
         return source, open_source(data.path, data.val, classes, *shown)
@@ -126,7 +126,8 @@ def net_of(
     if config.net.freeze_backbone:
         freeze(net)
         screen.say("weights: the backbone stays as it is")
-    return net, preprocessing.of_inputs(kinds_shown(source), *others), origins
+    preprocessing = preprocessing.of_inputs(kinds_shown(source), *others)
+    return net, preprocessing.read_by(config.data.read_options), origins
 
 
 def criterion_of(

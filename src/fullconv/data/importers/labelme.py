@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from fullconv.classes.class_files import read_classes
 from fullconv.data.checks.findings import DataError, Finding
@@ -22,6 +21,7 @@ from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of, json_files, points, read_json, size_of
 from fullconv.data.importers.named_photos import Shelf
 from fullconv.data.importers.regions import Bits, Ellipse, Points, Polygon, Shape, Stroke, box
+from fullconv.data.reading.formats import opened
 from fullconv.errors import UserError
 
 WHAT = "labelme: a .json with 'shapes' for each photo"
@@ -159,7 +159,7 @@ def _shape(kind: str, corners: Points, shape: dict[str, Any], request: Request) 
 def _bitmap(text: Any) -> np.ndarray:
     """The PNG of a shape that was painted, as labelme stores it."""
     try:
-        with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as image:
+        with opened(io.BytesIO(base64.b64decode(text, validate=True))) as image:
             return np.asarray(image.convert("L")) > 0
     except Exception as error:  # damaged pictures make Pillow raise nearly anything
         raise UserError(f"holds a damaged mask: {error}") from None

@@ -4,12 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from fullconv.classes import ClassSet
 from fullconv.data.checks.findings import DataError
 from fullconv.data.modality_files import plane_file, read_plane
-from fullconv.data.reading.image import read_photo, stands_sideways
+from fullconv.data.reading.image import read_with_mask, stands_sideways
 from fullconv.data.reading.mask import read_mask
 from fullconv.data.sample import Image, Mask, Sample
+from fullconv.modalities import AS_STORED, ReadOptions
 
 ReadMask = Callable[[Path, ClassSet], Mask]
 
@@ -20,7 +23,8 @@ class PairSource:
 
     ``photos[i]`` and ``masks[i]`` belong to ``names[i]``; a mask is None where there is none, and a
     photo that is listed but not there is a path that does not exist. ``orphans`` are masks
-    without a photo. ``read`` turns a mask file into class values.
+    without a photo. ``read`` turns a mask file into class values; ``options`` say what the values
+    of the photos mean. Where a photo has no pixel (masked, nodata), a sample's mask is ignored.
     """
 
     classes: ClassSet
@@ -30,16 +34,19 @@ class PairSource:
     masks: tuple[Path | None, ...]
     read: ReadMask = read_mask
     orphans: tuple[Path, ...] = ()
+    options: ReadOptions = AS_STORED
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Sample:
         photo, mask_file = self.photos[index], self.masks[index]
-        image, mask = read_photo(photo), self.mask(index)
+        (image, valid), mask = read_with_mask(photo, options=self.options), self.mask(index)
         size = image.shape[0], image.shape[1]
         if mask is not None and mask.shape != size:
             raise size_fault(photo, mask_file or photo, size, mask.shape)
+        if mask is not None and valid is not None:
+            mask = np.where(valid, mask, mask.dtype.type(self.classes.ignore))
         return Sample(self.names[index], image, mask)
 
     def mask(self, index: int) -> Mask | None:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fullconv.data.reading.bands import Bands, as_photo, check_span, chosen
 from fullconv.errors import UserError
-from fullconv.inference.rasters.bands import Bands, as_photo, check_span, chosen
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fullconv.classes import ClassSet
+from fullconv.data.reading.raster import Georeference
 from fullconv.errors import UserError
 from fullconv.inference import Predictor
 from fullconv.inference.rasters import job, predict_raster
 from fullconv.inference.rasters.geotiff import write_class_map
-from fullconv.inference.rasters.source import Georeference
 from fullconv.inference.tiled import Pieces, longest
 
 NETS = [

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from rasterio.shutil import copy
 
+from fullconv.data.reading.raster import open_raster
 from fullconv.errors import UserError
-from fullconv.inference.rasters.source import open_raster
 
 WHOLE = slice(0, 40), slice(0, 60)
 

@@ -1,6 +1,6 @@
 """A raster file, read window by window: pixels as a photo, and which of them are any."""
 
-import warnings
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.errors import UserError
-from fullconv.inference.rasters.bands import Bands, Range, as_photo, check_span, chosen
+from fullconv.data.checks.findings import DataError
+from fullconv.data.reading.bands import Bands, Range, as_photo, chosen
+from fullconv.data.reading.formats import gdal_dataset, one_line, opened
+from fullconv.data.reading.recognise import alpha_is_data
+from fullconv.modalities import ReadOptions
 
 RGB = npt.NDArray[np.uint8]
 Valid = npt.NDArray[np.bool_]
 
+_ORIENTATION = 0x0112
 _FOR_VIEWERS = (".ovr", ".aux.xml")
 """Overviews and statistics, which a viewer puts beside a raster when it is looked at."""
-CACHE = 2**28
-"""The most bytes of decoded blocks that GDAL keeps; its own choice is 5% of the memory."""
+_SAMPLED = 512  # pixels a side of what is looked at to tell an alpha band from near infrared
 
 
 @dataclass(frozen=True)
@@ -42,26 +45,30 @@ class Georeference:
 
 
 class Raster:
-    """An open raster as a photo of ``size`` (H, W).
+    """An open raster as a photo of ``size`` (H, W), called ``name`` in messages.
 
-    ``bands`` and ``span`` are what the user asked for (`bands.chosen`, `bands.as_photo`). Raises
-    UserError where the file cannot be opened, where it is unclear which bands are the photo, and
-    where they are not of 8 bits and no ``span`` says what is black and what is white.
+    ``bands``, ``span`` and ``mask`` are those of `ReadOptions`. Raises DataError where it is
+    unclear which bands are the photo, and where they are not of 8 bits and no ``span`` says what is
+    black and what is white. An alpha band that holds measured values (`alpha_is_data`), as near
+    infrared that GDAL calls so, is no mask.
     """
 
     def __init__(
         self,
-        path: Path,
+        name: str,
         dataset: Any,
         bands: Sequence[int] | None = None,
         span: Range | None = None,
+        mask: int | None = None,
     ) -> None:
-        check_span(span)
-        self.path, self.dataset, self.span = path, dataset, span
+        self.name, self.dataset = name, dataset
+        self.span = ReadOptions(range=span).range
         self.size: tuple[int, int] = (dataset.height, dataset.width)
-        _check_alone(path, dataset)
+        _check_alone(name, dataset)
         meanings = [meaning.name for meaning in dataset.colorinterp]
-        self.bands: Bands = chosen(str(path), meanings, bands)
+        self.bands: Bands = chosen(name, meanings, bands, mask)
+        if bands is None and self.bands.mask and alpha_is_data(self._sampled([self.bands.mask])):
+            self.bands = Bands(self.bands.colors)
         self.palette = self._palette(meanings)
         self._check_depth()
 
@@ -73,11 +80,11 @@ class Raster:
     @property
     def files(self) -> list[Path]:
         """The files that its pixels are in: more than one for a VRT, or with a mask beside."""
-        named = {self.path, *(Path(name) for name in self.dataset.files)}
+        named = {Path(self.name), *(Path(name) for name in self.dataset.files)}
         return sorted(file for file in named if not file.name.endswith(_FOR_VIEWERS))
 
     def photo(self, rows: slice, columns: slice, size: tuple[int, int] | None = None) -> RGB:
-        """A window as uint8 RGB (h, w, 3); with ``size`` (h, w) reduced to that.
+        """A window as uint8 (h, w, channels); with ``size`` (h, w) reduced to that.
 
         Pixels that are none have whatever value the file gives them.
         """
@@ -98,14 +105,14 @@ class Raster:
         if self.bands.mask is not None:
             return _some(self._read([self.bands.mask], rows, columns)[0] > 0)
         colors = list(self.bands.colors)
-        found = np.ones((rows.stop - rows.start, columns.stop - columns.start), bool)
+        valid = np.ones((rows.stop - rows.start, columns.stop - columns.start), bool)
         if not all(_says_nothing(self.dataset.mask_flag_enums[band - 1]) for band in colors):
             window = ((rows.start, rows.stop), (columns.start, columns.stop))
             with self._reading():
-                found &= self.dataset.read_masks(colors, window=window).any(0)
+                valid &= self.dataset.read_masks(colors, window=window).any(0)
         if any(self.dataset.dtypes[band - 1].startswith("float") for band in colors):
-            found &= np.isfinite(self._read(colors, rows, columns)).all(0)
-        return _some(found)
+            valid &= np.isfinite(self._read(colors, rows, columns)).all(0)
+        return _some(valid)
 
     def _read(
         self,
@@ -129,10 +136,10 @@ class Raster:
         try:
             yield
         except RasterioError as error:
-            raise UserError(
-                f"{self.path}: cannot be read to its end ({_reason(error)}); truncated or damaged, "
-                "copy it again from its origin"
-            ) from error
+            raise DataError(
+                self.name, f"cannot be read to its end ({one_line(error)})", "truncated or damaged",
+                "copy it again from its origin", "FC-RASTER-008",
+            ) from error  # fmt: skip
 
     def _palette(self, meanings: list[str]) -> RGB | None:
         """The colours (256, 3) of the values of a paletted band; None for other bands."""
@@ -147,19 +154,34 @@ class Raster:
     def _check_depth(self) -> None:
         types = {self.dataset.dtypes[band - 1] for band in self.bands.colors}
         if strange := [name for name in types if "complex" in name]:
-            raise UserError(f"{self.path}: holds {strange[0]} values, which are no picture")
+            raise DataError(self.name, f"holds {strange[0]} values, which are no picture", "",
+                            "save its amplitude", "FC-RASTER-009")  # fmt: skip
         if types == {"uint8"} or self.span is not None:
             return
-        raise UserError(
-            f"{self.path}: its values are {', '.join(sorted(types))}, and nets see 8 bits: say "
-            f"which values are black and white, as --range 0,4000{self._seen()}"
-        )
+        raise DataError(
+            self.name, f"its values are {', '.join(sorted(types))}, and nets see 8 bits", "",
+            "say which values are black and white, as --range 0,4000, or range = [0, 4000] in "
+            f"classes.toml{self._spread()}", "FC-RASTER-004",
+        )  # fmt: skip
 
-    def _seen(self) -> str:
-        """What lies between the darkest and the brightest 2% of its pixels, in words."""
+    def samples(self) -> npt.NDArray[Any]:
+        """The values of all pixels of the bands that are shown, as stored: (bands, n).
+
+        Without those that are none.
+        """
+        whole = slice(0, self.size[0]), slice(0, self.size[1])
+        values, valid = self._read(list(self.bands.colors), *whole), self.valid(*whole)
+        return values.reshape(len(values), -1) if valid is None else values[:, valid]
+
+    def _sampled(self, bands: list[int]) -> npt.NDArray[Any]:
+        """Pixels from all over the raster, (bands, h, w); of a small one all."""
         height, width = self.size
-        shape = (len(self.bands.colors), min(height, 512), min(width, 512))
-        values = self._read(list(self.bands.colors), slice(0, height), slice(0, width), shape)
+        shape = (len(bands), min(height, _SAMPLED), min(width, _SAMPLED))
+        return self._read(bands, slice(0, height), slice(0, width), shape)
+
+    def _spread(self) -> str:
+        """What lies between the darkest and the brightest 2% of its pixels, in words."""
+        values = self._sampled(list(self.bands.colors))
         values = values[np.isfinite(values)]
         if not values.size:
             return ""
@@ -169,49 +191,43 @@ class Raster:
 
 @contextmanager
 def open_raster(
-    path: Path, bands: Sequence[int] | None = None, span: Range | None = None
+    file: Path | bytes,
+    bands: Sequence[int] | None = None,
+    span: Range | None = None,
+    name: str | None = None,
+    mask: int | None = None,
+    whole: bool = False,
 ) -> Iterator[Raster]:
-    """The raster of a file, while the block runs; UserError where it cannot be opened."""
-    rasterio = needed(path)
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+    """The raster of a file, or of its bytes, while the block runs.
 
-    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE):
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        try:
-            dataset = rasterio.open(path)
-        except RasterioError as error:
-            raise UserError(
-                f"{path}: cannot be opened as a raster ({_reason(error)}); check the file, or save "
-                "it as a GeoTIFF"
-            ) from error
-        with dataset:
-            yield Raster(path, dataset, bands, span)
+    ``name`` replaces the file's in messages; ``whole``: it is read whole, and then turned as its
+    EXIF orientation says, which is not done by windows. Raises DataError where it cannot be opened.
+    """
+    label = name or (str(file) if isinstance(file, Path) else "the raster")
+    with gdal_dataset(file, label) as dataset:
+        if not whole:
+            _check_upright(file, label)
+        yield Raster(label, dataset, bands, span, mask)
 
 
-def needed(path: Path) -> Any:
-    """The package rasterio; UserError where it is not installed."""
-    try:
-        import rasterio
-    except ImportError:
-        raise UserError(
-            f"{path}: is a raster, georeferenced or too large or deep for a photo, which is read "
-            "by rasterio: pip install 'fullconv[large]'"
-        ) from None
-    return rasterio
-
-
-def _check_alone(path: Path, dataset: Any) -> None:
-    """UserError for a file of several rasters, and for a photo that is to be seen turned."""
+def _check_alone(name: str, dataset: Any) -> None:
+    """DataError for a file of several rasters."""
     if len(dataset.subdatasets) > 1 or not dataset.count:
-        raise UserError(
-            f"{path}: holds {len(dataset.subdatasets)} rasters; save the one that is meant as a "
-            "GeoTIFF of its own"
-        )
-    if dataset.tags().get("EXIF_Orientation", "1") != "1":
-        raise UserError(
-            f"{path}: its EXIF orientation says that it is to be turned, which is not done by "
-            "windows; save it upright"
-        )
+        raise DataError(name, f"holds {len(dataset.subdatasets)} rasters", "",
+                        "save the one that is meant as a GeoTIFF of its own",
+                        "FC-RASTER-010")  # fmt: skip
+
+
+def _check_upright(file: Path | bytes, name: str) -> None:
+    """DataError for a photo that is to be seen turned."""
+    try:
+        with opened(file if isinstance(file, Path) else io.BytesIO(file)) as image:
+            turn = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # what Pillow does not know has no EXIF data
+        return
+    if turn in range(2, 9):
+        raise DataError(name, "its EXIF orientation says that it is to be turned, which is not "
+                        "done by windows", "", "save it upright", "FC-RASTER-011")  # fmt: skip
 
 
 def _says_nothing(flags: Sequence[Any]) -> bool:
@@ -222,7 +238,3 @@ def _says_nothing(flags: Sequence[Any]) -> bool:
 
 def _some(valid: Valid) -> Valid | None:
     return None if valid.all() else valid
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
