@@ -40,7 +40,7 @@ def chosen(
     """
     if asked is not None:
         return _asked(name, len(meanings), asked, mask)
-    alpha = len(meanings) if len(meanings) in (2, 4) and meanings[-1] == "alpha" else None
+    alpha = len(meanings) if len(meanings) > 1 and meanings[-1] == "alpha" else None
     colors = list(meanings[:-1] if alpha else meanings)
     if len(colors) == 1:
         return Bands((1,), alpha)

@@ -165,6 +165,8 @@ def gdal_dataset(file: Path | bytes, label: str) -> Iterator[Any]:
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
     driver = _driver_of(file, label)
+    if isinstance(file, Path):
+        _check_beside(file, label)
     with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE, **_OFF_LINE):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
@@ -178,6 +180,23 @@ def gdal_dataset(file: Path | bytes, label: str) -> Iterator[Any]:
                             "FC-RASTER-006") from error  # fmt: skip
         with dataset:
             yield dataset
+
+
+def _check_beside(file: Path, label: str) -> None:
+    """DataError where overviews, masks or metadata beside a raster lead to other files."""
+    for ending in (".ovr", ".msk", ".msk.ovr"):
+        beside = file.with_name(f"{file.name}{ending}")
+        if beside.is_file() and format_of(head_of(beside)) == "VRT":
+            raise _leads_away(label, beside)
+    said = file.with_name(f"{file.name}.aux.xml")
+    if said.is_file() and re.search(rb"OVERVIEW_FILE|SourceFilename|/vsi", said.read_bytes()):
+        raise _leads_away(label, said)
+
+
+def _leads_away(label: str, beside: Path) -> DataError:
+    return DataError(label, f"{beside.name} beside it leads to other files", "",
+                     f"remove {beside.name}, or put a GeoTIFF in its place",
+                     "FC-RASTER-007")  # fmt: skip
 
 
 def needed(label: str) -> Any:

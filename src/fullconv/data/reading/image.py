@@ -312,10 +312,14 @@ def _chosen(values: npt.NDArray[Any], bands: Sequence[int], label: str) -> npt.N
 
 def _to_rgb(image: Image.Image, label: str) -> Image.Image:
     mode = image.mode
-    if image.format == "TIFF" and mode == "RGBA" and alpha_is_data(np.asarray(image)[..., 3]):
+    is_tiff = image.format == "TIFF" and mode in ("RGBA", "LA")
+    if is_tiff and alpha_is_data(np.asarray(image)[..., -1]):
+        count = len(image.getbands())
+        first = ",".join(map(str, range(1, count)))
         raise DataError(
-            label, "has 4 bands, the last called alpha", "near infrared, which GDAL calls alpha by "
-            "default", "say which are meant: --bands 1,2,3, or 1,2,3,4 for all", "FC-RASTER-003",
+            label, f"has {count} bands, the last called alpha", "near infrared, which GDAL calls "
+            "alpha by default", f"say which are meant: --bands {first}, or {first},{count} for "
+            "all", "FC-RASTER-003",
         )  # fmt: skip
     if mode in _WITH_ALPHA or "transparency" in image.info:
         return _over_white(image)

@@ -85,7 +85,7 @@ def _is_photo(tiff: Tiff) -> bool:
     page = tiff.first
     if tiff.has_mask or page.is_georeferenced:
         return False
-    return page.is_plain or page.is_rgba or page.is_grey_16
+    return page.is_plain or page.is_plain_with_alpha or page.is_grey_16
 
 
 def tiff_of(file: Picture) -> Tiff | None:

@@ -67,10 +67,10 @@ class Page:
         return bool(self.tags & _GEOREFERENCE) or _NODATA in self.tags
 
     @property
-    def is_rgba(self) -> bool:
-        """8-bit RGB with an alpha channel."""
-        known = self.bits <= 8 and self.photometric == RGB and self.samples == 4
-        return known and self.is_alpha
+    def is_plain_with_alpha(self) -> bool:
+        """8-bit grey or RGB with an alpha channel."""
+        usual = {1: 2, RGB: 4}.get(self.photometric)
+        return self.bits == 8 and self.samples == usual and self.is_alpha
 
     @property
     def is_grey_16(self) -> bool:

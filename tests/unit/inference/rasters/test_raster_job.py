@@ -160,6 +160,7 @@ class Watched:
         self.engine_name = predictor.engine_name
         self.classes, self.engine, self.real = predictor.classes, self, predictor.engine
         self.calls, self.stop_at, self.borders = 0, stop_at, predictor.borders
+        self.read_options = predictor.read_options
 
     def class_map(self, image):
         if self.stop_at and self.calls == self.stop_at:
