@@ -86,7 +86,7 @@ def streams_of(inputs: Sequence[str]) -> tuple[tuple[str, ...], ...]:
         if kinds.count(kind) > 1:
             raise UserError(f"inputs: {kind!r} is named twice", "FC-DATA-001")
     own = [kind for kind in kinds if is_of_photo(kind)]
-    if own and (kinds[: len(own)] != own or own.index(COLOR) if COLOR in own else len(own) > 1):
+    if own != kinds[: len(own)] or COLOR in own[1:] or len(own) - (COLOR in own) > 1:
         raise UserError("inputs: color comes first, as in color,hha", "FC-DATA-001")
     return streams
 
@@ -169,8 +169,14 @@ class ReadOptions:
 
         Raises UserError where the bands are of another number.
         """
-        if self.bands is None or self.channels == channels:
+        if self.channels == channels:
             return self
+        if self.bands is None:
+            raise UserError(
+                f"the net is shown {channels} bands of each photo: say which, as --bands "
+                + ",".join(map(str, range(1, channels + 1))),
+                "FC-RASTER-001",
+            )
         if len(self.bands) == channels + 1:
             return replace(self, bands=self.bands[:-1], mask=self.bands[-1])
         numbers = ",".join(map(str, self.bands))

@@ -23,7 +23,15 @@ from fullconv.data.reading.options import agreed, measured_range, options_of
 from fullconv.data.sample import Source
 from fullconv.data.synthetic import shapes
 from fullconv.errors import UserError
-from fullconv.modalities import AS_STORED, COLOR, ReadOptions, kinds_of, with_bands
+from fullconv.modalities import (
+    AS_STORED,
+    COLOR,
+    ReadOptions,
+    channels_of,
+    is_of_photo,
+    kinds_of,
+    with_bands,
+)
 
 LAYOUTS = (
     pascal_context.LAYOUT,  # its labels may lie inside VOC2010
@@ -45,7 +53,7 @@ def open_source(
     inputs: Sequence[str] = (COLOR,),
     outputs: Sequence[str] = (),
     options: ReadOptions = AS_STORED,
-    trained: ReadOptions = AS_STORED,
+    trained: ReadOptions | None = None,
 ) -> Source:
     """Open one split of a data set.
 
@@ -54,11 +62,14 @@ def open_source(
     ``classes`` is a class file to use instead of the data's own, or the name of a built-in one.
     ``inputs`` are the kinds that a sample's image shows (`fullconv.modalities`), ``outputs`` the
     label maps where the data has several. ``options`` say how photos are read; what they leave
-    open the data's class file says, or what a net was ``trained`` with. Raises UserError that lists
-    what was looked for, and where the last two contradict each other.
+    open the data's class file says, or what a net was ``trained`` with; without it, other bands
+    than a color photo has become further ``inputs``. Raises UserError that lists what was looked
+    for, and where bands or range contradict each other.
     """
-    options = agreed(options, own_options(data, classes), trained, str(data))
-    inputs = kinds_of(with_bands(inputs, options.bands))
+    options = agreed(options, own_options(data, classes), trained or AS_STORED, str(data))
+    inputs = kinds_of(inputs if trained else with_bands(inputs, options.bands))
+    if any(map(is_of_photo, inputs)):
+        options = options.for_channels(channels_of([k for k in inputs if is_of_photo(k)]))
     single = [
         _read_by(_open(data, split, classes, output), options) for output in outputs or (None,)
     ]
@@ -82,7 +93,11 @@ def own_options(data: str | Path, classes: str | Path | None = None) -> ReadOpti
 
 
 def _read_by(source: Source, options: ReadOptions) -> Source:
-    return replace(source, options=options) if isinstance(source, PairSource) else source
+    if isinstance(source, PairSource):
+        return replace(source, options=options)
+    if options.bands is not None:
+        raise UserError("bands are of photos in files: leave them out", "FC-RASTER-001")
+    return source
 
 
 def with_measured_range(

@@ -170,8 +170,10 @@ class Predictor:
         self.borders, self.has_scores = borders, opened.has_scores
         self.inputs = opened.preprocessing.inputs
         shown = channels_of([kind for kind in self.inputs if is_of_photo(kind)])
-        asked = asked.for_channels(shown) if shown else asked
-        self.read_options = asked.over(opened.preprocessing.read_options)
+        if shown and asked.bands is not None:
+            asked = asked.for_channels(shown)
+        read = asked.over(opened.preprocessing.read_options)
+        self.read_options = read.for_channels(shown) if shown else read
         pieces = in_pieces(opened.engine, opened.spec, tile, say)
         self.engine: Engine = with_tta(pieces, opened.classes, tta)
 

@@ -22,7 +22,8 @@ Valid = npt.NDArray[np.bool_]
 _ORIENTATION = 0x0112
 _FOR_VIEWERS = (".ovr", ".aux.xml")
 """Overviews and statistics, which a viewer puts beside a raster when it is looked at."""
-_SAMPLED = 512  # pixels a side of what is looked at to tell an alpha band from near infrared
+_SAMPLED = 512  # pixels a side of the picture that a raster's values are named from
+_SPOTS, _SPOT = 6, 128  # so many squares a side, of so many pixels, tell alpha from near infrared
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Raster:
         _check_alone(name, dataset)
         meanings = [meaning.name for meaning in dataset.colorinterp]
         self.bands: Bands = chosen(name, meanings, bands, mask)
-        if bands is None and self.bands.mask and alpha_is_data(self._sampled([self.bands.mask])):
+        if bands is None and self.bands.mask and alpha_is_data(self._spots(self.bands.mask)):
             self.bands = Bands(self.bands.colors)
         self.palette = self._palette(meanings)
         self._check_depth()
@@ -172,6 +173,19 @@ class Raster:
         whole = slice(0, self.size[0]), slice(0, self.size[1])
         values, valid = self._read(list(self.bands.colors), *whole), self.valid(*whole)
         return values.reshape(len(values), -1) if valid is None else values[:, valid]
+
+    def _spots(self, band: int) -> npt.NDArray[Any]:
+        """Values of a band from all over the raster; all of a small one, spots of a large one."""
+        height, width = self.size
+        if max(height, width) <= _SAMPLED * 2:
+            return self._read([band], slice(0, height), slice(0, width))
+        parts = []
+        for top in np.linspace(0, max(height - _SPOT, 0), _SPOTS).astype(int).tolist():
+            for left in np.linspace(0, max(width - _SPOT, 0), _SPOTS).astype(int).tolist():
+                rows = slice(top, min(top + _SPOT, height))
+                columns = slice(left, min(left + _SPOT, width))
+                parts.append(self._read([band], rows, columns).ravel())
+        return np.concatenate(parts)
 
     def _sampled(self, bands: list[int]) -> npt.NDArray[Any]:
         """Pixels from all over the raster, (bands, h, w); of a small one all."""

@@ -82,7 +82,9 @@ def predict_raster(
     if pieces.warning:
         say(pieces.warning)
     asked = ReadOptions(None if bands is None else tuple(bands), span)
-    read = asked.for_channels(predictor.spec.in_channels).over(predictor.read_options)
+    if asked.bands is not None:
+        asked = asked.for_channels(predictor.spec.in_channels)
+    read = asked.over(predictor.read_options)
     with open_raster(Path(source), read.bands, read.range, mask=read.mask) as raster:
         path = target.with_name(f"{target.name}.partial")
         try:
