@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.data.checks.findings import DataError
-from fullconv.data.reading.formats import SUFFIXES, open_picture
+from fullconv.data.reading.formats import HEIC_SUFFIXES, SUFFIXES, open_picture
 from fullconv.data.reading.image import check_frames, decode, read_photo
 from fullconv.data.sample import Image
 from fullconv.modalities import KINDS
@@ -42,7 +42,7 @@ def named(like: Path) -> Path:
     pictures = [
         file
         for file in sorted(like.parent.glob(f"{_literal(like.stem)}.*"))
-        if file.stem == like.stem and file.suffix.lower() in SUFFIXES
+        if file.stem == like.stem and file.suffix.lower() in SUFFIXES - HEIC_SUFFIXES
     ]
     if len(pictures) > 1:
         raise DataError(pictures[1], f"has the same name as {pictures[0].name}", "", "remove one",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fullconv.data import read_mask, read_photo
+from fullconv.data import check, open_source, read_mask, read_photo
 from fullconv.data.checks.findings import DataError
 from fullconv.data.reading.formats import PILLOW_FORMATS
 from fullconv.data.reading.raster import open_raster
@@ -145,3 +145,15 @@ def test_a_damaged_tiff_ends_in_one_line_wherever_it_is_cut_or_changed(tmp_path,
                 except DataError as error:
                     assert str(error).startswith(str(path))
                     assert "\n" not in str(error)
+
+
+def test_a_heic_photo_of_a_data_set_is_found_unless_it_was_converted(make_folder):
+    data = make_folder(train=2)
+    heic = data / "images" / "train" / "phone.heic"
+    heic.write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 60)
+    findings = check({"train": open_source(data, "train")})
+    assert [each.code for each in findings if each.file == str(heic)] == ["FC-DATA-005"]
+    Image.fromarray(GREY).save(heic.with_suffix(".jpg"))
+    names = [path.name for path in open_source(data, "train").photos]
+    assert "phone.jpg" in names
+    assert "phone.heic" not in names

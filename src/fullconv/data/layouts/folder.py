@@ -10,7 +10,7 @@ from fullconv.data.checks.findings import DataError
 from fullconv.data.layouts.find_class_file import NAMES, classes_in
 from fullconv.data.layouts.listing import ALL, Layout, read_lines
 from fullconv.data.layouts.pairs import PairSource
-from fullconv.data.reading.image import SUFFIXES
+from fullconv.data.reading.formats import HEIC_SUFFIXES, SUFFIXES
 from fullconv.errors import UserError
 
 MASKS = "masks"
@@ -122,7 +122,9 @@ def pictures(folder: Path) -> dict[str, Path]:
         if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or path.is_dir():
             continue
         name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in found:
+        if name in found and found[name].suffix.lower() not in HEIC_SUFFIXES:
+            if path.suffix.lower() in HEIC_SUFFIXES:  # it was converted
+                continue
             raise DataError(path, f"has the same name as {found[name].name}", "", "rename one")
         found[name] = path
     return found

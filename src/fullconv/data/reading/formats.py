@@ -25,6 +25,8 @@ _ENDINGS = "jpg jpeg jfif png bmp tif tiff webp gif ppm pgm pbm jp2 avif heic he
 SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split(" "))
 """Endings (lower case) of the files taken for pictures. HEIC is not read, and refused by name."""
 
+HEIC_SUFFIXES = frozenset({".heic", ".heif"})
+"""Those of HEIC, of which a readable copy may lie beside."""
 PILLOW_FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000",
                   "AVIF")  # fmt: skip
 """What Pillow may open, by its names."""

@@ -38,6 +38,33 @@ def read_mask(
     colour modes, broken files.
     """
     label = name or (str(file) if isinstance(file, str | Path) else "the mask")
+    values, stored = _read_stored(file, label, options)
+    if stored.white_is_zero:
+        _check_inverted(values, stored.bits, classes, label)
+    mask = mask_of(values, classes, label)
+    if stored.has_mask:
+        return _without_masked(mask, file, classes, label)
+    return mask
+
+
+def stored_values(
+    file: Picture, name: str | None = None, options: ReadOptions = AS_STORED
+) -> npt.NDArray[np.integer]:
+    """The values of a label image as they are stored: (H, W), or colors (H, W, 3) uint8.
+
+    For label images whose numbers are explained elsewhere. Raises DataError as ``read_mask`` does,
+    but for values that are no class.
+    """
+    label = name or (str(file) if isinstance(file, str | Path) else "the mask")
+    values, stored = _read_stored(file, label, options)
+    if stored.white_is_zero and stored.bits == 1:
+        raise _inverted(label)
+    return values
+
+
+def _read_stored(
+    file: Picture, label: str, options: ReadOptions
+) -> tuple[npt.NDArray[np.integer], "_Stored"]:
     image = photo.open_picture(file, label)
     photo.check_size((image.height, image.width), label, options)
     photo.check_frames(image, file, label)
@@ -49,15 +76,9 @@ def read_mask(
         raise DataError(label, "is a mask of 16-bit colors", "class numbers saved as 16-bit RGB",
                         f"colors of classes have 8 bits: {_SAVE}", "FC-DATA-010")  # fmt: skip
     try:
-        values = stored.undone(values_of(photo.upright(image), label))
+        return stored.undone(values_of(photo.upright(image), label)), stored
     except Exception as error:
         raise unreadable(file, label, error) from error
-    if stored.white_is_zero:
-        _check_inverted(values, stored.bits, classes, label)
-    mask = mask_of(values, classes, label)
-    if stored.has_mask:
-        return _without_masked(mask, file, classes, label)
-    return mask
 
 
 @dataclass(frozen=True)
@@ -100,7 +121,11 @@ def _check_inverted(
     known = (values < len(classes)) | (values == classes.ignore)
     if bits > 1 and known.all() and (values < len(classes)).any():
         return
-    raise DataError(
+    raise _inverted(label)
+
+
+def _inverted(label: str) -> DataError:
+    return DataError(
         label, "is a TIFF in which 0 is white (PhotometricInterpretation 0, MinIsWhite), and its "
         "stored values are not surely class numbers", "a program that stores masks turned round",
         _SAVE, "FC-DATA-011",
