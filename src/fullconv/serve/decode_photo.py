@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,7 @@ from PIL import Image
 
 from fullconv.data import read_photo
 from fullconv.data.reading.formats import opened
+from fullconv.data.reading.image import size_said
 from fullconv.errors import UserError
 from fullconv.modalities import AS_STORED, ReadOptions
 from fullconv.serve.request_errors import Refusal, not_a_picture, too_many_pixels
@@ -30,6 +32,7 @@ def decode_photo(
     Raises Refusal: 413 for too many pixels, as the header states them, 422 for what is no photo.
     """
     _look(content, max_pixels)
+    options = replace(options, max_megapixels=max_pixels / 1e6)
     try:
         return read_photo(io.BytesIO(content), "the photo", WANTED, options)
     except UserError as error:
@@ -49,7 +52,10 @@ def _look(content: bytes, max_pixels: int) -> None:
     except Image.DecompressionBombError:
         raise Refusal(413, f"more than {max_pixels / 1e6:g} megapixels are not allowed") from None
     except Exception:  # broken headers make Pillow raise nearly anything
-        raise not_a_picture() from None
+        size = size_said(io.BytesIO(content))
+        if size is None:
+            raise not_a_picture() from None
+        (height, width), kind = size, "TIFF"
     if width * height > max_pixels:
         raise too_many_pixels(width, height, max_pixels)
     if kind in ("JPEG", "MPO") and content.count(_START_OF_SCAN) > SCANS:

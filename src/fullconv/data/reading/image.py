@@ -18,9 +18,16 @@ from fullconv.data import sample
 from fullconv.data.checks.findings import DataError
 from fullconv.data.reading.bands import as_photo
 from fullconv.data.reading.formats import SUFFIXES as SUFFIXES
-from fullconv.data.reading.formats import Picture, open_picture, opened, unreadable
+from fullconv.data.reading.formats import (
+    Picture,
+    format_of,
+    head_of,
+    open_picture,
+    opened,
+    unreadable,
+)
 from fullconv.data.reading.raster import Valid, open_raster
-from fullconv.data.reading.recognise import alpha_is_data, by_gdal, pages_of
+from fullconv.data.reading.recognise import alpha_is_data, by_gdal, pages_of, tiff_of
 from fullconv.modalities import AS_STORED, ReadOptions
 
 PLAIN = frozenset({"L", "1", "CMYK", "YCbCr", "HSV"})
@@ -226,7 +233,7 @@ def largest_photo(source: sample.Source) -> tuple[int, int]:
     return height, width
 
 
-def size_said(file: Path) -> tuple[int, int] | None:
+def size_said(file: Picture) -> tuple[int, int] | None:
     """Height and width that a photo's header states, nothing decoded; None where none can be read.
 
     As the photo is seen: its EXIF orientation counts.
@@ -236,8 +243,17 @@ def size_said(file: Path) -> tuple[int, int] | None:
             width, height = image.size
             sideways = orientation_of(image) in _SWAPS_AXES
             return (width, height) if sideways else (height, width)
-    except Exception:  # the check, or the reader, says what it is
+    except Exception:  # a TIFF that Pillow does not know, or broken: the reader says what it is
+        return _tiff_size(file)
+
+
+def _tiff_size(file: Picture) -> tuple[int, int] | None:
+    try:
+        if format_of(head_of(file, 64)) != "TIFF" or (tiff := tiff_of(file)) is None:
+            return None
+    except (OSError, ValueError):
         return None
+    return tiff.first.size if min(tiff.first.size) > 0 else None
 
 
 def orientation(file: Path | io.BufferedIOBase) -> int:
