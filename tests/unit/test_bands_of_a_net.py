@@ -16,7 +16,7 @@ from fullconv.inference.rasters import predict_raster
 
 UTM = {"crs": "EPSG:32632", "transform": Affine(0.5, 0, 500000, 0, -0.5, 5000000)}
 QUICK = {"net.name": "fcn8s-resnet18", "net.width": 0.125, "net.weights": "none",
-         "schedule.steps": 2, "schedule.batch_size": 1, "machine.device": "cpu",
+         "schedule.steps": 2, "schedule.batch_size": 2, "machine.device": "cpu",
          "machine.precision": "fp32", "data.workers": 0}  # fmt: skip
 
 
@@ -31,7 +31,9 @@ def tiles(tmp_path):
                 labels = (np.arange(40)[None] < random.integers(10, 30)).astype(np.uint8)
                 labels = np.repeat(labels, 32, 0)
                 top = min(top, 255) if dtype == "uint8" else top
-                values = np.stack([labels * (top // (b + 2)) + 20 for b in range(bands)])
+                values = np.stack(
+                    [labels.astype(int) * (top // (b + 2)) + 20 for b in range(bands)]
+                )
                 values = (values + random.integers(0, 20, values.shape)).astype(dtype)
                 for folder in ("images", "masks"):
                     (tmp_path / "set" / folder / split).mkdir(parents=True, exist_ok=True)
