@@ -28,6 +28,7 @@ from fullconv.metrics import (
     confusion,
     counts_of,
 )
+from fullconv.modalities import AS_STORED, ReadOptions
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
@@ -125,19 +126,22 @@ def open_for(
     split: str,
     classes: str | Path | None = None,
     run: str | Path | None = None,
+    options: ReadOptions = AS_STORED,
 ) -> Source:
     """Open a split with the inputs that a net sees and the label maps that it gives.
 
     ``classes`` is a class file instead of the data's own, for a net of one output; ``run`` is where
-    the net is from: its training has split data that has no splits itself. Classes are
-    matched by name: masks of another order are renumbered (`in_order_of`), and UserError is raised
-    for other names.
+    the net is from: its training has split data that has no splits itself. ``options`` say how
+    photos are read, where not as in the training. Classes are matched by name: masks of another
+    order are renumbered (`in_order_of`), and UserError is raised for other names.
     """
     parts = net.classes.parts
     named = len(parts) > 1 or classes is None
     outputs = [name for name, _ in parts] if named else []
-    lists = None if run is None else split_lists(Path(run))
-    source = open_source(data, split, classes, net.preprocessing.inputs, outputs, lists=lists)
+    lists, known = None if run is None else split_lists(Path(run)), net.preprocessing
+    source = open_source(
+        data, split, classes, known.inputs, outputs, lists, options, known.read_options
+    )
     return in_order_of(source, net.classes.names, ("the net", str(data)))
 
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 
 from fullconv.classes import ClassSet
-from fullconv.modalities import KINDS, channels_of
+from fullconv.modalities import channels_of, kind_named
 from fullconv.models import FCN, Preprocessing
 from fullconv.parser_errors import parser_errors
 
@@ -208,7 +208,7 @@ def picture(kinds: tuple[str, ...], size: Size = SIZE) -> Array:
     if channels == 3:
         pixels = values.astype(np.uint8)
     else:
-        planes = np.split(values, np.cumsum([KINDS[k].channels for k in kinds])[:-1], -1)
+        planes = np.split(values, np.cumsum([kind_named(k).channels for k in kinds])[:-1], -1)
         scaled = [6 + p / 64 if k == "depth" else p for k, p in zip(kinds, planes, strict=True)]
         pixels = np.concatenate(scaled, -1).astype(np.float32)
     pixels.flags.writeable = False

@@ -16,7 +16,8 @@ LARGEST = 16 * 2**20  # bytes; 65,535 long names are less
 def read_classes(path: str | Path) -> ClassSet:
     """Read a class file, told apart by its content.
 
-    ``classes.toml`` (``ignore = 255``, then ``[[class]]`` with ``name`` and optional ``color``),
+    ``classes.toml`` (``ignore = 255``, then ``[[class]]`` with ``name`` and optional ``color``;
+    ``bands`` and ``range`` say how the photos are read, `fullconv.data.reading.options`),
     CVAT's ``labelmap.txt`` (lines ``name:r,g,b:parts:actions``), labelme's ``labels.txt`` (one
     name a line; ``__ignore__`` in these two names the ignored value, not a class), or lines
     ``number: name`` that count up from 0 or 1, as PASCAL-Context has them.
@@ -73,7 +74,7 @@ def _from_toml(text: str) -> ClassSet:
         raise UserError(
             'no [[class]] in it; write [[class]] and name = "..." for each class', "FC-CLASS-002"
         )
-    _check_keys("the file", content, {"ignore", "ignore_color", "class"})
+    _check_keys("the file", content, {"ignore", "ignore_color", "class", "bands", "range"})
     for number, entry in enumerate(entries):
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
             raise UserError(

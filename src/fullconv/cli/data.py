@@ -7,7 +7,9 @@ import typer
 
 from fullconv.cli.main import app
 from fullconv.cli.options import Offline, checked, size_of
+from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
 from fullconv.errors import UserError
+from fullconv.modalities import MAX_MEGAPIXELS
 
 
 @app.command()
@@ -17,6 +19,9 @@ def check(
         list[str] | None, typer.Option(help="Only this split; can be given again.")
     ] = None,
     classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
     """Look for errors in a data set: every photo and mask is read once.
 
@@ -29,13 +34,16 @@ def check(
       fullconv check VOCdevkit/VOC2012 --split train --split val
     """
     from fullconv.cli import tables as screen
-    from fullconv.data import available_splits, listing, open_source
+    from fullconv.data import available_splits, listing, open_source, with_measured_range
     from fullconv.data import check as check_data
     from fullconv.data.checks.check import said_counts
 
-    names = split or available_splits(data)
-    sources = {name: open_source(data, name, classes) for name in names}
+    names, read = split or available_splits(data), read_options(bands, span, max_megapixels)
+    sources = {name: open_source(data, name, classes, options=read) for name in names}
     with screen.progress("checking") as progress:
+        sources, _, line = with_measured_range(sources, progress)
+        if line:
+            print(f"note: {line}")
         findings = check_data(sources, progress)
     for line in listing(findings):
         print(line)

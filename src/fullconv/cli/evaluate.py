@@ -19,6 +19,8 @@ from fullconv.cli.options import (
     warn_of_origin,
     warn_of_tiles,
 )
+from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
+from fullconv.modalities import MAX_MEGAPIXELS
 
 
 @app.command()
@@ -49,6 +51,9 @@ def evaluate(
         ),
     ] = None,
     engine: Engine = "auto",
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
     """Score a trained net on a data set.
 
@@ -77,7 +82,8 @@ def evaluate(
     warn_of_origin(opened.origin)
     runner = with_tiles(opened.engine, opened.spec, tile_of(tile), say)
     warn_of_tiles(runner)
-    source = open_for(opened, data or trained_on(run), split, classes, run)
+    read = read_options(bands, span, max_megapixels)
+    source = open_for(opened, data or trained_on(run), split, classes, run, read)
     with screen.progress(f"scoring {split}") as progress:
         scores = evaluate(runner, source, progress=progress, tta=views, boundary=width)
     console = screen.console()

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from fullconv.cli.main import app
+from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
 from fullconv.errors import UserError
+from fullconv.modalities import MAX_MEGAPIXELS
 
 
 @app.command()
@@ -17,6 +19,9 @@ def inspect(
     ] = None,
     classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
     out: Annotated[Path, typer.Option(help="The page.")] = Path("inspect.html"),
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
     most: Annotated[
         int | None, typer.Option(min=1, help="Look at so many photos of each split only.")
     ] = None,
@@ -35,7 +40,14 @@ def inspect(
       fullconv inspect photos/ --most 500
     """
     from fullconv.cli import tables as screen
-    from fullconv.data import available_splits, findings_in, listing, open_source, survey
+    from fullconv.data import (
+        available_splits,
+        findings_in,
+        listing,
+        open_source,
+        survey,
+        with_measured_range,
+    )
     from fullconv.data.checks.check import said_counts
     from fullconv.report import write_inspection
 
@@ -44,8 +56,12 @@ def inspect(
             f"{out}: is a folder; name a file, as {out / 'inspect.html'}", "FC-FILE-004"
         )
     names = split or available_splits(data)
-    sources = {name: open_source(data, name, classes) for name in names}
+    read = read_options(bands, span, max_megapixels)
+    sources = {name: open_source(data, name, classes, options=read) for name in names}
     with screen.progress("reading") as progress:
+        sources, _, line = with_measured_range(sources, progress)
+        if line:
+            print(f"note: {line}")
         result = survey(sources, progress, most)
     with screen.waiting("comparing photos and masks"):
         findings = findings_in(result)

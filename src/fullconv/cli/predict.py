@@ -25,9 +25,16 @@ from fullconv.cli.options import (
     warn_of_origin,
     warn_of_tiles,
 )
-from fullconv.cli.rasters import bands_of, predict_rasters, range_of, refuse_scores
+from fullconv.cli.rasters import (
+    Bands,
+    MaxMegapixels,
+    Range,
+    predict_rasters,
+    read_options,
+    refuse_scores,
+)
 from fullconv.errors import UserError
-from fullconv.modalities import COLOR
+from fullconv.modalities import MAX_MEGAPIXELS, is_of_photo
 
 if TYPE_CHECKING:
     from fullconv.classes import ClassSet
@@ -73,16 +80,9 @@ def predict(
     tile: Tiles = None,
     tta: TestTime = "none",
     engine: Engine = "auto",
-    bands: Annotated[
-        str | None,
-        typer.Option(metavar="R,G,B", help="Of rasters: which bands are the colours, from 1."),
-    ] = None,
-    span: Annotated[
-        str | None,
-        typer.Option(
-            "--range", metavar="LOW,HIGH", help="Of rasters: the values that are black and white."
-        ),
-    ] = None,
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
     """Predict photos with a trained net.
 
@@ -119,13 +119,11 @@ def predict(
     if not inputs:
         raise UserError(f"no photos are named: fullconv predict {run} PHOTO", "FC-PREDICT-001")
     views = parse_tta(tta)
-    chosen, values = bands_of(bands), range_of(span)
+    read = read_options(bands, span, max_megapixels)
     check_drawing(alpha, legend)
     entries = find_inputs(inputs, out)
     missing = [entry for entry in entries if entry.error]
-    photos, rasters = parted(
-        [entry for entry in entries if not entry.error], all_rasters=bool(chosen or values)
-    )
+    photos, rasters = parted([entry for entry in entries if not entry.error])
     if scores:
         refuse_scores(rasters)
     if views and rasters:
@@ -133,11 +131,11 @@ def predict(
             f"{rasters[0]}: is a raster, which --tta is not for: leave it out", "FC-PREDICT-008"
         )
     predictor = Predictor(
-        fetched(run), device, precision, engine, tile_of(tile), palette, borders, views, say
-    )
+        fetched(run), device, precision, engine, tile_of(tile), palette, borders, views, say,
+        read.bands, read.range, read.max_megapixels,
+    )  # fmt: skip
     if scores:
         predictor.check_scores()
-    _check_bands(chosen, predictor.spec.in_channels)
     warn_of_origin(predictor.origin)
     if photos:
         warn_of_tiles(predictor.engine)
@@ -157,9 +155,7 @@ def predict(
             if result.error:
                 errors += 1
                 say_error(result.error)
-    errors += predict_rasters(
-        predictor, rasters, tile_of(tile), chosen, values, overlay, alpha, legend
-    )
+    errors += predict_rasters(predictor, rasters, tile_of(tile), overlay, alpha, legend)
     total, seconds = len(entries), time.perf_counter() - start
     shared = screen.predicted(total, errors, seconds, None if rasters else net)
     print(f"{shared}, results in {printable(str(out))}")
@@ -172,7 +168,7 @@ def _further(given: Sequence[str], inputs: Sequence[str]) -> dict[str, Path]:
     others = {
         kind: Path(path) for kind, path in (change_of(t, "--input depth=depth/") for t in given)
     }
-    kinds = [kind for kind in inputs if kind != COLOR]
+    kinds = [kind for kind in inputs if not is_of_photo(kind)]
     strange = [kind for kind in others if kind not in kinds]
     if strange:
         needs = ", ".join(kinds) or "only the photo"
@@ -181,16 +177,6 @@ def _further(given: Sequence[str], inputs: Sequence[str]) -> dict[str, Path]:
             "FC-PREDICT-006",
         )
     return others
-
-
-def _check_bands(bands: Sequence[int] | None, channels: int) -> None:
-    """UserError unless --bands names as many bands as the net has channels."""
-    if bands is not None and len(bands) != channels:
-        raise UserError(
-            f"--bands {','.join(map(str, bands))}: the net sees {channels} channels, name as many "
-            "bands, as 3,2,1",
-            "FC-PREDICT-008",
-        )
 
 
 def _say_undrawable(outputs: "Sequence[ClassSet]") -> None:

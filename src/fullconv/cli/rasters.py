@@ -1,10 +1,14 @@
-"""Rasters in ``fullconv predict``: each in turn, a bad one is reported and the rest go on."""
+"""Rasters in ``fullconv predict``, and the options of all commands that say how photos are read."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from fullconv.cli.help_panels import MORE
 from fullconv.cli.main import say, say_error
 from fullconv.errors import UserError
+from fullconv.modalities import MAX_MEGAPIXELS, ReadOptions
 
 if TYPE_CHECKING:
     from fullconv.inference import Input, Predictor, Tile
@@ -16,8 +20,6 @@ def predict_rasters(
     predictor: "Predictor",
     rasters: "Sequence[Input]",
     tile: "Tile | None",
-    bands: list[int] | None,
-    span: tuple[float, float] | None,
     overlay: bool,
     alpha: float,
     legend: "Legend",
@@ -32,8 +34,8 @@ def predict_rasters(
         try:
             with screen.progress(entry.file.name) as progress:
                 outcome = predict_raster(
-                    predictor, entry.file, entry.result, tile=tile, bands=bands, span=span,
-                    overlay=overlay, alpha=alpha, legend=legend, report=progress, say=_note,
+                    predictor, entry.file, entry.result, tile=tile, overlay=overlay, alpha=alpha,
+                    legend=legend, report=progress, say=_note,
                 )  # fmt: skip
             print(_account(entry, outcome))
         except UserError as error:
@@ -42,29 +44,68 @@ def predict_rasters(
     return errors
 
 
+Bands = Annotated[
+    str | None,
+    typer.Option(
+        "--bands",
+        metavar="R,G,B",
+        help="Which bands of each photo are shown, from 1, as 3,2,1; 1 is grey; any number can be "
+        "trained on.  [default: as trained, or as the file says]",
+        rich_help_panel=MORE,
+    ),
+]
+Range = Annotated[
+    str | None,
+    typer.Option(
+        "--range",
+        metavar="LOW,HIGH",
+        help="Of photos of more than 8 bits: the values that are black and white, as 0,4095.",
+        rich_help_panel=MORE,
+    ),
+]
+MaxMegapixels = Annotated[
+    float,
+    typer.Option("--max-megapixels", help="Largest photo that is read.", rich_help_panel=MORE),
+]
+
+
+def read_options(
+    bands: str | None, span: str | None, max_megapixels: float = MAX_MEGAPIXELS
+) -> ReadOptions:
+    """How photos are read, by the texts of --bands and --range; UserError for others."""
+    numbers = bands_of(bands)
+    return ReadOptions(
+        None if numbers is None else tuple(numbers), range_of(span), max_megapixels=max_megapixels
+    )
+
+
 def bands_of(text: str | None) -> list[int] | None:
     """'3,2,1' as numbers; UserError for anything else."""
     if text is None:
         return None
-    if not all(part.strip().isdecimal() for part in text.split(",")):
-        raise UserError(f"--bands {text}: is not the numbers of bands, from 1, as 3,2,1")
-    return [int(part) for part in text.split(",")]
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() and len(part) < 6 for part in parts):
+        raise UserError(
+            f"--bands {text[:80]}: is not the numbers of bands, from 1, as 3,2,1", "FC-RASTER-001"
+        )
+    return [int(part) for part in parts]
 
 
 def range_of(text: str | None) -> tuple[float, float] | None:
     """'0,4000' as two numbers; UserError for anything else."""
     if text is None:
         return None
-    from fullconv.inference.rasters.bands import check_span
-
     try:
-        low, high = (float(part) for part in text.split(","))
+        low, high = (float(part) for part in text[:200].split(","))
     except ValueError:
         raise UserError(
-            f"--range {text}: is not the values that are black and white, as 0,4000"
+            f"--range {text[:80]}: is not the values that are black and white, as 0,4000",
+            "FC-RASTER-002",
         ) from None
-    check_span((low, high))
-    return low, high
+    try:
+        return ReadOptions(range=(low, high)).range
+    except UserError as error:
+        raise UserError(f"--{error}", error.code) from None
 
 
 def refuse_scores(rasters: "Sequence[Input]") -> None:
@@ -72,7 +113,8 @@ def refuse_scores(rasters: "Sequence[Input]") -> None:
     if rasters:
         raise UserError(
             f"{rasters[0]}: is a raster, whose scores would be a number a class and pixel and are "
-            "not written; leave --scores out"
+            "not written; leave --scores out",
+            "FC-RASTER-017",
         )
 
 

@@ -13,6 +13,7 @@ from fullconv.cli import completion
 from fullconv.cli.help_panels import MORE, PanelledCommand
 from fullconv.cli.main import app
 from fullconv.cli.options import change_of, fetched, size_of, whole_number
+from fullconv.cli.rasters import Bands, Range, bands_of, range_of
 from fullconv.errors import UserError
 from fullconv.training.recipes import recipe_text
 
@@ -75,6 +76,11 @@ def train(
         typer.Option(
             help="Label maps to learn jointly, as semantic,geometric.", rich_help_panel=MORE
         ),
+    ] = None,
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: Annotated[
+        float | None, typer.Option(help="Largest photo that is read.", rich_help_panel=MORE)
     ] = None,
     stages: Annotated[
         str | None,
@@ -168,6 +174,9 @@ def train(
         "net.name": net,
         "data.inputs": inputs and [part.strip() for part in inputs.split(",")],
         "data.outputs": outputs and [part.strip() for part in outputs.split(",")],
+        "data.bands": bands_of(bands),
+        "data.range": range_of(span),
+        "data.max_megapixels": max_megapixels,
         "net.weights": "none" if scratch else _one_or_several(weights),
         "logging.to": log,
         "stages": stages and [whole_number(part) for part in stages.split(",")],

@@ -18,7 +18,12 @@ from fullconv.data.class_weights import ClassCounts, class_weights, count_classe
 from fullconv.data.dataset import Dataset, DatasetSource, as_source, by_split
 from fullconv.data.export_folder import write_folder
 from fullconv.data.multimodal import Stacked, kinds_shown, outputs_of
-from fullconv.data.open_dataset import available_splits, open_source
+from fullconv.data.open_dataset import (
+    available_splits,
+    open_source,
+    own_options,
+    with_measured_range,
+)
 from fullconv.data.reading.image import largest_photo, read_photo
 from fullconv.data.reading.mask import read_mask
 from fullconv.data.sample import Batch, Sample, Source
@@ -60,11 +65,13 @@ __all__ = [
     "loader",
     "open_source",
     "outputs_of",
+    "own_options",
     "read_mask",
     "read_photo",
     "resize_image",
     "resize_mask",
     "survey",
+    "with_measured_range",
     "write_folder",
 ]
 

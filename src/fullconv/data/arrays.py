@@ -32,7 +32,8 @@ def image_of(content: Any, name: str) -> Image:
         values = values[..., 0]
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)):
         what = f"the image has the shape {content.shape}"
-        raise DataError(name, what, "", "arrays are (H, W, 3), tensors (3, H, W)")
+        raise DataError(name, what, "", "arrays are (H, W, 3), tensors (3, H, W)",
+                        "FC-DATA-017")  # fmt: skip
     return rgb_of(Pillow.fromarray(np.ascontiguousarray(_bytes(values, name))), name)
 
 
@@ -56,7 +57,7 @@ def mask_in(content: Any, classes: ClassSet, name: str, ignore: int) -> Mask:
     if not np.issubdtype(values.dtype, np.integer) or not (values.ndim == 2 or colors):
         what = f"the mask is {values.dtype} of the shape {values.shape}"
         fix = "give class numbers (H, W): numpy.array of a mask, where ToTensor would divide by 255"
-        raise DataError(name, what, "", fix)
+        raise DataError(name, what, "", fix, "FC-DATA-017")
     if values.ndim == 2 and ignore != classes.ignore:
         values = np.where(values == ignore, classes.ignore, values.astype(np.int64))
     return mask_of(values, classes, name)
@@ -69,7 +70,7 @@ def _array(content: Any, name: str, what: str) -> npt.NDArray[Any]:
         return content
     kind = type(content).__name__
     fix = "give a Pillow image, an array or a tensor"
-    raise DataError(name, f"the {what} is a {kind}", "", fix)
+    raise DataError(name, f"the {what} is a {kind}", "", fix, "FC-DATA-017")
 
 
 def _is_tensor(content: Any) -> bool:
@@ -81,9 +82,9 @@ def _bytes(values: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
     if values.dtype == np.uint8:
         return values
     if not np.issubdtype(values.dtype, np.floating):
-        raise DataError(name, f"the image is {values.dtype}, not uint8", "", _RAW)
+        raise DataError(name, f"the image is {values.dtype}, not uint8", "", _RAW, "FC-DATA-017")
     low, high = float(values.min()), float(values.max())
     if not (low >= 0 and high <= 1):
         what = f"the image has floats from {low:.3g} to {high:.3g}, not from 0 to 1"
-        raise DataError(name, what, "it was normalised", _RAW)
+        raise DataError(name, what, "it was normalised", _RAW, "FC-DATA-018")
     return np.rint(values * 255).astype(np.uint8)

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.data.checks.findings import DataError
-from fullconv.data.reading.image import SUFFIXES, decode, read_photo
+from fullconv.data.reading.formats import HEIC_SUFFIXES, SUFFIXES, open_picture
+from fullconv.data.reading.image import check_frames, decode, read_photo
 from fullconv.data.sample import Image
 from fullconv.modalities import KINDS
 
@@ -38,14 +39,15 @@ def named(like: Path) -> Path:
     usual = like.with_suffix(".png")
     if usual.is_file():  # without a look at the whole folder, which may be long
         return usual
-    found = [
+    pictures = [
         file
         for file in sorted(like.parent.glob(f"{_literal(like.stem)}.*"))
-        if file.stem == like.stem and file.suffix.lower() in SUFFIXES
+        if file.stem == like.stem and file.suffix.lower() in SUFFIXES - HEIC_SUFFIXES
     ]
-    if len(found) > 1:
-        raise DataError(found[1], f"has the same name as {found[0].name}", "", "remove one")
-    return found[0] if found else usual
+    if len(pictures) > 1:
+        raise DataError(pictures[1], f"has the same name as {pictures[0].name}", "", "remove one",
+                        "FC-DATA-016")  # fmt: skip
+    return pictures[0] if pictures else usual
 
 
 def _literal(name: str) -> str:
@@ -61,6 +63,7 @@ def read_plane(file: Path, kind: str) -> Image:
     """
     if KINDS[kind].channels == 3:
         return read_photo(file)
+    check_frames(open_picture(file, str(file)), file, str(file))
     picture = decode(file, str(file))
     if kind == "depth":
         depth = np.asarray(picture)
@@ -71,10 +74,11 @@ def read_plane(file: Path, kind: str) -> Image:
             f"depth of the mode {picture.mode}",
             "a picture of the depth in grey or colour",
             "save the distances in millimetres, as 16-bit grey",
+            "FC-DATA-019",
         )
     if picture.mode != "L":
         raise DataError(file, f"{kind} of the mode {picture.mode}", "a photo, or another kind",
-                        "save it as an 8-bit grey picture")  # fmt: skip
+                        "save it as an 8-bit grey picture", "FC-DATA-019")  # fmt: skip
     return np.array(picture)[..., None]
 
 
@@ -82,7 +86,8 @@ def log_depth(depth: npt.NDArray[Any], file: Path) -> Image:
     """Distances in millimetres (H, W) as the net sees them, float32 (H, W, 1)."""
     known = depth > 0
     if not known.any() or not np.isfinite(depth).all():
-        raise DataError(file, "holds no depth above 0, or infinity", "", "measure it again")
+        raise DataError(file, "holds no depth above 0, or infinity", "", "measure it again",
+                        "FC-DATA-019")  # fmt: skip
     result = np.full(depth.shape, KINDS["depth"].mean[0], np.float32)
     np.log(depth, out=result, where=known, casting="same_kind")
     return result[..., None]

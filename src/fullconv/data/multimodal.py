@@ -12,7 +12,7 @@ from fullconv.data.checks.findings import DataError
 from fullconv.data.modality_files import plane_file
 from fullconv.data.sample import Image, Mask, Sample, Source
 from fullconv.errors import UserError
-from fullconv.modalities import COLOR
+from fullconv.modalities import COLOR, is_of_photo
 
 
 @runtime_checkable
@@ -51,10 +51,10 @@ class Stacked:
 
     def __getitem__(self, index: int) -> Sample:
         sample = self.sources[0][index]
-        planes = [
-            sample.image if kind == COLOR else self.plane(index, kind, sample.image.shape[:2])
-            for kind in self.kinds
-        ]
+        size = sample.image.shape[:2]
+        own = [sample.image] if any(map(is_of_photo, self.kinds)) else []
+        further = [kind for kind in self.kinds if not is_of_photo(kind)]
+        planes = own + [self.plane(index, kind, size) for kind in further]
         return Sample(sample.name, stacked(planes), self._masks(index, sample.mask))
 
     def mask(self, index: int) -> Mask | None:

@@ -1,6 +1,6 @@
 """What a user calls the data -> a Source, told apart by its layout."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,13 +8,22 @@ from fullconv.classes import ClassSet
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, by_usual_names, usual_name
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.registry import LAYOUTS, layout_of
-from fullconv.data.multimodal import Stacked
+from fullconv.data.multimodal import Stacked, outputs_of
+from fullconv.data.reading.options import agreed, measured_range, options_of
 from fullconv.data.sample import Source
 from fullconv.data.subset import only, read_split
 from fullconv.data.synthetic import shapes
 from fullconv.data.walk import is_debris
 from fullconv.errors import UserError
-from fullconv.modalities import COLOR
+from fullconv.modalities import (
+    AS_STORED,
+    COLOR,
+    ReadOptions,
+    channels_of,
+    is_of_photo,
+    kinds_of,
+    with_bands,
+)
 
 
 def open_source(
@@ -24,6 +33,8 @@ def open_source(
     inputs: Sequence[str] = (COLOR,),
     outputs: Sequence[str] = (),
     lists: Path | None = None,
+    options: ReadOptions = AS_STORED,
+    trained: ReadOptions | None = None,
 ) -> Source:
     """Open one split of a data set.
 
@@ -32,9 +43,19 @@ def open_source(
     ``classes`` is a class file to use instead of the data's own, or the name of a built-in one.
     ``inputs`` are the kinds that a sample's image shows (`fullconv.modalities`), ``outputs`` the
     label maps where the data has several. Data without splits is split by the ``SPLIT.txt`` in the
-    folder ``lists``, where that is given. Raises UserError that lists what was looked for.
+    folder ``lists``, where that is given. ``options`` say how photos are read; what they leave
+    open the data's class file says, or what a net was ``trained`` with; without it, other bands
+    than a color photo has become further ``inputs``. Raises UserError that lists what was looked
+    for, and where bands or range contradict each other.
     """
-    single = [_open(data, split, classes, output, lists) for output in outputs or (None,)]
+    options = agreed(options, own_options(data, classes), trained or AS_STORED, str(data))
+    inputs = kinds_of(inputs if trained else with_bands(inputs, options.bands))
+    if any(map(is_of_photo, inputs)):
+        options = options.for_channels(channels_of([k for k in inputs if is_of_photo(k)]))
+    single = [
+        _read_by(_open(data, split, classes, output, lists), options)
+        for output in outputs or (None,)
+    ]
     if not outputs and tuple(inputs) == (COLOR,):
         return single[0]
     known = single[0].classes
@@ -45,6 +66,48 @@ def open_source(
             {name: source.classes for name, source in zip(outputs, single, strict=True)}
         )
     return Stacked(tuple(single), known, tuple(inputs))
+
+
+def own_options(data: str | Path, classes: str | Path | None = None) -> ReadOptions:
+    """How the class file of a data set says that its photos are read."""
+    if shapes.looks_like(str(data)):
+        return AS_STORED
+    return options_of(Path(data).expanduser(), classes)
+
+
+def _read_by(source: Source, options: ReadOptions) -> Source:
+    if isinstance(source, PairSource):
+        return replace(source, options=options)
+    if options.bands is not None:
+        raise UserError("bands are of photos in files: leave them out", "FC-RASTER-001")
+    return source
+
+
+def with_measured_range(
+    sources: Mapping[str, Source], progress: Callable[[int, int], object] | None = None
+) -> tuple[dict[str, Source], ReadOptions, str]:
+    """The same splits with the range of their 16-bit photos, where none is named.
+
+    Measured over the photos of all splits (`measured_range`); with the options that they are read
+    by, and a line that says so, empty where there is nothing to say.
+    """
+    pairs = [each for each in sources.values() if isinstance(outputs_of(each)[0], PairSource)]
+    options = next((outputs_of(each)[0].options for each in pairs), AS_STORED)  # pyright: ignore
+    if not pairs or options.range is not None:
+        return dict(sources), options, ""
+    files = [file for each in pairs for n in range(len(each)) if (file := each.files(n)[0])]
+    span, line = measured_range(files, options, progress)
+    options = replace(options, range=span)
+    if span is None:
+        return dict(sources), options, ""
+    return {name: _ranged(each, options) for name, each in sources.items()}, options, line
+
+
+def _ranged(source: Source, options: ReadOptions) -> Source:
+    if isinstance(source, Stacked):
+        parts = tuple(_read_by(each, options) for each in source.sources)
+        return replace(source, sources=parts)
+    return _read_by(source, options)
 
 
 def _open(

@@ -16,7 +16,7 @@ from fullconv.data.synthetic.shapes import looks_like
 from fullconv.errors import UserError
 from fullconv.inference.export_metadata import Description
 from fullconv.inference.find_photos import photos_in
-from fullconv.modalities import COLOR
+from fullconv.modalities import AS_STORED, COLOR, ReadOptions
 
 # Ranges settle long before NNCF's usual 300 photos; a photo held out says much, being all pixels.
 MOST_SHOWN = 128
@@ -53,14 +53,17 @@ class Calibration:
     classes: ClassSet
 
 
-def find_calibration(where: str | Path, known: Description) -> Calibration:
+def find_calibration(
+    where: str | Path, known: Description, options: ReadOptions = AS_STORED
+) -> Calibration:
     """The photos that ``where`` names: a file, a folder, a pattern, or a data set.
 
     A data set with the splits train and val shows the first and holds out the second; otherwise
-    every fifth photo is held out. Photos that the graph of ``known`` cannot take are left out.
+    every fifth photo is held out. ``options`` say how photos are read, where not as in the
+    training. Photos that the graph of ``known`` cannot take are left out.
     Raises UserError where fewer than one is left for each.
     """
-    shown, held_out = _sources(where, known)
+    shown, held_out = _sources(where, known, options)
     if held_out is None:
         places = range(len(shown))
         held = places[HELD_OUT - 1 :: HELD_OUT] or places[1:]
@@ -84,23 +87,29 @@ def find_calibration(where: str | Path, known: Description) -> Calibration:
     return made
 
 
-def _sources(where: str | Path, known: Description) -> tuple[Source, Source | None]:
+def _sources(
+    where: str | Path, known: Description, options: ReadOptions
+) -> tuple[Source, Source | None]:
     """What shows the ranges, and the split that is held out, None where it must be parted."""
     if not looks_like(str(where)) and not is_known(Path(where).expanduser()):
-        return _photos(where, known), None
+        return _photos(where, known, options), None
     splits = available_splits(where)
     names = ["train", "val"] if {"train", "val"} <= set(splits) else splits[:1]
     outputs = [output.name for output in known.classes.outputs if output.name]
-    sources = [open_source(where, n, None, known.preprocessing.inputs, outputs) for n in names]
-    which = ("the net", str(where))
+    expected, which = known.preprocessing, ("the net", str(where))
+    sources = [
+        open_source(where, n, None, expected.inputs, outputs, None, options, expected.read_options)
+        for n in names
+    ]
     sources = [in_order_of(source, known.classes.names, which) for source in sources]
     return sources[0], sources[1] if len(sources) > 1 else None
 
 
-def _photos(where: str | Path, known: Description) -> Source:
+def _photos(where: str | Path, known: Description, options: ReadOptions) -> Source:
     files = tuple(photos_in(where))
     names = tuple(str(file) for file in files)
-    photos = PairSource(known.classes, "photos", names, files, (None,) * len(files))
+    read = options.over(known.preprocessing.read_options)
+    photos = PairSource(known.classes, "photos", names, files, (None,) * len(files), options=read)
     kinds = known.preprocessing.inputs
     return photos if kinds == (COLOR,) else Stacked((photos,), known.classes, kinds)
 

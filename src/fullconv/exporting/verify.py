@@ -13,7 +13,7 @@ from fullconv.errors import UserError
 from fullconv.exporting.unsaved_graph import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import feed
 from fullconv.inference.export_metadata import CLASSES, Description
-from fullconv.modalities import COLOR, KINDS
+from fullconv.modalities import COLOR, kind_named
 from fullconv.models import FCN
 
 # Batch, height, width: odd and even, around the strides; then the smallest.
@@ -166,7 +166,7 @@ def _photos(shape: tuple[int, int, int], description: Description, seed: int) ->
 
 
 def _plane(kind: str, height: int, width: int, rng: np.random.Generator) -> npt.NDArray[Any]:
-    known = KINDS[kind]
+    known = kind_named(kind)
     if kind == COLOR:
         return rng.integers(0, 256, (height, width, 3), np.uint8)
     values = rng.normal(known.mean, known.std, (height, width, known.channels))

@@ -29,7 +29,7 @@ from fullconv.inference.photo_engine import with_tiles, with_tta
 from fullconv.inference.photo_inputs import Photo, array_input, is_array, read_input
 from fullconv.inference.tiled import Tile
 from fullconv.inference.tta import TTA, parse_tta
-from fullconv.modalities import COLOR
+from fullconv.modalities import AS_STORED, ReadOptions, channels_of, is_of_photo
 from fullconv.models import NetSpec
 from fullconv.visualize import Legend
 
@@ -166,14 +166,14 @@ class Predictor:
     longest side of a piece) large photos are predicted piece by piece, with the same result
     (`Tiling`). ``tta`` ('mirror,0.75,1,1.25', or a `TTA`) is test-time
     augmentation: the mean of the probabilities of several views. ``palette`` gives the classes
-    other colours (`fullconv.classes.palettes`), ``borders`` are drawn in overlays or not; ``say``
-    is told what takes long, as an export for an engine does, and what is an approximation. Of an
-    exported file that gives classes alone, ``has_scores`` is False and asking for them raises
-    UserError. The first photo warns where the net is not computed as when it was saved
-    (`fullconv.inference.verify_golden`). Raises UserError for a file that is none of these, for an
-    ``engine``
-    that is not installed, for a ``tile`` that is too small for the net, and for a ``tta`` that is
-    none.
+    other colours (`fullconv.classes.palettes`), ``borders`` are drawn in overlays or not.
+    ``bands``, ``range`` and ``max_megapixels`` say how photos are read, where not as in the
+    training (`fullconv.modalities.ReadOptions`). ``say`` is told what takes long, as an export for
+    an engine does, and what is an approximation. Of an exported file that gives classes alone,
+    ``has_scores`` is False and asking for them raises UserError. The first photo warns where the
+    net is not computed as when it was saved (`fullconv.inference.verify_golden`). Raises UserError
+    for a file that is none of these, for an ``engine`` that is not installed, for a ``tile`` that
+    is too small for the net, and for a ``tta`` that is none.
     """
 
     path: Path
@@ -183,6 +183,7 @@ class Predictor:
     borders: bool
     has_scores: bool
     inputs: tuple[str, ...]
+    read_options: ReadOptions
 
     def __init__(
         self,
@@ -195,7 +196,13 @@ class Predictor:
         borders: bool = True,
         tta: str | TTA | None = None,
         say: Say | None = None,
+        bands: Sequence[int] | None = None,
+        range: tuple[float, float] | None = None,
+        max_megapixels: float = AS_STORED.max_megapixels,
     ) -> None:
+        asked = ReadOptions(
+            None if bands is None else tuple(bands), range, max_megapixels=max_megapixels
+        )
         tta = parse_tta(tta) if isinstance(tta, str) else tta
         opened = open_engine(path, device, precision, engine, say or quiet)
         self.engine_name = chosen(Path(path), engine).name
@@ -203,8 +210,13 @@ class Predictor:
         self.classes, self.origin = recolored(opened.classes, palette), opened.origin
         self.borders, self.has_scores = borders, opened.has_scores
         self.inputs = opened.preprocessing.inputs
-        pieces = with_tiles(opened.engine, opened.spec, tile, say)
-        self.engine: Engine = with_tta(pieces, opened.classes, tta)
+        shown = channels_of([kind for kind in self.inputs if is_of_photo(kind)])
+        if shown and asked.bands is not None:
+            asked = asked.for_channels(shown)
+        read = asked.over(opened.preprocessing.read_options)
+        self.read_options = read.for_channels(shown) if shown else read
+        tiled = with_tiles(opened.engine, opened.spec, tile, say)
+        self.engine: Engine = with_tta(tiled, opened.classes, tta)
 
     def __repr__(self) -> str:
         count = len(self.classes)
@@ -277,9 +289,10 @@ class Predictor:
             return self._shown(photo)
         path = Path(photo) if isinstance(photo, str | Path) else None
         planes: list[npt.NDArray[Any]] = []
+        if any(map(is_of_photo, self.inputs)):
+            planes.append(read_input(photo, options=self.read_options))
         for kind in self.inputs:
-            if kind == COLOR:
-                planes.append(read_input(photo))
+            if is_of_photo(kind):
                 continue
             file = (others or {}).get(kind) or _beside_photo(
                 path, kind, named=kind == self.inputs[0]

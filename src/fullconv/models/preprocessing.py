@@ -1,12 +1,12 @@
 """From photo bytes to what a net was trained on: channel order, scale, mean, deviation."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 from fullconv.errors import UserError
-from fullconv.modalities import COLOR, KINDS, channels_of
+from fullconv.modalities import COLOR, ReadOptions, channels_of, kind_named
 from fullconv.parser_errors import one_line, reason_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ class Preprocessing:
 
     ``mean`` and ``std`` are in the units after scaling and in the order of ``order``. ``inputs``
     are the kinds that the channels are, one behind the other (`fullconv.modalities`); ``order`` is
-    that of the colours alone, which are the first three channels.
+    that of the colours alone, which are the first three channels. ``bands`` and ``range`` say how
+    the photo's file is read for it (`ReadOptions`).
     """
 
     order: Literal["RGB", "BGR"]
@@ -27,6 +28,8 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     inputs: tuple[str, ...] = (COLOR,)
+    bands: tuple[int, ...] | None = None
+    range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.order not in ("RGB", "BGR"):
@@ -44,6 +47,15 @@ class Preprocessing:
             raise UserError(
                 "preprocessing: mean and std need one value for each channel", "FC-NET-008"
             )
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """How photos are read."""
+        return ReadOptions(self.bands, self.range)
+
+    def read_by(self, options: ReadOptions) -> "Preprocessing":
+        """The same of photos that are read by ``options``."""
+        return replace(self, bands=options.bands, range=options.range)
 
     def __call__(self, images: "Tensor") -> "Tensor":
         """Images N,H,W,C to the net's float32 input N,C,H,W (channels-last in memory).
@@ -89,7 +101,7 @@ class Preprocessing:
     def _raw(self, kind: str) -> list[tuple[float, float]]:
         """Mean and deviation of each channel of one of its kinds, in the units before scaling."""
         first = channels_of(self.inputs[: self.inputs.index(kind)])
-        channels = slice(first, first + KINDS[kind].channels)
+        channels = slice(first, first + kind_named(kind).channels)
         values = zip(self.mean[channels], self.std[channels], strict=True)
         return [(mean / self.scale, std / self.scale) for mean, std in values]
 
@@ -111,15 +123,33 @@ class Preprocessing:
                 mean=tuple(float(v) for v in values["mean"]),
                 std=tuple(float(v) for v in values["std"]),
                 inputs=tuple(inputs),
+                **_reading(values),
             )
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+            IndexError,
+        ) as error:
             raise UserError(
                 f"preprocessing: is not usable ({reason_of(error)})", "FC-NET-008"
             ) from error
 
 
+def _reading(values: dict[str, Any]) -> dict[str, Any]:
+    """Bands and range, as far as they are said; UserError for ones that make no sense."""
+    bands, span = values.get("bands"), values.get("range")
+    options = ReadOptions(
+        None if bands is None else tuple(int(band) for band in bands),
+        None if span is None else (float(span[0]), float(span[1])),
+    )
+    return {"bands": options.bands, "range": options.range}
+
+
 def _usual(kind: str) -> list[tuple[float, float]]:
-    return list(zip(KINDS[kind].mean, KINDS[kind].std, strict=True))
+    return list(zip(kind_named(kind).mean, kind_named(kind).std, strict=True))
 
 
 # The mean of ImageNet as the Caffe nets were trained with it, in BGR and 0..255.

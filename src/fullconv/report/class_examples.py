@@ -11,6 +11,7 @@ from fullconv.data.checks.survey import Survey
 from fullconv.data.sample import Image, Mask
 from fullconv.errors import UserError
 from fullconv.report.embedded import jpeg, sized
+from fullconv.visualize import as_photo
 
 SIDE = 200  # pixels of a picture
 WINDOW = 2.2  # how much longer a window's side is than that of a square of the class's area
@@ -38,7 +39,7 @@ def example_pictures(survey: Survey, value: int) -> list[Example]:
         except UserError:
             continue
         if sample.mask is not None and (sample.mask == value).any():
-            shown = window(sample.image[..., :3], sample.mask, value)
+            shown = window(as_photo(sample.image), sample.mask, value)
             content = jpeg(sized(shown, SIDE, enlarge=True))
             examples.append(Example(Path(survey.photo(split, place)).name, content))
     return examples

@@ -17,6 +17,7 @@ from fullconv.errors import UserError
 from fullconv.report.class_examples import Example, example_pictures
 from fullconv.report.embedded import jpeg, sized
 from fullconv.report.page import write_page
+from fullconv.visualize import as_photo
 
 LISTED = 200  # files of one finding that are named
 SHOWN = 3  # of them that are shown
@@ -83,7 +84,7 @@ def _shown(finding: Finding, place: tuple[str, int], survey: Survey) -> Example 
         sample = survey.sources[split][index]
     except UserError:
         return None
-    image = sized(sample.image[..., :3], SIDE)
+    image = sized(as_photo(sample.image), SIDE)
     if sample.mask is not None and sample.mask.ndim == 2:
         image = _bordered(image, sample.mask)
     return Example(Path(finding.file).name, jpeg(image))

@@ -12,7 +12,7 @@ from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.inference import Predictor, Tile
 from fullconv.inference.engines.registry import AUTO
-from fullconv.modalities import COLOR
+from fullconv.modalities import is_of_photo
 from fullconv.serve.request_errors import RequestError
 
 WARMING = (64, 64)
@@ -87,7 +87,7 @@ def open_models(
     models: list[Model] = []
     for path in map(Path, paths):
         predictor = Predictor(path, device, precision, engine, tile)
-        strange = [kind for kind in predictor.inputs if kind != COLOR]
+        strange = [kind for kind in predictor.inputs if not is_of_photo(kind)]
         if strange:
             message = f"{path}: needs {', '.join(strange)} too, and the service takes photos"
             raise UserError(message, "FC-SERVE-022")
@@ -110,6 +110,6 @@ def _name(path: Path, taken: set[str]) -> str:
 
 def _warm(model: Model) -> None:
     try:
-        model.predictor(np.zeros((*WARMING, 3), np.uint8))
+        model.predictor(np.zeros((*WARMING, model.predictor.spec.in_channels), np.uint8))
     except UserError:  # an exported net may take one size only, and says so to who sends another
         return

@@ -105,8 +105,8 @@ class Service:
     async def _segment(
         self, model: Model, output: str, options: AnswerOptions, source: Source
     ) -> Answer:
-        limit = self.settings.max_pixels
-        image = await self._in_thread(lambda: decode_photo(source(), limit))
+        limit, read = self.settings.max_pixels, model.predictor.read_options
+        image = await self._in_thread(lambda: decode_photo(source(), limit, read))
         if options.scores and score_bytes(model, image) > SCORE_BYTES:
             message = "the photo is too large for probabilities: make it smaller"
             raise RequestError(413, message, "FC-SERVE-008")

@@ -17,7 +17,14 @@ from fullconv.checkpoints.pretrained import AUTO, IMAGENET, NONE
 from fullconv.data import Augmentation
 from fullconv.device import bytes_of
 from fullconv.errors import UserError
-from fullconv.modalities import COLOR, channels_of, streams_of
+from fullconv.modalities import (
+    COLOR,
+    MAX_MEGAPIXELS,
+    ReadOptions,
+    channels_of,
+    streams_of,
+    with_bands,
+)
 from fullconv.models import NetSpec
 from fullconv.training.durations import seconds_of
 from fullconv.training.loggers.registry import check_names
@@ -47,6 +54,10 @@ class Data(Section):
     ["color", "hha"] or ["color+depth"]. ``outputs`` are the label maps that it learns jointly,
     where the data has several.
 
+    ``bands`` and ``range`` say what the values in the photos' files mean (`ReadOptions`); where
+    they are not given, the data's classes.toml or the measured values do. Photos of more than
+    ``max_megapixels`` are refused.
+
     ``object`` and ``photos`` are written for data handed in from Python: what it was, and how many
     photos there were to train and to validate on. ``class_names`` are written by every run: a
     resume matches the data's classes with them by name.
@@ -63,6 +74,34 @@ class Data(Section):
     outputs: tuple[str, ...] = ()
     workers: Annotated[int | None, Field(ge=0, le=1024)] = None
     check: bool = True
+    bands: tuple[int, ...] | None = None
+    range: tuple[float, float] | None = None
+    max_megapixels: float = MAX_MEGAPIXELS
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """How photos are read."""
+        return ReadOptions(self.bands, self.range, max_megapixels=self.max_megapixels)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_bands(cls, values: Any) -> Any:
+        """The inputs of photos with other bands than a color photo has."""
+        if not isinstance(values, dict) or not values.get("bands"):
+            return values
+        try:
+            inputs = with_bands(values.get("inputs", (COLOR,)), values["bands"])
+        except (UserError, TypeError, AttributeError):
+            return values  # which the validation of the fields tells
+        return {**values, "inputs": inputs}
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        try:
+            self.read_options  # noqa: B018
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return self
 
     @field_validator("inputs")
     @classmethod

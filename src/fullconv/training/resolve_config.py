@@ -9,13 +9,14 @@ import time
 from functools import partial
 
 from fullconv.checkpoints import pretrained
-from fullconv.data import Source, largest_photo
+from fullconv.data import Source, by_split, largest_photo, own_options, with_measured_range
 from fullconv.device import forget_peak, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.inference.engines.torch_engine import TorchEngine
+from fullconv.modalities import ReadOptions
 from fullconv.training import memory_budget as budget
 from fullconv.training.announce import size_of
-from fullconv.training.config import Config
+from fullconv.training.config import Config, Data
 from fullconv.training.console import Screen
 from fullconv.training.data_defaults import settled_by_data
 from fullconv.training.durations import seconds_of
@@ -43,6 +44,7 @@ def resolved(config: Config, screen: Screen, objects: Objects = NOTHING) -> Conf
             "FC-CONFIG-010",
         )
     check_checkpointing(config)
+    config = _with_read_options(config, screen, objects)
     config = _with_weights(_with_precision(config), screen)
     is_open = (
         config.augment.crop == "auto" or config.schedule.steps is config.schedule.epochs is None
@@ -58,6 +60,27 @@ def resolved(config: Config, screen: Screen, objects: Objects = NOTHING) -> Conf
     if config.schedule.time is None:
         return config
     return _timed(config, source, val, screen, objects)
+
+
+def _with_read_options(config: Config, screen: Screen, objects: Objects) -> Config:
+    """With what the data's class file, or the photos, say of bands and range."""
+    if objects.data is not None:
+        return config
+    data = config.data
+    read = data.read_options.over(own_options(data.path, data.classes))
+    config = _reading(config, read)
+    if read.range is not None:
+        return config
+    source, val = open_data(config, Screen(quiet=True), objects)
+    _, read, line = with_measured_range(by_split(source, val))
+    if line:
+        screen.say(f"data: {line}")
+    return _reading(config, read)
+
+
+def _reading(config: Config, read: ReadOptions) -> Config:
+    values = {**config.data.model_dump(), "bands": read.bands, "range": read.range}
+    return config.model_copy(update={"data": Data.model_validate(values)})
 
 
 def _with_precision(config: Config) -> Config:

@@ -71,6 +71,7 @@ def _open_splits(config: Config, screen: Screen, run: Path | None) -> tuple[Sour
         inputs=kinds_of(data.inputs),
         outputs=data.outputs,
         lists=split_lists(run),
+        options=data.read_options,
     )
     if is_split_by_seed(config):
         lists = split_lists(run)
@@ -139,7 +140,8 @@ def net_of(
     if config.net.freeze_backbone:
         freeze(net)
         screen.say("weights: the backbone stays as it is")
-    return net, preprocessing.of_inputs(kinds_shown(source), *others), origins
+    preprocessing = preprocessing.of_inputs(kinds_shown(source), *others)
+    return net, preprocessing.read_by(config.data.read_options), origins
 
 
 def criterion_of(

@@ -7,18 +7,20 @@ from PIL import Image
 from fullconv.data import read_photo
 from fullconv.data.reading.image import probe
 from fullconv.errors import UserError
+from fullconv.modalities import ReadOptions
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (12, 20, 3), np.uint8)
 GREY = RNG.integers(0, 256, (12, 20), np.uint8)
 
 
-def refused(file, says: str) -> None:
+def refused(file, says: str) -> UserError:
     with pytest.raises(UserError) as caught:
         read_photo(file)
     assert str(file) in str(caught.value)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+    return caught.value
 
 
 def test_rgb_comes_back_as_it_is(save):
@@ -66,15 +68,20 @@ def test_cmyk_is_converted(save):
     assert np.abs(photo.astype(int) - [255, 0, 0]).max() < 12
 
 
-def test_16_bit_grey_is_scaled_and_12_bit_refused(save):
-    deep = (GREY.astype(np.uint16)) * 257
-    assert (read_photo(save(deep, "d.png")) == GREY[..., None]).all()
-    refused(save((GREY.astype(np.uint16)) * 16, "e.png"), "12-bit")
+def test_the_scale_of_16_bits_is_named_never_guessed_from_one_file(save):
+    grey = GREY.astype(np.uint16)
+    for name, deep, white in (("d.png", grey * 257, 65535), ("e.tif", grey * 16, 4080)):
+        path = save(deep, name)
+        assert refused(path, "range").code == "FC-RASTER-004"
+        photo = read_photo(path, options=ReadOptions(range=(0, white)))
+        assert (photo == GREY[..., None]).all()
+    dark = save((GREY.astype(np.uint16)), "dark.png")
+    assert read_photo(dark, options=ReadOptions(range=(0, 65535))).max() <= 1
 
 
 def test_modes_without_a_meaning_are_refused(save):
-    refused(save(GREY.astype(np.float32), "f.tif"), "mode F")
-    refused(save(GREY.astype(np.int32), "i.tif"), "mode I")
+    refused(save(GREY.astype(np.float32), "f.tif"), "float32")
+    refused(save(GREY.astype(np.int32), "i.tif"), "int32")
     refused(save(Image.new("LAB", (4, 4)), "l.tif"), "mode LAB")
 
 

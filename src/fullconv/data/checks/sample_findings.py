@@ -15,7 +15,7 @@ from fullconv.data.multimodal import Stacked, outputs_of
 from fullconv.data.reading.image import probe
 from fullconv.data.sample import Mask, Source
 from fullconv.errors import UserError
-from fullconv.modalities import COLOR
+from fullconv.modalities import AS_STORED, is_of_photo
 
 AVERAGED = 0.2  # share of steps through in-between values; real clean masks stay below 0.04
 
@@ -50,7 +50,7 @@ def examine(source: Source, index: int) -> SampleCheck:
 def _findings_of_planes(source: Stacked, index: int) -> list[Finding]:
     """Further inputs that are missing, broken or of another size."""
     findings: list[Finding] = []
-    if source.kinds == (COLOR,):
+    if all(map(is_of_photo, source.kinds)):
         return findings
     try:
         size = source.sources[0][index].image.shape[:2]
@@ -58,7 +58,7 @@ def _findings_of_planes(source: Stacked, index: int) -> list[Finding]:
         return []  # said already
     for kind in source.kinds:
         try:
-            if kind != COLOR:
+            if not is_of_photo(kind):
                 source.plane(index, kind, size)
         except DataError as error:
             findings.append(error.finding)
@@ -97,7 +97,7 @@ def _read(
         return (sample.image.shape[0], sample.image.shape[1]), sample.mask
     size = None
     try:
-        size = probe(photo)
+        size = probe(photo, options=getattr(source, "options", AS_STORED))
         checked.digest = hashlib.blake2b(photo.read_bytes(), digest_size=16).digest()
     except DataError as error:  # look at the mask all the same: all findings in one list
         checked.findings.append(error.finding)

@@ -19,6 +19,7 @@ from fullconv.data.class_weights import ClassCounts, tally
 from fullconv.data.sample import Mask, Source
 from fullconv.data.synthetic.shapes import Shapes
 from fullconv.errors import UserError
+from fullconv.visualize import as_photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +124,9 @@ def _look(source: Source, place: int) -> tuple[Look | None, SampleCheck]:
     plain = mask is not None and mask.ndim == 2 and image.shape[2] == 3
     alignment = align(image, mask, source.classes.ignore) if plain and mask is not None else None
     digest = _digest(mask) if plain and mask is not None else None
-    return Look(place, size, checked.counts, alignment, fingerprint(image), digest), checked
+    return Look(
+        place, size, checked.counts, alignment, fingerprint(as_photo(image)), digest
+    ), checked
 
 
 def _digest(mask: Mask) -> bytes | None:

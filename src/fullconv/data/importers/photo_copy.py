@@ -8,15 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import Item, Size
 from fullconv.data.reading import image as photo
+from fullconv.data.reading.formats import opened
 from fullconv.errors import UserError
+from fullconv.modalities import ReadOptions
 
 Map = npt.NDArray[np.integer]
 UPRIGHT = 1
+ANY_VALUES = ReadOptions(bands=(1,), range=(0.0, 1.0))
+"""For photos that are decoded to see that they are whole, not what they mean."""
 # EXIF 2.3, tag 0x0112: how a picture as stored becomes upright.
 _TURNS: dict[int, Callable[[Map], Map]] = {
     2: np.fliplr,
@@ -42,7 +45,7 @@ class PhotoFile:
         self.item = item
         self.content = None if isinstance(item.photo, Path) else item.photo()
         self.name = str(item.photo) if isinstance(item.photo, Path) else f"the photo in {item.file}"
-        self.size = photo.probe(self._open(), self.name)
+        self.size = photo.probe(self._open(), self.name, ANY_VALUES)
         self.orientation = photo.orientation(self._open())
 
     def _open(self):
@@ -81,7 +84,7 @@ class PhotoFile:
         """Of its file; for bytes, by what they are."""
         if isinstance(self.item.photo, Path):
             return self.item.photo.suffix.lower()
-        with Image.open(self._open()) as image:
+        with opened(self._open()) as image:
             return {"JPEG": ".jpg", "MPO": ".jpg"}.get(
                 image.format or "", f".{image.format}".lower()
             )

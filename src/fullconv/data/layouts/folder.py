@@ -12,7 +12,7 @@ from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.layouts.find_class_file import NAMES, classes_in
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, read_lines, usual_first, usual_name
 from fullconv.data.layouts.pairs import PairSource
-from fullconv.data.reading.image import SUFFIXES
+from fullconv.data.reading.formats import HEIC_SUFFIXES, SUFFIXES
 from fullconv.data.walk import (
     HIDDEN,
     READ_ALREADY,
@@ -26,8 +26,6 @@ from fullconv.errors import UserError
 from fullconv.text_files import decode_text, shown
 
 IMAGES, MASKS = "images", "masks"
-HEIC = frozenset({".heic", ".heif"})
-"""Photos as phones write them: taken for photos, so that each is named with the fix."""
 NAMED = 3  # files that a finding about several names
 
 
@@ -68,7 +66,7 @@ def _loose(images: Path) -> list[Path]:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES | HEIC
+    return path.suffix.lower() in SUFFIXES
 
 
 def _is_list(path: Path, data: Path) -> bool:
@@ -206,7 +204,7 @@ def _listed_name(line: str, data: Path) -> str:
     if not (data / IMAGES / IMAGES).is_dir():
         line = line.removeprefix(f"{IMAGES}/")
     suffix = Path(line).suffix
-    line = line[: -len(suffix)] if suffix.lower() in SUFFIXES | HEIC else line
+    line = line[: -len(suffix)] if suffix.lower() in SUFFIXES else line
     return shown(composed(line))
 
 
@@ -232,13 +230,18 @@ def pictures_and_rest(folder: Path) -> tuple[dict[str, Path], list[Finding]]:
 
 def _by_name(folder: Path, files: Iterable[Path]) -> dict[str, Path]:
     by_name: dict[str, Path] = {}
-    for path in sorted(filter(_is_picture, files), key=lambda path: path.suffix.lower() in HEIC):
+    # HEIC last: one that was converted keeps its name.
+    for path in sorted(filter(_is_picture, files), key=_is_heic):
         name = shown(composed(path.relative_to(folder).with_suffix("").as_posix()))
         if name not in by_name:
             by_name[name] = path
-        elif path.suffix.lower() not in HEIC:  # one that was converted keeps its name
+        elif not _is_heic(path):
             raise _same_name(path, by_name[name])
     return dict(sorted(by_name.items()))
+
+
+def _is_heic(path: Path) -> bool:
+    return path.suffix.lower() in HEIC_SUFFIXES
 
 
 def _same_name(path: Path, first: Path) -> DataError:

@@ -4,12 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from fullconv.classes import ClassSet
 from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.modality_files import plane_file, read_plane
-from fullconv.data.reading.image import read_photo, stands_sideways
+from fullconv.data.reading.image import read_with_mask, stands_sideways
 from fullconv.data.reading.mask import read_mask
 from fullconv.data.sample import Image, Mask, Sample
+from fullconv.modalities import AS_STORED, ReadOptions
 
 ReadMask = Callable[[Path, ClassSet], Mask]
 
@@ -21,7 +24,9 @@ class PairSource:
     ``photos[i]`` and ``masks[i]`` belong to ``names[i]``; a mask is None where there is none, and a
     photo that is listed but not there is a path that does not exist. ``orphans`` are masks
     without a photo. ``read`` turns a mask file into class values. ``findings`` are what opening it
-    showed of the data set, as photos in no split: the check lists them.
+    showed of the data set, as photos in no split: the check lists them. ``options`` say what the
+    values of the photos mean. Where a photo has no pixel (masked, nodata), a sample's mask is
+    ignored.
     """
 
     classes: ClassSet
@@ -32,6 +37,7 @@ class PairSource:
     read: ReadMask = read_mask
     orphans: tuple[Path, ...] = ()
     findings: tuple[Finding, ...] = ()
+    options: ReadOptions = AS_STORED
 
     def __repr__(self) -> str:
         return f"PairSource({self.split!r}, {len(self)} photos, {len(self.classes)} classes)"
@@ -41,10 +47,12 @@ class PairSource:
 
     def __getitem__(self, index: int) -> Sample:
         photo, mask_file = self.photos[index], self.masks[index]
-        image, mask = read_photo(photo), self.mask(index)
+        (image, valid), mask = read_with_mask(photo, options=self.options), self.mask(index)
         size = image.shape[0], image.shape[1]
         if mask is not None and mask.shape != size:
             raise size_mismatch(photo, mask_file or photo, size, mask.shape)
+        if mask is not None and valid is not None:
+            mask = np.where(valid, mask, mask.dtype.type(self.classes.ignore))
         return Sample(self.names[index], image, mask)
 
     def mask(self, index: int) -> Mask | None:

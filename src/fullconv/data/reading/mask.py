@@ -1,7 +1,7 @@
 """Label file -> class index of each pixel, with nothing guessed."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
@@ -11,25 +11,132 @@ from fullconv.classes import ClassSet
 from fullconv.data.checks import mask_values as diagnosis
 from fullconv.data.checks.findings import DataError
 from fullconv.data.reading import image as photo
+from fullconv.data.reading.formats import Picture, gdal_dataset, unreadable
+from fullconv.data.reading.recognise import tiff_of
+from fullconv.data.reading.tiff import WHITE_IS_ZERO
 from fullconv.data.sample import Mask
+from fullconv.modalities import AS_STORED, ReadOptions
 
 _SAVE = "save the masks as PNG with one class number a pixel"
+_STEP = {1: 255, 2: 85, 4: 17}
+"""What Pillow multiplies grey values of so few bits with, to fill 0 to 255."""
 
 
-def read_mask(file: str | Path | IO[bytes], classes: ClassSet, name: str | None = None) -> Mask:
+def read_mask(
+    file: Picture,
+    classes: ClassSet,
+    name: str | None = None,
+    options: ReadOptions = AS_STORED,
+) -> Mask:
     """Read a label image as class values, (H, W); uint8, uint16 with more than 255 classes.
 
-    Palette and grey files (1, 8, 16, 32 bits) hold the class values themselves, a palette's colours
-    are not looked at. RGB files are mapped through ``classes.colors`` and ``classes.ignore_color``.
-    An alpha channel must be opaque everywhere. Raises UserError (DataError) with the likely cause:
-    a value or colour that is no class, JPEG, transparency, other colour modes, broken files.
+    Palette and grey files (1 to 32 bits) hold the class values themselves, as they are stored; a
+    palette's colours are not looked at. RGB files are mapped through ``classes.colors`` and
+    ``classes.ignore_color``. An alpha channel must be opaque everywhere; what a mask inside a TIFF
+    leaves out is ignored. ``options`` have the largest size. Raises UserError (DataError) with the
+    likely cause: a value or colour that is no class, JPEG, transparency, several pages, other
+    colour modes, broken files.
     """
     label = name or (str(file) if isinstance(file, str | Path) else "the mask")
-    image = photo.decode(file, label)
+    values, stored = _read_stored(file, label, options)
+    if stored.white_is_zero:
+        _check_inverted(values, stored.bits, classes, label)
+    mask = mask_of(values, classes, label)
+    if stored.has_mask:
+        return _without_masked(mask, file, classes, label)
+    return mask
+
+
+def stored_values(
+    file: Picture, name: str | None = None, options: ReadOptions = AS_STORED
+) -> npt.NDArray[np.integer]:
+    """The values of a label image as they are stored: (H, W), or colors (H, W, 3) uint8.
+
+    For label images whose numbers are explained elsewhere. Raises DataError as ``read_mask`` does,
+    but for values that are no class.
+    """
+    label = name or (str(file) if isinstance(file, str | Path) else "the mask")
+    values, stored = _read_stored(file, label, options)
+    if stored.white_is_zero and stored.bits == 1:
+        raise _inverted(label)
+    return values
+
+
+def _read_stored(
+    file: Picture, label: str, options: ReadOptions
+) -> tuple[npt.NDArray[np.integer], "_Stored"]:
+    image = photo.open_picture(file, label)
+    photo.check_size((image.height, image.width), label, options)
+    photo.check_frames(image, file, label)
     if image.format in ("JPEG", "MPO"):
         raise DataError(label, "is a JPEG mask", "JPEG changes pixel values, so classes are lost",
-                        f"export the masks again as PNG ({_SAVE})")  # fmt: skip
-    return mask_of(values_of(image, label), classes, label)
+                        f"export the masks again as PNG ({_SAVE})", "FC-DATA-009")  # fmt: skip
+    stored = _Stored.of(image, file)
+    if stored.is_deep and image.mode in ("RGB", "RGBA"):
+        raise DataError(label, "is a mask of 16-bit colors", "class numbers saved as 16-bit RGB",
+                        f"colors of classes have 8 bits: {_SAVE}", "FC-DATA-010")  # fmt: skip
+    try:
+        return stored.undone(values_of(photo.upright(image), label)), stored
+    except Exception as error:
+        raise unreadable(file, label, error) from error
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """How the file of a grey mask holds its values: bits of each, and whether 0 is white."""
+
+    bits: int
+    white_is_zero: bool = False
+    is_deep: bool = False
+    has_mask: bool = False
+
+    @classmethod
+    def of(cls, image: Image.Image, file: Picture) -> "_Stored":
+        is_deep = photo.deep_mode(image) is not None
+        if image.format == "TIFF" and (tiff := tiff_of(file)):
+            page = tiff.first
+            inverted = page.photometric == WHITE_IS_ZERO
+            return cls(page.bits, inverted, is_deep or page.bits == 16, tiff.has_mask)
+        packed = image.tile[0].args if image.tile else None
+        narrow = isinstance(packed, str) and packed in ("L;1", "L;2", "L;4")
+        return cls(int(packed[-1]) if narrow else 8, False, is_deep)  # pyright: ignore
+
+    def undone(self, values: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """The values as stored, of what Pillow makes of them: (H, W) of up to 8 bits, or others."""
+        if values.ndim != 2 or values.dtype != np.uint8 or self.bits > 8:
+            return values
+        if self.bits == 1:
+            return (1 - values) if self.white_is_zero else values
+        values = 255 - values if self.white_is_zero else values
+        return values // _STEP[self.bits] if self.bits in _STEP else values
+
+
+def _check_inverted(
+    values: npt.NDArray[np.integer], bits: int, classes: ClassSet, label: str
+) -> None:
+    """DataError for a TIFF in which 0 is white, where its stored values are not surely classes.
+
+    Some programs (ImageJ) store class numbers so, others the values turned round.
+    """
+    known = (values < len(classes)) | (values == classes.ignore)
+    if bits > 1 and known.all() and (values < len(classes)).any():
+        return
+    raise _inverted(label)
+
+
+def _inverted(label: str) -> DataError:
+    return DataError(
+        label, "is a TIFF in which 0 is white (PhotometricInterpretation 0, MinIsWhite), and its "
+        "stored values are not surely class numbers", "a program that stores masks turned round",
+        _SAVE, "FC-DATA-011",
+    )  # fmt: skip
+
+
+def _without_masked(mask: Mask, file: Picture, classes: ClassSet, label: str) -> Mask:
+    """``mask`` with what the TIFF's own mask leaves out as ignored."""
+    content = Path(file) if isinstance(file, str | Path) else photo.content_of(file)
+    with gdal_dataset(content, label) as dataset:
+        return np.where(dataset.read_masks(1) > 0, mask, mask.dtype.type(classes.ignore))
 
 
 def mask_of(values: npt.NDArray[np.integer], classes: ClassSet, label: str) -> Mask:
@@ -52,7 +159,7 @@ def _values(image: Image.Image, label: str) -> npt.NDArray[np.integer]:
         return np.array(image, np.uint8) if mode == "1" else np.array(image)
     if mode in ("LA", "PA"):
         return _without_alpha(image, label)[..., 0]
-    raise DataError(label, f"colour mode {mode} cannot hold classes", "", _SAVE)
+    raise DataError(label, f"colour mode {mode} cannot hold classes", "", _SAVE, "FC-DATA-012")
 
 
 def _without_alpha(image: Image.Image, label: str) -> npt.NDArray[np.uint8]:
@@ -62,15 +169,16 @@ def _without_alpha(image: Image.Image, label: str) -> npt.NDArray[np.uint8]:
     see_through = int((pixels[..., -1] != 255).sum())
     if see_through:
         raise DataError(label, f"{see_through} transparent pixels", "they carry no certain class",
-                        "paint what is unlabelled in the ignore colour, without alpha")  # fmt: skip
+                        "paint what is unlabelled in the ignore colour, without alpha",
+                        "FC-DATA-013")  # fmt: skip
     return pixels[..., :-1]
 
 
 def _from_values(values: npt.NDArray[np.integer], classes: ClassSet, label: str) -> Mask:
-    found = _histogram(values)
-    unknown = {v: n for v, n in found.items() if v != classes.ignore and not 0 <= v < len(classes)}
+    counts = _histogram(values)
+    unknown = {v: n for v, n in counts.items() if v != classes.ignore and not 0 <= v < len(classes)}
     if unknown:
-        raise DataError(label, *diagnosis.of_values(found, unknown, classes))
+        raise DataError(label, *diagnosis.of_values(counts, unknown, classes), "FC-DATA-014")
     return values.astype(_dtype(classes), copy=False)
 
 
@@ -90,14 +198,14 @@ def _dtype(classes: ClassSet) -> type[np.uint8] | type[np.uint16]:
 
 def _from_colors(pixels: npt.NDArray[np.uint8], classes: ClassSet, label: str) -> Mask:
     codes = (pixels.astype(np.uint32) << np.array([16, 8, 0], np.uint32)).sum(-1, dtype=np.uint32)
-    found, position = np.unique(codes, return_inverse=True)
+    present, position = np.unique(codes, return_inverse=True)
     meaning = _color_codes(classes)
-    unknown = [int(code) for code in found if int(code) not in meaning]
+    unknown = [int(code) for code in present if int(code) not in meaning]
     if unknown:
         counts = np.bincount(position.ravel())
-        amount = {int(c): int(n) for c, n in zip(found, counts, strict=True) if int(c) in unknown}
-        raise DataError(label, *diagnosis.of_colors(found, amount, classes))
-    table = np.array([meaning[int(code)] for code in found], _dtype(classes))
+        amount = {int(c): int(n) for c, n in zip(present, counts, strict=True) if int(c) in unknown}
+        raise DataError(label, *diagnosis.of_colors(present, amount, classes), "FC-DATA-015")
+    table = np.array([meaning[int(code)] for code in present], _dtype(classes))
     return table[position.reshape(codes.shape)]
 
 

@@ -34,7 +34,9 @@ def read_array(file: Path, variable: str, index: int | None = None) -> npt.NDArr
     """
     array = np.asarray(_read(file, variable, index))
     if array.dtype.kind not in "biuf":
-        raise DataError(file, f"{variable} is not an array of numbers", "another file", _MEND)
+        raise DataError(
+            file, f"{variable} is not an array of numbers", "another file", _MEND, "FC-DATA-020"
+        )
     return array
 
 
@@ -45,11 +47,12 @@ def read_labels(file: Path, variable: str, index: int | None = None) -> npt.NDAr
     """
     array = read_array(file, variable, index)
     if array.ndim != 2 or array.size == 0:
-        raise DataError(file, f"{variable} is not a label map but of shape {array.shape}")
+        raise DataError(file, f"{variable} is not a label map but of shape {array.shape}",
+                        "another file", _MEND, "FC-DATA-020")  # fmt: skip
     labels = array.astype(np.int32) if _fits(array) else None
     if labels is None or (array.dtype.kind == "f" and not np.array_equal(labels, array)):
         raise DataError(file, f"{variable} has values that are no whole label numbers",
-                        "a resized or another map", _MEND)  # fmt: skip
+                        "a resized or another map", _MEND, "FC-DATA-020")  # fmt: skip
     return labels
 
 
@@ -63,7 +66,9 @@ def read_names(file: Path, variable: str) -> tuple[str, ...]:
     found = np.asarray(_read(file, variable, None))
     names = tuple(name.strip() for name in found.tolist()) if found.dtype.kind == "O" else ()
     if not names or not all(name.isprintable() for name in names):
-        raise DataError(file, f"{variable} is not a list of names", "another file", _MEND)
+        raise DataError(
+            file, f"{variable} is not a list of names", "another file", _MEND, "FC-DATA-020"
+        )
     return names
 
 
@@ -93,15 +98,16 @@ def _version(file: Path) -> str:
         with file.open("rb") as opened:
             head = opened.read(512 + len(_HDF5))
     except FileNotFoundError:
-        raise DataError(file, "there is no such file", "", "check the name") from None
+        raise DataError(file, "there is no such file", "", "check the name",
+                        "FC-FILE-003") from None  # fmt: skip
     except OSError as error:
-        raise DataError(file, f"cannot be read: {error.strerror}") from error
+        raise DataError(file, f"cannot be read: {error.strerror}", code="FC-FILE-001") from error
     if _HDF5 in (head[: len(_HDF5)], head[512:]):
         return "7.3"
     if head[matlab5.HEADER - 4 : matlab5.HEADER] in (b"\x00\x01IM", b"\x01\x00MI"):
         return "5"
     cause = "another kind of file, or one that was cut off"
-    raise DataError(file, "is no MATLAB file (version 5 or 7.3)", cause, _MEND)
+    raise DataError(file, "is no MATLAB file (version 5 or 7.3)", cause, _MEND, "FC-DATA-021")
 
 
 def _version_5(file: Path, variable: str, index: int | None) -> Any:
@@ -115,10 +121,11 @@ def _version_5(file: Path, variable: str, index: int | None) -> Any:
 def _fault(file: Path, variable: str, error: Exception) -> UserError:
     """The one line that says why ``variable`` cannot be read."""
     if isinstance(error, ImportError):
-        return UserError(f"{file}: MATLAB 7.3 files need h5py; pip install 'fullconv[convert]'")
+        return UserError(f"{file}: MATLAB 7.3 files need h5py; pip install 'fullconv[convert]'",
+                         "FC-DATA-022")  # fmt: skip
     reason = " ".join(" ".join(str(part) for part in error.args).split()) or type(error).__name__
     reason = "".join(c if c.isprintable() else "?" for c in reason[:300])
     if isinstance(error, KeyError):
-        return MissingVariable(file, reason, "a file of another data set", _MEND)
+        return MissingVariable(file, reason, "a file of another data set", _MEND, "FC-DATA-020")
     cause = "a truncated, damaged or another file"
-    return DataError(file, f"{variable} cannot be read: {reason}", cause, _MEND)
+    return DataError(file, f"{variable} cannot be read: {reason}", cause, _MEND, "FC-DATA-021")

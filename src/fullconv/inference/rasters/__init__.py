@@ -1,7 +1,7 @@
 """Rasters of any size (GeoTIFF and what else rasterio opens): read, predicted, kept by windows."""
 
-from fullconv.inference.rasters.job import RasterOutcome, predict_raster
-from fullconv.inference.rasters.recognise import is_raster, parted
+from fullconv.data.reading.recognise import is_raster
+from fullconv.inference.rasters.job import RasterOutcome, parted, predict_raster
 
 __all__ = [
     "RasterOutcome",

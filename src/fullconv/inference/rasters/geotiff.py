@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from fullconv.atomic import sync_folder, write_atomically
 from fullconv.classes import ClassSet
-from fullconv.inference.rasters.source import CACHE, Georeference
+from fullconv.data.reading.formats import CACHE
+from fullconv.data.reading.raster import Georeference
 
 BLOCK = 512
 """Height and width of a block."""
@@ -56,6 +57,11 @@ def write_class_map(
     names = path.with_name(f"{path.name}.aux.xml")
     write_atomically(names, _category_names(classes))
     return [path, names]
+
+
+def result_of(stem: Path) -> Path:
+    """The GeoTIFF that a raster becomes; ``stem`` is a path without an ending."""
+    return Path(f"{stem}.tif")
 
 
 def values_of(classes: ClassSet) -> np.dtype[Any]:

@@ -15,19 +15,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fullconv import visualize
+from fullconv.data.reading.bands import Range
+from fullconv.data.reading.raster import Raster, open_raster
+from fullconv.data.reading.recognise import is_raster
 from fullconv.download.lock import exclusive
 from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Engine
+from fullconv.inference.find_photos import Input
 from fullconv.inference.photo_engine import PhotoEngine
 from fullconv.inference.predictor import Predictor
-from fullconv.inference.rasters.bands import Range
-from fullconv.inference.rasters.geotiff import values_of, write_class_map
+from fullconv.inference.rasters.geotiff import result_of, values_of, write_class_map
 from fullconv.inference.rasters.partial import Job, Partial
 from fullconv.inference.rasters.preview import picked, reduced, write_preview
-from fullconv.inference.rasters.recognise import result_of
-from fullconv.inference.rasters.source import Raster, open_raster
 from fullconv.inference.tiled import Tile, Tiling
-from fullconv.modalities import COLOR
+from fullconv.modalities import ReadOptions, is_of_photo
 from fullconv.tiling import Span
 from fullconv.version import __version__
 from fullconv.visualize import Legend
@@ -70,18 +72,22 @@ def predict_raster(
     The classes are those of the whole raster in one piece, to rounding; pixels that are none
     (nodata, masked) get the ignored value of the classes. ``tile`` is the longest side of a piece,
     None the predictor's; 'auto' is the longest for which the process should stay below 2 GiB, and
-    what a predictor without one has. ``bands`` and ``span`` as in `bands.chosen` and
-    `bands.as_photo`. ``report`` is told the pieces done of those that this call has to do; ``say``
-    a line on an earlier call's work, and on a costly ``tile``. With ``overlay``, STEM_overlay.jpg
-    is the picture of it, of at most 2000 pixels a side. Of a net with several outputs,
-    STEM_OUTPUT.tif and so on are the further ones. Raises UserError for what cannot be read, is
-    unclear, or does not fit on the disk.
+    what a predictor without one has. ``bands`` and ``span`` are the bands and the range of
+    `ReadOptions`, else the predictor's; one band more than the net is shown is the mask. ``report``
+    is told the pieces done of those that this call has to do; ``say`` a line on an earlier call's
+    work, and on a costly ``tile``. With ``overlay``, STEM_overlay.jpg is the picture of it, of at
+    most 2000 pixels a side. Of a net with several outputs, STEM_OUTPUT.tif and so on are the
+    further ones. Raises UserError for what cannot be read, is unclear, or does not fit on the disk.
     """
     target = result_of(Path(stem))
     engine, pieces = _pieces_for(predictor, tile)
     if pieces.warning:
         say(pieces.warning)
-    with open_raster(Path(source), bands, span) as raster:
+    asked = ReadOptions(None if bands is None else tuple(bands), span)
+    if asked.bands is not None:
+        asked = asked.for_channels(predictor.spec.in_channels)
+    read = asked.over(predictor.read_options)
+    with open_raster(Path(source), read.bands, read.range, mask=read.mask) as raster:
         path = target.with_name(f"{target.name}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,8 +99,27 @@ def predict_raster(
                 work.partial.remove()
         except OSError as error:
             reason = error.strerror or error
-            raise UserError(f"{target}: cannot be written: {reason}") from error
+            raise UserError(f"{target}: cannot be written: {reason}", "FC-FILE-002") from error
     return RasterOutcome(tuple(written), raster.size, work.pieces, work.earlier, empty)
+
+
+def parted(inputs: Sequence[Input]) -> tuple[list[Input], list[Input]]:
+    """The ``inputs`` that are photos, and those that are rasters.
+
+    Raises UserError where the result of a raster would overwrite an input.
+    """
+    rasters = [entry for entry in inputs if entry.file and is_raster(entry.file)]
+    taken = set(rasters)
+    photos = [entry for entry in inputs if entry not in taken]
+    files = {entry.file.resolve() for entry in inputs if entry.file}
+    for entry in rasters:
+        result = result_of(entry.result)
+        if result.resolve() in files:
+            raise UserError(
+                f"{result}: the result would overwrite this raster; choose another --out",
+                "FC-RASTER-012",
+            )
+    return photos, rasters
 
 
 def _pieces_for(predictor: Predictor, tile: Tile | None) -> tuple[Engine, Tiling]:
@@ -102,15 +127,19 @@ def _pieces_for(predictor: Predictor, tile: Tile | None) -> tuple[Engine, Tiling
 
     Raises UserError for a net that sees more than a photo, and for test-time augmentation.
     """
-    if predictor.inputs != (COLOR,):
-        further = ", ".join(kind for kind in predictor.inputs if kind != COLOR)
-        raise UserError(f"the net sees {further} too; rasters are for nets that see a photo alone")
+    further = [kind for kind in predictor.inputs if not is_of_photo(kind)]
+    if further:
+        raise UserError(
+            f"the net sees {', '.join(further)} too; rasters are for nets that see a photo alone",
+            "FC-RASTER-013",
+        )
     engine = predictor.engine
     if isinstance(engine, PhotoEngine):
         if engine.views:
             raise UserError(
                 "rasters go by pieces, which equal the whole only without test-time augmentation: "
-                "leave --tta out"
+                "leave --tta out",
+                "FC-RASTER-014",
             )
         tile = tile or (engine.tiling.tile if engine.tiling else None)
         engine = engine.engine
@@ -156,8 +185,9 @@ class _Work:
         free = shutil.disk_usage(partial.path.parent).free
         if need > free:
             raise UserError(
-                f"{self.raster.path}: needs about {need >> 20} MiB on the disk while it is "
-                f"predicted, {partial.path.parent} has {free >> 20}; choose another --out"
+                f"{self.raster.name}: needs about {need >> 20} MiB on the disk while it is "
+                f"predicted, {partial.path.parent} has {free >> 20}; choose another --out",
+                "FC-RASTER-015",
             )
 
     def run(self, report: Callable[[int, int], None]) -> int:
@@ -207,8 +237,8 @@ class _Work:
         for place, output in enumerate(self.classes.outputs):
             name = f"{stem}_{output.name}" if place else str(stem)
             mask = self._output(small, place)
-            path = Path(f"{name}_overlay.jpg")
-            yield write_preview(path, photo, mask, output.classes, alpha, self.borders, legend)
+            path, shown = Path(f"{name}_overlay.jpg"), visualize.as_photo(photo)
+            yield write_preview(path, shown, mask, output.classes, alpha, self.borders, legend)
 
     def _output(self, values: npt.NDArray[Any], place: int) -> npt.NDArray[Any]:
         """The class map (n, W) of an output; its own classes begin at 0."""

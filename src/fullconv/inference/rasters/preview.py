@@ -11,7 +11,7 @@ from PIL import Image
 from fullconv import visualize as pictures
 from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
-from fullconv.inference.rasters.source import RGB
+from fullconv.data.reading.raster import RGB
 
 SIDE = 2000
 """The longest side of a preview, in pixels, without its legend."""

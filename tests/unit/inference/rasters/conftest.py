@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import rasterio
 import torch
 from torch import nn
 
@@ -10,27 +9,6 @@ from fullconv.inference import Predictor
 from fullconv.models import TORCH, NetSpec, build
 
 CLASSES = ClassSet(("sky", "road", "car", "tree"), ((1, 2, 3), (90, 0, 0), (0, 90, 0), (0, 0, 90)))
-
-
-@pytest.fixture
-def write(tmp_path):
-    """``write(array, name, **profile)`` writes bands (C, H, W), or RGB (H, W, 3), as a raster."""
-
-    def make(array, name="scene.tif", mask=None, meanings=None, **profile):
-        bands = array.transpose(2, 0, 1) if array.ndim == 3 and array.shape[2] == 3 else array
-        shape = {"count": len(bands), "height": bands.shape[1], "width": bands.shape[2]}
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        profile = {"driver": "GTiff", "dtype": bands.dtype, **shape, **profile}
-        with rasterio.open(path, "w", **profile) as dataset:
-            if meanings:
-                dataset.colorinterp = [rasterio.enums.ColorInterp[each] for each in meanings]
-            dataset.write(bands)
-            if mask is not None:
-                dataset.write_mask(mask)
-        return path
-
-    return make
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ from affine import Affine
 from rasterio.shutil import copy
 
 from fullconv.classes import ClassSet
+from fullconv.data.reading.raster import Georeference
 from fullconv.inference.rasters.geotiff import write_class_map
-from fullconv.inference.rasters.source import Georeference
 
 NAMES = ClassSet(("Straße <b>", "tree & bush", "ルーフ"), ((1, 2, 3), (90, 0, 0), (0, 90, 0)))
 ROTATED = Affine(0.4, 0.3, 500000, 0.3, -0.4, 5000000)

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fullconv.classes import ClassSet
+from fullconv.data.reading.raster import Georeference
 from fullconv.errors import UserError
 from fullconv.inference import Predictor
 from fullconv.inference.rasters import job, predict_raster
 from fullconv.inference.rasters.geotiff import write_class_map
-from fullconv.inference.rasters.source import Georeference
 from fullconv.inference.tiled import Tiling, longest
 
 NETS = [
@@ -160,6 +160,7 @@ class Watched:
         self.engine_name = predictor.engine_name
         self.classes, self.engine, self.real = predictor.classes, self, predictor.engine
         self.calls, self.stop_at, self.borders = 0, stop_at, predictor.borders
+        self.read_options = predictor.read_options
 
     def class_map(self, image):
         if self.stop_at and self.calls == self.stop_at:

@@ -9,7 +9,7 @@ import numpy as np
 from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import UNLABELLED, Painted, Size
 from fullconv.data.layouts.pairs import size_mismatch
-from fullconv.data.reading import image as photo
+from fullconv.data.reading.mask import stored_values
 from fullconv.data.sample import Mask
 
 
@@ -42,11 +42,10 @@ def read_numbers(file: Path, known: Container[int], what: str) -> Mask:
     Raises UserError (DataError) for a colour image and for a number that is not ``known``, which
     ``what`` describes.
     """
-    image = photo.decode(file, str(file))
-    if image.mode not in ("L", "P", "1") and not image.mode.startswith("I"):
-        raise DataError(file, f"colour mode {image.mode} holds no numbers", "a picture for the eye",
+    values = stored_values(file)
+    if values.ndim != 2:
+        raise DataError(file, "is a colour image, which holds no numbers", "a picture for the eye",
                         "use the file with one channel", "FC-IMPORT-015")  # fmt: skip
-    values = np.array(image)
     for value, pixels in zip(*np.unique(values, return_counts=True), strict=True):
         if int(value) not in known:
             raise DataError(file, f"value {value} ({pixels} pixels) is not {what}",

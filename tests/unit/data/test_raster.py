@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from rasterio.shutil import copy
 
+from fullconv.data.reading.raster import open_raster
 from fullconv.errors import UserError
-from fullconv.inference.rasters.source import open_raster
 
 WHOLE = slice(0, 40), slice(0, 60)
 
@@ -87,8 +87,9 @@ def test_sixteen_bits_need_a_range_and_their_values_are_named(write) -> None:
     with pytest.raises(UserError) as error, open_raster(path):
         pass
     assert str(path) in str(error.value)
-    assert "are uint16" in str(error.value)
-    assert "--range 0,4000 (96% of them lie from 1047.98 to 3351.02)" in str(error.value)
+    assert error.value.code == "FC-RASTER-004"
+    assert "--range 0,4000" in str(error.value)
+    assert "(96% of them lie from 1047.98 to 3351.02)" in str(error.value)
     with open_raster(path, span=(1000, 3399)) as raster:
         found = raster.photo(*WHOLE)[..., 0]
     assert np.abs(found - (values[0] - 1000.0) * 255 / 2399).max() <= 0.5 + 1e-3
@@ -101,13 +102,24 @@ def test_complex_values_are_refused_even_with_a_range(write) -> None:
 
 
 def test_alpha_is_the_mask_unless_other_bands_are_asked_for(write, photo) -> None:
-    alpha = np.random.default_rng(1).integers(0, 3, (1, 40, 60), np.uint8)
+    alpha = np.random.default_rng(1).choice([0, 255], (1, 40, 60)).astype(np.uint8)
     path = write(np.concatenate([photo.transpose(2, 0, 1), alpha]), photometric="rgb", alpha="yes")
     assert np.array_equal(valid_of(path), alpha[0] > 0)
     assert valid_of(path, bands=[1, 2, 3]) is None
-    assert np.array_equal(valid_of(path, bands=[3, 2, 1, 4]), alpha[0] > 0)
+    assert np.array_equal(valid_of(path, bands=[3, 2, 1], mask=4), alpha[0] > 0)
     with open_raster(path) as raster:
         assert np.array_equal(raster.photo(*WHOLE), photo)
+
+
+def test_near_infrared_that_is_called_alpha_masks_nothing(write, photo) -> None:
+    infrared = np.random.default_rng(1).integers(0, 200, (1, 40, 60), np.uint8)
+    path = write(np.concatenate([photo.transpose(2, 0, 1), infrared]))
+    with open_raster(path) as raster:
+        assert [each.name for each in raster.dataset.colorinterp][-1] == "alpha"
+        assert raster.valid(*WHOLE) is None
+        assert np.array_equal(raster.photo(*WHOLE), photo)
+    with open_raster(path, bands=[1, 2, 3, 4]) as raster:
+        assert np.array_equal(raster.photo(*WHOLE)[..., 3], infrared[0])
 
 
 def test_a_pixel_is_none_where_all_bands_have_the_nodata_value(write, photo) -> None:

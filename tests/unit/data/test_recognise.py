@@ -6,7 +6,7 @@ from affine import Affine
 from PIL import Image
 
 from fullconv.errors import UserError
-from fullconv.inference import Input, find_inputs
+from fullconv.inference import find_inputs
 from fullconv.inference.rasters import is_raster, parted
 
 UTM = (0.5, 0, 500000, 0, -0.5, 5000000)
@@ -107,17 +107,10 @@ def test_inputs_are_parted_in_their_order(write, tmp_path) -> None:
     photos, rasters = parted(find_inputs([tmp_path / "in"], tmp_path / "out"))
     assert [entry.file.name for entry in photos] == ["a.png", "c.tif"]
     assert [entry.file.name for entry in rasters] == ["b.tif"]
-    photos, rasters = parted(find_inputs([tmp_path / "in"], tmp_path / "out"), all_rasters=True)
-    assert not photos
-    assert len(rasters) == 3
 
 
 def test_no_input_is_overwritten(write, tmp_path) -> None:
     write(noise(), "scene.tif", nodata=0)
-    with pytest.raises(UserError, match=r"scene.tif: the result would overwrite"):
+    with pytest.raises(UserError, match=r"scene.tif: the result would overwrite") as error:
         parted(find_inputs([tmp_path / "scene.tif"], tmp_path))
-
-
-def test_standard_input_is_no_raster(tmp_path) -> None:
-    with pytest.raises(UserError, match="name a file"):
-        parted([Input(None, tmp_path / "stdin", b"a picture")], all_rasters=True)
+    assert error.value.code == "FC-RASTER-012"
