@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from fullconv.cli.main import app
-from fullconv.cli.options import Device, Precision, Run, fetched, say
+from fullconv.cli.main import app, say
+from fullconv.cli.options import Device, Precision, Run, fetched
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fullconv.cli.main import app
+from fullconv.cli.main import app, say
 from fullconv.cli.options import (
     Device,
     Engine,
@@ -14,7 +14,6 @@ from fullconv.cli.options import (
     TestTime,
     Tiles,
     fetched,
-    say,
     tile_of,
     warn_of_origin,
     warn_of_tiles,

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fullconv.atomic import printable
-from fullconv.cli.main import app, say_error
+from fullconv.cli.main import app, say, say_error
 from fullconv.cli.options import (
     ColorsOf,
     Device,
@@ -20,7 +19,6 @@ from fullconv.cli.options import (
     Tiles,
     change_of,
     fetched,
-    say,
     tile_of,
     warn_of_origin,
     warn_of_tiles,
@@ -33,7 +31,7 @@ from fullconv.cli.rasters import (
     read_options,
     refuse_scores,
 )
-from fullconv.errors import UserError
+from fullconv.errors import UserError, printable
 from fullconv.modalities import MAX_MEGAPIXELS, is_of_photo
 
 if TYPE_CHECKING:

@@ -200,7 +200,7 @@ def train(
     _train(out, recipe, overrides, resume=resume, overwrite=overwrite, verbose=verbose)
 
 
-def _train(out: Path, recipe: str, overrides: dict[str, Any], **options: bool) -> None:
+def _train(out: Path, recipe: str, overrides: dict[str, Any], **options: Any) -> None:
     from fullconv.training.config_sources import config_of
     from fullconv.training.signals import Interrupted
     from fullconv.training.train_run import train as start

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fullconv.atomic import file_error, printable
+from fullconv.atomic import file_error
 from fullconv.data.reading.image import SUFFIXES
 from fullconv.data.walk import is_debris_below, walk
-from fullconv.errors import UserError
+from fullconv.errors import UserError, printable
 
 STDIN = "-"
 _SCHEMES = ("http://", "https://", "ftp://", "s3://", "gs://", "data:", "file://")

@@ -10,11 +10,10 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from fullconv.atomic import printable
 from fullconv.data import read_photo
 from fullconv.data.arrays import image_of
 from fullconv.data.reading.image import rgb_of
-from fullconv.errors import UserError
+from fullconv.errors import UserError, printable
 from fullconv.inference.find_photos import is_address
 
 RGB = npt.NDArray[np.uint8]

@@ -97,7 +97,7 @@ class Scores:
         photos: PhotoMetrics | None = None,
     ) -> "Scores":
         """Scores of ``matrix`` (K, K) as ``confusion`` counts it; ``names`` default to 0..K-1."""
-        n = np.asarray(matrix.cpu() if hasattr(matrix, "cpu") else matrix)
+        n = np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix.cpu())
         counts = per_class.counts_of(n)
         iu, accuracy, true = per_class.iu(counts), per_class.accuracy(counts), counts[1]
         return cls(

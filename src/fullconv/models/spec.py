@@ -180,7 +180,11 @@ def _check_options(spec: NetSpec) -> None:
 
 def whole(name: str, value: Any, least: int, most: int) -> int:
     """``value`` as an int; UserError unless it is a whole number in that range."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or not least <= value <= most:
+    if (
+        not isinstance(value, Integral)
+        or isinstance(value, bool)
+        or not least <= int(value) <= most
+    ):
         raise UserError(f"{name} {shown(value)}: use {least} to {most}", "FC-NET-002")
     return int(value)
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fullconv.atomic import printable
 from fullconv.classes import ClassSet, Output
 from fullconv.device import Precision
-from fullconv.errors import UserError
+from fullconv.errors import UserError, printable
 from fullconv.inference import Predictor, Tile
 from fullconv.inference.engines.registry import AUTO
 from fullconv.modalities import is_of_photo

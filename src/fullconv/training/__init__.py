@@ -1,6 +1,6 @@
 """Training: the config and its recipes, the loop, the folder of a run.
 
-The names below, but for the recipes', load what they need when they are first used.
+The names below load what they need when they are first used.
 """
 
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from fullconv.lazy_names import lazy_names
 if TYPE_CHECKING:
     from fullconv.training.config import Config
     from fullconv.training.config_sources import keys, make_config, read_config
+    from fullconv.training.recipes import recipe_names, recipe_text
     from fullconv.training.signals import Interrupted
     from fullconv.training.train_run import train
 

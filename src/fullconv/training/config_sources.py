@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from fullconv.atomic import file_error, printable
-from fullconv.errors import UserError
+from fullconv.atomic import file_error
+from fullconv.errors import UserError, printable
 from fullconv.training.config import Change, Config
 from fullconv.training.losses import KINDS, Term, checked
 from fullconv.training.recipes import recipe_text

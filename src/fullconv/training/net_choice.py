@@ -13,7 +13,7 @@ from fullconv.errors import UserError
 from fullconv.models import NetSpec
 from fullconv.models.analysis.cost import meta_net
 from fullconv.models.backbones.definition import Definition
-from fullconv.models.spec import definition_named
+from fullconv.models.registry import definition_named
 from fullconv.training.config import Config, Net
 from fullconv.training.optimizer import freeze, hold_frozen
 

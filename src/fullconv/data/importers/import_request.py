@@ -88,7 +88,8 @@ class Request:
 
     def class_of(self, label: str) -> str:
         """The class that ``label`` becomes; ``__ignore__`` where it is left out."""
-        name = dict(self.merge).get(label, label)
+        merged = self.merge if isinstance(self.merge, Mapping) else {}
+        name = merged.get(label, label)
         if name == "_background_":
             name = self.background or BACKGROUND
         return IGNORE if name in self.ignore or label in self.ignore else name

@@ -75,7 +75,7 @@ def read_with_mask(
     file = _seekable(file, label)
     if by_gdal(file, label):
         return _read_raster(file, label, options)
-    image = open_picture(file, label, formats and list(formats))
+    image = open_picture(file, label, list(formats) if formats else None)
     check_size((image.height, image.width), label, options)
     check_frames(image, file, label)
     deep = deep_samples(file, image, label)
@@ -137,7 +137,7 @@ def check_frames(image: Image.Image, file: Picture, label: str) -> None:
 
 def decode(file: Picture, label: str, formats: Formats = None) -> Image.Image:
     """Open and decode a picture, EXIF orientation applied; UserError naming ``label`` if broken."""
-    image = open_picture(file, label, formats and list(formats))
+    image = open_picture(file, label, list(formats) if formats else None)
     try:
         return upright(image)
     except Exception as error:
@@ -374,7 +374,8 @@ def deep_mode(image: Image.Image) -> str | None:
     """How the 16-bit samples of an open, undecoded picture are packed; None: it has 8 bits."""
     if image.mode.startswith("I;16"):
         return image.mode
-    packed = image.tile[0].args if image.tile else None
+    tiles = getattr(image, "tile", ())  # of files alone
+    packed = tiles[0].args if tiles else None
     packed = packed[0] if isinstance(packed, tuple) and packed else packed
     return packed if isinstance(packed, str) and ";16" in packed and image.mode != "I" else None
 
@@ -391,7 +392,7 @@ def deep_samples(file: Picture, image: Image.Image, label: str) -> npt.NDArray[n
         if packed not in _DEEP:
             raise DataError(label, f"its samples are of 16 bits ({packed})", "",
                             "save it without alpha, or as 8-bit RGB", "FC-DATA-008")  # fmt: skip
-        return _unpacked(file, packed) << 8 | _unpacked(file, _DEEP[packed])
+        return (_unpacked(file, packed) << 8 | _unpacked(file, _DEEP[packed])).astype(np.uint16)
     except Exception as error:
         raise unreadable(file, label, error) from error
 
@@ -400,5 +401,6 @@ def _unpacked(file: Picture, how: str) -> npt.NDArray[np.uint16]:
     if not isinstance(file, str | Path):
         file.seek(0)
     with opened(file) as image:
-        image.tile = [tile._replace(args=how) for tile in image.tile]
+        tiles: Any = getattr(image, "tile", ())
+        setattr(image, "tile", [tile._replace(args=how) for tile in tiles])  # noqa: B010
         return np.asarray(image).astype(np.uint16)

@@ -11,7 +11,7 @@ from fullconv.classes import ClassSet
 from fullconv.data.checks import mask_values as diagnosis
 from fullconv.data.checks.findings import DataError
 from fullconv.data.reading import image as photo
-from fullconv.data.reading.formats import Picture, gdal_dataset, unreadable
+from fullconv.data.reading.formats import Picture, gdal_dataset, open_picture, unreadable
 from fullconv.data.reading.recognise import tiff_of
 from fullconv.data.reading.tiff import WHITE_IS_ZERO
 from fullconv.data.sample import Mask
@@ -65,7 +65,7 @@ def stored_values(
 def _read_stored(
     file: Picture, label: str, options: ReadOptions
 ) -> tuple[npt.NDArray[np.integer], "_Stored"]:
-    image = photo.open_picture(file, label)
+    image = open_picture(file, label)
     photo.check_size((image.height, image.width), label, options)
     photo.check_frames(image, file, label)
     if image.format in ("JPEG", "MPO"):
@@ -97,7 +97,8 @@ class _Stored:
             page = tiff.first
             inverted = page.photometric == WHITE_IS_ZERO
             return cls(page.bits, inverted, is_deep or page.bits == 16, tiff.has_mask)
-        packed = image.tile[0].args if image.tile else None
+        tiles = getattr(image, "tile", ())  # of files alone
+        packed = tiles[0].args if tiles else None
         narrow = isinstance(packed, str) and packed in ("L;1", "L;2", "L;4")
         return cls(int(packed[-1]) if narrow else 8, False, is_deep)  # pyright: ignore
 

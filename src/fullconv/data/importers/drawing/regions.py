@@ -178,7 +178,7 @@ class Stroke:
         last = window.height - _first_center(-lower, -window.top - window.height, window.height)
         pieces = _in_pieces(np.maximum(last - first, 0))
         spans = (
-            (row, *_trace(starts[line], ends[line], row + (window.top + 0.5), reach))
+            (row, *_trace(starts[line], ends[line], np.float64(window.top + 0.5) + row, reach))
             for line, row in ((line, row + first[line]) for line, row in pieces)
         )
         return _of_spans(window, spans)
