@@ -100,9 +100,9 @@ def test_killed_and_typed_again(inside, run, tmp_path):
     assert process.returncode == -signal.SIGKILL
     assert not (out / "scene.tif").exists()
     said, error = inside(*arguments)
-    note = next(line for line in error.splitlines() if "goes on after" in line)
-    before = int(note.split("goes on after ")[1].split()[0])
-    assert note.endswith(f"scene.tif.partial: goes on after {before} of 25 pieces")
+    note = next(line for line in error.splitlines() if "resuming after" in line)
+    before = int(note.split("resuming after ")[1].split()[0])
+    assert note.endswith(f"scene.tif.partial: resuming after {before} of 25 pieces")
     assert 0 < before < 25
     assert f"50 x 2000 in 25 pieces, {before} of them done before" in said
     assert not list(out.glob(".*"))

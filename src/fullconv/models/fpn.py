@@ -5,7 +5,7 @@ map must tell a pole from a tree by itself. Here the coarse maps are carried dow
 as features, and only the finest is scored, knowing what the coarse ones know.
 
 Lin et al., Feature Pyramid Networks (CVPR 2017, arXiv 1612.03144), for the lateral 1x1 convolutions
-and the sums; the 3x3 convolution that blends each sum before it goes on is that of Orsic et al.
+and the sums; the 3x3 convolution that blends each sum before the next is that of Orsic et al.
 (SwiftNet, CVPR 2019, arXiv 1903.08469).
 """
 

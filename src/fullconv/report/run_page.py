@@ -27,8 +27,8 @@ def write_report(
     """Write ``report.html`` into a run folder from the files that are there; returns its path.
 
     ``out`` is another place for it, ``palette`` gives the classes other colours. It works while
-    the run goes on, and without parts that do not exist yet. Raises UserError for a folder that is
-    no run, and where the page cannot be written.
+    the run is training, and without parts that do not exist yet. Raises UserError for a folder
+    that is no run, and where the page cannot be written.
     """
     files = read_run(run)
     classes = classes_of(files)

@@ -112,7 +112,7 @@ def freeze(net: FCN) -> None:
 
 
 def hold_frozen(net: nn.Module, batch_norm: bool = False) -> None:
-    """After ``net.train()``: what is frozen of the backbone goes on using its stored statistics.
+    """After ``net.train()``: what is frozen of the backbone keeps using its stored statistics.
 
     That is all of a backbone without gradients, or, with ``batch_norm``, its batch norms.
     """

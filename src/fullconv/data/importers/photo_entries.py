@@ -46,7 +46,7 @@ class Entries:
             self.items += [item] if item is not None else []
             self.notes += notes
 
-    def fault(self, error: DataError) -> None:
+    def add_error(self, error: DataError) -> None:
         """A file of which nothing can be used."""
         self.findings.append(error.finding)
 

@@ -63,8 +63,8 @@ def _fits(array: npt.NDArray[Any]) -> bool:
 
 def read_names(file: Path, variable: str) -> tuple[str, ...]:
     """The texts of a cell array or of a table of letters, in MATLAB's order; raises as above."""
-    found = np.asarray(_read(file, variable, None))
-    names = tuple(name.strip() for name in found.tolist()) if found.dtype.kind == "O" else ()
+    cells = np.asarray(_read(file, variable, None))
+    names = tuple(name.strip() for name in cells.tolist()) if cells.dtype.kind == "O" else ()
     if not names or not all(name.isprintable() for name in names):
         raise DataError(
             file, f"{variable} is not a list of names", "another file", _MEND, "FC-DATA-020"

@@ -20,21 +20,21 @@ def variable(file: Path, path: str) -> Iterator[Any]:
     import h5py
 
     with h5py.File(file, "r") as opened:
-        found: Any = opened
+        node: Any = opened
         for part in path.split("."):
-            group = isinstance(found, h5py.Group)
-            link = found.get(part, getlink=True) if group else None
+            group = isinstance(node, h5py.Group)
+            link = node.get(part, getlink=True) if group else None
             if not isinstance(link, h5py.HardLink):
-                known = ", ".join(k for k in found if not k.startswith("#")) if group else "none"
+                known = ", ".join(k for k in node if not k.startswith("#")) if group else "none"
                 raise KeyError(f"no variable {path!r}; it has {known}")
-            found = found[part]
-        yield found
+            node = node[part]
+        yield node
 
 
 def shape(file: Path, path: str) -> tuple[int, ...]:
     """The size of an array along MATLAB's axes."""
-    with variable(file, path) as found:
-        return tuple(reversed(_plain(found).shape))
+    with variable(file, path) as node:
+        return tuple(reversed(_plain(node).shape))
 
 
 def read(file: Path, path: str, index: int | None, most: int) -> Any:
@@ -42,8 +42,8 @@ def read(file: Path, path: str, index: int | None, most: int) -> Any:
 
     Raises KeyError and ValueError as ``matlab5.read`` does.
     """
-    with variable(file, path) as found:
-        stored = _plain(found)
+    with variable(file, path) as node:
+        stored = _plain(node)
         if stored.attrs.get("MATLAB_empty", 0):
             return np.zeros((0, 0))
         if stored.dtype.kind == "O":
@@ -57,15 +57,15 @@ def read(file: Path, path: str, index: int | None, most: int) -> Any:
         return np.asarray(stored[() if index is None else index]).T
 
 
-def _plain(found: Any) -> Any:
-    """``found`` if it is an array whose bytes lie in the file itself."""
+def _plain(node: Any) -> Any:
+    """``node`` if it is an array whose bytes lie in the file itself."""
     import h5py
 
-    if not isinstance(found, h5py.Dataset):
-        raise ValueError(f"{found.name} is a struct, not an array")
-    if found.is_virtual or found.external:
-        raise ValueError(f"{found.name} lies in other files")
-    return found
+    if not isinstance(node, h5py.Dataset):
+        raise ValueError(f"{node.name} is a struct, not an array")
+    if node.is_virtual or node.external:
+        raise ValueError(f"{node.name} lies in other files")
+    return node
 
 
 def _texts(stored: Any) -> Any:

@@ -103,12 +103,12 @@ class Tiff:
 def read_tiff(file: IO[bytes]) -> Tiff | None:
     """The directories of an open TIFF or BigTIFF; None where they are damaged."""
     try:
-        found = list(_directories(file))
+        directories = list(_directories(file))
     except (struct.error, ValueError, OverflowError, OSError):
         return None
-    pages = tuple(page for page in found if not page.is_part_of_another)
-    masks = any(page.is_mask for page in found)
-    return Tiff(pages or tuple(found[:1]), masks) if found else None
+    pages = tuple(page for page in directories if not page.is_part_of_another)
+    masks = any(page.is_mask for page in directories)
+    return Tiff(pages or tuple(directories[:1]), masks) if directories else None
 
 
 def _directories(file: IO[bytes]) -> Iterator[Page]:
@@ -144,7 +144,7 @@ def _directory(file: IO[bytes], place: int, order: str, big: bool) -> tuple[Page
         if tag in _KNOWN:
             value = content[at + size - (8 if big else 4) : at + size]
             numbers[tag] = _numbers(file, kind, amount, value, order, word)
-    return Page({tag: found for tag, found in numbers.items() if found}, frozenset(tags)), after
+    return Page({tag: values for tag, values in numbers.items() if values}, frozenset(tags)), after
 
 
 def _numbers(

@@ -1,7 +1,7 @@
 """A raster predicted by windows: rows of pieces, each put on the disk before the next one begins.
 
 The classes of a row of pieces go to a raw file (`partial`), from which the GeoTIFF is written when
-all are there. So the memory does not grow with the raster, a killed prediction goes on after the
+all are there. So the memory does not grow with the raster, a killed prediction resumes after the
 last row of pieces that is on the disk, and a result is whole or not there.
 """
 
@@ -179,7 +179,7 @@ class _Work:
         if partial.stale:
             say(f"{partial.path}: has {', '.join(partial.stale)}, so it starts anew")
         elif partial.rows:
-            say(f"{partial.path}: goes on after {self.earlier} of {self.pieces} pieces")
+            say(f"{partial.path}: resuming after {self.earlier} of {self.pieces} pieces")
         whole = partial.shape[0] * partial.row_bytes
         need = whole + whole // 4 - partial.rows * partial.row_bytes  # raw, and compressed
         free = shutil.disk_usage(partial.path.parent).free
@@ -224,8 +224,8 @@ class _Work:
         if valid is not None and not valid.any():
             kept[...] = self.classes.ignore
             return True
-        found = self.engine.class_map(self.raster.photo(rows.read, columns.read))
-        kept[...] = found[rows.inside, columns.inside]
+        class_map = self.engine.class_map(self.raster.photo(rows.read, columns.read))
+        kept[...] = class_map[rows.inside, columns.inside]
         if valid is not None:
             kept[~valid] = self.classes.ignore
         return False
@@ -279,7 +279,7 @@ def _checksum(file: Path) -> str:
 def _identity(file: Path) -> list[str | int]:
     """What changes when a file does; a raster is too large to be read for that."""
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:  # GDAL also names what is no file on this disk
         return [str(file)]
-    return [str(file.resolve()), found.st_size, found.st_mtime_ns]
+    return [str(file.resolve()), status.st_size, status.st_mtime_ns]

@@ -18,7 +18,7 @@ NAMES = {
 
 
 class CSVLogger:
-    """Writes the tables of a run folder; a resume goes on behind the rows up to its first step."""
+    """Writes the tables of a run folder; a resume continues after the rows up to its first step."""
 
     def __init__(self, run: Run) -> None:
         self.run = run

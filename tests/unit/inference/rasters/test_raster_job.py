@@ -199,7 +199,7 @@ def test_a_stopped_prediction_goes_on(tmp_path, predictor, stopped) -> None:
     assert said == [
         "tile 512 keeps 64 pixels a side, 224 + 223 are overlap: each pixel is computed 64 times; "
         "a larger tile is faster, and needs more memory",
-        f"{tmp_path / 'scene.tif.partial'}: goes on after 6 of 18 pieces",
+        f"{tmp_path / 'scene.tif.partial'}: resuming after 6 of 18 pieces",
     ]
     assert steps == [(number, 12) for number in range(13)]
     assert not list(tmp_path.glob("*.partial*"))

@@ -61,10 +61,10 @@ def read(source: Path, request: Request) -> Export:
             listed = _categories(content)
             items = entry(content, "items", list, "the file")
         except DataError as error:
-            entries.fault(error)
+            entries.add_error(error)
             continue
         except UserError as error:
-            entries.fault(DataError(file, str(error), "no file of Datumaro's", code=error.code))
+            entries.add_error(DataError(file, str(error), "no file of Datumaro's", code=error.code))
             continue
         labels |= {name: labels.get(name) or color for name, color in listed}
         names = [name for name, _ in listed]

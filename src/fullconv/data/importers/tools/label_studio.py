@@ -68,7 +68,7 @@ def read(source: Path, request: Request) -> Export:
         try:
             tasks = _tasks(file)
         except DataError as error:
-            entries.fault(error)
+            entries.add_error(error)
             continue
         for place, task in enumerate(tasks):
             key = task.get("id", place) if isinstance(task, dict) else place

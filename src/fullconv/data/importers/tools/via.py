@@ -69,7 +69,7 @@ def read(source: Path, request: Request) -> Export:
             is_table = file.suffix.lower() == ".csv"
             photos += _of_table(file) if is_table else _of_json(file)
         except DataError as error:
-            entries.fault(error)
+            entries.add_error(error)
     attribute = _attribute(photos)
     for photo in photos:
         entries.add(photo[2], lambda notes, photo=photo: _item(
