@@ -117,7 +117,10 @@ def _is_placed_beside(file: Path) -> bool:
     ending = file.suffix
     world = file.with_suffix(f".{ending[1]}{ending[-1]}w" if len(ending) > 2 else ".wld")
     said = file.with_name(f"{file.name}.aux.xml")
-    return world.is_file() or (said.is_file() and b"<GeoTransform>" in said.read_bytes())
+    try:
+        return world.is_file() or (said.is_file() and b"<GeoTransform>" in said.read_bytes())
+    except OSError:  # a name that leaves no room for the ending
+        return False
 
 
 def _is_placed_jp2(head: bytes) -> bool:

@@ -91,7 +91,7 @@ def test_groups_by_pattern_and_its_bracket():
     [
         ([item("a"), item("b1")], {"group": "[0-9]"}, "'a'"),
         ([item("a", "val")], {"group": "a"}, "--val"),
-        ([item("a"), item("b")], {"val": 0.5, "test": 0.2}, "cannot be parted"),
+        ([item("a"), item("b")], {"val": 0.5, "test": 0.2}, "cannot be split"),
     ],
 )
 def test_faults(items, request_, said):

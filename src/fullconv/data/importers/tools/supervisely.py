@@ -43,6 +43,8 @@ from fullconv.data.importers.named_photos import Shelf
 from fullconv.data.importers.photo_entries import Entries, draw, entry, label_text, without_area
 from fullconv.data.importers.splits import USUAL
 from fullconv.data.importers.tools.cvat import hexadecimal
+from fullconv.data.reading.formats import SUFFIXES
+from fullconv.data.walk import has_file
 from fullconv.errors import UserError
 
 _WITHOUT_AREA = ("graph", "cuboid", "cuboid_2d", "cuboid_3d", "point_3d", "point_cloud", "mask_3d",
@@ -57,7 +59,12 @@ def recognise(source: Path) -> bool:
 
 
 def _has_masks(dataset: Path) -> bool:
-    return any((dataset / name).is_dir() for name in ("masks_machine", "masks_human"))
+    folders = (dataset / name for name in ("masks_machine", "masks_human"))
+    return any(folder.is_dir() and has_file(folder, _is_picture) for folder in folders)
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES
 
 
 def _files(source: Path) -> list[Path]:

@@ -71,10 +71,12 @@ def test_an_empty_outline_is_noted_and_an_empty_hole_is_none(project, imported):
     assert notes(report, "empty") == 1
 
 
-def test_the_same_as_masks_is_left_to_them(project, tmp_path):
+def test_the_same_as_masks_is_left_to_them(project, picture):
     source = project(shape(exterior=[(0, 0), (9, 0), (9, 9)]))
     assert recognise(source).name == "supervisely"
     (source / "ds/masks_machine").mkdir()
+    assert recognise(source).name == "supervisely"  # an empty folder changes nothing
+    picture("src/ds/masks_machine/a.png")
     (source / "obj_class_to_machine_color.json").write_text('{"car": [1, 1, 1]}')
     assert recognise(source).name == "colors"
 
