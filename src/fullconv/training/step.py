@@ -1,6 +1,7 @@
 """One update of the weights: forward, loss, backward, clip, optimizer, average."""
 
 import copy
+import gc
 import math
 from functools import partial
 
@@ -128,6 +129,7 @@ class Updater:
     def free_memory(self) -> None:
         """Return what the failed attempt leaves behind."""
         self.optimizer.zero_grad()
+        gc.collect()  # the error's frames hold the activations, in a cycle
         if self.fabric.device.type == "cuda":
             torch.cuda.empty_cache()
         else:

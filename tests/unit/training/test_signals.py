@@ -14,6 +14,14 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
+@pytest.fixture(autouse=True)
+def as_in_a_terminal():
+    """A test run in the background of a shell may have been started with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def send(number=signal.SIGINT):
     """A real signal to this process."""
     os.kill(os.getpid(), number)

@@ -162,9 +162,12 @@ def test_in_a_thread_of_a_larger_program(start):
     assert (found[0] / "model.safetensors").is_file()
 
 
-def test_without_a_validation_split_the_last_weights_are_kept(start, capsys):
-    run = start("run", {"data.val": "nothing"})
-    assert "warning: there is no split 'nothing'" in capsys.readouterr().out
+def test_without_a_validation_split_the_last_weights_are_kept(start, photos, tmp_path, capsys):
+    data = shutil.copytree(photos, tmp_path / "photos")
+    shutil.rmtree(data / "images/val")
+    shutil.rmtree(data / "masks/val")
+    run = start("run", {"data.path": str(data)})
+    assert "warning: there is no split 'val'" in capsys.readouterr().out
     assert load(run).origin["step"] == 4
     assert not (run / "scores.json").exists()
     assert (run / "report.html").is_file()
