@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def _make(folder: Path, made: list[Path]) -> None:
     try:
         folder.mkdir()
     except FileExistsError:
-        if not folder.is_dir():
+        if not stat.S_ISDIR(folder.stat().st_mode):  # `is_dir` is silent about loops of links
             raise NotADirectoryError(f"{one_line(str(folder))} is no folder") from None
     except PermissionError:
         if not folder.is_dir():  # of a folder that is there, some systems say this first

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_a_target_that_cannot_be_written_is_said_before_any_work(run, tmp_path, 
     def never(*args):
         pytest.fail("the net was loaded")
 
-    monkeypatch.setattr("fullconv.exporting.export.load", never)
+    monkeypatch.setattr(import_module("fullconv.exporting.export"), "load", never)
     (tmp_path / "file").write_text("x")
     (tmp_path / "folder.pt2").mkdir()
     (tmp_path / "loop").symlink_to(tmp_path / "loop")

@@ -29,7 +29,7 @@ def test_lists_are_printed_without_torch(command):
     if command != ["nets", "--help"]:
         lines = done.stdout.splitlines()
         assert lines[0] == "Recommended:"
-        assert [line[:3].strip() for line in lines[1:5]].count("") == 3
+        assert [line[:2] for line in lines[1:5]].count("  ") == 3
     if command == ["nets"]:
         assert [line.split()[0] for line in lines[1:4]] == list(RECOMMENDED)
         assert all(f"  {name} " in done.stdout for name in BACKBONES)

@@ -63,7 +63,7 @@ def read(path: Path) -> ForeignFile:
         if why:
             left_out[name] = why
         else:
-            with parser_errors(path, f"{name} cannot be read", "FC-WEIGHTS-002"):
+            with parser_errors(path, f"{one_line(name)} cannot be read", "FC-WEIGHTS-002"):
                 arrays[name] = tensor.detach().to(torch.float32).numpy()
     if not arrays:
         raise UserError(
