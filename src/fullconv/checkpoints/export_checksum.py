@@ -47,8 +47,9 @@ def verify_export(path: Path) -> None:
             checksum = _of_file(weights, checksum)
         if _hex(checksum) != end[len(before) :][:8]:
             raise UserError(
-                f"{path}: is not as it was exported (the checksum differs), so it is damaged; copy "
-                "it again, or export it again",
+                f"{path}: is not as it was exported (the checksum differs): it is damaged, or "
+                "another program has changed it; copy or export it again (to use a changed file, "
+                "remove its metadata fullconv_crc32)",
                 "FC-EXPORT-009",
             )
 

@@ -19,7 +19,7 @@ class UnsavedGraph(Protocol):
 
     @property
     def bytes(self) -> int:
-        """Size of what is written."""
+        """Size of the graph and its weights, without the checksum that is written behind them."""
         ...
 
     def run(self, batch: Array) -> Array:

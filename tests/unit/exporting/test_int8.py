@@ -106,7 +106,7 @@ def test_every_convolution_of_the_backbone_but_the_first_holds_8_bits(trained, i
     convolutions = [layer.weight.numel() for layer in layers if isinstance(layer, nn.Conv2d)][1:]
     assert int8_weights(files[0]) == len(convolutions)
     before, after = check.bytes
-    assert after == sum(path.stat().st_size for path in files)
+    assert 0 < sum(path.stat().st_size for path in files) - after < 50  # the checksum
     assert before - after > 2 * sum(convolutions)  # of the 3 bytes of each; scales are added
 
 

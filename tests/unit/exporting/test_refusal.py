@@ -88,7 +88,7 @@ def test_choices_that_do_not_fit(run, exported, photo):
         "does not have it": lambda: Predictor(file, "tpu"),
         "name the run": lambda: load(file),
         "no such file": lambda: Predictor(run / "none.onnx"),
-        "uint8 array": lambda: Predictor(file)(np.zeros((4, 4), np.uint8)),
+        "arrays are \\(H, W, 3\\)": lambda: Predictor(file)(np.zeros((4, 4, 2), np.uint8)),
     }.items():
         with pytest.raises(UserError, match=says):
             call()

@@ -54,7 +54,7 @@ def test_photos_that_cannot_be_read_are_findings(data, tmp_path, parsed):
     (data / "images/train/shapes-train-00001.jpg").write_bytes(b"no photo")
     page = parsed(inspected(data, tmp_path))
     assert "shapes-train-00001.jpg" in page.text
-    assert "1 error" in page.text
+    assert "errors: 1, warnings: 0" in page.text
 
 
 def test_the_window_holds_the_class_in_its_colours():
