@@ -78,7 +78,7 @@ def _iterate(
 
     others = set(multiprocessing.active_children())
     feed = DataLoader(
-        batches,
+        batches,  # pyright: ignore[reportArgumentType]: it need not subclass Dataset
         batch_size=None,
         sampler=steps,
         num_workers=workers,

@@ -46,7 +46,7 @@ def plan(export: Export, request: Request) -> Plan:
     labels = dict.fromkeys((*export.labels, IGNORE))
     _one_line(labels)
     request = request.with_labels(labels)
-    merge = dict(request.merge)
+    merge = dict(request.merged)
     _known(merge, labels, "--merge")
     _known(request.ignore, {*labels, *merge.values()}, "--ignore")
     wanted = None if request.classes is None else given_classes(request.classes)

@@ -86,10 +86,14 @@ class Request:
             return self
         return replace(self, merge=dict(_divided(text, labels) for text in self.merge))
 
+    @property
+    def merged(self) -> Mapping[str, str]:
+        """``merge`` once it is divided: label -> class."""
+        return self.merge if isinstance(self.merge, Mapping) else {}
+
     def class_of(self, label: str) -> str:
         """The class that ``label`` becomes; ``__ignore__`` where it is left out."""
-        merged = self.merge if isinstance(self.merge, Mapping) else {}
-        name = merged.get(label, label)
+        name = self.merged.get(label, label)
         if name == "_background_":
             name = self.background or BACKGROUND
         return IGNORE if name in self.ignore or label in self.ignore else name
