@@ -136,8 +136,8 @@ def test_predict_what_is_there_of_several(inside, run, photo, tmp_path):
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        (["--bands", "1,2"], "FC-PREDICT-008"),
-        (["--alpha", "nan"], "FC-PREDICT-004"),
+        (["--bands", "1,2"], "FC-RASTER-001"),
+        (["--alpha", "nan"], "FC-CLI-001"),
         (["--tta", "mirror,mirror"], "FC-PREDICT-017"),
         (["--engine", "abacus"], "FC-PREDICT-009"),
     ],
@@ -249,7 +249,10 @@ def test_explain(inside, tmp_path):
 
 def test_nets(inside):
     said, _ = inside("nets")
-    assert all(f"{name} " in said for name in available())
+    rows = [line.split() for line in said.splitlines() if line.startswith("  ")]
+    assert {f"{head}-{row[0]}" for row in rows for head in row[1:]} >= set(available())
+    assert said.index("fpn4s-efficientnet_lite0") < said.index("caffenet  ")  # recommended
+    said, _ = inside("nets", "--size", "224x224")
     assert "134.3 M" in said
 
 

@@ -73,7 +73,10 @@ def test_another_engine_on_a_run(inside, place):
 
 def test_an_unknown_engine_is_one_line_with_all_names(inside, place):
     _, error = inside("predict", "run", "photos", "--engine", "tensorrt", code=2)
-    assert error == f"fullconv: engine 'tensorrt' is unknown: use {', '.join(names())}\n"
+    assert (
+        error
+        == f"fullconv: engine 'tensorrt' is unknown: use {', '.join(names())} [FC-PREDICT-009]\n"
+    )
     said, _ = inside("predict", "--help")
     assert all(name in said for name in names())
 

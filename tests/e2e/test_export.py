@@ -55,7 +55,7 @@ def examples():
 
 
 def test_classes_tiles_and_a_broken_file(inside, place):
-    """The page's tiles give the whole; classes have no scores; a wrong weight is one warning."""
+    """The page's tiles give the whole; classes have no scores; a wrong weight is one line."""
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxscript", reason="needs fullconv[export]")
     pytest.importorskip("onnxruntime", reason="needs fullconv[export]")
@@ -83,6 +83,10 @@ def test_classes_tiles_and_a_broken_file(inside, place):
     first = next(each for each in model.graph.initializer if len(each.dims) == 4)
     values = onnx.numpy_helper.to_array(first)
     first.CopyFrom(onnx.numpy_helper.from_array(-values, first.name))
+    onnx.save(model, "broken.onnx")
+    _, error = inside("predict", "broken.onnx", "photo.jpg", code=2)
+    assert error.endswith("[FC-EXPORT-009]\n")
+    del model.metadata_props[1:]  # as a program writes it that drops what it does not know
     onnx.save(model, "broken.onnx")
     _, error = inside("predict", "broken.onnx", "photo.jpg")
     assert re.fullmatch(

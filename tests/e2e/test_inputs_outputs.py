@@ -40,7 +40,7 @@ def test_train_evaluate_predict(inside, rgbd, tmp_path, inputs):
     net = tmp_path / "net"
     shown = ["--inputs", inputs, "--outputs", "masks,outlines"]
     out, _ = inside("train", rgbd, *shown, *TINY, "--out", net)
-    assert "9 classes, 0 errors" in out
+    assert "9 classes, 0 findings" in out
     out, _ = inside("evaluate", net, "--out", tmp_path / "scores")
     assert out.count("mean IU") == 4  # for each output in a table, and with its interval
     assert out.index("masks") < out.index("ring") < out.index("outlines") < out.index("angular")

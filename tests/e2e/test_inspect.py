@@ -49,4 +49,4 @@ def test_errors_are_exit_code_1_and_some_splits_suffice(run, data, tmp_path):
 def test_faults_of_the_user(run, data, tmp_path):
     assert "name a file" in run("inspect", data, "--out", tmp_path, code=2)
     assert "no such file" in run("inspect", tmp_path / "nothing", code=2)
-    assert "cannot be written" in run("inspect", data, "--out", data / "classes.toml/x", code=2)
+    assert "[FC-FILE-004]" in run("inspect", data, "--out", data / "classes.toml/x", code=2)

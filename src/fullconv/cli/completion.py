@@ -1,9 +1,13 @@
 """What Tab offers for nets, recipes and published weights, known without loading torch."""
 
+import tomllib
 from collections.abc import Iterable
+from pathlib import Path
 
 from fullconv.inference.engines import names
 from fullconv.training.recipes import recipe_names
+
+IMPORTERS = Path(__file__).parents[1] / "data" / "importers"
 
 
 def nets(incomplete: str) -> list[str]:
@@ -28,10 +32,9 @@ def weights(incomplete: str) -> list[str]:
 
 def formats(incomplete: str) -> list[str]:
     """The annotation formats that begin so and can be read."""
-    from fullconv.data.importers.registry import importers
-
-    readable = (name for name, importer in importers().items() if not importer.instead)
-    return _beginning(readable, incomplete)
+    # The table itself: loading the readers would make every --help slow.
+    tables = tomllib.loads((IMPORTERS / "registry.toml").read_text("utf-8"))
+    return _beginning((name for name in tables if "instead" not in tables[name]), incomplete)
 
 
 def engines(incomplete: str) -> list[str]:
