@@ -54,17 +54,20 @@ def test_a_dataset_a_loss_an_augmentation_and_a_logger_train_together(tmp_path, 
 
 
 def test_a_backbone_is_data():
-    net = run("A backbone")["net"]
-    del BACKBONES["five"]
-    assert net(torch.zeros(1, 3, 45, 67)).shape == (1, 2, 45, 67)
+    try:
+        net = run("A backbone")["net"]
+        assert net(torch.zeros(1, 3, 45, 67)).shape == (1, 2, 45, 67)
+    finally:
+        BACKBONES.pop("five", None)
 
 
 def test_an_engine_is_a_file_and_a_line(tmp_path, monkeypatch):
     from small_runs import small_run
 
-    module = ModuleType("fullconv.inference.engines.flipped_engine")
-    vars(module).update(run("An engine"))
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    name = "fullconv.inference.engines.flipped_engine"
+    module = ModuleType(name)
+    module.open_flipped = run("An engine")["open_flipped"]
+    monkeypatch.setitem(sys.modules, name, module)
     line = re.search(r"`(EngineEntry\(.+?\))`", SECTIONS["An engine"], re.DOTALL)[1]
     monkeypatch.setattr(registry, "ENGINES", (*ENGINES, eval(line, {"EngineEntry": EngineEntry})))
     folder = small_run(tmp_path / "run")
