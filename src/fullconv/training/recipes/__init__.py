@@ -9,7 +9,7 @@ RECIPES = Path(__file__).parent
 RECOMMENDED = {
     "default": "own photos: pretrained weights give the best score in the shortest time",
     "scratch": "own photos, where pretrained weights may not be used",
-    "demo": "a first try: generated photos, four minutes, nothing downloaded",
+    "demo": "a first try: generated photos, three minutes, nothing downloaded",
 }
 """The three to choose from first, and for what."""
 
