@@ -86,7 +86,7 @@ def test_nets_recipes_and_keys_exist(page):
     for name in weights:
         assert name in published(), f"{page.name}: weights {name}"
     short = [f"{name}-" for name in published()]  # a name of weights may be cut at a dash
-    for name in re.findall(r"\bf[cp]n\d*s?(?:-atonce)?-(?!timm\.)[a-z]\w*\b", text):
+    for name in re.findall(r"(?<!smp-)\bf[cp]n\d*s?(?:-atonce)?-(?!timm\.)[a-z]\w*\b", text):
         known = name in available() or name in (*HEADS, *wrong)
         known = known or f'BACKBONES["{name.partition("-")[2]}"]' in text  # an example adds it
         assert known or any(each.startswith(f"{name}-") for each in short), f"{page.name}: {name}"
