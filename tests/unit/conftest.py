@@ -1,12 +1,12 @@
 """What tests of several packages share."""
 
 import pytest
-import rasterio
 
 
 @pytest.fixture
 def write(tmp_path):
     """``write(array, name, **profile)`` writes bands (C, H, W), or RGB (H, W, 3), as a raster."""
+    rasterio = pytest.importorskip("rasterio", reason="needs fullconv[large]")
 
     def make(array, name="scene.tif", mask=None, meanings=None, **profile):
         bands = array.transpose(2, 0, 1) if array.ndim == 3 and array.shape[2] == 3 else array
