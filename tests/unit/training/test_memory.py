@@ -215,7 +215,7 @@ except UserError as error:
     ("room", "width", "crop", "where"),
     [
         (300, 8.0, 64, "the net does not fit into memory"),  # the optimizer's and average's copies
-        (150, 0.125, 4096, "out of memory at step 1 on cpu"),  # the photos themselves
+        (300, 0.125, 4096, "out of memory at step 1 on cpu"),  # the photos themselves
     ],
 )
 def test_memory_that_runs_out_is_one_line_with_advice(tmp_path, room, width, crop, where):
