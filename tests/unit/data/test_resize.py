@@ -78,7 +78,9 @@ def test_a_part_is_cut_from_the_whole(h, w, new_h, new_w, data):
     image, mask = noise(h, w, channels=(3,)), noise(h, w, 4)
     whole = resize_image(image, (new_h, new_w)).astype(int)
     piece = resize_image(image, (new_h, new_w), part).astype(int)
-    assert np.abs(piece - whole[top:bottom, left:right]).max() <= 1  # 8-bit rounding
+    # Pillow rounds to 8 bits after each of its two passes: a difference of 1 in the first, weighed
+    # by factors that add up to 1, and the rounding of the second.
+    assert np.abs(piece - whole[top:bottom, left:right]).max() <= 2
     for how in ("nearest", "majority"):
         assert (
             resize_mask(mask, (new_h, new_w), how, part)

@@ -15,6 +15,8 @@ from fullconv.exporting.graph_cache import graph_folder, graph_for
 from fullconv.inference import Predictor
 from fullconv.inference.engines import find
 
+pytest.importorskip("openvino", reason="needs fullconv[export]")
+
 
 def openvino_graph(run):
     return graph_for(run, find("openvino"), print)
