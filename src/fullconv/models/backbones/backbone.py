@@ -13,7 +13,7 @@ class Backbone(nn.Module):
     """The module of a definition: an image batch in, one feature map for each wanted stride out.
 
     Of the first ``recomputed`` of its ``segments`` a training keeps no inner maps; they are
-    computed again on the way back (activation checkpointing).
+    computed again in the backward pass (activation checkpointing).
     """
 
     def __init__(self, definition: Definition, in_channels: int, strides: tuple[int, ...]) -> None:

@@ -53,7 +53,7 @@ def banded_loss(
 
 
 class _Banded(torch.autograd.Function):
-    """Computes the gradient in the forward pass, when each band is at hand, and saves only that."""
+    """Computes the gradient in the forward pass, band by band, and saves only that."""
 
     @staticmethod
     def forward(
