@@ -1,6 +1,5 @@
 """Headers with anything in any field: the reader's own error, in bounded time and memory."""
 
-import copy
 import json
 import os
 import subprocess
@@ -20,6 +19,7 @@ from fullconv.errors import UserError
 from fullconv.exporting import export
 from fullconv.inference.export_metadata import Description
 from fullconv.models import CAFFE, NetSpec, build
+from json_trees import exchanged, places
 
 DIGITS, DEEP = "§digits§", "§deep§"
 RAW = {DIGITS: "7" * 5000, DEEP: "[" * 100_000 + "]" * 100_000}
@@ -61,28 +61,6 @@ def write(path: Path, outer: dict, data: bytes, own: dict | None = None) -> None
     path.write_bytes(len(header).to_bytes(8, "little") + header + data)
 
 
-def places(value, way=()):
-    """Every place in nested JSON, as the keys that lead there."""
-    yield way
-    if isinstance(value, dict):
-        inside = list(value.items())
-    else:
-        inside = list(enumerate(value))[:4] if isinstance(value, list) else []
-    for key, inner in inside:
-        yield from places(inner, (*way, key))
-
-
-def changed(value, way, junk):
-    if not way:
-        return junk
-    value = copy.deepcopy(value)
-    inner = value
-    for key in way[:-1]:
-        inner = inner[key]
-    inner[way[-1]] = junk
-    return value
-
-
 def one_line_or_fine(open_it, path, what) -> None:
     try:
         open_it()
@@ -99,26 +77,26 @@ def one_line_or_fine(open_it, path, what) -> None:
 def test_any_junk_in_any_field_of_a_checkpoint_is_one_line_or_harmless(path):
     outer, data = parts(path)
     own = json.loads(outer["__metadata__"]["fullconv"])
-    for way in places(own):
+    for way in places(own, 4):
         for junk in JUNK if len(way) < 3 else JUNK[1::3]:
-            write(path, outer, data, changed(own, way, junk))
+            write(path, outer, data, exchanged(own, way, junk))
             one_line_or_fine(lambda: load(path), path, (way, junk))
 
 
 def test_any_junk_in_any_field_of_the_file_s_own_header_is_one_line_or_harmless(path):
     outer, data = parts(path)
-    for way in places({key: outer[key] for key in list(outer)[:3]}):
+    for way in places({key: outer[key] for key in list(outer)[:3]}, 4):
         for junk in (*JUNK, DEEP):
-            write(path, changed(outer, way, junk), data)
+            write(path, exchanged(outer, way, junk), data)
             one_line_or_fine(lambda: load(path), path, (way, junk))
 
 
 def test_any_junk_in_any_field_of_an_export_s_description_is_one_line_or_harmless(tmp_path):
     text = Description.of(small()).to_json()
     path = tmp_path / "net.onnx"
-    for way in places(json.loads(text)):
+    for way in places(json.loads(text), 4):
         for junk in (*JUNK, DEEP) if len(way) < 2 else JUNK:
-            said = text_of(changed(json.loads(text), way, junk))
+            said = text_of(exchanged(json.loads(text), way, junk))
             one_line_or_fine(lambda said=said: Description.from_json(path, said), path, (way, junk))
 
 
@@ -245,9 +223,9 @@ def test_any_junk_in_the_description_of_a_program_s_arrays_is_one_line(program, 
         config = next(n for n in archive.namelist() if n.endswith("weights_config.json"))
         said = json.loads(archive.read(config))
     first = {"config": dict(list(said["config"].items())[:1])}
-    for way in places(first):
+    for way in places(first, 4):
         for junk in (None, "x", -1, 1e99, [], {}, True, DIGITS, DEEP):
-            text = text_of(changed(said, way, junk)).encode()
+            text = text_of(exchanged(said, way, junk)).encode()
             rezipped(program, damaged, lambda name, old, text=text: text if name == config else old)
             one_line_or_fine(lambda: load(damaged), damaged, (way, junk))
 

@@ -1,6 +1,5 @@
 """Every value of an export exchanged for nonsense: an import, or one clear error; never a crash."""
 
-import copy
 import json
 import re
 import shutil
@@ -15,28 +14,10 @@ from exports import square
 from fullconv.atomic import folder_atomically
 from fullconv.data.importers import Request, import_data
 from fullconv.errors import UserError
+from json_trees import exchanged, places
 
 NONSENSE = [None, True, -1, 0.5, 1e300, float("nan"), "x", "../../x.jpg", [], {}, [[]], [{}],
             10**400, "a\nb", "\ud800"]  # fmt: skip
-
-
-def places(tree, way=()):
-    """The way to every value of a JSON tree, itself too."""
-    yield way
-    if isinstance(tree, dict | list):
-        for key, child in tree.items() if isinstance(tree, dict) else enumerate(tree):
-            yield from places(child, (*way, key))
-
-
-def exchanged(tree, way, value):
-    if not way:
-        return value
-    tree = copy.deepcopy(tree)
-    inner = tree
-    for key in way[:-1]:
-        inner = inner[key]
-    inner[way[-1]] = value
-    return tree
 
 
 LABELME = {

@@ -1,6 +1,5 @@
 """Every value of the tools' files exchanged for nonsense; tools that are not read."""
 
-import copy
 import json
 import shutil
 
@@ -10,6 +9,7 @@ import pytest
 from exports import png, text64
 from fullconv.data.importers import Request, import_data
 from fullconv.errors import UserError
+from json_trees import exchanged, places
 
 NONSENSE = [None, True, -1, 0.5, 1e300, float("nan"), "x", [], {}, [[]], [{}], 10**400, "\ud800"]
 SQUARE = [[0, 0], [9, 0], [9, 9], [0, 9]]
@@ -59,24 +59,6 @@ TREES = {
                      {"type": "bbox", "label_id": 0, "bbox": [0, 0, 9, 9]}]}]},
 }  # fmt: skip
 PLACES = {"supervisely": "ds/ann/a.jpg.json", "datumaro": "annotations/train.json"}
-
-
-def places(tree, way=()):
-    yield way
-    if isinstance(tree, dict | list):
-        for key, child in tree.items() if isinstance(tree, dict) else enumerate(tree):
-            yield from places(child, (*way, key))
-
-
-def exchanged(tree, way, value):
-    if not way:
-        return value
-    tree = copy.deepcopy(tree)
-    inner = tree
-    for key in way[:-1]:
-        inner = inner[key]
-    inner[way[-1]] = value
-    return tree
 
 
 @pytest.mark.parametrize("format", TREES)
