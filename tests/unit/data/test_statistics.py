@@ -31,6 +31,7 @@ def test_weights_by_hand():
     # Shares 0.1, 0.4, 0.05 where shown: their median is 0.1.
     assert class_weights(counts).tolist() == [1, 0.25, 2, 1]
     assert class_weights(counts, "softened").tolist() == [1, 0.5, 2, 1]
+    assert class_weights(counts, "mild") == pytest.approx([1, 0.5**0.5, 2**0.5, 1])
     none = np.zeros(3, np.int64)
     assert class_weights(ClassCounts(none, none, none, 1)).tolist() == [1, 1, 1]
     with pytest.raises(ValueError, match="mode"):

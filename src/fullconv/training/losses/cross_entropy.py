@@ -24,7 +24,9 @@ class CrossEntropy(Term, PixelLoss):
 
     kind: Literal["cross_entropy"] = "cross_entropy"
     reduction: Literal["mean", "sum"] = "mean"
-    class_weights: Literal["none", "median-frequency", "softened"] | tuple[float, ...] = "none"
+    class_weights: Literal["none", "median-frequency", "softened", "mild"] | tuple[float, ...] = (
+        "none"
+    )
     weigh_by: Literal["factor", "sampling"] = "factor"
     keep: Annotated[float, Field(gt=0, le=1)] = 1.0
 
