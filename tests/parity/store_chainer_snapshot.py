@@ -1,4 +1,4 @@
-"""Writes tests/unit/checkpoints/chainer/: a snapshot of Chainer 7.8.1, a photo, its scores.
+"""Writes tests/unit/checkpoints/foreign/chainer/: a snapshot of Chainer 7.8.1, a photo, its scores.
 
     .venv-chainer/bin/python tests/parity/store_chainer_snapshot.py
 
