@@ -13,7 +13,7 @@ import numpy as np
 
 from chainer_script import FCN, balance, fill, prepared, save
 
-FOLDER = Path(__file__).resolve().parents[1] / "unit" / "checkpoints" / "chainer"
+FOLDER = Path(__file__).resolve().parents[1] / "unit" / "checkpoints" / "foreign" / "chainer"
 CLASSES, SIZE = 3, (37, 50)
 
 
