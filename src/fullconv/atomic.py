@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import IO
 
 from fullconv.errors import UserError, printable
-from fullconv.parser_errors import one_line
 
 try:
     import fcntl
@@ -249,7 +248,7 @@ def check_target(path: str | Path) -> None:
     and places that cannot be written.
     """
     path, made = Path(path), []
-    name = one_line(str(path), 200)
+    name = printable(str(path), 200)
     try:
         if path.is_dir():
             raise UserError(f"{name}: is a folder; name a file in it", "FC-FILE-004")
@@ -273,7 +272,7 @@ def _make(folder: Path, made: list[Path]) -> None:
         folder.mkdir()
     except FileExistsError:
         if not stat.S_ISDIR(folder.stat().st_mode):  # `is_dir` is silent about loops of links
-            raise NotADirectoryError(f"{one_line(str(folder))} is no folder") from None
+            raise NotADirectoryError(f"{printable(str(folder), 80)} is no folder") from None
     except PermissionError:
         if not folder.is_dir():  # of a folder that is there, some systems say this first
             raise
@@ -288,7 +287,7 @@ def _longest_name(folder: Path) -> int:
 
 def _refusal(name: str, error: OSError | ValueError) -> UserError:
     number = getattr(error, "errno", None)
-    reason = one_line(getattr(error, "strerror", None) or str(error), 120)
+    reason = printable(getattr(error, "strerror", None) or str(error), 120)
     if number in (errno.ENAMETOOLONG, errno.ELOOP):
         return UserError(f"{name}: {reason}; use a shorter path, without loops", "FC-FILE-005")
     if isinstance(error, NotADirectoryError):

@@ -24,11 +24,11 @@ from fullconv.checkpoints.safetensors_file import (
     write_tensors,
 )
 from fullconv.classes import ClassSet
-from fullconv.errors import UserError
+from fullconv.errors import UserError, printable, reason_of
 from fullconv.models import FCN, NetSpec, Preprocessing, build
 from fullconv.models.analysis.cost import meta_net
 from fullconv.models.backbones.definition import MissingPackage
-from fullconv.parser_errors import one_line, parser_errors, reason_of
+from fullconv.parsing import parser_errors
 
 FILE = "model.safetensors"
 ORIGIN_KINDS = {"photos": dict, "weights": list, "data": str, "warning": str, "step": int}
@@ -67,7 +67,7 @@ class Checkpoint:
         origin = "; ".join(
             f"{key}: {value}" for key, value in self.origin.items() if isinstance(value, str | int)
         )
-        facts = escape(repr(self)), chips, escape(one_line(origin, 400))
+        facts = escape(repr(self)), chips, escape(printable(origin, 400))
         return "".join(f"<p>{fact}</p>" for fact in facts)
 
 
@@ -116,7 +116,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
 def fitting_net(path: Path, header: dict[str, Any], shapes: Mapping[str, Tensor]) -> FCN:
     """The net that ``header`` describes, on the `meta` device; UserError unless arrays fit it."""
     if header.get("kind"):
-        kind = one_line(str(header["kind"]))
+        kind = printable(str(header["kind"]), 80)
         raise UserError(
             f"{path}: is a {kind}, not a net; name the folder of the run", "FC-WEIGHTS-008"
         )
@@ -183,10 +183,10 @@ def _origin(header: dict[str, Any]) -> dict[str, Any]:
     """The header's origin; ValueError where what this project writes there has another type."""
     origin = header.get("origin") or {}
     if not isinstance(origin, dict):
-        raise ValueError(f"origin {one_line(repr(origin))} is no object")
+        raise ValueError(f"origin {printable(repr(origin), 80)} is no object")
     for key, kind in ORIGIN_KINDS.items():
         if key in origin and not isinstance(origin[key], kind):
-            raise ValueError(f"origin {key} {one_line(repr(origin[key]))} is of another type")
+            raise ValueError(f"origin {key} {printable(repr(origin[key]), 80)} is of another type")
     _check_sources(origin.get("weights", []))
     return origin
 
@@ -231,14 +231,14 @@ def check_fit(path: Path, wanted: Mapping[str, Tensor], tensors: Mapping[str, Te
     """UserError unless ``tensors`` has exactly the names, shapes and kinds of ``wanted``."""
     missing, unknown = wanted.keys() - tensors.keys(), tensors.keys() - wanted.keys()
     if missing or unknown:
-        name = one_line(min(missing or unknown))
+        name = printable(min(missing or unknown), 80)
         what = f"has no {name}" if missing else f"has an unknown {name}"
         count = len(missing) + len(unknown)
         raise _no_fit(path, f"{what} ({count} names differ)")
     for name, tensor in wanted.items():
         there = tensors[name]
         if tensor.shape != there.shape:
-            shape = one_line(str(tuple(there.shape)))
+            shape = printable(str(tuple(there.shape)), 80)
             raise _no_fit(path, f"{name} has shape {shape}, its net needs {tuple(tensor.shape)}")
         if tensor.is_floating_point() != there.is_floating_point():
             kinds = str(there.dtype), str(tensor.dtype)

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 from fullconv.errors import UserError
-from fullconv.parser_errors import parser_errors
+from fullconv.parsing import parser_errors
 
 CHUNK = 4 << 20
 NAME = b"fullconv_crc32"

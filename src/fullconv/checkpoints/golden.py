@@ -24,7 +24,7 @@ import torch
 from fullconv.classes import ClassSet
 from fullconv.modalities import channels_of, kind_named
 from fullconv.models import FCN, Preprocessing
-from fullconv.parser_errors import parser_errors
+from fullconv.parsing import parser_errors
 
 Array = npt.NDArray[Any]
 Size = tuple[int, int]

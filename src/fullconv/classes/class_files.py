@@ -1,14 +1,13 @@
 """Class files: this project's TOML, and what CVAT, labelme and PASCAL-Context write."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fullconv.classes import CREAM, MOST_CLASSES, ClassSet, Color, default_colors
-from fullconv.errors import UserError
-from fullconv.text_files import decode_text, shown
+from fullconv.errors import DataError, UserError, printable
+from fullconv.parsing import decode_text, parse_toml
 
 LARGEST = 16 * 2**20  # bytes; 65,535 long names are less
 
@@ -29,12 +28,14 @@ def read_classes(path: str | Path) -> ClassSet:
     lines = [line for line in lines if line and not line.startswith("#")]
     try:
         if path.suffix == ".toml" or any(line.startswith("[[") for line in lines):
-            return _from_toml(text)
+            return _from_toml(text, path)
         if not lines:
             raise UserError("no class is named in it; write one name a line", "FC-CLASS-002")
         if all(re.match(r"[0-9]{1,6}\s*:\s*[^\d\s]", line) for line in lines):
             return _from_numbered(lines)
         return _from_labelmap(lines) if all(":" in line for line in lines) else _from_names(lines)
+    except DataError:  # names the file
+        raise
     except UserError as error:
         raise UserError(f"{path}: {error}", error.code) from None
 
@@ -63,12 +64,8 @@ def _text(path: Path) -> str:
     return text
 
 
-def _from_toml(text: str) -> ClassSet:
-    try:
-        content = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also of numbers too long and lists too deep
-        reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else type(error).__name__
-        raise UserError(f"not valid TOML: {shown(reason[:200])}", "FC-CLASS-001") from error
+def _from_toml(text: str, path: Path) -> ClassSet:
+    content = parse_toml(text, path)
     entries = content.get("class")
     if not isinstance(entries, list) or not entries:
         raise UserError(
@@ -81,7 +78,7 @@ def _from_toml(text: str) -> ClassSet:
                 f'class {number} has no name; write name = "..." below its [[class]]',
                 "FC-CLASS-003",
             )
-        _check_keys(f"class {shown(entry['name'][:60])!r}", entry, {"name", "color"})
+        _check_keys(f"class {printable(entry['name'], 60)!r}", entry, {"name", "color"})
     ignore = content.get("ignore", 255 if len(entries) <= 255 else MOST_CLASSES)
     default = default_colors(len(entries))
     return ClassSet(
@@ -96,7 +93,7 @@ def _check_keys(where: str, content: Mapping[str, Any], known: set[str]) -> None
     strange = sorted(set(content) - known)
     if strange:
         raise UserError(
-            f"{where} has an unknown key {shown(strange[0][:60])!r}; known: {sorted(known)}",
+            f"{where} has an unknown key {printable(strange[0], 60)!r}; known: {sorted(known)}",
             "FC-CLASS-003",
         )
 
@@ -109,7 +106,7 @@ def _from_labelmap(lines: list[str]) -> ClassSet:
             red, green, blue = (int(part) for part in rgb.split(","))
         except ValueError:
             raise UserError(
-                f"line {shown(line[:200])!r} is not name:r,g,b:parts:actions", "FC-CLASS-001"
+                f"line {printable(line, 200)!r} is not name:r,g,b:parts:actions", "FC-CLASS-001"
             ) from None
         if name == "__ignore__":
             ignore_color = red, green, blue

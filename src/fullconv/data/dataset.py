@@ -8,10 +8,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from fullconv.classes import ClassSet
-from fullconv.data.checks.findings import DataError
 from fullconv.data.reading.mask import mask_of
 from fullconv.data.sample import Mask, Sample, Source
-from fullconv.errors import UserError
+from fullconv.errors import DataError, UserError
 
 MEMBERS = ("__len__", "__getitem__", "classes")
 

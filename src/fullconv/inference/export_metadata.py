@@ -12,7 +12,7 @@ from fullconv.checkpoints.safetensors_file import check_format
 from fullconv.classes import ClassSet
 from fullconv.models import NetSpec, Preprocessing
 from fullconv.models.fcn import flow_of, mapped
-from fullconv.parser_errors import json_object, parser_errors
+from fullconv.parsing import json_object, parser_errors
 
 INPUT, SCORES, CLASSES = "image", "scores", "classes"
 """What the graph calls what goes in, and what comes out: scores, or the class of each pixel."""

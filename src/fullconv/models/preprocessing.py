@@ -5,9 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
-from fullconv.errors import UserError
+from fullconv.errors import UserError, printable, reason_of
 from fullconv.modalities import COLOR, ReadOptions, channels_of, kind_named
-from fullconv.parser_errors import one_line, reason_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +33,7 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if self.order not in ("RGB", "BGR"):
             raise UserError(
-                f"preprocessing: order {one_line(repr(self.order))} is neither RGB nor BGR",
+                f"preprocessing: order {printable(repr(self.order), 80)} is neither RGB nor BGR",
                 "FC-NET-008",
             )
         numbers = (self.scale, *self.mean, *self.std)

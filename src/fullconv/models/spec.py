@@ -5,11 +5,10 @@ from math import isfinite
 from numbers import Integral, Real
 from typing import Any
 
-from fullconv.errors import UserError
+from fullconv.errors import UserError, listed, printable
 from fullconv.models.backbones.definition import PREFIX, Definition, Padding
 from fullconv.models.registry import definition_named, head_and_backbone, strides_of
 from fullconv.models.steps import scaled
-from fullconv.parser_errors import one_line, some
 
 PADDINGS = ("same", "paper", "none")
 MOST_WIDTH = 8
@@ -132,7 +131,7 @@ class NetSpec:
             raise UserError(f"net: {shown(values)} is no table of options", "FC-NET-002")
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
-            raise UserError(f"net: unknown option {some(sorted(unknown))}", "FC-NET-002")
+            raise UserError(f"net: unknown option {listed(sorted(unknown))}", "FC-NET-002")
         if lacks := {"name", "classes"} - set(values):
             raise UserError(f"net: no {' and no '.join(sorted(lacks))}", "FC-NET-002")
         return cls(**values)
@@ -196,4 +195,6 @@ def is_number(value: Any) -> bool:
 
 def shown(value: Any) -> str:
     """A value of a user's or a file's in a message, cut."""
-    return one_line(repr(value)) if not isinstance(value, Integral) else one_line(str(value))
+    return (
+        printable(repr(value), 80) if not isinstance(value, Integral) else printable(str(value), 80)
+    )

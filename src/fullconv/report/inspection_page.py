@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from fullconv.data.checks.check import said_counts
-from fullconv.data.checks.findings import Finding
 from fullconv.data.checks.survey import Survey
 from fullconv.data.checks.survey_findings import of_files
 from fullconv.data.class_weights import class_weights
-from fullconv.errors import UserError
+from fullconv.errors import Finding, UserError
 from fullconv.report.class_examples import Example, example_pictures
 from fullconv.report.embedded import jpeg, sized
 from fullconv.report.page import write_page

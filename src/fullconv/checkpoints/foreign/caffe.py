@@ -23,7 +23,7 @@ import numpy as np
 from fullconv.checkpoints.foreign.caffe_names import LINEAGES
 from fullconv.checkpoints.foreign.foreign_arrays import Array, ForeignFile, Shape
 from fullconv.errors import UserError
-from fullconv.parser_errors import parser_errors
+from fullconv.parsing import parser_errors
 
 __all__ = ["LINEAGES", "looks_like", "read"]
 

@@ -20,7 +20,7 @@ from fullconv.models import Preprocessing
 from fullconv.models.backbones.definition import Definition
 from fullconv.models.backbones.vgg import VGG16, VGG16_CONVS
 from fullconv.models.steps import Conv
-from fullconv.parser_errors import parser_errors
+from fullconv.parsing import parser_errors
 
 if TYPE_CHECKING:
     import h5py

@@ -10,11 +10,11 @@ from types import ModuleType
 
 from fullconv.checkpoints.foreign import caffe, chainer, keras, pytorch
 from fullconv.checkpoints.foreign.foreign_arrays import ForeignFile, Lineage, Shape
-from fullconv.errors import UserError
+from fullconv.errors import UserError, listed
 from fullconv.models import BACKBONES, NetSpec
 from fullconv.models.analysis.cost import meta_net
 from fullconv.models.registry import coarsest_net
-from fullconv.parser_errors import parser_errors, some
+from fullconv.parsing import parser_errors
 
 
 def recognised(
@@ -161,8 +161,8 @@ def _nearest(
             f"looks like {best.title}, but {len(lacks)} of {len(best.origins)} arrays do not fit: "
             f"{'; '.join(lacks[:3])}"
         )
-    titles = some([lineage.title for lineage in candidates], 8)
-    return f"holds none of {titles}; its arrays are {some(file.arrays)}"
+    titles = listed([lineage.title for lineage in candidates], 8)
+    return f"holds none of {titles}; its arrays are {listed(file.arrays)}"
 
 
 FORMATS: tuple[ModuleType, ...] = (caffe, chainer, pytorch, keras)

@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import ClassSet, check_several
-from fullconv.data.checks.findings import Finding
 from fullconv.data.checks.sample_findings import SampleCheck, examine
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.sample import Source
 from fullconv.data.splits.multimodal import outputs_of
 from fullconv.data.synthetic.shapes import Shapes
-from fullconv.errors import UserError
+from fullconv.errors import Finding, UserError
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""

@@ -9,12 +9,11 @@ import numpy.typing as npt
 
 from fullconv.classes import ClassSet
 from fullconv.data.checks import mask_values as diagnosis
-from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.layouts.pairs import size_mismatch
 from fullconv.data.reading.image import probe
 from fullconv.data.sample import Mask, Source
 from fullconv.data.splits.multimodal import Stacked, outputs_of
-from fullconv.errors import UserError
+from fullconv.errors import DataError, Finding, UserError
 from fullconv.modalities import AS_STORED, is_of_photo
 
 AVERAGED = 0.2  # share of steps through in-between values; real clean masks stay below 0.04

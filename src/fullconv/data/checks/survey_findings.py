@@ -12,9 +12,8 @@ import numpy as np
 
 from fullconv.data.checks.alignment import Alignment, Maps, borders, compare, edges
 from fullconv.data.checks.duplicates import ALIKE, NEAR, likeness, lookalikes
-from fullconv.data.checks.findings import Finding
 from fullconv.data.checks.survey import Look, Survey, spread
-from fullconv.errors import UserError
+from fullconv.errors import Finding, UserError
 
 STANDS_OUT = 4.5  # deviations by which a place is the right one, in data whose edges can be seen
 BETTER = 2.2  # deviations by which it must beat the mask's own place; in clean data none does

@@ -11,7 +11,6 @@ import numpy as np
 
 from fullconv.atomic import folder_atomically
 from fullconv.data.checks.check import listing
-from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.export_folder import mask_png
 from fullconv.data.importers import import_report as reports
 from fullconv.data.importers.annotations import Export, Item, Note, Painted
@@ -23,7 +22,7 @@ from fullconv.data.importers.mapping.class_mapping import Plan, plan
 from fullconv.data.importers.photos.photo_copy import UPRIGHT, PhotoFile, upright
 from fullconv.data.importers.registry import recognise
 from fullconv.data.reading.walk import composed
-from fullconv.errors import UserError, UserErrors
+from fullconv.errors import DataError, Finding, UserError, UserErrors
 
 LONGEST = 255
 """Bytes of a file's or folder's name, on every usual file system."""

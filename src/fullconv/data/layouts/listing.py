@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fullconv.data.sample import Source
-from fullconv.errors import UserError
-from fullconv.text_files import decode_text, shown
+from fullconv.errors import UserError, printable
+from fullconv.parsing import decode_text
 
 ALL = "all"
 """The one split of a data set that has neither split folders nor lists."""
@@ -84,7 +84,7 @@ def read_lines(path: Path) -> list[str]:
     damaged = next((line for line in lines if "\0" in line or len(line) > 3 * LONGEST), None)
     if damaged is not None:
         raise UserError(
-            f"{path}: line {shown(damaged[:80])!r} is no name of a file; the list is damaged, "
+            f"{path}: line {printable(damaged, 80)!r} is no name of a file; the list is damaged, "
             "write it again",
             "FC-DATA-105",
         )

@@ -8,10 +8,10 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from fullconv.classes import ClassSet
-from fullconv.data.checks.findings import DataError
 from fullconv.data.reading.image import rgb_of
 from fullconv.data.reading.mask import mask_of, values_of
 from fullconv.data.sample import Image, Mask
+from fullconv.errors import DataError
 
 _RAW = "give it as it is in the file, without normalisation"
 

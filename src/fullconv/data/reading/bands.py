@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.data.checks.findings import DataError
+from fullconv.errors import DataError
 
 Range = tuple[float, float]
 """The values that become black (0) and white (255)."""

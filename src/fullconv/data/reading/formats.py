@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 from PIL import Image
 
-from fullconv.data.checks.findings import DataError
+from fullconv.errors import DataError, reason_of
 
 Picture = str | Path | IO[bytes]
 """A file by its path, or open and seekable."""
@@ -131,7 +131,7 @@ def unreadable(file: Picture, label: str, error: BaseException) -> DataError:
         return DataError(label, f"too large: {error}", "", "cut it into pieces", "FC-DATA-004")
     if isinstance(error, Image.UnidentifiedImageError):
         return _unidentified(file, label)
-    reason = one_line(error)
+    reason = reason_of(error)
     return DataError(label, f"cannot be decoded: {reason}", "a truncated or damaged file",
                      "copy it again from its origin, or remove it", "FC-DATA-003")  # fmt: skip
 
@@ -149,11 +149,6 @@ def _unidentified(file: Picture, label: str) -> DataError:
                          "save it as PNG, JPEG or TIFF", "FC-DATA-006")  # fmt: skip
     return DataError(label, "cannot be read as a picture", "not a picture, or a broken one",
                      "open it in a viewer, then replace or remove it", "FC-DATA-002")  # fmt: skip
-
-
-def one_line(error: BaseException) -> str:
-    """An exception's message in one line of at most 200 characters."""
-    return (" ".join(str(error).split()) or type(error).__name__)[:200]
 
 
 @contextmanager
@@ -177,7 +172,7 @@ def gdal_dataset(file: Path | bytes, label: str) -> Iterator[Any]:
             else:
                 dataset = rasterio.open(os.path.abspath(file), driver=driver)
         except (RasterioError, ValueError, TypeError, AttributeError) as error:
-            raise DataError(label, f"cannot be opened as a raster ({one_line(error)})",
+            raise DataError(label, f"cannot be opened as a raster ({reason_of(error)})",
                             "a truncated or damaged file", "check it, or save it as a GeoTIFF",
                             "FC-RASTER-006") from error  # fmt: skip
         with dataset:
@@ -251,7 +246,7 @@ def check_vrt(file: Path, label: str, depth: int = 0) -> None:
     try:
         tree = ElementTree.fromstring(_plain_xml(file))
     except (ElementTree.ParseError, ValueError, OSError, RecursionError) as error:
-        raise DataError(label, f"is a VRT that cannot be read ({one_line(error)})", "",
+        raise DataError(label, f"is a VRT that cannot be read ({reason_of(error)})", "",
                         "make it again with gdalbuildvrt", "FC-RASTER-006") from error  # fmt: skip
     for node in tree.iter():
         if node.tag in ("SourceFilename", "SourceDataset"):

@@ -15,7 +15,6 @@ import numpy.typing as npt
 from PIL import Image
 
 from fullconv.data import sample
-from fullconv.data.checks.findings import DataError
 from fullconv.data.reading.bands import as_photo
 from fullconv.data.reading.formats import SUFFIXES as SUFFIXES
 from fullconv.data.reading.formats import (
@@ -28,6 +27,7 @@ from fullconv.data.reading.formats import (
 )
 from fullconv.data.reading.raster import Valid, open_raster
 from fullconv.data.reading.recognize_file import alpha_is_data, by_gdal, pages_of, tiff_of
+from fullconv.errors import DataError
 from fullconv.modalities import AS_STORED, ReadOptions
 
 PLAIN = frozenset({"L", "1", "CMYK", "YCbCr", "HSV"})

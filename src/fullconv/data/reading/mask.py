@@ -9,12 +9,12 @@ from PIL import Image
 
 from fullconv.classes import ClassSet
 from fullconv.data.checks import mask_values as diagnosis
-from fullconv.data.checks.findings import DataError
 from fullconv.data.reading import image as photo
 from fullconv.data.reading.formats import Picture, gdal_dataset, open_picture, unreadable
 from fullconv.data.reading.recognize_file import tiff_of
 from fullconv.data.reading.tiff import WHITE_IS_ZERO
 from fullconv.data.sample import Mask
+from fullconv.errors import DataError
 from fullconv.modalities import AS_STORED, ReadOptions
 
 _SAVE = "save the masks as PNG with one class number a pixel"

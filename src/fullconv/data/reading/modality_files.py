@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.data.checks.findings import DataError
 from fullconv.data.reading.formats import HEIC_SUFFIXES, SUFFIXES, open_picture
 from fullconv.data.reading.image import check_frames, decode, read_photo
 from fullconv.data.sample import Image
+from fullconv.errors import DataError
 from fullconv.modalities import KINDS
 
 PHOTOS = "images"

@@ -8,10 +8,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from fullconv.classes import ClassSet
-from fullconv.data.checks.findings import DataError
 from fullconv.data.reading.modality_files import plane_file
 from fullconv.data.sample import Image, Mask, Sample, Source
-from fullconv.errors import UserError
+from fullconv.errors import DataError, UserError
 from fullconv.modalities import COLOR, is_of_photo
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from fullconv.atomic import file_error
 from fullconv.errors import UserError, printable
+from fullconv.parsing import parser_errors
 from fullconv.training.config.config import Change, Config
 from fullconv.training.losses import KINDS, Term, checked
 from fullconv.training.recipes import recipe_text
@@ -117,17 +118,16 @@ def _read(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise file_error(error, path) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{name}: is no readable TOML ({error})", "FC-CONFIG-002") from error
+        raise UserError(
+            f"{name}: is not valid TOML ({error}); save it as UTF-8", "FC-CONFIG-002"
+        ) from error
     return parsed(text, name)
 
 
 def parsed(text: str, source: str) -> dict[str, Any]:
     """TOML as a dictionary; UserError naming the ``source`` for whatever is none."""
-    try:
+    with parser_errors(source, "is not valid TOML", "FC-CONFIG-002", "correct it"):
         return tomllib.loads(text.replace("\r\n", "\n"))
-    except (ValueError, RecursionError, OverflowError) as error:  # also numbers of 5,000 digits
-        reason = printable(str(error), LONGEST)
-        raise UserError(f"{source}: is no readable TOML ({reason})", "FC-CONFIG-002") from error
 
 
 def config_at(config: Config, step: int) -> Config:

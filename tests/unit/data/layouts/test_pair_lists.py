@@ -10,8 +10,8 @@ from fullconv.data import available_splits, check, open_source
 from fullconv.data.layouts.registry import LAYOUTS
 from fullconv.data.open_dataset import is_unsplit
 from fullconv.data.splits.random_split import random_split, series_of
-from fullconv.errors import UserError
-from fullconv.text_files import decode_text, shown
+from fullconv.errors import UserError, printable
+from fullconv.parsing import decode_text
 
 RGB = np.zeros((8, 10, 3), np.uint8)
 GREY = np.array([[0, 1]] * 8, np.uint8).repeat(5, 1)
@@ -236,4 +236,4 @@ def test_each_layout_is_registered_by_one_name():
 def test_text_keeps_its_letters_and_names_stay_on_one_line():
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be"):
         assert decode_text("Stra\u00dfe, abc".encode(encoding)) == "Stra\u00dfe, abc"
-    assert shown("a\nb\x1b[2J\udcff\u00e9") == "a\\x0ab\\x1b[2J\\xff\u00e9"
+    assert printable("a\nb\x1b[2J\udcff\u00e9") == "a\\nb\\x1b[2J\\xff\u00e9"

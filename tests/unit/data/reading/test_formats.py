@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from fullconv.data import check, open_source, read_mask, read_photo
-from fullconv.data.checks.findings import DataError
 from fullconv.data.reading.formats import PILLOW_FORMATS
 from fullconv.data.reading.raster import open_raster
 from fullconv.data.reading.recognize_file import is_raster
+from fullconv.errors import DataError
 from fullconv.modalities import ReadOptions
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8)

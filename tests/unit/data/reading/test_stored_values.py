@@ -10,8 +10,8 @@ from PIL import Image
 
 from fullconv.classes import ClassSet
 from fullconv.data import read_mask, read_photo
-from fullconv.data.checks.findings import DataError
 from fullconv.data.reading.image import read_with_mask
+from fullconv.errors import DataError
 from fullconv.modalities import ReadOptions
 
 FOUR = ClassSet(("a", "b", "c", "d"))

@@ -7,13 +7,12 @@ objectInfo150.txt, the first word of each ('windowpane', not 'windowpane, window
 from pathlib import Path
 
 from fullconv.classes.lists import class_list
-from fullconv.data.checks.findings import Finding
 from fullconv.data.importers.annotations import Export, Item, Note, without_photo
 from fullconv.data.importers.drawing.label_image import LabelFile, read_numbers
 from fullconv.data.importers.import_request import Request
 from fullconv.data.layouts.folder import pictures
 from fullconv.data.sample import Mask
-from fullconv.errors import UserError
+from fullconv.errors import Finding, UserError
 
 _SPLITS = {"training": "train", "validation": "val"}
 

@@ -7,12 +7,11 @@ label that is ignored so becomes a class with --merge LABEL=CLASS, or in a class
 from pathlib import Path
 
 from fullconv.classes import Color
-from fullconv.data.checks.findings import Finding
 from fullconv.data.importers.annotations import Export, Item, Note
 from fullconv.data.importers.drawing.label_image import LabelFile, read_numbers
 from fullconv.data.importers.import_request import Request
 from fullconv.data.sample import Mask
-from fullconv.errors import UserError
+from fullconv.errors import Finding, UserError
 
 _ENDING = "_labelIds.png"
 _KINDS = ("gtFine", "gtCoarse")

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.importers.annotations import (
     BACKGROUND,
     IGNORE,
@@ -37,8 +36,7 @@ from fullconv.data.importers.json_reader import (
 )
 from fullconv.data.importers.mapping.assign_splits import USUAL
 from fullconv.data.importers.photos.named_photos import Shelf, plain
-from fullconv.errors import UserError
-from fullconv.text_files import shown
+from fullconv.errors import DataError, Finding, UserError, printable
 
 _LISTS = ("images", "annotations", "categories")
 _SPLIT = re.compile(r"(?<![a-z])(train|val|valid|validation|test)(?![a-z])", re.IGNORECASE)
@@ -243,9 +241,8 @@ def by_image(file: CocoFile) -> list[tuple[dict[str, Any], list[Any]]]:
         owner = annotation.get("image_id") if isinstance(annotation, dict) else None
         key = id_of(owner)
         if key is None or key not in images:
-            what = (
-                f"an annotation belongs to the image {shown(str(owner)[:40])}, which is not listed"
-            )
+            image = printable(str(owner), 40)
+            what = f"an annotation belongs to the image {image}, which is not listed"
             file.findings.append(_of_file(file, what))
             lost = True
         else:
@@ -285,7 +282,7 @@ def _item(
         try:
             regions += reader.regions(annotation)
         except UserError as error:
-            named = shown(str(annotation.get("id"))[:40])
+            named = printable(str(annotation.get("id")), 40)
             raise UserError(f"annotation {named} {error}", error.code) from None
     drawing = Drawing(where, tuple(regions), smaller_on_top=True)
     return Item(item_name(name), file.split, photo, where, drawing, reader.size)
@@ -305,7 +302,7 @@ class _Annotations:
     def regions(self, annotation: Mapping[str, Any]) -> list[Region]:
         label, outline = self.file.label_of(annotation), annotation.get("segmentation")
         if label is None:
-            category = shown(str(annotation.get("category_id"))[:40])
+            category = printable(str(annotation.get("category_id")), 40)
             raise UserError(f"has the category {category}, which is not listed", "FC-IMPORT-005")
         if not outline:
             return self._without_outline(annotation, label)

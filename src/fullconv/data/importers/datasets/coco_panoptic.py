@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import (
     UNLABELLED,
     Export,
@@ -38,7 +37,7 @@ from fullconv.data.importers.json_reader import ends_of, size_of
 from fullconv.data.importers.photos.named_photos import Shelf, plain
 from fullconv.data.layouts.pairs import size_mismatch
 from fullconv.data.reading import image as photo
-from fullconv.errors import UserError
+from fullconv.errors import DataError, UserError
 
 
 def recognise(source: Path) -> bool:

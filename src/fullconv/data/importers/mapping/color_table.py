@@ -5,8 +5,8 @@ from typing import Any
 
 from fullconv.classes import MOST_CLASSES, ClassSet, Color
 from fullconv.classes.class_files import read_classes
-from fullconv.data.reading.text_files import read_csv, read_json
 from fullconv.errors import UserError
+from fullconv.parsing import read_csv, read_json
 
 NAMES = (
     "obj_class_to_machine_color.json",

@@ -9,11 +9,11 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import TypeVar
 from urllib.parse import unquote
 
-from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import Item, Note
 from fullconv.data.importers.export_files import files_below
 from fullconv.data.reading.image import SUFFIXES
 from fullconv.data.reading.walk import composed
+from fullconv.errors import DataError
 
 _Path = TypeVar("_Path", bound=PurePath)
 UNREADABLE = frozenset({".heic", ".heif"})

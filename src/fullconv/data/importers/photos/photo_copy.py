@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import Item, Size
 from fullconv.data.reading import image as photo
 from fullconv.data.reading.formats import opened
-from fullconv.errors import UserError
+from fullconv.errors import DataError, UserError
 from fullconv.modalities import ReadOptions
 
 Map = npt.NDArray[np.integer]

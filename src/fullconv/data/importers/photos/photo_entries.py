@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from fullconv.classes import Color
-from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.importers.annotations import (
     BACKGROUND,
     IGNORE,
@@ -22,7 +21,7 @@ from fullconv.data.importers.drawing.draw_regions import Drawing, Region
 from fullconv.data.importers.drawing.regions import Points, box
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.photos.named_photos import Shelf
-from fullconv.errors import UserError
+from fullconv.errors import DataError, Finding, UserError
 
 
 @dataclass

@@ -11,7 +11,6 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from fullconv.classes import Color
-from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.importers.annotations import (
     BACKGROUND,
     IGNORE,
@@ -28,8 +27,8 @@ from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of, number, points, size_of
 from fullconv.data.importers.mapping.assign_splits import USUAL
 from fullconv.data.importers.photos.named_photos import Shelf, plain
-from fullconv.data.reading.text_files import read_xml
-from fullconv.errors import UserError
+from fullconv.errors import DataError, Finding, UserError
+from fullconv.parsing import read_xml
 
 
 def recognise(source: Path) -> bool:

@@ -17,8 +17,8 @@ from fullconv.data.importers.json_reader import ends_of, json_files, number, rea
 from fullconv.data.importers.photos.named_photos import Shelf
 from fullconv.data.importers.photos.photo_entries import Entries, draw, entry, label_text
 from fullconv.data.importers.tools.cvat import hexadecimal
-from fullconv.data.reading.text_files import read_yaml
 from fullconv.errors import UserError
+from fullconv.parsing import read_yaml
 
 _BACKGROUND = "__background__"
 """ISAT's category of pixels without label, which labelme calls _background_."""

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import Export, Item, Note, Size
 from fullconv.data.importers.drawing.bitmaps import as_runs, bitmap_of, brush_of
 from fullconv.data.importers.drawing.combined import corners_of, dotted, filled
@@ -41,7 +40,7 @@ from fullconv.data.importers.photos.photo_entries import (
     xy_points,
 )
 from fullconv.data.reading.image import SUFFIXES
-from fullconv.errors import UserError
+from fullconv.errors import DataError, UserError
 
 _GEOMETRY = {"rle", "points", "radiusX", "imageDataURL", "vertices", "x"}
 _PREFIX = 9

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from fullconv.classes.class_files import read_classes
-from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import IGNORE, Export, Item, Note, Painted, Size
 from fullconv.data.importers.drawing.combined import filled
 from fullconv.data.importers.drawing.draw_regions import Drawing, Region
@@ -26,8 +25,8 @@ from fullconv.data.importers.mapping.assign_splits import USUAL
 from fullconv.data.importers.photos.named_photos import Shelf, plain
 from fullconv.data.importers.photos.photo_entries import Entries
 from fullconv.data.reading.image import SUFFIXES
-from fullconv.data.reading.text_files import read_text, read_yaml
-from fullconv.errors import UserError
+from fullconv.errors import DataError, UserError
+from fullconv.parsing import read_text, read_yaml
 
 _YAML = (".yaml", ".yml")
 _LISTS = ("classes.txt", "obj.names", "classes.names", "labels.txt")

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.data.checks.findings import DataError
 from fullconv.data.reading.matlab_files import matlab_v5 as matlab5
 from fullconv.data.reading.matlab_files import matlab_v73 as matlab73
-from fullconv.errors import UserError
+from fullconv.errors import DataError, UserError
 
 LARGEST = 2**27  # bytes of one variable, and of a whole version 5 file: 16 million doubles
 _HDF5 = b"\x89HDF\r\n\x1a\n"
