@@ -1,9 +1,13 @@
-"""Files that appear whole or not at all, and what the system's errors about files mean."""
+"""Files that appear whole or not at all, and what the system's errors about files mean.
+
+`check_target` tries whether a place can be written, before the long work whose result goes there.
+"""
 
 import errno
 import os
 import re
 import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from fullconv.errors import UserError, printable
+from fullconv.parser_errors import one_line
 
 try:
     import fcntl
@@ -231,3 +236,61 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+ADDED = len(".part") + 10  # what a temporary name has beside the file's (`fullconv.atomic`)
+
+
+def check_target(path: str | Path) -> None:
+    """UserError unless ``path`` can be written; nothing is left behind, missing folders neither.
+
+    Its folder is made and a temporary file written there, as the real one will be. Refused are a
+    folder of that name, a file where a folder should be, names that are too long, loops of links,
+    and places that cannot be written.
+    """
+    path, made = Path(path), []
+    name = one_line(str(path), 200)
+    try:
+        if path.is_dir():
+            raise UserError(f"{name}: is a folder; name a file in it", "FC-FILE-004")
+        for folder in reversed(path.parent.parents):
+            _make(folder, made)
+        _make(path.parent, made)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        os.unlink(temporary)
+        if len(os.fsencode(path.name)) + ADDED > _longest_name(path.parent):
+            raise UserError(f"{name}: its name is too long; use a shorter one", "FC-FILE-005")
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise _refusal(name, error) from error
+    finally:
+        for folder in reversed(made):
+            folder.rmdir()
+
+
+def _make(folder: Path, made: list[Path]) -> None:
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        if not stat.S_ISDIR(folder.stat().st_mode):  # `is_dir` is silent about loops of links
+            raise NotADirectoryError(f"{one_line(str(folder))} is no folder") from None
+    except PermissionError:
+        if not folder.is_dir():  # of a folder that is there, some systems say this first
+            raise
+    else:
+        made.append(folder)
+
+
+def _longest_name(folder: Path) -> int:
+    """Bytes of a name that the file system takes."""
+    return os.pathconf(folder, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
+
+
+def _refusal(name: str, error: OSError | ValueError) -> UserError:
+    number = getattr(error, "errno", None)
+    reason = one_line(getattr(error, "strerror", None) or str(error), 120)
+    if number in (errno.ENAMETOOLONG, errno.ELOOP):
+        return UserError(f"{name}: {reason}; use a shorter path, without loops", "FC-FILE-005")
+    if isinstance(error, NotADirectoryError):
+        return UserError(f"{name}: {reason}; name another place", "FC-FILE-004")
+    return UserError(f"{name}: cannot be written ({reason}); name another place", "FC-FILE-002")

@@ -9,8 +9,8 @@ import numpy as np
 from fullconv.checkpoints import Checkpoint
 from fullconv.classes import ClassSet
 from fullconv.data import Dataset, Sample, Source, as_source, in_order_of, open_source
-from fullconv.data.subset import split_lists
-from fullconv.data.trained_on import trained_on
+from fullconv.data.open_dataset import trained_on
+from fullconv.data.splits.subset import split_lists
 from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes
 from fullconv.inference.engines.engine import Engine

@@ -122,7 +122,7 @@ def test_an_error_of_the_system_that_no_command_handles_is_one_line(
     number, code, inside, monkeypatch
 ):
     error = OSError(number, os.strerror(number), "some file")
-    monkeypatch.setattr("fullconv.cli.runs.recipe_text", failing(error))
+    monkeypatch.setattr("fullconv.cli.commands.runs.recipe_text", failing(error))
     _, line = inside("recipes", "x", code=2)
     assert line.startswith("fullconv: some file: ")
     assert line.endswith(f" [{code}]\n")
@@ -130,7 +130,7 @@ def test_an_error_of_the_system_that_no_command_handles_is_one_line(
 
 def test_several_errors_are_a_line_each_and_names_in_them_begin_no_other(inside, monkeypatch):
     error = UserErrors(["a\nb: is empty", "nothing is written"], "FC-IMPORT-001")
-    monkeypatch.setattr("fullconv.cli.runs.recipe_text", failing(error))
+    monkeypatch.setattr("fullconv.cli.commands.runs.recipe_text", failing(error))
     assert inside("recipes", "x", code=2)[1] == (
         "fullconv: a\\nb: is empty\nfullconv: nothing is written [FC-IMPORT-001]\n"
     )
@@ -147,7 +147,7 @@ def test_a_warning_is_one_line_too(inside, monkeypatch):
         warnings.warn(f"{CLEARING}{'x' * 5000}: is odd", OwnWarning, stacklevel=2)
         raise UserError("x")
 
-    monkeypatch.setattr("fullconv.cli.runs.recipe_text", warn)
+    monkeypatch.setattr("fullconv.cli.commands.runs.recipe_text", warn)
     first, last = inside("recipes", "x", code=2)[1].splitlines()
     assert re.fullmatch(
         r"fullconv: warning: \\x1b\[2Jx\\ny\\u202ez\\udcffx+\.\.\.x+: is odd", first

@@ -17,8 +17,8 @@ from fullconv.inference import TorchEngine
 from fullconv.models import TORCH, NetSpec, build
 from fullconv.models.registry import BACKBONES
 from fullconv.training import make_config, train
-from fullconv.training import memory_budget as budget
 from fullconv.training.losses.criterion import make_criterion
+from fullconv.training.memory import memory_budget as budget
 from fullconv.training.step import Updater
 
 DEVICE = os.environ.get("FULLCONV_TEST_DEVICE", "cuda")

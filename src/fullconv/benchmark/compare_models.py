@@ -13,8 +13,8 @@ from fullconv.benchmark.timing import Progress, measure
 from fullconv.checkpoints import load
 from fullconv.classes.class_files import read_classes
 from fullconv.data import Source, open_source
+from fullconv.data.open_dataset import trained_on
 from fullconv.data.reading.image import probe
-from fullconv.data.trained_on import trained_on
 from fullconv.device import Precision, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.evaluation import evaluate, open_for

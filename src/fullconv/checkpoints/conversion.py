@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fullconv.checkpoints.checkpoint import Checkpoint
 from fullconv.checkpoints.foreign.foreign_arrays import Shape
-from fullconv.checkpoints.foreign.foreign_formats import lineages, read_foreign
+from fullconv.checkpoints.foreign.recognize_net import lineages, read_foreign
 from fullconv.checkpoints.foreign.transplant import Transplant, transplant
 from fullconv.checkpoints.safetensors_file import is_own
 from fullconv.classes import VOC, ClassSet, numbered_names

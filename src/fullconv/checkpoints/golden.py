@@ -2,7 +2,7 @@
 
 Every checkpoint and export carries it in its header, under ``golden``. The picture is the same in
 every version, computed from integers alone; an engine that has loaded a net runs it once and
-compares (`fullconv.inference.verify_golden`).
+compares (`fullconv.inference.open_predictor`).
 
 C channels, K classes, H and W pixels.
 """

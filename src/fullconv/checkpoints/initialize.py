@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fullconv.checkpoints.download_weights import provenance
 from fullconv.checkpoints.hub import hub_file, is_hub_name
 from fullconv.checkpoints.open_weights import Weights, found_under, open_weights
+from fullconv.checkpoints.registry import provenance
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.models import FCN, Preprocessing

@@ -2,10 +2,9 @@
 
 from importlib.util import find_spec
 
-from fullconv.checkpoints.download_weights import fetch, file_here, provenance
 from fullconv.checkpoints.hub import fetch_from_hub, hub_file, is_hub_name, pinned
 from fullconv.checkpoints.installed import InstalledFile
-from fullconv.checkpoints.registry import Published, published
+from fullconv.checkpoints.registry import Published, fetch, file_here, provenance, published
 from fullconv.download.request import Progress
 from fullconv.errors import UserError
 from fullconv.models import BACKBONES, NetSpec

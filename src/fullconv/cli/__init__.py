@@ -6,7 +6,7 @@ in the help in the order in which they are imported here.
 
 # ruff: noqa: I001, F401 (the order is the help's; importing a command adds it)
 from fullconv.cli.main import app, main
-from fullconv.cli import (
+from fullconv.cli.commands import (
     train,
     evaluate,
     predict,

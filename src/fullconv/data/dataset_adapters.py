@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fullconv.classes import ClassSet
-from fullconv.data.arrays import image_of, mask_in
 from fullconv.data.checks.findings import DataError
 from fullconv.data.dataset import Dataset, class_set
+from fullconv.data.reading.arrays import image_of, mask_in
 from fullconv.data.sample import Sample
 from fullconv.errors import UserError
 

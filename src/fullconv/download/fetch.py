@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 
 from fullconv.atomic import sync_folder
-from fullconv.download.cache import OFFLINE, is_offline
-from fullconv.download.lock import exclusive
+from fullconv.download.cache import OFFLINE, exclusive, is_offline
 from fullconv.download.part import Part
 from fullconv.download.remote import RemoteFile, RetryPolicy
 from fullconv.download.request import PermanentError, Progress, TransientError, fetch_rest

@@ -10,8 +10,8 @@ import numpy as np
 from fullconv.classes import ClassSet
 from fullconv.data import Sample, Source, in_order_of, open_source
 from fullconv.data.layouts.pairs import PairSource
-from fullconv.data.multimodal import Stacked
 from fullconv.data.open_dataset import available_splits, is_known
+from fullconv.data.splits.multimodal import Stacked
 from fullconv.data.synthetic.shapes import looks_like
 from fullconv.errors import UserError
 from fullconv.inference.export_metadata import Description

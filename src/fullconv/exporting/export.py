@@ -9,18 +9,17 @@ from typing import Literal
 
 import torch
 
+from fullconv.atomic import check_target
 from fullconv.checkpoints import Checkpoint, load
 from fullconv.checkpoints.golden import picture
 from fullconv.checkpoints.hub import hub_file, is_hub_name
 from fullconv.checkpoints.open_weights import is_name
 from fullconv.errors import UserError
 from fullconv.exporting.calibration import Calibration, find_calibration
-from fullconv.exporting.float16 import in_half
 from fullconv.exporting.onnx_graph import OnnxGraph, onnx_model
 from fullconv.exporting.openvino_graph import OpenVinoGraph, from_onnx, smallest_side
-from fullconv.exporting.program import trace
+from fullconv.exporting.program import TorchGraph, UnsavedGraph, in_half, trace
 from fullconv.exporting.quantize import quantised
-from fullconv.exporting.unsaved_graph import TorchGraph, UnsavedGraph
 from fullconv.exporting.verify import Check, check
 from fullconv.exporting.verify_int8 import Int8Check, UnsavedGraphEngine, check_int8, refuse
 from fullconv.inference.engines.graph_engine import missing
@@ -33,7 +32,6 @@ from fullconv.inference.export_metadata import (
     map_names,
 )
 from fullconv.models.backbones.definition import PREFIX
-from fullconv.write_target import check_target
 
 Form = Literal["onnx", "openvino", "torch"]
 Program = torch.export.ExportedProgram

@@ -17,8 +17,7 @@ from fullconv.atomic import write_atomically
 from fullconv.checkpoints.open_weights import located
 from fullconv.device import return_kept_memory
 from fullconv.download import cache_folder
-from fullconv.download.cache import FOLDER
-from fullconv.download.lock import exclusive
+from fullconv.download.cache import FOLDER, exclusive
 from fullconv.errors import UserError
 from fullconv.exporting.export import ENDINGS, export
 from fullconv.inference.engines.graph_engine import missing

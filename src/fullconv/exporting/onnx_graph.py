@@ -8,8 +8,7 @@ import torch
 from fullconv.atomic import write_atomically
 from fullconv.checkpoints.export_checksum import with_checksum
 from fullconv.errors import UserError
-from fullconv.exporting.program import quiet
-from fullconv.exporting.unsaved_graph import Array
+from fullconv.exporting.program import Array, quiet
 from fullconv.inference.engines.graph_engine import KEY
 from fullconv.inference.engines.onnxruntime_engine import session_of
 from fullconv.inference.export_metadata import INPUT, Description

@@ -10,7 +10,7 @@ import torch
 
 from fullconv.data.synthetic.scene import scene
 from fullconv.errors import UserError
-from fullconv.exporting.unsaved_graph import Array, UnsavedGraph
+from fullconv.exporting.program import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import feed
 from fullconv.inference.export_metadata import CLASSES, Description
 from fullconv.modalities import COLOR, kind_named

@@ -10,7 +10,7 @@ import numpy as np
 
 from fullconv.errors import UserError
 from fullconv.exporting.calibration import Calibration
-from fullconv.exporting.unsaved_graph import Array, UnsavedGraph
+from fullconv.exporting.program import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import GraphEngine
 from fullconv.inference.export_metadata import Description
 from fullconv.metrics import Scores, confusion

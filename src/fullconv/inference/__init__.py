@@ -15,12 +15,11 @@ if TYPE_CHECKING:
     from fullconv.inference.engines.openvino_engine import OpenVinoEngine
     from fullconv.inference.engines.torch_engine import TorchEngine
     from fullconv.inference.find_photos import Input, find_inputs
-    from fullconv.inference.open_predictor import OpenedNet, open_engine
+    from fullconv.inference.open_predictor import DisagreementWarning, OpenedNet, open_engine
     from fullconv.inference.photo_engine import PhotoEngine, with_tiles, with_tta
     from fullconv.inference.predictor import Prediction, Predictor
     from fullconv.inference.tiled import Tile, Tiling
     from fullconv.inference.tta import TTA, Views, parse_tta
-    from fullconv.inference.verify_golden import DisagreementWarning
 
 __all__ = [
     "TTA",
@@ -55,10 +54,9 @@ _HOME = {
     "engines.openvino_engine": ("OpenVinoEngine",),
     "engines.torch_engine": ("TorchEngine",),
     "find_photos": ("Input", "find_inputs"),
-    "open_predictor": ("OpenedNet", "open_engine"),
+    "open_predictor": ("DisagreementWarning", "OpenedNet", "open_engine"),
     "photo_engine": ("PhotoEngine", "with_tiles", "with_tta"),
     "predictor": ("Prediction", "Predictor"),
-    "verify_golden": ("DisagreementWarning",),
     "tiled": ("Tiling", "Tile"),
     "tta": ("TTA", "Views", "parse_tta"),
 }

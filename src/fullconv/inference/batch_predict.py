@@ -10,8 +10,8 @@ from typing import Unpack
 
 from fullconv.atomic import file_error, file_errors, remove_abandoned
 from fullconv.classes.palettes import Palette
-from fullconv.data.modality_files import named
 from fullconv.data.reading.image import size_said
+from fullconv.data.reading.modality_files import named
 from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Image

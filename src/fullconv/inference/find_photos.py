@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fullconv.atomic import file_error
 from fullconv.data.reading.image import SUFFIXES
-from fullconv.data.walk import is_debris_below, walk
+from fullconv.data.reading.walk import is_debris_below, walk
 from fullconv.errors import UserError, printable
 
 STDIN = "-"
@@ -38,7 +38,7 @@ def find_inputs(inputs: Sequence[str | Path], out: str | Path) -> list[Input]:
     """The photos that ``inputs`` name, each once, and where below ``out`` their results go.
 
     A file is taken as it is; a folder with all photos in and below it, hidden and system folders
-    left out and links followed once (`fullconv.data.walk`); what does not exist is a glob pattern
+    left out and links followed once (`data.reading.walk`); what does not exist is a glob pattern
     (``**`` goes into folders); '-' is one picture on standard input, which is read now. A result is
     called as its photo, in the photo's folder below the folder that was named. Where two would
     meet, the file's ending (a.jpg, a.png) or further folders tell them apart. What is named and not

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from fullconv.data import read_photo
-from fullconv.data.arrays import image_of
+from fullconv.data.reading.arrays import image_of
 from fullconv.data.reading.image import rgb_of
 from fullconv.errors import UserError, printable
 from fullconv.inference.find_photos import is_address

@@ -15,8 +15,8 @@ from fullconv import visualize
 from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.classes.palettes import Palette, recolored
-from fullconv.data.modality_files import plane_file, read_plane
-from fullconv.data.multimodal import stacked
+from fullconv.data.reading.modality_files import plane_file, read_plane
+from fullconv.data.splits.multimodal import stacked
 from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes, classes_of, parts_of
@@ -171,7 +171,7 @@ class Predictor:
     training (`fullconv.modalities.ReadOptions`). ``say`` is told what takes long, as an export for
     an engine does, and what is an approximation. Of an exported file that gives classes alone,
     ``has_scores`` is False and asking for them raises UserError. The first photo warns where the
-    net is not computed as when it was saved (`fullconv.inference.verify_golden`). Raises UserError
+    net is not computed as when it was saved (`fullconv.inference.open_predictor`). Raises UserError
     for a file that is none of these, for an ``engine`` that is not installed, for a ``tile`` that
     is too small for the net, and for a ``tta`` that is none.
     """
@@ -241,7 +241,7 @@ class Predictor:
 
         With ``scores`` the scores are kept from the same pass of the net. A net with further
         inputs takes them from the files ``others`` (kind -> file), else from where data sets have
-        them (`fullconv.data.modality_files`); or ``photo`` is the whole array (H, W, channels).
+        them (`data.reading.modality_files`); or ``photo`` is the whole array (H, W, channels).
         """
         return self.predict_batch([self.read(photo, others)], scores)[0]
 

@@ -12,10 +12,10 @@ from fullconv.classes.palettes import Palette, recolored
 from fullconv.errors import UserError
 from fullconv.metrics import SUMMARY, Scores, percent
 from fullconv.report.best_and_worst import StoredPhoto, read_scored_photos
-from fullconv.report.confusion import confusion_picture
-from fullconv.report.curves import curves, words
 from fullconv.report.embedded import layer_png
 from fullconv.report.page import write_page
+from fullconv.report.plots.confusion import confusion_picture
+from fullconv.report.plots.curves import curves, words
 from fullconv.report.run_files import Columns, RunFiles, find, known, read_run, resources
 
 LARGEST = 2**20  # bytes of a sample sheet that is put into the page

@@ -6,7 +6,7 @@ from pathlib import Path
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.classes import ClassSet
 from fullconv.metrics import Scores
-from fullconv.report.confusion import confusion_picture
+from fullconv.report.plots.confusion import confusion_picture
 
 
 def write_scores(scores: Scores, classes: ClassSet, folder: str | Path) -> list[Path]:

@@ -26,20 +26,20 @@ from fullconv.evaluation import evaluate
 from fullconv.inference.engines.torch_engine import TorchEngine
 from fullconv.inference.photo_engine import with_tiles
 from fullconv.metrics import Scores
-from fullconv.training.config import Config
-from fullconv.training.config_sources import flat
-from fullconv.training.console import Screen, Status
-from fullconv.training.data_defaults import workers_of
-from fullconv.training.diagnostics import Watch
-from fullconv.training.durations import Clock
+from fullconv.training.config.config import Config
+from fullconv.training.config.config_sources import flat
+from fullconv.training.config.data_defaults import workers_of
 from fullconv.training.loggers import LoggedRun, Logger, Loggers
 from fullconv.training.loggers.csv_log import CSVLogger
-from fullconv.training.memory import memory_watched
-from fullconv.training.memory_budget import norms_see_parts
-from fullconv.training.processes import Processes
-from fullconv.training.resume import Progress, load_state, save_state
-from fullconv.training.run_folder import Run
-from fullconv.training.signals import Interrupted, Stop, Waiting, stop_on_signals
+from fullconv.training.memory.memory_budget import norms_see_parts
+from fullconv.training.memory.step_memory import memory_watched
+from fullconv.training.run.clock import Clock
+from fullconv.training.run.console import Screen, Status
+from fullconv.training.run.diagnostics import Watch
+from fullconv.training.run.processes import Processes
+from fullconv.training.run.resume import Progress, load_state, save_state
+from fullconv.training.run.run_folder import Run
+from fullconv.training.run.signals import Interrupted, Stop, Waiting, stop_on_signals
 from fullconv.training.step import Updater
 from fullconv.visualize import as_photo, planes_of, sheet
 

@@ -12,12 +12,12 @@ from fullconv.data import Batch
 from fullconv.device import LARGEST_KEPT, is_out_of_memory, return_kept_memory
 from fullconv.errors import UserError
 from fullconv.models import FCN, Preprocessing
-from fullconv.training.config import Config
-from fullconv.training.in_place_sgd import InPlaceSGD
+from fullconv.training.config.config import Config
 from fullconv.training.losses.banded import banded_loss, can_be_banded, is_worth_it
 from fullconv.training.losses.criterion import Criterion
 from fullconv.training.net_choice import one_value
 from fullconv.training.optimizer import (
+    InPlaceSGD,
     as_they_come,
     averaging_decay,
     hold_frozen,
@@ -25,7 +25,7 @@ from fullconv.training.optimizer import (
     make_optimizer,
     set_lr,
 )
-from fullconv.training.processes import Processes
+from fullconv.training.run.processes import Processes
 
 
 class Updater:

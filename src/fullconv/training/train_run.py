@@ -8,12 +8,10 @@ from typing import Any
 
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.data import Dataset, Source, Transform, largest_photo
-from fullconv.data.subset import FOLDER, write_split
+from fullconv.data.splits.subset import FOLDER, write_split
 from fullconv.errors import UserError
-from fullconv.training import memory_budget as budget
-from fullconv.training.announce import announce_memory, announce_plan, size_of
-from fullconv.training.config import Config
-from fullconv.training.config_sources import (
+from fullconv.training.config.config import Config
+from fullconv.training.config.config_sources import (
     changed,
     config_at,
     config_of,
@@ -24,20 +22,29 @@ from fullconv.training.config_sources import (
     with_change,
     with_loss,
 )
-from fullconv.training.console import Screen
-from fullconv.training.data_splits import in_saved_order, is_split_by_seed, with_class_names
+from fullconv.training.config.resolve_config import resolved
 from fullconv.training.loggers import Logger, make_loggers
 from fullconv.training.loop import Training, check_steps, steps_of, write_page
 from fullconv.training.losses import Given
-from fullconv.training.memory import TOO_LARGE, estimate, memory_watched
+from fullconv.training.memory import memory_budget as budget
+from fullconv.training.memory.step_memory import TOO_LARGE, estimate, memory_watched
 from fullconv.training.net_choice import check_batch_norm, with_net_of_weights
 from fullconv.training.objects import Objects
-from fullconv.training.processes import processes_of, rank
-from fullconv.training.resolve_config import resolved
-from fullconv.training.resume import step_of
-from fullconv.training.run_folder import Run
-from fullconv.training.setup import check_data, criterion_of, net_of, open_data
-from fullconv.training.signals import Interrupted
+from fullconv.training.run.announce import announce_memory, announce_plan, size_of
+from fullconv.training.run.console import Screen
+from fullconv.training.run.processes import processes_of, rank
+from fullconv.training.run.resume import step_of
+from fullconv.training.run.run_folder import Run
+from fullconv.training.run.signals import Interrupted
+from fullconv.training.setup import (
+    check_data,
+    criterion_of,
+    in_saved_order,
+    is_split_by_seed,
+    net_of,
+    open_data,
+    with_class_names,
+)
 from fullconv.training.step import Updater
 
 CHANGEABLE = ("schedule.", "machine.", "data.path", "data.workers", "data.check", "logging.")

@@ -8,11 +8,10 @@ import sys
 import pytest
 
 from fullconv.checkpoints import registry
-from fullconv.checkpoints.download_weights import fetch, file_here
 from fullconv.checkpoints.foreign.foreign_arrays import ForeignFile
-from fullconv.checkpoints.foreign.foreign_formats import read_foreign
+from fullconv.checkpoints.foreign.recognize_net import read_foreign
 from fullconv.checkpoints.open_weights import open_weights
-from fullconv.checkpoints.registry import find_published, read_registry
+from fullconv.checkpoints.registry import fetch, file_here, find_published, read_registry
 from fullconv.errors import UserError
 from fullconv.models.backbones.efficientnet_lite import LITE
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from small_nets import checkpoint
 
+from fullconv.atomic import check_target
 from fullconv.checkpoints import save
 from fullconv.errors import UserError
 from fullconv.exporting import export
 from fullconv.inference import Predictor
-from fullconv.write_target import check_target
 
 
 def flipped(path: Path, place: int) -> None:

@@ -5,7 +5,7 @@ from fullconv.errors import UserError
 from fullconv.metrics import Scores
 from fullconv.report import confusion_picture, write_run_comparison
 from fullconv.report.comparison_page import flattened, named
-from fullconv.report.curves import overlaid_curves, overlaid_figure
+from fullconv.report.plots.curves import overlaid_curves, overlaid_figure
 from fullconv.report.run_files import read_run
 
 

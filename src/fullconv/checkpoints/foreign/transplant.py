@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fullconv.checkpoints.foreign.caffe_names import TrainedOn, known_data
 from fullconv.checkpoints.foreign.foreign_arrays import ForeignFile, Lineage, Turn
-from fullconv.checkpoints.foreign.recognize import recognised, shapes_of
+from fullconv.checkpoints.foreign.recognize_net import recognised, shapes_of
 from fullconv.checkpoints.foreign.unused_arrays import reason, scales_of
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError

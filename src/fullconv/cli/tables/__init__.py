@@ -27,8 +27,6 @@ __getattr__ = lazy_names(
             "nets_table",
             "explanation_table",
             "explanation_notes",
-        ),
-        "benchmarks": (
             "comparison_tables",
             "engines_table",
             "percent_same",

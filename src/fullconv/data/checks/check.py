@@ -12,8 +12,8 @@ from fullconv.classes import ClassSet, check_several
 from fullconv.data.checks.findings import Finding
 from fullconv.data.checks.sample_findings import SampleCheck, examine
 from fullconv.data.layouts.pairs import PairSource
-from fullconv.data.multimodal import outputs_of
 from fullconv.data.sample import Source
+from fullconv.data.splits.multimodal import outputs_of
 from fullconv.data.synthetic.shapes import Shapes
 from fullconv.errors import UserError
 

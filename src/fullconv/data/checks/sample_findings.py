@@ -11,9 +11,9 @@ from fullconv.classes import ClassSet
 from fullconv.data.checks import mask_values as diagnosis
 from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.layouts.pairs import size_mismatch
-from fullconv.data.multimodal import Stacked, outputs_of
 from fullconv.data.reading.image import probe
 from fullconv.data.sample import Mask, Source
+from fullconv.data.splits.multimodal import Stacked, outputs_of
 from fullconv.errors import UserError
 from fullconv.modalities import AS_STORED, is_of_photo
 

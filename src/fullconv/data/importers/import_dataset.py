@@ -15,14 +15,14 @@ from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.export_folder import mask_png
 from fullconv.data.importers import import_report as reports
 from fullconv.data.importers.annotations import Export, Item, Note, Painted
-from fullconv.data.importers.class_mapping import Plan, plan
 from fullconv.data.importers.export_files import listed_once
 from fullconv.data.importers.import_report import Report, label_counts
 from fullconv.data.importers.import_request import Request
-from fullconv.data.importers.photo_copy import UPRIGHT, PhotoFile, upright
+from fullconv.data.importers.mapping.assign_splits import assign
+from fullconv.data.importers.mapping.class_mapping import Plan, plan
+from fullconv.data.importers.photos.photo_copy import UPRIGHT, PhotoFile, upright
 from fullconv.data.importers.registry import recognise
-from fullconv.data.importers.splits import assign
-from fullconv.data.walk import composed
+from fullconv.data.reading.walk import composed
 from fullconv.errors import UserError, UserErrors
 
 LONGEST = 255

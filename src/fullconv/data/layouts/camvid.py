@@ -9,8 +9,8 @@ from fullconv.data.layouts.folder import of_folders, pictures
 from fullconv.data.layouts.listing import Layout, read_lines
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.reading.mask import read_mask
+from fullconv.data.reading.walk import composed
 from fullconv.data.sample import Mask
-from fullconv.data.walk import composed
 from fullconv.text_files import shown
 
 _SPLITS = ("train", "val", "test")

@@ -13,7 +13,7 @@ from fullconv.data.layouts.find_class_file import NAMES, classes_in
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, read_lines, usual_first, usual_name
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.reading.formats import HEIC_SUFFIXES, SUFFIXES
-from fullconv.data.walk import (
+from fullconv.data.reading.walk import (
     HIDDEN,
     READ_ALREADY,
     Walk,

@@ -13,7 +13,7 @@ from fullconv.data.layouts.find_class_file import classes_of_set
 from fullconv.data.layouts.label_numbers import listed_names, photo_lists, table, to_classes
 from fullconv.data.layouts.listing import ALL, Layout
 from fullconv.data.layouts.pairs import PairSource
-from fullconv.data.reading.matlab import read_array, read_labels
+from fullconv.data.reading.matlab_files.matlab import read_array, read_labels
 from fullconv.data.sample import Mask
 from fullconv.errors import UserError
 from fullconv.text_files import shown

@@ -19,8 +19,14 @@ from fullconv.data.layouts.label_numbers import table, to_classes
 from fullconv.data.layouts.listing import Layout
 from fullconv.data.layouts.nyud import DEFAULT, label_names, photo_name, photo_numbers, split_names
 from fullconv.data.layouts.pairs import size_mismatch
-from fullconv.data.modality_files import log_depth
-from fullconv.data.reading.matlab import MissingVariable, read_array, read_labels, read_names, shape
+from fullconv.data.reading.matlab_files.matlab import (
+    MissingVariable,
+    read_array,
+    read_labels,
+    read_names,
+    shape,
+)
+from fullconv.data.reading.modality_files import log_depth
 from fullconv.data.sample import Image, Mask, Sample
 from fullconv.errors import UserError
 

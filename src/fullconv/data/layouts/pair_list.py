@@ -20,7 +20,7 @@ from fullconv.data.layouts.listing import (
 )
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.reading.image import SUFFIXES
-from fullconv.data.walk import composed, existing, is_debris
+from fullconv.data.reading.walk import composed, existing, is_debris
 from fullconv.errors import UserError
 from fullconv.text_files import decode_text, shown
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from fullconv.classes import ClassSet
 from fullconv.data.checks.findings import DataError, Finding
-from fullconv.data.modality_files import plane_file, read_plane
 from fullconv.data.reading.image import read_with_mask, stands_sideways
 from fullconv.data.reading.mask import read_mask
+from fullconv.data.reading.modality_files import plane_file, read_plane
 from fullconv.data.sample import Image, Mask, Sample
 from fullconv.modalities import AS_STORED, ReadOptions
 
@@ -65,7 +65,7 @@ class PairSource:
         return self.photos[index], self.masks[index]
 
     def plane(self, index: int, kind: str) -> Image:
-        """A further input of the photo, (H, W, channels); see `fullconv.data.modality_files`."""
+        """A further input of the photo, (H, W, channels), by `data.reading.modality_files`."""
         return read_plane(plane_file(self.photos[index], kind), kind)
 
 

@@ -21,7 +21,7 @@ from fullconv.data.layouts.label_numbers import (
 )
 from fullconv.data.layouts.listing import ALL, Layout
 from fullconv.data.layouts.pairs import PairSource
-from fullconv.data.reading.matlab import MissingVariable, read_labels, read_names
+from fullconv.data.reading.matlab_files.matlab import MissingVariable, read_labels, read_names
 from fullconv.data.sample import Mask
 from fullconv.errors import UserError
 

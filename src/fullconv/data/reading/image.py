@@ -27,7 +27,7 @@ from fullconv.data.reading.formats import (
     unreadable,
 )
 from fullconv.data.reading.raster import Valid, open_raster
-from fullconv.data.reading.recognise import alpha_is_data, by_gdal, pages_of, tiff_of
+from fullconv.data.reading.recognize_file import alpha_is_data, by_gdal, pages_of, tiff_of
 from fullconv.modalities import AS_STORED, ReadOptions
 
 PLAIN = frozenset({"L", "1", "CMYK", "YCbCr", "HSV"})

@@ -12,7 +12,7 @@ from fullconv.data.checks import mask_values as diagnosis
 from fullconv.data.checks.findings import DataError
 from fullconv.data.reading import image as photo
 from fullconv.data.reading.formats import Picture, gdal_dataset, open_picture, unreadable
-from fullconv.data.reading.recognise import tiff_of
+from fullconv.data.reading.recognize_file import tiff_of
 from fullconv.data.reading.tiff import WHITE_IS_ZERO
 from fullconv.data.sample import Mask
 from fullconv.modalities import AS_STORED, ReadOptions

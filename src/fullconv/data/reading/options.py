@@ -12,7 +12,7 @@ from fullconv.data.checks.findings import DataError
 from fullconv.data.reading.formats import format_of, head_of, opened
 from fullconv.data.reading.image import deep_mode, deep_samples
 from fullconv.data.reading.raster import open_raster
-from fullconv.data.reading.recognise import by_gdal
+from fullconv.data.reading.recognize_file import by_gdal
 from fullconv.errors import UserError
 from fullconv.modalities import AS_STORED, ReadOptions
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fullconv.data.checks.findings import DataError
 from fullconv.data.reading.bands import Bands, Range, as_photo, chosen
 from fullconv.data.reading.formats import gdal_dataset, one_line, opened
-from fullconv.data.reading.recognise import alpha_is_data
+from fullconv.data.reading.recognize_file import alpha_is_data
 from fullconv.modalities import ReadOptions
 
 RGB = npt.NDArray[np.uint8]

@@ -13,8 +13,7 @@ from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes, Head, classes_of, parts_of
 from fullconv.inference.engines.engine import Engine, Image, check_image
 from fullconv.inference.export_metadata import CLASSES, SCORES, Description
-from fullconv.inference.open_predictor import OpenedNet
-from fullconv.inference.verify_golden import GoldenCheck
+from fullconv.inference.open_predictor import GoldenCheck, OpenedNet
 from fullconv.models.fcn import upscores_of
 
 KEY = "fullconv"
@@ -26,7 +25,7 @@ class GraphEngine(Engine, ABC):
     ``outputs`` are the tensors that ``run`` gives: those of `Description.maps` where the runtime
     could cut the graph at them, and their enlargement is as in torch; else (None) what the graph
     gives, scores or classes. The graph proves itself at the first photo
-    (`fullconv.inference.verify_golden`);
+    (`fullconv.inference.open_predictor`);
     ``exact`` says whether its runtime computes in fp32 what is so in the file.
     """
 

@@ -58,7 +58,7 @@ ENGINES = (
     EngineEntry(
         "winograd",
         "torch with minimal filtering, on a CPU in fp32",
-        f"{_HERE}.winograd_engine:open_winograd",
+        f"{_HERE}.torch_engine:open_winograd",
     ),
     EngineEntry(
         "onnxruntime",

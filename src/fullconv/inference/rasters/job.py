@@ -18,8 +18,8 @@ import numpy.typing as npt
 from fullconv import visualize
 from fullconv.data.reading.bands import Range
 from fullconv.data.reading.raster import Raster, open_raster
-from fullconv.data.reading.recognise import is_raster
-from fullconv.download.lock import exclusive
+from fullconv.data.reading.recognize_file import is_raster
+from fullconv.download.cache import exclusive
 from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.find_photos import Input

@@ -24,8 +24,7 @@ from torch.overrides import TorchFunctionMode
 
 from fullconv.errors import UserError
 from fullconv.geometry import Filled, GeometryError, Map, Window
-from fullconv.models.activation_checkpointing import Segment
-from fullconv.models.backbones.backbone import Backbone
+from fullconv.models.backbones.backbone import Backbone, Segment
 from fullconv.models.backbones.definition import PREFIX, Definition, MissingPackage, Padding
 from fullconv.models.preprocessing import TORCH, Preprocessing
 from fullconv.models.tracing.trace import traced

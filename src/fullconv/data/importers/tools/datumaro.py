@@ -25,9 +25,9 @@ from fullconv.data.importers.json_reader import (
     read_json,
     size_of,
 )
-from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.photo_entries import Entries, draw, entry, without_area
-from fullconv.data.importers.splits import USUAL
+from fullconv.data.importers.mapping.assign_splits import USUAL
+from fullconv.data.importers.photos.named_photos import Shelf, plain
+from fullconv.data.importers.photos.photo_entries import Entries, draw, entry, without_area
 from fullconv.errors import UserError
 
 _SIGNS = (rb'"items"\s*:\s*\[', rb'"categories"\s*:\s*\{')

@@ -31,8 +31,8 @@ from fullconv.data.importers.json_reader import (
     read_json,
     size_of,
 )
-from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.photo_entries import (
+from fullconv.data.importers.photos.named_photos import Shelf, plain
+from fullconv.data.importers.photos.photo_entries import (
     Entries,
     draw,
     entry,

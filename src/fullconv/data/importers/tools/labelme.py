@@ -35,7 +35,7 @@ from fullconv.data.importers.drawing.regions import (
 )
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of, json_files, points, read_json, size_of
-from fullconv.data.importers.named_photos import Shelf
+from fullconv.data.importers.photos.named_photos import Shelf
 from fullconv.errors import UserError
 
 _POINTS = {"polygon": 1, "rectangle": 2, "circle": 2, "line": 2, "linestrip": 1, "point": 1,

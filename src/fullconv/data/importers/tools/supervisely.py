@@ -39,12 +39,18 @@ from fullconv.data.importers.json_reader import (
     read_json,
     size_of,
 )
-from fullconv.data.importers.named_photos import Shelf
-from fullconv.data.importers.photo_entries import Entries, draw, entry, label_text, without_area
-from fullconv.data.importers.splits import USUAL
+from fullconv.data.importers.mapping.assign_splits import USUAL
+from fullconv.data.importers.photos.named_photos import Shelf
+from fullconv.data.importers.photos.photo_entries import (
+    Entries,
+    draw,
+    entry,
+    label_text,
+    without_area,
+)
 from fullconv.data.importers.tools.cvat import hexadecimal
 from fullconv.data.reading.formats import SUFFIXES
-from fullconv.data.walk import has_file
+from fullconv.data.reading.walk import has_file
 from fullconv.errors import UserError
 
 _WITHOUT_AREA = ("graph", "cuboid", "cuboid_2d", "cuboid_3d", "point_3d", "point_cloud", "mask_3d",

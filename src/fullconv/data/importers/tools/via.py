@@ -18,8 +18,8 @@ from fullconv.data.importers.drawing.regions import Ellipse, Points, Shape, box
 from fullconv.data.importers.export_files import files_below
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of, number, read_json
-from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.photo_entries import Entries, draw, entry, photo_name
+from fullconv.data.importers.photos.named_photos import Shelf, plain
+from fullconv.data.importers.photos.photo_entries import Entries, draw, entry, photo_name
 from fullconv.data.reading.text_files import parse_json, read_csv
 from fullconv.errors import UserError
 

@@ -1,0 +1,1 @@
+"""The plots of a report: curves, the confusion matrix, a net's layers."""

@@ -1,0 +1,433 @@
+"""All that decides a run: validated at once, saved with the run."""
+
+from dataclasses import fields
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import tomli_w
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    create_model,
+    field_validator,
+    model_validator,
+)
+
+from fullconv.checkpoints.pretrained import AUTO, IMAGENET, NONE
+from fullconv.data import Augmentation
+from fullconv.device import bytes_of
+from fullconv.duration import seconds_of
+from fullconv.errors import UserError
+from fullconv.modalities import (
+    COLOR,
+    MAX_MEGAPIXELS,
+    ReadOptions,
+    channels_of,
+    streams_of,
+    with_bands,
+)
+from fullconv.models import NetSpec
+from fullconv.training.loggers.registry import check_names
+from fullconv.training.losses import AnyTerm, CrossEntropy, checked
+
+GRID = 32  # the coarsest stride: crops that are multiples of it leave nothing over
+SCALES = (0.01, 100.0)  # beyond them a photo is a pixel, or larger than any memory
+LARGEST_CROP = 100_000  # pixels a side
+MOST = 10**9  # of steps, photos and the like: more is a slip of the finger
+
+Count = Annotated[int, Field(ge=1, le=MOST)]
+CountFromZero = Annotated[int, Field(ge=0, le=MOST)]
+
+
+class Section(BaseModel):
+    """A part of the config: frozen, and a misspelt key is an error."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False
+    )
+
+
+class Data(Section):
+    """What is trained on; ``split`` and ``val`` name splits of ``path`` (or `shapes`).
+
+    ``inputs`` are what the net sees, one text for each of its streams (`fullconv.modalities`), as
+    ["color", "hha"] or ["color+depth"]. ``outputs`` are the label maps that it learns jointly,
+    where the data has several.
+
+    ``bands`` and ``range`` say what the values in the photos' files mean (`ReadOptions`); where
+    they are not given, the data's classes.toml or the measured values do. Photos of more than
+    ``max_megapixels`` are refused.
+
+    ``object`` and ``photos`` are written for data handed in from Python: what it was, and how many
+    photos there were to train and to validate on. ``class_names`` are written by every run: a
+    resume matches the data's classes with them by name.
+    """
+
+    path: str = ""
+    object: str | None = None
+    photos: tuple[int, ...] = ()
+    split: str = "train"
+    val: str = "val"
+    classes: str | None = None
+    class_names: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = (COLOR,)
+    outputs: tuple[str, ...] = ()
+    workers: Annotated[int | None, Field(ge=0, le=1024)] = None
+    check: bool = True
+    bands: tuple[int, ...] | None = None
+    range: tuple[float, float] | None = None
+    max_megapixels: float = MAX_MEGAPIXELS
+
+    @property
+    def read_options(self) -> ReadOptions:
+        """How photos are read."""
+        return ReadOptions(self.bands, self.range, max_megapixels=self.max_megapixels)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_bands(cls, values: Any) -> Any:
+        """The inputs of photos with other bands than a color photo has."""
+        if not isinstance(values, dict) or not values.get("bands"):
+            return values
+        try:
+            inputs = with_bands(values.get("inputs", (COLOR,)), values["bands"])
+        except (UserError, TypeError, AttributeError):
+            return values  # which the validation of the fields tells
+        return {**values, "inputs": inputs}
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        try:
+            self.read_options  # noqa: B018
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @field_validator("inputs")
+    @classmethod
+    def _known(cls, inputs: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            streams_of(inputs)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return inputs
+
+
+class Net(Section):
+    """The net, and what it starts from.
+
+    ``weights`` is a file, a run folder or a name; or several, one for each stream. `imagenet` are
+    those of ImageNet that belong to the backbone, `none` starts at random, and `auto` takes the
+    backbone's where they are on this machine: a run's config keeps the name of those it took.
+    ``freeze_batch_norm`` keeps the statistics of the backbone's batch norms as they were loaded:
+    right for batches too small to estimate them, and quicker; 'auto' where any were loaded.
+    """
+
+    name: str = "fcn8s-resnet18"
+    padding: Literal["same", "paper"] = "same"
+    width: Annotated[float, Field(gt=0, le=8)] = 1.0
+    dropout: Annotated[float | None, Field(ge=0, lt=1)] = None
+    learn_upsampling: bool = False
+    weights: Literal["auto", "imagenet", "none"] | str | tuple[str, ...] = AUTO
+    freeze_backbone: bool = False
+    freeze_batch_norm: bool | Literal["auto"] = False
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What is loaded before the first step; empty for a start at random."""
+        if self.weights in (AUTO, NONE):  # auto is settled before, but in runs of older versions
+            return ()
+        return (self.weights,) if isinstance(self.weights, str) else self.weights
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _words(cls, weights: Any) -> Any:
+        """None as `none`; the words in any case of letters."""
+        if weights is None:
+            return NONE
+        words = isinstance(weights, str) and weights.lower() in (AUTO, IMAGENET, NONE)
+        return weights.lower() if words else weights
+
+    @field_validator("weights")
+    @classmethod
+    def _of_streams(cls, weights: Any) -> Any:
+        alone = {AUTO, NONE} & set(weights) if isinstance(weights, tuple) else ()
+        if alone:
+            raise ValueError(f"{min(alone)!r} stands alone: name weights for each stream")
+        return weights
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            NetSpec(name, 2)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return name
+
+
+class Schedule(Section):
+    """How long, and how often to look: ``epochs`` are passes through the data, ``steps`` updates.
+
+    Where neither is given nor a ``time``, as 15m or 1h, in which the run should end on this
+    machine, the epochs follow from the number of photos (`training.config.data_defaults`). One step
+    takes ``batch_size`` x ``accumulate`` photos. ``validate_every`` 0 is ten times a run;
+    ``patience`` ends the run after so many validations without a better score.
+    ``half_size`` is the share of the steps, from the first, that see photos and crops at half their
+    size: four times as many photos in the same time (progressive resizing).
+    """
+
+    steps: Count | None = None
+    epochs: Annotated[float | None, Field(gt=0, le=1e6)] = None
+    time: str | None = None
+    half_size: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    batch_size: Count = 8
+    accumulate: Count = 1
+    validate_every: CountFromZero = 0
+    log_every: Count = 20
+    save_minutes: Annotated[float, Field(ge=0, le=1e6)] = 5.0
+    patience: Count | None = None
+
+    @field_validator("time")
+    @classmethod
+    def _readable(cls, time: str | None) -> str | None:
+        try:
+            seconds_of(time or "1h")
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return time
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if sum(length is not None for length in (self.steps, self.epochs, self.time)) > 1:
+            raise ValueError("give only one of steps, epochs and time")
+        return self
+
+
+class Optimizer(Section):
+    """The update. Biases learn at ``lr`` x ``bias_lr``; biases and norms never decay.
+
+    The backbone learns at ``backbone_lr`` times ``lr``; 'auto' is 0.3 where weights were loaded
+    for it, else 1. ``warmup`` is the share of the run in which the learning rate rises, ``ema`` the
+    time constant, as a share of the run, with which the weights are averaged; both within limits
+    (`training.optimizer`).
+    """
+
+    kind: Literal["sgd", "adamw"] = "adamw"
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    bias_lr: Annotated[float, Field(gt=0)] = 1.0
+    backbone_lr: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = 1.0
+    lr_schedule: Literal["fixed", "poly", "cosine"] = "poly"
+    power: Annotated[float, Field(gt=0)] = 0.9
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    clip: Annotated[float | None, Field(gt=0)] = None
+    ema: Annotated[float | None, Field(gt=0, lt=1)] = None
+
+
+_AugmentationKeys: Any = create_model(  # Any: what it is made of is known at run time only
+    "_AugmentationKeys",
+    __base__=Section,
+    **{key.name: (key.type, key.default) for key in fields(Augmentation)},  # pyright: ignore
+)
+
+
+class Augment(_AugmentationKeys):
+    """Random changes of the training photos: the keys are those of `fullconv.data.Augmentation`.
+
+    The crop 'auto' follows from the size of the photos (`training.config.data_defaults`).
+    ``callable`` names the augmentation that was handed in from Python in place of all of these; the
+    crop is then the size of what it made of the first photo.
+    """
+
+    callable: str | None = None
+    crop: tuple[int, int] | Literal["auto"] | None = None
+
+    @field_validator("scale")
+    @classmethod
+    def _of_photos(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if not SCALES[0] <= min(scale) <= max(scale) <= SCALES[1]:
+            raise ValueError(f"scales lie between {SCALES[0]:g} and {SCALES[1]:g}")
+        return scale
+
+    @field_validator("crop")
+    @classmethod
+    def _of_pixels(cls, crop: Any) -> Any:
+        if isinstance(crop, tuple) and not 1 <= min(crop) <= max(crop) <= LARGEST_CROP:
+            raise ValueError(f"a crop has two sizes of 1 to {LARGEST_CROP}, height and width")
+        return crop
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        self.build()
+        return self
+
+    def build(self) -> Augmentation:
+        """The augmentation of these values; its crop must be settled before it is used."""
+        values = self.model_dump(exclude={"callable"})
+        if values["crop"] == "auto":  # any: what else is given must go with a crop
+            values["crop"] = (GRID, GRID)
+        try:
+            return Augmentation(**values)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+
+
+class Logging(Section):
+    """Where the metrics of a run go beside log.csv: `to` names loggers (`training.loggers`)."""
+
+    to: tuple[str, ...] = ()
+
+    @field_validator("to", mode="before")
+    @classmethod
+    def _listed(cls, to: Any) -> Any:
+        """One text with commas as several names."""
+        return (
+            [name.strip() for name in to.split(",") if name.strip()] if isinstance(to, str) else to
+        )
+
+    @field_validator("to")
+    @classmethod
+    def _known(cls, to: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            check_names(to)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return to
+
+
+class Machine(Section):
+    """Where and how it computes. ``devices`` and ``nodes`` go to Lightning Fabric.
+
+    The precision ``auto`` is bf16 where the machine computes in it, else fp32; a run's config keeps
+    the one that was chosen. ``memory``, as 4GB, is what a device may use:
+    ``activation_checkpointing``, and ``schedule`` with the same photos in a step, are then chosen
+    so that it suffices (`training.memory.memory_budget`). ``activation_checkpointing`` is how many
+    segments of the backbone, from the first, save no activations and are computed again in the
+    backward pass (`models.backbones.backbone`). ``cpu_kernels`` ``auto`` lets them train with
+    other kernels than torch's where those are faster: equal to rounding
+    (`models.cpu_kernels.convolutions`).
+    """
+
+    device: str = "auto"
+    devices: Count = 1
+    nodes: Count = 1
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    channels_last: bool = True
+    memory: str | None = None
+    activation_checkpointing: CountFromZero = 0
+    cpu_kernels: Literal["auto", "torch"] = "auto"
+
+    @field_validator("memory")
+    @classmethod
+    def _size(cls, memory: str | None) -> str | None:
+        try:
+            bytes_of(memory or "1GB")
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return memory
+
+
+class Change(Section):
+    """What a resume has changed: the values of ``set``, by their dotted keys, from ``step`` on."""
+
+    step: CountFromZero
+    set: dict[str, Any]
+
+
+class Config(Section):
+    """A run is a pure function of the data and of this.
+
+    ``loss`` are the terms whose weighted sum is trained (`training.losses`). ``changes`` are what
+    a resume has changed, in their order: a run that begins with them applies each at its step, and
+    so repeats the one that was changed on the way (`config_sources.config_at`).
+    """
+
+    recipe: str = "default"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    stages: tuple[int, ...] = ()
+    stage_rates: tuple[float, ...] = ()
+    data: Data = Data()
+    net: Net = Net()
+    schedule: Schedule = Schedule(steps=2000)
+    optimizer: Optimizer = Optimizer()
+    loss: tuple[AnyTerm, ...] = (CrossEntropy(),)
+    augment: Augment = Augment()
+    logging: Logging = Logging()
+    machine: Machine = Machine()
+    changes: tuple[Change, ...] = ()
+
+    @field_validator("changes")
+    @classmethod
+    def _in_order(cls, changes: tuple[Change, ...]) -> tuple[Change, ...]:
+        steps = [change.step for change in changes]
+        if steps != sorted(set(steps)):
+            raise ValueError("the steps of changes rise from one to the next")
+        return changes
+
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _terms(cls, terms: Any) -> Any:
+        return checked(terms)
+
+    @field_validator("stages")
+    @classmethod
+    def _descending(cls, stages: tuple[int, ...]) -> tuple[int, ...]:
+        if any(s not in (32, 16, 8, 4, 2) for s in stages) or list(stages) != sorted(
+            set(stages), reverse=True
+        ):
+            raise ValueError("stages are strides from coarse to fine, as 32,16,8")
+        return stages
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.stage_rates and len(self.stage_rates) != len(self.stages):
+            raise ValueError("stage_rates needs one factor for each of stages")
+        if self.stages and "-atonce-" in self.net.name:
+            raise ValueError(f"{self.net.name} trains all strides at once and has no stages")
+        if self.stages and "-deconv-" in self.net.name:
+            raise ValueError(
+                f"{self.net.name} learns its upsampling for all strides together and has no stages"
+            )
+        if self.stages and self.net.name.startswith("fpn"):
+            raise ValueError(
+                f"{self.net.name} fuses features, where a finer map would not begin as the net "
+                "before it: stages are for the heads that add scores (fcn8s and so on)"
+            )
+        return self
+
+    def spec(self, classes: int) -> NetSpec:
+        """The net's spec for so many classes."""
+        n = self.net
+        return NetSpec(
+            name=n.name,
+            classes=classes,
+            padding=n.padding,
+            streams=tuple(channels_of(kinds) for kinds in streams_of(self.data.inputs)),
+            width=n.width,
+            dropout=n.dropout,
+            learn_upsampling=n.learn_upsampling,
+        )
+
+    def stage(self, number: int, weights: str | tuple[str, ...]) -> "Config":
+        """The config of one of the ``stages``: its stride, its rate, and what it starts from."""
+        name = f"fcn{self.stages[number]}s-{self.spec(2).backbone}"
+        factor = self.stage_rates[number] if self.stage_rates else 1.0
+        optimizer = self.optimizer.model_copy(update={"lr": self.optimizer.lr * factor})
+        net = self.net.model_copy(update={"name": name, "weights": weights})
+        return self.model_copy(
+            update={"stages": (), "stage_rates": (), "net": net, "optimizer": optimizer}
+        )
+
+    def to_toml(self) -> str:
+        """The whole config as TOML; keys that are not set are left out."""
+        left_out = set() if self.changes else {"changes"}
+        return tomli_w.dumps(_plain(self.model_dump(exclude_none=True, exclude=left_out)))
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, for TOML."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
