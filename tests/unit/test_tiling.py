@@ -17,7 +17,7 @@ SAME = [
     "fcn32s-alexnet", "fcn4s-alexnet_owt", "fcn8s-googlenet", "fcn8s-googlenet_bn",
     "fcn4s-resnet18", "fcn2s-resnet18", "fcn2s-vgg16", "fcn32s-resnet50", "fcn8s-resnet50_dilated",
     "fpn4s-resnet18", "fpn8s-googlenet_bn", "fcn8s-vgg16_convs", "fcn8s-deconv-vgg16_convs",
-    "fcn8s-efficientnet_lite0", "fpn4s-efficientnet_lite0",
+    "fcn8s-efficientnet_lite0", "fpn4s-efficientnet_lite0", "fpn2s-efficientnet_lite0",
 ]  # fmt: skip
 PAPER = [
     "fcn32s-caffenet", "fcn8s-alexnet", "fcn16s-alexnet_owt", "fcn8s-googlenet_bn",

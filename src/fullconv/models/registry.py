@@ -31,7 +31,7 @@ BACKBONES: dict[str, Definition] = {
     )
 }
 HEADS = (
-    *("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s", "fcn2s", "fpn8s", "fpn4s"),
+    *("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s", "fcn2s", "fpn8s", "fpn4s", "fpn2s"),
     "fcn8s-deconv",
 )
 # The backbones of the ports with dense deconvolutions. Their maps lie centred on one another, so

@@ -15,6 +15,7 @@ MOST_WIDTH = 8
 MOST_STREAMS = 16
 MOST_CHANNELS = 65535  # of one stream
 PYRAMID_CHANNELS = 128  # of a pyramid of features at width 1, as SwiftNet has
+THIN_CHANNELS = 32  # of its map of stride 2, where a channel costs four times as much
 
 # How much of a skip's features is scored in the at-once nets, so that one rate suits all
 # (reference repository, voc-fcn8s-atonce: scale_pool4, scale_pool3).
@@ -97,9 +98,10 @@ class NetSpec:
         return self.learn_upsampling or self.is_deconv
 
     @property
-    def pyramid_channels(self) -> int:
-        """Channels of a pyramid's maps."""
-        return scaled(PYRAMID_CHANNELS, self.width)
+    def pyramid_channels(self) -> dict[int, int]:
+        """Channels of a pyramid's map of each stride, coarsest first; a quarter at stride 2."""
+        full, thin = scaled(PYRAMID_CHANNELS, self.width), scaled(THIN_CHANNELS, self.width)
+        return {stride: full if stride > 2 else thin for stride in self.tapped}
 
     @property
     def stretches(self) -> bool:

@@ -20,6 +20,7 @@ SAME = [
     "fcn32s-vgg16", "fcn8s-vgg16", "fcn4s-vgg16", "fcn8s-caffenet", "fcn16s-alexnet_owt",
     "fcn8s-googlenet", "fcn8s-googlenet_bn", "fcn8s-resnet18", "fcn4s-resnet50", "fcn2s-resnet18",
     "fcn8s-efficientnet_lite0", "fpn4s-efficientnet_lite1",
+    "fpn2s-efficientnet_lite0",
     "fcn8s-vgg16_convs", "fcn8s-deconv-vgg16_convs",
 ]  # fmt: skip
 PAPER = ["fcn32s-caffenet", "fcn8s-alexnet", "fcn16s-alexnet_owt"]

@@ -108,6 +108,7 @@ def test_every_net_takes_every_size(name: str, height: int, width: int, padding:
         *("fcn32s-vgg16", "fcn8s-vgg16", "fcn8s-caffenet", "fcn4s-resnet18", "fcn2s-vgg16"),
         "fpn4s-resnet18",
         "fpn4s-efficientnet_lite0",
+        "fpn2s-efficientnet_lite0",
     ],
 )
 def test_shift_by_one_stride_shifts_the_inside(name: str, padding: str) -> None:

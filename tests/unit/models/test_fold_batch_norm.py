@@ -31,6 +31,7 @@ def with_statistics(name, **options):
         ("fcn8s-googlenet_bn", {}),
         ("fcn8s-resnet50_dilated", {}),
         ("fpn4s-efficientnet_lite0", {}),
+        ("fpn2s-efficientnet_lite0", {}),
     ],
 )
 def test_the_scores_are_the_same(name, options):

@@ -43,20 +43,33 @@ def twice(x, size):
     return torch.from_numpy(x)
 
 
+@pytest.mark.parametrize("finest", [4, 2])
 @pytest.mark.parametrize("size", [(64, 96), (65, 31), (70, 97), (1, 40)])
-def test_it_fuses_from_the_coarsest_to_the_finest(size):
-    net = a_net("fpn4s-resnet18")
+def test_it_fuses_from_the_coarsest_to_the_finest(size, finest):
+    net = a_net(f"fpn{finest}s-resnet18")
     with torch.no_grad():
         features = net.backbone(torch.randn(1, 3, *size, dtype=torch.float64))
         part, fused = net.pyramid, None
-        for stride in (32, 16, 8, 4):
+        for stride in (32, 16, 8, 4, 2)[: -1 if finest == 4 else None]:
             level = normed(features[stride], part.lateral[str(stride)], 0)
+            if stride == 2:  # of fewer channels
+                fused = normed(fused, part.narrow["4"], 0)
             if fused is not None:
                 level = level + twice(fused.numpy(), level.shape[-2:])
             fused = F.relu(normed(level, part.blend[str(stride)], 1))
         scores = net.scored(features)
-    assert list(scores) == [4]
-    torch.testing.assert_close(scores[4], net.score["4"](fused))
+    assert list(scores) == [finest]
+    torch.testing.assert_close(scores[finest], net.score[str(finest)](fused))
+
+
+def test_its_map_of_stride_two_has_a_quarter_of_the_channels():
+    spec = NetSpec("fpn2s-efficientnet_lite0", 11)
+    assert spec.pyramid_channels == {32: 128, 16: 128, 8: 128, 4: 128, 2: 32}
+    more = (
+        summarize(spec).multiply_adds
+        / summarize(NetSpec(f"fpn4s-{spec.backbone}", 11)).multiply_adds
+    )
+    assert 1.1 < more < 1.2
 
 
 def says(net, features):
@@ -96,7 +109,11 @@ def test_it_starts_from_the_backbone_of_a_net_that_adds_scores(name, tmp_path):
 
 
 def test_its_layers_and_field_are_counted():
-    """On the longest way: 17 of the ResNet, a lateral one, a blend at each stride, a score."""
+    """On the longest way: 17 of the ResNet, a lateral one, a blend at each stride, a score.
+
+    And one that makes the channels fewer before stride 2.
+    """
+    assert summarize(NetSpec("fpn2s-resnet18", 21)).conv_layers == 17 + 1 + 5 + 1 + 1
     found = summarize(NetSpec("fpn4s-resnet18", 21))
     assert found.conv_layers == 17 + 1 + 4 + 1
     rows = explain(NetSpec("fpn4s-resnet18", 21), (360, 480)).rows
@@ -106,7 +123,9 @@ def test_its_layers_and_field_are_counted():
     ]
 
 
-@pytest.mark.parametrize("name", ["fpn4s-resnet18", "fpn8s-resnet18", "fpn8s-googlenet_bn"])
+@pytest.mark.parametrize(
+    "name", ["fpn2s-resnet18", "fpn4s-resnet18", "fpn8s-resnet18", "fpn8s-googlenet_bn"]
+)
 def test_what_a_score_sees_is_what_reaches_it(name):
     """NaN at one pixel of the photo reaches just the scores that see it.
 
@@ -133,7 +152,7 @@ def test_kernels_that_learn_are_in_the_pyramid_too():
     assert learnt - fixed == {"upscore.4.weight", *(f"pyramid.up.{s}.weight" for s in (32, 16, 8))}
 
 
-@pytest.mark.parametrize("name", ["fpn8s-resnet18", "fpn4s-googlenet_bn"])
+@pytest.mark.parametrize("name", ["fpn8s-resnet18", "fpn4s-googlenet_bn", "fpn2s-resnet34"])
 def test_strides_are_those_that_it_scores_and_those_that_it_fuses(name):
     spec = NetSpec(name, 3)
     assert spec.strides == spec.tapped[-1:]

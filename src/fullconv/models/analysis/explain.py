@@ -177,12 +177,13 @@ def _pyramid_rows(
     sees_everything = flow.sees_everything
     for number, stride in enumerate(spec.tapped if spec.is_pyramid else (), 1):
         windows, position = definition.windows(stride), definition.map(stride)
-        layers = [total(by_module, f"pyramid.{part}.{stride}") for part in ("lateral", "blend")]
+        parts = [f"lateral.{stride}", f"narrow.{2 * stride}", f"blend.{stride}"]
+        layers = [total(by_module, f"pyramid.{part}") for part in parts]
         yield Row(
             name=f"pyramid_{stride}",
             height=size_after(windows, size[0]),
             width=size_after(windows, size[1]),
-            channels=spec.pyramid_channels,
+            channels=spec.pyramid_channels[stride],
             stride=stride,
             field=None if sees_everything else replace(flow, scored=flow.scored[:number]).field,
             offset=position.offset,

@@ -112,7 +112,7 @@ def test_streams_are_drawn_side_by_side():
     assert ("image", "1.conv1_1") in edges
 
 
-@pytest.mark.parametrize("name", ["fcn8s-vgg16", "fpn4s-resnet18"])
+@pytest.mark.parametrize("name", ["fcn8s-vgg16", "fpn4s-resnet18", "fpn2s-resnet18"])
 def test_mermaid_has_the_same_nodes_and_edges(name):
     """By the grammar of what is written: a head, nodes with quoted texts, edges between them."""
     graph = graph_of(NetSpec(name, 21), SIZE)
