@@ -55,7 +55,7 @@ class UserErrors(UserError):
 
 @dataclass(frozen=True)
 class Finding:
-    """An error, warning or note: what is wrong with ``file``, its likely cause, what to do about it.
+    """An error, warning or note: what is wrong with ``file``, its likely cause, and the fix.
 
     ``code`` is as of `UserError`. A 'note' asks for nothing: it says what is left out.
     """

@@ -131,7 +131,8 @@ def check_format(path: Path, header: Mapping[str, Any]) -> None:
     if header.get("format") != FORMAT:
         written = printable(repr(header.get("format")), 80)
         raise UserError(
-            f"{path}: format {written}, this fullconv reads {FORMAT}; use the version that wrote it, or a newer one",
+            f"{path}: format {written}, this fullconv reads {FORMAT}; "
+            "use the version that wrote it, or a newer one",
             "FC-WEIGHTS-004",
         )
 

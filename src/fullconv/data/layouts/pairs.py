@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from fullconv.classes import ClassSet
-from fullconv.data.reading.image import read_with_mask, stands_sideways
+from fullconv.data.reading.image import read_with_mask
 from fullconv.data.reading.mask import read_mask
 from fullconv.data.reading.modality_files import plane_file, read_plane
+from fullconv.data.reading.orientation import stands_sideways
 from fullconv.data.sample import Image, Mask, Sample
 from fullconv.errors import DataError, Finding
 from fullconv.modalities import AS_STORED, ReadOptions

@@ -11,7 +11,9 @@ from fullconv.classes import ClassSet
 from fullconv.data.checks import mask_values as diagnosis
 from fullconv.data.reading import image as photo
 from fullconv.data.reading.formats import Picture, gdal_dataset, open_picture, unreadable
+from fullconv.data.reading.orientation import upright
 from fullconv.data.reading.recognize_file import tiff_of
+from fullconv.data.reading.sample_depth import deep_mode
 from fullconv.data.reading.tiff import WHITE_IS_ZERO
 from fullconv.data.sample import Mask
 from fullconv.errors import DataError
@@ -76,7 +78,7 @@ def _read_stored(
         raise DataError(label, "is a mask of 16-bit colors", "class numbers saved as 16-bit RGB",
                         f"colors of classes have 8 bits: {_SAVE}", "FC-DATA-010")  # fmt: skip
     try:
-        return stored.undone(values_of(photo.upright(image), label)), stored
+        return stored.undone(values_of(upright(image), label)), stored
     except Exception as error:
         raise unreadable(file, label, error) from error
 
@@ -92,7 +94,7 @@ class _Stored:
 
     @classmethod
     def of(cls, image: Image.Image, file: Picture) -> "_Stored":
-        is_deep = photo.deep_mode(image) is not None
+        is_deep = deep_mode(image) is not None
         if image.format == "TIFF" and (tiff := tiff_of(file)):
             page = tiff.first
             inverted = page.photometric == WHITE_IS_ZERO

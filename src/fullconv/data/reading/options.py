@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.data.reading.formats import format_of, head_of, opened
-from fullconv.data.reading.image import deep_mode, deep_samples
 from fullconv.data.reading.raster import open_raster
 from fullconv.data.reading.recognize_file import by_gdal
+from fullconv.data.reading.sample_depth import deep_mode, deep_samples
 from fullconv.errors import DataError, UserError
 from fullconv.modalities import AS_STORED, ReadOptions
 

@@ -138,8 +138,8 @@ class Raster:
             yield
         except RasterioError as error:
             raise DataError(
-                self.name, f"cannot be read to its end ({reason_of(error)})", "truncated or damaged",
-                "copy it again from its origin", "FC-RASTER-008",
+                self.name, f"cannot be read to its end ({reason_of(error)})",
+                "truncated or damaged", "copy it again from its origin", "FC-RASTER-008",
             ) from error  # fmt: skip
 
     def _palette(self, meanings: list[str]) -> RGB | None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fullconv.data.importers.annotations import Item, Size
 from fullconv.data.reading import image as photo
 from fullconv.data.reading.formats import opened
+from fullconv.data.reading.orientation import orientation
 from fullconv.errors import DataError, UserError
 from fullconv.modalities import ReadOptions
 
@@ -45,7 +46,7 @@ class PhotoFile:
         self.content = None if isinstance(item.photo, Path) else item.photo()
         self.name = str(item.photo) if isinstance(item.photo, Path) else f"the photo in {item.file}"
         self.size = photo.probe(self._open(), self.name, ANY_VALUES)
-        self.orientation = photo.orientation(self._open())
+        self.orientation = orientation(self._open())
 
     def _open(self):
         return (
