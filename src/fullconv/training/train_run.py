@@ -24,7 +24,7 @@ from fullconv.training.config.config_sources import (
 )
 from fullconv.training.config.resolve_config import resolved
 from fullconv.training.loggers import Logger, make_loggers
-from fullconv.training.loop import Training, check_steps, steps_of, write_page
+from fullconv.training.loop import Training, write_page
 from fullconv.training.losses import Given
 from fullconv.training.memory import memory_budget as budget
 from fullconv.training.memory.step_memory import TOO_LARGE, estimate, memory_watched
@@ -33,7 +33,7 @@ from fullconv.training.objects import Objects
 from fullconv.training.run.announce import announce_memory, announce_plan, size_of
 from fullconv.training.run.console import Screen
 from fullconv.training.run.processes import processes_of, rank
-from fullconv.training.run.resume import step_of
+from fullconv.training.run.resume import check_steps, step_of
 from fullconv.training.run.run_folder import Run
 from fullconv.training.run.signals import Interrupted
 from fullconv.training.setup import (
@@ -380,7 +380,7 @@ def _train_one(
         # A resume puts its state over these weights: nothing to say about them.
         start_screen = screen if is_new else Screen(quiet=True)
         net, preprocessing, origins = net_of(config, source, start_screen)
-    steps = steps_of(config, len(source), fabric.world_size)
+    steps = config.schedule.steps_for(len(source), fabric.world_size)
     announce_plan(config, net, (steps, len(source)), size, fabric, screen)
     announce_memory(config, spec, size, need, screen)
     criterion = criterion_of(config, source, fabric.device, screen, objects)

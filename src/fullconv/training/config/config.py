@@ -1,5 +1,6 @@
 """All that decides a run: validated at once, saved with the run."""
 
+import math
 from dataclasses import fields
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -202,6 +203,18 @@ class Schedule(Section):
         if sum(length is not None for length in (self.steps, self.epochs, self.time)) > 1:
             raise ValueError("give only one of steps, epochs and time")
         return self
+
+    def steps_for(self, photos: int, processes: int = 1) -> int:
+        """Updates of the whole run; ``epochs`` or ``steps`` are settled by then."""
+        if self.steps is not None:
+            return self.steps
+        assert self.epochs is not None
+        photos_per_step = self.batch_size * self.accumulate * processes
+        return max(1, math.ceil(self.epochs * photos / photos_per_step))
+
+    def coarse_steps(self, steps: int) -> int:
+        """How many of the ``steps``, from the first, see photos of half the size."""
+        return round(self.half_size * steps)
 
 
 class Optimizer(Section):

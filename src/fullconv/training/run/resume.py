@@ -252,3 +252,13 @@ def _laid_out(tensor: Tensor, parameter: Tensor) -> Tensor:
     if tensor.shape != parameter.shape:  # a count of steps
         return tensor
     return torch.empty_like(parameter, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
+
+
+def check_steps(run: Path, done: int, steps: int | None) -> None:
+    """UserError where more steps are ``done`` than a run is to have; None: not known yet."""
+    if steps is not None and done > steps:
+        raise UserError(
+            f"{run}: {done} steps are done already, and the run would end at step {steps}: give "
+            "schedule.steps or epochs beyond that",
+            "FC-TRAIN-008",
+        )
