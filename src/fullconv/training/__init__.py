@@ -9,7 +9,8 @@ from fullconv.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from fullconv.training.config.config import Config
-    from fullconv.training.config.config_sources import keys, make_config, read_config
+    from fullconv.training.config.config_keys import keys
+    from fullconv.training.config.config_sources import make_config, read_config
     from fullconv.training.recipes import recipe_names, recipe_text
     from fullconv.training.run.signals import Interrupted
     from fullconv.training.train_run import train
@@ -29,7 +30,8 @@ __getattr__ = lazy_names(
     __name__,
     {
         "config.config": ["Config"],
-        "config.config_sources": ["keys", "make_config", "read_config"],
+        "config.config_keys": ["keys"],
+        "config.config_sources": ["make_config", "read_config"],
         "recipes": ["recipe_names", "recipe_text"],
         "run.signals": ["Interrupted"],
         "train_run": ["train"],

@@ -9,7 +9,6 @@ import math
 import signal
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,7 +19,7 @@ from fullconv.data import Augmentation, Batch, Source, Transform, by_split, load
 from fullconv.device import peak_mib
 from fullconv.metrics import Scores
 from fullconv.training.config.config import Config
-from fullconv.training.config.config_sources import flat
+from fullconv.training.config.config_keys import flat
 from fullconv.training.config.data_defaults import workers_of
 from fullconv.training.loggers import LoggedRun, Logger, Loggers
 from fullconv.training.loggers.csv_log import CSVLogger
@@ -145,7 +144,7 @@ class Training:
                     if self.is_validation_due() or clock.save_due(config.schedule.save_minutes):
                         self.save()
                     if self.is_validation_due() and self.fabric.is_global_zero:
-                        write_page(self.run.folder)
+                        self.run.write_report()
                     if self.are_stopping(stop):
                         raise Waiting
                     if self.has_stopped_early():
@@ -373,10 +372,3 @@ class Training:
             return bool(stop)
         count = torch.tensor(float(bool(stop)), device=self.fabric.device)
         return bool(self.fabric.all_reduce(count, reduce_op="sum"))
-
-
-def write_page(run: Path) -> Path:
-    """The report of a run. Drawing loads matplotlib, which no training needs before its end."""
-    from fullconv.report import write_report
-
-    return write_report(run)

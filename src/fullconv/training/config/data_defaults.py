@@ -2,7 +2,8 @@
 
 import os
 
-from fullconv.training.config.config import GRID, Config
+from fullconv.training.config.config import Config
+from fullconv.training.config.sections import GRID
 
 EPOCHS_OF_TEN = 160
 """Epochs for ten photos."""

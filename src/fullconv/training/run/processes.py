@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from fullconv.device import pick_device
-from fullconv.training.config.config import Config, Machine
+from fullconv.training.config.config import Config
+from fullconv.training.config.sections import Machine
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -193,6 +193,12 @@ class Run:
         if scores.photos:
             write_atomically(self.folder / "photos.csv", scores.photos.to_csv())
 
+    def write_report(self) -> Path:
+        """The page of the run; drawing loads matplotlib, which no training needs before its end."""
+        from fullconv.report import write_report
+
+        return write_report(self.folder)
+
     def write_samples(self, rows: list, classes: ClassSet, step: int) -> None:
         """A sheet of photo, truth and prediction: ``samples/STEP.jpg``."""
         file = io.BytesIO()

@@ -7,7 +7,7 @@ from fullconv.errors import UserError
 from fullconv.models import NetSpec
 from fullconv.training import keys, make_config, read_config, recipe_names, recipe_text
 from fullconv.training.config.config import Config
-from fullconv.training.config.config_sources import flat
+from fullconv.training.config.config_keys import flat
 from fullconv.training.recipes import RECIPES
 
 
