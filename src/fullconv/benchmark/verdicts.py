@@ -54,7 +54,7 @@ class Verdicts:
 
     def of(self, name: str) -> Verdict | None:
         """The verdict about a run; None for the best, and for one that is alone."""
-        return next((each for each in self.verdicts if each.other == name), None)
+        return next((verdict for verdict in self.verdicts if verdict.other == name), None)
 
 
 def verdicts(runs: Sequence[Evaluated]) -> Verdicts:

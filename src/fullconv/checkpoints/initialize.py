@@ -108,9 +108,9 @@ def start_from(
                     f"each of the {streams}",
                     "FC-WEIGHTS-018",
                 )
-        each = opened * (streams // len(opened))
-        tensors = _side_by_side([_tensors(weights) for weights in each])
-        why = next((why for weights in each if (why := _new_scores(net, weights, classes))), "")
+        repeated = opened * (streams // len(opened))
+        tensors = _side_by_side([_tensors(weights) for weights in repeated])
+        why = next((why for weights in repeated if (why := _new_scores(net, weights, classes))), "")
         if net.spec.is_pyramid:  # channels of features, other than those of scores, have no meaning
             why = why or "the features of several streams are fused anew"
     tensors, adapted = _adapted(net, tensors)

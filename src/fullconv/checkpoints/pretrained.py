@@ -30,11 +30,13 @@ def known_for(backbone: str) -> list[Published]:
     installation reads.
     """
     fit = [
-        each
-        for each in published().values()
-        if each.classes in LEARNT and backbone in (each.net, *each.fits)
+        weights
+        for weights in published().values()
+        if weights.classes in LEARNT and backbone in (weights.net, *weights.fits)
     ]
-    return sorted(fit, key=lambda each: (LEARNT.index(each.classes), each.format in READERS))
+    return sorted(
+        fit, key=lambda weights: (LEARNT.index(weights.classes), weights.format in READERS)
+    )
 
 
 def here_for(backbone: str) -> Published | None:
@@ -42,7 +44,9 @@ def here_for(backbone: str) -> Published | None:
 
     A package comes before the cache.
     """
-    there = [each for each in known_for(backbone) if file_here(each) and _is_readable(each)]
+    there = [
+        weights for weights in known_for(backbone) if file_here(weights) and _is_readable(weights)
+    ]
     return min(there, key=_preference, default=None)
 
 
@@ -63,8 +67,8 @@ def imagenet_for(backbone: str) -> Published:
 
 def backbones() -> list[str]:
     """The backbones that have known weights to start from."""
-    known = [each for each in published().values() if each.classes in LEARNT]
-    names = dict.fromkeys(name for each in known for name in (each.net, *each.fits))
+    known = [weights for weights in published().values() if weights.classes in LEARNT]
+    names = dict.fromkeys(name for weights in known for name in (weights.net, *weights.fits))
     return [name for name in names if name in BACKBONES]
 
 

@@ -71,7 +71,7 @@ def find_published(name: str) -> Published:
     UserError with the nearest names otherwise.
     """
     known = published()
-    begin = [each for each in known if each.startswith(f"{name}-")]
+    begin = [known_name for known_name in known if known_name.startswith(f"{name}-")]
     if name in known or len(begin) == 1:
         return known[name if name in known else begin[0]]
     if begin:

@@ -50,7 +50,7 @@ Engine = Annotated[
     typer.Option(
         metavar="|".join(names()),
         help="What runs the net. auto: torch, and an exported file by its own runtime; "
-        f"{'; '.join(f'{each.name}: {each.what}' for each in ENGINES)}. 'fullconv benchmark' "
+        f"{'; '.join(f'{engine.name}: {engine.what}' for engine in ENGINES)}. 'fullconv benchmark' "
         "measures them.",
         autocompletion=completion.engines,
     ),

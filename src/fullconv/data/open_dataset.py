@@ -93,21 +93,21 @@ def with_measured_range(
     Measured over the photos of all splits (`measured_range`); with the options that they are read
     by, and a line that says so, empty where there is nothing to say.
     """
-    pairs = [each for each in sources.values() if isinstance(outputs_of(each)[0], PairSource)]
-    options = next((outputs_of(each)[0].options for each in pairs), AS_STORED)  # pyright: ignore
+    pairs = [source for source in sources.values() if isinstance(outputs_of(source)[0], PairSource)]
+    options = next((outputs_of(source)[0].options for source in pairs), AS_STORED)  # pyright: ignore
     if not pairs or options.range is not None:
         return dict(sources), options, ""
-    files = [file for each in pairs for n in range(len(each)) if (file := each.files(n)[0])]
+    files = [file for source in pairs for n in range(len(source)) if (file := source.files(n)[0])]
     span, line = measured_range(files, options, progress)
     options = replace(options, range=span)
     if span is None:
         return dict(sources), options, ""
-    return {name: _ranged(each, options) for name, each in sources.items()}, options, line
+    return {name: _ranged(source, options) for name, source in sources.items()}, options, line
 
 
 def _ranged(source: Source, options: ReadOptions) -> Source:
     if isinstance(source, Stacked):
-        parts = tuple(_read_by(each, options) for each in source.sources)
+        parts = tuple(_read_by(part, options) for part in source.sources)
         return replace(source, sources=parts)
     return _read_by(source, options)
 

@@ -43,7 +43,7 @@ class OnnxGraph:
 
 def onnx_model(program: torch.export.ExportedProgram, description: Description) -> bytes:
     """The program as an ONNX model, with the description in its metadata."""
-    size = sum(each.nbytes for each in program.state_dict.values())
+    size = sum(tensor.nbytes for tensor in program.state_dict.values())
     if size > MOST_BYTES:
         raise UserError(
             f"the net has {size / 2**30:.1f} GiB of weights and an ONNX file holds 2: use a "
@@ -87,9 +87,9 @@ def with_description(model: Any, description: Description) -> bytes:
 def _clean(model: Any) -> None:
     """Take out what tells of the machine that exported: stack traces with paths."""
     graph = model.graph
-    for each in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-        each.ClearField("metadata_props")
-        each.ClearField("doc_string")
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
     graph.ClearField("value_info")  # sizes in torch's own letters; runtimes infer them
 
 

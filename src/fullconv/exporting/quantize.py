@@ -102,15 +102,15 @@ def _kept(graph: _Graph) -> list[str]:
 
 
 def quantised(
-    unsaved: UnsavedGraph, photos: Photos, description: Description, each: Callable[[], object]
+    unsaved: UnsavedGraph, photos: Photos, description: Description, on_photo: Callable[[], object]
 ) -> UnsavedGraph:
     """The int8 form of an ONNX or OpenVINO graph ``unsaved``; ``description`` is that of the form.
 
-    ``each`` is called for each photo.
+    ``on_photo`` is called for each photo.
     """
 
     def shown(sample: Sample) -> dict[str, Array]:
-        each()
+        on_photo()
         return {INPUT: feed(sample.image[None], description)}
 
     if isinstance(unsaved, OnnxGraph):

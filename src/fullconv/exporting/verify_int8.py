@@ -71,9 +71,9 @@ def check_int8(
     int8: UnsavedGraph,
     calibration: Calibration,
     description: Description,
-    each: Callable[[], object],
+    on_photo: Callable[[], object],
 ) -> Int8Check:
-    """Compare the two; ``each`` is called for each photo."""
+    """Compare the two; ``on_photo`` is called for each photo."""
     engines = UnsavedGraphEngine(fp32, description), UnsavedGraphEngine(int8, description)
     classes, same, masks = calibration.classes, [], 0
     seconds: tuple[list[float], list[float]] = [], []
@@ -89,7 +89,7 @@ def check_int8(
             masks += 1
             for total, maps in zip(totals, drops, strict=True):
                 total += confusion(sample.mask, maps, len(classes), classes.ignore)
-        each()
+        on_photo()
     scores = [Scores.from_confusion(total).mean_iu for total in totals] if masks else None
     return Int8Check(
         len(calibration.shown),

@@ -66,7 +66,7 @@ def _public(text: str) -> dict[str, Any]:
         if isinstance(part.get(key), str):
             part[key] = _last(part[key])
         elif isinstance(part.get(key), list):
-            part[key] = [_last(each) for each in part[key]]
+            part[key] = [_last(path) for path in part[key]]
     return config
 
 

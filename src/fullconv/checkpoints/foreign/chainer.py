@@ -88,7 +88,7 @@ def _outer(names: list[str], prefix: str) -> str:
 
 def _refuse_scattered(path: Path, names: Iterable[str], prefix: str) -> None:
     """A net whose body is a chain of its own has a second fc6 or its scores elsewhere."""
-    layers = (*LAYERS, *(each[0] for each in SCORES.values()), *HEADS)
+    layers = (*LAYERS, *(layers[0] for layers in SCORES.values()), *HEADS)
     known = tuple(f"/{array_name(layer, 'weight')}" for layer in layers)
     for name in names:
         if not name.startswith(prefix) and f"/{name}".endswith(known):

@@ -21,34 +21,36 @@ def recognised(
     file: ForeignFile, lineages: Iterable[Lineage], backbone: str | None = None
 ) -> tuple[Lineage, float]:
     """The lineage whose backbone is all there, and its width; UserError naming the nearest else."""
-    known = [each for each in lineages if each.format == file.format]
-    for each in known:
-        for array, what in each.unsupported.items():
+    known = [lineage for lineage in lineages if lineage.format == file.format]
+    for lineage in known:
+        for array, what in lineage.unsupported.items():
             if array in file.arrays:
                 raise UserError(f"{file.path}: {what}", "FC-WEIGHTS-010")
-    candidates = [each for each in known if backbone in (None, each.backbone)]
+    candidates = [lineage for lineage in known if backbone in (None, lineage.backbone)]
     _refuse_part(file, known, backbone)
     if not candidates:
         raise UserError(
             f"{file.path}: no {backbone} is known in {file.format}'s form", "FC-WEIGHTS-010"
         )
     # Names first: to know the shapes of a net costs a tenth of a second.
-    named = [each for each in candidates if _has_names(file, each)]
-    fitting = {each.title: _fitting(file, each) for each in named}
-    complete = [each for each in named if not fitting[each.title][1]]
+    named = [lineage for lineage in candidates if _has_names(file, lineage)]
+    fitting = {lineage.title: _fitting(file, lineage) for lineage in named}
+    complete = [lineage for lineage in named if not fitting[lineage.title][1]]
     # The one with the most arrays is meant: a ResNet-34 has all of a ResNet-18 too.
-    complete.sort(key=lambda each: -len(each.origins) - len(each.required))
+    complete.sort(key=lambda lineage: -len(lineage.origins) - len(lineage.required))
     if not complete:
-        fitting |= {each.title: _fitting(file, each) for each in candidates if each not in named}
+        fitting |= {
+            lineage.title: _fitting(file, lineage) for lineage in candidates if lineage not in named
+        }
         raise UserError(f"{file.path}: {_nearest(file, candidates, fitting)}", "FC-WEIGHTS-010")
-    ordered = [each for each in complete if _runs_as(file, each) is not False]
+    ordered = [lineage for lineage in complete if _runs_as(file, lineage) is not False]
     if not ordered:
         order = " before ".join(name for name in file.layers if name in complete[0].order)
         raise UserError(
             f"{file.path}: has {order}, so it is no {complete[0].title}", "FC-WEIGHTS-010"
         )
     if len(ordered) > 1 and _runs_as(file, ordered[0]) is None:
-        nets = " or ".join(coarsest_net(each.backbone) for each in ordered)
+        nets = " or ".join(coarsest_net(lineage.backbone) for lineage in ordered)
         raise UserError(
             f"{file.path}: its arrays fit several nets and it does not say in which order its "
             f"layers run; say which it is: --net {nets}",
@@ -61,12 +63,12 @@ def _refuse_part(file: ForeignFile, known: Iterable[Lineage], backbone: str | No
     """UserError where the file has a part of the wanted ``backbone``, which is enough to train."""
     if backbone is None:
         return
-    for each in known:
-        is_other = each.is_part and each.backbone != backbone
-        begins = is_other and BACKBONES[backbone].begins_as(BACKBONES[each.backbone])
-        if begins and not _fitting(file, each)[1]:
+    for lineage in known:
+        is_other = lineage.is_part and lineage.backbone != backbone
+        begins = is_other and BACKBONES[backbone].begins_as(BACKBONES[lineage.backbone])
+        if begins and not _fitting(file, lineage)[1]:
             raise UserError(
-                f"{file.path}: has only a part of {backbone}, {each.backbone}, so no {backbone} "
+                f"{file.path}: has only a part of {backbone}, {lineage.backbone}, so no {backbone} "
                 "can be converted from it; name it in a training, where the rest starts at random: "
                 f"fullconv train DATA --net {coarsest_net(backbone)} --weights {file.path}",
                 "FC-WEIGHTS-011",
@@ -100,7 +102,7 @@ def _fitting(file: ForeignFile, lineage: Lineage) -> tuple[float, list[str]]:
     width = _width(file, lineage) if published[1] else None
     if width is None:
         return published
-    return min(published, (width, _missing(file, lineage, width)), key=lambda each: len(each[1]))
+    return min(published, (width, _missing(file, lineage, width)), key=lambda fit: len(fit[1]))
 
 
 def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
@@ -154,7 +156,9 @@ def _nearest(
     file: ForeignFile, candidates: list[Lineage], fitting: dict[str, tuple[float, list[str]]]
 ) -> str:
     """The net that the file resembles most, and what is missing from it."""
-    best = min(candidates, key=lambda each: len(fitting[each.title][1]) / len(each.origins))
+    best = min(
+        candidates, key=lambda lineage: len(fitting[lineage.title][1]) / len(lineage.origins)
+    )
     lacks = fitting[best.title][1]
     if len(lacks) < len(best.origins):
         return (

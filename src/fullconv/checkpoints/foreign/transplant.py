@@ -257,8 +257,8 @@ def _score(
     for ending in endings:
         layers = [lineage.array(layer, kind) for layer in _scores(lineage, name, [ending])]
         classes = file.arrays[lineage.array(name + ending + lineage.streams[0], "bias")].size
-        each = (classes, *_share(shape, count))
-        parts = [_turned(file, layer, lineage.turn, each) for layer in layers]
+        shape_of_part = (classes, *_share(shape, count))
+        parts = [_turned(file, layer, lineage.turn, shape_of_part) for layer in layers]
         joined = torch.cat(parts, 1) if kind == "weight" else torch.stack(parts).sum(0)
         rows.append(joined / count if count > 1 else joined)
     return torch.cat(rows)

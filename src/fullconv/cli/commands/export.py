@@ -81,16 +81,16 @@ def export(
         made = export_net(
             weights, to, target, pair, preprocess, calibrate, accept_drop, progress, output, half
         )
-    known, worst = made.description, max(made.checks, key=lambda each: each.difference)
+    known, worst = made.description, max(made.checks, key=lambda check: check.difference)
     warn_of_origin(known.origin)
     print(f"{known.spec.name}, {known.spec.classes} classes, padding {known.spec.padding}")
     print(f"in:    image {known.dtype} {_shape(known.shape)}, {_meaning(known)}")
     print(f"out:   {known.output} {known.dtype_out} {_shape(known.shape_out)}")
-    same = min(each.same for each in made.checks)
+    same = min(check.same for check in made.checks)
     kept = f"; at least {same:.2%} of the pixels keep their class" if half else ""
     what = "scores differ" if output == "scores" else "where classes differ, their scores do"
     print(
-        f"check: {', '.join(each.size for each in made.checks)}: {what} by at most "
+        f"check: {', '.join(check.size for check in made.checks)}: {what} by at most "
         f"{worst.difference:.2g} of {worst.largest:.3g}{kept}"
     )
     if made.int8:

@@ -123,8 +123,8 @@ def convert(
     shown, spec = screen.console(), made.checkpoint.net.spec
     what = f"{spec.name}, {spec.classes} classes, padding {spec.padding}"
     shown.print(f"{made.title}: {what}", "", markup=False, soft_wrap=True)
-    for each in screen.conversion_tables(made):
-        shown.print(each, "")
+    for table in screen.conversion_tables(made):
+        shown.print(table, "")
     shown.print(
         f"{len(made.loaded)} loaded, {len(made.missing)} missing, {len(made.not_needed)} not "
         f"needed; written to {out}",

@@ -30,7 +30,7 @@ class SampleCheck:
 
 def examine(source: Source, index: int) -> SampleCheck:
     """Everything that one photo, its inputs and its masks tell; findings instead of exceptions."""
-    first, *others = [_inspect_pair(each, index) for each in outputs_of(source)]
+    first, *others = [_inspect_pair(output_source, index) for output_source in outputs_of(source)]
     for output, other in zip(source.classes.outputs[1:], others, strict=True):
         first.findings += [finding for finding in other.findings if finding not in first.findings]
         if other.counts is None and not other.findings:

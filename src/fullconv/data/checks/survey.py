@@ -105,7 +105,7 @@ def _findings(
     files = {split: s for split, s in sources.items() if not isinstance(s, Shapes)}
     if most is None:
         return findings_of(files, checks)
-    return [finding for split in files for each in checks[split] for finding in each.findings]
+    return [finding for split in files for checked in checks[split] for finding in checked.findings]
 
 
 def _look(source: Source, place: int) -> tuple[Look | None, SampleCheck]:

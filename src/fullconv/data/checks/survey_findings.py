@@ -149,7 +149,7 @@ def repeated(survey: Survey) -> list[Finding]:
     findings = []
     for pair in _pairs(places.values()):
         # The one that lies better on its photo is the one that belongs there.
-        (split, first), (other, second) = sorted(pair, key=lambda each: -_fit(each[1]))
+        (split, first), (other, second) = sorted(pair, key=lambda place: -_fit(place[1]))
         if not _same_photo(first, second):
             what = f"is the same mask as {survey.file(split, first.place)}, of another photo"
             fix = "find the mask that belongs to it, or take the photo out"

@@ -40,8 +40,8 @@ def _stacked(source: Stacked, order: Sequence[int]) -> Stacked:
     """Each output by itself; the outputs keep their order, which the caller opened them in."""
     outputs = source.classes.outputs
     parts = [
-        _renumbered(each, [order[place] - output.first for place in _places(output)])
-        for each, output in zip(source.sources, outputs, strict=True)
+        _renumbered(source_of_output, [order[place] - output.first for place in _places(output)])
+        for source_of_output, output in zip(source.sources, outputs, strict=True)
     ]
     joint = {output.name: part.classes for output, part in zip(outputs, parts, strict=True)}
     classes = ClassSet.joint(joint) if source.classes.parts else parts[0].classes

@@ -61,7 +61,7 @@ def only(source: Source, names: Sequence[str], split: str) -> Source:
 
 def _picked(source: Source, places: Sequence[int], split: str) -> Source:
     if isinstance(source, Stacked):
-        parts = tuple(_picked(each, places, split) for each in source.sources)
+        parts = tuple(_picked(part, places, split) for part in source.sources)
         return replace(source, sources=parts)
     if isinstance(source, PairSource):
         return replace(

@@ -187,8 +187,8 @@ def _pyramid_rows(
             stride=stride,
             field=None if sees_everything else replace(flow, scored=flow.scored[:number]).field,
             offset=position.offset,
-            bytes=sum(each.activation_bytes for each in layers),
-            multiply_adds=sum(each.multiply_adds for each in layers),
+            bytes=sum(layer.activation_bytes for layer in layers),
+            multiply_adds=sum(layer.multiply_adds for layer in layers),
         )
 
 

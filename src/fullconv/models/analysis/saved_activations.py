@@ -108,5 +108,5 @@ def _key(tensor: Tensor) -> int:
 
 
 def _array(tensor: Tensor) -> dict[Any, tuple[int, int]]:
-    each = tensor.element_size()
-    return {_key(tensor): (tensor.untyped_storage().nbytes() // each, each)}
+    element_bytes = tensor.element_size()
+    return {_key(tensor): (tensor.untyped_storage().nbytes() // element_bytes, element_bytes)}

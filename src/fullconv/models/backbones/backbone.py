@@ -125,4 +125,4 @@ class Streams(nn.Module):
 
 def joined(streams: Sequence[Mapping[int, Tensor]]) -> dict[int, Tensor]:
     """The feature maps {stride: N,C,h,w} of several streams, put behind one another."""
-    return {stride: torch.cat([each[stride] for each in streams], 1) for stride in streams[0]}
+    return {stride: torch.cat([stream[stride] for stream in streams], 1) for stride in streams[0]}

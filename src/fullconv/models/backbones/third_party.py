@@ -169,7 +169,7 @@ def maps_of(net: Any, x: Tensor) -> list[Tensor]:
     """The feature maps of one of timm's nets, each N,C,h,w."""
     maps = net(x)
     if str(getattr(net, "output_fmt", "")).endswith("NHWC"):
-        return [each.permute(0, 3, 1, 2) for each in maps]
+        return [feature_map.permute(0, 3, 1, 2) for feature_map in maps]
     return list(maps)
 
 

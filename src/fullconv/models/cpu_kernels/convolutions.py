@@ -185,10 +185,10 @@ def _windows(x: Tensor, grid: Grid) -> Iterator[tuple[Strip, Tensor]]:
 def _add(of_x: Tensor, products: Tensor, rows: slice, grid: Grid) -> None:
     """Add ``products`` rrC,P, what the windows of some rows say, to N,C,H,W."""
     photos, channels, *size = of_x.shape
-    each = products.view(grid.r, grid.r, channels, photos, -1, grid.w)
+    gradients = products.view(grid.r, grid.r, channels, photos, -1, grid.w)
     for down, across in itertools.product(range(grid.r), repeat=2):
         top, left = rows.start + down - grid.pad, across - grid.pad
-        gradient = each[down, across].transpose(0, 1)  # N,C,rows,w
+        gradient = gradients[down, across].transpose(0, 1)  # N,C,rows,w
         inside = gradient[
             ..., max(0, -top) : max(0, size[0] - top), max(0, -left) : max(0, size[1] - left)
         ]

@@ -56,7 +56,7 @@ def with_winograd(net: FCN) -> FCN:
     It shares the weights and adds the carried kernels: 4 times the bytes of those layers' weights
     with 3x3 kernels, 1.3 times with 7x7. Scores are equal to rounding.
     """
-    shared = {id(each): each for each in (*net.parameters(), *net.buffers())}
+    shared = {id(tensor): tensor for tensor in (*net.parameters(), *net.buffers())}
     made = copy.deepcopy(net, shared)
     for name, module in list(made.named_modules()):
         if gains(module):
