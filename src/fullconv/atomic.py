@@ -247,14 +247,14 @@ def check_target(path: str | Path) -> None:
     folder of that name, a file where a folder should be, names that are too long, loops of links,
     and places that cannot be written.
     """
-    path, made = Path(path), []
+    path, created = Path(path), []
     name = printable(str(path), 200)
     try:
         if path.is_dir():
             raise UserError(f"{name}: is a folder; name a file in it", "FC-FILE-004")
         for folder in reversed(path.parent.parents):
-            _make(folder, made)
-        _make(path.parent, made)
+            _make(folder, created)
+        _make(path.parent, created)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
         os.unlink(temporary)
@@ -263,11 +263,11 @@ def check_target(path: str | Path) -> None:
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise _refusal(name, error) from error
     finally:
-        for folder in reversed(made):
+        for folder in reversed(created):
             folder.rmdir()
 
 
-def _make(folder: Path, made: list[Path]) -> None:
+def _make(folder: Path, created: list[Path]) -> None:
     try:
         folder.mkdir()
     except FileExistsError:
@@ -277,7 +277,7 @@ def _make(folder: Path, made: list[Path]) -> None:
         if not folder.is_dir():  # of a folder that is there, some systems say this first
             raise
     else:
-        made.append(folder)
+        created.append(folder)
 
 
 def _longest_name(folder: Path) -> int:

@@ -124,7 +124,7 @@ def listed(names: Iterable[object], most: int = 4) -> str:
 
 def reason_of(error: BaseException) -> str:
     """What an exception says, in at most 160 characters of one line."""
-    said = " ".join(str(error).split())
+    text = " ".join(str(error).split())
     if isinstance(error, KeyError):
-        said = f"no {said}"
-    return printable(said or type(error).__name__, 160)
+        text = f"no {text}"
+    return printable(text or type(error).__name__, 160)

@@ -103,9 +103,9 @@ def _settled(name: str, spec: NetSpec, progress: Progress | None) -> tuple[str, 
 
 def said(weights: Published) -> str:
     """Name, where from, and licence, in one line."""
-    kept = "" if isinstance(weights.file, InstalledFile) else f" (cached as {file_here(weights)})"
+    cached = "" if isinstance(weights.file, InstalledFile) else f" (cached as {file_here(weights)})"
     note = f"; note: {weights.note}" if weights.note else ""
-    where = f"{provenance(weights)}{kept}"
+    where = f"{provenance(weights)}{cached}"
     return f"{weights.name} from {where}, licence: {weights.file.licence}{note}"
 
 

@@ -101,15 +101,15 @@ def read_registry(path: Path) -> tuple[Mapping[str, Published], Mapping[str, Pre
         ) from error
     inputs = content.pop("preprocessing", {})
     try:
-        made = {name: Preprocessing.from_dict(table) for name, table in inputs.items()}
-        weights = {name: _published(name, table, made) for name, table in content.items()}
+        preprocessings = {name: Preprocessing.from_dict(table) for name, table in inputs.items()}
+        weights = {name: _published(name, table, preprocessings) for name, table in content.items()}
         files = [e.file.name for e in weights.values() if isinstance(e.file, RemoteFile)]
         twice = {file for file in files if files.count(file) > 1}
         if twice:  # the cache keeps them all in one folder
             raise UserError(f"the file {min(twice)} stands twice", "FC-WEIGHTS-020")
     except UserError as error:
         raise UserError(f"{path}: {error}", "FC-WEIGHTS-020") from None
-    return MappingProxyType(weights), MappingProxyType(made)
+    return MappingProxyType(weights), MappingProxyType(preprocessings)
 
 
 def _published(name: str, table: Any, inputs: Mapping[str, Preprocessing]) -> Published:

@@ -72,19 +72,19 @@ def find_calibration(
     else:
         parts = (shown, range(len(shown))), (held_out, range(len(held_out)))
     (first, rest), (second, held) = parts
-    made = Calibration(
+    calibration = Calibration(
         _chosen(first, rest, MOST_SHOWN, known),
         _chosen(second, held, MOST_HELD_OUT, known),
         known.classes,
     )
-    if not made.shown.places or not made.held_out.places:
+    if not calibration.shown.places or not calibration.held_out.places:
         least = "x".join(map(str, known.size or (known.smallest, known.smallest)))
         raise UserError(
             f"{where}: calibrating takes at least two photos of {least} pixels or more, one of "
             "them to compare on; a hundred are better",
             "FC-EXPORT-006",
         )
-    return made
+    return calibration
 
 
 def _sources(

@@ -131,16 +131,16 @@ def export(
     net = in_half(checkpoint.net) if half and to == "onnx" else checkpoint.net
     unsaved = _MAKERS[to](trace(net, description), description)
     try:
-        made = Exported([], description, check(unsaved, checkpoint.net, description))
+        exported = Exported([], description, check(unsaved, checkpoint.net, description))
         if photos is not None:
-            unsaved, made = _in_int8(unsaved, made, checkpoint, photos, progress)
-            if made.int8 and not accept_drop:
-                refuse(made.int8)
-        unsaved, made = _with_what_it_keeps(unsaved, made)
+            unsaved, exported = _in_int8(unsaved, exported, checkpoint, photos, progress)
+            if exported.int8 and not accept_drop:
+                refuse(exported.int8)
+        unsaved, exported = _with_what_it_keeps(unsaved, exported)
     except UserError as error:
         raise UserError(f"{path}: not written: {error}", error.code) from error
     try:
-        return replace(made, paths=unsaved.write(path))
+        return replace(exported, paths=unsaved.write(path))
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written: {error.strerror or error}", "FC-FILE-002"
@@ -174,7 +174,7 @@ def _refuse_choices(
 
 def _in_int8(
     unsaved: UnsavedGraph,
-    made: Exported,
+    exported: Exported,
     checkpoint: Checkpoint,
     photos: Calibration,
     progress: Progress | None,
@@ -186,25 +186,25 @@ def _in_int8(
         if progress:
             progress(next(count), total)
 
-    description = replace(made.description, precision="int8")
+    description = replace(exported.description, precision="int8")
     int8 = quantised(unsaved, photos.shown, description, each)
     check(int8, checkpoint.net, description)
     int8_check = check_int8(unsaved, int8, photos, description, each)
-    return int8, replace(made, description=description, int8=int8_check)
+    return int8, replace(exported, description=description, int8=int8_check)
 
 
-def _with_what_it_keeps(unsaved: UnsavedGraph, made: Exported) -> tuple[UnsavedGraph, Exported]:
+def _with_what_it_keeps(unsaved: UnsavedGraph, exported: Exported) -> tuple[UnsavedGraph, Exported]:
     """``unsaved``, and where it rounds so much that it shows, what it keeps of the golden, said."""
-    known, golden = made.description, made.description.golden
+    known, golden = exported.description, exported.description.golden
     if known.precision == "fp32" or golden is None:
-        return unsaved, made
+        return unsaved, exported
     assert isinstance(unsaved, OnnxGraph | OpenVinoGraph)
     image = picture(known.preprocessing.inputs, golden.size)
     same = golden.compare(UnsavedGraphEngine(unsaved, known).class_map(image)).same
     if same >= WELL_KEPT:
-        return unsaved, made
+        return unsaved, exported
     known = replace(known, golden=replace(golden, least=round(same - KNOWN_LESS, 3)))
-    return unsaved.redescribed(known), replace(made, description=known)
+    return unsaved.redescribed(known), replace(exported, description=known)
 
 
 def place(

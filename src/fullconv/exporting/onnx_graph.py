@@ -51,7 +51,7 @@ def onnx_model(program: torch.export.ExportedProgram, description: Description) 
             "FC-EXPORT-008",
         )
     with quiet():
-        made = torch.onnx.export(
+        program_of_onnx = torch.onnx.export(
             program,
             dynamo=True,
             input_names=[INPUT],
@@ -59,8 +59,8 @@ def onnx_model(program: torch.export.ExportedProgram, description: Description) 
             opset_version=OPSET,
             verbose=False,
         )
-    assert made is not None
-    model = made.model_proto
+    assert program_of_onnx is not None
+    model = program_of_onnx.model_proto
     _clean(model)
     del model.graph.output[1:]  # the maps: they were outputs to get their names
     _name(model.graph.input[0], description.shape)

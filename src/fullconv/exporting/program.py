@@ -200,12 +200,12 @@ def in_half(net: FCN) -> FCN:
 
     Batch norms are folded first: their variances need not fit into float16.
     """
-    made = copy.deepcopy(folded(net.eval())).eval()
-    for module in list(made.modules()):
+    half = copy.deepcopy(folded(net.eval())).eval()
+    for module in list(half.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.LocalResponseNorm):
                 setattr(module, name, _WideNorm(child))
-    made.backbone = _HalfBackbone(made.backbone)  # pyright: ignore
-    if made.pyramid is not None:
-        made.pyramid = _HalfPyramid(made.pyramid)  # pyright: ignore
-    return made
+    half.backbone = _HalfBackbone(half.backbone)  # pyright: ignore
+    if half.pyramid is not None:
+        half.pyramid = _HalfPyramid(half.pyramid)  # pyright: ignore
+    return half

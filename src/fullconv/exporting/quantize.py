@@ -115,15 +115,15 @@ def quantised(
 
     if isinstance(unsaved, OnnxGraph):
         model = model_of(unsaved.content)
-        made = _by_nncf(model, kept_in_onnx(model), photos, shown)
-        return OnnxGraph(with_description(made, description))
+        quantized = _by_nncf(model, kept_in_onnx(model), photos, shown)
+        return OnnxGraph(with_description(quantized, description))
     assert isinstance(unsaved, OpenVinoGraph)
     model = folded(unsaved.read())
     return OpenVinoGraph(_by_nncf(model, kept_in_openvino(model), photos, shown), description)
 
 
 def _by_nncf(
-    model: Any, kept: list[str], photos: Photos, shown: Callable[[Sample], dict[str, Array]]
+    model: Any, in_fp32: list[str], photos: Photos, shown: Callable[[Sample], dict[str, Array]]
 ) -> Any:
     with silent_nncf(), kept_signal_stack():
         import nncf
@@ -134,7 +134,7 @@ def _by_nncf(
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(photos),
             fast_bias_correction=True,
-            ignored_scope=nncf.IgnoredScope(names=kept, validate=False),
+            ignored_scope=nncf.IgnoredScope(names=in_fp32, validate=False),
             # Weights in half their range. Processors without VNNI add two products in 16 bits,
             # which full ones overflow: scores would depend on where the file runs.
             advanced_parameters=nncf.AdvancedQuantizationParameters(

@@ -80,10 +80,10 @@ def check_int8(
     totals = np.zeros((2, len(classes), len(classes)), np.int64)
     for sample in calibration.held_out:
         drops = []
-        for engine, taken in zip(engines, seconds, strict=True):
+        for engine, times in zip(engines, seconds, strict=True):
             start = time.perf_counter()
             drops.append(engine.class_map(sample.image))
-            taken.append(time.perf_counter() - start)
+            times.append(time.perf_counter() - start)
         same.append(float((drops[0] == drops[1]).mean()))
         if sample.mask is not None and (sample.mask != classes.ignore).any():
             masks += 1

@@ -113,8 +113,8 @@ class Description:
 
     def to_json(self) -> str:
         """The text that is stored under the key ``fullconv``."""
-        said = self.classes, self.preprocessing, self.origin, self.golden
-        header, flow = header_of(self.spec, *said), flow_of(self.spec)
+        description = self.classes, self.preprocessing, self.origin, self.golden
+        header, flow = header_of(self.spec, *description), flow_of(self.spec)
         behind, before = flow.margins
         graph = {
             "input": INPUT,
@@ -155,7 +155,7 @@ class Description:
             output = CLASSES if graph.get("output") == CLASSES else SCORES
         check_format(path, header)
         golden = Golden.from_header(path, header)
-        said = described(path, header)
+        description = described(path, header)
         origin = header.get("origin") or {}
         graph = size, preprocess is True, smallest, maps, precision, output
-        return cls(*said, origin, *graph, golden)
+        return cls(*description, origin, *graph, golden)

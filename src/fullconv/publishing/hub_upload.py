@@ -40,8 +40,10 @@ def model_folder(
         raise UserError(f"{run}: has no samples to upload; leave out --samples", "FC-EXPORT-011")
     out.mkdir(parents=True, exist_ok=True)
     origin = {**checkpoint.origin, "data": _last(checkpoint.origin.get("data", ""))}
-    made = Checkpoint(checkpoint.net, checkpoint.classes, checkpoint.preprocessing, origin)
-    save(out / "model.safetensors", made)
+    checkpoint_of_repo = Checkpoint(
+        checkpoint.net, checkpoint.classes, checkpoint.preprocessing, origin
+    )
+    save(out / "model.safetensors", checkpoint_of_repo)
     write_atomically(out / "config.toml", tomli_w.dumps(_public(files.config_text)))
     if files.scores is not None:
         write_atomically(out / "scores.json", json.dumps(files.scores_file, indent=1))
@@ -102,12 +104,12 @@ def push(
             "FC-EXPORT-012",
         )
     with tempfile.TemporaryDirectory() as folder:
-        made = model_folder(run, repo, Path(folder) / "model", licence, samples)
+        folder_of_model = model_folder(run, repo, Path(folder) / "model", licence, samples)
         api = HfApi(endpoint=endpoint())
         try:
             api.create_repo(repo, private=True if private else None, exist_ok=True)
             api.upload_folder(
-                repo_id=repo, folder_path=made, commit_message="Upload by fullconv push"
+                repo_id=repo, folder_path=folder_of_model, commit_message="Upload by fullconv push"
             )
         except Exception as error:  # its own errors, its HTTP library's, and the system's
             raise UserError(f"{repo}: {_said(error)}", "FC-EXPORT-012") from error

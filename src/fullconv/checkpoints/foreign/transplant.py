@@ -87,9 +87,9 @@ def transplant(
         )
     _check_scales(file, spec, strides)
     taken = {s: n for s, n in strides.items() if s in spec.strides}
-    made = _taken(file, lineage, spec, taken, chosen, _known(file, lineage, counts))
-    made.outputs.update(counts if list(chosen) != [""] else {})
-    return made
+    built = _taken(file, lineage, spec, taken, chosen, _known(file, lineage, counts))
+    built.outputs.update(counts if list(chosen) != [""] else {})
+    return built
 
 
 def _strides(file: ForeignFile, lineage: Lineage, *endings: str) -> dict[int, str]:

@@ -78,25 +78,25 @@ def export(
     target = out or place(run, to, int8, half, output)
     weights = fetched(run)
     with screen.progress("calibrating and comparing") as progress:
-        made = export_net(
+        exported = export_net(
             weights, to, target, pair, preprocess, calibrate, accept_drop, progress, output, half
         )
-    known, worst = made.description, max(made.checks, key=lambda check: check.difference)
+    known, worst = exported.description, max(exported.checks, key=lambda check: check.difference)
     warn_of_origin(known.origin)
     print(f"{known.spec.name}, {known.spec.classes} classes, padding {known.spec.padding}")
     print(f"in:    image {known.dtype} {_shape(known.shape)}, {_meaning(known)}")
     print(f"out:   {known.output} {known.dtype_out} {_shape(known.shape_out)}")
-    same = min(check.same for check in made.checks)
-    kept = f"; at least {same:.2%} of the pixels keep their class" if half else ""
+    same = min(check.same for check in exported.checks)
+    same_classes = f"; at least {same:.2%} of the pixels keep their class" if half else ""
     what = "scores differ" if output == "scores" else "where classes differ, their scores do"
     print(
-        f"check: {', '.join(check.size for check in made.checks)}: {what} by at most "
-        f"{worst.difference:.2g} of {worst.largest:.3g}{kept}"
+        f"check: {', '.join(check.size for check in exported.checks)}: {what} by at most "
+        f"{worst.difference:.2g} of {worst.largest:.3g}{same_classes}"
     )
-    if made.int8:
-        print("\n".join(_int8_lines(made.int8)))
-    print(f"written to {', '.join(map(str, made.paths))}")
-    print(f"next: fullconv predict {made.paths[0]} PHOTO")
+    if exported.int8:
+        print("\n".join(_int8_lines(exported.int8)))
+    print(f"written to {', '.join(map(str, exported.paths))}")
+    print(f"next: fullconv predict {exported.paths[0]} PHOTO")
 
 
 def _refuse_options(int8: bool, calibrate: str | None, accept_drop: bool) -> None:

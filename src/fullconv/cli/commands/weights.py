@@ -113,25 +113,27 @@ def convert(
         )
     check_target(out)
     source = fetched(source)
-    made = convert(source, net, padding, given_classes(classes) if classes else None, output)
+    conversion = convert(source, net, padding, given_classes(classes) if classes else None, output)
     try:
-        save(out, made.checkpoint)
+        save(out, conversion.checkpoint)
     except OSError as error:  # the disk may have filled since
         raise UserError(
             f"{out}: cannot be written ({error.strerror or error})", "FC-FILE-002"
         ) from error
-    shown, spec = screen.console(), made.checkpoint.net.spec
+    shown, spec = screen.console(), conversion.checkpoint.net.spec
     what = f"{spec.name}, {spec.classes} classes, padding {spec.padding}"
-    shown.print(f"{made.title}: {what}", "", markup=False, soft_wrap=True)
-    for table in screen.conversion_tables(made):
+    shown.print(f"{conversion.title}: {what}", "", markup=False, soft_wrap=True)
+    for table in screen.conversion_tables(conversion):
         shown.print(table, "")
     shown.print(
-        f"{len(made.loaded)} loaded, {len(made.missing)} missing, {len(made.not_needed)} not "
-        f"needed; written to {out}",
+        f"{len(conversion.loaded)} loaded, {len(conversion.missing)} missing, "
+        f"{len(conversion.not_needed)} not needed; written to {out}",
         markup=False,
         soft_wrap=True,
     )
-    if made.warning:
-        shown.print(f"warning: {made.warning}", style="yellow", markup=False, soft_wrap=True)
-    next_step = f"train DATA --weights {out}" if made.is_classifier else f"predict {out} PHOTO"
+    if conversion.warning:
+        shown.print(f"warning: {conversion.warning}", style="yellow", markup=False, soft_wrap=True)
+    next_step = (
+        f"train DATA --weights {out}" if conversion.is_classifier else f"predict {out} PHOTO"
+    )
     shown.print(f"next: fullconv {next_step}", markup=False, soft_wrap=True)  # to be copied

@@ -128,8 +128,8 @@ class GraphEngine(Engine, ABC):
 def opened_by(engine: GraphEngine) -> OpenedNet:
     """``engine`` with what its file says."""
     known = engine.description
-    said = known.spec, known.classes, known.preprocessing, known.origin
-    return OpenedNet(engine, *said, has_scores=known.output == SCORES)
+    described = known.spec, known.classes, known.preprocessing, known.origin
+    return OpenedNet(engine, *described, has_scores=known.output == SCORES)
 
 
 def no_scores(path: Path) -> UserError:

@@ -57,9 +57,9 @@ class Conv2d(nn.Conv2d):
         differ = w.pads[0] != w.pads[1]
         pad = w.pads[0] + w.stride if differ else w.pad
         assert pad >= w.pads[1], "more pixels behind than a stride has more"
-        made = cls(channels, w.channels, w.kernel, w.stride, pad, w.dilation, w.groups, bias)
-        made.window = w if differ else None
-        return made
+        convolution = cls(channels, w.channels, w.kernel, w.stride, pad, w.dilation, w.groups, bias)
+        convolution.window = w if differ else None
+        return convolution
 
     def forward(self, input: Tensor) -> Tensor:
         """N,C,H,W to N,K,h,w."""

@@ -57,9 +57,9 @@ def with_winograd(net: FCN) -> FCN:
     with 3x3 kernels, 1.3 times with 7x7. Scores are equal to rounding.
     """
     shared = {id(tensor): tensor for tensor in (*net.parameters(), *net.buffers())}
-    made = copy.deepcopy(net, shared)
-    for name, module in list(made.named_modules()):
+    net_copy = copy.deepcopy(net, shared)
+    for name, module in list(net_copy.named_modules()):
         if gains(module):
             assert isinstance(module, nn.Conv2d)
-            made.set_submodule(name, WinogradConv(module))
-    return made
+            net_copy.set_submodule(name, WinogradConv(module))
+    return net_copy

@@ -143,13 +143,13 @@ def layers_of(definition: Definition, backbone: Backbone) -> list[Layer]:
 def _bare(module: nn.Module) -> nn.Module:
     """The same module without its pad; the weights are shared."""
     weights: dict[int, Any] = {id(w): w for w in (*module.parameters(), *module.buffers())}
-    made = copy.deepcopy(module, weights)
-    for part in made.modules():
+    module_copy = copy.deepcopy(module, weights)
+    for part in module_copy.modules():
         if isinstance(part, nn.Conv2d | nn.MaxPool2d):
             part.padding = (0, 0)
         if isinstance(part, Conv2d):
             part.window = None
-    return made
+    return module_copy
 
 
 def _no_pad(window: Window) -> Window:

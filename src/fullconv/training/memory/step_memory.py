@@ -82,7 +82,7 @@ def _moment(
     held: list[Arrays] = [part.held(machine.activation_checkpointing) for part in before]
     working: list[int] = []
     if at_work and at_work in trained:
-        held.append(at_work.kept)
+        held.append(at_work.saved)
         # The gradient that is computed; of torch's kernels on a CPU oneDNN has a copy of it too.
         copies = 1 if on_gpu or has_cpu_kernels(machine) else 2
         working = [max(at_work.weights, default=0)] * (copies + many)

@@ -56,7 +56,7 @@ def test_activations_are_those_that_are_kept():
     """At the loss, which takes the most here, all of them: for each photo of the batch."""
     kept = {}
     for part in parts_of(SPEC, (128, 192)):
-        kept |= part.kept
+        kept |= part.saved
     found = estimate(config(schedule_batch_size=3), SPEC, (128, 192))
     assert found.head > 0
     assert found.activations == 3 * sum(count * each for count, each in kept.values())
