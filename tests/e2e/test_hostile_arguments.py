@@ -150,7 +150,7 @@ def test_a_warning_is_one_line_too(inside, monkeypatch):
     monkeypatch.setattr("fullconv.cli.commands.runs.recipe_text", warn)
     first, last = inside("recipes", "x", code=2)[1].splitlines()
     assert re.fullmatch(
-        r"fullconv: warning: \\x1b\[2Jx\\ny\\u202ez\\udcffx+\.\.\.x+: is odd", first
+        r"fullconv: warning: \\x1b\[2Jx\\ny\\u202ez\\xffx+\.\.\.x+: is odd", first
     )
     assert last == "fullconv: x"
 

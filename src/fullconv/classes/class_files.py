@@ -1,13 +1,14 @@
 """Class files: this project's TOML, and what CVAT, labelme and PASCAL-Context write."""
 
 import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fullconv.classes import CREAM, MOST_CLASSES, ClassSet, Color, default_colors
 from fullconv.errors import DataError, UserError, printable
-from fullconv.parsing import decode_text, parse_toml
+from fullconv.parsing import decode_text, parser_errors
 
 LARGEST = 16 * 2**20  # bytes; 65,535 long names are less
 
@@ -65,7 +66,8 @@ def _text(path: Path) -> str:
 
 
 def _from_toml(text: str, path: Path) -> ClassSet:
-    content = parse_toml(text, path)
+    with parser_errors(path, "is not valid TOML", "FC-CLASS-001", "correct it"):
+        content = tomllib.loads(text)
     entries = content.get("class")
     if not isinstance(entries, list) or not entries:
         raise UserError(

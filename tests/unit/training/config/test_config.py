@@ -178,7 +178,7 @@ def test_read_config_with_changes(tmp_path):
 def test_a_config_that_is_no_toml(tmp_path, content):
     path = tmp_path / "config.toml"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="no readable TOML") as error:
+    with pytest.raises(UserError, match="not valid TOML") as error:
         read_config(path)
     assert str(error.value).startswith(f"{path}: ")
     with pytest.raises(UserError, match="is this the folder of a run"):
