@@ -19,7 +19,7 @@ from fullconv.cli.commands import (
     importing,
     inspect,
     weights,
-    runs,
+    recipes_and_report,
     push,
 )
 

@@ -18,7 +18,7 @@ from fullconv.data import (
 from fullconv.errors import UserError
 from fullconv.modalities import kinds_of
 from fullconv.training.config.config import Config
-from fullconv.training.config.sections import Augment
+from fullconv.training.config.sections_and_defaults import Augment
 from fullconv.training.loggers import Logger
 from fullconv.training.losses import Given, Loss, Term, terms_of
 from fullconv.training.run.console import Screen

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from fullconv.device import pick_device
 from fullconv.models import FCN
 from fullconv.training.config.config import Config
-from fullconv.training.config.sections import Optimizer
+from fullconv.training.config.sections_and_defaults import Optimizer
 
 CHUNK = 2**17  # numbers of each of three arrays at a time: they stay in the cache
 

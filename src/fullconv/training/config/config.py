@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from fullconv.modalities import channels_of, streams_of
 from fullconv.models import NetSpec
-from fullconv.training.config.sections import (
+from fullconv.training.config.sections_and_defaults import (
     Augment,
     CountFromZero,
     Data,

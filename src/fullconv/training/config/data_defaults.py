@@ -3,7 +3,7 @@
 import os
 
 from fullconv.training.config.config import Config
-from fullconv.training.config.sections import GRID
+from fullconv.training.config.sections_and_defaults import GRID
 
 EPOCHS_OF_TEN = 160
 """Epochs for ten photos."""

@@ -17,7 +17,7 @@ from fullconv.inference.engines.torch_engine import TorchEngine
 from fullconv.modalities import ReadOptions
 from fullconv.training.config.config import Config
 from fullconv.training.config.data_defaults import settled_by_data
-from fullconv.training.config.sections import Data
+from fullconv.training.config.sections_and_defaults import Data
 from fullconv.training.config.time_budget import measured, settled_by_speed
 from fullconv.training.losses.criterion import make_criterion
 from fullconv.training.memory import memory_budget as budget

@@ -12,7 +12,7 @@ from fullconv.errors import UserError
 from fullconv.models import NetSpec
 from fullconv.models.analysis.saved_activations import Arrays, Part, parts_of
 from fullconv.training.config.config import Config
-from fullconv.training.config.sections import Machine
+from fullconv.training.config.sections_and_defaults import Machine
 from fullconv.training.losses.banded import can_be_banded, is_worth_it
 from fullconv.training.losses.criterion import all_banded
 from fullconv.training.losses.photo_loss import band_of

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from fullconv.device import pick_device
 from fullconv.training.config.config import Config
-from fullconv.training.config.sections import Machine
+from fullconv.training.config.sections_and_defaults import Machine
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
