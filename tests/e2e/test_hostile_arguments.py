@@ -163,8 +163,9 @@ def test_names_that_are_no_text_can_be_printed(tmp_path):
     """A file name of other bytes than the terminal's encoding has."""
     import subprocess
 
-    code = "import sys; sys.argv=['fullconv','recipes']\nfrom fullconv.cli import main, recipes_and_report\n"
-    code += "recipes_and_report.recipe_summary = lambda name: 'caf\\udce9'\nmain()"
+    code = "import sys; sys.argv=['fullconv','recipes']\n"
+    code += "from fullconv.cli import main, recipes_and_report as command\n"
+    code += "command.recipe_summary = lambda name: 'caf\\udce9'\nmain()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert b"caf\\udce9" in done.stdout
