@@ -116,9 +116,9 @@ def test_without_boundaries_there_is_none_of_their_numbers():
 def test_with_test_time_augmentation():
     engine, source = make_engine(), Photos()
     tta = with_tta(engine, CLASSES, parse_tta("mirror,0.75,1"))
-    found = evaluate(engine, source, tta="mirror,0.75,1")
-    assert np.array_equal(found.confusion, evaluate(tta, source).confusion)
-    assert not np.array_equal(found.confusion, evaluate(engine, source).confusion)
+    scores = evaluate(engine, source, tta="mirror,0.75,1")
+    assert np.array_equal(scores.confusion, evaluate(tta, source).confusion)
+    assert not np.array_equal(scores.confusion, evaluate(engine, source).confusion)
 
 
 def test_options_that_are_none_are_refused_before_the_first_photo():

@@ -57,13 +57,13 @@ def test_torch_and_what_is_installed_are_measured_in_turn(tmp_path, monkeypatch)
     few = tuple(each for each in ENGINES if each.name != "onnxruntime")
     monkeypatch.setattr(registry, "ENGINES", few)
     turns = []
-    found = benchmark_engines(
+    benchmark = benchmark_engines(
         run, tmp_path / "photo.png", device="cpu", rounds=1,
         progress=lambda *step: turns.append(step),
     )  # fmt: skip
-    assert [each.name for each in found.rows] == ["torch", "winograd", "openvino"]
-    torch, winograd, openvino = found.rows
-    assert found.size == (40, 56)
+    assert [each.name for each in benchmark.rows] == ["torch", "winograd", "openvino"]
+    torch, winograd, openvino = benchmark.rows
+    assert benchmark.size == (40, 56)
     for each in (torch, winograd):
         assert len(each.timing.seconds) == measuring.TIMED
         assert each.timing.peak_mib > 50
@@ -81,12 +81,12 @@ def test_every_engine_and_the_exports_of_a_run(tmp_path, monkeypatch):
     run = small_run(tmp_path / "run")
     export(run, "onnx")
     said = []
-    found = benchmark_engines(run, device="cpu", rounds=1, say=said.append)
-    assert [each.name for each in found.rows] == [
+    benchmark = benchmark_engines(run, device="cpu", rounds=1, say=said.append)
+    assert [each.name for each in benchmark.rows] == [
         *(each.name for each in ENGINES), find("onnxruntime").name
     ]  # fmt: skip
-    assert found.rows[-1].typed == run / "model.onnx"
-    assert all(each.timing and each.same > 0.999 for each in found.rows)
+    assert benchmark.rows[-1].typed == run / "model.onnx"
+    assert all(each.timing and each.same > 0.999 for each in benchmark.rows)
     assert len(said) == 2  # the graphs for the two runtimes
     file = benchmark_engines(run / "model.onnx", device="cpu", rounds=1)
     assert [each.name for each in file.rows] == ["onnxruntime", "openvino"]

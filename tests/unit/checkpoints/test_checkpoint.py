@@ -69,13 +69,13 @@ def test_round_trip(tmp_path, name, options, preprocessing):
     checkpoint = made(name, **options)
     checkpoint.preprocessing = preprocessing
     save(tmp_path / "net.safetensors", checkpoint)
-    found = load(tmp_path / "net.safetensors")
-    assert found.net.spec == checkpoint.net.spec
-    assert found.classes == CLASSES  # names, colours, the ignored value and its colour
-    assert found.preprocessing == preprocessing
-    assert found.origin == ORIGIN
-    assert not found.net.training
-    before, after = checkpoint.net.state_dict(), found.net.state_dict()
+    loaded = load(tmp_path / "net.safetensors")
+    assert loaded.net.spec == checkpoint.net.spec
+    assert loaded.classes == CLASSES  # names, colours, the ignored value and its colour
+    assert loaded.preprocessing == preprocessing
+    assert loaded.origin == ORIGIN
+    assert not loaded.net.training
+    before, after = checkpoint.net.state_dict(), loaded.net.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(before[key], after[key]) for key in before)
 

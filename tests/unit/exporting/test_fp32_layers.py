@@ -55,6 +55,6 @@ def test_first_convolutions_and_the_head_are_kept(exported, name, padding, prepr
 def test_in_other_nets(name, options):
     pytest.importorskip("onnxscript")
     pytest.importorskip("openvino")
-    made = checkpoint(name, "same", **options)
-    known = Description.of(made)
-    assert_parted(made.net, onnx_model(trace(made.net, known), known))
+    saved = checkpoint(name, "same", **options)
+    known = Description.of(saved)
+    assert_parted(saved.net, onnx_model(trace(saved.net, known), known))

@@ -90,11 +90,11 @@ def test_the_scores_of_a_data_set_are_the_same(run, classes):
 
 def test_one_fixed_size_with_a_picture_of_that_size(run, photo):
     onnxruntime = pytest.importorskip("onnxruntime")
-    made = export(run, output="classes", size=(45, 61), preprocess=False)
-    (value,) = onnxruntime.InferenceSession(made.paths[0]).get_outputs()
+    exported = export(run, output="classes", size=(45, 61), preprocess=False)
+    (value,) = onnxruntime.InferenceSession(exported.paths[0]).get_outputs()
     assert (value.name, value.type, value.shape) == ("classes", "tensor(uint8)", [1, 45, 61])
-    assert made.description.golden.size == (45, 61)
-    engine = open_engine(made.paths[0]).engine
+    assert exported.description.golden.size == (45, 61)
+    engine = open_engine(exported.paths[0]).engine
     assert engine.proof is not None
     engine.class_map(photo(45, 61))
     assert engine.proof is None
@@ -102,13 +102,13 @@ def test_one_fixed_size_with_a_picture_of_that_size(run, photo):
 
 def test_torch_s_program_has_several_outputs_in_the_last_axis(tmp_path, photo):
     save(tmp_path / "model.safetensors", checkpoint("fcn32s-resnet18", "same", JOINT))
-    made = export(tmp_path, "torch", output="classes")
-    assert made.description.shape_out == ("N", "H", "W", 2)
-    program = torch.export.load(made.paths[0]).module()
-    found = program(torch.from_numpy(photo(41, 53)[None]))
-    assert found.dtype == torch.uint8
+    exported = export(tmp_path, "torch", output="classes")
+    assert exported.description.shape_out == ("N", "H", "W", 2)
+    program = torch.export.load(exported.paths[0]).module()
+    exported = program(torch.from_numpy(photo(41, 53)[None]))
+    assert exported.dtype == torch.uint8
     assert np.array_equal(
-        found[0].numpy(), Predictor(tmp_path, "cpu").engine.class_map(photo(41, 53))
+        exported[0].numpy(), Predictor(tmp_path, "cpu").engine.class_map(photo(41, 53))
     )
 
 

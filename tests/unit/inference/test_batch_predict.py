@@ -143,10 +143,10 @@ def test_a_bad_photo_does_not_stop_the_rest(run, picture, tmp_path):
     (photos / "two.jpg").write_bytes(b"no picture")
     Image.fromarray(picture(20, 90)).save(photos / "wide.png")
     out = tmp_path / "out"
-    made = list(predict_files(Predictor(run, "cpu"), [missing, photos], out, overlay=False))
-    assert [bool(result.error) for result in made] == [False, True, True, False, True]
+    results = list(predict_files(Predictor(run, "cpu"), [missing, photos], out, overlay=False))
+    assert [bool(result.error) for result in results] == [False, True, True, False, True]
     for name, place in (("three.png", 1), ("two.jpg", 2), ("missing.jpg", 4)):
-        assert name in str(made[place].error)
+        assert name in str(results[place].error)
     assert sorted(path.name for path in out.iterdir()) == ["one.png", "wide.png"]
     assert np.asarray(Image.open(out / "wide.png")).shape == (20, 90)
 
@@ -212,9 +212,9 @@ def test_many_photos_as_one_after_the_other(run, picture, tmp_path):
         photo = Image.fromarray(picture(20 + 7 * number, 90 - 5 * number, number))
         photo.save(tmp_path / "photos" / f"{number}.png")
     predictor = Predictor(run, "cpu")
-    found = list(predict_files(predictor, [tmp_path / "photos"], tmp_path / "out", scores=True))
-    assert [outcome.photo.file.name for outcome in found] == [f"{i}.png" for i in range(9)]
-    for number, outcome in enumerate(found):
+    results = list(predict_files(predictor, [tmp_path / "photos"], tmp_path / "out", scores=True))
+    assert [outcome.photo.file.name for outcome in results] == [f"{i}.png" for i in range(9)]
+    for number, outcome in enumerate(results):
         assert outcome.seconds > 0
         alone = predictor(tmp_path / "photos" / f"{number}.png", scores=True)
         wanted = alone.save(tmp_path / "alone" / str(number), scores=True)

@@ -34,11 +34,11 @@ def mean_iu(counts):
 @given(st.integers(10, 80), st.integers(0, 10**6))
 def test_the_interval_contains_the_value(photos, seed):
     counts = photo_counts(photos, seed)
-    found = intervals(counts)
-    assert found.mean_iu.low < mean_iu(counts) < found.mean_iu.high
-    for ends, value in zip(found.iu, iu(counts.sum(0)), strict=True):
+    computed = intervals(counts)
+    assert computed.mean_iu.low < mean_iu(counts) < computed.mean_iu.high
+    for ends, value in zip(computed.iu, iu(counts.sum(0)), strict=True):
         assert 0 <= ends.low < value < ends.high <= 1
-    assert found.photos == photos
+    assert computed.photos == photos
 
 
 def test_more_photos_make_it_narrower():
@@ -92,9 +92,9 @@ def test_photos_that_are_alike_leave_no_doubt():
 def test_a_class_in_no_photo_has_none_and_leaves_the_mean():
     counts = photo_counts(20)
     wider = np.concatenate([counts, np.zeros((20, 3, 1), np.int64)], 2)
-    found = intervals(wider)
-    assert not found.iu[3].is_known
-    assert found.mean_iu == intervals(counts).mean_iu
+    computed = intervals(wider)
+    assert not computed.iu[3].is_known
+    assert computed.mean_iu == intervals(counts).mean_iu
 
 
 def test_one_photo_and_none_have_no_interval():
@@ -107,25 +107,25 @@ def test_a_difference_is_of_the_same_draws():
     first = photo_counts(15)
     second = first.copy()
     second[:, 0] -= np.random.default_rng(2).integers(0, 10, (15, 3))
-    found = difference(metrics(first), metrics(second), 20000)
+    compared = difference(metrics(first), metrics(second), 20000)
     index = np.arange(15)
     expected = bootstrap(
         (index,),
         lambda drawn, axis: mean(iu(first[drawn].sum(-3))) - mean(iu(second[drawn].sum(-3))),
         n_resamples=20000, method="percentile", vectorized=True, rng=np.random.default_rng(1),
     ).confidence_interval  # fmt: skip
-    assert found.value == pytest.approx(mean_iu(first) - mean_iu(second))
-    assert found.interval.low == pytest.approx(expected.low, abs=5e-4)
-    assert found.interval.high == pytest.approx(expected.high, abs=5e-4)
-    assert found.is_told
+    assert compared.value == pytest.approx(mean_iu(first) - mean_iu(second))
+    assert compared.interval.low == pytest.approx(expected.low, abs=5e-4)
+    assert compared.interval.high == pytest.approx(expected.high, abs=5e-4)
+    assert compared.is_told
     alone = intervals(first).mean_iu
-    assert found.interval.high - found.interval.low < (alone.high - alone.low) / 2
+    assert compared.interval.high - compared.interval.low < (alone.high - alone.low) / 2
 
 
 def test_a_net_cannot_be_told_from_itself():
     same = metrics(photo_counts(20))
-    found = difference(same, same)
-    assert found.value == 0 and not found.is_told
+    compared = difference(same, same)
+    assert compared.value == 0 and not compared.is_told
 
 
 def test_what_cannot_be_compared_says_why():

@@ -39,8 +39,8 @@ def share_of(width, size):
 @quick
 @given(truths, predictions, st.integers(1, 6))
 def test_against_erosion(truth, prediction, width):
-    found = boundary_counts(truth, prediction, CLASSES, IGNORE, share_of(width, truth.shape))
-    assert np.array_equal(found, counts_by_erosion(truth, prediction, width))
+    counted = boundary_counts(truth, prediction, CLASSES, IGNORE, share_of(width, truth.shape))
+    assert np.array_equal(counted, counts_by_erosion(truth, prediction, width))
 
 
 @quick
@@ -48,15 +48,15 @@ def test_against_erosion(truth, prediction, width):
 def test_against_erosion_where_classes_have_an_inside(truth, prediction, width, scale):
     truth, prediction = (np.kron(m, np.ones((scale, scale), np.uint8)) for m in (truth, prediction))
     prediction = np.where(prediction == IGNORE, 0, prediction).astype(np.uint8)
-    found = boundary_counts(truth, prediction, CLASSES, IGNORE, share_of(width, truth.shape))
-    assert np.array_equal(found, counts_by_erosion(truth, prediction, width))
+    counted = boundary_counts(truth, prediction, CLASSES, IGNORE, share_of(width, truth.shape))
+    assert np.array_equal(counted, counts_by_erosion(truth, prediction, width))
 
 
 def test_by_hand():
     truth = np.zeros((7, 7), np.uint8)
     truth[1:6, 1:6] = 1  # a square of 5: 16 pixels within 1 of its outline, 9 inside
-    found = boundary_counts(truth, truth, 2, IGNORE, 1 / np.hypot(7, 7))
-    assert found.tolist() == [[24, 16]] * 3
+    counted = boundary_counts(truth, truth, 2, IGNORE, 1 / np.hypot(7, 7))
+    assert counted.tolist() == [[24, 16]] * 3
     shifted = np.roll(truth, 1, 1)  # of the two outlines a run of 4 above and one below are shared
     square, moved = (eroded_boundary(m == 1, 1) for m in (truth, shifted))
     counts = boundary_counts(truth, shifted, 2, IGNORE, 1 / np.hypot(7, 7))

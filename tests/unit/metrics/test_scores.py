@@ -60,9 +60,9 @@ def test_against_torchmetrics(truth, prediction):
         torch.from_numpy(prediction).long(), torch.from_numpy(truth).long(), CLASSES,
         ignore_index=IGNORE,
     )  # fmt: skip
-    found = confusion(torch.from_numpy(truth), torch.from_numpy(prediction), CLASSES, IGNORE)
-    assert found.dtype == torch.int64
-    assert torch.equal(found, expected)
+    counted = confusion(torch.from_numpy(truth), torch.from_numpy(prediction), CLASSES, IGNORE)
+    assert counted.dtype == torch.int64
+    assert torch.equal(counted, expected)
     assert np.array_equal(confusion(truth, prediction, CLASSES, IGNORE), expected.numpy())
 
 

@@ -36,20 +36,20 @@ def with_statistics(name, **options):
 )
 def test_the_scores_are_the_same(name, options):
     net = with_statistics(name, **options)
-    made = folded(net)
+    one_by_one = folded(net)
     assert net.training
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in made.modules())
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in one_by_one.modules())
     images = torch.randn(2, net.spec.in_channels, 61, 45, dtype=torch.float64)
     with torch.no_grad():
-        wanted, found = net.eval()(images), made(images)
+        wanted, found = net.eval()(images), one_by_one(images)
     assert torch.allclose(found, wanted, rtol=0, atol=1e-12 * float(wanted.abs().max()))
 
 
 def test_the_net_itself_stays_as_it_was():
     net = with_statistics("fcn32s-resnet18")
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    made = folded(net)
-    for parameter in made.parameters():
+    one_by_one = folded(net)
+    for parameter in one_by_one.parameters():
         nn.init.zeros_(parameter)
     after = net.state_dict()
     assert after.keys() == before.keys()

@@ -114,12 +114,12 @@ def test_its_layers_and_field_are_counted():
     And one that makes the channels fewer before stride 2.
     """
     assert summarize(NetSpec("fpn2s-resnet18", 21)).conv_layers == 17 + 1 + 5 + 1 + 1
-    found = summarize(NetSpec("fpn4s-resnet18", 21))
-    assert found.conv_layers == 17 + 1 + 4 + 1
+    summary = summarize(NetSpec("fpn4s-resnet18", 21))
+    assert summary.conv_layers == 17 + 1 + 4 + 1
     rows = explain(NetSpec("fpn4s-resnet18", 21), (360, 480)).rows
     assert [(row.name, row.height, row.field) for row in rows[-2:]] == [
-        ("pyramid_8", 45, found.receptive_field),
-        ("pyramid_4", 90, found.receptive_field),
+        ("pyramid_8", 45, summary.receptive_field),
+        ("pyramid_4", 90, summary.receptive_field),
     ]
 
 

@@ -66,8 +66,8 @@ def test_the_start_is_bilinear_and_keeps_the_classes_apart():
 
 def test_kernels_and_pads_are_computed_and_told():
     """The crops of the algebra are the pads of the published nets."""
-    found = crops(NetSpec(NAME, 21))
-    told = [(c.deconv.kernel, c.deconv.stride, c.pixels, c.cropped) for c in found]
+    computed = crops(NetSpec(NAME, 21))
+    told = [(c.deconv.kernel, c.deconv.stride, c.pixels, c.cropped) for c in computed]
     assert told == [(8, 4, 2, "score_pool3"), (4, 2, 1, "score_pool3"), (16, 8, 4, "score")]
     assert len(explain(NetSpec(NAME, 21, padding="paper"), (375, 500)).crops) == 3
     assert crops(NetSpec(NAME, 21, padding="paper"))[-1].pixels == 103  # 4, and 99 of pad 100

@@ -26,10 +26,10 @@ def net(name="fcn8s-resnet18"):
 
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
 def test_only_kernels_decay_and_biases_have_their_own_rate(kind):
-    made = net()
-    optimizer = make_optimizer(made, options(kind=kind, weight_decay=0.3, bias_lr=2.0))
+    model = net()
+    optimizer = make_optimizer(model, options(kind=kind, weight_decay=0.3, bias_lr=2.0))
     kernels, others = optimizer.param_groups
-    names = {parameter: name for name, parameter in made.named_parameters()}
+    names = {parameter: name for name, parameter in model.named_parameters()}
     assert {names[p] for p in kernels["params"]} == {
         name for name in names.values() if name.endswith("weight") and ".norm." not in name
     }
@@ -41,21 +41,21 @@ def test_only_kernels_decay_and_biases_have_their_own_rate(kind):
 
 
 def test_learned_upsampling_is_trained():
-    made = build(NetSpec("fcn16s-vgg16", 3, width=1 / 64, learn_upsampling=True))
-    trained = {p for g in make_optimizer(made, options()).param_groups for p in g["params"]}
-    assert set(made.upscore.parameters()) <= trained
+    net = build(NetSpec("fcn16s-vgg16", 3, width=1 / 64, learn_upsampling=True))
+    trained = {p for g in make_optimizer(net, options()).param_groups for p in g["params"]}
+    assert set(net.upscore.parameters()) <= trained
 
 
 def test_frozen_backbone_is_left_out():
-    made = net()
-    freeze(made)
-    groups = make_optimizer(made, options()).param_groups
-    assert {p for g in groups for p in g["params"]} == set(made.score.parameters())
-    made.train()
-    hold_frozen(made)
-    assert not made.backbone.training
-    assert not any(module.training for module in made.backbone.modules())
-    assert made.score.training
+    model = net()
+    freeze(model)
+    groups = make_optimizer(model, options()).param_groups
+    assert {p for g in groups for p in g["params"]} == set(model.score.parameters())
+    model.train()
+    hold_frozen(model)
+    assert not model.backbone.training
+    assert not any(module.training for module in model.backbone.modules())
+    assert model.score.training
 
 
 def test_a_backbone_that_learns_stays_in_training():
@@ -66,12 +66,12 @@ def test_a_backbone_that_learns_stays_in_training():
 
 def test_two_steps_of_sgd_by_hand():
     """v = m v + g + d w; w = w - r v, as Caffe's solver; biases twice the rate, no decay."""
-    made = net("fcn32s-vgg16")
+    model = net("fcn32s-vgg16")
     rate, momentum, decay = 0.1, 0.9, 0.01
     config = options(kind="sgd", lr=rate, momentum=momentum, weight_decay=decay, bias_lr=2.0)
-    optimizer = make_optimizer(made, config)
-    kernel = made.get_parameter("score.32.weight")
-    bias = made.get_parameter("score.32.bias")
+    optimizer = make_optimizer(model, config)
+    kernel = model.get_parameter("score.32.weight")
+    bias = model.get_parameter("score.32.bias")
     torch.nn.init.normal_(kernel)
     torch.nn.init.normal_(bias)
     w, b = kernel.detach().clone(), bias.detach().clone()
@@ -152,10 +152,10 @@ def test_the_average_follows_a_share_of_the_run_within_limits(steps, constant):
 def test_the_backbone_learns_at_its_own_rate():
     """Two groups more, and every parameter in exactly one of them."""
     net = build(NetSpec("fpn4s-efficientnet_lite0", 3))
-    made = make_optimizer(net, options(lr=1.0, backbone_lr=0.25, bias_lr=2.0))
-    set_lr(made, 0.1)
-    rates = {id(p): group["lr"] for group in made.param_groups for p in group["params"]}
-    assert sum(len(group["params"]) for group in made.param_groups) == len(rates)
+    optimizer = make_optimizer(net, options(lr=1.0, backbone_lr=0.25, bias_lr=2.0))
+    set_lr(optimizer, 0.1)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(rates)
     for name, parameter in net.named_parameters():
         rate = 0.1 * (0.25 if name.startswith("backbone.") else 1.0)
         assert rates[id(parameter)] == pytest.approx(rate * (1 if parameter.ndim > 1 else 2))

@@ -54,11 +54,11 @@ def test_sampled_pixels_are_the_same_however_the_batch_is_parted(updater, batch)
     loss = {"loss.cross_entropy.keep": 0.5}
     found = []
     for parts in (1, 4):
-        made = updater(
+        built = updater(
             loss | {"schedule.batch_size": 8 // parts, "schedule.accumulate": parts}, double=True
         )
         torch.manual_seed(1)
-        found.append(gradients(made, batch(8)))
+        found.append(gradients(built, batch(8)))
     (_, one), (_, other) = found
     all_pixels = gradients(updater({"schedule.batch_size": 8}, double=True), batch(8))[1]
     for name, gradient in one.items():
@@ -99,9 +99,11 @@ def test_a_batch_without_labels_changes_nothing_but_is_fine(updater, batch):
 
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
 def test_steps_lower_the_loss(updater, batch, kind):
-    made = updater({"optimizer.kind": kind, "optimizer.lr": 1e-3, "optimizer.lr_schedule": "fixed"})
+    built = updater(
+        {"optimizer.kind": kind, "optimizer.lr": 1e-3, "optimizer.lr_schedule": "fixed"}
+    )
     data = batch(2)
-    losses = [made.step(Batch(step, data.images, data.masks, data.names))[0] for step in range(12)]
+    losses = [built.step(Batch(step, data.images, data.masks, data.names))[0] for step in range(12)]
     assert losses[-1] < 0.9 * losses[0]
 
 
@@ -113,10 +115,10 @@ def test_clipping_bounds_the_change(updater, batch):
         "optimizer.lr_schedule": "fixed",
         "loss.cross_entropy.reduction": "sum",
     }
-    made = updater(changes | {"optimizer.clip": 1e-3})
-    before = state(made.net)
-    made.step(batch(2))
-    moved = [(t - before[name]).double().pow(2).sum() for name, t in made.net.state_dict().items()]
+    built = updater(changes | {"optimizer.clip": 1e-3})
+    before = state(built.net)
+    built.step(batch(2))
+    moved = [(t - before[name]).double().pow(2).sum() for name, t in built.net.state_dict().items()]
     assert math.sqrt(sum(moved)) == pytest.approx(0.5e-3, rel=1e-2)
 
 
@@ -125,46 +127,46 @@ def test_averaged_weights_by_hand(updater, batch):
 
     The time constant c, a share of a short run, is the least: 10 steps.
     """
-    made = updater({"optimizer.ema": 0.15}, name="fcn16s-resnet18")
-    expected = state(made.net)
+    built = updater({"optimizer.ema": 0.15}, name="fcn16s-resnet18")
+    expected = state(built.net)
     for step in range(4):
-        made.step(batch(2, step))
+        built.step(batch(2, step))
         decay = min(0.9, (step + 1) / (step + 10))
-        for name, current in made.net.state_dict().items():
+        for name, current in built.net.state_dict().items():
             if current.dtype.is_floating_point:
                 expected[name] = decay * expected[name] + (1 - decay) * current
             else:
                 expected[name] = current.clone()
-        for name, mean in made.averaged.state_dict().items():
+        for name, mean in built.averaged.state_dict().items():
             torch.testing.assert_close(mean, expected[name])
-    assert made.best_net is made.averaged
-    different = [not torch.equal(expected[n], t) for n, t in made.net.state_dict().items()]
+    assert built.best_net is built.averaged
+    different = [not torch.equal(expected[n], t) for n, t in built.net.state_dict().items()]
     assert sum(different) > len(different) / 2
 
 
 def test_without_averages_the_net_itself_is_kept(updater):
-    made = updater()
-    assert made.averaged is None
-    assert made.best_net is made.net
+    built = updater()
+    assert built.averaged is None
+    assert built.best_net is built.net
 
 
 def test_a_loss_that_is_not_finite_names_step_and_photos_and_changes_nothing(updater, batch):
-    made = updater({"optimizer.ema": 0.9})
-    made.step(batch(2, 0))
+    built = updater({"optimizer.ema": 0.9})
+    built.step(batch(2, 0))
     with torch.no_grad():  # scores overflow, as with a rate that is far too high
-        made.net.get_parameter("score.32.weight").mul_(1e38)
-        made.net.get_parameter("score.32.bias").copy_(torch.tensor([3e38, -3e38, 0.0]))
-    before, averaged = state(made.net), state(made.averaged)
-    buffers = made.optimizer.state_dict()["state"]
+        built.net.get_parameter("score.32.weight").mul_(1e38)
+        built.net.get_parameter("score.32.bias").copy_(torch.tensor([3e38, -3e38, 0.0]))
+    before, averaged = state(built.net), state(built.averaged)
+    buffers = built.optimizer.state_dict()["state"]
     buffers = {n: {k: v.clone() for k, v in values.items()} for n, values in buffers.items()}
     with pytest.raises(UserError, match=r"is (nan|inf) at") as error:
-        made.step(batch(2, 6))
+        built.step(batch(2, 6))
     for part in ("step 7", "photo0, photo1", "optimizer.lr", "optimizer.clip"):
         assert part in str(error.value)
     assert "\n" not in str(error.value)
-    assert all(torch.equal(before[name], t) for name, t in made.net.state_dict().items())
-    assert all(torch.equal(averaged[name], t) for name, t in made.averaged.state_dict().items())
-    for number, values in made.optimizer.state_dict()["state"].items():
+    assert all(torch.equal(before[name], t) for name, t in built.net.state_dict().items())
+    assert all(torch.equal(averaged[name], t) for name, t in built.averaged.state_dict().items())
+    for number, values in built.optimizer.state_dict()["state"].items():
         assert all(torch.equal(buffers[number][key], value) for key, value in values.items())
 
 
@@ -231,24 +233,24 @@ def test_gradients_that_are_wanted_together_are_kept(updater, changes):
 
 
 def test_a_loss_that_is_not_finite_is_refused_before_the_way_back(updater, batch):
-    made = updater({"optimizer.kind": "sgd"})
+    built = updater({"optimizer.kind": "sgd"})
     with torch.no_grad():
-        made.net.get_parameter("score.32.bias").copy_(torch.tensor([3e38, -3e38, 0.0]))
-    before = state(made.net)
+        built.net.get_parameter("score.32.bias").copy_(torch.tensor([3e38, -3e38, 0.0]))
+    before = state(built.net)
     with pytest.raises(UserError, match="the loss is inf at step 2 "):
-        made.step(batch(2, 1))
-    assert all(torch.equal(before[name], t) for name, t in made.net.state_dict().items())
+        built.step(batch(2, 1))
+    assert all(torch.equal(before[name], t) for name, t in built.net.state_dict().items())
 
 
 def test_a_gradient_that_is_not_finite_is_refused_before_its_weight_changes(updater, batch):
-    made = updater({"optimizer.kind": "sgd"})
-    made.step(batch(2, 0))
+    built = updater({"optimizer.kind": "sgd"})
+    built.step(batch(2, 0))
     first, last = "backbone.conv1.weight", "score.32.weight"
-    before = state(made.net)
-    made.net.get_parameter(first).register_hook(lambda gradient: gradient * math.inf)
+    before = state(built.net)
+    built.net.get_parameter(first).register_hook(lambda gradient: gradient * math.inf)
     with pytest.raises(UserError, match=r"the gradient is (nan|inf) at step 2 .*optimizer.lr"):
-        made.step(batch(2, 1))
-    after = state(made.net)
+        built.step(batch(2, 1))
+    after = state(built.net)
     assert torch.equal(before[first], after[first])
     assert not torch.equal(before[last], after[last])  # its turn was before
     assert all(torch.isfinite(t).all() for t in after.values())
@@ -272,14 +274,14 @@ def test_layers_compute_in_the_precision_that_is_asked_for(
 ):
     """Whichever way the loss goes; the loss itself is summed in fp32."""
     monkeypatch.setattr(update, "is_worth_it", lambda *_: in_bands)
-    made = updater({"machine.precision": precision})
+    built = updater({"machine.precision": precision})
     computed = set()
-    for layer in made.net.modules():
+    for layer in built.net.modules():
         if isinstance(layer, torch.nn.Conv2d):
             layer.register_forward_hook(lambda *seen: computed.add(seen[-1].dtype))
-    made.step(batch(2, 0))
+    built.step(batch(2, 0))
     assert computed == {torch.bfloat16 if precision == "bf16" else torch.float32}
-    assert {p.dtype for p in made.net.parameters()} == {torch.float32}
+    assert {p.dtype for p in built.net.parameters()} == {torch.float32}
 
 
 def test_losses_in_bf16_are_those_of_fp32_to_its_digits(updater, batch, monkeypatch):
@@ -328,8 +330,8 @@ def test_seeds_of_neighbours_differ():
 
 
 def test_the_rate_follows_the_schedule(updater, batch):
-    made = updater({"optimizer.lr": 1.0, "optimizer.power": 1.0, "optimizer.bias_lr": 2.0})
-    assert [made.lr(step) for step in (0, 5)] == [1.0, 0.5]
-    made = updater({"optimizer.lr": 1e-3, "optimizer.power": 1.0, "optimizer.bias_lr": 2.0})
-    made.step(batch(2, 4))
-    assert [g["lr"] for g in made.optimizer.param_groups] == pytest.approx([6e-4, 12e-4])
+    built = updater({"optimizer.lr": 1.0, "optimizer.power": 1.0, "optimizer.bias_lr": 2.0})
+    assert [built.lr(step) for step in (0, 5)] == [1.0, 0.5]
+    built = updater({"optimizer.lr": 1e-3, "optimizer.power": 1.0, "optimizer.bias_lr": 2.0})
+    built.step(batch(2, 4))
+    assert [g["lr"] for g in built.optimizer.param_groups] == pytest.approx([6e-4, 12e-4])

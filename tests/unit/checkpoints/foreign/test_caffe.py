@@ -62,20 +62,20 @@ def test_both_generations_give_the_arrays_that_were_written(saved, backbone, old
 @pytest.mark.parametrize("backbone", ["vgg16", "caffenet", "alexnet", "googlenet"])
 def test_a_classifier_gives_its_backbone(saved, backbone, old):
     layers = classifier(spec(f"fcn32s-{backbone}"))
-    made = convert(saved(caffemodel(layers, old)))
-    net = made.checkpoint.net
-    assert made.is_classifier
+    conversion = convert(saved(caffemodel(layers, old)))
+    net = conversion.checkpoint.net
+    assert conversion.is_classifier
     assert net.spec == NetSpec(f"fcn32s-{backbone}", 21, width=net.spec.width)
     by_name = {layer.name: layer for layer in layers}
-    assert len(made.loaded) == sum(p.startswith("backbone.") for p in net.state_dict())
-    for row in made.loaded:
+    assert len(conversion.loaded) == sum(p.startswith("backbone.") for p in net.state_dict())
+    for row in conversion.loaded:
         layer, _, kind = row.theirs.rpartition(".")
         array = by_name[layer].blobs[kind == "bias"]
         assert torch.equal(net.state_dict()[row.ours].flatten(), torch.tensor(array).flatten())
-    assert [row.ours for row in made.missing] == ["score.32.weight", "score.32.bias"]
-    assert {row.note for row in made.missing} == {"starts at zero"}
+    assert [row.ours for row in conversion.missing] == ["score.32.weight", "score.32.bias"]
+    assert {row.note for row in conversion.missing} == {"starts at zero"}
     assert net.score["32"].weight.abs().max() == 0
-    left = {row.theirs: row.note for row in made.not_needed}
+    left = {row.theirs: row.note for row in conversion.not_needed}
     if backbone == "googlenet":
         assert "auxiliary" in left["loss1/fc.weight"]
         assert "ImageNet" in left["loss3/classifier.bias"]
@@ -134,27 +134,27 @@ def test_groups_are_those_of_caffe(saved):
 )
 def test_the_fcns_of_the_reference_are_recognised(saved, name, classes, known, mean):
     written = spec(name, classes)
-    made = convert(saved(caffemodel(fcn(written))))
-    assert made.checkpoint.net.spec == written
-    assert made.checkpoint.classes.names == known.names
-    assert made.checkpoint.preprocessing.order == "BGR"
-    assert made.checkpoint.preprocessing.mean == mean
-    assert not made.missing
-    assert not made.is_classifier
-    assert made.checkpoint.origin["format"] == "Caffe"
-    assert made.checkpoint.origin["source"] == "net.caffemodel"
-    reasons = {row.theirs.split(".")[0]: row.note for row in made.not_needed}
+    conversion = convert(saved(caffemodel(fcn(written))))
+    assert conversion.checkpoint.net.spec == written
+    assert conversion.checkpoint.classes.names == known.names
+    assert conversion.checkpoint.preprocessing.order == "BGR"
+    assert conversion.checkpoint.preprocessing.mean == mean
+    assert not conversion.missing
+    assert not conversion.is_classifier
+    assert conversion.checkpoint.origin["format"] == "Caffe"
+    assert conversion.checkpoint.origin["source"] == "net.caffemodel"
+    reasons = {row.theirs.split(".")[0]: row.note for row in conversion.not_needed}
     assert all("bilinear upsampling" in reasons[layer] for layer in reasons if "up" in layer)
     assert ("scale_pool3" in reasons) == ("atonce" in name)
 
 
 def test_hha_is_told_from_colour_by_the_data_layer(saved):
     data = ("NYUDSegDataLayer", "{'tops': ['hha', 'label'], 'split': 'trainval'}")
-    made = convert(saved(caffemodel(fcn(spec("fcn16s-vgg16", 40)), data=data)))
-    assert "HHA" in made.title
+    conversion = convert(saved(caffemodel(fcn(spec("fcn16s-vgg16", 40)), data=data)))
+    assert "HHA" in conversion.title
     # The reference reads HHA in the order of the file, unlike colours.
-    assert made.checkpoint.preprocessing.order == "RGB"
-    assert made.checkpoint.preprocessing.mean == (132.431, 94.076, 118.477)
+    assert conversion.checkpoint.preprocessing.order == "RGB"
+    assert conversion.checkpoint.preprocessing.mean == (132.431, 94.076, 118.477)
 
 
 SIFT = {"semantic": class_list("sift-flow"), "geometric": class_list("sift-flow-geometric")}
@@ -172,15 +172,15 @@ def sift_flow(request, saved):
 @pytest.mark.parametrize("output", SIFT)
 def test_one_of_two_outputs_is_chosen(sift_flow, output):
     path, head, arrays = sift_flow
-    made = convert(path, output=output)
-    assert made.checkpoint.classes.parts == ((output, SIFT[output]),)
-    assert made.checkpoint.classes.names == SIFT[output].names
-    assert made.checkpoint.net.spec == spec(f"{head}-vgg16", len(SIFT[output]))
-    assert made.checkpoint.preprocessing.mean == (114.578, 115.294, 108.353)
-    weight = made.checkpoint.net.state_dict()["score.32.weight"]
+    conversion = convert(path, output=output)
+    assert conversion.checkpoint.classes.parts == ((output, SIFT[output]),)
+    assert conversion.checkpoint.classes.names == SIFT[output].names
+    assert conversion.checkpoint.net.spec == spec(f"{head}-vgg16", len(SIFT[output]))
+    assert conversion.checkpoint.preprocessing.mean == (114.578, 115.294, 108.353)
+    weight = conversion.checkpoint.net.state_dict()["score.32.weight"]
     assert torch.equal(weight, torch.tensor(arrays[f"score_fr{ENDINGS[output]}"][0]))
     (other,) = set(SIFT) - {output}
-    left = {row.theirs: row.note for row in made.not_needed}
+    left = {row.theirs: row.note for row in conversion.not_needed}
     assert "another one than was chosen" in left[f"score_fr{ENDINGS[other]}.weight"]
 
 
@@ -221,11 +221,11 @@ def test_alexnet_and_caffenet_are_told_by_the_order_of_their_layers(saved):
 
 def test_another_head_can_be_asked_for(saved):
     path = saved(caffemodel(fcn(spec("fcn16s-vgg16"))))
-    made = convert(path, net="fcn8s-vgg16", padding="same")
-    assert [row.ours for row in made.missing] == ["score.8.weight", "score.8.bias"]
-    assert made.checkpoint.net.spec.padding == "same"
-    made = convert(path, net="fcn32s-vgg16")
-    left = {row.theirs: row.note for row in made.not_needed}
+    conversion = convert(path, net="fcn8s-vgg16", padding="same")
+    assert [row.ours for row in conversion.missing] == ["score.8.weight", "score.8.bias"]
+    assert conversion.checkpoint.net.spec.padding == "same"
+    conversion = convert(path, net="fcn32s-vgg16")
+    left = {row.theirs: row.note for row in conversion.not_needed}
     assert left["score_pool4.weight"] == "fcn32s-vgg16 does not score stride 16"
     refused(path, "scaled by 1, that of fcn8s-atonce-vgg16 by 0.01", net="fcn8s-atonce-vgg16")
     refused(path, "AlexNet", net="fcn32s-alexnet")
@@ -255,13 +255,13 @@ def test_colour_and_depth_share_the_first_layer(saved):
     layers[0].name = "conv1_1_bgrd"
     kernels = layers[0].blobs[0]
     layers[0].blobs[0] = np.concatenate([kernels, kernels.mean(1, keepdims=True)], 1)
-    made = convert(saved(caffemodel(layers)))
-    assert made.checkpoint.net.spec == NetSpec(
+    conversion = convert(saved(caffemodel(layers)))
+    assert conversion.checkpoint.net.spec == NetSpec(
         "fcn32s-vgg16", 40, padding="paper", width=1 / 64, streams=(4,)
     )
-    first = made.checkpoint.net.state_dict()["backbone.conv1_1.weight"]
+    first = conversion.checkpoint.net.state_dict()["backbone.conv1_1.weight"]
     assert torch.equal(first, torch.tensor(layers[0].blobs[0]))
-    preprocessing = made.checkpoint.preprocessing
+    preprocessing = conversion.checkpoint.preprocessing
     assert preprocessing.inputs == ("color", "depth")
     assert preprocessing.mean == (116.190, 97.203, 92.318, 7.844)
     assert preprocessing.order == "BGR"
@@ -274,17 +274,17 @@ def test_two_streams_become_one_net_with_the_mean_of_their_scores(saved):
     for layers, ending in ((one, "color"), (other, "hha")):
         for layer in layers:
             layer.name += ending
-    made = convert(saved(caffemodel([*one, *other])))
-    assert made.checkpoint.net.spec.streams == (3, 3)
-    assert not made.missing
-    assert all("bilinear" in row.note for row in made.not_needed)
-    preprocessing = made.checkpoint.preprocessing
+    conversion = convert(saved(caffemodel([*one, *other])))
+    assert conversion.checkpoint.net.spec.streams == (3, 3)
+    assert not conversion.missing
+    assert all("bilinear" in row.note for row in conversion.not_needed)
+    preprocessing = conversion.checkpoint.preprocessing
     assert preprocessing.inputs == ("color", "hha")
     assert preprocessing.mean == (116.190, 97.203, 92.318, 132.431, 94.076, 118.477)
     images = 100 * torch.randn(1, 6, 41, 70, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = (alone[0](images[:, :3]) + alone[1](images[:, 3:])) / 2
-        assert torch.allclose(made.checkpoint.net(images), expected, rtol=1e-4, atol=1e-3)
+        assert torch.allclose(conversion.checkpoint.net(images), expected, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("old", [False, True])

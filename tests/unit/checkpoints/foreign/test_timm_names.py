@@ -62,11 +62,11 @@ def made(tmp_path_factory):
 def test_against_timm(made, place):
     folder, said = made
     name = ("tf_efficientnet_lite0", "tf_efficientnet_lite2")[place]
-    found = open_weights(folder / f"{name}.safetensors")
-    assert found.is_classifier
-    net = found.checkpoint.net
+    checkpoint = open_weights(folder / f"{name}.safetensors")
+    assert checkpoint.is_classifier
+    net = checkpoint.checkpoint.net
     assert net.spec.backbone == name.removeprefix("tf_")
-    assert found.checkpoint.preprocessing == HALVES
+    assert checkpoint.checkpoint.preprocessing == HALVES
     assert said[place].split(" ", 1) == [f"timm/{name}.in1k", "(0.5, 0.5, 0.5) (0.5, 0.5, 0.5)"]
     saved = np.load(folder / f"{name}.npz")
     with torch.no_grad():
@@ -75,7 +75,9 @@ def test_against_timm(made, place):
     assert maps.numpy() == pytest.approx(
         saved["maps"], rel=1e-4, abs=1e-4 * float(saved["maps"].std())
     )
-    needless = {n.split(".")[0] for n in found.not_needed if not n.endswith("num_batches_tracked")}
+    needless = {
+        n.split(".")[0] for n in checkpoint.not_needed if not n.endswith("num_batches_tracked")
+    }
     assert needless == {"conv_head", "bn2", "classifier"}
 
 

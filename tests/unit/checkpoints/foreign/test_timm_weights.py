@@ -41,11 +41,11 @@ def saved(timm, tmp_path: Path):
 
 def test_a_checkpoint_comes_back_with_its_scores(saved) -> None:
     net, path = saved
-    found = load(path)
+    loaded = load(path)
     image = torch.randn(1, 3, 50, 70)
     with torch.no_grad():
-        assert torch.equal(found.net(image), net(image))
-    assert found.preprocessing == net.spec.definition.preprocessing
+        assert torch.equal(loaded.net(image), net(image))
+    assert loaded.preprocessing == net.spec.definition.preprocessing
 
 
 def test_a_checkpoint_without_timm_says_what_to_install(saved) -> None:

@@ -65,8 +65,8 @@ def test_one_to_half_of_the_classes_are_pasted():
 def test_of_a_photo_without_labels_nothing_is_pasted():
     one, other = drawn(0, 0), drawn(1, 1)
     other.mask[:] = 255
-    made = paste(one, other, np.random.default_rng(0))
-    assert (made.image == one.image).all()
+    pasted = paste(one, other, np.random.default_rng(0))
+    assert (pasted.image == one.image).all()
 
 
 @settings(deadline=None, max_examples=100)
@@ -142,9 +142,9 @@ def test_every_pixel_keeps_its_label_whatever_is_mixed(kind):
         assert torch.equal(both, y + x)
         assert torch.equal(batch.masks.to(torch.int64), torch.where(label < 7, label, 0))
         for name, marks in zip(batch.names, index, strict=True):
-            found = set(marks.unique().tolist())
-            assert int(name) in found
-            seen.append(len(found))
+            unique = set(marks.unique().tolist())
+            assert int(name) in unique
+            seen.append(len(unique))
     assert set(seen) == {1, 2, 3}  # alone, with another, or one for each of the two ways
 
 

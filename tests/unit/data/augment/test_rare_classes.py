@@ -32,10 +32,10 @@ def test_the_pixel_of_a_rare_class_is_in_the_crop(seed, y, x, crop, scale, rotat
         crop=crop, scale=(scale, scale), hflip=True, vflip=True, rotate90=quarters,
         rotate=rotate, mask_resize=how, rare_crops=1,
     )  # fmt: skip
-    made = augment(sample, augmentation, np.random.default_rng(seed))
-    assert made.mask.shape == crop
+    augmented = augment(sample, augmentation, np.random.default_rng(seed))
+    assert augmented.mask.shape == crop
     scaled = resize_mask(sample.mask, (round(40 * scale), round(50 * scale)), how)
-    assert (made.mask == 3).any() == (scaled == 3).any()
+    assert (augmented.mask == 3).any() == (scaled == 3).any()
 
 
 @settings(deadline=None, max_examples=60)
@@ -43,8 +43,8 @@ def test_the_pixel_of_a_rare_class_is_in_the_crop(seed, y, x, crop, scale, rotat
 def test_a_window_stays_within_the_photo_or_around_it(seed, crop):
     mask = np.random.default_rng(seed).integers(0, 3, (40, 50), np.uint8)
     sample = Sample("x", np.zeros((40, 50, 3), np.uint8), mask)
-    made = augment(sample, Augmentation(crop=crop, rare_crops=1), np.random.default_rng(seed))
-    assert (made.mask != 255).sum() == min(crop[0], 40) * min(crop[1], 50)
+    augmented = augment(sample, Augmentation(crop=crop, rare_crops=1), np.random.default_rng(seed))
+    assert (augmented.mask != 255).sum() == min(crop[0], 40) * min(crop[1], 50)
 
 
 @pytest.mark.parametrize("rotate", [0.0, 30.0])
@@ -52,8 +52,8 @@ def test_a_pixel_in_the_middle_may_lie_anywhere_in_the_crop(rotate):
     how = Augmentation(crop=(5, 4), rotate=rotate, rare_crops=1)
     shown = np.zeros((5, 4))
     for seed in range(1000):
-        made = augment(one_pixel(20, 25), how, np.random.default_rng(seed))
-        shown += made.mask == 3
+        augmented = augment(one_pixel(20, 25), how, np.random.default_rng(seed))
+        shown += augmented.mask == 3
     assert shown.min() > 25  # 50 in the mean
     assert shown.max() < 80
 
@@ -61,9 +61,9 @@ def test_a_pixel_in_the_middle_may_lie_anywhere_in_the_crop(rotate):
 def test_a_turned_crop_far_from_the_edge_shows_no_padding():
     sample, how = one_pixel(30, 40, (60, 80)), Augmentation(crop=(16, 20), rotate=45, rare_crops=1)
     for seed in range(100):
-        made = augment(sample, how, np.random.default_rng(seed), (9, 9, 9))
-        assert (made.image == 0).all()
-        assert (made.mask == 3).any()
+        augmented = augment(sample, how, np.random.default_rng(seed), (9, 9, 9))
+        assert (augmented.image == 0).all()
+        assert (augmented.mask == 3).any()
 
 
 def test_classes_are_drawn_by_the_root_of_their_pixels():
@@ -92,8 +92,8 @@ def test_a_class_of_any_output_is_found_and_many_classes_too():
     sample = Sample("x", np.zeros((40, 50, 3), np.float32), masks)
     for seed in range(20):
         how = Augmentation(crop=(6, 7), rotate=20, rare_crops=1)
-        made = augment(sample, how, np.random.default_rng(seed), ignore=65535)
-        assert (made.mask[..., 1] == 400).any()
+        augmented = augment(sample, how, np.random.default_rng(seed), ignore=65535)
+        assert (augmented.mask[..., 1] == 400).any()
 
 
 def test_the_share_of_rare_crops_is_the_probability():

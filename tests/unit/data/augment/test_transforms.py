@@ -183,9 +183,11 @@ def test_the_numbers_are_drawn_in_their_old_order(seed):
     rng.uniform(size=4)  # colours
     expected = sample.mask[top : top + 40, left : left + 50]
     expected = expected[:, ::-1] if rng.random() < 0.5 else expected
-    made = augment(sample, Augmentation(crop=(40, 50), hflip=True), np.random.default_rng(seed))
-    assert (made.mask == expected).all()
-    assert together(made)
+    augmented = augment(
+        sample, Augmentation(crop=(40, 50), hflip=True), np.random.default_rng(seed)
+    )
+    assert (augmented.mask == expected).all()
+    assert together(augmented)
 
 
 def test_turning_by_quarters_gives_all_four_views_evenly():
@@ -204,12 +206,12 @@ def test_mirrored_and_turned_crops_have_their_size_and_their_labels(
     seed, height, width, mirror, flip
 ):
     how = Augmentation(crop=(height, width), hflip=mirror, vflip=flip, rotate90=True)
-    made = augment(located(), how, np.random.default_rng(seed))
-    assert made.image.shape == (height, width, 3)
-    assert made.mask.shape == (height, width)
-    assert together(made)
-    assert (made.mask != 255).sum() == min(height, 60) * min(width, 70) or (
-        (made.mask != 255).sum() == min(height, 70) * min(width, 60)
+    augmented = augment(located(), how, np.random.default_rng(seed))
+    assert augmented.image.shape == (height, width, 3)
+    assert augmented.mask.shape == (height, width)
+    assert together(augmented)
+    assert (augmented.mask != 255).sum() == min(height, 60) * min(width, 70) or (
+        (augmented.mask != 255).sum() == min(height, 70) * min(width, 60)
     )
 
 
@@ -238,11 +240,11 @@ def test_disturbed_colours_leave_geometry_and_other_inputs_alone(key, most):
         args = np.random.default_rng(seed), (1.0, 2.0, 3.0, 4.0)
         plain = augment(sample, how, *args)
         args = np.random.default_rng(seed), (1.0, 2.0, 3.0, 4.0)
-        made = augment(sample, replace(how, **{key: most}), *args)
-        assert made.image.dtype == np.float32
-        assert (made.mask == plain.mask).all()
-        assert (made.image[..., 3] == plain.image[..., 3]).all()
-        changed += (made.image != plain.image).any()
+        augmented = augment(sample, replace(how, **{key: most}), *args)
+        assert augmented.image.dtype == np.float32
+        assert (augmented.mask == plain.mask).all()
+        assert (augmented.image[..., 3] == plain.image[..., 3]).all()
+        changed += (augmented.image != plain.image).any()
     assert 4 <= changed <= 16
 
 
@@ -276,9 +278,11 @@ def test_noise_has_the_deviation_that_it_says_and_stays_in_range(kind):
 
 def test_grey_is_the_luma():
     image = np.random.default_rng(0).integers(0, 256, (30, 30, 3), np.uint8)
-    made = augment(Sample("x", image, None), Augmentation(grayscale=1), np.random.default_rng(0))
+    augmented = augment(
+        Sample("x", image, None), Augmentation(grayscale=1), np.random.default_rng(0)
+    )
     luma = image @ np.array([0.299, 0.587, 0.114])
-    assert np.abs(made.image - luma[..., None]).max() < 1.01
+    assert np.abs(augmented.image - luma[..., None]).max() < 1.01
 
 
 def test_half_the_size_takes_half_the_blur():

@@ -52,8 +52,8 @@ def test_a_window_is_a_part_of_the_whole(write, photo, top, left, layout, data) 
 def test_bands_as_they_are_asked_for(write, photo) -> None:
     bands = np.concatenate([photo.transpose(2, 0, 1), 255 - photo.transpose(2, 0, 1)])
     with open_raster(write(bands), bands=[6, 1, 2]) as raster:
-        found = raster.photo(*WHOLE)
-    assert np.array_equal(found, bands[[5, 0, 1]].transpose(1, 2, 0))
+        window = raster.photo(*WHOLE)
+    assert np.array_equal(window, bands[[5, 0, 1]].transpose(1, 2, 0))
 
 
 def test_bgr_that_says_so_is_turned(write, photo) -> None:
@@ -141,8 +141,8 @@ def test_what_is_no_number_is_no_pixel(write) -> None:
     assert np.array_equal(valid_of(write(values, "a.tif"), span=(0, 1)), expected)
     values[:, 8, 9] = -9999
     expected[8, 9] = False
-    found = valid_of(write(values, "b.tif", nodata=-9999), span=(0, 1))
-    assert np.array_equal(found, expected)
+    valid = valid_of(write(values, "b.tif", nodata=-9999), span=(0, 1))
+    assert np.array_equal(valid, expected)
 
 
 def test_a_vrt_names_the_files_that_it_is_made_of(write, photo, tmp_path) -> None:

@@ -58,12 +58,12 @@ def test_blocks_are_parts_of_the_whole(net, padding, height, width, rows, sides)
         with torch.no_grad():
             maps = made.maps(torch.randn(1, 3, height, width, dtype=torch.float64))
             wanted = made.upsampled(maps, (height, width))[0]  # K,H,W
-            found = list(blocks(made.upscore, maps, (height, width)))
+            results = list(blocks(made.upscore, maps, (height, width)))
     finally:
         enlargement.BAND, enlargement.SIDES = before
     assert tuple(maps) == mapped(made.spec)
     whole = torch.full_like(wanted, torch.nan)
-    for rows, columns, block in found:
+    for rows, columns, block in results:
         own = whole[:, rows, columns]
         assert own.isnan().all()  # no pixel twice
         own[:] = block.transpose(0, 1)

@@ -90,10 +90,10 @@ def test_scores_of_a_net_are_the_same_to_rounding(name, padding):
         nn.init.normal_(layer.weight)
     images = torch.randn(1, 3, 75, 101)
     with torch.inference_mode():
-        made = with_winograd(net)
-        assert sum(isinstance(module, WinogradConv) for module in made.modules()) >= 8
-        wanted, found = net(images), made(images)
+        fast = with_winograd(net)
+        assert sum(isinstance(module, WinogradConv) for module in fast.modules()) >= 8
+        wanted, found = net(images), fast(images)
     # Of F(4,3) about 1e-5 of the largest for each layer; a wrong layer is off by its size.
     assert (found - wanted).abs().max() <= 1e-4 * wanted.abs().max()
-    assert made.get_parameter("score.32.weight") is net.get_parameter("score.32.weight")
+    assert fast.get_parameter("score.32.weight") is net.get_parameter("score.32.weight")
     assert not any(isinstance(module, WinogradConv) for module in net.modules())

@@ -47,8 +47,8 @@ def fresh(name: str, **options) -> FCN:
 
 @cache
 def pair(name: str) -> tuple[FCN, BorderOnce]:
-    made = fresh(name)
-    return made, BorderOnce(made)
+    rebuilt = fresh(name)
+    return rebuilt, BorderOnce(rebuilt)
 
 
 def photo(height: int, width: int, channels: int = 3, batch: int = 1) -> Tensor:
@@ -197,11 +197,11 @@ def test_what_was_kept_in_inference_mode_serves_outside_of_it() -> None:
     found = once.maps(images)  # outside of no_grad too, without a gradient
     assert not any(values.requires_grad for values in found.values())
     with torch.inference_mode():
-        made = fresh("fcn8s-vgg16", width=1 / 32)
-        run = BorderOnce(made)
-        check(made, run, images)
-        next(made.parameters()).add_(0.1)
-        check(made, run, images)
+        rebuilt = fresh("fcn8s-vgg16", width=1 / 32)
+        run = BorderOnce(rebuilt)
+        check(rebuilt, run, images)
+        next(rebuilt.parameters()).add_(0.1)
+        check(rebuilt, run, images)
 
 
 def test_a_net_that_trains_is_run_plainly() -> None:

@@ -82,10 +82,10 @@ def test_bands_add_up_to_the_loss_at_once(name, padding, height, width, rows, ja
     net = a_net(name, padding, 4)
     torch.manual_seed(height * 100 + width)
     images = torch.randn(2, 3, height, width, dtype=torch.float64)
-    made = criterion(weights=[1.0, 2.0, 0.5, 3.0], jaccard=jaccard)
+    computed = criterion(weights=[1.0, 2.0, 0.5, 3.0], jaccard=jaccard)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(photo_loss, "CACHED", rows * 4 * width * 4)
-        assert_equal(net, made, images, labels([0, 1, 3], 2, height, width))
+        assert_equal(net, computed, images, labels([0, 1, 3], 2, height, width))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 30), (24, 40), (33, 9)])
@@ -113,8 +113,8 @@ def test_each_output_has_its_own_factor(jaccard, reduction, weights, by, monkeyp
     masks = torch.stack([labels([0, 1, 2], 3, 40, 50), labels([3, 4], 3, 40, 50)], -1)
     named = "none" if weights is None else "softened"
     changes = {"jaccard": jaccard, "reduction": reduction, "weigh_by": by, "class_weights": named}
-    made = criterion((slice(0, 3), slice(3, 5)), weights, keep=0.8, **changes)
-    assert_equal(net, made, images, made.sampled(masks))
+    computed = criterion((slice(0, 3), slice(3, 5)), weights, keep=0.8, **changes)
+    assert_equal(net, computed, images, computed.sampled(masks))
 
 
 def test_the_softmax_of_large_scores_is_finite():
@@ -156,12 +156,12 @@ def test_an_update_is_the_same_either_way(jaccard, updater, batch, monkeypatch):
     for size in (1, 2**40):
         monkeypatch.setattr(banded, "CACHED", size)
         monkeypatch.setattr(photo_loss, "CACHED", size)
-        made = updater(
+        built = updater(
             {"schedule.batch_size": 2} | ({"loss.jaccard.weight": jaccard} if jaccard else {}),
             double=True,
         )
-        losses = made.gradients(batch(4, unlabelled=True))
-        found.append((losses, [p.grad.clone() for p in made.net.parameters()]))
+        losses = built.gradients(batch(4, unlabelled=True))
+        found.append((losses, [p.grad.clone() for p in built.net.parameters()]))
     (one, mine), (other, theirs) = found
     assert one == pytest.approx(other, rel=1e-12)
     for a, b in zip(mine, theirs, strict=True):

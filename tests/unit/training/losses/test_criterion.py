@@ -57,9 +57,9 @@ def test_mean_against_torch_with_its_gradient(case, weights):
     weight = None if weights is None else torch.tensor(weights, dtype=torch.float64)
     expected = F.cross_entropy(scores, masks.long(), weight=weight, ignore_index=255)
     (gradient,) = torch.autograd.grad(expected, scores)
-    found = trained(criterion(weights=weights), scores, masks)
-    torch.testing.assert_close(found, expected)
-    torch.testing.assert_close(torch.autograd.grad(found, scores)[0], gradient)
+    run = trained(criterion(weights=weights), scores, masks)
+    torch.testing.assert_close(run, expected)
+    torch.testing.assert_close(torch.autograd.grad(run, scores)[0], gradient)
 
 
 @pytest.mark.parametrize("weights", [None, [1.0, 0.5, 2.0, 0.25]])
@@ -91,11 +91,11 @@ def test_scores_of_zero_cost_ln_classes_a_pixel():
 def test_nothing_labelled_costs_nothing(reduction, weights):
     scores = torch.randn(2, 4, 5, 5, requires_grad=True)
     masks = torch.full((2, 5, 5), 255, dtype=torch.uint8)
-    made = criterion(reduction, weights, jaccard=1.0)
-    loss = trained(made, scores, masks)
+    computed = criterion(reduction, weights, jaccard=1.0)
+    loss = trained(computed, scores, masks)
     loss.backward()
     assert loss.item() == 0
-    assert made(scores, masks)[1].item() == 0
+    assert computed(scores, masks)[1].item() == 0
     assert scores.grad.abs().max() == 0
 
 
@@ -145,8 +145,8 @@ def test_jaccard_is_added_to_the_mean_by_its_factor(case):
     scores, masks = case
     labelled = (masks != 255).sum((1, 2)).double()
     added = (labelled * jaccard(scores, masks)).sum() / labelled.sum()
-    found = trained(criterion(jaccard=0.5), scores, masks)
-    torch.testing.assert_close(found, trained(criterion(), scores, masks) + 0.5 * added)
+    run = trained(criterion(jaccard=0.5), scores, masks)
+    torch.testing.assert_close(run, trained(criterion(), scores, masks) + 0.5 * added)
 
 
 def test_jaccard_has_the_gradient_of_its_differences(case):
@@ -215,11 +215,11 @@ def test_the_losses_of_several_outputs_are_summed(case, reduction, jaccard):
     joint = make_criterion(config, weights, 255, CPU, (slice(0, 3), slice(3, 6)))
     both = torch.cat([scores, more], 1)
     shifted = torch.where(second == 255, 255, second + 3)
-    found = trained(joint, both, torch.stack([first, shifted], -1))
+    run = trained(joint, both, torch.stack([first, shifted], -1))
     one = make_criterion(config, weights[:3], 255, CPU)
     other = make_criterion(config, weights[3:], 255, CPU)
     expected = trained(one, both[:, :3], first) + trained(other, both[:, 3:], second)
-    assert torch.allclose(found, expected, rtol=1e-12)
-    mine = torch.autograd.grad(found, both, retain_graph=True)[0]
+    assert torch.allclose(run, expected, rtol=1e-12)
+    mine = torch.autograd.grad(run, both, retain_graph=True)[0]
     theirs = torch.autograd.grad(expected, both)[0]
     assert torch.allclose(mine, theirs, rtol=1e-12, atol=1e-15)

@@ -195,11 +195,11 @@ def in_bands(monkeypatch, is_so):
 def updated(updater, batch, monkeypatch, terms, is_banded, losses=None, **changes):
     """Losses and gradients of an update whose loss has these terms, in double precision."""
     in_bands(monkeypatch, is_banded)
-    made = updater({"schedule.batch_size": 2} | changes, double=True)
-    made.criterion = make_criterion(terms, None, 255, CPU, losses=losses)
-    made.optimizer.zero_grad()
-    found = made.gradients(batch(4, unlabelled=True))
-    return found, [p.grad.clone() for p in made.net.parameters()]
+    built = updater({"schedule.batch_size": 2} | changes, double=True)
+    built.criterion = make_criterion(terms, None, 255, CPU, losses=losses)
+    built.optimizer.zero_grad()
+    found = built.gradients(batch(4, unlabelled=True))
+    return found, [p.grad.clone() for p in built.net.parameters()]
 
 
 def counted_bands(monkeypatch):
@@ -348,10 +348,10 @@ def test_a_loss_of_torchs_is_asked_photo_by_photo(case, loss):
     """It gives one number for all; a photo then counts by its labelled pixels, as everywhere."""
     logits, masks = case
     masks = torch.where(masks == IGNORE, 255, masks)
-    found = trained(asked(loss), logits, masks)
+    run = trained(asked(loss), logits, masks)
     expected = F.cross_entropy(logits, masks, ignore_index=255)
-    torch.testing.assert_close(found, expected)
-    gradients = [torch.autograd.grad(value, logits)[0] for value in (found, expected)]
+    torch.testing.assert_close(run, expected)
+    gradients = [torch.autograd.grad(value, logits)[0] for value in (run, expected)]
     torch.testing.assert_close(*gradients)
 
 

@@ -56,13 +56,13 @@ def least():
 
 
 def test_without_a_limit_nothing_is_chosen():
-    made = config()
-    assert budget.within(made, SPEC, SIZE) is made
+    settled = config()
+    assert budget.within(settled, SPEC, SIZE) is settled
 
 
 def test_as_asked_where_that_fits():
-    made = config(mib(need(config())))
-    assert budget.within(made, SPEC, SIZE) == made
+    settled = config(mib(need(config())))
+    assert budget.within(settled, SPEC, SIZE) == settled
 
 
 def test_the_fewest_segments_that_suffice():
@@ -79,9 +79,9 @@ def test_the_fewest_segments_that_suffice():
 @given(st.integers(1, 12), st.integers(1, 3), st.integers(-50, 600))
 def test_what_is_chosen_fits_and_keeps_the_photos_of_a_step(batch, accumulate, room):
     limit = mib(memory.at_rest("cpu") + max(room, 1) * MIB)
-    made = config(limit, schedule_batch_size=batch, schedule_accumulate=accumulate)
+    settled = config(limit, schedule_batch_size=batch, schedule_accumulate=accumulate)
     try:
-        way = budget.within(made, SPEC, SIZE)
+        way = budget.within(settled, SPEC, SIZE)
     except UserError:
         single = {"schedule_batch_size": 1, "schedule_accumulate": batch * accumulate}
         assert need(config(**single, machine_activation_checkpointing=5)) > bytes_of(limit)
@@ -89,8 +89,8 @@ def test_what_is_chosen_fits_and_keeps_the_photos_of_a_step(batch, accumulate, r
     assert way.schedule.batch_size * way.schedule.accumulate == batch * accumulate
     assert way.schedule.batch_size <= batch
     assert need(way) <= bytes_of(limit)
-    same = {"schedule": made.schedule, "machine": made.machine}
-    assert way.model_copy(update=same) == made
+    same = {"schedule": settled.schedule, "machine": settled.machine}
+    assert way.model_copy(update=same) == settled
 
 
 def test_nothing_fits(the_same_process):
@@ -123,18 +123,23 @@ def test_what_is_said(the_same_process):
 
 
 def test_pieces_of_a_validation_fit_into_what_is_left():
-    made = config(mib(need(config())))
-    found = estimate(made, SPEC, SIZE)
-    room = bytes_of(made.machine.memory) - found.process - found.weights - found.optimizer
-    assert budget.longest_piece(made, SPEC, found, (100, 100)) is None
-    piece = budget.longest_piece(made, SPEC, found, (3000, 4000))
+    settled = config(mib(need(config())))
+    estimated = estimate(settled, SPEC, SIZE)
+    room = (
+        bytes_of(settled.machine.memory)
+        - estimated.process
+        - estimated.weights
+        - estimated.optimizer
+    )
+    assert budget.longest_piece(settled, SPEC, estimated, (100, 100)) is None
+    piece = budget.longest_piece(settled, SPEC, estimated, (3000, 4000))
     grid = flow_of(SPEC).grid
     assert prediction_bytes(SPEC, piece, piece, scores=False) <= room
     longer = piece + grid
     assert prediction_bytes(SPEC, longer, longer, scores=False) > room
-    assert budget.longest_piece(config(), SPEC, found, (3000, 4000)) is None
+    assert budget.longest_piece(config(), SPEC, estimated, (3000, 4000)) is None
     stretching = NetSpec("fcn8s-resnet50_dilated", 5, width=0.125)
-    assert budget.longest_piece(made, stretching, found, (3000, 4000)) is None
+    assert budget.longest_piece(settled, stretching, estimated, (3000, 4000)) is None
 
 
 def test_a_validation_in_pieces_has_the_same_scores(tmp_path):
@@ -149,9 +154,9 @@ def test_a_validation_in_pieces_has_the_same_scores(tmp_path):
     memory = mib(estimate(asked, asked.spec(6), (48, 64)).total)
     changes["machine.memory"] = memory
     pieces = train(None, tmp_path / "pieces", overrides=changes, quiet=True)
-    made = read_config(pieces / "config.toml")
-    found = estimate(made, made.spec(6), (48, 64))
-    assert budget.longest_piece(made, made.spec(6), found, (64, 700))
+    saved_config = read_config(pieces / "config.toml")
+    estimated = estimate(saved_config, saved_config.spec(6), (48, 64))
+    assert budget.longest_piece(saved_config, saved_config.spec(6), estimated, (64, 700))
     assert (whole / "scores.json").read_text() == (pieces / "scores.json").read_text()
 
 
@@ -161,17 +166,20 @@ def test_the_choice_is_saved_and_a_resume_keeps_it(photos, tmp_path, capsys):
     changes |= {"schedule.steps": 1, "machine.memory": mib(memory.at_rest("cpu") + 56 * MIB)}
     run = train(None, tmp_path / "run", overrides=changes)
     said = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("memory: "))
-    made = read_config(run / "config.toml")
-    assert made.schedule.batch_size * made.schedule.accumulate == 8
-    assert (made.machine.activation_checkpointing, made.schedule.accumulate) != (0, 1)
+    saved_config = read_config(run / "config.toml")
+    assert saved_config.schedule.batch_size * saved_config.schedule.accumulate == 8
+    assert (saved_config.machine.activation_checkpointing, saved_config.schedule.accumulate) != (
+        0,
+        1,
+    )
     train(None, run, resume=True)
-    assert read_config(run / "config.toml") == made
+    assert read_config(run / "config.toml") == saved_config
     assert said in capsys.readouterr().out
     train(None, run, overrides={"machine.memory": "8GB"}, resume=True, quiet=True)
     again = config_at(read_config(run / "config.toml"), 1)
     assert (again.schedule, again.machine.activation_checkpointing) == (
-        made.schedule,
-        made.machine.activation_checkpointing,
+        saved_config.schedule,
+        saved_config.machine.activation_checkpointing,
     )
     assert again.machine.memory == "8GB"
 

@@ -30,10 +30,13 @@ def test_weights_and_buffers_are_counted_from_the_net():
         ({"optimizer_kind": "sgd", "optimizer_momentum": 0.0}, 1, 0),
         ({"optimizer_kind": "adamw", "optimizer_ema": 0.9}, 2, 2),
     ):
-        found = estimate(config(**changes), SPEC, (64, 64))
-        assert (found.weights, found.optimizer) == (weights * parameters, buffers * parameters)
+        estimated = estimate(config(**changes), SPEC, (64, 64))
+        assert (estimated.weights, estimated.optimizer) == (
+            weights * parameters,
+            buffers * parameters,
+        )
         many = estimate(config(**changes, schedule_accumulate=2), SPEC, (64, 64))
-        assert many.gradients == parameters >= found.gradients
+        assert many.gradients == parameters >= estimated.gradients
     frozen = estimate(config(net_freeze_backbone=True), SPEC, (64, 64))
     scores = sum(p.numel() for p in build(SPEC).score.parameters()) * 4
     assert (frozen.weights, frozen.optimizer) == (parameters, 2 * scores)
@@ -57,9 +60,9 @@ def test_activations_are_those_that_are_kept():
     kept = {}
     for part in parts_of(SPEC, (128, 192)):
         kept |= part.saved
-    found = estimate(config(schedule_batch_size=3), SPEC, (128, 192))
-    assert found.head > 0
-    assert found.activations == 3 * sum(count * each for count, each in kept.values())
+    estimated = estimate(config(schedule_batch_size=3), SPEC, (128, 192))
+    assert estimated.head > 0
+    assert estimated.activations == 3 * sum(count * each for count, each in kept.values())
 
 
 def test_what_the_options_change():

@@ -42,29 +42,29 @@ def everything(made):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_going_on_ends_in_the_same_bits(updater, batch, tmp_path, kind):
-    made = updater(KINDS[kind], name="fcn16s-resnet18", dropout=0.3)
+    built = updater(KINDS[kind], name="fcn16s-resnet18", dropout=0.3)
     for step in range(3):
-        made.step(batch(2, step))
-    put(tmp_path, made)
-    at_save = everything(made)
+        built.step(batch(2, step))
+    put(tmp_path, built)
+    at_save = everything(built)
     for step in range(3, 6):
-        made.step(batch(2, step))
+        built.step(batch(2, step))
     other = updater(KINDS[kind], name="fcn16s-resnet18", dropout=0.3)
     assert take(tmp_path, other) == PROGRESS
-    found = everything(other)
-    assert found.keys() == at_save.keys()
-    assert all(torch.equal(found[name], at_save[name]) for name in found)
+    state = everything(other)
+    assert state.keys() == at_save.keys()
+    assert all(torch.equal(state[name], at_save[name]) for name in state)
     for step in range(3, 6):
         other.step(batch(2, step))
-    end, expected = everything(other), everything(made)
+    end, expected = everything(other), everything(built)
     assert all(torch.equal(end[name], expected[name]) for name in expected)
 
 
 def test_the_same_state_gives_the_same_file(updater, batch, tmp_path):
-    made = updater()
-    made.step(batch(2, 0))
-    put(tmp_path / "one", made)
-    put(tmp_path / "two", made)
+    built = updater()
+    built.step(batch(2, 0))
+    put(tmp_path / "one", built)
+    put(tmp_path / "two", built)
     assert (tmp_path / "one" / FILE).read_bytes() == (tmp_path / "two" / FILE).read_bytes()
 
 
@@ -83,12 +83,12 @@ def refused(run, made, *says):
 
 
 def test_the_last_two_states_are_kept_and_the_whole_one_is_taken(updater, batch, tmp_path):
-    made = updater()
+    built = updater()
     for step in range(2):
-        made.step(batch(2, step))
-        put(tmp_path, made, replace(PROGRESS, step=step + 1))
+        built.step(batch(2, step))
+        put(tmp_path, built, replace(PROGRESS, step=step + 1))
         if step == 0:
-            first = everything(made)
+            first = everything(built)
     content = bytearray((tmp_path / FILE).read_bytes())
     content[-5] ^= 1  # one bit of one weight
     (tmp_path / FILE).write_bytes(content)
@@ -97,8 +97,8 @@ def test_the_last_two_states_are_kept_and_the_whole_one_is_taken(updater, batch,
     states = tmp_path, other.net, other.averaged, other.optimizer
     assert load_state(*states, warnings.append) == replace(PROGRESS, step=1)
     assert "checksum" in warnings[0]
-    found = everything(other)
-    assert all(torch.equal(found[name], first[name]) for name in first)
+    state = everything(other)
+    assert all(torch.equal(state[name], first[name]) for name in first)
 
 
 def signed(header, numbers):
@@ -132,13 +132,13 @@ def test_a_damaged_header_is_one_line_with_its_code(updater, tmp_path, kind):
 
 @pytest.mark.parametrize("part", [0, 7, 0.5, -1])
 def test_truncated(updater, batch, tmp_path, part):
-    made = updater()
-    made.step(batch(2, 0))
-    put(tmp_path, made)
+    built = updater()
+    built.step(batch(2, 0))
+    put(tmp_path, built)
     content = (tmp_path / FILE).read_bytes()
     size = part if isinstance(part, int) else int(part * len(content))
     (tmp_path / FILE).write_bytes(content[:size])
-    refused(tmp_path, made, "truncated")
+    refused(tmp_path, built, "truncated")
 
 
 def test_state_of_another_net(updater, tmp_path):
@@ -148,9 +148,9 @@ def test_state_of_another_net(updater, tmp_path):
 
 
 def test_state_of_another_optimizer(updater, batch, tmp_path):
-    made = updater({"optimizer.kind": "adamw"})
-    made.step(batch(2, 0))
-    put(tmp_path, made)
+    built = updater({"optimizer.kind": "adamw"})
+    built.step(batch(2, 0))
+    put(tmp_path, built)
     refused(tmp_path, updater({"optimizer.kind": "sgd"}), "optimizer")
     refused(tmp_path, updater({"optimizer.ema": 0.9}), "does not fit")
 
@@ -160,9 +160,9 @@ def test_a_model_is_no_state(updater, tmp_path):
     from fullconv.classes import ClassSet
     from fullconv.models import CAFFE
 
-    made = updater()
-    save(tmp_path / FILE, Checkpoint(made.net, ClassSet(("a", "b", "c")), CAFFE))
-    refused(tmp_path, made, "training state")
+    built = updater()
+    save(tmp_path / FILE, Checkpoint(built.net, ClassSet(("a", "b", "c")), CAFFE))
+    refused(tmp_path, built, "training state")
 
 
 def test_a_state_is_no_model(updater, tmp_path):
