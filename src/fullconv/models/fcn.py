@@ -125,11 +125,11 @@ class FCN(nn.Module):
             backbone.recomputed = min(segments, len(backbone.segments))
         return backbones[0].recomputed
 
-    def own_ways(self, allowed: bool) -> None:
+    def use_cpu_kernels(self, allowed: bool) -> None:
         """Whether convolutions may train by other ways than torch's, where those are faster."""
         for module in self.modules():
             if isinstance(module, Conv2d):
-                module.own_ways = allowed
+                module.use_cpu_kernels = allowed
 
     def score_modules(self) -> dict[str, nn.Module]:
         """The layers that depend on the classes, by their name in the state dict."""

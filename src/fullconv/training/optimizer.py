@@ -25,8 +25,8 @@ class InPlaceSGD(torch.optim.SGD):
 
     torch's plain SGD makes an array as large as the largest gradient (fc6 of VGG16: 392 MiB), its
     fused one copies each gradient that is channels last. This one adds the decay to the gradient
-    itself, so gradients are used up by a step. ``updates`` counts the weights that the backward
-    pass in progress has changed (`steps_on_the_way_back`).
+    itself, so a step overwrites the gradients. ``updates`` counts the weights that the backward
+    pass in progress has changed (`steps_in_backward`).
     """
 
     updates = 0
@@ -45,11 +45,11 @@ class InPlaceSGD(torch.optim.SGD):
         return loss
 
     @contextmanager
-    def steps_on_the_way_back(self, check: Callable[[Tensor], None]) -> Iterator[None]:
+    def steps_in_backward(self, check: Callable[[Tensor], None]) -> Iterator[None]:
         """Within it a backward pass changes each weight as soon as its gradient is complete.
 
         The gradient is freed then, so gradients never exist all together; no ``step`` is needed.
-        The numbers are the same where, as in these nets, nothing else on the way back needs a
+        The numbers are the same where, as in these nets, nothing else in the backward pass needs a
         weight whose gradient is complete. ``check`` sees each gradient before, and may raise.
         """
 
@@ -143,8 +143,8 @@ def parameter_groups(
     return [group for group in groups if group["params"]]
 
 
-def as_they_come(config: Config) -> bool:
-    """Whether each gradient is used up while others are computed (`training.optimizer`).
+def updates_in_backward(config: Config) -> bool:
+    """Whether each gradient is applied in the backward pass, while others are computed.
 
     Not where a sum of several is wanted (accumulation, processes), or the norm of all (clipping).
     """

@@ -195,8 +195,8 @@ def test_gradients_used_up_as_they_come_change_weights_to_the_same_bits(
     spec |= {"learn_upsampling": net.get("learn", False), "dropout": net.get("dropout", 0.0)}
     one = updater(changes, **spec)
     other = updater(changes | {"optimizer.clip": 1e30}, **spec)
-    assert one.as_they_come
-    assert not other.as_they_come
+    assert one.updating_in_backward
+    assert not other.updating_in_backward
     weights = [p for p in one.net.parameters() if p.requires_grad]
     there = []
     spec = one.net.spec
@@ -228,8 +228,8 @@ def test_gradients_used_up_as_they_come_change_weights_to_the_same_bits(
     ],
 )
 def test_gradients_that_are_wanted_together_are_kept(updater, changes):
-    assert updater({"optimizer.kind": "sgd"}).as_they_come
-    assert updater({"optimizer.kind": "sgd"} | changes).as_they_come is None
+    assert updater({"optimizer.kind": "sgd"}).updating_in_backward
+    assert updater({"optimizer.kind": "sgd"} | changes).updating_in_backward is None
 
 
 def test_a_loss_that_is_not_finite_is_refused_before_the_way_back(updater, batch):

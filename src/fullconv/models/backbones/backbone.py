@@ -31,7 +31,7 @@ def segments_of(steps: tuple[Step, ...]) -> tuple[Segment, ...]:
     return tuple(tuple(names) for names in segments if names)
 
 
-def run_again(net: nn.Module, run: Callable[..., Any], *inputs: Any) -> Any:
+def checkpointed(net: nn.Module, run: Callable[..., Any], *inputs: Any) -> Any:
     """``run(*inputs)``, a part of ``net``, kept as its inputs only and run again for its gradient.
 
     Dropout draws the same numbers again, and batch norm does not count the batch a second time, so
@@ -81,7 +81,7 @@ class Backbone(nn.Module):
         features: dict[int, Tensor] = {}
         for number, names in enumerate(self.segments):
             if number < self.recomputed and torch.is_grad_enabled():
-                x, tapped = run_again(self, self.segment, names, x)
+                x, tapped = checkpointed(self, self.segment, names, x)
             else:
                 x, tapped = self.segment(names, x)
             features |= tapped

@@ -39,13 +39,13 @@ Gradients = tuple[Tensor | None, Tensor | None, Tensor | None, None]
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution that trains by another way where that is faster and ``own_ways`` allows it.
+    """A convolution whose training may use another kernel where ``use_cpu_kernels`` allows it.
 
     Pads that differ before and behind are made with one stride more of them before, and the first
     row and column of the result left out: they are of the smaller map, where a copy costs less.
     """
 
-    own_ways = False
+    use_cpu_kernels = False
     window: Window | None = None
     """That of a convolution whose pads differ."""
 
@@ -67,7 +67,7 @@ class Conv2d(nn.Conv2d):
 
     def by(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The same with other weights, K,C,r,r and K: N,C,H,W to N,K,h,w."""
-        way = way_of(self, x) if self.own_ways and self.window is None else None
+        way = way_of(self, x) if self.use_cpu_kernels and self.window is None else None
         if way is not None:
             return way.apply(x, weight, bias, int(self.padding[0]))
         out = self._conv_forward(x, weight, bias)

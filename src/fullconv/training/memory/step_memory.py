@@ -16,7 +16,7 @@ from fullconv.training.config.sections_and_defaults import Machine
 from fullconv.training.losses.banded import can_be_banded, is_worth_it
 from fullconv.training.losses.criterion import all_banded
 from fullconv.training.losses.photo_loss import band_of
-from fullconv.training.optimizer import as_they_come
+from fullconv.training.optimizer import updates_in_backward
 
 TOO_LARGE = "the net does not fit into memory"
 CONTEXT = 512 * MIB  # what CUDA itself takes on a GPU, beside torch's arrays
@@ -78,7 +78,7 @@ def _moment(
     machine, many = config.machine, config.schedule.accumulate > 1
     on_gpu, halved = pick_device(machine.device).type == "cuda", machine.precision == "bf16"
     waiting = trained if many else trained[len(before) :]
-    ahead = [] if as_they_come(config) else _weights(waiting)
+    ahead = [] if updates_in_backward(config) else _weights(waiting)
     held: list[Arrays] = [part.held(machine.activation_checkpointing) for part in before]
     working: list[int] = []
     if at_work and at_work in trained:
@@ -151,7 +151,7 @@ def advice(config: Config) -> str:
     if config.schedule.batch_size > 1:
         half = config.schedule.batch_size // 2
         twice = config.schedule.accumulate * 2
-        if as_they_come(config):  # accumulated gradients would have to exist together
+        if updates_in_backward(config):  # accumulated gradients would have to exist together
             options.append(f"schedule.batch_size={half} (half as many photos a step)")
         else:
             options.append(
@@ -163,7 +163,9 @@ def advice(config: Config) -> str:
     else:
         options.append(f"augment.crop below {config.augment.crop[0]}x{config.augment.crop[1]}")
     unclipped = config.optimizer.model_copy(update={"clip": None})
-    if as_they_come(config) != as_they_come(config.model_copy(update={"optimizer": unclipped})):
+    if updates_in_backward(config) != updates_in_backward(
+        config.model_copy(update={"optimizer": unclipped})
+    ):
         options.append("optimizer.clip=none (gradients are then used up as they come)")
     if config.net.padding == "paper":
         options.append("net.padding=same")

@@ -71,7 +71,7 @@ def test_training_after_a_prediction():
 
 def layer(*sizes, **options):
     made = Conv2d(*sizes, **options).to(memory_format=torch.channels_last)
-    made.own_ways = True
+    made.use_cpu_kernels = True
     return made
 
 
@@ -124,7 +124,7 @@ def test_gradients_of_a_net_are_the_same_to_rounding(monkeypatch):
     images = torch.randn(2, 3, 75, 101).to(memory_format=torch.channels_last)
 
     def gradients(own, again):
-        net.own_ways(own)
+        net.use_cpu_kernels(own)
         net.recompute(again)
         net.zero_grad()
         net(images).square().mean().backward()
