@@ -75,8 +75,8 @@ class Updater:
     def step(self, batch: Batch) -> tuple[float, float]:
         """One update: (trained loss, loss per labelled pixel), summed over outputs, before it.
 
-        Raises UserError when loss or gradient is not finite: before any weight changes; where gradients
-        are applied in the backward pass, before the weight of that gradient does.
+        Raises UserError when loss or gradient is not finite: before any weight changes, or, where
+        gradients are applied in the backward pass, before the weight of that gradient does.
         """
         set_lr(self.optimizer, self.lr(batch.step))
         self.model.train()
