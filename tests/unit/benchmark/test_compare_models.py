@@ -227,9 +227,9 @@ def test_each_run_is_compared_with_the_best():
         far=evaluated(photos_with(0.7, seed=2)),
     )
     near, far = comparison.verdicts.verdicts
-    assert (near.word, far.word) == ("not told apart", "worse")
+    assert (near.word, far.word) == ("no significant difference", "worse")
     assert re.fullmatch(
-        r"best and near cannot be told apart \(by \d\.\d, 95 % interval -\d\.\d to \d\.\d\)\.",
+        r"No significant difference of best and near \(by \d\.\d, 95 % interval -\d\.\d to \d\.\d\)\.",
         str(near),
     )
     scores = {row.candidate.name: row.scores for row in comparison.rows if row.scores}
@@ -239,9 +239,9 @@ def test_each_run_is_compared_with_the_best():
     text = markdown(comparison)
     assert f"- {near}\n" in text and f"- {far}\n" in text
     cells = [row["against the best"] for row in table_of(text)]
-    assert cells == ["not told apart", "best", f"worse by {lead:.1f}", "-"]
+    assert cells == ["no significant difference", "best", f"worse by {lead:.1f}", "-"]
     rows = list(csv.DictReader(io.StringIO(table_csv(comparison))))
-    assert [row["verdict"] for row in rows] == ["not told apart", "best", "worse", ""]
+    assert [row["verdict"] for row in rows] == ["no significant difference", "best", "worse", ""]
     assert [row["compared_with"] for row in rows] == ["best", "", "best", ""]
     assert float(rows[2]["difference"]) == pytest.approx(-lead / 100)
     low, high = (float(rows[2][key]) for key in ("difference_low", "difference_high"))
@@ -276,8 +276,8 @@ def test_one_photo_tells_nothing():
             }.items()
         ]
     ).verdicts[0]  # fmt: skip
-    assert verdict.word == "not told apart"
-    assert str(verdict) == "one and two cannot be told apart by a single photo."
+    assert verdict.word == "no significant difference"
+    assert str(verdict) == "One photo shows no significant difference of one and two."
 
 
 def test_names_of_runs(tmp_path, run):

@@ -16,18 +16,16 @@ def benchmark(
         Path | None,
         typer.Argument(help="Photo to measure with.  [default: a built-in picture of 480x640]"),
     ] = None,
-    rounds: Annotated[
-        int, typer.Option(min=1, help="How often each engine has its turn to be measured.")
-    ] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each engine is measured.")] = 3,
     device: Device = "auto",
     precision: Precision = "fp32",
 ) -> None:
     """Measure all installed engines on a photo: time, memory, agreement.
 
-    Every engine that runs the net has its turn in each round, in a process of its own: median
-    seconds of a photo, peak memory, and how many pixels get the class that torch gives them. Files
-    that were exported into the run folder, int8 among them, are measured too. Prints what to type
-    for the fastest.
+    In each round every engine runs once, in a process of its own. The table shows the median
+    seconds of a photo, the peak memory, and how many pixels get the same class as from torch. Files
+    that were exported into the run folder, INT8 among them, are measured too. The last line is the
+    command for the fastest.
 
     \b
     Examples:

@@ -45,15 +45,13 @@ def compare(
     width: Annotated[
         float, typer.Option(help="Multiplies the channels of every layer of --nets.")
     ] = 1.0,
-    rounds: Annotated[
-        int, typer.Option(min=1, help="How often each net has its turn to be measured.")
-    ] = 3,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each net is measured.")] = 3,
     device: Device = "auto",
     precision: Precision = "fp32",
 ) -> None:
     """Compare nets and runs: size, receptive field, time, memory, scores.
 
-    The table 1 of the FCN paper for this machine. Times and memory are measured, one photo at a
+    Table 1 of the FCN paper, for this machine. Times and memory are measured, one photo at a
     time, all nets in turn; runs are scored on DATA, or on what they were trained on. Of two or more
     runs scored on the same photos it says which are better than which, by a paired bootstrap.
 

@@ -30,14 +30,14 @@ def import_(
         typer.Option(help="What SOURCE's values or colours mean: class file, .json or .csv."),
     ] = None,
     classes: Annotated[
-        Path | None, typer.Option(help="Class file with the classes that OUT shall have.")
+        Path | None, typer.Option(help="Class file with the classes of OUT.")
     ] = None,
     merge: Annotated[
         list[str] | None, typer.Option(metavar="OLD=NEW", help="Label OLD becomes class NEW.")
     ] = None,
     ignore: Annotated[
         list[str] | None,
-        typer.Option(metavar="LABEL", help="Label that is neither trained on nor scored."),
+        typer.Option(metavar="LABEL", help="Label to ignore: neither trained on nor scored."),
     ] = None,
     background: Annotated[
         str | None,
@@ -50,13 +50,13 @@ def import_(
     val: Annotated[
         float | None,
         typer.Option(
-            metavar="SHARE", help="Share for validation; left out: SOURCE's splits, or 0.2."
+            metavar="SHARE", help="Share for validation.  [default: SOURCE's splits, else 0.2]"
         ),
     ] = None,
     test: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Share to keep back for a test.")
+        float | None, typer.Option(metavar="SHARE", help="Share for the test split.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed, another draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the split.")] = 0,
     group: Annotated[
         str | None,
         typer.Option(
@@ -69,7 +69,7 @@ def import_(
     ] = False,
     exif: Annotated[
         Literal["upright", "stored"],
-        typer.Option(help="How photos with an EXIF turn lay when they were labelled."),
+        typer.Option(help="How photos with an EXIF rotation were shown when they were labelled."),
     ] = "upright",
     line_width: Annotated[float, typer.Option(help="Pixels across a line.")] = 10.0,
     point_radius: Annotated[float, typer.Option(help="Pixels around a point.")] = 5.0,
@@ -78,7 +78,7 @@ def import_(
         typer.Option("--skip", help="Leave out photos that cannot be used; the report names them."),
     ] = False,
 ) -> None:
-    """Make a data set of what a labelling tool wrote.
+    """Convert the export of a labelling tool to a data set.
 
     OUT gets images/SPLIT/, masks/SPLIT/, classes.toml and import-report.txt (and .json), which
     says what was merged, cut off, ignored or left out. It appears whole or not at all.

@@ -50,10 +50,10 @@ def report(
 ) -> None:
     """Write the page of a run, finished or not, or the page that compares several.
 
-    Of one: what was trained on what, curves, scores, confusion, the best and the worst photos with
-    a slider between truth and prediction, time and memory, the command to repeat it. Of several:
-    their scores, curves, classes, and what differs in their configurations. One HTML file that
-    needs no network.
+    The page of one run shows its data and net, curves, scores, confusion matrix, the best and worst
+    photos with a slider between truth and prediction, time and memory, and the command to repeat
+    it. The page of several shows their scores, curves, classes, and how their configs differ. Each
+    is one HTML file that needs no network.
 
     \b
     Examples:

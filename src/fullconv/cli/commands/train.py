@@ -49,9 +49,9 @@ def train(
     weights: Annotated[
         list[str] | None,
         typer.Option(
-            help="Pretrained weights: run folder, checkpoint, foreign file or name; imagenet: "
-            "the backbone's ImageNet weights, downloaded if missing; given again, those of the "
-            "next stream of inputs.  [default: the backbone's, if they are installed]"
+            help="Pretrained weights: a run folder, a checkpoint, a foreign file, a published "
+            "name, or imagenet (the backbone's, downloaded if missing). Give it once for each stream "
+            "of --inputs.  [default: the backbone's, if they are installed]"
         ),
     ] = None,
     scratch: Annotated[
@@ -67,7 +67,7 @@ def train(
     log: Annotated[
         str | None,
         typer.Option(
-            help="Log to these too: tensorboard, mlflow, wandb, joined by commas.",
+            help="Loggers beside log.csv: tensorboard, mlflow, wandb; several with commas.",
             rich_help_panel=MORE,
         ),
     ] = None,
@@ -84,20 +84,22 @@ def train(
     ] = None,
     stages: Annotated[
         str | None,
-        typer.Option(help="Train one stride after the other, as 32,16,8.", rich_help_panel=MORE),
+        typer.Option(
+            help="Train in stages, one stride after the other: 32,16,8.", rich_help_panel=MORE
+        ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Updates of the weights.", rich_help_panel=MORE)
+        int | None, typer.Option(min=1, help="Training steps.", rich_help_panel=MORE)
     ] = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes through the data.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Epochs.")] = None,
     time: Annotated[
-        str | None, typer.Option(help="End in this time on this machine: 15m, 1h.")
+        str | None, typer.Option(help="How long to train on this machine: 15m, 1h.")
     ] = None,
     patience: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Stop after so many validations without a better score.",
+            help="Stop after this many validations without a better score.",
             rich_help_panel=MORE,
         ),
     ] = None,
@@ -135,7 +137,7 @@ def train(
     verbose: Annotated[
         bool,
         typer.Option(
-            "--verbose", help="Say all options that lower the memory.", rich_help_panel=MORE
+            "--verbose", help="List all options that lower the memory.", rich_help_panel=MORE
         ),
     ] = False,
 ) -> None:

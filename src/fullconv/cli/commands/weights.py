@@ -74,18 +74,18 @@ def convert(
     net: Annotated[
         str | None,
         typer.Option(
-            help="Net to make of them; left out: the one they are of.",
+            help="Net to convert to.  [default: the net that the file holds]",
             autocompletion=completion.nets,
         ),
     ] = None,
     padding: Annotated[
         Literal["same", "paper"] | None,
-        typer.Option(help="Left out: paper for an FCN of the reference, same for a classifier."),
+        typer.Option(help="[default: paper for an FCN of the reference, same for a classifier]"),
     ] = None,
     classes: Annotated[Path | None, typer.Option(help="Class file with names and colours.")] = None,
     output: Annotated[
         str | None,
-        typer.Option(help="One of several outputs alone: semantic or geometric (SIFT Flow)."),
+        typer.Option(help="Take one of several outputs: semantic or geometric (SIFT Flow)."),
     ] = None,
 ) -> None:
     """Turn weights of another framework into a checkpoint of fullconv.
