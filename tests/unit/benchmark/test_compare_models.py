@@ -229,7 +229,8 @@ def test_each_run_is_compared_with_the_best():
     near, far = comparison.verdicts.verdicts
     assert (near.word, far.word) == ("no significant difference", "worse")
     assert re.fullmatch(
-        r"No significant difference of best and near \(by \d\.\d, 95 % interval -\d\.\d to \d\.\d\)\.",
+        r"No significant difference of best and near "
+        r"\(by \d\.\d, 95 % interval -\d\.\d to \d\.\d\)\.",
         str(near),
     )
     scores = {row.candidate.name: row.scores for row in comparison.rows if row.scores}

@@ -50,8 +50,8 @@ def train(
         list[str] | None,
         typer.Option(
             help="Pretrained weights: a run folder, a checkpoint, a foreign file, a published "
-            "name, or imagenet (the backbone's, downloaded if missing). Give it once for each stream "
-            "of --inputs.  [default: the backbone's, if they are installed]"
+            "name, or imagenet (the backbone's, downloaded if missing). Give it once for each "
+            "stream of --inputs.  [default: the backbone's, if they are installed]"
         ),
     ] = None,
     scratch: Annotated[
