@@ -119,7 +119,9 @@ def _add_overviews(path: Path, size: tuple[int, int]) -> None:
 
 def _category_names(classes: ClassSet) -> str:
     """The sidecar file of GDAL that names the values."""
-    lines = "\n".join(f"      <Category>{escape(printable(name))}</Category>" for name in classes.names)
+    lines = "\n".join(
+        f"      <Category>{escape(printable(name))}</Category>" for name in classes.names
+    )
     return (
         '<PAMDataset>\n  <PAMRasterBand band="1">\n    <CategoryNames>\n'
         f"{lines}\n    </CategoryNames>\n  </PAMRasterBand>\n</PAMDataset>\n"

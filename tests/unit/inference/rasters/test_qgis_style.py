@@ -45,7 +45,7 @@ def test_the_ignored_value_has_no_entry_and_is_not_drawn() -> None:
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ('"roof" <b> & \'wall\'', '"roof" <b> & \'wall\''),
+        ("\"roof\" <b> & 'wall'", "\"roof\" <b> & 'wall'"),
         ("ルーフ", "ルーフ"),
         ("a\x01b\nc", "a\\x01b\\nc"),
         ("lone \ud800", "lone \\ud800"),
