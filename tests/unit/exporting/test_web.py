@@ -20,7 +20,7 @@ from fullconv.exporting.web.page import WebPage, worker_script
 from fullconv.exporting.web.runtime import BINARY, SCRIPT, Runtime, read_runtime
 from fullconv.inference.export_metadata import Description
 
-RUNTIME = Runtime(b"var a=1,b$=2;export{a as env,b$ as Tensor};\n//# map", b"\0asm")
+RUNTIME = Runtime(b"var a=1,b$=2;export{a as env,b$ as Tensor};\n//import.meta.url", b"\0asm")
 
 
 class Scripts(html.parser.HTMLParser):
@@ -95,8 +95,9 @@ def test_names_and_titles_are_text(graph, text):
 
 def test_what_the_runtime_exports_is_an_object_of_the_worker():
     script = worker_script(RUNTIME).decode()
-    assert script.startswith("var a=1,b$=2;self.ort={env:a,Tensor:b$};")
+    assert script.startswith("(()=>{var a=1,b$=2;self.ort={env:a,Tensor:b$};")
     assert "export" not in script
+    assert "import.meta" not in script
 
 
 def test_a_net_too_large_for_a_page_is_refused(graph, monkeypatch):

@@ -45,7 +45,7 @@ function failed(event) {
 }
 
 async function start() {
-  worker = new Worker(await workerUrl(), {type: "module"});
+  worker = new Worker(await workerUrl());
   worker.onmessage = answered;
   worker.onerror = failed;
   const {textContent: binary} = $("binary"), {textContent: graph} = $("graph");

@@ -101,9 +101,9 @@ def _output(output: Output) -> dict[str, Any]:
 
 
 def worker_script(runtime: Runtime) -> bytes:
-    """The worker as one script: a page that lies on a disk may not let one module import another.
+    """The worker as one classic script, as a page on the disk may not start one of modules.
 
-    So what the runtime exports becomes the object `ort` in place of its export statement.
+    So what the runtime exports becomes the object `ort`, and its own address that of the worker.
     """
     names = _EXPORT.search(runtime.script)
     if names is None:
@@ -111,7 +111,8 @@ def worker_script(runtime: Runtime) -> bytes:
     pairs = (name.split(b" as ") for name in names[1].split(b","))
     exported = b",".join(b"%s:%s" % (public, own) for own, public in pairs)
     script = _EXPORT.sub(b"self.ort={%s};" % exported, runtime.script)
-    return script + b"\n{\n" + _file("worker.js").encode() + b"}\n"
+    script = script.replace(b"import.meta.url", b"self.location.href")
+    return b"(()=>{" + script + b"\n})();\n" + _file("worker.js").encode()
 
 
 def packed(content: bytes) -> str:

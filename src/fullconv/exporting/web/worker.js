@@ -1,5 +1,6 @@
 // Runs the net beside the page, so that the page answers meanwhile. ONNX Runtime Web stands before
-// this text in the same module, with what it exports as `ort`.
+// this text in the same script, with what it exports as `ort`.
+"use strict";
 let session = null, facts = null;
 
 // gzip in base64 -> the bytes
