@@ -112,7 +112,7 @@ def worker_script(runtime: Runtime) -> bytes:
     exported = b",".join(b"%s:%s" % (public, own) for own, public in pairs)
     script = _EXPORT.sub(b"self.ort={%s};" % exported, runtime.script)
     script = script.replace(b"import.meta.url", b"self.location.href")
-    return b"(()=>{" + script + b"\n})();\n" + _file("worker.js").encode()
+    return b'"use strict";(()=>{' + script + b"\n})();\n" + _file("worker.js").encode()
 
 
 def packed(content: bytes) -> str:

@@ -1,6 +1,5 @@
 // Runs the net beside the page, so that the page answers meanwhile. ONNX Runtime Web stands before
 // this text in the same script, with what it exports as `ort`.
-"use strict";
 let session = null, facts = null;
 
 // gzip in base64 -> the bytes
