@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
 from fullconv.cli import app
@@ -107,14 +108,26 @@ def compose(*names):
     return merged
 
 
-@pytest.mark.parametrize("names", [["compose.yaml"], ["compose.yaml", "compose.cuda.yaml"]])
-def test_the_service_is_started_by_options_that_there_are(names):
-    import typer
-
-    command = compose(*names)["fullconv"]["command"]
+def unknown_options(command):
+    """Words of a command line, its subcommand first, that are no options of it."""
     known = typer.main.get_command(app).commands[command[0]].params
     options = {name for param in known for name in param.opts}
-    assert {word for word in command if word.startswith("--")} <= options
+    return [word for word in command if word.startswith("--") and word not in options]
+
+
+@pytest.mark.parametrize("names", [["compose.yaml"], ["compose.yaml", "compose.cuda.yaml"]])
+def test_the_service_is_started_by_options_that_there_are(names):
+    assert unknown_options(compose(*names)["fullconv"]["command"]) == []
+
+
+def test_the_manifest_for_kserve_starts_the_service_likewise():
+    page = (ROOT / "docs" / "elsewhere" / "kserve.md").read_text("utf-8")
+    manifests = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    (container,) = manifests[-1]["spec"]["predictor"]["containers"]
+    assert unknown_options(container["args"]) == []
+    port = container["args"][container["args"].index("--port") + 1]
+    probes = [container[kind]["httpGet"] for kind in ("readinessProbe", "livenessProbe")]
+    assert probes == [{"path": path, "port": int(port)} for path in ("/readyz", "/healthz")]
 
 
 def test_prometheus_asks_the_service_with_the_token_at_the_path_of_the_metrics():

@@ -68,6 +68,11 @@ def refuse_net(description: Description, run: str | Path) -> None:
             "a page takes photos of any size as they are: leave --no-preprocess and --size out",
             "FC-EXPORT-001",
         )
+    if getattr(description.classes, "is_overlapping", False):
+        raise UserError(
+            f"{run}: its classes may overlap, and a page shows one class a pixel: export to onnx",
+            "FC-EXPORT-007",
+        )
     if description.dtype != "uint8":
         inputs = "+".join(description.preprocessing.inputs)
         raise UserError(
