@@ -7,7 +7,9 @@ import typer
 
 from fullconv.cli.main import app
 from fullconv.cli.options import Run, fetched, size_of, warn_of_origin
+from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
 from fullconv.errors import UserError
+from fullconv.modalities import AS_STORED, MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
     from fullconv.exporting import Int8Check
@@ -53,6 +55,9 @@ def export(
         Literal["scores", "classes"],
         typer.Option(help="What it gives: float32 scores, or uint8 classes (argmax inside)."),
     ] = "scores",
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
     """Export a trained net for ONNX Runtime, OpenVINO or plain torch.
 
@@ -73,14 +78,22 @@ def export(
     from fullconv.exporting import export as export_net
     from fullconv.exporting.export import place
 
+    read = read_options(bands, span, max_megapixels)
     _refuse_options(int8, calibrate, accept_drop)
+    if calibrate is None and read != AS_STORED:
+        raise UserError(
+            "--bands, --range and --max-megapixels say how the photos of --calibrate are read: "
+            "give that too, or leave them out",
+            "FC-EXPORT-001",
+        )
     pair = size_of(size) if size else None
     target = out or place(run, to, int8, half, output)
     weights = fetched(run)
     with screen.progress("calibrating and comparing") as progress:
         made = export_net(
-            weights, to, target, pair, preprocess, calibrate, accept_drop, progress, output, half
-        )
+            weights, to, target, pair, preprocess, calibrate, accept_drop, progress, output, half,
+            read,
+        )  # fmt: skip
     known, worst = made.description, max(made.checks, key=lambda each: each.difference)
     warn_of_origin(known.origin)
     print(f"{known.spec.name}, {known.spec.classes} classes, padding {known.spec.padding}")

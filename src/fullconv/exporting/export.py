@@ -32,6 +32,7 @@ from fullconv.inference.export_metadata import (
     Output,
     map_names,
 )
+from fullconv.modalities import AS_STORED, ReadOptions
 from fullconv.models.backbones.definition import PREFIX
 from fullconv.write_target import check_target
 
@@ -81,6 +82,7 @@ def export(
     progress: Progress | None = None,
     output: Output = SCORES,
     half: bool = False,
+    options: ReadOptions = AS_STORED,
 ) -> Exported:
     """Write the net of ``run`` (what ``load`` takes) as a file that runs without fullconv.
 
@@ -94,6 +96,7 @@ def export(
     the file's name.
 
     ``calibrate`` names photos (a folder, a pattern) or a data set, and makes the graph int8;
+    ``options`` say how these are read, where not as in the training;
     ``half`` gives it weights of 16 bits, with which ONNX computes too. ONNX and OpenVINO only.
     Raises UserError, and writes nothing, where the graph differs from the net (`check.TOLERANCES`),
     or int8 costs too much (`Int8Check.error`) unless ``accept_drop``.
@@ -128,7 +131,7 @@ def export(
     maps = {} if to == "torch" or output == CLASSES else map_names(checkpoint.net.spec)
     graph = size, preprocess, smallest, maps, "fp16" if half else "fp32", output
     description = Description.of(checkpoint, *graph)
-    photos = None if calibrate is None else find_calibration(calibrate, description)
+    photos = None if calibrate is None else find_calibration(calibrate, description, options)
     # OpenVINO halves its weights itself, and computes in what the device is good at.
     net = in_half(checkpoint.net) if half and to == "onnx" else checkpoint.net
     unsaved = _MAKERS[to](trace(net, description), description)

@@ -39,7 +39,11 @@ def options_of(data: Path, classes: str | Path | None = None) -> ReadOptions:
         RecursionError,
     ):  # no class file, or whoever reads the classes says
         return AS_STORED
-    return ReadOptions(_bands(file, content.get("bands")), _range(file, content.get("range")))
+    bands, span = _bands(file, content.get("bands")), _range(file, content.get("range"))
+    try:
+        return ReadOptions(bands, span)
+    except UserError as error:
+        raise UserError(f"{file}: {error}", error.code) from None
 
 
 def _bands(file: Path, value: Any) -> tuple[int, ...] | None:
@@ -51,13 +55,18 @@ def _bands(file: Path, value: Any) -> tuple[int, ...] | None:
     return tuple(value)
 
 
-def _range(file: Path, value: Any) -> tuple[float, float] | None:
+def _range(file: Path, value: Any) -> tuple[float, ...] | None:
     if value is None:
         return None
-    if not _is_list_of(value, int | float) or len(value) != 2 or not value[0] < value[1]:
-        raise DataError(file, f"range = {str(value)[:80]} is not a lower and a higher value", "",
-                        "write range = [0, 4095]", "FC-RASTER-002")  # fmt: skip
-    return float(value[0]), float(value[1])
+    try:
+        if not _is_list_of(value, int | float):
+            raise TypeError
+        return ReadOptions(range=tuple(map(float, value))).range
+    except (UserError, TypeError, OverflowError):
+        raise DataError(
+            file, f"range = {str(value)[:80]} is not a lower and a higher value", "",
+            "write range = [0, 4095], or such a pair for each band", "FC-RASTER-002",
+        ) from None  # fmt: skip
 
 
 def _is_list_of(value: Any, kind: Any) -> bool:
