@@ -9,7 +9,7 @@ from fullconv.classes.class_files import read_classes
 from fullconv.data import available_splits, check, open_source
 from fullconv.data.layouts.registry import LAYOUTS
 from fullconv.data.open_dataset import is_unsplit
-from fullconv.data.random_split import random_split, series_of
+from fullconv.data.random_split import grouping_of, random_split, series_of
 from fullconv.errors import UserError
 from fullconv.text_files import decode_text, shown
 
@@ -237,3 +237,17 @@ def test_text_keeps_its_letters_and_names_stay_on_one_line():
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be"):
         assert decode_text("Stra\u00dfe, abc".encode(encoding)) == "Stra\u00dfe, abc"
     assert shown("a\nb\x1b[2J\udcff\u00e9") == "a\\x0ab\\x1b[2J\\xff\u00e9"
+
+
+@pytest.mark.parametrize(
+    ("names", "word"),
+    [
+        (["clip1_01", "clip1_02", "clip2_01", "clip2_02"], "kept together"),
+        (["IMG_01", "IMG_02", "IMG_03"], "neighbours"),
+        (["oak", "beech", "birch 2", "ash"], ""),
+        (["a/1", "b/1", "c/7"], ""),
+    ],
+)
+def test_it_is_said_that_frames_stay_together_where_names_are_of_frames_alone(names, word):
+    said = grouping_of(names)
+    assert word in said if word else said == ""
