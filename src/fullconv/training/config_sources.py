@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from fullconv.atomic import file_error
 from fullconv.errors import UserError, printable
+from fullconv.legacy_text import how_to_convert
+from fullconv.text_files import decode_text
 from fullconv.training.config import Change, Config
 from fullconv.training.losses import KINDS, Term, checked
 from fullconv.training.recipes import recipe_text
@@ -107,7 +109,8 @@ def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
 def _read(path: str | Path) -> dict[str, Any]:
     name = printable(str(path))
     try:
-        text = Path(path).read_bytes().decode("utf-8")
+        content = Path(path).read_bytes()
+        text = decode_text(content)
     except FileNotFoundError as error:
         raise UserError(
             f"{name}: no such file; is this the folder of a run? To start one: "
@@ -117,7 +120,8 @@ def _read(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise file_error(error, path) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{name}: is no readable TOML ({error})", "FC-CONFIG-002") from error
+        what, fix = how_to_convert(content, str(path))
+        raise UserError(f"{name}: {what}; {fix}", "FC-CONFIG-002") from error
     return parsed(text, name)
 
 

@@ -77,7 +77,7 @@ def test_absolute_paths_and_names_with_commas(pairs, tmp_path):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("\u7532.png a.png train\n".encode("gbk") * 2, "neither UTF-8 nor UTF-16"),
+        ("\u7532.png a.png train\n".encode("gbk") * 2, "not UTF-8, it looks like GB18030"),
         (b"img/p0.png,lab/p0.png\nimg/p\0.png,lab/p1.png\n", "damaged"),
         (b"img/p0.png,lab/p0.png\n" + b"a" * 200_000 + b".png,b.png\n", "damaged"),
         (b"img/p0.png,lab/p0.png\na b c d e f\n", "PHOTO MASK"),
