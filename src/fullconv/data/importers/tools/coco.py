@@ -7,7 +7,7 @@ mark as crowds is taken for regions (`brush_labels`).
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,7 @@ from fullconv.text_files import shown
 
 _LISTS = ("images", "annotations", "categories")
 _SPLIT = re.compile(r"(?<![a-z])(train|val|valid|validation|test)(?![a-z])", re.IGNORECASE)
+_PHOTO_OF_COCO = re.compile(r"(?:^|[/\\])(?:COCO_\w+_)?\d{12}\.jpg$")
 Id = int | str
 
 
@@ -131,7 +132,9 @@ def open_file(file: Path, source: Path) -> CocoFile:
         names,
         _split(file, folder),
         groups=frozenset(name for name in names.values() if name in above),
-        is_published="cocodataset.org" in about or "coco 20" in about,
+        is_published="cocodataset.org" in about
+        or "coco 20" in about
+        or _are_of_coco(content["images"]),
     )
     same = len(names) - len(set(names.values()))
     opened.notes += [Note("same name", str(file), count=same)] if same else []
@@ -185,28 +188,37 @@ def _split(file: Path, folder: Path) -> str | None:
 def brush_labels(files: Sequence[CocoFile]) -> frozenset[str]:
     """The labels whose run lengths with iscrowd=1 are regions, not crowds.
 
-    CVAT and others write iscrowd=1 for everything that is painted with a brush. In COCO's own files
-    crowds are the only run lengths, too, but few among many polygons of the same category.
+    CVAT and others write iscrowd=1 for everything that is painted with a brush. Crowds are those of
+    COCO's own photos, and where most run lengths are none, so that the mark tells some apart; not
+    of CVAT's files.
     """
-    crowds: Counter[str] = Counter()
-    outlines: Counter[str] = Counter()
-    run_lengths, from_tool = 0, False
+    crowds: set[str] = set()
+    plain = marked = 0
+    from_cvat = False
     for file in files:
         for annotation in file.annotations:
             label = file.label_of(annotation)
             if label is None or not annotation.get("segmentation"):
                 continue
-            outlines[label] += 1
-            is_rle = isinstance(annotation["segmentation"], dict)
-            run_lengths += is_rle
-            crowds[label] += bool(is_rle and annotation.get("iscrowd"))
             attributes = annotation.get("attributes")
-            from_tool |= isinstance(attributes, dict) and "occluded" in attributes  # CVAT
-    if any(file.is_published for file in files) or 2 * crowds.total() <= run_lengths:
+            from_cvat |= isinstance(attributes, dict) and "occluded" in attributes
+            if not isinstance(annotation["segmentation"], dict):
+                continue
+            if annotation.get("iscrowd"):
+                marked += 1
+                crowds.add(label)
+            else:
+                plain += 1
+    if any(file.is_published for file in files) or (plain > marked and not from_cvat):
         return frozenset()
-    if from_tool or 2 * crowds.total() > outlines.total():
-        return frozenset(crowds)
-    return frozenset(label for label in crowds if crowds[label] == outlines[label])
+    return frozenset(crowds)
+
+
+def _are_of_coco(images: Sequence[Any]) -> bool:
+    """Whether most photos are called as COCO's, 000000000139.jpg or COCO_val2014_000000000139."""
+    names = [image.get("file_name") for image in images if isinstance(image, dict)]
+    of_coco = sum(isinstance(n, str) and _PHOTO_OF_COCO.search(n) is not None for n in names)
+    return of_coco > len(names) / 2
 
 
 def _items(file: CocoFile, shelf: Shelf, brushed: frozenset[str], request: Request) -> list[Item]:
