@@ -1,5 +1,6 @@
 """How the photos of a data set are read: what its class file says, and what its photos show."""
 
+import os
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from fullconv.data.reading.raster import open_raster
 from fullconv.data.reading.recognise import by_gdal
 from fullconv.errors import UserError
 from fullconv.modalities import AS_STORED, ReadOptions
+from fullconv.text_files import decode_text
 
 CLASS_FILE = "classes.toml"
 BITS = (8, 10, 12, 14, 16)
@@ -26,18 +28,19 @@ DARK = 1 / 8
 def options_of(data: Path, classes: str | Path | None = None) -> ReadOptions:
     """What the class file of a data set says of its photos: ``bands = [4, 3, 2]``, ``range``.
 
-    ``classes`` is a class file to use instead of the data's own. Raises DataError for values that
-    are none.
+    ``classes`` is a class file to use instead of the data's own, which says what that leaves open.
+    Raises DataError for values that are none.
     """
-    own = (data if data.is_dir() else data.parent) / CLASS_FILE
-    file = Path(classes) if classes is not None and Path(classes).is_file() else own
+    own = _options_in((data if data.is_dir() else data.parent) / CLASS_FILE)
+    return own if classes is None else _options_in(Path(classes)).over(own)
+
+
+def _options_in(file: Path) -> ReadOptions:
+    if file.suffix != ".toml" or not os.path.isfile(file):
+        return AS_STORED
     try:
-        content = tomllib.loads(file.read_text("utf-8-sig")) if file.suffix == ".toml" else {}
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-    ):  # no class file, or whoever reads the classes says
+        content = tomllib.loads(decode_text(file.read_bytes()))
+    except (OSError, ValueError, RecursionError):  # whoever reads the classes says
         return AS_STORED
     bands, span = _bands(file, content.get("bands")), _range(file, content.get("range"))
     try:

@@ -242,7 +242,7 @@ def by_image(file: CocoFile) -> list[tuple[dict[str, Any], list[Any]]]:
     images: dict[Id, dict[str, Any]] = {}
     for image in file.images:
         key = id_of(image.get("id")) if isinstance(image, dict) else None
-        if key is None or not isinstance(image.get("file_name"), str):
+        if key is None or not _is_name(image.get("file_name")):
             file.findings.append(_of_file(file, "has an image without id or file_name"))
         elif key in images:
             what = f"two images have the id {key}: {images[key]['file_name']} and another"
@@ -267,6 +267,10 @@ def by_image(file: CocoFile) -> list[tuple[dict[str, Any], list[Any]]]:
         file.notes += [Note("left out", f"{file.path} ({i['file_name']})") for i in without]
         images = {key: image for key, image in images.items() if key in annotations}
     return [(image, annotations[key]) for key, image in images.items()]
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and plain(name).name != ""
 
 
 def _of_file(file: CocoFile, what: str) -> Finding:
