@@ -336,3 +336,25 @@ def test_run_lengths_of_an_image_without_size(export, imported):
     images = [{"id": 1, "file_name": "a.jpg", "width": None, "height": None}]
     masks = imported(export([annotation(7, HALF)], images=images))[1]
     assert (masks["train/a"] == 2).sum() == 1200
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "https://bucket.example/x/a.jpg?signature=1#top", "s3://bucket/x/a.jpg",
+        r"C:\Users\me\a.jpg", r"\\server\share\a.jpg", "file:///home/me/a.jpg", "http://[::/a.jpg",
+    ],
+)  # fmt: skip
+def test_addresses_and_paths_of_other_machines_name_the_photo_by_its_file(export, imported, name):
+    images = [{"id": 1, "file_name": name, "width": 60, "height": 40}]
+    masks = imported(export([annotation(7, box(0, 0, 10, 10))], images=images))[1]
+    assert list(masks) == ["train/a"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", "..", "https://bucket/"])
+def test_an_image_without_a_name_is_a_finding(export, tmp_path, name):
+    images = [{"id": 1, "file_name": name, "width": 60, "height": 40}]
+    source = export([annotation(7, box(0, 0, 10, 10))], images=images)
+    with pytest.raises(UserError) as caught:
+        import_data(source, tmp_path / "out", Request())
+    assert caught.value.code in ("FC-IMPORT-005", "FC-IMPORT-065", "FC-IMPORT-030")
