@@ -8,6 +8,7 @@ from typing import Any
 
 from fullconv.classes import CREAM, MOST_CLASSES, ClassSet, Color, default_colors
 from fullconv.errors import DataError, UserError, printable
+from fullconv.legacy_text import how_to_convert
 from fullconv.parsing import decode_text, parser_errors
 
 LARGEST = 16 * 2**20  # bytes; 65,535 long names are less
@@ -48,16 +49,15 @@ def _text(path: Path) -> str:
             raise UserError(
                 f"{path}: {size} bytes are no class file; name the right one", "FC-CLASS-001"
             )
-        text = decode_text(path.read_bytes())
+        content = path.read_bytes()
+        text = decode_text(content)
     except OSError as error:
         raise UserError(
             f"{path}: the class file cannot be read: {error.strerror}", "FC-FILE-001"
         ) from error
     except UnicodeDecodeError:
-        raise UserError(
-            f"{path}: the class file is neither UTF-8 nor UTF-16 text; save it as UTF-8",
-            "FC-CLASS-001",
-        ) from None
+        what, fix = how_to_convert(content, str(path))
+        raise UserError(f"{path}: the class file {what}; {fix}", "FC-CLASS-001") from None
     if "\0" in text:
         raise UserError(
             f"{path}: holds bytes that are no text; the class file is damaged", "FC-CLASS-001"

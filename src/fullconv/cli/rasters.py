@@ -59,7 +59,8 @@ Range = Annotated[
     typer.Option(
         "--range",
         metavar="LOW,HIGH",
-        help="Of photos of more than 8 bits: the values that are black and white, as 0,4095.",
+        help="Of photos of more than 8 bits: the values that are black and white, as 0,4095; or "
+        "such a pair for each band, as 0,4095,0,9000,0,4095.  [default: as trained, or measured]",
         rich_help_panel=MORE,
     ),
 ]
@@ -91,19 +92,19 @@ def bands_of(text: str | None) -> list[int] | None:
     return [int(part) for part in parts]
 
 
-def range_of(text: str | None) -> tuple[float, float] | None:
-    """'0,4000' as two numbers; UserError for anything else."""
+def range_of(text: str | None) -> tuple[float, ...] | None:
+    """'0,4000' as two numbers, or as many pairs as bands; UserError for anything else."""
     if text is None:
         return None
     try:
-        low, high = (float(part) for part in text[:200].split(","))
+        values = tuple(float(part) for part in text[:4000].split(","))
     except ValueError:
         raise UserError(
             f"--range {text[:80]}: is not the values that are black and white, as 0,4000",
             "FC-RASTER-002",
         ) from None
     try:
-        return ReadOptions(range=(low, high)).range
+        return ReadOptions(range=values).range
     except UserError as error:
         raise UserError(f"--{error}", error.code) from None
 

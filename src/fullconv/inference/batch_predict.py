@@ -21,6 +21,7 @@ from fullconv.inference.predictor import DrawOptions, Prediction, Predictor
 from fullconv.inference.read_ahead import threads
 from fullconv.inference.tiled import Tile
 from fullconv.inference.tta import TTA
+from fullconv.modalities import MAX_MEGAPIXELS
 from fullconv.visualize import Legend, check_drawing
 
 AHEAD = 2  # photos read before their turn
@@ -62,6 +63,9 @@ def predict(
     legend: Legend = "below",
     scores: bool = False,
     others: Mapping[str, Path] | None = None,
+    bands: Sequence[int] | None = None,
+    range: Sequence[float] | None = None,
+    max_megapixels: float = MAX_MEGAPIXELS,
 ) -> list[PhotoResult]:
     """Predict photos with a trained run and write masks and overlays below ``out``.
 
@@ -70,7 +74,10 @@ def predict(
     once it has gone through.
     """
     paths = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    predictor = Predictor(run, device, precision, engine, tile, palette, borders, tta)
+    predictor = Predictor(
+        run, device, precision, engine, tile, palette, borders, tta,
+        bands=bands, range=range, max_megapixels=max_megapixels,
+    )  # fmt: skip
     drawn: DrawOptions = {"overlay": overlay, "alpha": alpha, "legend": legend, "scores": scores}
     return list(predict_files(predictor, paths, out, others=others, **drawn))
 

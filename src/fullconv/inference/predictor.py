@@ -26,7 +26,7 @@ from fullconv.inference.engines.registry import AUTO, Say, chosen
 from fullconv.inference.notebook import described, notebook_png, prediction_html, predictor_html
 from fullconv.inference.open_predictor import open_engine, quiet
 from fullconv.inference.photo_engine import with_tiles, with_tta
-from fullconv.inference.photo_inputs import Photo, array_input, is_array, read_input
+from fullconv.inference.photo_inputs import Photo, array_input, bands_input, is_array, read_input
 from fullconv.inference.tiled import Tile
 from fullconv.inference.tta import TTA, parse_tta
 from fullconv.modalities import AS_STORED, ReadOptions, channels_of, is_of_photo
@@ -197,11 +197,13 @@ class Predictor:
         tta: str | TTA | None = None,
         say: Say | None = None,
         bands: Sequence[int] | None = None,
-        range: tuple[float, float] | None = None,
+        range: Sequence[float] | None = None,
         max_megapixels: float = AS_STORED.max_megapixels,
     ) -> None:
         asked = ReadOptions(
-            None if bands is None else tuple(bands), range, max_megapixels=max_megapixels
+            None if bands is None else tuple(bands),
+            None if range is None else tuple(range),
+            max_megapixels=max_megapixels,
         )
         tta = parse_tta(tta) if isinstance(tta, str) else tta
         opened = open_engine(path, device, precision, engine, say or quiet)
@@ -307,7 +309,12 @@ class Predictor:
 
     def _shown(self, array: Any) -> npt.NDArray[Any]:
         """An array or tensor as the net is shown it; of a net with further inputs as it is."""
-        return array_input(array) if self.spec.in_channels == 3 else np.asarray(array)
+        channels = self.spec.in_channels
+        if channels == 3:
+            return array_input(array)
+        if all(map(is_of_photo, self.inputs)):
+            return bands_input(array, channels)
+        return np.asarray(array)
 
     def _prediction(
         self, image: npt.NDArray[Any], mask: npt.NDArray[Any], scores: Any

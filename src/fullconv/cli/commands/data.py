@@ -58,6 +58,9 @@ def statistics(
     data: Annotated[str, typer.Argument(help="Data set.")],
     split: Annotated[str, typer.Option(help="Split to count.")] = "train",
     classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
     """Count the classes of a data set, and show the loss weights that would follow.
 
@@ -71,7 +74,8 @@ def statistics(
     from fullconv.cli import tables as screen
     from fullconv.data import count_classes, open_source
 
-    source = open_source(data, split, classes)
+    read = read_options(bands, span, max_megapixels)
+    source = open_source(data, split, classes, options=read)
     with screen.progress("counting") as progress:
         counts = count_classes(source, progress)
     screen.console().print(screen.statistics_table(source.classes.names, counts))

@@ -103,7 +103,7 @@ def _item(
         return None  # nobody labelled it: it stands in the report as a photo without labels
     size = _size(results)
     regions = _regions(results, size, where, request, notes)
-    place = plain(name).with_name(photo.stem).as_posix()
+    place = (plain(name).parent / photo.stem).as_posix()
     return Item(place, None, photo, where, draw(where, regions), size)
 
 
