@@ -131,7 +131,7 @@ def put_photo(item: Item, folder: Path) -> PurePosixPath:
     """Write the photo below ``folder``, its file as it is; its path there."""
     photo = item.photo
     if isinstance(photo, Path):
-        place = PurePosixPath(f"{item.name}{photo.suffix.lower()}")
+        place = PurePosixPath(f"{item.name}{photo.suffix}")
         return _put(folder, place, lambda target: shutil.copyfile(photo, target))
     if isinstance(photo, bytes):
         place = PurePosixPath(f"{item.name}{_suffix(photo)}")

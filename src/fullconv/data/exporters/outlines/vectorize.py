@@ -27,8 +27,9 @@ class Outline:
     """A polygon with holes: rings of corners (n, 2), x and y, the first not repeated at the end.
 
     The shell runs clockwise on the screen, the holes the other way. ``filled`` counts the pixels
-    inside of the shell, holes too; ``open_holes`` are the holes in which a pixel lies that no
-    other outline covers, so that they must be cut out and not only be drawn over.
+    inside of the shell, holes too. ``open_holes`` are those that must be cut out, not only drawn
+    over: in them lies a pixel that no other outline covers, or an ignored one, as those are drawn
+    first.
     """
 
     shell: Points
@@ -97,7 +98,8 @@ def vectorize_rows(
     if smallest > 1:
         lines = without_small(regions, smallest, ignore, connectivity)
         regions = regions_of(lines, connectivity)
-    return _assembled(regions, simplified(regions, tolerance), leave_out, weights is not None)
+    return _assembled(regions, simplified(regions, tolerance), leave_out, ignore,
+                      weights is not None)  # fmt: skip
 
 
 def check_shapes(tolerance: float, smallest: int) -> None:
@@ -150,11 +152,16 @@ def _nearest(ring: Points, hole: Points) -> tuple[int, int]:
 
 
 def _assembled(
-    regions: Regions, paths: Sequence[Points], leave_out: Collection[int], weighted: bool
+    regions: Regions,
+    paths: Sequence[Points],
+    leave_out: Collection[int],
+    ignore: int,
+    weighted: bool,
 ) -> list[Region]:
     parts = regions.parts()
-    written = ~np.isin(regions.region_class[regions.region_of_part], list(leave_out))
-    reached = _Reached(regions, written)
+    part_class = regions.region_class[regions.region_of_part]
+    written = ~np.isin(part_class, list(leave_out))
+    reached = _Reached(regions, written & (part_class != ignore))
     outlines: dict[int, list[Outline]] = defaultdict(list)
     for part in parts:
         number = int(regions.part_of_side[part.shell[0]])
@@ -192,7 +199,7 @@ class _Reached:
 
     def __init__(self, regions: Regions, written: npt.NDArray[np.bool_]) -> None:
         self.part_of_side: Ints = regions.part_of_side
-        self.is_written = written.tolist()
+        self.is_written = written.tolist()  # and drawn over what lies around it
         self.near: dict[int, set[int]] = defaultdict(set)
         if all(self.is_written[:-1]):  # the last is what lies outside
             return
