@@ -22,9 +22,12 @@ from fullconv.data.exporters.outlines.rings import Regions
 
 CHAMFER = 8**-0.5
 MOST_MOVED = 0.008
-"""Of the pixels of a class, so that its IU with the map stays above 0.99."""
+"""Of the pixels of a class, up to a tolerance of 1: its IU with the map stays above 0.99.
+
+Beyond, it grows with the square of the tolerance.
+"""
 MOST_OF_A_REGION = 0.1
-"""Of the pixels of a region."""
+"""Of the pixels of a region, likewise, but never above half of them."""
 _NONE_MOVED = 0.49  # a tolerance below half a pixel, where the centres of pixels lie
 
 Points = npt.NDArray[np.float64]
@@ -73,7 +76,7 @@ def simplified(regions: Regions, tolerance: float) -> list[Points]:
         before = [lines.paths[line] for line in todo.tolist()]
         after = [paths[line] for line in todo.tolist()]
         moved[todo] = moved_pixels(before, after)
-        todo = np.union1d(_moving_too_much(regions, moved), todo[_collapsed(after)])
+        todo = np.union1d(_moving_too_much(regions, moved, tolerance), todo[_collapsed(after)])
         if not len(todo):
             todo = _crossing(paths)
         todo = todo[level[todo] < last]
@@ -81,13 +84,15 @@ def simplified(regions: Regions, tolerance: float) -> list[Points]:
     return paths
 
 
-def _moving_too_much(regions: Regions, moved: Ints) -> Ints:
+def _moving_too_much(regions: Regions, moved: Ints, tolerance: float) -> Ints:
     """The lines that move the most for their length, so that the others keep to the limits."""
     lines, region = regions.lines, regions.region_of_side
     density = np.repeat(moved / lines.lengths, 2)
     class_of_side = np.unique(regions.region_class[region], return_inverse=True)[1]
     beyond = np.zeros(2 * len(lines), bool)
-    for group, share in ((class_of_side, MOST_MOVED), (region, MOST_OF_A_REGION)):
+    wide = max(tolerance, 1.0) ** 2
+    for group, least in ((class_of_side, MOST_MOVED), (region, MOST_OF_A_REGION)):
+        share = min(least * wide, 0.5)
         of_region = np.zeros(len(regions.region_pixels), np.int64)
         of_region[region] = group  # all sides of a region are in one
         pixels = np.bincount(of_region, regions.region_pixels)
