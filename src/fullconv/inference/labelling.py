@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fullconv.data.exporters import Item, ShapeOptions, exporter, written_labels
 from fullconv.errors import UserError, UserErrors
-from fullconv.inference.batch_predict import Keep, PhotoResult, predict_each
+from fullconv.inference.batch_predict import Keep, PhotoResult, pixels_said, predict_each
 from fullconv.inference.find_photos import Input
 from fullconv.inference.predictor import Prediction, Predictor
 
@@ -19,13 +19,16 @@ MOST_SCORES = 2**29
 _ROWS = 64
 
 
-def item_of(prediction: Prediction, name: str, photo: Path | bytes | None = None) -> Item:
-    """A prediction as an item called ``name``, with its probability where there are scores.
+def item_of(
+    prediction: Prediction, name: str, photo: Path | bytes | None = None, confident: bool = True
+) -> Item:
+    """A prediction as an item called ``name``, if ``confident`` with its probability.
 
     ``photo`` is its file or the bytes of it, in place of the pixels that the net was shown.
     """
     source = prediction.image if photo is None else photo
-    return Item(name, source, prediction.mask, probability_of(prediction))
+    probability = probability_of(prediction) if confident else None
+    return Item(name, source, prediction.mask, probability)
 
 
 def probability_of(prediction: Prediction) -> npt.NDArray[np.float32] | None:
@@ -59,21 +62,25 @@ def predict_labels(
     """Predict photos and write them for ``tool`` into the folder ``out``, which appears whole.
 
     ``photos`` are those of ``find_inputs(inputs, out)``. Yields a result for each, in order; one
-    with an error is left out. The first output of a net with several is written. Raises UserError
-    where ``out`` is not empty, and where no photo could be predicted: then nothing is written.
+    with an error is left out. The first output of a net with several is written. Shapes have no
+    confidence where the file gives no scores, or those of a photo need more than `MOST_SCORES`.
+    Raises UserError where ``out`` is not empty, and where no photo could be predicted: then nothing
+    is written.
     """
     exporter(tool)
     items: deque[Item] = deque()
     results: deque[PhotoResult] = deque()
     errors: list[UserError] = []
     classes = predictor.classes.outputs[0].classes
+    largest = max(map(pixels_said, photos), default=0)
+    scores = predictor.has_scores and largest * len(predictor.classes) <= MOST_SCORES
 
     def write(photo: Input, prediction: Prediction) -> tuple[Path, ...]:
-        items.append(item_of(prediction, photo.result.relative_to(out).as_posix(), _file(photo)))
+        name = photo.result.relative_to(out).as_posix()
+        items.append(item_of(prediction, name, _file(photo), scores))
         return ()
 
     def predicted() -> Iterator[Item]:
-        scores = predictor.has_scores and len(predictor.classes.outputs) == 1
         each = predict_each(predictor, photos, others=others, keep=keep, write=write, scores=scores)
         with closing(each):
             for result in each:

@@ -1,9 +1,10 @@
 """One predicted photo on its way to a labelling tool: its shapes, and its file."""
 
 import io
+import math
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -105,8 +106,10 @@ def hexadecimal(color: Color) -> str:
 
 
 def rounded(confidence: float | None) -> float | None:
-    """A probability as files state it."""
-    return None if confidence is None else round(min(max(confidence, 0.0), 1.0), 4)
+    """A probability as files state it; None where it is not known, or not a number."""
+    if confidence is None or not math.isfinite(confidence):
+        return None
+    return round(min(max(confidence, 0.0), 1.0), 4)
 
 
 def check_class_map(item: Item, classes: ClassSet) -> None:
@@ -127,6 +130,24 @@ def check_class_map(item: Item, classes: ClassSet) -> None:
         )
 
 
+def named_once(items: Iterable[Item]) -> Iterator[Item]:
+    """The items, once it is clear that the name of each is its own and leads to no other folder."""
+    names: set[str] = set()
+    for item in items:
+        place = PurePosixPath(item.name)
+        if not place.name or place.is_absolute() or ".." in place.parts or "\0" in item.name:
+            raise UserError(
+                f"{item.name!r}: no name of a photo below a folder; use one as street/0001",
+                "FC-LABELS-003",
+            )
+        if str(place).casefold() in names:
+            raise UserError(
+                f"{item.name}: is the name of two photos; give them other names", "FC-LABELS-003"
+            )
+        names.add(str(place).casefold())
+        yield item
+
+
 def put_photo(item: Item, folder: Path) -> PurePosixPath:
     """Write the photo below ``folder``, its file as it is; its path there."""
     photo = item.photo
@@ -142,10 +163,6 @@ def put_photo(item: Item, folder: Path) -> PurePosixPath:
 
 def _put(folder: Path, place: PurePosixPath, write: Callable[[Path], object]) -> PurePosixPath:
     target = folder / place
-    if target.exists():
-        raise UserError(
-            f"{place}: is the name of two photos; give them other names", "FC-LABELS-003"
-        )
     target.parent.mkdir(parents=True, exist_ok=True)
     write(target)
     return place

@@ -8,7 +8,7 @@ from typing import cast
 
 from fullconv.atomic import folder_atomically
 from fullconv.classes import ClassSet
-from fullconv.data.exporters.labelled_photo import Item, ShapeOptions
+from fullconv.data.exporters.labelled_photo import Item, ShapeOptions, named_once
 from fullconv.data.exporters.outlines.vectorize import check_shapes
 from fullconv.errors import UserError
 
@@ -90,4 +90,4 @@ def written_labels(
     check_shapes(options.tolerance, options.smallest)
     chosen = exporter(tool)
     with folder_atomically(out) as folder:
-        yield from chosen.write(items, folder, classes, options)
+        yield from chosen.write(named_once(items), folder, classes, options)

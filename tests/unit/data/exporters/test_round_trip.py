@@ -56,9 +56,11 @@ def test_at_a_tolerance_of_one_pixel_each_class_keeps_its_iu(tool, street, item,
         assert min(ious(one.class_map, masks[one.name]).values()) > 0.99
 
 
+@pytest.mark.parametrize("names", [('a "b" <c> & d', "grün, hell", "x: y", "日本"),
+                                   ("1: a", "2: b", "x: y", "z: 1")])  # fmt: skip
 @pytest.mark.parametrize("tool", READ_BACK)
-def test_names_with_signs_and_no_background_come_back(tool, blocks, item, tmp_path):
-    classes = ClassSet(('a "b" <c> & d', "grün, hell", "x: y", "日本"))
+def test_names_with_signs_and_no_background_come_back(tool, names, blocks, item, tmp_path):
+    classes = ClassSet(names)
     write_labels(tool, [item("ä ü#1%20", blocks(20, 20, 4))], tmp_path / "out", classes,
                  tolerance=0, smallest=0)  # fmt: skip
     masks = imported(tmp_path / "out", tmp_path / "new", classes, background="__ignore__")
@@ -124,9 +126,10 @@ def test_nothing_is_left_when_an_item_is_wrong(blocks, item, tmp_path):
 
 def test_what_cannot_be_written_is_named(blocks, item, tmp_path):
     same = [item("a", blocks(8, 8, 2)), item("a", blocks(8, 8, 2))]
-    with pytest.raises(UserError, match=r"a\.png") as caught:
-        write_labels("cvat", same, tmp_path / "out", CLASSES)
-    assert caught.value.code == "FC-LABELS-003"
+    for items in (same, [item("../a", blocks(8, 8, 2))], [item("/a", blocks(8, 8, 2))]):
+        with pytest.raises(UserError, match="a") as caught:
+            write_labels("cvat", items, tmp_path / "out", CLASSES)
+        assert caught.value.code == "FC-LABELS-003"
     with pytest.raises(UserError, match=r"vott.*labelme") as caught:
         write_labels("vott", [], tmp_path / "out", CLASSES)
     assert caught.value.code == "FC-LABELS-002"

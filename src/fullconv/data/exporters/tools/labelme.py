@@ -20,6 +20,7 @@ from fullconv.data.exporters.labelled_photo import (
     rounded,
 )
 from fullconv.data.exporters.outlines.vectorize import Outline, Region, bridged, painting_order
+from fullconv.data.importers.annotations import IGNORE
 
 VERSION = "5.5.0"
 """Of the file format, which has not changed since."""
@@ -39,7 +40,7 @@ def write(
         "_background_" if value in background and not options.with_background else name
         for value, name in enumerate(classes.names)
     ]
-    (folder / "labels.txt").write_text("".join(f"{name}\n" for name in names), "utf-8")
+    (folder / "labels.txt").write_text("\n".join([IGNORE, *names, ""]), "utf-8")
 
 
 def _content(photo: ShapedPhoto, classes: ClassSet) -> dict[str, Any]:
