@@ -115,8 +115,8 @@ def test_left_out_classes_stay_holes(street, painted):
 def test_small_regions_go_to_the_neighbour_with_the_longest_border(painted):
     before = np.zeros((8, 12), int)
     before[:, 6:] = 1
-    before[3:5, 5:7] = 2  # 4 pixels: 6 edges to 0 and 1 alike, the lower two and upper two
-    before[3, 4] = 2
+    before[3:5, 5:7] = 2
+    before[3, 4] = 2  # 5 pixels, with 6 edges to 0 and 4 to 1
     after = painted(vectorize(before, 0, smallest=6), before.shape)
     wanted = np.where(before == 2, 0, before)
     assert (after == wanted).all()
@@ -160,6 +160,9 @@ def test_regions_across_strips_of_rows_are_whole(rows, monkeypatch, street):
 
     parts = vectorize_rows(read, before.shape, 1.0, 5, weights=lambda part: chance[part])
     assert max(asked) == rows
+    assert len(vectorize_rows(read, before.shape, 0)[0].outlines[0].shell) == len(
+        vectorize(before, 0)[0].outlines[0].shell
+    )
     assert [(r.value, r.pixels) for r in parts] == [(r.value, r.pixels) for r in whole]
     np.testing.assert_allclose([r.confidence for r in parts], [r.confidence for r in whole])
 
@@ -169,7 +172,6 @@ def test_shells_run_clockwise_on_the_screen_and_holes_the_other_way():
     ring[2, 2] = 0
     region = next(r for r in vectorize(ring, 0) if r.value == 1)
     outline = region.outlines[0]
-    assert outline.shell.tolist() == [[0, 0], [5, 0], [5, 5], [0, 5]] or _turned(outline.shell) > 0
     assert _turned(outline.shell) == 25
     assert [_turned(hole) for hole in outline.holes] == [-1]
     assert (region.pixels, outline.filled) == (24, 25)

@@ -29,8 +29,7 @@ Ints = npt.NDArray[np.int64]
 class Lines:
     """The lines of a class map of ``size`` (H, W).
 
-    ``paths`` are their corners, int (n, 2), x and y, the ends included, without corners that are
-    none but for those where a closed line starts; ``left`` and ``right`` the classes beside them,
+    ``paths`` are their corners, int (n, 2), x and y, the ends included; ``left`` and ``right`` the classes beside them,
     ``lengths`` in pixels. ``sums`` help to add up a quantity of the pixels of a region: the sum
     over the lines around it, those with it on their left counted negative.
 
@@ -263,7 +262,9 @@ def _joined_path(parts: list[Ints]) -> Ints:
     path = np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
     heading = np.sign(np.diff(path, axis=0))
     turns = (heading[1:] != heading[:-1]).any(1)
-    return path[np.concatenate([[True], turns, [True]])]
+    path = path[np.concatenate([[True], turns, [True]])]
+    closed = (path[0] == path[-1]).all() and (heading[0] == heading[-1]).all()
+    return np.concatenate([path[1:-1], path[1:2]]) if closed else path
 
 
 def _together(strips: Sequence[Lines], size: tuple[int, int]) -> Lines:
