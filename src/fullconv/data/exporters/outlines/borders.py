@@ -30,8 +30,8 @@ class Lines:
     """The lines of a class map of ``size`` (H, W).
 
     ``paths`` are their corners, int (n, 2), x and y, the ends included; ``left`` and ``right`` the
-    classes beside them, ``lengths`` in pixels. ``sums`` help to add up a quantity of the pixels of a region: the sum
-    over the lines around it, those with it on their left counted negative.
+    classes beside them, ``lengths`` in pixels. ``sums`` help to add up a quantity of the pixels of
+    a region: the sum over the lines around it, those with it on their left counted negative.
 
     A side of a line is a number: 2 * line for the right, 2 * line + 1 for the left. ``same``
     (n, 2) pairs sides that are of one region for certain, because a row of its pixels joins them.
