@@ -20,7 +20,7 @@ from fullconv.data.exporters import ShapeOptions
 from fullconv.data.exporters.outlines.borders import STRIP
 from fullconv.data.exporters.outlines.vectorize import vectorize_rows
 from fullconv.data.exporters.tools.geojson import feature, write_features
-from fullconv.data.reading.formats import CACHE
+from fullconv.data.reading.formats import gdal_dataset, one_line
 from fullconv.errors import UserError
 
 _PARTS = 6
@@ -92,14 +92,13 @@ def _rows_of(dataset: Any) -> Callable[[slice], npt.NDArray[Any]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    import rasterio
     from rasterio.errors import RasterioError
 
     try:
-        with rasterio.Env(GDAL_CACHEMAX=CACHE), rasterio.open(path) as dataset:
+        with gdal_dataset(path, str(path)) as dataset:
             yield dataset
     except RasterioError as error:
-        raise UserError(f"{path}: cannot be read: {error}", "FC-RASTER-006") from error
+        raise UserError(f"{path}: cannot be read: {one_line(error)}", "FC-RASTER-008") from error
 
 
 def _placed(dataset: Any) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:

@@ -28,19 +28,19 @@ def street():
         rng = np.random.default_rng(seed)
         y, x = np.mgrid[:240, :320] + 0.5
         wave = 8 * np.sin(x / 17 + rng.uniform(0, 6)) + 3 * np.sin(x / 5)
-        found = np.where(y > 120 + wave, 1, 0).astype(np.uint8)
+        class_map = np.where(y > 120 + wave, 1, 0).astype(np.uint8)
         for _ in range(4):
             cx, cy, rx, ry = *rng.uniform((20, 140), (300, 220)), *rng.uniform(6, 40, 2)
-            found[((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1] = 2
+            class_map[((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1] = 2
         for _ in range(5):
             left, lean = rng.uniform(10, 300), rng.uniform(-0.1, 0.1)
-            found[(abs(x - left - lean * y) < rng.uniform(1, 3)) & (y < 170) & (y > 30)] = 3
+            class_map[(abs(x - left - lean * y) < rng.uniform(1, 3)) & (y < 170) & (y > 30)] = 3
         for _ in range(3):
             cx, cy, r = *rng.uniform((30, 20), (290, 90)), rng.uniform(10, 35)
             away = np.hypot(x - cx, y - cy) + 2 * np.sin(np.arctan2(y - cy, x - cx) * 9)
-            found[away < r] = 4
-            found[away < r / 3] = 0  # the sky between the leaves
-        return found
+            class_map[away < r] = 4
+            class_map[away < r / 3] = 0  # the sky between the leaves
+        return class_map
 
     return make
 

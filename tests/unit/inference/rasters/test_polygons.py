@@ -45,7 +45,7 @@ def polygons(path, options=EXACT):
     return content
 
 
-TURNED = Affine.translation(5e5, 5e6) @ Affine.rotation(30) @ Affine.scale(2, -3)
+TURNED = Affine(1.7, 1.5, 500000, 1.0, -2.6, 5000000)
 
 
 @pytest.mark.parametrize("transform", [UTM, TURNED, Affine(1e-5, 0, 8.5, 0, -1e-5, 47.3)])
