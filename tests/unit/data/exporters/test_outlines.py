@@ -73,7 +73,7 @@ def test_the_tolerance_is_a_true_bound(tolerance, street):
     exact, simple = (
         shapely.union_all([
             shapely.Polygon(o.shell, o.holes).boundary
-            for region in vectorize(street(1), t) for o in region.outlines
+            for region in vectorize(street(1)[90:170, :110], t) for o in region.outlines
         ])
         for t in (0, tolerance)
     )  # fmt: skip
@@ -106,7 +106,7 @@ def test_at_one_pixel_each_class_keeps_its_iu_with_far_fewer_corners(seed, stree
 
 
 def test_left_out_classes_stay_holes(street, painted):
-    before = street(2)
+    before = street(2).astype(int)
     for class_left_out in range(5):
         after = painted(vectorize(before, 0, leave_out=[class_left_out]), before.shape)
         assert (after == np.where(before == class_left_out, -1, before)).all()
@@ -183,7 +183,7 @@ def _turned(ring):
 
 
 def test_douglas_and_peucker_by_hand():
-    points = np.array([[0, 0], [1, 0.4], [2, -0.4], [3, 2], [4, 0]], float)
+    points = np.array([[0, 0], [1, 0.2], [2, -0.4], [3, 2], [4, 0]], float)
     assert reduced(points, 0.5).tolist() == [[0, 0], [2, -0.4], [3, 2], [4, 0]]
     assert reduced(points, 3).tolist() == [[0, 0], [4, 0]]
     there_and_back = np.array([[0, 0], [5, 0], [1, 0]], float)

@@ -93,7 +93,6 @@ def test_pycocotools_draws_every_region(written):
 def test_datumaro_reads_cvats_file(written, ious):
     pytest.importorskip("datumaro", reason="pip install datumaro, in an environment of its own")
     from datumaro.plugins.data_formats.cvat.base import CvatBase
-    from datumaro.util.mask_tools import rles_to_mask
     from pycocotools import mask as mask_utils
 
     out, items = written("cvat", 0)
@@ -103,8 +102,8 @@ def test_datumaro_reads_cvats_file(written, ious):
         shapes = sorted(read[item.name].annotations, key=lambda shape: shape.z_order)
         for shape in shapes:
             assert 0 < float(shape.attributes["confidence"]) <= 1
-            mask = rles_to_mask(mask_utils.frPyObjects([shape.points], 240, 320), 240, 320)
-            drawn[mask.astype(bool)] = 1 + shape.label
+            rle = mask_utils.merge(mask_utils.frPyObjects([shape.points], 240, 320))
+            drawn[mask_utils.decode(rle).astype(bool)] = 1 + shape.label
         np.testing.assert_array_equal(drawn, item.class_map)
 
 
