@@ -1,6 +1,6 @@
 """Rasters in ``fullconv predict``, and the options of all commands that say how photos are read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,8 +23,9 @@ def predict_rasters(
     overlay: bool,
     alpha: float,
     legend: "Legend",
+    then: "Callable[[Predictor, Input, RasterOutcome], None]",
 ) -> int:
-    """Predict each of ``rasters``; how many could not be."""
+    """Predict each of ``rasters``, and call ``then`` with each; how many could not be."""
     from fullconv.cli import tables as screen
     from fullconv.inference.rasters import predict_raster
 
@@ -38,6 +39,7 @@ def predict_rasters(
                     legend=legend, report=progress, say=_note,
                 )  # fmt: skip
             print(_account(entry, outcome))
+            then(predictor, entry, outcome)
         except UserError as error:
             errors += 1
             say_error(error)

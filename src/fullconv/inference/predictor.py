@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import IO, Any, TypedDict, Unpack
+from typing import IO, TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,9 @@ from fullconv.inference.tta import TTA, parse_tta
 from fullconv.modalities import AS_STORED, ReadOptions, channels_of, is_of_photo
 from fullconv.models import NetSpec
 from fullconv.visualize import Legend
+
+if TYPE_CHECKING:
+    from fullconv.data.exporters import Item, Region
 
 RGB = npt.NDArray[np.uint8]
 
@@ -135,6 +138,27 @@ class Prediction:
     def write_mask(self, file: IO[bytes]) -> None:
         """The mask as the PNG that ``save`` writes, into an open file."""
         self.palette_image.save(file, "PNG", compress_level=PNG_LEVEL)
+
+    def to_shapes(
+        self, tolerance: float = 1.0, smallest: int = 16, with_background: bool = False
+    ) -> "list[Region]":
+        """The regions as outlines with holes and confidence; see `fullconv.data.exporters`.
+
+        Without the class called background, unless it is wanted.
+        """
+        from fullconv.data.exporters import ShapeOptions
+
+        options = ShapeOptions(tolerance, smallest, with_background)
+        return options.regions(self.to_item(), self.classes)
+
+    def to_item(self, name: str = "photo", photo: Path | bytes | None = None) -> "Item":
+        """What `fullconv.data.exporters.write_labels` takes, with ``photo`` in place of the pixels.
+
+        ``name`` is what the photo will be called there, without ending.
+        """
+        from fullconv.inference.labelling import item_of
+
+        return item_of(self, name, photo)
 
     def save(self, stem: str | Path, **options: Unpack[DrawOptions]) -> list[Path]:
         """Write STEM.png (the mask), STEM_overlay.jpg and, on request, STEM_scores.npy.

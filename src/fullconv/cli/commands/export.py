@@ -116,8 +116,8 @@ def export(
         print("\n".join(_int8_lines(exported.int8)))
     print(f"written to {', '.join(map(str, exported.paths))}")
     if to == "web":
-        mebibytes = exported.paths[0].stat().st_size / 2**20
-        print(f"next: open {exported.paths[0]} ({mebibytes:.1f} MiB) in a browser; it needs no network")
+        page, mebibytes = exported.paths[0], exported.paths[0].stat().st_size / 2**20
+        print(f"next: open {page} ({mebibytes:.1f} MiB) in a browser; it needs no network")
     else:
         print(f"next: fullconv predict {exported.paths[0]} PHOTO")
 
