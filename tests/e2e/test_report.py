@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from fullconv.classes.palettes import distinct_colors
+from fullconv.classes.colors import distinct_colors
 
 SMALL = (
     "--net", "fcn32s-caffenet", "--set", "net.width=0.05", "--set", "schedule.steps=4",

@@ -5,7 +5,7 @@ from importlib import resources
 
 import pytest
 
-from fullconv.classes.palettes import contrast
+from fullconv.classes.colors import contrast
 
 READ = 4.5  # what WCAG 2 asks of text (level AA)
 SHEETS = {

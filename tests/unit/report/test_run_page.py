@@ -5,7 +5,7 @@ import pytest
 
 from fullconv.checkpoints import Checkpoint, save
 from fullconv.classes import CAMVID
-from fullconv.classes.palettes import distinct_colors
+from fullconv.classes.colors import distinct_colors
 from fullconv.errors import UserError
 from fullconv.models import TORCH, NetSpec, build
 from fullconv.report import write_report
