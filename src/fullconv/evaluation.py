@@ -29,6 +29,7 @@ from fullconv.metrics import (
     counts_of,
 )
 from fullconv.modalities import AS_STORED, ReadOptions
+from fullconv.notebook import ProgressBar, in_notebook
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""

@@ -5,7 +5,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from fullconv.classes import ClassSet
-from fullconv.classes.palettes import ink_on
+from fullconv.classes.colors import ink_on
 from fullconv.metrics import Scores
 from fullconv.report.plot import drawn_names, families, png
 

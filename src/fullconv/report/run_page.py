@@ -12,13 +12,17 @@ from fullconv.classes.palettes import Palette, recolored
 from fullconv.errors import UserError
 from fullconv.metrics import SUMMARY, Scores, percent
 from fullconv.report.best_and_worst import StoredPhoto, read_scored_photos
-from fullconv.report.confusion import confusion_picture
 from fullconv.report.curves import curves, words
 from fullconv.report.embedded import layer_png
 from fullconv.report.page import write_page
 from fullconv.report.run_files import Columns, RunFiles, find, known, read_run, resources
 
 LARGEST = 2**20  # bytes of a sample sheet that is put into the page
+MATRIX = 32  # classes up to which the whole confusion matrix is shown
+PAIRS = 40  # confusions that are listed where it is not
+WRITTEN = 0.005  # share from which a cell of the matrix has its number
+HOTTEST = 60  # percent of colour in a cell, so that its number can be read
+OPENING = 2  # photos at the top of the page
 
 
 def write_report(
@@ -34,23 +38,84 @@ def write_report(
     classes = classes_of(files)
     shown = recolored(classes, palette) if classes else None
     first = shown.outputs[0].classes if shown else None
-    scores = files.scores
+    scores, stored = files.scores, read_scored_photos(files.folder)
+    photos = [each for each in stored if first and _fits(each, first)]
     return write_page(
         out or files.folder / "report.html",
         "run.html",
         title=files.folder.resolve().name,
+        lead=_lead(files),
+        headline=_headline(files),
+        opening=[_photo(each, first) for each in _opening(photos)] if first else (),
         facts=_facts(files),
         curves=curves(files.log),
         scores=[(words(key), percent(getattr(scores, key))) for key in SUMMARY if scores],
         classes=_of_classes(scores, shown) if scores else (),
-        confusion=confusion_picture(scores, shown) if scores else None,
-        photos=_photos_shown(read_scored_photos(files.folder), first) if first else None,
+        confusion=_confusion(scores, shown) if scores else None,
+        photos=_photos_shown(photos, first) if first else None,
         samples=_samples(files.samples),
         resources=resources(files.timing),
         command=_command(files),
         config=files.config_text,
         history=files.history,
     )
+
+
+def _lead(files: RunFiles) -> str:
+    """'fcn8s-resnet18, trained on photos/': what the page is about, in a line."""
+    net = (files.checkpoint.get("net") or {}).get("name") or find(files.config, "net", "name")
+    data = find(files.config, "data", "path")
+    parts = [str(net) if net else "", f"trained on {data}" if data else "", _steps(files)]
+    return ", ".join(part for part in parts if part and part != "0") + (
+        " steps" if parts[2] not in ("", "0") else ""
+    )
+
+
+def _headline(files: RunFiles) -> Sequence[tuple[str, str, str]]:
+    """Three figures with name and remark: how good, how good at worst; else how far it is."""
+    scores = files.scores
+    if scores and not np.isnan(scores.iu).all():
+        worst = int(np.nanargmin(scores.iu))
+        where = best_of(files.log).partition(" at ")[2]
+        return [
+            ("mean IU", f"{percent(scores.mean_iu)} %", f"validation, {where}" if where else ""),
+            ("pixels right", f"{percent(scores.pixel_accuracy)} %", "pixel accuracy"),
+            ("weakest class", f"{percent(float(scores.iu[worst]))} %", f"IU of {scores.names[worst]}"),
+        ]
+    figures = []
+    for name in ("loss_per_pixel", "loss", "lr"):
+        steps, values = known(files.log, name) if name in files.log else ((), ())
+        if len(values) and not (figures and name == "loss"):
+            figures.append((words(name), f"{values[-1]:.3g}", f"step {int(steps[-1])}"))
+    done = resources(files.timing).get("time")
+    return [*figures, *([("time", done, "so far")] if done else [])]
+
+
+def _opening(photos: Sequence[StoredPhoto]) -> Sequence[StoredPhoto]:
+    """The photos at the top: typical ones; of older runs the best and the worst."""
+    typical = [each for each in photos if each.kind == "typical"]
+    if typical:
+        return typical[:OPENING]
+    by_kind = {each.kind: each for each in reversed(photos)}
+    return [by_kind[kind] for kind in ("best", "worst") if kind in by_kind]
+
+
+def _confusion(scores: Scores, classes: ClassSet | None) -> dict[str, Any]:
+    """The matrix in percent of each row; of very many classes the largest confusions."""
+    share = scores.confusion / np.maximum(scores.pixels, 1)[:, None]  # K,K
+    names = scores.names
+    if len(names) > MATRIX:
+        wrong = np.where(np.eye(len(names), dtype=bool), 0, share)
+        order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+        pairs = [divmod(int(place), len(names)) for place in order if wrong.flat[place] > 0]
+        return {"rows": (), "pairs": [(names[i], names[j], percent(share[i, j])) for i, j in pairs]}
+    colors = classes.colors if classes else [None] * len(names)
+    # The root brings out the small confusions, which are what one looks for.
+    rows = [
+        [(f"{100 * s:.0f}" if s >= WRITTEN else "", round(HOTTEST * float(np.sqrt(s)))) for s in row]
+        for row in share
+    ]
+    return {"names": names, "rows": list(zip(names, colors, rows, strict=True))}
 
 
 def _facts(files: RunFiles) -> Sequence[tuple[str, str]]:
@@ -186,7 +251,6 @@ def _photos_shown(photos: Sequence[StoredPhoto], classes: ClassSet) -> dict[str,
     """The worst photos and the best, and the classes that they show; None without any."""
     if not photos:
         return None
-    photos = [each for each in photos if _fits(each, classes)]
     maps = [mask for each in photos for mask in (each.truth, each.prediction)]
     seen = sorted({int(value) for mask in maps for value in np.unique(mask)})
     shown = [value for value in seen if value < len(classes)]
