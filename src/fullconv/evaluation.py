@@ -74,6 +74,7 @@ def evaluate(
     classes = source.classes
     _check_count(engine.channels, classes)
     engine = with_tta(engine, classes, tta)
+    progress = progress or (ProgressBar("photos scored") if in_notebook() else None)
     tally = _Tally(classes, boundary)
     with closing(read_ahead(source.__getitem__, len(source))) as samples:
         for done, sample in enumerate(samples, 1):

@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from fullconv.report.net_plot import explanation_picture
     from fullconv.report.points import points_picture
     from fullconv.report.run_files import RunFiles, read_columns, read_run
+    from fullconv.report.run_in_notebook import RunFolder
     from fullconv.report.run_page import write_report
     from fullconv.report.score_files import write_file, write_scores
 
 __all__ = [
     "BestAndWorst",
     "RunFiles",
+    "RunFolder",
     "confusion_picture",
     "explanation_picture",
     "points_picture",
@@ -44,6 +46,7 @@ __getattr__ = lazy_names(
             "read_columns",
             "read_run",
         ),
+        "run_in_notebook": ("RunFolder",),
         "run_page": ("write_report",),
         "score_files": (
             "write_file",

@@ -1,4 +1,4 @@
-"""Curves as they are drawn: scales, ticks and paths of an inline SVG, and the values to read off."""
+"""Curves as an inline SVG: scales, ticks and paths, and the values to read off."""
 
 import math
 from collections.abc import Sequence

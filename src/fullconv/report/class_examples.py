@@ -46,7 +46,7 @@ def example_pictures(survey: Survey, value: int) -> list[Example]:
 
 
 def _chosen(survey: Survey, value: int, most: int) -> Sequence[tuple[str, int]]:
-    """Photos where the class is large, spread over the split, of ``train`` if it is there at all."""
+    """Photos where the class is large, spread over the split: ``train`` if it is there at all."""
     for split, looks in survey.looks.items():
         areas = [(look.place, int(look.counts[value])) for look in looks if look.counts is not None]
         shown = [(place, area) for place, area in areas if area]

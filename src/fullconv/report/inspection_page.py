@@ -140,7 +140,7 @@ def _thumbnail(survey: Survey, split: str, place: int) -> dict[str, Any] | None:
 
 
 def share_text(share: float) -> str:
-    """A share in percent, rare ones with two digits: '12.3', '0.042', '0'; 0 where there is none."""
+    """A share in percent, rare ones with two digits: '12.3', '0.042'; '0' where there is none."""
     value = 100 * share
     if value >= 1 or value == 0:
         return f"{value:.1f}" if value else "0"

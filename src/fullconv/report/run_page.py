@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,28 +38,59 @@ def write_report(
     files = read_run(run)
     classes = classes_of(files)
     shown = recolored(classes, palette) if classes else None
-    first = shown.outputs[0].classes if shown else None
-    scores, stored = files.scores, read_scored_photos(files.folder)
-    photos = [each for each in stored if first and _fits(each, first)]
+    first, scores = _first(shown), files.scores
+    top = _top(files, first)
     return write_page(
         out or files.folder / "report.html",
         "run.html",
         title=files.folder.resolve().name,
-        lead=_lead(files),
-        headline=_headline(files),
-        opening=[_photo(each, first) for each in _opening(photos)] if first else (),
+        lead=top.lead,
+        headline=top.headline,
+        opening=top.opening,
         facts=_facts(files),
         curves=curves(files.log),
         scores=[(words(key), percent(getattr(scores, key))) for key in SUMMARY if scores],
         classes=_of_classes(scores, shown) if scores else (),
         confusion=_confusion(scores, shown) if scores else None,
-        photos=_photos_shown(photos, first) if first else None,
+        photos=_photos_shown(_fitting(files, first), first) if first else None,
         samples=_samples(files.samples),
         resources=resources(files.timing),
         command=_command(files),
         config=files.config_text,
         history=files.history,
     )
+
+
+@dataclass(frozen=True)
+class ShownRun:
+    """What stands at the top of the page: a line, figures (name, value, remark), photos."""
+
+    lead: str
+    headline: Sequence[tuple[str, str, str]]
+    opening: Sequence[dict[str, Any]]
+
+
+def shown_run(run: str | Path) -> ShownRun:
+    """The top of the page of a run folder; UserError for a folder that is no run."""
+    files = read_run(run)
+    return _top(files, _first(classes_of(files)))
+
+
+def _first(classes: ClassSet | None) -> ClassSet | None:
+    """The classes of the first output."""
+    return classes.outputs[0].classes if classes else None
+
+
+def _top(files: RunFiles, classes: ClassSet | None) -> ShownRun:
+    photos = _fitting(files, classes)
+    opening = [_photo(each, classes) for each in _opening(photos)] if classes else []
+    return ShownRun(_lead(files), _headline(files), opening)
+
+
+def _fitting(files: RunFiles, classes: ClassSet | None) -> Sequence[StoredPhoto]:
+    """The stored photos whose values are those of the classes."""
+    stored = read_scored_photos(files.folder) if classes else ()
+    return [photo for photo in stored if classes and _fits(photo, classes)]
 
 
 def _lead(files: RunFiles) -> str:
@@ -80,7 +112,11 @@ def _headline(files: RunFiles) -> Sequence[tuple[str, str, str]]:
         return [
             ("mean IU", f"{percent(scores.mean_iu)} %", f"validation, {where}" if where else ""),
             ("pixels right", f"{percent(scores.pixel_accuracy)} %", "pixel accuracy"),
-            ("weakest class", f"{percent(float(scores.iu[worst]))} %", f"IU of {scores.names[worst]}"),
+            (
+                "weakest class",
+                f"{percent(float(scores.iu[worst]))} %",
+                f"IU of {scores.names[worst]}",
+            ),
         ]
     figures = []
     for name in ("loss_per_pixel", "loss", "lr"):
@@ -112,7 +148,10 @@ def _confusion(scores: Scores, classes: ClassSet | None) -> dict[str, Any]:
     colors = classes.colors if classes else [None] * len(names)
     # The root brings out the small confusions, which are what one looks for.
     rows = [
-        [(f"{100 * s:.0f}" if s >= WRITTEN else "", round(HOTTEST * float(np.sqrt(s)))) for s in row]
+        [
+            (f"{100 * s:.0f}" if s >= WRITTEN else "", round(HOTTEST * float(np.sqrt(s))))
+            for s in row
+        ]
         for row in share
     ]
     return {"names": names, "rows": list(zip(names, colors, rows, strict=True))}
