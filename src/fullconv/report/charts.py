@@ -46,7 +46,7 @@ class DrawnLine:
     style: str
     path: str
     raw: str
-    dots: Sequence[tuple[float, float, str]]
+    dots: Sequence[tuple[float, float]]
     points: str
     last: str
 
@@ -68,7 +68,8 @@ def drawn(chart: Chart) -> DrawnChart:
     values = np.concatenate([line.values for line in chart.lines])
     top = chart.top if chart.top is not None else float(values.max())
     top = top if top > 0 else 1.0
-    across = _Scale(low, high if high > low else low + 1, LEFT, WIDTH - RIGHT)
+    alone = 1 if high == low else 0  # a single step stands in the middle
+    across = _Scale(low - alone, high + alone, LEFT, WIDTH - RIGHT)
     up = _Scale(0, top, HEIGHT - BOTTOM, TOP)
     return DrawnChart(
         chart.title,
@@ -99,7 +100,6 @@ def _drawn_line(line: Line, across: _Scale, up: _Scale, share: bool) -> DrawnLin
     steps, values = line.steps[chosen], line.values[chosen]
     xs, ys = across.places(steps), up.places(values)
     texts = [_shown(value, share, ".4g") for value in values]
-    titles = [f"step {step:.0f}: {text}" for step, text in zip(steps, texts, strict=True)]
     few = len(chosen) <= DOTS
     raw = ""
     if line.raw is not None:
@@ -110,7 +110,7 @@ def _drawn_line(line: Line, across: _Scale, up: _Scale, share: bool) -> DrawnLin
         f"series-{line.style % COLORS + 1} dash-{line.style // COLORS % DASHES}",
         _path(xs, ys),
         raw,
-        list(zip(xs.tolist(), ys.tolist(), titles, strict=True)) if few else [],
+        list(zip(xs.tolist(), ys.tolist(), strict=True)) if few else [],
         " ".join(
             f"{x:g},{y:g},{step:.0f},{text}"
             for x, y, step, text in zip(xs, ys, steps, texts, strict=True)
@@ -150,7 +150,10 @@ def _shown(value: float, share: bool, form: str = ".4g") -> str:
 
 
 def _number(value: float, form: str = ".4g") -> str:
-    """Short: '20k' for 20,000, '1e-05' for what is tiny."""
+    """Short: '20k' for 20,000, '5.1e-5' for what is small."""
+    if 0 < abs(value) < 0.01:
+        digits, _, power = f"{value:.2e}".partition("e")
+        return f"{float(digits):g}e{int(power)}"
     if abs(value) >= 10_000 and value % 100 == 0:
         return f"{value / 1000:g}k"
     return f"{value:{form}}"

@@ -68,10 +68,12 @@ def test_few_photos_are_not_shown_twice(tmp_path):
 def test_typical_photos_are_near_the_median_and_a_bounded_number_is_held(count):
     right = np.random.default_rng(count).permutation(100)[np.arange(count) % 100]
     found = gather(right.tolist(), size=(10, 10))
-    median = np.median(right) / 100
+    away = [abs(photo.accuracy - np.median(right) / 100) for photo in found._pool]
     assert len(found.typical) == min(count, TYPICAL)
-    assert len(found._pool) <= POOL
-    assert abs(found.typical[0].accuracy - median) <= 0.1 + 1 / count
+    assert abs(found.typical[0].accuracy - np.median(right) / 100) == min(away)
+    places = [int(photo.name.removeprefix("p")) for photo in found._pool]
+    assert min(count, POOL // 2) <= len(places) <= POOL
+    assert len(set(np.diff(places).tolist())) <= 1 and count - places[-1] <= count / 6 + 1
 
 
 def test_a_later_validation_replaces_them(tmp_path):
@@ -80,7 +82,7 @@ def test_a_later_validation_replaces_them(tmp_path):
     assert all(
         file.startswith(("0000009-", "examples")) for file in os.listdir(tmp_path / "examples")
     )
-    assert len(read_scored_photos(tmp_path)) == BEST + WORST
+    assert len(read_scored_photos(tmp_path)) == BEST + WORST + TYPICAL
 
 
 def test_many_classes(tmp_path):

@@ -34,7 +34,7 @@ def test_values_lie_where_the_scales_say():
     expected = [[left, low], [(left + right) / 2, (low + high) / 2], [right, high]]
     assert numbers(line.path).tolist() == expected
     assert line.points.split(" ")[1] == f"{expected[1][0]:g},{expected[1][1]:g},50,1"
-    assert [dot[2] for dot in line.dots] == ["step 0: 0", "step 50: 1", "step 100: 2"]
+    assert [list(dot) for dot in line.dots] == expected
 
 
 def test_shares_are_percent_and_what_is_above_the_top_lies_on_it():
@@ -70,6 +70,16 @@ def test_one_step_alone_is_drawn():
     for value in (0.0, 0.5):
         line = drawn(Chart("x", [Line("", np.array([7.0]), np.array([value]))])).lines[0]
         assert np.isfinite(numbers(line.path)).all() and len(line.dots) == 1
+        assert line.dots[0][0] == (LEFT + WIDTH - RIGHT) / 2
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(5.061e-5, "5.06e-5"), (0.0006, "6e-4"), (0.25, "0.25"), (20000, "20k"),
+                        (0, "0"), (1.4531, "1.453")],
+)  # fmt: skip
+def test_numbers_are_short(value, text):
+    chart = Chart("x", [Line("", np.array([1.0]), np.array([float(value)]))])
+    assert drawn(chart).lines[0].last == text
 
 
 def test_a_curve_of_many_values_is_smoothed_over_its_own_faint_line():

@@ -20,7 +20,7 @@ LINES = [f"series-{number}" for number in range(1, 8)]
 
 def colors(text):
     """``--name: #rgb`` -> its three numbers; what is partly clear is left out."""
-    found = re.findall(r"--([a-z-]+): #([0-9a-f]{6}|[0-9a-f]{3});", text)
+    found = re.findall(r"--([a-z0-9-]+): #([0-9a-f]{6}|[0-9a-f]{3});", text)
     longer = {
         name: code if len(code) == 6 else "".join(2 * c for c in code) for name, code in found
     }

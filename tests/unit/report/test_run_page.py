@@ -106,7 +106,7 @@ def test_the_confusion_is_a_table_of_percents(run, parsed):
     page = parsed(write_report(run))
     scores = read_run(run).scores
     shares = np.rint(100 * scores.confusion / scores.pixels[:, None]).astype(int)
-    text = page.text[page.text.index("then what it was taken for") :]
+    text = page.text[page.text.index("true ↓ predicted →") :]
     for name, row in zip(scores.names, shares, strict=True):
         assert f"{name} {' '.join(map(str, row))}" in text
 
@@ -118,7 +118,7 @@ def test_of_many_classes_the_largest_confusions_are_listed(run, parsed):
     (run / "scores.json").write_text(json.dumps(Scores.from_confusion(matrix, names).to_dict()))
     text = parsed(write_report(run)).text
     assert "class-7 class-11 10.0" in text
-    assert "then what it was taken for" not in text
+    assert "true ↓ predicted →" not in text
 
 
 def test_a_page_is_drawn_without_matplotlib(run):
