@@ -61,10 +61,22 @@ class DrawnChart:
     lines: Sequence[DrawnLine]
 
 
-def drawn(chart: Chart) -> DrawnChart:
-    """The scales, ticks and paths of a chart; each of its lines has a value."""
+def drawn_together(charts: Sequence[Chart]) -> list[DrawnChart]:
+    """Charts over the same steps, so that one place in all of them is one step."""
+    spans = [steps_of(chart) for chart in charts]
+    whole = min((low for low, _ in spans), default=0), max((high for _, high in spans), default=0)
+    return [drawn(chart, whole) for chart in charts]
+
+
+def steps_of(chart: Chart) -> tuple[float, float]:
+    """The first and the last step of a chart; each of its lines has a value."""
     steps = np.concatenate([line.steps for line in chart.lines])
-    low, high = float(steps.min()), float(steps.max())
+    return float(steps.min()), float(steps.max())
+
+
+def drawn(chart: Chart, span: tuple[float, float] | None = None) -> DrawnChart:
+    """The scales, ticks and paths of a chart, over the steps of ``span`` where it is given."""
+    low, high = span or steps_of(chart)
     values = np.concatenate([line.values for line in chart.lines])
     top = chart.top if chart.top is not None else float(values.max())
     top = top if top > 0 else 1.0

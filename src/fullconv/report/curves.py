@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.report.charts import Chart, DrawnChart, Line, drawn
+from fullconv.report.charts import Chart, DrawnChart, Line, drawn_together
 from fullconv.report.run_files import Columns, known
 
 SCORES = ("mean_iu", "pixel_accuracy", "mean_accuracy", "fw_iu")
@@ -44,7 +44,7 @@ def curves(log: Columns) -> list[DrawnChart]:
             labels = [words(name) if len(names) > 1 else "" for name in names]
             logs = [(label, log, name) for label, name in zip(labels, names, strict=True)]
             charts.append(_chart(title, logs, smoothed_only=False))
-    return [drawn(chart) for chart in charts]
+    return drawn_together(charts)
 
 
 _SCORE_WORDS = [WORDS[name] for name in SCORES]
@@ -61,7 +61,7 @@ def overlaid_curves(logs: Mapping[str, Columns]) -> list[DrawnChart]:
         columns = [(run, log, _first(log, names)) for run, log in logs.items()]
         if any(column for _, _, column in columns):
             charts.append(_chart(_title(names[0]), columns, smoothed_only=True))
-    return [drawn(chart) for chart in charts]
+    return drawn_together(charts)
 
 
 def _title(column: str) -> str:

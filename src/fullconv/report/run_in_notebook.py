@@ -4,13 +4,16 @@ import base64
 import html
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fullconv.errors import UserError
 from fullconv.metrics.display import html_table
-from fullconv.report.run_page import shown_run
+from fullconv.report.run_summary import shown_run
 
-_Path = type(Path())  # PosixPath or WindowsPath: what can be derived from before Python 3.12
+if TYPE_CHECKING:
+    _Path = Path
+else:
+    _Path = type(Path())  # PosixPath or WindowsPath: Path has no subclasses before Python 3.12
 
 
 class RunFolder(_Path):

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,27 @@ import numpy as np
 
 from fullconv.classes import ClassSet
 from fullconv.classes.palettes import Palette, recolored
-from fullconv.errors import UserError
 from fullconv.metrics import SUMMARY, Scores, percent
-from fullconv.report.best_and_worst import StoredPhoto, read_scored_photos
+from fullconv.report.best_and_worst import StoredPhoto
 from fullconv.report.curves import curves, words
-from fullconv.report.embedded import layer_png
 from fullconv.report.page import write_page
-from fullconv.report.run_files import Columns, RunFiles, find, known, read_run, resources
+from fullconv.report.run_files import RunFiles, find, read_run, resources
+from fullconv.report.run_summary import (
+    best_of,
+    changes_of,
+    classes_of,
+    first_output,
+    fitting_photos,
+    shown_photo,
+    steps_said,
+    top_of,
+)
 
 LARGEST = 2**20  # bytes of a sample sheet that is put into the page
 MATRIX = 32  # classes up to which the whole confusion matrix is shown
 PAIRS = 40  # confusions that are listed where it is not
 WRITTEN = 0.005  # share from which a cell of the matrix has its number
 HOTTEST = 60  # percent of colour in a cell, so that its number can be read
-OPENING = 2  # photos at the top of the page
 
 
 def write_report(
@@ -38,8 +44,8 @@ def write_report(
     files = read_run(run)
     classes = classes_of(files)
     shown = recolored(classes, palette) if classes else None
-    first, scores = _first(shown), files.scores
-    top = _top(files, first)
+    first, scores = first_output(shown), files.scores
+    top = top_of(files, first)
     return write_page(
         out or files.folder / "report.html",
         "run.html",
@@ -52,88 +58,13 @@ def write_report(
         scores=[(words(key), percent(getattr(scores, key))) for key in SUMMARY if scores],
         classes=_of_classes(scores, shown) if scores else (),
         confusion=_confusion(scores, shown) if scores else None,
-        photos=_photos_shown(_fitting(files, first), first) if first else None,
+        photos=_photos_shown(fitting_photos(files, first), first) if first else None,
         samples=_samples(files.samples),
         resources=resources(files.timing),
         command=_command(files),
         config=files.config_text,
         history=files.history,
     )
-
-
-@dataclass(frozen=True)
-class ShownRun:
-    """What stands at the top of the page: a line, figures (name, value, remark), photos."""
-
-    lead: str
-    headline: Sequence[tuple[str, str, str]]
-    opening: Sequence[dict[str, Any]]
-
-
-def shown_run(run: str | Path) -> ShownRun:
-    """The top of the page of a run folder; UserError for a folder that is no run."""
-    files = read_run(run)
-    return _top(files, _first(classes_of(files)))
-
-
-def _first(classes: ClassSet | None) -> ClassSet | None:
-    """The classes of the first output."""
-    return classes.outputs[0].classes if classes else None
-
-
-def _top(files: RunFiles, classes: ClassSet | None) -> ShownRun:
-    photos = _fitting(files, classes)
-    opening = [_photo(each, classes) for each in _opening(photos)] if classes else []
-    return ShownRun(_lead(files), _headline(files), opening)
-
-
-def _fitting(files: RunFiles, classes: ClassSet | None) -> Sequence[StoredPhoto]:
-    """The stored photos whose values are those of the classes."""
-    stored = read_scored_photos(files.folder) if classes else ()
-    return [photo for photo in stored if classes and _fits(photo, classes)]
-
-
-def _lead(files: RunFiles) -> str:
-    """'fcn8s-resnet18, trained on photos/': what the page is about, in a line."""
-    net = (files.checkpoint.get("net") or {}).get("name") or find(files.config, "net", "name")
-    data = find(files.config, "data", "path")
-    parts = [str(net) if net else "", f"trained on {data}" if data else "", _steps(files)]
-    return ", ".join(part for part in parts if part and part != "0") + (
-        " steps" if parts[2] not in ("", "0") else ""
-    )
-
-
-def _headline(files: RunFiles) -> Sequence[tuple[str, str, str]]:
-    """Three figures with name and remark: how good, how good at worst; else how far it is."""
-    scores = files.scores
-    if scores and not np.isnan(scores.iu).all():
-        worst = int(np.nanargmin(scores.iu))
-        where = best_of(files.log).partition(" at ")[2]
-        return [
-            ("mean IU", f"{percent(scores.mean_iu)} %", f"validation, {where}" if where else ""),
-            ("pixels right", f"{percent(scores.pixel_accuracy)} %", "pixel accuracy"),
-            (
-                "weakest class",
-                f"{percent(float(scores.iu[worst]))} %",
-                f"IU of {scores.names[worst]}",
-            ),
-        ]
-    figures = []
-    for name in ("loss_per_pixel", "loss", "lr"):
-        steps, values = known(files.log, name) if name in files.log else ((), ())
-        if len(values) and not (figures and name == "loss"):
-            figures.append((words(name), f"{values[-1]:.3g}", f"step {int(steps[-1])}"))
-    done = resources(files.timing).get("time")
-    return [*figures, *([("time", done, "so far")] if done else [])]
-
-
-def _opening(photos: Sequence[StoredPhoto]) -> Sequence[StoredPhoto]:
-    """The photos at the top: typical ones; of older runs the best and the worst."""
-    typical = [each for each in photos if each.kind == "typical"]
-    if typical:
-        return typical[:OPENING]
-    by_kind = {each.kind: each for each in reversed(photos)}
-    return [by_kind[kind] for kind in ("best", "worst") if kind in by_kind]
 
 
 def _confusion(scores: Scores, classes: ClassSet | None) -> dict[str, Any]:
@@ -174,7 +105,7 @@ def _facts(files: RunFiles) -> Sequence[tuple[str, str]]:
         ("precision", find(config, "machine", "precision")),
         ("seed", find(config, "seed")),
         ("changed", changes_of(config)),
-        ("steps", _steps(files)),
+        ("steps", steps_said(files)),
         ("best on validation", best_of(files.log)),
     ]
     return [(name, str(value)) for name, value in facts if value not in (None, "", {})]
@@ -200,46 +131,6 @@ def _class_names(files: RunFiles) -> Sequence[str]:
     )
 
 
-def changes_of(config: dict[str, Any]) -> str:
-    """What resumes have changed: 'schedule.steps = 8 at step 6'; empty where nothing."""
-    return "; ".join(
-        f"{', '.join(f'{key} = {value}' for key, value in change['set'].items())} "
-        f"at step {change['step']}"
-        for change in _changes(config)
-    )
-
-
-def _changes(config: dict[str, Any]) -> list[dict[str, Any]]:
-    changes = config.get("changes")
-    entries = changes if isinstance(changes, list) else []
-    return [
-        e for e in entries if isinstance(e, dict) and isinstance(e.get("set"), dict) and "step" in e
-    ]
-
-
-def _steps(files: RunFiles) -> str:
-    steps = files.log.get("step")
-    done = int(steps[-1]) if steps is not None and len(steps) else 0
-    wanted = find(files.config, "schedule", "steps")
-    for change in _changes(files.config):
-        wanted = change["set"].get("schedule.steps", wanted)
-    if not isinstance(wanted, int):
-        return str(done)
-    return f"{done} of {wanted}" + ("" if done >= wanted else " (not finished, or still running)")
-
-
-def best_of(log: Columns) -> str:
-    """The best mean IU on the validation split and its step, in words; empty without one."""
-    column = next((name for name in log if words(name) == "mean IU"), None)
-    if column is None:
-        return ""
-    steps, values = known(log, column)
-    if not len(values):
-        return ""
-    place = int(np.argmax(values))
-    return f"mean IU {100 * values[place]:.1f} % at step {int(steps[place])}"
-
-
 def _batch(config: dict[str, Any]) -> int | None:
     batch, times = find(config, "schedule", "batch_size"), find(config, "schedule", "accumulate")
     return batch * times if isinstance(batch, int) and isinstance(times, int) else None
@@ -247,15 +138,6 @@ def _batch(config: dict[str, Any]) -> int | None:
 
 def _window(crop: Any) -> str:
     return " x ".join(map(str, crop)) if isinstance(crop, list) else ""
-
-
-def classes_of(files: RunFiles) -> ClassSet | None:
-    """The classes with their colours, as the checkpoint has them; None where they do not fit."""
-    try:
-        classes = ClassSet.from_dict(files.checkpoint["classes"])
-    except (KeyError, UserError):
-        return None
-    return classes if files.scores is None or classes.names == files.scores.names else None
 
 
 def _of_classes(scores: Scores, classes: ClassSet | None) -> Sequence[dict[str, Any]]:
@@ -297,24 +179,9 @@ def _photos_shown(photos: Sequence[StoredPhoto], classes: ClassSet) -> dict[str,
         "legend": [(classes.names[value], classes.colors[value]) for value in shown],
         "ignored": classes.ignore_color if classes.ignore in seen else None,
         "kinds": {
-            kind: [_photo(each, classes) for each in photos if each.kind == kind]
+            kind: [shown_photo(each, classes) for each in photos if each.kind == kind]
             for kind in ("worst", "best")
         },
-    }
-
-
-def _fits(photo: StoredPhoto, classes: ClassSet) -> bool:
-    size = len(classes.palette())
-    return photo.truth.max(initial=0) < size and photo.prediction.max(initial=0) < size
-
-
-def _photo(photo: StoredPhoto, classes: ClassSet) -> dict[str, Any]:
-    return {
-        "name": photo.name,
-        "accuracy": photo.accuracy,
-        "photo": photo.photo,
-        "truth": layer_png(photo.truth, classes),
-        "prediction": layer_png(photo.prediction, classes),
     }
 
 

@@ -13,7 +13,7 @@ def write_scores(scores: Scores, classes: ClassSet, folder: str | Path) -> list[
 
     Into ``folder``; returns the paths.
     """
-    from fullconv.report.confusion import confusion_picture  # matplotlib: not for a page
+    from fullconv.report.plots.confusion import confusion_picture  # matplotlib: not for a page
 
     content = json.dumps(scores.to_dict(), indent=1) + "\n"
     contents = {
