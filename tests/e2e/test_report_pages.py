@@ -186,7 +186,7 @@ def test_the_tint_is_that_of_all_photos(opened):
 
 def test_what_is_too_wide_is_scrolled_by_keys(opened):
     page = opened("run", 390)
-    page.locator("#curves .wide").focus()
+    page.locator("#scores .wide").nth(1).focus()
     page.keyboard.press("ArrowRight")
-    moved = "document.querySelector('#curves .wide').scrollLeft > 0"
+    moved = "document.querySelectorAll('#scores .wide')[1].scrollLeft > 0"
     page.wait_for_function(moved)
