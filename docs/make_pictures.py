@@ -20,7 +20,8 @@ from PIL import Image
 
 from fullconv import visualize as pictures
 from fullconv.classes import CAMVID
-from fullconv.classes.palettes import VISIONS, recolored
+from fullconv.classes.colors import VISIONS
+from fullconv.classes.palettes import recolored
 from fullconv.data import open_source, resize_mask
 from fullconv.geometry import receptive_field, size_after, tent
 from fullconv.metrics import Scores, confusion

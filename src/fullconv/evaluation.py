@@ -29,6 +29,7 @@ from fullconv.metrics import (
     counts_of,
 )
 from fullconv.modalities import AS_STORED, ReadOptions
+from fullconv.notebook import ProgressBar, in_notebook
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
@@ -74,6 +75,7 @@ def evaluate(
     classes = source.classes
     _check_count(engine.channels, classes)
     engine = with_tta(engine, classes, tta)
+    progress = progress or (ProgressBar("photos scored") if in_notebook() else None)
     tally = _Tally(classes, boundary)
     with closing(read_ahead(source.__getitem__, len(source))) as samples:
         for done, sample in enumerate(samples, 1):
