@@ -1,0 +1,15 @@
+"""What a trained net says of the data: labels to look at again, and photos to label next."""
+
+from typing import TYPE_CHECKING
+
+from fullconv.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from fullconv.curation.label_errors import DoubtedMask, DoubtedRegion, LabelDoubts, label_doubts
+
+__all__ = ["DoubtedMask", "DoubtedRegion", "LabelDoubts", "label_doubts"]
+
+__getattr__ = lazy_names(
+    __name__,
+    {"label_errors": ("DoubtedMask", "DoubtedRegion", "LabelDoubts", "label_doubts")},
+)
