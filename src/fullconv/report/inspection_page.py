@@ -25,11 +25,17 @@ SIDE = 380  # pixels of a picture of a finding
 
 
 def write_inspection(
-    name: str, survey: Survey, findings: Sequence[Finding], path: str | Path
+    name: str,
+    survey: Survey,
+    findings: Sequence[Finding],
+    path: str | Path,
+    doubted: Sequence[dict[str, Any]] = (),
+    run: str = "",
 ) -> Path:
     """Write the page of the data set ``name`` to ``path``; UserError where that cannot be.
 
-    ``findings`` as `fullconv.data.checks.survey_findings.findings_in` gives them.
+    ``findings`` as `fullconv.data.checks.survey_findings.findings_in` gives them; ``doubted`` what
+    the net ``run`` doubts, as `fullconv.report.doubted_masks.doubts_for_page` does.
     """
     return write_page(
         path,
@@ -40,6 +46,8 @@ def write_inspection(
         **_classes(survey),
         **_weights(survey),
         sizes=_sizes(survey),
+        doubted=doubted,
+        run=run,
     )
 
 

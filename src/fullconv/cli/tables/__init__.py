@@ -21,6 +21,7 @@ __getattr__ = lazy_names(
         "datasets": (
             "statistics_table",
             "sizes_line",
+            "doubts_table",
             "data_table",
         ),
         "nets": (
