@@ -13,7 +13,6 @@ from PIL import Image
 
 from fullconv.atomic import write_atomically
 from fullconv.data.checks.findings import DataError, Finding
-from fullconv.data.checks.sample_findings import examine
 from fullconv.data.export_folder import mask_png
 from fullconv.data.fixing.size_rules import fitted
 from fullconv.data.fixing.value_rules import (
@@ -24,6 +23,7 @@ from fullconv.data.fixing.value_rules import (
     value_rule,
 )
 from fullconv.data.layouts.listing import ALL
+from fullconv.data.layouts.pairs import size_mismatch
 from fullconv.data.modality_files import plane_file
 from fullconv.data.reading.image import orientation, probe
 from fullconv.data.reading.mask import mask_of, read_mask, stored_values
@@ -150,9 +150,7 @@ def _write_pair(
                         "add the mask under the photo's name", "FC-DATA-107")  # fmt: skip
     placed = fitted(mask, size, orientation(photo) if photo else 1)
     if placed is None:
-        error = [each for each in examine(source, place).findings if each.severity == "error"]
-        finding = error[0] if error else Finding(str(file or name), "differs in size", "", "")
-        raise DataError(*_parts(finding))
+        raise size_mismatch(photo or Path(name), file or Path(name), size, mask.shape)
     mask, sized = placed
     target = out / "masks" / f"{name}.png"
     corrections = (*says, *sized)
@@ -197,10 +195,6 @@ def _photo_size(source: Source, place: int) -> tuple[int, int]:
         height, width = source[place].image.shape[:2]
         return height, width
     return probe(photo, options=getattr(source, "options", AS_STORED))
-
-
-def _parts(finding: Finding) -> tuple[str, str, str, str, str]:
-    return finding.file, finding.what, finding.cause, finding.fix, finding.code
 
 
 def _copy_photo(source: Source, place: int, out: Path, name: str) -> None:
