@@ -28,10 +28,11 @@ from fullconv.inference.read_ahead import read_ahead
 from fullconv.metrics import Matrix
 from fullconv.visualize import planes_of
 
-REACH = 1  # pixels around one that must be of its region: borders are uncertain in every net
+REACH = 3  # pixels around one that must be of its region: borders are uncertain in every net
 PICTURE = 600  # pixels of a diagonal for which REACH is meant; it grows with the photo
 MOST = 20  # regions of a mask that are kept
 RARE = 1e-6  # least share of a class that is taken for another: its logarithm stays finite
+UNLIKELY = 1e-4  # least probability of a label, likewise
 
 Box = tuple[int, int, int, int]
 """Top, left, bottom, right in pixels of the photo; the last two are behind the region."""
@@ -43,11 +44,11 @@ class DoubtedRegion:
     """A connected region that is labelled ``label`` and that a net is sure is ``prediction``.
 
     Both are class values. ``pixels`` of the photo; ``confidence`` and ``label_probability`` are
-    the mean probabilities of the two inside of the region. ``doubt`` is the product of the
-    difference of the two, of the square root of the inner pixels, and of -ln of the share of the
-    label's pixels that the net takes for the prediction: what a net confuses often is its own
-    weakness. ``cost`` is by how much the mean IU of the split, 0 to 1, would grow if the prediction
-    were right.
+    the mean probabilities of the two inside of the region. ``doubt`` is the product of three
+    surprises: -ln of the label's probability; -ln of the share of the label's pixels in the split
+    that the net takes for the prediction, as what it confuses often is its own weakness; and ln of
+    1 + the inner pixels, as a large region is a chance error less often. ``cost`` is by how much
+    the mean IU of the split, 0 to 1, would grow if the prediction were right.
     """
 
     label: int
@@ -200,9 +201,9 @@ class _Region:
     label_probability: float
 
     @property
-    def gap(self) -> float:
-        """By how much the net is surer of its class than of the label."""
-        return max(self.confidence - self.label_probability, 0.0)
+    def surprise(self) -> float:
+        """How unlikely the label is to the net, and how large the region."""
+        return -math.log(max(self.label_probability, UNLIKELY)) * math.log1p(self.inner)
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ def _examine(
             known & (label != prediction), label * len(output.classes) + prediction, -1
         )
         regions += _regions_of(number, pairs, len(output.classes), confidence, own, scale)
-    regions.sort(key=lambda region: -region.gap * region.inner**0.5)
+    regions.sort(key=lambda region: -region.surprise)
     return _Candidate(place, softmin(np.concatenate(confidences)), tuple(regions[:MOST]))
 
 
@@ -289,9 +290,9 @@ def _ranked(
     regions = []
     for region in candidate.regions:
         of_output, first = statistics[region.output], outputs[region.output].first
-        if region.gap == 0 or region.confidence < of_output.thresholds[region.prediction]:
+        if region.confidence < of_output.thresholds[region.prediction]:
             continue
-        surprise = of_output.surprise[region.label, region.prediction]
+        of_pair = of_output.surprise[region.label, region.prediction]
         doubted = DoubtedRegion(
             label=first + region.label,
             prediction=first + region.prediction,
@@ -299,7 +300,7 @@ def _ranked(
             box=region.box,
             confidence=region.confidence,
             label_probability=region.label_probability,
-            doubt=float(region.inner**0.5 * region.gap * surprise),
+            doubt=float(region.surprise * of_pair),
             cost=_cost(statistics, [region]),
         )
         regions.append((doubted, region))
