@@ -18,6 +18,7 @@ from fullconv.cli import (
     data,
     importing,
     inspect,
+    suggest,
     weights,
     runs,
     push,

@@ -22,6 +22,7 @@ __getattr__ = lazy_names(
             "statistics_table",
             "sizes_line",
             "doubts_table",
+            "suggestions_table",
             "data_table",
         ),
         "nets": (

@@ -15,6 +15,7 @@ from fullconv.metrics import percent
 if TYPE_CHECKING:
     from fullconv.checkpoints.installed import InstalledFile
     from fullconv.curation import LabelDoubts
+    from fullconv.curation.suggestions import Suggestions
 
 
 def statistics_table(names: Sequence[str], counts: ClassCounts) -> Table:
@@ -63,6 +64,18 @@ def doubts_table(doubts: "LabelDoubts", most: int = 10) -> Table:
             f"{region.box[1]}, {region.box[0]}",
             f"{100 * mask.cost:.2f}",
         )
+    return listed
+
+
+def suggestions_table(chosen: "Suggestions") -> Table:
+    """The photos to label next, with the ranks that they were chosen by and the reasons."""
+    columns = ("photo", "uncertain", "rare", "new", "why")
+    listed = table("Photos to label next, the first chosen first", columns)
+    listed.columns[-1].justify, listed.columns[-1].no_wrap = "left", False
+    for each in chosen.photos:
+        ranks = each.uncertainty_rank, each.rarity_rank, each.distance_rank
+        cells = [f"{rank:.0%}" for rank in ranks]
+        listed.add_row(escape(each.name), *cells, escape("; ".join(each.reasons)))
     return listed
 
 
