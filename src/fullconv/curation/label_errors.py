@@ -32,6 +32,7 @@ REACH = 3  # pixels around one that must be of its region: borders are uncertain
 PICTURE = 600  # pixels of a diagonal for which REACH is meant; it grows with the photo
 MOST = 20  # regions of a mask that are kept
 RARE = 1e-6  # least share of a class that is taken for another: its logarithm stays finite
+ROUNDING = 1e-6  # of probabilities that are equal
 UNLIKELY = 1e-4  # least probability of a label, likewise
 
 Box = tuple[int, int, int, int]
@@ -290,7 +291,7 @@ def _ranked(
     regions = []
     for region in candidate.regions:
         of_output, first = statistics[region.output], outputs[region.output].first
-        if region.confidence < of_output.thresholds[region.prediction]:
+        if region.confidence < of_output.thresholds[region.prediction] - ROUNDING:
             continue
         of_pair = of_output.surprise[region.label, region.prediction]
         doubted = DoubtedRegion(

@@ -99,7 +99,6 @@ def doubts_for_page(
     return [
         {
             "split": split,
-            "doubted": len(of_split.doubted),
             "masks": len(of_split.masks),
             "mean_iu": of_split.mean_iu,
             "shown": pictures[split],

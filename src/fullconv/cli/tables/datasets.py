@@ -48,7 +48,7 @@ def doubts_table(doubts: "LabelDoubts", most: int = 10) -> Table:
     """The masks of a split that a net doubts most, with the most doubted region of each."""
     names, split = doubts.source.classes.names, doubts.source.split
     title = (
-        f"{split}: {len(doubts.doubted)} of {len(doubts.masks)} masks doubted by the net, mean IU "
+        f"{split}: the {len(doubts.masks)} masks ranked by the doubts of the net, mean IU "
         f"{percent(doubts.mean_iu)}"
     )
     columns = ("mask", "labelled", "predicted", "probability", "pixels", "at x, y", "cost in IU")
