@@ -192,11 +192,12 @@ def main() -> None:
     parser.add_argument("--split", default="val")
     parser.add_argument("--share", type=float, default=0.3, help="of the masks that get an error")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--json", help="write the result to this file")
     given = parser.parse_args()
     source = open_source(given.data, given.split)
     rows, kinds, regions, mean_iu = {}, {}, [], []
-    for seed in range(given.seeds):
+    for seed in range(given.first_seed, given.first_seed + given.seeds):
         with tempfile.TemporaryDirectory() as temporary:
             planted = planted_copy(source, Path(temporary), given.share, seed)
             doubts, ranked = rankings(given.run, Path(temporary))
