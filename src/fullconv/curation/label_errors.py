@@ -126,11 +126,11 @@ def label_doubts(engine: Engine, source: Source, progress: Progress | None = Non
 
 def disagreement(
     engine: Engine, sample: Sample, mask: DoubtedMask
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+) -> tuple[Sample, npt.NDArray[Any], npt.NDArray[np.bool_]]:
     """What a net predicts for the photo of a doubted mask, and where its doubted regions lie.
 
-    The prediction, (h, w) or (h, w, outputs), and a map, bool (h, w): at the size at which the
-    photo was compared.
+    The sample at the size at which it was compared, (h, w); the prediction, (h, w) or
+    (h, w, outputs); and a map of the regions, bool (h, w).
     """
     small, scale = reduced(sample)
     prediction = engine.class_map(small.image)
@@ -142,7 +142,7 @@ def disagreement(
             window = slice(top, bottom), slice(left, right)
             pair = (label[window] == region.label) & (plane[window] == region.prediction)
             doubted[window] |= pair
-    return prediction, doubted
+    return small, prediction, doubted
 
 
 def _sample(source: Source, place: int) -> tuple[Sample, float] | None:

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from fullconv.classes import ClassSet
 from fullconv.curation import DoubtedMask, DoubtedRegion, LabelDoubts
 from fullconv.curation.label_errors import disagreement
-from fullconv.curation.photo_scores import reduced
 from fullconv.inference.engines.engine import Engine
 from fullconv.report.embedded import jpeg, picked, sized
 from fullconv.report.score_files import write_file
@@ -49,8 +48,7 @@ def doubt_pictures(engine: Engine, doubts: LabelDoubts) -> list[DoubtedPictures]
 
 
 def _pictures(engine: Engine, doubts: LabelDoubts, mask: DoubtedMask) -> DoubtedPictures:
-    sample, _ = reduced(doubts.source[mask.place])
-    prediction, doubted = disagreement(engine, sample, mask)
+    sample, prediction, doubted = disagreement(engine, doubts.source[mask.place], mask)
     classes, image = doubts.source.classes, as_photo(sample.image)
     output = _output_of(mask.regions[0], classes)
     planes = [

@@ -6,7 +6,7 @@ import pytest
 from fullconv.classes import ClassSet
 from fullconv.curation import label_doubts
 from fullconv.curation.label_errors import disagreement
-from fullconv.curation.photo_scores import entropy, reduced, softmin
+from fullconv.curation.photo_scores import entropy, softmin
 from fullconv.data import Sample, as_source
 from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Engine
@@ -133,7 +133,7 @@ def test_thin_and_ignored_disagreement_is_no_doubt():
 
 def test_the_map_of_the_doubted_regions_is_the_error():
     doubts, source = doubts_of(truth(), wrong())
-    prediction, doubted = disagreement(Sure(), source[1], doubts.masks[0])
+    _, prediction, doubted = disagreement(Sure(), source[1], doubts.masks[0])
     assert np.array_equal(prediction, truth())
     assert np.array_equal(doubted, wrong() != truth())
 
@@ -185,17 +185,21 @@ def test_several_outputs_are_doubted_each_by_its_own_classes():
         "shape: flat",
         "shape: round",
     ]
-    _, doubted = disagreement(Two(), source[1], doubts.masks[0])
+    _, _, doubted = disagreement(Two(), source[1], doubts.masks[0])
     assert doubted.sum() == 30 * 16
 
 
 def test_large_photos_are_compared_smaller_and_places_are_the_photos_own():
-    big = np.kron(truth(), np.ones((40, 40), np.uint8))  # 1600 x 2400
-    mask = np.kron(wrong(), np.ones((40, 40), np.uint8))
-    small, scale = reduced(Sample("a", np.dstack([big] * 3), mask))
+    big = np.ones((40, 40), np.uint8)
+    truths = [np.kron(truth(), big)] * 2  # 1600 x 2400
+    doubts, source = doubts_of(truths[0], np.kron(wrong(), big), truths=truths)
+    (region,) = doubts.masks[0].regions
+    assert np.allclose(region.box, (400, 1000, 1200, 1400), atol=2)
+    assert region.pixels == pytest.approx(800 * 400, rel=0.01)
+    small, prediction, doubted = disagreement(Sure(), source[1], doubts.masks[0])
     assert small.image.shape[0] * small.image.shape[1] <= 2_000_000 * 1.01
-    assert scale == pytest.approx(np.sqrt(1600 * 2400 / 2e6))
-    assert set(np.unique(small.mask)) == {0, 1, 2}
+    assert prediction.shape == doubted.shape == small.image.shape[:2]
+    assert doubted.mean() == pytest.approx(200 / 2400, rel=0.02)
 
 
 def test_softmin_is_near_the_least_of_a_few():
