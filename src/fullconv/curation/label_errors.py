@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from fullconv.classes import Output
-from fullconv.curation.photo_scores import reduced, softmin
+from fullconv.classes import ClassSet
+from fullconv.curation.photo_scores import probabilities_of, reduced, softmin
 from fullconv.curation.regions import boxes_of, connected_regions, inner
 from fullconv.data import Sample, Source
 from fullconv.errors import UserError
@@ -105,13 +104,12 @@ def label_doubts(engine: Engine, source: Source, progress: Progress | None = Non
     Photos without a mask, and those that cannot be read, are left out; UserError where none is
     left. Photos of more than two megapixels are compared at that size (`reduced`).
     """
-    outputs = source.classes.outputs
-    statistics = [_Statistics(len(output.classes)) for output in outputs]
+    statistics = [_Statistics(len(output.classes)) for output in source.classes.outputs]
     candidates: list[_Candidate] = []
     with closing(read_ahead(lambda place: _sample(source, place), len(source))) as samples:
         for place, sample in enumerate(samples):
             if sample is not None and sample[0].mask is not None:
-                candidates.append(_examine(engine, place, *sample, outputs, statistics))
+                candidates.append(_examine(engine, place, *sample, source.classes, statistics))
             if progress:
                 progress(place + 1, len(source))
     if not candidates:
@@ -221,16 +219,17 @@ def _examine(
     place: int,
     sample: Sample,
     scale: float,
-    outputs: Sequence[Output],
+    classes: ClassSet,
     statistics: Sequence[_Statistics],
 ) -> _Candidate:
     """The regions of one photo, and its part of the ``statistics`` of each output."""
-    logits = torch.from_numpy(np.require(engine.scores(sample.image), requirements=["W"]))
     assert sample.mask is not None
+    every = probabilities_of(engine.scores(sample.image), classes)
+    outputs = classes.outputs
     regions: list[_Region] = []
     confidences = []
     for number, (output, plane) in enumerate(zip(outputs, planes_of(sample.mask), strict=True)):
-        probabilities = logits[output.channels].softmax(0).numpy()  # K,H,W
+        probabilities = every[number]  # K,H,W
         known = plane != output.classes.ignore
         label = np.where(known, plane.astype(np.int64) - output.first, 0)
         own = np.take_along_axis(probabilities, label[None], 0)[0]

@@ -8,7 +8,9 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from fullconv.classes import ClassSet
 from fullconv.data import Sample
 from fullconv.data.augment.resize import resize_image, resize_mask
 
@@ -28,6 +30,14 @@ def reduced(sample: Sample) -> tuple[Sample, float]:
     size = max(1, round(height / scale)), max(1, round(width / scale))
     mask = None if sample.mask is None else resize_mask(sample.mask, size)
     return Sample(sample.name, resize_image(sample.image, size), mask), scale
+
+
+def probabilities_of(
+    scores: npt.NDArray[np.float32], classes: ClassSet
+) -> list[npt.NDArray[np.float32]]:
+    """The probabilities of each output, (K, H, W), from the scores of all classes (K, H, W)."""
+    logits = torch.from_numpy(np.require(scores, requirements=["W"]))
+    return [logits[output.channels].softmax(0).numpy() for output in classes.outputs]
 
 
 def softmin(confidence: npt.NDArray[np.floating]) -> float:

@@ -1,14 +1,12 @@
 """What a net says of a photo, in the numbers by which photos are compared and chosen."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from fullconv.classes import ClassSet
-from fullconv.curation.photo_scores import entropy, reduced
+from fullconv.curation.photo_scores import entropy, probabilities_of, reduced
 from fullconv.data import Sample
 from fullconv.data.checks.duplicates import Fingerprint, fingerprint
 from fullconv.inference.engines.engine import Image
@@ -53,7 +51,7 @@ def photo_view(engine: TorchEngine, classes: ClassSet, name: str, image: Image) 
     small, _ = reduced(Sample(name, image, None))
     scores, features = engine.scores_and_features(small.image)
     shares, entropies, confused = [], [], None
-    for probabilities in _probabilities(scores, classes):
+    for probabilities in probabilities_of(scores, classes):
         shares.append(probabilities.mean((1, 2)))
         uncertain = entropy(probabilities)
         entropies.append(float(uncertain.mean()))
@@ -72,18 +70,10 @@ def photo_view(engine: TorchEngine, classes: ClassSet, name: str, image: Image) 
 def photo_maps(engine: TorchEngine, classes: ClassSet, image: Image) -> PhotoMaps:
     """The maps of a photo (H, W, channels) at its own size, those of the net's first output."""
     scores, _ = engine.scores_and_features(image)
-    probabilities = _probabilities(scores, classes)[0]
+    probabilities = probabilities_of(scores, classes)[0]
     dtype = np.uint8 if len(probabilities) <= 256 else np.uint16
     prediction = probabilities.argmax(0).astype(dtype)
     return PhotoMaps(as_photo(image), prediction, probabilities.max(0), entropy(probabilities))
-
-
-def _probabilities(
-    scores: npt.NDArray[np.float32], classes: ClassSet
-) -> Sequence[npt.NDArray[np.float32]]:
-    """Those of each output, (K, H, W)."""
-    logits = torch.from_numpy(np.require(scores, requirements=["W"]))
-    return [logits[output.channels].softmax(0).numpy() for output in classes.outputs]
 
 
 def _confused(
