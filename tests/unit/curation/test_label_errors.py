@@ -73,7 +73,7 @@ def test_right_masks_are_not_doubted():
 
 def test_the_wrong_region_is_named_with_its_place():
     doubts, _ = doubts_of(truth(), wrong(), truth())
-    assert [mask.name for mask in doubts.doubted] == ["photo 1"]
+    assert [mask.name for mask in doubts.doubted] == ["val[1]"]
     (region,) = doubts.masks[0].regions
     assert (region.label, region.prediction) == (2, 0)
     assert region.box == (10, 25, 30, 35)
@@ -101,10 +101,10 @@ def test_the_doubt_is_the_product_of_three_surprises():
 
 def test_larger_errors_and_rarer_confusions_come_first():
     doubts, _ = doubts_of(wrong(box=(10, 22, 20, 32)), truth(), wrong(box=(5, 22, 35, 38)))
-    assert [mask.name for mask in doubts.masks] == ["photo 2", "photo 0", "photo 1"]
+    assert [mask.name for mask in doubts.masks] == ["val[2]", "val[0]", "val[1]"]
     often = [wrong(2, (0, 20, 40, 40))] * 3
     doubts, _ = doubts_of(*often, wrong(1, (5, 22, 35, 38)))
-    assert doubts.masks[0].name == "photo 3"
+    assert doubts.masks[0].name == "val[3]"
 
 
 def test_what_the_net_is_less_sure_of_than_usual_is_not_doubted():
