@@ -1,4 +1,4 @@
-"""The planted errors of benchmarks/label_errors.py are what they are called; its figures by hand."""
+"""The errors that benchmarks/label_errors.py plants, and its figures by hand."""
 
 import sys
 from pathlib import Path
@@ -72,6 +72,6 @@ def test_precision_and_recall_by_hand():
 
 def test_masks_without_an_object_get_no_error(tmp_path):
     plain = np.zeros((40, 60), np.uint8)
-    photos = [np.zeros((40, 60, 3), np.uint8)] * 4
-    source = as_source(from_pairs(photos, [plain] * 4, ["road", "car"]), "val")
+    pairs = [(np.zeros((40, 60, 3), np.uint8), plain)] * 4
+    source = as_source(from_pairs(pairs, ["road", "car"]), "val")
     assert label_errors.planted_copy(source, tmp_path, 0.5, seed=0) == {}
