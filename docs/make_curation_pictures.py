@@ -15,6 +15,7 @@ from PIL import Image
 from fullconv.data import open_source
 from fullconv.data.export_folder import write_folder
 
+LABELLED = "shapes:n=60"
 SHOTS = [
     # picture, page, section that is in view, size
     ("fixes", "fixed/fixes.html", "corrected", (1100, 760)),
@@ -33,7 +34,18 @@ def main(run):
         wrongly_labelled(folder / "scenes")
         fullconv("inspect", "scenes", "--run", run, "--out", "doubted.html", folder=folder)
         unlabelled(folder / "unlabelled")
-        fullconv("suggest", run, "unlabelled", "--number", "4", "--out", "next", folder=folder)
+        fullconv(
+            "suggest",
+            run,
+            "unlabelled",
+            "--number",
+            "4",
+            "--out",
+            "next",
+            "--data",
+            LABELLED,
+            folder=folder,
+        )
         for name, file, section, size in SHOTS:
             page = open_page((folder / file).as_uri(), size, "light")
             page.evaluate("id => document.getElementById(id)?.scrollIntoView()", section)

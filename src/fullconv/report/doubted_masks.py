@@ -19,7 +19,7 @@ from fullconv.report.score_files import write_file
 from fullconv.visualize import as_photo, overlay, planes_of
 
 SHOWN = 20  # masks of a split with pictures
-SIDE = 300  # pixels of a picture
+SIDE = 255  # pixels of a picture: four stand side by side
 NAMED = 3  # regions of a mask that are named
 PALE = 0.35  # how much is left of the photo outside of the doubted regions
 

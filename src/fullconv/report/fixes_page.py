@@ -23,7 +23,7 @@ from fullconv.visualize import overlay
 
 SHOWN = 4  # masks of one correction
 LISTED = 200  # files of one correction that are named
-SIDE = 300  # pixels of a picture
+SIDE = 255  # pixels of a picture: two pairs stand side by side
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from fullconv.report.page import write_page
 from fullconv.report.score_files import write_file
 from fullconv.visualize import overlay
 
-SIDE = 300  # pixels of a picture
+SIDE = 255  # pixels of a picture: four stand side by side
 UNSURE = np.array([255, 140, 0], np.float32)
 COLUMNS = (
     "rank", "photo", "reasons", "uncertainty", "uncertainty_rank", "rarity", "rarity_rank",
