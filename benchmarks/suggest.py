@@ -95,7 +95,7 @@ def next_photos(
     held_out = [fingerprint(trial.val[place].image) for place in range(len(trial.val))]
     chosen = choose(
         trial.views(run, left), trial.views(run, labelled), trial.pool.classes, number,
-        class_pixels(trial.pool, labelled, trial.pool.classes).tolist(), held_out,
+        class_pixels(trial.pool, labelled, trial.pool.classes), held_out,
     )  # fmt: skip
     return [each.name for each in chosen.photos]
 

@@ -62,7 +62,7 @@ def suggest(
     labelled: Sequence[PhotoView],
     classes: ClassSet,
     number: int,
-    pixels: Sequence[int] | None = None,
+    pixels: npt.NDArray[np.int64] | None = None,
     held_out: Sequence[Fingerprint] = (),
 ) -> Suggestions:
     """Choose ``number`` of the ``candidates``, fewer where there are fewer without duplicates.
@@ -77,7 +77,7 @@ def suggest(
     shares = np.array([each.shares for each in candidates], np.float64).reshape(
         len(candidates), len(classes)
     )
-    frequency = _frequency(shares if pixels is None else np.array([pixels], np.float64), classes)
+    frequency = _frequency(shares if pixels is None else pixels[None].astype(np.float64), classes)
     rarity = -(shares * np.log2(frequency)).sum(1) / len(classes.outputs)
     uncertainty = np.array([each.uncertainty for each in candidates], np.float64)
     ranks = _ranks(uncertainty), _ranks(rarity)

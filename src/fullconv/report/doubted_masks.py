@@ -78,7 +78,7 @@ def said(region: DoubtedRegion, classes: ClassSet) -> str:
 
 def outlined(image: npt.NDArray[np.uint8], inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     """The photo, made small, with a line around the regions; outside of them it is pale."""
-    small, region = sized(image, SIDE), picked(inside, SIDE)
+    small, region = sized(image, SIDE), picked(inside.view(np.uint8), SIDE).astype(bool)
     region = region[: small.shape[0], : small.shape[1]]
     shown = (255 - PALE * (255 - small.astype(np.float32))).astype(np.uint8)
     shown[region] = small[region]

@@ -37,7 +37,7 @@ def numbered(*views):
 
 
 LABELLED = [view("labelled", 0, seed=1000)]
-PIXELS = (900, 99, 1)
+PIXELS = np.array([900, 99, 1])
 
 
 def test_the_farther_of_two_alike_comes_first():
@@ -69,7 +69,7 @@ def test_the_one_with_the_rare_class_comes_first():
 
 def test_rarity_is_the_mean_information_of_the_classes():
     photos = numbered(view("a", 40, shares=(0.5, 0.25, 0.25)))
-    frequency = (np.array(PIXELS) / 1000 + 0.0005) / 1.0015
+    frequency = (PIXELS / 1000 + 0.0005) / 1.0015
     (only,) = suggest(photos, LABELLED, CLASSES, 1, PIXELS).photos
     expected = -(np.array([0.5, 0.25, 0.25]) * np.log2(frequency)).sum()
     assert only.rarity == pytest.approx(expected, rel=1e-5)
