@@ -110,6 +110,12 @@ def test_0_255_masks_of_two_classes_become_0_and_1(data, tmp_path, damage, ignor
     assert_right(source, classes=2)
 
 
+def test_black_and_white_masks_of_16_bits_become_0_and_1(data, tmp_path):
+    report, source = fixed(data(lambda mask: mask.astype(np.uint16) * 65535, classes=2), tmp_path)
+    assert "65535 is now 1" in report.fixed[0].says[0]
+    assert_right(source, classes=2)
+
+
 def test_0_255_masks_of_three_classes_are_no_certain_class(data, tmp_path):
     folder = data(lambda mask: white(np.minimum(mask, 1)), ignore=254)
     with pytest.raises(UserError, match="no photo") as error:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fullconv.classes import ClassSet
 from fullconv.data.sample import Mask
 
-WHITE = 255
+WHITE, WHITE_16 = 255, 65535  # of masks of 8 and of 16 bits
 Stored = npt.NDArray[np.integer]
 """Class numbers (H, W), or colors (H, W, 3), as a file has them."""
 
@@ -43,9 +43,9 @@ def value_rule(present: Iterable[frozenset[int]], classes: ClassSet) -> ValueRul
     masks = list(present)
     values = frozenset().union(*masks)
     count, ignore = len(classes), classes.ignore
-    if values == {0, WHITE} and count == 2:
-        name = classes.names[1]
-        return ValueRule(((0, 0), (WHITE, 1)), (f"0/255 mask: 255 is now 1 ({name})",))
+    if values in ({0, WHITE}, {0, WHITE_16}) and count == 2:
+        white, name = max(values), classes.names[1]
+        return ValueRule(((0, 0), (white, 1)), (f"0/{white} mask: {white} is now 1 ({name})",))
     rule = ValueRule()
     voids = {ignore}
     if ignore != WHITE and WHITE in values and count <= WHITE and _is_void(masks, count):
