@@ -32,7 +32,8 @@ class Suggestion:
     Ranks are the share of the candidates that have less, 0 to 1. ``rarity`` is the mean over the
     predicted pixels of -log2 of the share that their class has among the labelled ones, in bits;
     ``distance`` is 1 - cosine to ``nearest``, a photo that was labelled or suggested before, at the
-    time of the choice; 1 and None where there is none. ``gain`` is what the choice was made by.
+    time of the choice; 1 and None where there is none. ``gain`` is what the choice was made by;
+    ``reasons`` have the rank in brackets.
     """
 
     place: int
@@ -122,7 +123,7 @@ class _Found:
         nearest = self.nearest[place]
         reasons = [
             (unsure, _unsure(view, unsure, classes)),
-            (rare, _rare(view, self.frequency, classes)),
+            (rare, _rare(view, rare, self.frequency, classes)),
             (new, _new(new, nearest)),
         ]
         strong = [text for rank, text in reasons if rank >= HIGH and text]
@@ -146,24 +147,25 @@ def _unsure(view: PhotoView, rank: float, classes: ClassSet) -> str:
     between = ""
     if view.confused is not None:
         first, second = (classes.outputs[0].classes.names[value] for value in view.confused)
-        between = f", most between {first} and {second}"
-    return f"uncertain: more than {rank:.0%} of the photos{between}"
+        between = f": most between {first} and {second}"
+    return f"uncertain ({rank:.0%}){between}"
 
 
-def _rare(view: PhotoView, frequency: Values, classes: ClassSet) -> str:
+def _rare(view: PhotoView, rank: float, frequency: Values, classes: ClassSet) -> str:
     """The class that the photo has most in excess of the labelled ones; none, no text."""
     excess = view.shares * np.log2(np.maximum(view.shares, 1e-9) / frequency)
     value = int(excess.argmax())
     if excess[value] <= 0:
         return ""
     name, share = classes.names[value], float(view.shares[value])
-    return f"{name}: {percent(share)} % of it, {percent(float(frequency[value]))} % of the labels"
+    labelled = float(frequency[value])
+    return f"rare ({rank:.0%}): {percent(share)} % {name}, of the labels {percent(labelled)} %"
 
 
 def _new(rank: float, nearest: str | None) -> str:
     if nearest is None:
         return ""
-    return f"new: farther than {rank:.0%} of the photos from the nearest labelled one, {nearest}"
+    return f"new ({rank:.0%}): nearest is {nearest}"
 
 
 def _frequency(counts: Values, classes: ClassSet) -> Values:

@@ -64,7 +64,7 @@ def test_the_one_with_the_rare_class_comes_first():
     photos = numbered(view("roads", 40), view("cows", -40, shares=(0.8, 0.1, 0.1)))
     chosen = suggest(photos, LABELLED, CLASSES, 2, PIXELS)
     assert names(chosen) == ["cows", "roads"]
-    assert any(reason.startswith("cow: 10.0 % of it") for reason in chosen.photos[0].reasons)
+    assert "rare (100%): 10.0 % cow, of the labels 0.1 %" in chosen.photos[0].reasons
 
 
 def test_rarity_is_the_mean_information_of_the_classes():

@@ -68,14 +68,12 @@ def doubts_table(doubts: "LabelDoubts", most: int = 10) -> Table:
 
 
 def suggestions_table(chosen: "Suggestions") -> Table:
-    """The photos to label next, with the ranks that they were chosen by and the reasons."""
-    columns = ("photo", "uncertain", "rare", "new", "why")
-    listed = table("Photos to label next, the first chosen first", columns)
-    listed.columns[-1].justify, listed.columns[-1].no_wrap = "left", False
+    """The photos to label next, with the reasons."""
+    title = "Photos to label next, the first chosen first; in brackets the share that is less so"
+    listed = table(title, ("photo", "why"), left=2)
+    listed.columns[1].no_wrap = False
     for each in chosen.photos:
-        ranks = each.uncertainty_rank, each.rarity_rank, each.distance_rank
-        cells = [f"{rank:.0%}" for rank in ranks]
-        listed.add_row(escape(each.name), *cells, escape("; ".join(each.reasons)))
+        listed.add_row(escape(each.name), escape("; ".join(each.reasons)))
     return listed
 
 
