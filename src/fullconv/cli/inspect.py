@@ -1,6 +1,6 @@
 """``fullconv inspect``: the page that shows what a data set is like."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,8 @@ from fullconv.modalities import MAX_MEGAPIXELS, ReadOptions
 
 if TYPE_CHECKING:
     from fullconv.curation import LabelDoubts
-    from fullconv.inference import OpenedNet
+    from fullconv.data import Source
+    from fullconv.inference import Engine
 
 
 @app.command()
@@ -72,9 +73,9 @@ def inspect(
         raise UserError(
             f"{out}: is a folder; name a file, as {out / 'inspect.html'}", "FC-FILE-004"
         )
-    opened = _opened(run, device) if run is not None else None
     names = split or available_splits(data)
     read = read_options(bands, span, max_megapixels)
+    net = _doubted_sources(run, device, data, names, classes, read) if run else None
     sources = {name: open_source(data, name, classes, options=read) for name in names}
     with screen.progress("reading") as progress:
         sources, _, line = with_measured_range(sources, progress)
@@ -84,14 +85,13 @@ def inspect(
     with screen.waiting("comparing photos and masks"):
         findings = findings_in(result)
     doubts, shown = {}, []
-    if opened is not None:
+    if net is not None:
         from fullconv.report.doubted_masks import doubt_pictures, doubts_for_page
 
-        doubts = _doubts(opened, data, names, classes, run, read)
+        doubts = _doubts(*net, most)
         with screen.waiting("drawing the doubted masks"):
-            shown = doubts_for_page(
-                doubts, {k: doubt_pictures(opened.engine, d) for k, d in doubts.items()}
-            )
+            pictures = {split: doubt_pictures(net[0], each) for split, each in doubts.items()}
+            shown = doubts_for_page(doubts, pictures)
     page = write_inspection(data, result, findings, out, shown, str(run))
     console = screen.console()
     for name, source in sources.items():
@@ -112,34 +112,38 @@ def inspect(
         raise typer.Exit(1)
 
 
-def _opened(run: Path, device: str) -> "OpenedNet":
-    """The net, opened before the photos are read: an error in its name is told at once."""
-    from fullconv.inference import open_engine
-
-    return open_engine(fetched(run), device, say=say)
-
-
-def _doubts(
-    opened: "OpenedNet",
+def _doubted_sources(
+    run: Path,
+    device: str,
     data: str,
     splits: Sequence[str],
     classes: Path | None,
-    run: Path | None,
     read: ReadOptions,
+) -> "tuple[Engine, dict[str, Source]]":
+    """The net and the splits as it knows them, before any photo is read: errors come at once."""
+    from fullconv.evaluation import open_for
+    from fullconv.inference import open_engine
+
+    opened = open_engine(fetched(run), device, say=say)
+    return opened.engine, {s: open_for(opened, data, s, classes, run, read) for s in splits}
+
+
+def _doubts(
+    engine: "Engine", sources: "Mapping[str, Source]", most: int | None
 ) -> "dict[str, LabelDoubts]":
     """The doubted masks of each split that has masks."""
     from fullconv.cli import tables as screen
     from fullconv.curation import label_doubts
-    from fullconv.evaluation import open_for
 
     doubts = {}
-    for split in splits:
-        source = open_for(opened, data, split, classes, run, read)
-        if all(source.files(place)[1] is None for place in range(len(source))):
+    for split, source in sources.items():
+        try:
+            with screen.progress(f"predicting {split}") as progress:
+                doubts[split] = label_doubts(engine, source, progress, most)
+        except UserError as error:
+            if error.code != "FC-DATA-107":
+                raise
             say(f"note: {split} has no masks that the net could doubt")
-            continue
-        with screen.progress(f"predicting {split}") as progress:
-            doubts[split] = label_doubts(opened.engine, source, progress)
         if split == "train":
             say("note: a net doubts the masks less that it was trained on: it has learnt them")
     return doubts

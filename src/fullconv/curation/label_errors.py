@@ -96,22 +96,26 @@ class LabelDoubts:
         return tuple(mask for mask in self.masks if mask.regions)
 
 
-def label_doubts(engine: Engine, source: Source, progress: Progress | None = None) -> LabelDoubts:
+def label_doubts(
+    engine: Engine, source: Source, progress: Progress | None = None, most: int | None = None
+) -> LabelDoubts:
     """Rank the masks of ``source`` by how much a net doubts them, in one pass of the net.
 
     ``engine`` must know the classes of ``source`` in their order (`fullconv.evaluation.open_for`).
     A net that was not trained on these masks says most: one that was may have learnt their errors.
     Photos without a mask, and those that cannot be read, are left out; UserError where none is
-    left. Photos of more than two megapixels are compared at that size (`reduced`).
+    left. With ``most`` only so many photos are looked at, spread evenly. Photos of more than two
+    megapixels are compared at that size (`reduced`).
     """
     statistics = [_Statistics(len(output.classes)) for output in source.classes.outputs]
     candidates: list[_Candidate] = []
-    with closing(read_ahead(lambda place: _sample(source, place), len(source))) as samples:
-        for place, sample in enumerate(samples):
+    places = range(0, len(source), max(1, -(-len(source) // most)) if most else 1)
+    with closing(read_ahead(lambda n: _sample(source, places[n]), len(places))) as samples:
+        for done, (place, sample) in enumerate(zip(places, samples, strict=True), 1):
             if sample is not None and sample[0].mask is not None:
                 candidates.append(_examine(engine, place, *sample, source.classes, statistics))
             if progress:
-                progress(place + 1, len(source))
+                progress(done, len(places))
     if not candidates:
         raise UserError(
             f"split {source.split!r}: no photo has a mask that could be doubted; label some",

@@ -138,6 +138,11 @@ def test_the_map_of_the_doubted_regions_is_the_error():
     assert np.array_equal(doubted, wrong() != truth())
 
 
+def test_a_part_of_the_photos_is_spread_evenly():
+    source = as_source(Labelled([truth()] * 9, [truth()] * 9), "val")
+    assert sorted(mask.place for mask in label_doubts(Sure(), source, most=3).masks) == [0, 3, 6]
+
+
 def test_photos_without_masks_are_left_out_and_none_at_all_is_an_error():
     doubts, _ = doubts_of(None, wrong())
     assert len(doubts.masks) == 1
