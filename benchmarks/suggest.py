@@ -1,7 +1,7 @@
 """What the choice of photos is worth: `fullconv suggest` against random choice.
 
     python benchmarks/suggest.py data/camvid                       # 20 photos, three rounds of 20
-    python benchmarks/suggest.py data/camvid --seeds 2 --steps 600
+    python benchmarks/suggest.py data/camvid --seeds 3 --steps 600
     python benchmarks/suggest.py shapes:96x128:n=30 --start 4 --number 2 --rounds 1 --steps 4 \
         --seeds 1 --net fcn8s-resnet18 --photos 12 --width 0.0625
 
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--start", type=int, default=20, help="photos labelled at first")
     parser.add_argument("--number", type=int, default=20, help="photos of a round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=400, help="of each training")
+    parser.add_argument("--steps", type=int, default=1200, help="of each training")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--net", help="else that of a bare training")
     parser.add_argument("--width", type=float, default=1.0)
