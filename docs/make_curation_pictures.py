@@ -4,6 +4,7 @@ RUN is a run folder trained on the generated scenes ("shapes"); no photo is show
 inspect-doubted.png and suggest.png. Needs what make_screenshots.py needs.
 """
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -26,26 +27,18 @@ SHOTS = [
 
 def main(run):
     """Every picture."""
-    run = Path(run).resolve()
     with tempfile.TemporaryDirectory() as temporary, opened_by() as open_page:
         folder = Path(temporary)
+        shutil.copytree(run, folder / "runs/shapes")  # the pages name it
         badly_saved(folder / "photos")
         fullconv("check", "photos", "--fix", "fixed", folder=folder)
         wrongly_labelled(folder / "scenes")
-        fullconv("inspect", "scenes", "--run", run, "--out", "doubted.html", folder=folder)
-        unlabelled(folder / "unlabelled")
         fullconv(
-            "suggest",
-            run,
-            "unlabelled",
-            "--number",
-            "4",
-            "--out",
-            "next",
-            "--data",
-            LABELLED,
-            folder=folder,
+            "inspect", "scenes", "--run", "runs/shapes", "--out", "doubted.html", folder=folder
         )
+        unlabelled(folder / "unlabelled")
+        options = ("--number", "4", "--out", "next", "--data", LABELLED)
+        fullconv("suggest", "runs/shapes", "unlabelled", *options, folder=folder)
         for name, file, section, size in SHOTS:
             page = open_page((folder / file).as_uri(), size, "light")
             page.evaluate("id => document.getElementById(id)?.scrollIntoView()", section)
