@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import ClassSet
-from fullconv.curation.photo_scores import probabilities_of, reduced, softmin
+from fullconv.curation.photo_scores import check_classes, probabilities_of, reduced, softmin
 from fullconv.curation.regions import boxes_of, connected_regions, inner
 from fullconv.data import Sample, Source
 from fullconv.errors import UserError
@@ -107,6 +107,7 @@ def label_doubts(
     left. With ``most`` only so many photos are looked at, spread evenly. Photos of more than two
     megapixels are compared at that size (`reduced`).
     """
+    check_classes(source.classes)
     statistics = [_Statistics(len(output.classes)) for output in source.classes.outputs]
     candidates: list[_Candidate] = []
     places = range(0, len(source), max(1, -(-len(source) // most)) if most else 1)

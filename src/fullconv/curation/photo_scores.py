@@ -13,6 +13,7 @@ import torch
 from fullconv.classes import ClassSet
 from fullconv.data import Sample
 from fullconv.data.augment.resize import resize_image, resize_mask
+from fullconv.errors import UserError
 
 LARGEST = 2_000_000  # pixels; K scores of each are held at a time
 TEMPERATURE = 0.1  # of the softmin, as in the paper
@@ -38,6 +39,16 @@ def probabilities_of(
     """The probabilities of each output, (K, H, W), from the scores of all classes (K, H, W)."""
     logits = torch.from_numpy(np.require(scores, requirements=["W"]))
     return [logits[output.channels].softmax(0).numpy() for output in classes.outputs]
+
+
+def check_classes(classes: ClassSet) -> None:
+    """UserError for classes that may overlap: a pixel has no one label that could be wrong."""
+    if getattr(classes, "is_overlapping", False):
+        raise UserError(
+            "labels are judged, and photos suggested, by nets that give a pixel one class; the "
+            "classes of this one may overlap",
+            "FC-CURATE-003",
+        )
 
 
 def softmin(confidence: npt.NDArray[np.floating]) -> float:

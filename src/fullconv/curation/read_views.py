@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fullconv.curation.photo_scores import check_classes
 from fullconv.curation.photo_views import PhotoView, photo_view
 from fullconv.data import Source
 from fullconv.data.checks.duplicates import Fingerprint, fingerprint
@@ -22,7 +23,8 @@ Progress = Callable[[int, int], object]
 
 
 def torch_engine(predictor: Predictor) -> TorchEngine:
-    """The engine that gives features; UserError for one of an exported file."""
+    """The engine that gives features; UserError for one of an exported file, or other classes."""
+    check_classes(predictor.classes)
     if not isinstance(predictor.engine, TorchEngine):
         raise UserError(
             f"{predictor.path}: photos are compared by the features of the net, which an exported "

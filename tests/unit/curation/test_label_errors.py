@@ -6,7 +6,7 @@ import pytest
 from fullconv.classes import ClassSet
 from fullconv.curation import label_doubts
 from fullconv.curation.label_errors import disagreement
-from fullconv.curation.photo_scores import entropy, softmin
+from fullconv.curation.photo_scores import check_classes, entropy, softmin
 from fullconv.data import Sample, as_source
 from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Engine
@@ -205,6 +205,14 @@ def test_large_photos_are_compared_smaller_and_places_are_the_photos_own():
     assert small.image.shape[0] * small.image.shape[1] <= 2_000_000 * 1.01
     assert prediction.shape == doubted.shape == small.image.shape[:2]
     assert doubted.mean() == pytest.approx(200 / 2400, rel=0.02)
+
+
+@pytest.mark.skipif(not hasattr(ClassSet, "overlapping"), reason="classes cannot overlap")
+def test_classes_that_may_overlap_are_refused():
+    with pytest.raises(UserError) as error:
+        check_classes(ClassSet(("a", "b")).overlapping())  # pyright: ignore
+    assert error.value.code == "FC-CURATE-003"
+    check_classes(CLASSES)
 
 
 def test_softmin_is_near_the_least_of_a_few():
