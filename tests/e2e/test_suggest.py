@@ -143,9 +143,9 @@ def test_check_fix_writes_a_copy_that_passes_the_check(run, data, tmp_path):
     page = (out / "fixes.html").read_text("utf-8")
     assert "before" in page
     assert "after" in page
-    found = layout_of(out)
-    assert found is not None
-    assert found.name == "folder"
+    layout = layout_of(out)
+    assert layout is not None
+    assert layout.name == "folder"
 
 
 def test_check_fix_is_never_in_place_and_says_what_it_left_out(run, data, tmp_path):

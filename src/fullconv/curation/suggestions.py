@@ -95,8 +95,10 @@ def suggest(
             duplicates += 1
             continue
         of_distance = _ranks(distance)
-        found = _Found(uncertainty, rarity, distance, (*ranks, of_distance), nearest, frequency)
-        chosen.append(found.suggestion(place, candidates[place], classes, float(gain[place])))
+        numbers = _Candidates(
+            uncertainty, rarity, distance, (*ranks, of_distance), nearest, frequency
+        )
+        chosen.append(numbers.suggestion(place, candidates[place], classes, float(gain[place])))
         closer = _distance(candidates, candidates[place])
         nearest = [
             candidates[place].name if new < old else name
@@ -107,7 +109,7 @@ def suggest(
 
 
 @dataclass(frozen=True, eq=False)
-class _Found:
+class _Candidates:
     """All candidates in numbers, at the time of one choice; ranks of the three in this order."""
 
     uncertainty: Values
