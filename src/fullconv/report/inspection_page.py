@@ -27,11 +27,17 @@ TENS = 4  # powers of ten that a bar of a share spans: from 0.01 to 100 percent
 
 
 def write_inspection(
-    name: str, survey: Survey, findings: Sequence[Finding], path: str | Path
+    name: str,
+    survey: Survey,
+    findings: Sequence[Finding],
+    path: str | Path,
+    doubted: Sequence[dict[str, Any]] = (),
+    run: str = "",
 ) -> Path:
     """Write the page of the data set ``name`` to ``path``; UserError where that cannot be.
 
-    ``findings`` as `fullconv.data.checks.survey_findings.findings_in` gives them.
+    ``findings`` as `fullconv.data.checks.survey_findings.findings_in` gives them; ``doubted`` what
+    the net ``run`` doubts, as `fullconv.report.doubted_masks.doubts_for_page` does.
     """
     return write_page(
         path,
@@ -43,6 +49,8 @@ def write_inspection(
         sheet=contact_sheet(survey),
         **_weights(survey),
         sizes=_sizes(survey),
+        doubted=doubted,
+        run=run,
     )
 
 
