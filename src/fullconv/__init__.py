@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fullconv.exporting import export
     from fullconv.inference import Predictor, predict
     from fullconv.models import NetSpec, build, explain
+    from fullconv.temperature_scaling import calibrate
     from fullconv.training import train
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "__version__",
     "benchmark_engines",
     "build",
+    "calibrate",
     "evaluate",
     "explain",
     "export",
@@ -66,6 +68,7 @@ _HOME = {
     "UserError": "fullconv.errors",
     "benchmark_engines": "fullconv.benchmark",
     "build": "fullconv.models",
+    "calibrate": "fullconv.temperature_scaling",
     "evaluate": "fullconv.evaluation",
     "explain": "fullconv.models",
     "export": "fullconv.exporting",

@@ -29,7 +29,7 @@ from fullconv.cli.rasters import (
     Range,
     predict_rasters,
     read_options,
-    refuse_scores,
+    refuse_of_rasters,
 )
 from fullconv.errors import UserError, printable
 from fullconv.modalities import MAX_MEGAPIXELS, is_of_photo
@@ -65,6 +65,13 @@ def predict(
     borders: Annotated[bool, typer.Option(help="Draw a line where two classes meet.")] = True,
     palette: ColorsOf = "classes",
     scores: Annotated[bool, typer.Option("--scores", help="Write the scores as .npy.")] = False,
+    probability: Annotated[
+        bool,
+        typer.Option(
+            "--probability",
+            help="Write NAME_probability.png, how probable each pixel's class is: 0 to 255.",
+        ),
+    ] = False,
     further: Annotated[
         list[str] | None,
         typer.Option(
@@ -122,8 +129,7 @@ def predict(
     entries = find_inputs(inputs, out)
     missing = [entry for entry in entries if entry.error]
     photos, rasters = parted([entry for entry in entries if not entry.error])
-    if scores:
-        refuse_scores(rasters)
+    refuse_of_rasters(rasters, scores, probability)
     if views and rasters:
         raise UserError(
             f"{rasters[0]}: is a raster, which --tta is not for: leave it out", "FC-PREDICT-008"
@@ -132,7 +138,7 @@ def predict(
         fetched(run), device, precision, engine, tile_of(tile), palette, borders, views, say,
         read.bands, read.range, read.max_megapixels,
     )  # fmt: skip
-    if scores:
+    if scores or probability:
         predictor.check_scores()
     warn_of_origin(predictor.origin)
     if photos:
@@ -144,7 +150,7 @@ def predict(
     remove_abandoned_results(rasters)
     results = predict_each(
         predictor, photos + missing, overlay=overlay, scores=scores, alpha=alpha, legend=legend,
-        others=others,
+        others=others, probability=probability,
     )  # fmt: skip
     with screen.progress("predicting") as progress, closing(results):
         for done, result in enumerate(results, 1):

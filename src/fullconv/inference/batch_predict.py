@@ -61,6 +61,7 @@ def predict(
     alpha: float = 0.6,
     legend: Legend = "below",
     scores: bool = False,
+    probability: bool = False,
     others: Mapping[str, Path] | None = None,
 ) -> list[PhotoResult]:
     """Predict photos with a trained run and write masks and overlays below ``out``.
@@ -71,7 +72,10 @@ def predict(
     """
     paths = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     predictor = Predictor(run, device, precision, engine, tile, palette, borders, tta)
-    drawn: DrawOptions = {"overlay": overlay, "alpha": alpha, "legend": legend, "scores": scores}
+    drawn: DrawOptions = {
+        "overlay": overlay, "alpha": alpha, "legend": legend, "scores": scores,
+        "probability": probability,
+    }  # fmt: skip
     return list(predict_files(predictor, paths, out, others=others, **drawn))
 
 
@@ -114,7 +118,8 @@ def predict_each(
     check_drawing(drawn.get("alpha", 0.6), drawn.get("legend", "below"))
     refuse_meeting(photos, [output.name for output in predictor.classes.outputs[1:]])
     remove_abandoned_results(photos)
-    others, scores = others or {}, drawn.get("scores", False)
+    others = others or {}
+    asked = drawn.get("scores", False), drawn.get("probability", False)
     waiting, reading, writing = deque(photos), deque(), deque()
     sizes: deque[int] = deque()  # pixels of all photos that are at hand
     with threads(AHEAD) as readers, threads(1, drop=False) as writer:
@@ -132,7 +137,7 @@ def predict_each(
             if reading:
                 photo, image = reading.popleft()
                 pixels = image.result() if image else _read(predictor, photo, others)
-                result = _predicted(predictor, pixels, scores)
+                result = _predicted(predictor, pixels, *asked)
                 writing.append(writer.submit(_written, photo, result, drawn))
                 del image, pixels, result  # the photo goes when it has been written
             while writing and (not reading or len(writing) > BEHIND or writing[0].done()):
@@ -161,13 +166,16 @@ def _read(predictor: Predictor, photo: Input, others: Mapping[str, Path]) -> Ima
         return file_error(error, photo.file)
 
 
-def _predicted(predictor: Predictor, image: Image | UserError, scores: bool) -> Timed:
+def _predicted(
+    predictor: Predictor, image: Image | UserError, scores: bool, confidence: bool
+) -> Timed:
     """The prediction of an array, or what is wrong with it, and the seconds that the net took."""
     if isinstance(image, UserError):
         return image, 0.0
     start = time.perf_counter()
     try:
-        return predictor.predict_batch([image], scores)[0], time.perf_counter() - start
+        prediction = predictor.predict_batch([image], scores, confidence)[0]
+        return prediction, time.perf_counter() - start
     except UserError as error:
         return error, time.perf_counter() - start
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fullconv.checkpoints.temperature import Calibration
 from fullconv.classes import ClassSet
 from fullconv.device import Precision
 from fullconv.errors import UserError
@@ -16,7 +17,8 @@ from fullconv.models import NetSpec, Preprocessing
 class OpenedNet:
     """An engine and what its net's file says: structure, classes, preprocessing, origin.
 
-    ``has_scores`` is False for a graph that gives classes alone.
+    ``has_scores`` is False for a graph that gives classes alone; ``calibration`` is None for a net
+    that was never calibrated.
     """
 
     engine: Engine
@@ -25,6 +27,7 @@ class OpenedNet:
     preprocessing: Preprocessing
     origin: dict[str, Any]
     has_scores: bool = True
+    calibration: Calibration | None = None
 
 
 def quiet(line: str) -> None:

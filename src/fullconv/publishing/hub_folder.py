@@ -37,7 +37,8 @@ def model_folder(
         raise UserError(f"{run}: has no samples to upload; leave out --samples", "FC-EXPORT-011")
     out.mkdir(parents=True, exist_ok=True)
     origin = {**checkpoint.origin, "data": _last(checkpoint.origin.get("data", ""))}
-    made = Checkpoint(checkpoint.net, checkpoint.classes, checkpoint.preprocessing, origin)
+    said = checkpoint.classes, checkpoint.preprocessing, origin
+    made = Checkpoint(checkpoint.net, *said, calibration=checkpoint.calibration)
     save(out / "model.safetensors", made)
     write_atomically(out / "config.toml", tomli_w.dumps(_public(files.config_text)))
     if files.scores is not None:

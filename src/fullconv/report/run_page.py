@@ -16,6 +16,7 @@ from fullconv.report.confusion import confusion_picture
 from fullconv.report.curves import curves, words
 from fullconv.report.embedded import layer_png
 from fullconv.report.page import write_page
+from fullconv.report.reliability import calibration_parts
 from fullconv.report.run_files import Columns, RunFiles, find, known, read_run, resources
 
 LARGEST = 2**20  # bytes of a sample sheet that is put into the page
@@ -44,6 +45,7 @@ def write_report(
         scores=[(words(key), percent(getattr(scores, key))) for key in SUMMARY if scores],
         classes=_of_classes(scores, shown) if scores else (),
         confusion=confusion_picture(scores, shown) if scores else None,
+        calibration=_calibration(files, classes),
         photos=_photos_shown(read_scored_photos(files.folder), first) if first else None,
         samples=_samples(files.samples),
         resources=resources(files.timing),
@@ -74,6 +76,12 @@ def _facts(files: RunFiles) -> Sequence[tuple[str, str]]:
         ("best on validation", best_of(files.log)),
     ]
     return [(name, str(value)) for name, value in facts if value not in (None, "", {})]
+
+
+def _calibration(files: RunFiles, classes: ClassSet | None) -> list[dict[str, Any]]:
+    """How well probabilities fit, of each output; empty for a run that was never calibrated."""
+    outputs = [output.name for output in classes.outputs] if classes else []
+    return calibration_parts(files.checkpoint, outputs) if outputs else []
 
 
 def _start(weights: Any) -> str:

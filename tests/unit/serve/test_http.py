@@ -44,10 +44,10 @@ def held(models):
 
     hold = Hold()
 
-    def wait(images, scores=False):
+    def wait(images, **options):
         hold.begun.set()
         assert hold.go.wait(30)
-        return together(images, scores)
+        return together(images, **options)
 
     predictor.predict_batch = wait
     yield hold

@@ -61,7 +61,8 @@ async function show(chosen) {
     const answer = await (await segment(photo, {mask: "true"}, mine.signal)).json();
     await putOnStage(photo, answer, chosen.name);
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    say(`${answer.width} x ${answer.height} pixels in ${seconds} s`);
+    const trust = answer.confidence == null ? "" : `, ${percent(answer.confidence)} sure on average`;
+    say(`${answer.width} x ${answer.height} pixels in ${seconds} s${trust}`);
     addProbability(photo, mine);
   } catch (error) {
     if (error.name !== "AbortError") say(error.message, "error");
