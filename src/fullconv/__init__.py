@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fullconv.errors import UserError
     from fullconv.evaluation import evaluate
     from fullconv.exporting import export
-    from fullconv.inference import Predictor, predict
+    from fullconv.inference import Predictor, predict, predict_video
     from fullconv.models import NetSpec, build, explain
     from fullconv.temperature_scaling import calibrate
     from fullconv.training import train
@@ -56,6 +56,7 @@ __all__ = [
     "load",
     "open_source",
     "predict",
+    "predict_video",
     "train",
 ]
 
@@ -79,6 +80,7 @@ _HOME = {
     "load": "fullconv.checkpoints",
     "open_source": "fullconv.data",
     "predict": "fullconv.inference",
+    "predict_video": "fullconv.inference",
     "train": "fullconv.training",
 }
 

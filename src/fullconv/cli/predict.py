@@ -31,6 +31,15 @@ from fullconv.cli.rasters import (
     read_options,
     refuse_of_rasters,
 )
+from fullconv.cli.videos import (
+    EachFrame,
+    Smooth,
+    VideoShow,
+    check_videos,
+    predict_videos,
+    video_folder,
+    videos_of,
+)
 from fullconv.errors import UserError, printable
 from fullconv.modalities import MAX_MEGAPIXELS, is_of_photo
 
@@ -45,12 +54,17 @@ def predict(
     run: Run,
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(help="Photos, folders, quoted patterns; - is a picture on standard input."),
+        typer.Argument(
+            help="Photos, videos, folders, quoted patterns, https://...; - is a picture, or a list "
+            "of names, on standard input."
+        ),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Instead of RUN: then all arguments are photos.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("pictures"),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results; of one video also its file.")
+    ] = Path("pictures"),
     overlay: Annotated[bool, typer.Option(help="Write the photo tinted by its classes.")] = True,
     alpha: Annotated[
         float, typer.Option(min=0, max=1, help="How much of the tint: 0 none, 1 all.")
@@ -72,6 +86,9 @@ def predict(
             help="Write NAME_probability.png, how probable each pixel's class is: 0 to 255.",
         ),
     ] = False,
+    video: VideoShow = "overlay",
+    smooth: Smooth = 0.0,
+    frames: EachFrame = False,
     further: Annotated[
         list[str] | None,
         typer.Option(
@@ -95,8 +112,8 @@ def predict(
     size) and NAME_overlay.jpg; where a net has several outputs, NAME_OUTPUT.png too. Further inputs
     (depth, ...) are looked for beside the folder images/, or where --input says. A photo that is
     missing or cannot be read is reported, the others go on, and the exit code is 1. Rasters
-    (GeoTIFF and others; what is georeferenced or too large for a photo) become NAME.tif; killed and
-    typed again, they go on where they were.
+    (GeoTIFF and others; what is georeferenced or too large for a photo) become NAME.tif, videos
+    NAME_overlay.mp4; killed and typed again, they resume where they were.
 
     \b
     Examples:
@@ -109,6 +126,8 @@ def predict(
       fullconv predict runs/camvid aerial.png --tile auto
       fullconv predict runs/camvid photo.jpg --tta mirror,0.75,1,1.25
       fullconv predict runs/camvid scene.tif --out maps/
+      fullconv predict runs/camvid clip.mp4 --out clip_classes.mp4 --smooth 0.5
+      find photos -newer old.txt | fullconv predict runs/camvid -
       fullconv predict runs/rgbd images/0001.jpg --input depth=depth/
       curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
     """
@@ -126,9 +145,12 @@ def predict(
     views = parse_tta(tta)
     read = read_options(bands, span, max_megapixels)
     check_drawing(alpha, legend)
-    entries = find_inputs(inputs, out)
+    folder = video_folder(out)
+    entries = find_inputs(inputs, folder, frames)
     missing = [entry for entry in entries if entry.error]
-    photos, rasters = parted([entry for entry in entries if not entry.error])
+    videos, pictures = videos_of([entry for entry in entries if not entry.error])
+    photos, rasters = parted(pictures)
+    check_videos(videos, entries, out, video, scores or probability)
     refuse_of_rasters(rasters, scores, probability)
     if views and rasters:
         raise UserError(
@@ -160,9 +182,11 @@ def predict(
                 errors += 1
                 say_error(result.error)
     errors += predict_rasters(predictor, rasters, tile_of(tile), overlay, alpha, legend)
-    total, seconds = len(entries), time.perf_counter() - start
-    shared = screen.predicted(total, errors, seconds, None if rasters else net)
-    print(f"{shared}, results in {printable(str(out))}")
+    total, seconds = len(entries) - len(videos), time.perf_counter() - start
+    if total:
+        shared = screen.predicted(total, errors, seconds, None if rasters else net)
+        print(f"{shared}, results in {printable(str(folder))}")
+    errors += predict_videos(predictor, videos, out, video, smooth, alpha, legend)
     if errors:
         raise typer.Exit(1)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fullconv.inference.tiled import Tile, Tiling
     from fullconv.inference.tta import TTA, Views, parse_tta
     from fullconv.inference.verify_golden import DisagreementWarning
+    from fullconv.inference.video import VideoOutcome, predict_video
 
 __all__ = [
     "TTA",
@@ -37,6 +38,7 @@ __all__ = [
     "Tile",
     "Tiling",
     "TorchEngine",
+    "VideoOutcome",
     "Views",
     "find_inputs",
     "open_engine",
@@ -44,6 +46,7 @@ __all__ = [
     "predict",
     "predict_each",
     "predict_files",
+    "predict_video",
     "with_tiles",
     "with_tta",
 ]
@@ -61,6 +64,7 @@ _HOME = {
     "verify_golden": ("DisagreementWarning",),
     "tiled": ("Tiling", "Tile"),
     "tta": ("TTA", "Views", "parse_tta"),
+    "video.job": ("VideoOutcome", "predict_video"),
 }
 __getattr__ = lazy_names(__name__, _HOME)
 

@@ -19,6 +19,7 @@ from fullconv.inference.engines.registry import AUTO
 from fullconv.inference.find_photos import Input, find_inputs, refuse_meeting
 from fullconv.inference.predictor import DrawOptions, Prediction, Predictor
 from fullconv.inference.read_ahead import threads
+from fullconv.inference.remote_photos import fetched
 from fullconv.inference.tiled import Tile
 from fullconv.inference.tta import TTA
 from fullconv.visualize import Legend, check_drawing
@@ -63,6 +64,7 @@ def predict(
     scores: bool = False,
     probability: bool = False,
     others: Mapping[str, Path] | None = None,
+    frames: bool = False,
 ) -> list[PhotoResult]:
     """Predict photos with a trained run and write masks and overlays below ``out``.
 
@@ -76,7 +78,7 @@ def predict(
         "overlay": overlay, "alpha": alpha, "legend": legend, "scores": scores,
         "probability": probability,
     }  # fmt: skip
-    return list(predict_files(predictor, paths, out, others=others, **drawn))
+    return list(predict_files(predictor, paths, out, others=others, frames=frames, **drawn))
 
 
 def predict_files(
@@ -85,6 +87,7 @@ def predict_files(
     out: str | Path,
     *,
     others: Mapping[str, Path] | None = None,
+    frames: bool = False,
     **drawn: Unpack[DrawOptions],
 ) -> Iterator[PhotoResult]:
     """Predict all photos that ``inputs`` name and write the results below ``out``.
@@ -96,7 +99,8 @@ def predict_files(
     for each input that is not there. Raises UserError when nothing is there or ``out`` cannot be
     written.
     """
-    yield from predict_each(predictor, find_inputs(inputs, out), others=others, **drawn)
+    photos = find_inputs(inputs, out, frames)
+    yield from predict_each(predictor, photos, others=others, **drawn)
 
 
 def predict_each(
@@ -131,7 +135,7 @@ def predict_each(
                 sizes.append(size)
                 photo = waiting.popleft()
                 # What has to be waited for, a pipe, is read here, where Ctrl-C ends it.
-                early = photo.content is not None or _is_file(photo)
+                early = photo.content is not None or photo.url or _is_file(photo)
                 image = readers.submit(_read, predictor, photo, others) if early else None
                 reading.append((photo, image))
             if reading:
@@ -157,6 +161,11 @@ def _read(predictor: Predictor, photo: Input, others: Mapping[str, Path]) -> Ima
     if photo.error is not None:
         return photo.error
     try:
+        if photo.url:
+            with fetched(photo.url) as path:
+                return predictor.read(path)
+        if photo.frames:
+            return predictor.read(photo.frames.read(photo.frame, predictor.read_options))
         source = io.BytesIO(photo.content or b"") if photo.file is None else photo.file
         beside = {kind: _beside(photo, path) for kind, path in others.items()}
         return predictor.read(source, beside)

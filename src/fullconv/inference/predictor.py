@@ -313,6 +313,10 @@ class Predictor:
         together = zip(images, maps, logits, strict=True)
         return [self._prediction(image, mask, scored) for image, mask, scored in together]
 
+    def of_scores(self, image: npt.NDArray[Any], scores: npt.NDArray[np.float32]) -> Prediction:
+        """The prediction of ``image`` (H, W, 3) by ``scores`` (K, H, W) that are there already."""
+        return self._prediction(image, classes_of(scores, parts_of(self.classes)), scores)
+
     def _class_maps(self, images: Sequence[npt.NDArray[Any]]) -> list[Classes]:
         if len(images) == 1:  # no copy of a large photo
             return [self.engine.class_map(images[0])]

@@ -308,7 +308,7 @@ def test_who_sends_no_request_is_cut_off(serving, monkeypatch):
 def test_a_fault_of_the_program_is_told_to_nobody_but_the_log(serving, models, encoded, caplog):
     predictor = models.pick(None).predictor
 
-    def broken(images, scores):
+    def broken(images, **options):
         raise ZeroDivisionError("secret")
 
     predictor.predict_batch = broken
