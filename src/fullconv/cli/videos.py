@@ -134,9 +134,11 @@ def predict_videos(
                 one(video, video.file)
                 continue
             assert video.url
-            with screen.download_progress(str(video)) as progress:
-                with fetched(video.url, MOST_VIDEO, progress) as file:
-                    one(video, file)
+            with (
+                screen.download_progress(str(video)) as progress,
+                fetched(video.url, MOST_VIDEO, progress) as file,
+            ):
+                one(video, file)
         except UserError as error:
             errors += 1
             say_error(error)

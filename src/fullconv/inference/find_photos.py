@@ -54,9 +54,9 @@ def find_inputs(inputs: Sequence[str | Path], out: str | Path, frames: bool = Fa
     (``**`` goes into folders); '-' is one picture on standard input, or a list of such names there,
     one a line or ended by zero bytes, which is read now; an http(s) address is fetched in its turn.
     With ``frames`` each frame of an animation and each page of a stack is a photo, NAME/0001 and so
-    on. A result is called as its photo, in the photo's folder below the folder that was named. Where two would
-    meet, the file's ending (a.jpg, a.png) or further folders tell them apart. What is named and not
-    there is an Input with an ``error``, behind the photos. Raises UserError where nothing is there,
+    on. A result is called as its photo, in the photo's folder below the folder that was named.
+    Where two would meet, the file's ending (a.jpg, a.png) or further folders tell them apart. What
+    is named and not there is an Input with an ``error``, behind the photos. Raises UserError where nothing is there,
     for an empty standard input, and where a result would overwrite a photo.
     """
     out = Path(out)

@@ -90,7 +90,8 @@ def _checked_path(path: str | bytes) -> Path:
     name = os.fsdecode(path)
     if is_address(name):
         raise UserError(
-            f"{name}: only http and https addresses are fetched: give the photo's path, or its bytes",
+            f"{name}: only http and https addresses are fetched: give the path of the photo, or "
+            "its bytes",
             "FC-PREDICT-002",
         )
     return Path(name).expanduser()
