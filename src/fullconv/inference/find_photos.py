@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -56,8 +57,8 @@ def find_inputs(inputs: Sequence[str | Path], out: str | Path, frames: bool = Fa
     With ``frames`` each frame of an animation and each page of a stack is a photo, NAME/0001 and so
     on. A result is called as its photo, in the photo's folder below the folder that was named.
     Where two would meet, the file's ending (a.jpg, a.png) or further folders tell them apart. What
-    is named and not there is an Input with an ``error``, behind the photos. Raises UserError where nothing is there,
-    for an empty standard input, and where a result would overwrite a photo.
+    is named and not there is an Input with an ``error``, behind the photos. Raises UserError where
+    nothing is there, for an empty standard input, and where a result would overwrite a photo.
     """
     out = Path(out)
     depths: dict[Path, int] = {}  # file -> how many parts of its path name the result
@@ -143,11 +144,17 @@ def _with_piped(items: list[str]) -> tuple[list[str], bytes | None]:
 def _names_in(content: bytes) -> list[str] | None:
     """The names in a piped list, one a line or ended by zero bytes; None where it is a picture."""
     head = content[:4096]
-    strange = any(byte < 32 and byte not in b"\t\n\r\0" for byte in head)
-    if strange or format_of(head[:64]) is not None or head.lstrip()[:1] in (b"<", b"{"):
+    if not os.path.lexists(re.split(rb"[\0\r\n]", head)[0]) and _looks_like_no_list(head):
         return None
     parts = content.split(b"\0") if b"\0" in content else content.splitlines()
     return [os.fsdecode(part) for part in parts if part.strip()]
+
+
+def _looks_like_no_list(head: bytes) -> bool:
+    """Whether bytes are those of a picture, known or not, or of a page that says why not."""
+    binary = any(byte < 32 and byte not in b"\t\n\r\0" for byte in head)
+    text = head.lstrip()[:1] in (b"<", b"{") or re.match(rb"P[1-6]\s", head)  # HTML, JSON, PPM
+    return binary or bool(text) or format_of(head[:64]) is not None
 
 
 def photos_in(item: str | Path) -> list[Path]:
