@@ -109,6 +109,15 @@ def test_probabilities_take_one_pass_of_the_net(client, models, encoded, monkeyp
     assert len(passes) == 1
 
 
+@pytest.mark.parametrize("kind", ["json", "mask", "overlay", "probability"])
+def test_every_answer_says_how_far_to_trust_it(client, run, encoded, photo, kind):
+    truth = Predictor(run, device="cpu")(photo()).probabilities.max(0).mean()
+    answer = send(client, encoded(), answer=kind)
+    assert float(answer.headers["X-Confidence"]) == pytest.approx(truth, abs=1e-4)
+    if kind == "json":
+        assert answer.json()["confidence"] == pytest.approx(truth, abs=1e-4)
+
+
 def test_the_json_is_what_the_schema_shows(client, encoded):
     for query in ({}, {"mask": "true"}):
         answer = send(client, encoded(), **query)
