@@ -16,6 +16,7 @@ from fullconv.checkpoints import Checkpoint, save
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.inference import Predictor, predict_video
+from fullconv.inference.video import job
 from fullconv.inference.video.segments import LENGTH
 from fullconv.models import TORCH
 from small_runs import small_net, small_run
@@ -240,6 +241,25 @@ def test_another_job_starts_anew_and_a_damaged_segment_is_made_again(predictor, 
     segment.write_bytes(segment.read_bytes()[:-100])
     outcome = predict_video(predictor, clip, out, show="classes")
     assert (outcome.earlier, outcome.frames) == (0, 2 * LENGTH)
+
+
+@pytest.mark.parametrize("damaged", [None, 0, 1])
+def test_a_call_that_is_stopped_while_it_writes_the_file_resumes(
+    predictor, tmp_path, monkeypatch, damaged
+):
+    clip = write_clip(tmp_path / "a.mp4", frames=2 * LENGTH + 7, size=(32, 48), sound=None)
+    out, whole = tmp_path / "out.mp4", tmp_path / "whole.mp4"
+    predict_video(predictor, clip, whole, show="classes", smooth=0.5)
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "mux", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            predict_video(predictor, clip, out, show="classes", smooth=0.5)
+    if damaged is not None:
+        (tmp_path / "out.mp4.partial" / f"{damaged:05d}.npz").write_bytes(b"")
+    outcome = predict_video(predictor, clip, out, show="classes", smooth=0.5)
+    # Where the second is lost, so is the mean after the first, of which two are kept.
+    assert outcome.earlier == {None: 2 * LENGTH, 0: 0, 1: 0}[damaged]
+    assert out.read_bytes() == whole.read_bytes()
 
 
 @pytest.mark.parametrize("frames", [1, LENGTH - 1, LENGTH, LENGTH + 1])

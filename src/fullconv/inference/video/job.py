@@ -13,7 +13,7 @@ from fullconv.atomic import write_atomically
 from fullconv.classes.palettes import Palette
 from fullconv.device import Precision
 from fullconv.download.lock import exclusive
-from fullconv.errors import UserError, printable
+from fullconv.errors import UserError, one_line, printable
 from fullconv.inference.engines.registry import AUTO
 from fullconv.inference.net_checksums import net_checksums
 from fullconv.inference.photo_engine import PhotoEngine
@@ -162,7 +162,8 @@ class _Work:
     ) -> VideoOutcome:
         """Predict what is left, and write the result."""
         folder = self.target.with_name(f"{self.target.name}.partial")
-        segments = Segments(folder, _job(self.predictor, self.video, self.drawn))
+        job = _job(self.predictor, self.video, self.drawn)
+        segments = Segments(folder, job, stateful=bool(self.smooth))
         earlier, total = segments.frames, self.video.total
         if segments.stale:
             say(f"{folder}: has {', '.join(segments.stale)}, so it starts anew")
@@ -185,10 +186,17 @@ class _Work:
             segments.append(encoder.finish(), size, self.mean if self.smooth else None)
         size = segments.size()
         ending, coding = self.target.suffix.lower(), self._coding(size)
-        write_atomically(
-            self.target,
-            lambda file: mux(file, ending, coding, segments.read(), self.video.path),
-        )
+        try:
+            write_atomically(
+                self.target,
+                lambda file: mux(file, ending, coding, segments.read(), self.video.path),
+            )
+        except pyav().error.FFmpegError as error:
+            raise UserError(
+                f"{printable(str(self.target))}: cannot hold this video ({one_line(str(error))}): "
+                "name an .mkv or a .mov",
+                "FC-VIDEO-004",
+            ) from error
         segments.remove()
         return VideoOutcome(self.target, done, earlier, size, tuple(self._warnings()))
 

@@ -47,10 +47,11 @@ class Coded:
 class Segments:
     """The segments of ``job`` in ``folder``; of another job they are removed.
 
-    ``count`` are complete; ``stale`` says in words what another job it was. OSError passes through.
+    Where the frames are ``stateful``, as with a mean over time, only segments count whose state is
+    there. ``count`` are complete; ``stale`` says in words what another job it was. OSError passes through.
     """
 
-    def __init__(self, folder: Path, job: Job) -> None:
+    def __init__(self, folder: Path, job: Job, stateful: bool = False) -> None:
         self.folder, self.job = folder, job
         self.stale = self._stale()
         if self.stale:
@@ -60,6 +61,8 @@ class Segments:
         self.count = 0
         while self._is_whole(self.count):
             self.count += 1
+        while stateful and self.count and not self._state(self.count - 1).is_file():
+            self.count -= 1
 
     @property
     def frames(self) -> int:
@@ -88,8 +91,8 @@ class Segments:
             kept = self._state(self.count)
             write_atomically(kept, lambda opened: np.save(opened, state))
         write_atomically(self._file(self.count), file.getvalue())
-        if state is not None and self.count:
-            self._state(self.count - 1).unlink(missing_ok=True)
+        if self.count > 1:  # the last one is needed still: a segment that is not full is made again
+            self._state(self.count - 2).unlink(missing_ok=True)
         self.count += 1
 
     def size(self) -> tuple[int, int]:
