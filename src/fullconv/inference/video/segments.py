@@ -48,7 +48,8 @@ class Segments:
     """The segments of ``job`` in ``folder``; of another job they are removed.
 
     Where the frames are ``stateful``, as with a mean over time, only segments count whose state is
-    there. ``count`` are complete; ``stale`` says in words what another job it was. OSError passes through.
+    there. ``count`` are complete; ``stale`` says in words what another job it was. OSError passes
+    through.
     """
 
     def __init__(self, folder: Path, job: Job, stateful: bool = False) -> None:
