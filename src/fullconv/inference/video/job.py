@@ -229,7 +229,7 @@ class _Work:
         if video.damaged:
             yield f"{video.path}: {video.damaged} damaged parts were left out"
         if video.cut_off:
-            yield f"{video.path}: {video.cut_off}: the file is cut off; copy it again"
+            yield f"{video.path}: {video.cut_off}: the file is cut off or damaged; copy it again"
 
 
 def _job(predictor: Predictor, video: VideoFile, drawn: dict[str, Any]) -> Job:

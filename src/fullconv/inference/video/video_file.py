@@ -87,7 +87,7 @@ class VideoFile:
 
     ``size`` is that of the upright frames (H, W), ``time_base`` the seconds of a tick, ``frames``
     how many there should be, None where nothing says so. ``damaged`` counts what could not be
-    decoded so far, and ``cut_off`` says at the end whether less came than the header promised.
+    decoded so far, and ``cut_off`` says at the end where less came than the header promised.
     """
 
     def __init__(self, path: Path, container: Any) -> None:
@@ -159,13 +159,18 @@ class VideoFile:
             number += 1
         if not number:
             raise _no_video(self.path, "no frame of it can be decoded")
-        self._note_end(end)
+        self._note_end(end, number)
 
-    def _note_end(self, end: int) -> None:
+    def _note_end(self, end: int, number: int) -> None:
         start = int(self.stream.start_time or 0)
         done = float((end - start) * self.time_base)
         if self.seconds is not None and done < 0.9 * self.seconds - 0.5:
             self.cut_off = f"ends after {done:.1f} of {self.seconds:.1f} s"
+            return
+        # A count that follows from the rate alone is a guess where the rate varies.
+        least = 0.9 * self.stream.frames if self.stream.frames else 0.5 * (self.total or 0)
+        if number < least - 1:
+            self.cut_off = f"{number} frames decode, about {self.total} should be there"
 
     def _decoded(self) -> Iterator[Any]:
         """What decodes, in order; what does not is counted."""
