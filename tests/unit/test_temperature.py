@@ -140,7 +140,7 @@ def test_calibrating_finds_the_optimum_and_changes_nothing_else(run):
     measured = fullconv.calibrate(run, photos, progress=lambda *told: steps.append(told))
     grid = np.arange(0.05, 20, 0.01)
     best = grid[np.argmin([_cross_entropy(logits[::3], truth[::3], t) for t in grid])]
-    assert measured.temperatures[0] == pytest.approx(best, rel=0.05)
+    assert measured.temperatures[0] == pytest.approx(best, rel=0.1)
     losses = [_cross_entropy(logits, truth, measured.temperatures[0] * f) for f in (1, 0.99, 1.01)]
     assert losses[0] == min(losses)
     for reliability, temperature in (
@@ -152,7 +152,8 @@ def test_calibrating_finds_the_optimum_and_changes_nothing_else(run):
     assert steps == [(n, 6) for n in range(1, 7)]
     after, again = Predictor(run, "cpu"), load(run)
     assert again.calibration.to_dict() == measured.to_dict()
-    assert again.golden == content.golden and again.origin == content.origin
+    assert again.golden.to_dict() == content.golden.to_dict()
+    assert again.origin == content.origin
     state = again.net.state_dict()
     assert all(
         torch.equal(tensor, state[name]) for name, tensor in content.net.state_dict().items()
