@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,10 +63,13 @@ def write_clip(
         if voice:
             wave = np.sin(np.arange(44100 * frames // 25) / 20).astype(np.float32)
             kind = voice.codec_context.format.name
-            data = wave if kind.startswith("flt") else (wave * 30000).astype(np.int16)
+            scale, dtype = {"f": (1, np.float32), "s": (2**15 - 1, np.int16)}[kind[0]]
+            if kind.startswith("s32"):
+                scale, dtype = 2**31 - 129, np.int32
+            data = (wave * scale).astype(dtype)
             for start in range(0, len(wave), 1024):
                 block = av.AudioFrame.from_ndarray(data[None, start : start + 1024], kind, "mono")
-                block.sample_rate, block.pts = 44100, start
+                block.sample_rate, block.pts, block.time_base = 44100, start, Fraction(1, 44100)
                 container.mux(voice.encode(block))
             container.mux(voice.encode(None))
     return path
@@ -115,7 +119,10 @@ def test_every_frame_has_the_classes_that_the_net_gives_it(predictor, tmp_path, 
     (_, palette) = decoded(out, "pal8")[0][0]
     assert [tuple(color[1:]) for color in palette[:4].tolist()] == list(CLASSES.colors)
     if name != "a.ts":  # ADTS in MPEG-TS has a header in each packet
-        assert packets(out) == packets(clip)
+        copied, wanted = packets(out), packets(clip)
+        assert [content for content, _ in copied] == [content for content, _ in wanted]
+        # AVI and MKV round times otherwise than MP4 does.
+        assert [t for _, t in copied] == pytest.approx([t for _, t in wanted], abs=2e-3)
 
 
 def test_the_overlay_shows_what_predict_draws(predictor, tmp_path):
@@ -387,13 +394,12 @@ def test_frames_of_animations_and_stacks_are_photos_of_their_own(predictor, tmp_
         assert "--frames" in str(refused.error)
         inputs = find_inputs([tmp_path / name], tmp_path / "out", frames=True)
         results = list(predict_each(predictor, inputs))
-        assert [r.written[0].relative_to(tmp_path / "out") for r in results] == [
-            type(results[0].written[0])(f"a/{number:04d}.png") for number in range(1, 5)
-        ]
+        written = [result.written[0].relative_to(tmp_path / "out") for result in results]
+        assert written == [Path(f"a/{number:04d}.png") for number in range(1, 5)]
         if name != "a.gif":  # whose colours are 256
             for picture, result in zip(pictures, results, strict=True):
-                written = np.asarray(Image.open(result.written[0]))
-                np.testing.assert_array_equal(written, predictor(picture).mask)
+                values = np.asarray(Image.open(result.written[0]))
+                np.testing.assert_array_equal(values, predictor(picture).mask)
     whole = find_inputs([tmp_path / "a.tif"], tmp_path / "out", frames=True)
     content = io.BytesIO()
     first.save(content, "PNG")

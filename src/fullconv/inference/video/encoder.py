@@ -108,7 +108,7 @@ class Encoder:
             frame = made(np.ascontiguousarray(padded), format="rgb24")
             return frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
         if self.coding.deep:
-            return made(np.ascontiguousarray(picture.astype(">u2")), format="gray16be")
+            return made(np.ascontiguousarray(picture, np.uint16), format="gray16be")
         return made((np.ascontiguousarray(picture, np.uint8), self.palette), format="pal8")
 
 

@@ -108,6 +108,11 @@ class VideoFile:
         return Fraction(rate) if rate and 0 < rate < 10000 else Fraction(25)
 
     @property
+    def is_avi(self) -> bool:
+        """Whether each tick is a frame, of which some may only repeat the one before."""
+        return self.container.format.name == "avi"
+
+    @property
     def total(self) -> int | None:
         """How many frames there should be."""
         seconds = self.seconds
@@ -118,6 +123,8 @@ class VideoFile:
     @property
     def seconds(self) -> float | None:
         """How long it is, by its header; None where that says nothing."""
+        if self.stream.frames and self.is_avi:  # FFmpeg's duration is that of what is left of it
+            return float(self.stream.frames * self.time_base)
         if self.stream.duration:
             return float(self.stream.duration * self.time_base)
         return self.container.duration / 1e6 if self.container.duration else None
@@ -167,10 +174,9 @@ class VideoFile:
         if self.seconds is not None and done < 0.9 * self.seconds - 0.5:
             self.cut_off = f"ends after {done:.1f} of {self.seconds:.1f} s"
             return
-        # A count that follows from the rate alone is a guess where the rate varies, and that of an
-        # AVI has frames that repeat the one before.
+        # A count that follows from the rate alone is a guess where the rate varies.
         least = 0.9 * self.stream.frames if self.stream.frames else 0.5 * (self.total or 0)
-        if number < least - 1 and self.container.format.name != "avi":
+        if number < least - 1 and not self.is_avi:
             self.cut_off = f"{number} frames decode, about {self.total} should be there"
 
     def _decoded(self) -> Iterator[Any]:
