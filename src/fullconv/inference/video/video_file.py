@@ -85,9 +85,9 @@ def _matrix_of(frame: Any) -> npt.NDArray[np.int32] | None:
 class VideoFile:
     """An open video; use `open_video`.
 
-    ``size`` is that of the upright frames (H, W), ``time_base`` the seconds of a tick, ``frames``
-    how many there should be, None where nothing says so. ``damaged`` counts what could not be
-    decoded so far, and ``cut_off`` says at the end where less came than the header promised.
+    ``stored`` is the size of its frames as stored (H, W), ``time_base`` the seconds of a tick;
+    ``turn`` is known from the first frame on. ``damaged`` counts what could not be decoded so far,
+    and ``cut_off`` says at the end where less came than the header promised.
     """
 
     def __init__(self, path: Path, container: Any) -> None:
