@@ -1,7 +1,7 @@
 """The labelling tools by name, and `write_labels`."""
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -82,7 +82,7 @@ def write_labels(
 
 def written_labels(
     tool: str, items: Iterable[Item], out: str | Path, classes: ClassSet, options: ShapeOptions
-) -> Iterator[Item]:
+) -> Generator[Item]:
     """As `write_labels`, but yields each item once it is written, for progress.
 
     ``out`` is there when the iteration has ended; one that is given up leaves nothing.

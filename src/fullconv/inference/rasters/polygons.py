@@ -6,6 +6,7 @@ pixels, y down. The map is read by strips of rows and only its borders are kept,
 across strips and pieces and the memory does not grow with the raster's pixels.
 """
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,8 +46,9 @@ def write_polygons(class_map: Path, target: Path, classes: ClassSet, options: Sh
 
         def write(file: Any) -> None:
             nonlocal count
-            text = _Encoded(file)
+            text = io.TextIOWrapper(file, "utf-8", newline="\n", write_through=True)
             count = write_features(text, features, _crs_name(dataset))
+            text.detach()  # `file` is closed by who opened it
 
         write_atomically(target, write)
     return count
@@ -71,16 +73,6 @@ def square_metres(dataset: Any) -> float | None:
         return None
     metres = crs.linear_units_factor[1]
     return abs(transform.determinant) * metres**2
-
-
-class _Encoded:
-    """A binary file that takes text."""
-
-    def __init__(self, file: Any) -> None:
-        self.file = file
-
-    def write(self, text: str) -> None:
-        self.file.write(text.encode())
 
 
 def _rows_of(dataset: Any) -> Callable[[slice], npt.NDArray[Any]]:

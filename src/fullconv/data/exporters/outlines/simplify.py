@@ -125,7 +125,7 @@ def _middles(path: Ints) -> Points:
     if (path[0] == path[-1]).all():
         points = np.concatenate([points, points[:1]])
     else:
-        points = np.concatenate([path[:1], points, path[-1:]])
+        points = np.concatenate([path[:1].astype(np.float64), points, path[-1:].astype(np.float64)])
     changes = np.concatenate([[True], (np.diff(points, axis=0) != 0).any(1)])
     return points[changes]
 

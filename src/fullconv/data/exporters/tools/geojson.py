@@ -22,7 +22,8 @@ from fullconv.data.exporters.labelled_photo import (
     label_of,
     rounded,
 )
-from fullconv.data.exporters.outlines.vectorize import Outline, Points, Region
+from fullconv.data.exporters.outlines.simplify import Points
+from fullconv.data.exporters.outlines.vectorize import Outline, Region
 
 Place = Callable[[Points], npt.NDArray[Any]]
 """Corners of pixels, (n, 2), x and y -> coordinates."""
