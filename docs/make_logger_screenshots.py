@@ -104,7 +104,7 @@ def photograph_mlflow(page):
     page.wait_for_timeout(WAIT)
     keep("mlflow-runs", page.screenshot())
     page.goto(f"{runs}/{run}")
-    page.get_by_text("batch_size").first.wait_for(timeout=120_000)
+    page.get_by_text("augment.blur").first.wait_for(timeout=120_000)
     page.wait_for_timeout(WAIT)
     keep("mlflow-run", page.screenshot())
 
