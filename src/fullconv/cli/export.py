@@ -103,8 +103,8 @@ def export(
         print("\n".join(_int8_lines(made.int8)))
     print(f"written to {', '.join(map(str, made.paths))}")
     if to == "web":
-        size = made.paths[0].stat().st_size / 2**20
-        print(f"next: open {made.paths[0]} ({size:.1f} MiB) in a browser; it needs no network")
+        mebibytes = made.paths[0].stat().st_size / 2**20
+        print(f"next: open {made.paths[0]} ({mebibytes:.1f} MiB) in a browser; it needs no network")
     else:
         print(f"next: fullconv predict {made.paths[0]} PHOTO")
 
