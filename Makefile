@@ -97,7 +97,7 @@ lowest:
 	$(PYTHON) tests/lowest_versions.py > $(LOWEST)/lowest.txt
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $(LOWEST)/lowest.txt \
 		--editable '.[hub,convert,large,serve,export]' 'pytest>=8' 'pytest-xdist>=3.5' 'hypothesis>=6.100' \
-		'scikit-learn>=1.4' 'torchmetrics>=1.4' 'pycocotools>=2.0.8' 'httpx>=0.27'
+		'scikit-learn>=1.4' 'torchmetrics>=1.4' 'pycocotools>=2.0.8' 'httpx>=0.27' 'pydot>=3'
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n 2 tests/unit
 
 # The wheel in an empty venv, and two photos learnt by heart: over an hour in fp32 on two cores. And the

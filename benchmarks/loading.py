@@ -29,7 +29,7 @@ from fullconv.device import keep_freed_memory
 from fullconv.models import build
 from fullconv.models.registry import BACKBONES
 from fullconv.training import make_config
-from fullconv.training.data_defaults import workers_of
+from fullconv.training.config.data_defaults import workers_of
 from fullconv.training.losses.criterion import make_criterion
 from fullconv.training.step import Updater
 

@@ -115,10 +115,10 @@ def measure(training: Training, device: str, steps: int) -> dict:
     from fullconv.device import MIB, peak_mib
     from fullconv.models import build
     from fullconv.models.registry import BACKBONES
-    from fullconv.training import memory_budget as budget
     from fullconv.training.losses.criterion import make_criterion
-    from fullconv.training.memory import estimate
-    from fullconv.training.processes import processes_of
+    from fullconv.training.memory import memory_budget as budget
+    from fullconv.training.memory.step_memory import estimate
+    from fullconv.training.run.processes import processes_of
     from fullconv.training.step import Updater
 
     config = config_of(training, device)

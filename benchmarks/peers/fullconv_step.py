@@ -14,8 +14,8 @@ def main():
     from fullconv.models.registry import BACKBONES
     from fullconv.training import make_config
     from fullconv.training.losses.criterion import make_criterion
-    from fullconv.training.memory import estimate
-    from fullconv.training.processes import OneProcess
+    from fullconv.training.memory.step_memory import estimate
+    from fullconv.training.run.processes import OneProcess
     from fullconv.training.step import Updater
 
     job = worker.job()

@@ -1,9 +1,13 @@
-"""Files that appear whole or not at all, and what the system's errors about files mean."""
+"""Files that appear whole or not at all, and what the system's errors about files mean.
+
+`check_target` tries whether a place can be written, before the long work whose result goes there.
+"""
 
 import errno
 import os
 import re
 import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -32,6 +36,7 @@ _HINTS = {
     errno.ELOOP: "its links lead in a circle",
 }
 _LONGEST_PART = 240  # bytes of a name that leave room for what mkstemp adds, of 255
+_swept: set[str] = set()  # folders in which this process has removed what others left
 _PART = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.part", re.DOTALL)
 """How a file is called until it is whole: its name between dots, then what mkstemp adds."""
 
@@ -80,10 +85,12 @@ def write_atomically(path: str | Path, content: Content) -> None:
 
     The bytes go to a temporary name in the same folder, are synced to the disk and renamed, so a
     reader, or a process killed halfway, meets the old file or the new one and never a part.
-    The folder is made when it is missing. OSError passes through.
+    The folder is made when it is missing; the first write into it removes what killed processes
+    left half written there. OSError passes through.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent)
     handle, temporary = _new_part(path)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -151,6 +158,14 @@ def remove_abandoned(
     return [path for path, named in parts if named and belongs(named[1]) and _removed(path)]
 
 
+def _sweep(folder: Path) -> None:
+    """`remove_abandoned`, once a process for each folder: it may hold many files."""
+    place = os.path.abspath(folder)
+    if place not in _swept:
+        _swept.add(place)
+        remove_abandoned(folder)
+
+
 def _removed(path: Path) -> bool:
     try:
         handle = os.open(path, os.O_RDONLY)
@@ -173,17 +188,16 @@ def folder_atomically(out: str | Path) -> Iterator[Path]:
 
     Until then it has a hidden name beside ``out``, and after an error nothing is left of it.
     ``out`` must not be there, or be empty; else UserError, before anything is written. UserError
-    also where the system refuses to write: no right to, no space left. What a killed process left
-    of the same folder is removed.
+    also where the system refuses to write: no right to, no space left. What killed processes left
+    half written beside ``out`` is removed.
     """
     out, temporary, handle = Path(out), None, None
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise UserError(f"{out}: is not empty; name a new folder", "FC-FILE-006")
         out.parent.mkdir(parents=True, exist_ok=True)
-        remove_abandoned(out.parent, lambda name: name == out.name)
-        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=_prefix(out), suffix=".part"))
-        handle = _opened_folder(temporary)
+        remove_abandoned(out.parent)
+        temporary, handle = new_part_folder(out)
         yield temporary
         os.chmod(temporary, 0o777 & ~_umask())
         os.replace(temporary, out)
@@ -202,6 +216,20 @@ def folder_atomically(out: str | Path) -> Iterator[Path]:
         if handle is not None:
             os.close(handle)
     sync_folder(out.parent)
+
+
+def new_part_folder(out: Path) -> tuple[Path, int | None]:
+    """A hidden, locked folder beside ``out`` to fill, and its lock, a handle to be closed.
+
+    None where a folder cannot be locked. Without the lock `remove_abandoned` removes it.
+    """
+    while True:
+        name = tempfile.mkdtemp(dir=out.parent, prefix=_prefix(out), suffix=".part")
+        handle = _opened_folder(Path(name))
+        if os.path.isdir(name):
+            return Path(name), handle
+        if handle is not None:  # taken for abandoned before it was locked
+            os.close(handle)
 
 
 def _opened_folder(folder: Path) -> int | None:
@@ -231,3 +259,61 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+ADDED = len(".part") + 10  # what a temporary name has beside the file's (`fullconv.atomic`)
+
+
+def check_target(path: str | Path) -> None:
+    """UserError unless ``path`` can be written; nothing is left behind, missing folders neither.
+
+    Its folder is made and a temporary file written there, as the real one will be. Refused are a
+    folder of that name, a file where a folder should be, names that are too long, loops of links,
+    and places that cannot be written.
+    """
+    path, created = Path(path), []
+    name = printable(str(path), 200)
+    try:
+        if path.is_dir():
+            raise UserError(f"{name}: is a folder; name a file in it", "FC-FILE-004")
+        for folder in reversed(path.parent.parents):
+            _make(folder, created)
+        _make(path.parent, created)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        os.unlink(temporary)
+        if len(os.fsencode(path.name)) + ADDED > _longest_name(path.parent):
+            raise UserError(f"{name}: its name is too long; use a shorter one", "FC-FILE-005")
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise _refusal(name, error) from error
+    finally:
+        for folder in reversed(created):
+            folder.rmdir()
+
+
+def _make(folder: Path, created: list[Path]) -> None:
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        if not stat.S_ISDIR(folder.stat().st_mode):  # `is_dir` is silent about loops of links
+            raise NotADirectoryError(f"{printable(str(folder), 80)} is no folder") from None
+    except PermissionError:
+        if not folder.is_dir():  # of a folder that is there, some systems say this first
+            raise
+    else:
+        created.append(folder)
+
+
+def _longest_name(folder: Path) -> int:
+    """Bytes of a name that the file system takes."""
+    return os.pathconf(folder, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
+
+
+def _refusal(name: str, error: OSError | ValueError) -> UserError:
+    number = getattr(error, "errno", None)
+    reason = printable(getattr(error, "strerror", None) or str(error), 120)
+    if number in (errno.ENAMETOOLONG, errno.ELOOP):
+        return UserError(f"{name}: {reason}; use a shorter path, without loops", "FC-FILE-005")
+    if isinstance(error, NotADirectoryError):
+        return UserError(f"{name}: {reason}; name another place", "FC-FILE-004")
+    return UserError(f"{name}: cannot be written ({reason}); name another place", "FC-FILE-002")

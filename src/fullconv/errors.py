@@ -1,10 +1,17 @@
-"""The exceptions that are messages to the user, and how a message is printed."""
+"""The exceptions that are messages to the user, and how names and values stand in a message."""
 
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
 
 LONGEST_WORD = 160  # characters of a path or value in a message
 LONGEST_LINE = 900
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]|[\ud800-\udfff]"
+)
 
 
 class UserError(Exception):
@@ -46,6 +53,40 @@ class UserErrors(UserError):
         return "\n".join(map(one_line, self.lines)) + self._end()
 
 
+@dataclass(frozen=True)
+class Finding:
+    """An error, warning or note: what is wrong with ``file``, its likely cause, and the fix.
+
+    ``code`` is as of `UserError`. A 'note' asks for nothing: it says what is left out.
+    """
+
+    file: str
+    what: str
+    cause: str
+    fix: str
+    severity: Literal["error", "warning", "note"] = "error"
+    code: str = ""
+
+    def __str__(self) -> str:
+        parts = (self.what, self.cause and f"likely cause: {self.cause}", self.fix)
+        return f"{printable(self.file, None)}: " + "; ".join(part for part in parts if part)
+
+
+class DataError(UserError):
+    """A UserError about the content of a file, which keeps its parts for the list of findings."""
+
+    def __init__(
+        self, file: str | Path, what: str, cause: str = "", fix: str = "", code: str = ""
+    ) -> None:
+        self.finding = Finding(str(file), what, cause, fix, code=code)
+        super().__init__(str(self.finding), code)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        finding = self.finding
+        parts = finding.file, finding.what, finding.cause, finding.fix, finding.code
+        return type(self), parts
+
+
 def one_line(message: str) -> str:
     """``message`` without control characters, and no longer than a person reads.
 
@@ -56,10 +97,34 @@ def one_line(message: str) -> str:
     return printable(" ".join(words), LONGEST_LINE)
 
 
-def printable(text: str, longest: int = 200) -> str:
-    """``text`` for one line: control characters escaped, the middle of a long one left out."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    if len(shown) <= longest:
+def printable(text: str, longest: int | None = 200) -> str:
+    """``text`` for one line: what is no letter escaped, the middle of a long one left out.
+
+    Escaped are control characters, bytes of a name that are no UTF-8, line ends, and characters
+    that are invisible or turn the direction of the text.
+    """
+    shown = _UNPRINTABLE.sub(lambda sign: _escaped(sign[0]), text)
+    if longest is None or len(shown) <= longest:
         return shown
     half = (longest - 3) // 2
     return f"{shown[:half]}...{shown[-half:]}"
+
+
+def _escaped(sign: str) -> str:
+    if "\udc80" <= sign <= "\udcff":  # how Python keeps a byte of a name that is no UTF-8
+        return f"\\x{ord(sign) - 0xDC00:02x}"
+    return sign.encode("unicode_escape").decode()
+
+
+def listed(names: Iterable[object], most: int = 4) -> str:
+    """The first names of many, each cut, for a message: "a, b, ..."; "nothing" for none."""
+    first = [printable(str(name), 60) for name in islice(names, most + 1)]
+    return ", ".join([*first[:most], *(["..."] if len(first) > most else [])]) or "nothing"
+
+
+def reason_of(error: BaseException) -> str:
+    """What an exception says, in at most 160 characters of one line."""
+    text = " ".join(str(error).split())
+    if isinstance(error, KeyError):
+        text = f"no {text}"
+    return printable(text or type(error).__name__, 160)

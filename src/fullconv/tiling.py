@@ -172,8 +172,8 @@ class Flow:
         """The pieces of an image of ``size`` (H, W), as rows and columns."""
         columns = self.spans(size[1], length)
         for rows in self.spans(size[0], length):
-            for each in columns:
-                yield rows, each
+            for span in columns:
+                yield rows, span
 
 
 def spans(n: int, length: int, grid: int, margins: tuple[int, int]) -> list[Span]:

@@ -262,8 +262,8 @@ def test_compare(inside, run, tmp_path):
     said, _ = inside("compare", DATA, "--runs", run, "--runs", copy, "--rounds", 1, "--out", out)
     with (out / "comparison.csv").open(newline="") as file:
         row, again = csv.DictReader(file)
-    assert (row["verdict"], again["verdict"]) == ("best", "not told apart")
-    assert "cannot be told apart" in said
+    assert (row["verdict"], again["verdict"]) == ("best", "no significant difference")
+    assert "No significant difference" in said
     scores = evaluate(run, DATA)
     assert {key: float(row[key]) for key in SUMMARY} == scores.summary()
     assert (row["name"], row["photo_height"], row["photo_width"]) == ("shapes", "48", "64")

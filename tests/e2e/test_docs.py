@@ -12,7 +12,7 @@ from fullconv.cli import app
 from fullconv.models import available
 from fullconv.models.registry import HEADS
 from fullconv.training import keys, make_config, recipe_names
-from fullconv.training.config_sources import flat
+from fullconv.training.config.config_keys import flat
 from fullconv.training.losses import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]

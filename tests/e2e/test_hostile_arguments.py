@@ -122,7 +122,7 @@ def test_an_error_of_the_system_that_no_command_handles_is_one_line(
     number, code, inside, monkeypatch
 ):
     error = OSError(number, os.strerror(number), "some file")
-    monkeypatch.setattr("fullconv.cli.runs.recipe_text", failing(error))
+    monkeypatch.setattr("fullconv.cli.commands.recipes_and_report.recipe_text", failing(error))
     _, line = inside("recipes", "x", code=2)
     assert line.startswith("fullconv: some file: ")
     assert line.endswith(f" [{code}]\n")
@@ -130,7 +130,7 @@ def test_an_error_of_the_system_that_no_command_handles_is_one_line(
 
 def test_several_errors_are_a_line_each_and_names_in_them_begin_no_other(inside, monkeypatch):
     error = UserErrors(["a\nb: is empty", "nothing is written"], "FC-IMPORT-001")
-    monkeypatch.setattr("fullconv.cli.runs.recipe_text", failing(error))
+    monkeypatch.setattr("fullconv.cli.commands.recipes_and_report.recipe_text", failing(error))
     assert inside("recipes", "x", code=2)[1] == (
         "fullconv: a\\nb: is empty\nfullconv: nothing is written [FC-IMPORT-001]\n"
     )
@@ -147,11 +147,9 @@ def test_a_warning_is_one_line_too(inside, monkeypatch):
         warnings.warn(f"{CLEARING}{'x' * 5000}: is odd", OwnWarning, stacklevel=2)
         raise UserError("x")
 
-    monkeypatch.setattr("fullconv.cli.runs.recipe_text", warn)
+    monkeypatch.setattr("fullconv.cli.commands.recipes_and_report.recipe_text", warn)
     first, last = inside("recipes", "x", code=2)[1].splitlines()
-    assert re.fullmatch(
-        r"fullconv: warning: \\x1b\[2Jx\\ny\\u202ez\\udcffx+\.\.\.x+: is odd", first
-    )
+    assert re.fullmatch(r"fullconv: warning: \\x1b\[2Jx\\ny\\u202ez\\xffx+\.\.\.x+: is odd", first)
     assert last == "fullconv: x"
 
 
@@ -165,8 +163,9 @@ def test_names_that_are_no_text_can_be_printed(tmp_path):
     """A file name of other bytes than the terminal's encoding has."""
     import subprocess
 
-    code = "import sys; sys.argv=['fullconv','recipes']\nfrom fullconv.cli import main, runs\n"
-    code += "runs.recipe_summary = lambda name: 'caf\\udce9'\nmain()"
+    code = "import sys; sys.argv=['fullconv','recipes']\n"
+    code += "from fullconv.cli import main, recipes_and_report as command\n"
+    code += "command.recipe_summary = lambda name: 'caf\\udce9'\nmain()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert b"caf\\udce9" in done.stdout

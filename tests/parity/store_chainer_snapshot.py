@@ -1,4 +1,4 @@
-"""Writes tests/unit/checkpoints/chainer/: a snapshot of Chainer 7.8.1, a photo, its scores.
+"""Writes tests/unit/checkpoints/foreign/chainer/: a snapshot of Chainer 7.8.1, a photo, its scores.
 
     .venv-chainer/bin/python tests/parity/store_chainer_snapshot.py
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from chainer_script import FCN, balance, fill, prepared, save
 
-FOLDER = Path(__file__).resolve().parents[1] / "unit" / "checkpoints" / "chainer"
+FOLDER = Path(__file__).resolve().parents[1] / "unit" / "checkpoints" / "foreign" / "chainer"
 CLASSES, SIZE = 3, (37, 50)
 
 

@@ -109,12 +109,14 @@ def chainer(tmp_path):
 def converted(path, made):
     """The file's net, by the way that `fullconv convert` goes; no array of it may be left over."""
     name = f"{made['head']}-vgg16" if "atonce" in made["head"] else None
-    found = convert(path, name)
-    net = found.checkpoint.net
+    conversion = convert(path, name)
+    net = conversion.checkpoint.net
     assert net.spec.width == made["width"]
-    strange = [row for row in found.not_needed if row.note == "no layer here has such an array"]
+    strange = [
+        row for row in conversion.not_needed if row.note == "no layer here has such an array"
+    ]
     assert not strange
-    return found, net
+    return conversion, net
 
 
 def title(made):

@@ -122,9 +122,9 @@ def test_scores_are_those_of_opencv(case: Case, tmp_path: Path) -> None:
         ours = engine.scores(photo)
         assert theirs[size].std() > 1  # the activations have neither vanished nor exploded
         assert np.abs(theirs[size]).max() < 1e5
-        found = difference(ours, theirs[size])
+        compared = difference(ours, theirs[size])
         what = f"{case.what}{size}, width {case.width:g}"
-        record("Against OpenCV", f"`{case.net}`", what, found)
-        assert found.relative < TOLERANCE, what
-        assert found.argmax is not None
-        assert found.argmax > 0.999
+        record("Against OpenCV", f"`{case.net}`", what, compared)
+        assert compared.relative < TOLERANCE, what
+        assert compared.argmax is not None
+        assert compared.argmax > 0.999

@@ -106,9 +106,9 @@ def test_no_augmentation_invents_a_class(trap, how):
     )  # fmt: skip
     image = np.repeat(trap[..., None], 3, 2)
     for seed in range(40):
-        made = augment(Sample("trap", image, trap), everything, np.random.default_rng(seed))
-        assert made.mask is not None
-        assert set(np.unique(made.mask)) <= {1, 5, 255}
+        augmented = augment(Sample("trap", image, trap), everything, np.random.default_rng(seed))
+        assert augmented.mask is not None
+        assert set(np.unique(augmented.mask)) <= {1, 5, 255}
 
 
 def test_no_averaging_way_is_offered():

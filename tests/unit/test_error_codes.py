@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fullconv
-from fullconv.data.checks.findings import DataError
-from fullconv.errors import UserError
+from fullconv.errors import DataError, UserError
 
 SOURCE = Path(fullconv.__file__).parent
 PAGE = Path(__file__).parents[2] / "docs/errors.md"

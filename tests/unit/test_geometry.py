@@ -172,7 +172,7 @@ def test_a_convolution_of_such_a_window_pads_so(kernel, stride, n):
     window = replace(tensorflow_same("w", kernel, stride), channels=2)
     assume(window.pads[1] <= window.pads[0] + stride)
     conv = Conv2d.of(3, window).to(memory_format=torch.channels_last)
-    conv.own_ways = True
+    conv.use_cpu_kernels = True
     image = torch.randn(1, 3, n, n + 3)
     padded = F.pad(image, window.pads * 2)
     wanted = F.conv2d(padded, conv.weight, conv.bias, stride)

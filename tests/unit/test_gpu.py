@@ -17,8 +17,8 @@ from fullconv.inference import TorchEngine
 from fullconv.models import TORCH, NetSpec, build
 from fullconv.models.registry import BACKBONES
 from fullconv.training import make_config, train
-from fullconv.training import memory_budget as budget
 from fullconv.training.losses.criterion import make_criterion
+from fullconv.training.memory import memory_budget as budget
 from fullconv.training.step import Updater
 
 DEVICE = os.environ.get("FULLCONV_TEST_DEVICE", "cuda")
@@ -63,9 +63,9 @@ def test_a_step_is_that_of_a_cpu(name, kind):
     """In losses, and in weights for SGD: what AdamW does to gradients near zero is chance."""
     found = []
     for device in (DEVICE, "cpu"):
-        made = updater(device, name, **{"optimizer.kind": kind, "optimizer.lr": 1e-3})
-        losses = made.step(noise())
-        found.append((losses, {k: v.detach().cpu() for k, v in made.net.state_dict().items()}))
+        built = updater(device, name, **{"optimizer.kind": kind, "optimizer.lr": 1e-3})
+        losses = built.step(noise())
+        found.append((losses, {k: v.detach().cpu() for k, v in built.net.state_dict().items()}))
     (here, weights), (there, expected) = found
     assert here == pytest.approx(there, rel=1e-4)
     if kind == "sgd":
@@ -74,12 +74,12 @@ def test_a_step_is_that_of_a_cpu(name, kind):
 
 def test_bf16_reaches_every_layer_and_keeps_the_loss():
     exact = updater(DEVICE).step(noise())
-    made = updater(DEVICE, precision="bf16")
+    built = updater(DEVICE, precision="bf16")
     computed = set()
-    for layer in made.net.modules():
+    for layer in built.net.modules():
         if isinstance(layer, torch.nn.Conv2d):
             layer.register_forward_hook(lambda *seen: computed.add(seen[-1].dtype))
-    assert made.step(noise()) == pytest.approx(exact, rel=2e-2)
+    assert built.step(noise()) == pytest.approx(exact, rel=2e-2)
     assert computed == {torch.bfloat16}
 
 

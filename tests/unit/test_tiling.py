@@ -17,7 +17,7 @@ SAME = [
     "fcn32s-alexnet", "fcn4s-alexnet_owt", "fcn8s-googlenet", "fcn8s-googlenet_bn",
     "fcn4s-resnet18", "fcn2s-resnet18", "fcn2s-vgg16", "fcn32s-resnet50", "fcn8s-resnet50_dilated",
     "fpn4s-resnet18", "fpn8s-googlenet_bn", "fcn8s-vgg16_convs", "fcn8s-deconv-vgg16_convs",
-    "fcn8s-efficientnet_lite0", "fpn4s-efficientnet_lite0",
+    "fcn8s-efficientnet_lite0", "fpn4s-efficientnet_lite0", "fpn2s-efficientnet_lite0",
 ]  # fmt: skip
 PAPER = [
     "fcn32s-caffenet", "fcn8s-alexnet", "fcn16s-alexnet_owt", "fcn8s-googlenet_bn",
@@ -82,10 +82,10 @@ def test_spans(n: int, grid: int, behind: int, before: int, more: int) -> None:
     longest = -(-(behind + before + grid) // grid) * grid + more
     if n <= longest:
         return
-    found = spans(n, longest, grid, (behind, before))
-    kept = np.concatenate([np.arange(n)[span.keep] for span in found])
+    pieces = spans(n, longest, grid, (behind, before))
+    kept = np.concatenate([np.arange(n)[span.keep] for span in pieces])
     assert kept.tolist() == list(range(n))
-    for span in found:
+    for span in pieces:
         assert span.start % grid == 0
         assert span.stop == n or span.stop % grid == 0
         assert 0 <= span.start < span.stop <= n
@@ -95,8 +95,8 @@ def test_spans(n: int, grid: int, behind: int, before: int, more: int) -> None:
         assert np.array_equal(np.arange(n)[span.read][span.inside], np.arange(n)[span.keep])
     # The fewest: with one piece less, each would have to keep more than it can.
     most = (longest // grid * grid - behind - before) // grid * grid
-    assert len(found) == 1 + -(-(n - longest // grid * grid) // most)
-    lengths = [span.stop - span.start for span in found]
+    assert len(pieces) == 1 + -(-(n - longest // grid * grid) // most)
+    lengths = [span.stop - span.start for span in pieces]
     assert len(set(lengths[:-1])) == 1
     assert lengths[0] - grid < lengths[-1] <= lengths[0]
 
@@ -108,10 +108,12 @@ def test_an_image_that_fits_is_one_piece() -> None:
 
 
 def test_tiles_are_rows_times_columns() -> None:
-    found = list(flow("fcn8s-resnet18").tiles((600, 300), 512))
+    results = list(flow("fcn8s-resnet18").tiles((600, 300), 512))
     rows = [slice(0, 288), slice(288, 320), slice(320, 600)]
-    assert [(row.keep, column.keep) for row, column in found] == [(r, slice(0, 300)) for r in rows]
-    assert [row.read for row, _ in found] == [slice(0, 512), slice(64, 576), slice(96, 600)]
+    assert [(row.keep, column.keep) for row, column in results] == [
+        (r, slice(0, 300)) for r in rows
+    ]
+    assert [row.read for row, _ in results] == [slice(0, 512), slice(64, 576), slice(96, 600)]
     assert len(list(flow("fcn8s-resnet18").tiles((600, 600), 512))) == 9
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fullconv.metrics import Difference, PhotoMetrics, difference, obstacle
 
-BEST, WORSE, NOT_TOLD = "best", "worse", "not told apart"
+BEST, WORSE, SAME = "best", "worse", "no significant difference"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,20 +28,20 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """'worse' or 'not told apart'."""
-        return WORSE if self.difference.is_told and self.difference.value > 0 else NOT_TOLD
+        """'worse' or 'no significant difference'."""
+        return WORSE if self.difference.is_told and self.difference.value > 0 else SAME
 
     def __str__(self) -> str:
         points = [100 * self.difference.value]
         ends = self.difference.interval
         if not ends.is_known:
-            return f"{self.best} and {self.other} cannot be told apart by a single photo."
+            return f"One photo shows no significant difference of {self.best} and {self.other}."
         points += [100 * ends.low, 100 * ends.high]
         by, low, high = (f"{point:.1f}".replace("-0.0", "0.0") for point in points)
         margin = f"(by {by}, 95 % interval {low} to {high})"
         if self.word == WORSE:
             return f"{self.best} is better than {self.other} {margin}."
-        return f"{self.best} and {self.other} cannot be told apart {margin}."
+        return f"No significant difference of {self.best} and {self.other} {margin}."
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Verdicts:
 
     def of(self, name: str) -> Verdict | None:
         """The verdict about a run; None for the best, and for one that is alone."""
-        return next((each for each in self.verdicts if each.other == name), None)
+        return next((verdict for verdict in self.verdicts if verdict.other == name), None)
 
 
 def verdicts(runs: Sequence[Evaluated]) -> Verdicts:

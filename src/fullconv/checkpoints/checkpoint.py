@@ -23,12 +23,13 @@ from fullconv.checkpoints.safetensors_file import (
     read_header,
     write_tensors,
 )
+from fullconv.checkpoints.temperature import HEADER, Calibration
 from fullconv.classes import ClassSet
-from fullconv.errors import UserError
+from fullconv.errors import UserError, printable, reason_of
 from fullconv.models import FCN, NetSpec, Preprocessing, build
 from fullconv.models.analysis.cost import meta_net
 from fullconv.models.backbones.definition import MissingPackage
-from fullconv.parser_errors import one_line, parser_errors, reason_of
+from fullconv.parsing import parser_errors
 
 FILE = "model.safetensors"
 ORIGIN_KINDS = {"photos": dict, "weights": list, "data": str, "warning": str, "step": int}
@@ -40,7 +41,8 @@ class Checkpoint:
     """A net and what belongs to its weights. ``origin`` is free: recipe, step, scores, data.
 
     ``golden`` is what the file that it was read from says of a built-in picture
-    (`fullconv.checkpoints.golden`); None in older files and foreign ones.
+    (`fullconv.checkpoints.golden`); None in older files and foreign ones. ``calibration`` has the
+    temperatures of its probabilities; None before `fullconv.calibrate`.
     """
 
     net: FCN
@@ -48,6 +50,7 @@ class Checkpoint:
     preprocessing: Preprocessing
     origin: dict[str, Any] = field(default_factory=dict)
     golden: Golden | None = None
+    calibration: Calibration | None = None
 
     def __repr__(self) -> str:
         spec = self.net.spec
@@ -67,7 +70,7 @@ class Checkpoint:
         origin = "; ".join(
             f"{key}: {value}" for key, value in self.origin.items() if isinstance(value, str | int)
         )
-        facts = escape(repr(self)), chips, escape(one_line(origin, 400))
+        facts = escape(repr(self)), chips, escape(printable(origin, 400))
         return "".join(f"<p>{fact}</p>" for fact in facts)
 
 
@@ -78,8 +81,10 @@ def save(path: str | Path, checkpoint: Checkpoint) -> None:
     """
     net, classes, preprocessing = checkpoint.net, checkpoint.classes, checkpoint.preprocessing
     golden = golden_of(net, classes, preprocessing)
-    header = json.dumps(header_of(net.spec, classes, preprocessing, checkpoint.origin, golden))
-    write_tensors(path, net.state_dict(), {KEY: header})
+    header = header_of(
+        net.spec, classes, preprocessing, checkpoint.origin, golden, checkpoint.calibration
+    )
+    write_tensors(path, net.state_dict(), {KEY: json.dumps(header)})
 
 
 def header_of(
@@ -88,6 +93,7 @@ def header_of(
     preprocessing: Preprocessing,
     origin: dict[str, Any],
     golden: Golden | None = None,
+    calibration: Calibration | None = None,
 ) -> dict[str, Any]:
     """What a file says of its net, as plain JSON types."""
     header = {
@@ -97,7 +103,11 @@ def header_of(
         "preprocessing": preprocessing.to_dict(),
         "origin": origin,
     }
-    return header if golden is None else header | {"golden": golden.to_dict()}
+    if golden is not None:
+        header["golden"] = golden.to_dict()
+    if calibration is not None:
+        header[HEADER] = calibration.to_dict()
+    return header
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
@@ -116,7 +126,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
 def fitting_net(path: Path, header: dict[str, Any], shapes: Mapping[str, Tensor]) -> FCN:
     """The net that ``header`` describes, on the `meta` device; UserError unless arrays fit it."""
     if header.get("kind"):
-        kind = one_line(str(header["kind"]))
+        kind = printable(str(header["kind"]), 80)
         raise UserError(
             f"{path}: is a {kind}, not a net; name the folder of the run", "FC-WEIGHTS-008"
         )
@@ -143,7 +153,9 @@ def assembled(
         net = build(spec)
         net.load_state_dict(tensors)
     golden = Golden.from_header(path, header)
-    return Checkpoint(net.to(device).eval(), classes, preprocessing, _origin(header), golden)
+    calibration = Calibration.from_header(header, len(classes.outputs))
+    said = classes, preprocessing, _origin(header), golden, calibration
+    return Checkpoint(net.to(device).eval(), *said)
 
 
 def described(path: Path, header: dict[str, Any]) -> tuple[NetSpec, ClassSet, Preprocessing]:
@@ -155,6 +167,7 @@ def described(path: Path, header: dict[str, Any]) -> tuple[NetSpec, ClassSet, Pr
             preprocessing = Preprocessing.from_dict(header["preprocessing"])
             _refuse_contradictions(spec, classes, preprocessing)
             _origin(header)
+            Calibration.from_header(header, len(classes.outputs))
     except MissingPackage as error:
         raise UserError(f"{path}: {error}", error.code) from error
     except UserError as error:
@@ -183,10 +196,10 @@ def _origin(header: dict[str, Any]) -> dict[str, Any]:
     """The header's origin; ValueError where what this project writes there has another type."""
     origin = header.get("origin") or {}
     if not isinstance(origin, dict):
-        raise ValueError(f"origin {one_line(repr(origin))} is no object")
+        raise ValueError(f"origin {printable(repr(origin), 80)} is no object")
     for key, kind in ORIGIN_KINDS.items():
         if key in origin and not isinstance(origin[key], kind):
-            raise ValueError(f"origin {key} {one_line(repr(origin[key]))} is of another type")
+            raise ValueError(f"origin {key} {printable(repr(origin[key]), 80)} is of another type")
     _check_sources(origin.get("weights", []))
     return origin
 
@@ -231,14 +244,14 @@ def check_fit(path: Path, wanted: Mapping[str, Tensor], tensors: Mapping[str, Te
     """UserError unless ``tensors`` has exactly the names, shapes and kinds of ``wanted``."""
     missing, unknown = wanted.keys() - tensors.keys(), tensors.keys() - wanted.keys()
     if missing or unknown:
-        name = one_line(min(missing or unknown))
+        name = printable(min(missing or unknown), 80)
         what = f"has no {name}" if missing else f"has an unknown {name}"
         count = len(missing) + len(unknown)
         raise _no_fit(path, f"{what} ({count} names differ)")
     for name, tensor in wanted.items():
         there = tensors[name]
         if tensor.shape != there.shape:
-            shape = one_line(str(tuple(there.shape)))
+            shape = printable(str(tuple(there.shape)), 80)
             raise _no_fit(path, f"{name} has shape {shape}, its net needs {tuple(tensor.shape)}")
         if tensor.is_floating_point() != there.is_floating_point():
             kinds = str(there.dtype), str(tensor.dtype)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fullconv.checkpoints.checkpoint import Checkpoint
 from fullconv.checkpoints.foreign.foreign_arrays import Shape
-from fullconv.checkpoints.foreign.foreign_formats import lineages, read_foreign
+from fullconv.checkpoints.foreign.recognize_net import lineages, read_foreign
 from fullconv.checkpoints.foreign.transplant import Transplant, transplant
 from fullconv.checkpoints.safetensors_file import is_own
 from fullconv.classes import VOC, ClassSet, numbered_names
@@ -73,61 +73,61 @@ def convert(
         )
     file = read_foreign(path)
     count = len(classes) if classes else None
-    taken = transplant(file, lineages(), net, padding, count, output)
-    names = _classes(path, taken, classes)
+    transplanted = transplant(file, lineages(), net, padding, count, output)
+    names = _classes(path, transplanted, classes)
     origin: dict[str, str | bool] = {
         "source": path.name,
         "format": file.format,
-        "lineage": taken.title,
+        "lineage": transplanted.title,
         "sha256": _sha256(path),
     }
-    if taken.is_classifier:
+    if transplanted.is_classifier:
         origin["classifier"] = True
-    made = _net(taken)
+    built = _net(transplanted)
     conversion = Conversion(
-        Checkpoint(made, names, taken.preprocessing, origin),
-        taken.title,
-        taken.is_classifier,
-        warning=taken.warning or ("" if net else _warning(file.format, taken)),
+        Checkpoint(built, names, transplanted.preprocessing, origin),
+        transplanted.title,
+        transplanted.is_classifier,
+        warning=transplanted.warning or ("" if net else _warning(file.format, transplanted)),
     )
-    for name, tensor in made.state_dict().items():
-        theirs = taken.used.get(name, "")
+    for name, tensor in built.state_dict().items():
+        theirs = transplanted.used.get(name, "")
         row = Row(name, theirs, tuple(tensor.shape), "" if theirs else ZERO)
         (conversion.loaded if theirs else conversion.missing).append(row)
-    for theirs, why in taken.not_needed.items():
+    for theirs, why in transplanted.not_needed.items():
         array = file.arrays.get(theirs)
         conversion.not_needed.append(Row("", theirs, () if array is None else array.shape, why))
     return conversion
 
 
-def _net(taken: Transplant) -> FCN:
+def _net(transplanted: Transplant) -> FCN:
     """The net with the tensors themselves, not copies; missing scores and counters are zero."""
-    net = meta_net(taken.spec)
+    net = meta_net(transplanted.spec)
     scores = tuple(f"{name}." for name in net.score_modules())
-    missing = {name: t for name, t in net.state_dict().items() if name not in taken.tensors}
+    missing = {name: t for name, t in net.state_dict().items() if name not in transplanted.tensors}
     strange = [name for name, t in missing.items() if t.ndim and not name.startswith(scores)]
     if strange:
-        raise UserError(f"{taken.title}: gives no {strange[0]}", "FC-WEIGHTS-010")
+        raise UserError(f"{transplanted.title}: gives no {strange[0]}", "FC-WEIGHTS-010")
     zeros: dict[str, Tensor] = {n: torch.zeros(t.shape, dtype=t.dtype) for n, t in missing.items()}
-    net.load_state_dict({**taken.tensors, **zeros}, assign=True)
+    net.load_state_dict({**transplanted.tensors, **zeros}, assign=True)
     return net.eval()
 
 
-def _classes(path: Path, taken: Transplant, given: ClassSet | None) -> ClassSet:
-    count = taken.spec.classes
+def _classes(path: Path, transplanted: Transplant, given: ClassSet | None) -> ClassSet:
+    count = transplanted.spec.classes
     if given is not None and len(given) != count:
         raise UserError(
             f"{path}: scores {count} classes, the class file names {len(given)}; leave it out, or "
             "name as many",
             "FC-WEIGHTS-011",
         )
-    if given is not None or taken.classes is not None:
-        return given or taken.classes or VOC
-    if taken.is_classifier:
+    if given is not None or transplanted.classes is not None:
+        return given or transplanted.classes or VOC
+    if transplanted.is_classifier:
         return VOC  # 21, until a training puts its own in their place
     ignore = 255 if count <= 255 else 65535
-    if taken.outputs:
-        return ClassSet.joint({o: _numbered(n, ignore) for o, n in taken.outputs.items()})
+    if transplanted.outputs:
+        return ClassSet.joint({o: _numbered(n, ignore) for o, n in transplanted.outputs.items()})
     return _numbered(count, ignore)
 
 
@@ -135,9 +135,13 @@ def _numbered(count: int, ignore: int) -> ClassSet:
     return ClassSet(numbered_names(count), ignore=ignore)
 
 
-def _warning(form: str, taken: Transplant) -> str:
+def _warning(form: str, transplanted: Transplant) -> str:
     """Outside Caffe the constants of the at-once net stand in code, not in the file."""
-    if form == "Caffe" or taken.is_classifier or not taken.spec.name.startswith("fcn8s-vgg16"):
+    if (
+        form == "Caffe"
+        or transplanted.is_classifier
+        or not transplanted.spec.name.startswith("fcn8s-vgg16")
+    ):
         return ""
     return (
         "FCN8s and FCN8sAtOnce have the same arrays here; if the net was trained at once, convert "

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fullconv.checkpoints.checkpoint import Checkpoint, assembled, fitting_net
 from fullconv.checkpoints.safetensors_file import KEY, check_format
-from fullconv.parser_errors import MOST_JSON, json_object, parser_errors
+from fullconv.parsing import MOST_JSON, json_object, parser_errors
 
 NET = "net."
 """What the exported program calls the net: its arrays are ``net.backbone...``."""

@@ -2,7 +2,7 @@
 
 Every checkpoint and export carries it in its header, under ``golden``. The picture is the same in
 every version, computed from integers alone; an engine that has loaded a net runs it once and
-compares (`fullconv.inference.verify_golden`).
+compares (`fullconv.inference.open_predictor`).
 
 C channels, K classes, H and W pixels.
 """
@@ -24,7 +24,7 @@ import torch
 from fullconv.classes import ClassSet
 from fullconv.modalities import channels_of, kind_named
 from fullconv.models import FCN, Preprocessing
-from fullconv.parser_errors import parser_errors
+from fullconv.parsing import parser_errors
 
 Array = npt.NDArray[Any]
 Size = tuple[int, int]

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fullconv.checkpoints.download_weights import provenance
 from fullconv.checkpoints.hub import hub_file, is_hub_name
 from fullconv.checkpoints.open_weights import Weights, found_under, open_weights
+from fullconv.checkpoints.registry import provenance
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.models import FCN, Preprocessing
@@ -108,9 +108,9 @@ def start_from(
                     f"each of the {streams}",
                     "FC-WEIGHTS-018",
                 )
-        each = opened * (streams // len(opened))
-        tensors = _side_by_side([_tensors(weights) for weights in each])
-        why = next((why for weights in each if (why := _new_scores(net, weights, classes))), "")
+        repeated = opened * (streams // len(opened))
+        tensors = _side_by_side([_tensors(weights) for weights in repeated])
+        why = next((why for weights in repeated if (why := _new_scores(net, weights, classes))), "")
         if net.spec.is_pyramid:  # channels of features, other than those of scores, have no meaning
             why = why or "the features of several streams are fused anew"
     tensors, adapted = _adapted(net, tensors)
@@ -137,8 +137,8 @@ def origin_of(source: str | Path, weights: Weights) -> dict[str, Any]:
         return {"name": str(source), "from": file.address, **_kept(origin)}
     if published is None:
         return {"name": Path(source).name, **_kept(origin)}
-    said = {"from": provenance(published), "licence": published.file.licence}
-    return {"name": published.name, **said, **_kept(origin)}
+    record = {"from": provenance(published), "licence": published.file.licence}
+    return {"name": published.name, **record, **_kept(origin)}
 
 
 def _kept(origin: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,10 +246,10 @@ def _adapted(net: FCN, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor]
             continue
         if wanted[:, 0].shape != there[:, 0].shape:
             continue
-        kept = there if channels > 3 else there[:, :0]
-        more = channels - kept.shape[1]
+        reused = there if channels > 3 else there[:, :0]
+        more = channels - reused.shape[1]
         mean = there.mean(1, keepdim=True).expand(-1, more, -1, -1)
-        result[name] = torch.cat([kept, mean], 1)
+        result[name] = torch.cat([reused, mean], 1)
         done[name] = f"{more} input channels begin with the mean of the filters of 3"
     return result, done
 

@@ -9,10 +9,16 @@ from fullconv.checkpoints import checkpoint
 from fullconv.checkpoints import exported_program as program
 from fullconv.checkpoints.checkpoint import Checkpoint, find
 from fullconv.checkpoints.conversion import convert
-from fullconv.checkpoints.download_weights import fetch, file_here
-from fullconv.checkpoints.foreign.foreign_formats import format_of
+from fullconv.checkpoints.foreign.recognize_net import format_of
 from fullconv.checkpoints.hub import fetch_from_hub, is_hub_name
-from fullconv.checkpoints.registry import Published, find_published, preprocessings, published
+from fullconv.checkpoints.registry import (
+    Published,
+    fetch,
+    file_here,
+    find_published,
+    preprocessings,
+    published,
+)
 from fullconv.checkpoints.safetensors_file import is_own
 from fullconv.download.request import Progress
 from fullconv.errors import UserError

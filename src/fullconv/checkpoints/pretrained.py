@@ -2,10 +2,9 @@
 
 from importlib.util import find_spec
 
-from fullconv.checkpoints.download_weights import fetch, file_here, provenance
 from fullconv.checkpoints.hub import fetch_from_hub, hub_file, is_hub_name, pinned
 from fullconv.checkpoints.installed import InstalledFile
-from fullconv.checkpoints.registry import Published, published
+from fullconv.checkpoints.registry import Published, fetch, file_here, provenance, published
 from fullconv.download.request import Progress
 from fullconv.errors import UserError
 from fullconv.models import BACKBONES, NetSpec
@@ -31,11 +30,13 @@ def known_for(backbone: str) -> list[Published]:
     installation reads.
     """
     fit = [
-        each
-        for each in published().values()
-        if each.classes in LEARNT and backbone in (each.net, *each.fits)
+        weights
+        for weights in published().values()
+        if weights.classes in LEARNT and backbone in (weights.net, *weights.fits)
     ]
-    return sorted(fit, key=lambda each: (LEARNT.index(each.classes), each.format in READERS))
+    return sorted(
+        fit, key=lambda weights: (LEARNT.index(weights.classes), weights.format in READERS)
+    )
 
 
 def here_for(backbone: str) -> Published | None:
@@ -43,7 +44,9 @@ def here_for(backbone: str) -> Published | None:
 
     A package comes before the cache.
     """
-    there = [each for each in known_for(backbone) if file_here(each) and _is_readable(each)]
+    there = [
+        weights for weights in known_for(backbone) if file_here(weights) and _is_readable(weights)
+    ]
     return min(there, key=_preference, default=None)
 
 
@@ -64,8 +67,8 @@ def imagenet_for(backbone: str) -> Published:
 
 def backbones() -> list[str]:
     """The backbones that have known weights to start from."""
-    known = [each for each in published().values() if each.classes in LEARNT]
-    names = dict.fromkeys(name for each in known for name in (each.net, *each.fits))
+    known = [weights for weights in published().values() if weights.classes in LEARNT]
+    names = dict.fromkeys(name for weights in known for name in (weights.net, *weights.fits))
     return [name for name in names if name in BACKBONES]
 
 
@@ -100,9 +103,9 @@ def _settled(name: str, spec: NetSpec, progress: Progress | None) -> tuple[str, 
 
 def said(weights: Published) -> str:
     """Name, where from, and licence, in one line."""
-    kept = "" if isinstance(weights.file, InstalledFile) else f" (cached as {file_here(weights)})"
+    cached = "" if isinstance(weights.file, InstalledFile) else f" (cached as {file_here(weights)})"
     note = f"; note: {weights.note}" if weights.note else ""
-    where = f"{provenance(weights)}{kept}"
+    where = f"{provenance(weights)}{cached}"
     return f"{weights.name} from {where}, licence: {weights.file.licence}{note}"
 
 

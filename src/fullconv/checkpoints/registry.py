@@ -1,4 +1,7 @@
-"""The published weights that fullconv knows by name, read from ``registry.toml`` beside this."""
+"""The published weights that fullconv knows by name, read from ``registry.toml`` beside this.
+
+`fetch` gets their file: from an installed package, the cache, or downloaded into it.
+"""
 
 import difflib
 import tomllib
@@ -10,8 +13,9 @@ from types import MappingProxyType
 from typing import Any
 
 from fullconv.checkpoints.installed import PACKAGE_KEYS, InstalledFile
-from fullconv.download import RemoteFile
+from fullconv.download import RemoteFile, RetryPolicy, cache_folder, download
 from fullconv.download.remote import KEYS
+from fullconv.download.request import Progress
 from fullconv.errors import UserError
 from fullconv.models import Preprocessing
 
@@ -67,7 +71,7 @@ def find_published(name: str) -> Published:
     UserError with the nearest names otherwise.
     """
     known = published()
-    begin = [each for each in known if each.startswith(f"{name}-")]
+    begin = [known_name for known_name in known if known_name.startswith(f"{name}-")]
     if name in known or len(begin) == 1:
         return known[name if name in known else begin[0]]
     if begin:
@@ -97,15 +101,15 @@ def read_registry(path: Path) -> tuple[Mapping[str, Published], Mapping[str, Pre
         ) from error
     inputs = content.pop("preprocessing", {})
     try:
-        made = {name: Preprocessing.from_dict(table) for name, table in inputs.items()}
-        weights = {name: _published(name, table, made) for name, table in content.items()}
+        preprocessings = {name: Preprocessing.from_dict(table) for name, table in inputs.items()}
+        weights = {name: _published(name, table, preprocessings) for name, table in content.items()}
         files = [e.file.name for e in weights.values() if isinstance(e.file, RemoteFile)]
         twice = {file for file in files if files.count(file) > 1}
         if twice:  # the cache keeps them all in one folder
             raise UserError(f"the file {min(twice)} stands twice", "FC-WEIGHTS-020")
     except UserError as error:
         raise UserError(f"{path}: {error}", "FC-WEIGHTS-020") from None
-    return MappingProxyType(weights), MappingProxyType(made)
+    return MappingProxyType(weights), MappingProxyType(preprocessings)
 
 
 def _published(name: str, table: Any, inputs: Mapping[str, Preprocessing]) -> Published:
@@ -149,3 +153,49 @@ def _text(table: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise UserError(f"{key} = {value!r} is no text", "FC-WEIGHTS-020")
     return value
+
+
+def cached_path(weights: Published) -> Path:
+    """Where the file of these weights is kept, whether it is there or not."""
+    return cache_folder() / "weights" / weights.file.name
+
+
+def file_here(weights: Published) -> Path | None:
+    """The file of these weights if it is on this machine, in a package or the cache; unverified."""
+    if isinstance(weights.file, InstalledFile):
+        return weights.file.find()
+    path = cached_path(weights)
+    return path if path.exists() else None
+
+
+def provenance(weights: Published) -> str:
+    """Where the file of these weights comes from, in words: its package, or its address."""
+    if isinstance(weights.file, InstalledFile):
+        return f"the package {weights.file.package}"
+    return weights.file.urls[0]
+
+
+def fetch(
+    name: str,
+    *,
+    progress: Progress | None = None,
+    offline: bool | None = None,
+    retry: RetryPolicy | None = None,
+) -> Path:
+    """The file of the weights called ``name``, verified as the registry allows.
+
+    It is that of an installed package, or lies in the cache and is downloaded where it does not.
+    ``progress(bytes done, bytes in all or None)``; ``offline`` None asks FULLCONV_OFFLINE.
+    Raises UserError for an unknown name, a package that is not installed (with the command that
+    installs it), a file that was changed, and for everything that ``download`` refuses.
+    """
+    weights = find_published(name)
+    if isinstance(weights.file, InstalledFile):
+        return weights.file.verified()
+    return download(
+        weights.file,
+        cached_path(weights),
+        progress=progress,
+        offline=offline,
+        retry=retry,
+    )

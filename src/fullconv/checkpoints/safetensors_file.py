@@ -18,8 +18,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from fullconv.atomic import write_atomically
-from fullconv.errors import UserError
-from fullconv.parser_errors import json_object, one_line, parser_errors
+from fullconv.errors import UserError, printable
+from fullconv.parsing import json_object, parser_errors
 
 FORMAT = 1
 KEY = "fullconv"
@@ -129,8 +129,9 @@ def _own_header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
 def check_format(path: Path, header: Mapping[str, Any]) -> None:
     """UserError unless a header is of the format that this version reads."""
     if header.get("format") != FORMAT:
+        written = printable(repr(header.get("format")), 80)
         raise UserError(
-            f"{path}: format {one_line(repr(header.get('format')))}, this fullconv reads {FORMAT}; "
+            f"{path}: format {written}, this fullconv reads {FORMAT}; "
             "use the version that wrote it, or a newer one",
             "FC-WEIGHTS-004",
         )

@@ -6,9 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fullconv.classes import CREAM, MOST_CLASSES, ClassSet, Color, default_colors
-from fullconv.errors import UserError
-from fullconv.text_files import decode_text, shown
+from fullconv.classes import (
+    CREAM,
+    MOST_CLASSES,
+    ClassSet,
+    Color,
+    default_colors,
+    named_background,
+)
+from fullconv.errors import DataError, UserError, printable
+from fullconv.legacy_text import how_to_convert
+from fullconv.parsing import decode_text, parser_errors
 
 LARGEST = 16 * 2**20  # bytes; 65,535 long names are less
 
@@ -16,7 +24,8 @@ LARGEST = 16 * 2**20  # bytes; 65,535 long names are less
 def read_classes(path: str | Path) -> ClassSet:
     """Read a class file, told apart by its content.
 
-    ``classes.toml`` (``ignore = 255``, then ``[[class]]`` with ``name`` and optional ``color``;
+    ``classes.toml`` (``ignore = 255``, then ``[[class]]`` with ``name`` and optional ``color``
+    and ``background`` (`fullconv.classes.ClassSet`);
     ``bands`` and ``range`` say how the photos are read, `fullconv.data.reading.options`),
     CVAT's ``labelmap.txt`` (lines ``name:r,g,b:parts:actions``), labelme's ``labels.txt`` (one
     name a line; ``__ignore__`` in these two names the ignored value, not a class), or lines
@@ -29,12 +38,14 @@ def read_classes(path: str | Path) -> ClassSet:
     lines = [line for line in lines if line and not line.startswith("#")]
     try:
         if path.suffix == ".toml" or any(line.startswith("[[") for line in lines):
-            return _from_toml(text)
+            return _from_toml(text, path)
         if not lines:
             raise UserError("no class is named in it; write one name a line", "FC-CLASS-002")
         if all(re.match(r"[0-9]{1,6}\s*:\s*[^\d\s]", line) for line in lines):
             return _from_numbered(lines)
         return _from_labelmap(lines) if all(":" in line for line in lines) else _from_names(lines)
+    except DataError:  # names the file
+        raise
     except UserError as error:
         raise UserError(f"{path}: {error}", error.code) from None
 
@@ -46,16 +57,15 @@ def _text(path: Path) -> str:
             raise UserError(
                 f"{path}: {size} bytes are no class file; name the right one", "FC-CLASS-001"
             )
-        text = decode_text(path.read_bytes())
+        content = path.read_bytes()
+        text = decode_text(content)
     except OSError as error:
         raise UserError(
             f"{path}: the class file cannot be read: {error.strerror}", "FC-FILE-001"
         ) from error
     except UnicodeDecodeError:
-        raise UserError(
-            f"{path}: the class file is neither UTF-8 nor UTF-16 text; save it as UTF-8",
-            "FC-CLASS-001",
-        ) from None
+        what, fix = how_to_convert(content, str(path))
+        raise UserError(f"{path}: the class file {what}; {fix}", "FC-CLASS-001") from None
     if "\0" in text:
         raise UserError(
             f"{path}: holds bytes that are no text; the class file is damaged", "FC-CLASS-001"
@@ -63,12 +73,9 @@ def _text(path: Path) -> str:
     return text
 
 
-def _from_toml(text: str) -> ClassSet:
-    try:
+def _from_toml(text: str, path: Path) -> ClassSet:
+    with parser_errors(path, "is not valid TOML", "FC-CLASS-001", "correct it"):
         content = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also of numbers too long and lists too deep
-        reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else type(error).__name__
-        raise UserError(f"not valid TOML: {shown(reason[:200])}", "FC-CLASS-001") from error
     entries = content.get("class")
     if not isinstance(entries, list) or not entries:
         raise UserError(
@@ -81,14 +88,23 @@ def _from_toml(text: str) -> ClassSet:
                 f'class {number} has no name; write name = "..." below its [[class]]',
                 "FC-CLASS-003",
             )
-        _check_keys(f"class {shown(entry['name'][:60])!r}", entry, {"name", "color"})
+        name = printable(entry["name"], 60)
+        _check_keys(f"class {name!r}", entry, {"name", "color", "background"})
+        if not isinstance(entry.get("background", False), bool):
+            raise UserError(f"class {name!r}: background is true or false", "FC-CLASS-003")
     ignore = content.get("ignore", 255 if len(entries) <= 255 else MOST_CLASSES)
-    default = default_colors(len(entries))
+    names = tuple(entry["name"] for entry in entries)
+    by_name = named_background(names)
+    background = tuple(
+        i for i, entry in enumerate(entries) if entry.get("background", i in by_name)
+    )
+    default = default_colors(len(entries), background=0 in background)
     return ClassSet(
-        names=tuple(entry["name"] for entry in entries),
+        names=names,
         colors=tuple(e.get("color", c) for e, c in zip(entries, default, strict=True)),
         ignore=ignore,
         ignore_color=content.get("ignore_color", CREAM),
+        background=background,
     )
 
 
@@ -96,7 +112,7 @@ def _check_keys(where: str, content: Mapping[str, Any], known: set[str]) -> None
     strange = sorted(set(content) - known)
     if strange:
         raise UserError(
-            f"{where} has an unknown key {shown(strange[0][:60])!r}; known: {sorted(known)}",
+            f"{where} has an unknown key {printable(strange[0], 60)!r}; known: {sorted(known)}",
             "FC-CLASS-003",
         )
 
@@ -109,7 +125,7 @@ def _from_labelmap(lines: list[str]) -> ClassSet:
             red, green, blue = (int(part) for part in rgb.split(","))
         except ValueError:
             raise UserError(
-                f"line {shown(line[:200])!r} is not name:r,g,b:parts:actions", "FC-CLASS-001"
+                f"line {printable(line, 200)!r} is not name:r,g,b:parts:actions", "FC-CLASS-001"
             ) from None
         if name == "__ignore__":
             ignore_color = red, green, blue

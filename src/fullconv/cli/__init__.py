@@ -6,9 +6,10 @@ in the help in the order in which they are imported here.
 
 # ruff: noqa: I001, F401 (the order is the help's; importing a command adds it)
 from fullconv.cli.main import app, main
-from fullconv.cli import (
+from fullconv.cli.commands import (
     train,
     evaluate,
+    calibrate,
     predict,
     serve,
     export,
@@ -18,8 +19,9 @@ from fullconv.cli import (
     data,
     importing,
     inspect,
+    suggest,
     weights,
-    runs,
+    recipes_and_report,
     push,
 )
 

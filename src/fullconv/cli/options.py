@@ -32,8 +32,8 @@ Tiles = Annotated[
     typer.Option(
         "--tile",
         metavar="auto|N",
-        help="Take large photos in overlapping tiles, at most N pixels a side, with the result of "
-        "the whole; auto: tiles of about 2 GiB.",
+        help="Predict large photos in overlapping tiles of at most N pixels a side, with the same "
+        "result as in one piece; auto: tiles of about 2 GiB.",
     ),
 ]
 TestTime = Annotated[
@@ -49,8 +49,8 @@ Engine = Annotated[
     str,
     typer.Option(
         metavar="|".join(names()),
-        help="What runs the net. auto: torch, and an exported file by its own runtime; "
-        f"{'; '.join(f'{each.name}: {each.what}' for each in ENGINES)}. 'fullconv benchmark' "
+        help="Engine that runs the net. auto: torch, or the own runtime of an exported file; "
+        f"{'; '.join(f'{engine.name}: {engine.what}' for engine in ENGINES)}. 'fullconv benchmark' "
         "measures them.",
         autocompletion=completion.engines,
     ),

@@ -10,14 +10,11 @@ from fullconv.data.augment.resize import resize_image, resize_mask
 from fullconv.data.augment.transform_adapters import from_albumentations, from_torchvision
 from fullconv.data.augment.transforms import MEAN_COLOR, Augmentation, Transform, augment
 from fullconv.data.checks.check import check, listing
-from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.checks.survey import Survey, survey
 from fullconv.data.checks.survey_findings import findings_in
-from fullconv.data.class_order import in_order_of
 from fullconv.data.class_weights import ClassCounts, class_weights, count_classes
 from fullconv.data.dataset import Dataset, DatasetSource, as_source, by_split
 from fullconv.data.export_folder import write_folder
-from fullconv.data.multimodal import Stacked, kinds_shown, outputs_of
 from fullconv.data.open_dataset import (
     available_splits,
     open_source,
@@ -27,6 +24,9 @@ from fullconv.data.open_dataset import (
 from fullconv.data.reading.image import largest_photo, read_photo
 from fullconv.data.reading.mask import read_mask
 from fullconv.data.sample import Batch, Sample, Source
+from fullconv.data.splits.class_order import in_order_of
+from fullconv.data.splits.multimodal import Stacked, kinds_shown, outputs_of
+from fullconv.errors import DataError, Finding
 
 if TYPE_CHECKING:
     from fullconv.data.batches import loader

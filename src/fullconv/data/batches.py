@@ -14,8 +14,8 @@ import numpy.typing as npt
 from fullconv.data.augment.mix import cutmix, paste
 from fullconv.data.augment.transforms import MEAN_COLOR, Augmentation, Fill, Transform, augment
 from fullconv.data.dataset import check_transformed
-from fullconv.data.multimodal import kinds_shown
 from fullconv.data.sample import Batch, Sample, Source
+from fullconv.data.splits.multimodal import kinds_shown
 from fullconv.errors import UserError
 from fullconv.modalities import COLOR
 

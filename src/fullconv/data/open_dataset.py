@@ -1,19 +1,21 @@
-"""What a user calls the data -> a Source, told apart by its layout."""
+"""What a user calls the data -> a Source, told apart by its layout; and which data a run had."""
 
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fullconv.classes import ClassSet
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, by_usual_names, usual_name
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.registry import LAYOUTS, layout_of
-from fullconv.data.multimodal import Stacked, outputs_of
 from fullconv.data.reading.options import agreed, measured_range, options_of
+from fullconv.data.reading.walk import is_debris
 from fullconv.data.sample import Source
-from fullconv.data.subset import only, read_split
+from fullconv.data.splits.multimodal import Stacked, outputs_of
+from fullconv.data.splits.subset import only, read_split
 from fullconv.data.synthetic import shapes
-from fullconv.data.walk import is_debris
 from fullconv.errors import UserError
 from fullconv.modalities import (
     AS_STORED,
@@ -91,21 +93,21 @@ def with_measured_range(
     Measured over the photos of all splits (`measured_range`); with the options that they are read
     by, and a line that says so, empty where there is nothing to say.
     """
-    pairs = [each for each in sources.values() if isinstance(outputs_of(each)[0], PairSource)]
-    options = next((outputs_of(each)[0].options for each in pairs), AS_STORED)  # pyright: ignore
+    pairs = [source for source in sources.values() if isinstance(outputs_of(source)[0], PairSource)]
+    options = next((outputs_of(source)[0].options for source in pairs), AS_STORED)  # pyright: ignore
     if not pairs or options.range is not None:
         return dict(sources), options, ""
-    files = [file for each in pairs for n in range(len(each)) if (file := each.files(n)[0])]
+    files = [file for source in pairs for n in range(len(source)) if (file := source.files(n)[0])]
     span, line = measured_range(files, options, progress)
     options = replace(options, range=span)
     if span is None:
         return dict(sources), options, ""
-    return {name: _ranged(each, options) for name, each in sources.items()}, options, line
+    return {name: _ranged(source, options) for name, source in sources.items()}, options, line
 
 
 def _ranged(source: Source, options: ReadOptions) -> Source:
     if isinstance(source, Stacked):
-        parts = tuple(_read_by(each, options) for each in source.sources)
+        parts = tuple(_read_by(part, options) for part in source.sources)
         return replace(source, sources=parts)
     return _read_by(source, options)
 
@@ -222,3 +224,31 @@ def _no_split(path: Path, split: str, known: list[str]) -> str:
             "fullconv train splits it by itself)"
         )
     return message
+
+
+def trained_on(run: Any) -> str:
+    """The data set that the run in a folder was trained on.
+
+    UserError for what is no run folder, and where its config does not say: of a training on objects
+    from Python it has the name of their class only.
+    """
+    folder = Path(run) if isinstance(run, str | Path) else None
+    if folder is None or not folder.is_dir():
+        what = folder or type(run).__name__
+        raise UserError(
+            f"{what}: only a run folder says what it was trained on; name a data set",
+            "FC-REPORT-002",
+        )
+    file = folder / "config.toml"
+    try:
+        data = tomllib.loads(file.read_text("utf-8", "replace")).get("data")
+    except FileNotFoundError:
+        data = None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{file}: not valid TOML: {error}", "FC-REPORT-002") from error
+    place = data.get("path") if isinstance(data, dict) else data
+    if not place:
+        raise UserError(
+            f"{file}: does not name the data of the run; name a data set", "FC-REPORT-002"
+        )
+    return str(place)

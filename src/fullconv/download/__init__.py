@@ -1,8 +1,7 @@
 """Files from the internet: resumed, verified, whole or not at all; and archives unpacked safely."""
 
-from fullconv.download.cache import cache_folder, is_offline
+from fullconv.download.cache import cache_folder, exclusive, is_offline
 from fullconv.download.fetch import download
-from fullconv.download.lock import exclusive
 from fullconv.download.remote import Checksum, RemoteFile, RetryPolicy
 from fullconv.download.unpack import unpack
 

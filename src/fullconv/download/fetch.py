@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 
 from fullconv.atomic import sync_folder
-from fullconv.download.cache import OFFLINE, is_offline
-from fullconv.download.lock import exclusive
+from fullconv.download.cache import OFFLINE, exclusive, is_offline
 from fullconv.download.part import Part
 from fullconv.download.remote import RemoteFile, RetryPolicy
 from fullconv.download.request import PermanentError, Progress, TransientError, fetch_rest
@@ -90,7 +89,7 @@ def _fetch(file: RemoteFile, path: Path, progress: Progress | None, retry: Retry
     errors = []
     for url in file.urls:
         try:
-            _from_address(url, part, file, retry, progress)
+            fetch_from(url, part, file, retry, progress)
             break
         except (TransientError, PermanentError) as error:
             if isinstance(error, PermanentError) and error.discard:
@@ -122,7 +121,7 @@ def _room(file: RemoteFile, part: Part, folder: Path) -> None:
         )
 
 
-def _from_address(
+def fetch_from(
     url: str, part: Part, file: RemoteFile, retry: RetryPolicy, progress: Progress | None
 ) -> None:
     """Fetch and verify from one address, in as many attempts as ``retry`` gives."""

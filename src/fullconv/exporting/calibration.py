@@ -10,8 +10,8 @@ import numpy as np
 from fullconv.classes import ClassSet
 from fullconv.data import Sample, Source, in_order_of, open_source
 from fullconv.data.layouts.pairs import PairSource
-from fullconv.data.multimodal import Stacked
 from fullconv.data.open_dataset import available_splits, is_known
+from fullconv.data.splits.multimodal import Stacked
 from fullconv.data.synthetic.shapes import looks_like
 from fullconv.errors import UserError
 from fullconv.inference.export_metadata import Description
@@ -72,19 +72,19 @@ def find_calibration(
     else:
         parts = (shown, range(len(shown))), (held_out, range(len(held_out)))
     (first, rest), (second, held) = parts
-    made = Calibration(
+    calibration = Calibration(
         _chosen(first, rest, MOST_SHOWN, known),
         _chosen(second, held, MOST_HELD_OUT, known),
         known.classes,
     )
-    if not made.shown.places or not made.held_out.places:
+    if not calibration.shown.places or not calibration.held_out.places:
         least = "x".join(map(str, known.size or (known.smallest, known.smallest)))
         raise UserError(
             f"{where}: calibrating takes at least two photos of {least} pixels or more, one of "
             "them to compare on; a hundred are better",
             "FC-EXPORT-006",
         )
-    return made
+    return calibration
 
 
 def _sources(

@@ -9,18 +9,17 @@ from typing import Literal
 
 import torch
 
+from fullconv.atomic import check_target
 from fullconv.checkpoints import Checkpoint, load
 from fullconv.checkpoints.golden import picture
 from fullconv.checkpoints.hub import hub_file, is_hub_name
 from fullconv.checkpoints.open_weights import is_name
 from fullconv.errors import UserError
 from fullconv.exporting.calibration import Calibration, find_calibration
-from fullconv.exporting.float16 import in_half
 from fullconv.exporting.onnx_graph import OnnxGraph, onnx_model
 from fullconv.exporting.openvino_graph import OpenVinoGraph, from_onnx, smallest_side
-from fullconv.exporting.program import trace
+from fullconv.exporting.program import TorchGraph, UnsavedGraph, in_half, trace
 from fullconv.exporting.quantize import quantised
-from fullconv.exporting.unsaved_graph import TorchGraph, UnsavedGraph
 from fullconv.exporting.verify import Check, check
 from fullconv.exporting.verify_int8 import Int8Check, UnsavedGraphEngine, check_int8, refuse
 from fullconv.exporting.web.page import WebPage, refuse_net
@@ -34,8 +33,8 @@ from fullconv.inference.export_metadata import (
     Output,
     map_names,
 )
+from fullconv.modalities import AS_STORED, ReadOptions
 from fullconv.models.backbones.definition import PREFIX
-from fullconv.write_target import check_target
 
 Form = Literal["onnx", "openvino", "torch", "web"]
 Program = torch.export.ExportedProgram
@@ -85,6 +84,7 @@ def export(
     progress: Progress | None = None,
     output: Output = SCORES,
     half: bool = False,
+    options: ReadOptions = AS_STORED,
 ) -> Exported:
     """Write the net of ``run`` (what ``load`` takes) as a file that runs without fullconv.
 
@@ -99,6 +99,7 @@ def export(
     the file's name.
 
     ``calibrate`` names photos (a folder, a pattern) or a data set, and makes the graph int8;
+    ``options`` say how these are read, where not as in the training;
     ``half`` gives it weights of 16 bits, with which ONNX computes too. Not for torch.
     Raises UserError, and writes nothing, where the graph differs from the net (`check.TOLERANCES`),
     or int8 costs too much (`Int8Check.error`) unless ``accept_drop``.
@@ -137,24 +138,24 @@ def export(
     if to == "web":
         refuse_net(description, run)
         runtime = read_runtime(fetch_runtime())  # before the long work, which a download may end
-    photos = None if calibrate is None else find_calibration(calibrate, description)
+    photos = None if calibrate is None else find_calibration(calibrate, description, options)
     # OpenVINO halves its weights itself, and computes in what the device is good at.
     net = in_half(checkpoint.net) if half and to != "openvino" else checkpoint.net
     unsaved = _MAKERS[to](trace(net, description), description)
     try:
-        made = Exported([], description, check(unsaved, checkpoint.net, description))
+        exported = Exported([], description, check(unsaved, checkpoint.net, description))
         if photos is not None:
-            unsaved, made = _in_int8(unsaved, made, checkpoint, photos, progress)
-            if made.int8 and not accept_drop:
-                refuse(made.int8)
-        unsaved, made = _with_what_it_keeps(unsaved, made)
+            unsaved, exported = _in_int8(unsaved, exported, checkpoint, photos, progress)
+            if exported.int8 and not accept_drop:
+                refuse(exported.int8)
+        unsaved, exported = _with_what_it_keeps(unsaved, exported)
         if runtime is not None:
             assert isinstance(unsaved, OnnxGraph)
-            unsaved = WebPage(unsaved, made.description, runtime)
+            unsaved = WebPage(unsaved, exported.description, runtime)
     except UserError as error:
         raise UserError(f"{path}: not written: {error}", error.code) from error
     try:
-        return replace(made, paths=unsaved.write(path))
+        return replace(exported, paths=unsaved.write(path))
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written: {error.strerror or error}", "FC-FILE-002"
@@ -188,7 +189,7 @@ def _refuse_choices(
 
 def _in_int8(
     unsaved: UnsavedGraph,
-    made: Exported,
+    exported: Exported,
     checkpoint: Checkpoint,
     photos: Calibration,
     progress: Progress | None,
@@ -200,25 +201,25 @@ def _in_int8(
         if progress:
             progress(next(count), total)
 
-    description = replace(made.description, precision="int8")
+    description = replace(exported.description, precision="int8")
     int8 = quantised(unsaved, photos.shown, description, each)
     check(int8, checkpoint.net, description)
     int8_check = check_int8(unsaved, int8, photos, description, each)
-    return int8, replace(made, description=description, int8=int8_check)
+    return int8, replace(exported, description=description, int8=int8_check)
 
 
-def _with_what_it_keeps(unsaved: UnsavedGraph, made: Exported) -> tuple[UnsavedGraph, Exported]:
+def _with_what_it_keeps(unsaved: UnsavedGraph, exported: Exported) -> tuple[UnsavedGraph, Exported]:
     """``unsaved``, and where it rounds so much that it shows, what it keeps of the golden, said."""
-    known, golden = made.description, made.description.golden
+    known, golden = exported.description, exported.description.golden
     if known.precision == "fp32" or golden is None:
-        return unsaved, made
+        return unsaved, exported
     assert isinstance(unsaved, OnnxGraph | OpenVinoGraph)
     image = picture(known.preprocessing.inputs, golden.size)
     same = golden.compare(UnsavedGraphEngine(unsaved, known).class_map(image)).same
     if same >= WELL_KEPT:
-        return unsaved, made
+        return unsaved, exported
     known = replace(known, golden=replace(golden, least=round(same - KNOWN_LESS, 3)))
-    return unsaved.redescribed(known), replace(made, description=known)
+    return unsaved.redescribed(known), replace(exported, description=known)
 
 
 def place(

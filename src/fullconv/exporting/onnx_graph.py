@@ -7,9 +7,9 @@ import torch
 
 from fullconv.atomic import write_atomically
 from fullconv.checkpoints.export_checksum import with_checksum
+from fullconv.checkpoints.export_parts import with_parts
 from fullconv.errors import UserError
-from fullconv.exporting.program import quiet
-from fullconv.exporting.unsaved_graph import Array
+from fullconv.exporting.program import Array, quiet
 from fullconv.inference.engines.graph_engine import KEY
 from fullconv.inference.engines.onnxruntime_engine import session_of
 from fullconv.inference.export_metadata import INPUT, Description
@@ -44,7 +44,7 @@ class OnnxGraph:
 
 def onnx_model(program: torch.export.ExportedProgram, description: Description) -> bytes:
     """The program as an ONNX model, with the description in its metadata."""
-    size = sum(each.nbytes for each in program.state_dict.values())
+    size = sum(tensor.nbytes for tensor in program.state_dict.values())
     if size > MOST_BYTES:
         raise UserError(
             f"the net has {size / 2**30:.1f} GiB of weights and an ONNX file holds 2: use a "
@@ -52,7 +52,7 @@ def onnx_model(program: torch.export.ExportedProgram, description: Description) 
             "FC-EXPORT-008",
         )
     with quiet():
-        made = torch.onnx.export(
+        program_of_onnx = torch.onnx.export(
             program,
             dynamo=True,
             input_names=[INPUT],
@@ -60,8 +60,8 @@ def onnx_model(program: torch.export.ExportedProgram, description: Description) 
             opset_version=OPSET,
             verbose=False,
         )
-    assert made is not None
-    model = made.model_proto
+    assert program_of_onnx is not None
+    model = program_of_onnx.model_proto
     _clean(model)
     del model.graph.output[1:]  # the maps: they were outputs to get their names
     _name(model.graph.input[0], description.shape)
@@ -81,16 +81,16 @@ def with_description(model: Any, description: Description) -> bytes:
     model.producer_name = KEY
     model.ClearField("metadata_props")
     entry = model.metadata_props.add()
-    entry.key, entry.value = KEY, description.to_json()
+    entry.key, entry.value = KEY, with_parts(model, description.to_json())
     return model.SerializeToString()
 
 
 def _clean(model: Any) -> None:
     """Take out what tells of the machine that exported: stack traces with paths."""
     graph = model.graph
-    for each in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-        each.ClearField("metadata_props")
-        each.ClearField("doc_string")
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
     graph.ClearField("value_info")  # sizes in torch's own letters; runtimes infer them
 
 

@@ -1,16 +1,71 @@
-"""The real net as a graph: torch.export of the module that trains and predicts, no second one."""
+"""The real net as a graph: torch.export of the module that trains and predicts, no second one.
 
+An `UnsavedGraph` is run and compared before it is written. In float16 the features are computed so;
+the photo's preprocessing, the score layers and the upsampling of their maps stay in float32, where
+scores that differ by little decide, and so does what goes in and comes out.
+"""
+
+import copy
+import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
 
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from fullconv.atomic import write_atomically
 from fullconv.inference.class_map import parts_of
+from fullconv.inference.engines.graph_engine import KEY
 from fullconv.inference.export_metadata import CLASSES, Description
 from fullconv.models import FCN, Preprocessing
+from fullconv.models.fold_batch_norm import folded
+
+Array = npt.NDArray[Any]
+
+
+class UnsavedGraph(Protocol):
+    """What is to be written, as the runtime has read it back."""
+
+    @property
+    def bytes(self) -> int:
+        """Size of the graph and its weights, without the checksum that is written behind them."""
+        ...
+
+    def run(self, batch: Array) -> Array:
+        """What goes into the graph (`Description.shape`) to what comes out (`shape_out`)."""
+        ...
+
+    def write(self, path: Path) -> list[Path]:
+        """Write the file, whole or not at all; the paths written."""
+        ...
+
+
+class TorchGraph:
+    """A program of torch.export, in the bytes of its ``.pt2`` file."""
+
+    def __init__(self, program: torch.export.ExportedProgram, description: Description) -> None:
+        file = io.BytesIO()
+        torch.export.save(program, file, extra_files={KEY: description.to_json()})
+        self.content = file.getvalue()
+        self.module = torch.export.load(io.BytesIO(self.content)).module()  # what was just written
+
+    @property
+    def bytes(self) -> int:
+        return len(self.content)
+
+    def run(self, batch: Array) -> Array:
+        with torch.no_grad():
+            return self.module(torch.from_numpy(batch)).numpy()
+
+    def write(self, path: Path) -> list[Path]:
+        write_atomically(path, self.content)
+        return [path]
+
 
 # Sizes that the net is traced with; odd, so that nothing is even by chance.
 TRACED = (2, 75, 101)
@@ -104,3 +159,53 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(before)
+
+
+class _HalfBackbone(nn.Module):
+    """A backbone in float16: float32 N,C,H,W to float32 {stride: N,C,h,w}."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone.half()
+
+    def forward(self, images: Tensor) -> dict[int, Tensor]:
+        return {stride: map_.float() for stride, map_ in self.backbone(images.half()).items()}
+
+
+class _HalfPyramid(nn.Module):
+    """A pyramid in float16: float32 maps {stride: N,C,h,w} to the finest, float32."""
+
+    def __init__(self, pyramid: nn.Module) -> None:
+        super().__init__()
+        self.pyramid = pyramid.half()
+
+    def forward(self, features: Mapping[int, Tensor]) -> dict[int, Tensor]:
+        maps = self.pyramid({stride: map_.half() for stride, map_ in features.items()})
+        return {stride: map_.float() for stride, map_ in maps.items()}
+
+
+class _WideNorm(nn.Module):
+    """A local response normalisation in float32: it sums squares, which float16 does not hold."""
+
+    def __init__(self, norm: nn.LocalResponseNorm) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(x.float()).to(x.dtype)
+
+
+def in_half(net: FCN) -> FCN:
+    """A copy of ``net`` that computes its features in float16, for `fullconv.exporting.program`.
+
+    Batch norms are folded first: their variances need not fit into float16.
+    """
+    half = copy.deepcopy(folded(net.eval())).eval()
+    for module in list(half.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.LocalResponseNorm):
+                setattr(module, name, _WideNorm(child))
+    half.backbone = _HalfBackbone(half.backbone)  # pyright: ignore
+    if half.pyramid is not None:
+        half.pyramid = _HalfPyramid(half.pyramid)  # pyright: ignore
+    return half

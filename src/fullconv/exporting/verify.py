@@ -10,7 +10,7 @@ import torch
 
 from fullconv.data.synthetic.scene import scene
 from fullconv.errors import UserError
-from fullconv.exporting.unsaved_graph import Array, UnsavedGraph
+from fullconv.exporting.program import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import feed
 from fullconv.inference.export_metadata import CLASSES, Description
 from fullconv.modalities import COLOR, kind_named
@@ -63,8 +63,8 @@ def check(unsaved: UnsavedGraph, net: FCN, description: Description) -> list[Che
     size, least = description.size, description.smallest
     cases = [(1, *size)] * 2 if size else [*CASES, (1, least, least + 6)]
     checks = [_compare(unsaved, net, description, case, seed) for seed, case in enumerate(cases)]
-    pixels = [np.prod(each.shape) for each in checks]
-    same = float(np.average([each.same for each in checks], weights=pixels))
+    pixels = [np.prod(check.shape) for check in checks]
+    same = float(np.average([check.same for check in checks], weights=pixels))
     if description.precision == "fp16" and same < LEAST_SAME_FP16:
         raise UserError(
             f"float16 changes the class of {1 - same:.1%} of the pixels, "

@@ -10,7 +10,7 @@ import numpy as np
 
 from fullconv.errors import UserError
 from fullconv.exporting.calibration import Calibration
-from fullconv.exporting.unsaved_graph import Array, UnsavedGraph
+from fullconv.exporting.program import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import GraphEngine
 from fullconv.inference.export_metadata import Description
 from fullconv.metrics import Scores, confusion
@@ -71,25 +71,25 @@ def check_int8(
     int8: UnsavedGraph,
     calibration: Calibration,
     description: Description,
-    each: Callable[[], object],
+    on_photo: Callable[[], object],
 ) -> Int8Check:
-    """Compare the two; ``each`` is called for each photo."""
+    """Compare the two; ``on_photo`` is called for each photo."""
     engines = UnsavedGraphEngine(fp32, description), UnsavedGraphEngine(int8, description)
     classes, same, masks = calibration.classes, [], 0
     seconds: tuple[list[float], list[float]] = [], []
     totals = np.zeros((2, len(classes), len(classes)), np.int64)
     for sample in calibration.held_out:
         drops = []
-        for engine, taken in zip(engines, seconds, strict=True):
+        for engine, times in zip(engines, seconds, strict=True):
             start = time.perf_counter()
             drops.append(engine.class_map(sample.image))
-            taken.append(time.perf_counter() - start)
+            times.append(time.perf_counter() - start)
         same.append(float((drops[0] == drops[1]).mean()))
         if sample.mask is not None and (sample.mask != classes.ignore).any():
             masks += 1
             for total, maps in zip(totals, drops, strict=True):
                 total += confusion(sample.mask, maps, len(classes), classes.ignore)
-        each()
+        on_photo()
     scores = [Scores.from_confusion(total).mean_iu for total in totals] if masks else None
     return Int8Check(
         len(calibration.shown),

@@ -11,19 +11,21 @@ from fullconv.lazy_names import lazy_names
 if TYPE_CHECKING:
     from fullconv.inference.batch_predict import PhotoResult, predict, predict_each, predict_files
     from fullconv.inference.engines.engine import Engine
+    from fullconv.inference.engines.graph_engine import ChangedExportWarning
     from fullconv.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
     from fullconv.inference.engines.openvino_engine import OpenVinoEngine
     from fullconv.inference.engines.torch_engine import TorchEngine
     from fullconv.inference.find_photos import Input, find_inputs
-    from fullconv.inference.open_predictor import OpenedNet, open_engine
+    from fullconv.inference.open_predictor import DisagreementWarning, OpenedNet, open_engine
     from fullconv.inference.photo_engine import PhotoEngine, with_tiles, with_tta
     from fullconv.inference.predictor import Prediction, Predictor
     from fullconv.inference.tiled import Tile, Tiling
     from fullconv.inference.tta import TTA, Views, parse_tta
-    from fullconv.inference.verify_golden import DisagreementWarning
+    from fullconv.inference.video import VideoOutcome, predict_video
 
 __all__ = [
     "TTA",
+    "ChangedExportWarning",
     "DisagreementWarning",
     "Engine",
     "Input",
@@ -37,6 +39,7 @@ __all__ = [
     "Tile",
     "Tiling",
     "TorchEngine",
+    "VideoOutcome",
     "Views",
     "find_inputs",
     "open_engine",
@@ -44,6 +47,7 @@ __all__ = [
     "predict",
     "predict_each",
     "predict_files",
+    "predict_video",
     "with_tiles",
     "with_tta",
 ]
@@ -55,12 +59,13 @@ _HOME = {
     "engines.openvino_engine": ("OpenVinoEngine",),
     "engines.torch_engine": ("TorchEngine",),
     "find_photos": ("Input", "find_inputs"),
-    "open_predictor": ("OpenedNet", "open_engine"),
+    "open_predictor": ("DisagreementWarning", "OpenedNet", "open_engine"),
     "photo_engine": ("PhotoEngine", "with_tiles", "with_tta"),
     "predictor": ("Prediction", "Predictor"),
-    "verify_golden": ("DisagreementWarning",),
+    "engines.graph_engine": ("ChangedExportWarning",),
     "tiled": ("Tiling", "Tile"),
     "tta": ("TTA", "Views", "parse_tta"),
+    "video.job": ("VideoOutcome", "predict_video"),
 }
 __getattr__ = lazy_names(__name__, _HOME)
 

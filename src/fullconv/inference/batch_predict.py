@@ -3,15 +3,15 @@
 import io
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
 from fullconv.atomic import file_error, file_errors, remove_abandoned
 from fullconv.classes.palettes import Palette
-from fullconv.data.modality_files import named
 from fullconv.data.reading.image import size_said
+from fullconv.data.reading.modality_files import named
 from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Image
@@ -19,8 +19,10 @@ from fullconv.inference.engines.registry import AUTO
 from fullconv.inference.find_photos import Input, find_inputs, refuse_meeting
 from fullconv.inference.predictor import DrawOptions, Prediction, Predictor
 from fullconv.inference.read_ahead import threads
+from fullconv.inference.remote_photos import fetched
 from fullconv.inference.tiled import Tile
 from fullconv.inference.tta import TTA
+from fullconv.modalities import MAX_MEGAPIXELS
 from fullconv.visualize import Legend, check_drawing
 
 AHEAD = 2  # photos read before their turn
@@ -30,6 +32,10 @@ _ENDINGS = (".png", ".jpg", ".npy", ".tif", ".xml", ".json", ".qml")
 
 Timed = tuple[Prediction | UserError, float]
 """The prediction of a photo, or what is wrong with it, and the seconds that the net took."""
+Keep = Callable[[Input, Prediction], object]
+"""Is told the prediction of a photo."""
+Write = Callable[[Input, Prediction], Iterable[Path]]
+"""Writes the prediction of a photo; the files."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,12 @@ def predict(
     alpha: float = 0.6,
     legend: Legend = "below",
     scores: bool = False,
+    probability: bool = False,
     others: Mapping[str, Path] | None = None,
+    bands: Sequence[int] | None = None,
+    range: Sequence[float] | None = None,
+    max_megapixels: float = MAX_MEGAPIXELS,
+    frames: bool = False,
 ) -> list[PhotoResult]:
     """Predict photos with a trained run and write masks and overlays below ``out``.
 
@@ -70,9 +81,15 @@ def predict(
     once it has gone through.
     """
     paths = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    predictor = Predictor(run, device, precision, engine, tile, palette, borders, tta)
-    drawn: DrawOptions = {"overlay": overlay, "alpha": alpha, "legend": legend, "scores": scores}
-    return list(predict_files(predictor, paths, out, others=others, **drawn))
+    predictor = Predictor(
+        run, device, precision, engine, tile, palette, borders, tta,
+        bands=bands, range=range, max_megapixels=max_megapixels,
+    )  # fmt: skip
+    drawn: DrawOptions = {
+        "overlay": overlay, "alpha": alpha, "legend": legend, "scores": scores,
+        "probability": probability,
+    }  # fmt: skip
+    return list(predict_files(predictor, paths, out, others=others, frames=frames, **drawn))
 
 
 def predict_files(
@@ -81,6 +98,7 @@ def predict_files(
     out: str | Path,
     *,
     others: Mapping[str, Path] | None = None,
+    frames: bool = False,
     **drawn: Unpack[DrawOptions],
 ) -> Iterator[PhotoResult]:
     """Predict all photos that ``inputs`` name and write the results below ``out``.
@@ -92,7 +110,8 @@ def predict_files(
     for each input that is not there. Raises UserError when nothing is there or ``out`` cannot be
     written.
     """
-    yield from predict_each(predictor, find_inputs(inputs, out), others=others, **drawn)
+    photos = find_inputs(inputs, out, frames)
+    yield from predict_each(predictor, photos, others=others, **drawn)
 
 
 def predict_each(
@@ -100,9 +119,14 @@ def predict_each(
     photos: Sequence[Input],
     *,
     others: Mapping[str, Path] | None = None,
+    keep: Keep | None = None,
+    write: Write | None = None,
     **drawn: Unpack[DrawOptions],
 ) -> Generator[PhotoResult, None, None]:
     """As ``predict_files``, of photos that ``find_inputs`` has found.
+
+    Each prediction is handed to ``keep``, and to ``write`` in place of `Prediction.save`, in a
+    thread.
 
     The net runs in the calling thread, and meanwhile `AHEAD` photos are read before their turn and
     the last results are written in threads, as long as all photos that are at hand have no more
@@ -114,7 +138,8 @@ def predict_each(
     check_drawing(drawn.get("alpha", 0.6), drawn.get("legend", "below"))
     refuse_meeting(photos, [output.name for output in predictor.classes.outputs[1:]])
     remove_abandoned_results(photos)
-    others, scores = others or {}, drawn.get("scores", False)
+    others = others or {}
+    asked = drawn.get("scores", False), drawn.get("probability", False)
     waiting, reading, writing = deque(photos), deque(), deque()
     sizes: deque[int] = deque()  # pixels of all photos that are at hand
     with threads(AHEAD) as readers, threads(1, drop=False) as writer:
@@ -126,14 +151,14 @@ def predict_each(
                 sizes.append(size)
                 photo = waiting.popleft()
                 # What has to be waited for, a pipe, is read here, where Ctrl-C ends it.
-                early = photo.content is not None or _is_file(photo)
+                early = photo.content is not None or photo.url or _is_file(photo)
                 image = readers.submit(_read, predictor, photo, others) if early else None
                 reading.append((photo, image))
             if reading:
                 photo, image = reading.popleft()
                 pixels = image.result() if image else _read(predictor, photo, others)
-                result = _predicted(predictor, pixels, scores)
-                writing.append(writer.submit(_written, photo, result, drawn))
+                result = _predicted(predictor, pixels, *asked)
+                writing.append(writer.submit(_written, photo, result, drawn, keep, write))
                 del image, pixels, result  # the photo goes when it has been written
             while writing and (not reading or len(writing) > BEHIND or writing[0].done()):
                 photo_result = writing.popleft().result()
@@ -152,6 +177,11 @@ def _read(predictor: Predictor, photo: Input, others: Mapping[str, Path]) -> Ima
     if photo.error is not None:
         return photo.error
     try:
+        if photo.url:
+            with fetched(photo.url) as path:
+                return predictor.read(path)
+        if photo.frames:
+            return predictor.read(photo.frames.read(photo.frame, predictor.read_options))
         source = io.BytesIO(photo.content or b"") if photo.file is None else photo.file
         beside = {kind: _beside(photo, path) for kind, path in others.items()}
         return predictor.read(source, beside)
@@ -161,25 +191,32 @@ def _read(predictor: Predictor, photo: Input, others: Mapping[str, Path]) -> Ima
         return file_error(error, photo.file)
 
 
-def _predicted(predictor: Predictor, image: Image | UserError, scores: bool) -> Timed:
+def _predicted(
+    predictor: Predictor, image: Image | UserError, scores: bool, confidence: bool
+) -> Timed:
     """The prediction of an array, or what is wrong with it, and the seconds that the net took."""
     if isinstance(image, UserError):
         return image, 0.0
     start = time.perf_counter()
     try:
-        return predictor.predict_batch([image], scores)[0], time.perf_counter() - start
+        prediction = predictor.predict_batch([image], scores, confidence)[0]
+        return prediction, time.perf_counter() - start
     except UserError as error:
         return error, time.perf_counter() - start
 
 
-def _written(photo: Input, result: Timed, drawn: DrawOptions) -> PhotoResult:
+def _written(
+    photo: Input, result: Timed, drawn: DrawOptions, keep: Keep | None, write: Write | None
+) -> PhotoResult:
     """The files of a prediction, with the photo's result as their name."""
     prediction, seconds = result
     if isinstance(prediction, UserError):
         return PhotoResult(photo, error=prediction, seconds=seconds)
+    if keep:
+        keep(photo, prediction)
     with file_errors(photo.result, writing=True):
-        written = prediction.save(photo.result, **drawn)
-    return PhotoResult(photo, tuple(written), seconds=seconds)
+        saved = write(photo, prediction) if write else prediction.save(photo.result, **drawn)
+    return PhotoResult(photo, tuple(saved), seconds=seconds)
 
 
 def _is_file(photo: Input) -> bool:

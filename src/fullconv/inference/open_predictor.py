@@ -1,12 +1,21 @@
-"""One way to whatever can predict: a run, a checkpoint, foreign weights, an exported file."""
+"""One way to whatever can predict: a run, a checkpoint, foreign weights, an exported file.
 
+An engine that has loaded a net proves itself on the picture that its file has the classes of.
+"""
+
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
+from fullconv.checkpoints.golden import Agreement, Array, Golden, picture
+from fullconv.checkpoints.temperature import Calibration
 from fullconv.classes import ClassSet
 from fullconv.device import Precision
 from fullconv.errors import UserError
+from fullconv.inference.class_map import Classes, classes_of
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.engines.registry import AUTO, EXPORTER, Say, chosen, is_exported, named
 from fullconv.models import NetSpec, Preprocessing
@@ -16,7 +25,8 @@ from fullconv.models import NetSpec, Preprocessing
 class OpenedNet:
     """An engine and what its net's file says: structure, classes, preprocessing, origin.
 
-    ``has_scores`` is False for a graph that gives classes alone.
+    ``has_scores`` is False for a graph that gives classes alone; ``calibration`` is None for a net
+    that was never calibrated.
     """
 
     engine: Engine
@@ -25,6 +35,7 @@ class OpenedNet:
     preprocessing: Preprocessing
     origin: dict[str, Any]
     has_scores: bool = True
+    calibration: Calibration | None = None
 
 
 def quiet(line: str) -> None:
@@ -52,3 +63,55 @@ def open_engine(
     if by.form is not None and not is_exported(path):
         path = named(EXPORTER)(path, by, say)
     return by.open(path, device, precision)
+
+
+class DisagreementWarning(UserWarning):
+    """An engine computes something else than the net did when it was saved: one line."""
+
+
+@dataclass(frozen=True, eq=False)
+class GoldenCheck:
+    """What is to be proved, once: that an engine computes what ``golden`` says.
+
+    ``kinds`` are the inputs that the net sees, ``parts`` the score channels of its outputs;
+    ``exact`` says whether it computes in fp32 throughout, ``name`` what it is, for the warning.
+    """
+
+    golden: Golden
+    kinds: tuple[str, ...]
+    parts: list[slice]
+    exact: bool
+    name: str
+
+    def __call__(
+        self, scores: Callable[[Array], Array] | None, class_map: Callable[[Array], Classes]
+    ) -> Agreement:
+        """Run the engine on the picture; DisagreementWarning where it does not agree."""
+        agreement = self.compared(scores, class_map)
+        if not self.golden.holds(agreement, self.exact):
+            warnings.warn(self.line(agreement), DisagreementWarning, stacklevel=2)
+        return agreement
+
+    def compared(
+        self, scores: Callable[[Array], Array] | None, class_map: Callable[[Array], Classes]
+    ) -> Agreement:
+        """Run the engine on the picture.
+
+        By ``scores`` (K, H, W), or, None where it has none, by its ``class_map`` alone.
+        """
+        image = picture(self.kinds, self.golden.size)
+        logits = scores(image) if scores else None
+        classes = class_map(image) if logits is None else classes_of(logits, self.parts)
+        return self.golden.compare(classes, logits)
+
+    def line(self, agreement: Agreement) -> str:
+        """The warning."""
+        logits = ""
+        if not isnan(agreement.difference):
+            difference, largest = agreement.difference, agreement.largest
+            logits = f", logits differ by up to {difference:.3g} of {largest:.3g}"
+        return (
+            f"{self.name} does not compute what the net did when it was saved: on its test picture "
+            f"{1 - agreement.same:.1%} of the pixels get another class{logits}; copy the file "
+            "again, update the runtime, or use another engine or device"
+        )

@@ -11,15 +11,17 @@ import torch
 from PIL import Image
 
 from fullconv.data import read_photo
-from fullconv.data.arrays import image_of
+from fullconv.data.reading.arrays import image_of
 from fullconv.data.reading.image import rgb_of
 from fullconv.errors import UserError, printable
 from fullconv.inference.find_photos import is_address
+from fullconv.inference.remote_photos import fetched, is_remote
 
 RGB = npt.NDArray[np.uint8]
 Photo = str | Path | bytes | IO[bytes] | Image.Image | npt.NDArray[Any] | torch.Tensor
 """A picture file (path, open, or its bytes), a Pillow image, an array (H, W), (H, W, 3) in RGB or
-(H, W, 4), or a tensor (3, H, W); of uint8, or floats from 0 to 1."""
+(H, W, 4), or a tensor (3, H, W); of uint8, or floats from 0 to 1. Of a net that is shown N bands
+arrays are (H, W, N), tensors (N, H, W)."""
 
 TAKEN = (
     "a photo is a path, an open file or its bytes, a Pillow image, an array (H, W, 3) or (H, W), "
@@ -59,6 +61,23 @@ def array_input(array: npt.NDArray[Any] | torch.Tensor) -> RGB:
     return image_of(array, _NAME)
 
 
+def bands_input(array: npt.NDArray[Any] | torch.Tensor, channels: int) -> RGB:
+    """An array (H, W, channels) or tensor (channels, H, W) of one photo as uint8 (H, W, channels).
+
+    Floats from 0 to 1 are taken to 255; UserError for other shapes, types and ranges.
+    """
+    if isinstance(array, torch.Tensor):
+        array = array.detach().cpu()
+        array = array.float() if array.is_floating_point() else array
+    elif array.ndim == 3 and array.shape[0] == channels != array.shape[2]:
+        raise UserError(
+            f"the photo has its channels first, {array.shape}: give (H, W, {channels}), "
+            "numpy.moveaxis(photo, 0, 2)",
+            "FC-PREDICT-005",
+        )
+    return image_of(array, _NAME, channels)
+
+
 def _is_rgb(array: npt.NDArray[Any]) -> bool:
     return array.ndim == 3 and array.shape[2] == 3 and array.size > 0
 
@@ -69,6 +88,9 @@ def read_input(photo: Any, **read: Any) -> RGB:
     ``read`` are further arguments of ``read_photo``.
     """
     if isinstance(photo, str | os.PathLike):
+        if is_remote(name := os.fsdecode(photo)) and not os.path.lexists(name):
+            with fetched(name) as fetched_file:
+                return read_photo(fetched_file, printable(name), **read)
         path = _checked_path(os.fspath(photo))
         return read_photo(path, printable(str(path)), **read)
     if isinstance(photo, bytes | bytearray | memoryview):
@@ -86,7 +108,8 @@ def _checked_path(path: str | bytes) -> Path:
     name = os.fsdecode(path)
     if is_address(name):
         raise UserError(
-            f"{name}: addresses are not opened: download the photo and give its path, or its bytes",
+            f"{name}: only http and https addresses are fetched: give the path of the photo, or "
+            "its bytes",
             "FC-PREDICT-002",
         )
     return Path(name).expanduser()

@@ -37,9 +37,10 @@ class FCN(nn.Module):
     repeat the net that it starts from. So `same` padding then adds at the image, and `paper`
     padding, which exists to repeat the original, adds on the way as the original does.
 
-    The heads `fpn8s` and `fpn4s` fuse features instead, and score the finest (`models.fpn`). The
-    head `fcn8s-deconv` brings each coarser score to the finest scored grid at once and adds there,
-    by deconvolutions that mix the classes (`NetSpec.is_deconv`), as some published nets do.
+    The heads `fpn8s`, `fpn4s` and `fpn2s` fuse features instead, and score the finest
+    (`models.fpn`). The head `fcn8s-deconv` brings each coarser score to the finest scored grid at
+    once and adds there, by deconvolutions that mix the classes (`NetSpec.is_deconv`), as some
+    published nets do.
     """
 
     def __init__(self, spec: NetSpec) -> None:
@@ -55,7 +56,7 @@ class FCN(nn.Module):
         self.pyramid: Pyramid | None = None
         if spec.is_pyramid:
             self.pyramid = Pyramid(channels, spec.pyramid_channels, partial(_lift, spec))
-            channels = {spec.strides[0]: spec.pyramid_channels}
+            channels = spec.pyramid_channels
         self.score: nn.ModuleDict = nn.ModuleDict(
             {str(s): nn.Conv2d(channels[s], spec.classes, 1) for s in spec.strides}
         )
@@ -124,11 +125,11 @@ class FCN(nn.Module):
             backbone.recomputed = min(segments, len(backbone.segments))
         return backbones[0].recomputed
 
-    def own_ways(self, allowed: bool) -> None:
+    def use_cpu_kernels(self, allowed: bool) -> None:
         """Whether convolutions may train by other ways than torch's, where those are faster."""
         for module in self.modules():
             if isinstance(module, Conv2d):
-                module.own_ways = allowed
+                module.use_cpu_kernels = allowed
 
     def score_modules(self) -> dict[str, nn.Module]:
         """The layers that depend on the classes, by their name in the state dict."""
@@ -209,7 +210,8 @@ def flow_of(spec: NetSpec) -> Flow:
 def _lift(spec: NetSpec, stride: int) -> nn.Module:
     """What takes a pyramid's map of ``stride`` to the next finer one."""
     placement = _chained(spec.definition, spec.tapped)[stride]
-    return _upsampling(replace(spec, classes=spec.pyramid_channels), stride, placement)
+    finer = spec.pyramid_channels[stride // placement.factor]
+    return _upsampling(replace(spec, classes=finer), stride, placement)
 
 
 def _upsampling(spec: NetSpec, stride: int, placement: Placement) -> nn.Module:

@@ -17,9 +17,9 @@ def folded(net: FCN) -> FCN:
     """A copy of ``net`` without batch norms, in evaluation mode; ``net`` itself if it has none."""
     if not any(isinstance(module, ConvNorm) for module in net.modules()):
         return net
-    made = copy.deepcopy(net).eval()
-    for module in made.modules():
+    net_copy = copy.deepcopy(net).eval()
+    for module in net_copy.modules():
         if isinstance(module, ConvNorm):
             module.conv = fuse_conv_bn_eval(module.conv, module.norm)
             module.norm = nn.Identity()  # pyright: ignore
-    return made
+    return net_copy

@@ -25,21 +25,31 @@ BLEND = Window("blend", 3, pad=1)
 class Pyramid(nn.Module):
     """Feature maps of several strides to one of the finest: {stride: N,C,h,w} to {stride: N,D,h,w}.
 
-    ``channels`` of each stride, coarsest first; ``upsampling`` makes the module that takes the map
-    of a stride to the next finer one.
+    ``channels`` of the backbone's map of each stride, coarsest first, ``inner`` those of the
+    pyramid's; ``upsampling`` makes the module that takes the map of a stride to the next finer one,
+    with that one's channels: where these are fewer, a 1x1 convolution comes before it.
     """
 
     def __init__(
-        self, channels: Mapping[int, int], inner: int, upsampling: Callable[[int], nn.Module]
+        self,
+        channels: Mapping[int, int],
+        inner: Mapping[int, int],
+        upsampling: Callable[[int], nn.Module],
     ) -> None:
         super().__init__()
         self.strides: tuple[int, ...] = tuple(channels)
-        lateral, blend = Window("lateral", 1, channels=inner), replace(BLEND, channels=inner)
         self.lateral: nn.ModuleDict = nn.ModuleDict(
-            {str(stride): ConvNorm(c, lateral, activation=None) for stride, c in channels.items()}
+            {str(stride): _pointwise(c, inner[stride]) for stride, c in channels.items()}
         )
         self.blend: nn.ModuleDict = nn.ModuleDict(
-            {str(stride): ConvNorm(inner, blend) for stride in channels}
+            {str(s): ConvNorm(inner[s], replace(BLEND, channels=inner[s])) for s in channels}
+        )
+        self.narrow: nn.ModuleDict = nn.ModuleDict(
+            {
+                str(coarse): _pointwise(inner[coarse], inner[fine])
+                for coarse, fine in itertools.pairwise(self.strides)
+                if inner[coarse] != inner[fine]
+            }
         )
         self.up: nn.ModuleDict = nn.ModuleDict(
             {str(stride): upsampling(stride) for stride in self.strides[:-1]}
@@ -51,6 +61,12 @@ class Pyramid(nn.Module):
         fused = self.blend[coarsest](self.lateral[coarsest](features[self.strides[0]]))  # N,D,h,w
         for coarse, fine in itertools.pairwise(self.strides):
             finer = self.lateral[str(fine)](features[fine])
+            if str(coarse) in self.narrow:
+                fused = self.narrow[str(coarse)](fused)
             fused = finer + self.up[str(coarse)](fused, finer.shape[-2:])  # N,D,H/fine,W/fine
             fused = self.blend[str(fine)](fused)
         return {self.strides[-1]: fused}
+
+
+def _pointwise(channels: int, out: int) -> ConvNorm:
+    return ConvNorm(channels, Window("pointwise", 1, channels=out), activation=None)

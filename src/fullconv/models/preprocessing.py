@@ -5,9 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
-from fullconv.errors import UserError
+from fullconv.errors import UserError, printable, reason_of
 from fullconv.modalities import COLOR, ReadOptions, channels_of, kind_named
-from fullconv.parser_errors import one_line, reason_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,12 +28,12 @@ class Preprocessing:
     std: tuple[float, ...]
     inputs: tuple[str, ...] = (COLOR,)
     bands: tuple[int, ...] | None = None
-    range: tuple[float, float] | None = None
+    range: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.order not in ("RGB", "BGR"):
             raise UserError(
-                f"preprocessing: order {one_line(repr(self.order))} is neither RGB nor BGR",
+                f"preprocessing: order {printable(repr(self.order), 80)} is neither RGB nor BGR",
                 "FC-NET-008",
             )
         numbers = (self.scale, *self.mean, *self.std)
@@ -143,7 +142,7 @@ def _reading(values: dict[str, Any]) -> dict[str, Any]:
     bands, span = values.get("bands"), values.get("range")
     options = ReadOptions(
         None if bands is None else tuple(int(band) for band in bands),
-        None if span is None else (float(span[0]), float(span[1])),
+        None if span is None else tuple(float(value) for value in span),
     )
     return {"bands": options.bands, "range": options.range}
 

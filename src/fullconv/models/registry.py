@@ -7,14 +7,13 @@ No torch is imported, but for a net of timm.
 import difflib
 import re
 
-from fullconv.errors import UserError
+from fullconv.errors import UserError, printable
 from fullconv.models.backbones.alexnet import ALEXNET, ALEXNET_OWT, CAFFENET
 from fullconv.models.backbones.definition import PREFIX, Definition
 from fullconv.models.backbones.efficientnet_lite import EFFICIENTNETS_LITE
 from fullconv.models.backbones.googlenet import GOOGLENET, GOOGLENET_BN
 from fullconv.models.backbones.resnet import DILATED_RESNETS, RESNETS
 from fullconv.models.backbones.vgg import VGG16, VGG16_CONVS
-from fullconv.parser_errors import one_line
 
 BACKBONES: dict[str, Definition] = {
     d.name: d
@@ -32,7 +31,7 @@ BACKBONES: dict[str, Definition] = {
     )
 }
 HEADS = (
-    *("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s", "fcn2s", "fpn8s", "fpn4s"),
+    *("fcn32s", "fcn16s", "fcn8s", "fcn8s-atonce", "fcn4s", "fcn2s", "fpn8s", "fpn4s", "fpn2s"),
     "fcn8s-deconv",
 )
 # The backbones of the ports with dense deconvolutions. Their maps lie centred on one another, so
@@ -68,7 +67,7 @@ def head_and_backbone(net: str) -> tuple[str, str]:
     near = difflib.get_close_matches(net[:80], available(), n=3, cutoff=0.4)
     hint = f"did you mean {', '.join(near)}?" if near else "it is HEAD-BACKBONE, as fcn8s-vgg16"
     raise UserError(
-        f"no net is called {one_line(net)!r}: {hint} ('fullconv nets' lists all)", "FC-NET-001"
+        f"no net is called {printable(net, 80)!r}: {hint} ('fullconv nets' lists all)", "FC-NET-001"
     )
 
 

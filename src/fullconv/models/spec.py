@@ -5,17 +5,17 @@ from math import isfinite
 from numbers import Integral, Real
 from typing import Any
 
-from fullconv.errors import UserError
+from fullconv.errors import UserError, listed, printable
 from fullconv.models.backbones.definition import PREFIX, Definition, Padding
 from fullconv.models.registry import definition_named, head_and_backbone, strides_of
 from fullconv.models.steps import scaled
-from fullconv.parser_errors import one_line, some
 
 PADDINGS = ("same", "paper", "none")
 MOST_WIDTH = 8
 MOST_STREAMS = 16
 MOST_CHANNELS = 65535  # of one stream
 PYRAMID_CHANNELS = 128  # of a pyramid of features at width 1, as SwiftNet has
+THIN_CHANNELS = 32  # of its map of stride 2, where a channel costs four times as much
 
 # How much of a skip's features is scored in the at-once nets, so that one rate suits all
 # (reference repository, voc-fcn8s-atonce: scale_pool4, scale_pool3).
@@ -98,9 +98,10 @@ class NetSpec:
         return self.learn_upsampling or self.is_deconv
 
     @property
-    def pyramid_channels(self) -> int:
-        """Channels of a pyramid's maps."""
-        return scaled(PYRAMID_CHANNELS, self.width)
+    def pyramid_channels(self) -> dict[int, int]:
+        """Channels of a pyramid's map of each stride, coarsest first; a quarter at stride 2."""
+        full, thin = scaled(PYRAMID_CHANNELS, self.width), scaled(THIN_CHANNELS, self.width)
+        return {stride: full if stride > 2 else thin for stride in self.tapped}
 
     @property
     def stretches(self) -> bool:
@@ -132,7 +133,7 @@ class NetSpec:
             raise UserError(f"net: {shown(values)} is no table of options", "FC-NET-002")
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
-            raise UserError(f"net: unknown option {some(sorted(unknown))}", "FC-NET-002")
+            raise UserError(f"net: unknown option {listed(sorted(unknown))}", "FC-NET-002")
         if lacks := {"name", "classes"} - set(values):
             raise UserError(f"net: no {' and no '.join(sorted(lacks))}", "FC-NET-002")
         return cls(**values)
@@ -196,4 +197,6 @@ def is_number(value: Any) -> bool:
 
 def shown(value: Any) -> str:
     """A value of a user's or a file's in a message, cut."""
-    return one_line(repr(value)) if not isinstance(value, Integral) else one_line(str(value))
+    return (
+        printable(repr(value), 80) if not isinstance(value, Integral) else printable(str(value), 80)
+    )

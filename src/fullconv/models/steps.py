@@ -29,7 +29,7 @@ class Step:
     ends_segment: ClassVar[bool] = False
     """Whether its output is small against what led to it: a good place to compute again from.
 
-    So of poolings, and of blocks of several layers (`models.activation_checkpointing`)."""
+    So of poolings, and of blocks of several layers (`models.backbones.backbone`)."""
 
     @property
     def is_normalised(self) -> bool:

@@ -136,9 +136,9 @@ def tents(place: Tensor, coarse: int, edge: Edge = "replicate") -> Tensor:
     matrix = torch.zeros(len(place), coarse, dtype=torch.float64)
     for index, weight in ((below, 1 - (place - below)), (below + 1, place - below)):
         inside = (index >= 0) & (index < coarse)
-        kept = weight if edge == "replicate" else weight * inside
+        inner_weight = weight if edge == "replicate" else weight * inside
         column = index.clamp(0, coarse - 1).long()
-        matrix.scatter_add_(1, column[:, None], kept[:, None])
+        matrix.scatter_add_(1, column[:, None], inner_weight[:, None])
     return matrix
 
 

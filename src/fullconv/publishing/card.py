@@ -82,8 +82,10 @@ def _scores(scores: Scores | None, origin: Mapping[str, Any]) -> str:
     if scores is None:
         return "None: the run had no photos to validate on."
     four = [f"| {METRICS[key][1]} | {percent(getattr(scores, key))} |" for key in SUMMARY]
-    each = zip(scores.names, scores.iu, scores.accuracy, strict=True)
-    rows = [f"| {name} | {percent(float(iu))} | {percent(float(acc))} |" for name, iu, acc in each]
+    of_classes = zip(scores.names, scores.iu, scores.accuracy, strict=True)
+    rows = [
+        f"| {name} | {percent(float(iu))} | {percent(float(acc))} |" for name, iu, acc in of_classes
+    ]
     step = f", at step {origin['step']}" if "step" in origin else ""
     return "\n".join(
         [
@@ -108,12 +110,12 @@ def _weights(origins: Any, depth: int = 0) -> Iterable[str]:
         return
     if not origins and not depth:
         yield "Random weights."
-    for each in origins:
-        source = f", from {each['from']}" if each.get("from") else ""
-        licence = f"; licence: {each['licence']}" if each.get("licence") else ""
-        lineage = f" ({each['lineage']})" if each.get("lineage") else ""
-        yield f"{'  ' * depth}- {each.get('name', 'unknown')}{lineage}{source}{licence}"
-        yield from _weights(each.get("weights") or [], depth + 1)
+    for weights in origins:
+        source = f", from {weights['from']}" if weights.get("from") else ""
+        licence = f"; licence: {weights['licence']}" if weights.get("licence") else ""
+        lineage = f" ({weights['lineage']})" if weights.get("lineage") else ""
+        yield f"{'  ' * depth}- {weights.get('name', 'unknown')}{lineage}{source}{licence}"
+        yield from _weights(weights.get("weights") or [], depth + 1)
 
 
 def _limits(licence: str) -> str:

@@ -1,12 +1,90 @@
-"""The upload of a run to the Hugging Face Hub, by huggingface_hub."""
+"""A run on the Hugging Face Hub: the folder for it (net, config, scores, card), and its upload."""
 
+import json
+import re
 import tempfile
+import tomllib
 from pathlib import Path
+from typing import Any
 
+import tomli_w
+
+from fullconv.atomic import write_atomically
+from fullconv.checkpoints import Checkpoint, load, save
 from fullconv.checkpoints.hub import endpoint
 from fullconv.download.cache import OFFLINE, is_offline
 from fullconv.errors import UserError
-from fullconv.publishing.hub_folder import check_repo, model_folder
+from fullconv.publishing.card import model_card
+from fullconv.report.run_files import read_run
+
+SAMPLE = "sample.jpg"
+
+
+def model_folder(
+    run: str | Path, repo: str, out: str | Path, licence: str = "", samples: bool = False
+) -> Path:
+    """Write into the new or empty folder ``out`` what a Hub repository ``repo`` of ``run`` holds.
+
+    README.md, model.safetensors, config.toml and, where the run validated, scores.json; with
+    ``samples`` its newest sheet of photos with masks. Folders in the path of the data stay out of
+    them. Raises UserError for what is no run, a run without a model yet, and a folder in use.
+    """
+    run, out = Path(run), Path(out)
+    check_repo(repo)
+    files = read_run(run)
+    checkpoint = load(run)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out}: is there already; name a new folder", "FC-FILE-006")
+    sheet = files.samples[-1] if samples and files.samples else None
+    if samples and sheet is None:
+        raise UserError(f"{run}: has no samples to upload; leave out --samples", "FC-EXPORT-011")
+    out.mkdir(parents=True, exist_ok=True)
+    origin = {**checkpoint.origin, "data": _last(checkpoint.origin.get("data", ""))}
+    checkpoint_of_repo = Checkpoint(
+        checkpoint.net,
+        checkpoint.classes,
+        checkpoint.preprocessing,
+        origin,
+        calibration=checkpoint.calibration,
+    )
+    save(out / "model.safetensors", checkpoint_of_repo)
+    write_atomically(out / "config.toml", tomli_w.dumps(_public(files.config_text)))
+    if files.scores is not None:
+        write_atomically(out / "scores.json", json.dumps(files.scores_file, indent=1))
+    if sheet:
+        write_atomically(out / SAMPLE, sheet.read_bytes())
+    card = model_card(files, repo, licence, SAMPLE if sheet else "")
+    write_atomically(out / "README.md", card)
+    return out
+
+
+def check_repo(repo: str) -> None:
+    """UserError unless ``repo`` is OWNER/REPO."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", repo):
+        raise UserError(f"{repo!r} is not OWNER/REPO, as jane/street-scenes", "FC-EXPORT-011")
+
+
+def _public(text: str) -> dict[str, Any]:
+    """The config with the names of files and folders, not where they lie on this machine."""
+    config = tomllib.loads(text)
+    for section, key in (("data", "path"), ("data", "classes"), ("net", "weights")):
+        part = config.get(section, {})
+        if isinstance(part.get(key), str):
+            part[key] = _last(part[key])
+        elif isinstance(part.get(key), list):
+            part[key] = [_last(path) for path in part[key]]
+    return config
+
+
+def _last(path: Any) -> str:
+    """The last part of a path; names of the Hub and of published weights whole."""
+    text = str(path)
+    return text if text.startswith(("hf:", "timm:")) else last_part(text)
+
+
+def last_part(path: str) -> str:
+    r"""What stands behind the last / or \ of a path, on whatever system it was written."""
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 def push(
@@ -30,12 +108,12 @@ def push(
             "FC-EXPORT-012",
         )
     with tempfile.TemporaryDirectory() as folder:
-        made = model_folder(run, repo, Path(folder) / "model", licence, samples)
+        folder_of_model = model_folder(run, repo, Path(folder) / "model", licence, samples)
         api = HfApi(endpoint=endpoint())
         try:
             api.create_repo(repo, private=True if private else None, exist_ok=True)
             api.upload_folder(
-                repo_id=repo, folder_path=made, commit_message="Upload by fullconv push"
+                repo_id=repo, folder_path=folder_of_model, commit_message="Upload by fullconv push"
             )
         except Exception as error:  # its own errors, its HTTP library's, and the system's
             raise UserError(f"{repo}: {_said(error)}", "FC-EXPORT-012") from error

@@ -11,7 +11,7 @@ from fullconv.metrics import SUMMARY, Scores
 from fullconv.report.curves import overlaid_curves, words
 from fullconv.report.page import legible, write_page
 from fullconv.report.run_files import RunFiles, find, read_run, resources
-from fullconv.report.run_page import best_of
+from fullconv.report.run_summary import best_of
 
 Runs = Mapping[str, RunFiles]
 """Runs by the names that tell them apart."""

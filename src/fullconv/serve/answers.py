@@ -7,10 +7,8 @@ import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from fullconv import visualize as pictures
@@ -21,34 +19,28 @@ from fullconv.serve.schema import Png, Region, Rle, Segmentation
 from fullconv.serve.served_models import Model
 
 PNG_LEVEL = 3  # a third of the time of Pillow's 6, for a few more bytes
-SCORE_BYTES = 2**30
-"""Most that the scores of a photo may take when probabilities are asked for."""
-_STRIP = 2**18  # pixels whose probabilities are computed at a time
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The body of an answer and its media type."""
+    """The body of an answer, its media type, and how far it can be trusted (`Segmentation`)."""
 
     content: bytes
     media_type: str
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
 class AnswerOptions:
     """What a request asks for; ``kind`` is a key of ``KINDS``, ``alpha`` the overlay's tint.
 
-    With ``with_mask`` the JSON brings the mask as a PNG, too.
+    With ``with_mask`` and ``with_probability`` the JSON brings those as PNGs, too.
     """
 
     kind: str
     alpha: float = 0.6
     with_mask: bool = False
-
-    @property
-    def scores(self) -> bool:
-        """Whether it needs the scores."""
-        return self.kind == "probability"
+    with_probability: bool = False
 
 
 def answer(options: AnswerOptions, model: Model, prediction: Prediction, seconds: float) -> Answer:
@@ -56,15 +48,19 @@ def answer(options: AnswerOptions, model: Model, prediction: Prediction, seconds
     if options.kind == "json":
         content = segmentation(model, prediction, seconds)
         if options.with_mask:
-            content.mask = Png(png=base64.b64encode(mask_png(prediction)).decode())
-        # Unset is the mask that nobody asked for.
-        return Answer(content.model_dump_json(exclude_unset=True).encode(), "application/json")
+            content.mask = _base64(mask_png(prediction))
+        if options.with_probability:
+            known = prediction.known_confidence is not None
+            content.probability = _base64(probability_png(prediction)) if known else None
+        # Unset are the pictures that nobody asked for.
+        text = content.model_dump_json(exclude_unset=True).encode()
+        return Answer(text, "application/json", content.confidence)
     encode: dict[str, Callable[[], bytes]] = {
         "mask": lambda: mask_png(prediction),
         "overlay": lambda: overlay_png(prediction, options.alpha),
-        "probability": lambda: _png(Image.fromarray(probability(prediction))),
+        "probability": lambda: probability_png(prediction),
     }
-    return Answer(encode[options.kind](), "image/png")
+    return Answer(encode[options.kind](), "image/png", trust(prediction))
 
 
 KINDS = {
@@ -137,6 +133,7 @@ def segmentation(model: Model, prediction: Prediction, seconds: float) -> Segmen
             index=index,
             name=name,
             color=list(color),
+            background=index in classes.background,
             pixels=pixels[index],
             share=pixels[index] / (height * width),
             rle=Rle(size=[height, width], counts=counts[index]) if index in counts else None,
@@ -149,6 +146,7 @@ def segmentation(model: Model, prediction: Prediction, seconds: float) -> Segmen
         width=width,
         height=height,
         seconds=round(seconds, 4),
+        confidence=trust(prediction),
         classes=regions,
     )
 
@@ -166,23 +164,20 @@ def overlay_png(prediction: Prediction, alpha: float) -> bytes:
     return _png(Image.fromarray(shown))
 
 
-def probability(prediction: Prediction) -> npt.NDArray[np.uint8]:
-    """The softmax probability of each pixel's class, uint8 (H, W): 0..255 for 0..1."""
-    scores, mask = prediction.scores, prediction.mask
-    shares = np.empty(mask.shape, np.uint8)
-    step = max(1, _STRIP // (mask.shape[1] * len(scores)))
-    for top in range(0, len(mask), step):
-        rows = slice(top, top + step)
-        part = scores[:, rows] - scores[:, rows].max(0)  # K,R,W
-        np.exp(part, out=part)
-        chosen = np.take_along_axis(part, mask[None, rows].astype(np.intp), 0)[0]
-        shares[rows] = np.rint(255 * chosen / part.sum(0))
-    return shares
+def probability_png(prediction: Prediction) -> bytes:
+    """How probable each pixel's class is, as a grey picture: 0..255 for 0..1."""
+    return _png(Image.fromarray(prediction.probability_image))
 
 
-def score_bytes(model: Model, image: npt.NDArray[Any]) -> int:
-    """What the scores of a photo take."""
-    return len(model.classes) * image.shape[0] * image.shape[1] * 4
+def _base64(png: bytes) -> Png:
+    return Png(png=base64.b64encode(png).decode())
+
+
+def trust(prediction: Prediction) -> float | None:
+    """The mean confidence; None of a net that gives classes alone."""
+    if prediction.known_confidence is None:
+        return None
+    return round(prediction.mean_confidence, 4)
 
 
 def _png(image: Image.Image) -> bytes:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from fullconv.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from fullconv.training.config import Config
-    from fullconv.training.config_sources import keys, make_config, read_config
+    from fullconv.training.config.config import Config
+    from fullconv.training.config.config_keys import keys
+    from fullconv.training.config.config_sources import make_config, read_config
     from fullconv.training.recipes import recipe_names, recipe_text
-    from fullconv.training.signals import Interrupted
+    from fullconv.training.run.signals import Interrupted
     from fullconv.training.train_run import train
 
 __all__ = [
@@ -28,10 +29,11 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "config": ["Config"],
-        "config_sources": ["keys", "make_config", "read_config"],
+        "config.config": ["Config"],
+        "config.config_keys": ["keys"],
+        "config.config_sources": ["make_config", "read_config"],
         "recipes": ["recipe_names", "recipe_text"],
-        "signals": ["Interrupted"],
+        "run.signals": ["Interrupted"],
         "train_run": ["train"],
     },
 )

@@ -8,45 +8,37 @@ from its last saved state and ends in the same bits as one that was not.
 import math
 import signal
 from collections.abc import Generator, Sequence
-from contextlib import closing, nullcontext
-from functools import partial
-from itertools import count
-from pathlib import Path
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from fullconv.checkpoints import Checkpoint, save
 from fullconv.classes import ClassSet
 from fullconv.data import Augmentation, Batch, Source, Transform, by_split, loader
 from fullconv.device import peak_mib
-from fullconv.errors import UserError
-from fullconv.evaluation import evaluate
-from fullconv.inference.engines.torch_engine import TorchEngine
-from fullconv.inference.photo_engine import with_tiles
 from fullconv.metrics import Scores
-from fullconv.training.config import Config
-from fullconv.training.config_sources import flat
-from fullconv.training.console import Screen, Status
-from fullconv.training.data_defaults import workers_of
-from fullconv.training.diagnostics import Watch
-from fullconv.training.durations import Clock
+from fullconv.training.config.config import Config
+from fullconv.training.config.config_keys import flat
+from fullconv.training.config.data_defaults import workers_of
 from fullconv.training.loggers import LoggedRun, Logger, Loggers
 from fullconv.training.loggers.csv_log import CSVLogger
-from fullconv.training.memory import memory_watched
-from fullconv.training.memory_budget import norms_see_parts
-from fullconv.training.processes import Processes
-from fullconv.training.resume import Progress, load_state, save_state
-from fullconv.training.run_folder import Run
-from fullconv.training.signals import Interrupted, Stop, Waiting, stop_on_signals
+from fullconv.training.memory.memory_budget import norms_see_parts
+from fullconv.training.memory.step_memory import memory_watched
+from fullconv.training.run.clock import Clock
+from fullconv.training.run.console import Screen, Status
+from fullconv.training.run.diagnostics import Watch
+from fullconv.training.run.processes import Processes
+from fullconv.training.run.resume import Progress, check_steps, load_state, save_state
+from fullconv.training.run.run_folder import Run
+from fullconv.training.run.signals import Interrupted, Stop, Waiting, stop_on_signals
 from fullconv.training.step import Updater
-from fullconv.visualize import as_photo, planes_of, sheet
+from fullconv.training.validation import SAMPLES, Validation, metrics_of, validated
+from fullconv.visualize import sheet
 
 if TYPE_CHECKING:
     from fullconv.report import BestAndWorst
 
-SAMPLES = 6  # photos on a sample sheet
 LOGGED = 200  # pixels of a photo for loggers: they keep every picture
 
 
@@ -78,12 +70,12 @@ class Training:
         self.augmentation = augmentation or config.augment.build()
         self.csv = CSVLogger(run)
         self.loggers = Loggers(loggers, screen.warn)
-        self.coarse_steps = coarse_steps(config, updater.steps)
+        self.coarse_steps = config.schedule.coarse_steps(updater.steps)
         counts = [len(output.classes) for output in source.classes.outputs]
         self.watch = Watch(counts, [], bool(config.net.sources))
         tenth = max(1, math.ceil(updater.steps / 10))
         self.validate_every = config.schedule.validate_every or tenth
-        self.validation = ""
+        self.last_scores = ""
 
     @property
     def classes(self) -> ClassSet:
@@ -152,7 +144,7 @@ class Training:
                     if self.is_validation_due() or clock.save_due(config.schedule.save_minutes):
                         self.save()
                     if self.is_validation_due() and self.fabric.is_global_zero:
-                        write_page(self.run.folder)
+                        self.run.write_report()
                     if self.are_stopping(stop):
                         raise Waiting
                     if self.has_stopped_early():
@@ -163,57 +155,6 @@ class Training:
                 raise Interrupted(stop.number or signal.SIGINT) from None
         if last < u.steps and not self.has_stopped_early():
             self.save()
-
-    def count(self, losses: tuple[float, float]) -> None:
-        """Note a finished step and its (trained, plain) losses."""
-        p, u = self.progress, self.updater
-        p.step += 1
-        p.loss_sum, p.plain_sum = p.loss_sum + losses[0], p.plain_sum + losses[1]
-        p.summed_steps += 1
-        p.row_due = self.is_validation_due() or p.step % self.config.schedule.log_every == 0
-        if u.part < (p.part or self.config.schedule.batch_size):
-            self.say_parts()
-        p.part = u.part if u.part < self.config.schedule.batch_size else None
-
-    def say_parts(self) -> None:
-        """That a step ran out of memory, and how the photos are taken from now on."""
-        u = self.updater
-        differs = norms_see_parts(self.config, u.net.spec)
-        norms = " (batch norm takes its mean over each part)" if differs else ""
-        self.screen.warn(
-            f"out of memory at step {self.progress.step}: from here on {u.part} photos at a time, "
-            f"accumulated to as many in a step as before, with the same result{norms}"
-        )
-
-    def say_early_end(self) -> None:
-        """That no better score came for too long."""
-        count = self.progress.validations_since_best
-        self.screen.say(f"stopped early: no better score in {count} validations")
-
-    def is_validation_due(self) -> bool:
-        """Whether the current step ends with a validation."""
-        p = self.progress
-        return p.step > 0 and (p.step % self.validate_every == 0 or p.step == self.updater.steps)
-
-    def write_row(self, clock: Clock, stop: Stop) -> None:
-        """Validate where that is due, and write the row of the current step to the log.
-
-        A signal ends the validation; the row is then due at the resume.
-        """
-        scores = self.validate(stop) if self.is_validation_due() else None
-        self.log(scores, clock)
-        self.progress.row_due = False
-
-    def unless_shared(self, stop: Stop) -> Stop | None:
-        """``stop`` where this process is alone; several end together, after a step."""
-        return stop if self.fabric.world_size == 1 else None
-
-    def are_stopping(self, stop: Stop) -> bool:
-        """Whether a signal has reached this process, or another one that it trains with."""
-        if self.fabric.world_size == 1:
-            return bool(stop)
-        count = torch.tensor(float(bool(stop)), device=self.fabric.device)
-        return bool(self.fabric.all_reduce(count, reduce_op="sum"))
 
     def batches(self, last: int) -> Generator[Batch, None, None]:
         """The batches from the current step on, to the step ``last``."""
@@ -246,81 +187,102 @@ class Training:
         """What to say when the memory does not suffice for the step to come."""
         return f"out of memory at step {self.progress.step + 1} on {self.fabric.device}"
 
+    def count(self, losses: tuple[float, float]) -> None:
+        """Note a finished step and its (trained, plain) losses."""
+        p, u = self.progress, self.updater
+        p.step += 1
+        p.loss_sum, p.plain_sum = p.loss_sum + losses[0], p.plain_sum + losses[1]
+        p.summed_steps += 1
+        p.row_due = self.is_validation_due() or p.step % self.config.schedule.log_every == 0
+        if u.part < (p.part or self.config.schedule.batch_size):
+            self.say_parts()
+        p.part = u.part if u.part < self.config.schedule.batch_size else None
+
+    def say_parts(self) -> None:
+        """That a step ran out of memory, and how the photos are taken from now on."""
+        u = self.updater
+        differs = norms_see_parts(self.config, u.net.spec)
+        norms = " (batch norm takes its mean over each part)" if differs else ""
+        self.screen.warn(
+            f"out of memory at step {self.progress.step}: from here on {u.part} photos at a time, "
+            f"accumulated to as many in a step as before, with the same result{norms}"
+        )
+
+    def is_validation_due(self) -> bool:
+        """Whether the current step ends with a validation."""
+        p = self.progress
+        return p.step > 0 and (p.step % self.validate_every == 0 or p.step == self.updater.steps)
+
+    def write_row(self, clock: Clock, stop: Stop) -> None:
+        """Validate where that is due, and write the row of the current step to the log.
+
+        A signal ends the validation; the row is then due at the resume.
+        """
+        scores = self.validate(stop) if self.is_validation_due() else None
+        self.log(scores, clock)
+        self.progress.row_due = False
+
     def net_has_scores(self) -> bool:
         """Whether the score layers were loaded: fresh ones are zero, and score nothing."""
         return any(bool(p.any()) for p in self.updater.net.score.parameters())
 
     def first_validation(self, stop: Stop) -> None:
         """The score before the first step of a fine-tuning, to warn when it is lost."""
-        scores = self.scores([], None, stop)
-        if scores:
-            self.progress.start = scores.mean_iu
-            self.screen.say(f"before training: val mean IU {scores.mean_iu:.4f}")
-
-    def scores(self, rows: list[Any], extremes: "BestAndWorst | None", stop: Stop) -> Scores | None:
-        """Scores on the validation split.
-
-        Some photos, spread over it, are put into ``rows``, the best and worst into ``extremes``.
-        """
-        if self.val is None:
-            return None
-        seen = count()
-        # Not the first ones: neighbours in a list are often frames of one film.
-        shown = {round(part * (len(self.val) - 1)) for part in np.linspace(0, 1, SAMPLES)}
-        self.updater.optimizer.zero_grad()  # their memory is free for the maps
-        whole = TorchEngine(
-            (self.updater.best_net, self.updater.preprocessing),
-            self.fabric.device,
-            self.config.machine.precision,
-            self.classes,
-        )
-        engine = with_tiles(whole, self.updater.net.spec, self.piece)
-
-        def keep(sample: Any, prediction: Any, matrix: Any) -> None:
-            if extremes is not None:
-                extremes.add(sample, prediction, matrix)
-            if next(seen) in shown:
-                photo = as_photo(sample.image)
-                masks = zip(planes_of(sample.mask), planes_of(prediction), strict=True)
-                rows.extend((photo, truth, predicted) for truth, predicted in masks)
-
-        alone = self.unless_shared(stop)
-        progress = partial(self.screen.show_validation, self.progress.step)
-        with alone.waiting() if alone else nullcontext():
-            return evaluate(engine, self.val, each=keep, progress=progress)
+        if self.val is not None:
+            start = self.validation(self.val, stop).scores.mean_iu
+            self.progress.start = start
+            self.screen.say(f"before training: val mean IU {start:.4f}")
 
     def validate(self, stop: Stop) -> Scores | None:
         """Score, warn, write samples, and keep the weights if they are the best so far."""
+        p = self.progress
+        if self.val is None:
+            if self.fabric.is_global_zero:
+                self.write_model(None)
+            return None
         from fullconv.report import BestAndWorst
 
-        rows: list[Any] = []
-        extremes = BestAndWorst()
-        p, scores = self.progress, self.scores(rows, extremes, stop)
-        mean_iu = scores.mean_iu if scores else math.inf
+        seen = self.validation(self.val, stop, BestAndWorst())
+        scores, is_best = seen.scores, seen.scores.mean_iu > p.best
         if self.fabric.is_global_zero:
-            if scores:
-                self.run.write_samples(rows, self.classes, p.step)
-                shown = sheet(rows[:SAMPLES], self.classes, cell=LOGGED)
-                self.loggers.images(p.step, {"val/samples": shown})
-                self.validation = f"val mIU {scores.mean_iu:.4f}"
-                self.screen.say(
-                    f"step {p.step}: val pixel accuracy {scores.pixel_accuracy:.4f}, mean IU "
-                    f"{scores.mean_iu:.4f}" + (" (best)" if mean_iu > p.best else "")
-                )
-                for warning in self.watch.scores(p.step, self.updater.steps, scores, p.start):
-                    self.screen.warn(warning)
-            if mean_iu > p.best or scores is None:
+            self.show_validation(seen, is_best)
+            if is_best:
                 self.write_model(scores)
-                if scores:
-                    extremes.write(self.run.folder, self.classes.outputs[0].classes, p.step)
-        p.validations_since_best = 0 if mean_iu > p.best else p.validations_since_best + 1
-        p.best = max(p.best, mean_iu if scores else p.best)
+                assert seen.extremes is not None
+                seen.extremes.write(self.run.folder, self.classes.outputs[0].classes, p.step)
+        p.validations_since_best = 0 if is_best else p.validations_since_best + 1
+        p.best = max(p.best, scores.mean_iu)
         return scores
 
-    def has_stopped_early(self) -> bool:
-        """Whether the last validations of a run with patience brought no better score."""
-        patience = self.config.schedule.patience
-        return patience is not None and self.progress.validations_since_best >= patience
+    def validation(
+        self, val: Source, stop: Stop, extremes: "BestAndWorst | None" = None
+    ) -> Validation:
+        """The net of this moment on ``val``; a signal ends it where this process is alone."""
+        alone = self.unless_shared(stop)
+        return validated(
+            self.updater,
+            val,
+            self.classes,
+            self.screen,
+            self.progress.step,
+            piece=self.piece,
+            interruptible=alone.waiting() if alone else None,
+            extremes=extremes,
+        )
+
+    def show_validation(self, seen: Validation, is_best: bool) -> None:
+        """The sample sheet, the scores on the screen, and what they warn of."""
+        p, scores = self.progress, seen.scores
+        self.run.write_samples(seen.rows, self.classes, p.step)
+        sheet_of_six = sheet(seen.rows[:SAMPLES], self.classes, cell=LOGGED)
+        self.loggers.images(p.step, {"val/samples": sheet_of_six})
+        self.last_scores = f"val mIU {scores.mean_iu:.4f}"
+        self.screen.say(
+            f"step {p.step}: val pixel accuracy {scores.pixel_accuracy:.4f}, mean IU "
+            f"{scores.mean_iu:.4f}" + (" (best)" if is_best else "")
+        )
+        for warning in self.watch.scores(p.step, self.updater.steps, scores, p.start):
+            self.screen.warn(warning)
 
     def write_model(self, scores: Scores | None) -> None:
         """Write the checkpoint, with where it comes from."""
@@ -336,6 +298,16 @@ class Training:
         save(self.run.model, Checkpoint(u.best_net, self.classes, u.preprocessing, origin))
         if scores:
             self.run.write_scores(scores, self.progress.step)
+
+    def has_stopped_early(self) -> bool:
+        """Whether the last validations of a run with patience brought no better score."""
+        patience = self.config.schedule.patience
+        return patience is not None and self.progress.validations_since_best >= patience
+
+    def say_early_end(self) -> None:
+        """That no better score came for too long."""
+        count = self.progress.validations_since_best
+        self.screen.say(f"stopped early: no better score in {count} validations")
 
     def log(self, scores: Scores | None, clock: Clock) -> None:
         """The means since the last time, the scores and the timing, to log.csv and all loggers."""
@@ -379,7 +351,7 @@ class Training:
             seconds_left=clock.seconds_left(p.step, self.updater.steps),
             data_wait=speed["data_wait"],
             memory_mib=self.peak(),
-            validation=self.validation,
+            validation=self.last_scores,
         )
 
     def save(self) -> None:
@@ -390,44 +362,13 @@ class Training:
             save_state(self.run.folder, u.net, u.averaged, u.optimizer, self.progress)
         self.fabric.barrier()
 
+    def unless_shared(self, stop: Stop) -> Stop | None:
+        """``stop`` where this process is alone; several end together, after a step."""
+        return stop if self.fabric.world_size == 1 else None
 
-def check_steps(run: Path, done: int, steps: int | None) -> None:
-    """UserError where more steps are ``done`` than a run is to have; None: not known yet."""
-    if steps is not None and done > steps:
-        raise UserError(
-            f"{run}: {done} steps are done already, and the run would end at step {steps}: give "
-            "schedule.steps or epochs beyond that",
-            "FC-TRAIN-008",
-        )
-
-
-def write_page(run: Path) -> Path:
-    """The report of a run. Drawing loads matplotlib, which no training needs before its end."""
-    from fullconv.report import write_report
-
-    return write_report(run)
-
-
-def metrics_of(scores: Scores) -> dict[str, float]:
-    """The four metrics of a validation, by the names that loggers get."""
-    return {
-        "val/pixel_accuracy": scores.pixel_accuracy,
-        "val/mean_accuracy": scores.mean_accuracy,
-        "val/mean_iu": scores.mean_iu,
-        "val/fw_iu": scores.fw_iu,
-    }
-
-
-def steps_of(config: Config, photos: int, world: int) -> int:
-    """Updates of the whole run."""
-    schedule = config.schedule
-    if schedule.steps is not None:
-        return schedule.steps
-    assert schedule.epochs is not None
-    a_step = schedule.batch_size * schedule.accumulate * world
-    return max(1, math.ceil(schedule.epochs * photos / a_step))
-
-
-def coarse_steps(config: Config, steps: int) -> int:
-    """How many of the ``steps``, from the first, see photos of half the size."""
-    return round(config.schedule.half_size * steps)
+    def are_stopping(self, stop: Stop) -> bool:
+        """Whether a signal has reached this process, or another one that it trains with."""
+        if self.fabric.world_size == 1:
+            return bool(stop)
+        count = torch.tensor(float(bool(stop)), device=self.fabric.device)
+        return bool(self.fabric.all_reduce(count, reduce_op="sum"))

@@ -14,7 +14,8 @@ from fullconv.models import NetSpec
 from fullconv.models.analysis.cost import meta_net
 from fullconv.models.backbones.definition import Definition
 from fullconv.models.registry import definition_named
-from fullconv.training.config import Config, Net
+from fullconv.training.config.config import Config
+from fullconv.training.config.sections_and_defaults import Net
 from fullconv.training.optimizer import freeze, hold_frozen
 
 TAKEN = {"name": "net.name", "width": "net.width", "padding": "net.padding"}

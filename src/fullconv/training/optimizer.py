@@ -1,16 +1,102 @@
-"""Parameter groups, the two optimizers, and the learning rate as a plain function of the step."""
+"""Parameter groups, the optimizers, and the learning rate as a plain function of the step.
+
+`InPlaceSGD` is SGD with momentum on a CPU, without a second copy of anything.
+"""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fullconv.device import pick_device
 from fullconv.models import FCN
-from fullconv.training.config import Config, Optimizer
-from fullconv.training.in_place_sgd import InPlaceSGD
+from fullconv.training.config.config import Config
+from fullconv.training.config.sections_and_defaults import Optimizer
+
+CHUNK = 2**17  # numbers of each of three arrays at a time: they stay in the cache
+
+
+class InPlaceSGD(torch.optim.SGD):
+    """`torch.optim.SGD` to the same numbers, in one pass over each array and in place.
+
+    torch's plain SGD makes an array as large as the largest gradient (fc6 of VGG16: 392 MiB), its
+    fused one copies each gradient that is channels last. This one adds the decay to the gradient
+    itself, so a step overwrites the gradients. ``updates`` counts the weights that the backward
+    pass in progress has changed (`steps_in_backward`).
+    """
+
+    updates = 0
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """``v = momentum v + (g + decay w)``, then ``w = w - lr v``."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    self._update(weight, group)
+        return loss
+
+    @contextmanager
+    def steps_in_backward(self, check: Callable[[Tensor], None]) -> Iterator[None]:
+        """Within it a backward pass changes each weight as soon as its gradient is complete.
+
+        The gradient is freed then, so gradients never exist all together; no ``step`` is needed.
+        The numbers are the same where, as in these nets, nothing else in the backward pass needs a
+        weight whose gradient is complete. ``check`` sees each gradient before, and may raise.
+        """
+
+        def take(group: dict[str, Any], weight: Tensor) -> None:
+            assert weight.grad is not None
+            check(weight.grad)
+            self.updates += 1
+            self._update(weight, group)
+            weight.grad = None
+
+        self.updates = 0
+        hooks = [
+            weight.register_post_accumulate_grad_hook(partial(take, group))
+            for group in self.param_groups
+            for weight in group["params"]
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    @torch.no_grad()
+    def _update(self, weight: Tensor, group: dict[str, Any]) -> None:
+        assert weight.grad is not None
+        momentum, state = group["momentum"], self.state[weight]
+        if momentum and state.get("momentum_buffer") is None:
+            state["momentum_buffer"] = torch.zeros_like(weight)
+        velocity = state["momentum_buffer"] if momentum else weight.grad
+        for w, g, v in _chunks(weight, weight.grad, velocity):
+            g.add_(w, alpha=group["weight_decay"])
+            if momentum:
+                v.mul_(momentum).add_(g)
+            w.add_(v, alpha=-group["lr"])
+
+
+def _chunks(*arrays: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Parts of arrays of one shape, in the order of memory where that is the same."""
+    if all(array.is_contiguous() for array in arrays):
+        flat = [array.view(-1) for array in arrays]
+    elif all(a.ndim == 4 and a.permute(0, 2, 3, 1).is_contiguous() for a in arrays):
+        flat = [array.permute(0, 2, 3, 1).view(-1) for array in arrays]
+    else:
+        yield arrays
+        return
+    yield from zip(*(array.split(CHUNK) for array in flat), strict=True)
+
 
 WARMUP_STEPS = (5, 500)
 """The fewest and the most steps of a warm-up, whatever share of the run it is."""
@@ -57,8 +143,8 @@ def parameter_groups(
     return [group for group in groups if group["params"]]
 
 
-def as_they_come(config: Config) -> bool:
-    """Whether each gradient is used up while others are computed (`training.in_place_sgd`).
+def updates_in_backward(config: Config) -> bool:
+    """Whether each gradient is applied in the backward pass, while others are computed.
 
     Not where a sum of several is wanted (accumulation, processes), or the norm of all (clipping).
     """

@@ -1,4 +1,7 @@
-"""What a training is made of, from its config: data, net at its start, loss."""
+"""What a training is made of, from its config: data, net at its start, loss.
+
+Data without splits is split by the run's seed.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -18,28 +21,76 @@ from fullconv.data import (
     check,
     class_weights,
     count_classes,
+    in_order_of,
     kinds_shown,
     open_source,
     outputs_of,
 )
 from fullconv.data.layouts.listing import ALL, usual_name
-from fullconv.data.subset import split_lists
+from fullconv.data.open_dataset import is_unsplit
+from fullconv.data.splits.random_split import grouping_of, random_split
+from fullconv.data.splits.subset import FOLDER, only, split_lists
 from fullconv.errors import UserError
 from fullconv.modalities import kinds_of
 from fullconv.models import FCN, Preprocessing, build
-from fullconv.training.config import Config
-from fullconv.training.console import Screen
-from fullconv.training.data_splits import (
-    SPLIT,
-    VAL,
-    is_split_by_seed,
-    split_by_seed,
-    warn_of_no_val,
-)
+from fullconv.training.config.config import Config
 from fullconv.training.losses.criterion import Criterion, cross_entropy_of, make_criterion
 from fullconv.training.objects import NOTHING, Objects
 from fullconv.training.optimizer import freeze
+from fullconv.training.run.console import Screen
 from fullconv.training.step import mixed
+
+SPLIT, VAL = "train", "val"
+"""The splits that are trained and validated on where the config names no others."""
+
+
+def split_by_seed(whole: Source, seed: int, screen: Screen) -> tuple[Source, Source | None]:
+    """Photos without splits, a fifth of them to validate on."""
+    if len(whole) < 2:
+        warn_of_no_val("a single photo cannot be split", screen)
+        return only(whole, whole.names, SPLIT), None
+    names, grouping = random_split(whole.names, seed), grouping_of(whole.names)
+    screen.say(
+        f"split: the data has no train and val: {len(names[SPLIT])} photos to train and "
+        f"{len(names[VAL])} to validate on, by seed {seed}"
+        + (f", {grouping}" if grouping else "")
+        + f" (their names are in {FOLDER}/ of the run)"
+    )
+    return only(whole, names[SPLIT], SPLIT), only(whole, names[VAL], VAL)
+
+
+def is_split_by_seed(config: Config, objects: Objects = NOTHING) -> bool:
+    """Whether `open_data` splits the data, so that the run must keep the names."""
+    named = (config.data.split, config.data.val) != (SPLIT, VAL)
+    return objects.data is None and not named and is_unsplit(config.data.path)
+
+
+def with_class_names(config: Config, source: Source) -> Config:
+    """The config of a new run with the names of its classes, which a resume compares."""
+    data = config.data.model_copy(update={"class_names": source.classes.names})
+    return config.model_copy(update={"data": data})
+
+
+def in_saved_order(
+    config: Config, source: Source, val: Source | None
+) -> tuple[Source, Source | None]:
+    """Both with their classes in the order of the run; UserError where they are other classes."""
+    names = config.data.class_names
+    if not names:  # a run of an older version
+        return source, val
+    which = ("the run", "the data")
+    first = in_order_of(source, names, which)
+    return first, None if val is None else in_order_of(val, names, which)
+
+
+def warn_of_no_val(why: str, screen: Screen) -> None:
+    """Say that no score will tell which weights are the best, and why."""
+    screen.say(
+        f"warning: {why}; the last weights will be kept, and no score will tell whether they are "
+        "good",
+        "yellow",
+    )
+
 
 SHOWN = 20  # findings of the data on screen
 

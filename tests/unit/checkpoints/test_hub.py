@@ -72,8 +72,8 @@ def asked(server):
 
 
 def test_a_net_on_the_hub_predicts_by_its_name(server):
-    found = load("hf:jane/net")
-    assert found.net.spec == SPEC
+    loaded = load("hf:jane/net")
+    assert loaded.net.spec == SPEC
     assert asked(server) == ["/jane/net/resolve/main/model.safetensors"]
     photo = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
     prediction = fullconv.Predictor("hf:jane/net", device="cpu")(photo)

@@ -8,11 +8,10 @@ import sys
 import pytest
 
 from fullconv.checkpoints import registry
-from fullconv.checkpoints.download_weights import fetch, file_here
 from fullconv.checkpoints.foreign.foreign_arrays import ForeignFile
-from fullconv.checkpoints.foreign.foreign_formats import read_foreign
+from fullconv.checkpoints.foreign.recognize_net import read_foreign
 from fullconv.checkpoints.open_weights import open_weights
-from fullconv.checkpoints.registry import find_published, read_registry
+from fullconv.checkpoints.registry import fetch, file_here, find_published, read_registry
 from fullconv.errors import UserError
 from fullconv.models.backbones.efficientnet_lite import LITE
 
@@ -106,11 +105,11 @@ def test_a_registry_with_a_fault_in_a_package_names_it(tmp_path, old, new, says)
 
 def test_the_weights_that_fullconv_depends_on_are_there_and_are_what_the_registry_says():
     """The real file: 4.65 M parameters without the classifier's 1.28 M and its last convolution."""
-    found = open_weights("efficientnet_lite0-imagenet")
-    assert found.is_classifier
-    assert found.checkpoint.preprocessing == LITE
-    assert found.checkpoint.net.spec.backbone == "efficientnet_lite0"
-    stem = found.checkpoint.net.state_dict()["backbone.stem.conv.weight"]
+    checkpoint = open_weights("efficientnet_lite0-imagenet")
+    assert checkpoint.is_classifier
+    assert checkpoint.checkpoint.preprocessing == LITE
+    assert checkpoint.checkpoint.net.spec.backbone == "efficientnet_lite0"
+    stem = checkpoint.checkpoint.net.state_dict()["backbone.stem.conv.weight"]
     assert stem.abs().max() > 0.5  # trained: He's start has a deviation of 0.08 there
 
 
@@ -119,8 +118,8 @@ def test_the_other_two_are_read_where_they_are_installed(number):
     name = f"efficientnet_lite{number}-imagenet"
     if file_here(find_published(name)) is None:
         pytest.skip(f"{find_published(name).file.package} is not installed")
-    found = open_weights(name)
-    assert found.checkpoint.net.spec.backbone == f"efficientnet_lite{number}"
+    checkpoint = open_weights(name)
+    assert checkpoint.checkpoint.net.spec.backbone == f"efficientnet_lite{number}"
 
 
 def test_the_convolutions_that_learnt_edges_are_read_where_they_are_installed():

@@ -7,9 +7,15 @@ import tomllib
 import pytest
 
 from fullconv.checkpoints import registry
-from fullconv.checkpoints.download_weights import cached_path, fetch
-from fullconv.checkpoints.foreign.foreign_formats import lineages
-from fullconv.checkpoints.registry import find_published, preprocessings, published, read_registry
+from fullconv.checkpoints.foreign.recognize_net import lineages
+from fullconv.checkpoints.registry import (
+    cached_path,
+    fetch,
+    find_published,
+    preprocessings,
+    published,
+    read_registry,
+)
 from fullconv.download import RemoteFile, RetryPolicy
 from fullconv.errors import UserError
 from fullconv.models import BACKBONES, CAFFE, TORCH, available

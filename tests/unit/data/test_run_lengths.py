@@ -22,9 +22,9 @@ def read(counts, size):
 
 @given(MASKS)
 def test_read_back_it_is_each_class(mask):
-    found = coco_counts(mask)
-    assert list(found) == np.unique(mask).tolist()
-    for value, counts in found.items():
+    counted = coco_counts(mask)
+    assert list(counted) == np.unique(mask).tolist()
+    for value, counts in counted.items():
         np.testing.assert_array_equal(read(counts, mask.shape), mask == value)
 
 

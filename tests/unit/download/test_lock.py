@@ -18,7 +18,7 @@ from fullconv.download import exclusive
 COUNT = """
 import sys, time
 from pathlib import Path
-from fullconv.download.lock import exclusive
+from fullconv.download.cache import exclusive
 path = Path(sys.argv[1])
 for _ in range(20):
     with exclusive(path):
@@ -29,7 +29,7 @@ for _ in range(20):
 HOLD = """
 import sys, time
 from pathlib import Path
-from fullconv.download.lock import exclusive
+from fullconv.download.cache import exclusive
 with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)

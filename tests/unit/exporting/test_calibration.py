@@ -18,8 +18,8 @@ SHAPES = ClassSet(tuple(f"class {i}" for i in range(6)))
 
 
 def known(classes=SHAPES, size=None, smallest=1, **options):
-    made = checkpoint("fcn32s-resnet18", classes=classes, **options)
-    return Description.of(made, size, smallest=smallest)
+    saved = checkpoint("fcn32s-resnet18", classes=classes, **options)
+    return Description.of(saved, size, smallest=smallest)
 
 
 @pytest.fixture
@@ -41,31 +41,31 @@ def greys(photos):
 
 
 def test_a_data_set_shows_train_and_holds_out_val():
-    found = find_calibration("shapes:32x32:n=20", known())
+    calibration = find_calibration("shapes:32x32:n=20", known())
     train, val = (open_source("shapes:32x32:n=20", split) for split in ("train", "val"))
-    assert len(found.shown) == len(train)
-    assert len(found.held_out) == len(val)
-    assert np.array_equal(next(iter(found.held_out)).image, val[0].image)
-    assert np.array_equal(next(iter(found.held_out)).mask, val[0].mask)
+    assert len(calibration.shown) == len(train)
+    assert len(calibration.held_out) == len(val)
+    assert np.array_equal(next(iter(calibration.held_out)).image, val[0].image)
+    assert np.array_equal(next(iter(calibration.held_out)).mask, val[0].mask)
 
 
 def test_of_a_folder_every_fifth_photo_is_held_out(folder):
-    found = find_calibration(folder(12), known())
-    assert greys(found.held_out) == [4, 9]
-    assert greys(found.shown) == [0, 1, 2, 3, 5, 6, 7, 8, 10, 11]
-    assert all(sample.mask is None for sample in found.held_out)
+    calibration = find_calibration(folder(12), known())
+    assert greys(calibration.held_out) == [4, 9]
+    assert greys(calibration.shown) == [0, 1, 2, 3, 5, 6, 7, 8, 10, 11]
+    assert all(sample.mask is None for sample in calibration.held_out)
 
 
 def test_two_photos_suffice_and_one_does_not(folder):
-    found = find_calibration(folder(2), known())
-    assert (greys(found.shown), greys(found.held_out)) == ([0], [1])
+    calibration = find_calibration(folder(2), known())
+    assert (greys(calibration.shown), greys(calibration.held_out)) == ([0], [1])
     with pytest.raises(UserError, match="at least two photos of 1x1"):
         find_calibration(folder(2) / "000.png", known())
 
 
 def test_a_pattern_names_photos(folder):
-    found = find_calibration(str(folder(12) / "00*.png"), known())
-    assert greys(found.shown) + greys(found.held_out) == [0, 1, 2, 3, 5, 6, 7, 8, 4, 9]
+    calibration = find_calibration(str(folder(12) / "00*.png"), known())
+    assert greys(calibration.shown) + greys(calibration.held_out) == [0, 1, 2, 3, 5, 6, 7, 8, 4, 9]
 
 
 def test_of_many_photos_some_from_all_over_are_taken(folder, monkeypatch):
@@ -93,8 +93,8 @@ def test_further_inputs_come_from_the_folders_beside(tmp_path):
         Image.new("RGB", (30, 20), (i, 0, 0)).save(tmp_path / "images" / f"{i}.png")
         Image.fromarray(np.full((20, 30), 1000, np.uint16)).save(tmp_path / "depth" / f"{i}.png")
     seen = checkpoint("fcn32s-resnet18").preprocessing.of_inputs(("color", "depth"))
-    found = find_calibration(tmp_path / "images", known(preprocessing=seen, streams=(3, 1)))
-    sample = next(iter(found.shown))
+    calibration = find_calibration(tmp_path / "images", known(preprocessing=seen, streams=(3, 1)))
+    sample = next(iter(calibration.shown))
     assert sample.image.shape == (20, 30, 4)
     assert np.allclose(sample.image[..., 3], np.log(1000))
 

@@ -63,10 +63,10 @@ def test_biases_and_stretched_scores_are_in_the_maps(tmp_path, photo):
     for layer in net.net.score_modules().values():
         torch.nn.init.normal_(layer.bias, std=100)
     save(tmp_path / "model.safetensors", net)
-    found = engine_of(export(tmp_path, "openvino").paths[0], "openvino")
-    assert found.in_blocks
+    engine = engine_of(export(tmp_path, "openvino").paths[0], "openvino")
+    assert engine.in_blocks
     wanted = Predictor(tmp_path, "cpu").engine.scores(photo(45, 61))
-    assert np.abs(found.scores(photo(45, 61)) - wanted).max() <= TOLERANCE * np.abs(wanted).max()
+    assert np.abs(engine.scores(photo(45, 61)) - wanted).max() <= TOLERANCE * np.abs(wanted).max()
 
 
 def test_what_other_programs_see_is_as_before(exported):
@@ -106,9 +106,9 @@ def test_without_the_onnx_package_onnx_runtime_gives_the_scores(exported, photo,
     image = photo(45, 61)
     wanted = engine_of(made.paths[0], "onnxruntime").class_map(image)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    found = engine_of(made.paths[0], "onnxruntime")
-    assert not found.in_blocks
-    assert np.array_equal(found.class_map(image), wanted)
+    engine = engine_of(made.paths[0], "onnxruntime")
+    assert not engine.in_blocks
+    assert np.array_equal(engine.class_map(image), wanted)
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])

@@ -82,9 +82,9 @@ def test_the_scores_of_a_data_set_are_the_same(exported, tmp_path):
     save(run / "model.safetensors", checkpoint("fcn32s-resnet18", classes=source.classes))
     made = export(run, "torch")
     write_folder([source], tmp_path / "scenes", 2, lambda done: None)
-    found = evaluate(made.paths[0], tmp_path / "scenes")
-    assert found.names == names
-    assert np.array_equal(found.confusion, evaluate(run, tmp_path / "scenes").confusion)
+    scores = evaluate(made.paths[0], tmp_path / "scenes")
+    assert scores.names == names
+    assert np.array_equal(scores.confusion, evaluate(run, tmp_path / "scenes").confusion)
 
 
 def test_the_file_says_what_it_is_and_nothing_of_the_machine(exported):
@@ -121,13 +121,13 @@ def test_several_inputs_and_outputs(tmp_path):
     seen = checkpoint("fcn32s-resnet18").preprocessing.of_inputs(("color", "depth"))
     net = checkpoint("fcn32s-resnet18", "same", classes, seen, streams=(3, 1))
     save(tmp_path / "model.safetensors", net)
-    made = export(tmp_path, "onnx")
-    assert made.description.dtype == "float32"
-    assert made.description.shape == ("N", "H", "W", 4)
+    exported = export(tmp_path, "onnx")
+    assert exported.description.dtype == "float32"
+    assert exported.description.shape == ("N", "H", "W", 4)
     rng = np.random.default_rng(0)
     image = np.dstack([rng.integers(0, 256, (41, 53, 3)), rng.normal(7.8, 0.5, (41, 53, 1))])
     image = image.astype(np.float32)
-    wanted, found = Predictor(tmp_path, "cpu")(image), Predictor(made.paths[0])(image)
+    wanted, found = Predictor(tmp_path, "cpu")(image), Predictor(exported.paths[0])(image)
     assert np.array_equal(found.mask, wanted.mask)
     assert np.array_equal(found.others["slope"].mask, wanted.others["slope"].mask)
     assert_equal_scores(found.others["slope"].scores, wanted.others["slope"].scores)
@@ -145,8 +145,8 @@ def test_every_net_in_every_runtime(to, name, padding, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("padding", ["same", "paper"])
 def test_learned_upsampling_in_every_runtime(padding, tmp_path):
-    made = checkpoint("fcn8s-vgg16", padding, learn_upsampling=True)
-    save(tmp_path / "model.safetensors", made)
+    saved = checkpoint("fcn8s-vgg16", padding, learn_upsampling=True)
+    save(tmp_path / "model.safetensors", saved)
     for to in ("onnx", "openvino", "torch"):
         assert export(tmp_path, to).paths[0].is_file()
 

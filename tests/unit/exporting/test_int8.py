@@ -61,9 +61,9 @@ def in_int8(made, to, calibrate, out):
     photos, steps = find_calibration(calibrate, known), []
     said = replace(known, precision="int8")
     int8 = quantised(unsaved, photos.shown, said, lambda: steps.append(1))
-    found = check_int8(unsaved, int8, photos, said, lambda: steps.append(2))
-    assert steps == [1] * found.shown + [2] * found.photos
-    return int8.write(out.with_suffix({"onnx": ".onnx"}.get(to, ".xml"))), found
+    comparison = check_int8(unsaved, int8, photos, said, lambda: steps.append(2))
+    assert steps == [1] * comparison.shown + [2] * comparison.photos
+    return int8.write(out.with_suffix({"onnx": ".onnx"}.get(to, ".xml"))), comparison
 
 
 @pytest.fixture(scope="session", params=["openvino", "onnx"])

@@ -51,7 +51,7 @@ def test_names_of_results(folder, inputs, names):
 
 
 def test_standard_input_is_read_at_once(folder, monkeypatch):
-    stdin = io.BytesIO(b"a picture")
+    stdin = io.BytesIO(b"\x89PNG\r\n\x1a\n a picture")
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stdin, isatty=lambda: False))
     assert results(folder, "b/x.jpg", "-") == ["x", "stdin"]
     with pytest.raises(UserError) as caught:  # now it is empty
@@ -79,7 +79,7 @@ MISSING = [
     ("loop.jpg", "FC-FILE-005"),
     ("x" * 300 + ".jpg", "FC-FILE-005"),
     ("/x" * 2500, "FC-FILE-005"),
-    ("https://example.org/a.jpg", "FC-PREDICT-002"),
+    ("ftp://example.org/a.jpg", "FC-PREDICT-002"),
     ("bell\a\x1b[31m\n.jpg", "FC-FILE-003"),
     ("nul\0.jpg", "FC-PREDICT-001"),
     ("", "FC-PREDICT-001"),
@@ -143,10 +143,10 @@ def test_a_bad_photo_does_not_stop_the_rest(run, picture, tmp_path):
     (photos / "two.jpg").write_bytes(b"no picture")
     Image.fromarray(picture(20, 90)).save(photos / "wide.png")
     out = tmp_path / "out"
-    made = list(predict_files(Predictor(run, "cpu"), [missing, photos], out, overlay=False))
-    assert [bool(result.error) for result in made] == [False, True, True, False, True]
+    results = list(predict_files(Predictor(run, "cpu"), [missing, photos], out, overlay=False))
+    assert [bool(result.error) for result in results] == [False, True, True, False, True]
     for name, place in (("three.png", 1), ("two.jpg", 2), ("missing.jpg", 4)):
-        assert name in str(made[place].error)
+        assert name in str(results[place].error)
     assert sorted(path.name for path in out.iterdir()) == ["one.png", "wide.png"]
     assert np.asarray(Image.open(out / "wide.png")).shape == (20, 90)
 
@@ -212,9 +212,9 @@ def test_many_photos_as_one_after_the_other(run, picture, tmp_path):
         photo = Image.fromarray(picture(20 + 7 * number, 90 - 5 * number, number))
         photo.save(tmp_path / "photos" / f"{number}.png")
     predictor = Predictor(run, "cpu")
-    found = list(predict_files(predictor, [tmp_path / "photos"], tmp_path / "out", scores=True))
-    assert [outcome.photo.file.name for outcome in found] == [f"{i}.png" for i in range(9)]
-    for number, outcome in enumerate(found):
+    results = list(predict_files(predictor, [tmp_path / "photos"], tmp_path / "out", scores=True))
+    assert [outcome.photo.file.name for outcome in results] == [f"{i}.png" for i in range(9)]
+    for number, outcome in enumerate(results):
         assert outcome.seconds > 0
         alone = predictor(tmp_path / "photos" / f"{number}.png", scores=True)
         wanted = alone.save(tmp_path / "alone" / str(number), scores=True)

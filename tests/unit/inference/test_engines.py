@@ -67,15 +67,15 @@ def test_a_further_engine_is_a_line(run, picture, monkeypatch):
     monkeypatch.setattr(registry, "ENGINES", (*ENGINES, line))
     assert names()[-1] == "abacus"
     assert completion.engines("ab") == ["abacus"]
-    found = Predictor(run, "cpu", engine="abacus")
-    assert found.engine_name == "abacus"
-    assert found(picture()).mask.shape == (37, 53)
+    predictor = Predictor(run, "cpu", engine="abacus")
+    assert predictor.engine_name == "abacus"
+    assert predictor(picture()).mask.shape == (37, 53)
 
 
 def test_a_run_goes_by_torch(run):
-    found = Predictor(run, "cpu")
-    assert isinstance(found.engine, TorchEngine)
-    assert found.engine_name == "torch"
+    predictor = Predictor(run, "cpu")
+    assert isinstance(predictor.engine, TorchEngine)
+    assert predictor.engine_name == "torch"
 
 
 def test_the_names_are_known_without_torch():

@@ -113,9 +113,9 @@ def test_a_graph_is_exported_in_this_process_and_said_once(vgg, tmp_path, monkey
     for start in ("Popen", "run"):
         monkeypatch.setattr(subprocess, start, None)  # no program is called
     said = []
-    found = Predictor(vgg, "cpu", engine="openvino", say=said.append)
+    predictor = Predictor(vgg, "cpu", engine="openvino", say=said.append)
     assert said == ["note: the net is exported for openvino, once; this takes up to a minute"]
-    assert np.array_equal(found(picture()).mask, Predictor(vgg, "cpu")(picture()).mask)
+    assert np.array_equal(predictor(picture()).mask, Predictor(vgg, "cpu")(picture()).mask)
     Predictor(vgg, "cpu", engine="openvino", say=said.append)
     assert len(said) == 1
 

@@ -83,8 +83,8 @@ def test_all_in_order_and_never_more_than_there_is_room_for(photos, sizes):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch_predict, "pixels_said", lambda photo: sizes[int(photo.file.stem)])
-        found = list(predict_each(Steps(read, write=write), photos(len(sizes))))
-    assert names(found) == [str(number) for number in range(len(sizes))]
+        results = list(predict_each(Steps(read, write=write), photos(len(sizes))))
+    assert names(results) == [str(number) for number in range(len(sizes))]
     for pixels, count in most:
         assert pixels <= batch_predict.ROOM or count == 1
         assert count <= MOST

@@ -80,7 +80,7 @@ def test_a_list_of_arrays_or_paths_goes_together(predictor, picture, tmp_path):
     [
         (["a.jpg", "b.jpg"], r"list of 2 entries.*fullconv\.predict"),
         ((), "tuple of 0 entries"),
-        ("https://example.org/a.jpg", "https://example.org/a.jpg: addresses"),
+        ("s3://example.org/a.jpg", "s3://example.org/a.jpg: only http"),
         (5, "int 5 is no photo: a photo is a path"),
         (None, "None is no photo"),
         (True, "bool True"),
@@ -149,12 +149,12 @@ def test_exif_is_respected(predictor, picture, tmp_path):
     image, exif = Image.fromarray(picture(40, 60)), Image.Exif()
     exif[EXIF_ORIENTATION] = 6
     image.save(tmp_path / "turned.png", exif=exif)
-    found = predictor(tmp_path / "turned.png")
-    assert found.mask.shape == (60, 40)
+    opened = predictor(tmp_path / "turned.png")
+    assert opened.mask.shape == (60, 40)
     upright = predictor(np.asarray(image.transpose(Image.Transpose.ROTATE_270)))
-    assert np.array_equal(found.mask, upright.mask)
+    assert np.array_equal(opened.mask, upright.mask)
     image.getexif()[EXIF_ORIENTATION] = 6
-    assert np.array_equal(predictor(image).mask, found.mask)
+    assert np.array_equal(predictor(image).mask, opened.mask)
 
 
 def test_scores_fit_the_mask(predictor, picture):
@@ -166,24 +166,24 @@ def test_scores_fit_the_mask(predictor, picture):
 
 
 def test_overlay(predictor, picture):
-    found = predictor(picture())
-    assert found.overlay.dtype == np.uint8
-    assert found.overlay.shape[0] > 37
+    opened = predictor(picture())
+    assert opened.overlay.dtype == np.uint8
+    assert opened.overlay.shape[0] > 37
 
 
 def test_saved_files(predictor, picture, tmp_path):
-    found = predictor(picture())
-    written = found.save(tmp_path / "deep" / "photo.one", scores=True)
+    opened = predictor(picture())
+    written = opened.save(tmp_path / "deep" / "photo.one", scores=True)
     names = ["photo.one.png", "photo.one_overlay.jpg", "photo.one_scores.npy"]
     assert [path.name for path in written] == names
     assert sorted(path.name for path in written[0].parent.iterdir()) == names
     mask = Image.open(written[0])
     assert mask.mode == "P"
-    assert np.array_equal(np.asarray(mask), found.mask)
-    assert np.array_equal(np.asarray(mask.convert("RGB")), found.classes.palette()[found.mask])
-    assert np.array_equal(np.load(written[2]), found.scores)
+    assert np.array_equal(np.asarray(mask), opened.mask)
+    assert np.array_equal(np.asarray(mask.convert("RGB")), opened.classes.palette()[opened.mask])
+    assert np.array_equal(np.load(written[2]), opened.scores)
     assert Image.open(written[1]).size[0] >= 53
-    assert found.save(tmp_path / "plain", overlay=False) == [tmp_path / "plain.png"]
+    assert opened.save(tmp_path / "plain", overlay=False) == [tmp_path / "plain.png"]
 
 
 def test_many_classes_are_16_bit(predictor, tmp_path):

@@ -20,6 +20,7 @@ SAME = [
     "fcn32s-vgg16", "fcn8s-vgg16", "fcn4s-vgg16", "fcn8s-caffenet", "fcn16s-alexnet_owt",
     "fcn8s-googlenet", "fcn8s-googlenet_bn", "fcn8s-resnet18", "fcn4s-resnet50", "fcn2s-resnet18",
     "fcn8s-efficientnet_lite0", "fpn4s-efficientnet_lite1",
+    "fpn2s-efficientnet_lite0",
     "fcn8s-vgg16_convs", "fcn8s-deconv-vgg16_convs",
 ]  # fmt: skip
 PAPER = ["fcn32s-caffenet", "fcn8s-alexnet", "fcn16s-alexnet_owt"]
@@ -78,18 +79,18 @@ def check(found: Doubled, image: np.ndarray, tile: int) -> None:
     lies=st.booleans(),
 )
 def test_pieces_equal_the_whole(net, beyond, more, across, lies) -> None:
-    found = engine(*net)
-    tile = Tiling(found.net.spec, 4000).flow.least + more
+    tiled = engine(*net)
+    tile = Tiling(tiled.net.spec, 4000).flow.least + more
     size = (tile + beyond, across)
-    check(found, noise(*(reversed(size) if lies else size)), tile)
+    check(tiled, noise(*(reversed(size) if lies else size)), tile)
 
 
 @pytest.mark.parametrize("net", OTHERS)
 def test_pieces_equal_the_whole_where_that_is_slow(net) -> None:
-    found = engine(*net)
-    least = Tiling(found.net.spec, 4000).flow.least
-    odd = 0 if found.net.spec.stretches else 13
-    check(found, noise(least + 64 + odd, 9), least + 8)
+    tiled = engine(*net)
+    least = Tiling(tiled.net.spec, 4000).flow.least
+    odd = 0 if tiled.net.spec.stretches else 13
+    check(tiled, noise(least + 64 + odd, 9), least + 8)
 
 
 def test_rows_and_columns_at_once() -> None:
@@ -100,15 +101,15 @@ def test_rows_and_columns_at_once() -> None:
 @pytest.mark.parametrize("net", [net for net in [*NETS, *OTHERS] if net[0] != "fcn8s-googlenet"])
 def test_a_halo_one_stride_smaller_is_wrong(net, side) -> None:
     """Not for GoogLeNet, where what lies so far away counts 1e-13; test_tiling has it with NaN."""
-    found = engine(*net)
-    pieces = Tiling(found.net.spec, 4000)
+    tiled = engine(*net)
+    pieces = Tiling(tiled.net.spec, 4000)
     (behind, before), grid = pieces.flow.margins, pieces.flow.grid
     pieces.tile = pieces.flow.least
     image = noise(pieces.flow.least + 64, 9)
-    whole = found.scores(image)
+    whole = tiled.scores(image)
     wrong = (behind - grid, before) if side == "behind a cut" else (behind, before - grid)
     vars(pieces.flow)["margins"] = wrong
-    cut = PhotoEngine(found, pieces).scores(image)
+    cut = PhotoEngine(tiled, pieces).scores(image)
     assert np.abs(cut - whole).max() > 10 * ROUNDING * np.abs(whole).max()
 
 
@@ -174,12 +175,12 @@ def test_classes_alone_are_taken_in_larger_pieces_than_scores() -> None:
     whole = with_tiles(Watched(), spec, "auto").tiling
     watched = Watched()
     watched.in_blocks = True
-    found = with_tiles(watched, spec, "auto")
-    assert found.in_blocks
-    pieces = found.tiling
+    tiled = with_tiles(watched, spec, "auto")
+    assert tiled.in_blocks
+    pieces = tiled.tiling
     assert pieces.length == Tiling(NetSpec("fcn8s-vgg16", 4), in_blocks=True).length
     assert whole.length == whole.length_for_scores == pieces.length_for_scores < pieces.length
-    found.class_map(noise(pieces.length, 40))
+    tiled.class_map(noise(pieces.length, 40))
     assert watched.sizes == [(pieces.length, 40)]
 
 

@@ -61,13 +61,13 @@ def test_against_the_definition(engine, text, classes):
     tta, image = parse_tta(text), noise()
     parts = [output.channels for output in classes.outputs]
     expected = as_defined(engine, image, tta, parts)
-    found = with_tta(engine, classes, tta)
-    assert found.probabilities(image) == pytest.approx(expected, abs=1e-6)
+    tta_engine = with_tta(engine, classes, tta)
+    assert tta_engine.probabilities(image) == pytest.approx(expected, abs=1e-6)
     best = np.stack([expected[part].argmax(0) + part.start for part in parts], -1)
-    classified = found.class_map(image)
+    classified = tta_engine.class_map(image)
     assert classified.dtype == np.uint8
     assert (classified.reshape(best.shape) == best).mean() > 0.999  # but for equals to rounding
-    logits = torch.from_numpy(found.scores(image))
+    logits = torch.from_numpy(tta_engine.scores(image))
     shares = torch.cat([logits[part].softmax(0) for part in parts])
     assert shares.numpy() == pytest.approx(expected, abs=1e-6)
 
@@ -98,9 +98,9 @@ def test_probabilities_of_zero_have_a_finite_logarithm():
         def scores(self, image):
             return super().scores(image) * 1e4
 
-    found = with_tta(Sure((small_net(5), TORCH), "cpu"), CLASSES, TTA(mirror=True))
-    assert (found.probabilities(noise()) == 0).any()
-    assert np.isfinite(found.scores(noise())).all()
+    tta_engine = with_tta(Sure((small_net(5), TORCH), "cpu"), CLASSES, TTA(mirror=True))
+    assert (tta_engine.probabilities(noise()) == 0).any()
+    assert np.isfinite(tta_engine.scores(noise())).all()
 
 
 def test_pieces_give_the_same(engine):
@@ -130,9 +130,9 @@ def test_the_predictor(tmp_path):
 
 def test_several_at_once_go_one_by_one(engine):
     images = [noise(seed=seed) for seed in range(3)]
-    found = with_tta(engine, CLASSES, TTA(mirror=True))
-    for image, classified in zip(images, found.class_maps(np.stack(images)), strict=True):
-        assert np.array_equal(classified, found.class_map(image))
+    tta_engine = with_tta(engine, CLASSES, TTA(mirror=True))
+    for image, classified in zip(images, tta_engine.class_maps(np.stack(images)), strict=True):
+        assert np.array_equal(classified, tta_engine.class_map(image))
 
 
 @pytest.mark.parametrize(

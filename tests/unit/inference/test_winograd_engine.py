@@ -21,9 +21,9 @@ def test_it_says_what_torch_says(tmp_path, monkeypatch):
     save(tmp_path / "model.safetensors", Checkpoint(net, ClassSet(("a", "b", "c")), TORCH))
     photo = np.random.default_rng(0).integers(0, 256, (150, 131, 3), np.uint8)
     plain = Predictor(tmp_path, "cpu", engine="torch")(photo)
-    made = Predictor(tmp_path, "cpu", engine="winograd")
-    assert any(isinstance(m, WinogradConv) for m in made.engine.net.modules())
-    found = made(photo)
+    predictor = Predictor(tmp_path, "cpu", engine="winograd")
+    assert any(isinstance(m, WinogradConv) for m in predictor.engine.net.modules())
+    found = predictor(photo)
     assert np.abs(found.scores - plain.scores).max() <= 1e-4 * np.abs(plain.scores).max()
     assert (found.mask == plain.mask).mean() > 0.999
     with pytest.raises(UserError, match="fp32 on a CPU"):

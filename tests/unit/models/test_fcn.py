@@ -40,10 +40,10 @@ PADDINGS = ["same", "paper"]
 def net(name: str, padding: str = "same", classes: int = 3, **options) -> FCN:
     torch.manual_seed(0)
     spec = NetSpec(name, classes, padding=padding, width=options.pop("width", SMALL), **options)
-    made = build(spec).eval()
-    for layer in made.score_modules().values():
+    net = build(spec).eval()
+    for layer in net.score_modules().values():
         nn.init.normal_(layer.weight)
-    return made
+    return net
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
@@ -80,12 +80,12 @@ def test_impulse_response_agrees_with_the_algebra(backbone: str, padding: str) -
     ],
 )
 def test_every_size_comes_back(backbone: str, padding: str) -> None:
-    made = net(f"fcn8s-{backbone}", padding, width=1 / 64)
+    model = net(f"fcn8s-{backbone}", padding, width=1 / 64)
     long = [*range(1, 71), 95, 96, 97, 127, 128, 129, 223, 224, 225]
     with torch.no_grad():
         for n in long:
-            assert made(torch.zeros(1, 3, n, 33)).shape == (1, 3, n, 33)
-            assert made(torch.zeros(1, 3, 5, n)).shape == (1, 3, 5, n)
+            assert model(torch.zeros(1, 3, n, 33)).shape == (1, 3, n, 33)
+            assert model(torch.zeros(1, 3, 5, n)).shape == (1, 3, 5, n)
 
 
 @given(
@@ -96,9 +96,9 @@ def test_every_size_comes_back(backbone: str, padding: str) -> None:
 )
 @settings(max_examples=25, deadline=None)
 def test_every_net_takes_every_size(name: str, height: int, width: int, padding: str) -> None:
-    made = net(name, padding, width=1 / 64)
+    model = net(name, padding, width=1 / 64)
     with torch.no_grad():
-        assert made(torch.rand(1, 3, height, width)).shape == (1, 3, height, width)
+        assert model(torch.rand(1, 3, height, width)).shape == (1, 3, height, width)
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
@@ -108,6 +108,7 @@ def test_every_net_takes_every_size(name: str, height: int, width: int, padding:
         *("fcn32s-vgg16", "fcn8s-vgg16", "fcn8s-caffenet", "fcn4s-resnet18", "fcn2s-vgg16"),
         "fpn4s-resnet18",
         "fpn4s-efficientnet_lite0",
+        "fpn2s-efficientnet_lite0",
     ],
 )
 def test_shift_by_one_stride_shifts_the_inside(name: str, padding: str) -> None:
@@ -239,15 +240,15 @@ def test_upsampling_keeps_classes_apart_and_is_fixed_by_default() -> None:
 
 
 def test_score_layers_start_at_zero_and_classes_and_channels_are_parameters() -> None:
-    made = build(NetSpec("fcn8s-resnet18", 7, streams=(4,), width=1 / 16))
-    assert made(torch.rand(1, 4, 40, 41)).shape == (1, 7, 40, 41)
-    assert all(p.abs().max() == 0 for m in made.score_modules().values() for p in m.parameters())
+    net = build(NetSpec("fcn8s-resnet18", 7, streams=(4,), width=1 / 16))
+    assert net(torch.rand(1, 4, 40, 41)).shape == (1, 7, 40, 41)
+    assert all(p.abs().max() == 0 for m in net.score_modules().values() for p in m.parameters())
 
 
 def test_a_constant_map_stays_constant_up_to_the_border() -> None:
-    made = net("fcn32s-vgg16")
+    model = net("fcn32s-vgg16")
     score = torch.ones(1, 3, 4, 5)
-    torch.testing.assert_close(made.upscore["32"](score, (128, 160)), torch.ones(1, 3, 128, 160))
+    torch.testing.assert_close(model.upscore["32"](score, (128, 160)), torch.ones(1, 3, 128, 160))
 
 
 def test_preprocessing_orders_channels() -> None:

@@ -53,8 +53,8 @@ def test_other_colour_modes_too(mode, photo, tmp_path):
     path = tmp_path / "photo"
     picture.save(path, "TIFF" if mode == "CMYK" else "PNG")
     read = ReadOptions(range=(0, 65535) if mode == "I;16" else None)
-    found = decode_photo(path.read_bytes(), LIMIT, read)
-    np.testing.assert_array_equal(found, read_photo(path, options=read))
+    decoded = decode_photo(path.read_bytes(), LIMIT, read)
+    np.testing.assert_array_equal(decoded, read_photo(path, options=read))
 
 
 def test_the_photo_lies_as_it_is_seen(encoded):

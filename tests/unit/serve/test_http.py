@@ -44,10 +44,10 @@ def held(models):
 
     hold = Hold()
 
-    def wait(images, scores=False):
+    def wait(images, **options):
         hold.begun.set()
         assert hold.go.wait(30)
-        return together(images, scores)
+        return together(images, **options)
 
     predictor.predict_batch = wait
     yield hold
@@ -75,6 +75,26 @@ def test_all_answers_say_the_same(client, run, encoded, photo):
             turns = np.repeat(np.arange(len(counts)) % 2, counts)
             found[turns.reshape(53, 37).T == 1] = each["index"]
     np.testing.assert_array_equal(found, truth.mask)
+
+
+def test_probabilities_come_with_the_json_in_one_pass_where_they_are_asked_for(client, encoded):
+    content = encoded()
+    said = send(client, content, mask="true", probability="true").json()
+    assert {"mask", "probability"} <= said.keys()
+    alone = send(client, content, answer="probability").content
+    inside = Image.open(io.BytesIO(base64.b64decode(said["probability"]["png"])))
+    np.testing.assert_array_equal(np.asarray(inside), np.asarray(Image.open(io.BytesIO(alone))))
+    assert "probability" not in send(client, content).json()
+
+
+def test_probabilities_of_a_photo_that_is_too_large_are_null_and_the_rest_is_there(
+    client, encoded, monkeypatch
+):
+    monkeypatch.setattr("fullconv.serve.service.SCORE_BYTES", 100)
+    said = send(client, encoded(), mask="true", probability="true").json()
+    assert said["probability"] is None and said["mask"]["png"]
+    refused = send(client, encoded(), answer="probability")
+    assert (refused.status_code, refused.json()["code"]) == (413, "FC-SERVE-008")
 
 
 def test_the_mask_is_the_file_that_predict_writes(client, run, encoded, tmp_path):
@@ -107,6 +127,15 @@ def test_probabilities_take_one_pass_of_the_net(client, models, encoded, monkeyp
     monkeypatch.setattr(engine.run, "maps", lambda images: passes.append(1) or run(images))
     assert send(client, encoded(), answer="probability").status_code == 200
     assert len(passes) == 1
+
+
+@pytest.mark.parametrize("kind", ["json", "mask", "overlay", "probability"])
+def test_every_answer_says_how_far_to_trust_it(client, run, encoded, photo, kind):
+    truth = Predictor(run, device="cpu")(photo()).probabilities.max(0).mean()
+    answer = send(client, encoded(), answer=kind)
+    assert float(answer.headers["X-Confidence"]) == pytest.approx(truth, abs=1e-4)
+    if kind == "json":
+        assert answer.json()["confidence"] == pytest.approx(truth, abs=1e-4)
 
 
 def test_the_json_is_what_the_schema_shows(client, encoded):
@@ -308,7 +337,7 @@ def test_who_sends_no_request_is_cut_off(serving, monkeypatch):
 def test_a_fault_of_the_program_is_told_to_nobody_but_the_log(serving, models, encoded, caplog):
     predictor = models.pick(None).predictor
 
-    def broken(images, scores):
+    def broken(images, **options):
         raise ZeroDivisionError("secret")
 
     predictor.predict_batch = broken

@@ -11,7 +11,7 @@ from fullconv.data import Sample, open_source
 from fullconv.errors import UserError
 from fullconv.evaluation import evaluate
 from fullconv.training import make_config, read_config, train
-from fullconv.training.time_budget import Speed, measured, settled_by_speed
+from fullconv.training.config.time_budget import Speed, measured, settled_by_speed
 
 
 class Scenes:

@@ -20,7 +20,7 @@ from fullconv.inference import TorchEngine
 from fullconv.models import TORCH, NetSpec, build
 from fullconv.report import read_columns
 from fullconv.training import make_config, read_config, train
-from fullconv.training.run_folder import Run
+from fullconv.training.run.run_folder import Run
 
 
 def log(run):
@@ -581,7 +581,7 @@ def test_two_trainings_do_not_write_into_one_folder(copied, photos):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from fullconv.training.run_folder import Run
+from fullconv.training.run.run_folder import Run
 with Run(Path(sys.argv[1])).locked():
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -23,7 +23,7 @@ import numpy as np
 from fullconv.checkpoints.foreign.caffe_names import LINEAGES
 from fullconv.checkpoints.foreign.foreign_arrays import Array, ForeignFile, Shape
 from fullconv.errors import UserError
-from fullconv.parser_errors import parser_errors
+from fullconv.parsing import parser_errors
 
 __all__ = ["LINEAGES", "looks_like", "read"]
 
@@ -235,8 +235,8 @@ def _array(name: str, blob: Any) -> Array:
 def _shape(name: str, blob: Any) -> Shape:
     """A blob's shape; older files have four numbers instead (number, channels, height, width)."""
     old = ("num", "channels", "height", "width")
-    if any(blob.HasField(each) for each in old):
-        shape = tuple(getattr(blob, each) for each in old)
+    if any(blob.HasField(field) for field in old):
+        shape = tuple(getattr(blob, field) for field in old)
     else:
         shape = tuple(_dimensions(name, blob.shape))
     if any(n < 0 for n in shape):

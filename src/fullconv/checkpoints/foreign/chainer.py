@@ -20,8 +20,7 @@ from fullconv.checkpoints.foreign.chainer_nets import (
 )
 from fullconv.checkpoints.foreign.foreign_arrays import Array, ForeignFile
 from fullconv.checkpoints.foreign.npz import TOTAL, Header, Npz, open_npz
-from fullconv.errors import UserError
-from fullconv.parser_errors import some
+from fullconv.errors import UserError, listed
 
 __all__ = ["LINEAGES", "looks_like", "read"]
 
@@ -66,12 +65,12 @@ def find_prefix(path: Path, names: Iterable[str]) -> str:
     if not prefixes:
         raise UserError(
             f"{path}: an .npz without a net that is known (no {ANCHOR}); its arrays are "
-            f"{some(names)}",
+            f"{listed(names)}",
             "FC-WEIGHTS-010",
         )
     if len(prefixes) > 1:
         raise UserError(
-            f"{path}: holds {len(prefixes)} nets ({some(p or 'the chain' for p in prefixes)}); "
+            f"{path}: holds {len(prefixes)} nets ({listed(p or 'the chain' for p in prefixes)}); "
             "save the one that you want by itself, with chainer.serializers.save_npz",
             "FC-WEIGHTS-010",
         )
@@ -89,7 +88,7 @@ def _outer(names: list[str], prefix: str) -> str:
 
 def _refuse_scattered(path: Path, names: Iterable[str], prefix: str) -> None:
     """A net whose body is a chain of its own has a second fc6 or its scores elsewhere."""
-    layers = (*LAYERS, *(each[0] for each in SCORES.values()), *HEADS)
+    layers = (*LAYERS, *(layers[0] for layers in SCORES.values()), *HEADS)
     known = tuple(f"/{array_name(layer, 'weight')}" for layer in layers)
     for name in names:
         if not name.startswith(prefix) and f"/{name}".endswith(known):

@@ -20,7 +20,7 @@ from fullconv.models import Preprocessing
 from fullconv.models.backbones.definition import Definition
 from fullconv.models.backbones.vgg import VGG16, VGG16_CONVS
 from fullconv.models.steps import Conv
-from fullconv.parser_errors import parser_errors
+from fullconv.parsing import parser_errors
 
 if TYPE_CHECKING:
     import h5py
@@ -157,9 +157,9 @@ def _own_name(group: Any) -> str:
     """The name that a layer was given; empty where it has none but Keras'."""
     if "name" not in group.attrs or group.attrs.get_id("name").get_storage_size() > 100:
         return ""
-    said: Any = group.attrs["name"]
-    usable = isinstance(said, str) and said.isprintable() and len(said) < 100
-    return said if usable and not UNNAMED.fullmatch(said) else ""
+    attribute: Any = group.attrs["name"]
+    usable = isinstance(attribute, str) and attribute.isprintable() and len(attribute) < 100
+    return attribute if usable and not UNNAMED.fullmatch(attribute) else ""
 
 
 def _convolves_as_theano(path: Path, file: "h5py.File") -> bool:
@@ -170,8 +170,8 @@ def _convolves_as_theano(path: Path, file: "h5py.File") -> bool:
     """
     group = file["model_weights"] if _has_group(file, "model_weights") else file
     if "backend" in group.attrs and group.attrs.get_id("backend").get_storage_size() < 100:
-        said = group.attrs["backend"]
-        return (said.decode("latin1") if isinstance(said, bytes) else str(said)) == "theano"
+        backend = group.attrs["backend"]
+        return backend in (b"theano", "theano")
     if match := re.search(r"(tf|th)_kernels", path.name):
         return match[1] == "th"
     datasets = list(_datasets(path, file))

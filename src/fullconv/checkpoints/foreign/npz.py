@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from fullconv.checkpoints.foreign.foreign_arrays import Array, Shape
-from fullconv.parser_errors import parser_errors
+from fullconv.parsing import parser_errors
 
 TOTAL = 3 << 29  # bytes of all arrays of a net; VGG16 with its classifier has 1.1 GB as float64
 READ = 8 << 20  # bytes in one go; more is only asked for by a forged table of contents

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import torch
 
 from fullconv.errors import UserError
-from fullconv.parser_errors import parser_errors
+from fullconv.parsing import parser_errors
 
 LARGEST = 16 << 20  # bytes of a pickle; a state dict of a thousand arrays takes 0.2 MB
 MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # torch.save before 1.6 begins so

@@ -16,9 +16,9 @@ from fullconv.checkpoints.foreign.foreign_arrays import Array, ForeignFile
 from fullconv.checkpoints.foreign.pickles import STANDINS, Ignored, inspect
 from fullconv.checkpoints.foreign.pytorch_nets import LINEAGES
 from fullconv.checkpoints.safetensors_file import NO_SAFETENSORS, is_own
-from fullconv.errors import UserError
+from fullconv.errors import UserError, listed, printable
 from fullconv.models import CAFFE
-from fullconv.parser_errors import one_line, parser_errors, some
+from fullconv.parsing import parser_errors
 
 __all__ = ["LINEAGES", "looks_like", "read"]
 
@@ -54,7 +54,7 @@ def read(path: Path) -> ForeignFile:
     for name in (*tensors, *left_out):
         if not name.isprintable():
             raise UserError(
-                f"{path}: {one_line(name, 40)!r} is no name of an array; it is damaged",
+                f"{path}: {printable(name, 40)!r} is no name of an array; it is damaged",
                 "FC-WEIGHTS-002",
             )
     arrays: dict[str, Array] = {}
@@ -63,11 +63,11 @@ def read(path: Path) -> ForeignFile:
         if why:
             left_out[name] = why
         else:
-            with parser_errors(path, f"{one_line(name)} cannot be read", "FC-WEIGHTS-002"):
+            with parser_errors(path, f"{printable(name, 80)} cannot be read", "FC-WEIGHTS-002"):
                 arrays[name] = tensor.detach().to(torch.float32).numpy()
     if not arrays:
         raise UserError(
-            f"{path}: holds no tensors by name, only {some(left_out)}; save model.state_dict()",
+            f"{path}: holds no tensors by name, only {listed(left_out)}; save model.state_dict()",
             "FC-WEIGHTS-010",
         )
     at_once = "atonce" in (arch or path.name).lower().replace("-", "").replace("_", "")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fullconv.checkpoints.foreign.caffe_names import TrainedOn, known_data
 from fullconv.checkpoints.foreign.foreign_arrays import ForeignFile, Lineage, Turn
-from fullconv.checkpoints.foreign.recognize import recognised, shapes_of
+from fullconv.checkpoints.foreign.recognize_net import recognised, shapes_of
 from fullconv.checkpoints.foreign.unused_arrays import reason, scales_of
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
@@ -87,9 +87,9 @@ def transplant(
         )
     _check_scales(file, spec, strides)
     taken = {s: n for s, n in strides.items() if s in spec.strides}
-    made = _taken(file, lineage, spec, taken, chosen, _known(file, lineage, counts))
-    made.outputs.update(counts if list(chosen) != [""] else {})
-    return made
+    built = _taken(file, lineage, spec, taken, chosen, _known(file, lineage, counts))
+    built.outputs.update(counts if list(chosen) != [""] else {})
+    return built
 
 
 def _strides(file: ForeignFile, lineage: Lineage, *endings: str) -> dict[int, str]:
@@ -257,8 +257,8 @@ def _score(
     for ending in endings:
         layers = [lineage.array(layer, kind) for layer in _scores(lineage, name, [ending])]
         classes = file.arrays[lineage.array(name + ending + lineage.streams[0], "bias")].size
-        each = (classes, *_share(shape, count))
-        parts = [_turned(file, layer, lineage.turn, each) for layer in layers]
+        shape_of_part = (classes, *_share(shape, count))
+        parts = [_turned(file, layer, lineage.turn, shape_of_part) for layer in layers]
         joined = torch.cat(parts, 1) if kind == "weight" else torch.stack(parts).sum(0)
         rows.append(joined / count if count > 1 else joined)
     return torch.cat(rows)

@@ -18,17 +18,21 @@ __getattr__ = lazy_names(
             "mean_iu_line",
             "between",
         ),
+        "calibration": (
+            "calibration_tables",
+            "calibration_warnings",
+        ),
         "datasets": (
             "statistics_table",
             "sizes_line",
+            "doubts_table",
+            "suggestions_table",
             "data_table",
         ),
         "nets": (
             "nets_table",
             "explanation_table",
             "explanation_notes",
-        ),
-        "benchmarks": (
             "comparison_tables",
             "engines_table",
             "percent_same",

@@ -12,12 +12,12 @@ from fullconv.metrics import Interval, Scores, percent
 def predicted(photos: int, errors: int, seconds: float, net: float | None) -> str:
     """How many photos were predicted and, where the net's time is known, its share of all."""
     done = photos - errors
-    said = f"{done} of {photos} photos predicted"
+    line = f"{done} of {photos} photos predicted"
     if not done or net is None:
-        return said
+        return line
     rate = done / seconds
     speed = f"{rate:.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
-    return f"{said} in {duration(seconds)} ({speed}, net {net / seconds:.0%})"
+    return f"{line} in {duration(seconds)} ({speed}, net {net / seconds:.0%})"
 
 
 def scores_tables(scores: Scores, output: Output) -> list[Table]:

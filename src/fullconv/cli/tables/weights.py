@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from fullconv.checkpoints.download_weights import file_here
 from fullconv.checkpoints.installed import InstalledFile
-from fullconv.checkpoints.registry import Published
+from fullconv.checkpoints.registry import Published, file_here
 from fullconv.cli.tables.datasets import size_and_check
 from fullconv.cli.tables.screen import table
 

@@ -72,7 +72,7 @@ def resize_mask(
     grows both are the same. With ``part`` only that rectangle of the result is computed.
     """
     if mask.ndim == 3:  # several outputs
-        return np.dstack([resize_mask(each, size, how, part) for each in np.moveaxis(mask, 2, 0)])
+        return np.dstack([resize_mask(plane, size, how, part) for plane in np.moveaxis(mask, 2, 0)])
     top, left, bottom, right = part or (0, 0, *size)
     rows = _centres(top, bottom, mask.shape[0], size[0])
     columns = _centres(left, right, mask.shape[1], size[1])

@@ -61,7 +61,7 @@ def compare(edge: Maps, border: Maps, step: int = 1) -> Alignment | None:
         return None
     near = fit.copy()
     near[np.maximum(*np.abs(np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1])) > LOOSE] = -np.inf
-    here, best = (np.unravel_index(each.argmax(), each.shape) for each in (near, fit))
+    here, best = (np.unravel_index(fits.argmax(), fits.shape) for fits in (near, fit))
     steps = (REACH - int(best[0]), REACH - int(best[1]))
     return Alignment(
         here=float(fit[here] - middle) / spread,

@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import ClassSet, check_several
-from fullconv.data.checks.findings import Finding
 from fullconv.data.checks.sample_findings import SampleCheck, examine
 from fullconv.data.layouts.pairs import PairSource
-from fullconv.data.multimodal import outputs_of
 from fullconv.data.sample import Source
+from fullconv.data.splits.multimodal import outputs_of
 from fullconv.data.synthetic.shapes import Shapes
-from fullconv.errors import UserError
+from fullconv.errors import Finding, UserError
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
@@ -78,13 +77,13 @@ def _of_split(source: Source, checks: list[SampleCheck]) -> list[Finding]:
         for i in without:
             file = str(source.files(i)[0] or source.names[i])
             findings.append(Finding(file, "this photo has no mask", "", fix, code="FC-DATA-107"))
-    for each in outputs_of(source):
-        if not isinstance(each, PairSource):
+    for output in outputs_of(source):
+        if not isinstance(output, PairSource):
             continue
         fix = "add the photo under the mask's name, or remove the mask"
         what, code = "this mask has no photo", "FC-DATA-108"
-        findings += [Finding(str(path), what, "", fix, "warning", code) for path in each.orphans]
-        findings += each.findings
+        findings += [Finding(str(path), what, "", fix, "warning", code) for path in output.orphans]
+        findings += output.findings
     return findings
 
 

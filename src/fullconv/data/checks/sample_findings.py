@@ -9,12 +9,11 @@ import numpy.typing as npt
 
 from fullconv.classes import ClassSet
 from fullconv.data.checks import mask_values as diagnosis
-from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.layouts.pairs import size_mismatch
-from fullconv.data.multimodal import Stacked, outputs_of
 from fullconv.data.reading.image import probe
 from fullconv.data.sample import Mask, Source
-from fullconv.errors import UserError
+from fullconv.data.splits.multimodal import Stacked, outputs_of
+from fullconv.errors import DataError, Finding, UserError
 from fullconv.modalities import AS_STORED, is_of_photo
 
 AVERAGED = 0.2  # share of steps through in-between values; real clean masks stay below 0.04
@@ -31,7 +30,7 @@ class SampleCheck:
 
 def examine(source: Source, index: int) -> SampleCheck:
     """Everything that one photo, its inputs and its masks tell; findings instead of exceptions."""
-    first, *others = [_inspect_pair(each, index) for each in outputs_of(source)]
+    first, *others = [_inspect_pair(output_source, index) for output_source in outputs_of(source)]
     for output, other in zip(source.classes.outputs[1:], others, strict=True):
         first.findings += [finding for finding in other.findings if finding not in first.findings]
         if other.counts is None and not other.findings:

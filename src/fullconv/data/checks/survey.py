@@ -13,12 +13,11 @@ import numpy.typing as npt
 from fullconv.data.checks.alignment import LEAST, Alignment, align
 from fullconv.data.checks.check import findings_of
 from fullconv.data.checks.duplicates import Fingerprint, fingerprint
-from fullconv.data.checks.findings import Finding
 from fullconv.data.checks.sample_findings import SampleCheck, examine
 from fullconv.data.class_weights import ClassCounts, tally
 from fullconv.data.sample import Mask, Source
 from fullconv.data.synthetic.shapes import Shapes
-from fullconv.errors import UserError
+from fullconv.errors import Finding, UserError
 from fullconv.visualize import as_photo
 
 
@@ -106,7 +105,7 @@ def _findings(
     files = {split: s for split, s in sources.items() if not isinstance(s, Shapes)}
     if most is None:
         return findings_of(files, checks)
-    return [finding for split in files for each in checks[split] for finding in each.findings]
+    return [finding for split in files for checked in checks[split] for finding in checked.findings]
 
 
 def _look(source: Source, place: int) -> tuple[Look | None, SampleCheck]:

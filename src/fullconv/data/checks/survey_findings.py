@@ -12,9 +12,8 @@ import numpy as np
 
 from fullconv.data.checks.alignment import Alignment, Maps, borders, compare, edges
 from fullconv.data.checks.duplicates import ALIKE, NEAR, likeness, lookalikes
-from fullconv.data.checks.findings import Finding
 from fullconv.data.checks.survey import Look, Survey, spread
-from fullconv.errors import UserError
+from fullconv.errors import Finding, UserError
 
 STANDS_OUT = 4.5  # deviations by which a place is the right one, in data whose edges can be seen
 BETTER = 2.2  # deviations by which it must beat the mask's own place; in clean data none does
@@ -150,7 +149,7 @@ def repeated(survey: Survey) -> list[Finding]:
     findings = []
     for pair in _pairs(places.values()):
         # The one that lies better on its photo is the one that belongs there.
-        (split, first), (other, second) = sorted(pair, key=lambda each: -_fit(each[1]))
+        (split, first), (other, second) = sorted(pair, key=lambda place: -_fit(place[1]))
         if not _same_photo(first, second):
             what = f"is the same mask as {survey.file(split, first.place)}, of another photo"
             fix = "find the mask that belongs to it, or take the photo out"

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import Color
-from fullconv.data.checks.findings import DataError, Finding
-from fullconv.errors import UserError
+from fullconv.errors import DataError, Finding, UserError
 
 IGNORE = "__ignore__"
 """The label of pixels that are neither trained on nor scored; labelme's name for them."""

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from fullconv.data.importers.import_report import JSON, TEXT
-from fullconv.data.walk import walk
+from fullconv.data.reading.walk import walk
 
 _listed: ContextVar[dict[Path, list[Path]] | None] = ContextVar("_listed", default=None)
 

@@ -11,19 +11,19 @@ import numpy as np
 
 from fullconv.atomic import folder_atomically
 from fullconv.data.checks.check import listing
-from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.export_folder import mask_png
 from fullconv.data.importers import import_report as reports
 from fullconv.data.importers.annotations import Export, Item, Note, Painted
-from fullconv.data.importers.class_mapping import Plan, plan
 from fullconv.data.importers.export_files import listed_once
 from fullconv.data.importers.import_report import Report, label_counts
 from fullconv.data.importers.import_request import Request
-from fullconv.data.importers.photo_copy import UPRIGHT, PhotoFile, upright
+from fullconv.data.importers.mapping.assign_splits import assign
+from fullconv.data.importers.mapping.class_mapping import Plan, plan
+from fullconv.data.importers.photos.photo_copy import UPRIGHT, PhotoFile, upright
 from fullconv.data.importers.registry import recognise
-from fullconv.data.importers.splits import assign
-from fullconv.data.walk import composed
-from fullconv.errors import UserError, UserErrors
+from fullconv.data.reading.walk import composed
+from fullconv.errors import DataError, Finding, UserError, UserErrors
+from fullconv.parsing import parser_errors
 
 LONGEST = 255
 """Bytes of a file's or folder's name, on every usual file system."""
@@ -59,7 +59,8 @@ def import_data(
     request = request or Request()
     importer = recognise(source, format)
     with folder_atomically(out) as folder:
-        with listed_once():
+        what = f"cannot be read as {importer.name}"
+        with listed_once(), parser_errors(source, what, "FC-IMPORT-004", "export it again"):
             export = _once(importer.read(source, request))
         _stop_at(export.findings, request)
         if not export.items:

@@ -8,9 +8,8 @@ import numpy as np
 
 from fullconv.data.importers.drawing.regions import Points
 from fullconv.data.importers.export_files import files_below
-from fullconv.data.reading.text_files import read_json
-from fullconv.errors import UserError
-from fullconv.text_files import decode_text, shown
+from fullconv.errors import UserError, printable
+from fullconv.parsing import decode_text, read_json
 
 __all__ = ["FARTHEST", "ends_of", "json_files", "number", "points", "read_json", "size_of"]
 FARTHEST = 1e6  # pixels; no photo is wider, and sums of such numbers stay exact enough
@@ -87,4 +86,4 @@ def size_of(height: Any, width: Any) -> tuple[int, int] | None:
 
 def _short(value: Any) -> str:
     """A value as a message shows it: one line, whatever it is."""
-    return shown(repr(value)[:40])
+    return printable(repr(value), 40)

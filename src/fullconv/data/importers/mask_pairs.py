@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from fullconv.classes import CREAM, ClassSet
-from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.importers.annotations import Export, Item, Note
 from fullconv.data.importers.drawing.label_image import LabelFile
 from fullconv.data.importers.import_request import Request
-from fullconv.data.importers.named_photos import Shelf
+from fullconv.data.importers.photos.named_photos import Shelf
 from fullconv.data.layouts.listing import ALL, usual_name
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.sample import Mask
+from fullconv.errors import DataError, Finding
 
 
 def export_of(splits: dict[str, PairSource], source: Path, request: Request) -> Export:

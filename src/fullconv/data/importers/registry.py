@@ -14,12 +14,15 @@ from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.unread_tools import refuse_unread_tool
 from fullconv.errors import UserError
 
+FOLDER = Path(__file__).parent
+
 
 @dataclass(frozen=True)
 class Importer:
     """One table of registry.toml, whose comment explains the fields.
 
-    ``recognise`` and ``read`` are those of ``tools/NAME.py``, imported when they are first needed.
+    ``recognise`` and ``read`` are those of ``tools/NAME.py`` or ``datasets/NAME.py``, imported when
+    they are first needed.
     """
 
     name: str
@@ -38,13 +41,14 @@ class Importer:
 
     def _tool(self):
         module = self.name.replace("-", "_")
-        return importlib.import_module(f"fullconv.data.importers.tools.{module}")
+        folder = "tools" if (FOLDER / "tools" / f"{module}.py").exists() else "datasets"
+        return importlib.import_module(f"fullconv.data.importers.{folder}.{module}")
 
 
 @cache
 def importers() -> Mapping[str, Importer]:
     """Every format by the name that --from takes, in the order of registry.toml."""
-    tables = tomllib.loads(Path(__file__).with_name("registry.toml").read_text("utf-8"))
+    tables = tomllib.loads((FOLDER / "registry.toml").read_text("utf-8"))
     return {
         name: Importer(name, table["files"], table["splits"], tuple(table.get("over", ())),
                        table.get("instead", ""))

@@ -9,9 +9,9 @@ from fullconv.data.layouts.folder import of_folders, pictures
 from fullconv.data.layouts.listing import Layout, read_lines
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.reading.mask import read_mask
+from fullconv.data.reading.walk import composed
 from fullconv.data.sample import Mask
-from fullconv.data.walk import composed
-from fullconv.text_files import shown
+from fullconv.errors import printable
 
 _SPLITS = ("train", "val", "test")
 
@@ -42,7 +42,7 @@ def _only(source: PairSource, listed: Path, data: Path) -> PairSource:
     """The lines are '/SegNet/CamVid/train/NAME.png /SegNet/CamVid/trainannot/NAME.png'."""
     photos, labels = (pictures(data / f"{source.split}{end}") for end in ("", "annot"))
     files = [Path(line.split()[0]) for line in read_lines(listed)]
-    names = [shown(composed(file.stem)) for file in files]
+    names = [printable(composed(file.stem), None) for file in files]
     pairs = zip(names, files, strict=True)
     return replace(
         source,

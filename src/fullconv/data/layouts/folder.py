@@ -8,12 +8,11 @@ from pathlib import Path
 
 from fullconv.classes import ClassSet
 from fullconv.classes.class_files import read_classes
-from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.layouts.find_class_file import NAMES, classes_in
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, read_lines, usual_first, usual_name
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.reading.formats import HEIC_SUFFIXES, SUFFIXES
-from fullconv.data.walk import (
+from fullconv.data.reading.walk import (
     HIDDEN,
     READ_ALREADY,
     Walk,
@@ -22,8 +21,8 @@ from fullconv.data.walk import (
     is_debris,
     walk,
 )
-from fullconv.errors import UserError
-from fullconv.text_files import decode_text, shown
+from fullconv.errors import DataError, Finding, UserError, printable
+from fullconv.parsing import decode_text
 
 IMAGES, MASKS = "images", "masks"
 NAMED = 3  # files that a finding about several names
@@ -205,7 +204,7 @@ def _listed_name(line: str, data: Path) -> str:
         line = line.removeprefix(f"{IMAGES}/")
     suffix = Path(line).suffix
     line = line[: -len(suffix)] if suffix.lower() in SUFFIXES else line
-    return shown(composed(line))
+    return printable(composed(line), None)
 
 
 def _either(files: dict[str, Path], name: str, split: str) -> Path | None:
@@ -232,7 +231,7 @@ def _by_name(folder: Path, files: Iterable[Path]) -> dict[str, Path]:
     by_name: dict[str, Path] = {}
     # HEIC last: one that was converted keeps its name.
     for path in sorted(filter(_is_picture, files), key=_is_heic):
-        name = shown(composed(path.relative_to(folder).with_suffix("").as_posix()))
+        name = printable(composed(path.relative_to(folder).with_suffix("").as_posix()), None)
         if name not in by_name:
             by_name[name] = path
         elif not _is_heic(path):
@@ -247,7 +246,7 @@ def _is_heic(path: Path) -> bool:
 def _same_name(path: Path, first: Path) -> DataError:
     cause = ""
     if path.stem != first.stem:
-        cause = f"the two differ only in how Unicode writes {shown(composed(path.stem))!r}"
+        cause = f"the two differ only in how Unicode writes {printable(composed(path.stem))!r}"
     what = f"has the same name as {first.name}"
     return DataError(path, what, cause, "rename one", "FC-DATA-106")
 

@@ -7,11 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import ClassSet
-from fullconv.data.checks.findings import DataError
 from fullconv.data.layouts.listing import read_lines
 from fullconv.data.sample import Mask
-from fullconv.errors import UserError
-from fullconv.text_files import shown
+from fullconv.errors import DataError, UserError, printable
 
 BACKGROUND = "background"
 """A class of this name takes every label that is no other class; without it they are ignored."""
@@ -74,7 +72,7 @@ def read_numbered(file: Path) -> dict[int, str]:
         number, _, name = (part.strip() for part in line.partition(":"))
         if not name or not _is_label(number):
             raise UserError(
-                f"{file}: line {shown(line[:200])!r} is not 'number: name'", "FC-DATA-105"
+                f"{file}: line {printable(line, 200)!r} is not 'number: name'", "FC-DATA-105"
             )
         if int(number) in names:
             raise UserError(f"{file}: label {number} stands twice; remove one", "FC-DATA-105")

@@ -13,10 +13,9 @@ from fullconv.data.layouts.find_class_file import classes_of_set
 from fullconv.data.layouts.label_numbers import listed_names, photo_lists, table, to_classes
 from fullconv.data.layouts.listing import ALL, Layout
 from fullconv.data.layouts.pairs import PairSource
-from fullconv.data.reading.matlab import read_array, read_labels
+from fullconv.data.reading.matlab_files.matlab import read_array, read_labels
 from fullconv.data.sample import Mask
-from fullconv.errors import UserError
-from fullconv.text_files import shown
+from fullconv.errors import UserError, printable
 
 DEFAULT = "nyud-40"
 SPLITS = ("train", "val", "trainval", "test")
@@ -71,7 +70,7 @@ def _number(file: Path, name: str) -> int:
     digits = name.removeprefix("img_")
     if not digits.isdecimal() or len(digits) > 9:
         raise UserError(
-            f"{file}: line {shown(name[:80])!r} is no photo of NYUDv2, as 5001 or img_5001; "
+            f"{file}: line {printable(name, 80)!r} is no photo of NYUDv2, as 5001 or img_5001; "
             "correct the line",
             "FC-DATA-105",
         )

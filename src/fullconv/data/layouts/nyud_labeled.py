@@ -13,16 +13,21 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import ClassSet
-from fullconv.data.checks.findings import DataError
 from fullconv.data.layouts.find_class_file import classes_of_set
 from fullconv.data.layouts.label_numbers import table, to_classes
 from fullconv.data.layouts.listing import Layout
 from fullconv.data.layouts.nyud import DEFAULT, label_names, photo_name, photo_numbers, split_names
 from fullconv.data.layouts.pairs import size_mismatch
-from fullconv.data.modality_files import log_depth
-from fullconv.data.reading.matlab import MissingVariable, read_array, read_labels, read_names, shape
+from fullconv.data.reading.matlab_files.matlab import (
+    MissingVariable,
+    read_array,
+    read_labels,
+    read_names,
+    shape,
+)
+from fullconv.data.reading.modality_files import log_depth
 from fullconv.data.sample import Image, Mask, Sample
-from fullconv.errors import UserError
+from fullconv.errors import DataError, UserError
 
 _AGAIN = "download it again"
 FILE, MAPPING = "nyu_depth_v2_labeled.mat", "classMapping40.mat"

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fullconv.data.checks.findings import Finding
 from fullconv.data.layouts.find_class_file import NAMES, classes_in
 from fullconv.data.layouts.folder import repeated_lines
 from fullconv.data.layouts.listing import (
@@ -20,9 +19,9 @@ from fullconv.data.layouts.listing import (
 )
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.reading.image import SUFFIXES
-from fullconv.data.walk import composed, existing, is_debris
-from fullconv.errors import UserError
-from fullconv.text_files import decode_text, shown
+from fullconv.data.reading.walk import composed, existing, is_debris
+from fullconv.errors import Finding, UserError, printable
+from fullconv.parsing import decode_text
 
 ENDINGS = (".txt", ".csv", ".tsv", ".lst")
 _SEPARATORS = "\t;,|"
@@ -67,7 +66,9 @@ def open_split(data: Path, split: str, classes: Path | None = None) -> PairSourc
     findings = () if whole or split in lists else _in_no_split(rows)
     if not whole and split not in lists:
         rows = [(path, row) for path, row in rows if row.split == split]
-    names = tuple(shown(composed(Path(row.photo).with_suffix("").as_posix())) for _, row in rows)
+    names = tuple(
+        printable(composed(Path(row.photo).with_suffix("").as_posix()), None) for _, row in rows
+    )
     return PairSource(
         classes=known,
         split=split,
@@ -167,7 +168,7 @@ def _row(path: Path, line: str, places: dict[str, int], most: int) -> Row:
     photo, mask = (_file(path, cells, places[column]) for column in ("photo", "mask"))
     if not photo or max(map(len, (photo, mask))) > LONGEST or not 2 <= len(cells) <= most:
         raise UserError(
-            f"{path}: {shown(line[:200])!r} is not 'PHOTO MASK' or 'PHOTO MASK SPLIT'; names with "
+            f"{path}: {printable(line)!r} is not 'PHOTO MASK' or 'PHOTO MASK SPLIT'; names with "
             "spaces need a comma, a semicolon or a tab between them",
             "FC-DATA-105",
         )

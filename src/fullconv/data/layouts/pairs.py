@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from fullconv.classes import ClassSet
-from fullconv.data.checks.findings import DataError, Finding
-from fullconv.data.modality_files import plane_file, read_plane
-from fullconv.data.reading.image import read_with_mask, stands_sideways
+from fullconv.data.reading.image import read_with_mask
 from fullconv.data.reading.mask import read_mask
+from fullconv.data.reading.modality_files import plane_file, read_plane
+from fullconv.data.reading.orientation import stands_sideways
 from fullconv.data.sample import Image, Mask, Sample
+from fullconv.errors import DataError, Finding
 from fullconv.modalities import AS_STORED, ReadOptions
 
 ReadMask = Callable[[Path, ClassSet], Mask]
@@ -65,7 +66,7 @@ class PairSource:
         return self.photos[index], self.masks[index]
 
     def plane(self, index: int, kind: str) -> Image:
-        """A further input of the photo, (H, W, channels); see `fullconv.data.modality_files`."""
+        """A further input of the photo, (H, W, channels), by `data.reading.modality_files`."""
         return read_plane(plane_file(self.photos[index], kind), kind)
 
 

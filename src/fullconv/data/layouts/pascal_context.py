@@ -22,7 +22,7 @@ from fullconv.data.layouts.label_numbers import (
 )
 from fullconv.data.layouts.listing import ALL, Layout
 from fullconv.data.layouts.pairs import PairSource
-from fullconv.data.reading.matlab import read_labels
+from fullconv.data.reading.matlab_files.matlab import read_labels
 from fullconv.data.sample import Mask
 from fullconv.errors import UserError
 

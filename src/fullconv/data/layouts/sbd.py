@@ -6,12 +6,12 @@ import numpy as np
 
 from fullconv.classes import VOC, ClassSet
 from fullconv.data.checks import mask_values as diagnosis
-from fullconv.data.checks.findings import DataError
 from fullconv.data.layouts.find_class_file import classes_in
 from fullconv.data.layouts.listing import Layout, read_lines
 from fullconv.data.layouts.pairs import PairSource
-from fullconv.data.reading.matlab import read_labels
+from fullconv.data.reading.matlab_files.matlab import read_labels
 from fullconv.data.sample import Mask
+from fullconv.errors import DataError
 
 _INSIDE = ("", "dataset", "benchmark_RELEASE/dataset", "SBD/dataset", "SBD", "sbd/dataset", "sbd")
 _SPLITS = ("train", "val")

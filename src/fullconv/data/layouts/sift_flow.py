@@ -10,7 +10,6 @@ import numpy as np
 
 from fullconv.classes import ClassSet
 from fullconv.classes.lists import class_list
-from fullconv.data.checks.findings import DataError
 from fullconv.data.layouts.find_class_file import classes_of_set
 from fullconv.data.layouts.label_numbers import (
     listed_names,
@@ -21,9 +20,9 @@ from fullconv.data.layouts.label_numbers import (
 )
 from fullconv.data.layouts.listing import ALL, Layout
 from fullconv.data.layouts.pairs import PairSource
-from fullconv.data.reading.matlab import MissingVariable, read_labels, read_names
+from fullconv.data.reading.matlab_files.matlab import MissingVariable, read_labels, read_names
 from fullconv.data.sample import Mask
-from fullconv.errors import UserError
+from fullconv.errors import DataError, UserError
 
 FOLDER = "spatial_envelope_256x256_static_8outdoorcategories"
 LABELS = {"SemanticLabels": "sift-flow", "GeoLabels": "sift-flow-geometric"}

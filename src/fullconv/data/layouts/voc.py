@@ -9,7 +9,7 @@ from fullconv.data.layouts.find_class_file import classes_in
 from fullconv.data.layouts.folder import pictures
 from fullconv.data.layouts.listing import ALL, Layout, read_lines
 from fullconv.data.layouts.pairs import PairSource
-from fullconv.data.walk import existing
+from fullconv.data.reading.walk import existing
 from fullconv.errors import UserError
 
 SEG11VALID = "seg11valid"

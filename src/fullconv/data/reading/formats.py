@@ -4,19 +4,22 @@ A file is told by its first bytes, never by its name, and only by the formats li
 and GDAL know others that start programs (EPS) or open further files and addresses (VRT).
 """
 
+import ctypes.util
 import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 from xml.etree import ElementTree
 
+import PIL
 from PIL import Image
 
-from fullconv.data.checks.findings import DataError
+from fullconv.errors import DataError, reason_of
 
 Picture = str | Path | IO[bytes]
 """A file by its path, or open and seekable."""
@@ -24,6 +27,10 @@ Picture = str | Path | IO[bytes]
 _ENDINGS = "jpg jpeg jfif png bmp tif tiff webp gif ppm pgm pbm jp2 avif heic heif"
 SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split(" "))
 """Endings (lower case) of the files taken for pictures. HEIC is not read, and refused by name."""
+
+_VIDEO_ENDINGS = "mp4 m4v mov mkv webm avi mpg mpeg ts mts m2ts wmv asf flv ogv 3gp 3g2"
+VIDEO_SUFFIXES = frozenset(f".{ending}" for ending in _VIDEO_ENDINGS.split(" "))
+"""Endings (lower case) of the files taken for videos."""
 
 HEIC_SUFFIXES = frozenset({".heic", ".heif"})
 """Those of HEIC, of which a readable copy may lie beside."""
@@ -114,9 +121,29 @@ def open_picture(
 def opened(file: Picture, formats: tuple[str, ...] | list[str] | None = None) -> Image.Image:
     """As ``open_picture``, with Pillow's exceptions."""
     Image.init()
+    _silence_libtiff()
     allowed = [name for name in PILLOW_FORMATS if name in Image.OPEN]
     with _lock, warnings.catch_warnings(action="ignore"):  # large sizes are refused by read_photo
         return Image.open(file, formats=[f for f in allowed if formats is None or f in formats])
+
+
+@cache
+def _silence_libtiff() -> None:
+    """Keep libtiff of Pillow from writing its own lines beside the error of a damaged file.
+
+    Pillow turns its warnings off, not its errors, which go to stderr. Where it is no library of its
+    own (Windows) they stay.
+    """
+    package = Path(PIL.__file__).parent
+    bundled = (package.parent / "pillow.libs", package.parent / "Pillow.libs", package / ".dylibs")
+    files = [str(file) for folder in bundled for file in folder.glob("libtiff*")]
+    if not files and (system := ctypes.util.find_library("tiff")):
+        files = [system]
+    for file in files:
+        with suppress(OSError, AttributeError):
+            set_handler = ctypes.CDLL(file).TIFFSetErrorHandler
+            set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            set_handler(None)
 
 
 def unreadable(file: Picture, label: str, error: BaseException) -> DataError:
@@ -131,7 +158,7 @@ def unreadable(file: Picture, label: str, error: BaseException) -> DataError:
         return DataError(label, f"too large: {error}", "", "cut it into pieces", "FC-DATA-004")
     if isinstance(error, Image.UnidentifiedImageError):
         return _unidentified(file, label)
-    reason = one_line(error)
+    reason = reason_of(error)
     return DataError(label, f"cannot be decoded: {reason}", "a truncated or damaged file",
                      "copy it again from its origin, or remove it", "FC-DATA-003")  # fmt: skip
 
@@ -149,11 +176,6 @@ def _unidentified(file: Picture, label: str) -> DataError:
                          "save it as PNG, JPEG or TIFF", "FC-DATA-006")  # fmt: skip
     return DataError(label, "cannot be read as a picture", "not a picture, or a broken one",
                      "open it in a viewer, then replace or remove it", "FC-DATA-002")  # fmt: skip
-
-
-def one_line(error: BaseException) -> str:
-    """An exception's message in one line of at most 200 characters."""
-    return (" ".join(str(error).split()) or type(error).__name__)[:200]
 
 
 @contextmanager
@@ -177,7 +199,7 @@ def gdal_dataset(file: Path | bytes, label: str) -> Iterator[Any]:
             else:
                 dataset = rasterio.open(os.path.abspath(file), driver=driver)
         except (RasterioError, ValueError, TypeError, AttributeError) as error:
-            raise DataError(label, f"cannot be opened as a raster ({one_line(error)})",
+            raise DataError(label, f"cannot be opened as a raster ({reason_of(error)})",
                             "a truncated or damaged file", "check it, or save it as a GeoTIFF",
                             "FC-RASTER-006") from error  # fmt: skip
         with dataset:
@@ -251,7 +273,7 @@ def check_vrt(file: Path, label: str, depth: int = 0) -> None:
     try:
         tree = ElementTree.fromstring(_plain_xml(file))
     except (ElementTree.ParseError, ValueError, OSError, RecursionError) as error:
-        raise DataError(label, f"is a VRT that cannot be read ({one_line(error)})", "",
+        raise DataError(label, f"is a VRT that cannot be read ({reason_of(error)})", "",
                         "make it again with gdalbuildvrt", "FC-RASTER-006") from error  # fmt: skip
     for node in tree.iter():
         if node.tag in ("SourceFilename", "SourceDataset"):

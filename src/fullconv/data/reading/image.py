@@ -5,7 +5,6 @@ the same `Raster`.
 """
 
 import io
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import numpy.typing as npt
 from PIL import Image
 
 from fullconv.data import sample
-from fullconv.data.checks.findings import DataError
 from fullconv.data.reading.bands import as_photo
 from fullconv.data.reading.formats import SUFFIXES as SUFFIXES
 from fullconv.data.reading.formats import (
@@ -26,14 +24,21 @@ from fullconv.data.reading.formats import (
     opened,
     unreadable,
 )
+from fullconv.data.reading.orientation import (
+    SWAPS_AXES,
+    orientation,
+    orientation_of,
+    turned,
+    upright,
+)
 from fullconv.data.reading.raster import Valid, open_raster
-from fullconv.data.reading.recognise import alpha_is_data, by_gdal, pages_of, tiff_of
+from fullconv.data.reading.recognize_file import alpha_is_data, by_gdal, pages_of, tiff_of
+from fullconv.data.reading.sample_depth import deep_samples, needs_range, over_white_16
+from fullconv.errors import DataError
 from fullconv.modalities import AS_STORED, ReadOptions
 
 PLAIN = frozenset({"L", "1", "CMYK", "YCbCr", "HSV"})
 _WITH_ALPHA = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
-_SWAPS_AXES = frozenset({5, 6, 7, 8})
-_ORIENTATION = 0x0112
 BYTES_PER_PIXEL = 13
 """Memory that it takes to read and predict a photo, measured: 2.2 GiB for 177 megapixels."""
 
@@ -83,9 +88,9 @@ def read_with_mask(
         return _of_pillow(image, label, options), None
     if options.range is None:
         raise needs_range(label, f"16 bits, up to {int(deep.max(initial=0))}")
-    colors, white = deep[..., :3], _over_white_16(deep, options)
+    colors, white = deep[..., :3], over_white_16(deep, options)
     chosen = colors if options.bands is None else _chosen(deep, options.bands, label)
-    values = as_photo(chosen.transpose(2, 0, 1), options.range)
+    values = as_photo(chosen.transpose(2, 0, 1), options.range, label)
     pixels = values if white is None or options.bands else white(values)
     return turned(pixels, orientation_of(image)), None
 
@@ -95,18 +100,9 @@ def rgb_of(image: Image.Image, label: str, options: ReadOptions = AS_STORED) -> 
     if image.mode.startswith("I;16"):
         if options.range is None:
             raise needs_range(label, f"16 bits, up to {int(np.asarray(image).max(initial=0))}")
-        values = as_photo(np.asarray(image)[None], options.range)
+        values = as_photo(np.asarray(image)[None], options.range, label)
         return turned(values, orientation_of(image))
     return _of_pillow(image, label, options)
-
-
-def needs_range(label: str, what: str) -> DataError:
-    """The error of a photo of more than 8 bits where nothing says what is black and white."""
-    return DataError(
-        label, f"its values are of {what}, and nets see 8 bits", "",
-        "say which values are black and white in all photos: --range 0,4095, or range = [0, 4095] "
-        "in classes.toml", "FC-RASTER-004",
-    )  # fmt: skip
 
 
 def check_size(size: tuple[int, int], label: str, options: ReadOptions) -> None:
@@ -131,7 +127,8 @@ def check_frames(image: Image.Image, file: Picture, label: str) -> None:
         raise unreadable(file, label, error) from error
     if frames > 1 and image.format != "MPO":
         raise DataError(label, f"{frames} pictures in one file", "an animation or a stack",
-                        "save the one that is meant as a file of its own",
+                        "save the one that is meant as a file of its own (fullconv predict "
+                        "--frames takes each)",
                         "FC-DATA-007")  # fmt: skip
 
 
@@ -144,58 +141,6 @@ def decode(file: Picture, label: str, formats: Formats = None) -> Image.Image:
         raise unreadable(file, label, error) from error
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """A decoded picture, turned the way that its EXIF orientation says; its format stays known."""
-    with warnings.catch_warnings(action="ignore"):
-        image.load()
-    turn = orientation_of(image)
-    if turn == 1:
-        return image
-    result = image.transpose(_TRANSPOSE[turn])
-    result.format, result.info = image.format, image.info
-    return result
-
-
-_TRANSPOSE = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF 2.3, tag 0x0112: how a picture as stored becomes upright."""
-
-
-def turned(stored: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
-    """An array (H, W, ...) of a picture as stored, turned as its EXIF orientation says."""
-    if orientation == 1:
-        return stored
-    if orientation in (5, 7):
-        stored = stored.swapaxes(0, 1)
-        stored = stored if orientation == 5 else stored[::-1, ::-1]
-    else:
-        stored = {
-            2: lambda: stored[:, ::-1],
-            3: lambda: stored[::-1, ::-1],
-            4: lambda: stored[::-1],
-            6: lambda: np.rot90(stored, -1),
-            8: lambda: np.rot90(stored, 1),
-        }[orientation]()
-    return np.ascontiguousarray(stored)
-
-
-def orientation_of(image: Image.Image) -> int:
-    """The EXIF orientation that an open picture states, 1 to 8; 1 where it states none of these."""
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            stated = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # damaged EXIF data makes Pillow raise nearly anything
-        return 1
-    return stated if stated in range(1, 9) else 1
-
-
 def probe(
     file: Path | io.BufferedIOBase, name: str | None = None, options: ReadOptions = AS_STORED
 ) -> tuple[int, int]:
@@ -206,7 +151,7 @@ def probe(
     try:
         with opened(file) as image:  # pyright: ignore[reportArgumentType]
             width, height = image.size
-            sideways = orientation_of(image) in _SWAPS_AXES
+            sideways = orientation_of(image) in SWAPS_AXES
             small = width * height <= options.max_megapixels * 1e6 and options.bands in (None, (1,))
             # A JPEG at an eighth of its size skips the arithmetic and still reads every byte.
             if image.format == "JPEG" and small and image.draft("L", (width // 8, height // 8)):
@@ -241,7 +186,7 @@ def size_said(file: Picture) -> tuple[int, int] | None:
     try:
         with opened(file) as image:
             width, height = image.size
-            sideways = orientation_of(image) in _SWAPS_AXES
+            sideways = orientation_of(image) in SWAPS_AXES
             return (width, height) if sideways else (height, width)
     except Exception:  # a TIFF that Pillow does not know, or broken: the reader says what it is
         return _tiff_size(file)
@@ -254,20 +199,6 @@ def _tiff_size(file: Picture) -> tuple[int, int] | None:
     except (OSError, ValueError):
         return None
     return tiff.first.size if min(tiff.first.size) > 0 else None
-
-
-def orientation(file: Path | io.BufferedIOBase) -> int:
-    """The file's EXIF orientation, 1 to 8; 1, which is upright, where it states none of these."""
-    try:
-        with opened(file) as image:  # pyright: ignore[reportArgumentType]
-            return orientation_of(image)
-    except Exception:  # the check, or the reader, says what it is
-        return 1
-
-
-def stands_sideways(file: Path) -> bool:
-    """True where the file's EXIF orientation swaps its height and width."""
-    return orientation(file) in _SWAPS_AXES
 
 
 def _seekable(file: Picture, label: str) -> Picture:
@@ -307,14 +238,14 @@ def _of_pillow(image: Image.Image, label: str, options: ReadOptions) -> sample.I
     except Exception as error:
         raise unreadable(io.BytesIO(), label, error) from error
     if options.range is not None and image.mode in ("F", "I") and image.format != "PPM":
-        return as_photo(np.asarray(image)[None], options.range)
+        return as_photo(np.asarray(image)[None], options.range, label)
     if options.bands is None:
         rgb = np.array(_to_rgb(image, label))
-        return as_photo(rgb.transpose(2, 0, 1), options.range) if options.range else rgb
+        return as_photo(rgb.transpose(2, 0, 1), options.range, label) if options.range else rgb
     image = image.convert("RGB") if image.mode in ("P", "CMYK", "YCbCr", "HSV") else image
     image = image.convert("L") if image.mode == "1" else image
     values = _chosen(np.atleast_3d(np.asarray(image)), options.bands, label)
-    return as_photo(values.transpose(2, 0, 1), options.range)
+    return as_photo(values.transpose(2, 0, 1), options.range, label)
 
 
 def _chosen(values: npt.NDArray[Any], bands: Sequence[int], label: str) -> npt.NDArray[Any]:
@@ -356,51 +287,3 @@ def _over_white(image: Image.Image) -> Image.Image:
         return layer.convert("RGB")
     white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
     return Image.alpha_composite(white, layer).convert("RGB")
-
-
-def _over_white_16(deep: npt.NDArray[np.uint16], options: ReadOptions) -> Any:
-    """How 8-bit colors are laid over white by the alpha of 16-bit samples; None without one."""
-    if deep.shape[2] != 4:
-        return None
-    alpha = deep[..., 3:].astype(np.float32) / 65535
-    return lambda colors: np.rint(colors * alpha + 255 * (1 - alpha)).astype(np.uint8)
-
-
-_DEEP = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L"}
-"""How Pillow unpacks 16-bit samples to their upper bytes, and what gives the lower ones instead."""
-
-
-def deep_mode(image: Image.Image) -> str | None:
-    """How the 16-bit samples of an open, undecoded picture are packed; None: it has 8 bits."""
-    if image.mode.startswith("I;16"):
-        return image.mode
-    tiles = getattr(image, "tile", ())  # of files alone
-    packed = tiles[0].args if tiles else None
-    packed = packed[0] if isinstance(packed, tuple) and packed else packed
-    return packed if isinstance(packed, str) and ";16" in packed and image.mode != "I" else None
-
-
-def deep_samples(file: Picture, image: Image.Image, label: str) -> npt.NDArray[np.uint16] | None:
-    """The samples (H, W, channels) of a picture of 16 bits, as stored; None for one of 8 bits."""
-    packed = deep_mode(image)
-    if packed is None or image.format == "BMP":
-        return None
-    try:
-        if packed.startswith("I;16"):
-            image.load()
-            return np.asarray(image).astype(np.uint16)[..., None]
-        if packed not in _DEEP:
-            raise DataError(label, f"its samples are of 16 bits ({packed})", "",
-                            "save it without alpha, or as 8-bit RGB", "FC-DATA-008")  # fmt: skip
-        return (_unpacked(file, packed) << 8 | _unpacked(file, _DEEP[packed])).astype(np.uint16)
-    except Exception as error:
-        raise unreadable(file, label, error) from error
-
-
-def _unpacked(file: Picture, how: str) -> npt.NDArray[np.uint16]:
-    if not isinstance(file, str | Path):
-        file.seek(0)
-    with opened(file) as image:
-        tiles: Any = getattr(image, "tile", ())
-        setattr(image, "tile", [tile._replace(args=how) for tile in tiles])  # noqa: B010
-        return np.asarray(image).astype(np.uint16)

@@ -7,14 +7,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from fullconv.classes import ClassSet
+from fullconv.classes import ClassSet, default_colors
+from fullconv.classes.colors import voc_colors
 from fullconv.data.checks import mask_values as diagnosis
-from fullconv.data.checks.findings import DataError
 from fullconv.data.reading import image as photo
 from fullconv.data.reading.formats import Picture, gdal_dataset, open_picture, unreadable
-from fullconv.data.reading.recognise import tiff_of
+from fullconv.data.reading.orientation import upright
+from fullconv.data.reading.recognize_file import tiff_of
+from fullconv.data.reading.sample_depth import deep_mode
 from fullconv.data.reading.tiff import WHITE_IS_ZERO
 from fullconv.data.sample import Mask
+from fullconv.errors import DataError
 from fullconv.modalities import AS_STORED, ReadOptions
 
 _SAVE = "save the masks as PNG with one class number a pixel"
@@ -76,7 +79,7 @@ def _read_stored(
         raise DataError(label, "is a mask of 16-bit colors", "class numbers saved as 16-bit RGB",
                         f"colors of classes have 8 bits: {_SAVE}", "FC-DATA-010")  # fmt: skip
     try:
-        return stored.undone(values_of(photo.upright(image), label)), stored
+        return stored.undone(values_of(upright(image), label)), stored
     except Exception as error:
         raise unreadable(file, label, error) from error
 
@@ -92,7 +95,7 @@ class _Stored:
 
     @classmethod
     def of(cls, image: Image.Image, file: Picture) -> "_Stored":
-        is_deep = photo.deep_mode(image) is not None
+        is_deep = deep_mode(image) is not None
         if image.format == "TIFF" and (tiff := tiff_of(file)):
             page = tiff.first
             inverted = page.photometric == WHITE_IS_ZERO
@@ -211,7 +214,17 @@ def _from_colors(pixels: npt.NDArray[np.uint8], classes: ClassSet, label: str) -
 
 
 def _color_codes(classes: ClassSet) -> dict[int, int]:
-    """Colour as one number -> class value; classes win over the ignore colour."""
-    pairs = [(classes.ignore_color, classes.ignore)]
+    """Colour as one number -> class value; classes win over the ignore colour.
+
+    Where a class has the default colour, none was named for it: then VOC's, in which many tools
+    paint, means it too.
+    """
+    default = default_colors(len(classes), background=0 in classes.background)
+    pairs = [
+        (voc, value)
+        for value, voc in enumerate(voc_colors(min(len(classes), 256)))
+        if classes.colors[value] == default[value]
+    ]
+    pairs += [(classes.ignore_color, classes.ignore)]
     pairs += [(color, value) for value, color in reversed(list(enumerate(classes.colors)))]
     return {red << 16 | green << 8 | blue: value for (red, green, blue), value in pairs}

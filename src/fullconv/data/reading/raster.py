@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.data.checks.findings import DataError
 from fullconv.data.reading.bands import Bands, Range, as_photo, chosen
-from fullconv.data.reading.formats import gdal_dataset, one_line, opened
-from fullconv.data.reading.recognise import alpha_is_data
+from fullconv.data.reading.formats import gdal_dataset, opened
+from fullconv.data.reading.recognize_file import alpha_is_data
+from fullconv.errors import DataError, reason_of
 from fullconv.modalities import ReadOptions
 
 RGB = npt.NDArray[np.uint8]
@@ -95,7 +95,7 @@ class Raster:
         values = self._read(bands, rows, columns, shape, smoothly)
         if self.palette is not None:
             return self.palette[values[0]]
-        return as_photo(values, self.span)
+        return as_photo(values, self.span, self.name)
 
     def valid(self, rows: slice, columns: slice) -> Valid | None:
         """Where a window has pixels, (h, w); None where it has them everywhere.
@@ -138,8 +138,8 @@ class Raster:
             yield
         except RasterioError as error:
             raise DataError(
-                self.name, f"cannot be read to its end ({one_line(error)})", "truncated or damaged",
-                "copy it again from its origin", "FC-RASTER-008",
+                self.name, f"cannot be read to its end ({reason_of(error)})",
+                "truncated or damaged", "copy it again from its origin", "FC-RASTER-008",
             ) from error  # fmt: skip
 
     def _palette(self, meanings: list[str]) -> RGB | None:

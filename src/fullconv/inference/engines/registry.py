@@ -58,7 +58,7 @@ ENGINES = (
     EngineEntry(
         "winograd",
         "torch with minimal filtering, on a CPU in fp32",
-        f"{_HERE}.winograd_engine:open_winograd",
+        f"{_HERE}.torch_engine:open_winograd",
     ),
     EngineEntry(
         "onnxruntime",
@@ -85,7 +85,7 @@ EXPORTER = "fullconv.exporting.graph_cache:graph_for"
 
 def names() -> tuple[str, ...]:
     """What `--engine` takes."""
-    return AUTO, *(each.name for each in ENGINES)
+    return AUTO, *(engine.name for engine in ENGINES)
 
 
 def find(name: str) -> EngineEntry:
@@ -98,14 +98,14 @@ def find(name: str) -> EngineEntry:
 
 def is_exported(path: Path) -> bool:
     """Whether a path names an exported graph, by its ending."""
-    return not path.is_dir() and any(path.suffix.lower() in each.runs for each in ENGINES)
+    return not path.is_dir() and any(path.suffix.lower() in engine.runs for engine in ENGINES)
 
 
 def those_for(path: Path) -> list[EngineEntry]:
     """The engines that run what ``path`` names: an exported graph's, else all."""
     if not is_exported(path):
         return list(ENGINES)
-    return [each for each in ENGINES if path.suffix.lower() in each.runs]
+    return [engine for engine in ENGINES if path.suffix.lower() in engine.runs]
 
 
 def chosen(path: Path, name: str = AUTO) -> EngineEntry:
@@ -119,7 +119,7 @@ def chosen(path: Path, name: str = AUTO) -> EngineEntry:
         return engines[0]
     engine = find(name)
     if engine not in engines:
-        known = " or ".join(each.name for each in engines)
+        known = " or ".join(engine.name for engine in engines)
         raise UserError(f"{path}: runs by --engine {known}, not {name}", "FC-PREDICT-009")
     return engine
 

@@ -1,6 +1,6 @@
 """Rasters of any size (GeoTIFF and what else rasterio opens): read, predicted, kept by windows."""
 
-from fullconv.data.reading.recognise import is_raster
+from fullconv.data.reading.recognize_file import is_raster
 from fullconv.inference.rasters.job import RasterOutcome, parted, predict_raster
 
 __all__ = [

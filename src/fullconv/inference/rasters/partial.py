@@ -69,10 +69,10 @@ class Partial:
     def _found(self) -> tuple[int, list[str]]:
         """Rows that an earlier call has left, or why they are of no use."""
         try:
-            said = json.loads(self.journal.read_text("utf-8"))
-            if said["format"] != FORMAT:
+            journal = json.loads(self.journal.read_text("utf-8"))
+            if journal["format"] != FORMAT:
                 return 0, ["another format"]
-            job, rows = said["job"], int(said["rows"])
+            job, rows = journal["job"], int(journal["rows"])
             stale = [f"another {key}" for key in self.job if job.get(key) != self.job[key]]
             here = self.path.stat().st_size
         except FileNotFoundError:

@@ -124,7 +124,9 @@ def summarize(spec: NetSpec, size: tuple[int, int] = (375, 500)) -> Summary:
     net = meta_net(spec)
     windows, flow = spec.definition.windows(), flow_of(spec)
     dropped = receptive_field(windows + list(spec.definition.dropped)) - receptive_field(windows)
-    fusing = 1 + len(spec.tapped) if spec.is_pyramid else 0  # a lateral one, then one at each map
+    fusing = 0
+    if net.pyramid is not None:  # a lateral one, one at each map, and where channels become fewer
+        fusing = 1 + len(spec.tapped) + len(net.pyramid.narrow)
     fusing += 2 * spec.is_deconv  # one to the finest map, one to the image
     return Summary(
         name=spec.name,

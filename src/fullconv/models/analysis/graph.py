@@ -107,12 +107,16 @@ class _Drawing:
 
     def _pyramid(self, features: dict[int, list[str]]) -> dict[int, list[str]]:
         """The finest map of a pyramid; each coarser one is blended, upsampled and added."""
-        channels, before = f"{self.spec.pyramid_channels} channels", ""
-        coarse = 0
+        before, coarse, channels = "", 0, self.spec.pyramid_channels
         for stride, layers in features.items():
-            out = f"{channels}, {self._map_size(stride)}"
+            out = f"{channels[stride]} channels, {self._map_size(stride)}"
             lateral = self.graph.add(f"lateral_{stride}", "convolution 1x1", out, after=layers)
             if before:
+                if channels[coarse] != channels[stride]:
+                    narrowed = f"{channels[stride]} channels, {self._map_size(coarse)}"
+                    before = self.graph.add(
+                        f"narrow_{coarse}", "convolution 1x1", narrowed, after=[before]
+                    )
                 up = self.graph.add(
                     f"up_{coarse}", "bilinear, to the finer map", out, after=[before]
                 )

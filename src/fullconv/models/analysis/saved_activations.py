@@ -29,24 +29,24 @@ class Part:
     """A segment of a backbone, or the score layers with their pyramid.
 
     ``number`` counts a backbone's segments from 0 and is None for the score layers, ``names`` are
-    its layers. ``kept`` are the arrays that autograd keeps inside, ``given`` is the one that it
+    its layers. ``saved`` are the arrays that autograd saves inside, ``given`` is the one that it
     begins with. ``weights`` are the bytes of each of its parameters.
     """
 
     number: int | None
     names: tuple[str, ...]
-    kept: Arrays
+    saved: Arrays
     given: Arrays
     weights: tuple[int, ...]
 
     def held(self, recomputed: int) -> Arrays:
         """What is kept where the first ``recomputed`` segments are computed again."""
-        return self.given if self.number is not None and self.number < recomputed else self.kept
+        return self.given if self.number is not None and self.number < recomputed else self.saved
 
     @property
     def widest(self) -> int:
         """Numbers of its largest array."""
-        return max((count for count, _ in (*self.kept.values(), *self.given.values())), default=0)
+        return max((count for count, _ in (*self.saved.values(), *self.given.values())), default=0)
 
 
 @functools.lru_cache(maxsize=8)
@@ -66,21 +66,21 @@ def parts_of(spec: NetSpec, size: tuple[int, int]) -> tuple[Part, ...]:
         segments, stream_features = _segments(stream, image, own)
         parts += segments
         features.append(stream_features)
-    with _watched(own) as kept:
+    with _watched(own) as saved:
         net.scored(features[0] if len(features) == 1 else joined(features))
     heads = [net.score] if net.pyramid is None else [net.pyramid, net.score]
-    return *parts, Part(None, tuple(net.score_modules()), kept, {}, _weights(heads))
+    return *parts, Part(None, tuple(net.score_modules()), saved, {}, _weights(heads))
 
 
 def _segments(backbone: Backbone, x: Tensor, own: set[int]) -> tuple[list[Part], dict[int, Tensor]]:
     """The segments of a backbone that sees ``x``, and its features."""
     parts, features = [], {}
     for number, names in enumerate(backbone.segments):
-        with _watched(own) as kept:
+        with _watched(own) as saved:
             given, (x, tapped) = _array(x), backbone.segment(names, x)
         features |= tapped
         weights = _weights(backbone.get_submodule(name) for name in names)
-        parts.append(Part(number, names, kept, given, weights))
+        parts.append(Part(number, names, saved, given, weights))
     return parts, features
 
 
@@ -91,15 +91,15 @@ def _weights(modules: Iterable[nn.Module]) -> tuple[int, ...]:
 @contextmanager
 def _watched(own: set[int]) -> Iterator[dict[Any, tuple[int, int]]]:
     """Fills a dict with what autograd keeps, but for the net's ``own`` arrays."""
-    kept: dict[Any, tuple[int, int]] = {}
+    saved: dict[Any, tuple[int, int]] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         if _key(tensor) not in own:
-            kept.update(_array(tensor))
+            saved.update(_array(tensor))
         return tensor
 
     with saved_tensors_hooks(keep, lambda tensor: tensor):
-        yield kept
+        yield saved
 
 
 def _key(tensor: Tensor) -> int:
@@ -108,5 +108,5 @@ def _key(tensor: Tensor) -> int:
 
 
 def _array(tensor: Tensor) -> dict[Any, tuple[int, int]]:
-    each = tensor.element_size()
-    return {_key(tensor): (tensor.untyped_storage().nbytes() // each, each)}
+    element_bytes = tensor.element_size()
+    return {_key(tensor): (tensor.untyped_storage().nbytes() // element_bytes, element_bytes)}

@@ -1,12 +1,59 @@
-"""The module of a definition, and of several side by side. Tensors are N,C,H,W."""
+"""The module of a definition, and of several side by side. Tensors are N,C,H,W.
 
-from collections.abc import Mapping, Sequence
+Activation checkpointing (Chen et al. 2016, arXiv 1604.06174): of a segment only the input is kept;
+when the gradient arrives, the segment runs once more from it. The first segments of a classifier
+hold the largest maps and little of the arithmetic.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
 
-from fullconv.models.activation_checkpointing import Segment, run_again, segments_of
 from fullconv.models.backbones.definition import Definition
+from fullconv.models.steps import Step
+
+Segment = tuple[str, ...]
+"""The names of steps that follow one another."""
+
+
+def segments_of(steps: tuple[Step, ...]) -> tuple[Segment, ...]:
+    """All steps by name, cut behind each that ends a segment."""
+    segments: list[list[str]] = [[]]
+    for step in steps:
+        segments[-1].append(step.name)
+        if step.ends_segment:
+            segments.append([])
+    return tuple(tuple(names) for names in segments if names)
+
+
+def checkpointed(net: nn.Module, run: Callable[..., Any], *inputs: Any) -> Any:
+    """``run(*inputs)``, a part of ``net``, kept as its inputs only and run again for its gradient.
+
+    Dropout draws the same numbers again, and batch norm does not count the batch a second time, so
+    nothing but time and memory is changed.
+    """
+    return checkpoint(
+        run, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _norms_held(net))
+    )
+
+
+@contextmanager
+def _norms_held(net: nn.Module) -> Iterator[None]:
+    """Batch norms of ``net`` count into copies of their running statistics."""
+    norms = [module for module in net.modules() if isinstance(module, _BatchNorm)]
+    held = [(norm, name, b) for norm in norms for name, b in norm.named_buffers(recurse=False)]
+    for norm, name, buffer in held:
+        setattr(norm, name, buffer.clone())
+    try:
+        yield
+    finally:
+        for norm, name, buffer in held:
+            setattr(norm, name, buffer)
 
 
 class Backbone(nn.Module):
@@ -34,7 +81,7 @@ class Backbone(nn.Module):
         features: dict[int, Tensor] = {}
         for number, names in enumerate(self.segments):
             if number < self.recomputed and torch.is_grad_enabled():
-                x, tapped = run_again(self, self.segment, names, x)
+                x, tapped = checkpointed(self, self.segment, names, x)
             else:
                 x, tapped = self.segment(names, x)
             features |= tapped
@@ -78,4 +125,4 @@ class Streams(nn.Module):
 
 def joined(streams: Sequence[Mapping[int, Tensor]]) -> dict[int, Tensor]:
     """The feature maps {stride: N,C,h,w} of several streams, put behind one another."""
-    return {stride: torch.cat([each[stride] for each in streams], 1) for stride in streams[0]}
+    return {stride: torch.cat([stream[stride] for stream in streams], 1) for stride in streams[0]}

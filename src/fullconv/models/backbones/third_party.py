@@ -24,8 +24,7 @@ from torch.overrides import TorchFunctionMode
 
 from fullconv.errors import UserError
 from fullconv.geometry import Filled, GeometryError, Map, Window
-from fullconv.models.activation_checkpointing import Segment
-from fullconv.models.backbones.backbone import Backbone
+from fullconv.models.backbones.backbone import Backbone, Segment
 from fullconv.models.backbones.definition import PREFIX, Definition, MissingPackage, Padding
 from fullconv.models.preprocessing import TORCH, Preprocessing
 from fullconv.models.tracing.trace import traced
@@ -170,7 +169,7 @@ def maps_of(net: Any, x: Tensor) -> list[Tensor]:
     """The feature maps of one of timm's nets, each N,C,h,w."""
     maps = net(x)
     if str(getattr(net, "output_fmt", "")).endswith("NHWC"):
-        return [each.permute(0, 3, 1, 2) for each in maps]
+        return [feature_map.permute(0, 3, 1, 2) for feature_map in maps]
     return list(maps)
 
 

@@ -39,13 +39,13 @@ Gradients = tuple[Tensor | None, Tensor | None, Tensor | None, None]
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution that trains by another way where that is faster and ``own_ways`` allows it.
+    """A convolution whose training may use another kernel where ``use_cpu_kernels`` allows it.
 
     Pads that differ before and behind are made with one stride more of them before, and the first
     row and column of the result left out: they are of the smaller map, where a copy costs less.
     """
 
-    own_ways = False
+    use_cpu_kernels = False
     window: Window | None = None
     """That of a convolution whose pads differ."""
 
@@ -57,9 +57,9 @@ class Conv2d(nn.Conv2d):
         differ = w.pads[0] != w.pads[1]
         pad = w.pads[0] + w.stride if differ else w.pad
         assert pad >= w.pads[1], "more pixels behind than a stride has more"
-        made = cls(channels, w.channels, w.kernel, w.stride, pad, w.dilation, w.groups, bias)
-        made.window = w if differ else None
-        return made
+        convolution = cls(channels, w.channels, w.kernel, w.stride, pad, w.dilation, w.groups, bias)
+        convolution.window = w if differ else None
+        return convolution
 
     def forward(self, input: Tensor) -> Tensor:
         """N,C,H,W to N,K,h,w."""
@@ -67,7 +67,7 @@ class Conv2d(nn.Conv2d):
 
     def by(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The same with other weights, K,C,r,r and K: N,C,H,W to N,K,h,w."""
-        way = way_of(self, x) if self.own_ways and self.window is None else None
+        way = way_of(self, x) if self.use_cpu_kernels and self.window is None else None
         if way is not None:
             return way.apply(x, weight, bias, int(self.padding[0]))
         out = self._conv_forward(x, weight, bias)
@@ -185,10 +185,10 @@ def _windows(x: Tensor, grid: Grid) -> Iterator[tuple[Strip, Tensor]]:
 def _add(of_x: Tensor, products: Tensor, rows: slice, grid: Grid) -> None:
     """Add ``products`` rrC,P, what the windows of some rows say, to N,C,H,W."""
     photos, channels, *size = of_x.shape
-    each = products.view(grid.r, grid.r, channels, photos, -1, grid.w)
+    gradients = products.view(grid.r, grid.r, channels, photos, -1, grid.w)
     for down, across in itertools.product(range(grid.r), repeat=2):
         top, left = rows.start + down - grid.pad, across - grid.pad
-        gradient = each[down, across].transpose(0, 1)  # N,C,rows,w
+        gradient = gradients[down, across].transpose(0, 1)  # N,C,rows,w
         inside = gradient[
             ..., max(0, -top) : max(0, size[0] - top), max(0, -left) : max(0, size[1] - left)
         ]

@@ -56,10 +56,10 @@ def with_winograd(net: FCN) -> FCN:
     It shares the weights and adds the carried kernels: 4 times the bytes of those layers' weights
     with 3x3 kernels, 1.3 times with 7x7. Scores are equal to rounding.
     """
-    shared = {id(each): each for each in (*net.parameters(), *net.buffers())}
-    made = copy.deepcopy(net, shared)
-    for name, module in list(made.named_modules()):
+    shared = {id(tensor): tensor for tensor in (*net.parameters(), *net.buffers())}
+    net_copy = copy.deepcopy(net, shared)
+    for name, module in list(net_copy.named_modules()):
         if gains(module):
             assert isinstance(module, nn.Conv2d)
-            made.set_submodule(name, WinogradConv(module))
-    return made
+            net_copy.set_submodule(name, WinogradConv(module))
+    return net_copy

@@ -201,8 +201,8 @@ def _selected(known: Known, args: Sequence[Any], output: Tensor) -> Trail | None
 def _split(known: Known, args: Sequence[Any], output: Tensor, number: int) -> Trail:
     trail, dim = known.of(args[0]), args[2] % output.dim()
     assert trail is not None
-    each = args[1]
-    start = number * each if isinstance(each, int) else sum(each[:number])
+    sizes = args[1]
+    start = number * sizes if isinstance(sizes, int) else sum(sizes[:number])
     return _part(trail, dim, start, 1, output.shape[dim])
 
 

@@ -35,7 +35,7 @@ def traced(net: Callable[[Tensor], Sequence[Tensor]], image: Tensor) -> list[Tra
     tracer.follow(image, start)
     with torch.no_grad(), tracer:
         maps = net(image)
-    return [_as_map(tracer.of(each), each, (height, width)) for each in maps]
+    return [_as_map(tracer.of(feature_map), feature_map, (height, width)) for feature_map in maps]
 
 
 def _as_map(trail: Trail | None, tensor: Tensor, size: tuple[int, int]) -> Trail:

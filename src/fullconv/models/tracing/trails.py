@@ -128,7 +128,7 @@ class Trail:
         if len(factors) != 1 or factors[0].axis is None or factors[0].step != 1:
             return None
         axis = factors[0].axis
-        alone = sum(f.axis == axis for each in self.dims for f in each) == 1
+        alone = sum(f.axis == axis for dim in self.dims for f in dim) == 1
         return axis if alone else None
 
     def with_axis(self, axis: int, value: Axis) -> "Trail":

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.training.loggers.logger import LoggedRun, RunStatus
-from fullconv.training.run_folder import Run
+from fullconv.training.run.run_folder import Run
 
 NAMES = {
     "train/epoch": "epoch",

@@ -8,10 +8,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from exports import notes, square
-from fullconv.data.checks.findings import DataError
-from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.photo_copy import upright
-from fullconv.errors import UserError
+from fullconv.data.importers.photos.named_photos import Shelf, plain
+from fullconv.data.importers.photos.photo_copy import upright
+from fullconv.errors import DataError, UserError
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -73,3 +73,26 @@ def test_the_page_and_the_completion_list_the_formats():
     assert [line for line in page if line in rows] == rows
     assert formats("") == list(EXPORTS)
     assert formats("coco") == ["coco", "coco-panoptic"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("via3.json", '{"project": {"vid_list": []}, "metadata": {}}', "VIA 3"),
+        ("export.ndjson", '{"data_row": {}, "projects": {}}', "Labelbox.*COCO"),
+        ("a.json", '{"metadata": {}, "instances": [{"classId": 1}]}', "SuperAnnotate.*COCO"),
+        ("a.xml", "<annotation><object><bndbox>", "boxes and no outlines"),
+        ("train/_classes.csv", "filename, cat, dog\na.jpg, 0, 1\n", "Semantic Segmentation Masks"),
+        ("a.tfrecord", "x", "TensorFlow"),
+        ("project.csv", "image,annotation_id,lead_time\n", "as JSON"),
+        ("annotations/train.datum", "x", "JSON"),
+        ("a.geojson", '{"type": "FeatureCollection"}', "GeoJSON"),
+    ],
+)
+def test_a_tool_that_is_not_read_is_named_with_the_export_to_choose(
+    save, tmp_path, name, text, said
+):
+    with pytest.raises(UserError, match=said) as caught:
+        import_data(save(name, text), tmp_path / "out")
+    assert caught.value.code == "FC-IMPORT-068"
+    assert name.split("/")[-1] in str(caught.value)

@@ -25,9 +25,9 @@ def pixels(runs, size):
 
 @given(BITMAPS)
 def test_compressed_strings_of_pycocotools(bitmap):
-    found = rle.from_coco(encoded(bitmap), bitmap.shape)
-    assert np.array_equal(pixels(found, bitmap.shape), bitmap)
-    assert found.area() == bitmap.sum()
+    decoded = rle.from_coco(encoded(bitmap), bitmap.shape)
+    assert np.array_equal(pixels(decoded, bitmap.shape), bitmap)
+    assert decoded.area() == bitmap.sum()
 
 
 def test_compressed_strings_of_large_bitmaps():
@@ -35,8 +35,8 @@ def test_compressed_strings_of_large_bitmaps():
     for scale in (1, 7, 200):
         coarse = rng.random((600 // scale + 1, 900 // scale + 1)) < 0.4
         bitmap = coarse.repeat(scale, 0).repeat(scale, 1)[:600, :900]
-        found = rle.from_coco(encoded(bitmap), bitmap.shape)
-        assert np.array_equal(pixels(found, bitmap.shape), bitmap)
+        decoded = rle.from_coco(encoded(bitmap), bitmap.shape)
+        assert np.array_equal(pixels(decoded, bitmap.shape), bitmap)
 
 
 @given(BITMAPS)
@@ -60,11 +60,11 @@ def test_rows_of_a_rectangle_as_cvat_has_them():
 @settings(max_examples=300)
 def test_any_text_gives_pixels_or_one_line(text):
     try:
-        found = rle.from_coco({"size": [20, 30], "counts": text}, (20, 30))
+        decoded = rle.from_coco({"size": [20, 30], "counts": text}, (20, 30))
     except UserError as error:
         assert "\n" not in str(error)
     else:
-        assert pixels(found, (20, 30)).shape == (20, 30)
+        assert pixels(decoded, (20, 30)).shape == (20, 30)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fullconv.data.importers.annotations import Item
 from fullconv.data.importers.import_request import Request
-from fullconv.data.importers.splits import assign, by_shares
+from fullconv.data.importers.mapping.assign_splits import assign, by_shares
 from fullconv.errors import UserError
 
 KEYS = st.lists(st.sampled_from("abcdefghijkl"), min_size=1, max_size=80)

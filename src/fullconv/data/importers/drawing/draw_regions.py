@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import IGNORE, UNLABELLED, Note, Painted, Size
 from fullconv.data.importers.drawing.regions import Bitmap, Shape, Window, beyond, cover
-from fullconv.errors import UserError
+from fullconv.errors import DataError, UserError
 
 MOST_LAYERS = 200
 """How often the shapes of a photo may cover it, one over another, which bounds the time."""

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import UNLABELLED, Painted, Size
 from fullconv.data.layouts.pairs import size_mismatch
 from fullconv.data.reading.mask import stored_values
 from fullconv.data.sample import Mask
+from fullconv.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)

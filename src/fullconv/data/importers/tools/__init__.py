@@ -1,1 +1,1 @@
-"""One file a labelling tool or published data set; its line is in registry.toml."""
+"""One file a labelling tool; its line is in registry.toml."""

@@ -19,8 +19,8 @@ from fullconv.data.importers.drawing.draw_regions import Region
 from fullconv.data.importers.drawing.regions import Ellipse, Shape, box
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of, json_files, number, read_json, size_of
-from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.photo_entries import (
+from fullconv.data.importers.photos.named_photos import Shelf, plain
+from fullconv.data.importers.photos.photo_entries import (
     Entries,
     draw,
     entry,

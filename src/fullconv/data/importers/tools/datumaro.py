@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from fullconv.classes import Color
-from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import IGNORE, Export, Item, Note, Size
 from fullconv.data.importers.drawing import rle
 from fullconv.data.importers.drawing.combined import corners_of, dotted, filled, stroked
@@ -25,10 +24,10 @@ from fullconv.data.importers.json_reader import (
     read_json,
     size_of,
 )
-from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.photo_entries import Entries, draw, entry, without_area
-from fullconv.data.importers.splits import USUAL
-from fullconv.errors import UserError
+from fullconv.data.importers.mapping.assign_splits import USUAL
+from fullconv.data.importers.photos.named_photos import Shelf, plain
+from fullconv.data.importers.photos.photo_entries import Entries, draw, entry, without_area
+from fullconv.errors import DataError, UserError
 
 _SIGNS = (rb'"items"\s*:\s*\[', rb'"categories"\s*:\s*\{')
 _NO_PIXELS = ("label", "caption", "feature_vector", "hash_key", "tabular")

@@ -14,11 +14,11 @@ from fullconv.data.importers.drawing.combined import corners_of, filled
 from fullconv.data.importers.drawing.draw_regions import Region
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of, json_files, number, read_json, size_of
-from fullconv.data.importers.named_photos import Shelf
-from fullconv.data.importers.photo_entries import Entries, draw, entry, label_text
+from fullconv.data.importers.photos.named_photos import Shelf
+from fullconv.data.importers.photos.photo_entries import Entries, draw, entry, label_text
 from fullconv.data.importers.tools.cvat import hexadecimal
-from fullconv.data.reading.text_files import read_yaml
 from fullconv.errors import UserError
+from fullconv.parsing import read_yaml
 
 _BACKGROUND = "__background__"
 """ISAT's category of pixels without label, which labelme calls _background_."""

@@ -6,12 +6,11 @@ channel of a packed RGBA picture, a bitmask that of a PNG. Later regions lie on 
 """
 
 from collections import defaultdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import Export, Item, Note, Size
 from fullconv.data.importers.drawing.bitmaps import as_runs, bitmap_of, brush_of
 from fullconv.data.importers.drawing.combined import corners_of, dotted, filled
@@ -31,8 +30,8 @@ from fullconv.data.importers.json_reader import (
     read_json,
     size_of,
 )
-from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.photo_entries import (
+from fullconv.data.importers.photos.named_photos import Shelf, plain
+from fullconv.data.importers.photos.photo_entries import (
     Entries,
     draw,
     entry,
@@ -41,7 +40,7 @@ from fullconv.data.importers.photo_entries import (
     xy_points,
 )
 from fullconv.data.reading.image import SUFFIXES
-from fullconv.errors import UserError
+from fullconv.errors import DataError, UserError
 
 _GEOMETRY = {"rle", "points", "radiusX", "imageDataURL", "vertices", "x"}
 _PREFIX = 9
@@ -104,8 +103,15 @@ def _item(
         return None  # nobody labelled it: it stands in the report as a photo without labels
     size = _size(results)
     regions = _regions(results, size, where, request, notes)
-    place = plain(name).with_name(photo.stem).as_posix()
+    place = _below_images(plain(name).parent / photo.stem, photo, shelf).as_posix()
     return Item(place, None, photo, where, draw(where, regions), size)
+
+
+def _below_images(name: PurePosixPath, photo: Path, shelf: Shelf) -> PurePosixPath:
+    """'images/a' as 'a' where the source has its photos in a folder images/ for the server."""
+    folder = shelf.source / "images"
+    below = name.parts[:1] == ("images",) and folder in photo.parents
+    return PurePosixPath(*name.parts[1:]) if below else name
 
 
 def _stated_photo(data: dict[str, Any]) -> str:

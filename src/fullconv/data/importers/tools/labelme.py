@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from fullconv.classes.class_files import read_classes
-from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.importers.annotations import (
     BACKGROUND,
     Export,
@@ -35,8 +34,8 @@ from fullconv.data.importers.drawing.regions import (
 )
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of, json_files, points, read_json, size_of
-from fullconv.data.importers.named_photos import Shelf
-from fullconv.errors import UserError
+from fullconv.data.importers.photos.named_photos import Shelf
+from fullconv.errors import DataError, Finding, UserError
 
 _POINTS = {"polygon": 1, "rectangle": 2, "circle": 2, "line": 2, "linestrip": 1, "point": 1,
            "points": 1, "mask": 2, "oriented_rectangle": 4, "rotation": 4}  # fmt: skip

@@ -6,18 +6,17 @@ pixels without label.
 
 from pathlib import Path
 
-from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import BACKGROUND, Export, Item
 from fullconv.data.importers.drawing.label_image import LabelFile, read_numbers
 from fullconv.data.importers.export_files import files_below
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of
-from fullconv.data.importers.named_photos import Shelf
-from fullconv.data.importers.photo_entries import Entries
-from fullconv.data.importers.splits import USUAL
-from fullconv.data.reading.text_files import read_text
+from fullconv.data.importers.mapping.assign_splits import USUAL
+from fullconv.data.importers.photos.named_photos import Shelf
+from fullconv.data.importers.photos.photo_entries import Entries
 from fullconv.data.sample import Mask
-from fullconv.errors import UserError
+from fullconv.errors import DataError, UserError
+from fullconv.parsing import read_text
 
 _TABLE = "_classes.csv"
 _ENDING = "_mask.png"

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from fullconv.classes import Color
-from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import Export, Item, Note, Size
 from fullconv.data.importers.drawing.bitmaps import as_runs, bitmap_of
 from fullconv.data.importers.drawing.combined import (
@@ -39,13 +38,19 @@ from fullconv.data.importers.json_reader import (
     read_json,
     size_of,
 )
-from fullconv.data.importers.named_photos import Shelf
-from fullconv.data.importers.photo_entries import Entries, draw, entry, label_text, without_area
-from fullconv.data.importers.splits import USUAL
+from fullconv.data.importers.mapping.assign_splits import USUAL
+from fullconv.data.importers.photos.named_photos import Shelf
+from fullconv.data.importers.photos.photo_entries import (
+    Entries,
+    draw,
+    entry,
+    label_text,
+    without_area,
+)
 from fullconv.data.importers.tools.cvat import hexadecimal
 from fullconv.data.reading.formats import SUFFIXES
-from fullconv.data.walk import has_file
-from fullconv.errors import UserError
+from fullconv.data.reading.walk import has_file
+from fullconv.errors import DataError, UserError
 
 _WITHOUT_AREA = ("graph", "cuboid", "cuboid_2d", "cuboid_3d", "point_3d", "point_cloud", "mask_3d",
                  "multichannelBitmap", "closed_surface_mesh", "mesh", "polyline_3d",

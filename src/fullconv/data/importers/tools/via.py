@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import Export, Item, Note
 from fullconv.data.importers.drawing.combined import corners_of, dotted, filled, stroked
 from fullconv.data.importers.drawing.draw_regions import Region
@@ -18,10 +17,10 @@ from fullconv.data.importers.drawing.regions import Ellipse, Points, Shape, box
 from fullconv.data.importers.export_files import files_below
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of, number, read_json
-from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.photo_entries import Entries, draw, entry, photo_name
-from fullconv.data.reading.text_files import parse_json, read_csv
-from fullconv.errors import UserError
+from fullconv.data.importers.photos.named_photos import Shelf, plain
+from fullconv.data.importers.photos.photo_entries import Entries, draw, entry, photo_name
+from fullconv.errors import DataError, UserError
+from fullconv.parsing import parse_json, read_csv
 
 _NAMES = (
     "class",

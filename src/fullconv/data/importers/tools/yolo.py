@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from fullconv.classes.class_files import read_classes
-from fullconv.data.checks.findings import DataError
 from fullconv.data.importers.annotations import IGNORE, Export, Item, Note, Painted, Size
 from fullconv.data.importers.drawing.combined import filled
 from fullconv.data.importers.drawing.draw_regions import Drawing, Region
@@ -22,12 +21,12 @@ from fullconv.data.importers.drawing.regions import Points, Polygon, Shape, box
 from fullconv.data.importers.export_files import files_below
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.json_reader import ends_of
-from fullconv.data.importers.named_photos import Shelf, plain
-from fullconv.data.importers.photo_entries import Entries
-from fullconv.data.importers.splits import USUAL
+from fullconv.data.importers.mapping.assign_splits import USUAL
+from fullconv.data.importers.photos.named_photos import Shelf, plain
+from fullconv.data.importers.photos.photo_entries import Entries
 from fullconv.data.reading.image import SUFFIXES
-from fullconv.data.reading.text_files import read_text, read_yaml
-from fullconv.errors import UserError
+from fullconv.errors import DataError, UserError
+from fullconv.parsing import read_text, read_yaml
 
 _YAML = (".yaml", ".yml")
 _LISTS = ("classes.txt", "obj.names", "classes.names", "labels.txt")

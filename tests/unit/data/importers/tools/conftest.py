@@ -1,26 +1,11 @@
 """Exports of other tools, made on the spot, and what is expected of them."""
 
-import json
 import shutil
 
 import pytest
 
 from fullconv.data.importers import Request, import_data
 from fullconv.errors import UserError
-
-
-@pytest.fixture
-def save(tmp_path):
-    """``save(name, content)`` writes text, or anything else as JSON, below tmp_path/src."""
-
-    def write(name, content):
-        path = tmp_path / "src" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = content if isinstance(content, str) else json.dumps(content)
-        path.write_text(text, "utf-8")
-        return tmp_path / "src"
-
-    return write
 
 
 @pytest.fixture

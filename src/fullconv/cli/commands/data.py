@@ -1,0 +1,176 @@
+"""``fullconv check``, ``statistics``, ``shapes`` and ``download``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fullconv.cli.check_fix import refuse_in_place, write_fixed_copy
+from fullconv.cli.main import app
+from fullconv.cli.options import Offline, checked, size_of
+from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
+from fullconv.errors import UserError
+from fullconv.modalities import MAX_MEGAPIXELS
+
+
+@app.command()
+def check(
+    data: Annotated[str, typer.Argument(help="Data set.")],
+    split: Annotated[
+        list[str] | None, typer.Option(help="Only this split; can be given again.")
+    ] = None,
+    classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
+    fix: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT",
+            help="Write a corrected copy into this new folder: errors with one safe correction "
+            "are corrected, photos with others left out. Nothing is changed in place.",
+        ),
+    ] = None,
+) -> None:
+    """Look for errors in a data set: every photo and mask is read once.
+
+    Names each file, the likely cause and the fix, and counts what is left out or in no split.
+    Exit code 1 if training would stop at an error. With --fix OUT a copy is written in which 0/255
+    masks, class numbers from 1, sizes that differ by a whole factor, masks turned against their
+    photo's EXIF orientation and colors saved as BGR are corrected, with a page that shows each
+    before and after; exit code 1 then means that photos were left out of it.
+
+    \b
+    Examples:
+      fullconv check photos/
+      fullconv check VOCdevkit/VOC2012 --split train --split val
+      fullconv check photos/ --fix photos_fixed/
+    """
+    from fullconv.cli import tables as screen
+    from fullconv.data import (
+        available_splits,
+        listing,
+        open_source,
+        own_options,
+        with_measured_range,
+    )
+    from fullconv.data import check as check_data
+    from fullconv.data.checks.check import said_counts
+
+    if fix is not None:
+        refuse_in_place(data, fix)
+    names, read = split or available_splits(data), read_options(bands, span, max_megapixels)
+    sources = {name: open_source(data, name, classes, options=read) for name in names}
+    with screen.progress("checking") as progress:
+        sources, _, line = with_measured_range(sources, progress)
+        if line:
+            print(f"note: {line}")
+        findings = check_data(sources, progress)
+    for line in listing(findings):
+        print(line)
+    photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())
+    print(f"{said_counts(findings)}, in {photos} photos")
+    if fix is not None:
+        own = read.over(own_options(data, classes))
+        whole = write_fixed_copy(data, sources, fix, own, classes)
+        raise typer.Exit(0 if whole else 1)
+    if any(finding.severity == "error" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def statistics(
+    data: Annotated[str, typer.Argument(help="Data set.")],
+    split: Annotated[str, typer.Option(help="Split to count.")] = "train",
+    classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
+) -> None:
+    """Count the classes of a data set, and show the loss weights that would follow.
+
+    Weights are off unless loss.cross_entropy.class_weights asks for them; the FCN paper uses none.
+
+    \b
+    Examples:
+      fullconv statistics photos/
+      fullconv train photos/ --set loss.cross_entropy.class_weights=median-frequency
+    """
+    from fullconv.cli import tables as screen
+    from fullconv.data import count_classes, open_source
+
+    read = read_options(bands, span, max_megapixels)
+    source = open_source(data, split, classes, options=read)
+    with screen.progress("counting") as progress:
+        counts = count_classes(source, progress)
+    screen.console().print(screen.statistics_table(source.classes.names, counts))
+
+
+@app.command()
+def shapes(
+    out: Annotated[Path, typer.Argument(help="New folder.")],
+    number: Annotated[
+        int, typer.Option(min=1, help="Scenes in each split, up to 100 in val and test.")
+    ] = 100,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Only this split; can be given again.")
+    ] = None,
+    size: Annotated[str, typer.Option(help="Height x width.")] = "160x208",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other scenes.")] = 0,
+) -> None:
+    """Write generated scenes as a folder data set.
+
+    To look at, to try commands on, or to see how the files of one's own data should lie:
+    images/SPLIT/NAME.jpg, masks/SPLIT/NAME.png and classes.toml.
+
+    \b
+    Examples:
+      fullconv shapes scenes/
+      fullconv shapes scenes/ --number 400 --size 240x320 --seed 7
+    """
+    from fullconv.cli import tables as screen
+    from fullconv.data import open_source, write_folder
+
+    height, width = size_of(size)
+    name = f"shapes:{height}x{width}:seed={seed}:n={max(10 * number, 10)}"
+    splits = split or ["train", "val", "test"]
+    sources = [open_source(name, each) for each in splits]
+    total = sum(min(number, len(source)) for source in sources)
+    with screen.progress("drawing") as progress:
+        write_folder(sources, out, number, lambda done: progress(done, total))
+    print(f"{total} scenes in {out}; next: fullconv train {out}")
+
+
+@app.command()
+def download(
+    name: Annotated[str | None, typer.Argument(help="Data set; left out: list them.")] = None,
+    folder: Annotated[Path | None, typer.Argument(help="Folder to put it into.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the archive after unpacking.")] = False,
+    offline: Offline = False,
+) -> None:
+    """Download a data set with a known public address, verify and unpack it.
+
+    An interrupted download is resumed where it stopped. The data set appears in the folder when it
+    is complete; where it is there already, nothing happens.
+
+    \b
+    Examples:
+      fullconv download
+      fullconv download voc2012 VOCdata/
+      fullconv download sbd VOCdata/
+    """
+    from fullconv.cli import tables as screen
+    from fullconv.data.open_dataset import is_known
+    from fullconv.data.published import fetch, find_published_data, published_data
+
+    if name is None:
+        screen.console().print(screen.data_table(published_data().values()))
+        return
+    data = find_published_data(name)
+    if folder is None:
+        raise UserError(f"name a folder too, as in: fullconv download {name} data/", "FC-CLI-001")
+    there = (folder.expanduser() / data.folder).exists()
+    place = fetch(name, folder, keep=keep, shown=screen.download_progress, offline=offline or None)
+    print(f"{data.what}: in {place}, {'it was there' if there else checked(data.file)}")
+    print(f"licence: {data.file.licence}")
+    print(f"next: fullconv check {place}" if is_known(place) else "next: see docs/data.md")

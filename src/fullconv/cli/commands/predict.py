@@ -1,0 +1,251 @@
+"""``fullconv predict``."""
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from fullconv.cli.labels import (
+    Areas,
+    Labels,
+    Smallest,
+    To,
+    Tolerance,
+    WithBackground,
+    predict_for_tool,
+)
+from fullconv.cli.main import app, say, say_error
+from fullconv.cli.options import (
+    ColorsOf,
+    Device,
+    Engine,
+    Precision,
+    Run,
+    TestTime,
+    Tiles,
+    change_of,
+    fetched,
+    tile_of,
+    warn_of_origin,
+    warn_of_tiles,
+)
+from fullconv.cli.rasters import (
+    Bands,
+    MaxMegapixels,
+    Range,
+    predict_rasters,
+    read_options,
+    refuse_of_rasters,
+)
+from fullconv.cli.videos import (
+    EachFrame,
+    Smooth,
+    VideoShow,
+    check_videos,
+    predict_videos,
+    video_folder,
+    videos_of,
+)
+from fullconv.errors import UserError, printable
+from fullconv.modalities import MAX_MEGAPIXELS, is_of_photo
+
+if TYPE_CHECKING:
+    from fullconv.classes import ClassSet
+
+LegendPlace = Literal["none", "below", "right"]
+
+
+@app.command()
+def predict(
+    run: Run,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Photos, videos, folders, quoted patterns, https://...; - is a picture, or a list "
+            "of names, on standard input."
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Instead of RUN: then all arguments are photos.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the results; of one video also its file.  [default: pictures, with "
+            "--to labels]"
+        ),
+    ] = None,
+    to: To = None,
+    areas: Areas = False,
+    overlay: Annotated[bool, typer.Option(help="Write the photo tinted by its classes.")] = True,
+    alpha: Annotated[
+        float, typer.Option(min=0, max=1, help="How much of the tint: 0 none, 1 all.")
+    ] = 0.6,
+    legend: Annotated[
+        LegendPlace,
+        typer.Option(
+            help="Where the overlay names the classes; with none and right the photo keeps its "
+            "height, so that pictures can be stacked or made a video."
+        ),
+    ] = "below",
+    borders: Annotated[bool, typer.Option(help="Draw a line where two classes meet.")] = True,
+    palette: ColorsOf = "classes",
+    scores: Annotated[bool, typer.Option("--scores", help="Write the scores as .npy.")] = False,
+    probability: Annotated[
+        bool,
+        typer.Option(
+            "--probability",
+            help="Write NAME_probability.png, how probable each pixel's class is: 0 to 255.",
+        ),
+    ] = False,
+    video: VideoShow = "overlay",
+    smooth: Smooth = 0.0,
+    frames: EachFrame = False,
+    further: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="KIND=PATH",
+            help="File or folder of a further input, as depth=depth/; can be given again.",
+        ),
+    ] = None,
+    device: Device = "auto",
+    precision: Precision = "fp32",
+    tile: Tiles = None,
+    tta: TestTime = "none",
+    engine: Engine = "auto",
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
+    tolerance: Tolerance = 1.0,
+    smallest: Smallest = 16,
+    with_background: WithBackground = False,
+) -> None:
+    """Predict photos with a trained net.
+
+    Writes for each photo NAME.png (the class of every pixel, as a palette picture of the photo's
+    size) and NAME_overlay.jpg; where a net has several outputs, NAME_OUTPUT.png too. Further inputs
+    (depth, ...) are looked for beside the folder images/, or where --input says. A photo that is
+    missing or cannot be read is reported, the others go on, and the exit code is 1. Rasters
+    (GeoTIFF and others; what is georeferenced or too large for a photo) become NAME.tif, videos
+    NAME_overlay.mp4; killed and typed again, they resume where they were. With --to the folder is
+    one that a labelling tool opens and `fullconv import` reads; of a raster NAME.geojson is
+    written too.
+
+    \b
+    Examples:
+      fullconv predict runs/camvid photo.jpg
+      fullconv predict runs/camvid folder/ 'more/**/*.png' --out pictures/
+      fullconv predict runs/camvid/model.onnx photo.jpg
+      fullconv predict --weights fcn-resnet50-voc photo.jpg
+      fullconv predict runs/camvid photo.jpg --palette colour-blind
+      fullconv predict runs/camvid frames/ --legend right
+      fullconv predict runs/camvid aerial.png --tile auto
+      fullconv predict runs/camvid photo.jpg --tta mirror,0.75,1,1.25
+      fullconv predict runs/camvid scene.tif --out maps/
+      fullconv predict runs/camvid clip.mp4 --out clip_classes.mp4 --smooth 0.5
+      find photos -newer old.txt | fullconv predict runs/camvid -
+      fullconv predict runs/rgbd images/0001.jpg --input depth=depth/
+      fullconv predict runs/camvid photos/ --to labelme --out labels/
+      fullconv predict runs/camvid scene.tif --to geojson --areas --out maps/
+      curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
+    """
+    from fullconv.cli import tables as screen
+    from fullconv.inference import Predictor, find_inputs, parse_tta, predict_each
+    from fullconv.inference.batch_predict import remove_abandoned_results
+    from fullconv.inference.rasters import parted
+    from fullconv.visualize import check_drawing
+
+    inputs = inputs or []
+    if weights is not None:
+        run, inputs = weights, [str(run), *inputs]
+    if not inputs:
+        raise UserError(f"no photos are named: fullconv predict {run} PHOTO", "FC-PREDICT-001")
+    views = parse_tta(tta)
+    read = read_options(bands, span, max_megapixels)
+    check_drawing(alpha, legend)
+    out = out or Path("labels" if to else "pictures")
+    labels = Labels.asked(out, to, tolerance, smallest, with_background, areas)
+    folder = video_folder(out)
+    entries = find_inputs(inputs, folder, frames)
+    missing = [entry for entry in entries if entry.error]
+    videos, pictures = videos_of([entry for entry in entries if not entry.error])
+    photos, rasters = parted(pictures)
+    labels.check(photos, rasters, scores)
+    check_videos(videos, entries, out, video, scores or probability)
+    refuse_of_rasters(rasters, scores, probability)
+    if views and rasters:
+        raise UserError(
+            f"{rasters[0]}: is a raster, which --tta is not for: leave it out", "FC-PREDICT-008"
+        )
+    predictor = Predictor(
+        fetched(run), device, precision, engine, tile_of(tile), palette, borders, views, say,
+        read.bands, read.range, read.max_megapixels,
+    )  # fmt: skip
+    if scores or probability:
+        predictor.check_scores()
+    warn_of_origin(predictor.origin)
+    if photos:
+        warn_of_tiles(predictor.engine)
+    if overlay and legend != "none" and (to is None or rasters):
+        _say_undrawable([o.classes for o in predictor.classes.outputs])
+    others = _further(further or (), predictor.inputs)
+    errors, net, start = 0, 0.0, time.perf_counter()
+    remove_abandoned_results(rasters)
+    if to is not None and not rasters:
+        errors, net = predict_for_tool(predictor, photos + missing, labels, others)
+    else:
+        results = predict_each(
+            predictor, photos + missing, overlay=overlay, scores=scores, alpha=alpha,
+            legend=legend, others=others, probability=probability, keep=labels.keep,
+        )  # fmt: skip
+        with screen.progress("predicting") as progress, closing(results):
+            for done, result in enumerate(results, 1):
+                progress(done, len(photos) + len(missing))
+                net += result.seconds
+                if result.error:
+                    errors += 1
+                    say_error(result.error)
+    errors += predict_rasters(
+        predictor, rasters, tile_of(tile), overlay, alpha, legend, labels.raster_done
+    )
+    labels.finish()
+    total, seconds = len(entries) - len(videos), time.perf_counter() - start
+    if total:
+        shared = screen.predicted(total, errors, seconds, None if rasters else net)
+        print(f"{shared}, results in {printable(str(folder))}")
+    errors += predict_videos(predictor, videos, out, video, smooth, alpha, legend)
+    if errors:
+        raise typer.Exit(1)
+
+
+def _further(given: Sequence[str], inputs: Sequence[str]) -> dict[str, Path]:
+    """The texts of --input by kind; UserError for a kind that the net does not see."""
+    others = {
+        kind: Path(path) for kind, path in (change_of(t, "--input depth=depth/") for t in given)
+    }
+    kinds = [kind for kind in inputs if not is_of_photo(kind)]
+    strange = [kind for kind in others if kind not in kinds]
+    if strange:
+        needs = ", ".join(kinds) or "only the photo"
+        raise UserError(
+            f"--input {strange[0]}: no further input of this net; it needs {needs}",
+            "FC-PREDICT-006",
+        )
+    return others
+
+
+def _say_undrawable(outputs: "Sequence[ClassSet]") -> None:
+    """On stderr, which class names the pictures show as numbers, for want of a font."""
+    from fullconv.visualize import undrawable
+
+    names = [name for classes in outputs for name in undrawable(classes.names)]
+    if names:
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        say(
+            f"note: no font of this system has all letters of {shown}: the pictures say the "
+            "numbers of these classes; install a font as Noto Sans CJK or Noto Color Emoji"
+        )

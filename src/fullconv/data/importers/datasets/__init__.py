@@ -1,0 +1,1 @@
+"""Importers of published datasets' formats and of plain masks, one file each."""

@@ -1,0 +1,1 @@
+"""The photos that label files name: found, listed and copied."""

@@ -1,0 +1,113 @@
+"""Some photos of a split: by the names in a list, and any Source with the photos chosen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fullconv.atomic import write_atomically
+from fullconv.classes import ClassSet
+from fullconv.data.layouts.pairs import PairSource
+from fullconv.data.sample import Image, Mask, Sample, Source
+from fullconv.data.splits.multimodal import HasPlanes, Stacked
+from fullconv.errors import UserError
+
+FOLDER = "split"
+"""Of a run: holds the names of its photos where the data has no splits, ``train.txt`` and
+``val.txt``."""
+
+
+def split_lists(run: Path | None) -> Path | None:
+    """The folder of the lists of a run, or of the run of a checkpoint; None where it has none."""
+    if run is None:
+        return None
+    folder = (run if run.is_dir() else run.parent) / FOLDER
+    return folder if (folder / "train.txt").is_file() else None
+
+
+def write_split(folder: Path, sources: Sequence[Source]) -> None:
+    """The names of the photos of each source as ``folder/SPLIT.txt``, one a line."""
+    for source in sources:
+        write_atomically(folder / f"{source.split}.txt", "\n".join(source.names) + "\n")
+
+
+def read_split(folder: Path, split: str) -> list[str] | None:
+    """What ``write_split`` wrote; None where there is no such list."""
+    file = folder / f"{split}.txt"
+    if not file.is_file():
+        return None
+    try:
+        return [name for name in file.read_text("utf-8").split("\n") if name]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{file}: the list of photos cannot be read ({error}); start a new run", "FC-DATA-105"
+        ) from error
+
+
+def only(source: Source, names: Sequence[str], split: str) -> Source:
+    """The photos of ``source`` that are called ``names``, as ``split``.
+
+    Raises UserError for a name that it does not have.
+    """
+    place_of = {name: place for place, name in enumerate(source.names)}
+    missing = [name for name in names if name not in place_of]
+    if missing:
+        raise UserError(
+            f"split {split!r}: {missing[0]!r} and {len(missing) - 1} more of its {len(names)} "
+            "photos are not in the data any more; put them back, or start a new run",
+            "FC-DATA-103",
+        )
+    return _picked(source, [place_of[name] for name in names], split)
+
+
+def _picked(source: Source, places: Sequence[int], split: str) -> Source:
+    if isinstance(source, Stacked):
+        parts = tuple(_picked(part, places, split) for part in source.sources)
+        return replace(source, sources=parts)
+    if isinstance(source, PairSource):
+        return replace(
+            source,
+            split=split,
+            names=tuple(source.names[place] for place in places),
+            photos=tuple(source.photos[place] for place in places),
+            masks=tuple(source.masks[place] for place in places),
+        )
+    return Part(source, split, tuple(places))
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some of the photos of any Source: those at ``places``."""
+
+    source: Source
+    split: str
+    places: tuple[int, ...]
+
+    @property
+    def classes(self) -> ClassSet:
+        """What the mask values mean."""
+        return self.source.classes
+
+    @property
+    def names(self) -> Sequence[str]:
+        """One name a photo."""
+        return [self.source.names[place] for place in self.places]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.source[self.places[index]]
+
+    def mask(self, index: int) -> Mask | None:
+        """The mask alone."""
+        return self.source.mask(self.places[index])
+
+    def files(self, index: int) -> tuple[Path | None, Path | None]:
+        """Photo and mask."""
+        return self.source.files(self.places[index])
+
+    def plane(self, index: int, kind: str) -> Image:
+        """A further input of the photo; UserError where it has photos only."""
+        if not isinstance(self.source, HasPlanes):
+            raise UserError(f"this data has photos only, no {kind}", "FC-DATA-132")
+        return self.source.plane(self.places[index], kind)

@@ -1,0 +1,1 @@
+"""Pictures as files, drawn by matplotlib: the pages do without it."""

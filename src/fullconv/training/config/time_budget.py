@@ -1,0 +1,114 @@
+"""A training that ends at a given time: measured on this machine first, then planned."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fullconv.data import Source, Transform, loader
+from fullconv.errors import UserError
+from fullconv.training.config.config import Config
+from fullconv.training.config.data_defaults import epochs_for, workers_of
+
+WARM_STEPS, MEASURED_STEPS = 2, 5
+VALIDATIONS = (3, 10)
+"""The fewest and the most of a run."""
+VALIDATED = 0.08
+"""Of the time, what validations may take where they are not the fewest."""
+SAFETY = 0.97
+"""Of the time, what is planned for: validations write pictures and pages too."""
+ENOUGH = 4.0
+"""Times the usual epochs beyond which a run of that time ends early."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds of this machine: a step on whole crops, one on half-size crops, a validation.
+
+    A step lasts from one to the next: with the wait for its photos.
+    """
+
+    step: float
+    coarse_step: float
+    validation: float
+
+    def validations_in(self, seconds: float) -> int:
+        """How many there are in a run of that time."""
+        fewest, most = VALIDATIONS
+        affordable = VALIDATED * seconds / self.validation if self.validation else most
+        return max(fewest, min(most, int(affordable)))
+
+    def steps_in(self, seconds: float, coarse: float, every: int = 0) -> int:
+        """Steps that fit, with their validations, where the share ``coarse`` is at half size.
+
+        There is a validation ``every`` so many steps; 0: as many as ``validations_in`` says.
+        """
+        mean = coarse * self.coarse_step + (1 - coarse) * self.step
+        if every:
+            return int(SAFETY * seconds / (mean + self.validation / every))
+        left = SAFETY * seconds - self.validations_in(seconds) * self.validation
+        return int(left / mean)
+
+
+def settled_by_speed(config: Config, speed: Speed, photos: int, seconds: float) -> Config:
+    """The config with as many steps as fit into ``seconds``, for so many ``photos``.
+
+    Where they are less than half of the usual epochs, half of them are taken at half size. Not over
+    four times the usual epochs: more would only learn the photos by heart. Raises UserError where
+    not a step fits.
+    """
+    usual, batch = epochs_for(photos), config.schedule.batch_size * config.schedule.accumulate
+    coarse, every = config.schedule.half_size, config.schedule.validate_every
+    halves = config.augment.callable is None
+    if halves and speed.steps_in(seconds, coarse, every) * batch / photos < usual / 2:
+        coarse = max(coarse, 0.5)
+    steps = speed.steps_in(seconds, coarse, every)
+    if steps < 1:
+        raise UserError(
+            f"schedule.time: {config.schedule.time} do not suffice on this machine, where a step "
+            "takes "
+            f"{speed.step:.1f} s and a validation {speed.validation:.0f} s: give more time, or a "
+            "smaller net",
+            "FC-CONFIG-011",
+        )
+    steps = min(steps, max(1, round(ENOUGH * usual * photos / batch)))
+    settled = {"steps": steps, "epochs": None, "time": None, "half_size": coarse}
+    settled["validate_every"] = every or -(-steps // speed.validations_in(seconds))
+    schedule = config.schedule.model_copy(update=settled)
+    return config.model_copy(update={"schedule": schedule})
+
+
+def measured(
+    config: Config,
+    source: Source,
+    step: Callable,
+    validation: Callable[[], float],
+    augment: Transform | None = None,
+) -> Speed:
+    """The speed of ``step``, which takes a batch of the ``source``, at both sizes of crops.
+
+    With an ``augment`` of the user's own there is one size.
+    """
+    whole = _seconds(config, source, step, augment, coarse=False)
+    half = _seconds(config, source, step, None, coarse=True) if augment is None else whole
+    return Speed(step=whole, coarse_step=half, validation=validation())
+
+
+def _seconds(
+    config: Config, source: Source, step: Callable, augment: Transform | None, coarse: bool
+) -> float:
+    """The mean of some steps, after those that warm up."""
+    schedule, count = config.schedule, WARM_STEPS + MEASURED_STEPS
+    batches = loader(
+        source,
+        batch_size=schedule.batch_size * schedule.accumulate,
+        augmentation=augment or config.augment.build(),
+        seed=config.seed,
+        stop_step=count,
+        coarse_steps=count if coarse else 0,
+        workers=workers_of(config),
+    )
+    ends = []
+    for batch in batches:
+        step(batch)
+        ends.append(time.perf_counter())
+    return (ends[-1] - ends[WARM_STEPS - 1]) / MEASURED_STEPS

@@ -1,0 +1,1 @@
+"""Memory of a training: what a step needs, and how a limit is kept."""

@@ -1,0 +1,75 @@
+"""What a training says of itself before the first step: net, length, memory."""
+
+from fullconv.data import Source, largest_photo
+from fullconv.device import MIB, computes_bf16
+from fullconv.models import FCN, NetSpec
+from fullconv.training.config.config import Config
+from fullconv.training.memory import memory_budget as budget
+from fullconv.training.memory.step_memory import Estimate, advice
+from fullconv.training.optimizer import warmup_steps
+from fullconv.training.run.console import Screen
+from fullconv.training.run.processes import Processes
+
+
+def size_of(config: Config, source: Source) -> tuple[int, int]:
+    """Height and width of what is trained on; the largest where nothing is cut."""
+    if isinstance(config.augment.crop, tuple):
+        return config.augment.crop
+    height, width = largest_photo(source)
+    return round(height * config.augment.scale[1]), round(width * config.augment.scale[1])
+
+
+def announce_plan(
+    config: Config,
+    net: FCN,
+    steps_and_photos: tuple[int, int],
+    size: tuple[int, int],
+    fabric: Processes,
+    screen: Screen,
+) -> None:
+    """What will be trained, and for how long: all steps, and the photos of the data."""
+    if config.machine.precision == "bf16" and not computes_bf16(fabric.device):
+        screen.say(
+            f"warning: {fabric.device} has no bfloat16 and emulates it, about ten times slower "
+            "than fp32: leave machine.precision at auto",
+            "yellow",
+        )
+    steps, count = steps_and_photos
+    photos = config.schedule.batch_size * config.schedule.accumulate * fabric.world_size
+    millions = sum(p.numel() for p in net.parameters()) / 1e6
+    screen.say(
+        f"net: {net.spec.name}, {millions:.1f} M parameters, padding {net.spec.padding}; "
+        f"{config.machine.precision} on {fabric.device}"
+    )
+    warm = warmup_steps(steps, config.optimizer)
+    screen.say(
+        f"plan: {steps} steps of {photos} photos ({steps * photos / count:.1f} epochs), "
+        f"{size[0]}x{size[1]} pixels; full learning rate {config.optimizer.lr:g} "
+        + (f"from step {warm}" if warm else "from the start")
+    )
+
+
+def announce_memory(
+    config: Config, spec: NetSpec, size: tuple[int, int], need: Estimate, screen: Screen
+) -> None:
+    """The memory that it will need, by use; or the way that was chosen for a limit.
+
+    What lowers it is said in full where the screen is verbose.
+    """
+    if config.machine.memory is not None:
+        screen.say(f"memory: {budget.summary(config, spec, size)}")
+        return
+    uses = {
+        "process": need.process,
+        "weights": need.weights + need.gradients,
+        "optimizer": need.optimizer,
+        "activations": need.activations,
+        "layers at work": need.working + need.head,
+    }
+    shares = ", ".join(f"{use} {part // MIB}" for use, part in uses.items())
+    screen.say(f"memory: about {need.total // MIB} MiB: {shares}")
+    screen.say(
+        f"memory: {advice(config)}"
+        if screen.verbose
+        else "memory: to lower it: --memory SIZE, a smaller --crop or --batch-size; more: --verbose"
+    )

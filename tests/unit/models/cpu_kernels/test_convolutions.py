@@ -1,0 +1,139 @@
+"""Convolutions that train by ways of their own, against torch's own, gradients included."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fullconv.models import NetSpec, build
+from fullconv.models.cpu_kernels import convolutions as conv
+from fullconv.models.cpu_kernels import minimal_filtering
+from fullconv.models.cpu_kernels.convolutions import Conv2d, Filtered, Multiplied, way_of
+
+
+def both(way, x, weight, bias, pad):
+    """Result and gradients by ``way`` and by torch."""
+    found = []
+    for run in (way.apply, lambda *given: F.conv2d(*given[:3], padding=given[3])):
+        inputs = [
+            None if each is None else each.clone().requires_grad_() for each in (x, weight, bias)
+        ]
+        out = run(*inputs, pad)
+        torch.manual_seed(1)
+        out.backward(torch.randn(out.shape, dtype=out.dtype))
+        found.append((out, *(each.grad for each in inputs if each is not None)))
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.booleans(), st.integers(0, 3), st.integers(7, 26), st.integers(7, 26), st.integers(1, 3),
+    st.booleans(), st.integers(1, 20_000), st.integers(1, 9),
+)  # fmt: skip
+def test_against_torchs_convolution(by_filtering, pad, height, width, batch, bias, part, fewest):
+    """In double precision, so that only a mistake can show; parts of any size."""
+    kernel = 3 if by_filtering else 5  # pads may exceed it
+    x = torch.randn(batch, 5, height, width).double().to(memory_format=torch.channels_last)
+    weight = torch.randn(6, 5, kernel, kernel).double().to(memory_format=torch.channels_last)
+    before = minimal_filtering.STRIP, conv.WINDOWS, conv.FEWEST_FORWARD
+    minimal_filtering.STRIP, conv.WINDOWS, conv.FEWEST_FORWARD = part, part, fewest
+    try:
+        way = Filtered if by_filtering else Multiplied
+        found, wanted = both(way, x, weight, torch.randn(6).double() if bias else None, pad)
+    finally:
+        minimal_filtering.STRIP, conv.WINDOWS, conv.FEWEST_FORWARD = before
+    assert len(found) == 3 + bias
+    torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("way", [Filtered, Multiplied])
+@pytest.mark.parametrize("wanted", [(True, False), (False, True)])
+def test_only_the_gradients_that_are_wanted(way, wanted):
+    x, weight = torch.randn(1, 4, 9, 9), torch.randn(4, 4, 3, 3)
+    x.requires_grad_(wanted[0])
+    weight.requires_grad_(wanted[1])
+    way.apply(x, weight, None, 1).sum().backward()
+    assert (x.grad is not None, weight.grad is not None) == wanted
+
+
+def test_training_after_a_prediction():
+    """What is kept of a process's first call must serve the way back too."""
+    minimal_filtering.crossed.cache_clear()
+    x, weight = torch.randn(1, 4, 9, 9), torch.randn(4, 4, 3, 3)
+    with torch.inference_mode():
+        minimal_filtering.filtered(x, minimal_filtering.carried(weight), 3, 1)
+    found, wanted = both(Filtered, x.double(), weight.double(), None, 1)
+    torch.testing.assert_close(found, wanted)
+    found, wanted = both(Filtered, x, weight, None, 1)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+def layer(*sizes, **options):
+    made = Conv2d(*sizes, **options).to(memory_format=torch.channels_last)
+    made.use_cpu_kernels = True
+    return made
+
+
+def map_of(channels, size, batch=1):
+    return torch.randn(batch, channels, size, size).to(memory_format=torch.channels_last)
+
+
+def test_which_way():
+    assert way_of(layer(64, 64, 3, padding=1), map_of(64, 32)) is Filtered
+    assert way_of(layer(64, 64, 3, padding=1), map_of(64, 20)) is None  # 25 tiles
+    assert way_of(layer(64, 32, 3, padding=1), map_of(64, 32)) is None  # few channels
+    assert way_of(layer(64, 512, 7, padding=3), map_of(64, 8)) is Multiplied
+    assert way_of(layer(64, 512, 7, padding=3), map_of(64, 24)) is None  # the map is larger
+    assert way_of(layer(512, 512, 1), map_of(512, 8)) is Multiplied
+
+
+@pytest.mark.parametrize("options", [{"stride": 2}, {"dilation": 2}, {"groups": 2}])
+def test_other_convolutions_stay_torchs(options):
+    assert way_of(layer(64, 64, 3, **options), map_of(64, 64)) is None
+
+
+def test_other_arrays_stay_torchs():
+    made, x = layer(64, 64, 3, padding=1), map_of(64, 32)
+    assert way_of(made, x.contiguous()) is None
+    assert way_of(made.double(), x.double()) is None
+    made.float()
+    with torch.no_grad():
+        assert way_of(made, x) is None
+    with torch.autocast("cpu", torch.bfloat16):
+        assert way_of(made, x) is None
+    assert way_of(made, x) is Filtered
+
+
+def test_a_net_that_may_not_stays_torchs():
+    """Nets are made so; training asks for the ways."""
+    made, x = Conv2d(64, 64, 3, padding=1), map_of(64, 32)
+    made.to(memory_format=torch.channels_last)
+    assert torch.equal(made(x), F.conv2d(x, made.weight, made.bias, padding=1))
+
+
+def test_gradients_of_a_net_are_the_same_to_rounding(monkeypatch):
+    """And the same in every bit where segments are computed again."""
+    monkeypatch.setattr(conv, "FEWEST_CHANNELS", 8)
+    monkeypatch.setattr(conv, "FEWEST_FORWARD", 8)
+    monkeypatch.setattr(conv, "FEWEST_TILES", 2)
+    net = build(NetSpec("fcn8s-vgg16", 5, width=1 / 8)).to(memory_format=torch.channels_last)
+    for each in net.score_modules().values():
+        torch.nn.init.normal_(each.weight)
+    net.eval()  # without dropout
+    images = torch.randn(2, 3, 75, 101).to(memory_format=torch.channels_last)
+
+    def gradients(own, again):
+        net.use_cpu_kernels(own)
+        net.recompute(again)
+        net.zero_grad()
+        net(images).square().mean().backward()
+        return {name: each.grad for name, each in net.named_parameters()}
+
+    wanted, found = gradients(False, 0), gradients(True, 0)
+    assert not torch.equal(found["backbone.conv2_2.weight"], wanted["backbone.conv2_2.weight"])
+    for name, each in wanted.items():
+        # F(4,3) rounds by about 1e-5 of the largest; a wrong layer would be off by its size.
+        assert (found[name] - each).abs().max() <= 2e-4 * each.abs().max(), name
+    for name, each in gradients(True, 3).items():
+        assert torch.equal(each, found[name]), name
