@@ -20,6 +20,7 @@ from fullconv.errors import UserError
 from fullconv.modalities import (
     AS_STORED,
     COLOR,
+    MAX_MEGAPIXELS,
     ReadOptions,
     channels_of,
     is_of_photo,
@@ -224,6 +225,22 @@ def _no_split(path: Path, split: str, known: list[str]) -> str:
             "fullconv train splits it by itself)"
         )
     return message
+
+
+def with_limit_of(run: str | Path | None, options: ReadOptions) -> ReadOptions:
+    """``options`` with the largest photo that a run was trained on, where they have the usual one.
+
+    As the run's config says; of what is no run folder, or has none, ``options`` as they are.
+    """
+    if run is None or options.max_megapixels != MAX_MEGAPIXELS:
+        return options
+    path = Path(run)
+    file = (path if path.is_dir() else path.parent) / "config.toml"
+    try:
+        limit = tomllib.loads(file.read_text("utf-8"))["data"]["max_megapixels"]
+        return replace(options, max_megapixels=float(limit))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, UserError):
+        return options  # whoever needs the config says what is wrong with it
 
 
 def trained_on(run: Any) -> str:
