@@ -18,8 +18,8 @@ PAGE = "fixes.html"
 def refuse_in_place(data: str, out: Path) -> None:
     """UserError where the copy would lie in the data set itself, or in a folder with files."""
     source, target = Path(data).expanduser(), out.expanduser()
-    source = source if source.is_dir() else source.parent
-    if source.exists() and target.resolve().is_relative_to(source.resolve()):
+    # A list of pairs names its photos one by one: what lies beside it is no part of the data.
+    if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
         raise UserError(
             f"--fix {printable(str(out))}: lies in the data set, which is never changed; name a "
             "folder elsewhere",
