@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fullconv.data.checks.check import said_counts
+from fullconv.data.checks.check import counts_line
 from fullconv.data.checks.survey import Survey
 from fullconv.data.checks.survey_findings import of_files
 from fullconv.data.class_weights import class_weights
@@ -44,7 +44,7 @@ def write_inspection(
 
 def _summary(survey: Survey, findings: Sequence[Finding]) -> str:
     splits = ", ".join(f"{len(source)} {split}" for split, source in survey.sources.items())
-    counts = said_counts(findings) if findings else "no findings"
+    counts = counts_line(findings) if findings else "no findings"
     examined = sum(map(len, survey.looks.values()))
     total = sum(map(len, survey.sources.values()))
     part = "" if examined == total else f" ({examined} of {total} examined)"

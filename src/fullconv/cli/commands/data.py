@@ -36,7 +36,7 @@ def check(
     from fullconv.cli import tables as screen
     from fullconv.data import available_splits, listing, open_source, with_measured_range
     from fullconv.data import check as check_data
-    from fullconv.data.checks.check import said_counts
+    from fullconv.data.checks.check import counts_line
 
     names, read = split or available_splits(data), read_options(bands, span, max_megapixels)
     sources = {name: open_source(data, name, classes, options=read) for name in names}
@@ -48,7 +48,7 @@ def check(
     for line in listing(findings):
         print(line)
     photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())
-    print(f"{said_counts(findings)}, in {photos} photos")
+    print(f"{counts_line(findings)}, in {photos} photos")
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
 

@@ -71,11 +71,11 @@ def export(
     """
     from fullconv.cli import tables as screen
     from fullconv.exporting import export as export_net
-    from fullconv.exporting.export import place
+    from fullconv.exporting.export import default_path
 
     _refuse_options(int8, calibrate, accept_drop)
     pair = size_of(size) if size else None
-    target = out or place(run, to, int8, half, output)
+    target = out or default_path(run, to, int8, half, output)
     weights = fetched(run)
     with screen.progress("calibrating and comparing") as progress:
         exported = export_net(

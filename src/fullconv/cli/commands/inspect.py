@@ -48,7 +48,7 @@ def inspect(
         survey,
         with_measured_range,
     )
-    from fullconv.data.checks.check import said_counts
+    from fullconv.data.checks.check import counts_line
     from fullconv.report import write_inspection
 
     if out.is_dir():
@@ -73,7 +73,7 @@ def inspect(
     for line in listing(findings):
         print(line)
     photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())
-    print(f"{said_counts(findings)}, in {photos} photos")
+    print(f"{counts_line(findings)}, in {photos} photos")
     print(page)
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
