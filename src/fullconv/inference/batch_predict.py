@@ -26,7 +26,7 @@ from fullconv.visualize import Legend, check_drawing
 AHEAD = 2  # photos read before their turn
 BEHIND = 2  # photos that may wait to be written
 ROOM = 2**26  # pixels at hand at a time, 192 MiB of photos; a larger photo is taken alone
-_ENDINGS = (".png", ".jpg", ".npy", ".tif", ".xml", ".json")
+_ENDINGS = (".png", ".jpg", ".npy", ".tif", ".xml", ".json", ".qml")
 
 Timed = tuple[Prediction | UserError, float]
 """The prediction of a photo, or what is wrong with it, and the seconds that the net took."""

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 def export(
     run: Run,
     to: Annotated[
-        Literal["onnx", "openvino", "torch"],
-        typer.Option(help=".onnx, OpenVINO's .xml and .bin, or torch.export's .pt2."),
+        Literal["onnx", "openvino", "torch", "web"],
+        typer.Option(
+            help=".onnx, OpenVINO's .xml and .bin, torch.export's .pt2, or an .html page that "
+            "segments photos in a browser, offline."
+        ),
     ] = "onnx",
     out: Annotated[
         Path | None, typer.Option(help="File to write.  [default: model.onnx, ... in the run]")
@@ -54,7 +57,7 @@ def export(
         typer.Option(help="What it gives: float32 scores, or uint8 classes (argmax inside)."),
     ] = "scores",
 ) -> None:
-    """Export a trained net for ONNX Runtime, OpenVINO or plain torch.
+    """Export a trained net for ONNX Runtime, OpenVINO, plain torch or a browser.
 
     The file takes photos of any size in any batch, and holds the classes, their colours and the
     preprocessing. It is run and compared with the net at several odd sizes first; if they differ,
@@ -67,6 +70,7 @@ def export(
       fullconv export runs/camvid --size 360x480 --no-preprocess --out opencv.onnx
       fullconv export runs/camvid --to openvino --int8 --calibrate photos/
       fullconv export runs/camvid --half --output classes
+      fullconv export runs/camvid --to web --out demo.html
       fullconv predict runs/camvid/model.onnx photo.jpg
     """
     from fullconv.cli import tables as screen
@@ -77,6 +81,8 @@ def export(
     pair = size_of(size) if size else None
     target = out or default_path(run, to, int8, half, output)
     weights = fetched(run)
+    if to == "web":
+        _fetch_web_runtime()
     with screen.progress("calibrating and comparing") as progress:
         exported = export_net(
             weights, to, target, pair, preprocess, calibrate, accept_drop, progress, output, half
@@ -96,7 +102,20 @@ def export(
     if exported.int8:
         print("\n".join(_int8_lines(exported.int8)))
     print(f"written to {', '.join(map(str, exported.paths))}")
-    print(f"next: fullconv predict {exported.paths[0]} PHOTO")
+    if to == "web":
+        size = exported.paths[0].stat().st_size / 2**20
+        print(f"next: open {exported.paths[0]} ({size:.1f} MiB) in a browser; it needs no network")
+    else:
+        print(f"next: fullconv predict {exported.paths[0]} PHOTO")
+
+
+def _fetch_web_runtime() -> None:
+    """ONNX Runtime Web, downloaded into the cache with a bar where it is not there."""
+    from fullconv.cli.tables import download_progress
+    from fullconv.exporting.web import fetch_runtime
+
+    with download_progress("downloading ONNX Runtime Web") as progress:
+        fetch_runtime(progress)
 
 
 def _refuse_options(int8: bool, calibrate: str | None, accept_drop: bool) -> None:

@@ -18,6 +18,8 @@ from fullconv.atomic import sync_folder, write_atomically
 from fullconv.classes import ClassSet
 from fullconv.data.reading.formats import CACHE
 from fullconv.data.reading.raster import Georeference
+from fullconv.errors import printable
+from fullconv.inference.rasters.qgis_style import write_style
 
 BLOCK = 512
 """Height and width of a block."""
@@ -35,7 +37,8 @@ def write_class_map(
 
     One band, uint8, uint16 where a value is above 255, whose nodata value is ``classes.ignore``;
     the names are in the tag CLASSES, as JSON from value to name. Beside it PATH.aux.xml, in which
-    GDAL and QGIS look for the names. OSError and rasterio's errors pass through.
+    GDAL looks for the names, and a style for QGIS (`write_style`). OSError and rasterio's errors
+    pass through.
     """
     import rasterio
 
@@ -56,7 +59,7 @@ def write_class_map(
     sync_folder(path.parent)
     names = path.with_name(f"{path.name}.aux.xml")
     write_atomically(names, _category_names(classes))
-    return [path, names]
+    return [path, names, *write_style(path, classes)]
 
 
 def result_of(stem: Path) -> Path:
@@ -116,7 +119,9 @@ def _add_overviews(path: Path, size: tuple[int, int]) -> None:
 
 def _category_names(classes: ClassSet) -> str:
     """The sidecar file of GDAL that names the values."""
-    lines = "\n".join(f"      <Category>{escape(name)}</Category>" for name in classes.names)
+    lines = "\n".join(
+        f"      <Category>{escape(printable(name))}</Category>" for name in classes.names
+    )
     return (
         '<PAMDataset>\n  <PAMRasterBand band="1">\n    <CategoryNames>\n'
         f"{lines}\n    </CategoryNames>\n  </PAMRasterBand>\n</PAMDataset>\n"

@@ -151,4 +151,6 @@ def test_a_fault_leaves_the_old_file(tmp_path) -> None:
     with pytest.raises(OSError, match="gone"):
         write_class_map(path, (40, 60), fails, NAMES, Georeference())
     assert path.read_bytes() == before
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["map.tif", "map.tif.aux.xml"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "map.qml", "map.tif", "map.tif.aux.xml"
+    ]  # fmt: skip

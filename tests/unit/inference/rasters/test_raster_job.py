@@ -70,12 +70,12 @@ def test_rows_and_columns_at_once(tmp_path, predictor, write, scene, agrees, lay
     assert done.pieces == {480: 15, 544: 2, None: 1}[tile]
     assert done.size == (601, 519)
     assert [path.name for path in done.written] == [
-        "scene.tif", "scene.tif.aux.xml", "scene_overlay.jpg"
+        "scene.tif", "scene.tif.aux.xml", "scene.qml", "scene_overlay.jpg"
     ]  # fmt: skip
-    assert sorted(each.name for each in tmp_path.iterdir()) == [
+    assert {each.name for each in tmp_path.iterdir()} == {
         "in",
         *(p.name for p in done.written),
-    ]
+    }
     with Image.open(tmp_path / "scene_overlay.jpg") as picture:
         assert picture.width == 519
         assert picture.height > 601  # the legend
@@ -301,3 +301,4 @@ def test_a_result_can_be_predicted_again_and_is_replaced(tmp_path, predictor, wr
     predict_raster(predictor(), path, tmp_path / "scene")
     assert values(tmp_path / "scene.tif").shape == (40, 60)
     assert "old" not in (tmp_path / "scene.tif.aux.xml").read_text()
+    assert "old" not in (tmp_path / "scene.qml").read_text()
