@@ -1,6 +1,6 @@
 """Draw the pictures of these pages: ``python docs/make_pictures.py [RUN]``.
 
-RUN is a run folder trained on ``shapes`` (``make demo`` leaves one in demo/run). Without it the two
+RUN is a run folder trained on ``shapes`` (``make demo`` leaves one in demo/run). Without it the
 pictures that show predictions are left as they are. All scenes are generated: no photo is shown.
 """
 
@@ -20,7 +20,8 @@ from PIL import Image
 
 from fullconv import visualize as pictures
 from fullconv.classes import CAMVID
-from fullconv.classes.palettes import VISIONS, recolored
+from fullconv.classes.colors import VISIONS
+from fullconv.classes.palettes import recolored
 from fullconv.data import open_source, resize_mask
 from fullconv.geometry import receptive_field, size_after, tent
 from fullconv.metrics import Scores, confusion
@@ -364,6 +365,29 @@ def palettes():
     save(figure, "palettes.png", 255)
 
 
+def labelling(run):
+    """A net's prediction as shapes: along its pixels, within one pixel, within three."""
+    from fullconv.inference import Predictor
+
+    sample = open_source("shapes:160x208", "val")[3]
+    prediction = Predictor(run, "cpu")(sample.image)
+    figure = Figure(figsize=(10.4, 3.2), layout="constrained")
+    for axes, tolerance in zip(figure.subplots(1, 3), (0, 1, 3), strict=True):
+        regions = prediction.to_shapes(tolerance, smallest=16)
+        outlines = [(r, o) for r in regions for o in r.outlines]
+        rings = [(r, ring) for r, o in outlines for ring in (o.shell, *o.holes)]
+        corners = sum(len(ring) for _, ring in rings)
+        below = f"{len(regions)} regions, {corners:,} corners"
+        panel(axes, prediction.image, f"--tolerance {tolerance}", below=below,
+              extent=(0, 208, 160, 0))  # fmt: skip
+        for region, ring in rings:
+            color = np.array(prediction.classes.colors[region.value]) / 255
+            x, y = np.concatenate([ring, ring[:1]]).T
+            axes.plot(x, y, color="white", lw=2.2)
+            axes.plot(x, y, "-o", color=color, lw=1.2, ms=2.2 if tolerance else 1.2)
+    save(figure, "labelling.png", 255)
+
+
 def main():
     """Draw all, or all that need no trained net."""
     HERE.mkdir(exist_ok=True)
@@ -377,8 +401,9 @@ def main():
     if (run / "model.safetensors").is_file():
         channels(run)
         snapshot(run)
+        labelling(run)
     else:
-        print(f"{run} holds no model: channels.png and snapshot.png stay as they are")
+        print(f"{run} holds no model: channels, labelling and snapshot.png stay as they are")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Photograph the pages for these pages: ``python docs/make_screenshots.py RUN OTHER``.
+"""Photograph the pages for these pages: ``python docs/make_screenshots.py RUN OTHER [NAME ...]``.
 
 RUN and OTHER are run folders trained on generated scenes; ``make walk`` leaves one in
 walk/scenes/runs/first. No photo is shown. Needs Playwright and a Chromium (FULLCONV_BROWSER, or
@@ -32,11 +32,12 @@ SHOTS = [
     ("report-phone", "report.html", "worst-and-best-photos", PHONE, "dark"),
     ("comparison", "comparison.html", "", TALL, "light"),
     ("inspect", "inspect.html", "", DESK, "light"),
+    ("inspect-masks", "inspect.html", "masks-at-a-glance", DESK, "light"),
 ]
 
 
-def main(run, other):
-    """Every picture."""
+def main(run, other, *names):
+    """Every picture, or those that are named."""
     with tempfile.TemporaryDirectory() as temporary, opened_by() as open_page:
         folder = Path(temporary)
         fullconv("report", run, "--out", folder / "report.html")
@@ -44,9 +45,13 @@ def main(run, other):
         damaged(folder / "photos")
         fullconv("inspect", "photos", folder=folder)
         for name, file, section, size, scheme in SHOTS:
+            if names and name not in names:
+                continue
             page = open_page((folder / file).as_uri(), size, scheme)
             page.evaluate("id => document.getElementById(id)?.scrollIntoView()", section)
             keep(name, page.screenshot())
+        if names and not {"serve", "serve-phone"} & {*names}:
+            return
         with served(run) as url:
             for name, size, scheme in (("serve", DESK, "light"), ("serve-phone", PHONE, "dark")):
                 keep(name, segmented(open_page(url, size, scheme)))

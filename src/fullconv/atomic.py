@@ -36,6 +36,7 @@ _HINTS = {
     errno.ELOOP: "its links lead in a circle",
 }
 _LONGEST_PART = 240  # bytes of a name that leave room for what mkstemp adds, of 255
+_swept: set[str] = set()  # folders in which this process has removed what others left
 _PART = re.compile(r"\.(.+)\.[a-z0-9_]{8}\.part", re.DOTALL)
 """How a file is called until it is whole: its name between dots, then what mkstemp adds."""
 
@@ -84,10 +85,12 @@ def write_atomically(path: str | Path, content: Content) -> None:
 
     The bytes go to a temporary name in the same folder, are synced to the disk and renamed, so a
     reader, or a process killed halfway, meets the old file or the new one and never a part.
-    The folder is made when it is missing. OSError passes through.
+    The folder is made when it is missing; the first write into it removes what killed processes
+    left half written there. OSError passes through.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent)
     handle, temporary = _new_part(path)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -155,6 +158,14 @@ def remove_abandoned(
     return [path for path, named in parts if named and belongs(named[1]) and _removed(path)]
 
 
+def _sweep(folder: Path) -> None:
+    """`remove_abandoned`, once a process for each folder: it may hold many files."""
+    place = os.path.abspath(folder)
+    if place not in _swept:
+        _swept.add(place)
+        remove_abandoned(folder)
+
+
 def _removed(path: Path) -> bool:
     try:
         handle = os.open(path, os.O_RDONLY)
@@ -177,17 +188,16 @@ def folder_atomically(out: str | Path) -> Iterator[Path]:
 
     Until then it has a hidden name beside ``out``, and after an error nothing is left of it.
     ``out`` must not be there, or be empty; else UserError, before anything is written. UserError
-    also where the system refuses to write: no right to, no space left. What a killed process left
-    of the same folder is removed.
+    also where the system refuses to write: no right to, no space left. What killed processes left
+    half written beside ``out`` is removed.
     """
     out, temporary, handle = Path(out), None, None
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise UserError(f"{out}: is not empty; name a new folder", "FC-FILE-006")
         out.parent.mkdir(parents=True, exist_ok=True)
-        remove_abandoned(out.parent, lambda name: name == out.name)
-        temporary = Path(tempfile.mkdtemp(dir=out.parent, prefix=_prefix(out), suffix=".part"))
-        handle = _opened_folder(temporary)
+        remove_abandoned(out.parent)
+        temporary, handle = new_part_folder(out)
         yield temporary
         os.chmod(temporary, 0o777 & ~_umask())
         os.replace(temporary, out)
@@ -206,6 +216,20 @@ def folder_atomically(out: str | Path) -> Iterator[Path]:
         if handle is not None:
             os.close(handle)
     sync_folder(out.parent)
+
+
+def new_part_folder(out: Path) -> tuple[Path, int | None]:
+    """A hidden, locked folder beside ``out`` to fill, and its lock, a handle to be closed.
+
+    None where a folder cannot be locked. Without the lock `remove_abandoned` removes it.
+    """
+    while True:
+        name = tempfile.mkdtemp(dir=out.parent, prefix=_prefix(out), suffix=".part")
+        handle = _opened_folder(Path(name))
+        if os.path.isdir(name):
+            return Path(name), handle
+        if handle is not None:  # taken for abandoned before it was locked
+            os.close(handle)
 
 
 def _opened_folder(folder: Path) -> int | None:

@@ -29,6 +29,7 @@ from fullconv.metrics import (
     counts_of,
 )
 from fullconv.modalities import AS_STORED, ReadOptions
+from fullconv.notebook import ProgressBar, in_notebook
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
@@ -45,6 +46,7 @@ def evaluate(
     *,
     tta: str | TTA | None = None,
     boundary: float | None = None,
+    options: ReadOptions = AS_STORED,
 ) -> Scores:
     """Score a net on a split: mean over classes from one confusion matrix over all pixels.
 
@@ -55,7 +57,7 @@ def evaluate(
     with several outputs these are the scores over the classes of all; ``Scores.of`` gives those of
     one. ``tta`` is test-time augmentation (`parse_tta`). With ``boundary``, a share of the photo's
     diagonal (0.02 in the paper), there is boundary IU too, which takes as long as a few confusion
-    matrices.
+    matrices. ``options`` say how the photos of a path are read, where not as in the training.
     Classes are matched by name. Raises UserError when they differ, a photo has no mask, or an
     option is none.
     """
@@ -64,15 +66,16 @@ def evaluate(
         run, opened = engine, open_engine(engine)
         engine = opened.engine
         if isinstance(source, str | Path):
-            source = open_for(opened, source, split, run=run)
+            source = open_for(opened, source, split, run=run, options=options)
         else:
             source = in_order_of(as_source(source, split), opened.classes.names)
     if isinstance(source, str | Path):
-        source = open_source(source, split)
+        source = open_source(source, split, options=options)
     source = as_source(source, split)
     classes = source.classes
     _check_count(engine.channels, classes)
     engine = with_tta(engine, classes, tta)
+    progress = progress or (ProgressBar("photos scored") if in_notebook() else None)
     tally = _Tally(classes, boundary)
     with closing(read_ahead(source.__getitem__, len(source))) as samples:
         for done, sample in enumerate(samples, 1):

@@ -115,19 +115,25 @@ def with_bands(inputs: Sequence[str], bands: Sequence[int] | None) -> tuple[str,
     return tuple("+".join(shown if kind == COLOR else kind for kind in each) for each in streams)
 
 
+def kinds_of_channels(count: int) -> tuple[str, ...]:
+    """What the channels of an array of a photo are: of 4 ('color', 'bands1'), of 2 ('bands2')."""
+    return kinds_of(with_bands((COLOR,), tuple(range(1, count + 1))))
+
+
 @dataclass(frozen=True)
 class ReadOptions:
     """What the values in a photo's file mean; a property of the data, not of one file.
 
     ``bands`` are the numbers, from 1, of the bands that are shown, in order: one (grey), three
     (red, green, blue) or any other number; None: what the file says. ``range`` are the values that
-    become 0 and 255; None: the values are of 8 bits. ``mask`` is the number of a band that is 0
+    become 0 and 255, one pair for all bands or one pair a band (low, high, low, high, ...); None:
+    the values are of 8 bits. ``mask`` is the number of a band that is 0
     where the file has no pixel. Photos of more than ``max_megapixels`` are refused. Raises
     UserError for values that make no sense.
     """
 
     bands: tuple[int, ...] | None = None
-    range: tuple[float, float] | None = None
+    range: tuple[float, ...] | None = None
     mask: int | None = None
     max_megapixels: float = MAX_MEGAPIXELS
 
@@ -138,13 +144,7 @@ class ReadOptions:
                 f"bands {numbers}: these are numbers of bands, from 1, as 3,2,1", "FC-RASTER-001"
             )
         if self.range is not None:
-            low, high = self.range
-            if not (isfinite(low) and isfinite(high) and low < high):
-                raise UserError(
-                    f"range {low:g},{high:g}: the first value is what becomes black, the second, "
-                    "larger one white, as 0,4000",
-                    "FC-RASTER-002",
-                )
+            _check_range(self.range, self.bands)
         if not self.max_megapixels > 0:
             raise UserError(
                 f"max_megapixels {self.max_megapixels:g}: must be above 0", "FC-DATA-004"
@@ -185,6 +185,39 @@ class ReadOptions:
             f"bands {numbers}: the net is shown {wanted} of each photo; one more would be the mask "
             "of valid pixels",
             "FC-RASTER-001",
+        )
+
+
+def option_words(options: ReadOptions) -> list[str]:
+    """The words of a command line that say ``options``; none for what is as usual."""
+    words: list[str] = []
+    for name in ("bands", "range"):
+        if value := getattr(options, name):
+            words += [f"--{name}", ",".join(f"{number:g}" for number in value)]
+    if options.max_megapixels != MAX_MEGAPIXELS:
+        words += ["--max-megapixels", f"{options.max_megapixels:g}"]
+    return words
+
+
+def _check_range(span: tuple[float, ...], bands: tuple[int, ...] | None) -> None:
+    """UserError unless ``span`` is one pair of values, or one for each of the ``bands``."""
+    shown = ",".join(f"{value:g}" for value in span[:12])
+    pairs = list(zip(span[::2], span[1::2], strict=False))
+    if (
+        len(span) % 2
+        or not pairs
+        or not all(isfinite(a) and isfinite(b) and a < b for a, b in pairs)
+    ):
+        raise UserError(
+            f"range {shown}: the first value is what becomes black, the second, larger one white, "
+            "as 0,4000; or such a pair for each band, as 0,4000,0,9000,...",
+            "FC-RASTER-002",
+        )
+    if bands is not None and len(pairs) not in (1, len(bands), len(bands) - 1):
+        raise UserError(
+            f"range {shown}: has {len(pairs)} pairs for {len(bands)} bands: give one pair for all, "
+            "or one for each",
+            "FC-RASTER-002",
         )
 
 

@@ -9,6 +9,7 @@ import codecs
 import csv
 import io
 import json
+import re
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from fullconv.errors import DataError, UserError, printable, reason_of
+from fullconv.legacy_text import how_to_convert
 
 DEEPEST = 200
 """Elements of XML inside of one another: deeper trees overflow the stack when they are freed."""
@@ -32,6 +34,11 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+
+_DECLARED = re.compile(
+    rb"\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"'][^>]{0,200}\?>"
+)
+_OF_EXPAT = frozenset({"utf-8", "utf-16", "utf-16le", "utf-16be", "us-ascii", "iso-8859-1"})
 
 
 @contextmanager
@@ -138,10 +145,8 @@ def _text(content: bytes | str, file: str | Path) -> str:
     try:
         return decode_text(content)
     except ValueError:
-        cause = "a program that saves in the encoding of its country, or no text at all"
-        fix = "open it in an editor and save it as UTF-8"
-        what = "is neither UTF-8 nor UTF-16 text"
-        raise DataError(file, what, cause, fix, "FC-FILE-011") from None
+        what, fix = how_to_convert(content, str(file))
+        raise DataError(file, what, "", fix, "FC-FILE-011") from None
 
 
 def parsed(kind: str, parse: Callable[[Any], Any], content: bytes | str, file: str | Path) -> Any:
@@ -210,5 +215,17 @@ def _xml(content: bytes) -> ElementTree.Element:
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = builder.data
     parser.StartDoctypeDeclHandler = refuse
-    parser.Parse(content, True)
+    parser.Parse(_of_known_encoding(content), True)
     return builder.close()
+
+
+def _of_known_encoding(content: bytes) -> bytes:
+    """XML that declares an encoding which expat does not know, as GBK, in UTF-8."""
+    match = _DECLARED.match(content)
+    if match is None or match[1].decode().lower() in _OF_EXPAT:
+        return content
+    try:
+        text = content[match.end() :].decode(match[1].decode())
+    except LookupError:
+        return content  # expat names it
+    return text.encode("utf-8")

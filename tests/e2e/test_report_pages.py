@@ -1,6 +1,7 @@
 """The pages of runs and data in a real browser: offline, on a phone, in the dark, by keyboard."""
 
 import pytest
+from accessibility import serious_findings
 from browser import chromium
 
 from fullconv.data import open_source, survey
@@ -67,9 +68,81 @@ def test_nothing_stands_out_and_every_picture_is_shown(opened, name, width):
 
 
 @pytest.mark.parametrize("name", ["run", "runs"])
-def test_curves_are_not_shrunk_beyond_reading_on_a_phone(opened, name):
-    box = opened(name, 390).locator("#curves img").bounding_box()
-    assert box["width"] >= 700
+def test_writing_on_curves_is_large_enough_on_a_phone(opened, name):
+    page = opened(name, 390)
+    high = (
+        "[...document.querySelectorAll('#curves text')].map(t => t.getBoundingClientRect().height)"
+    )
+    assert min(page.evaluate(high)) >= 11
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["run", "runs", "data"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_axe_finds_nothing_serious(opened, name, width, scheme):
+    assert serious_findings(opened(name, width, scheme)) == []
+
+
+def test_the_page_of_a_run_opens_with_figures_and_pictures(opened):
+    page = opened("run", 1440)
+    assert page.locator(".figures dd").count() == 3
+    assert page.locator(".opening img").count() == 6
+    box = page.locator(".opening img").first.bounding_box()
+    assert box["y"] < 700
+
+
+@pytest.mark.parametrize("name", ["run", "runs"])
+def test_the_pointer_reads_the_values_of_all_curves(opened, name):
+    page = opened(name)
+    plot = page.locator("#curves .plot").first
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    page.mouse.move(box["x"] + box["width"] - 12, box["y"] + 60)
+    readings = page.locator("#curves output").all_inner_texts()
+    assert all(text.startswith("step 4: ") for text in readings)
+    first = plot.locator("[data-points]").first.get_attribute("data-points")
+    assert first.split(" ")[-1].split(",")[3] in readings[0]
+
+
+def test_the_arrow_keys_read_the_values_too(opened):
+    page = opened("run")
+    page.locator("#curves .plot").first.focus()
+    page.keyboard.press("Home")
+    assert page.locator("#curves output").first.inner_text().startswith("step 1: ")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#curves output").first.inner_text().startswith("step 2: ")
+    assert page.locator("#curves .mark.on").count() == page.locator("#curves .mark").count()
+
+
+def test_no_point_of_the_curves_lies_under_a_legend(opened):
+    page = opened("run")
+    inside = "document.querySelectorAll('#curves svg .keys, #curves .plot .keys').length"
+    assert page.evaluate(inside) == 0
+    overlap = """[...document.querySelectorAll('#curves .chart')].some(chart => {
+      const plot = chart.querySelector('.plot').getBoundingClientRect();
+      const keys = chart.querySelector('.keys')?.getBoundingClientRect();
+      return keys && keys.top < plot.bottom; })"""
+    assert not page.evaluate(overlap)
+
+
+def column(page, place):
+    cells = page.locator(f"#scores table[data-sortable] tbody tr > :nth-child({place})")
+    return cells.all_inner_texts()
+
+
+def test_tables_are_sorted_by_the_keyboard(opened):
+    page = opened("run")
+    head = page.locator("#scores table[data-sortable] thead th")
+    head.nth(0).locator("button").focus()
+    page.keyboard.press("Enter")
+    assert column(page, 1) == sorted(column(page, 1))
+    assert head.nth(0).get_attribute("aria-sort") == "ascending"
+    page.keyboard.press("Enter")
+    assert column(page, 1) == sorted(column(page, 1), reverse=True)
+    head.filter(has_text="share of pixels").locator("button").click()
+    shares = [float(text) for text in column(page, 5)]
+    assert shares == sorted(shares, reverse=True)
+    assert page.locator("[aria-sort]").count() == 1
 
 
 @pytest.mark.parametrize("name", ["run", "runs", "data"])
@@ -113,7 +186,7 @@ def test_the_tint_is_that_of_all_photos(opened):
 
 def test_what_is_too_wide_is_scrolled_by_keys(opened):
     page = opened("run", 390)
-    page.locator("#curves .wide").focus()
+    page.locator("#scores .wide").nth(1).focus()
     page.keyboard.press("ArrowRight")
-    moved = "document.querySelector('#curves .wide').scrollLeft > 0"
+    moved = "document.querySelectorAll('#scores .wide')[1].scrollLeft > 0"
     page.wait_for_function(moved)

@@ -6,14 +6,16 @@ import json
 import httpx
 import numpy as np
 import pytest
+from accessibility import serious_findings
 from browser import chromium
 from PIL import Image
 from serving import served
 
 from fullconv import Predictor
 from fullconv.checkpoints import Checkpoint, save
-from fullconv.classes import CAMVID
+from fullconv.classes import CAMVID, ClassSet
 from fullconv.models import TORCH, NetSpec, build
+from fullconv.visualize import overlay
 from small_runs import small_run
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
@@ -86,9 +88,9 @@ def point(page, x, y):
     )
 
 
-def pixels(page):
-    """What the canvas of the classes holds, RGBA (H, W, 4)."""
-    data = page.locator("#classes").evaluate(
+def pixels(page, canvas="classes"):
+    """What a canvas holds, RGBA (H, W, 4)."""
+    data = page.locator(f"#{canvas}").evaluate(
         "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
     )
     return np.array(data, np.uint8).reshape(HEIGHT, WIDTH, 4)
@@ -117,6 +119,52 @@ def test_under_the_pointer_are_the_class_and_its_probability(page, photo, truth)
         assert name == CAMVID.names[truth.mask[y, x]]
         assert abs(int(number) - 100 * probable(truth, x, y)) <= 1
         assert page.inner_text("#readout").endswith(f"at {x}, {y}")
+
+
+def test_the_first_answer_has_the_probabilities(page, photo, truth):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    choose(page, photo)
+    point(page, 60, 40)
+    assert "%" in page.inner_text("#readout")
+    assert len([url for url in asked if "/v1/segment" in url]) == 1
+
+
+def test_borders_are_those_that_predict_draws(page, photo, truth):
+    choose(page, photo)
+    black = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    plain = truth.classes.to_dict() | {"colors": [[0, 0, 0]] * len(truth.classes)}
+    drawn = overlay(black, truth.mask, ClassSet.from_dict(plain), legend="none")
+    white = (drawn == 255).all(-1)
+    assert white.any()
+    np.testing.assert_array_equal(pixels(page, "borders")[..., 3] == 255, white)
+    page.uncheck("#show-borders")
+    assert not page.locator("#borders").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_axe_finds_nothing_serious(page, photo, width, scheme):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    assert serious_findings(page) == []
+    choose(page, photo)
+    assert serious_findings(page) == []
+
+
+def test_the_background_leaves_the_photo_and_is_seen_when_it_is_chosen(browser, tmp_path, photo):
+    names = ("background", *CAMVID.names[1:])
+    run = small_run(tmp_path / "run", ClassSet(names))
+    mask = Predictor(run, device="cpu")(photo).mask
+    with served(run) as service:
+        page = browser.new_page()
+        page.goto(service.url)
+        page.locator("#model option").first.wait_for(state="attached")
+        choose(page, photo)
+        np.testing.assert_array_equal(pixels(page)[..., 3] == 255, mask != 0)
+        page.locator("#list button", has_text="background").click()
+        np.testing.assert_array_equal(pixels(page)[..., 3] == 255, mask == 0)
+        page.close()
 
 
 def test_the_arrow_keys_do_what_the_pointer_does(page, photo, truth):
@@ -175,12 +223,14 @@ def test_downloads(page, photo, truth):
     mask = io.BytesIO()
     truth.write_mask(mask)
     assert found["a_street.png"] == mask.getvalue()
-    overlay = np.asarray(Image.open(io.BytesIO(found["a_street_overlay.png"])).convert("RGB"))
+    saved = np.asarray(Image.open(io.BytesIO(found["a_street_overlay.png"])).convert("RGB"))
     blend = 0.4 * truth.image + 0.6 * CAMVID.palette()[truth.mask]
-    assert np.abs(overlay - blend).max() <= 2
+    white = (saved == 255).all(-1)
+    assert 0 < white.sum() < white.size / 2
+    assert np.abs(saved - blend)[~white].max() <= 2
     said = json.loads(found["a_street.json"])
     assert (said["width"], said["height"], said["model"]) == (WIDTH, HEIGHT, "street")
-    assert "mask" not in said
+    assert "mask" not in said and "probability" not in said
 
 
 GIVE = """([how, bytes]) => {

@@ -1,11 +1,11 @@
 """Files that are whole or not there, also after processes that were killed."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -64,13 +64,36 @@ def test_only_what_dead_processes_left_is_removed(writer, tmp_path, kind):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_removes_what_was_left_of_itself_alone(writer, tmp_path):
-    writer("folder").kill()
-    time.sleep(0.2)
-    (tmp_path / ".other.abcdefgh.part").mkdir()
-    with folder_atomically(tmp_path / "result") as folder:
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_the_next_command_beside_removes_what_a_killed_one_left(writer, tmp_path, kind):
+    dead, alive = writer(kind), writer("folder")
+    dead.kill()
+    dead.wait()
+    (of_dead,) = set(parts(tmp_path)) - {f.name for f in tmp_path.iterdir() if is_locked(f)}
+    with folder_atomically(tmp_path / "another") as folder:
         (folder / "a").touch()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.abcdefgh.part", "result"]
+    assert of_dead not in parts(tmp_path)
+    assert len(parts(tmp_path)) == 1
+    alive.kill()
+    alive.wait()
+    write_in_a_new_process(tmp_path / "third.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["another", "third.png"]
+
+
+def is_locked(path):
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def write_in_a_new_process(path):
+    text = "import sys; from fullconv.atomic import write_atomically as w; w(sys.argv[1], b'x')"
+    subprocess.run([sys.executable, "-c", text, str(path)], check=True)
 
 
 def test_files_of_other_kinds_stay(tmp_path):

@@ -27,12 +27,13 @@ def find_candidates(
     classes: int = 21,
     padding: Padding = "same",
     width: float = 1.0,
+    channels: int = 3,
 ) -> list[Candidate]:
     """The untrained ``nets``, then the nets of ``runs`` (folders or checkpoints), each once.
 
-    ``classes``, ``padding`` and ``width`` are of ``nets``; a run has its own. A run is called as
-    its folder, with the folder above where two would be called alike. Raises UserError for an
-    unknown net, a run that cannot be read, and when there is nothing to compare.
+    ``classes``, ``padding``, ``width`` and ``channels`` are of ``nets``; a run has its own. A run
+    is called as its folder, with the folder above where two would be called alike. Raises UserError
+    for an unknown net, a run that cannot be read, and when there is nothing to compare.
     """
     if not nets and not runs:
         raise UserError(
@@ -47,7 +48,7 @@ def find_candidates(
     named = dict.fromkeys(nets)
     once = {os.path.abspath(run): run for run in runs}
     candidates = [
-        Candidate(net, NetSpec(net, classes, padding=padding, width=width)) for net in named
+        Candidate(net, NetSpec(net, classes, (channels,), padding, width)) for net in named
     ]
     for name, run in zip(_run_names(list(once), set(named)), once.values(), strict=True):
         candidates.append(Candidate(name, load(run).net.spec, run))

@@ -12,13 +12,14 @@ from fullconv.benchmark.table import Comparison, Row
 from fullconv.benchmark.timing import Progress, measure
 from fullconv.checkpoints import load
 from fullconv.classes.class_files import read_classes
-from fullconv.data import Source, open_source
+from fullconv.data import Source, open_source, own_options
 from fullconv.data.open_dataset import trained_on
-from fullconv.data.reading.image import probe
+from fullconv.data.reading.image import size_said
 from fullconv.device import Precision, pick_device, pick_precision
 from fullconv.errors import UserError
 from fullconv.evaluation import evaluate, open_for
 from fullconv.inference import TorchEngine
+from fullconv.modalities import AS_STORED, ReadOptions, option_words
 from fullconv.models import summarize
 from fullconv.models.backbones.definition import Padding
 
@@ -34,7 +35,8 @@ class Request:
     ``nets`` are names, compared untrained, with ``padding`` and ``width``; ``runs`` are run folders
     or checkpoints. ``data`` (None: what each run was trained on) is scored in ``split``. ``size``
     (H, W) is by default that of most photos of ``data``, else 375x500. ``classes`` is a class file,
-    or the number of classes of ``nets``: by default those of ``data``, else 21.
+    or the number of classes of ``nets``: by default those of ``data``, else 21. ``options`` say how
+    photos are read, where not as each run was trained; ``nets`` are shown as many bands.
     """
 
     data: str | None = None
@@ -48,11 +50,18 @@ class Request:
     device: str = "auto"
     precision: Precision = "fp32"
     rounds: int = 3
+    options: ReadOptions = AS_STORED
 
     def source(self, data: str) -> Source:
         """The photos that a net is scored on."""
         counted = self.classes is None or self.classes.isdecimal()
-        return open_source(data, self.split, None if counted else self.classes)
+        classes = None if counted else self.classes
+        return open_source(data, self.split, classes, options=self.options)
+
+    def channels(self) -> int:
+        """Bands of a photo that the untrained nets are shown."""
+        own = own_options(self.data) if self.data else AS_STORED
+        return self.options.over(own).channels
 
     def class_count(self, source: Source | None) -> int:
         """How many classes the untrained nets score."""
@@ -69,7 +78,9 @@ class Request:
         words += [word for run in self.runs for word in ("--runs", short_path(run))]
         for field in fields(self)[3:]:
             value = getattr(self, field.name)
-            if value != field.default:
+            if field.name == "options":
+                words += option_words(value)
+            elif value != field.default:
                 text = f"{value[0]}x{value[1]}" if field.name == "size" else short_path(str(value))
                 words += [f"--{field.name}", text]
         return shlex.join(words)
@@ -84,7 +95,12 @@ def compare(request: Request, progress: Progress | None = None) -> Comparison:
     pick_precision(request.precision, pick_device(request.device))
     source = request.source(request.data) if request.data else None
     candidates = find_candidates(
-        request.nets, request.runs, request.class_count(source), request.padding, request.width
+        request.nets,
+        request.runs,
+        request.class_count(source),
+        request.padding,
+        request.width,
+        request.channels() if request.nets else 3,
     )
     photos = [_photos(candidate, request) for candidate in candidates]
     size = request.size or (SIZE if source is None else photo_size(source))
@@ -113,8 +129,8 @@ def photo_size(source: Source) -> tuple[int, int]:
 
 def _size(source: Source, index: int) -> tuple[int, int]:
     photo, _ = source.files(index)
-    if photo is not None:
-        return probe(photo)
+    if photo is not None and (size := size_said(photo)):
+        return size
     height, width = source[index].image.shape[:2]
     return height, width
 
@@ -131,7 +147,8 @@ def _photos(candidate: Candidate, request: Request) -> Photos | None:
     counted = request.classes is None or request.classes.isdecimal()
     classes = None if counted else request.classes
     try:
-        source = open_for(load(candidate.run), data, request.split, classes, candidate.run)
+        net = load(candidate.run)
+        source = open_for(net, data, request.split, classes, candidate.run, request.options)
     except UserError as error:
         raise UserError(f"{candidate.name}: {error}", error.code) from None
     many = "1 photo" if len(source) == 1 else f"{len(source)} photos"

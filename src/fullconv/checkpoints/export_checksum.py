@@ -12,6 +12,7 @@ from fullconv.errors import UserError
 from fullconv.parsing import parser_errors
 
 CHUNK = 4 << 20
+TAIL = 1 << 16  # bytes in which the entry lies that another program has written on
 NAME = b"fullconv_crc32"
 _ENTRY = b"\x0a" + bytes([len(NAME)]) + NAME + b"\x12\x08"  # StringStringEntryProto: key, value
 _ONNX = b"\x72" + bytes([len(_ENTRY) + 8]) + _ENTRY  # field 14 of a ModelProto, metadata_props
@@ -29,29 +30,42 @@ def xml_with_checksum(xml: bytes, weights: Path) -> bytes:
     return xml + _XML + _hex(_of_file(weights, zlib.crc32(xml))) + _XML_END
 
 
-def verify_export(path: Path) -> None:
-    """UserError where an .onnx or an .xml and its .bin are not as they were written."""
+def verify_export(path: Path) -> bool:
+    """Whether an .onnx is as it was written, or has no checksum.
+
+    A program that saves it again takes the old checksum along, so it is for the reader to say
+    whether it is damaged (`export_parts`). UserError where an .xml or its .bin are not as they were
+    written.
+    """
     is_xml, weights = path.suffix.lower() == ".xml", path.with_suffix(".bin")
     if not is_xml and path.suffix.lower() != ".onnx":
-        return
+        return True
     if not path.is_file() or (is_xml and not weights.is_file()):
-        return  # its runtime says what is missing
+        return True  # its runtime says what is missing
     before, after = (_XML, _XML_END) if is_xml else (_ONNX, b"")
     with parser_errors(path, "is damaged", "FC-EXPORT-009"):
         size = path.stat().st_size - len(before) - 8 - len(after)
         end = _end(path, size)
         if not (end.startswith(before) and end.endswith(after)):
-            return
+            return is_xml or _ENTRY not in _end(path, path.stat().st_size - TAIL)
         checksum = _of_file(path, 0, size)
         if is_xml:
             checksum = _of_file(weights, checksum)
-        if _hex(checksum) != end[len(before) :][:8]:
-            raise UserError(
-                f"{path}: is not as it was exported (the checksum differs): it is damaged, or "
-                "another program has changed it; copy or export it again (to use a changed file, "
-                "remove its metadata fullconv_crc32)",
-                "FC-EXPORT-009",
-            )
+        if _hex(checksum) == end[len(before) :][:8]:
+            return True
+    if is_xml:
+        raise damaged(path, "the checksum differs")
+    return False
+
+
+def damaged(path: Path, what: str) -> UserError:
+    """The error of an exported file that is not as it was written."""
+    return UserError(
+        f"{path}: is not as it was exported ({what}): it is damaged, or another program has "
+        "changed it; copy or export it again (to use a changed file, remove its metadata "
+        "fullconv_crc32)",
+        "FC-EXPORT-009",
+    )
 
 
 def _end(path: Path, start: int) -> bytes:

@@ -6,10 +6,10 @@ from fullconv.classes.class_set import (
     MOST_CLASSES,
     VOC,
     ClassSet,
-    Color,
     Output,
-    default_colors,
+    named_background,
 )
+from fullconv.classes.colors import Color, default_colors
 from fullconv.classes.matching import (
     ClassOrderWarning,
     check_several,
@@ -30,6 +30,7 @@ __all__ = [
     "check_several",
     "default_colors",
     "match_classes",
+    "named_background",
     "numbered_names",
     "order_line",
 ]

@@ -6,8 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fullconv.classes import CREAM, MOST_CLASSES, ClassSet, Color, default_colors
+from fullconv.classes import (
+    CREAM,
+    MOST_CLASSES,
+    ClassSet,
+    Color,
+    default_colors,
+    named_background,
+)
 from fullconv.errors import DataError, UserError, printable
+from fullconv.legacy_text import how_to_convert
 from fullconv.parsing import decode_text, parser_errors
 
 LARGEST = 16 * 2**20  # bytes; 65,535 long names are less
@@ -16,7 +24,8 @@ LARGEST = 16 * 2**20  # bytes; 65,535 long names are less
 def read_classes(path: str | Path) -> ClassSet:
     """Read a class file, told apart by its content.
 
-    ``classes.toml`` (``ignore = 255``, then ``[[class]]`` with ``name`` and optional ``color``;
+    ``classes.toml`` (``ignore = 255``, then ``[[class]]`` with ``name`` and optional ``color``
+    and ``background`` (`fullconv.classes.ClassSet`);
     ``bands`` and ``range`` say how the photos are read, `fullconv.data.reading.options`),
     CVAT's ``labelmap.txt`` (lines ``name:r,g,b:parts:actions``), labelme's ``labels.txt`` (one
     name a line; ``__ignore__`` in these two names the ignored value, not a class), or lines
@@ -48,16 +57,15 @@ def _text(path: Path) -> str:
             raise UserError(
                 f"{path}: {size} bytes are no class file; name the right one", "FC-CLASS-001"
             )
-        text = decode_text(path.read_bytes())
+        content = path.read_bytes()
+        text = decode_text(content)
     except OSError as error:
         raise UserError(
             f"{path}: the class file cannot be read: {error.strerror}", "FC-FILE-001"
         ) from error
     except UnicodeDecodeError:
-        raise UserError(
-            f"{path}: the class file is neither UTF-8 nor UTF-16 text; save it as UTF-8",
-            "FC-CLASS-001",
-        ) from None
+        what, fix = how_to_convert(content, str(path))
+        raise UserError(f"{path}: the class file {what}; {fix}", "FC-CLASS-001") from None
     if "\0" in text:
         raise UserError(
             f"{path}: holds bytes that are no text; the class file is damaged", "FC-CLASS-001"
@@ -80,14 +88,23 @@ def _from_toml(text: str, path: Path) -> ClassSet:
                 f'class {number} has no name; write name = "..." below its [[class]]',
                 "FC-CLASS-003",
             )
-        _check_keys(f"class {printable(entry['name'], 60)!r}", entry, {"name", "color"})
+        name = printable(entry["name"], 60)
+        _check_keys(f"class {name!r}", entry, {"name", "color", "background"})
+        if not isinstance(entry.get("background", False), bool):
+            raise UserError(f"class {name!r}: background is true or false", "FC-CLASS-003")
     ignore = content.get("ignore", 255 if len(entries) <= 255 else MOST_CLASSES)
-    default = default_colors(len(entries))
+    names = tuple(entry["name"] for entry in entries)
+    by_name = named_background(names)
+    background = tuple(
+        i for i, entry in enumerate(entries) if entry.get("background", i in by_name)
+    )
+    default = default_colors(len(entries), background=0 in background)
     return ClassSet(
-        names=tuple(entry["name"] for entry in entries),
+        names=names,
         colors=tuple(e.get("color", c) for e, c in zip(entries, default, strict=True)),
         ignore=ignore,
         ignore_color=content.get("ignore_color", CREAM),
+        background=background,
     )
 
 

@@ -1,23 +1,26 @@
 """The classes of a data set: names, colours and the value that is left out."""
 
-import colorsys
 import html
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fullconv.classes.colors import Color, default_colors, voc_colors
 from fullconv.errors import UserError
 
-Color = tuple[int, int, int]
 CREAM: Color = (224, 224, 192)  # what VOC's palette shows for 255
 SHOWN = 12  # names in the repr
 MOST_CLASSES = 65535  # masks are at most 16 bits deep
+_BACKGROUND = "background bg void none nothing empty unknown unlabelled unlabeled nolabel noclass"
+BACKGROUND_NAMES = frozenset(_BACKGROUND.split(" "))
+"""What class 0 is called where it is no object; letters only."""
+BY_NAME = (-1,)
+"""The background is told by the name of class 0."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,9 +28,11 @@ class ClassSet:
     """Class names and RGB colours; a class is its position, the mask value.
 
     ``ignore`` is the mask value that is never trained on nor scored (255, as in VOC) and
-    ``ignore_color`` its colour in RGB masks and pictures. Colours left out are VOC's palette.
-    ``parts`` are the outputs of a net that labels each pixel several times (see ``joint``).
-    Raises UserError when the values contradict each other.
+    ``ignore_color`` its colour in RGB masks and pictures. Colours left out are those of
+    `fullconv.classes.colors.default_colors`. ``background`` are the classes that are no object:
+    overlays leave the photo as it is there. Left out it is class 0 where its name is one of
+    `BACKGROUND_NAMES`. ``parts`` are the outputs of a net that labels each pixel several times
+    (see ``joint``). Raises UserError when the values contradict each other.
     """
 
     names: tuple[str, ...]
@@ -35,10 +40,14 @@ class ClassSet:
     ignore: int = 255
     ignore_color: Color = CREAM
     parts: tuple[tuple[str, "ClassSet"], ...] = ()
+    background: tuple[int, ...] = BY_NAME
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
-        colors = self.colors or default_colors(len(self.names))
+        if self.background == BY_NAME:
+            object.__setattr__(self, "background", named_background(self.names))
+        object.__setattr__(self, "background", tuple(sorted(self.background)))
+        colors = self.colors or default_colors(len(self.names), background=0 in self.background)
         object.__setattr__(self, "colors", tuple(_color(color) for color in colors))
         object.__setattr__(self, "ignore_color", _color(self.ignore_color))
         _check(self)
@@ -91,6 +100,7 @@ class ClassSet:
             ignore=first.ignore,
             ignore_color=first.ignore_color,
             parts=tuple(parts.items()),
+            background=_joint_background(parts.values()),
         )
 
     @property
@@ -109,7 +119,7 @@ class ClassSet:
         """
         size = 256 if max(self.ignore, len(self) - 1) < 256 else 65536
         table = np.zeros((size, 3), np.uint8)
-        table[:256] = default_colors(256)
+        table[:256] = voc_colors(256)
         table[: len(self)] = self.colors
         table[self.ignore] = self.ignore_color
         return table
@@ -123,7 +133,13 @@ class ClassSet:
             "colors": [list(color) for color in self.colors],
             "ignore": self.ignore,
             "ignore_color": list(self.ignore_color),
+            **self._marked_background(),
         }
+
+    def _marked_background(self) -> dict[str, list[int]]:
+        """The background where names do not tell it."""
+        by_name = self.background == named_background(self.names)
+        return {} if by_name else {"background": list(self.background)}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "ClassSet":
@@ -137,6 +153,7 @@ class ClassSet:
                 colors=tuple(content.get("colors", ())),
                 ignore=int(content.get("ignore", 255)),
                 ignore_color=tuple(content.get("ignore_color", CREAM)),
+                background=tuple(content.get("background", BY_NAME)),
             )
         except (
             KeyError,
@@ -151,8 +168,11 @@ class ClassSet:
     def to_toml(self) -> str:
         """The text of a ``classes.toml``."""
         lines = [f"ignore = {self.ignore}", f"ignore_color = {list(self.ignore_color)}"]
-        for name, color in zip(self.names, self.colors, strict=True):
+        by_name = named_background(self.names)
+        for value, (name, color) in enumerate(zip(self.names, self.colors, strict=True)):
             lines += ["", "[[class]]", f"name = {_quoted(name)}", f"color = {list(color)}"]
+            if (value in self.background) != (value in by_name):
+                lines.append(f"background = {str(value in self.background).lower()}")
         return "\n".join(lines) + "\n"
 
 
@@ -170,28 +190,19 @@ class Output:
         return slice(self.first, self.first + len(self.classes))
 
 
-@cache
-def default_colors(count: int) -> tuple[Color, ...]:
-    """The first ``count`` colours of VOC's palette (its devkit's VOClabelcolormap).
-
-    The bits of the index are dealt out to red, green and blue in turn, highest bit first. Past
-    256 the palette would repeat, so hues are spread evenly from there on.
-    """
-    return tuple(_voc_color(i) if i < 256 else _spread_color(i) for i in range(count))
+def named_background(names: Sequence[str]) -> tuple[int, ...]:
+    """(0,) where class 0 is called as a background is, else ()."""
+    first = "".join(c for c in str(names[0]).casefold() if c.isalpha()) if names else ""
+    return (0,) if first in BACKGROUND_NAMES else ()
 
 
-def _voc_color(index: int) -> Color:
-    channels = [0, 0, 0]
-    for position in range(8):
-        for channel in range(3):
-            channels[channel] |= (index >> (3 * position + channel) & 1) << (7 - position)
-    return channels[0], channels[1], channels[2]
-
-
-def _spread_color(index: int) -> Color:
-    hue = index * 0.6180339887498949 % 1  # the golden ratio never lands twice on one hue
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.4 + index % 7 / 10, 0.95 - index % 5 / 10)
-    return round(255 * red), round(255 * green), round(255 * blue)
+def _joint_background(parts: Iterable["ClassSet"]) -> tuple[int, ...]:
+    """The backgrounds of parts that stand behind one another."""
+    values, first = [], 0
+    for part in parts:
+        values += [first + value for value in part.background]
+        first += len(part)
+    return tuple(values)
 
 
 def _color(color: Sequence[int]) -> Color:
@@ -222,6 +233,12 @@ def _check(classes: ClassSet) -> None:
         )
     if len(classes.colors) != count:
         raise UserError(f"{len(classes.colors)} colors for {count} classes", "FC-CLASS-005")
+    strange = [v for v in classes.background if type(v) is not int or not 0 <= v < count]
+    if strange:
+        raise UserError(
+            f"background = {_short(strange[0])} is no class value from 0 to {count - 1}",
+            "FC-CLASS-013",
+        )
     whole = isinstance(classes.ignore, int) and not isinstance(classes.ignore, bool)
     if not whole or not count <= classes.ignore <= MOST_CLASSES:
         raise UserError(
@@ -249,7 +266,7 @@ _VOC = (
     "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse "
     "motorbike person pottedplant sheep sofa train tvmonitor"
 )
-VOC = ClassSet(names=tuple(_VOC.split(" ")))
+VOC = ClassSet(names=tuple(_VOC.split(" ")), colors=voc_colors(21))
 """PASCAL VOC: 20 kinds of object and the background."""
 
 _CAMVID = "sky building pole road pavement tree sign fence car pedestrian bicyclist"

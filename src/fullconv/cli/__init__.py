@@ -18,6 +18,7 @@ from fullconv.cli.commands import (
     data,
     importing,
     inspect,
+    suggest,
     weights,
     recipes_and_report,
     push,

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -107,7 +108,7 @@ def main() -> None:
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
     if category.__module__.partition(".")[0] == "fullconv":
         say(f"warning: {message}")
-    else:
+    elif "PIL" not in Path(str(place[0])).parts:  # of a damaged file, which the reader names
         sys.stderr.write(warnings.formatwarning(message, category, *place[:2]))
 
 

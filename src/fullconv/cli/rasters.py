@@ -1,6 +1,6 @@
 """Rasters in ``fullconv predict``, and the options of all commands that say how photos are read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,8 +23,9 @@ def predict_rasters(
     overlay: bool,
     alpha: float,
     legend: "Legend",
+    then: "Callable[[Predictor, Input, RasterOutcome], None]",
 ) -> int:
-    """Predict each of ``rasters``; how many could not be."""
+    """Predict each of ``rasters``, and call ``then`` with each; how many could not be."""
     from fullconv.cli import tables as screen
     from fullconv.inference.rasters import predict_raster
 
@@ -38,6 +39,7 @@ def predict_rasters(
                     legend=legend, report=progress, say=_note,
                 )  # fmt: skip
             print(_account(entry, outcome))
+            then(predictor, entry, outcome)
         except UserError as error:
             errors += 1
             say_error(error)
@@ -59,7 +61,8 @@ Range = Annotated[
     typer.Option(
         "--range",
         metavar="LOW,HIGH",
-        help="Of photos of more than 8 bits: the values that are black and white, as 0,4095.",
+        help="Of photos of more than 8 bits: the values that are black and white, as 0,4095; or "
+        "such a pair for each band, as 0,4095,0,9000,0,4095.  [default: as trained, or measured]",
         rich_help_panel=MORE,
     ),
 ]
@@ -91,19 +94,19 @@ def bands_of(text: str | None) -> list[int] | None:
     return [int(part) for part in parts]
 
 
-def range_of(text: str | None) -> tuple[float, float] | None:
-    """'0,4000' as two numbers; UserError for anything else."""
+def range_of(text: str | None) -> tuple[float, ...] | None:
+    """'0,4000' as two numbers, or as many pairs as bands; UserError for anything else."""
     if text is None:
         return None
     try:
-        low, high = (float(part) for part in text[:200].split(","))
+        values = tuple(float(part) for part in text[:4000].split(","))
     except ValueError:
         raise UserError(
             f"--range {text[:80]}: is not the values that are black and white, as 0,4000",
             "FC-RASTER-002",
         ) from None
     try:
-        return ReadOptions(range=(low, high)).range
+        return ReadOptions(range=values).range
     except UserError as error:
         raise UserError(f"--{error}", error.code) from None
 

@@ -1,6 +1,7 @@
 """A data set handed in from Python: the least that it needs, and what is added for the rest."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol, runtime_checkable
@@ -11,6 +12,7 @@ from fullconv.classes import ClassSet
 from fullconv.data.reading.mask import mask_of
 from fullconv.data.sample import Mask, Sample, Source
 from fullconv.errors import DataError, UserError
+from fullconv.modalities import kinds_of_channels
 
 MEMBERS = ("__len__", "__getitem__", "classes")
 
@@ -32,15 +34,28 @@ class Dataset(Protocol):
 class DatasetSource:
     """A Dataset as a Source: with a split, names, and each sample checked when it is read.
 
-    A photo's name is the one in its Sample; without one, or [INDEX], it is SPLIT[INDEX]. One photo
-    is read at a time in each process: what is written for torch's DataLoader need not stand several
-    threads.
+    All images have as many channels as the first one (`kinds`). A photo's name is the one in its
+    Sample; without one, or [INDEX], it is SPLIT[INDEX]. One photo is read at a time in each
+    process: what is written for torch's DataLoader need not stand several threads.
     """
 
     def __init__(self, dataset: Dataset, split: str) -> None:
         self.dataset, self.split = dataset, split
         self.classes = class_set(dataset.classes)
         self._lock = Lock()
+
+    @cached_property
+    def channels(self) -> int:
+        """Channels of the first image; 3 where there is none."""
+        if not len(self):
+            return 3
+        image: Any = getattr(self._sample(0), "image", None)
+        return image.shape[2] if _is_array(image, 3) and image.shape[2] > 1 else 3
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What the images show: colors, or as many bands as the first image has channels."""
+        return kinds_of_channels(self.channels)
 
     @property
     def names(self) -> Sequence[str]:
@@ -51,18 +66,22 @@ class DatasetSource:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> Sample:
+        name, sample = f"{self.split}[{index}]", self._sample(index)
+        if isinstance(sample, Sample) and sample.name in ("", f"[{index}]"):
+            sample = Sample(name, sample.image, sample.mask)
+        return checked(sample, name, self.classes, self.channels)
+
+    def _sample(self, index: int) -> Any:
+        """What the data set gives; its errors name the photo."""
         name = f"{self.split}[{index}]"
         try:
             with self._lock:
-                sample = self.dataset[index]
+                return self.dataset[index]
         except DataError as error:
             finding = error.finding
             file = name if finding.file == f"[{index}]" else finding.file
             parts = file, finding.what, finding.cause, finding.fix, finding.code
             raise DataError(*parts) from error
-        if isinstance(sample, Sample) and sample.name in ("", f"[{index}]"):
-            sample = Sample(name, sample.image, sample.mask)
-        return checked(sample, name, self.classes)
 
     def mask(self, index: int) -> Mask | None:
         """The mask, which comes with its photo."""
@@ -114,10 +133,11 @@ def class_set(classes: ClassSet | Sequence[str]) -> ClassSet:
     return ClassSet(tuple(classes), ignore=255 if len(classes) <= 255 else 65535)
 
 
-def checked(sample: Any, name: str, classes: ClassSet) -> Sample:
-    """``sample`` with a uint8 RGB image and a mask of class values, or none, of the same size.
+def checked(sample: Any, name: str, classes: ClassSet, channels: int = 3) -> Sample:
+    """``sample`` with a uint8 image of so many channels and a mask of class values, or none.
 
-    Raises DataError, which names the photo; by ``name`` where it is no Sample.
+    Three channels are RGB. Raises DataError, which names the photo; by ``name`` where it is no
+    Sample.
     """
     if not isinstance(sample, Sample):
         fix = "return fullconv.Sample(name, image, mask); for pairs: fullconv.from_pairs"
@@ -125,11 +145,13 @@ def checked(sample: Any, name: str, classes: ClassSet) -> Sample:
             name, f"is a {type(sample).__name__}, not a Sample", "", fix, code="FC-DATA-126"
         )
     name, image, mask = sample.name, sample.image, sample.mask
-    if not _is_array(image, 3) or image.dtype != np.uint8 or image.shape[2] != 3:
+    if not _is_array(image, 3) or image.dtype != np.uint8 or image.shape[2] != channels:
         fix = "give RGB as it is in the file, without normalisation"
+        if channels != 3:
+            fix = "give all images the channels of the first one, scaled to 0..255"
         raise DataError(
             name,
-            f"the image is {_described(image)}, not uint8 (H, W, 3)",
+            f"the image is {_described(image)}, not uint8 (H, W, {channels})",
             "",
             fix,
             code="FC-DATA-126",

@@ -13,8 +13,11 @@ from fullconv.errors import DataError, UserError
 class Pairs:
     """Pairs of image and mask as Samples; see `from_pairs`."""
 
-    def __init__(self, pairs: Any, classes: ClassSet | Sequence[str], ignore: int) -> None:
+    def __init__(
+        self, pairs: Any, classes: ClassSet | Sequence[str], ignore: int, channels: int = 3
+    ) -> None:
         self.pairs, self.classes, self.ignore = pairs, class_set(classes), ignore
+        self.channels = 3 if channels == 1 else channels  # grey is shown as RGB
         if 0 <= ignore < len(self.classes):
             raise UserError(
                 f"ignore {ignore} is the class {self.classes.names[ignore]!r}: renumber the masks, "
@@ -35,16 +38,21 @@ class Pairs:
             raise DataError(name, what, "", "give (image, mask)", code="FC-DATA-126")
         image, mask = pair
         mask = None if mask is None else mask_in(mask, self.classes, name, self.ignore)
-        return Sample(name, image_of(image, name), mask)
+        return Sample(name, image_of(image, name, self.channels), mask)
 
 
 class Rows(Pairs):
     """Rows with named columns as Samples; see `from_huggingface`."""
 
     def __init__(
-        self, rows: Any, classes: ClassSet | Sequence[str], ignore: int, columns: Sequence[Any]
+        self,
+        rows: Any,
+        classes: ClassSet | Sequence[str],
+        ignore: int,
+        columns: Sequence[Any],
+        channels: int = 3,
     ) -> None:
-        super().__init__(rows, classes, ignore)
+        super().__init__(rows, classes, ignore, channels)
         self.columns = columns
 
     def __getitem__(self, index: int) -> Sample:
@@ -54,7 +62,11 @@ class Rows(Pairs):
 
 
 def from_pairs(
-    pairs: Any, classes: ClassSet | Sequence[str], *, ignore: int | None = None
+    pairs: Any,
+    classes: ClassSet | Sequence[str],
+    *,
+    ignore: int | None = None,
+    channels: int = 3,
 ) -> Dataset:
     """A torch-style data set of (image, mask) pairs as a Dataset.
 
@@ -62,13 +74,15 @@ def from_pairs(
     a tensor (3, H, W), uint8 or from 0 to 1, and not normalised; a mask holds the class number of
     each pixel, (H, W), as one of these (or the colours of ``classes``), or is None. ``classes`` are
     the names, in the order of the numbers, or a ClassSet; ``ignore`` is the mask value of
-    unlabelled pixels, as -100 (None: what the classes ignore, 255).
+    unlabelled pixels, as -100 (None: what the classes ignore, 255). With other ``channels`` than 3
+    the images are arrays (H, W, channels) or tensors (channels, H, W), and a net of as many bands
+    is trained on them.
     Raises UserError where it has no length, or ``ignore`` is a class; a photo's errors, naming it,
     when it is read.
     """
     _check_indexed(pairs)
     known = class_set(classes)
-    return Pairs(pairs, known, known.ignore if ignore is None else ignore)
+    return Pairs(pairs, known, known.ignore if ignore is None else ignore, channels)
 
 
 def from_huggingface(
@@ -79,6 +93,7 @@ def from_huggingface(
     mask: str = "label",
     name: str | None = None,
     ignore: int | None = None,
+    channels: int = 3,
 ) -> Dataset:
     """One split of a data set of Hugging Face's ``datasets`` as a Dataset.
 
@@ -102,7 +117,7 @@ def from_huggingface(
             "FC-DATA-125",
         )
     known = class_set(classes)
-    return Rows(dataset, known, known.ignore if ignore is None else ignore, columns)
+    return Rows(dataset, known, known.ignore if ignore is None else ignore, columns, channels)
 
 
 def _check_indexed(dataset: Any) -> None:

@@ -33,6 +33,7 @@ from fullconv.inference.export_metadata import (
     Output,
     map_names,
 )
+from fullconv.modalities import AS_STORED, ReadOptions
 from fullconv.models.backbones.definition import PREFIX
 
 Form = Literal["onnx", "openvino", "torch", "web"]
@@ -83,6 +84,7 @@ def export(
     progress: Progress | None = None,
     output: Output = SCORES,
     half: bool = False,
+    options: ReadOptions = AS_STORED,
 ) -> Exported:
     """Write the net of ``run`` (what ``load`` takes) as a file that runs without fullconv.
 
@@ -97,6 +99,7 @@ def export(
     the file's name.
 
     ``calibrate`` names photos (a folder, a pattern) or a data set, and makes the graph int8;
+    ``options`` say how these are read, where not as in the training;
     ``half`` gives it weights of 16 bits, with which ONNX computes too. Not for torch.
     Raises UserError, and writes nothing, where the graph differs from the net (`check.TOLERANCES`),
     or int8 costs too much (`Int8Check.error`) unless ``accept_drop``.
@@ -135,7 +138,7 @@ def export(
     if to == "web":
         refuse_net(description, run)
         runtime = read_runtime(fetch_runtime())  # before the long work, which a download may end
-    photos = None if calibrate is None else find_calibration(calibrate, description)
+    photos = None if calibrate is None else find_calibration(calibrate, description, options)
     # OpenVINO halves its weights itself, and computes in what the device is good at.
     net = in_half(checkpoint.net) if half and to != "openvino" else checkpoint.net
     unsaved = _MAKERS[to](trace(net, description), description)

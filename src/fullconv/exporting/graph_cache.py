@@ -10,10 +10,9 @@ import importlib
 import os
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
-from fullconv.atomic import write_atomically
+from fullconv.atomic import new_part_folder, remove_abandoned, write_atomically
 from fullconv.checkpoints.open_weights import located
 from fullconv.device import return_kept_memory
 from fullconv.download import cache_folder
@@ -89,7 +88,8 @@ def _export(checkpoint: Path, form: str, file: Path) -> None:
 
 
 def _make(checkpoint: Path, form: str, folder: Path, name: str) -> None:
-    place = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
+    remove_abandoned(folder.parent)
+    place, lock = new_part_folder(folder)
     try:
         place.chmod(0o755)  # a cache may be shared
         _export(checkpoint, form, place / name)
@@ -99,6 +99,8 @@ def _make(checkpoint: Path, form: str, folder: Path, name: str) -> None:
         os.replace(place, folder)
     finally:
         shutil.rmtree(place, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def _is_whole(folder: Path) -> bool:

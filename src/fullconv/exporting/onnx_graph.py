@@ -7,6 +7,7 @@ import torch
 
 from fullconv.atomic import write_atomically
 from fullconv.checkpoints.export_checksum import with_checksum
+from fullconv.checkpoints.export_parts import with_parts
 from fullconv.errors import UserError
 from fullconv.exporting.program import Array, quiet
 from fullconv.inference.engines.graph_engine import KEY
@@ -80,7 +81,7 @@ def with_description(model: Any, description: Description) -> bytes:
     model.producer_name = KEY
     model.ClearField("metadata_props")
     entry = model.metadata_props.add()
-    entry.key, entry.value = KEY, description.to_json()
+    entry.key, entry.value = KEY, with_parts(model, description.to_json())
     return model.SerializeToString()
 
 

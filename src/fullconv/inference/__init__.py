@@ -11,6 +11,7 @@ from fullconv.lazy_names import lazy_names
 if TYPE_CHECKING:
     from fullconv.inference.batch_predict import PhotoResult, predict, predict_each, predict_files
     from fullconv.inference.engines.engine import Engine
+    from fullconv.inference.engines.graph_engine import ChangedExportWarning
     from fullconv.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
     from fullconv.inference.engines.openvino_engine import OpenVinoEngine
     from fullconv.inference.engines.torch_engine import TorchEngine
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TTA",
+    "ChangedExportWarning",
     "DisagreementWarning",
     "Engine",
     "Input",
@@ -57,6 +59,7 @@ _HOME = {
     "open_predictor": ("DisagreementWarning", "OpenedNet", "open_engine"),
     "photo_engine": ("PhotoEngine", "with_tiles", "with_tta"),
     "predictor": ("Prediction", "Predictor"),
+    "engines.graph_engine": ("ChangedExportWarning",),
     "tiled": ("Tiling", "Tile"),
     "tta": ("TTA", "Views", "parse_tta"),
 }

@@ -3,7 +3,7 @@
 import io
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
@@ -21,6 +21,7 @@ from fullconv.inference.predictor import DrawOptions, Prediction, Predictor
 from fullconv.inference.read_ahead import threads
 from fullconv.inference.tiled import Tile
 from fullconv.inference.tta import TTA
+from fullconv.modalities import MAX_MEGAPIXELS
 from fullconv.visualize import Legend, check_drawing
 
 AHEAD = 2  # photos read before their turn
@@ -30,6 +31,10 @@ _ENDINGS = (".png", ".jpg", ".npy", ".tif", ".xml", ".json", ".qml")
 
 Timed = tuple[Prediction | UserError, float]
 """The prediction of a photo, or what is wrong with it, and the seconds that the net took."""
+Keep = Callable[[Input, Prediction], object]
+"""Is told the prediction of a photo."""
+Write = Callable[[Input, Prediction], Iterable[Path]]
+"""Writes the prediction of a photo; the files."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,9 @@ def predict(
     legend: Legend = "below",
     scores: bool = False,
     others: Mapping[str, Path] | None = None,
+    bands: Sequence[int] | None = None,
+    range: Sequence[float] | None = None,
+    max_megapixels: float = MAX_MEGAPIXELS,
 ) -> list[PhotoResult]:
     """Predict photos with a trained run and write masks and overlays below ``out``.
 
@@ -70,7 +78,10 @@ def predict(
     once it has gone through.
     """
     paths = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    predictor = Predictor(run, device, precision, engine, tile, palette, borders, tta)
+    predictor = Predictor(
+        run, device, precision, engine, tile, palette, borders, tta,
+        bands=bands, range=range, max_megapixels=max_megapixels,
+    )  # fmt: skip
     drawn: DrawOptions = {"overlay": overlay, "alpha": alpha, "legend": legend, "scores": scores}
     return list(predict_files(predictor, paths, out, others=others, **drawn))
 
@@ -100,9 +111,14 @@ def predict_each(
     photos: Sequence[Input],
     *,
     others: Mapping[str, Path] | None = None,
+    keep: Keep | None = None,
+    write: Write | None = None,
     **drawn: Unpack[DrawOptions],
 ) -> Generator[PhotoResult, None, None]:
     """As ``predict_files``, of photos that ``find_inputs`` has found.
+
+    Each prediction is handed to ``keep``, and to ``write`` in place of `Prediction.save`, in a
+    thread.
 
     The net runs in the calling thread, and meanwhile `AHEAD` photos are read before their turn and
     the last results are written in threads, as long as all photos that are at hand have no more
@@ -133,7 +149,7 @@ def predict_each(
                 photo, image = reading.popleft()
                 pixels = image.result() if image else _read(predictor, photo, others)
                 result = _predicted(predictor, pixels, scores)
-                writing.append(writer.submit(_written, photo, result, drawn))
+                writing.append(writer.submit(_written, photo, result, drawn, keep, write))
                 del image, pixels, result  # the photo goes when it has been written
             while writing and (not reading or len(writing) > BEHIND or writing[0].done()):
                 photo_result = writing.popleft().result()
@@ -172,14 +188,18 @@ def _predicted(predictor: Predictor, image: Image | UserError, scores: bool) -> 
         return error, time.perf_counter() - start
 
 
-def _written(photo: Input, result: Timed, drawn: DrawOptions) -> PhotoResult:
+def _written(
+    photo: Input, result: Timed, drawn: DrawOptions, keep: Keep | None, write: Write | None
+) -> PhotoResult:
     """The files of a prediction, with the photo's result as their name."""
     prediction, seconds = result
     if isinstance(prediction, UserError):
         return PhotoResult(photo, error=prediction, seconds=seconds)
+    if keep:
+        keep(photo, prediction)
     with file_errors(photo.result, writing=True):
-        written = prediction.save(photo.result, **drawn)
-    return PhotoResult(photo, tuple(written), seconds=seconds)
+        saved = write(photo, prediction) if write else prediction.save(photo.result, **drawn)
+    return PhotoResult(photo, tuple(saved), seconds=seconds)
 
 
 def _is_file(photo: Input) -> bool:

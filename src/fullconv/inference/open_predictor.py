@@ -83,17 +83,23 @@ class GoldenCheck:
     def __call__(
         self, scores: Callable[[Array], Array] | None, class_map: Callable[[Array], Classes]
     ) -> Agreement:
-        """Run the engine on the picture; DisagreementWarning where it does not agree.
+        """Run the engine on the picture; DisagreementWarning where it does not agree."""
+        agreement = self.compared(scores, class_map)
+        if not self.golden.holds(agreement, self.exact):
+            warnings.warn(self.line(agreement), DisagreementWarning, stacklevel=2)
+        return agreement
+
+    def compared(
+        self, scores: Callable[[Array], Array] | None, class_map: Callable[[Array], Classes]
+    ) -> Agreement:
+        """Run the engine on the picture.
 
         By ``scores`` (K, H, W), or, None where it has none, by its ``class_map`` alone.
         """
         image = picture(self.kinds, self.golden.size)
         logits = scores(image) if scores else None
         classes = class_map(image) if logits is None else classes_of(logits, self.parts)
-        agreement = self.golden.compare(classes, logits)
-        if not self.golden.holds(agreement, self.exact):
-            warnings.warn(self.line(agreement), DisagreementWarning, stacklevel=2)
-        return agreement
+        return self.golden.compare(classes, logits)
 
     def line(self, agreement: Agreement) -> str:
         """The warning."""

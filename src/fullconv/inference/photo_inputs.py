@@ -19,7 +19,8 @@ from fullconv.inference.find_photos import is_address
 RGB = npt.NDArray[np.uint8]
 Photo = str | Path | bytes | IO[bytes] | Image.Image | npt.NDArray[Any] | torch.Tensor
 """A picture file (path, open, or its bytes), a Pillow image, an array (H, W), (H, W, 3) in RGB or
-(H, W, 4), or a tensor (3, H, W); of uint8, or floats from 0 to 1."""
+(H, W, 4), or a tensor (3, H, W); of uint8, or floats from 0 to 1. Of a net that is shown N bands
+arrays are (H, W, N), tensors (N, H, W)."""
 
 TAKEN = (
     "a photo is a path, an open file or its bytes, a Pillow image, an array (H, W, 3) or (H, W), "
@@ -57,6 +58,23 @@ def array_input(array: npt.NDArray[Any] | torch.Tensor) -> RGB:
     if array.dtype == np.bool_:
         array = array.astype(np.uint8) * np.uint8(255)
     return image_of(array, _NAME)
+
+
+def bands_input(array: npt.NDArray[Any] | torch.Tensor, channels: int) -> RGB:
+    """An array (H, W, channels) or tensor (channels, H, W) of one photo as uint8 (H, W, channels).
+
+    Floats from 0 to 1 are taken to 255; UserError for other shapes, types and ranges.
+    """
+    if isinstance(array, torch.Tensor):
+        array = array.detach().cpu()
+        array = array.float() if array.is_floating_point() else array
+    elif array.ndim == 3 and array.shape[0] == channels != array.shape[2]:
+        raise UserError(
+            f"the photo has its channels first, {array.shape}: give (H, W, {channels}), "
+            "numpy.moveaxis(photo, 0, 2)",
+            "FC-PREDICT-005",
+        )
+    return image_of(array, _NAME, channels)
 
 
 def _is_rgb(array: npt.NDArray[Any]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import IO, Any, TypedDict, Unpack
+from typing import IO, TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -26,12 +26,15 @@ from fullconv.inference.engines.registry import AUTO, Say, chosen
 from fullconv.inference.notebook import described, notebook_png, prediction_html, predictor_html
 from fullconv.inference.open_predictor import open_engine, quiet
 from fullconv.inference.photo_engine import with_tiles, with_tta
-from fullconv.inference.photo_inputs import Photo, array_input, is_array, read_input
+from fullconv.inference.photo_inputs import Photo, array_input, bands_input, is_array, read_input
 from fullconv.inference.tiled import Tile
 from fullconv.inference.tta import TTA, parse_tta
 from fullconv.modalities import AS_STORED, ReadOptions, channels_of, is_of_photo
 from fullconv.models import NetSpec
 from fullconv.visualize import Legend
+
+if TYPE_CHECKING:
+    from fullconv.data.exporters import Item, Region
 
 RGB = npt.NDArray[np.uint8]
 
@@ -136,6 +139,27 @@ class Prediction:
         """The mask as the PNG that ``save`` writes, into an open file."""
         self.palette_image.save(file, "PNG", compress_level=PNG_LEVEL)
 
+    def to_shapes(
+        self, tolerance: float = 1.0, smallest: int = 16, with_background: bool = False
+    ) -> "list[Region]":
+        """The regions as outlines with holes and confidence; see `fullconv.data.exporters`.
+
+        Without the class called background, unless it is wanted.
+        """
+        from fullconv.data.exporters import ShapeOptions
+
+        options = ShapeOptions(tolerance, smallest, with_background)
+        return options.regions(self.to_item(), self.classes)
+
+    def to_item(self, name: str = "photo", photo: Path | bytes | None = None) -> "Item":
+        """What `fullconv.data.exporters.write_labels` takes, with ``photo`` in place of the pixels.
+
+        ``name`` is what the photo will be called there, without ending.
+        """
+        from fullconv.inference.labelling import item_of
+
+        return item_of(self, name, photo)
+
     def save(self, stem: str | Path, **options: Unpack[DrawOptions]) -> list[Path]:
         """Write STEM.png (the mask), STEM_overlay.jpg and, on request, STEM_scores.npy.
 
@@ -197,11 +221,13 @@ class Predictor:
         tta: str | TTA | None = None,
         say: Say | None = None,
         bands: Sequence[int] | None = None,
-        range: tuple[float, float] | None = None,
+        range: Sequence[float] | None = None,
         max_megapixels: float = AS_STORED.max_megapixels,
     ) -> None:
         asked = ReadOptions(
-            None if bands is None else tuple(bands), range, max_megapixels=max_megapixels
+            None if bands is None else tuple(bands),
+            None if range is None else tuple(range),
+            max_megapixels=max_megapixels,
         )
         tta = parse_tta(tta) if isinstance(tta, str) else tta
         opened = open_engine(path, device, precision, engine, say or quiet)
@@ -307,7 +333,12 @@ class Predictor:
 
     def _shown(self, array: Any) -> npt.NDArray[Any]:
         """An array or tensor as the net is shown it; of a net with further inputs as it is."""
-        return array_input(array) if self.spec.in_channels == 3 else np.asarray(array)
+        channels = self.spec.in_channels
+        if channels == 3:
+            return array_input(array)
+        if all(map(is_of_photo, self.inputs)):
+            return bands_input(array, channels)
+        return np.asarray(array)
 
     def _prediction(
         self, image: npt.NDArray[Any], mask: npt.NDArray[Any], scores: Any

@@ -28,7 +28,7 @@ class Preprocessing:
     std: tuple[float, ...]
     inputs: tuple[str, ...] = (COLOR,)
     bands: tuple[int, ...] | None = None
-    range: tuple[float, float] | None = None
+    range: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.order not in ("RGB", "BGR"):
@@ -142,7 +142,7 @@ def _reading(values: dict[str, Any]) -> dict[str, Any]:
     bands, span = values.get("bands"), values.get("range")
     options = ReadOptions(
         None if bands is None else tuple(int(band) for band in bands),
-        None if span is None else (float(span[0]), float(span[1])),
+        None if span is None else tuple(float(value) for value in span),
     )
     return {"bands": options.bands, "range": options.range}
 

@@ -10,14 +10,16 @@ if TYPE_CHECKING:
     from fullconv.report.inspection_page import write_inspection
     from fullconv.report.plots.confusion import confusion_picture
     from fullconv.report.plots.net_plot import explanation_picture
-    from fullconv.report.points import points_picture
+    from fullconv.report.plots.points import points_picture
     from fullconv.report.run_files import RunFiles, read_columns, read_run
+    from fullconv.report.run_in_notebook import RunFolder
     from fullconv.report.run_page import write_report
     from fullconv.report.score_files import write_file, write_scores
 
 __all__ = [
     "BestAndWorst",
     "RunFiles",
+    "RunFolder",
     "confusion_picture",
     "explanation_picture",
     "points_picture",
@@ -38,12 +40,13 @@ __getattr__ = lazy_names(
         "plots.confusion": ("confusion_picture",),
         "best_and_worst": ("BestAndWorst",),
         "inspection_page": ("write_inspection",),
-        "points": ("points_picture",),
+        "plots.points": ("points_picture",),
         "run_files": (
             "RunFiles",
             "read_columns",
             "read_run",
         ),
+        "run_in_notebook": ("RunFolder",),
         "run_page": ("write_report",),
         "score_files": (
             "write_file",

@@ -1,4 +1,4 @@
-"""The photos of a split that a net does best and worst: kept small while scoring, with the run.
+"""The photos of a split that a net does best, worst and as usual: kept small while scoring.
 
 ``examples/`` of a run has for each the photo, the truth and the prediction, as pictures with one
 class a value, and ``examples.json``, which names them; it is written last, so what it names is
@@ -22,7 +22,8 @@ from fullconv.metrics import Matrix
 from fullconv.report.embedded import jpeg, picked, sized
 from fullconv.visualize import as_photo, planes_of
 
-BEST, WORST = 4, 6  # the worst teach more
+BEST, WORST, TYPICAL = 4, 6, 2  # the worst teach more
+POOL = 24  # photos of which the typical ones are chosen in the end, spread over the split
 SIDE = 512  # longest side of what is kept
 FOLDER, LIST = "examples", "examples.json"
 
@@ -45,6 +46,9 @@ class BestAndWorst:
         self.photos = 0  # with labels
         self.best: list[ScoredPhoto] = []
         self.worst: list[ScoredPhoto] = []
+        self._accuracies: list[float] = []
+        self._pool: list[ScoredPhoto] = []
+        self._every = 1  # photo is taken into the pool
 
     def add(self, sample: Any, prediction: npt.NDArray[Any], matrix: Matrix) -> None:
         """Take note of a photo; of several label maps the first is kept."""
@@ -52,10 +56,12 @@ class BestAndWorst:
         if not total:
             return
         accuracy = float(np.trace(matrix) / total)
+        pooled = self.photos % self._every == 0
         self.photos += 1
+        self._accuracies.append(accuracy)
         high = len(self.best) < BEST or accuracy > self.best[-1].accuracy
         low = len(self.worst) < WORST or accuracy < self.worst[-1].accuracy
-        if not high and not low:
+        if not high and not low and not pooled:
             return
         scored = ScoredPhoto(
             sample.name,
@@ -64,18 +70,36 @@ class BestAndWorst:
             picked(planes_of(sample.mask)[0], SIDE),
             picked(planes_of(prediction)[0], SIDE),
         )
+        if pooled:
+            self._add_to_pool(scored)
         if high:
             self.best = sorted([*self.best, scored], key=lambda photo: -photo.accuracy)[:BEST]
         if low:
             self.worst = sorted([*self.worst, scored], key=lambda photo: photo.accuracy)[:WORST]
 
+    def _add_to_pool(self, scored: ScoredPhoto) -> None:
+        """Keep the photo; where the pool is full every other one goes, and fewer are taken."""
+        self._pool.append(scored)
+        if len(self._pool) == POOL:
+            self._pool = self._pool[::2]
+            self._every *= 2
+
+    @property
+    def typical(self) -> list[ScoredPhoto]:
+        """Photos of the pool, the nearest to the median accuracy first."""
+        if not self._pool:
+            return []
+        median = float(np.median(self._accuracies))
+        return sorted(self._pool, key=lambda photo: abs(photo.accuracy - median))[:TYPICAL]
+
     def write(self, run: Path, classes: ClassSet, step: int) -> None:
         """Write ``examples/`` into a run folder."""
         folder, listed = run / FOLDER, []
         few = self.photos < BEST + WORST
-        for kind, best_and_worst in (("best", self.best), ("worst", self.worst)):
-            taken = {entry["name"] for entry in listed} if few else ()
-            for place, each in enumerate(best_and_worst, 1):
+        kinds = {"best": self.best, "worst": self.worst, "typical": self.typical}
+        for kind, photos in kinds.items():
+            taken = {entry["name"] for entry in listed} if few and kind == "worst" else ()
+            for place, each in enumerate(photos, 1):
                 if each.name not in taken:
                     listed.append(_write(folder, f"{step:07d}-{kind}-{place}", each, classes, kind))
         write_atomically(folder / LIST, json.dumps({"step": step, "photos": listed}, indent=1))
@@ -104,7 +128,7 @@ def _mask_png(mask: npt.NDArray[Any], classes: ClassSet) -> bytes:
 
 @dataclass(frozen=True)
 class StoredPhoto:
-    """An example of a run, as its files have it: ``kind`` is 'best' or 'worst'."""
+    """An example of a run, as its files have it: ``kind`` is 'best', 'worst' or 'typical'."""
 
     kind: str
     name: str

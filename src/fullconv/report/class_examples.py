@@ -46,15 +46,30 @@ def example_pictures(survey: Survey, value: int) -> list[Example]:
 
 
 def _chosen(survey: Survey, value: int, most: int) -> Sequence[tuple[str, int]]:
-    """Photos spread over those where the class is large, of ``train`` if it is there at all."""
-    by_split = []
+    """Photos where the class is large, spread over the split: ``train`` if it is there at all."""
     for split, looks in survey.looks.items():
-        areas = [(int(each.counts[value]), each.place) for each in looks if each.counts is not None]
-        by_split.append([(area, split, place) for area, place in areas if area])
-    shown = next(filter(None, by_split), [])
-    largest = sorted(shown, key=lambda each: -each[0])[: max(most, len(shown) // 3)]
-    steps = [round(i) for i in np.linspace(0, len(largest) - 1, min(most, len(largest)))]
-    return [largest[i][1:] for i in steps]
+        areas = [(look.place, int(look.counts[value])) for look in looks if look.counts is not None]
+        shown = [(place, area) for place, area in areas if area]
+        if shown:
+            return [(split, place) for place in spread_places(shown, most)]
+    return []
+
+
+def spread_places(areas: Sequence[tuple[int, int]], most: int) -> list[int]:
+    """The places of ``most`` of (place, area), in order: large ones, and never neighbours.
+
+    Places follow one another as frames of a video do. The larger half is cut into ``most`` spans,
+    and the largest within the middle half of each is taken: so a quarter of a span at least lies
+    between it and the next span.
+    """
+    larger = sorted(areas, key=lambda each: -each[1])[: max(most, -(-len(areas) // 2))]
+    larger.sort()
+    chosen = []
+    for span in np.array_split(np.arange(len(larger)), min(most, len(larger))):
+        margin = len(span) // 4
+        middle = span[margin : len(span) - margin]
+        chosen.append(larger[max(middle, key=lambda i: larger[i][1])][0])
+    return chosen
 
 
 def window(image: Image, mask: Mask, value: int) -> Image:

@@ -8,10 +8,10 @@ import numpy as np
 
 from fullconv.errors import UserError
 from fullconv.metrics import SUMMARY, Scores
+from fullconv.report.curves import overlaid_curves, words
 from fullconv.report.page import legible, write_page
-from fullconv.report.plots.curves import overlaid_curves, words
 from fullconv.report.run_files import RunFiles, find, read_run, resources
-from fullconv.report.run_page import best_of
+from fullconv.report.run_summary import best_of
 
 Runs = Mapping[str, RunFiles]
 """Runs by the names that tell them apart."""

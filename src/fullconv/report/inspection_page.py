@@ -1,5 +1,6 @@
 """The page of a data set: what is in it, what looks wrong, and how to fix it."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import islice
@@ -9,26 +10,34 @@ from typing import Any
 import numpy as np
 
 from fullconv.data.checks.check import counts_line
-from fullconv.data.checks.survey import Survey
+from fullconv.data.checks.survey import Survey, spread
 from fullconv.data.checks.survey_findings import of_files
-from fullconv.data.class_weights import class_weights
+from fullconv.data.class_weights import ClassCounts, class_weights
 from fullconv.errors import Finding, UserError
 from fullconv.report.class_examples import Example, example_pictures
-from fullconv.report.embedded import jpeg, sized
+from fullconv.report.embedded import jpeg, layer_png, picked, sized
 from fullconv.report.page import write_page
-from fullconv.visualize import as_photo
+from fullconv.visualize import as_photo, planes_of
 
 LISTED = 200  # files of one finding that are named
 SHOWN = 3  # of them that are shown
 SIDE = 380  # pixels of a picture of a finding
+SHEET, SHEET_SIDE = 36, 240  # masks on the contact sheet of all splits, and their longer side
+TENS = 4  # powers of ten that a bar of a share spans: from 0.01 to 100 percent
 
 
 def write_inspection(
-    name: str, survey: Survey, findings: Sequence[Finding], path: str | Path
+    name: str,
+    survey: Survey,
+    findings: Sequence[Finding],
+    path: str | Path,
+    doubted: Sequence[dict[str, Any]] = (),
+    run: str = "",
 ) -> Path:
     """Write the page of the data set ``name`` to ``path``; UserError where that cannot be.
 
-    ``findings`` as `fullconv.data.checks.survey_findings.findings_in` gives them.
+    ``findings`` as `fullconv.data.checks.survey_findings.findings_in` gives them; ``doubted`` what
+    the net ``run`` doubts, as `fullconv.report.doubted_masks.doubts_for_page` does.
     """
     return write_page(
         path,
@@ -37,8 +46,11 @@ def write_inspection(
         summary=_summary(survey, findings),
         findings=_findings(findings, survey),
         **_classes(survey),
+        sheet=contact_sheet(survey),
         **_weights(survey),
         sizes=_sizes(survey),
+        doubted=doubted,
+        run=run,
     )
 
 
@@ -106,6 +118,47 @@ def _bordered(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return shown
 
 
+def contact_sheet(survey: Survey) -> Sequence[dict[str, Any]]:
+    """Whole masks over their photos: of each split some, evenly spread, at most `SHEET` in all."""
+    most = max(1, SHEET // max(len(survey.looks), 1))
+    sheet = []
+    for split, looks in survey.looks.items():
+        labelled = [look.place for look in looks if look.counts is not None]
+        shown = [_thumbnail(survey, split, place) for place in spread(labelled, most)]
+        sheet.append({"split": split, "masks": [each for each in shown if each]})
+    return [part for part in sheet if part["masks"]]
+
+
+def _thumbnail(survey: Survey, split: str, place: int) -> dict[str, Any] | None:
+    """A photo and the layer of its mask (of several outputs the first), None where unreadable."""
+    source = survey.sources[split]
+    try:
+        sample = source[place]
+    except UserError:
+        return None
+    if sample.mask is None:
+        return None
+    classes = source.classes.outputs[0].classes
+    return {
+        "name": Path(survey.photo(split, place)).name,
+        "photo": jpeg(sized(as_photo(sample.image), SHEET_SIDE)),
+        "mask": layer_png(picked(planes_of(sample.mask)[0], SHEET_SIDE), classes),
+    }
+
+
+def share_text(share: float) -> str:
+    """A share in percent, rare ones with two digits: '12.3', '0.042'; '0' where there is none."""
+    value = 100 * share
+    if value >= 1 or value == 0:
+        return f"{value:.1f}" if value else "0"
+    return f"{value:.2g}" if value >= 1e-4 else "< 0.0001"
+
+
+def log_part(share: float) -> float:
+    """How long a bar is, 0..1: on a scale of tens from 0.01 to 100 percent; the rest is a stub."""
+    return 0.0 if share <= 0 else max(0.02, 1 + math.log10(share) / TENS)
+
+
 def _classes(survey: Survey) -> dict[str, Any]:
     """How often each class appears, split by split, and some photos of each."""
     counts = {split: survey.counts(split) for split in survey.sources}
@@ -118,15 +171,24 @@ def _classes(survey: Survey) -> dict[str, Any]:
             "name": name,
             "color": classes.colors[i],
             "splits": [
-                (of_split.pixels[i] / max(int(of_split.pixels.sum()), 1), int(of_split.photos[i]))
+                (_share(of_split, i), share_text(_share(of_split, i)),
+                 log_part(_share(of_split, i)), int(of_split.photos[i]))
                 for of_split in counts.values()
             ],
+            "value": i,
             "examples": example_pictures(survey, i),
         }
         for i, name in enumerate(classes.names)
-    ]
+    ]  # fmt: skip
+    first = next(iter(counts.values()))
+    rows.sort(key=lambda row: -int(first.pixels[row["value"]]))
     numbers = [0, *(place for i in range(len(counts)) for place in (2 + 3 * i, 4 + 3 * i))]
     return {"classes": rows, "class_head": head, "class_numbers": numbers}
+
+
+def _share(counts: ClassCounts, value: int) -> float:
+    """Of the labelled pixels of a split."""
+    return float(counts.pixels[value] / max(int(counts.pixels.sum()), 1))
 
 
 def _weights(survey: Survey) -> dict[str, Any]:

@@ -54,10 +54,10 @@ def _environment() -> Environment:
     return environment
 
 
-def static(name: str) -> Markup:
-    """A style sheet or script that comes with the package."""
-    file = resources.files("fullconv.report").joinpath("templates", name)
-    return Markup(file.read_text("utf-8"))
+def static(*names: str) -> Markup:
+    """Style sheets or scripts that come with the package, one behind the other."""
+    folder = resources.files("fullconv.report").joinpath("templates")
+    return Markup("".join(folder.joinpath(name).read_text("utf-8") for name in names))
 
 
 def _anchor(name: str) -> str:

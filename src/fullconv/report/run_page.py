@@ -9,16 +9,27 @@ import numpy as np
 
 from fullconv.classes import ClassSet
 from fullconv.classes.palettes import Palette, recolored
-from fullconv.errors import UserError
 from fullconv.metrics import SUMMARY, Scores, percent
-from fullconv.report.best_and_worst import StoredPhoto, read_scored_photos
-from fullconv.report.embedded import layer_png
+from fullconv.report.best_and_worst import StoredPhoto
+from fullconv.report.curves import curves, words
 from fullconv.report.page import write_page
-from fullconv.report.plots.confusion import confusion_picture
-from fullconv.report.plots.curves import curves, words
-from fullconv.report.run_files import Columns, RunFiles, find, known, read_run, resources
+from fullconv.report.run_files import RunFiles, find, read_run, resources
+from fullconv.report.run_summary import (
+    best_of,
+    changes_of,
+    classes_of,
+    first_output,
+    fitting_photos,
+    shown_photo,
+    steps_said,
+    top_of,
+)
 
 LARGEST = 2**20  # bytes of a sample sheet that is put into the page
+MATRIX = 32  # classes up to which the whole confusion matrix is shown
+PAIRS = 40  # confusions that are listed where it is not
+WRITTEN = 0.005  # share from which a cell of the matrix has its number
+HOTTEST = 60  # percent of colour in a cell, so that its number can be read
 
 
 def write_report(
@@ -33,24 +44,48 @@ def write_report(
     files = read_run(run)
     classes = classes_of(files)
     shown = recolored(classes, palette) if classes else None
-    first = shown.outputs[0].classes if shown else None
-    scores = files.scores
+    first, scores = first_output(shown), files.scores
+    top = top_of(files, first)
     return write_page(
         out or files.folder / "report.html",
         "run.html",
         title=files.folder.resolve().name,
+        lead=top.lead,
+        headline=top.headline,
+        opening=top.opening,
         facts=_facts(files),
         curves=curves(files.log),
         scores=[(words(key), percent(getattr(scores, key))) for key in SUMMARY if scores],
         classes=_of_classes(scores, shown) if scores else (),
-        confusion=confusion_picture(scores, shown) if scores else None,
-        photos=_photos_shown(read_scored_photos(files.folder), first) if first else None,
+        confusion=_confusion(scores, shown) if scores else None,
+        photos=_photos_shown(fitting_photos(files, first), first) if first else None,
         samples=_samples(files.samples),
         resources=resources(files.timing),
         command=_command(files),
         config=files.config_text,
         history=files.history,
     )
+
+
+def _confusion(scores: Scores, classes: ClassSet | None) -> dict[str, Any]:
+    """The matrix in percent of each row; of very many classes the largest confusions."""
+    share = scores.confusion / np.maximum(scores.pixels, 1)[:, None]  # K,K
+    names = scores.names
+    if len(names) > MATRIX:
+        wrong = np.where(np.eye(len(names), dtype=bool), 0, share)
+        order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+        pairs = [divmod(int(place), len(names)) for place in order if wrong.flat[place] > 0]
+        return {"rows": (), "pairs": [(names[i], names[j], percent(share[i, j])) for i, j in pairs]}
+    colors = classes.colors if classes else [None] * len(names)
+    # The root brings out the small confusions, which are what one looks for.
+    rows = [
+        [
+            (f"{100 * s:.0f}" if s >= WRITTEN else "", round(HOTTEST * float(np.sqrt(s))))
+            for s in row
+        ]
+        for row in share
+    ]
+    return {"names": names, "rows": list(zip(names, colors, rows, strict=True))}
 
 
 def _facts(files: RunFiles) -> Sequence[tuple[str, str]]:
@@ -70,7 +105,7 @@ def _facts(files: RunFiles) -> Sequence[tuple[str, str]]:
         ("precision", find(config, "machine", "precision")),
         ("seed", find(config, "seed")),
         ("changed", changes_of(config)),
-        ("steps", _steps(files)),
+        ("steps", steps_said(files)),
         ("best on validation", best_of(files.log)),
     ]
     return [(name, str(value)) for name, value in facts if value not in (None, "", {})]
@@ -96,46 +131,6 @@ def _class_names(files: RunFiles) -> Sequence[str]:
     )
 
 
-def changes_of(config: dict[str, Any]) -> str:
-    """What resumes have changed: 'schedule.steps = 8 at step 6'; empty where nothing."""
-    return "; ".join(
-        f"{', '.join(f'{key} = {value}' for key, value in change['set'].items())} "
-        f"at step {change['step']}"
-        for change in _changes(config)
-    )
-
-
-def _changes(config: dict[str, Any]) -> list[dict[str, Any]]:
-    changes = config.get("changes")
-    entries = changes if isinstance(changes, list) else []
-    return [
-        e for e in entries if isinstance(e, dict) and isinstance(e.get("set"), dict) and "step" in e
-    ]
-
-
-def _steps(files: RunFiles) -> str:
-    steps = files.log.get("step")
-    done = int(steps[-1]) if steps is not None and len(steps) else 0
-    wanted = find(files.config, "schedule", "steps")
-    for change in _changes(files.config):
-        wanted = change["set"].get("schedule.steps", wanted)
-    if not isinstance(wanted, int):
-        return str(done)
-    return f"{done} of {wanted}" + ("" if done >= wanted else " (not finished, or still running)")
-
-
-def best_of(log: Columns) -> str:
-    """The best mean IU on the validation split and its step, in words; empty without one."""
-    column = next((name for name in log if words(name) == "mean IU"), None)
-    if column is None:
-        return ""
-    steps, values = known(log, column)
-    if not len(values):
-        return ""
-    place = int(np.argmax(values))
-    return f"mean IU {100 * values[place]:.1f} % at step {int(steps[place])}"
-
-
 def _batch(config: dict[str, Any]) -> int | None:
     batch, times = find(config, "schedule", "batch_size"), find(config, "schedule", "accumulate")
     return batch * times if isinstance(batch, int) and isinstance(times, int) else None
@@ -143,15 +138,6 @@ def _batch(config: dict[str, Any]) -> int | None:
 
 def _window(crop: Any) -> str:
     return " x ".join(map(str, crop)) if isinstance(crop, list) else ""
-
-
-def classes_of(files: RunFiles) -> ClassSet | None:
-    """The classes with their colours, as the checkpoint has them; None where they do not fit."""
-    try:
-        classes = ClassSet.from_dict(files.checkpoint["classes"])
-    except (KeyError, UserError):
-        return None
-    return classes if files.scores is None or classes.names == files.scores.names else None
 
 
 def _of_classes(scores: Scores, classes: ClassSet | None) -> Sequence[dict[str, Any]]:
@@ -186,7 +172,6 @@ def _photos_shown(photos: Sequence[StoredPhoto], classes: ClassSet) -> dict[str,
     """The worst photos and the best, and the classes that they show; None without any."""
     if not photos:
         return None
-    photos = [each for each in photos if _fits(each, classes)]
     maps = [mask for each in photos for mask in (each.truth, each.prediction)]
     seen = sorted({int(value) for mask in maps for value in np.unique(mask)})
     shown = [value for value in seen if value < len(classes)]
@@ -194,24 +179,9 @@ def _photos_shown(photos: Sequence[StoredPhoto], classes: ClassSet) -> dict[str,
         "legend": [(classes.names[value], classes.colors[value]) for value in shown],
         "ignored": classes.ignore_color if classes.ignore in seen else None,
         "kinds": {
-            kind: [_photo(each, classes) for each in photos if each.kind == kind]
+            kind: [shown_photo(each, classes) for each in photos if each.kind == kind]
             for kind in ("worst", "best")
         },
-    }
-
-
-def _fits(photo: StoredPhoto, classes: ClassSet) -> bool:
-    size = len(classes.palette())
-    return photo.truth.max(initial=0) < size and photo.prediction.max(initial=0) < size
-
-
-def _photo(photo: StoredPhoto, classes: ClassSet) -> dict[str, Any]:
-    return {
-        "name": photo.name,
-        "accuracy": photo.accuracy,
-        "photo": photo.photo,
-        "truth": layer_png(photo.truth, classes),
-        "prediction": layer_png(photo.prediction, classes),
     }
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.classes import ClassSet
 from fullconv.metrics import Scores
-from fullconv.report.plots.confusion import confusion_picture
 
 
 def write_scores(scores: Scores, classes: ClassSet, folder: str | Path) -> list[Path]:
@@ -14,6 +13,8 @@ def write_scores(scores: Scores, classes: ClassSet, folder: str | Path) -> list[
 
     Into ``folder``; returns the paths.
     """
+    from fullconv.report.plots.confusion import confusion_picture  # matplotlib: not for a page
+
     content = json.dumps(scores.to_dict(), indent=1) + "\n"
     contents = {
         "scores.json": content.encode(),

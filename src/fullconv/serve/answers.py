@@ -38,31 +38,48 @@ class Answer:
 class AnswerOptions:
     """What a request asks for; ``kind`` is a key of ``KINDS``, ``alpha`` the overlay's tint.
 
-    With ``with_mask`` the JSON brings the mask as a PNG, too.
+    With ``with_mask`` and ``with_probability`` the JSON brings those as PNGs, too.
     """
 
     kind: str
     alpha: float = 0.6
     with_mask: bool = False
+    with_probability: bool = False
 
     @property
-    def scores(self) -> bool:
-        """Whether it needs the scores."""
+    def needs_scores(self) -> bool:
+        """Whether there is no answer without the scores."""
         return self.kind == "probability"
 
+    @property
+    def takes_scores(self) -> bool:
+        """Whether the answer says more with the scores."""
+        return self.needs_scores or (self.kind == "json" and self.with_probability)
 
-def answer(options: AnswerOptions, model: Model, prediction: Prediction, seconds: float) -> Answer:
-    """The answer to ``options``; ``seconds`` is how long it waited and the net took."""
+
+def answer(
+    options: AnswerOptions,
+    model: Model,
+    prediction: Prediction,
+    seconds: float,
+    with_scores: bool = True,
+) -> Answer:
+    """The answer to ``options``; ``seconds`` is how long it waited and the net took.
+
+    ``with_scores``: whether the prediction has its scores at hand.
+    """
     if options.kind == "json":
         content = segmentation(model, prediction, seconds)
         if options.with_mask:
-            content.mask = Png(png=base64.b64encode(mask_png(prediction)).decode())
-        # Unset is the mask that nobody asked for.
+            content.mask = _base64(mask_png(prediction))
+        if options.with_probability:
+            content.probability = _base64(probability_png(prediction)) if with_scores else None
+        # Unset are the pictures that nobody asked for.
         return Answer(content.model_dump_json(exclude_unset=True).encode(), "application/json")
     encode: dict[str, Callable[[], bytes]] = {
         "mask": lambda: mask_png(prediction),
         "overlay": lambda: overlay_png(prediction, options.alpha),
-        "probability": lambda: _png(Image.fromarray(probability(prediction))),
+        "probability": lambda: probability_png(prediction),
     }
     return Answer(encode[options.kind](), "image/png")
 
@@ -137,6 +154,7 @@ def segmentation(model: Model, prediction: Prediction, seconds: float) -> Segmen
             index=index,
             name=name,
             color=list(color),
+            background=index in classes.background,
             pixels=pixels[index],
             share=pixels[index] / (height * width),
             rle=Rle(size=[height, width], counts=counts[index]) if index in counts else None,
@@ -164,6 +182,15 @@ def overlay_png(prediction: Prediction, alpha: float) -> bytes:
     """The photo tinted by its classes, with the legend below."""
     shown = pictures.overlay(prediction.image, prediction.mask, prediction.classes, alpha)
     return _png(Image.fromarray(shown))
+
+
+def probability_png(prediction: Prediction) -> bytes:
+    """`probability` as a grey picture."""
+    return _png(Image.fromarray(probability(prediction)))
+
+
+def _base64(png: bytes) -> Png:
+    return Png(png=base64.b64encode(png).decode())
 
 
 def probability(prediction: Prediction) -> npt.NDArray[np.uint8]:

@@ -72,6 +72,9 @@ def _add_segment(app: FastAPI, service: Service) -> None:
             float, Query(ge=0, le=1, allow_inf_nan=False, description="Tint of the overlay.")
         ] = 0.6,
         mask: Annotated[bool, Query(description="Put the mask into the JSON, as a PNG.")] = False,
+        probability: Annotated[
+            bool, Query(description="Put each pixel's probability into the JSON, as a grey PNG.")
+        ] = False,
     ) -> Response:
         """Which class each pixel of a photo has.
 
@@ -83,7 +86,7 @@ def _add_segment(app: FastAPI, service: Service) -> None:
         photo_of = photo_reader(request.headers.get("content-type", ""))
         body = await received(request, settings.max_bytes, settings.upload_seconds, service.sending)
         work = service.segment(
-            chosen, name, AnswerOptions(kind, alpha, mask), partial(photo_of, body)
+            chosen, name, AnswerOptions(kind, alpha, mask, probability), partial(photo_of, body)
         )
         done = await _unless_gone(request, work)
         return Response(done.content, media_type=done.media_type, headers={"Vary": "Accept"})

@@ -27,6 +27,7 @@ class Region(BaseModel):
     index: int = Field(description="Its value in the mask.")
     name: str
     color: list[int] = Field(description="Red, green, blue.", min_length=3, max_length=3)
+    background: bool = Field(description="No object: overlays leave the photo as it is there.")
     pixels: int
     share: float = Field(description="Of the photo's pixels.", ge=0, le=1)
     rle: Rle | None = Field(description="null where no pixel has it.")
@@ -49,6 +50,11 @@ class Segmentation(BaseModel):
     classes: list[Region]
     mask: Png | None = Field(
         default=None, description="The mask, where it was asked for by mask=true."
+    )
+    probability: Png | None = Field(
+        default=None,
+        description="How probable each pixel's class is, grey, 0 to 255, where it was asked for by "
+        "probability=true; null where the photo is too large for it.",
     )
 
 

@@ -11,7 +11,7 @@ from fullconv.device import Precision
 from fullconv.errors import UserError, printable
 from fullconv.inference import Predictor, Tile
 from fullconv.inference.engines.registry import AUTO
-from fullconv.modalities import is_of_photo
+from fullconv.modalities import AS_STORED, ReadOptions, is_of_photo
 from fullconv.serve.request_errors import RequestError
 
 WARMING = (64, 64)
@@ -77,15 +77,20 @@ def open_models(
     precision: Precision = "fp32",
     engine: str = AUTO,
     tile: Tile | None = "auto",
+    options: ReadOptions = AS_STORED,
 ) -> Models:
     """Open what ``paths`` name, all that ``fullconv predict`` takes.
 
-    A small photo goes through each net, so that the first request finds it warm. Raises UserError
-    as `Predictor` does, and for a net that sees more than a photo (depth, ...).
+    ``options`` say which bands of photos are shown to the nets and what range their values have,
+    where not as in the training. A small photo goes through each net, so that the first request
+    finds it warm. Raises UserError as `Predictor` does, and for a net that sees more than a photo
+    (depth, ...).
     """
     models: list[Model] = []
     for path in map(Path, paths):
-        predictor = Predictor(path, device, precision, engine, tile)
+        predictor = Predictor(
+            path, device, precision, engine, tile, bands=options.bands, range=options.range
+        )
         strange = [kind for kind in predictor.inputs if not is_of_photo(kind)]
         if strange:
             message = f"{path}: needs {', '.join(strange)} too, and the service takes photos"

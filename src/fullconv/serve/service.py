@@ -107,14 +107,18 @@ class Service:
     ) -> Answer:
         limit, read = self.settings.max_pixels, model.predictor.read_options
         image = await self._in_thread(lambda: decode_photo(source(), limit, read))
-        if options.scores and score_bytes(model, image) > SCORE_BYTES:
+        fits = score_bytes(model, image) <= SCORE_BYTES and model.predictor.has_scores
+        if options.needs_scores and score_bytes(model, image) > SCORE_BYTES:
             message = "the photo is too large for probabilities: make it smaller"
             raise RequestError(413, message, "FC-SERVE-008")
-        job = Job(model, image, options.scores)
+        with_scores = options.takes_scores and (fits or options.needs_scores)
+        job = Job(model, image, with_scores)
         prediction = await self._predicted(job)
         prediction = prediction.others.get(output, prediction)
         seconds = time.perf_counter() - job.added
-        return await self._in_thread(lambda: answer(options, model, prediction, seconds))
+        return await self._in_thread(
+            lambda: answer(options, model, prediction, seconds, with_scores)
+        )
 
     async def _predicted(self, job: Job) -> Prediction:
         """The net's prediction; cancelled, the job is left out if it has not begun."""

@@ -14,9 +14,10 @@ from fullconv.data import (
     in_order_of,
     kinds_shown,
     loader,
+    outputs_of,
 )
 from fullconv.errors import UserError
-from fullconv.modalities import kinds_of
+from fullconv.modalities import AS_STORED, COLOR, channels_of, is_of_photo, kinds_of
 from fullconv.training.config.config import Config
 from fullconv.training.config.sections_and_defaults import Augment
 from fullconv.training.loggers import Logger
@@ -98,13 +99,16 @@ class Objects:
                 "data.classes and data.outputs are for data on the disk: leave them out",
                 "FC-TRAIN-010",
             )
-        if kinds_of(data.inputs) != kinds_shown(self.data):
+        record: dict[str, Any] = {}
+        if data.inputs == (COLOR,):
+            record = _reading_of(self.data)
+        elif kinds_of(data.inputs) != kinds_shown(self.data):
             shown = ", ".join(kinds_shown(self.data))
             raise UserError(
                 f"data.inputs: the data set shows {shown}, not {', '.join(data.inputs)}",
                 "FC-TRAIN-010",
             )
-        record = {"path": "", "object": name_of(self.data), "photos": self.photos}
+        record |= {"path": "", "object": name_of(self.data), "photos": self.photos}
         return config.model_copy(update={"data": data.model_copy(update=record)})
 
     def _recorded_augment(self, config: Config, screen: Screen) -> Config:
@@ -164,6 +168,19 @@ class Objects:
 
 NOTHING = Objects()
 """Where the config says it all."""
+
+
+def _reading_of(data: Source) -> dict[str, Any]:
+    """What the net is shown, and how the same is read from files, for the config.
+
+    Of an object's own images of N channels: bands 1 to N, one stream.
+    """
+    options = getattr(outputs_of(data)[0], "options", AS_STORED)
+    kinds, bands = kinds_shown(data), options.bands
+    if all(map(is_of_photo, kinds)) and (count := channels_of(kinds)) != options.channels:
+        bands = tuple(range(1, count + 1))
+    inputs = kinds if len(kinds) == 1 else ("+".join(kinds),)
+    return {"inputs": inputs, "bands": bands, "range": options.range}
 
 
 def name_of(given: Source | Callable[..., Any]) -> str:

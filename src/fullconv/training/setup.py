@@ -28,7 +28,7 @@ from fullconv.data import (
 )
 from fullconv.data.layouts.listing import ALL, usual_name
 from fullconv.data.open_dataset import is_unsplit
-from fullconv.data.splits.random_split import random_split
+from fullconv.data.splits.random_split import grouping_of, random_split
 from fullconv.data.splits.subset import FOLDER, split_lists, with_photos
 from fullconv.errors import UserError
 from fullconv.modalities import kinds_of
@@ -49,11 +49,12 @@ def split_by_seed(whole: Source, seed: int, screen: Screen) -> tuple[Source, Sou
     if len(whole) < 2:
         warn_of_no_val("a single photo cannot be split", screen)
         return with_photos(whole, whole.names, SPLIT), None
-    names = random_split(whole.names, seed)
+    names, grouping = random_split(whole.names, seed), grouping_of(whole.names)
     screen.say(
         f"split: the data has no train and val: {len(names[SPLIT])} photos to train and "
-        f"{len(names[VAL])} to validate on, by seed {seed}, frames of one video kept together "
-        f"(their names are in {FOLDER}/ of the run)"
+        f"{len(names[VAL])} to validate on, by seed {seed}"
+        + (f", {grouping}" if grouping else "")
+        + f" (their names are in {FOLDER}/ of the run)"
     )
     return with_photos(whole, names[SPLIT], SPLIT), with_photos(whole, names[VAL], VAL)
 

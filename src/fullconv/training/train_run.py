@@ -103,7 +103,14 @@ def train(
             config = config if loss is None else with_loss(config, objects.terms)
             _start(out, config, {*given, *(["net"] if is_whole else [])}, request)
     request.screen().say(f"next: fullconv predict {out} PHOTO --out pictures/")
-    return out
+    return _shown(out)
+
+
+def _shown(run: Path) -> Path:
+    """The folder as a path that a notebook shows as a run."""
+    from fullconv.report import RunFolder
+
+    return RunFolder(run)
 
 
 def _as_text(weights: str | Path | Sequence[str | Path] | None) -> str | list[str] | None:

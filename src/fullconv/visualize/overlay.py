@@ -31,6 +31,7 @@ def overlay(
 ) -> RGB:
     """The photo under its classes: tinted by ``alpha`` (0..1), ignored hatched, ``borders`` drawn.
 
+    The background (`ClassSet.background`) stays as the photo is.
     ``image`` is uint8 RGB (H, W, 3), ``mask`` (H, W) of the same size. With ``legend`` 'below' the
     classes present are named below, so the result is higher than the photo, and wider than a tiny
     one; with 'right' all classes are named beside it, so that the result has the photo's height and
@@ -138,7 +139,7 @@ def _draw_swatch(
     left, top, right, bottom = box
     flat = np.full((bottom - top, right - left), value)
     grey = np.full((*flat.shape, 3), 110, np.uint8)
-    tile = tinted(grey, flat, classes, 1.0)
+    tile = tinted(grey, flat, classes, 1.0, background=True)
     picture.paste(Image.fromarray(tile), (left, top))
     ImageDraw.Draw(picture).rectangle(box, outline=LINE, width=max(1, (bottom - top) // 14))
 

@@ -71,7 +71,7 @@ def _fitted_mask(mask: Mask, classes: ClassSet, width: int, height: int) -> Imag
     ]
     small = mask[np.ix_(*picks)]
     grey = np.full((*small.shape, 3), 110, np.uint8)
-    return Image.fromarray(tinted(grey, small, classes, 1.0))
+    return Image.fromarray(tinted(grey, small, classes, 1.0, background=True))
 
 
 def _line(texts: Sequence[str], width: int, step: int, gap: int, size: int) -> Image.Image:

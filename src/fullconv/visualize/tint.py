@@ -25,14 +25,14 @@ def colorize(mask: Mask, classes: ClassSet) -> RGB:
 def layer(mask: Mask, classes: ClassSet) -> npt.NDArray[np.uint8]:
     """What ``overlay`` lays over a photo, alone: uint8 RGBA (H, W, 4), borders drawn.
 
-    Opaque, so that who shows it decides how much of the photo is seen; what is ignored is clear
-    between its stripes.
+    Opaque, so that who shows it decides how much of the photo is seen; the background is clear,
+    and what is ignored between its stripes.
     """
     never = [255 - channel for channel in classes.ignore_color]  # a colour that stripes cannot have
     ground = np.full((*mask.shape, 3), never, np.uint8)
     painted = tinted(ground, mask, classes, 1.0)
-    seen = (mask != classes.ignore) | (painted != ground).any(axis=2)
-    draw_borders(painted, mask, classes.ignore)
+    seen = ~np.isin(mask, (*classes.background, classes.ignore)) | (painted != ground).any(axis=2)
+    seen |= draw_borders(painted, mask, classes.ignore)
     return np.dstack([painted, np.where(seen, 255, 0).astype(np.uint8)])
 
 
@@ -66,11 +66,18 @@ def planes_of(mask: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
     return [mask] if mask.ndim == 2 else list(np.moveaxis(mask, 2, 0))
 
 
-def tinted(image: RGB, mask: Mask, classes: ClassSet, alpha: float) -> RGB:
-    """The photo tinted, without its borders; what is ignored shows the photo under stripes."""
+def tinted(
+    image: RGB, mask: Mask, classes: ClassSet, alpha: float, background: bool = False
+) -> RGB:
+    """The photo tinted, without its borders; what is ignored shows the photo under stripes.
+
+    The classes' background stays as the photo is, unless ``background`` asks for its colour too.
+    """
     hatch = max(6, round(math.sqrt(mask.size) / 60))
     weight = round(256 * min(max(alpha, 0.0), 1.0))
     palette = classes.palette().astype(np.uint16) * weight
+    clear = np.zeros(len(palette), bool)
+    clear[list(classes.background)] = not background
     out = np.empty_like(image)
     columns = np.arange(mask.shape[1])
     for rows in _row_slices(mask):
@@ -78,6 +85,8 @@ def tinted(image: RGB, mask: Mask, classes: ClassSet, alpha: float) -> RGB:
         blend = np.multiply(image[rows], np.uint16(256 - weight), dtype=np.uint16)
         blend += palette.take(values, axis=0)
         out[rows] = np.right_shift(blend, 8, out=blend)
+        if clear.any():
+            np.copyto(out[rows], image[rows], where=clear.take(values)[..., None])
         ignored = values == classes.ignore
         if ignored.any():
             diagonals = columns + np.arange(rows.start, rows.start + len(values))[:, None]
@@ -93,10 +102,11 @@ def _row_slices(mask: Mask) -> Iterator[slice]:
         yield slice(top, top + step)
 
 
-def draw_borders(painted: RGB, mask: Mask, ignore: int) -> None:
-    """Draw a white line into ``painted`` where two classes meet."""
-    width = max(1, round(math.sqrt(mask.size) / 600))
-    painted[_borders(mask, ignore, width)] = PAPER
+def draw_borders(painted: RGB, mask: Mask, ignore: int) -> npt.NDArray[np.bool_]:
+    """Draw a white line into ``painted`` where two classes meet; where it lies, (H, W)."""
+    line = _borders(mask, ignore, max(1, round(math.sqrt(mask.size) / 600)))
+    painted[line] = PAPER
+    return line
 
 
 def _borders(mask: Mask, ignore: int, width: int) -> npt.NDArray[np.bool_]:

@@ -32,7 +32,7 @@ from fullconv.errors import UserError
 from fullconv.evaluation import evaluate
 from fullconv.metrics import SUMMARY, PhotoMetrics, Scores
 from fullconv.models import NetSpec, summarize
-from fullconv.report.points import name_box, points_figure
+from fullconv.report.plots.points import name_box, points_figure
 from small_runs import small_run
 
 DATA = "shapes:32x48:n=20"

@@ -57,6 +57,45 @@ def test_toml_and_json_bring_back_the_same(tmp_path_factory, names):
     assert ClassSet.from_dict(json.loads(json.dumps(classes.to_dict()))) == classes
 
 
+@pytest.mark.parametrize(
+    ("name", "is_background"),
+    [("background", True), ("_Background_", True), ("Un-labelled", True), ("VOID", True),
+     ("unlabeled", True), ("road", False), ("backgrounds", False), ("avoid", False)],
+)  # fmt: skip
+def test_class_0_is_the_background_where_it_is_called_so(name, is_background):
+    assert ClassSet((name, "cat")).background == ((0,) if is_background else ())
+    assert ClassSet(("cat", name)).background == ()
+
+
+def test_a_class_file_marks_the_background(tmp_path):
+    text = '[[class]]\nname = "{}"\nbackground = {}\n[[class]]\nname = "b"\nbackground = {}\n'
+    for name, first, second in (("a", "false", "true"), ("void", "false", "false")):
+        (tmp_path / "classes.toml").write_text(text.format(name, first, second))
+        classes = read_classes(tmp_path / "classes.toml")
+        assert classes.background == ((1,) if second == "true" else ())
+        (tmp_path / "again.toml").write_text(classes.to_toml())
+        assert read_classes(tmp_path / "again.toml") == classes
+        assert ClassSet.from_dict(json.loads(json.dumps(classes.to_dict()))) == classes
+    (tmp_path / "classes.toml").write_text('[[class]]\nname = "a"\nbackground = "yes"\n')
+    with pytest.raises(UserError, match="true or false") as caught:
+        read_classes(tmp_path / "classes.toml")
+    assert caught.value.code == "FC-CLASS-003"
+
+
+@pytest.mark.parametrize("value", [2, -2, "a", 0.0, True, None])
+def test_a_background_that_is_no_class_is_refused(value):
+    with pytest.raises(UserError) as caught:
+        ClassSet.from_dict({"names": ["a", "b"], "background": [value]})
+    assert caught.value.code in ("FC-CLASS-013", "FC-CLASS-003")
+
+
+def test_joint_classes_keep_the_backgrounds_of_their_parts():
+    parts = {"a": ClassSet(("background", "x")), "b": ClassSet(("void", "y", "z"))}
+    joint = ClassSet.joint(parts)
+    assert joint.background == (0, 2)
+    assert ClassSet.from_dict(joint.to_dict()) == joint
+
+
 def test_cvat_labelmap(tmp_path):
     file = tmp_path / "labelmap.txt"
     file.write_text(
@@ -73,7 +112,7 @@ def test_labelme_labels(tmp_path):
     file.write_text("__ignore__\n_background_\ncat\n\ndog\n")
     classes = read_classes(file)
     assert classes.names == ("background", "cat", "dog")
-    assert classes.colors == default_colors(3)
+    assert classes.colors == default_colors(3, background=True)
     assert classes.ignore == 255
 
 

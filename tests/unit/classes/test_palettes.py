@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullconv.classes import CAMVID, VOC, ClassSet, default_colors
-from fullconv.classes.palettes import (
+from fullconv.classes import CAMVID, VOC, ClassSet
+from fullconv.classes.colors import (
     VISIONS,
     contrast,
     distinct_colors,
     ink_on,
     lab,
     luminance,
-    recolored,
+    voc_colors,
 )
+from fullconv.classes.palettes import recolored
 
 COLORS = st.tuples(*[st.integers(0, 255)] * 3)
 
@@ -123,9 +124,9 @@ def test_colours_are_apart_in_another_model_of_dichromacy(vision):
     assert worst(coded, "usual") >= 8
 
 
-def test_the_usual_palettes_are_not():
+def test_the_published_palettes_are_not():
     """Else the option would be needless."""
-    for colors in (CAMVID.colors, default_colors(21)):
+    for colors in (CAMVID.colors, voc_colors(21)):
         assert min(worst(colors, vision) for vision in VISIONS) < 6
 
 
@@ -148,9 +149,24 @@ def test_recolored_outputs_have_the_colours_of_the_whole():
     assert other.outputs[1].classes.colors == other.colors[2:]
 
 
-def test_recolored_beyond_256():
+def test_recolored_beyond_256_goes_on_with_other_colours():
     other = recolored(ClassSet(tuple(map(str, range(300))), ignore=65535), "colour-blind")
-    assert other.colors[256] == other.colors[0]
+    assert len(other.colors) == 300
+    assert other.colors[:255] == distinct_colors(256)[1:]
+
+
+def test_colours_of_classes_that_name_none_are_bright_and_apart():
+    for count in (2, 5, 11, 12):
+        colors = ClassSet(tuple(map(str, range(count)))).colors
+        assert all(28 <= lightness <= 92 for lightness in lab(colors)[:, 0])
+        assert all(math.hypot(a, b) >= 25 for _, a, b in lab(colors))
+        assert min(worst(colors, vision) for vision in VISIONS) >= 9
+
+
+def test_only_a_background_is_black():
+    assert ClassSet(("background", "cat")).colors[0] == (0, 0, 0)
+    assert ClassSet(("road", "cat")).colors[0] != (0, 0, 0)
+    assert recolored(ClassSet(("road", "cat")), "colour-blind").colors[0] != (0, 0, 0)
 
 
 @given(COLORS)

@@ -2,9 +2,11 @@
 
 import itertools
 import os
+import warnings
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 from small_nets import checkpoint
 
@@ -12,7 +14,7 @@ from fullconv.atomic import check_target
 from fullconv.checkpoints import save
 from fullconv.errors import UserError
 from fullconv.exporting import export
-from fullconv.inference import Predictor
+from fullconv.inference import ChangedExportWarning, Predictor
 
 
 def flipped(path: Path, place: int) -> None:
@@ -47,6 +49,106 @@ def test_other_tools_read_a_file_with_its_checksum(exported):
     model = onnx.load(made.paths[0])
     onnx.checker.check_model(model)
     assert {entry.key for entry in model.metadata_props} == {"fullconv", "fullconv_crc32"}
+
+
+def saved_again(path, copy, change=lambda model: None):
+    """The file as another program saves it."""
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(path)
+    change(model)
+    onnx.save(model, copy)
+    return copy
+
+
+def renamed(model):
+    """What a simplifier does: another producer, other names of nodes."""
+    model.producer_name, model.producer_version = "simplifier", "1.0"
+    for node in model.graph.node:
+        node.name = f"{node.name}_s"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [(renamed, r"simplifier 1.0 has saved it: its \d+ nodes were changed; no weights changed"),
+     (lambda m: setattr(m, "doc_string", "mine"), "only the way it is written")],
+)  # fmt: skip
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_a_file_that_another_program_has_saved_is_used_with_a_warning(
+    exported, tmp_path, photo, change, says, engine
+):
+    _, made = exported("onnx", "fcn8s-resnet18")
+    copy = saved_again(made.paths[0], tmp_path / "copy.onnx", change)
+    with pytest.warns(ChangedExportWarning, match=says) as said:
+        predictor = Predictor(copy, "cpu", engine=engine)
+    assert len(said) == 1
+    assert "\n" not in str(said[0].message)
+    image = photo(48, 64)
+    assert (predictor(image).mask == Predictor(made.paths[0], "cpu")(image).mask).all()
+
+
+def test_a_quantised_copy_is_used_with_a_warning_that_names_the_nodes(exported, tmp_path, photo):
+    quantization = pytest.importorskip("onnxruntime.quantization")
+    _, made = exported("onnx", "fcn8s-resnet18")
+    copy = tmp_path / "dynamic.onnx"
+    quantization.quantize_dynamic(made.paths[0], copy, extra_options={"DefaultTensorType": 1})
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            assert Predictor(copy, "cpu")(photo(48, 64)).mask.shape == (48, 64)
+            assert any("nodes became" in str(each.message) for each in said)
+        except UserError as error:  # 8 bits lose too much of this random net
+            assert error.code == "FC-EXPORT-009"
+            assert "nodes became" in str(error)
+
+
+def other_weights(model):
+    from onnx import numpy_helper
+
+    weight = max(model.graph.initializer, key=lambda each: len(each.raw_data))
+    values = numpy_helper.to_array(weight).copy()
+    values.flat[7] += 1e-6
+    weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+
+
+def negative(model):
+    """All weights in a graph that was changed too, so that they might be a tool's."""
+    from onnx import numpy_helper
+
+    renamed(model)
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype == np.float32 and values.ndim == 4:
+            weight.CopyFrom(numpy_helper.from_array(-values, weight.name))
+
+
+def other_names(model):
+    entry = next(each for each in model.metadata_props if each.key == "fullconv")
+    assert '"road"' in entry.value or '"names"' in entry.value
+    entry.value = entry.value.replace('"names": ["', '"names": ["x', 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [(other_weights, "the weights .* differ"), (negative, "get another class"),
+     (other_names, "its description was changed")],
+)  # fmt: skip
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_what_computes_something_else_is_refused(exported, tmp_path, change, says, engine):
+    _, made = exported("onnx", "fcn8s-resnet18")
+    copy = saved_again(made.paths[0], tmp_path / "copy.onnx", change)
+    with pytest.raises(UserError, match=says) as error:
+        Predictor(copy, "cpu", engine=engine)
+    assert error.value.code == "FC-EXPORT-009"
+
+
+def test_a_truncated_export_is_damaged(exported, tmp_path):
+    _, made = exported("onnx", "fcn32s-resnet18")
+    content = made.paths[0].read_bytes()
+    for length in (0, 100, len(content) // 2, len(content) - 5):
+        copy = tmp_path / "short.onnx"
+        copy.write_bytes(content[:length])
+        with pytest.raises(UserError, match=r"short\.onnx"):
+            Predictor(copy, "cpu")
 
 
 @pytest.fixture

@@ -9,7 +9,14 @@ from fullconv.classes import ClassSet
 from fullconv.data import Sample
 from fullconv.metrics import confusion
 from fullconv.report import BestAndWorst
-from fullconv.report.best_and_worst import BEST, SIDE, WORST, read_scored_photos
+from fullconv.report.best_and_worst import (
+    BEST,
+    POOL,
+    SIDE,
+    TYPICAL,
+    WORST,
+    read_scored_photos,
+)
 from fullconv.report.embedded import picked, sized
 
 CLASSES = ClassSet(("a", "b"))
@@ -41,17 +48,32 @@ def test_they_are_read_as_they_were_written(tmp_path):
     found = gather(range(0, 100, 5))
     found.write(tmp_path, CLASSES, 7)
     read = read_scored_photos(tmp_path)
-    assert [each.kind for each in read] == ["best"] * BEST + ["worst"] * WORST
-    assert [each.name for each in read] == [e.name for e in (*found.best, *found.worst)]
-    for got, made in zip(read, (*found.best, *found.worst), strict=True):
+    kinds = ["best"] * BEST + ["worst"] * WORST + ["typical"] * TYPICAL
+    assert [each.kind for each in read] == kinds
+    written = (*found.best, *found.worst, *found.typical)
+    assert [each.name for each in read] == [each.name for each in written]
+    for got, made in zip(read, written, strict=True):
         assert np.array_equal(got.truth, made.truth)
         assert np.array_equal(got.prediction, made.prediction)
 
 
 def test_few_photos_are_not_shown_twice(tmp_path):
     gather([1, 2, 3, 4, 5]).write(tmp_path, CLASSES, 7)
-    names = [each.name for each in read_scored_photos(tmp_path)]
+    read = read_scored_photos(tmp_path)
+    names = [each.name for each in read if each.kind != "typical"]
     assert sorted(names) == ["p0", "p1", "p2", "p3", "p4"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 23, 24, 25, 60, 300])
+def test_typical_photos_are_near_the_median_and_a_bounded_number_is_held(count):
+    right = np.random.default_rng(count).permutation(100)[np.arange(count) % 100]
+    found = gather(right.tolist(), size=(10, 10))
+    away = [abs(photo.accuracy - np.median(right) / 100) for photo in found._pool]
+    assert len(found.typical) == min(count, TYPICAL)
+    assert abs(found.typical[0].accuracy - np.median(right) / 100) == min(away)
+    places = [int(photo.name.removeprefix("p")) for photo in found._pool]
+    assert min(count, POOL // 2) <= len(places) <= POOL
+    assert len(set(np.diff(places).tolist())) <= 1 and count - places[-1] <= count / 6 + 1
 
 
 def test_a_later_validation_replaces_them(tmp_path):
@@ -60,7 +82,7 @@ def test_a_later_validation_replaces_them(tmp_path):
     assert all(
         file.startswith(("0000009-", "examples")) for file in os.listdir(tmp_path / "examples")
     )
-    assert len(read_scored_photos(tmp_path)) == BEST + WORST
+    assert len(read_scored_photos(tmp_path)) == BEST + WORST + TYPICAL
 
 
 def test_many_classes(tmp_path):

@@ -4,7 +4,9 @@ import pytest
 from fullconv.classes import ClassSet
 from fullconv.data import Finding, findings_in, open_source, survey, write_folder
 from fullconv.report import write_inspection
-from fullconv.report.class_examples import example_pictures, window
+from fullconv.report.class_examples import example_pictures, spread_places, window
+from fullconv.report.inspection_page import SHEET, contact_sheet, log_part, share_text
+from fullconv.visualize import layer
 
 
 @pytest.fixture
@@ -24,9 +26,64 @@ def test_the_page_of_clean_data(data, tmp_path, parsed):
     assert "Nothing looks wrong" in page.text
     assert "my <data>" in page.text
     assert "128 x 96 6" in page.text
-    assert {alt.split(" in ")[0] for alt, _ in page.pictures()} == {
+    assert {alt.split(" in ")[0] for alt, _ in page.pictures() if " in " in alt} == {
         "background", "disc", "box", "triangle", "star", "ring",
     }  # fmt: skip
+
+
+def test_whole_masks_are_shown_over_their_photos(data, tmp_path, parsed):
+    page = parsed(inspected(data, tmp_path))
+    masks = [image for alt, image in page.pictures() if alt.startswith("mask of ")]
+    assert len(masks) == 6
+    source = open_source(data, "train")
+    laid = np.asarray(masks[0].convert("RGBA"))
+    np.testing.assert_array_equal(laid, layer(source.mask(0), source.classes))
+
+
+def test_the_contact_sheet_is_spread_over_all_splits_and_bounded(make_many):
+    survey_of = make_many(3, photos=200)
+    object.__setattr__(
+        survey_of,
+        "sources",
+        {"train": survey_of.sources["train"]} | {"val": survey_of.sources["train"]},
+    )
+    object.__setattr__(
+        survey_of, "looks", dict.fromkeys(("train", "val"), survey_of.looks["train"])
+    )
+    sheet = contact_sheet(survey_of)
+    assert [part["split"] for part in sheet] == ["train", "val"]
+    assert sum(len(part["masks"]) for part in sheet) <= SHEET
+    places = [int(each["name"]) for each in sheet[0]["masks"]]
+    assert places[0] == 0 and places[-1] == 199 and np.diff(places).min() > 5
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0, "0"), (1, "100.0"), (0.1234, "12.3"), (0.00042, "0.042"),
+                        (0.0099, "0.99"), (1e-9, "< 0.0001")],
+)  # fmt: skip
+def test_shares_of_rare_classes_have_digits(share, text):
+    assert share_text(share) == text
+
+
+def test_bars_are_on_a_scale_of_tens():
+    assert log_part(1) == 1
+    assert log_part(0.1) == pytest.approx(0.75)
+    assert log_part(0.001) == pytest.approx(0.25)
+    assert 0 < log_part(1e-7) < 0.05
+    assert log_part(0) == 0
+
+
+def test_examples_of_one_class_are_no_neighbouring_frames():
+    rng = np.random.default_rng(0)
+    for count in (8, 40, 367):
+        areas = [(place, int(rng.integers(1, 1000))) for place in range(count)]
+        places = spread_places(areas, 4)
+        assert places == sorted(places) and len(set(places)) == 4
+        assert np.diff(places).min() >= count // 16 + 1
+        chosen = [dict(areas)[place] for place in places]
+        assert min(chosen) >= np.median([area for _, area in areas])
+    assert spread_places([(5, 1)], 4) == [5]
+    assert spread_places([(5, 1), (6, 9)], 4) == [5, 6]
 
 
 def test_findings_name_files_and_the_mend_and_show_them(data, tmp_path, parsed):
@@ -39,7 +96,8 @@ def test_findings_name_files_and_the_mend_and_show_them(data, tmp_path, parsed):
     assert page.text.index("worse") < page.text.index("odd <script>")  # errors first
     for words in (file, "a cause", "a fix", "another fix"):
         assert words in page.text
-    assert not page.all("script")
+    assert len(page.all("script")) == 1  # the page's own
+    assert "<script>alert" not in (tmp_path / "page.html").read_text("utf-8")
     assert any("borders of its mask" in alt for alt, _ in page.pictures())
 
 
@@ -82,14 +140,14 @@ def test_many_classes_get_fewer_examples(tmp_path, make_many):
 
 @pytest.fixture
 def make_many(tmp_path):
-    def make(count):
+    def make(count, photos=9):
         class Source:
             classes = ClassSet(tuple(map(str, range(count))))
             split = "train"
-            names = tuple(map(str, range(9)))
+            names = tuple(map(str, range(photos)))
 
             def __len__(self):
-                return 9
+                return photos
 
             def files(self, index):
                 return None, None

@@ -1,16 +1,20 @@
+import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from fullconv.checkpoints import Checkpoint, save
 from fullconv.classes import CAMVID
-from fullconv.classes.palettes import distinct_colors
+from fullconv.classes.colors import distinct_colors
 from fullconv.errors import UserError
+from fullconv.metrics import Scores
 from fullconv.models import TORCH, NetSpec, build
 from fullconv.report import write_report
 from fullconv.report.best_and_worst import read_scored_photos
-from fullconv.report.run_files import total_seconds
+from fullconv.report.run_files import read_run, total_seconds
 from fullconv.visualize import layer
 
 
@@ -27,7 +31,7 @@ def run(make_run, three):
 
 def test_the_page_is_whole_and_names_are_text(run, parsed):
     page = parsed(write_report(run))
-    assert len(page.all("h2")) == 7
+    assert len(page.all("h2")) == 7 + 1  # what was trained
     for words in ("my <run>", "photos & more", "car & <b>van</b>", "street <0>", "40 of 40"):
         assert words in page.text
     assert not page.all("b")
@@ -72,11 +76,65 @@ def test_truth_and_prediction_are_in_the_page_pixel_for_pixel(run, parsed, three
     assert "ignored" in page.text
 
 
+def test_three_figures_and_typical_photos_open_the_page(run, parsed):
+    page = parsed(write_report(run))
+    scores = read_run(run).scores
+    start = page.text[: page.text.index("most often taken for")]
+    for value in (scores.mean_iu, scores.pixel_accuracy, scores.iu.min()):
+        assert f"{100 * value:.1f} %" in start
+    assert f"IU of {scores.names[int(scores.iu.argmin())]}" in start
+    opening = [alt for alt, _ in page.pictures()[:6]]
+    names = [each.name for each in read_scored_photos(run) if each.kind == "typical"]
+    assert opening == [
+        text.format(name)
+        for name in names
+        for text in ("{}", "true classes of {}", "predicted classes of {}")
+    ]
+
+
+def test_a_run_without_typical_photos_opens_with_its_best_and_its_worst(run, parsed):
+    file = run / "examples" / "examples.json"
+    listed = json.loads(file.read_text())
+    listed["photos"] = [each for each in listed["photos"] if each["kind"] != "typical"]
+    file.write_text(json.dumps(listed))
+    kinds = {each.kind: each.name for each in reversed(read_scored_photos(run))}
+    pictures = parsed(write_report(run)).pictures()
+    assert [pictures[0][0], pictures[3][0]] == [kinds["best"], kinds["worst"]]
+
+
+def test_the_confusion_is_a_table_of_percents(run, parsed):
+    page = parsed(write_report(run))
+    scores = read_run(run).scores
+    shares = np.rint(100 * scores.confusion / scores.pixels[:, None]).astype(int)
+    text = page.text[page.text.index("true ↓ predicted →") :]
+    for name, row in zip(scores.names, shares, strict=True):
+        assert f"{name} {' '.join(map(str, row))}" in text
+
+
+def test_of_many_classes_the_largest_confusions_are_listed(run, parsed):
+    names = [f"class-{n}" for n in range(40)]
+    matrix = np.diag(np.full(40, 90))
+    matrix[7, 11] = 10
+    (run / "scores.json").write_text(json.dumps(Scores.from_confusion(matrix, names).to_dict()))
+    text = parsed(write_report(run)).text
+    assert "class-7 class-11 10.0" in text
+    assert "true ↓ predicted →" not in text
+
+
+def test_a_page_is_drawn_without_matplotlib(run):
+    code = (
+        "import sys; from fullconv.report import write_report; "
+        f"write_report({str(run)!r}); print('matplotlib' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_the_palette_can_be_another(run, parsed, tmp_path):
     page = parsed(write_report(run, tmp_path / "other.html", "colour-blind"))
     truth = next(image for alt, image in page.pictures() if alt == "truth")
     colors = {tuple(c[:3]) for c in np.asarray(truth.convert("RGBA")).reshape(-1, 4) if c[3]}
-    assert colors == {*distinct_colors(3), CAMVID.ignore_color, (255, 255, 255)}
+    assert colors == {*distinct_colors(4)[1:], CAMVID.ignore_color, (255, 255, 255)}
     assert not (run / "report.html").exists()
 
 

@@ -77,6 +77,26 @@ def test_all_answers_say_the_same(client, run, encoded, photo):
     np.testing.assert_array_equal(found, truth.mask)
 
 
+def test_probabilities_come_with_the_json_in_one_pass_where_they_are_asked_for(client, encoded):
+    content = encoded()
+    said = send(client, content, mask="true", probability="true").json()
+    assert {"mask", "probability"} <= said.keys()
+    alone = send(client, content, answer="probability").content
+    inside = Image.open(io.BytesIO(base64.b64decode(said["probability"]["png"])))
+    np.testing.assert_array_equal(np.asarray(inside), np.asarray(Image.open(io.BytesIO(alone))))
+    assert "probability" not in send(client, content).json()
+
+
+def test_probabilities_of_a_photo_that_is_too_large_are_null_and_the_rest_is_there(
+    client, encoded, monkeypatch
+):
+    monkeypatch.setattr("fullconv.serve.service.SCORE_BYTES", 100)
+    said = send(client, encoded(), mask="true", probability="true").json()
+    assert said["probability"] is None and said["mask"]["png"]
+    refused = send(client, encoded(), answer="probability")
+    assert (refused.status_code, refused.json()["code"]) == (413, "FC-SERVE-008")
+
+
 def test_the_mask_is_the_file_that_predict_writes(client, run, encoded, tmp_path):
     (tmp_path / "a.png").write_bytes(encoded(height=90, width=121))
     Predictor(run, device="cpu")(tmp_path / "a.png").save(tmp_path / "b")

@@ -4,7 +4,7 @@ from PIL import Image
 
 from fullconv import visualize as pictures
 from fullconv.classes import CAMVID, VOC, ClassSet
-from fullconv.classes.palettes import contrast
+from fullconv.classes.colors import contrast
 
 RNG = np.random.default_rng(0)
 
@@ -66,6 +66,42 @@ def test_ignored_is_hatched_and_else_the_photo():
     cream = (shown == VOC.ignore_color).all(-1)
     assert (same | cream).all()
     assert 0.2 < cream.mean() < 0.5
+
+
+@pytest.mark.parametrize("alpha", [0.3, 0.6, 1.0])
+def test_the_background_leaves_the_photo_as_it_is(alpha):
+    image, mask = photo(90, 120), halves(90, 120, 0, 7)
+    shown = pictures.overlay(image, mask, VOC, alpha, legend="none", borders=False)
+    assert np.array_equal(shown[:, :60], image[:, :60])
+    blend = image[:, 60:] * (1 - alpha) + np.array(VOC.colors[7]) * alpha
+    assert np.abs(shown[:, 60:] - blend).max() < 2
+    lined = pictures.overlay(image, mask, VOC, alpha, legend="none")
+    assert (lined[:, 59:61] == 255).all(-1).any(1).all()  # its border is drawn
+
+
+def test_a_background_of_another_value_and_none_at_all():
+    image, mask = photo(60, 80), halves(60, 80, 0, 1)
+    second = ClassSet(("cat", "rest"), background=(1,))
+    shown = pictures.overlay(image, mask, second, legend="none", borders=False)
+    assert np.array_equal(shown[:, 40:], image[:, 40:])
+    assert not np.array_equal(shown[:, :40], image[:, :40])
+    none = ClassSet(("background", "cat"), background=())
+    shown = pictures.overlay(image, mask, none, legend="none", borders=False)
+    blend = image[:, :40] * 0.4 + np.array(none.colors[0]) * 0.6
+    assert np.abs(shown[:, :40] - blend).max() < 2
+
+
+def test_a_layer_is_clear_where_the_background_is_but_for_its_border():
+    mask = halves(60, 80, 0, 7)
+    laid = pictures.layer(mask, VOC)
+    assert (laid[:, :38, 3] == 0).all() and (laid[:, 41:, 3] == 255).all()
+    assert (laid[:, 39:41] == 255).all(-1).any(1).all()
+
+
+def test_a_sheet_shows_the_background_in_its_colour():
+    mask = halves(300, 300, 0, 7)
+    shown = pictures.sheet([(np.full((300, 300, 3), 200, np.uint8), mask, mask)], VOC, cell=64)
+    assert (0, 0, 0) in {tuple(color) for color in shown[30:90, 90:210].reshape(-1, 3).tolist()}
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (37, 53), (200, 200), (90, 3000)])

@@ -8,7 +8,9 @@ import typer
 from fullconv.cli import completion
 from fullconv.cli.main import app
 from fullconv.cli.options import Device, Precision, size_of
+from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
 from fullconv.errors import UserError
+from fullconv.modalities import MAX_MEGAPIXELS
 
 
 @app.command()
@@ -48,6 +50,9 @@ def compare(
     rounds: Annotated[int, typer.Option(min=1, help="How often each net is measured.")] = 3,
     device: Device = "auto",
     precision: Precision = "fp32",
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
     """Compare nets and runs: size, receptive field, time, memory, scores.
 
@@ -69,6 +74,7 @@ def compare(
     request = Request(
         data, names, runs or (), size_of(size) if size else None, split, classes,
         padding, width, device, precision, rounds,  # pyright: ignore
+        read_options(bands, span, max_megapixels),
     )  # fmt: skip
     if out and out.is_file():
         raise UserError(f"{out}: is a file; name a folder for the comparison", "FC-FILE-004")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from fullconv.cli.check_fix import refuse_in_place, write_fixed_copy
 from fullconv.cli.main import app
 from fullconv.cli.options import Offline, checked, size_of
 from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
@@ -22,22 +23,42 @@ def check(
     bands: Bands = None,
     span: Range = None,
     max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
+    fix: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT",
+            help="Write a corrected copy into this new folder: errors with one safe correction "
+            "are corrected, photos with others left out. Nothing is changed in place.",
+        ),
+    ] = None,
 ) -> None:
     """Look for errors in a data set: every photo and mask is read once.
 
     Names each file, the likely cause and the fix, and counts what is left out or in no split.
-    Exit code 1 if training would stop at an error.
+    Exit code 1 if training would stop at an error. With --fix OUT a copy is written in which 0/255
+    masks, class numbers from 1, sizes that differ by a whole factor, masks turned against their
+    photo's EXIF orientation and colors saved as BGR are corrected, with a page that shows each
+    before and after; exit code 1 then means that photos were left out of it.
 
     \b
     Examples:
       fullconv check photos/
       fullconv check VOCdevkit/VOC2012 --split train --split val
+      fullconv check photos/ --fix photos_fixed/
     """
     from fullconv.cli import tables as screen
-    from fullconv.data import available_splits, listing, open_source, with_measured_range
+    from fullconv.data import (
+        available_splits,
+        listing,
+        open_source,
+        own_options,
+        with_measured_range,
+    )
     from fullconv.data import check as check_data
     from fullconv.data.checks.check import counts_line
 
+    if fix is not None:
+        refuse_in_place(data, fix)
     names, read = split or available_splits(data), read_options(bands, span, max_megapixels)
     sources = {name: open_source(data, name, classes, options=read) for name in names}
     with screen.progress("checking") as progress:
@@ -49,6 +70,10 @@ def check(
         print(line)
     photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())
     print(f"{counts_line(findings)}, in {photos} photos")
+    if fix is not None:
+        own = read.over(own_options(data, classes))
+        whole = write_fixed_copy(data, sources, fix, own, classes)
+        raise typer.Exit(0 if whole else 1)
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
 
@@ -58,6 +83,9 @@ def statistics(
     data: Annotated[str, typer.Argument(help="Data set.")],
     split: Annotated[str, typer.Option(help="Split to count.")] = "train",
     classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
     """Count the classes of a data set, and show the loss weights that would follow.
 
@@ -71,7 +99,8 @@ def statistics(
     from fullconv.cli import tables as screen
     from fullconv.data import count_classes, open_source
 
-    source = open_source(data, split, classes)
+    read = read_options(bands, span, max_megapixels)
+    source = open_source(data, split, classes, options=read)
     with screen.progress("counting") as progress:
         counts = count_classes(source, progress)
     screen.console().print(screen.statistics_table(source.classes.names, counts))

@@ -7,7 +7,9 @@ import typer
 
 from fullconv.cli.main import app
 from fullconv.cli.options import Run, fetched, size_of, warn_of_origin
+from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
 from fullconv.errors import UserError
+from fullconv.modalities import AS_STORED, MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
     from fullconv.exporting import Int8Check
@@ -56,6 +58,9 @@ def export(
         Literal["scores", "classes"],
         typer.Option(help="What it gives: float32 scores, or uint8 classes (argmax inside)."),
     ] = "scores",
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
     """Export a trained net for ONNX Runtime, OpenVINO, plain torch or a browser.
 
@@ -77,7 +82,14 @@ def export(
     from fullconv.exporting import export as export_net
     from fullconv.exporting.export import default_path
 
+    read = read_options(bands, span, max_megapixels)
     _refuse_options(int8, calibrate, accept_drop)
+    if calibrate is None and read != AS_STORED:
+        raise UserError(
+            "--bands, --range and --max-megapixels say how the photos of --calibrate are read: "
+            "give that too, or leave them out",
+            "FC-EXPORT-001",
+        )
     pair = size_of(size) if size else None
     target = out or default_path(run, to, int8, half, output)
     weights = fetched(run)
@@ -85,8 +97,9 @@ def export(
         _fetch_web_runtime()
     with screen.progress("calibrating and comparing") as progress:
         exported = export_net(
-            weights, to, target, pair, preprocess, calibrate, accept_drop, progress, output, half
-        )
+            weights, to, target, pair, preprocess, calibrate, accept_drop, progress, output, half,
+            read,
+        )  # fmt: skip
     known, worst = exported.description, max(exported.checks, key=lambda check: check.difference)
     warn_of_origin(known.origin)
     print(f"{known.spec.name}, {known.spec.classes} classes, padding {known.spec.padding}")
@@ -103,8 +116,8 @@ def export(
         print("\n".join(_int8_lines(exported.int8)))
     print(f"written to {', '.join(map(str, exported.paths))}")
     if to == "web":
-        size = exported.paths[0].stat().st_size / 2**20
-        print(f"next: open {exported.paths[0]} ({size:.1f} MiB) in a browser; it needs no network")
+        page, mebibytes = exported.paths[0], exported.paths[0].stat().st_size / 2**20
+        print(f"next: open {page} ({mebibytes:.1f} MiB) in a browser; it needs no network")
     else:
         print(f"next: fullconv predict {exported.paths[0]} PHOTO")
 

@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from fullconv.cli.labels import (
+    Areas,
+    Labels,
+    Smallest,
+    To,
+    Tolerance,
+    WithBackground,
+    predict_for_tool,
+)
 from fullconv.cli.main import app, say, say_error
 from fullconv.cli.options import (
     ColorsOf,
@@ -50,7 +59,12 @@ def predict(
     weights: Annotated[
         Path | None, typer.Option(help="Instead of RUN: then all arguments are photos.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("pictures"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the results.  [default: pictures, with --to labels]"),
+    ] = None,
+    to: To = None,
+    areas: Areas = False,
     overlay: Annotated[bool, typer.Option(help="Write the photo tinted by its classes.")] = True,
     alpha: Annotated[
         float, typer.Option(min=0, max=1, help="How much of the tint: 0 none, 1 all.")
@@ -81,6 +95,9 @@ def predict(
     bands: Bands = None,
     span: Range = None,
     max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
+    tolerance: Tolerance = 1.0,
+    smallest: Smallest = 16,
+    with_background: WithBackground = False,
 ) -> None:
     """Predict photos with a trained net.
 
@@ -89,7 +106,8 @@ def predict(
     (depth, ...) are looked for beside the folder images/, or where --input says. A photo that is
     missing or cannot be read is reported, the others go on, and the exit code is 1. Rasters
     (GeoTIFF and others; what is georeferenced or too large for a photo) become NAME.tif; killed and
-    typed again, they go on where they were.
+    typed again, they go on where they were. With --to the folder is one that a labelling tool
+    opens and `fullconv import` reads; of a raster NAME.geojson is written too.
 
     \b
     Examples:
@@ -103,6 +121,8 @@ def predict(
       fullconv predict runs/camvid photo.jpg --tta mirror,0.75,1,1.25
       fullconv predict runs/camvid scene.tif --out maps/
       fullconv predict runs/rgbd images/0001.jpg --input depth=depth/
+      fullconv predict runs/camvid photos/ --to labelme --out labels/
+      fullconv predict runs/camvid scene.tif --to geojson --areas --out maps/
       curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
     """
     from fullconv.cli import tables as screen
@@ -119,9 +139,12 @@ def predict(
     views = parse_tta(tta)
     read = read_options(bands, span, max_megapixels)
     check_drawing(alpha, legend)
+    out = out or Path("labels" if to else "pictures")
+    labels = Labels.asked(out, to, tolerance, smallest, with_background, areas)
     entries = find_inputs(inputs, out)
     missing = [entry for entry in entries if entry.error]
     photos, rasters = parted([entry for entry in entries if not entry.error])
+    labels.check(photos, rasters, scores)
     if scores:
         refuse_scores(rasters)
     if views and rasters:
@@ -137,23 +160,29 @@ def predict(
     warn_of_origin(predictor.origin)
     if photos:
         warn_of_tiles(predictor.engine)
-    if overlay and legend != "none":
+    if overlay and legend != "none" and (to is None or rasters):
         _say_undrawable([o.classes for o in predictor.classes.outputs])
     others = _further(further or (), predictor.inputs)
     errors, net, start = 0, 0.0, time.perf_counter()
     remove_abandoned_results(rasters)
-    results = predict_each(
-        predictor, photos + missing, overlay=overlay, scores=scores, alpha=alpha, legend=legend,
-        others=others,
-    )  # fmt: skip
-    with screen.progress("predicting") as progress, closing(results):
-        for done, result in enumerate(results, 1):
-            progress(done, len(photos) + len(missing))
-            net += result.seconds
-            if result.error:
-                errors += 1
-                say_error(result.error)
-    errors += predict_rasters(predictor, rasters, tile_of(tile), overlay, alpha, legend)
+    if to is not None and not rasters:
+        errors, net = predict_for_tool(predictor, photos + missing, labels, others)
+    else:
+        results = predict_each(
+            predictor, photos + missing, overlay=overlay, scores=scores, alpha=alpha,
+            legend=legend, others=others, keep=labels.keep,
+        )  # fmt: skip
+        with screen.progress("predicting") as progress, closing(results):
+            for done, result in enumerate(results, 1):
+                progress(done, len(photos) + len(missing))
+                net += result.seconds
+                if result.error:
+                    errors += 1
+                    say_error(result.error)
+    errors += predict_rasters(
+        predictor, rasters, tile_of(tile), overlay, alpha, legend, labels.raster_done
+    )
+    labels.finish()
     total, seconds = len(entries), time.perf_counter() - start
     shared = screen.predicted(total, errors, seconds, None if rasters else net)
     print(f"{shared}, results in {printable(str(out))}")

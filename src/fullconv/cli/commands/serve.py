@@ -9,6 +9,7 @@ import typer
 
 from fullconv.cli.main import app
 from fullconv.cli.options import Device, Engine, Precision, Tiles, fetched, tile_of
+from fullconv.cli.rasters import Bands, Range, read_options
 from fullconv.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def serve(
     precision: Precision = "fp32",
     tile: Tiles = "auto",
     engine: Engine = "auto",
+    bands: Bands = None,
+    span: Range = None,
 ) -> None:
     """Serve trained nets: a page to drop photos on, and HTTP.
 
@@ -82,7 +85,7 @@ def serve(
         run,
     )
 
-    token = _token(token_file)
+    token, read = _token(token_file), read_options(bands, span)
     if token is None and not is_loopback(host):
         raise UserError(
             f"--host {host} lets other machines in: set a token, as {TOKEN}=$(openssl rand -hex "
@@ -94,7 +97,9 @@ def serve(
         hosts=hosts_for(host, tuple(allow_host or ())),
     )  # fmt: skip
     listening = bound(host, port)  # before the nets are loaded, which takes longer
-    models = open_models([fetched(path) for path in runs], device, precision, engine, tile_of(tile))
+    models = open_models(
+        [fetched(path) for path in runs], device, precision, engine, tile_of(tile), read
+    )
     place = address(listening)
     _print_models(models, settings, place)
     if browser:

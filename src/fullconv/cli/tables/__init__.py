@@ -21,6 +21,8 @@ __getattr__ = lazy_names(
         "datasets": (
             "statistics_table",
             "sizes_line",
+            "doubts_table",
+            "suggestions_table",
             "data_table",
         ),
         "nets": (

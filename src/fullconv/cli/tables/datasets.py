@@ -14,6 +14,8 @@ from fullconv.metrics import percent
 
 if TYPE_CHECKING:
     from fullconv.checkpoints.installed import InstalledFile
+    from fullconv.curation import LabelDoubts
+    from fullconv.curation.suggestions import Suggestions
 
 
 def statistics_table(names: Sequence[str], counts: ClassCounts) -> Table:
@@ -40,6 +42,39 @@ def sizes_line(sizes: Sequence[tuple[tuple[int, int], int]]) -> str:
     shown = ", ".join(f"{w} x {h} ({count})" for (h, w), count in sizes[:4])
     more = f" and {len(sizes) - 4} more sizes" if len(sizes) > 4 else ""
     return f"{total} photos; width x height: {shown}{more}" if total else "no photo can be used"
+
+
+def doubts_table(doubts: "LabelDoubts", most: int = 10) -> Table:
+    """The masks of a split that a net doubts most, with the most doubted region of each."""
+    names, split = doubts.source.classes.names, doubts.source.split
+    title = (
+        f"{split}: the {len(doubts.masks)} masks ranked by the doubts of the net, mean IU "
+        f"{percent(doubts.mean_iu)}"
+    )
+    columns = ("mask", "labelled", "predicted", "probability", "pixels", "at x, y", "cost in IU")
+    listed = table(title, columns, left=3)
+    for mask in doubts.doubted[:most]:
+        region = mask.regions[0]
+        listed.add_row(
+            escape(mask.file),
+            escape(names[region.label]),
+            escape(names[region.prediction]),
+            f"{region.confidence:.2f}",
+            str(region.pixels),
+            f"{region.box[1]}, {region.box[0]}",
+            f"{100 * mask.cost:.2f}",
+        )
+    return listed
+
+
+def suggestions_table(chosen: "Suggestions") -> Table:
+    """The photos to label next, with the reasons."""
+    title = "Photos to label next, the first chosen first; in brackets the share that is less so"
+    listed = table(title, ("photo", "why"), left=2)
+    listed.columns[1].no_wrap = False
+    for each in chosen.photos:
+        listed.add_row(escape(each.name), escape("; ".join(each.reasons)))
+    return listed
 
 
 def data_table(published: Iterable[PublishedData]) -> Table:

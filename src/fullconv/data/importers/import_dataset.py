@@ -23,6 +23,7 @@ from fullconv.data.importers.photos.photo_copy import UPRIGHT, PhotoFile, uprigh
 from fullconv.data.importers.registry import recognise
 from fullconv.data.reading.walk import composed
 from fullconv.errors import DataError, Finding, UserError, UserErrors
+from fullconv.parsing import parser_errors
 
 LONGEST = 255
 """Bytes of a file's or folder's name, on every usual file system."""
@@ -58,7 +59,8 @@ def import_data(
     request = request or Request()
     importer = recognise(source, format)
     with folder_atomically(out) as folder:
-        with listed_once():
+        what = f"cannot be read as {importer.name}"
+        with listed_once(), parser_errors(source, what, "FC-IMPORT-004", "export it again"):
             export = _once(importer.read(source, request))
         _stop_at(export.findings, request)
         if not export.items:

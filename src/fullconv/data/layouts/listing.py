@@ -1,11 +1,15 @@
 """What the layouts on disk have in common: how one is described, split names, lists of photos."""
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from fullconv.data.reading.formats import SUFFIXES
+from fullconv.data.reading.walk import composed, walk
 from fullconv.data.sample import Source
 from fullconv.errors import UserError, printable
+from fullconv.legacy_text import decodings, how_to_convert
 from fullconv.parsing import decode_text
 
 ALL = "all"
@@ -20,6 +24,7 @@ OTHERWISE_CALLED = {
 }
 """What people and tools call them, in lower case."""
 LONGEST = 4096  # characters of a path
+_CELLS = re.compile(r"[\t;,| ]")
 
 
 @dataclass(frozen=True)
@@ -65,18 +70,11 @@ def usual_first(name: str) -> tuple[int, str]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a list that are neither empty nor a comment; UserError if there are none."""
-    try:
-        text = decode_text(path.read_bytes())
-    except OSError as error:
-        raise UserError(f"{path}: the list cannot be read: {error.strerror}", "FC-FILE-001") from (
-            error
-        )
-    except UnicodeDecodeError:
-        fix = "open it in an editor and save it as UTF-8"
-        raise UserError(
-            f"{path}: the list is neither UTF-8 nor UTF-16 text; {fix}", "FC-DATA-105"
-        ) from None
+    """The lines of a list that are neither empty nor a comment; UserError if there are none.
+
+    In UTF-8 or UTF-16, or in the encoding by which all its names are files beside or below it.
+    """
+    text = _text_of_list(path)
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     if not lines:
@@ -89,3 +87,46 @@ def read_lines(path: Path) -> list[str]:
             "FC-DATA-105",
         )
     return lines
+
+
+def _text_of_list(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: the list cannot be read: {error.strerror}", "FC-FILE-001") from (
+            error
+        )
+    try:
+        return decode_text(content)
+    except UnicodeDecodeError:
+        text = _by_names(content, path.parent)
+    if text is None:
+        what, fix = how_to_convert(content, str(path))
+        raise UserError(f"{path}: the list {what}; {fix}", "FC-DATA-105")
+    return text
+
+
+def _by_names(content: bytes, folder: Path) -> str | None:
+    """The one reading of a list by which files below ``folder`` are called as its names.
+
+    Every line that is not ASCII has to name one; the names may be the same bytes as the list.
+    """
+    stems = {composed(file.stem) for file in walk(folder).files}
+    as_bytes = content.decode("utf-8", "surrogateescape")
+    fitting = [text for text in (as_bytes, *decodings(content)) if _all_named(text, stems)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _all_named(text: str, stems: Set[str]) -> bool:
+    lines = [line for line in text.splitlines() if not line.isascii()]
+    return bool(lines) and all(
+        any(_stem(cell) in stems for cell in _CELLS.split(line) if not cell.isascii())
+        or _stem(line) in stems
+        for line in lines
+    )
+
+
+def _stem(cell: str) -> str:
+    name = re.split(r"[/\\]", cell.strip(" \t\"'"))[-1]
+    base, dot, ending = name.rpartition(".")
+    return composed(base if dot and f".{ending.lower()}" in SUFFIXES else name)

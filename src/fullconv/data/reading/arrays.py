@@ -16,18 +16,23 @@ from fullconv.errors import DataError
 _RAW = "give it as it is in the file, without normalisation"
 
 
-def image_of(content: Any, name: str) -> Image:
-    """An image as uint8 RGB, (H, W, 3).
+def image_of(content: Any, name: str, channels: int = 3) -> Image:
+    """An image as uint8 RGB, (H, W, 3), or with other ``channels`` (H, W, channels).
 
     ``content`` is a Pillow image; a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); or a
     tensor with the channels first. Floats must lie within 0 and 1, and count up to 255 then.
+    Other ``channels`` than 3 are taken as they are: an array (H, W, channels), (H, W) for one.
     Raises DataError naming the photo ``name`` for anything else.
     """
     if isinstance(content, Pillow.Image):
-        return rgb_of(content, name)
+        if channels == 3:
+            return rgb_of(content, name)
+        content = np.asarray(content)
     values = _array(content, name, "image")
     if _is_tensor(content) and values.ndim == 3:
         values = np.moveaxis(values, 0, 2)
+    if channels != 3:
+        return _of_channels(values, content, name, channels)
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)):
@@ -35,6 +40,17 @@ def image_of(content: Any, name: str) -> Image:
         raise DataError(name, what, "", "arrays are (H, W, 3), tensors (3, H, W)",
                         "FC-DATA-017")  # fmt: skip
     return rgb_of(Pillow.fromarray(np.ascontiguousarray(_bytes(values, name))), name)
+
+
+def _of_channels(values: npt.NDArray[Any], content: Any, name: str, channels: int) -> Image:
+    """An array of so many channels, (H, W, channels); DataError naming its shape for another."""
+    if values.ndim == 2 and channels == 1:
+        values = values[..., None]
+    if values.ndim != 3 or values.shape[2] != channels or not values.size:
+        what = f"the image has the shape {tuple(content.shape)}, not {channels} channels"
+        fix = f"arrays are (H, W, {channels}), tensors ({channels}, H, W)"
+        raise DataError(name, what, "", fix, "FC-DATA-017")
+    return np.ascontiguousarray(_bytes(values, name))
 
 
 def mask_in(content: Any, classes: ClassSet, name: str, ignore: int) -> Mask:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from fullconv.errors import DataError
 
-Range = tuple[float, float]
-"""The values that become black (0) and white (255)."""
+Range = tuple[float, ...]
+"""The values that become black (0) and white (255), of all bands, or a pair for each band."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,21 @@ def _asked(name: str, count: int, asked: Sequence[int], mask: int | None) -> Ban
     return Bands(tuple(asked), mask)
 
 
-def as_photo(values: npt.NDArray[Any], span: Range | None) -> npt.NDArray[np.uint8]:
+def as_photo(
+    values: npt.NDArray[Any], span: Range | None, name: str = "the photo"
+) -> npt.NDArray[np.uint8]:
     """Bands (C, H, W) as uint8 (H, W, C), one band as three; ``span`` maps others to 0 .. 255.
 
     What lies outside of it becomes 0 or 255; what is no number becomes 0. Values of 8 bits stay as
-    they are where ``span`` is that of deeper ones.
+    they are where ``span`` is that of deeper ones. Raises DataError naming the photo where
+    ``span`` has pairs for another number of bands.
     """
-    if span is not None and (values.dtype != np.uint8 or span[1] <= 255):
+    if span is not None and len(span) not in (2, 2 * len(values)):
+        raise DataError(
+            name, f"shows {len(values)} bands, and range has {len(span) // 2} pairs", "",
+            "give one pair for all bands, or one for each", "FC-RASTER-002",
+        )  # fmt: skip
+    if span is not None and (values.dtype != np.uint8 or max(span[1::2]) <= 255):
         values = _scaled(values, span)
     photo = values.transpose(1, 2, 0)  # H,W,C
     channels = 3 if photo.shape[2] == 1 else photo.shape[2]
@@ -77,9 +85,9 @@ def as_photo(values: npt.NDArray[Any], span: Range | None) -> npt.NDArray[np.uin
 
 
 def _scaled(values: npt.NDArray[Any], span: Range) -> npt.NDArray[np.uint8]:
-    low, high = span
+    low, high = (np.asarray(ends, np.float64)[:, None, None] for ends in (span[::2], span[1::2]))
     scaled = values.astype(np.float32)
-    scaled -= low
-    scaled *= 255 / (high - low)
+    scaled -= low.astype(np.float32)
+    scaled *= (255 / (high - low)).astype(np.float32)
     np.nan_to_num(scaled, copy=False, nan=0.0, posinf=255.0, neginf=0.0)
     return np.rint(scaled.clip(0, 255, out=scaled), out=scaled).astype(np.uint8)

@@ -4,16 +4,19 @@ A file is told by its first bytes, never by its name, and only by the formats li
 and GDAL know others that start programs (EPS) or open further files and addresses (VRT).
 """
 
+import ctypes.util
 import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any
 from xml.etree import ElementTree
 
+import PIL
 from PIL import Image
 
 from fullconv.errors import DataError, reason_of
@@ -114,9 +117,29 @@ def open_picture(
 def opened(file: Picture, formats: tuple[str, ...] | list[str] | None = None) -> Image.Image:
     """As ``open_picture``, with Pillow's exceptions."""
     Image.init()
+    _silence_libtiff()
     allowed = [name for name in PILLOW_FORMATS if name in Image.OPEN]
     with _lock, warnings.catch_warnings(action="ignore"):  # large sizes are refused by read_photo
         return Image.open(file, formats=[f for f in allowed if formats is None or f in formats])
+
+
+@cache
+def _silence_libtiff() -> None:
+    """Keep libtiff of Pillow from writing its own lines beside the error of a damaged file.
+
+    Pillow turns its warnings off, not its errors, which go to stderr. Where it is no library of its
+    own (Windows) they stay.
+    """
+    package = Path(PIL.__file__).parent
+    bundled = (package.parent / "pillow.libs", package.parent / "Pillow.libs", package / ".dylibs")
+    files = [str(file) for folder in bundled for file in folder.glob("libtiff*")]
+    if not files and (system := ctypes.util.find_library("tiff")):
+        files = [system]
+    for file in files:
+        with suppress(OSError, AttributeError):
+            set_handler = ctypes.CDLL(file).TIFFSetErrorHandler
+            set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            set_handler(None)
 
 
 def unreadable(file: Picture, label: str, error: BaseException) -> DataError:

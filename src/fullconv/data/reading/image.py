@@ -90,7 +90,7 @@ def read_with_mask(
         raise needs_range(label, f"16 bits, up to {int(deep.max(initial=0))}")
     colors, white = deep[..., :3], over_white_16(deep, options)
     chosen = colors if options.bands is None else _chosen(deep, options.bands, label)
-    values = as_photo(chosen.transpose(2, 0, 1), options.range)
+    values = as_photo(chosen.transpose(2, 0, 1), options.range, label)
     pixels = values if white is None or options.bands else white(values)
     return turned(pixels, orientation_of(image)), None
 
@@ -100,7 +100,7 @@ def rgb_of(image: Image.Image, label: str, options: ReadOptions = AS_STORED) -> 
     if image.mode.startswith("I;16"):
         if options.range is None:
             raise needs_range(label, f"16 bits, up to {int(np.asarray(image).max(initial=0))}")
-        values = as_photo(np.asarray(image)[None], options.range)
+        values = as_photo(np.asarray(image)[None], options.range, label)
         return turned(values, orientation_of(image))
     return _of_pillow(image, label, options)
 
@@ -237,14 +237,14 @@ def _of_pillow(image: Image.Image, label: str, options: ReadOptions) -> sample.I
     except Exception as error:
         raise unreadable(io.BytesIO(), label, error) from error
     if options.range is not None and image.mode in ("F", "I") and image.format != "PPM":
-        return as_photo(np.asarray(image)[None], options.range)
+        return as_photo(np.asarray(image)[None], options.range, label)
     if options.bands is None:
         rgb = np.array(_to_rgb(image, label))
-        return as_photo(rgb.transpose(2, 0, 1), options.range) if options.range else rgb
+        return as_photo(rgb.transpose(2, 0, 1), options.range, label) if options.range else rgb
     image = image.convert("RGB") if image.mode in ("P", "CMYK", "YCbCr", "HSV") else image
     image = image.convert("L") if image.mode == "1" else image
     values = _chosen(np.atleast_3d(np.asarray(image)), options.bands, label)
-    return as_photo(values.transpose(2, 0, 1), options.range)
+    return as_photo(values.transpose(2, 0, 1), options.range, label)
 
 
 def _chosen(values: npt.NDArray[Any], bands: Sequence[int], label: str) -> npt.NDArray[Any]:

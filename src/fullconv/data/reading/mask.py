@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from fullconv.classes import ClassSet
+from fullconv.classes import ClassSet, default_colors
+from fullconv.classes.colors import voc_colors
 from fullconv.data.checks import mask_values as diagnosis
 from fullconv.data.reading import image as photo
 from fullconv.data.reading.formats import Picture, gdal_dataset, open_picture, unreadable
@@ -213,7 +214,17 @@ def _from_colors(pixels: npt.NDArray[np.uint8], classes: ClassSet, label: str) -
 
 
 def _color_codes(classes: ClassSet) -> dict[int, int]:
-    """Colour as one number -> class value; classes win over the ignore colour."""
-    pairs = [(classes.ignore_color, classes.ignore)]
+    """Colour as one number -> class value; classes win over the ignore colour.
+
+    Where a class has the default colour, none was named for it: then VOC's, in which many tools
+    paint, means it too.
+    """
+    default = default_colors(len(classes), background=0 in classes.background)
+    pairs = [
+        (voc, value)
+        for value, voc in enumerate(voc_colors(min(len(classes), 256)))
+        if classes.colors[value] == default[value]
+    ]
+    pairs += [(classes.ignore_color, classes.ignore)]
     pairs += [(color, value) for value, color in reversed(list(enumerate(classes.colors)))]
     return {red << 16 | green << 8 | blue: value for (red, green, blue), value in pairs}

@@ -1,5 +1,6 @@
 """How the photos of a data set are read: what its class file says, and what its photos show."""
 
+import os
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from fullconv.data.reading.recognize_file import by_gdal
 from fullconv.data.reading.sample_depth import deep_mode, deep_samples
 from fullconv.errors import DataError, UserError
 from fullconv.modalities import AS_STORED, ReadOptions
+from fullconv.parsing import decode_text
 
 CLASS_FILE = "classes.toml"
 BITS = (8, 10, 12, 14, 16)
@@ -25,20 +27,25 @@ DARK = 1 / 8
 def options_of(data: Path, classes: str | Path | None = None) -> ReadOptions:
     """What the class file of a data set says of its photos: ``bands = [4, 3, 2]``, ``range``.
 
-    ``classes`` is a class file to use instead of the data's own. Raises DataError for values that
-    are none.
+    ``classes`` is a class file to use instead of the data's own, which says what that leaves open.
+    Raises DataError for values that are none.
     """
-    own = (data if data.is_dir() else data.parent) / CLASS_FILE
-    file = Path(classes) if classes is not None and Path(classes).is_file() else own
-    try:
-        content = tomllib.loads(file.read_text("utf-8-sig")) if file.suffix == ".toml" else {}
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-    ):  # no class file, or whoever reads the classes says
+    own = _options_in((data if data.is_dir() else data.parent) / CLASS_FILE)
+    return own if classes is None else _options_in(Path(classes)).over(own)
+
+
+def _options_in(file: Path) -> ReadOptions:
+    if file.suffix != ".toml" or not os.path.isfile(file):
         return AS_STORED
-    return ReadOptions(_bands(file, content.get("bands")), _range(file, content.get("range")))
+    try:
+        content = tomllib.loads(decode_text(file.read_bytes()))
+    except (OSError, ValueError, RecursionError):  # whoever reads the classes says
+        return AS_STORED
+    bands, span = _bands(file, content.get("bands")), _range(file, content.get("range"))
+    try:
+        return ReadOptions(bands, span)
+    except UserError as error:
+        raise UserError(f"{file}: {error}", error.code) from None
 
 
 def _bands(file: Path, value: Any) -> tuple[int, ...] | None:
@@ -50,13 +57,18 @@ def _bands(file: Path, value: Any) -> tuple[int, ...] | None:
     return tuple(value)
 
 
-def _range(file: Path, value: Any) -> tuple[float, float] | None:
+def _range(file: Path, value: Any) -> tuple[float, ...] | None:
     if value is None:
         return None
-    if not _is_list_of(value, int | float) or len(value) != 2 or not value[0] < value[1]:
-        raise DataError(file, f"range = {str(value)[:80]} is not a lower and a higher value", "",
-                        "write range = [0, 4095]", "FC-RASTER-002")  # fmt: skip
-    return float(value[0]), float(value[1])
+    try:
+        if not _is_list_of(value, int | float):
+            raise TypeError
+        return ReadOptions(range=tuple(map(float, value))).range
+    except (UserError, TypeError, OverflowError):
+        raise DataError(
+            file, f"range = {str(value)[:80]} is not a lower and a higher value", "",
+            "write range = [0, 4095], or such a pair for each band", "FC-RASTER-002",
+        ) from None  # fmt: skip
 
 
 def _is_list_of(value: Any, kind: Any) -> bool:

@@ -95,7 +95,7 @@ class Raster:
         values = self._read(bands, rows, columns, shape, smoothly)
         if self.palette is not None:
             return self.palette[values[0]]
-        return as_photo(values, self.span)
+        return as_photo(values, self.span, self.name)
 
     def valid(self, rows: slice, columns: slice) -> Valid | None:
         """Where a window has pixels, (h, w); None where it has them everywhere.

@@ -57,7 +57,8 @@ def _renumbered(source: Source, order: Sequence[int]) -> Source:
     places = np.argsort(order)
     names = tuple(given.names[place] for place in places)
     colors = tuple(given.colors[place] for place in places)
-    classes = replace(given, names=names, colors=colors)
+    background = tuple(order[value] for value in given.background)
+    classes = replace(given, names=names, colors=colors, background=background)
     table = np.arange(max(given.ignore, len(given)) + 1, dtype=np.uint16)
     table[: len(given)] = order
     if isinstance(source, PairSource):

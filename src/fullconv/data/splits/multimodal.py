@@ -115,5 +115,8 @@ def outputs_of(source: Source) -> tuple[Source, ...]:
 
 
 def kinds_shown(source: Source) -> tuple[str, ...]:
-    """What the image of a sample shows, in order."""
-    return source.kinds if isinstance(source, Stacked) else (COLOR,)
+    """What the image of a sample shows, in order: its own ``kinds``, or those of what it wraps."""
+    kinds = getattr(source, "kinds", None)
+    if kinds is None and (inner := getattr(source, "source", None)) is not None:
+        return kinds_shown(inner)
+    return (COLOR,) if kinds is None else kinds

@@ -36,6 +36,16 @@ def random_split(names: Sequence[str], seed: int, share: float = SHARE) -> dict[
     }
 
 
+def grouping_of(names: Sequence[str]) -> str:
+    """How the ``names`` decided which photos stay together, in words; empty where they did not."""
+    series = {series_of(name) for name in names}
+    if len(series) == len(names):
+        return ""
+    if len(series) == 1:
+        return "neighbours by number held out together, as frames of one video are alike"
+    return "frames of one video kept together, by their names"
+
+
 def series_of(name: str) -> str:
     """A photo's name with its last number as '#': the same for the frames of a video."""
     folder, _, stem = name.rpartition("/")

@@ -126,4 +126,4 @@ def packed(content: bytes) -> str:
 
 
 def _file(name: str) -> str:
-    return files(__package__).joinpath(name).read_text("utf-8")
+    return files("fullconv.exporting.web").joinpath(name).read_text("utf-8")

@@ -1,6 +1,9 @@
 """What the engines of exported graphs share: from a photo to what the graph takes, and back."""
 
+import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -9,6 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fullconv.checkpoints.export_checksum import damaged
+from fullconv.checkpoints.export_parts import Change
 from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes, Head, classes_of, parts_of
 from fullconv.inference.engines.engine import Engine, Image, check_image
@@ -19,6 +24,10 @@ from fullconv.models.fcn import upscores_of
 KEY = "fullconv"
 
 
+class ChangedExportWarning(UserWarning):
+    """An exported file was changed by another program, and computes what it did: one line."""
+
+
 class GraphEngine(Engine, ABC):
     """Runs an exported graph, one photo at a time; ``description`` is what its file says.
 
@@ -26,7 +35,9 @@ class GraphEngine(Engine, ABC):
     could cut the graph at them, and their enlargement is as in torch; else (None) what the graph
     gives, scores or classes. The graph proves itself at the first photo
     (`fullconv.inference.open_predictor`);
-    ``exact`` says whether its runtime computes in fp32 what is so in the file.
+    ``exact`` says whether its runtime computes in fp32 what is so in the file. Of a file that is
+    not as it was exported, ``change`` says what differs: it has to prove itself at once. UserError
+    where it is damaged, or does not; else a ChangedExportWarning.
     """
 
     def __init__(
@@ -35,6 +46,7 @@ class GraphEngine(Engine, ABC):
         description: Description,
         outputs: tuple[str, ...] | None = None,
         exact: bool = True,
+        change: Change | None = None,
     ) -> None:
         self.path = path
         self.description = description
@@ -46,6 +58,30 @@ class GraphEngine(Engine, ABC):
             kinds, parts = description.preprocessing.inputs, self.head.outputs
             name = f"{path} in {self.runtime}"
             self.proof = GoldenCheck(description.golden, kinds, parts, exact, name)
+        if change is not None:
+            self._prove_changed(change)
+
+    def _prove_changed(self, change: Change) -> None:
+        """UserError where a changed file is damaged, or computes something else than it did."""
+        proof, self.proof = self.proof, None
+        if change.is_damage or proof is None:
+            raise damaged(self.path, change.what)
+        try:
+            agreement = proof.compared(self._scores_or_none(), self.class_map)
+        except UserError as error:
+            raise damaged(self.path, f"{change.what}; it does not run") from error
+        if not proof.golden.holds(agreement, exact=False):
+            lost = f"on its test picture {1 - agreement.same:.1%} of the pixels get another class"
+            raise damaged(self.path, f"{change.what}; {lost}")
+        warnings.warn(
+            f"{self.path}: is not as it was exported: {change.what}; on its test picture "
+            f"{agreement.same:.1%} of the pixels keep their class",
+            ChangedExportWarning,
+            stacklevel=2,
+        )
+
+    def _scores_or_none(self) -> Any:
+        return None if self.description.output == CLASSES else self.scores
 
     @property
     def runtime(self) -> str:
@@ -113,7 +149,7 @@ class GraphEngine(Engine, ABC):
         batch = feed(image[None], known)
         proof, self.proof = self.proof, None
         if proof is not None:
-            proof(None if known.output == CLASSES else self.scores, self.class_map)
+            proof(self._scores_or_none(), self.class_map)
         try:
             outputs = self.run(batch)
         except Exception as error:  # the runtimes' exceptions have no common base
@@ -123,6 +159,19 @@ class GraphEngine(Engine, ABC):
                 "FC-PREDICT-015",
             ) from error
         return [torch.from_numpy(np.require(output, requirements=["C", "W"])) for output in outputs]
+
+
+@contextmanager
+def opening(path: Path, change: Change | None) -> Iterator[None]:
+    """While a file is opened: what cannot be read of one that has a ``change`` is damage."""
+    try:
+        if change is not None and change.is_damage:
+            raise damaged(path, change.what)
+        yield
+    except UserError as error:
+        if change is None or error.code in ("FC-EXPORT-009", "FC-PREDICT-010", "FC-PREDICT-011"):
+            raise  # what is not installed, and a device that is not there
+        raise damaged(path, change.what) from error
 
 
 def opened_by(engine: GraphEngine) -> OpenedNet:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy.typing as npt
 
 from fullconv.checkpoints.export_checksum import verify_export
+from fullconv.checkpoints.export_parts import Change, change_of
 from fullconv.errors import UserError
 from fullconv.inference.engines.graph_engine import (
     KEY,
@@ -15,6 +16,7 @@ from fullconv.inference.engines.graph_engine import (
     missing,
     only_fp32,
     opened_by,
+    opening,
 )
 from fullconv.inference.export_metadata import INPUT
 from fullconv.inference.open_predictor import OpenedNet
@@ -36,18 +38,20 @@ class OnnxRuntimeEngine(GraphEngine):
     def __init__(self, path: str | Path, device: str = "auto", precision: str = "fp32") -> None:
         only_fp32(precision, "ONNX Runtime computes an exported net in fp32")
         path, outputs = Path(path), None
-        verify_export(path)
-        if (model := _parsed(path)) is None:
-            self.session = session_of(path, device)
-            description = describe(path, self.session.get_modelmeta().custom_metadata_map.get(KEY))
-        else:
-            description = describe(path, _text(model))
-            names = tuple(description.maps.values())
-            short = ending_at(model, names) if names else None
-            del model
-            self.session = session_of(short or path, device, path)
-            outputs = names if short else outputs
-        super().__init__(path, description, outputs, exact=device in ("auto", "cpu"))
+        change = changed(path)
+        with opening(path, change):
+            if (model := _parsed(path)) is None:
+                self.session = session_of(path, device)
+                metadata = self.session.get_modelmeta().custom_metadata_map
+                description = describe(path, metadata.get(KEY))
+            else:
+                description = describe(path, _text(model))
+                names = tuple(description.maps.values())
+                short = ending_at(model, names) if names and not has_files(model) else None
+                del model
+                self.session = session_of(short or path, device, path)
+                outputs = names if short else outputs
+        super().__init__(path, description, outputs, device in ("auto", "cpu"), change)
 
     @property
     def runtime(self) -> str:
@@ -69,6 +73,21 @@ def _parsed(path: Path) -> Any:
 
 def _text(model: Any) -> str | None:
     return next((prop.value for prop in model.metadata_props if prop.key == KEY), None)
+
+
+def changed(path: Path) -> Change | None:
+    """What of an .onnx is not as it was exported; None where all is, or it has no checksum."""
+    if verify_export(path):
+        return None
+    model = _parsed(path)
+    if model is None:
+        return Change("onnx is not installed, or cannot read it, so that it is unknown what")
+    return change_of(model, _text(model) or "")
+
+
+def has_files(model: Any) -> bool:
+    """Whether weights of an ONNX model lie in files beside it, as it has more than 2 GiB."""
+    return any(tensor.data_location for tensor in model.graph.initializer)
 
 
 def ending_at(model: Any, names: Collection[str]) -> bytes | None:

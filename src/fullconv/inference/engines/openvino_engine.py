@@ -7,9 +7,16 @@ from typing import Any
 
 import numpy.typing as npt
 
-from fullconv.checkpoints.export_checksum import verify_export
 from fullconv.errors import UserError
-from fullconv.inference.engines.graph_engine import KEY, GraphEngine, describe, missing, opened_by
+from fullconv.inference.engines.graph_engine import (
+    KEY,
+    GraphEngine,
+    describe,
+    missing,
+    opened_by,
+    opening,
+)
+from fullconv.inference.engines.onnxruntime_engine import changed
 from fullconv.inference.export_metadata import INPUT
 from fullconv.inference.open_predictor import OpenedNet
 
@@ -32,14 +39,15 @@ class OpenVinoEngine(GraphEngine):
     def __init__(self, path: str | Path, device: str = "auto", precision: str = "fp32") -> None:
         path = Path(path)
         core = core_of()
-        verify_export(path)
-        model = read_model(core, path)
-        description = describe(path, _text(model))
-        names = tuple(description.maps.values())
-        short = ending_at(model, names) if names else None
-        self.compiled = compiled(core, short or model, device, precision)
+        change = changed(path)
+        with opening(path, change):
+            model = read_model(core, path)
+            description = describe(path, _text(model))
+            names = tuple(description.maps.values())
+            short = ending_at(model, names) if names else None
+            self.compiled = compiled(core, short or model, device, precision)
         exact = device.upper() in ("AUTO", "CPU") and not self._rounds()
-        super().__init__(path, description, names if short else None, exact)
+        super().__init__(path, description, names if short else None, exact, change)
 
     def _rounds(self) -> bool:
         """Whether it computes in bf16."""

@@ -99,18 +99,35 @@ class TorchEngine(Engine):
         with self._running(image):
             return self.head.scores(self._maps(image), (image.shape[0], image.shape[1]))
 
+    def scores_and_features(
+        self, image: Image
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """The ``scores``, and the mean of the backbone's coarsest features over the photo, (C,)."""
+        with self._running(image):
+            inputs = self._inputs_of(image[None])
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+                features = self.net.backbone(inputs)  # {stride: 1,C,h,w}
+                maps = self.net.fused(self.net.scored(features))  # {stride: 1,K,h,w}
+            pooled = features[max(features)].float().mean((2, 3))[0]  # C
+            scores = self.head.scores(maps, (image.shape[0], image.shape[1]))
+            return scores, pooled.cpu().numpy()
+
     def _maps(self, image: Image) -> dict[int, Tensor]:
         """The maps that are enlarged: {stride: 1,K,h,w}."""
         return self._maps_of(image[None])
 
     def _maps_of(self, images: Image) -> dict[int, Tensor]:
         """Those of photos of one size: {stride: N,K,h,w}."""
+        inputs = self._inputs_of(images)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return self.run.maps(inputs)
+
+    def _inputs_of(self, images: Image) -> Tensor:
+        """Photos of one size (N, H, W, channels) as the net is shown them: N,C,H,W."""
         pixels = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(
             self.device
         )  # N,H,W,3
-        inputs = self.preprocessing(pixels).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return self.run.maps(inputs)
+        return self.preprocessing(pixels).contiguous(memory_format=torch.channels_last)
 
     @contextmanager
     def _running(self, image: Image) -> Iterator[None]:

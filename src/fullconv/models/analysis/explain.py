@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from html import escape
 
 from fullconv.geometry import (
     Deconv,
@@ -17,6 +18,7 @@ from fullconv.geometry import (
     receptive_field,
     size_after,
 )
+from fullconv.metrics.display import html_table
 from fullconv.models.analysis.cost import Cost, costs, meta_net, total
 from fullconv.models.backbones.definition import PAPER_PAD, Definition, Padding
 from fullconv.models.fcn import flow_of, placements_of
@@ -68,6 +70,19 @@ class Explanation:
     cost_ratio: float | None
     least_pad: int | None
     warnings: list[str]
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [row.name, f"{row.height} x {row.width}", str(row.channels), str(row.stride),
+             "all" if row.field is None else str(row.field), f"{row.multiply_adds / 1e6:,.0f}"]
+            for row in self.rows
+        ]  # fmt: skip
+        head = ["layer", "size", "channels", "stride", "receptive field", "million multiply-adds"]
+        height, width = self.size
+        caption = f"{self.spec.name} on {height} x {width}, padding {self.spec.padding}"
+        crops = [f"crop of {crop.cropped}: {crop.pixels} pixels" for crop in self.crops]
+        notes = "".join(f"<li>{escape(text)}</li>" for text in (*crops, *self.warnings))
+        return html_table(head, rows, caption) + (f"<ul>{notes}</ul>" if notes else "")
 
 
 def explain(spec: NetSpec, size: tuple[int, int]) -> Explanation:

@@ -1,1 +1,1 @@
-"""The plots of a report: curves, the confusion matrix, a net's layers."""
+"""Pictures as files, drawn by matplotlib: the pages do without it."""

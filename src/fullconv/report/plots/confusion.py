@@ -5,9 +5,9 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from fullconv.classes import ClassSet
-from fullconv.classes.palettes import ink_on
+from fullconv.classes.colors import ink_on
 from fullconv.metrics import Scores
-from fullconv.report.plots.plot import drawn_names, families, png
+from fullconv.report.plots.figure import drawn_names, families, png
 
 WRITTEN = 32  # numbers would be unreadable with more classes than this
 

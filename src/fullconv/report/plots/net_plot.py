@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from fullconv.report.plots.plot import png
+from fullconv.report.plots.figure import png
 
 if TYPE_CHECKING:
     from fullconv.models import Explanation

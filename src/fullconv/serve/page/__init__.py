@@ -1,4 +1,4 @@
-"""The page: three files and an icon, sent as they are."""
+"""The page: four files and an icon, sent as they are."""
 
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
@@ -7,6 +7,7 @@ from fastapi import FastAPI, Response
 
 FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
+    "/base.css": ("base.css", "text/css; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/view.js": ("view.js", "text/javascript; charset=utf-8"),
@@ -18,8 +19,15 @@ FILES = {
 def add_to(app: FastAPI) -> None:
     """Serve the page's files, which are read once."""
     for path, (name, media_type) in FILES.items():
-        content = files(__name__).joinpath(name).read_bytes()
+        content = _content(name)
         app.add_api_route(path, _sender(content, media_type), include_in_schema=False)
+
+
+def _content(name: str) -> bytes:
+    """A file of this folder; the style that all pages share lies with the report's."""
+    if name == "base.css":
+        return files("fullconv.report").joinpath("templates", name).read_bytes()
+    return files(__name__).joinpath(name).read_bytes()
 
 
 def _sender(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:

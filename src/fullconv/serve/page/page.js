@@ -1,4 +1,4 @@
-import {decode, greys, merged, paint, percent, shrunk, stem} from "./view.js";
+import {decode, greys, merged, outline, paint, percent, shrunk, stem} from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 let models = [], token = "";
@@ -58,11 +58,10 @@ async function show(chosen) {
   try {
     const photo = await shrunk(chosen, Number($("side").value)).catch(() => chosen);
     const began = performance.now();
-    const answer = await (await segment(photo, {mask: "true"}, mine.signal)).json();
+    const answer = await (await segment(photo, {mask: "true", probability: "true"}, mine.signal)).json();
     await putOnStage(photo, answer, chosen.name);
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     say(`${answer.width} x ${answer.height} pixels in ${seconds} s`);
-    addProbability(photo, mine);
   } catch (error) {
     if (error.name !== "AbortError") say(error.message, "error");
   } finally {
@@ -77,8 +76,12 @@ async function putOnStage(photo, answer, name) {
   const pen = canvas.getContext("2d");
   const picture = await createImageBitmap(photo).catch(() => null);
   if (picture) pen.drawImage(picture, 0, 0, answer.width, answer.height);
-  $("note").textContent = picture ? "" : "This browser cannot show the photo, only its classes.";
-  shown = {answer, map: decode(answer), probability: null, name: stem(name)};
+  const probability = answer.probability ? await greys(bytesOf(answer.probability)) : null;
+  $("note").textContent = [
+    picture ? "" : "This browser cannot show the photo, only its classes.",
+    probability ? "" : "There are no probabilities: the photo is too large, or the net gives classes alone.",
+  ].filter(Boolean).join(" ");
+  shown = {answer, map: decode(answer), probability, name: stem(name)};
   place = null;
   $("cross").hidden = true;
   if (!answer.classes[alone]?.pixels) alone = null;
@@ -90,18 +93,6 @@ async function putOnStage(photo, answer, name) {
   $("empty").hidden = true;
 }
 
-// The classes are seen after one pass of the net; how probable they are takes a second one.
-async function addProbability(photo, mine) {
-  const mineShown = shown;
-  try {
-    const answer = await segment(photo, {answer: "probability"}, mine.signal);
-    mineShown.probability = await greys(await answer.blob());
-    read();
-  } catch (error) {
-    if (error.name !== "AbortError") $("note").textContent = `Without probabilities: ${error.message}`;
-  }
-}
-
 // --- what is shown of it
 
 function say(text, state = "") {
@@ -111,6 +102,8 @@ function say(text, state = "") {
 
 function repaint() {
   paint($("classes"), shown.map, shown.answer, alone);
+  outline($("borders"), shown.map, shown.answer, alone);
+  $("borders").hidden = !$("show-borders").checked;
   $("classes").style.opacity = $("opacity").value / 100;
 }
 
@@ -204,18 +197,23 @@ function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
+function bytesOf({png}) {
+  const bytes = Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0));
+  return new Blob([bytes], {type: "image/png"});
+}
+
 function saveMask() {
-  const bytes = Uint8Array.from(atob(shown.answer.mask.png), (letter) => letter.charCodeAt(0));
-  save(new Blob([bytes], {type: "image/png"}), `${shown.name}.png`);
+  save(bytesOf(shown.answer.mask), `${shown.name}.png`);
 }
 
 async function saveOverlay() {
   const opacity = $("opacity").value / 100;
-  save(await merged($("photo"), $("classes"), opacity), `${shown.name}_overlay.png`);
+  const borders = $("show-borders").checked ? $("borders") : null;
+  save(await merged($("photo"), $("classes"), opacity, borders), `${shown.name}_overlay.png`);
 }
 
 function saveJson() {
-  const {mask, ...rest} = shown.answer;
+  const {mask, probability, ...rest} = shown.answer;
   save(new Blob([JSON.stringify(rest)], {type: "application/json"}), `${shown.name}.json`);
 }
 
@@ -272,6 +270,7 @@ $("opacity").addEventListener("input", () => {
   $("opacity-value").textContent = `${$("opacity").value} %`;
   $("classes").style.opacity = $("opacity").value / 100;
 });
+$("show-borders").addEventListener("change", repaint);
 $("stage").addEventListener("pointermove", pointAt);
 $("stage").addEventListener("pointerdown", pointAt);
 $("stage").addEventListener("keydown", move);

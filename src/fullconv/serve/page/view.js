@@ -18,25 +18,48 @@ export function decode(answer) {
   return map;
 }
 
-// Each class in its colour on a canvas of the photo's size; `alone` is one class, or null.
+// Each class in its colour on a canvas of the photo's size, the background clear; `alone` is one
+// class, or null.
 export function paint(canvas, map, answer, alone) {
   const {width, height, classes} = answer;
-  if (canvas.width !== width || canvas.height !== height) {
-    canvas.width = width;
-    canvas.height = height;
-  }
-  const pen = canvas.getContext("2d");
+  const pen = sized(canvas, width, height);
   const image = pen.createImageData(width, height);
-  const colors = classes.map(({color: [red, green, blue]}, index) => {
-    const shown = alone === null || alone === index;
+  const colors = classes.map(({color: [red, green, blue], background}, index) => {
+    const shown = alone === null ? !background : alone === index;
     return shown ? [red, green, blue, 255] : [0, 0, 0, 0];
   });
   for (let at = 0; at < map.length; at++) image.data.set(colors[map[at]], 4 * at);
   pen.putImageData(image, 0, 0);
 }
 
-// The photo and the classes over it, as they are seen. -> a PNG blob
-export function merged(photo, classes, opacity) {
+function sized(canvas, width, height) {
+  if (canvas.width !== width || canvas.height !== height) {
+    canvas.width = width;
+    canvas.height = height;
+  }
+  return canvas.getContext("2d");
+}
+
+// A white line where two classes meet, as wide as `fullconv predict` draws it; of one class alone
+// the line around it.
+export function outline(canvas, map, {width, height}, alone) {
+  const pen = sized(canvas, width, height);
+  const image = pen.createImageData(width, height);
+  const wide = Math.max(1, Math.round(Math.sqrt(width * height) / 600)), half = wide >> 1;
+  const meet = alone === null ? (a, b) => a !== b : (a, b) => (a === alone) !== (b === alone);
+  const draw = (at) => image.data.fill(255, 4 * at, 4 * at + 4);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const at = y * width + x;
+      if (x + wide < width && meet(map[at], map[at + wide])) draw(at + half);
+      if (y + wide < height && meet(map[at], map[at + wide * width])) draw(at + half * width);
+    }
+  }
+  pen.putImageData(image, 0, 0);
+}
+
+// The photo, the classes and the borders (null: none) over it, as they are seen. -> a PNG blob
+export function merged(photo, classes, opacity, borders) {
   const canvas = document.createElement("canvas");
   canvas.width = classes.width;
   canvas.height = classes.height;
@@ -44,6 +67,8 @@ export function merged(photo, classes, opacity) {
   pen.drawImage(photo, 0, 0, canvas.width, canvas.height);
   pen.globalAlpha = opacity;
   pen.drawImage(classes, 0, 0);
+  pen.globalAlpha = 1;
+  if (borders) pen.drawImage(borders, 0, 0);
   return new Promise((done) => canvas.toBlob(done, "image/png"));
 }
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from fullconv.atomic import file_error
 from fullconv.errors import UserError, printable
-from fullconv.parsing import parser_errors
+from fullconv.legacy_text import how_to_convert
+from fullconv.parsing import decode_text, parser_errors
 from fullconv.training.config.config import Change, Config
 from fullconv.training.config.config_keys import SHOWN, checked_config, did_you_mean, value_of
 from fullconv.training.losses import KINDS, Term, checked
@@ -65,7 +66,8 @@ def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
 def _read(path: str | Path) -> dict[str, Any]:
     name = printable(str(path))
     try:
-        text = Path(path).read_bytes().decode("utf-8")
+        content = Path(path).read_bytes()
+        text = decode_text(content)
     except FileNotFoundError as error:
         raise UserError(
             f"{name}: no such file; is this the folder of a run? To start one: "
@@ -75,9 +77,8 @@ def _read(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise file_error(error, path) from error
     except UnicodeDecodeError as error:
-        raise UserError(
-            f"{name}: is not valid TOML ({error}); save it as UTF-8", "FC-CONFIG-002"
-        ) from error
+        what, fix = how_to_convert(content, str(path))
+        raise UserError(f"{name}: {what}; {fix}", "FC-CONFIG-002") from error
     return parsed(text, name)
 
 

@@ -73,7 +73,7 @@ class Data(Section):
     workers: Annotated[int | None, Field(ge=0, le=1024)] = None
     check: bool = True
     bands: tuple[int, ...] | None = None
-    range: tuple[float, float] | None = None
+    range: tuple[float, ...] | None = None
     max_megapixels: float = MAX_MEGAPIXELS
 
     @property

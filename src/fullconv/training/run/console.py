@@ -1,4 +1,4 @@
-"""What a training shows: one live line on a terminal, plain lines elsewhere."""
+"""What a training shows: one live line on a terminal, a bar in a notebook, else plain lines."""
 
 import math
 import sys
@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from fullconv.duration import duration
+from fullconv.notebook import ProgressBar, in_notebook
 
 SECONDS = 10  # between lines where there is no terminal
 SEPARATOR = " | "
@@ -70,10 +71,13 @@ class Screen:
         self.console = Console(quiet=quiet, highlight=False, soft_wrap=True)
         self.verbose = verbose
         self.live: Live | None = None
+        self.bar: ProgressBar | None = None
         self.last = -math.inf
 
     def __enter__(self) -> "Screen":
-        if self.console.is_terminal and not self.console.quiet:
+        if in_notebook() and not self.console.quiet:
+            self.bar = ProgressBar("training")
+        elif self.console.is_terminal and not self.console.quiet:
             self.live = Live("", console=self.console, refresh_per_second=4)
             self.live.start()
         return self
@@ -82,6 +86,7 @@ class Screen:
         if self.live:
             self.live.stop()
             self.live = None
+        self.bar = None
 
     def say(self, text: str, style: str = "") -> None:
         """A lasting line."""
@@ -94,10 +99,16 @@ class Screen:
 
     def show(self, status: Status, due: bool = False) -> None:
         """The moving line; as plain lines every ten seconds, or when ``due``."""
-        self._move(status.line, due)
+        if self.bar:
+            self.bar.show(status.line(), status.step, status.steps)
+        else:
+            self._move(status.line, due)
 
     def show_validation(self, step: int, done: int, total: int) -> None:
         """How far a validation has come, in the moving line; as plain lines every ten seconds."""
+        if self.bar:
+            self.bar.show(f"step {step}: validating {done}/{total} photos", done, total)
+            return
         if done == 1:
             self.last = time.monotonic()
         self._move(lambda _=None: f"step {step}: validating {done}/{total} photos", False)

@@ -77,13 +77,16 @@ def test_polygons_are_nearly_those_of_pycocotools(export, imported):
     assert (ours & theirs).sum() > 0.97 * (ours | theirs).sum()
 
 
+OWN = {"description": "COCO 2017 Dataset", "url": "http://cocodataset.org"}
+
+
 def test_crowds_and_bare_boxes_are_ignored_below_the_rest(export, imported):
     annotations = [
         annotation(7, box(0, 0, 20, 20)),
         annotation(7, {"size": [40, 60], "counts": [0, 1200, 1200]}, iscrowd=1),
         annotation(3, [], bbox=[40, 0, 10, 10]),
     ]
-    report, masks = imported(export(annotations))
+    report, masks = imported(export(annotations, info=OWN))
     mask = masks["train/a"]
     assert (mask == 2).sum() == 400
     assert (mask == 255).sum() == 1200 - 400 + 100
@@ -239,20 +242,21 @@ def test_brush_masks_that_a_tool_marks_as_crowds_are_regions(export, imported):
     assert (notes(report, "brush"), notes(report, "crowd")) == (1, 0)
 
 
-@pytest.mark.parametrize(
-    ("polygons", "more", "regions"),
-    [
-        (5, CVAT, True),  # CVAT says so of every brush mask, among polygons too
-        (5, {}, False),  # a crowd of cars among cars
-        (0, {}, True),
-    ],
-)
-def test_few_crowds_among_polygons_are_crowds_but_for_cvat(
-    export, imported, polygons, more, regions
-):
-    cars = [annotation(7, box(40 + i, 0, 42 + i, 2), **more) for i in range(polygons)]
-    masks = imported(export([*cars, annotation(7, HALF, iscrowd=1, **more)]))[1]
-    assert (masks["train/a"][:, :30] == (2 if regions else 255)).all()
+@pytest.mark.parametrize("more", [CVAT, {}])
+def test_a_few_brush_masks_among_polygons_are_regions(export, imported, more):
+    cars = [annotation(7, box(40 + i, 0, 42 + i, 2), **more) for i in range(5)]
+    report, masks = imported(export([*cars, annotation(7, HALF, iscrowd=1, **more)]))
+    assert (masks["train/a"][:, :30] == 2).all()
+    assert (notes(report, "brush"), notes(report, "crowd")) == (1, 0)
+
+
+@pytest.mark.parametrize("name", ["000000000139.jpg", "COCO_val2014_000000000139.jpg"])
+def test_crowds_on_photos_of_coco_stay_crowds_without_its_info(export, imported, picture, name):
+    picture(f"src/images/{name}", 40, 60)
+    images = [{"id": 1, "file_name": name, "width": 60, "height": 40}]
+    crowds = [annotation(7, HALF, iscrowd=1), annotation(7, box(40, 0, 50, 10))]
+    (masks,) = imported(export(crowds, images=images))[1].values()
+    assert (masks[:, :30] == 255).all()
 
 
 def test_a_category_that_is_only_painted_is_a_region_beside_polygons_of_others(export, imported):
@@ -262,9 +266,8 @@ def test_a_category_that_is_only_painted_is_a_region_beside_polygons_of_others(e
 
 
 def test_crowds_of_the_published_files_stay_crowds(export, imported):
-    info = {"description": "COCO 2017 Dataset", "url": "http://cocodataset.org"}
     crowds = [annotation(7, HALF, iscrowd=1), annotation(3, box(40, 0, 50, 10))]
-    masks = imported(export(crowds, info=info))[1]
+    masks = imported(export(crowds, info=OWN))[1]
     assert (masks["train/a"][:, :30] == 255).all()
 
 
@@ -333,3 +336,25 @@ def test_run_lengths_of_an_image_without_size(export, imported):
     images = [{"id": 1, "file_name": "a.jpg", "width": None, "height": None}]
     masks = imported(export([annotation(7, HALF)], images=images))[1]
     assert (masks["train/a"] == 2).sum() == 1200
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "https://bucket.example/x/a.jpg?signature=1#top", "s3://bucket/x/a.jpg",
+        r"C:\Users\me\a.jpg", r"\\server\share\a.jpg", "file:///home/me/a.jpg", "http://[::/a.jpg",
+    ],
+)  # fmt: skip
+def test_addresses_and_paths_of_other_machines_name_the_photo_by_its_file(export, imported, name):
+    images = [{"id": 1, "file_name": name, "width": 60, "height": 40}]
+    masks = imported(export([annotation(7, box(0, 0, 10, 10))], images=images))[1]
+    assert list(masks) == ["train/a"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", "..", "https://bucket/"])
+def test_an_image_without_a_name_is_a_finding(export, tmp_path, name):
+    images = [{"id": 1, "file_name": name, "width": 60, "height": 40}]
+    source = export([annotation(7, box(0, 0, 10, 10))], images=images)
+    with pytest.raises(UserError) as caught:
+        import_data(source, tmp_path / "out", Request())
+    assert caught.value.code in ("FC-IMPORT-005", "FC-IMPORT-065", "FC-IMPORT-030")

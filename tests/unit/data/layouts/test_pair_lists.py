@@ -9,7 +9,7 @@ from fullconv.classes.class_files import read_classes
 from fullconv.data import available_splits, check, open_source
 from fullconv.data.layouts.registry import LAYOUTS
 from fullconv.data.open_dataset import is_unsplit
-from fullconv.data.splits.random_split import random_split, series_of
+from fullconv.data.splits.random_split import grouping_of, random_split, series_of
 from fullconv.errors import UserError, printable
 from fullconv.parsing import decode_text
 
@@ -77,7 +77,7 @@ def test_absolute_paths_and_names_with_commas(pairs, tmp_path):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("\u7532.png a.png train\n".encode("gbk") * 2, "neither UTF-8 nor UTF-16"),
+        ("\u7532.png a.png train\n".encode("gbk") * 2, "not UTF-8, it looks like GB18030"),
         (b"img/p0.png,lab/p0.png\nimg/p\0.png,lab/p1.png\n", "damaged"),
         (b"img/p0.png,lab/p0.png\n" + b"a" * 200_000 + b".png,b.png\n", "damaged"),
         (b"img/p0.png,lab/p0.png\na b c d e f\n", "PHOTO MASK"),
@@ -237,3 +237,17 @@ def test_text_keeps_its_letters_and_names_stay_on_one_line():
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be"):
         assert decode_text("Stra\u00dfe, abc".encode(encoding)) == "Stra\u00dfe, abc"
     assert printable("a\nb\x1b[2J\udcff\u00e9") == "a\\nb\\x1b[2J\\xff\u00e9"
+
+
+@pytest.mark.parametrize(
+    ("names", "word"),
+    [
+        (["clip1_01", "clip1_02", "clip2_01", "clip2_02"], "kept together"),
+        (["IMG_01", "IMG_02", "IMG_03"], "neighbours"),
+        (["oak", "beech", "birch 2", "ash"], ""),
+        (["a/1", "b/1", "c/7"], ""),
+    ],
+)
+def test_it_is_said_that_frames_stay_together_where_names_are_of_frames_alone(names, word):
+    said = grouping_of(names)
+    assert word in said if word else said == ""

@@ -157,3 +157,22 @@ def test_a_heic_photo_of_a_data_set_is_found_unless_it_was_converted(make_folder
     names = [path.name for path in open_source(data, "train").photos]
     assert "phone.jpg" in names
     assert "phone.heic" not in names
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "jpeg"])
+def test_libtiff_writes_nothing_beside_the_error_of_a_damaged_file(tmp_path, capfd, compression):
+    path = tmp_path / "a.tif"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(path, compression=compression)
+    content = bytearray(path.read_bytes())
+    refused = 0
+    for place in range(200, len(content) - 400, len(content) // 12):
+        damaged = bytearray(content)
+        damaged[place : place + 300 : 7] = bytes(43)
+        path.write_bytes(damaged)
+        try:
+            read_photo(path)
+        except DataError:
+            refused += 1
+    assert refused
+    assert capfd.readouterr() == ("", "")

@@ -32,6 +32,15 @@ def test_palette_is_read_as_indices_whatever_its_colours(save, three):
     assert (read_mask(save(image, "q.png", transparency=1), three) == VALUES).all()
 
 
+def test_masks_painted_in_vocs_colours_are_read_where_classes_name_no_colours(save, three):
+    painted = VOC.palette()[VALUES]
+    unnamed = ClassSet(three.names)
+    assert (read_mask(save(painted, "voc.png"), unnamed) == VALUES).all()
+    assert (read_mask(save(unnamed.palette()[VALUES], "own.png"), unnamed) == VALUES).all()
+    named = ClassSet(three.names, ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
+    refused(save(painted, "other.png"), named, "belongs to no class")
+
+
 def test_one_bit_mask(save, three):
     assert (read_mask(save(VALUES == 1, "b.png"), three) == (VALUES == 1)).all()
 

@@ -141,3 +141,21 @@ def test_pixels_that_are_none_are_ignored_in_the_mask(tmp_path, save, write):
     mask = open_source(tmp_path / "set", "train")[0].mask
     assert (mask[:2] == 255).all()
     assert np.array_equal(mask[2:], LABELS[2:])
+
+
+def test_a_class_file_in_utf_16_says_range_too(folder):
+    data = folder({"train": [ramp(9)]}, "range = [0, 1023]\n")
+    text = (data / "classes.toml").read_text()
+    (data / "classes.toml").write_bytes(text.encode("utf-16"))
+    assert own_options(data).range == (0, 1023)
+    assert open_source(data, "train").options.range == (0, 1023)
+
+
+def test_another_class_file_leaves_open_what_the_data_says(folder, tmp_path):
+    data = folder({"train": [ramp(9)]}, "range = [0, 1023]\n")
+    other = tmp_path / "other.toml"
+    other.write_text("bands = [1]\n" + TOML)
+    assert own_options(data, other) == ReadOptions((1,), (0, 1023))
+    labels = tmp_path / "labels.txt"
+    labels.write_text("a\nb\n")
+    assert own_options(data, labels).range == (0, 1023)

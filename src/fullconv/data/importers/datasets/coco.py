@@ -7,7 +7,7 @@ mark as crowds is taken for regions (`brush_labels`).
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +40,7 @@ from fullconv.errors import DataError, Finding, UserError, printable
 
 _LISTS = ("images", "annotations", "categories")
 _SPLIT = re.compile(r"(?<![a-z])(train|val|valid|validation|test)(?![a-z])", re.IGNORECASE)
+_PHOTO_OF_COCO = re.compile(r"(?:^|[/\\])(?:COCO_\w+_)?\d{12}\.jpg$")
 Id = int | str
 
 
@@ -129,7 +130,9 @@ def open_file(file: Path, source: Path) -> CocoFile:
         names,
         _split(file, folder),
         groups=frozenset(name for name in names.values() if name in above),
-        is_published="cocodataset.org" in about or "coco 20" in about,
+        is_published="cocodataset.org" in about
+        or "coco 20" in about
+        or _are_of_coco(content["images"]),
     )
     same = len(names) - len(set(names.values()))
     opened.notes += [Note("same name", str(file), count=same)] if same else []
@@ -183,28 +186,37 @@ def _split(file: Path, folder: Path) -> str | None:
 def brush_labels(files: Sequence[CocoFile]) -> frozenset[str]:
     """The labels whose run lengths with iscrowd=1 are regions, not crowds.
 
-    CVAT and others write iscrowd=1 for everything that is painted with a brush. In COCO's own files
-    crowds are the only run lengths, too, but few among many polygons of the same category.
+    CVAT and others write iscrowd=1 for everything that is painted with a brush. Crowds are those of
+    COCO's own photos, and where most run lengths are none, so that the mark tells some apart; not
+    of CVAT's files.
     """
-    crowds: Counter[str] = Counter()
-    outlines: Counter[str] = Counter()
-    run_lengths, from_tool = 0, False
+    crowds: set[str] = set()
+    plain = marked = 0
+    from_cvat = False
     for file in files:
         for annotation in file.annotations:
             label = file.label_of(annotation)
             if label is None or not annotation.get("segmentation"):
                 continue
-            outlines[label] += 1
-            is_rle = isinstance(annotation["segmentation"], dict)
-            run_lengths += is_rle
-            crowds[label] += bool(is_rle and annotation.get("iscrowd"))
             attributes = annotation.get("attributes")
-            from_tool |= isinstance(attributes, dict) and "occluded" in attributes  # CVAT
-    if any(file.is_published for file in files) or 2 * crowds.total() <= run_lengths:
+            from_cvat |= isinstance(attributes, dict) and "occluded" in attributes
+            if not isinstance(annotation["segmentation"], dict):
+                continue
+            if annotation.get("iscrowd"):
+                marked += 1
+                crowds.add(label)
+            else:
+                plain += 1
+    if any(file.is_published for file in files) or (plain > marked and not from_cvat):
         return frozenset()
-    if from_tool or 2 * crowds.total() > outlines.total():
-        return frozenset(crowds)
-    return frozenset(label for label in crowds if crowds[label] == outlines[label])
+    return frozenset(crowds)
+
+
+def _are_of_coco(images: Sequence[Any]) -> bool:
+    """Whether most photos are called as COCO's, 000000000139.jpg or COCO_val2014_000000000139."""
+    names = [image.get("file_name") for image in images if isinstance(image, dict)]
+    of_coco = sum(isinstance(n, str) and _PHOTO_OF_COCO.search(n) is not None for n in names)
+    return of_coco > len(names) / 2
 
 
 def _items(file: CocoFile, shelf: Shelf, brushed: frozenset[str], request: Request) -> list[Item]:
@@ -228,7 +240,7 @@ def by_image(file: CocoFile) -> list[tuple[dict[str, Any], list[Any]]]:
     images: dict[Id, dict[str, Any]] = {}
     for image in file.images:
         key = id_of(image.get("id")) if isinstance(image, dict) else None
-        if key is None or not isinstance(image.get("file_name"), str):
+        if key is None or not _is_name(image.get("file_name")):
             file.findings.append(_of_file(file, "has an image without id or file_name"))
         elif key in images:
             what = f"two images have the id {key}: {images[key]['file_name']} and another"
@@ -252,6 +264,10 @@ def by_image(file: CocoFile) -> list[tuple[dict[str, Any], list[Any]]]:
         file.notes += [Note("left out", f"{file.path} ({i['file_name']})") for i in without]
         images = {key: image for key, image in images.items() if key in annotations}
     return [(image, annotations[key]) for key, image in images.items()]
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and plain(name).name != ""
 
 
 def _of_file(file: CocoFile, what: str) -> Finding:

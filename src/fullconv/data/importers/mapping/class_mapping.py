@@ -9,7 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.classes import MOST_CLASSES, ClassSet, Color, default_colors
+from fullconv.classes import (
+    MOST_CLASSES,
+    ClassSet,
+    Color,
+    default_colors,
+    named_background,
+)
 from fullconv.data.importers.annotations import IGNORE, Export, Note
 from fullconv.data.importers.import_request import Request
 from fullconv.data.layouts.find_class_file import given_classes
@@ -77,7 +83,7 @@ def _classes(names: tuple[str, ...], becomes: dict[str, str], export: Export) ->
 
 
 def _colors(names: tuple[str, ...], becomes: dict[str, str], export: Export) -> tuple[Color, ...]:
-    """The tool's own colours where all classes have one and no two the same, else VOC's."""
+    """The tool's own colours where all classes have one and no two the same, else the default."""
     given: dict[str, Color] = {}
     for label, name in becomes.items():
         if label in export.colors:
@@ -86,7 +92,9 @@ def _colors(names: tuple[str, ...], becomes: dict[str, str], export: Export) -> 
         given.setdefault(names[0], (0, 0, 0))
     colors = tuple(given[name] for name in names if name in given)
     distinct = len(set(colors)) == len(names)
-    return colors if distinct else default_colors(len(names))
+    return (
+        colors if distinct else default_colors(len(names), background=bool(named_background(names)))
+    )
 
 
 def _one_line(labels: Iterable[str]) -> None:

@@ -1,6 +1,7 @@
 """Where the photos are that label files name."""
 
 import os
+import re
 import shlex
 import unicodedata
 from collections import defaultdict
@@ -16,6 +17,7 @@ from fullconv.data.reading.walk import composed
 from fullconv.errors import DataError
 
 _Path = TypeVar("_Path", bound=PurePath)
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^/\\]*[/\\]")
 UNREADABLE = frozenset({".heic", ".heif"})
 """Endings of photos, as phones write them, that Pillow cannot read without further software."""
 
@@ -71,7 +73,11 @@ class Shelf:
         the bare name; among several, the one in a folder named after ``split``. Raises UserError
         (DataError) where there is none, or more than one.
         """
-        for spelling in dict.fromkeys((name, unquote(name))):  # 'my%20photo.jpg'
+        if not plain(name).name:
+            raise DataError(file, f"names no photo ({_quoted(name)})", "",
+                            "name the photo in the tool", "FC-IMPORT-065")  # fmt: skip
+        spellings = (name, unquote(name), str(plain(name)))  # 'my%20photo.jpg', an address
+        for spelling in dict.fromkeys(spellings):
             path = self._find(spelling, near, file, split)
             if path is not None:
                 return path
@@ -156,7 +162,13 @@ def difference(name: str, other: str) -> str:
 
 
 def plain(name: str) -> PurePosixPath:
-    """A path from a file as one that leads nowhere else: relative, without '..' and drives."""
+    """A path from a file as one that leads nowhere else: relative, without '..' and drives.
+
+    Of an address (https://.../a.jpg?key=1, s3://...) the name of its file.
+    """
+    if _ADDRESS.match(name):
+        path = re.split(r"[?#]", name, maxsplit=1)[0]
+        return PurePosixPath(unquote(re.split(r"[/\\]", path)[-1]))
     windows = PureWindowsPath(name)
     parts = windows.parts[1:] if windows.anchor else windows.parts
     leads_out = bool(windows.anchor) or ".." in parts

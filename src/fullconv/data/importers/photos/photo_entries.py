@@ -21,7 +21,7 @@ from fullconv.data.importers.drawing.draw_regions import Drawing, Region
 from fullconv.data.importers.drawing.regions import Points, box
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.photos.named_photos import Shelf
-from fullconv.errors import DataError, Finding, UserError
+from fullconv.errors import DataError, Finding, UserError, reason_of
 
 
 @dataclass
@@ -41,6 +41,9 @@ class Entries:
             _is_text(item)
         except UserError as error:
             self.findings.append(finding_of(error, where, self.fix))
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+            what = f"has values of a kind that the tool does not write ({reason_of(error)})"
+            self.findings.append(Finding(where, what, "", self.fix, code="FC-IMPORT-060"))
         else:
             self.items += [item] if item is not None else []
             self.notes += notes
@@ -141,8 +144,11 @@ def photo_name(place: str) -> str:
     Label Studio's own addresses are understood ('/data/local-files/?d=night/1.jpg' is
     'night/1.jpg'); what is no address stays.
     """
-    parts = urlsplit(place) if "://" in place or place.startswith("/data/") else None
-    if parts is None:
+    if "://" not in place and not place.startswith("/data/"):
+        return place
+    try:
+        parts = urlsplit(place)
+    except ValueError:  # brackets that are no address of version 6
         return place
     local = parse_qs(parts.query).get("d")
     return local[0] if local else PurePosixPath(unquote(parts.path)).name

@@ -6,7 +6,7 @@ channel of a packed RGBA picture, a bitmask that of a PNG. Later regions lie on 
 """
 
 from collections import defaultdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -103,8 +103,15 @@ def _item(
         return None  # nobody labelled it: it stands in the report as a photo without labels
     size = _size(results)
     regions = _regions(results, size, where, request, notes)
-    place = plain(name).with_name(photo.stem).as_posix()
+    place = _below_images(plain(name).parent / photo.stem, photo, shelf).as_posix()
     return Item(place, None, photo, where, draw(where, regions), size)
+
+
+def _below_images(name: PurePosixPath, photo: Path, shelf: Shelf) -> PurePosixPath:
+    """'images/a' as 'a' where the source has its photos in a folder images/ for the server."""
+    folder = shelf.source / "images"
+    below = name.parts[:1] == ("images",) and folder in photo.parents
+    return PurePosixPath(*name.parts[1:]) if below else name
 
 
 def _stated_photo(data: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
-from fullconv.report.plots.plot import drawn_names, families, png
+from fullconv.report.plots.figure import drawn_names, families, png
 
 Points = Sequence[tuple[str, float, float]]
 """Name, value across, value up."""

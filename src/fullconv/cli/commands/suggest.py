@@ -1,0 +1,158 @@
+"""``fullconv suggest``: which photos to label next."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fullconv.cli.main import app, say, say_error
+from fullconv.cli.options import Device, Run, fetched, warn_of_origin
+from fullconv.errors import UserError, printable
+
+if TYPE_CHECKING:
+    from fullconv.curation.prelabelled import Prelabelled
+    from fullconv.curation.read_views import Labelled
+    from fullconv.curation.suggestions import Suggestions
+    from fullconv.inference import Input, Predictor
+    from fullconv.report.suggestions_page import SuggestionPictures
+
+
+@app.command()
+def suggest(
+    run: Run,
+    inputs: Annotated[list[str], typer.Argument(help="Unlabelled photos, folders, patterns.")],
+    number: Annotated[int, typer.Option(min=1, help="How many photos to suggest.")] = 20,
+    out: Annotated[
+        Path, typer.Option(help="New folder for the page, the table and the photos.")
+    ] = (Path("suggestions")),
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="masks|TOOL",
+            help="Form of the photos with their pre-labels: masks (images/ and masks/), or shapes "
+            "for labelme, cvat, coco, label-studio or geojson.",
+        ),
+    ] = "masks",
+    data: Annotated[
+        str | None,
+        typer.Option(help="What is labelled already; left out: the data the run was trained on."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of it that the net has learnt from.")] = "train",
+    device: Device = "auto",
+) -> None:
+    """Suggest which photos to label next: what a net is unsure of, rare classes, and what is new.
+
+    Photos that look like a labelled one, or like one that was chosen before, are left out. OUT gets
+    suggestions.html with the reasons in pictures, suggestions.csv, and the photos with what the net
+    predicts, to be corrected instead of drawn. Photos that cannot be read are named, and the exit
+    code is 1.
+
+    \b
+    Examples:
+      fullconv suggest runs/first unlabelled/
+      fullconv suggest runs/first unlabelled/ --number 50 --out next/ --to labelme
+      fullconv suggest runs/first 'video/**/*.jpg' --data photos/
+    """
+    from fullconv.atomic import folder_atomically
+    from fullconv.cli import tables as screen
+    from fullconv.curation.prelabelled import check_form, write_prelabelled
+    from fullconv.curation.read_views import photo_views, torch_engine
+    from fullconv.curation.suggestions import suggest as choose
+    from fullconv.inference import Predictor, find_inputs
+    from fullconv.report.suggestions_page import write_suggestions
+
+    check_form(to)
+    out = out.expanduser()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{printable(str(out))}: is not empty; name a new folder", "FC-FILE-006")
+    photos = find_inputs(inputs, out)
+    predictor = Predictor(fetched(run), device, engine="torch" if run.is_dir() else "auto", say=say)
+    warn_of_origin(predictor.origin)
+    torch_engine(predictor)
+    labelled = _labelled(predictor, run, data, split)
+    errors: list[UserError] = []
+    with screen.progress("looking at the photos") as progress:
+        views, viewed = photo_views(predictor, photos, progress, errors.append)
+    for error in errors:
+        say_error(error)
+    chosen = choose(
+        views, labelled.views, predictor.classes, number, labelled.pixels, labelled.held_out
+    )
+    if not chosen.photos:
+        raise UserError(
+            f"none of {len(photos)} photos is new: all look like a labelled one, or cannot be read",
+            "FC-CURATE-002",
+        )
+    pictures: list[SuggestionPictures] = []
+    with folder_atomically(out) as folder, screen.progress("writing") as progress:
+        written = _prelabelled(predictor, viewed, chosen, out, pictures, progress)
+        write_prelabelled(to, written, folder / to, predictor.classes)
+        write_suggestions(
+            folder, str(run), ", ".join(map(str, inputs)), pictures, chosen.duplicates
+        )
+    console = screen.console()
+    console.print(screen.suggestions_table(chosen))
+    print(f"{len(chosen.photos)} of {len(photos)} photos; {chosen.duplicates} duplicates left out")
+    if len(chosen.photos) < number:
+        say(f"note: there are no more than {len(chosen.photos)}")
+    for name in ("suggestions.html", "suggestions.csv", to):
+        print(printable(str(out / name)))
+    if errors:
+        raise typer.Exit(1)
+
+
+def _labelled(predictor: "Predictor", run: Path, data: str | None, split: str) -> "Labelled":
+    """The views of what is labelled; none, with a note, where the run does not say what it is."""
+    from fullconv.cli import tables as screen
+    from fullconv.curation.read_views import Labelled, labelled_views
+    from fullconv.data import available_splits
+    from fullconv.data.open_dataset import trained_on
+    from fullconv.data.splits.subset import split_lists
+
+    try:
+        place = data or trained_on(run)
+        known = ["train", "val"] if split_lists(run) else available_splits(place)
+    except UserError as error:
+        if data is not None:
+            raise
+        say(f"note: what is labelled is not known ({error}): --data names it")
+        return Labelled()
+    others = [each for each in known if each not in (split, "all", "trainval")]
+    with screen.progress("looking at what is labelled") as progress:
+        return labelled_views(predictor, place, [split, *others], progress)
+
+
+def _prelabelled(
+    predictor: "Predictor",
+    photos: "Sequence[Input]",
+    chosen: "Suggestions",
+    out: Path,
+    pictures: "list[SuggestionPictures]",
+    progress: Callable[[int, int], object],
+) -> "Iterator[Prelabelled]":
+    """The chosen photos one by one, predicted once more; their pictures go to ``pictures``."""
+    from fullconv.curation.photo_views import photo_maps
+    from fullconv.curation.prelabelled import Prelabelled
+    from fullconv.curation.read_views import torch_engine
+    from fullconv.report.suggestions_page import suggestion_pictures
+
+    for done, suggestion in enumerate(chosen.photos, 1):
+        photo = photos[suggestion.place]
+        assert photo.file is not None
+        maps = photo_maps(torch_engine(predictor), predictor.classes, predictor.read(photo.file))
+        nearest = _shown(predictor, suggestion.nearest)
+        pictures.append(suggestion_pictures(suggestion, maps, predictor.classes, nearest))
+        yield Prelabelled(photo.file, photo.result.relative_to(out).as_posix(), maps)
+        progress(done, len(chosen.photos))
+
+
+def _shown(predictor: "Predictor", nearest: str | None):
+    """The photo that is nearest; None where there is none, or it is no file."""
+    from fullconv.visualize import as_photo
+
+    try:
+        return None if nearest is None else as_photo(predictor.read(nearest))
+    except UserError:
+        return None

@@ -1,0 +1,116 @@
+"""Photos and labelled data sets as views: what `suggest` compares."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.curation.photo_scores import check_classes
+from fullconv.curation.photo_views import PhotoView, photo_view
+from fullconv.data import Source
+from fullconv.data.checks.duplicates import Fingerprint, fingerprint
+from fullconv.errors import UserError
+from fullconv.evaluation import open_for
+from fullconv.inference import Input, OpenedNet, Predictor
+from fullconv.inference.engines.torch_engine import TorchEngine
+from fullconv.inference.read_ahead import read_ahead
+from fullconv.visualize import as_photo
+
+Progress = Callable[[int, int], object]
+
+
+def torch_engine(predictor: Predictor) -> TorchEngine:
+    """The engine that gives features; UserError for one of an exported file, or other classes."""
+    check_classes(predictor.classes)
+    if not isinstance(predictor.engine, TorchEngine):
+        raise UserError(
+            f"{predictor.path}: photos are compared by the features of the net, which an exported "
+            "file does not give: name the run folder or its model.safetensors",
+            "FC-CURATE-001",
+        )
+    return predictor.engine
+
+
+@dataclass
+class Labelled:
+    """The photos that a net has learnt from: views, labelled ``pixels`` (K,) of each class, and
+    the fingerprints of the photos ``held_out`` to score it."""
+
+    views: list[PhotoView] = field(default_factory=list)
+    pixels: npt.NDArray[np.int64] | None = None
+    held_out: list[Fingerprint] = field(default_factory=list)
+
+
+def labelled_views(
+    predictor: Predictor, data: str | Path, splits: Sequence[str], progress: Progress | None = None
+) -> Labelled:
+    """The first of ``splits`` as labelled photos, the others as held out.
+
+    Photos that cannot be read are left out: the check names them. Raises UserError as ``open_for``.
+    """
+    engine, classes = torch_engine(predictor), predictor.classes
+    opened = OpenedNet(engine, predictor.spec, classes, engine.preprocessing, predictor.origin)
+    sources = [open_for(opened, data, split, run=predictor.path) for split in splits]
+    total, done, labelled = sum(map(len, sources)), 0, Labelled()
+    labelled.pixels = np.zeros(len(classes), np.int64)
+    for number, source in enumerate(sources):
+        for place, sample in enumerate(_samples(source)):
+            if sample is not None and number == 0:
+                name = str(source.files(place)[0] or source.names[place])
+                labelled.views.append(photo_view(engine, classes, name, sample.image))
+                if sample.mask is not None:
+                    counts = np.bincount(sample.mask.ravel(), minlength=len(classes))
+                    labelled.pixels += counts[: len(classes)]
+            elif sample is not None:
+                labelled.held_out.append(fingerprint(as_photo(sample.image)))
+            done += 1
+            if progress:
+                progress(done, total)
+    return labelled
+
+
+def _samples(source: Source) -> Iterable:
+    """The samples of a source, None for one that cannot be read."""
+
+    def read(place: int):
+        try:
+            return source[place]
+        except UserError:
+            return None
+
+    with closing(read_ahead(read, len(source))) as samples:
+        yield from samples
+
+
+def photo_views(
+    predictor: Predictor,
+    photos: Sequence[Input],
+    progress: Progress | None = None,
+    failed: Callable[[UserError], object] | None = None,
+) -> tuple[list[PhotoView], list[Input]]:
+    """The views of photos, and the photos that have one; ``failed`` is told of the others."""
+    engine, views, viewed = torch_engine(predictor), [], []
+
+    def read(place: int):
+        photo = photos[place]
+        try:
+            if photo.error is not None or photo.file is None:
+                return photo.error or UserError(f"{photo}: is no file", "FC-PREDICT-001")
+            return predictor.read(photo.file)
+        except UserError as error:
+            return error
+
+    with closing(read_ahead(read, len(photos))) as images:
+        for place, image in enumerate(images):
+            if isinstance(image, UserError):
+                if failed:
+                    failed(image)
+            else:
+                views.append(photo_view(engine, predictor.classes, str(photos[place]), image))
+                viewed.append(photos[place])
+            if progress:
+                progress(place + 1, len(photos))
+    return views, viewed

@@ -1,0 +1,1 @@
+"""One file for each labelling tool that predictions are written for."""

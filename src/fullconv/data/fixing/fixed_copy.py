@@ -1,0 +1,246 @@
+"""A copy of a data set in which every error with one safe correction is corrected."""
+
+import io
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from fullconv.atomic import write_atomically
+from fullconv.data.export_folder import mask_png
+from fullconv.data.fixing.size_rules import fitted
+from fullconv.data.fixing.value_rules import (
+    Stored,
+    ValueRule,
+    colors_known,
+    numbers_of,
+    value_rule,
+)
+from fullconv.data.layouts.listing import ALL
+from fullconv.data.layouts.pairs import size_mismatch
+from fullconv.data.reading.image import probe
+from fullconv.data.reading.mask import mask_of, read_mask, stored_values
+from fullconv.data.reading.modality_files import plane_file
+from fullconv.data.reading.orientation import orientation
+from fullconv.data.reading.recognize_file import tiff_of
+from fullconv.data.reading.tiff import WHITE_IS_ZERO
+from fullconv.data.sample import Mask, Source
+from fullconv.errors import DataError, Finding, UserError
+from fullconv.modalities import AS_STORED, KINDS, ReadOptions, is_of_photo
+
+AS_PIXELS = "class numbers saved as RGB are now one channel"
+MIRRORED = "red and blue of the mask's colors were exchanged"
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True)
+class FixedMask:
+    """A corrected mask: its file, and what was corrected, in words."""
+
+    split: str
+    name: str
+    file: str
+    says: tuple[str, ...]
+
+
+@dataclass
+class FixReport:
+    """What a copy has: the masks that were ``fixed``, the errors of photos that were ``left_out``,
+    and the photos ``copied`` of each split."""
+
+    fixed: list[FixedMask] = field(default_factory=list)
+    left_out: list[Finding] = field(default_factory=list)
+    copied: Counter[str] = field(default_factory=Counter)
+
+
+Seen = Callable[[FixedMask, Path, Stored, Mask], object]
+"""Told of each corrected mask: with the photo's file, the mask as stored and the corrected one."""
+
+
+def write_fixed(
+    sources: Mapping[str, Source],
+    out: Path,
+    options: ReadOptions = AS_STORED,
+    progress: Progress | None = None,
+    seen: Seen | None = None,
+) -> FixReport:
+    """Write ``sources`` (split -> Source) as a folder data set into ``out``, an empty folder.
+
+    Photos are copied byte by byte, so are masks without an error; a corrected mask is a PNG of its
+    class values. A photo that no correction makes usable is left out and named; one that a list
+    names twice is copied once. ``options`` say how photos are read and go into the class file.
+    Nothing of ``sources`` is changed. Raises UserError where no photo is left, or ``out`` cannot be
+    written.
+    """
+    report, taken, files = FixReport(), set(), set()
+    total, done = sum(map(len, sources.values())), 0
+    rule = _rule(sources)
+    for split, source in sources.items():
+        for place in range(len(source)):
+            done += 1
+            if (photo := source.files(place)[0]) is not None and (split, photo) in files:
+                continue
+            files.add((split, photo))
+            name = _name(source, place, split, taken)
+            try:
+                _write_pair(source, place, rule, out, name, report, seen)
+            except DataError as error:
+                report.left_out.append(error.finding)
+            if progress:
+                progress(done, total)
+    if not report.copied:
+        raise UserError(
+            "no photo of the data set can be corrected: see what fullconv check says of each",
+            "FC-FIX-001",
+        )
+    first = next(iter(sources.values()))
+    write_atomically(out / "classes.toml", _options_toml(options) + first.classes.to_toml())
+    return report
+
+
+def _rule(sources: Mapping[str, Source]) -> ValueRule:
+    """One rule for the masks of all splits, which were written by the same program."""
+    present: list[frozenset[int]] = []
+    for source in sources.values():
+        for place in range(len(source)):
+            with suppress(UserError):
+                stored, _ = _stored(source, place)
+                numbers = None if stored is None else numbers_of(stored, source.classes)
+                if numbers is not None:
+                    present.append(frozenset(np.unique(numbers).tolist()))
+                elif (mask := source.mask(place)) is not None:
+                    present.append(frozenset(np.unique(mask).tolist()))
+    return value_rule(present, next(iter(sources.values())).classes)
+
+
+def _stored(source: Source, place: int) -> tuple[Stored | None, Path | None]:
+    """A mask as its file has it, and the file; None for the first where it is read otherwise."""
+    file = source.files(place)[1]
+    if file is None or getattr(source, "read", None) is not read_mask or _is_masked(file):
+        return None, file
+    return stored_values(file, options=getattr(source, "options", AS_STORED)), file
+
+
+def _is_masked(file: Path) -> bool:
+    """Whether a TIFF's values are not all: it has a mask of its own, or 0 is white."""
+    tiff = tiff_of(file) if file.suffix.lower() in (".tif", ".tiff") else None
+    return tiff is not None and (tiff.has_mask or tiff.first.photometric == WHITE_IS_ZERO)
+
+
+def _write_pair(
+    source: Source,
+    place: int,
+    rule: ValueRule,
+    out: Path,
+    name: str,
+    report: FixReport,
+    seen: Seen | None,
+) -> None:
+    """Copy one photo with its mask, corrected; DataError where they cannot be used."""
+    photo, file = source.files(place)
+    size = _photo_size(source, place)
+    stored, mask, says = _corrected_values(source, place, rule)
+    if mask is None:
+        raise DataError(photo or source.names[place], "this photo has no mask", "",
+                        "add the mask under the photo's name", "FC-DATA-107")  # fmt: skip
+    placed = fitted(mask, size, orientation(photo) if photo else 1)
+    if placed is None:
+        raise size_mismatch(photo or Path(name), file or Path(name), size, mask.shape)
+    mask, sized = placed
+    target = out / "masks" / f"{name}.png"
+    corrections = (*says, *sized)
+    if not corrections and file is not None and stored is not None:
+        _copy(file, target.with_suffix(file.suffix.lower()))
+    else:
+        write_atomically(target, mask_png(mask, source.classes))
+    _copy_photo(source, place, out, name)
+    split = source.split
+    report.copied[split] += 1
+    if corrections:
+        fixed = FixedMask(split, source.names[place], str(file or name), corrections)
+        report.fixed.append(fixed)
+        if seen and photo is not None:
+            seen(fixed, photo, mask if stored is None else stored, mask)
+
+
+def _corrected_values(
+    source: Source, place: int, rule: ValueRule
+) -> tuple[Stored | None, Mask | None, tuple[str, ...]]:
+    """A mask as stored, its class values, and what was corrected; DataError where none is sure."""
+    stored, file = _stored(source, place)
+    classes = source.classes
+    if stored is None:
+        return None, source.mask(place), ()
+    numbers = numbers_of(stored, classes)
+    if numbers is None:
+        if not colors_known(stored, classes) and colors_known(stored[..., ::-1], classes):
+            return stored, mask_of(stored[..., ::-1], classes, str(file)), (MIRRORED,)
+        return stored, source.mask(place), ()
+    mask = rule.applied(numbers, classes)
+    if mask is None:
+        return stored, source.mask(place), ()  # raises the error that the check has
+    changed = not np.array_equal(mask, numbers)
+    says = rule.says if changed else ()
+    return stored, mask, (*says, *((AS_PIXELS,) if stored.ndim == 3 else ()))
+
+
+def _photo_size(source: Source, place: int) -> tuple[int, int]:
+    photo = source.files(place)[0]
+    if photo is None:
+        height, width = source[place].image.shape[:2]
+        return height, width
+    return probe(photo, options=getattr(source, "options", AS_STORED))
+
+
+def _copy_photo(source: Source, place: int, out: Path, name: str) -> None:
+    """The photo's own file, with its further inputs; of a photo without a file a PNG."""
+    photo = source.files(place)[0]
+    if photo is None:
+        file = io.BytesIO()
+        Image.fromarray(source[place].image).save(file, "PNG")
+        write_atomically(out / "images" / f"{name}.png", file.getvalue())
+        return
+    _copy(photo, _with_suffix(out / "images" / name, photo))
+    for kind in (kind for kind in KINDS if not is_of_photo(kind)):
+        plane = plane_file(photo, kind)
+        if plane.is_file() and plane != photo:
+            _copy(plane, _with_suffix(out / kind / name, plane))
+
+
+def _with_suffix(path: Path, like: Path) -> Path:
+    return path.with_name(path.name + like.suffix.lower())
+
+
+def _copy(file: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, target)
+
+
+def _name(source: Source, place: int, split: str, taken: set[str]) -> str:
+    """Where the photo lies below ``images/``: SPLIT/NAME, no parts that lead out, no name twice."""
+    parts = PurePosixPath(source.names[place].replace("\\", "/")).parts
+    safe = [part.lstrip(".") for part in parts if part != "/" and not part.endswith(":")]
+    safe = [part for part in safe if part]
+    folder = [] if split == ALL else [split]
+    name = "/".join([*folder, *(safe or ["photo"])])
+    unique, number = name, 1
+    while unique.casefold() in taken:
+        number += 1
+        unique = f"{name}_{number}"
+    taken.add(unique.casefold())
+    return unique
+
+
+def _options_toml(options: ReadOptions) -> str:
+    """How photos are read, as the class file says it."""
+    lines = []
+    if options.bands is not None:
+        lines.append(f"bands = {list(options.bands)}")
+    if options.range is not None:
+        lines.append(f"range = {list(options.range)}")
+    return "".join(f"{line}\n" for line in lines)

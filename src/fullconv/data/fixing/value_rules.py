@@ -1,0 +1,87 @@
+"""What the stored values of a data set's masks can only mean: one rule for all of its masks.
+
+A rule is used where the masks together leave one reading. Where they leave two (0/255 masks of
+three classes, a 0 beside numbers that count from 1), there is none, and masks stay as they are.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.classes import ClassSet
+from fullconv.data.sample import Mask
+
+WHITE, WHITE_16 = 255, 65535  # of masks of 8 and of 16 bits
+Stored = npt.NDArray[np.integer]
+"""Class numbers (H, W), or colors (H, W, 3), as a file has them."""
+
+
+@dataclass(frozen=True)
+class ValueRule:
+    """Stored value -> class value, and ``says``, a line for each correction that it makes."""
+
+    mapping: tuple[tuple[int, int], ...] = ()
+    says: tuple[str, ...] = ()
+
+    def applied(self, values: Stored, classes: ClassSet) -> Mask | None:
+        """The class values of stored numbers (H, W); None where one of them means nothing."""
+        dtype = np.uint8 if max(len(classes) - 1, classes.ignore) < 256 else np.uint16
+        known = [(value, value) for value in (*range(len(classes)), classes.ignore)]
+        mapping = dict(self.mapping or known)
+        present, places = np.unique(values, return_inverse=True)
+        if any(int(value) not in mapping for value in present):
+            return None
+        table = np.array([mapping[int(value)] for value in present], dtype)
+        return table[places.reshape(values.shape)]
+
+
+def value_rule(present: Iterable[frozenset[int]], classes: ClassSet) -> ValueRule:
+    """The rule for masks with these sets of values; the empty one where there is nothing to correct
+    or two corrections would be possible."""
+    masks = list(present)
+    values = frozenset().union(*masks)
+    count, ignore = len(classes), classes.ignore
+    if values in ({0, WHITE}, {0, WHITE_16}) and count == 2:
+        white, name = max(values), classes.names[1]
+        return ValueRule(((0, 0), (white, 1)), (f"0/{white} mask: {white} is now 1 ({name})",))
+    rule = ValueRule()
+    voids = {ignore}
+    if ignore != WHITE and WHITE in values and count <= WHITE and _is_void(masks, count):
+        voids.add(WHITE)
+        rule = replace(
+            rule, says=(f"255 for unlabelled pixels is now {ignore}, the ignored value",)
+        )
+    classed = values - voids
+    if ignore != count and count in values and classed and classed <= set(range(1, count + 1)):
+        mapping = [(value, value - 1) for value in range(1, count + 1)]
+        says = (*rule.says, f"class numbers from 1 to {count} now count from 0")
+        return ValueRule((*mapping, *((void, ignore) for void in voids)), says)
+    if rule.says:
+        mapping = [(value, value) for value in range(count)]
+        return ValueRule((*mapping, *((void, ignore) for void in voids)), rule.says)
+    return ValueRule()
+
+
+def _is_void(masks: Sequence[frozenset[int]], count: int) -> bool:
+    """Whether 255 stands beside classes other than the first: it is then no foreground."""
+    return any(WHITE in mask and mask & set(range(1, count + 1)) for mask in masks)
+
+
+def numbers_of(stored: Stored, classes: ClassSet) -> Stored | None:
+    """The class numbers in stored values: themselves, or of a grey RGB picture its one channel.
+
+    None for colors: those that the class file has mean classes, and others nothing.
+    """
+    if stored.ndim == 2:
+        return stored
+    is_grey = (stored == stored[..., :1]).all()
+    return stored[..., 0] if is_grey and not colors_known(stored, classes) else None
+
+
+def colors_known(stored: Stored, classes: ClassSet) -> bool:
+    """Whether all colors (H, W, 3) are those of classes or of the ignored value."""
+    colors = np.unique(stored.reshape(-1, 3), axis=0)
+    known = {*classes.colors, classes.ignore_color}
+    return all(tuple(color) in known for color in colors.tolist())

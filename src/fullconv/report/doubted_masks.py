@@ -1,0 +1,135 @@
+"""The masks that a trained net doubts, on the page of a data set and as a table of all of them."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.classes import ClassSet
+from fullconv.curation import DoubtedMask, DoubtedRegion, LabelDoubts
+from fullconv.curation.label_errors import disagreement
+from fullconv.inference.engines.engine import Engine
+from fullconv.report.embedded import jpeg, picked, sized
+from fullconv.report.score_files import write_file
+from fullconv.visualize import as_photo, overlay, planes_of
+
+SHOWN = 20  # masks of a split with pictures
+SIDE = 255  # pixels of a picture: four stand side by side
+NAMED = 3  # regions of a mask that are named
+PALE = 0.35  # how much is left of the photo outside of the doubted regions
+
+COLUMNS = (
+    "rank", "split", "mask", "doubt", "cost_mean_iu", "quality", "region", "labelled", "predicted",
+    "pixels", "left", "top", "width", "height", "confidence", "label_probability", "region_doubt",
+    "region_cost_mean_iu",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DoubtedPictures:
+    """A doubted mask in pictures (JPEG), and what is said of its regions."""
+
+    mask: DoubtedMask
+    says: Sequence[str]
+    photo: bytes
+    label: bytes
+    prediction: bytes
+    regions: bytes
+
+
+def doubt_pictures(engine: Engine, doubts: LabelDoubts) -> list[DoubtedPictures]:
+    """Pictures of the masks that are doubted most, each predicted once more."""
+    return [_pictures(engine, doubts, mask) for mask in doubts.doubted[:SHOWN]]
+
+
+def _pictures(engine: Engine, doubts: LabelDoubts, mask: DoubtedMask) -> DoubtedPictures:
+    sample, prediction, doubted = disagreement(engine, doubts.source[mask.place], mask)
+    classes, image = doubts.source.classes, as_photo(sample.image)
+    output = _output_of(mask.regions[0], classes)
+    planes = [
+        planes_of(values)[output] for values in (sample.mask, prediction) if values is not None
+    ]
+    drawn = [overlay(image, plane, classes, 0.75, "none") for plane in planes]
+    label, predicted = (jpeg(sized(each, SIDE)) for each in drawn)
+    says = [said(region, classes) for region in mask.regions[:NAMED]]
+    shown = jpeg(outlined(image, doubted))
+    return DoubtedPictures(mask, says, jpeg(sized(image, SIDE)), label, predicted, shown)
+
+
+def _output_of(region: DoubtedRegion, classes: ClassSet) -> int:
+    firsts = [output.first for output in classes.outputs]
+    return sum(region.label >= first for first in firsts) - 1
+
+
+def said(region: DoubtedRegion, classes: ClassSet) -> str:
+    """One region in words: 'labelled car, predicted bus (0.97), 812 pixels at 120, 33'."""
+    top, left = region.box[:2]
+    label, prediction = classes.names[region.label], classes.names[region.prediction]
+    return (
+        f"labelled {label}, predicted {prediction} (probability {region.confidence:.2f}), "
+        f"{region.pixels} pixels at ({left}, {top})"
+    )
+
+
+def outlined(image: npt.NDArray[np.uint8], inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """The photo, made small, with a line around the regions; outside of them it is pale."""
+    small, region = sized(image, SIDE), picked(inside.view(np.uint8), SIDE).astype(bool)
+    region = region[: small.shape[0], : small.shape[1]]
+    shown = (255 - PALE * (255 - small.astype(np.float32))).astype(np.uint8)
+    shown[region] = small[region]
+    edge = np.zeros(region.shape, bool)
+    edge[:, 1:] |= region[:, 1:] != region[:, :-1]
+    edge[1:] |= region[1:] != region[:-1]
+    shown[edge | np.roll(edge, 1, 0) | np.roll(edge, 1, 1)] = (0, 0, 0)
+    shown[edge] = (255, 230, 0)
+    return shown
+
+
+def doubts_for_page(
+    doubts: Mapping[str, LabelDoubts], pictures: Mapping[str, Sequence[DoubtedPictures]]
+) -> list[dict[str, Any]]:
+    """What the template ``doubted_masks.html`` is given, split by split."""
+    return [
+        {
+            "split": split,
+            "masks": len(of_split.masks),
+            "mean_iu": of_split.mean_iu,
+            "shown": pictures[split],
+        }
+        for split, of_split in doubts.items()
+    ]
+
+
+def write_doubts(doubts: Mapping[str, LabelDoubts], path: str | Path) -> Path:
+    """Write a CSV with a row for each doubted region, the most doubted masks first.
+
+    ``rank`` counts the masks of a split from 1; costs are mean IU, 0 to 1; places are pixels of
+    the photo. UserError where the file cannot be written.
+    """
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for split, of_split in doubts.items():
+        for rank, mask in enumerate(of_split.doubted, 1):
+            head = rank, split, mask.file, *_digits(mask.doubt, mask.cost, mask.quality)
+            for number, region in enumerate(mask.regions, 1):
+                writer.writerow([*head, number, *_cells(region, of_split.source.classes)])
+    write_file(path, file.getvalue().encode("utf-8", "backslashreplace"))
+    return Path(path)
+
+
+def _cells(region: DoubtedRegion, classes: ClassSet) -> list[object]:
+    top, left, bottom, right = region.box
+    names = classes.names[region.label], classes.names[region.prediction]
+    place = region.pixels, left, top, right - left, bottom - top
+    probabilities = region.confidence, region.label_probability
+    return [*names, *place, *_digits(*probabilities, region.doubt, region.cost)]
+
+
+def _digits(*values: float) -> list[str]:
+    return [f"{value:.6f}" for value in values]

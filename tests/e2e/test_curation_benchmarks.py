@@ -1,0 +1,77 @@
+"""The errors that benchmarks/label_errors.py plants, and its figures by hand."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+
+import label_errors
+from fullconv.data import as_source, from_pairs, open_source
+from label_errors import Planted, Ranking, damaged, objects
+
+
+def street():
+    """A car of 30 x 40 pixels on the road, half of the mask; a wall too large for an object."""
+    mask = np.zeros((240, 320), np.uint8)
+    mask[:60] = 2
+    mask[120:150, 100:140] = 1
+    return mask
+
+
+def test_objects_are_neither_large_nor_thin():
+    mask = street()
+    mask[200:203, 10:300] = 1  # a line
+    (car,) = objects(mask, 255)
+    assert np.array_equal(car, street() == 1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_each_kind_of_error_does_what_it_is_called(seed):
+    def change(kind):
+        result = damaged(street(), kind, 4, 255, np.random.default_rng(seed))
+        assert result is not None
+        return result
+
+    car = street() == 1
+    swapped = change("swapped")
+    assert len(np.unique(swapped[car])) == 1
+    assert swapped[car][0] != 1
+    assert np.array_equal(swapped[~car], street()[~car])
+    assert np.array_equal(change("forgotten"), np.where(car, 0, street()))
+    moved = change("moved")
+    assert (moved == 1).sum() == car.sum()
+    rows, columns = np.nonzero(moved == 1)
+    distance = np.hypot(rows.mean() - 134.5, columns.mean() - 119.5) / (400 / 600)
+    assert 14 < distance < 31
+
+
+def test_the_copy_has_the_errors_that_are_listed(tmp_path):
+    scenes = open_source("shapes:160x208:n=40", "val")
+    planted = label_errors.planted_copy(scenes, tmp_path, 0.5, seed=3)
+    assert len(planted) == round(0.5 * len(scenes))
+    copy = open_source(tmp_path, "val")
+    for place, name in enumerate(copy.names):
+        changed = copy.mask(place) != scenes.mask(int(name))
+        assert changed.any() == (name in planted)
+        if name in planted:
+            assert np.array_equal(changed, planted[name].where)
+
+
+def test_precision_and_recall_by_hand():
+    nowhere = np.zeros((1, 1), bool)
+    planted = {"a": Planted("moved", nowhere), "b": Planted("swapped", nowhere)}
+    ranking = Ranking(["a", "x", "b", "y"])
+    assert ranking.precision(planted, 2) == 0.5
+    assert ranking.recall(planted, 2) == 0.5
+    assert ranking.recall(planted, 3, "swapped") == 1
+    assert ranking.average_precision(planted) == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_masks_without_an_object_get_no_error(tmp_path):
+    plain = np.zeros((40, 60), np.uint8)
+    pairs = [(np.zeros((40, 60, 3), np.uint8), plain)] * 4
+    source = as_source(from_pairs(pairs, ["road", "car"]), "val")
+    assert label_errors.planted_copy(source, tmp_path, 0.5, seed=0) == {}

@@ -1,0 +1,160 @@
+"""``fullconv suggest`` and ``inspect --run`` as a user types them."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fullconv.data import available_splits, check, open_source
+from fullconv.data.layouts.registry import layout_of
+from small_runs import small_run
+
+
+@pytest.fixture
+def data(run, tmp_path):
+    run("shapes", tmp_path / "scenes", "--number", "8", "--size", "96x128")
+    return tmp_path / "scenes"
+
+
+@pytest.fixture
+def net(data, tmp_path):
+    """A run of a net with the classes of the scenes, that names them as its data."""
+    folder = small_run(tmp_path / "run", open_source(data, "train").classes)
+    (folder / "config.toml").write_text(f'[data]\npath = "{data}"\n')
+    return folder
+
+
+@pytest.fixture
+def pool(data, tmp_path):
+    """Six new photos, a copy of a labelled one under another quality, one that is broken."""
+    folder = tmp_path / "pool"
+    (folder / "deeper").mkdir(parents=True)
+    scenes = open_source("shapes:96x128:seed=9:n=20", "train")
+    for place in range(6):
+        image = Image.fromarray(scenes[place].image)
+        image.save(folder / ("deeper" if place == 5 else "") / f"new{place}.jpg", quality=95)
+    copy = Image.open(data / "images/train/shapes-train-00002.jpg")
+    copy.save(folder / "copy.jpg", quality=70)
+    return folder
+
+
+def rows_of(file):
+    return list(csv.DictReader(file.read_text("utf-8").splitlines()))
+
+
+def test_photos_are_suggested_with_reasons_and_prelabels(run, net, pool, tmp_path):
+    out = tmp_path / "next"
+    said = run("suggest", net, pool, "--number", "3", "--out", out)
+    assert "3 of 7 photos; 1 duplicates left out" in said
+    rows = rows_of(out / "suggestions.csv")
+    assert [row["rank"] for row in rows] == ["1", "2", "3"]
+    assert all(row["reasons"] and "copy" not in row["photo"] for row in rows)
+    page = (out / "suggestions.html").read_text("utf-8")
+    assert all(row["photo"] in page for row in rows)
+    assert available_splits(out / "masks") == ["all"]
+    source = open_source(out / "masks", "all")
+    assert len(source) == 3
+    assert [f for f in check({"all": source}) if f.severity == "error"] == []
+
+
+def test_all_photos_keep_their_folders_and_bytes(run, net, pool, tmp_path):
+    out = tmp_path / "next"
+    run("suggest", net, pool, "--number", "50", "--out", out)
+    for name in ("new0.jpg", "deeper/new5.jpg"):
+        assert (out / "masks/images" / name).read_bytes() == (pool / name).read_bytes()
+
+
+def test_a_broken_photo_is_named_and_the_others_are_suggested(run, net, pool, tmp_path):
+    (pool / "broken.jpg").write_bytes(b"no photo")
+    said = run("suggest", net, pool, "--number", "2", "--out", tmp_path / "next", code=1)
+    assert "broken.jpg" in said
+    assert len(rows_of(tmp_path / "next/suggestions.csv")) == 2
+
+
+def test_without_its_data_a_run_still_spreads_the_photos(run, net, pool, tmp_path):
+    (net / "config.toml").unlink()
+    said = run("suggest", net, pool, "--number", "2", "--out", tmp_path / "next")
+    assert "what is labelled is not known" in said
+    assert rows_of(tmp_path / "next/suggestions.csv")[0]["nearest"] == ""
+
+
+def test_errors_of_the_user_leave_nothing_behind(run, net, pool, data, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/x").touch()
+    assert "[FC-FILE-006]" in run("suggest", net, pool, "--out", tmp_path / "full", code=2)
+    only = tmp_path / "only"
+    only.mkdir()
+    shutil.copy(data / "images/train/shapes-train-00001.jpg", only)
+    out = tmp_path / "next"
+    assert "[FC-CURATE-002]" in run("suggest", net, only, "--out", out, code=2)
+    assert "FC-FILE-003" in run("suggest", net, tmp_path / "nothing", "--out", out, code=2)
+    assert not out.exists()
+
+
+def test_a_labelling_tool_gets_its_own_files(run, net, pool, tmp_path):
+    pytest.importorskip("fullconv.data.exporters")
+    out = tmp_path / "next"
+    run("suggest", net, pool, "--number", "2", "--out", out, "--to", "labelme")
+    assert len(list((out / "labelme").rglob("*.json"))) == 2
+    assert "[FC-LABELS-002]" in run("suggest", net, pool, "--out", out / "x", "--to", "no", code=2)
+
+
+def test_inspect_with_a_run_ranks_the_masks_on_the_page_and_in_a_table(run, net, data, tmp_path):
+    page = tmp_path / "page.html"
+    said = run("inspect", data, "--split", "val", "--run", net, "--out", page)
+    assert "val: the 8 masks ranked by the doubts of the net" in said
+    rows = rows_of(tmp_path / "page_doubted.csv")
+    assert {row["split"] for row in rows} == {"val"}
+    doubts = [float(row["doubt"]) for row in rows]
+    assert doubts == sorted(doubts, reverse=True)
+    text = page.read_text("utf-8")
+    assert "Doubted masks" in text
+    assert rows[0]["mask"] in text
+    for row in rows:
+        mask = np.array(Image.open(row["mask"]))
+        top, left = int(row["top"]), int(row["left"])
+        window = mask[top : top + int(row["height"]), left : left + int(row["width"])]
+        names = open_source(data, "val").classes.names
+        assert (window == names.index(row["labelled"])).any()
+
+
+def test_inspect_names_splits_without_masks_and_a_net_of_other_classes(run, net, data, tmp_path):
+    shutil.rmtree(data / "masks/test")
+    (data / "masks/test").mkdir()
+    page = tmp_path / "page.html"
+    said = run(
+        "inspect", data, "--split", "test", "--split", "val", "--run", net, "--out", page, code=1
+    )
+    assert "test has no masks" in said
+    other = small_run(tmp_path / "other")
+    assert "FC-CLASS" in run("inspect", data, "--run", other, "--out", page, code=2)
+
+
+def test_check_fix_writes_a_copy_that_passes_the_check(run, data, tmp_path):
+    for file in (data / "masks").rglob("*.png"):
+        mask = np.array(Image.open(file))
+        Image.fromarray(np.where(mask == 255, 255, mask + 1).astype(np.uint8)[::2, ::2]).save(file)
+    out = tmp_path / "fixed"
+    said = run("check", data, "--fix", out)
+    assert "count from 0; resized by 2" in said
+    assert "errors: 0" in run("check", out)
+    page = (out / "fixes.html").read_text("utf-8")
+    assert "before" in page
+    assert "after" in page
+    layout = layout_of(out)
+    assert layout is not None
+    assert layout.name == "folder"
+
+
+def test_check_fix_is_never_in_place_and_says_what_it_left_out(run, data, tmp_path):
+    assert "[FC-FIX-002]" in run("check", data, "--fix", data / "fixed", code=2)
+    assert "[FC-FIX-002]" in run("check", data, "--fix", data, code=2)
+    (data / "images/train/shapes-train-00001.jpg").write_bytes(b"no photo")
+    out = tmp_path / "fixed"
+    said = run("check", data, "--fix", out, code=1)
+    assert "left out: " in said
+    assert "shapes-train-00001.jpg" in said
+    assert "7 train" in said
+    assert "[FC-FILE-006]" in run("check", data, "--fix", out, code=2)
