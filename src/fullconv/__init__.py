@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from fullconv.errors import UserError
     from fullconv.evaluation import evaluate
     from fullconv.exporting import export
-    from fullconv.inference import Predictor, predict
+    from fullconv.inference import Predictor, predict, predict_video
     from fullconv.models import NetSpec, build, explain
+    from fullconv.temperature_scaling import calibrate
     from fullconv.training import train
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "__version__",
     "benchmark_engines",
     "build",
+    "calibrate",
     "evaluate",
     "explain",
     "export",
@@ -54,6 +56,7 @@ __all__ = [
     "load",
     "open_source",
     "predict",
+    "predict_video",
     "train",
 ]
 
@@ -66,6 +69,7 @@ _HOME = {
     "UserError": "fullconv.errors",
     "benchmark_engines": "fullconv.benchmark",
     "build": "fullconv.models",
+    "calibrate": "fullconv.temperature_scaling",
     "evaluate": "fullconv.evaluation",
     "explain": "fullconv.models",
     "export": "fullconv.exporting",
@@ -76,6 +80,7 @@ _HOME = {
     "load": "fullconv.checkpoints",
     "open_source": "fullconv.data",
     "predict": "fullconv.inference",
+    "predict_video": "fullconv.inference",
     "train": "fullconv.training",
 }
 

@@ -23,6 +23,7 @@ from fullconv.checkpoints.safetensors_file import (
     read_header,
     write_tensors,
 )
+from fullconv.checkpoints.temperature import HEADER, Calibration
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError, printable, reason_of
 from fullconv.models import FCN, NetSpec, Preprocessing, build
@@ -40,7 +41,8 @@ class Checkpoint:
     """A net and what belongs to its weights. ``origin`` is free: recipe, step, scores, data.
 
     ``golden`` is what the file that it was read from says of a built-in picture
-    (`fullconv.checkpoints.golden`); None in older files and foreign ones.
+    (`fullconv.checkpoints.golden`); None in older files and foreign ones. ``calibration`` has the
+    temperatures of its probabilities; None before `fullconv.calibrate`.
     """
 
     net: FCN
@@ -48,6 +50,7 @@ class Checkpoint:
     preprocessing: Preprocessing
     origin: dict[str, Any] = field(default_factory=dict)
     golden: Golden | None = None
+    calibration: Calibration | None = None
 
     def __repr__(self) -> str:
         spec = self.net.spec
@@ -78,8 +81,10 @@ def save(path: str | Path, checkpoint: Checkpoint) -> None:
     """
     net, classes, preprocessing = checkpoint.net, checkpoint.classes, checkpoint.preprocessing
     golden = golden_of(net, classes, preprocessing)
-    header = json.dumps(header_of(net.spec, classes, preprocessing, checkpoint.origin, golden))
-    write_tensors(path, net.state_dict(), {KEY: header})
+    header = header_of(
+        net.spec, classes, preprocessing, checkpoint.origin, golden, checkpoint.calibration
+    )
+    write_tensors(path, net.state_dict(), {KEY: json.dumps(header)})
 
 
 def header_of(
@@ -88,6 +93,7 @@ def header_of(
     preprocessing: Preprocessing,
     origin: dict[str, Any],
     golden: Golden | None = None,
+    calibration: Calibration | None = None,
 ) -> dict[str, Any]:
     """What a file says of its net, as plain JSON types."""
     header = {
@@ -97,7 +103,11 @@ def header_of(
         "preprocessing": preprocessing.to_dict(),
         "origin": origin,
     }
-    return header if golden is None else header | {"golden": golden.to_dict()}
+    if golden is not None:
+        header["golden"] = golden.to_dict()
+    if calibration is not None:
+        header[HEADER] = calibration.to_dict()
+    return header
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
@@ -143,7 +153,9 @@ def assembled(
         net = build(spec)
         net.load_state_dict(tensors)
     golden = Golden.from_header(path, header)
-    return Checkpoint(net.to(device).eval(), classes, preprocessing, _origin(header), golden)
+    calibration = Calibration.from_header(header, len(classes.outputs))
+    said = classes, preprocessing, _origin(header), golden, calibration
+    return Checkpoint(net.to(device).eval(), *said)
 
 
 def described(path: Path, header: dict[str, Any]) -> tuple[NetSpec, ClassSet, Preprocessing]:
@@ -155,6 +167,7 @@ def described(path: Path, header: dict[str, Any]) -> tuple[NetSpec, ClassSet, Pr
             preprocessing = Preprocessing.from_dict(header["preprocessing"])
             _refuse_contradictions(spec, classes, preprocessing)
             _origin(header)
+            Calibration.from_header(header, len(classes.outputs))
     except MissingPackage as error:
         raise UserError(f"{path}: {error}", error.code) from error
     except UserError as error:

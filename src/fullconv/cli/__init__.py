@@ -9,6 +9,7 @@ from fullconv.cli.main import app, main
 from fullconv.cli.commands import (
     train,
     evaluate,
+    calibrate,
     predict,
     serve,
     export,

@@ -13,7 +13,7 @@ MORE = "More options"
 COMMANDS = {
     "Start here": ("check", "train", "evaluate", "predict", "export"),
     "Data": ("import", "inspect", "suggest", "statistics", "shapes", "download"),
-    "Using a run": ("serve", "benchmark", "compare", "report", "push"),
+    "Using a run": ("serve", "calibrate", "benchmark", "compare", "report", "push"),
     "Nets and weights": ("nets", "explain", "recipes", "weights", "convert"),
 }
 

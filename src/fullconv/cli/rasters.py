@@ -111,12 +111,12 @@ def range_of(text: str | None) -> tuple[float, ...] | None:
         raise UserError(f"--{error}", error.code) from None
 
 
-def refuse_scores(rasters: "Sequence[Input]") -> None:
-    """UserError where scores are asked for of a raster."""
-    if rasters:
+def refuse_of_rasters(rasters: "Sequence[Input]", scores: bool, probability: bool) -> None:
+    """UserError where scores or probabilities are asked for of a raster."""
+    if rasters and (scores or probability):
+        option = "--scores" if scores else "--probability"
         raise UserError(
-            f"{rasters[0]}: is a raster, whose scores would be a number a class and pixel and are "
-            "not written; leave --scores out",
+            f"{rasters[0]}: is a raster, of which only the classes are written; leave {option} out",
             "FC-RASTER-017",
         )
 

@@ -89,7 +89,7 @@ def _fetch(file: RemoteFile, path: Path, progress: Progress | None, retry: Retry
     errors = []
     for url in file.urls:
         try:
-            _from_address(url, part, file, retry, progress)
+            fetch_from(url, part, file, retry, progress)
             break
         except (TransientError, PermanentError) as error:
             if isinstance(error, PermanentError) and error.discard:
@@ -121,7 +121,7 @@ def _room(file: RemoteFile, part: Part, folder: Path) -> None:
         )
 
 
-def _from_address(
+def fetch_from(
     url: str, part: Part, file: RemoteFile, retry: RetryPolicy, progress: Progress | None
 ) -> None:
     """Fetch and verify from one address, in as many attempts as ``retry`` gives."""

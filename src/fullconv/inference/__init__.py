@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fullconv.inference.predictor import Prediction, Predictor
     from fullconv.inference.tiled import Tile, Tiling
     from fullconv.inference.tta import TTA, Views, parse_tta
+    from fullconv.inference.video import VideoOutcome, predict_video
 
 __all__ = [
     "TTA",
@@ -38,6 +39,7 @@ __all__ = [
     "Tile",
     "Tiling",
     "TorchEngine",
+    "VideoOutcome",
     "Views",
     "find_inputs",
     "open_engine",
@@ -45,6 +47,7 @@ __all__ = [
     "predict",
     "predict_each",
     "predict_files",
+    "predict_video",
     "with_tiles",
     "with_tta",
 ]
@@ -62,6 +65,7 @@ _HOME = {
     "engines.graph_engine": ("ChangedExportWarning",),
     "tiled": ("Tiling", "Tile"),
     "tta": ("TTA", "Views", "parse_tta"),
+    "video.job": ("VideoOutcome", "predict_video"),
 }
 __getattr__ = lazy_names(__name__, _HOME)
 

@@ -19,6 +19,7 @@ from fullconv.inference.engines.registry import AUTO
 from fullconv.inference.find_photos import Input, find_inputs, refuse_meeting
 from fullconv.inference.predictor import DrawOptions, Prediction, Predictor
 from fullconv.inference.read_ahead import threads
+from fullconv.inference.remote_photos import fetched
 from fullconv.inference.tiled import Tile
 from fullconv.inference.tta import TTA
 from fullconv.modalities import MAX_MEGAPIXELS
@@ -66,10 +67,12 @@ def predict(
     alpha: float = 0.6,
     legend: Legend = "below",
     scores: bool = False,
+    probability: bool = False,
     others: Mapping[str, Path] | None = None,
     bands: Sequence[int] | None = None,
     range: Sequence[float] | None = None,
     max_megapixels: float = MAX_MEGAPIXELS,
+    frames: bool = False,
 ) -> list[PhotoResult]:
     """Predict photos with a trained run and write masks and overlays below ``out``.
 
@@ -82,8 +85,11 @@ def predict(
         run, device, precision, engine, tile, palette, borders, tta,
         bands=bands, range=range, max_megapixels=max_megapixels,
     )  # fmt: skip
-    drawn: DrawOptions = {"overlay": overlay, "alpha": alpha, "legend": legend, "scores": scores}
-    return list(predict_files(predictor, paths, out, others=others, **drawn))
+    drawn: DrawOptions = {
+        "overlay": overlay, "alpha": alpha, "legend": legend, "scores": scores,
+        "probability": probability,
+    }  # fmt: skip
+    return list(predict_files(predictor, paths, out, others=others, frames=frames, **drawn))
 
 
 def predict_files(
@@ -92,6 +98,7 @@ def predict_files(
     out: str | Path,
     *,
     others: Mapping[str, Path] | None = None,
+    frames: bool = False,
     **drawn: Unpack[DrawOptions],
 ) -> Iterator[PhotoResult]:
     """Predict all photos that ``inputs`` name and write the results below ``out``.
@@ -103,7 +110,8 @@ def predict_files(
     for each input that is not there. Raises UserError when nothing is there or ``out`` cannot be
     written.
     """
-    yield from predict_each(predictor, find_inputs(inputs, out), others=others, **drawn)
+    photos = find_inputs(inputs, out, frames)
+    yield from predict_each(predictor, photos, others=others, **drawn)
 
 
 def predict_each(
@@ -130,7 +138,8 @@ def predict_each(
     check_drawing(drawn.get("alpha", 0.6), drawn.get("legend", "below"))
     refuse_meeting(photos, [output.name for output in predictor.classes.outputs[1:]])
     remove_abandoned_results(photos)
-    others, scores = others or {}, drawn.get("scores", False)
+    others = others or {}
+    asked = drawn.get("scores", False), drawn.get("probability", False)
     waiting, reading, writing = deque(photos), deque(), deque()
     sizes: deque[int] = deque()  # pixels of all photos that are at hand
     with threads(AHEAD) as readers, threads(1, drop=False) as writer:
@@ -142,13 +151,13 @@ def predict_each(
                 sizes.append(size)
                 photo = waiting.popleft()
                 # What has to be waited for, a pipe, is read here, where Ctrl-C ends it.
-                early = photo.content is not None or _is_file(photo)
+                early = photo.content is not None or photo.url or _is_file(photo)
                 image = readers.submit(_read, predictor, photo, others) if early else None
                 reading.append((photo, image))
             if reading:
                 photo, image = reading.popleft()
                 pixels = image.result() if image else _read(predictor, photo, others)
-                result = _predicted(predictor, pixels, scores)
+                result = _predicted(predictor, pixels, *asked)
                 writing.append(writer.submit(_written, photo, result, drawn, keep, write))
                 del image, pixels, result  # the photo goes when it has been written
             while writing and (not reading or len(writing) > BEHIND or writing[0].done()):
@@ -168,6 +177,11 @@ def _read(predictor: Predictor, photo: Input, others: Mapping[str, Path]) -> Ima
     if photo.error is not None:
         return photo.error
     try:
+        if photo.url:
+            with fetched(photo.url) as path:
+                return predictor.read(path)
+        if photo.frames:
+            return predictor.read(photo.frames.read(photo.frame, predictor.read_options))
         source = io.BytesIO(photo.content or b"") if photo.file is None else photo.file
         beside = {kind: _beside(photo, path) for kind, path in others.items()}
         return predictor.read(source, beside)
@@ -177,13 +191,16 @@ def _read(predictor: Predictor, photo: Input, others: Mapping[str, Path]) -> Ima
         return file_error(error, photo.file)
 
 
-def _predicted(predictor: Predictor, image: Image | UserError, scores: bool) -> Timed:
+def _predicted(
+    predictor: Predictor, image: Image | UserError, scores: bool, confidence: bool
+) -> Timed:
     """The prediction of an array, or what is wrong with it, and the seconds that the net took."""
     if isinstance(image, UserError):
         return image, 0.0
     start = time.perf_counter()
     try:
-        return predictor.predict_batch([image], scores)[0], time.perf_counter() - start
+        prediction = predictor.predict_batch([image], scores, confidence)[0]
+        return prediction, time.perf_counter() - start
     except UserError as error:
         return error, time.perf_counter() - start
 

@@ -9,6 +9,7 @@ from fullconv.checkpoints import Checkpoint
 from fullconv.checkpoints.checkpoint import described, header_of
 from fullconv.checkpoints.golden import Golden, golden_of
 from fullconv.checkpoints.safetensors_file import check_format
+from fullconv.checkpoints.temperature import Calibration
 from fullconv.classes import ClassSet
 from fullconv.models import NetSpec, Preprocessing
 from fullconv.models.fcn import flow_of, mapped
@@ -43,7 +44,8 @@ class Description:
     maps before their enlargement (`FCN.maps`), by stride: all that is needed of it for a class map.
     With ``precision`` int8 the graph multiplies 8-bit numbers before its score, with fp16 its
     weights are of 16 bits. ``output`` is what it gives: scores, or classes. ``golden`` is what the
-    net makes of the built-in picture in fp32; None in older files.
+    net makes of the built-in picture in fp32; None in older files. ``calibration`` is the
+    checkpoint's: the graph's scores are divided by its temperatures before the softmax.
     """
 
     spec: NetSpec
@@ -57,6 +59,7 @@ class Description:
     precision: Precision = "fp32"
     output: Output = SCORES
     golden: Golden | None = None
+    calibration: Calibration | None = None
 
     @classmethod
     def of(
@@ -77,6 +80,7 @@ class Description:
         if golden is None or (size and golden.size != size):
             golden = golden_of(checkpoint.net, *known, *([size] if size else []))
         graph = size, preprocess, smallest, maps or {}, precision, output, golden
+        graph = *graph, checkpoint.calibration
         return cls(checkpoint.net.spec, *known, checkpoint.origin, *graph)
 
     @property
@@ -113,7 +117,7 @@ class Description:
 
     def to_json(self) -> str:
         """The text that is stored under the key ``fullconv``."""
-        description = self.classes, self.preprocessing, self.origin, self.golden
+        description = self.classes, self.preprocessing, self.origin, self.golden, self.calibration
         header, flow = header_of(self.spec, *description), flow_of(self.spec)
         behind, before = flow.margins
         graph = {
@@ -158,4 +162,5 @@ class Description:
         description = described(path, header)
         origin = header.get("origin") or {}
         graph = size, preprocess is True, smallest, maps, precision, output
-        return cls(*description, origin, *graph, golden)
+        calibration = Calibration.from_header(header, len(description[1].outputs))
+        return cls(*description, origin, *graph, golden, calibration)

@@ -2,16 +2,21 @@
 
 import glob
 import os
+import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from fullconv.atomic import file_error
+from fullconv.data.reading.formats import VIDEO_SUFFIXES, format_of
 from fullconv.data.reading.image import SUFFIXES
 from fullconv.data.reading.walk import is_debris_below, walk
 from fullconv.errors import UserError, printable
+from fullconv.inference.frames import Frames
+from fullconv.inference.remote_photos import is_remote, name_of
 
 STDIN = "-"
 _SCHEMES = ("http://", "https://", "ftp://", "s3://", "gs://", "data:", "file://")
@@ -21,48 +26,135 @@ _SCHEMES = ("http://", "https://", "ftp://", "s3://", "gs://", "data:", "file://
 class Input:
     """One photo: its file, and the path of its result, without ending.
 
-    Of standard input ``file`` is None and ``content`` what was piped in. ``error`` says why there
-    is no such photo; then ``result`` is of no use.
+    Of standard input ``file`` is None and ``content`` what was piped in; of an address ``file`` is
+    None and ``url`` says where it is fetched from in its turn. ``frame`` is one of ``frames``, from
+    0, where the file has several. ``error`` says why there is no such photo; then ``result`` is of
+    no use.
     """
 
     file: Path | None
     result: Path
     content: bytes | None = None
     error: UserError | None = None
+    url: str | None = None
+    frames: Frames | None = None
+    frame: int = 0
 
     def __str__(self) -> str:
-        return "standard input" if self.file is None else printable(str(self.file))
+        if self.file is None:
+            return printable(self.url) if self.url else "standard input"
+        name = printable(str(self.file))
+        return f"{name}, frame {self.frame + 1}" if self.frames else name
 
 
-def find_inputs(inputs: Sequence[str | Path], out: str | Path) -> list[Input]:
+def find_inputs(inputs: Sequence[str | Path], out: str | Path, frames: bool = False) -> list[Input]:
     """The photos that ``inputs`` name, each once, and where below ``out`` their results go.
 
     A file is taken as it is; a folder with all photos in and below it, hidden and system folders
     left out and links followed once (`data.reading.walk`); what does not exist is a glob pattern
-    (``**`` goes into folders); '-' is one picture on standard input, which is read now. A result is
-    called as its photo, in the photo's folder below the folder that was named. Where two would
-    meet, the file's ending (a.jpg, a.png) or further folders tell them apart. What is named and not
-    there is an Input with an ``error``, behind the photos. Raises UserError where nothing is there,
-    for an empty standard input, and where a result would overwrite a photo.
+    (``**`` goes into folders); '-' is one picture on standard input, or a list of such names there,
+    one a line or ended by zero bytes, which is read now; an http(s) address is fetched in its turn.
+    With ``frames`` each frame of an animation and each page of a stack is a photo, NAME/0001 and so
+    on. A result is called as its photo, in the photo's folder below the folder that was named.
+    Where two would meet, the file's ending (a.jpg, a.png) or further folders tell them apart. What
+    is named and not there is an Input with an ``error``, behind the photos. Raises UserError where
+    nothing is there, for an empty standard input, and where a result would overwrite a photo.
     """
     out = Path(out)
     depths: dict[Path, int] = {}  # file -> how many parts of its path name the result
     missing: list[Input] = []
-    for item in inputs:
-        if str(item) == STDIN:
+    addresses: dict[Path, str] = {}  # what stands for an address -> it
+    items, piped = _with_piped([str(item) for item in inputs])
+    for item in items:
+        if is_remote(item) and not os.path.lexists(item):
+            depths.setdefault(_standing_for(item, addresses), 1)
             continue
         try:
-            for file, depth in _files(str(item), out):
+            for file, depth in _files(item, out):
                 depths.setdefault(file, depth)
         except UserError as error:
             missing.append(Input(Path(item), out, error=error))
-    photos = [Input(file, out / name) for file, name in _names(depths).items()]
-    if STDIN in map(str, inputs):
-        photos.append(Input(None, out / "stdin", _standard_input()))
+    photos = [
+        Input(None, out / name, url=addresses[file])
+        if file in addresses
+        else Input(file, out / name)
+        for file, name in _names(depths).items()
+    ]
+    if frames:
+        photos, damaged = _each_frame(photos)
+        missing += damaged
+    if piped is not None:
+        photos.append(Input(None, out / "stdin", piped))
     if missing and not photos:
         raise _nothing_there([entry.error for entry in missing if entry.error])
     _refuse_overwriting(photos)
     return photos + missing
+
+
+def _standing_for(address: str, addresses: dict[Path, str]) -> Path:
+    """A path that names the result of an address as that of a file; none of two is the same."""
+    try:
+        parts = urlsplit(address)
+        folders = PurePosixPath(unquote(parts.path)).parent.parts[1:]
+        host = parts.hostname or "host"
+    except ValueError:
+        folders, host = (), "host"
+    clean = [name for name in folders if name not in ("..", ".") and "\0" not in name]
+    name = Path(name_of(address))
+    place = Path("/", host, *clean, name)
+    number = 2
+    while addresses.get(place, address) != address or os.path.lexists(place):
+        place = place.with_name(f"{name.stem}-{number}{name.suffix}")
+        number += 1
+    addresses[place] = address
+    return place
+
+
+def _each_frame(photos: Sequence[Input]) -> tuple[list[Input], list[Input]]:
+    """Files with several frames as one Input a frame, and those that cannot be opened."""
+    every, damaged = [], []
+    for photo in photos:
+        if photo.file is None or photo.file.suffix.lower() not in SUFFIXES:
+            every.append(photo)
+            continue
+        try:
+            frames = Frames(photo.file)
+        except UserError as error:
+            damaged.append(Input(photo.file, photo.result, error=error))
+            continue
+        if frames.count == 1:
+            every.append(photo)
+            continue
+        every += [
+            Input(photo.file, photo.result / f"{number + 1:04d}", frames=frames, frame=number)
+            for number in range(frames.count)
+        ]
+    return every, damaged
+
+
+def _with_piped(items: list[str]) -> tuple[list[str], bytes | None]:
+    """``items`` without '-': with the names that were piped in, or the picture beside."""
+    if STDIN not in items:
+        return items, None
+    content = _standard_input()
+    names = _names_in(content)
+    return [i for i in items if i != STDIN] + (names or []), content if names is None else None
+
+
+def _names_in(content: bytes) -> list[str] | None:
+    """The names in a piped list, one a line or ended by zero bytes; None where it is a picture."""
+    head = content[:4096]
+    if not os.path.lexists(re.split(rb"[\0\r\n]", head)[0]) and _looks_like_no_list(head):
+        return None
+    parts = content.split(b"\0") if b"\0" in content else content.splitlines()
+    return [os.fsdecode(part) for part in parts if part.strip()]
+
+
+def _looks_like_no_list(head: bytes) -> bool:
+    """Whether bytes are those of a picture, known or not, or of a page that says why not."""
+    binary = any(byte < 32 and byte not in b"\t\n\r\0" for byte in head)
+    text = head.lstrip()[:1] in (b"<", b"{") or re.match(rb"P[1-6]\s", head)  # HTML, JSON, PPM
+    return binary or bool(text) or format_of(head[:64]) is not None
 
 
 def photos_in(item: str | Path) -> list[Path]:
@@ -79,8 +171,8 @@ def _files(item: str, out: Path | None) -> list[tuple[Path, int]]:
         raise UserError(f"{printable(item)!r}: is no name of a file", "FC-PREDICT-001")
     if is_address(item):
         raise UserError(
-            f"{printable(item)}: addresses are not opened: download it, or pipe it in "
-            "(curl -s URL | fullconv predict RUN -)",
+            f"{printable(item)}: only http and https addresses are fetched: download it, or pipe "
+            "it in (curl -s URL | fullconv predict RUN -)",
             "FC-PREDICT-002",
         )
     try:
@@ -108,7 +200,8 @@ def _matching(item: str) -> list[Path]:
         is_pattern = any(sign in item for sign in "*?[")
         what = "no file matches" if is_pattern else "no such file or folder"
         raise UserError(f"{printable(item)}: {what}", "FC-FILE-003")
-    photos = [file for file in matches if file.is_file() and file.suffix.lower() in SUFFIXES]
+    taken = SUFFIXES | VIDEO_SUFFIXES
+    photos = [file for file in matches if file.is_file() and file.suffix.lower() in taken]
     return [file for file in photos if not is_debris_below(pattern, file)] or _no_photos(item)
 
 
@@ -198,6 +291,7 @@ def _standard_input() -> bytes:
     content = b"" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read()
     if not content:
         raise UserError(
-            "standard input is empty: pipe a picture into the command", "FC-PREDICT-001"
+            "standard input is empty: pipe a picture, or a list of names, into the command",
+            "FC-PREDICT-001",
         )
     return content

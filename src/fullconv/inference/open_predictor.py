@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fullconv.checkpoints.golden import Agreement, Array, Golden, picture
+from fullconv.checkpoints.temperature import Calibration
 from fullconv.classes import ClassSet
 from fullconv.device import Precision
 from fullconv.errors import UserError
@@ -24,7 +25,8 @@ from fullconv.models import NetSpec, Preprocessing
 class OpenedNet:
     """An engine and what its net's file says: structure, classes, preprocessing, origin.
 
-    ``has_scores`` is False for a graph that gives classes alone.
+    ``has_scores`` is False for a graph that gives classes alone; ``calibration`` is None for a net
+    that was never calibrated.
     """
 
     engine: Engine
@@ -33,6 +35,7 @@ class OpenedNet:
     preprocessing: Preprocessing
     origin: dict[str, Any]
     has_scores: bool = True
+    calibration: Calibration | None = None
 
 
 def quiet(line: str) -> None:

@@ -6,6 +6,7 @@ import torch
 
 from fullconv.classes import ClassSet
 from fullconv.inference.class_map import Classes, classes_of, parts_of
+from fullconv.inference.confidence import Confidence, Softmaxes
 from fullconv.inference.engines.engine import Engine, Image
 from fullconv.inference.engines.registry import Say
 from fullconv.inference.tiled import Tile, Tiling
@@ -63,6 +64,23 @@ class PhotoEngine(Engine):
         if self.views or (self.tiling and self.tiling.cut(images[0], self.tiling.length)):
             return super().class_maps(images)
         return self.engine.class_maps(images)
+
+    def confident_maps(
+        self, images: Image, softmaxes: Softmaxes
+    ) -> list[tuple[Classes, Confidence]]:
+        if self.views:
+            return super().confident_maps(images, softmaxes)
+        if not self.tiling or not self.tiling.cut(images[0], self.tiling.length):
+            return self.engine.confident_maps(images, softmaxes)
+        tiling, length = self.tiling, self.tiling.length
+
+        def both(tile: Image) -> npt.NDArray[np.float32]:
+            (classes, confidence), *_ = self.engine.confident_maps(tile[None], softmaxes)
+            return np.stack([classes.astype(np.float32), confidence])  # 2,h,w
+
+        dtype = np.uint8 if self.channels <= 256 else np.uint16
+        each = (tiling.run(image, both, 1, length) for image in images)
+        return [(classes.astype(dtype), confidence) for classes, confidence in each]
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """As the engine's, (K, H, W); with views the logarithm of the mean probabilities.

@@ -15,6 +15,7 @@ from fullconv.data.reading.arrays import image_of
 from fullconv.data.reading.image import rgb_of
 from fullconv.errors import UserError, printable
 from fullconv.inference.find_photos import is_address
+from fullconv.inference.remote_photos import fetched, is_remote
 
 RGB = npt.NDArray[np.uint8]
 Photo = str | Path | bytes | IO[bytes] | Image.Image | npt.NDArray[Any] | torch.Tensor
@@ -87,6 +88,9 @@ def read_input(photo: Any, **read: Any) -> RGB:
     ``read`` are further arguments of ``read_photo``.
     """
     if isinstance(photo, str | os.PathLike):
+        if is_remote(name := os.fsdecode(photo)) and not os.path.lexists(name):
+            with fetched(name) as fetched_file:
+                return read_photo(fetched_file, printable(name), **read)
         path = _checked_path(os.fspath(photo))
         return read_photo(path, printable(str(path)), **read)
     if isinstance(photo, bytes | bytearray | memoryview):
@@ -104,7 +108,8 @@ def _checked_path(path: str | bytes) -> Path:
     name = os.fsdecode(path)
     if is_address(name):
         raise UserError(
-            f"{name}: addresses are not opened: download the photo and give its path, or its bytes",
+            f"{name}: only http and https addresses are fetched: give the path of the photo, or "
+            "its bytes",
             "FC-PREDICT-002",
         )
     return Path(name).expanduser()

@@ -13,6 +13,7 @@ from PIL import Image
 
 from fullconv import visualize
 from fullconv.atomic import write_atomically
+from fullconv.checkpoints.temperature import temperatures_of
 from fullconv.classes import ClassSet
 from fullconv.classes.palettes import Palette, recolored
 from fullconv.data.reading.modality_files import plane_file, read_plane
@@ -20,6 +21,7 @@ from fullconv.data.splits.multimodal import stacked
 from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes, classes_of, parts_of
+from fullconv.inference.confidence import Confidence, Softmaxes, of_scores
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.engines.graph_engine import no_scores
 from fullconv.inference.engines.registry import AUTO, Say, chosen
@@ -44,6 +46,7 @@ class DrawOptions(TypedDict, total=False):
 
     overlay: bool
     scores: bool
+    probability: bool
     alpha: float
     legend: Legend
 
@@ -60,6 +63,7 @@ class Prediction:
     (H, W), uint8 or, with more than 256 classes, uint16. Of a net with several outputs they are
     those of the first; ``others`` has the predictions of the others by name. ``output`` is the
     output's name, empty where there is one; ``borders`` says whether pictures have them.
+    ``temperature`` is that of the softmax, by the calibration of the net, else 1.
     """
 
     image: RGB
@@ -69,19 +73,40 @@ class Prediction:
     output: str = ""
     others: "dict[str, Prediction]" = field(default_factory=dict)
     borders: bool = True
+    temperature: float = 1.0
+    known_confidence: Confidence | None = field(default=None, repr=False)
 
     @cached_property
     def scores(self) -> npt.NDArray[np.float32]:
         """Scores before any softmax, float32 (K, H, W); computed when first asked for.
 
-        With test-time augmentation the logarithm of `probabilities`.
+        With test-time augmentation the logarithm of the mean probabilities of the views, at
+        temperature 1.
         """
         return self.compute()
 
     @cached_property
     def probabilities(self) -> npt.NDArray[np.float32]:
-        """The softmax of the scores, float32 (K, H, W), 0..1."""
-        return torch.from_numpy(self.scores).softmax(0).numpy()
+        """The softmax of scores / temperature, float32 (K, H, W), 0..1."""
+        return (torch.from_numpy(self.scores) / self.temperature).softmax(0).numpy()
+
+    @cached_property
+    def confidence(self) -> Confidence:
+        """The probability of each pixel's class, float32 (H, W), 0..1."""
+        if self.known_confidence is not None:
+            return self.known_confidence
+        softmaxes = Softmaxes([slice(0, len(self.scores))], (self.temperature,))
+        return of_scores(self.scores, softmaxes)[1]
+
+    @property
+    def mean_confidence(self) -> float:
+        """The mean of `confidence`: the share of pixels that should be right, 0..1."""
+        return float(self.confidence.mean(dtype=np.float64))
+
+    @property
+    def probability_image(self) -> RGB:
+        """`confidence` as grey, uint8 (H, W): 255 is certain."""
+        return np.rint(self.confidence * np.float32(255)).astype(np.uint8)
 
     @property
     def overlay(self) -> RGB:
@@ -161,11 +186,12 @@ class Prediction:
         return item_of(self, name, photo)
 
     def save(self, stem: str | Path, **options: Unpack[DrawOptions]) -> list[Path]:
-        """Write STEM.png (the mask), STEM_overlay.jpg and, on request, STEM_scores.npy.
+        """Write STEM.png (the mask), STEM_overlay.jpg; on request STEM_scores.npy and more.
 
         ``stem`` is a path without an ending. Options: ``overlay`` (True) and ``scores`` (False) say
-        what is written, ``alpha`` and ``legend`` are as in ``draw``. A picture too large for JPEG
-        becomes STEM_overlay.png. The other outputs go to STEM_OUTPUT.png and so on. Each file
+        what is written, ``probability`` (False) whether STEM_probability.png is, which is
+        `probability_image`; ``alpha`` and ``legend`` are as in ``draw``. A picture too large for
+        JPEG becomes STEM_overlay.png. The other outputs go to STEM_OUTPUT.png and so on. Each file
         appears whole or not at all. Returns the paths written.
         """
         written = [_beside(stem, ".png")]
@@ -176,6 +202,10 @@ class Prediction:
         if options.get("scores", False):
             written.append(_beside(stem, "_scores.npy"))
             write_atomically(written[-1], lambda file: np.save(file, self.scores))
+        if options.get("probability", False):
+            written.append(_beside(stem, "_probability.png"))
+            grey = Image.fromarray(self.probability_image)
+            write_atomically(written[-1], lambda file: grey.save(file, "PNG"))
         for name, other in self.others.items():
             written += other.save(f"{stem}_{name}", **options)
         return written
@@ -192,7 +222,8 @@ class Predictor:
     augmentation: the mean of the probabilities of several views. ``palette`` gives the classes
     other colours (`fullconv.classes.palettes`), ``borders`` are drawn in overlays or not.
     ``bands``, ``range`` and ``max_megapixels`` say how photos are read, where not as in the
-    training (`fullconv.modalities.ReadOptions`). ``say`` is told what takes long, as an export for
+    training (`fullconv.modalities.ReadOptions`). Probabilities are by the temperatures of
+    `fullconv.calibrate`, where the file has them. ``say`` is told what takes long, as an export for
     an engine does, and what is an approximation. Of an exported file that gives classes alone,
     ``has_scores`` is False and asking for them raises UserError. The first photo warns where the
     net is not computed as when it was saved (`fullconv.inference.open_predictor`). Raises UserError
@@ -208,6 +239,7 @@ class Predictor:
     has_scores: bool
     inputs: tuple[str, ...]
     read_options: ReadOptions
+    softmaxes: Softmaxes
 
     def __init__(
         self,
@@ -236,6 +268,8 @@ class Predictor:
         self.classes, self.origin = recolored(opened.classes, palette), opened.origin
         self.borders, self.has_scores = borders, opened.has_scores
         self.inputs = opened.preprocessing.inputs
+        parts = parts_of(self.classes)
+        self.softmaxes = Softmaxes(parts, temperatures_of(opened.calibration, len(parts)))
         shown = channels_of([kind for kind in self.inputs if is_of_photo(kind)])
         if shown and asked.bands is not None:
             asked = asked.for_channels(shown)
@@ -277,12 +311,12 @@ class Predictor:
             raise no_scores(self.path)
 
     def predict_batch(
-        self, images: Sequence[npt.NDArray[Any]], scores: bool = False
+        self, images: Sequence[npt.NDArray[Any]], scores: bool = False, confidence: bool = False
     ) -> list[Prediction]:
         """As one call for each of ``images`` (arrays of one size), in one pass where possible.
 
-        With ``scores`` one by one, as they are several times as large as the photos. Raises
-        UserError where their sizes differ.
+        With ``scores`` one by one, as they are several times as large as the photos. With
+        ``confidence`` that is computed in the same pass. Raises UserError where their sizes differ.
         """
         images = [self._shown(image) for image in images]
         if len({image.shape for image in images}) > 1:
@@ -292,6 +326,11 @@ class Predictor:
                 "by one",
                 "FC-PREDICT-005",
             )
+        if confidence and not scores:
+            self.check_scores()
+            pairs = self.engine.confident_maps(np.stack(images), self.softmaxes)
+            together = zip(images, pairs, strict=True)
+            return [self._prediction(image, mask, None, sure) for image, (mask, sure) in together]
         if scores:
             logits = [self.engine.scores(image) for image in images]
             maps = [classes_of(scored, parts_of(self.classes)) for scored in logits]
@@ -299,6 +338,10 @@ class Predictor:
             logits, maps = [None] * len(images), self._class_maps(images)
         together = zip(images, maps, logits, strict=True)
         return [self._prediction(image, mask, scored) for image, mask, scored in together]
+
+    def of_scores(self, image: npt.NDArray[Any], scores: npt.NDArray[np.float32]) -> Prediction:
+        """The prediction of ``image`` (H, W, 3) by ``scores`` (K, H, W) that are there already."""
+        return self._prediction(image, classes_of(scores, parts_of(self.classes)), scores)
 
     def _class_maps(self, images: Sequence[npt.NDArray[Any]]) -> list[Classes]:
         if len(images) == 1:  # no copy of a large photo
@@ -341,18 +384,26 @@ class Predictor:
         return np.asarray(array)
 
     def _prediction(
-        self, image: npt.NDArray[Any], mask: npt.NDArray[Any], scores: Any
+        self,
+        image: npt.NDArray[Any],
+        mask: npt.NDArray[Any],
+        scores: Any,
+        confidence: Confidence | None = None,
     ) -> Prediction:
         """The prediction of the first output with those of the others."""
         whole = cache(lambda: self.engine.scores(image) if scores is None else scores)
         photo, predictions = visualize.as_photo(image), []
-        for output, plane in zip(self.classes.outputs, visualize.planes_of(mask), strict=True):
+        planes = visualize.planes_of(mask)
+        sure = [None] * len(planes) if confidence is None else visualize.planes_of(confidence)
+        temperatures = self.softmaxes.temperatures
+        each = zip(self.classes.outputs, planes, temperatures, sure, strict=True)
+        for output, plane, temperature, own in each:
             part = output.channels
             values = plane if output.first == 0 else plane - plane.dtype.type(output.first)
             predictions.append(
                 Prediction(
                     photo, values, output.classes, lambda p=part: whole()[p], output.name,
-                    borders=self.borders,
+                    borders=self.borders, temperature=temperature, known_confidence=own,
                 )
             )  # fmt: skip
         predictions[0].others.update({other.output: other for other in predictions[1:]})

@@ -41,7 +41,11 @@ def model_folder(
     out.mkdir(parents=True, exist_ok=True)
     origin = {**checkpoint.origin, "data": _last(checkpoint.origin.get("data", ""))}
     checkpoint_of_repo = Checkpoint(
-        checkpoint.net, checkpoint.classes, checkpoint.preprocessing, origin
+        checkpoint.net,
+        checkpoint.classes,
+        checkpoint.preprocessing,
+        origin,
+        calibration=checkpoint.calibration,
     )
     save(out / "model.safetensors", checkpoint_of_repo)
     write_atomically(out / "config.toml", tomli_w.dumps(_public(files.config_text)))

@@ -13,6 +13,7 @@ from fullconv.metrics import SUMMARY, Scores, percent
 from fullconv.report.best_and_worst import StoredPhoto
 from fullconv.report.curves import curves, words
 from fullconv.report.page import write_page
+from fullconv.report.reliability import calibration_parts
 from fullconv.report.run_files import RunFiles, find, read_run, resources
 from fullconv.report.run_summary import (
     best_of,
@@ -58,6 +59,7 @@ def write_report(
         scores=[(words(key), percent(getattr(scores, key))) for key in SUMMARY if scores],
         classes=_of_classes(scores, shown) if scores else (),
         confusion=_confusion(scores, shown) if scores else None,
+        calibration=_calibration(files, classes),
         photos=_photos_shown(fitting_photos(files, first), first) if first else None,
         samples=_samples(files.samples),
         resources=resources(files.timing),
@@ -109,6 +111,12 @@ def _facts(files: RunFiles) -> Sequence[tuple[str, str]]:
         ("best on validation", best_of(files.log)),
     ]
     return [(name, str(value)) for name, value in facts if value not in (None, "", {})]
+
+
+def _calibration(files: RunFiles, classes: ClassSet | None) -> list[dict[str, Any]]:
+    """How well probabilities fit, of each output; empty for a run that was never calibrated."""
+    outputs = [output.name for output in classes.outputs] if classes else []
+    return calibration_parts(files.checkpoint, outputs) if outputs else []
 
 
 def _start(weights: Any) -> str:

@@ -7,10 +7,8 @@ import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from fullconv import visualize as pictures
@@ -21,17 +19,15 @@ from fullconv.serve.schema import Png, Region, Rle, Segmentation
 from fullconv.serve.served_models import Model
 
 PNG_LEVEL = 3  # a third of the time of Pillow's 6, for a few more bytes
-SCORE_BYTES = 2**30
-"""Most that the scores of a photo may take when probabilities are asked for."""
-_STRIP = 2**18  # pixels whose probabilities are computed at a time
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The body of an answer and its media type."""
+    """The body of an answer, its media type, and how far it can be trusted (`Segmentation`)."""
 
     content: bytes
     media_type: str
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,42 +42,25 @@ class AnswerOptions:
     with_mask: bool = False
     with_probability: bool = False
 
-    @property
-    def needs_scores(self) -> bool:
-        """Whether there is no answer without the scores."""
-        return self.kind == "probability"
 
-    @property
-    def takes_scores(self) -> bool:
-        """Whether the answer says more with the scores."""
-        return self.needs_scores or (self.kind == "json" and self.with_probability)
-
-
-def answer(
-    options: AnswerOptions,
-    model: Model,
-    prediction: Prediction,
-    seconds: float,
-    with_scores: bool = True,
-) -> Answer:
-    """The answer to ``options``; ``seconds`` is how long it waited and the net took.
-
-    ``with_scores``: whether the prediction has its scores at hand.
-    """
+def answer(options: AnswerOptions, model: Model, prediction: Prediction, seconds: float) -> Answer:
+    """The answer to ``options``; ``seconds`` is how long it waited and the net took."""
     if options.kind == "json":
         content = segmentation(model, prediction, seconds)
         if options.with_mask:
             content.mask = _base64(mask_png(prediction))
         if options.with_probability:
-            content.probability = _base64(probability_png(prediction)) if with_scores else None
+            known = prediction.known_confidence is not None
+            content.probability = _base64(probability_png(prediction)) if known else None
         # Unset are the pictures that nobody asked for.
-        return Answer(content.model_dump_json(exclude_unset=True).encode(), "application/json")
+        text = content.model_dump_json(exclude_unset=True).encode()
+        return Answer(text, "application/json", content.confidence)
     encode: dict[str, Callable[[], bytes]] = {
         "mask": lambda: mask_png(prediction),
         "overlay": lambda: overlay_png(prediction, options.alpha),
         "probability": lambda: probability_png(prediction),
     }
-    return Answer(encode[options.kind](), "image/png")
+    return Answer(encode[options.kind](), "image/png", trust(prediction))
 
 
 KINDS = {
@@ -167,6 +146,7 @@ def segmentation(model: Model, prediction: Prediction, seconds: float) -> Segmen
         width=width,
         height=height,
         seconds=round(seconds, 4),
+        confidence=trust(prediction),
         classes=regions,
     )
 
@@ -185,31 +165,19 @@ def overlay_png(prediction: Prediction, alpha: float) -> bytes:
 
 
 def probability_png(prediction: Prediction) -> bytes:
-    """`probability` as a grey picture."""
-    return _png(Image.fromarray(probability(prediction)))
+    """How probable each pixel's class is, as a grey picture: 0..255 for 0..1."""
+    return _png(Image.fromarray(prediction.probability_image))
 
 
 def _base64(png: bytes) -> Png:
     return Png(png=base64.b64encode(png).decode())
 
 
-def probability(prediction: Prediction) -> npt.NDArray[np.uint8]:
-    """The softmax probability of each pixel's class, uint8 (H, W): 0..255 for 0..1."""
-    scores, mask = prediction.scores, prediction.mask
-    shares = np.empty(mask.shape, np.uint8)
-    step = max(1, _STRIP // (mask.shape[1] * len(scores)))
-    for top in range(0, len(mask), step):
-        rows = slice(top, top + step)
-        part = scores[:, rows] - scores[:, rows].max(0)  # K,R,W
-        np.exp(part, out=part)
-        chosen = np.take_along_axis(part, mask[None, rows].astype(np.intp), 0)[0]
-        shares[rows] = np.rint(255 * chosen / part.sum(0))
-    return shares
-
-
-def score_bytes(model: Model, image: npt.NDArray[Any]) -> int:
-    """What the scores of a photo take."""
-    return len(model.classes) * image.shape[0] * image.shape[1] * 4
+def trust(prediction: Prediction) -> float | None:
+    """The mean confidence; None of a net that gives classes alone."""
+    if prediction.known_confidence is None:
+        return None
+    return round(prediction.mean_confidence, 4)
 
 
 def _png(image: Image.Image) -> bytes:

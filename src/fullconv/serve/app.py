@@ -89,7 +89,10 @@ def _add_segment(app: FastAPI, service: Service) -> None:
             chosen, name, AnswerOptions(kind, alpha, mask, probability), partial(photo_of, body)
         )
         done = await _unless_gone(request, work)
-        return Response(done.content, media_type=done.media_type, headers={"Vary": "Accept"})
+        headers = {"Vary": "Accept"}
+        if done.confidence is not None:
+            headers["X-Confidence"] = f"{done.confidence:.4f}"
+        return Response(done.content, media_type=done.media_type, headers=headers)
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:

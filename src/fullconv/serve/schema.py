@@ -47,6 +47,14 @@ class Segmentation(BaseModel):
     width: int
     height: int
     seconds: float = Field(description="From the photo's place in the queue to the net's result.")
+    confidence: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="How far to trust the answer: the mean probability of the pixels' classes, "
+        "which is the share of pixels expected to be right where the net was calibrated "
+        "(`fullconv calibrate`). null of a net that gives classes alone.",
+    )
     classes: list[Region]
     mask: Png | None = Field(
         default=None, description="The mask, where it was asked for by mask=true."
@@ -54,7 +62,7 @@ class Segmentation(BaseModel):
     probability: Png | None = Field(
         default=None,
         description="How probable each pixel's class is, grey, 0 to 255, where it was asked for by "
-        "probability=true; null where the photo is too large for it.",
+        "probability=true; null where an exported file gives classes alone.",
     )
 
 
@@ -154,6 +162,12 @@ SEGMENTED: dict[int | str, dict[str, Any]] = {
         "its values the classes); image/png; picture=overlay, the photo tinted by its classes; "
         "image/png; picture=probability, how probable each pixel's class is, 0 to 255.",
         "content": {"image/png": {"schema": _BINARY}},
+        "headers": {
+            "X-Confidence": {
+                "schema": {"type": "number", "minimum": 0, "maximum": 1},
+                "description": "As `confidence` in the JSON; missing where that is null.",
+            }
+        },
     },
     **GUARDED,
     **errors(404, 406, 408, 413, 415, 422, 500, 503, 504),

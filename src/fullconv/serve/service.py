@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from fullconv.errors import UserError
 from fullconv.inference import Prediction
-from fullconv.serve.answers import SCORE_BYTES, Answer, AnswerOptions, answer, score_bytes
+from fullconv.serve.answers import Answer, AnswerOptions, answer
 from fullconv.serve.decode_photo import decode_photo
 from fullconv.serve.prometheus import Metrics
 from fullconv.serve.request_errors import RequestError, busy, late, stopping
@@ -107,26 +107,20 @@ class Service:
     ) -> Answer:
         limit, read = self.settings.max_pixels, model.predictor.read_options
         image = await self._in_thread(lambda: decode_photo(source(), limit, read))
-        fits = score_bytes(model, image) <= SCORE_BYTES and model.predictor.has_scores
-        if options.needs_scores and score_bytes(model, image) > SCORE_BYTES:
-            message = "the photo is too large for probabilities: make it smaller"
-            raise RequestError(413, message, "FC-SERVE-008")
-        with_scores = options.takes_scores and (fits or options.needs_scores)
-        job = Job(model, image, with_scores)
+        if options.kind == "probability":
+            _refuse_without_scores(model)
+        job = Job(model, image)
         prediction = await self._predicted(job)
         prediction = prediction.others.get(output, prediction)
         seconds = time.perf_counter() - job.added
-        return await self._in_thread(
-            lambda: answer(options, model, prediction, seconds, with_scores)
-        )
+        return await self._in_thread(lambda: answer(options, model, prediction, seconds))
 
     async def _predicted(self, job: Job) -> Prediction:
         """The net's prediction; cancelled, the job is left out if it has not begun."""
         try:
             return await asyncio.wrap_future(self.worker.submit(job))
         except UserError as error:
-            message = job.model.without_path(str(error))
-            raise RequestError(422, message, error.code or "FC-SERVE-010") from error
+            raise _refused(job.model, error) from error
         except RuntimeError as error:
             if self.worker.alive:
                 raise
@@ -139,3 +133,15 @@ class Service:
         """Finish what was accepted, and end the threads."""
         self.worker.close()
         self._pictures.shutdown()
+
+
+def _refuse_without_scores(model: Model) -> None:
+    """RequestError (422) where a net gives classes alone."""
+    try:
+        model.predictor.check_scores()
+    except UserError as error:
+        raise _refused(model, error) from error
+
+
+def _refused(model: Model, error: UserError) -> RequestError:
+    return RequestError(422, model.without_path(str(error)), error.code or "FC-SERVE-010")

@@ -17,18 +17,16 @@ TOGETHER = 2**18
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A photo for a net, uint8 RGB (H, W, 3); with ``scores`` they are computed too."""
+    """A photo for a net, uint8 RGB (H, W, 3); its confidence is computed with its classes."""
 
     model: Model
     image: Image
-    scores: bool = False
     done: Future[Prediction] = field(default_factory=Future)
     added: float = field(default_factory=time.perf_counter)
 
     def goes_with(self, other: "Job") -> bool:
         """Whether both can go through the net together."""
-        alike = self.model is other.model and self.image.shape == other.image.shape
-        return alike and not self.scores and not other.scores
+        return self.model is other.model and self.image.shape == other.image.shape
 
 
 Note = Callable[[list[Job], float, float], object]
@@ -99,8 +97,9 @@ class Worker:
     def _run(self, jobs: list[Job]) -> None:
         start, first = time.perf_counter(), jobs[0]
         try:
-            predictions = first.model.predictor.predict_batch(
-                [job.image for job in jobs], first.scores
+            predictor = first.model.predictor
+            predictions = predictor.predict_batch(
+                [job.image for job in jobs], confidence=predictor.has_scores
             )
         except BaseException as error:  # whatever it is, it belongs to who waits
             for job in jobs:

@@ -51,7 +51,7 @@ def test_names_of_results(folder, inputs, names):
 
 
 def test_standard_input_is_read_at_once(folder, monkeypatch):
-    stdin = io.BytesIO(b"a picture")
+    stdin = io.BytesIO(b"\x89PNG\r\n\x1a\n a picture")
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stdin, isatty=lambda: False))
     assert results(folder, "b/x.jpg", "-") == ["x", "stdin"]
     with pytest.raises(UserError) as caught:  # now it is empty
@@ -79,7 +79,7 @@ MISSING = [
     ("loop.jpg", "FC-FILE-005"),
     ("x" * 300 + ".jpg", "FC-FILE-005"),
     ("/x" * 2500, "FC-FILE-005"),
-    ("https://example.org/a.jpg", "FC-PREDICT-002"),
+    ("ftp://example.org/a.jpg", "FC-PREDICT-002"),
     ("bell\a\x1b[31m\n.jpg", "FC-FILE-003"),
     ("nul\0.jpg", "FC-PREDICT-001"),
     ("", "FC-PREDICT-001"),

@@ -44,10 +44,10 @@ def held(models):
 
     hold = Hold()
 
-    def wait(images, scores=False):
+    def wait(images, **options):
         hold.begun.set()
         assert hold.go.wait(30)
-        return together(images, scores)
+        return together(images, **options)
 
     predictor.predict_batch = wait
     yield hold
@@ -127,6 +127,15 @@ def test_probabilities_take_one_pass_of_the_net(client, models, encoded, monkeyp
     monkeypatch.setattr(engine.run, "maps", lambda images: passes.append(1) or run(images))
     assert send(client, encoded(), answer="probability").status_code == 200
     assert len(passes) == 1
+
+
+@pytest.mark.parametrize("kind", ["json", "mask", "overlay", "probability"])
+def test_every_answer_says_how_far_to_trust_it(client, run, encoded, photo, kind):
+    truth = Predictor(run, device="cpu")(photo()).probabilities.max(0).mean()
+    answer = send(client, encoded(), answer=kind)
+    assert float(answer.headers["X-Confidence"]) == pytest.approx(truth, abs=1e-4)
+    if kind == "json":
+        assert answer.json()["confidence"] == pytest.approx(truth, abs=1e-4)
 
 
 def test_the_json_is_what_the_schema_shows(client, encoded):
@@ -328,7 +337,7 @@ def test_who_sends_no_request_is_cut_off(serving, monkeypatch):
 def test_a_fault_of_the_program_is_told_to_nobody_but_the_log(serving, models, encoded, caplog):
     predictor = models.pick(None).predictor
 
-    def broken(images, scores):
+    def broken(images, **options):
         raise ZeroDivisionError("secret")
 
     predictor.predict_batch = broken

@@ -36,12 +36,12 @@ class Held:
 
     def __init__(self, model):
         self.model, self.begun, self.go = model, threading.Event(), threading.Event()
-        self.name, self.predictor = model.name, self
+        self.name, self.predictor, self.has_scores = model.name, self, True
 
-    def predict_batch(self, images, scores=False):
+    def predict_batch(self, images, **options):
         self.begun.set()
         assert self.go.wait(20)
-        return self.model.predictor.predict_batch(images, scores)
+        return self.model.predictor.predict_batch(images, **options)
 
 
 def occupied(worker, model, image):
@@ -131,9 +131,9 @@ def test_closing_finishes_what_was_accepted_and_takes_no_more(worker, model, pho
         one.submit(Job(model, photo()))
 
 
-def test_scores_are_computed_in_its_thread(worker, model, photo, monkeypatch):
+def test_confidence_is_computed_in_its_thread(worker, model, photo, monkeypatch):
     one = worker()
-    prediction = one.submit(Job(model, photo(), scores=True)).result(20)
+    prediction = one.submit(Job(model, photo())).result(20)
     monkeypatch.setattr(model.predictor, "engine", None)  # not left for who asks for them
-    assert prediction.scores.shape == (4, 37, 53)
-    np.testing.assert_array_equal(prediction.scores.argmax(0), prediction.mask)
+    assert prediction.confidence.shape == prediction.mask.shape == (37, 53)
+    assert 1 / 4 <= prediction.confidence.min() <= prediction.confidence.max() <= 1

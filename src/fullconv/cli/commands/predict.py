@@ -38,7 +38,16 @@ from fullconv.cli.rasters import (
     Range,
     predict_rasters,
     read_options,
-    refuse_scores,
+    refuse_of_rasters,
+)
+from fullconv.cli.videos import (
+    EachFrame,
+    Smooth,
+    VideoShow,
+    check_videos,
+    predict_videos,
+    video_folder,
+    videos_of,
 )
 from fullconv.errors import UserError, printable
 from fullconv.modalities import MAX_MEGAPIXELS, is_of_photo
@@ -54,14 +63,20 @@ def predict(
     run: Run,
     inputs: Annotated[
         list[str] | None,
-        typer.Argument(help="Photos, folders, quoted patterns; - is a picture on standard input."),
+        typer.Argument(
+            help="Photos, videos, folders, quoted patterns, https://...; - is a picture, or a list "
+            "of names, on standard input."
+        ),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Instead of RUN: then all arguments are photos.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the results.  [default: pictures, with --to labels]"),
+        typer.Option(
+            help="Folder for the results; of one video also its file.  [default: pictures, with "
+            "--to labels]"
+        ),
     ] = None,
     to: To = None,
     areas: Areas = False,
@@ -79,6 +94,16 @@ def predict(
     borders: Annotated[bool, typer.Option(help="Draw a line where two classes meet.")] = True,
     palette: ColorsOf = "classes",
     scores: Annotated[bool, typer.Option("--scores", help="Write the scores as .npy.")] = False,
+    probability: Annotated[
+        bool,
+        typer.Option(
+            "--probability",
+            help="Write NAME_probability.png, how probable each pixel's class is: 0 to 255.",
+        ),
+    ] = False,
+    video: VideoShow = "overlay",
+    smooth: Smooth = 0.0,
+    frames: EachFrame = False,
     further: Annotated[
         list[str] | None,
         typer.Option(
@@ -105,9 +130,10 @@ def predict(
     size) and NAME_overlay.jpg; where a net has several outputs, NAME_OUTPUT.png too. Further inputs
     (depth, ...) are looked for beside the folder images/, or where --input says. A photo that is
     missing or cannot be read is reported, the others go on, and the exit code is 1. Rasters
-    (GeoTIFF and others; what is georeferenced or too large for a photo) become NAME.tif; killed and
-    typed again, they go on where they were. With --to the folder is one that a labelling tool
-    opens and `fullconv import` reads; of a raster NAME.geojson is written too.
+    (GeoTIFF and others; what is georeferenced or too large for a photo) become NAME.tif, videos
+    NAME_overlay.mp4; killed and typed again, they resume where they were. With --to the folder is
+    one that a labelling tool opens and `fullconv import` reads; of a raster NAME.geojson is
+    written too.
 
     \b
     Examples:
@@ -120,6 +146,8 @@ def predict(
       fullconv predict runs/camvid aerial.png --tile auto
       fullconv predict runs/camvid photo.jpg --tta mirror,0.75,1,1.25
       fullconv predict runs/camvid scene.tif --out maps/
+      fullconv predict runs/camvid clip.mp4 --out clip_classes.mp4 --smooth 0.5
+      find photos -newer old.txt | fullconv predict runs/camvid -
       fullconv predict runs/rgbd images/0001.jpg --input depth=depth/
       fullconv predict runs/camvid photos/ --to labelme --out labels/
       fullconv predict runs/camvid scene.tif --to geojson --areas --out maps/
@@ -141,12 +169,14 @@ def predict(
     check_drawing(alpha, legend)
     out = out or Path("labels" if to else "pictures")
     labels = Labels.asked(out, to, tolerance, smallest, with_background, areas)
-    entries = find_inputs(inputs, out)
+    folder = video_folder(out)
+    entries = find_inputs(inputs, folder, frames)
     missing = [entry for entry in entries if entry.error]
-    photos, rasters = parted([entry for entry in entries if not entry.error])
+    videos, pictures = videos_of([entry for entry in entries if not entry.error])
+    photos, rasters = parted(pictures)
     labels.check(photos, rasters, scores)
-    if scores:
-        refuse_scores(rasters)
+    check_videos(videos, entries, out, video, scores or probability)
+    refuse_of_rasters(rasters, scores, probability)
     if views and rasters:
         raise UserError(
             f"{rasters[0]}: is a raster, which --tta is not for: leave it out", "FC-PREDICT-008"
@@ -155,7 +185,7 @@ def predict(
         fetched(run), device, precision, engine, tile_of(tile), palette, borders, views, say,
         read.bands, read.range, read.max_megapixels,
     )  # fmt: skip
-    if scores:
+    if scores or probability:
         predictor.check_scores()
     warn_of_origin(predictor.origin)
     if photos:
@@ -170,7 +200,7 @@ def predict(
     else:
         results = predict_each(
             predictor, photos + missing, overlay=overlay, scores=scores, alpha=alpha,
-            legend=legend, others=others, keep=labels.keep,
+            legend=legend, others=others, probability=probability, keep=labels.keep,
         )  # fmt: skip
         with screen.progress("predicting") as progress, closing(results):
             for done, result in enumerate(results, 1):
@@ -183,9 +213,11 @@ def predict(
         predictor, rasters, tile_of(tile), overlay, alpha, legend, labels.raster_done
     )
     labels.finish()
-    total, seconds = len(entries), time.perf_counter() - start
-    shared = screen.predicted(total, errors, seconds, None if rasters else net)
-    print(f"{shared}, results in {printable(str(out))}")
+    total, seconds = len(entries) - len(videos), time.perf_counter() - start
+    if total:
+        shared = screen.predicted(total, errors, seconds, None if rasters else net)
+        print(f"{shared}, results in {printable(str(folder))}")
+    errors += predict_videos(predictor, videos, out, video, smooth, alpha, legend)
     if errors:
         raise typer.Exit(1)
 

@@ -18,6 +18,10 @@ __getattr__ = lazy_names(
             "mean_iu_line",
             "between",
         ),
+        "calibration": (
+            "calibration_tables",
+            "calibration_warnings",
+        ),
         "datasets": (
             "statistics_table",
             "sizes_line",

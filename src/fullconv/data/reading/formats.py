@@ -28,6 +28,10 @@ _ENDINGS = "jpg jpeg jfif png bmp tif tiff webp gif ppm pgm pbm jp2 avif heic he
 SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split(" "))
 """Endings (lower case) of the files taken for pictures. HEIC is not read, and refused by name."""
 
+_VIDEO_ENDINGS = "mp4 m4v mov mkv webm avi mpg mpeg ts mts m2ts wmv asf flv ogv 3gp 3g2"
+VIDEO_SUFFIXES = frozenset(f".{ending}" for ending in _VIDEO_ENDINGS.split(" "))
+"""Endings (lower case) of the files taken for videos."""
+
 HEIC_SUFFIXES = frozenset({".heic", ".heif"})
 """Those of HEIC, of which a readable copy may lie beside."""
 PILLOW_FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000",

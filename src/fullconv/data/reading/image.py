@@ -127,7 +127,8 @@ def check_frames(image: Image.Image, file: Picture, label: str) -> None:
         raise unreadable(file, label, error) from error
     if frames > 1 and image.format != "MPO":
         raise DataError(label, f"{frames} pictures in one file", "an animation or a stack",
-                        "save the one that is meant as a file of its own",
+                        "save the one that is meant as a file of its own (fullconv predict "
+                        "--frames takes each)",
                         "FC-DATA-007")  # fmt: skip
 
 

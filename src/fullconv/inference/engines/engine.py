@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes
+from fullconv.inference.confidence import Confidence, Softmaxes, of_scores
 
 Image = npt.NDArray[Any]
 """uint8 RGB, (H, W, 3); of a net with further inputs (H, W, channels), as in a Sample."""
@@ -32,6 +33,12 @@ class Engine(Protocol):
     def class_maps(self, images: Image) -> list[Classes]:
         """As ``class_map``, of each of several photos of one size (N, H, W, channels)."""
         return [self.class_map(image) for image in images]
+
+    def confident_maps(
+        self, images: Image, softmaxes: Softmaxes
+    ) -> list[tuple[Classes, Confidence]]:
+        """As ``class_maps``, each with the probability of every pixel's class."""
+        return [of_scores(self.scores(image), softmaxes) for image in images]
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores before any softmax, float32 (K, H, W)."""

@@ -16,9 +16,11 @@ from fullconv.checkpoints.export_checksum import damaged
 from fullconv.checkpoints.export_parts import Change
 from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes, Head, classes_of, parts_of
+from fullconv.inference.confidence import Confidence, Softmaxes, confident_classes, of_scores
 from fullconv.inference.engines.engine import Engine, Image, check_image
 from fullconv.inference.export_metadata import CLASSES, SCORES, Description
 from fullconv.inference.open_predictor import GoldenCheck, OpenedNet
+from fullconv.models.cpu_kernels.banded_upsampling import blocks
 from fullconv.models.fcn import upscores_of
 
 KEY = "fullconv"
@@ -113,6 +115,18 @@ class GraphEngine(Engine, ABC):
             return self.head.class_map(self._maps(outputs), size)
         return classes_of(outputs[0][0], self.head.outputs)
 
+    def confident_maps(
+        self, images: Image, softmaxes: Softmaxes
+    ) -> list[tuple[Classes, Confidence]]:
+        """As ``class_map``, of each photo; UserError for a graph that gives classes alone."""
+        return [self._confident_map(image, softmaxes) for image in images]
+
+    def _confident_map(self, image: Image, softmaxes: Softmaxes) -> tuple[Classes, Confidence]:
+        if not self.in_blocks or self.description.output == CLASSES:
+            return of_scores(self.scores(image), softmaxes)
+        maps, size = self._maps(self._run(image)), (image.shape[0], image.shape[1])
+        return confident_classes(blocks(self.head.upscore, maps, size), size, softmaxes)
+
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores of ``image`` before any softmax, float32 (K, H, W).
 
@@ -178,7 +192,8 @@ def opened_by(engine: GraphEngine) -> OpenedNet:
     """``engine`` with what its file says."""
     known = engine.description
     described = known.spec, known.classes, known.preprocessing, known.origin
-    return OpenedNet(engine, *described, has_scores=known.output == SCORES)
+    scored = known.output == SCORES
+    return OpenedNet(engine, *described, has_scores=scored, calibration=known.calibration)
 
 
 def no_scores(path: Path) -> UserError:

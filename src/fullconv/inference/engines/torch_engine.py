@@ -20,9 +20,11 @@ from fullconv.device import (
 )
 from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes, Head, parts_of
+from fullconv.inference.confidence import Confidence, Softmaxes, confident_classes
 from fullconv.inference.engines.engine import Engine, Image, check_image
 from fullconv.inference.open_predictor import GoldenCheck, OpenedNet
 from fullconv.models import FCN, Preprocessing
+from fullconv.models.cpu_kernels.banded_upsampling import blocks
 from fullconv.models.cpu_kernels.winograd import with_winograd
 from fullconv.models.fold_batch_norm import folded
 from fullconv.models.paper_padding.border import for_prediction
@@ -88,11 +90,19 @@ class TorchEngine(Engine):
 
     def class_maps(self, images: Image) -> list[Classes]:
         """As ``class_map``, of photos of one size (N, H, W, 3) by one pass of the net."""
-        height, width = images.shape[1:3]
+        size = images.shape[1], images.shape[2]
         with self._running(images[0]):
-            maps = self._maps_of(images)
-            maps_of_each = ({s: m[n : n + 1] for s, m in maps.items()} for n in range(len(images)))
-            return [self.head.class_map(one, (height, width)) for one in maps_of_each]
+            return [self.head.class_map(maps, size) for maps in self._maps_of_each(images)]
+
+    def confident_maps(
+        self, images: Image, softmaxes: Softmaxes
+    ) -> list[tuple[Classes, Confidence]]:
+        size = images.shape[1], images.shape[2]
+        with self._running(images[0]):
+            return [
+                confident_classes(blocks(self.head.upscore, maps, size), size, softmaxes)
+                for maps in self._maps_of_each(images)
+            ]
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores of ``image`` before any softmax, float32 (K, H, W)."""
@@ -115,6 +125,12 @@ class TorchEngine(Engine):
     def _maps(self, image: Image) -> dict[int, Tensor]:
         """The maps that are enlarged: {stride: 1,K,h,w}."""
         return self._maps_of(image[None])
+
+    def _maps_of_each(self, images: Image) -> Iterator[dict[int, Tensor]]:
+        """Of each of several photos of one size, by one pass of the net."""
+        maps = self._maps_of(images)
+        for n in range(len(images)):
+            yield {s: m[n : n + 1] for s, m in maps.items()}
 
     def _maps_of(self, images: Image) -> dict[int, Tensor]:
         """Those of photos of one size: {stride: N,K,h,w}."""
@@ -161,7 +177,8 @@ def open_torch(path: str | Path, device: str = "auto", precision: Precision = "f
 def opened_by(engine: Engine, checkpoint: Checkpoint) -> OpenedNet:
     """``engine`` with what its ``checkpoint`` says."""
     net, classes = checkpoint.net, checkpoint.classes
-    return OpenedNet(engine, net.spec, classes, checkpoint.preprocessing, checkpoint.origin)
+    described = classes, checkpoint.preprocessing, checkpoint.origin
+    return OpenedNet(engine, net.spec, *described, calibration=checkpoint.calibration)
 
 
 def open_winograd(path: str | Path, device: str = "auto", precision: str = "fp32") -> OpenedNet:

@@ -5,7 +5,6 @@ all are there. So the memory does not grow with the raster, a killed prediction 
 last row of pieces that is on the disk, and a result is whole or not there.
 """
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from fullconv.download.cache import exclusive
 from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.find_photos import Input
+from fullconv.inference.net_checksums import net_checksums
 from fullconv.inference.photo_engine import PhotoEngine
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.rasters.geotiff import result_of, values_of, write_class_map
@@ -108,7 +108,8 @@ def parted(inputs: Sequence[Input]) -> tuple[list[Input], list[Input]]:
 
     Raises UserError where the result of a raster would overwrite an input.
     """
-    rasters = [entry for entry in inputs if entry.file and is_raster(entry.file)]
+    whole = [entry for entry in inputs if entry.file and not entry.frames]
+    rasters = [entry for entry in whole if entry.file and is_raster(entry.file)]
     taken = set(rasters)
     photos = [entry for entry in inputs if entry not in taken]
     files = {entry.file.resolve() for entry in inputs if entry.file}
@@ -252,7 +253,7 @@ def _job(predictor: Predictor, engine: Engine, pieces: Tiling, raster: Raster) -
     """What decides the classes of a raster."""
     precision = getattr(engine, "precision", "fp32")
     return {
-        "net": [_checksum(file) for file in _files_of(predictor.path)],
+        "net": net_checksums(predictor.path),
         "engine": f"{predictor.engine_name} {precision}",
         "source": [_identity(file) for file in raster.files],
         "bands": [*raster.bands.colors, raster.bands.mask],
@@ -260,20 +261,6 @@ def _job(predictor: Predictor, engine: Engine, pieces: Tiling, raster: Raster) -
         "tile": pieces.length,
         "version": __version__,
     }
-
-
-def _files_of(path: Path) -> list[Path]:
-    """The files that hold a net: its own, and OpenVINO's weights beside."""
-    from fullconv.checkpoints.open_weights import located
-
-    file = located(path)
-    beside = file.with_suffix(".bin")
-    return [file, beside] if file.suffix == ".xml" and beside.is_file() else [file]
-
-
-def _checksum(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _identity(file: Path) -> list[str | int]:

@@ -61,7 +61,8 @@ async function show(chosen) {
     const answer = await (await segment(photo, {mask: "true", probability: "true"}, mine.signal)).json();
     await putOnStage(photo, answer, chosen.name);
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    say(`${answer.width} x ${answer.height} pixels in ${seconds} s`);
+    const trust = answer.confidence == null ? "" : `, ${percent(answer.confidence)} sure on average`;
+    say(`${answer.width} x ${answer.height} pixels in ${seconds} s${trust}`);
   } catch (error) {
     if (error.name !== "AbortError") say(error.message, "error");
   } finally {
@@ -79,7 +80,7 @@ async function putOnStage(photo, answer, name) {
   const probability = answer.probability ? await greys(bytesOf(answer.probability)) : null;
   $("note").textContent = [
     picture ? "" : "This browser cannot show the photo, only its classes.",
-    probability ? "" : "There are no probabilities: the photo is too large, or the net gives classes alone.",
+    probability ? "" : "There are no probabilities: the exported file gives classes alone.",
   ].filter(Boolean).join(" ");
   shown = {answer, map: decode(answer), probability, name: stem(name)};
   place = null;

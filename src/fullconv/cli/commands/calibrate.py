@@ -1,0 +1,82 @@
+"""``fullconv calibrate``."""
+
+from typing import Annotated
+
+import typer
+
+from fullconv.cli.main import app, say
+from fullconv.cli.options import Device, Engine, Precision, Run, TestTime, Tiles, fetched, tile_of
+from fullconv.errors import UserError
+
+
+@app.command()
+def calibrate(
+    run: Run,
+    data: Annotated[
+        str | None, typer.Argument(help="Data set; left out: the one the run was trained on.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split to calibrate on.")] = "val",
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            help="Measure RUN as it is, with --tta or --engine too, or an exported file; store "
+            "nothing.",
+        ),
+    ] = False,
+    device: Device = "auto",
+    precision: Precision = "fp32",
+    tile: Tiles = None,
+    tta: TestTime = "none",
+    engine: Engine = "auto",
+) -> None:
+    """Make the probabilities of a trained net as high as it is right (temperature scaling).
+
+    Finds the one temperature (one for each output) by which the logits are divided before the
+    softmax so that the cross-entropy on the split is least, and stores it in the checkpoint. Class
+    maps stay as they are. Prints the expected calibration error (ECE, 15 bins, over all labelled
+    pixels) before and after, and writes the report of the run with a reliability diagram.
+
+    \b
+    Examples:
+      fullconv calibrate runs/camvid
+      fullconv calibrate runs/camvid data/camvid --split val
+      fullconv calibrate runs/camvid --measure --tta mirror
+      fullconv calibrate runs/camvid/model-int8.onnx data/camvid --measure
+    """
+    from fullconv.checkpoints.temperature import Calibration
+    from fullconv.cli import tables as screen
+    from fullconv.inference import parse_tta
+    from fullconv.report import write_report
+    from fullconv.temperature_scaling import calibrate as fit
+    from fullconv.temperature_scaling import checkpoint_of, measure_calibration
+
+    views = parse_tta(tta)
+    if not measure and (views or engine != "auto"):
+        option = "--tta" if views else "--engine"
+        raise UserError(
+            f"{option}: a temperature is fitted to the run's own net; with --measure it is "
+            f"measured how well it fits with {option}",
+            "FC-CALIBRATE-003",
+        )
+    net = {"device": device, "precision": precision, "tile": tile_of(tile)}
+    file = None if measure else checkpoint_of(run)
+    with screen.progress("measuring" if measure else "calibrating") as progress:
+        calibration: Calibration
+        if measure:
+            calibration = measure_calibration(
+                fetched(run), data, split, engine=engine, tta=views, progress=progress, **net
+            )
+        else:
+            calibration = fit(run, data, split, progress=progress, **net)
+    console = screen.console()
+    for table in screen.calibration_tables(calibration):
+        console.print(table, "")
+    console.print(f"In percent, of {calibration.photos} photos ({split}), over labelled pixels.")
+    if file is None:
+        return
+    for warning in screen.calibration_warnings(calibration, file.parent):
+        say(f"note: {warning}")
+    console.print(f"stored in {file}; class maps stay as they are", soft_wrap=True)
+    if (file.parent / "config.toml").is_file():
+        console.print(write_report(file.parent), soft_wrap=True)

@@ -1,0 +1,164 @@
+"""Videos in ``fullconv predict``."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
+
+import typer
+
+from fullconv.cli.help_panels import MORE
+from fullconv.cli.main import say, say_error
+from fullconv.data.reading.formats import VIDEO_SUFFIXES
+from fullconv.errors import UserError, printable
+
+if TYPE_CHECKING:
+    from fullconv.inference import Input, Predictor, VideoOutcome
+    from fullconv.visualize import Legend
+
+VideoShow = Annotated[
+    Literal["overlay", "classes"],
+    typer.Option(
+        "--video",
+        help="Of a video: the tinted frames, or the class of every pixel, exactly.",
+        rich_help_panel=MORE,
+    ),
+]
+Smooth = Annotated[
+    float,
+    typer.Option(
+        "--smooth",
+        metavar="0..1",
+        min=0,
+        max=0.999,
+        help="Of a video: how much of each frame's scores is that of the frames before, as 0.5.",
+        rich_help_panel=MORE,
+    ),
+]
+EachFrame = Annotated[
+    bool,
+    typer.Option(
+        "--frames",
+        help="Predict every frame of an animation and every page of a TIFF, as NAME/0001.png.",
+        rich_help_panel=MORE,
+    ),
+]
+
+
+def video_folder(out: Path) -> Path:
+    """The folder of the results, where ``out`` may be the file of a video."""
+    return out.parent if _is_file_of_video(out) else out
+
+
+def _is_file_of_video(out: Path) -> bool:
+    return out.suffix.lower() in VIDEO_SUFFIXES and not out.is_dir()
+
+
+def videos_of(entries: "Sequence[Input]") -> "tuple[list[Input], list[Input]]":
+    """The videos among the inputs, by their endings, and the others."""
+    videos = [entry for entry in entries if _suffix(entry) in VIDEO_SUFFIXES]
+    return videos, [entry for entry in entries if _suffix(entry) not in VIDEO_SUFFIXES]
+
+
+def _suffix(entry: "Input") -> str:
+    if entry.url:
+        return PurePosixPath(urlsplit(entry.url).path).suffix.lower()
+    return entry.file.suffix.lower() if entry.file else ""
+
+
+def check_videos(
+    videos: "Sequence[Input]", entries: "Sequence[Input]", out: Path, show: str, scores: bool
+) -> None:
+    """UserError where the options do not fit the inputs."""
+    if _is_file_of_video(out) and (len(videos) != 1 or len(entries) != 1):
+        raise UserError(
+            f"--out {printable(str(out))}: is the file of one video, and "
+            f"{len(videos)} videos and {len(entries) - len(videos)} other inputs are named: name a "
+            "folder",
+            "FC-VIDEO-003",
+        )
+    if videos and scores:
+        raise UserError(
+            f"{videos[0]}: is a video, of which neither --scores nor --probability are written; "
+            "leave them out",
+            "FC-VIDEO-003",
+        )
+    files = {entry.file.resolve() for entry in entries if entry.file}
+    for target in (_target(video, out, show) for video in videos):
+        if target.resolve() in files:
+            raise UserError(
+                f"{printable(str(target))}: the result would overwrite this video; choose another "
+                "--out",
+                "FC-PREDICT-003",
+            )
+
+
+def _target(video: "Input", out: Path, show: str) -> Path:
+    from fullconv.inference.video import video_result
+
+    if _is_file_of_video(out):
+        return out
+    return video_result(video.file or Path(urlsplit(video.url or "").path), video.result, show)  # pyright: ignore
+
+
+def predict_videos(
+    predictor: "Predictor",
+    videos: "Sequence[Input]",
+    out: Path,
+    show: Literal["overlay", "classes"],
+    smooth: float,
+    alpha: float,
+    legend: "Legend",
+) -> int:
+    """Predict each of ``videos``; how many could not be."""
+    from fullconv.cli import tables as screen
+    from fullconv.inference import predict_video
+    from fullconv.inference.remote_photos import MOST_VIDEO, fetched
+
+    errors = 0
+
+    def one(video: "Input", file: Path) -> None:
+        start = time.perf_counter()
+        with screen.progress(file.name) as progress:
+            outcome = predict_video(
+                predictor, file, _target(video, out, show), show=show, smooth=smooth, alpha=alpha,
+                legend=legend, max_megapixels=predictor.read_options.max_megapixels,
+                report=progress, say=_note,
+            )  # fmt: skip
+        print(_account(video, outcome, time.perf_counter() - start))
+        for warning in outcome.warnings:
+            say(f"warning: {warning}")
+
+    for video in videos:
+        try:
+            if video.file:
+                one(video, video.file)
+                continue
+            assert video.url
+            with (
+                screen.download_progress(str(video)) as progress,
+                fetched(video.url, MOST_VIDEO, progress) as file,
+            ):
+                one(video, file)
+        except UserError as error:
+            errors += 1
+            say_error(error)
+    return errors
+
+
+def _note(text: str) -> None:
+    say(f"note: {text}")
+
+
+def _account(video: "Input", outcome: "VideoOutcome", seconds: float) -> str:
+    """What was done, in a line."""
+    from fullconv.duration import duration
+
+    height, width = outcome.size
+    new = outcome.frames - outcome.earlier
+    done = f", {outcome.earlier} of them done before" if outcome.earlier else ""
+    return (
+        f"{video}: {outcome.frames} frames{done} in {duration(seconds)} ({new / seconds:.2g}/s); "
+        f"{printable(str(outcome.written))}, {width} x {height}"
+    )

@@ -1,0 +1,208 @@
+"""Pictures to a video: H.264 of overlays, palette PNGs of class maps, and the file around both."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.classes import ClassSet
+from fullconv.errors import UserError, printable
+from fullconv.inference.video.segments import Coded
+from fullconv.inference.video.video_file import opened, pyav
+
+Show = Literal["overlay", "classes"]
+"""What each frame of the result is: the tinted frame, or the class of every pixel."""
+
+MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+"""Endings of the files that are written, and FFmpeg's names of their formats."""
+QUALITY = "18"  # x264's crf: hardly to be told from the original
+_BT709 = 1
+_LIMITED = 1
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How frames of ``size`` (H, W) are encoded; times are in ticks of ``time_base`` seconds."""
+
+    show: Show
+    size: tuple[int, int]
+    time_base: Fraction
+    rate: Fraction
+    aspect: Fraction | None = None
+    deep: bool = False
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of the encoder."""
+        return "libx264" if self.show == "overlay" else "png"
+
+    @property
+    def pixels(self) -> str:
+        """FFmpeg's name of the layout of a pixel; PNG has palettes of up to 256 classes."""
+        if self.show == "overlay":
+            return "yuv420p"
+        return "gray16be" if self.deep else "pal8"
+
+    @property
+    def stored(self) -> tuple[int, int]:
+        """The size in the file: H.264 wants even sides, so a row or a column may be repeated."""
+        height, width = self.size
+        return (height + height % 2, width + width % 2) if self.show == "overlay" else self.size
+
+    def configure(self, context: Any) -> None:
+        """Set up an encoder; two set up here write the same header."""
+        context.height, context.width = self.stored
+        context.pix_fmt, context.time_base, context.framerate = (
+            self.pixels,
+            self.time_base,
+            self.rate,
+        )
+        if self.aspect:
+            context.sample_aspect_ratio = self.aspect
+        context.flags |= pyav().codec.context.Flags.global_header
+        if self.show == "overlay":
+            # Without B-frames the order of frames is that of time, and segments can be joined.
+            context.options = {"crf": QUALITY, "preset": "veryfast", "bf": "0"}
+            context.colorspace = context.color_primaries = context.color_trc = _BT709
+            context.color_range = _LIMITED
+
+
+class Encoder:
+    """Encodes one segment."""
+
+    def __init__(self, coding: Coding, classes: ClassSet) -> None:
+        self.coding = coding
+        self.context = pyav().CodecContext.create(coding.codec, "w")
+        coding.configure(self.context)
+        self.palette = _palette(classes)
+        self.frames: list[Coded] = []
+        self.durations: dict[int, int] = {}
+
+    def add(self, picture: npt.NDArray[Any], pts: int, duration: int = 0) -> None:
+        """Encode a picture: RGB (H, W, 3), or of a class map the classes (H, W)."""
+        frame = self._frame(picture)
+        frame.pts, frame.time_base = pts, self.coding.time_base
+        self.durations[pts] = duration
+        self._take(self.context.encode(frame))
+
+    def finish(self) -> list[Coded]:
+        """Every frame, as many as were added."""
+        self._take(self.context.encode(None))
+        return self.frames
+
+    def _take(self, packets: Sequence[Any]) -> None:
+        self.frames += [
+            Coded(bytes(p), p.pts, bool(p.is_keyframe), self.durations[p.pts]) for p in packets
+        ]
+
+    def _frame(self, picture: npt.NDArray[Any]) -> Any:
+        made = pyav().VideoFrame.from_ndarray
+        if self.coding.show == "overlay":
+            even = [(0, side % 2) for side in picture.shape[:2]]
+            padded = np.pad(picture, [*even, (0, 0)], "edge")
+            frame = made(np.ascontiguousarray(padded), format="rgb24")
+            return frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        if self.coding.deep:
+            return made(np.ascontiguousarray(picture, np.uint16), format="gray16be")
+        return made((np.ascontiguousarray(picture, np.uint8), self.palette), format="pal8")
+
+
+def _palette(classes: ClassSet) -> npt.NDArray[np.uint8]:
+    """The colours of the classes as FFmpeg has palettes: opaque, (256, 4)."""
+    palette = np.full((256, 4), 255, np.uint8)
+    colors = classes.palette()[:256]
+    palette[: len(colors), 1:] = colors
+    return palette
+
+
+def check_sound(source: Path, target: Path) -> None:
+    """UserError where the format of ``target`` cannot hold the sound of ``source``."""
+    taken = _takes(target)
+    with opened(source) as container:
+        for stream in container.streams.audio:
+            name = stream.codec_context.name if stream.codec_context else "unknown"
+            if name not in taken:
+                raise UserError(
+                    f"{printable(str(target))}: {target.suffix} cannot hold the sound of "
+                    f"{printable(str(source))} ({name}): name an .mkv or a .mov",
+                    "FC-VIDEO-004",
+                )
+
+
+def _takes(target: Path) -> frozenset[str]:
+    """Names of the decoders and encoders of what a format holds."""
+    with pyav().open(io.BytesIO(), "w", format=MUXERS[target.suffix.lower()]) as container:
+        return frozenset(container.supported_codecs)
+
+
+def mux(
+    file: IO[bytes], ending: str, coding: Coding, frames: Iterator[Coded], source: Path
+) -> None:
+    """Write the video into an open file, with the sound of ``source``, packet by packet."""
+    av = pyav()
+    with (
+        opened(source) as original,
+        av.open(file, "w", format=MUXERS[ending]) as container,
+    ):
+        stream = container.add_stream(coding.codec, rate=coding.rate)
+        coding.configure(stream.codec_context)
+        stream.time_base = coding.time_base
+        sounds = {
+            sound.index: _copied(container, sound)
+            for sound in original.streams.audio
+            if sound.codec_context
+        }
+        sound = _sound(original, sounds)
+        heard = next(sound, None)
+        for frame, duration in _with_durations(frames, coding):
+            while heard is not None and _seconds(heard) <= frame.pts * coding.time_base:
+                container.mux_one(heard)
+                heard = next(sound, None)
+            packet = av.Packet(frame.content)
+            packet.stream, packet.time_base = stream, coding.time_base
+            packet.pts = packet.dts = frame.pts
+            packet.duration, packet.is_keyframe = duration, frame.key
+            container.mux_one(packet)
+        while heard is not None:
+            container.mux_one(heard)
+            heard = next(sound, None)
+
+
+def _copied(container: Any, sound: Any) -> Any:
+    stream = container.add_stream_from_template(sound)
+    if language := sound.metadata.get("language"):
+        stream.metadata["language"] = language
+    return stream
+
+
+def _with_durations(frames: Iterator[Coded], coding: Coding) -> Iterator[tuple[Coded, int]]:
+    """Each frame with its distance to the next; the last with what it states, or the usual."""
+    before = next(frames, None)
+    for frame in frames:
+        assert before is not None
+        yield before, frame.pts - before.pts
+        before = frame
+    if before is not None:
+        yield before, before.duration or max(1, round(1 / (coding.rate * coding.time_base)))
+
+
+def _sound(original: Any, sounds: dict[int, Any]) -> Iterator[Any]:
+    """The packets of all sound, as they lie in the file; up to where it is damaged."""
+    if not sounds:
+        return
+    try:
+        for packet in original.demux(*(original.streams[index] for index in sounds)):
+            if packet.dts is not None and packet.size:
+                packet.stream = sounds[packet.stream_index]
+                yield packet
+    except pyav().error.FFmpegError:
+        return
+
+
+def _seconds(packet: Any) -> Fraction:
+    return packet.dts * packet.time_base

@@ -1,0 +1,165 @@
+"""The frames encoded so far, on the disk: what makes a killed prediction resume where it was.
+
+A folder beside the result: ``job.json`` says of what job they are, and ``00000.npz`` and so on hold
+the encoded packets of `LENGTH` frames each. Every segment begins with a frame that needs no other,
+so that a video in segments of two calls is the same, byte for byte, as that of one. Files appear
+whole or not at all.
+"""
+
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fullconv.atomic import write_atomically
+from fullconv.errors import UserError
+
+LENGTH = 64
+"""Frames of a segment."""
+FORMAT = 1
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+
+Job = dict[str, Any]
+"""What decides the video, in plain JSON types; the keys are words for the user."""
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """An encoded frame: its bytes, its time in ticks, and whether it needs no other frame.
+
+    ``duration`` in ticks is 0 where the source does not state it.
+    """
+
+    content: bytes
+    pts: int
+    key: bool
+    duration: int = 0
+
+
+class Segments:
+    """The segments of ``job`` in ``folder``; of another job they are removed.
+
+    Where the frames are ``stateful``, as with a mean over time, only segments count whose state is
+    there. ``count`` are complete; ``stale`` says in words what another job it was. OSError passes
+    through.
+    """
+
+    def __init__(self, folder: Path, job: Job, stateful: bool = False) -> None:
+        self.folder, self.job = folder, job
+        self.stale = self._stale()
+        if self.stale:
+            self.remove()
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "job.json", json.dumps({"format": FORMAT, "job": job}))
+        self.count = 0
+        while self._is_whole(self.count):
+            self.count += 1
+        while stateful and self.count and not self._state(self.count - 1).is_file():
+            self.count -= 1
+
+    @property
+    def frames(self) -> int:
+        """Frames that are on the disk."""
+        return self.count * LENGTH
+
+    def append(
+        self, frames: Sequence[Coded], size: tuple[int, int], state: npt.NDArray[Any] | None
+    ) -> None:
+        """Put the next segment on the disk, of pictures of ``size``.
+
+        ``state`` is what the next frame needs of the last.
+        """
+        content = np.frombuffer(b"".join(frame.content for frame in frames), np.uint8)
+        file = io.BytesIO()
+        np.savez(
+            file,
+            content=content,
+            sizes=np.array([len(frame.content) for frame in frames], np.int64),
+            pts=np.array([frame.pts for frame in frames], np.int64),
+            keys=np.array([frame.key for frame in frames], np.bool_),
+            durations=np.array([frame.duration for frame in frames], np.int64),
+            size=np.array(size, np.int64),
+        )
+        if state is not None:
+            kept = self._state(self.count)
+            write_atomically(kept, lambda opened: np.save(opened, state))
+        write_atomically(self._file(self.count), file.getvalue())
+        if self.count > 1:  # the last one is needed still: a segment that is not full is made again
+            self._state(self.count - 2).unlink(missing_ok=True)
+        self.count += 1
+
+    def size(self) -> tuple[int, int]:
+        """Height and width of the pictures, by the first segment."""
+        with self._damage_named(0), np.load(self._file(0), allow_pickle=False) as arrays:
+            height, width = arrays["size"].tolist()
+            return height, width
+
+    def state(self) -> npt.NDArray[Any] | None:
+        """What the last segment has left for the next frame; None where it left nothing."""
+        if not self.count or not self._state(self.count - 1).is_file():
+            return None
+        return np.load(self._state(self.count - 1), allow_pickle=False)
+
+    def read(self) -> Iterator[Coded]:
+        """Every frame, in order; UserError where a segment is damaged."""
+        for number in range(self.count):
+            with self._damage_named(number):
+                frames = _read(self._file(number))
+            yield from frames
+
+    def remove(self) -> None:
+        """Delete the folder, the job first, without which the rest is nothing."""
+        (self.folder / "job.json").unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @contextmanager
+    def _damage_named(self, number: int) -> Iterator[None]:
+        try:
+            yield
+        except _DAMAGED as error:
+            raise UserError(
+                f"{self._file(number)}: is damaged; remove {self.folder} and call again",
+                "FC-VIDEO-006",
+            ) from error
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f"{number:05d}.npz"
+
+    def _state(self, number: int) -> Path:
+        return self.folder / f"{number:05d}-state.npy"
+
+    def _is_whole(self, number: int) -> bool:
+        """Whether a full segment is there; the last one may be shorter, and is made again."""
+        try:
+            with np.load(self._file(number), allow_pickle=False) as arrays:
+                return len(arrays["pts"]) == LENGTH
+        except _DAMAGED:
+            return False
+
+    def _stale(self) -> list[str]:
+        try:
+            said = json.loads((self.folder / "job.json").read_text("utf-8"))
+            if said["format"] != FORMAT:
+                return ["another format"]
+            return [f"another {key}" for key in self.job if said["job"].get(key) != self.job[key]]
+        except FileNotFoundError:
+            return []
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return ["a damaged journal"]
+
+
+def _read(file: Path) -> list[Coded]:
+    with np.load(file, allow_pickle=False) as arrays:
+        content = arrays["content"].tobytes()
+        ends = np.cumsum(arrays["sizes"]).tolist()
+        columns = [arrays[name].tolist() for name in ("pts", "keys", "durations")]
+    parts = (content[start:end] for start, end in zip([0, *ends], ends, strict=False))
+    return [Coded(*values) for values in zip(parts, *columns, strict=True)]
