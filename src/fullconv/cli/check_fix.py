@@ -44,7 +44,7 @@ def write_fixed_copy(
     from fullconv.data import check, listing
     from fullconv.data.checks.check import counts_line
     from fullconv.data.fixing.fixed_copy import write_fixed
-    from fullconv.report.fixes_page import FixPictures, write_fixes_page
+    from fullconv.report.pages.fixes_page import FixPictures, write_fixes_page
 
     first = next(iter(sources.values()))
     pictures = FixPictures(first.classes, getattr(first, "options", options))

@@ -86,7 +86,7 @@ def inspect(
         findings = findings_in(result)
     doubts, shown = {}, []
     if net is not None:
-        from fullconv.report.doubted_masks import doubt_pictures, doubts_for_page
+        from fullconv.report.pages.doubted_masks import doubt_pictures, doubts_for_page
 
         doubts = _doubts(*net, most)
         with screen.waiting("drawing the doubted masks"):
@@ -105,7 +105,7 @@ def inspect(
     print(f"{counts_line(findings)}, in {photos} photos")
     print(page)
     if doubts:
-        from fullconv.report.doubted_masks import write_doubts
+        from fullconv.report.pages.doubted_masks import write_doubts
 
         print(write_doubts(doubts, out.with_name(f"{out.stem}_doubted.csv")))
     if any(finding.severity == "error" for finding in findings):

@@ -16,7 +16,7 @@ from fullconv.data.class_weights import ClassCounts, class_weights
 from fullconv.errors import Finding, UserError
 from fullconv.report.class_examples import Example, example_pictures
 from fullconv.report.embedded import jpeg, layer_png, picked, sized
-from fullconv.report.page import write_page
+from fullconv.report.pages.page import write_page
 from fullconv.visualize import as_photo, planes_of
 
 LISTED = 200  # files of one finding that are named
@@ -37,7 +37,7 @@ def write_inspection(
     """Write the page of the data set ``name`` to ``path``; UserError where that cannot be.
 
     ``findings`` as `fullconv.data.checks.survey_findings.findings_in` gives them; ``doubted`` what
-    the net ``run`` doubts, as `fullconv.report.doubted_masks.doubts_for_page` does.
+    the net ``run`` doubts, as `fullconv.report.pages.doubted_masks.doubts_for_page` does.
     """
     return write_page(
         path,
