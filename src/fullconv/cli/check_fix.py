@@ -42,9 +42,9 @@ def write_fixed_copy(
     from fullconv.atomic import folder_atomically
     from fullconv.cli import tables as screen
     from fullconv.data import check, listing
-    from fullconv.data.checks.check import said_counts
+    from fullconv.data.checks.check import counts_line
     from fullconv.data.fixing.fixed_copy import write_fixed
-    from fullconv.report.fixes_page import FixPictures, write_fixes_page
+    from fullconv.report.pages.fixes_page import FixPictures, write_fixes_page
 
     first = next(iter(sources.values()))
     pictures = FixPictures(first.classes, getattr(first, "options", options))
@@ -61,7 +61,7 @@ def write_fixed_copy(
     for line in listing(report.left_out):
         print(f"left out: {line.removeprefix('error: ')}")
     photos = ", ".join(f"{count} {split}" for split, count in report.copied.items())
-    print(f"copy: {printable(str(out))}: {photos} photos; {said_counts(remaining)}")
+    print(f"copy: {printable(str(out))}: {photos} photos; {counts_line(remaining)}")
     print(page)
     print(f"next: fullconv train {printable(str(out))}")
     return not report.left_out and not any(each.severity == "error" for each in remaining)

@@ -14,7 +14,7 @@ from fullconv.data.reading.options import agreed, measured_range, options_of
 from fullconv.data.reading.walk import is_debris
 from fullconv.data.sample import Source
 from fullconv.data.splits.multimodal import Stacked, outputs_of
-from fullconv.data.splits.subset import only, read_split
+from fullconv.data.splits.subset import read_split, with_photos
 from fullconv.data.synthetic import shapes
 from fullconv.errors import UserError
 from fullconv.modalities import (
@@ -144,7 +144,7 @@ def _open(
     if len(source) == 0:
         raise UserError(f"{path}: the split {split!r} has no photos", "FC-DATA-103")
     if names is not None:
-        return only(source, names, split)
+        return with_photos(source, names, split)
     return replace(source, split=split) if isinstance(source, PairSource) else source
 
 

@@ -17,7 +17,7 @@ from fullconv.data.reading.image import read_photo
 from fullconv.errors import Finding, UserError
 from fullconv.modalities import ReadOptions
 from fullconv.report.embedded import jpeg, picked, sized
-from fullconv.report.page import write_page
+from fullconv.report.pages.page import write_page
 from fullconv.visualize import overlay
 
 SHOWN = 4  # masks of one correction
