@@ -38,7 +38,7 @@ def test_predicted_for_a_tool_and_imported_again(tool, inside, run_folder, photo
     said, _ = inside("predict", run_folder, photos, "--to", tool, "--out", out, "--areas", *exact)
     assert "2 of 2 photos predicted" in said
     assert f"open it: {tool if tool == 'labelme' else ''}" in said
-    inside("import", out, new)
+    inside("import", out, new, "--classes", out / "classes.toml")
     inside("predict", run_folder, photos, "--out", tmp_path / "pictures")
     rows = list(csv.DictReader((out / "areas.csv").open()))
     for name in ("a", "b"):
