@@ -72,9 +72,9 @@ def write_labels(
     """Write photos and their class maps as shapes that ``tool`` edits; returns how many.
 
     ``out`` is a folder that must not be there, or be empty; it appears when everything is in it,
-    the photos and classes.toml too. The options are those of `ShapeOptions`. ``items`` are taken one by one. Raises
-    UserError for an unknown tool, impossible options, class maps with other values than
-    ``classes``, and two photos of one name.
+    the photos and classes.toml too. The options are those of `ShapeOptions`. ``items`` are taken
+    one by one. Raises UserError for an unknown tool, impossible options, class maps with other
+    values than ``classes``, and two photos of one name.
     """
     options = ShapeOptions(tolerance, smallest, with_background)
     return sum(1 for _ in written_labels(tool, items, out, classes, options))
