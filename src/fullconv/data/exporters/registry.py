@@ -45,7 +45,7 @@ EXPORTERS: Mapping[str, Exporter] = {
         Exporter("coco", "{out}/annotations/instances_default.json, with {out}/images", "coco"),
         Exporter("label-studio", "in Label Studio: {out}/labels.xml as the labelling interface, "
                  "{out}/images as local storage, then Import {out}/tasks.json", "label-studio"),
-        Exporter("geojson", "QuPath, QGIS: {out}/*.geojson", None),
+        Exporter("geojson", "in QuPath: drag {out}/NAME.geojson onto its photo", None),
     )
 }  # fmt: skip
 
@@ -66,7 +66,7 @@ def write_labels(
     classes: ClassSet,
     *,
     tolerance: float = 1.0,
-    smallest: int = 16,
+    smallest: int = 0,
     with_background: bool = False,
 ) -> int:
     """Write photos and their class maps as shapes that ``tool`` edits; returns how many.
