@@ -36,12 +36,21 @@ def write(
     for item in items:
         photo = ShapedPhoto.of(item, folder, classes, options)
         features = (
-            feature(region, classes, lambda corners: corners, area=None)
+            _for_qupath(region, classes)
             for region in photo.regions if region.value != classes.ignore
         )  # fmt: skip
         with (folder / f"{item.name}.geojson").open("wb") as file:
             write_features(file, features)
         yield item
+
+
+def _for_qupath(region: Region, classes: ClassSet) -> dict[str, Any]:
+    """A region in pixels, with what QuPath wants to know."""
+    entry = feature(region, classes, lambda corners: corners, area=None)
+    color = list(color_of(region.value, classes))
+    named = {"name": label_of(region.value, classes), "color": color}
+    entry["properties"] |= {"objectType": "annotation", "classification": named}
+    return entry
 
 
 def write_features(
@@ -66,14 +75,11 @@ def write_features(
 def feature(region: Region, classes: ClassSet, place: Place, area: float | None) -> dict[str, Any]:
     """A region as a polygon, or as several where its parts touch at corners alone.
 
-    ``area`` is that of a pixel in square metres, or None. QuPath reads ``classification``.
+    ``area`` is that of a pixel in square metres, or None.
     """
     polygons = [_polygon(outline, place) for outline in region.outlines]
     label = label_of(region.value, classes)
-    color = list(color_of(region.value, classes))
     properties: dict[str, Any] = {
-        "objectType": "annotation",
-        "classification": {"name": label, "color": color},
         "class": label,
         "value": region.value,
         "pixels": region.pixels,
