@@ -6,7 +6,6 @@ pixels, y down. The map is read by strips of rows and only its borders are kept,
 across strips and pieces and the memory does not grow with the raster's pixels.
 """
 
-import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,9 +45,7 @@ def write_polygons(class_map: Path, target: Path, classes: ClassSet, options: Sh
 
         def write(file: Any) -> None:
             nonlocal count
-            text = io.TextIOWrapper(file, "utf-8", newline="\n", write_through=True)
-            count = write_features(text, features, _crs_name(dataset))
-            text.detach()  # `file` is closed by who opened it
+            count = write_features(file, features, _crs_name(dataset))
 
         write_atomically(target, write)
     return count
