@@ -7,6 +7,7 @@ from typing import Any
 
 from fullconv.errors import UserError
 from fullconv.modalities import MAX_MEGAPIXELS, ReadOptions
+from fullconv.parser_errors import reason_of
 
 
 def with_limit_of(run: str | Path | None, options: ReadOptions) -> ReadOptions:
@@ -43,8 +44,8 @@ def trained_on(run: Any) -> str:
         data = tomllib.loads(file.read_text("utf-8", "replace")).get("data")
     except FileNotFoundError:
         data = None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{file}: not valid TOML: {error}", "FC-REPORT-002") from error
+    except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits
+        raise UserError(f"{file}: not valid TOML: {reason_of(error)}", "FC-REPORT-002") from error
     place = data.get("path") if isinstance(data, dict) else data
     if not place:
         raise UserError(

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from fullconv.duration import duration
 from fullconv.errors import UserError
 from fullconv.metrics import Scores
+from fullconv.parser_errors import reason_of
 
 Columns = Mapping[str, npt.NDArray[np.float64]]
 """A table by column, rows in order; nan where a cell is empty or no number."""
@@ -137,14 +138,14 @@ def _text(path: Path) -> str:
 def _toml(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}: not valid TOML: {error}", "FC-REPORT-002") from error
+    except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits
+        raise UserError(f"{path}: not valid TOML: {reason_of(error)}", "FC-REPORT-002") from error
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(_text(path) or "{}")
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: not valid JSON: {error}; remove it and resume", "FC-REPORT-002"
         ) from error
