@@ -16,7 +16,7 @@ from fullconv.data.sample import Source
 from fullconv.data.splits.multimodal import Stacked, outputs_of
 from fullconv.data.splits.subset import read_split, with_photos
 from fullconv.data.synthetic import shapes
-from fullconv.errors import UserError
+from fullconv.errors import UserError, reason_of
 from fullconv.modalities import (
     AS_STORED,
     COLOR,
@@ -261,8 +261,8 @@ def trained_on(run: Any) -> str:
         data = tomllib.loads(file.read_text("utf-8", "replace")).get("data")
     except FileNotFoundError:
         data = None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{file}: not valid TOML: {error}", "FC-REPORT-002") from error
+    except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits
+        raise UserError(f"{file}: not valid TOML: {reason_of(error)}", "FC-REPORT-002") from error
     place = data.get("path") if isinstance(data, dict) else data
     if not place:
         raise UserError(
