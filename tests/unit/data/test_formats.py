@@ -1,5 +1,6 @@
 """Which files are opened at all: by their first bytes, by a list, without network and programs."""
 
+import io
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -10,9 +11,11 @@ from PIL import Image
 from fullconv.data import check, open_source, read_mask, read_photo
 from fullconv.data.checks.findings import DataError
 from fullconv.data.reading.formats import PILLOW_FORMATS
+from fullconv.data.reading.image import size_said
 from fullconv.data.reading.raster import open_raster
 from fullconv.data.reading.recognise import is_raster
 from fullconv.modalities import ReadOptions
+from fullconv.serve.decode_photo import decode_photo
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8)
 
@@ -176,3 +179,17 @@ def test_libtiff_writes_nothing_beside_the_error_of_a_damaged_file(tmp_path, cap
             refused += 1
     assert refused
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("dtype", "bands"), [("float32", 5), ("float64", 3), ("int16", 2)])
+def test_the_size_of_a_tiff_that_pillow_does_not_know_is_read_from_an_open_file(
+    tmp_path, dtype, bands
+):
+    rasterio = pytest.importorskip("rasterio")
+    path, profile = tmp_path / "a.tif", {"driver": "GTiff", "width": 8, "height": 6}
+    with rasterio.open(path, "w", count=bands, dtype=dtype, **profile) as file:
+        file.write(np.zeros((bands, 6, 8), dtype))
+    content = io.BytesIO(path.read_bytes())
+    assert size_said(path) == size_said(content) == (6, 8)
+    options = ReadOptions(tuple(range(1, bands + 1)), (0, 1))
+    assert decode_photo(path.read_bytes(), 100, options).shape == (6, 8, bands)
