@@ -13,15 +13,10 @@ from fullconv.data import check, open_source, read_mask, read_photo
 from fullconv.data.reading.formats import PILLOW_FORMATS
 from fullconv.data.reading.image import size_said
 from fullconv.data.reading.raster import open_raster
-<<<<<<< HEAD:tests/unit/data/reading/test_formats.py
 from fullconv.data.reading.recognize_file import is_raster
 from fullconv.errors import DataError
-from fullconv.modalities import ReadOptions
-=======
-from fullconv.data.reading.recognize_file import is_raster
 from fullconv.modalities import AS_STORED, ReadOptions
 from fullconv.serve.decode_photo import decode_photo
->>>>>>> files:tests/unit/data/test_formats.py
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8)
 
