@@ -56,7 +56,9 @@ def recolored(classes: ClassSet, palette: Palette) -> ClassSet:
     """
     if palette == "classes":
         return classes
-    colors = tuple(distinct_colors(min(len(classes), MOST))[i % MOST] for i in range(len(classes)))
+    first = int(classes.is_overlapping)  # black is for what is none of them
+    some = distinct_colors(min(len(classes) + first, MOST))[first:]
+    colors = tuple(some[i % len(some)] for i in range(len(classes)))
     parts = tuple(
         (output.name, replace(output.classes, colors=colors[output.channels]))
         for output in classes.outputs

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fullconv.cli.main import app
-from fullconv.cli.options import Device, Engine, Precision, Tiles, fetched, tile_of
+from fullconv.cli.options import (
+    Device,
+    Engine,
+    Precision,
+    Thresholds,
+    Tiles,
+    fetched,
+    thresholds_of,
+    tile_of,
+)
 from fullconv.errors import UserError
 
 if TYPE_CHECKING:
@@ -56,6 +65,7 @@ def serve(
     device: Device = "auto",
     precision: Precision = "fp32",
     tile: Tiles = "auto",
+    threshold: Thresholds = None,
     engine: Engine = "auto",
 ) -> None:
     """Serve trained nets: a page to drop photos on, and HTTP.
@@ -94,7 +104,10 @@ def serve(
         hosts=hosts_for(host, tuple(allow_host or ())),
     )  # fmt: skip
     listening = bound(host, port)  # before the nets are loaded, which takes longer
-    models = open_models([fetched(path) for path in runs], device, precision, engine, tile_of(tile))
+    models = open_models(
+        [fetched(path) for path in runs], device, precision, engine, tile_of(tile),
+        thresholds_of(threshold),
+    )  # fmt: skip
     place = address(listening)
     _print_models(models, settings, place)
     if browser:

@@ -9,9 +9,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from fullconv.data.overlapping import counts_of_planes
 from fullconv.data.sample import Source
 
 Weighting = Literal["median-frequency", "softened", "mild"]
+MOST_WEIGHT = 100.0  # of a present pixel: more would drown all others in a few
 _POWERS = {"median-frequency": 1.0, "softened": 0.5, "mild": 0.25}
 
 
@@ -72,6 +74,8 @@ def _count(source: Source, index: int) -> npt.NDArray[np.int64]:
     mask, count = source.mask(index), len(source.classes)
     if mask is None:
         return np.zeros(count, np.int64)
+    if source.classes.is_overlapping:
+        return counts_of_planes(mask, count)[1]
     return np.bincount(mask.ravel(), minlength=count)[:count].astype(np.int64)
 
 
@@ -97,3 +101,24 @@ def class_weights(
         often /= counts.around[seen]
     weights[seen] = np.median(often) / often
     return (weights ** _POWERS[mode]).astype(np.float32)
+
+
+def positive_weights(
+    source: Source, how: Literal["balanced", "softened"], most: int | None = 500
+) -> npt.NDArray[np.float32]:
+    """What the present pixels of each overlapping class weigh against the absent ones, (K,).
+
+    'balanced': absent / present pixels of the class, so that both weigh the same; 'softened': the
+    square root of it. At most `MOST_WEIGHT`; a class without pixels weighs 1. Counted over ``most``
+    masks, evenly spread.
+    """
+    step = 1 if most is None else max(1, -(-len(source) // most))
+    total = np.zeros((3, len(source.classes)), np.int64)
+    for index in range(0, len(source), step):
+        mask = source.mask(index)
+        if mask is not None:
+            total += counts_of_planes(mask, len(source.classes))
+    absent, present = total[0].astype(np.float64), total[1]
+    weights = np.where(present > 0, absent / np.maximum(present, 1), 1.0)
+    weights = np.clip(weights, 1 / MOST_WEIGHT, MOST_WEIGHT)
+    return (weights if how == "balanced" else np.sqrt(weights)).astype(np.float32)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fullconv.inference.engines.torch_engine import TorchEngine
     from fullconv.inference.find_photos import Input, find_inputs
     from fullconv.inference.open_predictor import OpenedNet, open_engine
+    from fullconv.inference.overlap_prediction import OverlapPrediction
     from fullconv.inference.photo_engine import PhotoEngine, with_tiles, with_tta
     from fullconv.inference.predictor import Prediction, Predictor
     from fullconv.inference.tiled import Tile, Tiling
@@ -30,6 +31,7 @@ __all__ = [
     "OnnxRuntimeEngine",
     "OpenVinoEngine",
     "OpenedNet",
+    "OverlapPrediction",
     "PhotoEngine",
     "PhotoResult",
     "Prediction",
@@ -56,6 +58,7 @@ _HOME = {
     "engines.torch_engine": ("TorchEngine",),
     "find_photos": ("Input", "find_inputs"),
     "open_predictor": ("OpenedNet", "open_engine"),
+    "overlap_prediction": ("OverlapPrediction",),
     "photo_engine": ("PhotoEngine", "with_tiles", "with_tta"),
     "predictor": ("Prediction", "Predictor"),
     "verify_golden": ("DisagreementWarning",),

@@ -1,6 +1,7 @@
 """One way to whatever can predict: a run, a checkpoint, foreign weights, an exported file."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,30 @@ class OpenedNet:
     preprocessing: Preprocessing
     origin: dict[str, Any]
     has_scores: bool = True
+
+    def with_thresholds(self, thresholds: Sequence[float] | None) -> "OpenedNet":
+        """The same with other thresholds: one for all classes, or one for each; None: its own.
+
+        Raises UserError where classes exclude each other, and for a graph that has decided already.
+        """
+        if thresholds is None:
+            return self
+        if not self.classes.is_overlapping:
+            raise UserError(
+                f"threshold: {self.spec.name} gives each pixel the class of the highest "
+                "probability, without a threshold: leave it out",
+                "FC-PREDICT-018",
+            )
+        if not self.has_scores:
+            raise UserError(
+                "threshold: this file gives classes alone, by the threshold that it was exported "
+                "with: export without --output classes",
+                "FC-PREDICT-016",
+            )
+        values = thresholds[0] if len(thresholds) == 1 else thresholds
+        classes = self.classes.overlapping(values)
+        self.engine.decide(classes)
+        return replace(self, classes=classes)
 
 
 def quiet(line: str) -> None:

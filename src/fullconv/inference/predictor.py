@@ -19,7 +19,7 @@ from fullconv.data.modality_files import plane_file, read_plane
 from fullconv.data.multimodal import stacked
 from fullconv.device import Precision
 from fullconv.errors import UserError
-from fullconv.inference.class_map import Classes, classes_of, parts_of
+from fullconv.inference.class_map import Classes, Decision, classes_of
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.engines.graph_engine import no_scores
 from fullconv.inference.engines.registry import AUTO, Say, chosen
@@ -79,6 +79,11 @@ class Prediction:
     def probabilities(self) -> npt.NDArray[np.float32]:
         """The softmax of the scores, float32 (K, H, W), 0..1."""
         return torch.from_numpy(self.scores).softmax(0).numpy()
+
+    @cached_property
+    def masks(self) -> npt.NDArray[np.bool_]:
+        """Where each class is, bool (K, H, W)."""
+        return self.mask[None] == np.arange(len(self.classes), dtype=self.mask.dtype)[:, None, None]
 
     @property
     def overlay(self) -> RGB:
@@ -144,13 +149,13 @@ class Prediction:
         becomes STEM_overlay.png. The other outputs go to STEM_OUTPUT.png and so on. Each file
         appears whole or not at all. Returns the paths written.
         """
-        written = [_beside(stem, ".png")]
+        written = [beside(stem, ".png")]
         write_atomically(written[0], self.write_mask)
         if options.get("overlay", True):
             drawn = self.draw(options.get("alpha", 0.6), options.get("legend", "below"))
-            written.append(_save_picture(drawn, stem))
+            written.append(save_picture(drawn, stem))
         if options.get("scores", False):
-            written.append(_beside(stem, "_scores.npy"))
+            written.append(beside(stem, "_scores.npy"))
             write_atomically(written[-1], lambda file: np.save(file, self.scores))
         for name, other in self.others.items():
             written += other.save(f"{stem}_{name}", **options)
@@ -168,9 +173,10 @@ class Predictor:
     augmentation: the mean of the probabilities of several views. ``palette`` gives the classes
     other colours (`fullconv.classes.palettes`), ``borders`` are drawn in overlays or not.
     ``bands``, ``range`` and ``max_megapixels`` say how photos are read, where not as in the
-    training (`fullconv.modalities.ReadOptions`). ``say`` is told what takes long, as an export for
-    an engine does, and what is an approximation. Of an exported file that gives classes alone,
-    ``has_scores`` is False and asking for them raises UserError. The first photo warns where the
+    training (`fullconv.modalities.ReadOptions`). ``threshold`` is the probability from which a
+    class is there, of a binary or multi-label net: one for all, or one for each. ``say`` is told
+    what takes long, as an export for an engine does, and what is an approximation. Of an exported
+    file that gives classes alone, ``has_scores`` is False and asking for them raises UserError. The first photo warns where the
     net is not computed as when it was saved (`fullconv.inference.verify_golden`). Raises UserError
     for a file that is none of these, for an ``engine`` that is not installed, for a ``tile`` that
     is too small for the net, and for a ``tta`` that is none.
@@ -199,12 +205,15 @@ class Predictor:
         bands: Sequence[int] | None = None,
         range: tuple[float, float] | None = None,
         max_megapixels: float = AS_STORED.max_megapixels,
+        threshold: float | Sequence[float] | None = None,
     ) -> None:
         asked = ReadOptions(
             None if bands is None else tuple(bands), range, max_megapixels=max_megapixels
         )
         tta = parse_tta(tta) if isinstance(tta, str) else tta
         opened = open_engine(path, device, precision, engine, say or quiet)
+        asked_for = (threshold,) if isinstance(threshold, int | float) else threshold
+        opened = opened.with_thresholds(asked_for)
         self.engine_name = chosen(Path(path), engine).name
         self.path, self.spec = Path(path), opened.spec
         self.classes, self.origin = recolored(opened.classes, palette), opened.origin
@@ -268,7 +277,7 @@ class Predictor:
             )
         if scores:
             logits = [self.engine.scores(image) for image in images]
-            maps = [classes_of(scored, parts_of(self.classes)) for scored in logits]
+            maps = [classes_of(scored, Decision.of(self.classes)) for scored in logits]
         else:
             logits, maps = [None] * len(images), self._class_maps(images)
         together = zip(images, maps, logits, strict=True)
@@ -315,6 +324,10 @@ class Predictor:
         """The prediction of the first output with those of the others."""
         whole = cache(lambda: self.engine.scores(image) if scores is None else scores)
         photo, predictions = visualize.as_photo(image), []
+        if self.classes.is_overlapping:
+            from fullconv.inference.overlap_prediction import OverlapPrediction
+
+            return OverlapPrediction(photo, mask, self.classes, whole, borders=self.borders)
         for output, plane in zip(self.classes.outputs, visualize.planes_of(mask), strict=True):
             part = output.channels
             values = plane if output.first == 0 else plane - plane.dtype.type(output.first)
@@ -338,16 +351,18 @@ def _beside_photo(photo: Path | None, kind: str, named: bool) -> Path:
     return photo if named and not beside.is_file() else beside
 
 
-def _beside(stem: str | Path, ending: str) -> Path:
+def beside(stem: str | Path, ending: str) -> Path:
+    """The path of a result, of its ``stem`` without an ending."""
     return Path(f"{stem}{ending}")
 
 
-def _save_picture(picture: RGB, stem: str | Path) -> Path:
+def save_picture(picture: RGB, stem: str | Path) -> Path:
+    """Write STEM_overlay.jpg, or .png of a picture that JPEG cannot hold; its path."""
     image = Image.fromarray(picture)
     if max(image.size) > JPEG_SIDE:
-        path = _beside(stem, "_overlay.png")
+        path = beside(stem, "_overlay.png")
         write_atomically(path, lambda file: image.save(file, "PNG"))
     else:
-        path = _beside(stem, "_overlay.jpg")
+        path = beside(stem, "_overlay.jpg")
         write_atomically(path, lambda file: image.save(file, "JPEG", quality=92, subsampling=0))
     return path

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import isnan
 
 from fullconv.checkpoints.golden import Agreement, Array, Golden, picture
-from fullconv.inference.class_map import Classes, classes_of
+from fullconv.inference.class_map import Classes, Decision, classes_of
 
 
 class DisagreementWarning(UserWarning):
@@ -21,13 +21,13 @@ class DisagreementWarning(UserWarning):
 class GoldenCheck:
     """What is to be proved, once: that an engine computes what ``golden`` says.
 
-    ``kinds`` are the inputs that the net sees, ``parts`` the score channels of its outputs;
+    ``kinds`` are the inputs that the net sees, ``decision`` how classes follow from its logits;
     ``exact`` says whether it computes in fp32 throughout, ``name`` what it is, for the warning.
     """
 
     golden: Golden
     kinds: tuple[str, ...]
-    parts: list[slice]
+    decision: Decision
     exact: bool
     name: str
 
@@ -40,7 +40,7 @@ class GoldenCheck:
         """
         image = picture(self.kinds, self.golden.size)
         logits = scores(image) if scores else None
-        classes = class_map(image) if logits is None else classes_of(logits, self.parts)
+        classes = class_map(image) if logits is None else classes_of(logits, self.decision)
         agreement = self.golden.compare(classes, logits)
         if not self.golden.holds(agreement, self.exact):
             warnings.warn(self.line(agreement), DisagreementWarning, stacklevel=2)

@@ -20,7 +20,7 @@ from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.metrics import Matrix
 from fullconv.report.embedded import jpeg, picked, sized
-from fullconv.visualize import as_photo, planes_of
+from fullconv.visualize import as_photo, flattened, planes_of
 
 BEST, WORST = 4, 6  # the worst teach more
 SIDE = 512  # longest side of what is kept
@@ -41,7 +41,9 @@ class ScoredPhoto:
 class BestAndWorst:
     """Gathers while a split is scored; ``add`` fits `fullconv.evaluation.evaluate`'s ``each``."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: ClassSet | None = None) -> None:
+        """``classes`` are those of the masks, where they may overlap."""
+        self.classes = classes
         self.photos = 0  # with labels
         self.best: list[ScoredPhoto] = []
         self.worst: list[ScoredPhoto] = []
@@ -61,16 +63,20 @@ class BestAndWorst:
             sample.name,
             accuracy,
             sized(as_photo(sample.image), SIDE),
-            picked(planes_of(sample.mask)[0], SIDE),
-            picked(planes_of(prediction)[0], SIDE),
+            picked(self._map(sample.mask), SIDE),
+            picked(self._map(prediction), SIDE),
         )
         if high:
             self.best = sorted([*self.best, scored], key=lambda photo: -photo.accuracy)[:BEST]
         if low:
             self.worst = sorted([*self.worst, scored], key=lambda photo: photo.accuracy)[:WORST]
 
+    def _map(self, mask: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The first of a mask's maps to show."""
+        return (planes_of(mask) if self.classes is None else flattened(mask, self.classes))[0]
+
     def write(self, run: Path, classes: ClassSet, step: int) -> None:
-        """Write ``examples/`` into a run folder."""
+        """Write ``examples/`` into a run folder, in the colours of ``classes``."""
         folder, listed = run / FOLDER, []
         few = self.photos < BEST + WORST
         for kind, best_and_worst in (("best", self.best), ("worst", self.worst)):

@@ -10,12 +10,13 @@ import numpy as np
 from fullconv.classes import ClassSet
 from fullconv.classes.palettes import Palette, recolored
 from fullconv.errors import UserError
-from fullconv.metrics import SUMMARY, Scores, percent
+from fullconv.metrics import SUMMARY, OverlapScores, Scores, percent
 from fullconv.report.best_and_worst import StoredPhoto, read_scored_photos
 from fullconv.report.confusion import confusion_picture
 from fullconv.report.curves import curves, words
 from fullconv.report.embedded import layer_png
 from fullconv.report.page import write_page
+from fullconv.report.precision_recall import precision_recall_picture
 from fullconv.report.run_files import Columns, RunFiles, find, known, read_run, resources
 
 LARGEST = 2**20  # bytes of a sample sheet that is put into the page
@@ -33,8 +34,9 @@ def write_report(
     files = read_run(run)
     classes = classes_of(files)
     shown = recolored(classes, palette) if classes else None
-    first = shown.outputs[0].classes if shown else None
+    first = shown.flat.outputs[0].classes if shown else None
     scores = files.scores
+    overlapping = scores if isinstance(scores, OverlapScores) else None
     return write_page(
         out or files.folder / "report.html",
         "run.html",
@@ -43,7 +45,9 @@ def write_report(
         curves=curves(files.log),
         scores=[(words(key), percent(getattr(scores, key))) for key in SUMMARY if scores],
         classes=_of_classes(scores, shown) if scores else (),
-        confusion=confusion_picture(scores, shown) if scores else None,
+        confusion=confusion_picture(scores, shown) if scores and not overlapping else None,
+        curves_of_classes=precision_recall_picture(overlapping, shown) if overlapping else None,
+        thresholds=_thresholds(overlapping, shown) if overlapping else (),
         photos=_photos_shown(read_scored_photos(files.folder), first) if first else None,
         samples=_samples(files.samples),
         resources=resources(files.timing),
@@ -157,7 +161,7 @@ def classes_of(files: RunFiles) -> ClassSet | None:
 def _of_classes(scores: Scores, classes: ClassSet | None) -> Sequence[dict[str, Any]]:
     """A row of the table a class, the best first; ``classes`` give the colours."""
     order = np.argsort(-np.nan_to_num(scores.iu, nan=-1), kind="stable")
-    share = scores.pixels / max(int(scores.pixels.sum()), 1)
+    share = scores.shares
     return [
         {
             "name": scores.names[i],
@@ -172,8 +176,27 @@ def _of_classes(scores: Scores, classes: ClassSet | None) -> Sequence[dict[str, 
     ]
 
 
+def _thresholds(scores: OverlapScores, classes: ClassSet | None) -> Sequence[dict[str, Any]]:
+    """A row a class of the table below the precision-recall curves."""
+    average = scores.average_precision
+    return [
+        {
+            "name": name,
+            "color": classes.colors[i] if classes else None,
+            "threshold": f"{scores.thresholds[i]:g}",
+            "precision": float(scores.precision[i]),
+            "recall": float(scores.accuracy[i]),
+            "f1": float(scores.dice[i]),
+            "average": float("nan") if average is None else float(average[i]),
+        }
+        for i, name in enumerate(scores.names)
+    ]
+
+
 def _taken_for(scores: Scores, true: int) -> str:
     """The class that gets most of the pixels that are wrong, and its share of all of them."""
+    if isinstance(scores, OverlapScores):
+        return ""
     wrong = scores.confusion[true].copy()
     wrong[true] = 0
     if not wrong.any():

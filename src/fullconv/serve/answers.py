@@ -15,7 +15,7 @@ from PIL import Image
 
 from fullconv import visualize as pictures
 from fullconv.data.run_lengths import coco_counts
-from fullconv.inference import Prediction
+from fullconv.inference import OverlapPrediction, Prediction
 from fullconv.serve.request_errors import RequestError
 from fullconv.serve.schema import Png, Region, Rle, Segmentation
 from fullconv.serve.served_models import Model
@@ -55,7 +55,9 @@ def answer(options: AnswerOptions, model: Model, prediction: Prediction, seconds
     """The answer to ``options``; ``seconds`` is how long it waited and the net took."""
     if options.kind == "json":
         content = segmentation(model, prediction, seconds)
-        if options.with_mask:
+        if options.with_mask and len(prediction.classes.thresholds) > 1:
+            _add_masks(content, prediction)
+        elif options.with_mask:
             content.mask = Png(png=base64.b64encode(mask_png(prediction)).decode())
         # Unset is the mask that nobody asked for.
         return Answer(content.model_dump_json(exclude_unset=True).encode(), "application/json")
@@ -65,6 +67,19 @@ def answer(options: AnswerOptions, model: Model, prediction: Prediction, seconds
         "probability": lambda: _png(Image.fromarray(probability(prediction))),
     }
     return Answer(encode[options.kind](), "image/png")
+
+
+def check_one_mask(kind: str, model: Model, output: str) -> None:
+    """RequestError (422) where one mask is asked for of a net that gives one for each class."""
+    if kind in ("mask", "probability") and len(model.classes.thresholds) > 1 and not output:
+        names = model.classes.names
+        known = ", ".join(names[:8])
+        raise RequestError(
+            422,
+            f"{model.name} has a mask for each class: name one, as output={names[0]} ({known}), or "
+            "ask for JSON, which has all",
+            "FC-SERVE-024",
+        )
 
 
 KINDS = {
@@ -129,8 +144,10 @@ def _quality(kind: str, ranges: list[MediaRange]) -> float:
 
 def segmentation(model: Model, prediction: Prediction, seconds: float) -> Segmentation:
     """What the JSON says: size, and of each class its share and, where it occurs, its pixels."""
+    if len(prediction.classes.thresholds) > 1:
+        return _all_classes(model, prediction, seconds)
     height, width = prediction.mask.shape
-    classes, counts = prediction.classes, coco_counts(prediction.mask)
+    classes, counts = prediction.classes.outputs[0].classes, coco_counts(prediction.mask)
     pixels = np.bincount(prediction.mask.ravel(), minlength=len(classes)).tolist()
     regions = [
         Region(
@@ -143,8 +160,40 @@ def segmentation(model: Model, prediction: Prediction, seconds: float) -> Segmen
         )
         for index, (name, color) in enumerate(zip(classes.names, classes.colors, strict=True))
     ]
+    return _segmentation(model, prediction, seconds, regions)
+
+
+def _all_classes(model: Model, prediction: Prediction, seconds: float) -> Segmentation:
+    """That of several overlapping classes: each has its own pixels."""
+    height, width = prediction.mask.shape[:2]
+    regions = []
+    for index, (name, color) in enumerate(
+        zip(prediction.classes.names, prediction.classes.colors, strict=True)
+    ):
+        mask = prediction.masks[index]
+        counts, pixels = coco_counts(mask.astype(np.uint8)), int(mask.sum())
+        rle = Rle(size=[height, width], counts=counts[1]) if pixels else None
+        share = pixels / (height * width)
+        regions.append(
+            Region(index=index, name=name, color=list(color), pixels=pixels, share=share, rle=rle)
+        )
+    return _segmentation(model, prediction, seconds, regions)
+
+
+def _add_masks(content: Segmentation, prediction: Prediction) -> None:
+    """Put the mask of each class into the JSON."""
+    assert isinstance(prediction, OverlapPrediction)
+    for place, region in enumerate(content.classes):
+        region.mask = Png(png=base64.b64encode(prediction.class_png(place)).decode())
+
+
+def _segmentation(
+    model: Model, prediction: Prediction, seconds: float, regions: list[Region]
+) -> Segmentation:
+    height, width = prediction.mask.shape[:2]
     return Segmentation(
         model=model.name,
+        task=model.classes.task,
         output=prediction.output,
         width=width,
         height=height,
@@ -162,12 +211,19 @@ def mask_png(prediction: Prediction) -> bytes:
 
 def overlay_png(prediction: Prediction, alpha: float) -> bytes:
     """The photo tinted by its classes, with the legend below."""
+    if isinstance(prediction, OverlapPrediction):
+        return _png(Image.fromarray(prediction.draw(alpha)))
     shown = pictures.overlay(prediction.image, prediction.mask, prediction.classes, alpha)
     return _png(Image.fromarray(shown))
 
 
 def probability(prediction: Prediction) -> npt.NDArray[np.uint8]:
-    """The softmax probability of each pixel's class, uint8 (H, W): 0..255 for 0..1."""
+    """The softmax probability of each pixel's class, uint8 (H, W): 0..255 for 0..1.
+
+    Of one overlapping class the probability that it is there.
+    """
+    if isinstance(prediction, OverlapPrediction):
+        return np.rint(255 * prediction.probabilities[0]).astype(np.uint8)
     scores, mask = prediction.scores, prediction.mask
     shares = np.empty(mask.shape, np.uint8)
     step = max(1, _STRIP // (mask.shape[1] * len(scores)))

@@ -41,7 +41,7 @@ from fullconv.training.resume import Progress, load_state, save_state
 from fullconv.training.run_folder import Run
 from fullconv.training.signals import Interrupted, Stop, Waiting, stop_on_signals
 from fullconv.training.step import Updater
-from fullconv.visualize import as_photo, planes_of, sheet
+from fullconv.visualize import as_photo, flattened, sheet
 
 if TYPE_CHECKING:
     from fullconv.report import BestAndWorst
@@ -281,8 +281,9 @@ class Training:
                 extremes.add(sample, prediction, matrix)
             if next(seen) in shown:
                 photo = as_photo(sample.image)
-                masks = zip(planes_of(sample.mask), planes_of(prediction), strict=True)
-                rows.extend((photo, truth, predicted) for truth, predicted in masks)
+                maps = (flattened(mask, self.classes) for mask in (sample.mask, prediction))
+                pairs = zip(*maps, strict=True)
+                rows.extend((photo, truth, predicted) for truth, predicted in pairs)
 
         alone = self.unless_shared(stop)
         progress = partial(self.screen.show_validation, self.progress.step)
@@ -294,13 +295,13 @@ class Training:
         from fullconv.report import BestAndWorst
 
         rows: list[Any] = []
-        extremes = BestAndWorst()
+        extremes = BestAndWorst(self.classes)
         p, scores = self.progress, self.scores(rows, extremes, stop)
         mean_iu = scores.mean_iu if scores else math.inf
         if self.fabric.is_global_zero:
             if scores:
-                self.run.write_samples(rows, self.classes, p.step)
-                shown = sheet(rows[:SAMPLES], self.classes, cell=LOGGED)
+                self.run.write_samples(rows, self.classes.flat, p.step)
+                shown = sheet(rows[:SAMPLES], self.classes.flat, cell=LOGGED)
                 self.loggers.images(p.step, {"val/samples": shown})
                 self.validation = f"val mIU {scores.mean_iu:.4f}"
                 self.screen.say(
@@ -312,7 +313,7 @@ class Training:
             if mean_iu > p.best or scores is None:
                 self.write_model(scores)
                 if scores:
-                    extremes.write(self.run.folder, self.classes.outputs[0].classes, p.step)
+                    extremes.write(self.run.folder, self.classes.flat.outputs[0].classes, p.step)
         p.validations_since_best = 0 if mean_iu > p.best else p.validations_since_best + 1
         p.best = max(p.best, mean_iu if scores else p.best)
         return scores

@@ -12,6 +12,7 @@ from fullconv.data.checks import mask_values as diagnosis
 from fullconv.data.checks.findings import DataError, Finding
 from fullconv.data.layouts.pairs import size_mismatch
 from fullconv.data.multimodal import Stacked, outputs_of
+from fullconv.data.overlapping import counts_of_planes
 from fullconv.data.reading.image import probe
 from fullconv.data.sample import Mask, Source
 from fullconv.errors import UserError
@@ -22,9 +23,14 @@ AVERAGED = 0.2  # share of steps through in-between values; real clean masks sta
 
 @dataclass
 class SampleCheck:
-    """What one photo and its mask showed: pixels by value, the photo's digest, findings."""
+    """What one photo and its mask showed: pixels by value, the photo's digest, findings.
+
+    Of overlapping classes ``counts`` are the pixels that are of each class, ``ignored`` those that
+    are ignored of each.
+    """
 
     counts: npt.NDArray[np.int64] | None = None
+    ignored: npt.NDArray[np.int64] | None = None
     digest: bytes | None = None
     findings: list[Finding] = field(default_factory=list)
 
@@ -32,7 +38,8 @@ class SampleCheck:
 def examine(source: Source, index: int) -> SampleCheck:
     """Everything that one photo, its inputs and its masks tell; findings instead of exceptions."""
     first, *others = [_inspect_pair(each, index) for each in outputs_of(source)]
-    for output, other in zip(source.classes.outputs[1:], others, strict=True):
+    outputs = () if source.classes.is_overlapping else source.classes.outputs[1:]
+    for output, other in zip(outputs, others, strict=True):
         first.findings += [finding for finding in other.findings if finding not in first.findings]
         if other.counts is None and not other.findings:
             what, fix = f"has no mask of the output {output.name!r}", "add it under its name"
@@ -75,8 +82,9 @@ def _inspect_pair(source: Source, index: int) -> SampleCheck:
         size, mask = _read(source, index, photo, checked)
         if mask is not None:
             _count_values(mask, source.classes, str(mask_file or name), checked)
-        if size and mask is not None and mask.shape != size:
-            raise size_mismatch(photo or Path(name), mask_file or Path(name), size, mask.shape)
+        if size and mask is not None and mask.shape[:2] != size:
+            files = photo or Path(name), mask_file or Path(name)
+            raise size_mismatch(*files, size, mask.shape[:2])
     except DataError as error:
         checked.findings.append(error.finding)
     except UserError as error:
@@ -107,11 +115,13 @@ def _read(
 def _count_values(mask: Mask, classes: ClassSet, file: str, checked: SampleCheck) -> None:
     counts = np.bincount(mask.ravel(), minlength=classes.ignore + 1)
     checked.counts = counts[: len(classes)]
+    if classes.is_overlapping:
+        _, checked.counts, checked.ignored = counts_of_planes(mask, len(classes))
     if mask.size == counts[classes.ignore]:
         what = f"every pixel is ignored ({classes.ignore})"
         fix = "label it or leave it out"
         checked.findings.append(Finding(file, what, "", fix, "warning", "FC-DATA-111"))
-    elif len(np.flatnonzero(counts)) > 2:
+    elif len(np.flatnonzero(counts)) > 2 and not classes.is_overlapping:
         share = diagnosis.averaged_share(mask, classes)
         if share > AVERAGED:
             what = f"{share:.0%} of its borders pass through class numbers in between"

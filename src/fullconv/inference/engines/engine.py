@@ -5,6 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes
 
@@ -32,6 +33,13 @@ class Engine(Protocol):
     def class_maps(self, images: Image) -> list[Classes]:
         """As ``class_map``, of each of several photos of one size (N, H, W, channels)."""
         return [self.class_map(image) for image in images]
+
+    def decide(self, classes: ClassSet) -> None:
+        """Decide by the thresholds of ``classes`` from now on, which may overlap."""
+        raise UserError(
+            f"{type(self).__name__}: takes no other thresholds: use another engine",
+            "FC-PREDICT-018",
+        )
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores before any softmax, float32 (K, H, W)."""

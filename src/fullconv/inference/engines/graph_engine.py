@@ -1,6 +1,7 @@
 """What the engines of exported graphs share: from a photo to what the graph takes, and back."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -9,8 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fullconv.classes import ClassSet
 from fullconv.errors import UserError
-from fullconv.inference.class_map import Classes, Head, classes_of, parts_of
+from fullconv.inference.class_map import Classes, Decision, Head, classes_of
 from fullconv.inference.engines.engine import Engine, Image, check_image
 from fullconv.inference.export_metadata import CLASSES, SCORES, Description
 from fullconv.inference.open_predictor import OpenedNet
@@ -40,13 +42,13 @@ class GraphEngine(Engine, ABC):
         self.path = path
         self.description = description
         self.outputs = outputs or (description.output,)
-        self.head = Head(upscores_of(description.spec), parts_of(description.classes))
+        self.head = Head(upscores_of(description.spec), Decision.of(description.classes))
         self.proof: GoldenCheck | None = None
         if description.golden is not None:
             exact = exact and description.precision == "fp32"
-            kinds, parts = description.preprocessing.inputs, self.head.outputs
+            kinds, decision = description.preprocessing.inputs, self.head.decision
             name = f"{path} in {self.runtime}"
-            self.proof = GoldenCheck(description.golden, kinds, parts, exact, name)
+            self.proof = GoldenCheck(description.golden, kinds, decision, exact, name)
 
     @property
     def runtime(self) -> str:
@@ -69,6 +71,9 @@ class GraphEngine(Engine, ABC):
         Each float32 N,K,h,w; of a graph that gives classes `Description.shape_out`.
         """
 
+    def decide(self, classes: ClassSet) -> None:
+        self.head = replace(self.head, decision=Decision.of(classes))
+
     def class_map(self, image: Image) -> Classes:
         """The class of the highest score at each pixel of ``image``, for each output."""
         outputs, size = self._run(image), (image.shape[0], image.shape[1])
@@ -76,7 +81,7 @@ class GraphEngine(Engine, ABC):
             return outputs[0][0].numpy()
         if self.in_blocks:
             return self.head.class_map(self._maps(outputs), size)
-        return classes_of(outputs[0][0], self.head.outputs)
+        return classes_of(outputs[0][0], self.head.decision)
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores of ``image`` before any softmax, float32 (K, H, W).
