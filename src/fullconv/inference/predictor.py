@@ -176,10 +176,11 @@ class Predictor:
     training (`fullconv.modalities.ReadOptions`). ``threshold`` is the probability from which a
     class is there, of a binary or multi-label net: one for all, or one for each. ``say`` is told
     what takes long, as an export for an engine does, and what is an approximation. Of an exported
-    file that gives classes alone, ``has_scores`` is False and asking for them raises UserError. The first photo warns where the
-    net is not computed as when it was saved (`fullconv.inference.verify_golden`). Raises UserError
-    for a file that is none of these, for an ``engine`` that is not installed, for a ``tile`` that
-    is too small for the net, and for a ``tta`` that is none.
+    file that gives classes alone, ``has_scores`` is False and asking for them raises UserError. The
+    first photo warns where the net is not computed as when it was saved
+    (`fullconv.inference.verify_golden`). Raises UserError for a file that is none of these, for an
+    ``engine`` that is not installed, for a ``tile`` that is too small for the net, and for a
+    ``tta`` that is none.
     """
 
     path: Path

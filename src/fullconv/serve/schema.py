@@ -159,7 +159,8 @@ SEGMENTED: dict[int | str, dict[str, Any]] = {
     200: {
         "model": Segmentation,
         "description": "As Accept asks: application/json; image/png, the mask (a palette picture, "
-        "its values the classes; of an overlapping class 0 and 1); image/png; picture=overlay, the photo tinted by its classes; "
+        "its values the classes; of an overlapping class 0 and 1); image/png; picture=overlay, the "
+        "photo tinted by its classes; "
         "image/png; picture=probability, how probable each pixel's class is, 0 to 255.",
         "content": {"image/png": {"schema": _BINARY}},
     },

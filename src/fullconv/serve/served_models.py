@@ -84,8 +84,9 @@ def open_models(
 ) -> Models:
     """Open what ``paths`` name, all that ``fullconv predict`` takes.
 
-    ``threshold`` is that of binary and multi-label nets (`Predictor`). A small photo goes through each net, so that the first request finds it warm. Raises UserError
-    as `Predictor` does, and for a net that sees more than a photo (depth, ...).
+    ``threshold`` is that of binary and multi-label nets (`Predictor`). A small photo goes through
+    each net, so that the first request finds it warm. Raises UserError as `Predictor` does, and for
+    a net that sees more than a photo (depth, ...).
     """
     models: list[Model] = []
     for path in map(Path, paths):
