@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -22,13 +22,21 @@ class ClassCounts:
     """How often each class appears in ``masks`` masks, int64 (K,) each; ignored pixels left out.
 
     ``pixels`` of the class, ``photos`` that show it, and ``around``: the labelled pixels, of any
-    class, of those photos.
+    class, of those photos. ``whole`` are the pixels that shares are taken of, where classes may
+    overlap: those of all masks; None: the labelled ones.
     """
 
     pixels: npt.NDArray[np.int64]
     photos: npt.NDArray[np.int64]
     around: npt.NDArray[np.int64]
     masks: int
+    whole: int | None = None
+
+    @property
+    def shares(self) -> npt.NDArray[np.float64]:
+        """The share of each class in the pixels, (K,)."""
+        whole = int(self.pixels.sum()) if self.whole is None else self.whole
+        return self.pixels / max(whole, 1)
 
     def __repr__(self) -> str:
         return f"ClassCounts({len(self.pixels)} classes in {self.masks} masks)"
@@ -55,7 +63,11 @@ def count_classes(
                     progress(done, len(picked))
                 yield pixels
 
-        return tally(counted(), len(source.classes))
+        counts = tally(counted(), len(source.classes))
+    if not source.classes.is_overlapping:
+        return counts
+    masks = (source.mask(index) for index in picked)
+    return replace(counts, whole=sum(m.shape[0] * m.shape[1] for m in masks if m is not None))
 
 
 def tally(masks_counts: Iterable[npt.NDArray[np.int64]], classes: int) -> ClassCounts:

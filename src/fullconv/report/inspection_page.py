@@ -119,8 +119,7 @@ def _classes(survey: Survey) -> dict[str, Any]:
             "name": name,
             "color": classes.colors[i],
             "splits": [
-                (of_split.pixels[i] / max(int(of_split.pixels.sum()), 1), int(of_split.photos[i]))
-                for of_split in counts.values()
+                (float(of_split.shares[i]), int(of_split.photos[i])) for of_split in counts.values()
             ],
             "examples": example_pictures(survey, i),
         }
