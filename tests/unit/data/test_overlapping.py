@@ -9,10 +9,12 @@ from fullconv.data import (
     Augmentation,
     Sample,
     TaskChoice,
+    as_source,
     augment,
     available_splits,
     check,
     for_task,
+    from_pairs,
     in_order_of,
     loader,
     open_source,
@@ -261,3 +263,21 @@ def test_thresholds_that_are_none_are_refused(thresholds):
     with pytest.raises(UserError) as error:
         ClassSet(("a", "b"), thresholds=thresholds)
     assert error.value.code == "FC-CLASS-013"
+
+
+@pytest.mark.parametrize("kind", ["array", "tensor", "bool"])
+def test_pairs_from_python_have_a_mask_for_each_class(kind):
+    torch = pytest.importorskip("torch")
+    image, masks = overlapping_scene(0)
+    planes = np.dstack([masks["disc"], masks["box"]])
+    given = {
+        "array": planes,
+        "tensor": torch.from_numpy(planes).permute(2, 0, 1),
+        "bool": planes.astype(bool),
+    }
+    source = as_source(from_pairs([(image, given[kind])], SHAPES), "train")
+    assert np.array_equal(source[0].mask, planes)
+    wrong = as_source(from_pairs([(image, masks["disc"])], SHAPES), "train")
+    with pytest.raises(UserError) as error:
+        wrong[0]
+    assert error.value.code == "FC-DATA-014"
