@@ -41,7 +41,7 @@ def mask_in(content: Any, classes: ClassSet, name: str, ignore: int) -> Mask:
     """A mask as class values, (H, W); the value ``ignore`` becomes that of the ``classes``.
 
     ``content`` is a Pillow image, an array (H, W) or (H, W, 1), or a tensor (H, W) or (1, H, W), of
-    class numbers; or an image of the classes' colours. Of K overlapping classes arrays are (H, W, K)
+    class numbers; or an image of the classes' colours. Of K overlapping ones arrays are (H, W, K)
     and tensors (K, H, W). Raises DataError for anything else.
     """
     if classes.is_overlapping and not isinstance(content, Pillow.Image):

@@ -23,8 +23,8 @@ from fullconv.download.lock import exclusive
 from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.find_photos import Input
-from fullconv.inference.photo_engine import PhotoEngine
 from fullconv.inference.overlap_prediction import mask_stems
+from fullconv.inference.photo_engine import PhotoEngine
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.rasters.geotiff import result_of, values_of, write_class_map
 from fullconv.inference.rasters.partial import Job, Partial
