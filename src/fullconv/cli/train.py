@@ -173,7 +173,7 @@ def train(
       fullconv train photos/ --set optimizer.kind=sgd --set augment.hflip=true
       fullconv train SiftFlow/ --net fcn16s-vgg16 --outputs semantic,geometric
       fullconv train nyud/ --inputs color,hha --weights runs/color --weights runs/hha
-      fullconv train data/camvid --task binary --foreground car
+      fullconv train data/camvid --foreground car
       fullconv train photos/ --log tensorboard,mlflow --out runs/first
       fullconv train --resume --out runs/first
     """

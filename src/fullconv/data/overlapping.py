@@ -21,7 +21,7 @@ BACKGROUND = ("background", "_background_")
 
 @dataclass(frozen=True)
 class TaskChoice:
-    """The task that is asked for: 'auto' is what the masks say.
+    """The task that is asked for: 'auto' is what the masks say, or follows from the ``foreground``.
 
     ``foreground`` are the classes that are asked for, all where it is empty; ``threshold`` is one
     probability for all, or one for each.
@@ -52,7 +52,8 @@ def for_task(source: Source, choice: TaskChoice) -> Source:
     if isinstance(source, Stacked):
         return _of_stacked(source, choice)
     given = source.classes
-    if choice.kind == "semantic" or (choice.kind == "auto" and not given.is_overlapping):
+    is_plain = not given.is_overlapping and not choice.foreground
+    if choice.kind == "semantic" or (choice.kind == "auto" and is_plain):
         return _semantic(source, choice)
     names = _asked(given, choice)
     places = [given.index(name) for name in names]
@@ -87,8 +88,8 @@ def _semantic(source: Source, choice: TaskChoice) -> Source:
         )
     if choice.foreground:
         raise UserError(
-            f"foreground {choice.foreground[0]!r}: is for the tasks binary and multilabel: add "
-            "--task binary, or leave it out",
+            f"foreground {choice.foreground[0]!r}: is for the tasks binary and multilabel: leave "
+            "it out, or --task",
             "FC-DATA-137",
         )
     return source

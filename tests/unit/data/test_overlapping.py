@@ -136,6 +136,8 @@ def test_one_class_against_the_rest(make_folder):
     data = make_folder(train=2)
     plain = open_source(data, "train")
     cat = open_source(data, "train", task=TaskChoice("binary", ("cat",)))
+    named = open_source(data, "train", task=TaskChoice(foreground=("cat",)))
+    assert named.classes == cat.classes
     assert cat.classes.names == ("cat",) and cat.classes.task == "binary"
     assert cat.classes.colors == (plain.classes.colors[1],)
     assert np.array_equal(cat[0].mask, plain[0].mask == 1)
@@ -153,7 +155,7 @@ def test_of_two_classes_the_second_is_the_one_that_is_meant(make_folder):
     ("choice", "named"),
     [
         (TaskChoice("binary"), "--foreground"),
-        (TaskChoice("auto", ("cat",)), "foreground"),
+        (TaskChoice("semantic", ("cat",)), "foreground"),
         (TaskChoice("multilabel", ("cat", "cat")), "twice"),
     ],
 )
