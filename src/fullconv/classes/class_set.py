@@ -120,10 +120,13 @@ class ClassSet:
     def overlapping(self, thresholds: float | Sequence[float] = THRESHOLD) -> "ClassSet":
         """The same classes, which may overlap, with one threshold for all or one for each.
 
-        Raises UserError for a threshold that is none, and for several outputs.
+        Colours of their own stay. Raises UserError for a threshold that is none, and for several
+        outputs.
         """
         each = (thresholds,) * len(self) if isinstance(thresholds, int | float) else thresholds
-        return replace(self, thresholds=tuple(each), ignore=OVERLAP_IGNORE)
+        is_default = not self.thresholds and self.colors == default_colors(len(self))
+        colors = () if is_default else self.colors  # VOC's first, black, is for what is none
+        return replace(self, thresholds=tuple(each), ignore=OVERLAP_IGNORE, colors=colors)
 
     @property
     def flat(self) -> "ClassSet":

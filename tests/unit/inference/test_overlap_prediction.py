@@ -51,9 +51,9 @@ def test_masks_follow_from_the_probabilities_of_the_net(run, photo):
     assert prediction.masks.any((1, 2)).all() and not prediction.masks.all()
 
 
-@pytest.mark.parametrize("options", [{"tile": 96}, {"engine": "winograd"}])
+@pytest.mark.parametrize("options", [{"tile": 480}, {"engine": "winograd"}])
 def test_pieces_and_other_engines_decide_alike(run, options):
-    photo = np.random.default_rng(1).integers(0, 256, (12, 15, 3), np.uint8)
+    photo = np.random.default_rng(1).integers(0, 256, (33, 35, 3), np.uint8)
     photo = photo.repeat(16, 0).repeat(16, 1)
     whole = Predictor(run, "cpu")(photo)
     other = Predictor(run, "cpu", **options)(photo)

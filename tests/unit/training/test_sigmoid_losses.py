@@ -136,7 +136,7 @@ def test_a_loss_by_sigmoid_is_refused_where_classes_exclude_each_other(kind):
 
 @pytest.mark.parametrize("weights", ["[]", "[1.0, -1.0]", "often"])
 def test_weights_that_are_none_are_refused(weights):
-    with pytest.raises(UserError, match="pos_weight"):
+    with pytest.raises(UserError, match="binary_cross_entropy"):
         make_config("default", {"loss.binary_cross_entropy.pos_weight": weights})
 
 

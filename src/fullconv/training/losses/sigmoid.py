@@ -5,11 +5,11 @@ They are asked of one class at a time: logits (N, 1, H, W), and masks (N, H, W) 
 """
 
 from abc import abstractmethod
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, field_validator
+from pydantic import field_validator
 from torch import Tensor
 
 from fullconv.training.losses.base import IGNORE, Term
@@ -32,15 +32,13 @@ class BinaryCrossEntropy(SigmoidTerm):
     """
 
     kind: Literal["binary_cross_entropy"] = "binary_cross_entropy"
-    pos_weight: (
-        Literal["none", "balanced", "softened"] | tuple[Annotated[float, Field(gt=0)], ...]
-    ) = "none"
+    pos_weight: Literal["none", "balanced", "softened"] | tuple[float, ...] = "none"
 
     @field_validator("pos_weight")
     @classmethod
-    def _not_empty(cls, weights: str | tuple[float, ...]) -> str | tuple[float, ...]:
-        if not weights:
-            raise ValueError("give one number for each class, or none, balanced, softened")
+    def _of_use(cls, weights: str | tuple[float, ...]) -> str | tuple[float, ...]:
+        if isinstance(weights, tuple) and min(weights, default=0) <= 0:
+            raise ValueError("give a number above 0 for each class, or none, balanced, softened")
         return weights
 
     def __call__(self, logits: Tensor, masks: Tensor) -> Tensor:
