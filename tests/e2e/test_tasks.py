@@ -65,7 +65,12 @@ def test_evaluate_gives_what_the_training_said_and_writes_the_curves(trained, in
     assert "average precision" in said and "disc" in said
     there = json.loads((tmp_path / "scores" / "scores.json").read_text())
     kept = json.loads((run / "scores.json").read_text())
-    assert there["task"] == "multilabel" and there["confusion"] == kept["confusion"]
+    assert there["task"] == "multilabel"
+    # Batch norms are folded into the convolutions here: a few pixels lie at the threshold.
+    assert np.abs(np.subtract(there["confusion"], kept["confusion"])).max() <= 10
+    assert there["mean_average_precision"] == pytest.approx(
+        kept["mean_average_precision"], abs=1e-3
+    )
     assert (tmp_path / "scores" / "precision_recall.png").stat().st_size > 5000
     header = (tmp_path / "scores" / "photos.csv").read_text().splitlines()[0]
     assert header.endswith("pixels disc,iu disc,pixels box,iu box")

@@ -82,8 +82,8 @@ def _of_stacked(source: Stacked, choice: TaskChoice) -> Source:
 def _semantic(source: Source, choice: TaskChoice) -> Source:
     if source.classes.is_overlapping:
         raise UserError(
-            "task semantic: the data has a mask for each class, which may overlap: leave out "
-            "--task, or save one mask a photo with the number of the class of each pixel",
+            "task semantic: is of one class a pixel, and the data has a mask for each class, which "
+            "may overlap: train and evaluate such data without --task, by a net of its own",
             "FC-DATA-137",
         )
     if choice.foreground:
