@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from fullconv.classes import ClassSet
-from fullconv.classes.class_set import default_colors
+from fullconv.classes import ClassSet, default_colors
 from fullconv.data.checks.check import listing
 from fullconv.data.fixing.fixed_copy import FixedMask, FixReport
 from fullconv.data.reading.image import read_photo
