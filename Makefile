@@ -107,11 +107,11 @@ slow: $(READY)
 
 # All pages in Chromium, the site and its search too; of the service its description against
 # requests, and 2,000 photos; the walk on a few scenes, the README and the pages that are typed
-# along: six minutes.
+# along; the notebook in a kernel: seven minutes.
 e2e: $(VENV)/.docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow or not slow" tests/e2e/test_serve*.py \
-		tests/e2e/test_report_pages.py tests/e2e/test_site_search.py tests/e2e/test_walk.py \
-		tests/e2e/test_web_page.py \
+		tests/e2e/test_report_pages.py tests/e2e/test_quickstart_notebook.py \
+		tests/e2e/test_site_search.py tests/e2e/test_walk.py tests/e2e/test_web_page.py \
 		tests/e2e/test_walkthroughs.py tests/e2e/test_readme.py
 
 # The steps of docker/cpu.Dockerfile in a folder of their own, with what it then serves; both files

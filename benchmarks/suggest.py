@@ -30,7 +30,7 @@ from fullconv.curation import suggest as choose
 from fullconv.curation.read_views import torch_engine
 from fullconv.data import Source, open_source
 from fullconv.data.checks.duplicates import fingerprint
-from fullconv.data.splits.subset import only
+from fullconv.data.splits.subset import with_photos as only
 from fullconv.evaluation import evaluate
 from fullconv.inference import Predictor
 from fullconv.metrics import percent

@@ -22,6 +22,8 @@ from PIL import Image
 from fullconv.data import open_source
 
 WIDE = (1300, 760)
+SCENES = "shapes:96x128:n=40"
+WAIT = 10_000  # milliseconds: curves are drawn one after the other
 RUNS = {"first": "0.01", "second": "0.003"}
 """Name and learning rate of the trainings."""
 
@@ -53,9 +55,9 @@ def segmented(page):
 def tracked(folder):
     """The address of MLflow's pages over a store with the runs, which end with the block."""
     store = f"sqlite:///{folder}/mlflow.db"
-    os.environ["MLFLOW_TRACKING_URI"] = store
+    os.environ |= {"MLFLOW_TRACKING_URI": store, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     for name, lr in RUNS.items():
-        fullconv("train", "shapes", "--recipe", "demo", "--steps", "60", "--lr", lr, "--log",
+        fullconv("train", SCENES, "--recipe", "demo", "--steps", "60", "--lr", lr, "--log",
                  "mlflow", "--set", "schedule.validate_every=20", "--set", "schedule.log_every=5",
                  "--out", folder / name, folder=folder)  # fmt: skip
     with socket.socket() as free:
@@ -85,21 +87,26 @@ def wait_for(url, seconds=120):
 
 
 def photograph_mlflow(page):
-    """The runs of the experiment as a table, and the metrics of one run."""
+    """The runs of the experiment with their curves, and the config of one run."""
     from mlflow import MlflowClient
 
     client = MlflowClient()
     experiment = client.get_experiment_by_name("fullconv").experiment_id
     run = client.search_runs([experiment])[-1].info.run_id
     base = page.url.split("#")[0].rstrip("/")
-    for name, place in (
-        ("mlflow-runs", f"experiments/{experiment}/runs"),
-        ("mlflow-metrics", f"experiments/{experiment}/runs/{run}/model-metrics"),
-    ):
-        page.goto(f"{base}/#/{place}")
-        page.wait_for_load_state("networkidle")
-        page.wait_for_timeout(4000)
-        keep(name, page.screenshot())
+    page.get_by_text("Model training").first.click(timeout=120_000)
+    page.get_by_role("button", name="Close", exact=True).click()  # the assistant
+    runs = f"{base}/#/experiments/{experiment}/runs"
+    page.goto(f"{runs}?compareRunsMode=CHART")
+    page.get_by_placeholder("Search metric charts").fill(
+        "val/mean_iu|train/loss|train/lr", timeout=120_000
+    )
+    page.wait_for_timeout(WAIT)
+    keep("mlflow-runs", page.screenshot())
+    page.goto(f"{runs}/{run}")
+    page.get_by_text("augment.blur").first.wait_for(timeout=120_000)
+    page.wait_for_timeout(WAIT)
+    keep("mlflow-run", page.screenshot())
 
 
 if __name__ == "__main__":

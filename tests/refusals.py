@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fullconv.errors import UserError
+from fullconv.errors import UserError, UserErrors
 
 
 def refused(call: Callable[[], Any], path: Path, *says: str, memory: float | None = None) -> str:
@@ -28,14 +28,17 @@ def refused(call: Callable[[], Any], path: Path, *says: str, memory: float | Non
 
 
 def survived(call: Callable[[], Any], path: Path | None = None, what: Any = None) -> Any:
-    """What ``call`` returns, or None for a refusal in one line; any other error goes through.
+    """What ``call`` returns, or None for a refusal; any other error goes through.
+
+    A refusal is one line, and where it names several files a line for each.
 
     ``what`` was done to the file: it is shown with the error.
     """
     try:
         return call()
     except UserError as error:
-        assert is_one_line(error.coded(), path)
+        lines = error.coded().split("\n") if isinstance(error, UserErrors) else [error.coded()]
+        assert all(is_one_line(line, path) for line in lines)
         assert error.code.startswith("FC-"), error
         return None
     except Exception as error:

@@ -14,7 +14,7 @@ import torch
 from fullconv.checkpoints import Checkpoint
 from fullconv.classes import ClassSet
 from fullconv.data import Dataset, Sample, Source, as_source, in_order_of, open_source
-from fullconv.data.open_dataset import trained_on
+from fullconv.data.open_dataset import trained_on, with_limit_of
 from fullconv.data.sample import Mask
 from fullconv.data.splits.overlapping import TaskChoice, for_task
 from fullconv.data.splits.subset import split_lists
@@ -212,13 +212,15 @@ def open_for(
 
     ``classes`` is a class file instead of the data's own, for a net of one output; ``run`` is where
     the net is from: its training has split data that has no splits itself. ``options`` say how
-    photos are read, where not as in the training. Classes are matched by name: masks of another
+    photos are read, where not as in the training, whose largest photo is allowed here too. Classes
+    are matched by name: masks of another
     order are renumbered (`in_order_of`), and UserError is raised for other names.
     """
     parts = net.classes.parts
     named = len(parts) > 1 or classes is None
     outputs = [name for name, _ in parts] if named else []
     lists, known = None if run is None else split_lists(Path(run)), net.preprocessing
+    options = with_limit_of(run, options)
     source = open_source(
         data, split, classes, known.inputs, outputs, lists, options, known.read_options,
         TaskChoice.of(net.classes),

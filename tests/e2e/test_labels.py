@@ -33,12 +33,12 @@ def photos(tmp_path):
 
 @pytest.mark.parametrize("tool", ["labelme", "cvat", "coco", "label-studio"])
 def test_predicted_for_a_tool_and_imported_again(tool, inside, run_folder, photos, tmp_path):
-    exact = ("--tolerance", 0, "--smallest", 0)
+    exact = ("--tolerance", 0)
     out, new = tmp_path / "labels", tmp_path / "new"
     said, _ = inside("predict", run_folder, photos, "--to", tool, "--out", out, "--areas", *exact)
     assert "2 of 2 photos predicted" in said
     assert f"open it: {tool if tool == 'labelme' else ''}" in said
-    inside("import", out, new)
+    inside("import", out, new, "--classes", out / "classes.toml")
     inside("predict", run_folder, photos, "--out", tmp_path / "pictures")
     rows = list(csv.DictReader((out / "areas.csv").open()))
     for name in ("a", "b"):

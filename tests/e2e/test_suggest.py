@@ -148,6 +148,15 @@ def test_check_fix_writes_a_copy_that_passes_the_check(run, data, tmp_path):
     assert layout.name == "folder"
 
 
+def test_a_copy_may_lie_beside_a_list_of_pairs(run, data, tmp_path):
+    photos = sorted((data / "images/train").iterdir())
+    lines = [f"{photo},{data}/masks/train/{photo.stem}.png\n" for photo in photos]
+    (tmp_path / "pairs.csv").write_text("".join(lines))
+    (tmp_path / "classes.toml").write_text((data / "classes.toml").read_text())
+    run("check", tmp_path / "pairs.csv", "--fix", tmp_path / "copy")
+    assert "errors: 0" in run("check", tmp_path / "copy")
+
+
 def test_check_fix_is_never_in_place_and_says_what_it_left_out(run, data, tmp_path):
     assert "[FC-FIX-002]" in run("check", data, "--fix", data / "fixed", code=2)
     assert "[FC-FIX-002]" in run("check", data, "--fix", data, code=2)

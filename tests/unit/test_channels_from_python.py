@@ -14,6 +14,7 @@ from fullconv.checkpoints import load
 from fullconv.data import Sample
 from fullconv.data.reading.bands import as_photo
 from fullconv.errors import UserError
+from fullconv.evaluation import open_for
 from fullconv.inference import Predictor
 from fullconv.modalities import ReadOptions
 from fullconv.serve import open_models
@@ -186,3 +187,14 @@ def test_the_service_and_predict_take_bands_and_range(tmp_path):
     for result in made:
         mask = np.asarray(Image.open(result.written[0]))
         assert np.array_equal(mask, turned(result.photo.file).mask)
+
+
+def test_the_largest_photo_of_the_training_is_scored_too(tmp_path):
+    data, run = deep_set(tmp_path, bands=3), tmp_path / "run"
+    train(data, run, overrides={**QUICK, "data.max_megapixels": 150.0}, quiet=True)
+    source = open_for(load(run), data, "val", run=run)
+    assert source.options.max_megapixels == 150
+    asked = open_for(load(run), data, "val", run=run, options=ReadOptions(max_megapixels=0.001))
+    with pytest.raises(UserError) as caught:
+        asked[0]
+    assert caught.value.code == "FC-DATA-004"

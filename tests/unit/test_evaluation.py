@@ -3,6 +3,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from fullconv.data.open_dataset import trained_on
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from fullconv.classes import ClassSet
@@ -12,6 +13,7 @@ from fullconv.evaluation import evaluate
 from fullconv.inference import TorchEngine, parse_tta, with_tta
 from fullconv.metrics import boundary_counts, confusion, counts_of, intervals
 from fullconv.models import TORCH, NetSpec, build
+from fullconv.report.run_files import read_run
 from small_runs import small_run
 
 CLASSES = ClassSet(("a", "b", "c"))
@@ -164,3 +166,14 @@ def test_photo_without_mask_is_named():
     source.samples[1] = Sample("lonely", source.samples[1].image, None)
     with pytest.raises(UserError, match="lonely: has no mask"):
         evaluate(make_engine(), source)
+
+
+@pytest.mark.parametrize("text", ["a = " + "1" * 5000, "a = " + "[" * 100_000, "a = ["])
+def test_a_damaged_config_of_a_run_is_one_line(tmp_path, text):
+    (tmp_path / "config.toml").write_text(text)
+    (tmp_path / "log.csv").write_text("")
+    for read in (trained_on, read_run):
+        with pytest.raises(UserError, match="not valid TOML") as caught:
+            read(tmp_path)
+        assert caught.value.code == "FC-REPORT-002"
+        assert len(str(caught.value)) < 500

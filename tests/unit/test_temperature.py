@@ -2,6 +2,7 @@
 
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from fullconv.cli import app
 from fullconv.data import Sample
 from fullconv.errors import UserError
 from fullconv.inference import Predictor
+from fullconv.inference.export_metadata import Description
 from fullconv.metrics.reliability import Reliability
 from fullconv.models import TORCH
 from fullconv.temperature_scaling import best_temperature, measure_calibration
@@ -31,21 +33,21 @@ def _photo(seed, height=45, width=61):
 
 
 class Photos:
-    """Photos whose masks a net gets partly right; a part of each is ignored."""
+    """Photos whose masks are drawn from softmax(logits / planted); a part of each is ignored."""
 
     classes = CLASSES
 
-    def __init__(self, run, right=0.6, labelled=True):
-        self.predictor, self.right, self.labelled = Predictor(run, "cpu"), right, labelled
+    def __init__(self, run, planted=3.0, labelled=True):
+        self.predictor, self.planted, self.labelled = Predictor(run, "cpu"), planted, labelled
 
     def __len__(self):
         return 3
 
     def __getitem__(self, index):
         image, rng = _photo(index, 45 + index), np.random.default_rng(index)
-        mask = self.predictor(image).mask.copy()
-        noise = rng.random(mask.shape) > self.right
-        mask[noise] = rng.integers(0, len(CLASSES), int(noise.sum()))
+        scores = torch.from_numpy(self.predictor(image).scores) / self.planted
+        ends = scores.softmax(0).cumsum(0).numpy()
+        mask = (ends[:-1] < rng.random(ends.shape[1:])).sum(0).astype(np.uint8)
         mask[:, :7] = 255
         if not self.labelled:
             mask[:] = 255
@@ -148,7 +150,8 @@ def test_calibrating_finds_the_optimum_and_changes_nothing_else(run):
     ):  # fmt: skip
         assert reliability.ece == pytest.approx(_ece(logits, truth, temperature), abs=2e-4)
         assert reliability.pixels.sum() == len(truth)
-    assert measured.after[0].ece < measured.before[0].ece
+    assert measured.temperatures[0] == pytest.approx(photos.planted, rel=0.1)
+    assert measured.after[0].ece < measured.before[0].ece / 3
     assert steps == [(n, 6) for n in range(1, 7)]
     after, again = Predictor(run, "cpu"), load(run)
     assert again.calibration.to_dict() == measured.to_dict()
@@ -219,6 +222,19 @@ def test_each_output_has_a_temperature_of_its_own(tmp_path):
         np.testing.assert_allclose(prediction.confidence, shares.amax(0), atol=1e-5)
 
 
+def test_what_an_export_says_of_itself_has_the_temperature(run):
+    fullconv.calibrate(run, Photos(run))
+    checkpoint = load(run)
+    text = Description.of(checkpoint).to_json()
+    back = Description.from_json(Path("model.onnx"), text)
+    assert back.calibration.to_dict() == checkpoint.calibration.to_dict()
+    for name in ("model.onnx", "model.xml", "model.pt2"):
+        with pytest.raises(UserError) as caught:
+            fullconv.calibrate(run / name, Photos(run))
+        assert caught.value.code == "FC-CALIBRATE-001" and name in str(caught.value)
+
+
+@pytest.mark.slow
 def test_an_export_has_the_temperature_of_its_run(run):
     pytest.importorskip("onnxscript", reason="needs fullconv[export]")
     fullconv.calibrate(run, Photos(run))
@@ -227,9 +243,6 @@ def test_an_export_has_the_temperature_of_its_run(run):
     assert theirs.softmaxes == ours.softmaxes
     one, other = (p.predict_batch([_photo(3)], confidence=True)[0] for p in (ours, theirs))
     np.testing.assert_allclose(one.confidence, other.confidence, atol=1e-4)
-    with pytest.raises(UserError) as caught:
-        fullconv.calibrate(run / "model.onnx", Photos(run))
-    assert caught.value.code == "FC-CALIBRATE-001"
 
 
 def test_a_split_without_labels_is_refused_and_nothing_is_stored(run):

@@ -73,15 +73,15 @@ class Request:
 
     def command(self) -> str:
         """What to type for the same; of absolute paths only the last part, which is no secret."""
-        words = ["fullconv", "compare", *([shown(self.data)] if self.data else [])]
+        words = ["fullconv", "compare", *([short_path(self.data)] if self.data else [])]
         words += ["--nets", ",".join(self.nets)] if self.nets else []
-        words += [word for run in self.runs for word in ("--runs", shown(run))]
+        words += [word for run in self.runs for word in ("--runs", short_path(run))]
         for field in fields(self)[3:]:
             value = getattr(self, field.name)
             if field.name == "options":
                 words += option_words(value)
             elif value != field.default:
-                text = f"{value[0]}x{value[1]}" if field.name == "size" else shown(str(value))
+                text = f"{value[0]}x{value[1]}" if field.name == "size" else short_path(str(value))
                 words += [f"--{field.name}", text]
         return shlex.join(words)
 
@@ -115,7 +115,7 @@ def compare(request: Request, progress: Progress | None = None) -> Comparison:
     return Comparison(rows, size, machine, request.rounds, request.command())
 
 
-def shown(path: str | Path) -> str:
+def short_path(path: str | Path) -> str:
     """A path as the files name it: as typed, but of an absolute one only the last part."""
     return Path(path).name if Path(path).is_absolute() else str(path)
 
@@ -152,7 +152,7 @@ def _photos(candidate: Candidate, request: Request) -> Photos | None:
     except UserError as error:
         raise UserError(f"{candidate.name}: {error}", error.code) from None
     many = "1 photo" if len(source) == 1 else f"{len(source)} photos"
-    return source, f"{many} of {shown(data)} ({source.split})"
+    return source, f"{many} of {short_path(data)} ({source.split})"
 
 
 def _scored(row: Row, photos: Photos | None, request: Request, bar: "_Bar") -> Row:

@@ -72,7 +72,9 @@ def backbones() -> list[str]:
     return [name for name in names if name in BACKBONES]
 
 
-def settled(wanted: Wanted, spec: NetSpec, progress: Progress | None = None) -> tuple[Wanted, str]:
+def resolve_weights(
+    wanted: Wanted, spec: NetSpec, progress: Progress | None = None
+) -> tuple[Wanted, str]:
     """``wanted`` without the words `auto` and `imagenet`, and a line that says what was chosen.
 
     A name of the Hub gets the commit that it means today.
@@ -98,10 +100,10 @@ def _settled(name: str, spec: NetSpec, progress: Progress | None) -> tuple[str, 
         return name, ""
     chosen = imagenet_for(spec.backbone)
     fetch(chosen.name, progress=progress)
-    return chosen.name, said(chosen)
+    return chosen.name, line_about(chosen)
 
 
-def said(weights: Published) -> str:
+def line_about(weights: Published) -> str:
     """Name, where from, and licence, in one line."""
     cached = "" if isinstance(weights.file, InstalledFile) else f" (cached as {file_here(weights)})"
     note = f"; note: {weights.note}" if weights.note else ""
@@ -113,7 +115,7 @@ def _automatic(spec: NetSpec) -> tuple[str, str]:
     backbone, known = spec.backbone, known_for(spec.backbone)
     chosen = here_for(backbone)
     if chosen and spec.width == 1:
-        return chosen.name, f"{said(chosen)}; without them: --scratch (net.weights=none)"
+        return chosen.name, f"{line_about(chosen)}; without them: --scratch (net.weights=none)"
     if chosen:
         return NONE, f"{chosen.name} fits width 1 only, not {spec.width:g}; not used"
     if backbone.startswith(PREFIX):

@@ -18,8 +18,8 @@ PAGE = "fixes.html"
 def refuse_in_place(data: str, out: Path) -> None:
     """UserError where the copy would lie in the data set itself, or in a folder with files."""
     source, target = Path(data).expanduser(), out.expanduser()
-    source = source if source.is_dir() else source.parent
-    if source.exists() and target.resolve().is_relative_to(source.resolve()):
+    # A list of pairs names its photos one by one: what lies beside it is no part of the data.
+    if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
         raise UserError(
             f"--fix {printable(str(out))}: lies in the data set, which is never changed; name a "
             "folder elsewhere",
@@ -42,9 +42,9 @@ def write_fixed_copy(
     from fullconv.atomic import folder_atomically
     from fullconv.cli import tables as screen
     from fullconv.data import check, listing
-    from fullconv.data.checks.check import said_counts
+    from fullconv.data.checks.check import counts_line
     from fullconv.data.fixing.fixed_copy import write_fixed
-    from fullconv.report.fixes_page import FixPictures, write_fixes_page
+    from fullconv.report.pages.fixes_page import FixPictures, write_fixes_page
 
     first = next(iter(sources.values()))
     pictures = FixPictures(first.classes, getattr(first, "options", options))
@@ -61,7 +61,7 @@ def write_fixed_copy(
     for line in listing(report.left_out):
         print(f"left out: {line.removeprefix('error: ')}")
     photos = ", ".join(f"{count} {split}" for split, count in report.copied.items())
-    print(f"copy: {printable(str(out))}: {photos} photos; {said_counts(remaining)}")
+    print(f"copy: {printable(str(out))}: {photos} photos; {counts_line(remaining)}")
     print(page)
     print(f"next: fullconv train {printable(str(out))}")
     return not report.left_out and not any(each.severity == "error" for each in remaining)

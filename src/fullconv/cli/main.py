@@ -108,7 +108,9 @@ def main() -> None:
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
     if category.__module__.partition(".")[0] == "fullconv":
         say(f"warning: {message}")
-    elif "PIL" not in Path(str(place[0])).parts:  # of a damaged file, which the reader names
+    elif not {"PIL", "rasterio"} & {
+        *Path(str(place[0])).parts
+    }:  # of a file, which its reader names
         sys.stderr.write(warnings.formatwarning(message, category, *place[:2]))
 
 

@@ -15,12 +15,13 @@ from fullconv.data.reading.walk import is_debris
 from fullconv.data.sample import Source
 from fullconv.data.splits.multimodal import Stacked, outputs_of
 from fullconv.data.splits.overlapping import AUTO_TASK, TaskChoice, for_task
-from fullconv.data.splits.subset import only, read_split
+from fullconv.data.splits.subset import read_split, with_photos
 from fullconv.data.synthetic import shapes
-from fullconv.errors import UserError
+from fullconv.errors import UserError, reason_of
 from fullconv.modalities import (
     AS_STORED,
     COLOR,
+    MAX_MEGAPIXELS,
     ReadOptions,
     channels_of,
     is_of_photo,
@@ -150,7 +151,7 @@ def _open(
     if len(source) == 0:
         raise UserError(f"{path}: the split {split!r} has no photos", "FC-DATA-103")
     if names is not None:
-        return only(source, names, split)
+        return with_photos(source, names, split)
     return replace(source, split=split) if isinstance(source, PairSource) else source
 
 
@@ -233,6 +234,22 @@ def _no_split(path: Path, split: str, known: list[str]) -> str:
     return message
 
 
+def with_limit_of(run: str | Path | None, options: ReadOptions) -> ReadOptions:
+    """``options`` with the largest photo that a run was trained on, where they have the usual one.
+
+    As the run's config says; of what is no run folder, or has none, ``options`` as they are.
+    """
+    if run is None or options.max_megapixels != MAX_MEGAPIXELS:
+        return options
+    path = Path(run)
+    file = (path if path.is_dir() else path.parent) / "config.toml"
+    try:
+        limit = tomllib.loads(file.read_text("utf-8"))["data"]["max_megapixels"]
+        return replace(options, max_megapixels=float(limit))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, UserError):
+        return options  # whoever needs the config says what is wrong with it
+
+
 def trained_on(run: Any) -> str:
     """The data set that the run in a folder was trained on.
 
@@ -251,8 +268,8 @@ def trained_on(run: Any) -> str:
         data = tomllib.loads(file.read_text("utf-8", "replace")).get("data")
     except FileNotFoundError:
         data = None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{file}: not valid TOML: {error}", "FC-REPORT-002") from error
+    except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits
+        raise UserError(f"{file}: not valid TOML: {reason_of(error)}", "FC-REPORT-002") from error
     place = data.get("path") if isinstance(data, dict) else data
     if not place:
         raise UserError(

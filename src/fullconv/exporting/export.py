@@ -19,7 +19,7 @@ from fullconv.exporting.calibration import Calibration, find_calibration
 from fullconv.exporting.onnx_graph import OnnxGraph, onnx_model
 from fullconv.exporting.openvino_graph import OpenVinoGraph, from_onnx, smallest_side
 from fullconv.exporting.program import TorchGraph, UnsavedGraph, in_half, trace
-from fullconv.exporting.quantize import quantised
+from fullconv.exporting.quantize import quantized_graph
 from fullconv.exporting.verify import Check, check
 from fullconv.exporting.verify_int8 import Int8Check, UnsavedGraphEngine, check_int8, refuse
 from fullconv.exporting.web.page import WebPage, refuse_net
@@ -111,7 +111,7 @@ def export(
     if output not in (SCORES, CLASSES):
         raise UserError(f"output {output!r} is unknown: use {SCORES} or {CLASSES}", "FC-EXPORT-001")
     int8 = calibrate is not None
-    path = place(run, to, int8, half, output) if out is None else Path(out)
+    path = default_path(run, to, int8, half, output) if out is None else Path(out)
     _refuse_choices(to, path, size, int8, half)
     check_target(path)
     checkpoint = load(run)
@@ -202,7 +202,7 @@ def _in_int8(
             progress(next(count), total)
 
     description = replace(exported.description, precision="int8")
-    int8 = quantised(unsaved, photos.shown, description, each)
+    int8 = quantized_graph(unsaved, photos.shown, description, each)
     check(int8, checkpoint.net, description)
     int8_check = check_int8(unsaved, int8, photos, description, each)
     return int8, replace(exported, description=description, int8=int8_check)
@@ -222,7 +222,7 @@ def _with_what_it_keeps(unsaved: UnsavedGraph, exported: Exported) -> tuple[Unsa
     return unsaved.redescribed(known), replace(exported, description=known)
 
 
-def place(
+def default_path(
     run: str | Path, to: str, int8: bool = False, half: bool = False, output: Output = SCORES
 ) -> Path:
     """Where the export of ``run`` goes: into its folder, beside its file, or here for a name."""

@@ -101,7 +101,7 @@ def _kept(graph: _Graph) -> list[str]:
     return list(dict.fromkeys([*first, *upsampling, *graph.up_to_convolutions([graph.last])]))
 
 
-def quantised(
+def quantized_graph(
     unsaved: UnsavedGraph, photos: Photos, description: Description, on_photo: Callable[[], object]
 ) -> UnsavedGraph:
     """The int8 form of an ONNX or OpenVINO graph ``unsaved``; ``description`` is that of the form.

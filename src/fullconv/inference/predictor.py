@@ -170,7 +170,7 @@ class Prediction:
         self.palette_image.save(file, "PNG", compress_level=PNG_LEVEL)
 
     def to_shapes(
-        self, tolerance: float = 1.0, smallest: int = 16, with_background: bool = False
+        self, tolerance: float = 1.0, smallest: int = 0, with_background: bool = False
     ) -> "list[Region]":
         """The regions as outlines with holes and confidence; see `fullconv.data.exporters`.
 

@@ -43,8 +43,8 @@ class Reliability:
         sure = confidence.ravel().astype(np.float64)
         place = np.clip(np.ceil(sure * bins).astype(np.intp) - 1, 0, bins - 1)
         counts = np.bincount(place, minlength=bins).astype(np.float64)
-        hits = np.bincount(place, right.ravel().astype(np.float64), bins)
-        return cls(counts, hits, np.bincount(place, sure, bins))
+        hits = np.bincount(place, right.ravel().astype(np.float64), bins).astype(np.float64)
+        return cls(counts, hits, np.bincount(place, sure, bins).astype(np.float64))
 
     def __add__(self, other: "Reliability") -> "Reliability":
         return Reliability(

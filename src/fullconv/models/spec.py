@@ -47,7 +47,9 @@ class NetSpec:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
-            raise UserError(f"net {shown(self.name)} is not a name, as 'fcn8s-vgg16'", "FC-NET-001")
+            raise UserError(
+                f"net {short_repr(self.name)} is not a name, as 'fcn8s-vgg16'", "FC-NET-001"
+            )
         head_and_backbone(self.name)  # refuses an unknown name
         object.__setattr__(self, "streams", _streams(self.streams))
         object.__setattr__(self, "classes", whole("classes", self.classes, 1, 65535))
@@ -130,7 +132,7 @@ class NetSpec:
     def from_dict(cls, values: dict[str, Any]) -> "NetSpec":
         """The inverse of ``to_dict``; UserError for keys that this version does not know."""
         if not isinstance(values, dict):
-            raise UserError(f"net: {shown(values)} is no table of options", "FC-NET-002")
+            raise UserError(f"net: {short_repr(values)} is no table of options", "FC-NET-002")
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise UserError(f"net: unknown option {listed(sorted(unknown))}", "FC-NET-002")
@@ -143,7 +145,7 @@ def _streams(streams: Any) -> tuple[int, ...]:
     """The channels of each stream; UserError for what is no list of a few whole numbers."""
     if not isinstance(streams, list | tuple) or not 1 <= len(streams) <= MOST_STREAMS:
         raise UserError(
-            f"streams {shown(streams)}: give 1 to {MOST_STREAMS} counts of input channels",
+            f"streams {short_repr(streams)}: give 1 to {MOST_STREAMS} counts of input channels",
             "FC-NET-002",
         )
     return tuple(whole("streams", channels, 1, MOST_CHANNELS) for channels in streams)
@@ -153,21 +155,21 @@ def _check_options(spec: NetSpec) -> None:
     """UserError for an option of the wrong type or range, and for two that contradict."""
     if spec.padding not in PADDINGS:
         raise UserError(
-            f"padding {shown(spec.padding)} is unknown: use 'same' or 'paper'", "FC-NET-002"
+            f"padding {short_repr(spec.padding)} is unknown: use 'same' or 'paper'", "FC-NET-002"
         )
     if not is_number(spec.width) or not 0 < spec.width <= MOST_WIDTH:
         raise UserError(
-            f"width {shown(spec.width)}: use a number above 0, at most {MOST_WIDTH} (1 is the "
+            f"width {short_repr(spec.width)}: use a number above 0, at most {MOST_WIDTH} (1 is the "
             "paper's)",
             "FC-NET-002",
         )
     if spec.dropout is not None and not (is_number(spec.dropout) and 0 <= spec.dropout < 1):
         raise UserError(
-            f"dropout {shown(spec.dropout)}: use a rate from 0 to below 1", "FC-NET-002"
+            f"dropout {short_repr(spec.dropout)}: use a rate from 0 to below 1", "FC-NET-002"
         )
     if not isinstance(spec.learn_upsampling, bool):
         raise UserError(
-            f"learn_upsampling {shown(spec.learn_upsampling)}: use true or false", "FC-NET-002"
+            f"learn_upsampling {short_repr(spec.learn_upsampling)}: use true or false", "FC-NET-002"
         )
     if spec.backbone.startswith(PREFIX):
         spec.definition  # noqa: B018  refuses what timm's nets have no say in
@@ -186,7 +188,7 @@ def whole(name: str, value: Any, least: int, most: int) -> int:
         or isinstance(value, bool)
         or not least <= int(value) <= most
     ):
-        raise UserError(f"{name} {shown(value)}: use {least} to {most}", "FC-NET-002")
+        raise UserError(f"{name} {short_repr(value)}: use {least} to {most}", "FC-NET-002")
     return int(value)
 
 
@@ -195,7 +197,7 @@ def is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
 
 
-def shown(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """A value of a user's or a file's in a message, cut."""
     return (
         printable(repr(value), 80) if not isinstance(value, Integral) else printable(str(value), 80)

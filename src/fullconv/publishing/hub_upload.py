@@ -69,6 +69,8 @@ def _public(text: str) -> dict[str, Any]:
     config = tomllib.loads(text)
     for section, key in (("data", "path"), ("data", "classes"), ("net", "weights")):
         part = config.get(section, {})
+        if not isinstance(part, dict):
+            continue
         if isinstance(part.get(key), str):
             part[key] = _last(part[key])
         elif isinstance(part.get(key), list):

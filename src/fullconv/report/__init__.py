@@ -6,14 +6,14 @@ from fullconv.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from fullconv.report.best_and_worst import BestAndWorst
-    from fullconv.report.comparison_page import write_run_comparison
-    from fullconv.report.inspection_page import write_inspection
+    from fullconv.report.pages.comparison_page import write_run_comparison
+    from fullconv.report.pages.inspection_page import write_inspection
+    from fullconv.report.pages.run_page import write_report
     from fullconv.report.plots.confusion import confusion_picture
     from fullconv.report.plots.net_plot import explanation_picture
     from fullconv.report.plots.points import points_picture
     from fullconv.report.run_files import RunFiles, read_columns, read_run
     from fullconv.report.run_in_notebook import RunFolder
-    from fullconv.report.run_page import write_report
     from fullconv.report.score_files import write_file, write_scores
 
 __all__ = [
@@ -36,10 +36,10 @@ __getattr__ = lazy_names(
     __name__,
     {
         "plots.net_plot": ("explanation_picture",),
-        "comparison_page": ("write_run_comparison",),
+        "pages.comparison_page": ("write_run_comparison",),
         "plots.confusion": ("confusion_picture",),
         "best_and_worst": ("BestAndWorst",),
-        "inspection_page": ("write_inspection",),
+        "pages.inspection_page": ("write_inspection",),
         "plots.points": ("points_picture",),
         "run_files": (
             "RunFiles",
@@ -47,7 +47,7 @@ __getattr__ = lazy_names(
             "read_run",
         ),
         "run_in_notebook": ("RunFolder",),
-        "run_page": ("write_report",),
+        "pages.run_page": ("write_report",),
         "score_files": (
             "write_file",
             "write_scores",

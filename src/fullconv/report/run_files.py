@@ -15,7 +15,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from fullconv.duration import duration
-from fullconv.errors import UserError
+from fullconv.errors import UserError, reason_of
 from fullconv.metrics import OverlapScores, Scores
 
 Columns = Mapping[str, npt.NDArray[np.float64]]
@@ -137,14 +137,14 @@ def _text(path: Path) -> str:
 def _toml(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}: not valid TOML: {error}", "FC-REPORT-002") from error
+    except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits
+        raise UserError(f"{path}: not valid TOML: {reason_of(error)}", "FC-REPORT-002") from error
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(_text(path) or "{}")
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: not valid JSON: {error}; remove it and resume", "FC-REPORT-002"
         ) from error

@@ -71,8 +71,10 @@ def _headline(files: RunFiles) -> Sequence[tuple[str, str, str]]:
         ]
     figures = []
     for name in ("loss_per_pixel", "loss", "lr"):
-        steps, values = known(files.log, name) if name in files.log else ((), ())
-        if len(values) and not (figures and name == "loss"):
+        if name not in files.log or (figures and name == "loss"):
+            continue
+        steps, values = known(files.log, name)
+        if len(values):
             figures.append((words(name), f"{values[-1]:.3g}", f"step {int(steps[-1])}"))
     done = resources(files.timing).get("time")
     return [*figures, *([("time", done, "so far")] if done else [])]

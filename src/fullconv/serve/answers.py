@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from fullconv import visualize as pictures
-from fullconv.data.run_lengths import coco_counts
+from fullconv.data.reading.run_lengths import coco_counts
 from fullconv.inference import OverlapPrediction, Prediction
 from fullconv.serve.request_errors import RequestError
 from fullconv.serve.schema import Png, Region, Rle, Segmentation

@@ -33,7 +33,7 @@ from fullconv.training.run.resume import Progress, check_steps, load_state, save
 from fullconv.training.run.run_folder import Run
 from fullconv.training.run.signals import Interrupted, Stop, Waiting, stop_on_signals
 from fullconv.training.step import Updater
-from fullconv.training.validation import SAMPLES, Validation, metrics_of, validated
+from fullconv.training.validation import SAMPLES, Validation, metrics_of, run_validation
 from fullconv.visualize import sheet
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ class Training:
     ) -> Validation:
         """The net of this moment on ``val``; a signal ends it where this process is alone."""
         alone = self.unless_shared(stop)
-        return validated(
+        return run_validation(
             self.updater,
             val,
             self.classes,

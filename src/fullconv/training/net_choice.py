@@ -123,10 +123,10 @@ def check_batch_norm(config: Config, spec: NetSpec, size: tuple[int, int]) -> No
         try:
             net(torch.empty(1, spec.in_channels, height, width, device="meta"))
         except ValueError as error:
-            raise one_value(height, width) from error
+            raise batch_norm_error(height, width) from error
 
 
-def one_value(height: int, width: int) -> UserError:
+def batch_norm_error(height: int, width: int) -> UserError:
     """The error for photos of that size, whose batch norms have a single value to go by."""
     return UserError(
         f"schedule.batch_size: is 1, and at {height}x{width} a map of the net is one pixel, of "

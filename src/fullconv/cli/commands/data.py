@@ -55,7 +55,7 @@ def check(
         with_measured_range,
     )
     from fullconv.data import check as check_data
-    from fullconv.data.checks.check import said_counts
+    from fullconv.data.checks.check import counts_line
 
     if fix is not None:
         refuse_in_place(data, fix)
@@ -69,7 +69,7 @@ def check(
     for line in listing(findings):
         print(line)
     photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())
-    print(f"{said_counts(findings)}, in {photos} photos")
+    print(f"{counts_line(findings)}, in {photos} photos")
     if fix is not None:
         own = read.over(own_options(data, classes))
         whole = write_fixed_copy(data, sources, fix, own, classes)

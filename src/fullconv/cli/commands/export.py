@@ -80,7 +80,7 @@ def export(
     """
     from fullconv.cli import tables as screen
     from fullconv.exporting import export as export_net
-    from fullconv.exporting.export import place
+    from fullconv.exporting.export import default_path
 
     read = read_options(bands, span, max_megapixels)
     _refuse_options(int8, calibrate, accept_drop)
@@ -91,7 +91,7 @@ def export(
             "FC-EXPORT-001",
         )
     pair = size_of(size) if size else None
-    target = out or place(run, to, int8, half, output)
+    target = out or default_path(run, to, int8, half, output)
     weights = fetched(run)
     if to == "web":
         _fetch_web_runtime()

@@ -66,7 +66,7 @@ def inspect(
         survey,
         with_measured_range,
     )
-    from fullconv.data.checks.check import said_counts
+    from fullconv.data.checks.check import counts_line
     from fullconv.report import write_inspection
 
     if out.is_dir():
@@ -86,7 +86,7 @@ def inspect(
         findings = findings_in(result)
     doubts, shown = {}, []
     if net is not None:
-        from fullconv.report.doubted_masks import doubt_pictures, doubts_for_page
+        from fullconv.report.pages.doubted_masks import doubt_pictures, doubts_for_page
 
         doubts = _doubts(*net, most)
         with screen.waiting("drawing the doubted masks"):
@@ -102,10 +102,10 @@ def inspect(
     for line in listing(findings):
         print(line)
     photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())
-    print(f"{said_counts(findings)}, in {photos} photos")
+    print(f"{counts_line(findings)}, in {photos} photos")
     print(page)
     if doubts:
-        from fullconv.report.doubted_masks import write_doubts
+        from fullconv.report.pages.doubted_masks import write_doubts
 
         print(write_doubts(doubts, out.with_name(f"{out.stem}_doubted.csv")))
     if any(finding.severity == "error" for finding in findings):

@@ -124,7 +124,7 @@ def predict(
     span: Range = None,
     max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
     tolerance: Tolerance = 1.0,
-    smallest: Smallest = 16,
+    smallest: Smallest = 0,
     with_background: WithBackground = False,
 ) -> None:
     """Predict photos with a trained net.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fullconv.curation.read_views import Labelled
     from fullconv.curation.suggestions import Suggestions
     from fullconv.inference import Input, Predictor
-    from fullconv.report.suggestions_page import SuggestionPictures
+    from fullconv.report.pages.suggestions_page import SuggestionPictures
 
 
 @app.command()
@@ -61,7 +61,7 @@ def suggest(
     from fullconv.curation.read_views import photo_views, torch_engine
     from fullconv.curation.suggestions import suggest as choose
     from fullconv.inference import Predictor, find_inputs
-    from fullconv.report.suggestions_page import write_suggestions
+    from fullconv.report.pages.suggestions_page import write_suggestions
 
     check_form(to)
     out = out.expanduser()
@@ -136,7 +136,7 @@ def _prelabelled(
     from fullconv.curation.photo_views import photo_maps
     from fullconv.curation.prelabelled import Prelabelled
     from fullconv.curation.read_views import torch_engine
-    from fullconv.report.suggestions_page import suggestion_pictures
+    from fullconv.report.pages.suggestions_page import suggestion_pictures
 
     for done, suggestion in enumerate(chosen.photos, 1):
         photo = photos[suggestion.place]

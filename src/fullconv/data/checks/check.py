@@ -196,7 +196,7 @@ def _duplicates(
 _ORDER = ("error", "warning", "note")
 
 
-def said_counts(findings: Sequence[Finding]) -> str:
+def counts_line(findings: Sequence[Finding]) -> str:
     """'errors: 2, warnings: 0', and the notes where there are any."""
     counts = Counter(finding.severity for finding in findings)
     notes = f", notes: {counts['note']}" if counts["note"] else ""

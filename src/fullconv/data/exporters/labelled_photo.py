@@ -44,7 +44,7 @@ class ShapeOptions:
     """
 
     tolerance: float = 1.0
-    smallest: int = 16
+    smallest: int = 0
     with_background: bool = False
 
     def left_out(self, classes: ClassSet) -> tuple[int, ...]:

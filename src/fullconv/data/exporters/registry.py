@@ -1,7 +1,7 @@
 """The labelling tools by name, and `write_labels`."""
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -45,7 +45,7 @@ EXPORTERS: Mapping[str, Exporter] = {
         Exporter("coco", "{out}/annotations/instances_default.json, with {out}/images", "coco"),
         Exporter("label-studio", "in Label Studio: {out}/labels.xml as the labelling interface, "
                  "{out}/images as local storage, then Import {out}/tasks.json", "label-studio"),
-        Exporter("geojson", "QuPath, QGIS: {out}/*.geojson", None),
+        Exporter("geojson", "in QuPath: drag {out}/NAME.geojson onto its photo", None),
     )
 }  # fmt: skip
 
@@ -66,15 +66,15 @@ def write_labels(
     classes: ClassSet,
     *,
     tolerance: float = 1.0,
-    smallest: int = 16,
+    smallest: int = 0,
     with_background: bool = False,
 ) -> int:
     """Write photos and their class maps as shapes that ``tool`` edits; returns how many.
 
     ``out`` is a folder that must not be there, or be empty; it appears when everything is in it,
-    the photos too. The options are those of `ShapeOptions`. ``items`` are taken one by one. Raises
-    UserError for an unknown tool, impossible options, class maps with other values than
-    ``classes``, and two photos of one name.
+    the photos and classes.toml too. The options are those of `ShapeOptions`. ``items`` are taken
+    one by one. Raises UserError for an unknown tool, impossible options, class maps with other
+    values than ``classes``, and two photos of one name.
     """
     options = ShapeOptions(tolerance, smallest, with_background)
     return sum(1 for _ in written_labels(tool, items, out, classes, options))
@@ -82,7 +82,7 @@ def write_labels(
 
 def written_labels(
     tool: str, items: Iterable[Item], out: str | Path, classes: ClassSet, options: ShapeOptions
-) -> Iterator[Item]:
+) -> Generator[Item, None, None]:
     """As `write_labels`, but yields each item once it is written, for progress.
 
     ``out`` is there when the iteration has ended; one that is given up leaves nothing.
@@ -90,4 +90,5 @@ def written_labels(
     check_shapes(options.tolerance, options.smallest)
     chosen = exporter(tool)
     with folder_atomically(out) as folder:
+        (folder / "classes.toml").write_text(classes.to_toml(), "utf-8")
         yield from chosen.write(named_once(items), folder, classes, options)

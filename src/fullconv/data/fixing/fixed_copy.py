@@ -23,9 +23,10 @@ from fullconv.data.fixing.value_rules import (
 )
 from fullconv.data.layouts.listing import ALL
 from fullconv.data.layouts.pairs import size_mismatch
-from fullconv.data.reading.image import orientation, probe
+from fullconv.data.reading.image import probe
 from fullconv.data.reading.mask import mask_of, read_mask, stored_values
 from fullconv.data.reading.modality_files import plane_file
+from fullconv.data.reading.orientation import orientation
 from fullconv.data.reading.recognize_file import tiff_of
 from fullconv.data.reading.tiff import WHITE_IS_ZERO
 from fullconv.data.sample import Mask, Source

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from fullconv.data.augment.resize import resize_mask
-from fullconv.data.reading.image import turned
+from fullconv.data.reading.orientation import turned
 from fullconv.data.sample import Mask
 
 UPRIGHT = 1

@@ -43,7 +43,7 @@ def read_split(folder: Path, split: str) -> list[str] | None:
         ) from error
 
 
-def only(source: Source, names: Sequence[str], split: str) -> Source:
+def with_photos(source: Source, names: Sequence[str], split: str) -> Source:
     """The photos of ``source`` that are called ``names``, as ``split``.
 
     Raises UserError for a name that it does not have.

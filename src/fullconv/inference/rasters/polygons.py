@@ -45,8 +45,7 @@ def write_polygons(class_map: Path, target: Path, classes: ClassSet, options: Sh
 
         def write(file: Any) -> None:
             nonlocal count
-            text = _Encoded(file)
-            count = write_features(text, features, _crs_name(dataset))
+            count = write_features(file, features, _crs_name(dataset))
 
         write_atomically(target, write)
     return count
@@ -71,16 +70,6 @@ def square_metres(dataset: Any) -> float | None:
         return None
     metres = crs.linear_units_factor[1]
     return abs(transform.determinant) * metres**2
-
-
-class _Encoded:
-    """A binary file that takes text."""
-
-    def __init__(self, file: Any) -> None:
-        self.file = file
-
-    def write(self, text: str) -> None:
-        self.file.write(text.encode())
 
 
 def _rows_of(dataset: Any) -> Callable[[slice], npt.NDArray[Any]]:

@@ -127,9 +127,11 @@ def check_sound(source: Path, target: Path) -> None:
         for stream in container.streams.audio:
             name = stream.codec_context.name if stream.codec_context else "unknown"
             if name not in taken:
+                others = [e for e in (".mov", ".mkv", ".mp4") if name in _takes(Path(e[1:] + e))]
+                fix = f"name one that ends in {' or '.join(others)}" if others else "convert it"
                 raise UserError(
                     f"{printable(str(target))}: {target.suffix} cannot hold the sound of "
-                    f"{printable(str(source))} ({name}): name an .mkv or a .mov",
+                    f"{printable(str(source))} ({name}): {fix}",
                     "FC-VIDEO-004",
                 )
 
@@ -145,9 +147,12 @@ def mux(
 ) -> None:
     """Write the video into an open file, with the sound of ``source``, packet by packet."""
     av = pyav()
+    # Where a track begins is said in ticks of the whole file, of which MP4 has 1000 a second.
+    ticks = {"movie_timescale": str(min(coding.time_base.denominator, 2**31 - 1))}
+    options = {} if ending == ".mkv" else ticks
     with (
         opened(source) as original,
-        av.open(file, "w", format=MUXERS[ending]) as container,
+        av.open(file, "w", format=MUXERS[ending], container_options=options) as container,
     ):
         stream = container.add_stream(coding.codec, rate=coding.rate)
         coding.configure(stream.codec_context)

@@ -181,22 +181,23 @@ class VideoFile:
 
     def _decoded(self) -> Iterator[Any]:
         """What decodes, in order; what does not is counted."""
-        import av
+        from av.error import EOFError as EndOfFile
+        from av.error import FFmpegError
 
         packets = self.container.demux(self.stream)
         while True:
             try:
                 packet = next(packets, None)
-            except av.error.FFmpegError:  # the file ends within a packet
+            except FFmpegError:  # the file ends within a packet
                 self.damaged += 1
                 packet = None
             if packet is not None and packet.size and packet.is_corrupt:
                 self.damaged += 1
             try:
                 decoded = self.stream.codec_context.decode(packet)
-            except (EOFError, av.error.EOFError):
+            except (EOFError, EndOfFile):
                 return
-            except av.error.FFmpegError:
+            except FFmpegError:
                 self.damaged += 1
                 decoded = []
             yield from decoded
@@ -256,10 +257,11 @@ def pyav() -> Any:
     """PyAV, quiet; UserError where it is not installed."""
     try:
         import av
+        from av import logging
     except ImportError as error:
         raise UserError(
             "PyAV is not installed, which reads and writes videos: pip install 'fullconv[video]'",
             "FC-VIDEO-001",
         ) from error
-    av.logging.set_level(av.logging.PANIC)
+    logging.set_level(logging.PANIC)
     return av

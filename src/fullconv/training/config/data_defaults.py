@@ -13,7 +13,7 @@ CROP_SHARE = 0.75  # of a photo's height and width
 CROP_SIDES = (64, 512)  # the shortest and the longest side of a crop
 
 
-def settled_by_data(config: Config, photos: int, size: tuple[int, int]) -> Config:
+def with_data_defaults(config: Config, photos: int, size: tuple[int, int]) -> Config:
     """The config with its epochs and its crop chosen where they are open.
 
     ``photos`` is their number, ``size`` their (H, W). Epochs are open where neither steps nor

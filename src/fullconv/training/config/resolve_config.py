@@ -17,9 +17,9 @@ from fullconv.errors import UserError
 from fullconv.inference.engines.torch_engine import TorchEngine
 from fullconv.modalities import ReadOptions
 from fullconv.training.config.config import Config
-from fullconv.training.config.data_defaults import settled_by_data
+from fullconv.training.config.data_defaults import with_data_defaults
 from fullconv.training.config.sections_and_defaults import Data
-from fullconv.training.config.time_budget import measured, settled_by_speed
+from fullconv.training.config.time_budget import measured, with_steps_for_time
 from fullconv.training.losses.criterion import make_criterion
 from fullconv.training.memory import memory_budget as budget
 from fullconv.training.memory.step_memory import TOO_LARGE, at_rest, memory_watched
@@ -59,7 +59,7 @@ def resolved(
         return config
     source, val = open_data(config, Screen(quiet=True), objects)
     config = objects.sized(config, source)
-    config = settled_by_data(config, len(source), largest_photo(source))
+    config = with_data_defaults(config, len(source), largest_photo(source))
     finest = config.stage(-1, config.net.weights) if config.stages else config
     spec = finest.spec(len(source.classes))
     config = budget.within(config, spec, size_of(config, source))
@@ -114,7 +114,7 @@ def _with_precision(config: Config) -> Config:
 
 def _with_weights(config: Config, screen: Screen) -> Config:
     """With the name of the weights that it starts from in place of 'auto' and 'imagenet'."""
-    weights, line = pretrained.settled(config.net.weights, config.spec(2))
+    weights, line = pretrained.resolve_weights(config.net.weights, config.spec(2))
     if line:
         screen.say(f"weights: {line}")
     net = config.net.model_copy(update={"weights": weights})
@@ -152,7 +152,7 @@ def _timed(
         speed = measured(config, source, updater.step, validation, objects.augment)
     forget_peak(fabric.device)
     left = wanted - (time.monotonic() - began)
-    planned = settled_by_speed(config, speed, len(source), left)
+    planned = with_steps_for_time(config, speed, len(source), left)
     screen.say(
         f"time: {speed.step:.2f} s a step, {speed.coarse_step:.2f} at half size, "
         f"{speed.validation:.0f} s a validation: {planned.schedule.steps} steps, "

@@ -49,7 +49,7 @@ class Speed:
         return int(left / mean)
 
 
-def settled_by_speed(config: Config, speed: Speed, photos: int, seconds: float) -> Config:
+def with_steps_for_time(config: Config, speed: Speed, photos: int, seconds: float) -> Config:
     """The config with as many steps as fit into ``seconds``, for so many ``photos``.
 
     Where they are less than half of the usual epochs, half of them are taken at half size. Not over

@@ -6,6 +6,7 @@ import types
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from fullconv.classes import ClassSet
 from fullconv.data.exporters import write_labels
@@ -48,15 +49,13 @@ def test_labelme_reads_and_draws_it(labelme, written, ious):
         assert file.image_path == f"{item.name}.png"
         assert all(0 < shape["other_data"]["confidence"] <= 1 for shape in file.shapes)
         assert all(shape["description"].startswith("confidence ") for shape in file.shapes)
-        shapes = [shape | {"points": shape["points"]} for shape in file.shapes]
-        drawn, _ = labelme.utils.shapes_to_label((240, 320, 3), shapes, numbers)
+        drawn, _ = labelme.utils.shapes_to_label((240, 320, 3), file.shapes, numbers)
         # Pillow, with which labelme draws, also takes the pixels that an outline touches.
         assert ious(item.class_map, drawn)[1] > 0.95
-        middle = np.ones(drawn.shape, bool)
-        for axis in (0, 1):
-            for step in (-1, 1):
-                middle &= item.class_map == np.roll(item.class_map, step, axis)
-        assert (drawn == item.class_map)[middle].mean() > 0.999
+        low, high = (f(item.class_map, 5) for f in (ndimage.minimum_filter, ndimage.maximum_filter))
+        away_from_borders = low == high
+        assert away_from_borders.mean() > 0.7
+        assert (drawn == item.class_map)[away_from_borders].all()
 
 
 def test_labelme_keeps_the_confidence_when_it_saves(labelme, written, tmp_path):

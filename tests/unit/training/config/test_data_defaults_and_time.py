@@ -8,8 +8,8 @@ from fullconv.duration import seconds_of
 from fullconv.errors import UserError
 from fullconv.training import make_config
 from fullconv.training.config.config import Config
-from fullconv.training.config.data_defaults import crop_for, epochs_for, settled_by_data
-from fullconv.training.config.time_budget import Speed, settled_by_speed
+from fullconv.training.config.data_defaults import crop_for, epochs_for, with_data_defaults
+from fullconv.training.config.time_budget import Speed, with_steps_for_time
 
 SPEED = Speed(step=0.8, coarse_step=0.25, validation=6.0)
 
@@ -52,14 +52,14 @@ def test_the_crop_of_camvid_is_three_quarters_of_its_photos():
 
 def test_what_is_given_stays():
     given = make_config("default", {"schedule.steps": 7, "augment.crop": [64, 96]})
-    assert settled_by_data(given, 100, (300, 400)) == given
+    assert with_data_defaults(given, 100, (300, 400)) == given
     whole = make_config("default", {"schedule.epochs": 3, "augment.crop": None})
-    assert settled_by_data(whole, 100, (300, 400)) == whole
+    assert with_data_defaults(whole, 100, (300, 400)) == whole
 
 
 def test_what_is_open_is_settled_by_the_data():
     config = make_config("default", {"schedule.epochs": None, "augment.crop": "auto"})
-    settled = settled_by_data(config, 41, (360, 480))
+    settled = with_data_defaults(config, 41, (360, 480))
     assert (settled.schedule.epochs, settled.augment.crop) == (epochs_for(41), (256, 352))
 
 
@@ -92,7 +92,7 @@ def test_time_steps_and_epochs_replace_one_another():
 @settings(max_examples=200, deadline=None)
 def test_the_steps_fit_into_the_time(minutes, photos, coarse):
     config = timed(**{"schedule.half_size": coarse})
-    settled = settled_by_speed(config, SPEED, photos, 60 * minutes)
+    settled = with_steps_for_time(config, SPEED, photos, 60 * minutes)
     schedule = settled.schedule
     assert schedule.time is None and schedule.epochs is None and schedule.steps
     each = schedule.half_size * SPEED.coarse_step + (1 - schedule.half_size) * SPEED.step
@@ -109,14 +109,14 @@ def test_short_runs_are_validated_less_often(seconds, validations):
 
 
 def test_little_time_takes_half_of_the_steps_at_half_size():
-    enough = settled_by_speed(timed(), SPEED, 100, 3600)
+    enough = with_steps_for_time(timed(), SPEED, 100, 3600)
     assert enough.schedule.half_size == timed().schedule.half_size
-    little = settled_by_speed(timed(), SPEED, 3000, 3600)
+    little = with_steps_for_time(timed(), SPEED, 3000, 3600)
     assert little.schedule.half_size >= 0.5
 
 
 def test_validations_that_are_asked_for_take_their_share():
-    every = settled_by_speed(timed(**{"schedule.validate_every": 20}), SPEED, 100, 3600).schedule
+    every = with_steps_for_time(timed(**{"schedule.validate_every": 20}), SPEED, 100, 3600).schedule
     assert every.validate_every == 20
     each = every.half_size * SPEED.coarse_step + (1 - every.half_size) * SPEED.step
     assert every.steps * (each + SPEED.validation / 20) <= 3600
@@ -124,9 +124,9 @@ def test_validations_that_are_asked_for_take_their_share():
 
 def test_a_time_that_does_not_suffice_is_said():
     with pytest.raises(UserError, match=r"10m do not suffice .* a step takes 0\.8 s"):
-        settled_by_speed(timed(), SPEED, 100, 15)
+        with_steps_for_time(timed(), SPEED, 100, 15)
 
 
 def test_a_long_time_for_few_photos_ends_early():
-    schedule = settled_by_speed(timed(), SPEED, 10, 10 * 3600).schedule
+    schedule = with_steps_for_time(timed(), SPEED, 10, 10 * 3600).schedule
     assert schedule.steps == round(4 * epochs_for(10) * 10 / timed().schedule.batch_size)

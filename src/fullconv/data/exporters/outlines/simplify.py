@@ -119,13 +119,14 @@ def _crossing(paths: Sequence[Points]) -> Ints:
 
 def _middles(path: Ints) -> Points:
     """The middles of a path's first and last pixel edge on each straight piece, and its ends."""
-    start, stop = path[:-1].astype(np.float64), path[1:].astype(np.float64)
+    line: Points = path.astype(np.float64)
+    start, stop = line[:-1], line[1:]
     step = np.sign(stop - start) / 2
     points = np.stack([start + step, stop - step], axis=1).reshape(-1, 2)
     if (path[0] == path[-1]).all():
         points = np.concatenate([points, points[:1]])
     else:
-        points = np.concatenate([path[:1], points, path[-1:]])
+        points = np.concatenate([line[:1], points, line[-1:]])
     changes = np.concatenate([[True], (np.diff(points, axis=0) != 0).any(1)])
     return points[changes]
 

@@ -22,7 +22,8 @@ from fullconv.data.exporters.labelled_photo import (
     label_of,
     rounded,
 )
-from fullconv.data.exporters.outlines.vectorize import Outline, Points, Region
+from fullconv.data.exporters.outlines.simplify import Points
+from fullconv.data.exporters.outlines.vectorize import Outline, Region
 
 Place = Callable[[Points], npt.NDArray[Any]]
 """Corners of pixels, (n, 2), x and y -> coordinates."""
@@ -35,40 +36,50 @@ def write(
     for item in items:
         photo = ShapedPhoto.of(item, folder, classes, options)
         features = (
-            feature(region, classes, lambda corners: corners, area=None)
+            _for_qupath(region, classes)
             for region in photo.regions if region.value != classes.ignore
         )  # fmt: skip
-        with (folder / f"{item.name}.geojson").open("w", encoding="utf-8") as file:
+        with (folder / f"{item.name}.geojson").open("wb") as file:
             write_features(file, features)
         yield item
 
 
+def _for_qupath(region: Region, classes: ClassSet) -> dict[str, Any]:
+    """A region in pixels, with what QuPath wants to know."""
+    entry = feature(region, classes, lambda corners: corners, area=None)
+    color = list(color_of(region.value, classes))
+    named = {"name": label_of(region.value, classes), "color": color}
+    entry["properties"] |= {"objectType": "annotation", "classification": named}
+    return entry
+
+
 def write_features(
-    file: IO[str], features: Iterable[dict[str, Any]], crs: str | None = None
+    file: IO[bytes], features: Iterable[dict[str, Any]], crs: str | None = None
 ) -> int:
-    """Write a FeatureCollection, a line for each feature; how many there are."""
+    """Write a FeatureCollection, a line for each feature; how many there are.
+
+    ``crs`` is the name of the coordinate system, None in WGS 84 and in pixels.
+    """
     count = 0
     named = {"type": "name", "properties": {"name": crs}}
     member = f'"crs": {json.dumps(named)},\n' if crs else ""
-    file.write(f'{{"type": "FeatureCollection",\n{member}"features": [')
+    file.write(f'{{"type": "FeatureCollection",\n{member}"features": ['.encode())
     for entry in features:
-        file.write((",\n" if count else "\n") + json.dumps(entry, ensure_ascii=False))
+        text = json.dumps(entry, ensure_ascii=False)
+        file.write(f"{',' if count else ''}\n{text}".encode())
         count += 1
-    file.write("\n]}\n")
+    file.write(b"\n]}\n")
     return count
 
 
 def feature(region: Region, classes: ClassSet, place: Place, area: float | None) -> dict[str, Any]:
     """A region as a polygon, or as several where its parts touch at corners alone.
 
-    ``area`` is that of a pixel in square metres, or None. QuPath reads ``classification``.
+    ``area`` is that of a pixel in square metres, or None.
     """
     polygons = [_polygon(outline, place) for outline in region.outlines]
     label = label_of(region.value, classes)
-    color = list(color_of(region.value, classes))
     properties: dict[str, Any] = {
-        "objectType": "annotation",
-        "classification": {"name": label, "color": color},
         "class": label,
         "value": region.value,
         "pixels": region.pixels,

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from fullconv.data.importers.annotations import Size
 from fullconv.data.importers.drawing.regions import Bitmap, Extent, Window
-from fullconv.data.run_lengths import counts_of
+from fullconv.data.reading.run_lengths import counts_of
 from fullconv.errors import UserError
 
 

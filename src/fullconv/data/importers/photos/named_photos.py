@@ -172,7 +172,7 @@ def plain(name: str) -> PurePosixPath:
     windows = PureWindowsPath(name)
     parts = windows.parts[1:] if windows.anchor else windows.parts
     leads_out = bool(windows.anchor) or ".." in parts
-    return PurePosixPath(*(parts[-1:] if leads_out else parts))
+    return PurePosixPath(*((p for p in parts[-1:] if p != "..") if leads_out else parts))
 
 
 def _ends_with(path: Path, wanted: PurePosixPath) -> bool:

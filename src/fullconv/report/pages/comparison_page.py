@@ -9,7 +9,7 @@ import numpy as np
 from fullconv.errors import UserError
 from fullconv.metrics import SUMMARY, Scores
 from fullconv.report.curves import overlaid_curves, words
-from fullconv.report.page import legible, write_page
+from fullconv.report.pages.page import legible, write_page
 from fullconv.report.run_files import RunFiles, find, read_run, resources
 from fullconv.report.run_summary import best_of
 

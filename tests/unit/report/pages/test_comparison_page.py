@@ -4,7 +4,7 @@ import pytest
 from fullconv.errors import UserError
 from fullconv.metrics import Scores
 from fullconv.report import confusion_picture, write_run_comparison
-from fullconv.report.comparison_page import flattened, named
+from fullconv.report.pages.comparison_page import flattened, named
 from fullconv.report.run_files import read_run
 
 

@@ -9,14 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from fullconv.classes import ClassSet, default_colors
+from fullconv.classes import ClassSet
+from fullconv.classes.colors import default_colors
 from fullconv.data.checks.check import listing
 from fullconv.data.fixing.fixed_copy import FixedMask, FixReport
 from fullconv.data.reading.image import read_photo
 from fullconv.errors import Finding, UserError
 from fullconv.modalities import ReadOptions
 from fullconv.report.embedded import jpeg, picked, sized
-from fullconv.report.page import write_page
+from fullconv.report.pages.page import write_page
 from fullconv.visualize import overlay
 
 SHOWN = 4  # masks of one correction

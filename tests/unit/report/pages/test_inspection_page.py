@@ -5,7 +5,7 @@ from fullconv.classes import ClassSet
 from fullconv.data import Finding, findings_in, open_source, survey, write_folder
 from fullconv.report import write_inspection
 from fullconv.report.class_examples import example_pictures, spread_places, window
-from fullconv.report.inspection_page import SHEET, contact_sheet, log_part, share_text
+from fullconv.report.pages.inspection_page import SHEET, contact_sheet, log_part, share_text
 from fullconv.visualize import layer
 
 

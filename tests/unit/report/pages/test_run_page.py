@@ -108,7 +108,8 @@ def test_the_confusion_is_a_table_of_percents(run, parsed):
     shares = np.rint(100 * scores.confusion / scores.pixels[:, None]).astype(int)
     text = page.text[page.text.index("true ↓ predicted →") :]
     for name, row in zip(scores.names, shares, strict=True):
-        assert f"{name} {' '.join(map(str, row))}" in text
+        written = [str(share) for share in row if share]
+        assert f"{name} {' '.join(written)}" in text
 
 
 def test_of_many_classes_the_largest_confusions_are_listed(run, parsed):

@@ -6,7 +6,7 @@ from importlib import resources
 import pytest
 
 from fullconv.classes.colors import contrast
-from fullconv.report.run_page import HOTTEST
+from fullconv.report.pages.run_page import HOTTEST
 
 READ, SEEN = 4.5, 3.0  # what WCAG 2 asks of text and of graphics (level AA)
 BASE = resources.files("fullconv.report") / "templates/base.css"

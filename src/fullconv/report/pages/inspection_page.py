@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from fullconv.data.checks.check import said_counts
+from fullconv.data.checks.check import counts_line
 from fullconv.data.checks.survey import Survey, spread
 from fullconv.data.checks.survey_findings import of_files
 from fullconv.data.class_weights import ClassCounts, class_weights
 from fullconv.errors import Finding, UserError
 from fullconv.report.class_examples import Example, example_pictures
 from fullconv.report.embedded import jpeg, layer_png, picked, sized
-from fullconv.report.page import write_page
+from fullconv.report.pages.page import write_page
 from fullconv.visualize import as_photo, planes_of
 
 LISTED = 200  # files of one finding that are named
@@ -37,7 +37,7 @@ def write_inspection(
     """Write the page of the data set ``name`` to ``path``; UserError where that cannot be.
 
     ``findings`` as `fullconv.data.checks.survey_findings.findings_in` gives them; ``doubted`` what
-    the net ``run`` doubts, as `fullconv.report.doubted_masks.doubts_for_page` does.
+    the net ``run`` doubts, as `fullconv.report.pages.doubted_masks.doubts_for_page` does.
     """
     return write_page(
         path,
@@ -56,7 +56,7 @@ def write_inspection(
 
 def _summary(survey: Survey, findings: Sequence[Finding]) -> str:
     splits = ", ".join(f"{len(source)} {split}" for split, source in survey.sources.items())
-    counts = said_counts(findings) if findings else "no findings"
+    counts = counts_line(findings) if findings else "no findings"
     examined = sum(map(len, survey.looks.values()))
     total = sum(map(len, survey.sources.values()))
     part = "" if examined == total else f" ({examined} of {total} examined)"

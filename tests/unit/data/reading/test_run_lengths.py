@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from fullconv.data.run_lengths import coco_counts
+from fullconv.data.reading.run_lengths import coco_counts
 
 MASKS = arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=9),
                       elements=st.integers(0, 3))  # fmt: skip

@@ -13,7 +13,7 @@ from fullconv.classes import ClassSet
 from fullconv.curation.photo_views import PhotoMaps
 from fullconv.curation.suggestions import Suggestion
 from fullconv.report.embedded import jpeg, sized
-from fullconv.report.page import write_page
+from fullconv.report.pages.page import write_page
 from fullconv.report.score_files import write_file
 from fullconv.visualize import overlay
 
