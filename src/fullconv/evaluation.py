@@ -1,18 +1,25 @@
-"""Data set x net -> scores: every photo at its own size, one confusion matrix."""
+"""Data set x net -> scores: every photo at its own size, one confusion matrix.
+
+Of overlapping classes it is one for each class, and the probabilities of all pixels are counted,
+from which come the precision-recall curves.
+"""
 
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from fullconv.checkpoints import Checkpoint
 from fullconv.classes import ClassSet
 from fullconv.data import Dataset, Sample, Source, as_source, in_order_of, open_source
 from fullconv.data.open_dataset import trained_on, with_limit_of
+from fullconv.data.sample import Mask
+from fullconv.data.splits.overlapping import TaskChoice, for_task
 from fullconv.data.splits.subset import split_lists
 from fullconv.errors import UserError
-from fullconv.inference.class_map import Classes
+from fullconv.inference.class_map import Classes, Decision, classes_of
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.open_predictor import OpenedNet, open_engine
 from fullconv.inference.photo_engine import with_tta
@@ -20,16 +27,21 @@ from fullconv.inference.read_ahead import read_ahead
 from fullconv.inference.tta import TTA
 from fullconv.metrics import (
     Counts,
+    Histogram,
     Matrix,
+    OverlapScores,
     PhotoMetrics,
     Scores,
     boundary_counts,
     boundary_width,
     confusion,
     counts_of,
+    counts_of_planes,
+    plane_counts,
 )
 from fullconv.modalities import AS_STORED, ReadOptions
 from fullconv.notebook import ProgressBar, in_notebook
+from fullconv.visualize import planes_of
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
@@ -57,7 +69,8 @@ def evaluate(
     with several outputs these are the scores over the classes of all; ``Scores.of`` gives those of
     one. ``tta`` is test-time augmentation (`parse_tta`). With ``boundary``, a share of the photo's
     diagonal (0.02 in the paper), there is boundary IU too, which takes as long as a few confusion
-    matrices. ``options`` say how the photos of a path are read, where not as in the training.
+    matrices. Of overlapping classes the scores are `OverlapScores`. ``options`` say how the photos
+    of a path are read, where not as in the training.
     Classes are matched by name. Raises UserError when they differ, a photo has no mask, or an
     option is none.
     """
@@ -68,7 +81,8 @@ def evaluate(
         if isinstance(source, str | Path):
             source = open_for(opened, source, split, run=run, options=options)
         else:
-            source = in_order_of(as_source(source, split), opened.classes.names)
+            given = for_task(as_source(source, split), TaskChoice.of(opened.classes))
+            source = in_order_of(given, opened.classes.names)
     if isinstance(source, str | Path):
         source = open_source(source, split, options=options)
     source = as_source(source, split)
@@ -76,10 +90,10 @@ def evaluate(
     _check_count(engine.channels, classes)
     engine = with_tta(engine, classes, tta)
     progress = progress or (ProgressBar("photos scored") if in_notebook() else None)
-    tally = _Tally(classes, boundary)
+    tally = (_OverlapTally if classes.is_overlapping else _Tally)(classes, boundary)
     with closing(read_ahead(source.__getitem__, len(source))) as samples:
         for done, sample in enumerate(samples, 1):
-            prediction = engine.class_map(sample.image)
+            prediction = tally.predicted(engine, sample)
             matrix = tally.add(sample, prediction)
             if each:
                 each(sample, prediction, matrix)
@@ -100,14 +114,13 @@ class _Tally:
         self.counts: list[Counts] = []
         self.outlines: list[Counts] = []
 
+    def predicted(self, engine: Engine, sample: Sample) -> Classes:
+        """The classes of a photo."""
+        return engine.class_map(sample.image)
+
     def add(self, sample: Sample, prediction: Classes) -> Matrix:
         """Count a photo; its confusion matrix."""
-        if sample.mask is None:
-            raise UserError(
-                f"{sample.name}: has no mask, so it cannot be scored; add one or leave it out",
-                "FC-DATA-107",
-            )
-        compared = sample.mask, prediction, len(self.classes), self.classes.ignore
+        compared = _mask_of(sample), prediction, len(self.classes), self.classes.ignore
         matrix = confusion(*compared)
         self.total += matrix
         self.names.append(sample.name)
@@ -121,6 +134,70 @@ class _Tally:
         names, outlines = self.classes.names, None if self.boundary is None else self.outlines
         photos = PhotoMetrics.of(self.names, names, self.counts, outlines)
         return Scores.from_confusion(self.total, names, photos)
+
+
+class _OverlapTally:
+    """The counts of overlapping classes: of each its confusion, and its probabilities."""
+
+    def __init__(self, classes: ClassSet, boundary: float | None) -> None:
+        if boundary is not None:
+            boundary_width((1, 1), boundary)  # refused before the first photo
+        self.classes, self.boundary = classes, boundary
+        self.total = np.zeros((len(classes), 2, 2), np.int64)
+        self.names: list[str] = []
+        self.counts: list[Counts] = []
+        self.outlines: list[Counts] = []
+        self.histogram: Histogram | None = Histogram(len(classes))
+        self.decision = Decision.of(classes)
+
+    def predicted(self, engine: Engine, sample: Sample) -> Classes:
+        """The classes of a photo, whose probabilities are counted where the engine has them."""
+        mask = _mask_of(sample)
+        if self.histogram is None:
+            return engine.class_map(sample.image)
+        try:
+            logits = engine.scores(sample.image)
+        except UserError as error:
+            if error.code != "FC-PREDICT-016":  # a graph that gives classes alone
+                raise
+            self.histogram = None
+            return engine.class_map(sample.image)
+        probabilities = self.decision.probabilities(torch.from_numpy(logits)).numpy()
+        self.histogram.add(mask, probabilities)
+        return classes_of(logits, self.decision)
+
+    def add(self, sample: Sample, prediction: Classes) -> Matrix:
+        """Count a photo; the sum of its confusions over the classes, (2, 2)."""
+        mask = _mask_of(sample)
+        confusions = plane_counts(mask, prediction)
+        self.total += confusions
+        self.names.append(sample.name)
+        self.counts.append(counts_of_planes(confusions))
+        if self.boundary is not None:
+            planes = zip(planes_of(mask), planes_of(prediction), strict=True)
+            parts = [
+                boundary_counts(*pair, 2, self.classes.ignore, self.boundary)[:, 1]
+                for pair in planes
+            ]
+            self.outlines.append(np.stack(parts, 1))
+        return confusions.sum(0)
+
+    def scores(self) -> OverlapScores:
+        """Those of all photos, with the counts of each."""
+        names, outlines = self.classes.names, None if self.boundary is None else self.outlines
+        photos = PhotoMetrics.of(self.names, names, self.counts, outlines)
+        curves = None if self.histogram is None else self.histogram.curves()
+        said = names, self.classes.thresholds, photos, curves
+        return OverlapScores.of_planes(self.total, *said)
+
+
+def _mask_of(sample: Sample) -> Mask:
+    if sample.mask is None:
+        raise UserError(
+            f"{sample.name}: has no mask, so it cannot be scored; add one or leave it out",
+            "FC-DATA-107",
+        )
+    return sample.mask
 
 
 def open_for(
@@ -145,8 +222,9 @@ def open_for(
     lists, known = None if run is None else split_lists(Path(run)), net.preprocessing
     options = with_limit_of(run, options)
     source = open_source(
-        data, split, classes, known.inputs, outputs, lists, options, known.read_options
-    )
+        data, split, classes, known.inputs, outputs, lists, options, known.read_options,
+        TaskChoice.of(net.classes),
+    )  # fmt: skip
     return in_order_of(source, net.classes.names, ("the net", str(data)))
 
 

@@ -23,7 +23,7 @@ from fullconv.data.open_dataset import trained_on
 from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.evaluation import Progress, open_for
-from fullconv.inference.class_map import parts_of
+from fullconv.inference.class_map import Decision
 from fullconv.inference.confidence import Softmaxes, of_scores
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.engines.graph_engine import no_scores
@@ -163,7 +163,13 @@ def _derivatives(
 
 
 def _source_of(opened: OpenedNet, run: str | Path, data: Any, split: str) -> tuple[Source, str]:
-    """The split, and what to call its data."""
+    """The split, and what to call its data; UserError for classes that may overlap."""
+    if opened.classes.is_overlapping:
+        raise UserError(
+            f"{run}: its classes may overlap, and temperatures are those of a softmax: choose the "
+            "thresholds instead, by 'fullconv evaluate --tune-thresholds'",
+            "FC-CALIBRATE-004",
+        )
     data = trained_on(run) if data is None else data
     if isinstance(data, str | Path):
         return open_for(opened, data, split, run=run), str(data)
@@ -198,7 +204,7 @@ def _scored(
 
 def _fitted(photos: Iterator[Scored], opened: OpenedNet, count: int) -> tuple[float, ...]:
     """The best temperature of each output."""
-    parts, ignore = parts_of(opened.classes), opened.classes.ignore
+    parts, ignore = Decision.of(opened.classes).outputs, opened.classes.ignore
     quota = max(1, MOST // (len(opened.classes) * max(count, 1)))
     chosen: list[list[tuple[Tensor, ...]]] = [[] for _ in parts]
     for number, (scores, planes) in enumerate(photos):
@@ -229,14 +235,14 @@ def _reliabilities(
     photos: Iterator[Scored], opened: OpenedNet, temperatures: tuple[float, ...]
 ) -> tuple[tuple[Reliability, ...], tuple[Reliability, ...]]:
     """Of each output, at temperature 1 and at these ``temperatures``."""
-    parts, ignore = parts_of(opened.classes), opened.classes.ignore
+    parts, ignore = Decision.of(opened.classes).outputs, opened.classes.ignore
     before = [Reliability.none() for _ in parts]
     after = [Reliability.none() for _ in parts]
     for scores, planes in photos:
         for place, (part, plane) in enumerate(zip(parts, planes, strict=True)):
             known = plane != ignore
             for totals, temperature in ((before, 1.0), (after, temperatures[place])):
-                own = Softmaxes([slice(0, part.stop - part.start)], (temperature,))
+                own = Softmaxes(Decision((slice(0, part.stop - part.start),)), (temperature,))
                 classes, confidence = of_scores(scores[part], own)
                 right = (
                     classes[known].astype(np.int64) == plane[known].astype(np.int64) - part.start

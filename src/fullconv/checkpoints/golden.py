@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from math import isfinite, prod
+from math import isfinite, log, prod
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ class Golden:
             logits = np.array(values["logits"], np.float32)
         if len(shape) not in (2, 3) or not 0 < prod(shape) <= MOST_PIXELS or min(shape) < 1:
             raise ValueError(f"shape {shape}")
-        outputs = len(classes.get("outputs", "1"))
+        outputs = len(classes["names"] if "thresholds" in classes else classes.get("outputs", "1"))
         wanted = len(places((shape[0], shape[1]))), min(channels, CHANNELS)
         if logits.shape != wanted or shape[2:] != ((outputs,) if outputs > 1 else ()):
             raise ValueError(f"logits of shape {logits.shape} for {wanted}")
@@ -155,7 +155,11 @@ def golden_of(
     if not np.isfinite(logits).all():
         return None
     largest = float(f"{np.abs(logits).max():.6g}")
-    planes = [_judged(logits[o.channels], o.first, largest) for o in classes.outputs]
+    if classes.is_overlapping:
+        least = [log(value / (1 - value)) for value in classes.thresholds]
+        planes = [_present(*pair, largest) for pair in zip(logits, least, strict=True)]
+    else:
+        planes = [_judged(logits[o.channels], o.first, largest) for o in classes.outputs]
     best = planes[0] if len(planes) == 1 else np.dstack(planes)  # H,W or H,W,outputs
     dtype = np.uint8 if len(classes) < 256 else np.uint16
     return Golden(best.astype(dtype), _at_places(logits), largest)
@@ -168,6 +172,11 @@ def _judged(logits: Array, first: int, largest: float) -> Array:
         return best
     second, highest = np.partition(logits, -2, 0)[-2:]
     return np.where(highest - second > TIE * largest, best, -1)
+
+
+def _present(logits: Array, least: float, largest: float) -> Array:
+    """Whether an overlapping class is there, 0 or 1, or -1 for a near tie: H,W."""
+    return np.where(np.abs(logits - least) > TIE * largest, logits >= least, -1)
 
 
 def _at_places(logits: Array) -> Array:

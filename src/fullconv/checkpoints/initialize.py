@@ -201,6 +201,8 @@ def _new_scores(net: FCN, weights: Weights, classes: ClassSet | None) -> str:
         return f"upsampling mixes the classes {there_or_not[mixed_there]}"
     if classes is not None and classes.names != there.names:
         return _other_classes(there, classes)
+    if classes is not None and classes.is_overlapping != there.is_overlapping:
+        return f"the task is {there.task} there, {classes.task} here"
     return ""
 
 

@@ -4,8 +4,8 @@ import html
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,13 @@ BACKGROUND_NAMES = frozenset(_BACKGROUND.split(" "))
 """What class 0 is called where it is no object; letters only."""
 BY_NAME = (-1,)
 """The background is told by the name of class 0."""
+THRESHOLD = 0.5
+OVERLAP_IGNORE = 255  # in the masks of overlapping classes, which are of 0, 1 and this
+NONE_OF_THEM = ("none", "none of these", "(none)")  # more than a name can be
+
+Task = Literal["semantic", "binary", "multilabel"]
+"""What a net decides at each pixel: one class of several (the highest logit), whether the one
+class is there (a sigmoid and a threshold), or that for each of several classes."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,7 +39,10 @@ class ClassSet:
     `fullconv.classes.colors.default_colors`. ``background`` are the classes that are no object:
     overlays leave the photo as it is there. Left out it is class 0 where its name is one of
     `BACKGROUND_NAMES`. ``parts`` are the outputs of a net that labels each pixel several times
-    (see ``joint``). Raises UserError when the values contradict each other.
+    (see ``joint``). With ``thresholds``, one a class, the classes may overlap: each is there where
+    its probability (the sigmoid of its logit) reaches its threshold, and has a mask of its own, of
+    0, 1 and ``ignore``; none is a background. Raises UserError when the values contradict each
+    other.
     """
 
     names: tuple[str, ...]
@@ -41,11 +51,14 @@ class ClassSet:
     ignore_color: Color = CREAM
     parts: tuple[tuple[str, "ClassSet"], ...] = ()
     background: tuple[int, ...] = BY_NAME
+    thresholds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
+        object.__setattr__(self, "thresholds", tuple(self.thresholds))
         if self.background == BY_NAME:
-            object.__setattr__(self, "background", named_background(self.names))
+            named = () if self.is_overlapping else named_background(self.names)
+            object.__setattr__(self, "background", named)
         object.__setattr__(self, "background", tuple(sorted(self.background)))
         colors = self.colors or default_colors(len(self.names), background=0 in self.background)
         object.__setattr__(self, "colors", tuple(_color(color) for color in colors))
@@ -104,13 +117,68 @@ class ClassSet:
         )
 
     @property
+    def is_overlapping(self) -> bool:
+        """Whether a pixel can have several classes, or none."""
+        return bool(self.thresholds)
+
+    @property
+    def task(self) -> Task:
+        """What a net decides at each pixel: see `Task`."""
+        if not self.is_overlapping:
+            return "semantic"
+        return "binary" if len(self) == 1 else "multilabel"
+
+    def overlapping(self, thresholds: float | Sequence[float] = THRESHOLD) -> "ClassSet":
+        """The same classes, which may overlap, with one threshold for all or one for each.
+
+        Colours of their own stay. Raises UserError for a threshold that is none, and for several
+        outputs.
+        """
+        each = (thresholds,) * len(self) if isinstance(thresholds, int | float) else thresholds
+        is_default = self.colors == default_colors(len(self), background=0 in self.background)
+        colors = () if is_default else self.colors  # black is for what is none of them
+        return replace(
+            self, thresholds=tuple(each), ignore=OVERLAP_IGNORE, colors=colors, background=()
+        )
+
+    @property
+    def flat(self) -> "ClassSet":
+        """The classes of one map to look at: of overlapping ones `flattened` (0 is none of them).
+
+        Of others the classes themselves.
+        """
+        if not self.is_overlapping:
+            return self
+        none = next(name for name in NONE_OF_THEM if name not in self.names)
+        return ClassSet(
+            (none, *self.names),
+            ((0, 0, 0), *self.colors),
+            max(255, len(self) + 1),
+            self.ignore_color,
+            background=(0,),
+        )
+
+    @property
     def outputs(self) -> tuple["Output", ...]:
-        """The outputs with their values; one without a name where there are no ``parts``."""
+        """The outputs with their values; one without a name where there are no ``parts``.
+
+        Overlapping classes are an output each, of the classes 'not NAME' (0) and NAME (1).
+        """
+        if self.is_overlapping:
+            return tuple(self._output(place) for place in range(len(self)))
         outputs, first = [], 0
         for name, part in self.parts or (("", self),):
             outputs.append(Output(name, first, part))
             first += len(part)
         return tuple(outputs)
+
+    def _output(self, place: int) -> "Output":
+        name = self.names[place]
+        colors = ((0, 0, 0), self.colors[place])
+        classes = ClassSet(
+            (f"not {name}", name), colors, self.ignore, self.ignore_color, background=(0,)
+        )
+        return Output(name if len(self) > 1 else "", place, classes, is_sigmoid=True)
 
     def palette(self) -> npt.NDArray[np.uint8]:
         """RGB of every mask value, uint8 (256, 3); (65536, 3) when 8 bits are not enough.
@@ -134,12 +202,13 @@ class ClassSet:
             "ignore": self.ignore,
             "ignore_color": list(self.ignore_color),
             **self._marked_background(),
+            **({"thresholds": list(self.thresholds)} if self.thresholds else {}),
         }
 
     def _marked_background(self) -> dict[str, list[int]]:
         """The background where names do not tell it."""
-        by_name = self.background == named_background(self.names)
-        return {} if by_name else {"background": list(self.background)}
+        by_name = () if self.is_overlapping else named_background(self.names)
+        return {} if self.background == by_name else {"background": list(self.background)}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> "ClassSet":
@@ -154,6 +223,7 @@ class ClassSet:
                 ignore=int(content.get("ignore", 255)),
                 ignore_color=tuple(content.get("ignore_color", CREAM)),
                 background=tuple(content.get("background", BY_NAME)),
+                thresholds=tuple(content.get("thresholds", ())),
             )
         except (
             KeyError,
@@ -178,16 +248,26 @@ class ClassSet:
 
 @dataclass(frozen=True)
 class Output:
-    """One of the label maps that a net gives: its classes have the values from ``first`` on."""
+    """One of the label maps that a net gives: its classes have the values from ``first`` on.
+
+    With ``is_sigmoid`` it is one of overlapping classes: a single channel, whose map has the values
+    0 and 1 of ``classes``.
+    """
 
     name: str
     first: int
     classes: ClassSet
+    is_sigmoid: bool = False
 
     @property
     def channels(self) -> slice:
         """Its part of the score channels, and of anything else that has one value a class."""
-        return slice(self.first, self.first + len(self.classes))
+        return slice(self.first, self.first + (1 if self.is_sigmoid else len(self.classes)))
+
+    @property
+    def lowest(self) -> int:
+        """The value of the first of its classes in the maps of all outputs."""
+        return 0 if self.is_sigmoid else self.first
 
 
 def named_background(names: Sequence[str]) -> tuple[int, ...]:
@@ -240,11 +320,35 @@ def _check(classes: ClassSet) -> None:
             "FC-CLASS-013",
         )
     whole = isinstance(classes.ignore, int) and not isinstance(classes.ignore, bool)
-    if not whole or not count <= classes.ignore <= MOST_CLASSES:
+    values = 2 if classes.thresholds else count
+    if not whole or not values <= classes.ignore <= MOST_CLASSES:
         raise UserError(
-            f"ignore = {_short(classes.ignore)} must be a whole number above the {count} class "
-            f"values 0 to {count - 1} and at most {MOST_CLASSES}",
+            f"ignore = {_short(classes.ignore)} must be a whole number above the {values} class "
+            f"values 0 to {values - 1} and at most {MOST_CLASSES}",
             "FC-CLASS-006",
+        )
+    if classes.thresholds:
+        _check_thresholds(classes)
+
+
+def _check_thresholds(classes: ClassSet) -> None:
+    if len(classes.thresholds) != len(classes.names):
+        raise UserError(
+            f"{len(classes.thresholds)} thresholds for {len(classes.names)} classes: give one "
+            "number for all, or one for each class",
+            "FC-CLASS-014",
+        )
+    for value in classes.thresholds:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not 0 < value < 1:
+            raise UserError(
+                f"threshold {_short(value)}: is a probability, above 0 and below 1, as {THRESHOLD}",
+                "FC-CLASS-014",
+            )
+    if classes.parts:
+        raise UserError(
+            "several outputs are of classes that exclude each other: leave out the thresholds",
+            "FC-CLASS-014",
         )
 
 

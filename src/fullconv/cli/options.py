@@ -55,6 +55,15 @@ Engine = Annotated[
         autocompletion=completion.engines,
     ),
 ]
+Thresholds = Annotated[
+    str | None,
+    typer.Option(
+        "--threshold",
+        metavar="P[,P...]",
+        help="Probability from which a class is there, of a binary or multi-label net: one for "
+        "all, or one for each.  [default: the net's own]",
+    ),
+]
 ColorsOf = Annotated[
     Literal["classes", "colour-blind"],
     typer.Option(
@@ -104,6 +113,20 @@ def tile_of(text: str | None) -> "Tile | None":
             "FC-CLI-003",
         )
     return int(text)
+
+
+def thresholds_of(text: str | None) -> tuple[float, ...] | None:
+    """'0.4' or '0.4,0.6' as numbers; UserError for what is none."""
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise UserError(
+            f"--threshold {text}: is one probability for all classes, as 0.4, or one for each, as "
+            "0.4,0.6",
+            "FC-CLASS-014",
+        ) from None
 
 
 def change_of(text: str, option: str = "--set optimizer.lr=0.01") -> tuple[str, str]:

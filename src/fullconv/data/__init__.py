@@ -12,7 +12,12 @@ from fullconv.data.augment.transforms import MEAN_COLOR, Augmentation, Transform
 from fullconv.data.checks.check import check, listing
 from fullconv.data.checks.survey import Survey, survey
 from fullconv.data.checks.survey_findings import findings_in
-from fullconv.data.class_weights import ClassCounts, class_weights, count_classes
+from fullconv.data.class_weights import (
+    ClassCounts,
+    class_weights,
+    count_classes,
+    positive_weights,
+)
 from fullconv.data.dataset import Dataset, DatasetSource, as_source, by_split
 from fullconv.data.export_folder import write_folder
 from fullconv.data.open_dataset import (
@@ -26,6 +31,7 @@ from fullconv.data.reading.mask import read_mask
 from fullconv.data.sample import Batch, Sample, Source
 from fullconv.data.splits.class_order import in_order_of
 from fullconv.data.splits.multimodal import Stacked, kinds_shown, outputs_of
+from fullconv.data.splits.overlapping import TaskChoice, for_task
 from fullconv.errors import DataError, Finding
 
 if TYPE_CHECKING:
@@ -45,6 +51,7 @@ __all__ = [
     "Source",
     "Stacked",
     "Survey",
+    "TaskChoice",
     "Transform",
     "as_source",
     "augment",
@@ -54,6 +61,7 @@ __all__ = [
     "class_weights",
     "count_classes",
     "findings_in",
+    "for_task",
     "from_albumentations",
     "from_huggingface",
     "from_pairs",
@@ -66,6 +74,7 @@ __all__ = [
     "open_source",
     "outputs_of",
     "own_options",
+    "positive_weights",
     "read_mask",
     "read_photo",
     "resize_image",

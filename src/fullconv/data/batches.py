@@ -165,11 +165,11 @@ class Batches:
             plain = self._labelled(index)
             return check_transformed(augmentation(plain, rng), plain, self.source.classes)
         sample = self._augmented(index, augmentation, rng)
-        ignore = self.source.classes.ignore
+        ignore, overlapping = self.source.classes.ignore, self.source.classes.is_overlapping
         if other := self._other(_CUTMIX, augmentation.cutmix, number, index, augmentation):
             sample = cutmix(sample, *other)
         if other := self._other(_PASTE, augmentation.paste, number, index, augmentation):
-            sample = paste(sample, *other, ignore)
+            sample = paste(sample, *other, ignore, overlapping)
         return sample
 
     def _other(
@@ -184,8 +184,9 @@ class Batches:
         return self._augmented(other, how, rng), rng
 
     def _augmented(self, index: int, how: Augmentation, rng: np.random.Generator) -> Sample:
-        ignore, colored = self.source.classes.ignore, COLOR in kinds_shown(self.source)
-        return augment(self._labelled(index), how, rng, self.fill, ignore, colored)
+        classes, colored = self.source.classes, COLOR in kinds_shown(self.source)
+        options = self.fill, classes.ignore, colored, classes.is_overlapping
+        return augment(self._labelled(index), how, rng, *options)
 
     def _labelled(self, index: int) -> Sample:
         plain = self.source[index]

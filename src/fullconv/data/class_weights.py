@@ -3,15 +3,17 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from fullconv.data.sample import Source
+from fullconv.data.splits.overlapping import counts_of_planes
 
 Weighting = Literal["median-frequency", "softened", "mild"]
+MOST_WEIGHT = 100.0  # of a present pixel: more would drown all others in a few
 _POWERS = {"median-frequency": 1.0, "softened": 0.5, "mild": 0.25}
 
 
@@ -20,13 +22,21 @@ class ClassCounts:
     """How often each class appears in ``masks`` masks, int64 (K,) each; ignored pixels left out.
 
     ``pixels`` of the class, ``photos`` that show it, and ``around``: the labelled pixels, of any
-    class, of those photos.
+    class, of those photos. ``whole`` are the pixels that shares are taken of, where classes may
+    overlap: those of all masks; None: the labelled ones.
     """
 
     pixels: npt.NDArray[np.int64]
     photos: npt.NDArray[np.int64]
     around: npt.NDArray[np.int64]
     masks: int
+    whole: int | None = None
+
+    @property
+    def shares(self) -> npt.NDArray[np.float64]:
+        """The share of each class in the pixels, (K,)."""
+        whole = int(self.pixels.sum()) if self.whole is None else self.whole
+        return self.pixels / max(whole, 1)
 
     def __repr__(self) -> str:
         return f"ClassCounts({len(self.pixels)} classes in {self.masks} masks)"
@@ -53,7 +63,11 @@ def count_classes(
                     progress(done, len(picked))
                 yield pixels
 
-        return tally(counted(), len(source.classes))
+        counts = tally(counted(), len(source.classes))
+    if not source.classes.is_overlapping:
+        return counts
+    masks = (source.mask(index) for index in picked)
+    return replace(counts, whole=sum(m.shape[0] * m.shape[1] for m in masks if m is not None))
 
 
 def tally(masks_counts: Iterable[npt.NDArray[np.int64]], classes: int) -> ClassCounts:
@@ -72,6 +86,8 @@ def _count(source: Source, index: int) -> npt.NDArray[np.int64]:
     mask, count = source.mask(index), len(source.classes)
     if mask is None:
         return np.zeros(count, np.int64)
+    if source.classes.is_overlapping:
+        return counts_of_planes(mask, count)[1]
     return np.bincount(mask.ravel(), minlength=count)[:count].astype(np.int64)
 
 
@@ -97,3 +113,24 @@ def class_weights(
         often /= counts.around[seen]
     weights[seen] = np.median(often) / often
     return (weights ** _POWERS[mode]).astype(np.float32)
+
+
+def positive_weights(
+    source: Source, how: Literal["balanced", "softened"], most: int | None = 500
+) -> npt.NDArray[np.float32]:
+    """What the present pixels of each overlapping class weigh against the absent ones, (K,).
+
+    'balanced': absent / present pixels of the class, so that both weigh the same; 'softened': the
+    square root of it. At most `MOST_WEIGHT`; a class without pixels weighs 1. Counted over ``most``
+    masks, evenly spread.
+    """
+    step = 1 if most is None else max(1, -(-len(source) // most))
+    total = np.zeros((3, len(source.classes)), np.int64)
+    for index in range(0, len(source), step):
+        mask = source.mask(index)
+        if mask is not None:
+            total += counts_of_planes(mask, len(source.classes))
+    absent, present = total[0].astype(np.float64), total[1]
+    weights = np.where(present > 0, absent / np.maximum(present, 1), 1.0)
+    weights = np.clip(weights, 1 / MOST_WEIGHT, MOST_WEIGHT)
+    return (weights if how == "balanced" else np.sqrt(weights)).astype(np.float32)

@@ -158,16 +158,17 @@ def checked(sample: Any, name: str, classes: ClassSet, channels: int = 3) -> Sam
         )
     if mask is None:
         return Sample(name, image, None)
-    if not _is_array(mask, 2) or not np.issubdtype(mask.dtype, np.integer):
+    axes = 3 if classes.is_overlapping and len(classes) > 1 else 2
+    if not _is_array(mask, axes) or not np.issubdtype(mask.dtype, np.integer):
         fix = "give the class number of each pixel"
         raise DataError(
             name,
-            f"the mask is {_described(mask)}, not integers (H, W)",
+            f"the mask is {_described(mask)}, not integers (H, W{', K' if axes == 3 else ''})",
             "",
             fix,
             code="FC-DATA-126",
         )
-    if mask.shape != image.shape[:2]:
+    if mask.shape[:2] != image.shape[:2]:
         what = f"the mask is {_size(mask)} but the image {_size(image)}"
         raise DataError(
             name,
@@ -206,7 +207,8 @@ def check_transformed(result: Any, before: Sample, classes: ClassSet) -> Sample:
         raise DataError(
             name, f"the augmentation made {sizes}", "", "change both alike", code="FC-DATA-127"
         )
-    mask = mask_of(result.mask, classes, name) if result.mask.ndim == 2 else result.mask
+    is_single = result.mask.ndim == 2 or classes.is_overlapping
+    mask = mask_of(result.mask, classes, name) if is_single else result.mask
     return Sample(name, result.image, mask)
 
 

@@ -14,6 +14,7 @@ from fullconv.data.reading.options import agreed, measured_range, options_of
 from fullconv.data.reading.walk import is_debris
 from fullconv.data.sample import Source
 from fullconv.data.splits.multimodal import Stacked, outputs_of
+from fullconv.data.splits.overlapping import AUTO_TASK, TaskChoice, for_task
 from fullconv.data.splits.subset import read_split, with_photos
 from fullconv.data.synthetic import shapes
 from fullconv.errors import UserError, reason_of
@@ -38,6 +39,7 @@ def open_source(
     lists: Path | None = None,
     options: ReadOptions = AS_STORED,
     trained: ReadOptions | None = None,
+    task: TaskChoice = AUTO_TASK,
 ) -> Source:
     """Open one split of a data set.
 
@@ -48,8 +50,9 @@ def open_source(
     label maps where the data has several. Data without splits is split by the ``SPLIT.txt`` in the
     folder ``lists``, where that is given. ``options`` say how photos are read; what they leave
     open the data's class file says, or what a net was ``trained`` with; without it, other bands
-    than a color photo has become further ``inputs``. Raises UserError that lists what was looked
-    for, and where bands or range contradict each other.
+    than a color photo has become further ``inputs``. ``task`` says what is to be decided at each
+    pixel, where not what the masks say (`fullconv.data.splits.overlapping`). Raises UserError that
+    lists what was looked for, and where bands or range contradict each other.
     """
     options = agreed(options, own_options(data, classes), trained or AS_STORED, str(data))
     inputs = kinds_of(inputs if trained else with_bands(inputs, options.bands))
@@ -59,9 +62,13 @@ def open_source(
         _read_by(_open(data, split, classes, output, lists), options)
         for output in outputs or (None,)
     ]
+    if not outputs or task.kind not in ("auto", "semantic"):
+        single = [for_task(each, task) for each in single]
     if not outputs and tuple(inputs) == (COLOR,):
         return single[0]
     known = single[0].classes
+    if len(outputs) > 1 and known.is_overlapping:
+        raise UserError("outputs: of overlapping classes there is one: name none", "FC-DATA-104")
     if outputs:
         if len(set(outputs)) < len(outputs):
             raise UserError(f"outputs: one of {', '.join(outputs)} is named twice", "FC-DATA-104")

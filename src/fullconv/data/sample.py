@@ -17,7 +17,9 @@ Image = npt.NDArray[Any]
 are float32 where one of them is."""
 Mask = npt.NDArray[Any]
 """Class index of each pixel, (H, W); uint8, or uint16 with more than 255 classes. With several
-outputs (H, W, outputs), the values counted as in `ClassSet.joint`."""
+outputs (H, W, outputs), the values counted as in `ClassSet.joint`. Of K classes that may overlap
+(H, W, K), of one (H, W), uint8: 1 where the class is, 0 where it is not, 255 where that is not
+known."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

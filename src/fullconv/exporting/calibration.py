@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fullconv.classes import ClassSet
-from fullconv.data import Sample, Source, in_order_of, open_source
+from fullconv.data import Sample, Source, TaskChoice, in_order_of, open_source
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.open_dataset import available_splits, is_known
 from fullconv.data.splits.multimodal import Stacked
@@ -97,10 +97,10 @@ def _sources(
     names = ["train", "val"] if {"train", "val"} <= set(splits) else splits[:1]
     outputs = [output.name for output in known.classes.outputs if output.name]
     expected, which = known.preprocessing, ("the net", str(where))
-    sources = [
-        open_source(where, n, None, expected.inputs, outputs, None, options, expected.read_options)
-        for n in names
-    ]
+    task = TaskChoice.of(known.classes)
+    outputs = [] if known.classes.is_overlapping else outputs
+    read = None, options, expected.read_options, task
+    sources = [open_source(where, n, None, expected.inputs, outputs, *read) for n in names]
     sources = [in_order_of(source, known.classes.names, which) for source in sources]
     return sources[0], sources[1] if len(sources) > 1 else None
 

@@ -9,7 +9,7 @@ import copy
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from fullconv.atomic import write_atomically
-from fullconv.inference.class_map import parts_of
+from fullconv.inference.class_map import Decision
 from fullconv.inference.engines.graph_engine import KEY
 from fullconv.inference.export_metadata import CLASSES, Description
 from fullconv.models import FCN, Preprocessing
@@ -75,7 +75,7 @@ class PhotoNet(nn.Module):
     """The net, with its preprocessing before it where the graph is to have it.
 
     With ``maps`` the score maps are given beside the scores, so that they keep a name in the graph;
-    with ``parts``, the channels of each output, the classes instead of the scores.
+    with a ``decision`` the classes instead of the scores.
     Input N,H,W,C with preprocessing, else N,C,H,W. The attribute ``net`` names the arrays in the
     exported program (`fullconv.checkpoints.exported_program`).
     """
@@ -85,24 +85,24 @@ class PhotoNet(nn.Module):
         net: FCN,
         preprocessing: Preprocessing | None,
         maps: bool = False,
-        parts: Sequence[slice] = (),
+        decision: Decision | None = None,
     ) -> None:
         super().__init__()
         self.net = net
         self.preprocessing = preprocessing
         self.maps = maps
-        self.parts = parts
+        self.decision = decision
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...] | Tensor:
         """Scores N,K,H,W; with ``maps`` those of `FCN.maps` behind them, N,K,h,w.
 
-        With ``parts`` the class of each pixel, uint8 N,H,W, or N,H,W,outputs.
+        With a ``decision`` the class of each pixel, uint8 N,H,W, or N,H,W,outputs.
         """
         if self.preprocessing:
             # Plain order in memory: channels-last ties the program to a batch of more than one.
             image = self.preprocessing(image).contiguous()  # N,C,H,W
-        if self.parts:
-            return _classes(self.net(image), self.parts)
+        if self.decision:
+            return _classes(self.net(image), self.decision)
         if not self.maps:
             return self.net(image)
         maps = self.net.maps(image)
@@ -110,8 +110,16 @@ class PhotoNet(nn.Module):
         return self.net.upsampled(maps, size), *maps.values()
 
 
-def _classes(scores: Tensor, parts: Sequence[slice]) -> Tensor:
-    """N,K,H,W to the best class of each part, counted from the first of all."""
+def _classes(scores: Tensor, decision: Decision) -> Tensor:
+    """N,K,H,W to the best class of each output, counted from the first of all.
+
+    Of overlapping classes 1 where a class is, else 0.
+    """
+    if decision.logits:
+        least = torch.tensor(decision.logits).view(-1, 1, 1)
+        present = (scores >= least).to(torch.uint8)  # N,K,H,W
+        return present[:, 0] if len(decision.logits) == 1 else present.permute(0, 2, 3, 1)
+    parts = decision.outputs
     best = [scores[:, part].argmax(1).add(part.start).to(torch.uint8) for part in parts]  # N,H,W
     return best[0] if len(best) == 1 else torch.stack(best, -1)
 
@@ -119,8 +127,8 @@ def _classes(scores: Tensor, parts: Sequence[slice]) -> Tensor:
 def trace(net: FCN, description: Description) -> torch.export.ExportedProgram:
     """The program of ``net`` for any batch, height and width, or for the one size."""
     inside = description.preprocessing if description.preprocess else None
-    parts = parts_of(description.classes) if description.output == CLASSES else ()
-    module = PhotoNet(net.cpu().eval(), inside, bool(description.maps), parts).eval()
+    decision = Decision.of(description.classes) if description.output == CLASSES else None
+    module = PhotoNet(net.cpu().eval(), inside, bool(description.maps), decision).eval()
     batch, height, width = (1, *description.size) if description.size else TRACED
     channels = description.channels
     shape = (batch, channels, height, width)

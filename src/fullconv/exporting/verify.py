@@ -1,6 +1,5 @@
 """Is the graph the net? Both are run on the same photos, at sizes that betray a baked-in one."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from fullconv.data.synthetic.scene import scene
 from fullconv.errors import UserError
 from fullconv.exporting.program import Array, UnsavedGraph
+from fullconv.inference.class_map import Decision
 from fullconv.inference.engines.graph_engine import feed
 from fullconv.inference.export_metadata import CLASSES, Description
 from fullconv.modalities import COLOR, kind_named
@@ -96,16 +96,16 @@ def _compare(
         raise UserError(
             f"the graph cannot be run at {what.size}: {reason[0]}", "FC-EXPORT-004"
         ) from error
-    parts = [output.channels for output in description.classes.outputs]
+    decision = Decision.of(description.classes)
     classes, tolerance = description.output == CLASSES, TOLERANCES[description.precision]
-    right = _shape_of_classes(wanted.shape, len(parts)) if classes else wanted.shape
+    right = _shape_of_classes(wanted.shape, len(decision.outputs)) if classes else wanted.shape
     if given.shape != right or given.dtype.name != description.dtype_out:
         raise UserError(
             f"the graph gives {given.dtype.name} {given.shape} at {what.size}, and {right} of "
             f"{description.dtype_out} is wanted",
             "FC-EXPORT-004",
         )
-    difference, same = (_of_classes if classes else _of_scores)(given, wanted, parts)
+    difference, same = (_of_classes if classes else _of_scores)(given, wanted, decision)
     what = Check(shape, difference, what.largest, same)
     allowed = np.inf
     if tolerance is not None:  # two scores may be off, one up and one down; untrained nets score 0
@@ -125,18 +125,29 @@ def _shape_of_classes(scores: tuple[int, ...], outputs: int) -> tuple[int, ...]:
     return (batch, height, width) if outputs == 1 else (batch, height, width, outputs)
 
 
-def _of_scores(output: Array, wanted: Array, parts: Sequence[slice]) -> tuple[float, float]:
+def _of_scores(output: Array, wanted: Array, decision: Decision) -> tuple[float, float]:
     """The largest difference of scores N,K,H,W, and the share of equal classes."""
-    same = [(output[:, p].argmax(1) == wanted[:, p].argmax(1)).mean() for p in parts]
+    if decision.logits:
+        same = [(_present(output, decision) == _present(wanted, decision)).mean()]
+    else:
+        parts = decision.outputs
+        same = [(output[:, p].argmax(1) == wanted[:, p].argmax(1)).mean() for p in parts]
     return float(np.abs(output - wanted).max()), float(np.mean(same))
 
 
-def _of_classes(output: Array, wanted: Array, parts: Sequence[slice]) -> tuple[float, float]:
+def _present(scores: Array, decision: Decision) -> Array:
+    """Where overlapping classes are by their scores N,K,H,W."""
+    return scores >= np.array(decision.logits, np.float32)[:, None, None]
+
+
+def _of_classes(output: Array, wanted: Array, decision: Decision) -> tuple[float, float]:
     """By how much a class of N,H,W(,outputs) is not the best of the scores; the share that is.
 
     Infinite where it is none of its output's.
     """
-    lost, same = 0.0, []
+    if decision.logits:
+        return _of_presence(output, wanted, decision)
+    lost, same, parts = 0.0, [], decision.outputs
     planes = np.moveaxis(output, -1, 0) if output.ndim == 4 else output[None]  # outputs,N,H,W
     for plane, part in zip(planes, parts, strict=True):
         own = wanted[:, part]  # N,k,H,W
@@ -147,6 +158,19 @@ def _of_classes(output: Array, wanted: Array, parts: Sequence[slice]) -> tuple[f
         lost = max(lost, float((own.max(1) - chosen).max()))
         same.append((index == own.argmax(1)).mean())
     return lost, float(np.mean(same))
+
+
+def _of_presence(output: Array, wanted: Array, decision: Decision) -> tuple[float, float]:
+    """How far from its threshold a score is where a class is given otherwise; the share of equal.
+
+    ``output`` is N,H,W,K, or N,H,W of one class, of 0 and 1; infinite where it has other values.
+    """
+    planes = np.moveaxis(output, -1, 1) if output.ndim == 4 else output[:, None]  # N,K,H,W
+    if planes.max(initial=0) > 1:
+        return float("inf"), 0.0
+    differ = planes != _present(wanted, decision)
+    away = np.abs(wanted - np.array(decision.logits, np.float32)[:, None, None])
+    return float(away[differ].max(initial=0)), float(1 - differ.mean())
 
 
 def _photos(shape: tuple[int, int, int], description: Description, seed: int) -> npt.NDArray[Any]:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.exporting.calibration import Calibration
 from fullconv.exporting.program import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import GraphEngine
 from fullconv.inference.export_metadata import Description
-from fullconv.metrics import Scores, confusion
+from fullconv.metrics import OverlapScores, Scores, confusion, plane_counts
 
 # With masks the score decides, which is what the net was trained for.
 MOST_DROP = 0.5  # points of mean IU
@@ -77,7 +78,8 @@ def check_int8(
     engines = UnsavedGraphEngine(fp32, description), UnsavedGraphEngine(int8, description)
     classes, same, masks = calibration.classes, [], 0
     seconds: tuple[list[float], list[float]] = [], []
-    totals = np.zeros((2, len(classes), len(classes)), np.int64)
+    is_overlapping, count = classes.is_overlapping, len(classes)
+    totals = np.zeros((2, count, 2, 2) if is_overlapping else (2, count, count), np.int64)
     for sample in calibration.held_out:
         drops = []
         for engine, times in zip(engines, seconds, strict=True):
@@ -88,9 +90,12 @@ def check_int8(
         if sample.mask is not None and (sample.mask != classes.ignore).any():
             masks += 1
             for total, maps in zip(totals, drops, strict=True):
-                total += confusion(sample.mask, maps, len(classes), classes.ignore)
+                if is_overlapping:
+                    total += plane_counts(sample.mask, maps)
+                else:
+                    total += confusion(sample.mask, maps, count, classes.ignore)
         on_photo()
-    scores = [Scores.from_confusion(total).mean_iu for total in totals] if masks else None
+    scores = [_mean_iu(total, classes) for total in totals] if masks else None
     return Int8Check(
         len(calibration.shown),
         len(same),
@@ -99,6 +104,12 @@ def check_int8(
         (statistics.median(seconds[0]), statistics.median(seconds[1])),
         (fp32.bytes, int8.bytes),
     )
+
+
+def _mean_iu(total: Array, classes: ClassSet) -> float:
+    if classes.is_overlapping:
+        return OverlapScores.of_planes(total, classes.names, classes.thresholds).mean_iu
+    return Scores.from_confusion(total).mean_iu
 
 
 def refuse(check: Int8Check) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fullconv.inference.engines.torch_engine import TorchEngine
     from fullconv.inference.find_photos import Input, find_inputs
     from fullconv.inference.open_predictor import DisagreementWarning, OpenedNet, open_engine
+    from fullconv.inference.overlap_prediction import OverlapPrediction
     from fullconv.inference.photo_engine import PhotoEngine, with_tiles, with_tta
     from fullconv.inference.predictor import Prediction, Predictor
     from fullconv.inference.tiled import Tile, Tiling
@@ -32,6 +33,7 @@ __all__ = [
     "OnnxRuntimeEngine",
     "OpenVinoEngine",
     "OpenedNet",
+    "OverlapPrediction",
     "PhotoEngine",
     "PhotoResult",
     "Prediction",
@@ -60,6 +62,7 @@ _HOME = {
     "engines.torch_engine": ("TorchEngine",),
     "find_photos": ("Input", "find_inputs"),
     "open_predictor": ("DisagreementWarning", "OpenedNet", "open_engine"),
+    "overlap_prediction": ("OverlapPrediction",),
     "photo_engine": ("PhotoEngine", "with_tiles", "with_tta"),
     "predictor": ("Prediction", "Predictor"),
     "engines.graph_engine": ("ChangedExportWarning",),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Unpack
 
 from fullconv.atomic import file_error, file_errors, remove_abandoned
+from fullconv.classes import ClassSet
 from fullconv.classes.palettes import Palette
 from fullconv.data.reading.image import size_said
 from fullconv.data.reading.modality_files import named
@@ -17,6 +18,7 @@ from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Image
 from fullconv.inference.engines.registry import AUTO
 from fullconv.inference.find_photos import Input, find_inputs, refuse_meeting
+from fullconv.inference.overlap_prediction import mask_stems
 from fullconv.inference.predictor import DrawOptions, Prediction, Predictor
 from fullconv.inference.read_ahead import threads
 from fullconv.inference.remote_photos import fetched
@@ -73,6 +75,7 @@ def predict(
     range: Sequence[float] | None = None,
     max_megapixels: float = MAX_MEGAPIXELS,
     frames: bool = False,
+    threshold: float | Sequence[float] | None = None,
 ) -> list[PhotoResult]:
     """Predict photos with a trained run and write masks and overlays below ``out``.
 
@@ -83,7 +86,7 @@ def predict(
     paths = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     predictor = Predictor(
         run, device, precision, engine, tile, palette, borders, tta,
-        bands=bands, range=range, max_megapixels=max_megapixels,
+        bands=bands, range=range, max_megapixels=max_megapixels, threshold=threshold,
     )  # fmt: skip
     drawn: DrawOptions = {
         "overlay": overlay, "alpha": alpha, "legend": legend, "scores": scores,
@@ -136,7 +139,7 @@ def predict_each(
     half written in the folders of the results is removed.
     """
     check_drawing(drawn.get("alpha", 0.6), drawn.get("legend", "below"))
-    refuse_meeting(photos, [output.name for output in predictor.classes.outputs[1:]])
+    refuse_meeting(photos, result_names(predictor.classes))
     remove_abandoned_results(photos)
     others = others or {}
     asked = drawn.get("scores", False), drawn.get("probability", False)
@@ -164,6 +167,13 @@ def predict_each(
                 photo_result = writing.popleft().result()
                 sizes.popleft()
                 yield photo_result
+
+
+def result_names(classes: ClassSet) -> list[str]:
+    """What stands behind the photo's name in its further masks: outputs, or overlapping classes."""
+    if classes.is_overlapping:
+        return mask_stems(classes.names) if len(classes) > 1 else []
+    return [output.name for output in classes.outputs[1:]]
 
 
 def remove_abandoned_results(photos: Sequence[Input]) -> None:

@@ -7,6 +7,7 @@ change which is the highest.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import log
 from typing import Any
 
 import numpy as np
@@ -19,33 +20,72 @@ from fullconv.models.cpu_kernels.banded_upsampling import Block, blocks, rows_of
 from fullconv.models.fcn import upsampled
 
 Classes = npt.NDArray[np.uint8 | np.uint16]
-"""The class of each pixel, (H, W); of a net with several outputs (H, W, outputs)."""
+"""The class of each pixel, (H, W); of a net with several outputs (H, W, outputs). Of K classes that
+may overlap (H, W, K), of one (H, W): 1 where the class is there, 0 where it is not."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """From logits to the map of each output.
+
+    ``outputs`` are the channels of each; the class of the highest logit is taken. With ``logits``
+    an output is a single channel, one of overlapping classes, and its class is there where the
+    logit reaches its number in ``logits`` (that of the threshold): then probabilities are sigmoids,
+    else softmaxes.
+    """
+
+    outputs: tuple[slice, ...] = (slice(0, None),)
+    logits: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, classes: ClassSet) -> "Decision":
+        """That of a net's classes."""
+        thresholds = tuple(log(value / (1 - value)) for value in classes.thresholds)
+        return cls(tuple(output.channels for output in classes.outputs), thresholds)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Of logits K,H,W: K,H,W, 0..1."""
+        if self.logits:
+            return logits.sigmoid()
+        return torch.cat([logits[part].softmax(0) for part in self.outputs])
+
+    def logits_of(self, probabilities: Tensor) -> Tensor:
+        """Logits K,H,W that have these probabilities, in their place."""
+        tiny = torch.finfo(torch.float32).tiny
+        if not self.logits:
+            return probabilities.clamp_(min=tiny).log_()
+        return torch.logit(probabilities, eps=1e-7)
+
+    def highest(self, logits: Tensor, number: int) -> Tensor:
+        """The map of one output of logits R,K,C: R,C, counted from the first of its classes."""
+        if self.logits:
+            return (logits[:, number] >= self.logits[number]).to(torch.uint8)
+        return highest(logits[:, self.outputs[number]])
+
+    def first(self, number: int) -> int:
+        """What the first class of an output is called in the maps."""
+        return 0 if self.logits else self.outputs[number].start
 
 
 @dataclass(frozen=True, eq=False)
 class Head:
     """What follows the maps of one photo, {stride: 1,K,h,w}, in whichever runtime they were made.
 
-    ``upscore`` upsamples each of them (`fullconv.models.fcn.upscores_of`); ``outputs`` has the
-    channels of each output.
+    ``upscore`` upsamples each of them (`fullconv.models.fcn.upscores_of`); ``decision`` says which
+    classes follow.
     """
 
     upscore: nn.ModuleDict
-    outputs: list[slice]
+    decision: Decision
 
     def class_map(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Classes:
         """The class of the highest score at each pixel of a photo of ``size`` (H, W)."""
-        return best_classes(blocks(self.upscore, maps, size), size, self.outputs)
+        return best_classes(blocks(self.upscore, maps, size), size, self.decision)
 
     def scores(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> npt.NDArray[Any]:
         """All scores (K, H, W), in float32 where the maps are less."""
         exact = {s: m.to(torch.promote_types(m.dtype, torch.float32)) for s, m in maps.items()}
         return upsampled(self.upscore, exact, size)[0].cpu().contiguous().numpy()
-
-
-def parts_of(classes: ClassSet) -> list[slice]:
-    """The score channels of each output."""
-    return [output.channels for output in classes.outputs]
 
 
 def in_rows(scores: Tensor) -> Iterator[Block]:
@@ -57,28 +97,29 @@ def in_rows(scores: Tensor) -> Iterator[Block]:
         yield part, slice(None), rows[part]
 
 
-def classes_of(scores: Tensor | npt.NDArray[Any], outputs: list[slice]) -> Classes:
+def classes_of(scores: Tensor | npt.NDArray[Any], decision: Decision) -> Classes:
     """The class of the highest score at each pixel, of scores K,H,W that exist as a whole."""
     if not isinstance(scores, Tensor):
         scores = torch.from_numpy(np.require(scores, requirements=["W"]))
-    return best_classes(in_rows(scores), (scores.shape[1], scores.shape[2]), outputs)
+    return best_classes(in_rows(scores), (scores.shape[1], scores.shape[2]), decision)
 
 
-def best_classes(blocks: Iterator[Block], size: tuple[int, int], outputs: list[slice]) -> Classes:
+def best_classes(blocks: Iterator[Block], size: tuple[int, int], decision: Decision) -> Classes:
     """The class of the highest score at each pixel, for each output: (H, W) or one axis more.
 
     uint8, uint16 with more than 256 classes.
     """
     class_map: Any = None
+    outputs = len(decision.outputs)
     for rows, columns, scores in blocks:
         if class_map is None:
             dtype = np.uint8 if scores.shape[1] <= 256 else np.uint16
-            class_map = np.empty((*size, len(outputs)), dtype)
-        for number, part in enumerate(outputs):
+            class_map = np.empty((*size, outputs), dtype)
+        for number in range(outputs):
             own = class_map[rows, columns, number]  # R,C
-            own[:] = highest(scores[:, part]).cpu().numpy()
-            own += own.dtype.type(part.start)
-    return class_map[..., 0] if len(outputs) == 1 else class_map
+            own[:] = decision.highest(scores, number).cpu().numpy()
+            own += own.dtype.type(decision.first(number))
+    return class_map[..., 0] if outputs == 1 else class_map
 
 
 def highest(scores: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fullconv.inference.class_map import Classes, highest, in_rows
+from fullconv.inference.class_map import Classes, Decision, in_rows
 from fullconv.models.cpu_kernels.banded_upsampling import Block
 
 Confidence = npt.NDArray[np.float32]
@@ -20,30 +20,40 @@ Confidence = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Softmaxes:
-    """The softmax of each output: its score channels and its temperature."""
+    """How classes follow from scores, and the temperature of the softmax of each output.
 
-    outputs: list[slice]
+    Of overlapping classes, which have a sigmoid each, the probability of a pixel is that of what
+    was decided: that the class is there, or that it is not.
+    """
+
+    decision: Decision
     temperatures: tuple[float, ...]
 
-    def __iter__(self) -> Iterator[tuple[slice, float]]:
-        return iter(zip(self.outputs, self.temperatures, strict=True))
+    def confidence(self, scores: Tensor, number: int) -> Tensor:
+        """The probability of what an output says, of the scores R,K,C of all: float32 R,C."""
+        temperature = self.temperatures[number]
+        if not self.decision.logits:
+            return largest(scores[:, self.decision.outputs[number]], temperature)
+        own, least = scores[:, number].float(), self.decision.logits[number]
+        return torch.where(own >= least, own, -own).div_(temperature).sigmoid_()
 
 
 def confident_classes(
     blocks: Iterator[Block], size: tuple[int, int], softmaxes: Softmaxes
 ) -> tuple[Classes, Confidence]:
     """As `class_map.best_classes`, with the probability of each pixel's class."""
-    outputs = len(softmaxes.outputs)
+    decision = softmaxes.decision
+    outputs = len(decision.outputs)
     classes = confidence = None
     for rows, columns, scores in blocks:  # R,K,C
         if classes is None or confidence is None:
             dtype = np.uint8 if scores.shape[1] <= 256 else np.uint16
             classes = np.empty((*size, outputs), dtype)
             confidence = np.empty((*size, outputs), np.float32)
-        for number, (part, temperature) in enumerate(softmaxes):
-            own = scores[:, part]
-            classes[rows, columns, number] = highest(own).cpu().numpy() + part.start
-            confidence[rows, columns, number] = largest(own, temperature).cpu().numpy()
+        for number in range(outputs):
+            values = decision.highest(scores, number).cpu().numpy() + decision.first(number)
+            classes[rows, columns, number] = values
+            confidence[rows, columns, number] = softmaxes.confidence(scores, number).cpu().numpy()
     assert classes is not None and confidence is not None
     return (classes[..., 0], confidence[..., 0]) if outputs == 1 else (classes, confidence)
 

@@ -4,8 +4,8 @@ An engine that has loaded a net proves itself on the picture that its file has t
 """
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from fullconv.checkpoints.temperature import Calibration
 from fullconv.classes import ClassSet
 from fullconv.device import Precision
 from fullconv.errors import UserError
-from fullconv.inference.class_map import Classes, classes_of
+from fullconv.inference.class_map import Classes, Decision, classes_of
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.engines.registry import AUTO, EXPORTER, Say, chosen, is_exported, named
 from fullconv.models import NetSpec, Preprocessing
@@ -36,6 +36,30 @@ class OpenedNet:
     origin: dict[str, Any]
     has_scores: bool = True
     calibration: Calibration | None = None
+
+    def with_thresholds(self, thresholds: Sequence[float] | None) -> "OpenedNet":
+        """The same with other thresholds: one for all classes, or one for each; None: its own.
+
+        Raises UserError where classes exclude each other, and for a graph that has decided already.
+        """
+        if thresholds is None:
+            return self
+        if not self.classes.is_overlapping:
+            raise UserError(
+                f"threshold: {self.spec.name} gives each pixel the class of the highest "
+                "probability, without a threshold: leave it out",
+                "FC-PREDICT-019",
+            )
+        if not self.has_scores:
+            raise UserError(
+                "threshold: this file gives classes alone, by the threshold that it was exported "
+                "with: export without --output classes",
+                "FC-PREDICT-016",
+            )
+        values = thresholds[0] if len(thresholds) == 1 else thresholds
+        classes = self.classes.overlapping(values)
+        self.engine.decide(classes)
+        return replace(self, classes=classes)
 
 
 def quiet(line: str) -> None:
@@ -73,13 +97,13 @@ class DisagreementWarning(UserWarning):
 class GoldenCheck:
     """What is to be proved, once: that an engine computes what ``golden`` says.
 
-    ``kinds`` are the inputs that the net sees, ``parts`` the score channels of its outputs;
+    ``kinds`` are the inputs that the net sees, ``decision`` how classes follow from its logits;
     ``exact`` says whether it computes in fp32 throughout, ``name`` what it is, for the warning.
     """
 
     golden: Golden
     kinds: tuple[str, ...]
-    parts: list[slice]
+    decision: Decision
     exact: bool
     name: str
 
@@ -101,7 +125,7 @@ class GoldenCheck:
         """
         image = picture(self.kinds, self.golden.size)
         logits = scores(image) if scores else None
-        classes = class_map(image) if logits is None else classes_of(logits, self.parts)
+        classes = class_map(image) if logits is None else classes_of(logits, self.decision)
         return self.golden.compare(classes, logits)
 
     def line(self, agreement: Agreement) -> str:

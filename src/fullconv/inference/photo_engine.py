@@ -2,10 +2,9 @@
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from fullconv.classes import ClassSet
-from fullconv.inference.class_map import Classes, classes_of, parts_of
+from fullconv.inference.class_map import Classes, Decision, classes_of
 from fullconv.inference.confidence import Confidence, Softmaxes
 from fullconv.inference.engines.engine import Engine, Image
 from fullconv.inference.engines.registry import Say
@@ -49,7 +48,8 @@ class PhotoEngine(Engine):
         In tiles without views, scores exist for one tile at a time.
         """
         if self.views:
-            return classes_of(self.views.mean(image, self._logits), self.views.outputs)
+            mean, decision = self.views.mean(image, self._logits), self.views.decision
+            return classes_of(decision.logits_of(mean) if decision.logits else mean, decision)
         if not self.tiling:
             return self.engine.class_map(image)
         tiling, length = self.tiling, self.tiling.length
@@ -86,11 +86,12 @@ class PhotoEngine(Engine):
         """As the engine's, (K, H, W); with views the logarithm of the mean probabilities.
 
         So the softmax over an output's classes gives the mean probabilities, as with any engine.
+        Of overlapping classes it is their logit, of which that is the sigmoid.
         """
         if not self.views:
             return self._logits(image)
         mean = self.views.mean(image, self._logits)
-        return mean.clamp_(min=torch.finfo(torch.float32).tiny).log_().numpy()
+        return self.views.decision.logits_of(mean).numpy()
 
     def probabilities(self, image: Image) -> npt.NDArray[np.float32]:
         """The probabilities, float32 (K, H, W), which add up to 1 over an output's classes.
@@ -122,7 +123,7 @@ def with_tta(engine: Engine, classes: ClassSet, tta: str | TTA | None) -> Engine
     chosen = parse_tta(tta) if isinstance(tta, str) else tta
     if chosen is None:
         return engine
-    views = Views(chosen, parts_of(classes))
+    views = Views(chosen, Decision.of(classes))
     if isinstance(engine, PhotoEngine) and engine.views is None:
         return PhotoEngine(engine.engine, engine.tiling, views, engine.say)
     return PhotoEngine(engine, views=views)

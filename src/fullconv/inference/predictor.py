@@ -20,7 +20,7 @@ from fullconv.data.reading.modality_files import plane_file, read_plane
 from fullconv.data.splits.multimodal import stacked
 from fullconv.device import Precision
 from fullconv.errors import UserError
-from fullconv.inference.class_map import Classes, classes_of, parts_of
+from fullconv.inference.class_map import Classes, Decision, classes_of
 from fullconv.inference.confidence import Confidence, Softmaxes, of_scores
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.engines.graph_engine import no_scores
@@ -95,7 +95,7 @@ class Prediction:
         """The probability of each pixel's class, float32 (H, W), 0..1."""
         if self.known_confidence is not None:
             return self.known_confidence
-        softmaxes = Softmaxes([slice(0, len(self.scores))], (self.temperature,))
+        softmaxes = Softmaxes(Decision((slice(0, len(self.scores)),)), (self.temperature,))
         return of_scores(self.scores, softmaxes)[1]
 
     @property
@@ -107,6 +107,11 @@ class Prediction:
     def probability_image(self) -> RGB:
         """`confidence` as grey, uint8 (H, W): 255 is certain."""
         return np.rint(self.confidence * np.float32(255)).astype(np.uint8)
+
+    @cached_property
+    def masks(self) -> npt.NDArray[np.bool_]:
+        """Where each class is, bool (K, H, W)."""
+        return self.mask[None] == np.arange(len(self.classes), dtype=self.mask.dtype)[:, None, None]
 
     @property
     def overlay(self) -> RGB:
@@ -194,16 +199,16 @@ class Prediction:
         JPEG becomes STEM_overlay.png. The other outputs go to STEM_OUTPUT.png and so on. Each file
         appears whole or not at all. Returns the paths written.
         """
-        written = [_beside(stem, ".png")]
+        written = [beside(stem, ".png")]
         write_atomically(written[0], self.write_mask)
         if options.get("overlay", True):
             drawn = self.draw(options.get("alpha", 0.6), options.get("legend", "below"))
-            written.append(_save_picture(drawn, stem))
+            written.append(save_picture(drawn, stem))
         if options.get("scores", False):
-            written.append(_beside(stem, "_scores.npy"))
+            written.append(beside(stem, "_scores.npy"))
             write_atomically(written[-1], lambda file: np.save(file, self.scores))
         if options.get("probability", False):
-            written.append(_beside(stem, "_probability.png"))
+            written.append(beside(stem, "_probability.png"))
             grey = Image.fromarray(self.probability_image)
             write_atomically(written[-1], lambda file: grey.save(file, "PNG"))
         for name, other in self.others.items():
@@ -222,13 +227,15 @@ class Predictor:
     augmentation: the mean of the probabilities of several views. ``palette`` gives the classes
     other colours (`fullconv.classes.palettes`), ``borders`` are drawn in overlays or not.
     ``bands``, ``range`` and ``max_megapixels`` say how photos are read, where not as in the
-    training (`fullconv.modalities.ReadOptions`). Probabilities are by the temperatures of
-    `fullconv.calibrate`, where the file has them. ``say`` is told what takes long, as an export for
-    an engine does, and what is an approximation. Of an exported file that gives classes alone,
-    ``has_scores`` is False and asking for them raises UserError. The first photo warns where the
-    net is not computed as when it was saved (`fullconv.inference.open_predictor`). Raises UserError
-    for a file that is none of these, for an ``engine`` that is not installed, for a ``tile`` that
-    is too small for the net, and for a ``tta`` that is none.
+    training (`fullconv.modalities.ReadOptions`). ``threshold`` is the probability from which a
+    class is there, of a binary or multi-label net: one for all, or one for each. Probabilities are
+    by the temperatures of `fullconv.calibrate`, where the file has them. ``say`` is told what takes
+    long, as an export for an engine does, and what is an approximation. Of an exported file that
+    gives classes alone, ``has_scores`` is False and asking for them raises UserError. The first
+    photo warns where the net is not computed as when it was saved
+    (`fullconv.inference.open_predictor`). Raises UserError for a file that is none of these, for an
+    ``engine`` that is not installed, for a ``tile`` that is too small for the net, and for a
+    ``tta`` that is none.
     """
 
     path: Path
@@ -255,6 +262,7 @@ class Predictor:
         bands: Sequence[int] | None = None,
         range: Sequence[float] | None = None,
         max_megapixels: float = AS_STORED.max_megapixels,
+        threshold: float | Sequence[float] | None = None,
     ) -> None:
         asked = ReadOptions(
             None if bands is None else tuple(bands),
@@ -263,13 +271,16 @@ class Predictor:
         )
         tta = parse_tta(tta) if isinstance(tta, str) else tta
         opened = open_engine(path, device, precision, engine, say or quiet)
+        asked_for = (threshold,) if isinstance(threshold, int | float) else threshold
+        opened = opened.with_thresholds(asked_for)
         self.engine_name = chosen(Path(path), engine).name
         self.path, self.spec = Path(path), opened.spec
         self.classes, self.origin = recolored(opened.classes, palette), opened.origin
         self.borders, self.has_scores = borders, opened.has_scores
         self.inputs = opened.preprocessing.inputs
-        parts = parts_of(self.classes)
-        self.softmaxes = Softmaxes(parts, temperatures_of(opened.calibration, len(parts)))
+        decision = Decision.of(self.classes)
+        temperatures = temperatures_of(opened.calibration, len(decision.outputs))
+        self.softmaxes = Softmaxes(decision, temperatures)
         shown = channels_of([kind for kind in self.inputs if is_of_photo(kind)])
         if shown and asked.bands is not None:
             asked = asked.for_channels(shown)
@@ -333,7 +344,7 @@ class Predictor:
             return [self._prediction(image, mask, None, sure) for image, (mask, sure) in together]
         if scores:
             logits = [self.engine.scores(image) for image in images]
-            maps = [classes_of(scored, parts_of(self.classes)) for scored in logits]
+            maps = [classes_of(scored, self.softmaxes.decision) for scored in logits]
         else:
             logits, maps = [None] * len(images), self._class_maps(images)
         together = zip(images, maps, logits, strict=True)
@@ -341,7 +352,7 @@ class Predictor:
 
     def of_scores(self, image: npt.NDArray[Any], scores: npt.NDArray[np.float32]) -> Prediction:
         """The prediction of ``image`` (H, W, 3) by ``scores`` (K, H, W) that are there already."""
-        return self._prediction(image, classes_of(scores, parts_of(self.classes)), scores)
+        return self._prediction(image, classes_of(scores, self.softmaxes.decision), scores)
 
     def _class_maps(self, images: Sequence[npt.NDArray[Any]]) -> list[Classes]:
         if len(images) == 1:  # no copy of a large photo
@@ -393,6 +404,12 @@ class Predictor:
         """The prediction of the first output with those of the others."""
         whole = cache(lambda: self.engine.scores(image) if scores is None else scores)
         photo, predictions = visualize.as_photo(image), []
+        if self.classes.is_overlapping:
+            from fullconv.inference.overlap_prediction import OverlapPrediction
+
+            return OverlapPrediction(
+                photo, mask, self.classes, whole, borders=self.borders, known_confidence=confidence
+            )
         planes = visualize.planes_of(mask)
         sure = [None] * len(planes) if confidence is None else visualize.planes_of(confidence)
         temperatures = self.softmaxes.temperatures
@@ -420,16 +437,18 @@ def _beside_photo(photo: Path | None, kind: str, named: bool) -> Path:
     return photo if named and not beside.is_file() else beside
 
 
-def _beside(stem: str | Path, ending: str) -> Path:
+def beside(stem: str | Path, ending: str) -> Path:
+    """The path of a result, of its ``stem`` without an ending."""
     return Path(f"{stem}{ending}")
 
 
-def _save_picture(picture: RGB, stem: str | Path) -> Path:
+def save_picture(picture: RGB, stem: str | Path) -> Path:
+    """Write STEM_overlay.jpg, or .png of a picture that JPEG cannot hold; its path."""
     image = Image.fromarray(picture)
     if max(image.size) > JPEG_SIDE:
-        path = _beside(stem, "_overlay.png")
+        path = beside(stem, "_overlay.png")
         write_atomically(path, lambda file: image.save(file, "PNG"))
     else:
-        path = _beside(stem, "_overlay.jpg")
+        path = beside(stem, "_overlay.jpg")
         write_atomically(path, lambda file: image.save(file, "JPEG", quality=92, subsampling=0))
     return path

@@ -1,6 +1,6 @@
 """Test-time augmentation: the net sees a photo mirrored and at other scales, and the mean decides.
 
-The mean is that of the probabilities (softmax), each turned and scaled back to the photo.
+The mean is that of the probabilities, each turned and scaled back to the photo.
 """
 
 import math
@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate
 
 from fullconv.data.augment.resize import resize_image
 from fullconv.errors import UserError
+from fullconv.inference.class_map import Decision
 from fullconv.inference.engines.engine import Image, check_image
 
 NONE, MIRROR = "none", "mirror"
@@ -77,12 +78,13 @@ Run = Callable[[Image], npt.NDArray[np.float32]]
 class Views:
     """The mean of the probabilities of a photo's views.
 
-    ``outputs`` are the score channels of each output (`parts_of`): each has a softmax of its own.
+    ``decision`` says which score channels belong to one output: each has a softmax of its own, or
+    a sigmoid of overlapping classes.
     All probabilities of a photo exist at once, twice: 8 bytes a class and pixel.
     """
 
-    def __init__(self, tta: TTA, outputs: list[slice]) -> None:
-        self.tta, self.outputs = tta, outputs
+    def __init__(self, tta: TTA, decision: Decision) -> None:
+        self.tta, self.decision = tta, decision
 
     def mean(self, image: Image, run: Run) -> Tensor:
         """The mean probabilities K,H,W by what ``run`` says of each view."""
@@ -110,7 +112,7 @@ class Views:
             if scale == 1:
                 raise
             raise UserError(f"at scale {scale:g} of --tta: {error}", error.code) from error
-        probabilities = torch.cat([logits[part].softmax(0) for part in self.outputs])  # K,h,w
+        probabilities = self.decision.probabilities(logits)  # K,h,w
         if _size(view) == size:
             return probabilities
         return interpolate(probabilities[None], size, mode="bilinear", align_corners=False)[0]

@@ -11,6 +11,13 @@ from fullconv.metrics.bootstrap import (
 from fullconv.metrics.boundary import WIDTH, boundary_counts, boundary_width, is_boundary
 from fullconv.metrics.counts import Counts, counts_of
 from fullconv.metrics.display import html_table, percent
+from fullconv.metrics.overlap import (
+    Curves,
+    Histogram,
+    OverlapScores,
+    counts_of_planes,
+    plane_counts,
+)
 from fullconv.metrics.per_photo import PhotoMetrics
 from fullconv.metrics.scores import SUMMARY, Matrix, Scores, confusion
 
@@ -18,20 +25,25 @@ __all__ = [
     "SUMMARY",
     "WIDTH",
     "Counts",
+    "Curves",
     "Difference",
+    "Histogram",
     "Interval",
     "Intervals",
     "Matrix",
+    "OverlapScores",
     "PhotoMetrics",
     "Scores",
     "boundary_counts",
     "boundary_width",
     "confusion",
     "counts_of",
+    "counts_of_planes",
     "difference",
     "html_table",
     "intervals",
     "is_boundary",
     "obstacle",
     "percent",
+    "plane_counts",
 ]

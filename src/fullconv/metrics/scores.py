@@ -142,14 +142,24 @@ class Scores:
         )
 
     @cached_property
+    def counts(self) -> per_class.Counts:
+        """Right, true and predicted pixels of each class, (3, K)."""
+        return per_class.counts_of(self.confusion)
+
+    @property
+    def shares(self) -> npt.NDArray[np.float64]:
+        """The share of each class in the labelled pixels, (K,)."""
+        return self.pixels / max(int(self.pixels.sum()), 1)
+
+    @cached_property
     def precision(self) -> npt.NDArray[np.float64]:
         """Of what is predicted as a class, the share that is right, (K,); nan where nothing is."""
-        return per_class.precision(per_class.counts_of(self.confusion))
+        return per_class.precision(self.counts)
 
     @cached_property
     def dice(self) -> npt.NDArray[np.float64]:
         """Dice's coefficient or F1, (K,), 2 IU / (1 + IU); nan where the IU is."""
-        return per_class.dice(per_class.counts_of(self.confusion))
+        return per_class.dice(self.counts)
 
     @cached_property
     def boundary_iu(self) -> npt.NDArray[np.float64] | None:
@@ -181,7 +191,7 @@ class Scores:
     def to_dict(self) -> dict[str, Any]:
         """As JSON types (nan becomes None); ``from_dict`` reads it back."""
         return {
-            **{key: _plain(value) for key, value in self.summary().items()},
+            **{key: plain(value) for key, value in self.summary().items()},
             **self._boundary(),
             "averaged": "over the classes, from one confusion matrix of the whole data set",
             **_interval_of(self.intervals),
@@ -191,7 +201,7 @@ class Scores:
 
     def _boundary(self) -> dict[str, Any]:
         mean = self.mean_boundary_iu
-        return {} if mean is None else {"mean_boundary_iu": _plain(mean)}
+        return {} if mean is None else {"mean_boundary_iu": plain(mean)}
 
     def _row(self, place: int) -> dict[str, Any]:
         """What a class has in the JSON."""
@@ -200,7 +210,7 @@ class Scores:
         values |= {"dice": self.dice}
         if self.boundary_iu is not None:
             values["boundary_iu"] = self.boundary_iu
-        row |= {key: _plain(value[place]) for key, value in values.items()}
+        row |= {key: plain(value[place]) for key, value in values.items()}
         if self.intervals and self.intervals.iu[place].is_known:
             row["iu_interval"] = _ends(self.intervals.iu[place])
         return row | {"pixels": int(self.pixels[place])}
@@ -216,7 +226,8 @@ class Scores:
 SUMMARY = ("pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu")
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """A number for JSON: None for nan."""
     return None if np.isnan(value) else float(value)
 
 

@@ -20,7 +20,7 @@ from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.metrics import Matrix
 from fullconv.report.embedded import jpeg, picked, sized
-from fullconv.visualize import as_photo, planes_of
+from fullconv.visualize import as_photo, flattened, planes_of
 
 BEST, WORST, TYPICAL = 4, 6, 2  # the worst teach more
 POOL = 24  # photos of which the typical ones are chosen in the end, spread over the split
@@ -42,7 +42,9 @@ class ScoredPhoto:
 class BestAndWorst:
     """Gathers while a split is scored; ``add`` fits `fullconv.evaluation.evaluate`'s ``each``."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: ClassSet | None = None) -> None:
+        """``classes`` are those of the masks, where they may overlap."""
+        self.classes = classes
         self.photos = 0  # with labels
         self.best: list[ScoredPhoto] = []
         self.worst: list[ScoredPhoto] = []
@@ -67,8 +69,8 @@ class BestAndWorst:
             sample.name,
             accuracy,
             sized(as_photo(sample.image), SIDE),
-            picked(planes_of(sample.mask)[0], SIDE),
-            picked(planes_of(prediction)[0], SIDE),
+            picked(self._map(sample.mask), SIDE),
+            picked(self._map(prediction), SIDE),
         )
         if pooled:
             self._add_to_pool(scored)
@@ -92,8 +94,12 @@ class BestAndWorst:
         median = float(np.median(self._accuracies))
         return sorted(self._pool, key=lambda photo: abs(photo.accuracy - median))[:TYPICAL]
 
+    def _map(self, mask: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The first of a mask's maps to show."""
+        return (planes_of(mask) if self.classes is None else flattened(mask, self.classes))[0]
+
     def write(self, run: Path, classes: ClassSet, step: int) -> None:
-        """Write ``examples/`` into a run folder."""
+        """Write ``examples/`` into a run folder, in the colours of ``classes``."""
         folder, listed = run / FOLDER, []
         few = self.photos < BEST + WORST
         kinds = {"best": self.best, "worst": self.worst, "typical": self.typical}

@@ -26,6 +26,8 @@ class Line:
     raw: Floats | None = None
     style: int = 0
     """Which colour and dash, counted from 0."""
+    dots: tuple[Floats, Floats] | None = None
+    """Steps and values that are marked; None: all of a line of few."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +114,9 @@ def _drawn_line(line: Line, across: _Scale, up: _Scale, share: bool) -> DrawnLin
     steps, values = line.steps[chosen], line.values[chosen]
     xs, ys = across.places(steps), up.places(values)
     texts = [_shown(value, share, ".4g") for value in values]
-    few = len(chosen) <= DOTS
+    dots = (xs, ys) if len(chosen) <= DOTS else (xs[:0], ys[:0])
+    if line.dots is not None:
+        dots = across.places(line.dots[0]), up.places(line.dots[1])
     raw = ""
     if line.raw is not None:
         spikes = thinned(line.raw, 2 * MOST_POINTS)
@@ -122,7 +126,7 @@ def _drawn_line(line: Line, across: _Scale, up: _Scale, share: bool) -> DrawnLin
         f"series-{line.style % COLORS + 1} dash-{line.style // COLORS % DASHES}",
         _path(xs, ys),
         raw,
-        list(zip(xs.tolist(), ys.tolist(), strict=True)) if few else [],
+        list(zip(dots[0].tolist(), dots[1].tolist(), strict=True)),
         " ".join(
             f"{x:g},{y:g},{step:.0f},{text}"
             for x, y, step, text in zip(xs, ys, steps, texts, strict=True)

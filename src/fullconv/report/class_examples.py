@@ -11,7 +11,7 @@ from fullconv.data.checks.survey import Survey
 from fullconv.data.sample import Image, Mask
 from fullconv.errors import UserError
 from fullconv.report.embedded import jpeg, sized
-from fullconv.visualize import as_photo
+from fullconv.visualize import as_photo, planes_of
 
 SIDE = 200  # pixels of a picture
 WINDOW = 2.2  # how much longer a window's side is than that of a square of the class's area
@@ -38,8 +38,11 @@ def example_pictures(survey: Survey, value: int) -> list[Example]:
             sample = survey.sources[split][place]
         except UserError:
             continue
-        if sample.mask is not None and (sample.mask == value).any():
-            shown = window(as_photo(sample.image), sample.mask, value)
+        mask, number = sample.mask, value
+        if mask is not None and survey.sources[split].classes.is_overlapping:
+            mask, number = planes_of(mask)[value], 1
+        if mask is not None and (mask == number).any():
+            shown = window(as_photo(sample.image), mask, number)
             content = jpeg(sized(shown, SIDE, enlarge=True))
             examples.append(Example(Path(survey.photo(split, place)).name, content))
     return examples

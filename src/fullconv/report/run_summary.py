@@ -34,8 +34,8 @@ def shown_run(run: str | Path) -> ShownRun:
 
 
 def first_output(classes: ClassSet | None) -> ClassSet | None:
-    """The classes of the first output."""
-    return classes.outputs[0].classes if classes else None
+    """The classes of the first output; of overlapping ones those of the map to look at."""
+    return classes.flat.outputs[0].classes if classes else None
 
 
 def top_of(files: RunFiles, classes: ClassSet | None) -> ShownRun:

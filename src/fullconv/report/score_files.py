@@ -5,21 +5,27 @@ from pathlib import Path
 
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.classes import ClassSet
-from fullconv.metrics import Scores
+from fullconv.metrics import OverlapScores, Scores
 
 
 def write_scores(scores: Scores, classes: ClassSet, folder: str | Path) -> list[Path]:
     """Write scores.json, confusion.png and, where each photo's are kept, photos.csv.
 
+    Of overlapping classes precision_recall.png is in place of the confusion.
+
     Into ``folder``; returns the paths.
     """
-    from fullconv.report.plots.confusion import confusion_picture  # matplotlib: not for a page
+
+    # matplotlib: not for a page
+    from fullconv.report.plots.confusion import confusion_picture
+    from fullconv.report.plots.precision_recall import precision_recall_picture
 
     content = json.dumps(scores.to_dict(), indent=1) + "\n"
-    contents = {
-        "scores.json": content.encode(),
-        "confusion.png": confusion_picture(scores, classes),
-    }
+    contents = {"scores.json": content.encode()}
+    if not isinstance(scores, OverlapScores):
+        contents["confusion.png"] = confusion_picture(scores, classes)
+    elif (picture := precision_recall_picture(scores, classes)) is not None:
+        contents["precision_recall.png"] = picture
     if scores.photos:
         contents["photos.csv"] = scores.photos.to_csv().encode()
     for name, written in contents.items():

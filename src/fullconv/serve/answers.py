@@ -13,7 +13,7 @@ from PIL import Image
 
 from fullconv import visualize as pictures
 from fullconv.data.reading.run_lengths import coco_counts
-from fullconv.inference import Prediction
+from fullconv.inference import OverlapPrediction, Prediction
 from fullconv.serve.request_errors import RequestError
 from fullconv.serve.schema import Png, Region, Rle, Segmentation
 from fullconv.serve.served_models import Model
@@ -47,11 +47,12 @@ def answer(options: AnswerOptions, model: Model, prediction: Prediction, seconds
     """The answer to ``options``; ``seconds`` is how long it waited and the net took."""
     if options.kind == "json":
         content = segmentation(model, prediction, seconds)
-        if options.with_mask:
+        if options.with_mask and len(prediction.classes.thresholds) > 1:
+            _add_masks(content, prediction)
+        elif options.with_mask:
             content.mask = _base64(mask_png(prediction))
         if options.with_probability:
-            known = prediction.known_confidence is not None
-            content.probability = _base64(probability_png(prediction)) if known else None
+            _add_probability(content, prediction)
         # Unset are the pictures that nobody asked for.
         text = content.model_dump_json(exclude_unset=True).encode()
         return Answer(text, "application/json", content.confidence)
@@ -61,6 +62,19 @@ def answer(options: AnswerOptions, model: Model, prediction: Prediction, seconds
         "probability": lambda: probability_png(prediction),
     }
     return Answer(encode[options.kind](), "image/png", trust(prediction))
+
+
+def check_one_mask(kind: str, model: Model, output: str) -> None:
+    """RequestError (422) where one mask is asked for of a net that gives one for each class."""
+    if kind in ("mask", "probability") and len(model.classes.thresholds) > 1 and not output:
+        names = model.classes.names
+        known = ", ".join(names[:8])
+        raise RequestError(
+            422,
+            f"{model.name} has a mask for each class: name one, as output={names[0]} ({known}), or "
+            "ask for JSON, which has all",
+            "FC-SERVE-024",
+        )
 
 
 KINDS = {
@@ -125,8 +139,10 @@ def _quality(kind: str, ranges: list[MediaRange]) -> float:
 
 def segmentation(model: Model, prediction: Prediction, seconds: float) -> Segmentation:
     """What the JSON says: size, and of each class its share and, where it occurs, its pixels."""
+    if len(prediction.classes.thresholds) > 1:
+        return _all_classes(model, prediction, seconds)
     height, width = prediction.mask.shape
-    classes, counts = prediction.classes, coco_counts(prediction.mask)
+    classes, counts = prediction.classes.outputs[0].classes, coco_counts(prediction.mask)
     pixels = np.bincount(prediction.mask.ravel(), minlength=len(classes)).tolist()
     regions = [
         Region(
@@ -140,8 +156,59 @@ def segmentation(model: Model, prediction: Prediction, seconds: float) -> Segmen
         )
         for index, (name, color) in enumerate(zip(classes.names, classes.colors, strict=True))
     ]
+    return _segmentation(model, prediction, seconds, regions)
+
+
+def _all_classes(model: Model, prediction: Prediction, seconds: float) -> Segmentation:
+    """That of several overlapping classes: each has its own pixels."""
+    height, width = prediction.mask.shape[:2]
+    regions = []
+    for index, (name, color) in enumerate(
+        zip(prediction.classes.names, prediction.classes.colors, strict=True)
+    ):
+        mask = prediction.masks[index]
+        counts, pixels = coco_counts(mask.astype(np.uint8)), int(mask.sum())
+        rle = Rle(size=[height, width], counts=counts[1]) if pixels else None
+        share = pixels / (height * width)
+        regions.append(
+            Region(
+                index=index,
+                name=name,
+                color=list(color),
+                background=False,
+                pixels=pixels,
+                share=share,
+                rle=rle,
+            )
+        )
+    return _segmentation(model, prediction, seconds, regions)
+
+
+def _add_masks(content: Segmentation, prediction: Prediction) -> None:
+    """Put the mask of each class into the JSON."""
+    assert isinstance(prediction, OverlapPrediction)
+    for place, region in enumerate(content.classes):
+        region.mask = _base64(prediction.class_png(place))
+
+
+def _add_probability(content: Segmentation, prediction: Prediction) -> None:
+    """Put the probabilities into the JSON, of several overlapping classes those of each."""
+    known = prediction.known_confidence is not None
+    if not isinstance(prediction, OverlapPrediction) or len(prediction.classes) == 1:
+        content.probability = _base64(probability_png(prediction)) if known else None
+        return
+    for place, region in enumerate(content.classes):
+        image = Image.fromarray(prediction.probability_of(place)) if known else None
+        region.probability = None if image is None else _base64(_png(image))
+
+
+def _segmentation(
+    model: Model, prediction: Prediction, seconds: float, regions: list[Region]
+) -> Segmentation:
+    height, width = prediction.mask.shape[:2]
     return Segmentation(
         model=model.name,
+        task=model.classes.task,
         output=prediction.output,
         width=width,
         height=height,
@@ -160,12 +227,17 @@ def mask_png(prediction: Prediction) -> bytes:
 
 def overlay_png(prediction: Prediction, alpha: float) -> bytes:
     """The photo tinted by its classes, with the legend below."""
+    if isinstance(prediction, OverlapPrediction):
+        return _png(Image.fromarray(prediction.draw(alpha)))
     shown = pictures.overlay(prediction.image, prediction.mask, prediction.classes, alpha)
     return _png(Image.fromarray(shown))
 
 
 def probability_png(prediction: Prediction) -> bytes:
-    """How probable each pixel's class is, as a grey picture: 0..255 for 0..1."""
+    """How probable each pixel's class is, as a grey picture: 0..255 for 0..1.
+
+    Of one overlapping class the probability that it is there.
+    """
     return _png(Image.fromarray(prediction.probability_image))
 
 

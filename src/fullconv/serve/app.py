@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from fullconv import __version__
 from fullconv.serve import page, schema
-from fullconv.serve.answers import AnswerOptions, accepted_kind
+from fullconv.serve.answers import AnswerOptions, accepted_kind, check_one_mask
 from fullconv.serve.middleware import Guard, RequestCounter, error_response
 from fullconv.serve.request_errors import RequestError, busy, gone
 from fullconv.serve.served_models import Model
@@ -66,7 +66,12 @@ def _add_segment(app: FastAPI, service: Service) -> None:
     async def segment(
         request: Request,
         model: Annotated[str | None, Query(description="Default: the first one.")] = None,
-        output: Annotated[str | None, Query(description="Default: the first one.")] = None,
+        output: Annotated[
+            str | None,
+            Query(
+                description="Default: the first one; of a multi-label net a class, by default all."
+            ),
+        ] = None,
         answer: Annotated[Kind | None, Query(description="Overrides Accept.")] = None,
         alpha: Annotated[
             float, Query(ge=0, le=1, allow_inf_nan=False, description="Tint of the overlay.")
@@ -83,6 +88,7 @@ def _add_segment(app: FastAPI, service: Service) -> None:
         kind = answer or accepted_kind(request.headers.get("accept"))
         chosen = service.models.pick(model)
         name = chosen.output(output).name
+        check_one_mask(kind, chosen, name)
         photo_of = photo_reader(request.headers.get("content-type", ""))
         body = await received(request, settings.max_bytes, settings.upload_seconds, service.sending)
         work = service.segment(
@@ -129,6 +135,7 @@ def _described(model: Model) -> schema.ModelDescription:
     outputs = [
         schema.OutputDescription(
             name=output.name,
+            threshold=model.classes.thresholds[place] if model.classes.is_overlapping else None,
             classes=[
                 schema.ClassDescription(index=index, name=name, color=list(color))
                 for index, (name, color) in enumerate(
@@ -136,9 +143,10 @@ def _described(model: Model) -> schema.ModelDescription:
                 )
             ],
         )
-        for output in model.classes.outputs
+        for place, output in enumerate(model.classes.outputs)
     ]
-    return schema.ModelDescription(name=model.name, net=model.net, outputs=outputs)
+    task = model.classes.task
+    return schema.ModelDescription(name=model.name, net=model.net, task=task, outputs=outputs)
 
 
 def _add_state(app: FastAPI, service: Service) -> None:

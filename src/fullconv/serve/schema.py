@@ -1,8 +1,10 @@
 """What goes in and out, described for OpenAPI."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
+
+Task = Literal["semantic", "binary", "multilabel"]
 
 
 class ErrorAnswer(BaseModel):
@@ -21,6 +23,12 @@ class Rle(BaseModel):
     )
 
 
+class Png(BaseModel):
+    """A picture inside the JSON."""
+
+    png: str = Field(description="A PNG file in base64.")
+
+
 class Region(BaseModel):
     """A class, and which pixels of the photo have it."""
 
@@ -31,18 +39,21 @@ class Region(BaseModel):
     pixels: int
     share: float = Field(description="Of the photo's pixels.", ge=0, le=1)
     rle: Rle | None = Field(description="null where no pixel has it.")
-
-
-class Png(BaseModel):
-    """A picture inside the JSON."""
-
-    png: str = Field(description="A PNG file in base64.")
+    mask: Png | None = Field(
+        default=None,
+        description="Of several overlapping classes, where mask=true asks for it: 0 and 1.",
+    )
+    probability: Png | None = Field(
+        default=None,
+        description="Likewise where probability=true asks for it: 0 to 255.",
+    )
 
 
 class Segmentation(BaseModel):
     """Which class each pixel of a photo has, EXIF orientation applied."""
 
     model: str
+    task: Task = Field(description="Whether classes exclude each other (semantic) or may overlap.")
     output: str = Field(description="Of a net with several outputs, which one; else empty.")
     width: int
     height: int
@@ -75,9 +86,12 @@ class ClassDescription(BaseModel):
 
 
 class OutputDescription(BaseModel):
-    """One of the label maps that a net gives."""
+    """One of the label maps that a net gives; an overlapping class has one of its own."""
 
     name: str = Field(description="Empty where there is one output.")
+    threshold: float | None = Field(
+        description="The probability from which an overlapping class is there; else null."
+    )
     classes: list[ClassDescription]
 
 
@@ -86,6 +100,10 @@ class ModelDescription(BaseModel):
 
     name: str = Field(description="What requests call it.")
     net: str = Field(description="Its structure.")
+    task: Task = Field(
+        description="semantic: a class for each pixel; binary: whether a pixel has the class; "
+        "multilabel: the same for each of several classes, which may overlap."
+    )
     outputs: list[OutputDescription]
 
 
@@ -159,7 +177,8 @@ SEGMENTED: dict[int | str, dict[str, Any]] = {
     200: {
         "model": Segmentation,
         "description": "As Accept asks: application/json; image/png, the mask (a palette picture, "
-        "its values the classes); image/png; picture=overlay, the photo tinted by its classes; "
+        "its values the classes; of an overlapping class 0 and 1); image/png; picture=overlay, the "
+        "photo tinted by its classes; "
         "image/png; picture=probability, how probable each pixel's class is, 0 to 255.",
         "content": {"image/png": {"schema": _BINARY}},
         "headers": {

@@ -1,7 +1,7 @@
 """The nets that a service answers with, each under a name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +35,13 @@ class Model:
         return self.predictor.classes
 
     def output(self, name: str | None) -> Output:
-        """The output called ``name``, the first by default; RequestError (404) for another."""
+        """The output called ``name``, the first by default; RequestError (404) for another.
+
+        An overlapping class is an output; by default it is all of them, without a name.
+        """
         outputs = self.classes.outputs
         if name is None:
-            return outputs[0]
+            return replace(outputs[0], name="") if self.classes.is_overlapping else outputs[0]
         for output in outputs:
             if output.name == name:
                 return output
@@ -78,19 +81,21 @@ def open_models(
     engine: str = AUTO,
     tile: Tile | None = "auto",
     options: ReadOptions = AS_STORED,
+    threshold: Sequence[float] | None = None,
 ) -> Models:
     """Open what ``paths`` name, all that ``fullconv predict`` takes.
 
     ``options`` say which bands of photos are shown to the nets and what range their values have,
-    where not as in the training. A small photo goes through each net, so that the first request
-    finds it warm. Raises UserError as `Predictor` does, and for a net that sees more than a photo
-    (depth, ...).
+    where not as in the training; ``threshold`` is that of binary and multi-label nets
+    (`Predictor`). A small photo goes through each net, so that the first request finds it warm.
+    Raises UserError as `Predictor` does, and for a net that sees more than a photo (depth, ...).
     """
     models: list[Model] = []
     for path in map(Path, paths):
         predictor = Predictor(
-            path, device, precision, engine, tile, bands=options.bands, range=options.range
-        )
+            path, device, precision, engine, tile, bands=options.bands, range=options.range,
+            threshold=threshold,
+        )  # fmt: skip
         strange = [kind for kind in predictor.inputs if not is_of_photo(kind)]
         if strange:
             message = f"{path}: needs {', '.join(strange)} too, and the service takes photos"

@@ -242,14 +242,15 @@ class Training:
             return None
         from fullconv.report import BestAndWorst
 
-        seen = self.validation(self.val, stop, BestAndWorst())
+        seen = self.validation(self.val, stop, BestAndWorst(self.classes))
         scores, is_best = seen.scores, seen.scores.mean_iu > p.best
         if self.fabric.is_global_zero:
             self.show_validation(seen, is_best)
             if is_best:
                 self.write_model(scores)
                 assert seen.extremes is not None
-                seen.extremes.write(self.run.folder, self.classes.outputs[0].classes, p.step)
+                shown = self.classes.flat.outputs[0].classes
+                seen.extremes.write(self.run.folder, shown, p.step)
         p.validations_since_best = 0 if is_best else p.validations_since_best + 1
         p.best = max(p.best, scores.mean_iu)
         return scores
@@ -273,8 +274,8 @@ class Training:
     def show_validation(self, seen: Validation, is_best: bool) -> None:
         """The sample sheet, the scores on the screen, and what they warn of."""
         p, scores = self.progress, seen.scores
-        self.run.write_samples(seen.rows, self.classes, p.step)
-        sheet_of_six = sheet(seen.rows[:SAMPLES], self.classes, cell=LOGGED)
+        self.run.write_samples(seen.rows, self.classes.flat, p.step)
+        sheet_of_six = sheet(seen.rows[:SAMPLES], self.classes.flat, cell=LOGGED)
         self.loggers.images(p.step, {"val/samples": sheet_of_six})
         self.last_scores = f"val mIU {scores.mean_iu:.4f}"
         self.screen.say(

@@ -21,10 +21,12 @@ from fullconv.data import (
     check,
     class_weights,
     count_classes,
+    for_task,
     in_order_of,
     kinds_shown,
     open_source,
     outputs_of,
+    positive_weights,
 )
 from fullconv.data.layouts.listing import ALL, usual_name
 from fullconv.data.open_dataset import is_unsplit
@@ -34,6 +36,7 @@ from fullconv.errors import UserError
 from fullconv.modalities import kinds_of
 from fullconv.models import FCN, Preprocessing, build
 from fullconv.training.config.config import Config
+from fullconv.training.losses import BinaryCrossEntropy
 from fullconv.training.losses.criterion import Criterion, cross_entropy_of, make_criterion
 from fullconv.training.objects import NOTHING, Objects
 from fullconv.training.optimizer import freeze
@@ -106,7 +109,9 @@ def open_data(
     if objects.data is not None:
         if objects.val is None:
             warn_of_no_val("no val= was handed in", screen)
-        source, val = objects.data, objects.val
+        choice = config.task.choice
+        source = for_task(objects.data, choice)
+        val = None if objects.val is None else for_task(objects.val, choice)
     else:
         source, val = _open_splits(config, screen, run)
     check_several(source.classes)
@@ -123,6 +128,7 @@ def _open_splits(config: Config, screen: Screen, run: Path | None) -> tuple[Sour
         outputs=data.outputs,
         lists=split_lists(run),
         options=data.read_options,
+        task=config.task.choice,
     )
     if is_split_by_seed(config):
         lists = split_lists(run)
@@ -207,6 +213,8 @@ def criterion_of(
     Losses of Python's are those of ``objects``.
     """
     classes, pixels = source.classes, cross_entropy_of(config.loss)
+    if classes.is_overlapping:
+        return _sigmoid_criterion(config, source, device, screen, objects)
     wanted = "none" if pixels is None else pixels.class_weights
     weights = None
     if isinstance(wanted, tuple):
@@ -225,3 +233,27 @@ def criterion_of(
         screen.say("class weights: " + ", ".join(f"{name} {w:.2f}" for name, w in pairs))
     outputs = tuple(output.channels for output in classes.outputs)
     return make_criterion(config.loss, weights, classes.ignore, device, outputs, objects.losses)
+
+
+def _sigmoid_criterion(
+    config: Config, source: Source, device: torch.device, screen: Screen, objects: Objects
+) -> Criterion:
+    """The loss of overlapping classes."""
+    classes, weights = source.classes, None
+    pixels = next((term for term in config.loss if isinstance(term, BinaryCrossEntropy)), None)
+    wanted = "none" if pixels is None else pixels.pos_weight
+    if isinstance(wanted, tuple):
+        if len(wanted) != len(classes):
+            raise UserError(
+                f"loss.binary_cross_entropy.pos_weight: {len(wanted)} values for {len(classes)} "
+                "classes",
+                "FC-CONFIG-009",
+            )
+        weights = torch.tensor(wanted, dtype=torch.float32)
+    elif wanted != "none":
+        weights = torch.from_numpy(positive_weights(source, wanted))
+        pairs = zip(classes.names, weights.tolist(), strict=True)
+        screen.say("weights of present pixels: " + ", ".join(f"{n} {w:.2f}" for n, w in pairs))
+    parts = tuple(output.channels for output in classes.outputs)
+    options = classes.ignore, device, parts, objects.losses, True
+    return make_criterion(config.loss, weights, *options)

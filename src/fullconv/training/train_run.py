@@ -101,7 +101,8 @@ def train(
             is_whole = config is not None or is_file(recipe)
             config = config_of(recipe, given) if config is None else changed(config, given)
             config = config if loss is None else with_loss(config, objects.terms)
-            _start(out, config, {*given, *(["net"] if is_whole else [])}, request)
+            whole = ["net", "config"] if is_whole else []
+            _start(out, config, {*given, *whole, *(["loss"] if loss else [])}, request)
     request.screen().say(f"next: fullconv predict {out} PHOTO --out pictures/")
     return _shown(out)
 
@@ -128,7 +129,7 @@ def _start(out: Path, config: Config, named: Set[str], request: Request) -> None
         _try_folder(run, request.overwrite)
     make_loggers(config.logging.to)
     config = with_net_of_weights(config, named, screen.say)
-    config = resolved(config, screen, request.objects)
+    config = resolved(config, screen, request.objects, named)
     folder = _NewFolder(run, config, request)
     missing = _missing(out)
     try:

@@ -16,7 +16,7 @@ from fullconv.inference.photo_engine import with_tiles
 from fullconv.metrics import Scores
 from fullconv.training.run.console import Screen
 from fullconv.training.step import Updater
-from fullconv.visualize import as_photo, planes_of
+from fullconv.visualize import as_photo, flattened
 
 if TYPE_CHECKING:
     from fullconv.report import BestAndWorst
@@ -66,8 +66,9 @@ def run_validation(
             extremes.add(sample, prediction, matrix)
         if next(seen) in shown:
             photo = as_photo(sample.image)
-            masks = zip(planes_of(sample.mask), planes_of(prediction), strict=True)
-            rows.extend((photo, truth, predicted) for truth, predicted in masks)
+            maps = (flattened(mask, classes) for mask in (sample.mask, prediction))
+            pairs = zip(*maps, strict=True)
+            rows.extend((photo, truth, predicted) for truth, predicted in pairs)
 
     progress = partial(screen.show_validation, step)
     with interruptible or nullcontext():

@@ -1,7 +1,15 @@
 """Class maps as pictures: colours, overlays with a legend, sample sheets."""
 
 from fullconv.visualize.fonts import drawable, label, runs, undrawable
-from fullconv.visualize.overlay import INK, Legend, check_drawing, legend, overlay, text_size
+from fullconv.visualize.overlay import (
+    INK,
+    Legend,
+    check_drawing,
+    legend,
+    overlap_overlay,
+    overlay,
+    text_size,
+)
 from fullconv.visualize.sample_sheet import Row, sheet
 from fullconv.visualize.tint import (
     PAPER,
@@ -9,6 +17,7 @@ from fullconv.visualize.tint import (
     Mask,
     as_photo,
     colorize,
+    flattened,
     layer,
     planes_of,
     present,
@@ -25,9 +34,11 @@ __all__ = [
     "check_drawing",
     "colorize",
     "drawable",
+    "flattened",
     "label",
     "layer",
     "legend",
+    "overlap_overlay",
     "overlay",
     "planes_of",
     "present",

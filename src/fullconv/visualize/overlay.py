@@ -5,12 +5,22 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.visualize.fonts import draw_text, label, text_width
-from fullconv.visualize.tint import PAPER, RGB, Mask, draw_borders, present, tinted
+from fullconv.visualize.tint import (
+    PAPER,
+    RGB,
+    Mask,
+    draw_borders,
+    draw_outlines,
+    present,
+    tinted,
+    tinted_by_several,
+)
 
 INK, LINE = (34, 34, 34), (150, 150, 150)
 IGNORED = "ignored"
@@ -51,6 +61,37 @@ def overlay(
         every = sorted({*range(len(classes)), *values})
         return _beside(painted, _column_legend(every, classes, height, size))
     return _below(painted, _row_legend(values, classes, width, size))
+
+
+def overlap_overlay(
+    image: RGB,
+    masks: npt.NDArray[np.bool_],
+    classes: ClassSet,
+    alpha: float = 0.6,
+    legend: Legend = "below",
+    borders: bool = True,
+) -> RGB:
+    """The photo with overlapping classes over it, uint8 RGB; sizes and errors as ``overlay``.
+
+    ``masks`` (K, H, W) say where each class is. A pixel is tinted by the mean of the colours of its
+    classes, and left as it is without any; with ``borders`` each class has an outline in its own
+    colour, by which it is followed through the others.
+    """
+    check_drawing(alpha, legend)
+    if image.shape[:2] != masks.shape[1:]:
+        raise ValueError(f"the photo is {image.shape[:2]}, the masks are {masks.shape[1:]}")
+    painted = tinted_by_several(image, masks, classes, alpha)
+    if borders:
+        draw_outlines(painted, masks, classes)
+    if legend == "none":
+        return painted
+    (height, width), shown = image.shape[:2], classes.flat
+    size = text_size(height, width)
+    if legend == "right":
+        every = range(1, len(classes) + 1)
+        return _beside(painted, _column_legend(every, shown, height, size))
+    there = [place + 1 for place in np.flatnonzero(masks.any((1, 2))).tolist()]
+    return _below(painted, _row_legend(there, shown, width, size))
 
 
 def check_drawing(alpha: float, legend: str) -> None:

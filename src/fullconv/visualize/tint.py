@@ -66,6 +66,24 @@ def planes_of(mask: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
     return [mask] if mask.ndim == 2 else list(np.moveaxis(mask, 2, 0))
 
 
+def flattened(mask: npt.NDArray[Any], classes: ClassSet) -> list[npt.NDArray[Any]]:
+    """The maps to show (H, W), in the values of ``classes.flat``: those of each output.
+
+    Of overlapping classes it is one: 0 where none is, else 1 + the class; where several are, the
+    one with the fewest pixels in the picture lies on top, and what all ignore is ignored.
+    """
+    planes = planes_of(mask)
+    if not classes.is_overlapping:
+        return planes
+    shown = classes.flat
+    flat = np.zeros(planes[0].shape, np.uint8 if shown.ignore < 256 else np.uint16)
+    flat[np.logical_and.reduce([plane == classes.ignore for plane in planes])] = shown.ignore
+    sizes = [int((plane == 1).sum()) for plane in planes]
+    for place in sorted(range(len(planes)), key=lambda place: -sizes[place]):
+        flat[planes[place] == 1] = place + 1
+    return [flat]
+
+
 def tinted(
     image: RGB, mask: Mask, classes: ClassSet, alpha: float, background: bool = False
 ) -> RGB:
@@ -93,6 +111,29 @@ def tinted(
             out[rows][ignored] = image[rows][ignored]  # what nobody labelled is left as it is
             out[rows][ignored & (diagonals % hatch < (hatch + 2) // 4)] = classes.ignore_color
     return out
+
+
+def tinted_by_several(
+    image: RGB, masks: npt.NDArray[np.bool_], classes: ClassSet, alpha: float
+) -> RGB:
+    """The photo tinted by the mean colour of the classes of each pixel, (H, W, 3)."""
+    colors, out = np.array(classes.colors, np.float32), image.copy()
+    weight = np.float32(min(max(alpha, 0.0), 1.0))
+    for rows in _row_slices(masks[0]):
+        part = masks[:, rows]
+        count = part.sum(0, dtype=np.int32)
+        mean = np.einsum("khw,kc->hwc", part.astype(np.float32), colors)
+        mean /= np.maximum(count, 1)[..., None]
+        blend = (1 - weight) * image[rows] + weight * mean
+        out[rows] = np.where(count[..., None] > 0, np.rint(blend), image[rows]).astype(np.uint8)
+    return out
+
+
+def draw_outlines(painted: RGB, masks: npt.NDArray[np.bool_], classes: ClassSet) -> None:
+    """Draw a line of its colour around each class into ``painted``."""
+    width = max(2, round(math.sqrt(masks[0].size) / 300))
+    for mask, color in zip(masks, classes.colors, strict=True):
+        painted[_borders(mask.astype(np.uint8), 255, width) & mask] = color
 
 
 def _row_slices(mask: Mask) -> Iterator[slice]:

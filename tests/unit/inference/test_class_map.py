@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_flatten
 
 from fullconv.classes import ClassSet
 from fullconv.inference import TorchEngine
-from fullconv.inference.class_map import best_classes, highest, in_rows
+from fullconv.inference.class_map import Decision, best_classes, highest, in_rows
 from fullconv.models import CAFFE, NetSpec, build
 from fullconv.models.cpu_kernels import banded_upsampling as enlargement
 
@@ -45,7 +45,7 @@ def test_each_output_has_its_own_channels(classes):
     scores = torch.randn(sum(classes), 7, 5)
     starts = np.cumsum([0, *classes])
     parts = [slice(int(a), int(b)) for a, b in pairwise(starts)]
-    found = best_classes(in_rows(scores), (7, 5), parts)
+    found = best_classes(in_rows(scores), (7, 5), Decision(tuple(parts)))
     wanted = np.stack([scores.numpy()[p].argmax(0) + p.start for p in parts], -1).squeeze()
     assert found.dtype == (np.uint8 if sum(classes) <= 256 else np.uint16)
     assert np.array_equal(found, wanted)
@@ -80,7 +80,7 @@ def test_a_class_map_is_the_argmax_of_the_nets_scores(name, padding, outputs, he
     with torch.inference_mode():
         scores = made.net.eval()(CAFFE(torch.from_numpy(image)[None]))[0].numpy()
     planes = found[..., None] if outputs == 1 else found
-    for number, part in enumerate(made.head.outputs):
+    for number, part in enumerate(made.head.decision.outputs):
         own, plane = scores[part], planes[..., number].astype(int) - part.start
         chosen = np.take_along_axis(own, plane[None], 0)[0]
         near = own.max(0) - chosen  # above 0 only where rounding decides

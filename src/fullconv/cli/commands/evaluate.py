@@ -1,7 +1,7 @@
 """``fullconv evaluate``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,14 +12,20 @@ from fullconv.cli.options import (
     Precision,
     Run,
     TestTime,
+    Thresholds,
     Tiles,
     fetched,
+    thresholds_of,
     tile_of,
     warn_of_origin,
     warn_of_tiles,
 )
 from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
+from fullconv.errors import printable
 from fullconv.modalities import MAX_MEGAPIXELS
+
+if TYPE_CHECKING:
+    from fullconv.metrics import Scores
 
 
 @app.command()
@@ -49,6 +55,15 @@ def evaluate(
             "[default: 0.02]",
         ),
     ] = None,
+    threshold: Thresholds = None,
+    tune_thresholds: Annotated[
+        bool,
+        typer.Option(
+            "--tune-thresholds",
+            help="Write into RUN the threshold of the highest F1 (and IU) of each class here; of "
+            "binary and multi-label nets.",
+        ),
+    ] = False,
     engine: Engine = "auto",
     bands: Bands = None,
     span: Range = None,
@@ -67,17 +82,22 @@ def evaluate(
       fullconv evaluate runs/shapes shapes --precision bf16
       fullconv evaluate runs/camvid/model.onnx data/camvid
       fullconv evaluate runs/camvid --tta mirror,0.75,1,1.25 --boundary
+      fullconv evaluate runs/defects --tune-thresholds
     """
     from fullconv.cli import tables as screen
     from fullconv.data.open_dataset import trained_on
     from fullconv.evaluation import evaluate, open_for
     from fullconv.inference import open_engine, parse_tta, with_tiles
-    from fullconv.metrics import WIDTH
+    from fullconv.metrics import WIDTH, OverlapScores
     from fullconv.report import write_scores
+    from fullconv.tune_thresholds import check_tunable
 
     views = parse_tta(tta)
     width = boundary_width if boundary_width is not None else WIDTH if boundary else None
     opened = open_engine(fetched(run), device, precision, engine, say)
+    opened = opened.with_thresholds(thresholds_of(threshold))
+    if tune_thresholds:
+        check_tunable(run, opened.classes)
     warn_of_origin(opened.origin)
     runner = with_tiles(opened.engine, opened.spec, tile_of(tile), say)
     warn_of_tiles(runner)
@@ -86,13 +106,37 @@ def evaluate(
     with screen.progress(f"scoring {split}") as progress:
         scores = evaluate(runner, source, progress=progress, tta=views, boundary=width)
     console = screen.console()
-    for output in opened.classes.outputs:
-        part = scores.of(output.channels)
-        for table in screen.scores_tables(part, output):
+    if isinstance(scores, OverlapScores):
+        parts = [(scores, "", screen.overlap_tables(scores))]
+    else:
+        each = [(scores.of(output.channels), output) for output in opened.classes.outputs]
+        parts = [(part, output.name, screen.scores_tables(part, output)) for part, output in each]
+    for part, name, tables in parts:
+        for table in tables:
             console.print(table, "")
-        if line := screen.mean_iu_line(part, output):
+        if line := screen.mean_iu_line(part, name):
             console.print(line)
-    console.print(f"In percent, of {len(source)} photos ({split}), from one confusion matrix.")
+    matrix = (
+        "one confusion of each class" if opened.classes.is_overlapping else "one confusion matrix"
+    )
+    console.print(f"In percent, of {len(source)} photos ({split}), from {matrix}.")
+    if tune_thresholds:
+        _keep_thresholds(run, scores)
     if out:
         for path in write_scores(scores, source.classes, out):
             console.print(path)
+
+
+def _keep_thresholds(run: Path, scores: "Scores") -> None:
+    """Write the best thresholds into the run, and say which and what they are worth."""
+    from fullconv.metrics import OverlapScores, percent
+    from fullconv.tune_thresholds import tune_thresholds
+
+    assert isinstance(scores, OverlapScores)
+    tuned = tune_thresholds(run, scores)
+    for name, before, after in zip(scores.names, scores.thresholds, tuned.thresholds, strict=True):
+        print(f"{printable(name)}: threshold {before:g} -> {after:g}")
+    print(
+        f"mean IU {percent(scores.mean_iu)} -> {percent(tuned.mean_iu)} on these photos, "
+        f"written to {printable(str(tuned.file))}; exports are made anew with 'fullconv export'"
+    )

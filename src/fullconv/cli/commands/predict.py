@@ -25,9 +25,11 @@ from fullconv.cli.options import (
     Precision,
     Run,
     TestTime,
+    Thresholds,
     Tiles,
     change_of,
     fetched,
+    thresholds_of,
     tile_of,
     warn_of_origin,
     warn_of_tiles,
@@ -116,6 +118,7 @@ def predict(
     precision: Precision = "fp32",
     tile: Tiles = None,
     tta: TestTime = "none",
+    threshold: Thresholds = None,
     engine: Engine = "auto",
     bands: Bands = None,
     span: Range = None,
@@ -127,7 +130,8 @@ def predict(
     """Predict photos with a trained net.
 
     Writes for each photo NAME.png (the class of every pixel, as a palette picture of the photo's
-    size) and NAME_overlay.jpg; where a net has several outputs, NAME_OUTPUT.png too. Further inputs
+    size) and NAME_overlay.jpg; where a net has several outputs, NAME_OUTPUT.png too; of a
+    multi-label net NAME_CLASS.png for each class, of 0 and 1. Further inputs
     (depth, ...) are looked for beside the folder images/, or where --input says. A photo that is
     missing or cannot be read is reported, the others go on, and the exit code is 1. Rasters
     (GeoTIFF and others; what is georeferenced or too large for a photo) become NAME.tif, videos
@@ -151,6 +155,7 @@ def predict(
       fullconv predict runs/rgbd images/0001.jpg --input depth=depth/
       fullconv predict runs/camvid photos/ --to labelme --out labels/
       fullconv predict runs/camvid scene.tif --to geojson --areas --out maps/
+      fullconv predict runs/defects photo.jpg --threshold 0.3
       curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
     """
     from fullconv.cli import tables as screen
@@ -183,7 +188,7 @@ def predict(
         )
     predictor = Predictor(
         fetched(run), device, precision, engine, tile_of(tile), palette, borders, views, say,
-        read.bands, read.range, read.max_megapixels,
+        read.bands, read.range, read.max_megapixels, thresholds_of(threshold),
     )  # fmt: skip
     if scores or probability:
         predictor.check_scores()
@@ -191,7 +196,7 @@ def predict(
     if photos:
         warn_of_tiles(predictor.engine)
     if overlay and legend != "none" and (to is None or rasters):
-        _say_undrawable([o.classes for o in predictor.classes.outputs])
+        _say_undrawable([output.classes for output in predictor.classes.flat.outputs])
     others = _further(further or (), predictor.inputs)
     errors, net, start = 0, 0.0, time.perf_counter()
     remove_abandoned_results(rasters)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fullconv.cli.main import app
-from fullconv.cli.options import Device, Engine, Precision, Tiles, fetched, tile_of
+from fullconv.cli.options import (
+    Device,
+    Engine,
+    Precision,
+    Thresholds,
+    Tiles,
+    fetched,
+    thresholds_of,
+    tile_of,
+)
 from fullconv.cli.rasters import Bands, Range, read_options
 from fullconv.errors import UserError
 
@@ -57,6 +66,7 @@ def serve(
     device: Device = "auto",
     precision: Precision = "fp32",
     tile: Tiles = "auto",
+    threshold: Thresholds = None,
     engine: Engine = "auto",
     bands: Bands = None,
     span: Range = None,
@@ -98,8 +108,9 @@ def serve(
     )  # fmt: skip
     listening = bound(host, port)  # before the nets are loaded, which takes longer
     models = open_models(
-        [fetched(path) for path in runs], device, precision, engine, tile_of(tile), read
-    )
+        [fetched(path) for path in runs], device, precision, engine, tile_of(tile), read,
+        thresholds_of(threshold),
+    )  # fmt: skip
     place = address(listening)
     _print_models(models, settings, place)
     if browser:

@@ -4,7 +4,7 @@ import signal
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -75,6 +75,22 @@ def train(
         str | None,
         typer.Option(
             help="Label maps to learn jointly, as semantic,geometric.", rich_help_panel=MORE
+        ),
+    ] = None,
+    task: Annotated[
+        Literal["auto", "semantic", "binary", "multilabel"] | None,
+        typer.Option(
+            help="One class a pixel (semantic), one class against the rest (binary), or several "
+            "that may overlap (multilabel).  [default: auto, what the masks say]",
+            rich_help_panel=MORE,
+        ),
+    ] = None,
+    foreground: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS,...",
+            help="Class of a binary task, or those of a multi-label one.",
+            rich_help_panel=MORE,
         ),
     ] = None,
     bands: Bands = None,
@@ -159,6 +175,7 @@ def train(
       fullconv train photos/ --set optimizer.kind=sgd --set augment.hflip=true
       fullconv train SiftFlow/ --net fcn16s-vgg16 --outputs semantic,geometric
       fullconv train nyud/ --inputs color,hha --weights runs/color --weights runs/hha
+      fullconv train data/camvid --foreground car
       fullconv train photos/ --log tensorboard,mlflow --out runs/first
       fullconv train --resume --out runs/first
     """
@@ -176,6 +193,8 @@ def train(
         "net.name": net,
         "data.inputs": inputs and [part.strip() for part in inputs.split(",")],
         "data.outputs": outputs and [part.strip() for part in outputs.split(",")],
+        "task.kind": task,
+        "task.foreground": foreground and [part.strip() for part in foreground.split(",")],
         "data.bands": bands_of(bands),
         "data.range": range_of(span),
         "data.max_megapixels": max_megapixels,

@@ -15,6 +15,7 @@ __getattr__ = lazy_names(
         "scores": (
             "predicted",
             "scores_tables",
+            "overlap_tables",
             "mean_iu_line",
             "between",
         ),

@@ -24,12 +24,11 @@ def statistics_table(names: Sequence[str], counts: ClassCounts) -> Table:
         f"{counts.masks} masks",
         ("class", "share of pixels", "photos", "median-frequency", "softened"),
     )
-    whole = max(int(counts.pixels.sum()), 1)
     weights = class_weights(counts, "median-frequency"), class_weights(counts, "softened")
     for place, name in enumerate(names):
         listed.add_row(
             escape(name),
-            percent(counts.pixels[place] / whole),
+            percent(float(counts.shares[place])),
             str(counts.photos[place]),
             *(f"{weight[place]:.2f}" for weight in weights),
         )

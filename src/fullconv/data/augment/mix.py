@@ -10,26 +10,35 @@ import numpy.typing as npt
 
 from fullconv.data.augment.rare_classes import classes_shown
 from fullconv.data.sample import Sample
+from fullconv.data.splits.overlapping import only_present
 
 Region = npt.NDArray[np.bool_] | tuple[slice, slice]
 """Pixels (H, W), or rows and columns."""
 _SHARE, _ASPECT = (0.1, 0.5), (0.5, 2.0)
 
 
-def paste(sample: Sample, other: Sample, rng: np.random.Generator, ignore: int = 255) -> Sample:
+def paste(
+    sample: Sample,
+    other: Sample,
+    rng: np.random.Generator,
+    ignore: int = 255,
+    overlapping: bool = False,
+) -> Sample:
     """``sample`` with all pixels of one or more rare classes of ``other``, of the same size.
 
     From the rarer half of the classes that ``other`` shows, a random number is drawn, each with
     the probability of `rare.classes_shown`. Unchanged where ``other`` shows no class.
+    With ``overlapping`` the masks are those of overlapping classes.
     """
     assert other.mask is not None
-    classes, probabilities = classes_shown(other.mask, ignore)
+    labels = only_present(other.mask, ignore) if overlapping else other.mask
+    classes, probabilities = classes_shown(labels, ignore)
     if not len(classes):
         return sample
     half = np.argsort(-probabilities, kind="stable")[: (len(classes) + 1) // 2]
     weights = probabilities[half] / probabilities[half].sum()
     count = int(rng.integers(1, len(half) + 1))
-    member = np.isin(other.mask, rng.choice(classes[half], count, replace=False, p=weights))
+    member = np.isin(labels, rng.choice(classes[half], count, replace=False, p=weights))
     outputs = member.reshape(*member.shape[:2], -1)
     return _replaced(sample, other, np.asarray(outputs.any(2)))
 

@@ -15,6 +15,7 @@ from fullconv.data.augment.rare_classes import corner_showing, draw_pixel
 from fullconv.data.augment.resize import resize_image, resize_mask
 from fullconv.data.augment.rotate import flip, rotate, window_around
 from fullconv.data.sample import Image, Mask, Sample
+from fullconv.data.splits.overlapping import only_present
 from fullconv.errors import UserError
 
 Fill = tuple[float, ...]
@@ -117,13 +118,15 @@ def augment(
     fill: Fill = MEAN_COLOR,
     ignore: int = 255,
     colored: bool = True,
+    overlapping: bool = False,
 ) -> Sample:
     """A random version of ``sample``, the same for the same state of ``rng``.
 
     Image (H, W, C) and mask (H, W), or (H, W, outputs), stay aligned; padding is ``fill`` in the
     image and ``ignore`` in the mask. Colours change only where the image is ``colored``: then they
-    are its first three channels. The result has ``augmentation.crop``'s size, or else the scaled
-    size.
+    are its first three channels. With ``overlapping`` the mask is that of overlapping classes, and
+    those that are there count as shown. The result has ``augmentation.crop``'s size, or else the
+    scaled size.
     """
     # Children of the generator draw what a key alone needs, so that no key moves another's numbers.
     placing, flipping, disturbing = rng.spawn(3)
@@ -141,6 +144,7 @@ def augment(
     if sample.mask is not None and placing.random() < augmentation.rare_crops:
         # Drawn from the mask as it will be shown: a thin thing may be gone at a small scale.
         labels = resize_mask(sample.mask, scaled, augmentation.mask_resize)
+        labels = only_present(labels, ignore) if overlapping else labels
         pixel = draw_pixel(labels, ignore, placing)
         if pixel is not None:
             corner = corner_showing(pixel, scaled, window, crop, angle, placing)

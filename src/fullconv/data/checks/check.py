@@ -99,6 +99,11 @@ def _of_classes(
     findings = []
     for split, whole in totals.items():
         elsewhere = {other: total for other, total in totals.items() if other != split}
+        if sources[split].classes.is_overlapping:
+            classes = sources[split].classes
+            only_ignored = _only_ignored(split, classes, whole, checks[split])
+            findings += only_ignored or _empty(f"split {split}", split, classes, whole, elsewhere)
+            continue
         for output in sources[split].classes.outputs:
             total, classes = whole[output.channels], output.classes
             where = f"split {split}" + (f", output {output.name}" if output.name else "")
@@ -115,6 +120,24 @@ def _only_background(where: str, classes: ClassSet) -> Finding:
     cause = f"0/255 masks: {classes.ignore} means ignored, so the foreground is left out"
     fix = "save the foreground as 1 instead of 255"
     return Finding(where, what, cause, fix, code="FC-DATA-114")
+
+
+def _only_ignored(
+    split: str,
+    classes: ClassSet,
+    present: npt.NDArray[np.int64],
+    checks: Sequence[SampleCheck],
+) -> list[Finding]:
+    """Overlapping classes of which no mask has a pixel, but some have ignored ones: 0/255 masks."""
+    ignored = np.sum([each.ignored for each in checks if each.ignored is not None], axis=0)
+    findings = []
+    for name, pixels, unknown in zip(classes.names, present, ignored, strict=True):
+        if unknown and not pixels:
+            what = f"the masks of {name!r} have the values 0 and {classes.ignore} alone"
+            cause = f"0/255 masks: {classes.ignore} means ignored, so the class is left out"
+            fix = "save it as 1 instead of 255, or write ignore = 254 into classes.toml"
+            findings.append(Finding(f"split {split}", what, cause, fix, code="FC-DATA-114"))
+    return findings
 
 
 def _empty(
@@ -137,7 +160,8 @@ def _empty(
             findings.append(Finding(where, what, "", fix, "warning", "FC-DATA-113"))
     if missing:
         names = [name for name in classes.names if name in missing]
-        cause = "class numbers that start at 1" if total[0] == 0 and total[1:].all() else ""
+        starts_at_1 = total[0] == 0 and total[1:].all() and not classes.is_overlapping
+        cause = "class numbers that start at 1" if starts_at_1 else ""
         fix = "it cannot be learned or scored: label some, or take it out of the class file"
         what = f"no pixel of {_listed(names)}"
         findings.append(Finding(where, what, cause, fix, "warning", "FC-DATA-113"))

@@ -13,6 +13,7 @@ from fullconv.data.layouts.pairs import size_mismatch
 from fullconv.data.reading.image import probe
 from fullconv.data.sample import Mask, Source
 from fullconv.data.splits.multimodal import Stacked, outputs_of
+from fullconv.data.splits.overlapping import counts_of_planes
 from fullconv.errors import DataError, Finding, UserError
 from fullconv.modalities import AS_STORED, is_of_photo
 
@@ -21,9 +22,14 @@ AVERAGED = 0.2  # share of steps through in-between values; real clean masks sta
 
 @dataclass
 class SampleCheck:
-    """What one photo and its mask showed: pixels by value, the photo's digest, findings."""
+    """What one photo and its mask showed: pixels by value, the photo's digest, findings.
+
+    Of overlapping classes ``counts`` are the pixels that are of each class, ``ignored`` those that
+    are ignored of each.
+    """
 
     counts: npt.NDArray[np.int64] | None = None
+    ignored: npt.NDArray[np.int64] | None = None
     digest: bytes | None = None
     findings: list[Finding] = field(default_factory=list)
 
@@ -31,7 +37,8 @@ class SampleCheck:
 def examine(source: Source, index: int) -> SampleCheck:
     """Everything that one photo, its inputs and its masks tell; findings instead of exceptions."""
     first, *others = [_inspect_pair(output_source, index) for output_source in outputs_of(source)]
-    for output, other in zip(source.classes.outputs[1:], others, strict=True):
+    outputs = () if source.classes.is_overlapping else source.classes.outputs[1:]
+    for output, other in zip(outputs, others, strict=True):
         first.findings += [finding for finding in other.findings if finding not in first.findings]
         if other.counts is None and not other.findings:
             what, fix = f"has no mask of the output {output.name!r}", "add it under its name"
@@ -74,8 +81,9 @@ def _inspect_pair(source: Source, index: int) -> SampleCheck:
         size, mask = _read(source, index, photo, checked)
         if mask is not None:
             _count_values(mask, source.classes, str(mask_file or name), checked)
-        if size and mask is not None and mask.shape != size:
-            raise size_mismatch(photo or Path(name), mask_file or Path(name), size, mask.shape)
+        if size and mask is not None and mask.shape[:2] != size:
+            files = photo or Path(name), mask_file or Path(name)
+            raise size_mismatch(*files, size, mask.shape[:2])
     except DataError as error:
         checked.findings.append(error.finding)
     except UserError as error:
@@ -106,11 +114,13 @@ def _read(
 def _count_values(mask: Mask, classes: ClassSet, file: str, checked: SampleCheck) -> None:
     counts = np.bincount(mask.ravel(), minlength=classes.ignore + 1)
     checked.counts = counts[: len(classes)]
+    if classes.is_overlapping:
+        _, checked.counts, checked.ignored = counts_of_planes(mask, len(classes))
     if mask.size == counts[classes.ignore]:
         what = f"every pixel is ignored ({classes.ignore})"
         fix = "label it or leave it out"
         checked.findings.append(Finding(file, what, "", fix, "warning", "FC-DATA-111"))
-    elif len(np.flatnonzero(counts)) > 2:
+    elif len(np.flatnonzero(counts)) > 2 and not classes.is_overlapping:
         share = diagnosis.averaged_share(mask, classes)
         if share > AVERAGED:
             what = f"{share:.0%} of its borders pass through class numbers in between"

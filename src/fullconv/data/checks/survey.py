@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -50,8 +50,12 @@ class Survey:
 
     def counts(self, split: str) -> ClassCounts:
         """How often each class appears in a split."""
-        counts = (look.counts for look in self.looks[split] if look.counts is not None)
-        return tally(counts, len(self.sources[split].classes))
+        looks, classes = self.looks[split], self.sources[split].classes
+        counts = tally((look.counts for look in looks if look.counts is not None), len(classes))
+        if not classes.is_overlapping:
+            return counts
+        sizes = [look.size for look in looks if look.counts is not None]
+        return replace(counts, whole=sum(height * width for height, width in sizes))
 
     def sizes(self, split: str) -> list[tuple[tuple[int, int], int]]:
         """Sizes (height, width) of the photos and how many have each, the commonest first."""

@@ -38,33 +38,35 @@ def splits(data: Path) -> list[str]:
 
     Folders of other names than splits usually have are parts of 'all' where photos lie beside them.
     """
-    lists = _lists(data)
+    lists = lists_of(data)
     if lists:
         return sorted(lists, key=usual_first)
-    folders = _split_folders(data / IMAGES)
+    folders = split_folders(data / IMAGES)
     if _loose(data / IMAGES) and not any(usual_name(name) in USUAL for name in folders):
         return [ALL]
     return folders or [ALL]
 
 
-def _lists(data: Path) -> dict[str, Path]:
+def lists_of(data: Path) -> dict[str, Path]:
+    """The lists of the splits, by the names of the splits."""
     return {path.stem: path for path in sorted(data.glob("*.txt")) if _is_list(path, data)}
 
 
-def _split_folders(images: Path) -> list[str]:
+def split_folders(images: Path) -> list[str]:
     """The folders in ``images`` that have a picture, sorted."""
     folders = [path for path in images.iterdir() if path.is_dir() and not is_debris(path.name)]
-    names = [path.name for path in folders if has_file(path, _is_picture)]
+    names = [path.name for path in folders if has_file(path, is_picture)]
     return sorted(names, key=usual_first)
 
 
 def _loose(images: Path) -> list[Path]:
     """Pictures directly in ``images``."""
-    files = (path for path in images.iterdir() if _is_picture(path) and not is_debris(path.name))
+    files = (path for path in images.iterdir() if is_picture(path) and not is_debris(path.name))
     return sorted(path for path in files if path.is_file())
 
 
-def _is_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
+    """Whether a file has the ending of a picture."""
     return path.suffix.lower() in SUFFIXES
 
 
@@ -101,15 +103,15 @@ def open_output(data: Path, split: str, output: str) -> PairSource:
 
 
 def _open(data: Path, split: str, classes: ClassSet, masks: Path) -> PairSource:
-    lists = _lists(data)
+    lists = lists_of(data)
     if split in lists:
-        return _from_list(data, split, lists, classes, masks)
+        return from_list(data, split, lists, classes, masks)
     inside = split if (data / IMAGES / split).is_dir() else ""
-    beside = _beside_folders(data / IMAGES) if inside else ()
+    beside = beside_folders(data / IMAGES) if inside else ()
     return of_folders(data / IMAGES / inside, masks / inside, split, classes, beside)
 
 
-def _beside_folders(images: Path) -> tuple[Finding, ...]:
+def beside_folders(images: Path) -> tuple[Finding, ...]:
     """Photos that lie beside the split folders."""
     return _in_no_split(
         images, _loose(images), f"move photos into a split folder, as {images / 'train'}"
@@ -150,9 +152,10 @@ def of_folders(
     )
 
 
-def _from_list(
+def from_list(
     data: Path, split: str, lists: dict[str, Path], classes: ClassSet, masks: Path
 ) -> PairSource:
+    """The photos that the list of ``split`` names, with the masks below ``masks``."""
     photos, left_out = pictures_and_rest(data / IMAGES)
     labels = pictures(masks)
     names = _listed(lists[split], data)
@@ -230,7 +233,7 @@ def pictures_and_rest(folder: Path) -> tuple[dict[str, Path], list[Finding]]:
 def _by_name(folder: Path, files: Iterable[Path]) -> dict[str, Path]:
     by_name: dict[str, Path] = {}
     # HEIC last: one that was converted keeps its name.
-    for path in sorted(filter(_is_picture, files), key=_is_heic):
+    for path in sorted(filter(is_picture, files), key=_is_heic):
         name = printable(composed(path.relative_to(folder).with_suffix("").as_posix()), None)
         if name not in by_name:
             by_name[name] = path
@@ -270,7 +273,7 @@ def _left_out(folder: Path, walked: Walk, used: set[Path]) -> list[Finding]:
 
 def _hidden_pictures(path: Path) -> list[Path]:
     inside = walk(path).files if path.is_dir() and not path.is_symlink() else [path]
-    return [file for file in inside if _is_picture(file)]
+    return [file for file in inside if is_picture(file)]
 
 
 def _other_files(folder: Path, files: list[Path]) -> list[Finding]:

@@ -50,14 +50,15 @@ class PairSource:
         photo, mask_file = self.photos[index], self.masks[index]
         (image, valid), mask = read_with_mask(photo, options=self.options), self.mask(index)
         size = image.shape[0], image.shape[1]
-        if mask is not None and mask.shape != size:
-            raise size_mismatch(photo, mask_file or photo, size, mask.shape)
+        if mask is not None and mask.shape[:2] != size:
+            raise size_mismatch(photo, mask_file or photo, size, mask.shape[:2])
         if mask is not None and valid is not None:
-            mask = np.where(valid, mask, mask.dtype.type(self.classes.ignore))
+            labelled = valid[..., None] if mask.ndim == 3 else valid  # overlapping classes
+            mask = np.where(labelled, mask, mask.dtype.type(self.classes.ignore))
         return Sample(self.names[index], image, mask)
 
     def mask(self, index: int) -> Mask | None:
-        """The mask alone, (H, W) class values; None where there is none."""
+        """The mask alone, (H, W) class values, or (H, W, K) of overlapping classes; or None."""
         path = self.masks[index]
         return None if path is None else self.read(path, self.classes)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from fullconv.data.layouts import (
     camvid,
+    class_folders,
     folder,
     nyud,
     nyud_labeled,
@@ -24,6 +25,7 @@ LAYOUTS: tuple[Layout, ...] = (
     nyud.LAYOUT,
     nyud_labeled.LAYOUT,
     pair_list.LAYOUT,
+    class_folders.LAYOUT,
     folder.LAYOUT,
 )
 

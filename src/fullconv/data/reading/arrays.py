@@ -57,8 +57,11 @@ def mask_in(content: Any, classes: ClassSet, name: str, ignore: int) -> Mask:
     """A mask as class values, (H, W); the value ``ignore`` becomes that of the ``classes``.
 
     ``content`` is a Pillow image, an array (H, W) or (H, W, 1), or a tensor (H, W) or (1, H, W), of
-    class numbers; or an image of the classes' colours. Raises DataError for anything else.
+    class numbers; or an image of the classes' colours. Of K overlapping ones arrays are (H, W, K)
+    and tensors (K, H, W). Raises DataError for anything else.
     """
+    if classes.is_overlapping and not isinstance(content, Pillow.Image):
+        return _planes_in(content, classes, name, ignore)
     if isinstance(content, Pillow.Image):
         values = values_of(content, name)
     else:
@@ -75,6 +78,23 @@ def mask_in(content: Any, classes: ClassSet, name: str, ignore: int) -> Mask:
         fix = "give class numbers (H, W): numpy.array of a mask, where ToTensor would divide by 255"
         raise DataError(name, what, "", fix, "FC-DATA-017")
     if values.ndim == 2 and ignore != classes.ignore:
+        values = np.where(values == ignore, classes.ignore, values.astype(np.int64))
+    return mask_of(values, classes, name)
+
+
+def _planes_in(content: Any, classes: ClassSet, name: str, ignore: int) -> Mask:
+    """The masks of overlapping classes, (H, W, K), of one (H, W)."""
+    values = _array(content, name, "mask")
+    if _is_tensor(content) and values.ndim == 3:
+        values = np.moveaxis(values, 0, 2)
+    if values.ndim == 3 and values.shape[2] == len(classes) == 1:
+        values = values[..., 0]
+    if values.dtype == np.bool_:
+        values = values.astype(np.uint8)
+    if not np.issubdtype(values.dtype, np.integer):
+        what, fix = f"the mask is {values.dtype}", "give whole numbers: 0, 1 and what is ignored"
+        raise DataError(name, what, "", fix, "FC-DATA-017")
+    if ignore != classes.ignore:
         values = np.where(values == ignore, classes.ignore, values.astype(np.int64))
     return mask_of(values, classes, name)
 

@@ -144,10 +144,27 @@ def _without_masked(mask: Mask, file: Picture, classes: ClassSet, label: str) ->
 
 
 def mask_of(values: npt.NDArray[np.integer], classes: ClassSet, label: str) -> Mask:
-    """Class numbers (H, W), or colours (H, W, 3), as class values; DataError for others."""
+    """Class numbers (H, W), or colours (H, W, 3), as class values; DataError for others.
+
+    Of overlapping classes the mask of each, (H, W, K), of one (H, W), of 0, 1 and ``ignore``.
+    """
+    if classes.is_overlapping:
+        return _planes(values, classes, label)
     if values.ndim == 3:
         return _from_colors(values.astype(np.uint8, copy=False), classes, label)
     return _from_values(values, classes, label)
+
+
+def _planes(values: npt.NDArray[np.integer], classes: ClassSet, label: str) -> Mask:
+    count = len(classes)
+    right = values.shape[2:] == ((count,) if count > 1 else ())
+    if not right or not ((values == 0) | (values == 1) | (values == classes.ignore)).all():
+        shape = f"(H, W, {count})" if count > 1 else "(H, W)"
+        what = f"its mask {values.shape} has values that are not 0, 1 or {classes.ignore}"
+        what = what if right else f"its mask is {values.shape}, not {shape}"
+        fix = f"give 1 where a class is, 0 where it is not, {classes.ignore} where nobody knows"
+        raise DataError(label, what, "", fix, "FC-DATA-014")
+    return values.astype(np.uint8, copy=False)
 
 
 def values_of(image: Image.Image, label: str) -> npt.NDArray[np.integer]:

@@ -2,18 +2,17 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import ClassOrderWarning, ClassSet, Output, match_classes, order_line
-from fullconv.data.layouts.pairs import PairSource, ReadMask
-from fullconv.data.sample import Image, Mask, Sample, Source
-from fullconv.data.splits.multimodal import HasPlanes, Stacked
-from fullconv.errors import UserError
+from fullconv.data.sample import Mask, Source
+from fullconv.data.splits.multimodal import Stacked
+from fullconv.data.splits.overlapping import PickedPlanes
+from fullconv.data.splits.remapped import remapped
 
 Table = npt.NDArray[np.uint16]
 """The new value of each mask value."""
@@ -38,6 +37,9 @@ def in_order_of(
 
 def _stacked(source: Stacked, order: Sequence[int]) -> Stacked:
     """Each output by itself; the outputs keep their order, which the caller opened them in."""
+    if source.classes.is_overlapping:
+        part = _renumbered(source.sources[0], order)
+        return replace(source, sources=(part,), classes=part.classes)
     outputs = source.classes.outputs
     parts = [
         _renumbered(source_of_output, [order[place] - output.first for place in _places(output)])
@@ -53,63 +55,20 @@ def _places(output: Output) -> range:
 
 
 def _renumbered(source: Source, order: Sequence[int]) -> Source:
-    given = source.classes
-    places = np.argsort(order)
-    names = tuple(given.names[place] for place in places)
-    colors = tuple(given.colors[place] for place in places)
-    background = tuple(order[value] for value in given.background)
-    classes = replace(given, names=names, colors=colors, background=background)
+    given, places = source.classes, tuple(int(place) for place in np.argsort(order))
+    classes = replace(
+        given,
+        names=tuple(given.names[place] for place in places),
+        colors=tuple(given.colors[place] for place in places),
+        background=tuple(order[value] for value in given.background),
+        thresholds=tuple(given.thresholds[place] for place in places if given.is_overlapping),
+    )
+    if given.is_overlapping:
+        return remapped(source, classes, PickedPlanes(places))
     table = np.arange(max(given.ignore, len(given)) + 1, dtype=np.uint16)
     table[: len(given)] = order
-    if isinstance(source, PairSource):
-        read = partial(_read, read=source.read, given=given, table=table)
-        return replace(source, classes=classes, read=read)
-    return Renumbered(source, classes, table)
+    return remapped(source, classes, partial(_by_table, table=table))
 
 
-def _read(file: Path, classes: ClassSet, read: ReadMask, given: ClassSet, table: Table) -> Mask:
-    mask = read(file, given)
+def _by_table(mask: Mask, table: Table) -> Mask:
     return table[mask].astype(mask.dtype)
-
-
-@dataclass(frozen=True, eq=False)
-class Renumbered:
-    """Any Source with its mask values put through ``table``."""
-
-    source: Source
-    classes: ClassSet
-    table: Table
-
-    @property
-    def split(self) -> str:
-        """Name of the split."""
-        return self.source.split
-
-    @property
-    def names(self) -> Sequence[str]:
-        """One name a photo."""
-        return self.source.names
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, index: int) -> Sample:
-        sample = self.source[index]
-        return Sample(sample.name, sample.image, self._mapped(sample.mask))
-
-    def mask(self, index: int) -> Mask | None:
-        """The mask alone."""
-        return self._mapped(self.source.mask(index))
-
-    def files(self, index: int) -> tuple[Path | None, Path | None]:
-        """Photo and mask."""
-        return self.source.files(index)
-
-    def plane(self, index: int, kind: str) -> Image:
-        """A further input of the photo; UserError where it has photos only."""
-        if not isinstance(self.source, HasPlanes):
-            raise UserError(f"this data has photos only, no {kind}", "FC-DATA-132")
-        return self.source.plane(index, kind)
-
-    def _mapped(self, mask: Mask | None) -> Mask | None:
-        return None if mask is None else self.table[mask].astype(mask.dtype)

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes
 from fullconv.inference.confidence import Confidence, Softmaxes, of_scores
@@ -39,6 +40,13 @@ class Engine(Protocol):
     ) -> list[tuple[Classes, Confidence]]:
         """As ``class_maps``, each with the probability of every pixel's class."""
         return [of_scores(self.scores(image), softmaxes) for image in images]
+
+    def decide(self, classes: ClassSet) -> None:
+        """Decide by the thresholds of ``classes`` from now on, which may overlap."""
+        raise UserError(
+            f"{type(self).__name__}: takes no other thresholds: use another engine",
+            "FC-PREDICT-019",
+        )
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """Scores before any softmax, float32 (K, H, W)."""

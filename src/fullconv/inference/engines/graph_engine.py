@@ -4,6 +4,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,8 +15,9 @@ from torch import Tensor
 
 from fullconv.checkpoints.export_checksum import damaged
 from fullconv.checkpoints.export_parts import Change
+from fullconv.classes import ClassSet
 from fullconv.errors import UserError
-from fullconv.inference.class_map import Classes, Head, classes_of, parts_of
+from fullconv.inference.class_map import Classes, Decision, Head, classes_of
 from fullconv.inference.confidence import Confidence, Softmaxes, confident_classes, of_scores
 from fullconv.inference.engines.engine import Engine, Image, check_image
 from fullconv.inference.export_metadata import CLASSES, SCORES, Description
@@ -53,13 +55,13 @@ class GraphEngine(Engine, ABC):
         self.path = path
         self.description = description
         self.outputs = outputs or (description.output,)
-        self.head = Head(upscores_of(description.spec), parts_of(description.classes))
+        self.head = Head(upscores_of(description.spec), Decision.of(description.classes))
         self.proof: GoldenCheck | None = None
         if description.golden is not None:
             exact = exact and description.precision == "fp32"
-            kinds, parts = description.preprocessing.inputs, self.head.outputs
+            kinds, decision = description.preprocessing.inputs, self.head.decision
             name = f"{path} in {self.runtime}"
-            self.proof = GoldenCheck(description.golden, kinds, parts, exact, name)
+            self.proof = GoldenCheck(description.golden, kinds, decision, exact, name)
         if change is not None:
             self._prove_changed(change)
 
@@ -106,6 +108,9 @@ class GraphEngine(Engine, ABC):
         Each float32 N,K,h,w; of a graph that gives classes `Description.shape_out`.
         """
 
+    def decide(self, classes: ClassSet) -> None:
+        self.head = replace(self.head, decision=Decision.of(classes))
+
     def class_map(self, image: Image) -> Classes:
         """The class of the highest score at each pixel of ``image``, for each output."""
         outputs, size = self._run(image), (image.shape[0], image.shape[1])
@@ -113,7 +118,7 @@ class GraphEngine(Engine, ABC):
             return outputs[0][0].numpy()
         if self.in_blocks:
             return self.head.class_map(self._maps(outputs), size)
-        return classes_of(outputs[0][0], self.head.outputs)
+        return classes_of(outputs[0][0], self.head.decision)
 
     def confident_maps(
         self, images: Image, softmaxes: Softmaxes

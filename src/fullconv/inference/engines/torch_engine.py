@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from fullconv.device import (
     pick_precision,
 )
 from fullconv.errors import UserError
-from fullconv.inference.class_map import Classes, Head, parts_of
+from fullconv.inference.class_map import Classes, Decision, Head
 from fullconv.inference.confidence import Confidence, Softmaxes, confident_classes
 from fullconv.inference.engines.engine import Engine, Image, check_image
 from fullconv.inference.open_predictor import GoldenCheck, OpenedNet
@@ -58,7 +59,7 @@ class TorchEngine(Engine):
         self.precision = pick_precision(precision, self.device)
         self.net = net.to(self.device, memory_format=torch.channels_last)  # pyright: ignore
         self.run = for_prediction(self.net)
-        self.head = Head(self.net.upscore, parts_of(classes) if classes else [slice(0, None)])
+        self.head = Head(self.net.upscore, Decision.of(classes) if classes else Decision())
         self.proof: GoldenCheck | None = None
         if not isinstance(source, tuple):
             self.prove_against(source)
@@ -69,8 +70,8 @@ class TorchEngine(Engine):
             # Elsewhere than on a CPU fp32 need not be all of it: TF32 on a GPU.
             exact = self.precision == "fp32" and self.device.type == "cpu"
             name = f"{self.net.spec.name} in torch on {self.device}"
-            kinds, parts = self.preprocessing.inputs, self.head.outputs
-            self.proof = GoldenCheck(checkpoint.golden, kinds, parts, exact, name)
+            kinds, decision = self.preprocessing.inputs, self.head.decision
+            self.proof = GoldenCheck(checkpoint.golden, kinds, decision, exact, name)
 
     @property
     def channels(self) -> int:
@@ -80,6 +81,9 @@ class TorchEngine(Engine):
     @property
     def in_blocks(self) -> bool:
         return True
+
+    def decide(self, classes: ClassSet) -> None:
+        self.head = replace(self.head, decision=Decision.of(classes))
 
     def class_map(self, image: Image) -> Classes:
         """The class of the highest score at each pixel of ``image``, for each output.

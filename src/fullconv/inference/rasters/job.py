@@ -23,6 +23,7 @@ from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.find_photos import Input
 from fullconv.inference.net_checksums import net_checksums
+from fullconv.inference.overlap_prediction import mask_stems
 from fullconv.inference.photo_engine import PhotoEngine
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.rasters.geotiff import result_of, values_of, write_class_map
@@ -209,9 +210,8 @@ class _Work:
         """Write the results; without ``alpha`` no picture."""
         written: list[Path] = []
         for place, output in enumerate(self.classes.outputs):
-            name = Path(f"{stem}_{output.name}") if place else stem
             written += write_class_map(
-                result_of(name),
+                result_of(Path(self._stem(stem, place))),
                 self.raster.size,
                 lambda rows, place=place: self._output(self.partial.read(rows), place),
                 output.classes,
@@ -236,14 +236,20 @@ class _Work:
         small = picked(self.partial.read, self.raster.size)
         photo = self.raster.photo(slice(0, height), slice(0, width), reduced(self.raster.size))
         for place, output in enumerate(self.classes.outputs):
-            name = f"{stem}_{output.name}" if place else str(stem)
             mask = self._output(small, place)
-            path, shown = Path(f"{name}_overlay.jpg"), visualize.as_photo(photo)
+            path = Path(f"{self._stem(stem, place)}_overlay.jpg")
+            shown = visualize.as_photo(photo)
             yield write_preview(path, shown, mask, output.classes, alpha, self.borders, legend)
+
+    def _stem(self, stem: Path, place: int) -> str:
+        """What the results of an output, or of an overlapping class, are called."""
+        if self.classes.is_overlapping and len(self.classes) > 1:
+            return f"{stem}_{mask_stems(self.classes.names)[place]}"
+        return f"{stem}_{self.classes.outputs[place].name}" if place else str(stem)
 
     def _output(self, values: npt.NDArray[Any], place: int) -> npt.NDArray[Any]:
         """The class map (n, W) of an output; its own classes begin at 0."""
-        first = self.classes.outputs[place].first
+        first = self.classes.outputs[place].lowest
         plane = values if values.ndim == 2 else values[..., place]
         own = np.where(plane == self.classes.ignore, plane, plane - self.dtype.type(first))
         return own.astype(values_of(self.classes.outputs[place].classes))
@@ -252,6 +258,7 @@ class _Work:
 def _job(predictor: Predictor, engine: Engine, pieces: Tiling, raster: Raster) -> Job:
     """What decides the classes of a raster."""
     precision = getattr(engine, "precision", "fp32")
+    thresholds = predictor.classes.thresholds
     return {
         "net": net_checksums(predictor.path),
         "engine": f"{predictor.engine_name} {precision}",
@@ -260,6 +267,7 @@ def _job(predictor: Predictor, engine: Engine, pieces: Tiling, raster: Raster) -
         "range": list(raster.span or ()),
         "tile": pieces.length,
         "version": __version__,
+        **({"thresholds": list(thresholds)} if thresholds else {}),
     }
 
 

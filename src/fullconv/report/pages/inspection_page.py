@@ -188,7 +188,7 @@ def _classes(survey: Survey) -> dict[str, Any]:
 
 def _share(counts: ClassCounts, value: int) -> float:
     """Of the labelled pixels of a split."""
-    return float(counts.pixels[value] / max(int(counts.pixels.sum()), 1))
+    return float(counts.shares[value])
 
 
 def _weights(survey: Survey) -> dict[str, Any]:

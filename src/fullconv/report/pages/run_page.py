@@ -9,10 +9,11 @@ import numpy as np
 
 from fullconv.classes import ClassSet
 from fullconv.classes.palettes import Palette, recolored
-from fullconv.metrics import SUMMARY, Scores, percent
+from fullconv.metrics import SUMMARY, OverlapScores, Scores, percent
 from fullconv.report.best_and_worst import StoredPhoto
 from fullconv.report.curves import curves, words
 from fullconv.report.pages.page import write_page
+from fullconv.report.precision_recall_chart import precision_recall_chart, threshold_rows
 from fullconv.report.reliability import calibration_parts
 from fullconv.report.run_files import RunFiles, find, read_run, resources
 from fullconv.report.run_summary import (
@@ -47,6 +48,7 @@ def write_report(
     shown = recolored(classes, palette) if classes else None
     first, scores = first_output(shown), files.scores
     top = top_of(files, first)
+    overlapping = scores if isinstance(scores, OverlapScores) else None
     return write_page(
         out or files.folder / "report.html",
         "run.html",
@@ -58,7 +60,9 @@ def write_report(
         curves=curves(files.log),
         scores=[(words(key), percent(getattr(scores, key))) for key in SUMMARY if scores],
         classes=_of_classes(scores, shown) if scores else (),
-        confusion=_confusion(scores, shown) if scores else None,
+        confusion=_confusion(scores, shown) if scores and not overlapping else None,
+        curves_of_classes=precision_recall_chart(overlapping) if overlapping else None,
+        thresholds=threshold_rows(overlapping, shown) if overlapping else (),
         calibration=_calibration(files, classes),
         photos=_photos_shown(fitting_photos(files, first), first) if first else None,
         samples=_samples(files.samples),
@@ -151,7 +155,7 @@ def _window(crop: Any) -> str:
 def _of_classes(scores: Scores, classes: ClassSet | None) -> Sequence[dict[str, Any]]:
     """A row of the table a class, the best first; ``classes`` give the colours."""
     order = np.argsort(-np.nan_to_num(scores.iu, nan=-1), kind="stable")
-    share = scores.pixels / max(int(scores.pixels.sum()), 1)
+    share = scores.shares
     return [
         {
             "name": scores.names[i],
@@ -168,6 +172,8 @@ def _of_classes(scores: Scores, classes: ClassSet | None) -> Sequence[dict[str, 
 
 def _taken_for(scores: Scores, true: int) -> str:
     """The class that gets most of the pixels that are wrong, and its share of all of them."""
+    if isinstance(scores, OverlapScores):
+        return ""
     wrong = scores.confusion[true].copy()
     wrong[true] = 0
     if not wrong.any():

@@ -17,6 +17,7 @@ from fullconv.training.config.sections_and_defaults import (
     Optimizer,
     Schedule,
     Section,
+    Task,
 )
 from fullconv.training.losses import AnyTerm, CrossEntropy, checked
 
@@ -46,6 +47,7 @@ class Config(Section):
     optimizer: Optimizer = Optimizer()
     loss: tuple[AnyTerm, ...] = (CrossEntropy(),)
     augment: Augment = Augment()
+    task: Task = Task()
     logging: Logging = Logging()
     machine: Machine = Machine()
     changes: tuple[Change, ...] = ()

@@ -6,6 +6,7 @@ Precision, pretrained weights and what depends on them, epochs and crop by the d
 """
 
 import time
+from collections.abc import Set
 from functools import partial
 
 from fullconv.checkpoints import pretrained
@@ -29,14 +30,17 @@ from fullconv.training.run.console import Screen
 from fullconv.training.run.processes import processes_of
 from fullconv.training.setup import net_of, open_data
 from fullconv.training.step import Updater
+from fullconv.training.task import with_task
 
 LOADED_LR = 0.3  # of a backbone's, times that of what begins fresh
 
 
-def resolved(config: Config, screen: Screen, objects: Objects = NOTHING) -> Config:
+def resolved(
+    config: Config, screen: Screen, objects: Objects = NOTHING, named: Set[str] = frozenset()
+) -> Config:
     """With all that is left to choose here chosen, so that the saved config decides the run.
 
-    Of ``objects`` it keeps what can be written down.
+    Of ``objects`` it keeps what can be written down. ``named`` are the keys that the user has set.
     """
     config = objects.recorded(config, screen)
     if not config.data.path and objects.data is None:
@@ -46,6 +50,7 @@ def resolved(config: Config, screen: Screen, objects: Objects = NOTHING) -> Conf
         )
     check_checkpointing(config)
     config = _with_read_options(config, screen, objects)
+    config = _with_task(config, screen, objects, named)
     config = _with_weights(_with_precision(config), screen)
     is_open = (
         config.augment.crop == "auto" or config.schedule.steps is config.schedule.epochs is None
@@ -61,6 +66,15 @@ def resolved(config: Config, screen: Screen, objects: Objects = NOTHING) -> Conf
     if config.schedule.time is None:
         return config
     return _timed(config, source, val, screen, objects)
+
+
+def _with_task(config: Config, screen: Screen, objects: Objects, named: Set[str]) -> Config:
+    """With the task that the masks say, and the loss that it needs."""
+    source, _ = open_data(config, Screen(quiet=True), objects)
+    config, line = with_task(config, source.classes, named)
+    if line:
+        screen.say(f"task: {line}")
+    return config
 
 
 def _with_read_options(config: Config, screen: Screen, objects: Objects) -> Config:
@@ -130,7 +144,8 @@ def _timed(
     net, preprocessing, _ = net_of(config, source, Screen(quiet=True))
     outputs = tuple(output.channels for output in source.classes.outputs)
     ignore = source.classes.ignore
-    criterion = make_criterion(config.loss, None, ignore, fabric.device, outputs, objects.losses)
+    losses = objects.losses, source.classes.is_overlapping
+    criterion = make_criterion(config.loss, None, ignore, fabric.device, outputs, *losses)
     with memory_watched(config, TOO_LARGE):
         updater = Updater(config, fabric, net, preprocessing, criterion, steps=1000)
         validation = partial(_validation, config, updater, val)

@@ -14,7 +14,8 @@ from pydantic import (
 )
 
 from fullconv.checkpoints.pretrained import AUTO, IMAGENET, NONE
-from fullconv.data import Augmentation
+from fullconv.classes import THRESHOLD
+from fullconv.data import Augmentation, TaskChoice
 from fullconv.device import bytes_of
 from fullconv.duration import seconds_of
 from fullconv.errors import UserError
@@ -34,6 +35,7 @@ LARGEST_CROP = 100_000  # pixels a side
 MOST = 10**9  # of steps, photos and the like: more is a slip of the finger
 
 Count = Annotated[int, Field(ge=1, le=MOST)]
+Threshold = Annotated[float, Field(gt=0, lt=1)]
 CountFromZero = Annotated[int, Field(ge=0, le=MOST)]
 
 
@@ -305,6 +307,32 @@ class Logging(Section):
         except UserError as error:
             raise ValueError(str(error)) from error
         return to
+
+
+class Task(Section):
+    """What the net decides at each pixel: `kind` 'auto' is what the masks say (docs/tasks.md).
+
+    'semantic' is one class of several, 'binary' whether the one class is there, 'multilabel' that
+    for each of several classes, which may overlap. ``foreground`` names the classes for these two,
+    where not all are meant. A class is there from its ``threshold`` on: one number, or one each.
+    """
+
+    kind: Literal["auto", "semantic", "binary", "multilabel"] = "auto"
+    foreground: tuple[str, ...] = ()
+    threshold: Threshold | tuple[Threshold, ...] = THRESHOLD
+
+    @field_validator("foreground", mode="before")
+    @classmethod
+    def _listed(cls, names: Any) -> Any:
+        """One text with commas as several names."""
+        if isinstance(names, str):
+            return [name.strip() for name in names.split(",") if name.strip()]
+        return names
+
+    @property
+    def choice(self) -> TaskChoice:
+        """As the data layer takes it."""
+        return TaskChoice(self.kind, self.foreground, self.threshold)
 
 
 class Machine(Section):

@@ -9,11 +9,19 @@ from fullconv.training.losses.jaccard import Jaccard
 from fullconv.training.losses.lovasz import Lovasz
 from fullconv.training.losses.ohem import Ohem
 from fullconv.training.losses.registry import KINDS, AnyTerm, checked
+from fullconv.training.losses.sigmoid import (
+    BinaryCrossEntropy,
+    SigmoidDice,
+    SigmoidJaccard,
+    SigmoidTerm,
+    binary_cross_entropy,
+)
 
 __all__ = [
     "IGNORE",
     "KINDS",
     "AnyTerm",
+    "BinaryCrossEntropy",
     "CrossEntropy",
     "Dice",
     "Focal",
@@ -25,7 +33,11 @@ __all__ = [
     "Ohem",
     "OverlapLoss",
     "PixelLoss",
+    "SigmoidDice",
+    "SigmoidJaccard",
+    "SigmoidTerm",
     "Term",
+    "binary_cross_entropy",
     "can_be_banded",
     "checked",
     "resolved",

@@ -15,11 +15,13 @@ from fullconv.classes import MOST_CLASSES
 from fullconv.errors import UserError
 from fullconv.training.losses import (
     IGNORE,
+    BinaryCrossEntropy,
     CrossEntropy,
     FromPython,
     Loss,
     PixelLoss,
     Term,
+    binary_cross_entropy,
     can_be_banded,
     resolved,
 )
@@ -131,6 +133,39 @@ class Criterion:
         return torch.stack(losses).sum(), each.detach().double().sum()
 
 
+@dataclass(frozen=True)
+class SigmoidCriterion(Criterion):
+    """The loss of overlapping classes: the mean over them of the loss of each.
+
+    An output is a class of a single channel; ``weights`` are what its present pixels weigh (K,).
+    A photo counts by its labelled pixels, and so does a class.
+    """
+
+    @property
+    def can_be_banded(self) -> bool:
+        return False
+
+    def _normaliser(self, masks: Tensor) -> Tensor:
+        classes = len(self.outputs or (0,))
+        return (masks != self.ignore).sum().clamp(min=1).double() * classes
+
+    def _of(self, logits: Tensor, masks: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        labelled = masks != self.ignore
+        labels = torch.where(labelled, masks.long(), IGNORE)  # N,H,W
+        each = binary_cross_entropy(logits, labels)  # N,H,W
+        shares = labelled.to(each.dtype).sum((1, 2))  # N: parts of a batch add up
+        losses = []
+        for weight, loss in self.terms:
+            if isinstance(loss, BinaryCrossEntropy):
+                weighed = each
+                if self.weights is not None:
+                    weighed = each * torch.where(labels == 1, self.weights[part.start], 1.0)
+                losses.append(weight * weighed.sum())
+            else:
+                losses.append(weight * (shares * loss(logits, labels)).sum())
+        return torch.stack(losses).sum(), each.detach().double().sum()
+
+
 def make_criterion(
     terms: Sequence[Term],
     weights: Tensor | None,
@@ -138,11 +173,13 @@ def make_criterion(
     device: torch.device,
     outputs: tuple[slice, ...] | None = None,
     losses: Mapping[str, Loss] | None = None,
+    overlapping: bool = False,
 ) -> Criterion:
     """The criterion of a config's ``loss``; ``weights`` are the class weights already computed.
 
     ``losses`` are those of Python's by name. The options of the cross-entropy say how pixels count,
-    for all terms; without it all labelled ones count the same.
+    for all terms; without it all labelled ones count the same. With ``overlapping`` the classes may
+    overlap, and ``weights`` are those of their present pixels.
     Raises UserError when pixels are to be sampled by weights of which none is above 0, and for a
     loss of Python's that is missing.
     """
@@ -159,7 +196,8 @@ def make_criterion(
     elif pixels.keep < 1:
         keep = torch.full((MOST_CLASSES,), pixels.keep, device=device)
     weighed = tuple(Weighed(term.weight, resolved(term, losses or {})) for term in terms)
-    return Criterion(pixels.reduction, weights, ignore, weighed, keep, outputs)
+    kind = SigmoidCriterion if overlapping else Criterion
+    return kind(pixels.reduction, weights, ignore, weighed, keep, outputs)
 
 
 def cross_entropy_of(terms: Sequence[Term]) -> CrossEntropy | None:

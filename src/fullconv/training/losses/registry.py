@@ -14,8 +14,19 @@ from fullconv.training.losses.given import FromPython
 from fullconv.training.losses.jaccard import Jaccard
 from fullconv.training.losses.lovasz import Lovasz
 from fullconv.training.losses.ohem import Ohem
+from fullconv.training.losses.sigmoid import BinaryCrossEntropy, SigmoidDice, SigmoidJaccard
 
-Named = CrossEntropy | Jaccard | Dice | Focal | Lovasz | Ohem
+Named = (
+    CrossEntropy
+    | Jaccard
+    | Dice
+    | Focal
+    | Lovasz
+    | Ohem
+    | BinaryCrossEntropy
+    | SigmoidJaccard
+    | SigmoidDice
+)
 """Those that a config can name."""
 AnyTerm = Annotated[Named | FromPython, Field(discriminator="kind")]
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from itertools import accumulate
 from math import log
 
-from fullconv.metrics import Scores
+from fullconv.metrics import OverlapScores, Scores
 
+WEIGHTS = "loss.cross_entropy.class_weights"
 NAMED = 8  # classes in a warning
 
 
@@ -48,6 +49,8 @@ class Watch:
         return [warning for warning in warnings if warning]
 
     def _one_class(self, scores: Scores) -> str | None:
+        if isinstance(scores, OverlapScores):
+            return None
         for part in self.outputs:
             predicted, true = scores.confusion.sum(0)[part], scores.pixels[part]
             if (predicted > 0).sum() == 1 and (true > 0).sum() > 1:
@@ -64,17 +67,19 @@ class Watch:
         """The classes that no pixel is predicted as, once a tenth of the run is done."""
         if 10 * step < steps:
             return None
-        predicted = scores.confusion.sum(0)
+        predicted = scores.counts[2]
         pairs = zip(scores.names, predicted, scores.pixels, strict=True)
         missing = [name for name, count, pixels in pairs if pixels and not count]
         if not missing:
             return None
         names = ", ".join(missing[:NAMED])
+        is_overlapping = isinstance(scores, OverlapScores)
+        weights = "loss.binary_cross_entropy.pos_weight" if is_overlapping else WEIGHTS
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         return self._once(
             "never predicted",
             f"at step {step} of {steps} no pixel is predicted as {names}{more}: rare classes "
-            "come late; if it stays, weigh the classes (loss.cross_entropy.class_weights), or show "
+            f"come late; if it stays, weigh the classes ({weights}), or show "
             "them more often (augment.rare_crops)",
         )
 
