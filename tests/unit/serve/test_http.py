@@ -87,16 +87,6 @@ def test_probabilities_come_with_the_json_in_one_pass_where_they_are_asked_for(c
     assert "probability" not in send(client, content).json()
 
 
-def test_probabilities_of_a_photo_that_is_too_large_are_null_and_the_rest_is_there(
-    client, encoded, monkeypatch
-):
-    monkeypatch.setattr("fullconv.serve.service.SCORE_BYTES", 100)
-    said = send(client, encoded(), mask="true", probability="true").json()
-    assert said["probability"] is None and said["mask"]["png"]
-    refused = send(client, encoded(), answer="probability")
-    assert (refused.status_code, refused.json()["code"]) == (413, "FC-SERVE-008")
-
-
 def test_the_mask_is_the_file_that_predict_writes(client, run, encoded, tmp_path):
     (tmp_path / "a.png").write_bytes(encoded(height=90, width=121))
     Predictor(run, device="cpu")(tmp_path / "a.png").save(tmp_path / "b")
