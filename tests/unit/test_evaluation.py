@@ -3,11 +3,11 @@ import threading
 import numpy as np
 import pytest
 import torch
-from fullconv.data.open_dataset import trained_on
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from fullconv.classes import ClassSet
 from fullconv.data import Sample, open_source
+from fullconv.data.open_dataset import trained_on
 from fullconv.errors import UserError
 from fullconv.evaluation import evaluate
 from fullconv.inference import TorchEngine, parse_tta, with_tta

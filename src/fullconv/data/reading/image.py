@@ -194,6 +194,8 @@ def size_said(file: Picture) -> tuple[int, int] | None:
 
 def _tiff_size(file: Picture) -> tuple[int, int] | None:
     try:
+        if not isinstance(file, str | Path):
+            file.seek(0)  # Pillow has tried to read it
         if format_of(head_of(file, 64)) != "TIFF" or (tiff := tiff_of(file)) is None:
             return None
     except (OSError, ValueError):

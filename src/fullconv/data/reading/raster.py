@@ -145,7 +145,12 @@ class Raster:
     def _palette(self, meanings: list[str]) -> RGB | None:
         """The colours (256, 3) of the values of a paletted band; None for other bands."""
         band = self.bands.colors[0]
-        if len(self.bands.colors) > 1 or meanings[band - 1] != "palette" or self.span:
+        if len(self.bands.colors) > 1 or meanings[band - 1] != "palette":
+            return None
+        if self.dataset.dtypes[band - 1] != "uint8":
+            raise DataError(self.name, "has a palette of more than 256 colors", "",
+                            "save it as 8-bit RGB", "FC-DATA-008")  # fmt: skip
+        if self.span:
             return None
         table = np.zeros((256, 3), np.uint8)
         for value, color in self.dataset.colormap(band).items():

@@ -1,5 +1,7 @@
 """Which files are opened at all: by their first bytes, by a list, without network and programs."""
 
+import io
+import struct
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -9,10 +11,12 @@ from PIL import Image
 
 from fullconv.data import check, open_source, read_mask, read_photo
 from fullconv.data.reading.formats import PILLOW_FORMATS
+from fullconv.data.reading.image import size_said
 from fullconv.data.reading.raster import open_raster
 from fullconv.data.reading.recognize_file import is_raster
 from fullconv.errors import DataError
-from fullconv.modalities import ReadOptions
+from fullconv.modalities import AS_STORED, ReadOptions
+from fullconv.serve.decode_photo import decode_photo
 
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8)
 
@@ -176,3 +180,32 @@ def test_libtiff_writes_nothing_beside_the_error_of_a_damaged_file(tmp_path, cap
             refused += 1
     assert refused
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(("dtype", "bands"), [("float32", 5), ("float64", 3), ("int16", 2)])
+def test_the_size_of_a_tiff_that_pillow_does_not_know_is_read_from_an_open_file(
+    tmp_path, dtype, bands
+):
+    rasterio = pytest.importorskip("rasterio")
+    path, profile = tmp_path / "a.tif", {"driver": "GTiff", "width": 8, "height": 6}
+    with rasterio.open(path, "w", count=bands, dtype=dtype, **profile) as file:
+        file.write(np.zeros((bands, 6, 8), dtype))
+    content = io.BytesIO(path.read_bytes())
+    assert size_said(path) == size_said(content) == (6, 8)
+    options = ReadOptions(tuple(range(1, bands + 1)), (0, 1))
+    assert decode_photo(path.read_bytes(), 100, options).shape == (6, 8, bands)
+
+
+def test_a_palette_of_16_bits_is_named(tmp_path):
+    path = tmp_path / "a.tif"
+    colors = np.arange(65536).repeat(3).reshape(-1, 3).T.astype("<u2").tobytes()
+    tags = [(256, 4, 8), (257, 4, 6), (258, 3, 16), (259, 3, 1), (262, 3, 3), (277, 3, 1),
+            (278, 4, 6), (279, 4, 96)]  # fmt: skip
+    entries = [struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags]
+    after = 8 + 2 + 12 * 10 + 4
+    entries.insert(5, struct.pack("<HHII", 273, 4, 1, after + len(colors)))
+    entries.append(struct.pack("<HHII", 320, 3, 3 * 65536, after))
+    head = b"II*\0" + struct.pack("<IH", 8, 10) + b"".join(entries) + bytes(4)
+    path.write_bytes(head + colors + np.full(48, 300, "<u2").tobytes())
+    for options in (AS_STORED, ReadOptions(range=(0, 4095))):
+        assert code_of(read_photo, path, options=options) == "FC-DATA-008"
