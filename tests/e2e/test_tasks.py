@@ -223,5 +223,5 @@ def test_what_does_not_suit_the_masks_is_refused_before_the_first_step(
 def test_check_and_inspect_take_such_data(place, inside, tmp_path):
     said, _ = inside("check", place / "set")
     assert "errors: 0" in said
-    inside("inspect", place / "set", "--out", tmp_path / "page")
-    assert any(tmp_path.rglob("*.html"))
+    inside("inspect", place / "set", "--out", tmp_path / "page.html")
+    assert "disc" in (tmp_path / "page.html").read_text()

@@ -36,7 +36,7 @@ class Steps:
         self.steps["read"](number)
         return number
 
-    def predict_batch(self, numbers, scores):
+    def predict_batch(self, numbers, scores, confidence=False):
         (number,) = numbers
         self.steps["work"](number)
         return [Made(number, self.steps["write"])]
