@@ -28,6 +28,12 @@ class AreaTable:
 
     def add_prediction(self, photo: Input, prediction: Prediction) -> None:
         """The classes of a photo; of a net with several outputs as 'OUTPUT: CLASS'."""
+        if prediction.classes.is_overlapping:
+            for output, mask in zip(prediction.classes.outputs, prediction.masks, strict=True):
+                inside = int(mask.sum())
+                counts = [mask.size - inside, inside]
+                self.add(str(photo), output.classes, counts, output=output.name)
+            return
         for part in (prediction, *prediction.others.values()):
             counts = np.bincount(part.mask.ravel(), minlength=len(part.classes))
             self.add(str(photo), part.classes, counts.tolist(), output=part.output)

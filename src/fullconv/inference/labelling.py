@@ -68,6 +68,12 @@ def predict_labels(
     is written.
     """
     exporter(tool)
+    if predictor.classes.is_overlapping:
+        raise UserError(
+            f"{predictor.path}: its classes may overlap, and shapes are written of nets that give "
+            "a pixel one class: leave --to out, and take the masks of each class",
+            "FC-LABELS-005",
+        )
     items: deque[Item] = deque()
     results: deque[PhotoResult] = deque()
     errors: list[UserError] = []

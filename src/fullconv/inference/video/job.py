@@ -135,6 +135,12 @@ def _check_target(source: Path, target: Path, show: Show) -> None:
 
 
 def _check_net(predictor: Predictor) -> None:
+    if predictor.classes.is_overlapping:
+        raise UserError(
+            f"{predictor.path}: its classes may overlap, and a video shows those of nets that give "
+            "a pixel one class: predict the frames as photos (--frames)",
+            "FC-VIDEO-007",
+        )
     further = [kind for kind in predictor.inputs if not is_of_photo(kind)]
     if further or predictor.spec.in_channels != 3:
         sees = ", ".join(further) or f"{predictor.spec.in_channels} bands"
