@@ -40,7 +40,7 @@ from fullconv.metrics import (
     plane_counts,
 )
 from fullconv.modalities import AS_STORED, ReadOptions
-from fullconv.notebook import ProgressBar, in_notebook
+from fullconv.notebook_progress import ProgressBar, in_notebook
 from fullconv.visualize import planes_of
 
 Progress = Callable[[int, int], object]

@@ -14,7 +14,7 @@ from fullconv.classes import ClassSet
 from fullconv.data import Sample, count_classes, open_source
 from fullconv.metrics import PhotoMetrics, Scores, intervals
 from fullconv.models import NetSpec, explain
-from fullconv.notebook import ProgressBar, in_notebook
+from fullconv.notebook_progress import ProgressBar, in_notebook
 from fullconv.report import RunFolder
 from fullconv.training.run.console import Screen, Status
 

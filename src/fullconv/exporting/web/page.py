@@ -68,7 +68,7 @@ def refuse_net(description: Description, run: str | Path) -> None:
             "a page takes photos of any size as they are: leave --no-preprocess and --size out",
             "FC-EXPORT-001",
         )
-    if getattr(description.classes, "is_overlapping", False):
+    if description.classes.is_overlapping:
         raise UserError(
             f"{run}: its classes may overlap, and a page shows one class a pixel: export to onnx",
             "FC-EXPORT-007",

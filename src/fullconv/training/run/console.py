@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from fullconv.duration import duration
-from fullconv.notebook import ProgressBar, in_notebook
+from fullconv.notebook_progress import ProgressBar, in_notebook
 
 SECONDS = 10  # between lines where there is no terminal
 SEPARATOR = " | "
