@@ -43,7 +43,7 @@ def probabilities_of(
 
 def check_classes(classes: ClassSet) -> None:
     """UserError for classes that may overlap: a pixel has no one label that could be wrong."""
-    if getattr(classes, "is_overlapping", False):
+    if classes.is_overlapping:
         raise UserError(
             "labels are judged, and photos suggested, by nets that give a pixel one class; the "
             "classes of this one may overlap",

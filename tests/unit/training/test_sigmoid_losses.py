@@ -100,6 +100,17 @@ def test_gradients_of_the_parts_of_a_batch_add_up_to_those_of_the_whole(case):
     assert torch.allclose(whole, logits.grad, atol=1e-7)
 
 
+@pytest.mark.parametrize("kind", [SigmoidJaccard, SigmoidDice])
+def test_nothing_of_a_loss_is_left_out(case, monkeypatch, kind):
+    """A constant added to it is in the training loss, times its weight."""
+    terms = BinaryCrossEntropy(), kind(weight=2.0)
+    expected, _ = total(criterion(*terms), *case)
+    plain = kind.__call__
+    monkeypatch.setattr(kind, "__call__", lambda *given: plain(*given) + 3.0)
+    changed, _ = total(criterion(*terms), *case)
+    assert float(changed) == pytest.approx(float(expected) + 2.0 * 3.0, rel=1e-6)
+
+
 def test_one_class_takes_masks_without_an_axis_for_it(case):
     logits, masks = case
     single = make_criterion((BinaryCrossEntropy(),), None, 255, CPU, PARTS[:1], {}, True)
