@@ -35,13 +35,15 @@ class Verdict:
         points = [100 * self.difference.value]
         ends = self.difference.interval
         if not ends.is_known:
-            return f"One photo shows no significant difference of {self.best} and {self.other}."
+            return (
+                f"One photo shows no significant difference between {self.best} and {self.other}."
+            )
         points += [100 * ends.low, 100 * ends.high]
         by, low, high = (f"{point:.1f}".replace("-0.0", "0.0") for point in points)
         margin = f"(by {by}, 95 % interval {low} to {high})"
         if self.word == WORSE:
             return f"{self.best} is better than {self.other} {margin}."
-        return f"No significant difference of {self.best} and {self.other} {margin}."
+        return f"No significant difference between {self.best} and {self.other} {margin}."
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import typer
 
 from fullconv.cli.help_panels import MORE
 from fullconv.cli.main import say, say_error
-from fullconv.data.reading.formats import VIDEO_SUFFIXES
 from fullconv.errors import UserError, printable
 
 if TYPE_CHECKING:
@@ -51,14 +50,20 @@ def video_folder(out: Path) -> Path:
     return out.parent if _is_file_of_video(out) else out
 
 
+def _is_video(suffix: str) -> bool:
+    from fullconv.data.reading.formats import VIDEO_SUFFIXES
+
+    return suffix in VIDEO_SUFFIXES
+
+
 def _is_file_of_video(out: Path) -> bool:
-    return out.suffix.lower() in VIDEO_SUFFIXES and not out.is_dir()
+    return _is_video(out.suffix.lower()) and not out.is_dir()
 
 
 def videos_of(entries: "Sequence[Input]") -> "tuple[list[Input], list[Input]]":
     """The videos among the inputs, by their endings, and the others."""
-    videos = [entry for entry in entries if _suffix(entry) in VIDEO_SUFFIXES]
-    return videos, [entry for entry in entries if _suffix(entry) not in VIDEO_SUFFIXES]
+    videos = [entry for entry in entries if _is_video(_suffix(entry))]
+    return videos, [entry for entry in entries if not _is_video(_suffix(entry))]
 
 
 def _suffix(entry: "Input") -> str:

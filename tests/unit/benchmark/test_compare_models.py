@@ -229,7 +229,7 @@ def test_each_run_is_compared_with_the_best():
     near, far = comparison.verdicts.verdicts
     assert (near.word, far.word) == ("no significant difference", "worse")
     assert re.fullmatch(
-        r"No significant difference of best and near "
+        r"No significant difference between best and near "
         r"\(by \d\.\d, 95 % interval -\d\.\d to \d\.\d\)\.",
         str(near),
     )
@@ -278,7 +278,7 @@ def test_one_photo_tells_nothing():
         ]
     ).verdicts[0]  # fmt: skip
     assert verdict.word == "no significant difference"
-    assert str(verdict) == "One photo shows no significant difference of one and two."
+    assert str(verdict) == "One photo shows no significant difference between one and two."
 
 
 def test_names_of_runs(tmp_path, run):
