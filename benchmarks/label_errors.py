@@ -7,11 +7,11 @@ In a copy of the masks of a split, one object in each of some masks, drawn by th
 15 to 30 pixels at a diagonal of 600; what it leaves becomes the class around it), swapped (another
 class), or forgotten (the class around it). An object is a connected region of one class of a fifth
 of a percent to a tenth of the mask that is not thin everywhere. Then the masks are ranked by
-`fullconv.curation.label_doubts`, and by three simpler scores: the softmin of Lad and Mueller (2023,
-arXiv 2307.05080), the mean self-confidence (Northcutt et al., 2021), and pixel accuracy. The labels
-of the data itself are taken for right, which they are not everywhere: what is counted as a false
-alarm may be a real error. Figures are means over the seeds. ``RUN`` should not have been trained on
-the split.
+`fullconv.curation.find_label_errors`, and by three simpler scores: the softmin of Lad and Mueller
+(2023, arXiv 2307.05080), the mean self-confidence (Northcutt et al., 2021), and pixel accuracy. The
+labels of the data itself are taken for right, which they are not everywhere: what is counted as a
+false alarm may be a real error. Figures are means over the seeds. ``RUN`` should not have been
+trained on the split.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from fullconv.cli.tables import progress
-from fullconv.curation import LabelDoubts, label_doubts
+from fullconv.curation import LabelErrors, find_label_errors
 from fullconv.curation.regions import connected_regions, inner
 from fullconv.data import Source, open_source
 from fullconv.data.export_folder import mask_png
@@ -130,7 +130,7 @@ def planted_copy(source: Source, folder: Path, share: float, seed: int) -> dict[
 
 @dataclass
 class Ranking:
-    """The names of the masks, the most doubted first, and what is counted of them."""
+    """The names of the masks, the likeliest first, and what is counted of them."""
 
     names: list[str]
 
@@ -147,10 +147,10 @@ class Ranking:
         return float(precision[hits].mean())
 
 
-def right_region(doubts: LabelDoubts, planted: dict[str, Planted], first: int) -> float:
-    """Share of the errors among the ``first`` masks whose most doubted region lies on the error."""
+def right_region(errors: LabelErrors, planted: dict[str, Planted], first: int) -> float:
+    """Share of the errors among the ``first`` masks whose likeliest error lies on the error."""
     hits = []
-    for mask in doubts.masks[:first]:
+    for mask in errors.masks[:first]:
         if mask.name in planted and mask.regions:
             top, left, bottom, right = mask.regions[0].box
             inside = planted[mask.name].where[top:bottom, left:right]
@@ -158,12 +158,12 @@ def right_region(doubts: LabelDoubts, planted: dict[str, Planted], first: int) -
     return float(np.mean(hits)) if hits else 0.0
 
 
-def rankings(run: str, folder: Path) -> tuple[LabelDoubts, dict[str, Ranking]]:
+def rankings(run: str, folder: Path) -> tuple[LabelErrors, dict[str, Ranking]]:
     """The masks of a copy, ranked by each score."""
     opened = open_engine(run)
     source = open_for(opened, str(folder), "val")
     with progress("ranking") as moved:
-        doubts = label_doubts(opened.engine, source, moved)
+        errors = find_label_errors(opened.engine, source, moved)
     accuracy, confidence = {}, {}
 
     def note(sample, prediction, matrix):
@@ -176,9 +176,9 @@ def rankings(run: str, folder: Path) -> tuple[LabelDoubts, dict[str, Ranking]]:
         confidence[sample.name] = own[known].mean()
 
     evaluate(opened.engine, source, each=note)
-    by_softmin = sorted(doubts.masks, key=lambda mask: mask.quality)
-    return doubts, {
-        "regions": Ranking([mask.name for mask in doubts.masks]),
+    by_softmin = sorted(errors.masks, key=lambda mask: mask.quality)
+    return errors, {
+        "regions": Ranking([mask.name for mask in errors.masks]),
         "softmin": Ranking([mask.name for mask in by_softmin]),
         "mean self-confidence": Ranking(sorted(confidence, key=confidence.__getitem__)),
         "pixel accuracy": Ranking(sorted(accuracy, key=accuracy.__getitem__)),
@@ -200,9 +200,9 @@ def main() -> None:
     for seed in range(given.first_seed, given.first_seed + given.seeds):
         with tempfile.TemporaryDirectory() as temporary:
             planted = planted_copy(source, Path(temporary), given.share, seed)
-            doubts, ranked = rankings(given.run, Path(temporary))
-        mean_iu.append(doubts.mean_iu)
-        regions.append(right_region(doubts, planted, FIRST[-1]))
+            errors, ranked = rankings(given.run, Path(temporary))
+        mean_iu.append(errors.mean_iu)
+        regions.append(right_region(errors, planted, FIRST[-1]))
         for name, ranking in ranked.items():
             figures = [ranking.precision(planted, first) for first in FIRST]
             figures += [ranking.recall(planted, first) for first in (FIRST[-1], 2 * FIRST[-1])]
@@ -222,7 +222,7 @@ def main() -> None:
     notes = [
         f"{count} of {len(source)} masks with an error, {given.seeds} seeds; the net has "
         f"{100 * np.mean(mean_iu):.1f} mean IU on the masks with errors.",
-        f"Of the masks with an error among the first {FIRST[-1]}, the most doubted region lies on "
+        f"Of the masks with an error among the first {FIRST[-1]}, the likeliest error lies on "
         f"the error in {100 * np.mean(regions):.0f} percent.",
     ]
     Result(

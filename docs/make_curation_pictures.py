@@ -1,7 +1,7 @@
 """Photograph what a net says of data: ``python docs/make_curation_pictures.py RUN``.
 
 RUN is a run folder trained on the generated scenes ("shapes"); no photo is shown. Writes fixes.png,
-inspect-doubted.png and suggest.png. Needs what make_screenshots.py needs.
+inspect-label-errors.png and suggest.png. Needs what make_screenshots.py needs.
 """
 
 import shutil
@@ -20,7 +20,7 @@ LABELLED = "shapes:n=60"
 SHOTS = [
     # picture, page, section that is in view, size
     ("fixes", "fixed/fixes.html", "corrected", (1100, 760)),
-    ("inspect-doubted", "doubted.html", "doubted-masks", (1340, 900)),
+    ("inspect-label-errors", "label_errors.html", "likely-label-errors", (1340, 900)),
     ("suggest", "next/suggestions.html", "photos", (1340, 900)),
 ]
 
@@ -34,7 +34,7 @@ def main(run):
         fullconv("check", "photos", "--fix", "fixed", folder=folder)
         wrongly_labelled(folder / "scenes")
         fullconv(
-            "inspect", "scenes", "--run", "runs/shapes", "--out", "doubted.html", folder=folder
+            "inspect", "scenes", "--run", "runs/shapes", "--out", "label_errors.html", folder=folder
         )
         unlabelled(folder / "unlabelled")
         options = ("--number", "4", "--out", "next", "--data", LABELLED)

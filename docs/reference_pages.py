@@ -12,7 +12,7 @@ MODULES = (
     ("Geometry", "fullconv.geometry", ["Window", "receptive_field", "size_after", "tent"]),
     ("Data sets of one's own", "fullconv.data", ["Source", "write_folder", "loader"]),
     ("Scores", "fullconv.metrics", ["Scores", "confusion"]),
-    ("Labels and photos judged by a net", "fullconv.curation", ["label_doubts", "suggest"]),
+    ("Labels and photos judged by a net", "fullconv.curation", ["find_label_errors", "suggest"]),
     ("Importing", "fullconv.data.importers", ["Request", "import_data"]),
 )
 

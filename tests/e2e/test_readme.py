@@ -129,7 +129,7 @@ def test_the_commands_work_in_their_order(place, inside):
     assert left >= {
         "inspect.html", "runs/first/model.safetensors", "runs/first/report.html",
         "pictures/photo.png", "pictures/street10_overlay.jpg", "runs/first/model.onnx",
-        "doubts.html", "fixed/fixes.html", "labels/street10.json",
+        "errors.html", "fixed/fixes.html", "labels/street10.json",
         "runs/first/model.xml", "runs/first/model.bin",
     }  # fmt: skip
 

@@ -104,13 +104,13 @@ def test_a_labelling_tool_gets_its_own_files(run, net, pool, tmp_path):
 def test_inspect_with_a_run_ranks_the_masks_on_the_page_and_in_a_table(run, net, data, tmp_path):
     page = tmp_path / "page.html"
     said = run("inspect", data, "--split", "val", "--run", net, "--out", page)
-    assert "val: the 8 masks ranked by the doubts of the net" in said
-    rows = rows_of(tmp_path / "page_doubted.csv")
+    assert "val: the 8 masks ranked by their likely label errors" in said
+    rows = rows_of(tmp_path / "page_label_errors.csv")
     assert {row["split"] for row in rows} == {"val"}
-    doubts = [float(row["doubt"]) for row in rows]
-    assert doubts == sorted(doubts, reverse=True)
+    label_errors = [float(row["score"]) for row in rows]
+    assert label_errors == sorted(label_errors, reverse=True)
     text = page.read_text("utf-8")
-    assert "Doubted masks" in text
+    assert "Likely label errors" in text
     assert rows[0]["mask"] in text
     for row in rows:
         mask = np.array(Image.open(row["mask"]))

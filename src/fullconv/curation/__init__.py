@@ -5,18 +5,23 @@ from typing import TYPE_CHECKING
 from fullconv.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from fullconv.curation.label_errors import DoubtedMask, DoubtedRegion, LabelDoubts, label_doubts
+    from fullconv.curation.label_errors import (
+        ErrorRegion,
+        LabelErrors,
+        MaskErrors,
+        find_label_errors,
+    )
     from fullconv.curation.photo_views import PhotoView, photo_view
     from fullconv.curation.suggestions import Suggestion, Suggestions, suggest
 
 __all__ = [
-    "DoubtedMask",
-    "DoubtedRegion",
-    "LabelDoubts",
+    "ErrorRegion",
+    "LabelErrors",
+    "MaskErrors",
     "PhotoView",
     "Suggestion",
     "Suggestions",
-    "label_doubts",
+    "find_label_errors",
     "photo_view",
     "suggest",
 ]
@@ -24,7 +29,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "label_errors": ("DoubtedMask", "DoubtedRegion", "LabelDoubts", "label_doubts"),
+        "label_errors": ("MaskErrors", "ErrorRegion", "LabelErrors", "find_label_errors"),
         "photo_views": ("PhotoView", "photo_view"),
         "suggestions": ("Suggestion", "Suggestions", "suggest"),
     },

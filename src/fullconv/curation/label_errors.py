@@ -1,4 +1,4 @@
-"""Masks that a trained net doubts: confident disagreement of prediction and label, ranked.
+"""Likely label errors by a trained net: confident disagreement of prediction and label, ranked.
 
 Confident learning (Northcutt, Jiang, Chuang: Confident Learning, JAIR 2021, arXiv 1911.00068) asks
 whether a net is at least as sure of another class as it usually is of that class where the labels
@@ -40,11 +40,11 @@ Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
-class DoubtedRegion:
+class ErrorRegion:
     """A connected region that is labelled ``label`` and that a net is sure is ``prediction``.
 
     Both are class values. ``pixels`` of the photo; ``confidence`` and ``label_probability`` are
-    the mean probabilities of the two inside of the region. ``doubt`` is the product of three
+    the mean probabilities of the two inside of the region. ``score`` is the product of three
     surprises: -ln of the label's probability; -ln of the share of the label's pixels in the split
     that the net takes for the prediction, as what it confuses often is its own weakness; and ln of
     1 + the inner pixels, as a large region is a chance error less often. ``cost`` is by how much
@@ -57,13 +57,13 @@ class DoubtedRegion:
     box: Box
     confidence: float
     label_probability: float
-    doubt: float
+    score: float
     cost: float
 
 
 @dataclass(frozen=True)
-class DoubtedMask:
-    """A mask with its doubted regions, the most doubted first; ``place`` is that in the source.
+class MaskErrors:
+    """A mask with its likely errors, the likeliest first; ``place`` is that in the source.
 
     ``quality`` is the softmin of the self-confidence, 0 to 1 (Lad and Mueller); ``cost`` as of a
     region, of all of them together.
@@ -74,32 +74,32 @@ class DoubtedMask:
     file: str
     quality: float
     cost: float
-    regions: tuple[DoubtedRegion, ...]
+    regions: tuple[ErrorRegion, ...]
 
     @property
-    def doubt(self) -> float:
-        """That of its most doubted region; 0 where there is none."""
-        return self.regions[0].doubt if self.regions else 0.0
+    def score(self) -> float:
+        """That of its likeliest error; 0 where there is none."""
+        return self.regions[0].score if self.regions else 0.0
 
 
 @dataclass(frozen=True, eq=False)
-class LabelDoubts:
-    """The masks of a split, the most doubted first, and the ``mean_iu`` of the net on them."""
+class LabelErrors:
+    """The masks of a split, the likeliest first, and the ``mean_iu`` of the net on them."""
 
     source: Source
-    masks: tuple[DoubtedMask, ...]
+    masks: tuple[MaskErrors, ...]
     mean_iu: float
 
     @property
-    def doubted(self) -> tuple[DoubtedMask, ...]:
-        """Those with a doubted region."""
+    def with_errors(self) -> tuple[MaskErrors, ...]:
+        """Those with a likely error."""
         return tuple(mask for mask in self.masks if mask.regions)
 
 
-def label_doubts(
+def find_label_errors(
     engine: Engine, source: Source, progress: Progress | None = None, most: int | None = None
-) -> LabelDoubts:
-    """Rank the masks of ``source`` by how much a net doubts them, in one pass of the net.
+) -> LabelErrors:
+    """Rank the masks of ``source`` by likely label errors, in one pass of the net.
 
     ``engine`` must know the classes of ``source`` in their order (`fullconv.evaluation.open_for`).
     A net that was not trained on these masks says most: one that was may have learnt their errors.
@@ -118,34 +118,31 @@ def label_doubts(
             if progress:
                 progress(done, len(places))
     if not candidates:
-        raise UserError(
-            f"split {source.split!r}: no photo has a mask that could be doubted; label some",
-            "FC-DATA-107",
-        )
+        raise UserError(f"split {source.split!r}: no photo has a mask; label some", "FC-DATA-107")
     ranked = [_ranked(each, source, statistics) for each in candidates]
-    ranked.sort(key=lambda mask: (-mask.doubt, mask.quality))
-    return LabelDoubts(source, tuple(ranked), mean_iu_of([each.matrix for each in statistics]))
+    ranked.sort(key=lambda mask: (-mask.score, mask.quality))
+    return LabelErrors(source, tuple(ranked), mean_iu_of([each.matrix for each in statistics]))
 
 
 def disagreement(
-    engine: Engine, sample: Sample, mask: DoubtedMask
+    engine: Engine, sample: Sample, mask: MaskErrors
 ) -> tuple[Sample, npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """What a net predicts for the photo of a doubted mask, and where its doubted regions lie.
+    """What a net predicts for the photo of a mask with likely errors, and where these lie.
 
     The sample at the size at which it was compared, (h, w); the prediction, (h, w) or
     (h, w, outputs); and a map of the regions, bool (h, w).
     """
     small, scale = reduced(sample)
     prediction = engine.class_map(small.image)
-    doubted = np.zeros(small.image.shape[:2], bool)
+    is_error = np.zeros(small.image.shape[:2], bool)
     labels = planes_of(small.mask) if small.mask is not None else []
     for plane, label in zip(planes_of(prediction), labels, strict=True):
         for region in mask.regions:
             top, left, bottom, right = (round(side / scale) for side in region.box)
             window = slice(top, bottom), slice(left, right)
             pair = (label[window] == region.label) & (plane[window] == region.prediction)
-            doubted[window] |= pair
-    return small, prediction, doubted
+            is_error[window] |= pair
+    return small, prediction, is_error
 
 
 def _sample(source: Source, place: int) -> tuple[Sample, float] | None:
@@ -287,10 +284,8 @@ def _regions_of(
         )
 
 
-def _ranked(
-    candidate: _Candidate, source: Source, statistics: Sequence[_Statistics]
-) -> DoubtedMask:
-    """A mask with those of its regions that the whole split says are to be doubted."""
+def _ranked(candidate: _Candidate, source: Source, statistics: Sequence[_Statistics]) -> MaskErrors:
+    """A mask with its regions that are likely errors by the statistics of the split."""
     outputs = source.classes.outputs
     regions = []
     for region in candidate.regions:
@@ -298,27 +293,27 @@ def _ranked(
         if region.confidence < of_output.thresholds[region.prediction] - ROUNDING:
             continue
         of_pair = of_output.surprise[region.label, region.prediction]
-        doubted = DoubtedRegion(
+        error = ErrorRegion(
             label=first + region.label,
             prediction=first + region.prediction,
             pixels=region.pixels,
             box=region.box,
             confidence=region.confidence,
             label_probability=region.label_probability,
-            doubt=float(region.surprise * of_pair),
+            score=float(region.surprise * of_pair),
             cost=_cost(statistics, [region]),
         )
-        regions.append((doubted, region))
-    regions.sort(key=lambda pair: -pair[0].doubt)
+        regions.append((error, region))
+    regions.sort(key=lambda pair: -pair[0].score)
     photo, mask = source.files(candidate.place)
     name = source.names[candidate.place]
-    return DoubtedMask(
+    return MaskErrors(
         place=candidate.place,
         name=name,
         file=str(mask or photo or name),
         quality=candidate.quality,
         cost=_cost(statistics, [region for _, region in regions]),
-        regions=tuple(doubted for doubted, _ in regions),
+        regions=tuple(error for error, _ in regions),
     )
 
 

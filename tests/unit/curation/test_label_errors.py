@@ -1,10 +1,10 @@
-"""Doubted masks of an engine whose probabilities are written down."""
+"""Likely label errors of an engine whose probabilities are written down."""
 
 import numpy as np
 import pytest
 
 from fullconv.classes import ClassSet
-from fullconv.curation import label_doubts
+from fullconv.curation import find_label_errors
 from fullconv.curation.label_errors import disagreement
 from fullconv.curation.photo_scores import check_classes, entropy, softmin
 from fullconv.data import Sample, as_source
@@ -52,10 +52,10 @@ def truth(columns=20):
     return values
 
 
-def doubts_of(*masks, truths=None):
+def errors_of(*masks, truths=None):
     truths = truths or [truth()] * len(masks)
     source = as_source(Labelled(truths, list(masks)), "val")
-    return label_doubts(Sure(), source), source
+    return find_label_errors(Sure(), source), source
 
 
 def wrong(value=2, box=(10, 25, 30, 35)):
@@ -65,16 +65,16 @@ def wrong(value=2, box=(10, 25, 30, 35)):
     return mask
 
 
-def test_right_masks_are_not_doubted():
-    doubts, _ = doubts_of(truth(), truth())
-    assert doubts.doubted == ()
-    assert doubts.mean_iu == 1
+def test_right_masks_have_no_errors():
+    label_errors, _ = errors_of(truth(), truth())
+    assert label_errors.with_errors == ()
+    assert label_errors.mean_iu == 1
 
 
 def test_the_wrong_region_is_named_with_its_place():
-    doubts, _ = doubts_of(truth(), wrong(), truth())
-    assert [mask.name for mask in doubts.doubted] == ["val[1]"]
-    (region,) = doubts.masks[0].regions
+    label_errors, _ = errors_of(truth(), wrong(), truth())
+    assert [mask.name for mask in label_errors.with_errors] == ["val[1]"]
+    (region,) = label_errors.masks[0].regions
     assert (region.label, region.prediction) == (2, 0)
     assert region.box == (10, 25, 30, 35)
     assert region.pixels == 200
@@ -83,31 +83,31 @@ def test_the_wrong_region_is_named_with_its_place():
 
 
 def test_the_cost_is_what_the_mean_iu_gains_without_the_error():
-    doubts, _ = doubts_of(truth(), wrong())
+    label_errors, _ = errors_of(truth(), wrong())
     pixels, error = 2 * 40 * 20, 200
     iu = [(pixels - error) / pixels, 1.0, pixels / (pixels + error)]
-    assert doubts.mean_iu == pytest.approx(np.mean(iu))
-    assert doubts.masks[0].cost == pytest.approx(1 - np.mean(iu))
-    assert doubts.masks[0].regions[0].cost == pytest.approx(1 - np.mean(iu))
+    assert label_errors.mean_iu == pytest.approx(np.mean(iu))
+    assert label_errors.masks[0].cost == pytest.approx(1 - np.mean(iu))
+    assert label_errors.masks[0].regions[0].cost == pytest.approx(1 - np.mean(iu))
 
 
-def test_the_doubt_is_the_product_of_three_surprises():
-    doubts, _ = doubts_of(truth(), wrong())
+def test_the_score_is_the_product_of_three_surprises():
+    label_errors, _ = errors_of(truth(), wrong())
     inside = (20 - 2) * (10 - 2)  # at this size a pixel of each side is border
     share = 200 / (2 * 40 * 20 + 200)
     expected = -np.log(0.05) * -np.log(share) * np.log1p(inside)
-    assert doubts.masks[0].doubt == pytest.approx(expected, rel=1e-5)
+    assert label_errors.masks[0].score == pytest.approx(expected, rel=1e-5)
 
 
 def test_larger_errors_and_rarer_confusions_come_first():
-    doubts, _ = doubts_of(wrong(box=(10, 22, 20, 32)), truth(), wrong(box=(5, 22, 35, 38)))
-    assert [mask.name for mask in doubts.masks] == ["val[2]", "val[0]", "val[1]"]
+    label_errors, _ = errors_of(wrong(box=(10, 22, 20, 32)), truth(), wrong(box=(5, 22, 35, 38)))
+    assert [mask.name for mask in label_errors.masks] == ["val[2]", "val[0]", "val[1]"]
     often = [wrong(2, (0, 20, 40, 40))] * 3
-    doubts, _ = doubts_of(*often, wrong(1, (5, 22, 35, 38)))
-    assert doubts.masks[0].name == "val[3]"
+    label_errors, _ = errors_of(*often, wrong(1, (5, 22, 35, 38)))
+    assert label_errors.masks[0].name == "val[3]"
 
 
-def test_what_the_net_is_less_sure_of_than_usual_is_not_doubted():
+def test_what_the_net_is_less_sure_of_than_usual_is_no_error():
     class Unsure(Sure):
         def scores(self, image):
             shares = np.exp(super().scores(image))
@@ -122,36 +122,40 @@ def test_what_the_net_is_less_sure_of_than_usual_is_not_doubted():
             return sample
 
     source = as_source(Dark([truth()] * 2, [truth(), wrong()]), "val")
-    assert label_doubts(Unsure(), source).doubted == ()
+    assert find_label_errors(Unsure(), source).with_errors == ()
 
 
-def test_thin_and_ignored_disagreement_is_no_doubt():
+def test_thin_and_ignored_disagreement_is_no_error():
     thin, ignored = wrong(box=(0, 20, 40, 22)), wrong(255)
-    doubts, _ = doubts_of(thin, ignored, truth())
-    assert doubts.doubted == ()
+    label_errors, _ = errors_of(thin, ignored, truth())
+    assert label_errors.with_errors == ()
 
 
-def test_the_map_of_the_doubted_regions_is_the_error():
-    doubts, source = doubts_of(truth(), wrong())
-    _, prediction, doubted = disagreement(Sure(), source[1], doubts.masks[0])
+def test_the_map_of_the_likely_errors_is_the_error():
+    label_errors, source = errors_of(truth(), wrong())
+    _, prediction, likely_errors = disagreement(Sure(), source[1], label_errors.masks[0])
     assert np.array_equal(prediction, truth())
-    assert np.array_equal(doubted, wrong() != truth())
+    assert np.array_equal(likely_errors, wrong() != truth())
 
 
 def test_a_part_of_the_photos_is_spread_evenly():
     source = as_source(Labelled([truth()] * 9, [truth()] * 9), "val")
-    assert sorted(mask.place for mask in label_doubts(Sure(), source, most=3).masks) == [0, 3, 6]
+    assert sorted(mask.place for mask in find_label_errors(Sure(), source, most=3).masks) == [
+        0,
+        3,
+        6,
+    ]
 
 
 def test_photos_without_masks_are_left_out_and_none_at_all_is_an_error():
-    doubts, _ = doubts_of(None, wrong())
-    assert len(doubts.masks) == 1
+    label_errors, _ = errors_of(None, wrong())
+    assert len(label_errors.masks) == 1
     with pytest.raises(UserError, match="no photo has a mask") as error:
-        doubts_of(None, None)
+        errors_of(None, None)
     assert error.value.code == "FC-DATA-107"
 
 
-def test_several_outputs_are_doubted_each_by_its_own_classes():
+def test_several_outputs_are_ranked_each_by_its_own_classes():
     joint = ClassSet.joint({"kind": CLASSES, "shape": ClassSet(("flat", "round"))})
 
     class Two(Sure):
@@ -183,28 +187,28 @@ def test_several_outputs_are_doubted_each_by_its_own_classes():
             return None, None
 
     source = Joint()
-    doubts = label_doubts(Two(), source)
-    assert [mask.name for mask in doubts.doubted] == ["b"]
-    (region,) = doubts.masks[0].regions
+    label_errors = find_label_errors(Two(), source)
+    assert [mask.name for mask in label_errors.with_errors] == ["b"]
+    (region,) = label_errors.masks[0].regions
     assert [joint.names[v] for v in (region.label, region.prediction)] == [
         "shape: flat",
         "shape: round",
     ]
-    _, _, doubted = disagreement(Two(), source[1], doubts.masks[0])
-    assert doubted.sum() == 30 * 16
+    _, _, likely_errors = disagreement(Two(), source[1], label_errors.masks[0])
+    assert likely_errors.sum() == 30 * 16
 
 
 def test_large_photos_are_compared_smaller_and_places_are_the_photos_own():
     big = np.ones((40, 40), np.uint8)
     truths = [np.kron(truth(), big)] * 2  # 1600 x 2400
-    doubts, source = doubts_of(truths[0], np.kron(wrong(), big), truths=truths)
-    (region,) = doubts.masks[0].regions
+    label_errors, source = errors_of(truths[0], np.kron(wrong(), big), truths=truths)
+    (region,) = label_errors.masks[0].regions
     assert np.allclose(region.box, (400, 1000, 1200, 1400), atol=2)
     assert region.pixels == pytest.approx(800 * 400, rel=0.01)
-    small, prediction, doubted = disagreement(Sure(), source[1], doubts.masks[0])
+    small, prediction, likely_errors = disagreement(Sure(), source[1], label_errors.masks[0])
     assert small.image.shape[0] * small.image.shape[1] <= 2_000_000 * 1.01
-    assert prediction.shape == doubted.shape == small.image.shape[:2]
-    assert doubted.mean() == pytest.approx(200 / 2400, rel=0.02)
+    assert prediction.shape == likely_errors.shape == small.image.shape[:2]
+    assert likely_errors.mean() == pytest.approx(200 / 2400, rel=0.02)
 
 
 @pytest.mark.skipif(not hasattr(ClassSet, "overlapping"), reason="classes cannot overlap")

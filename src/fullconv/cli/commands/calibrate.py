@@ -30,7 +30,7 @@ def calibrate(
     tta: TestTime = "none",
     engine: Engine = "auto",
 ) -> None:
-    """Make the probabilities of a trained net as high as it is right (temperature scaling).
+    """Calibrate the probabilities of a trained net: temperature scaling on a split.
 
     Finds the one temperature (one for each output) by which the logits are divided before the
     softmax so that the cross-entropy on the split is least, and stores it in the checkpoint. Class

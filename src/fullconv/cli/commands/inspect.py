@@ -13,7 +13,7 @@ from fullconv.errors import UserError
 from fullconv.modalities import MAX_MEGAPIXELS, ReadOptions
 
 if TYPE_CHECKING:
-    from fullconv.curation import LabelDoubts
+    from fullconv.curation import LabelErrors
     from fullconv.data import Source
     from fullconv.inference import Engine
 
@@ -29,8 +29,8 @@ def inspect(
     run: Annotated[
         Path | None,
         typer.Option(
-            help="A trained net (run folder, checkpoint, exported file): rank the masks by how "
-            "much it doubts them, on the page and in a CSV beside it."
+            help="A trained net (run folder, checkpoint, exported file): rank the masks by "
+            "likely label errors, on the page and in a CSV beside it."
         ),
     ] = None,
     device: Device = "auto",
@@ -46,9 +46,9 @@ def inspect(
     How often each class appears, sizes, examples of each class, the loss weights that would
     follow; and what looks wrong: the errors of 'fullconv check', masks that look shifted, exchanged
     or averaged, a mask that stands twice, photos of one split that are in another, too, rare
-    classes. Each finding names the files and the fix. With --run also the masks that a trained net
-    doubts: where it is sure of another class, and what that costs in IU. Exit code 1 if training
-    would stumble.
+    classes. Each finding names the files and the fix. With --run also likely label errors: where a
+    trained net is sure of another class, and what that costs in IU. Exit code 1 if training would
+    stumble.
 
     \b
     Examples:
@@ -75,7 +75,7 @@ def inspect(
         )
     names = split or available_splits(data)
     read = read_options(bands, span, max_megapixels)
-    net = _doubted_sources(run, device, data, names, classes, read) if run else None
+    net = _label_error_sources(run, device, data, names, classes, read) if run else None
     sources = {name: open_source(data, name, classes, options=read) for name in names}
     with screen.progress("reading") as progress:
         sources, _, line = with_measured_range(sources, progress)
@@ -84,35 +84,37 @@ def inspect(
         result = survey(sources, progress, most)
     with screen.waiting("comparing photos and masks"):
         findings = findings_in(result)
-    doubts, shown = {}, []
+    errors, shown = {}, []
     if net is not None:
-        from fullconv.report.pages.doubted_masks import doubt_pictures, doubts_for_page
+        from fullconv.report.pages import label_error_section as section
 
-        doubts = _doubts(*net, most)
-        with screen.waiting("drawing the doubted masks"):
-            pictures = {split: doubt_pictures(net[0], each) for split, each in doubts.items()}
-            shown = doubts_for_page(doubts, pictures)
+        errors = _label_errors(*net, most)
+        with screen.waiting("drawing the likely errors"):
+            drawn = {
+                split: section.label_error_pictures(net[0], of) for split, of in errors.items()
+            }
+            shown = section.label_errors_for_page(errors, drawn)
     page = write_inspection(data, result, findings, out, shown, str(run))
     console = screen.console()
     for name, source in sources.items():
         console.print(f"{name}: {screen.sizes_line(result.sizes(name))}")
         console.print(screen.statistics_table(source.classes.names, result.counts(name)), "")
-    for of_split in doubts.values():
-        console.print(screen.doubts_table(of_split), "")
+    for of_split in errors.values():
+        console.print(screen.label_errors_table(of_split), "")
     for line in listing(findings):
         print(line)
     photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())
     print(f"{counts_line(findings)}, in {photos} photos")
     print(page)
-    if doubts:
-        from fullconv.report.pages.doubted_masks import write_doubts
+    if errors:
+        from fullconv.report.pages.label_error_section import write_label_errors
 
-        print(write_doubts(doubts, out.with_name(f"{out.stem}_doubted.csv")))
+        print(write_label_errors(errors, out.with_name(f"{out.stem}_label_errors.csv")))
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)
 
 
-def _doubted_sources(
+def _label_error_sources(
     run: Path,
     device: str,
     data: str,
@@ -128,22 +130,22 @@ def _doubted_sources(
     return opened.engine, {s: open_for(opened, data, s, classes, run, read) for s in splits}
 
 
-def _doubts(
+def _label_errors(
     engine: "Engine", sources: "Mapping[str, Source]", most: int | None
-) -> "dict[str, LabelDoubts]":
-    """The doubted masks of each split that has masks."""
+) -> "dict[str, LabelErrors]":
+    """The likely label errors of each split that has masks."""
     from fullconv.cli import tables as screen
-    from fullconv.curation import label_doubts
+    from fullconv.curation import find_label_errors
 
-    doubts = {}
+    errors = {}
     for split, source in sources.items():
         try:
             with screen.progress(f"predicting {split}") as progress:
-                doubts[split] = label_doubts(engine, source, progress, most)
+                errors[split] = find_label_errors(engine, source, progress, most)
         except UserError as error:
             if error.code != "FC-DATA-107":
                 raise
-            say(f"note: {split} has no masks that the net could doubt")
+            say(f"note: {split} has no masks to rank")
         if split == "train":
-            say("note: a net doubts the masks less that it was trained on: it has learnt them")
-    return doubts
+            say("note: the net was trained on these masks, so it has learnt some of their errors")
+    return errors

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fullconv.cli.main import app, say, say_error
-from fullconv.cli.options import Device, Run, fetched, warn_of_origin
+from fullconv.cli.options import Device, fetched, warn_of_origin
 from fullconv.errors import UserError, printable
 
 if TYPE_CHECKING:
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 @app.command()
 def suggest(
-    run: Run,
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="Run folder or checkpoint, or foreign weights; no exported file, which gives no "
+            "features to compare photos by."
+        ),
+    ],
     inputs: Annotated[list[str], typer.Argument(help="Unlabelled photos, folders, patterns.")],
     number: Annotated[int, typer.Option(min=1, help="How many photos to suggest.")] = 20,
     out: Annotated[
@@ -39,7 +45,7 @@ def suggest(
         str | None,
         typer.Option(help="What is labelled already; left out: the data the run was trained on."),
     ] = None,
-    split: Annotated[str, typer.Option(help="Split of it that the net has learnt from.")] = "train",
+    split: Annotated[str, typer.Option(help="Split of it that the net was trained on.")] = "train",
     device: Device = "auto",
 ) -> None:
     """Suggest which photos to label next: what a net is unsure of, rare classes, and what is new.

@@ -26,7 +26,7 @@ __getattr__ = lazy_names(
         "datasets": (
             "statistics_table",
             "sizes_line",
-            "doubts_table",
+            "label_errors_table",
             "suggestions_table",
             "data_table",
         ),

@@ -14,7 +14,7 @@ from fullconv.metrics import percent
 
 if TYPE_CHECKING:
     from fullconv.checkpoints.installed import InstalledFile
-    from fullconv.curation import LabelDoubts
+    from fullconv.curation import LabelErrors
     from fullconv.curation.suggestions import Suggestions
 
 
@@ -43,16 +43,16 @@ def sizes_line(sizes: Sequence[tuple[tuple[int, int], int]]) -> str:
     return f"{total} photos; width x height: {shown}{more}" if total else "no photo can be used"
 
 
-def doubts_table(doubts: "LabelDoubts", most: int = 10) -> Table:
-    """The masks of a split that a net doubts most, with the most doubted region of each."""
-    names, split = doubts.source.classes.names, doubts.source.split
+def label_errors_table(errors: "LabelErrors", most: int = 10) -> Table:
+    """The masks of a split with the likeliest label errors, and the likeliest of each."""
+    names, split = errors.source.classes.names, errors.source.split
     title = (
-        f"{split}: the {len(doubts.masks)} masks ranked by the doubts of the net, mean IU "
-        f"{percent(doubts.mean_iu)}"
+        f"{split}: the {len(errors.masks)} masks ranked by their likely label errors, mean IU "
+        f"{percent(errors.mean_iu)}"
     )
     columns = ("mask", "labelled", "predicted", "probability", "pixels", "at x, y", "cost in IU")
     listed = table(title, columns, left=3)
-    for mask in doubts.doubted[:most]:
+    for mask in errors.with_errors[:most]:
         region = mask.regions[0]
         listed.add_row(
             escape(mask.file),

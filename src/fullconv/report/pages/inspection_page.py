@@ -31,13 +31,13 @@ def write_inspection(
     survey: Survey,
     findings: Sequence[Finding],
     path: str | Path,
-    doubted: Sequence[dict[str, Any]] = (),
+    label_errors: Sequence[dict[str, Any]] = (),
     run: str = "",
 ) -> Path:
     """Write the page of the data set ``name`` to ``path``; UserError where that cannot be.
 
-    ``findings`` as `fullconv.data.checks.survey_findings.findings_in` gives them; ``doubted`` what
-    the net ``run`` doubts, as `fullconv.report.pages.doubted_masks.doubts_for_page` does.
+    ``findings`` as `fullconv.data.checks.survey_findings.findings_in` gives them; ``label_errors``
+    of the net ``run``, as `label_error_section.label_errors_for_page` gives them.
     """
     return write_page(
         path,
@@ -49,7 +49,7 @@ def write_inspection(
         sheet=contact_sheet(survey),
         **_weights(survey),
         sizes=_sizes(survey),
-        doubted=doubted,
+        label_errors=label_errors,
         run=run,
     )
 

@@ -1,4 +1,4 @@
-"""The masks that a trained net doubts, on the page of a data set and as a table of all of them."""
+"""Likely label errors by a trained net, on the page of a data set and as a table of all of them."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import ClassSet
-from fullconv.curation import DoubtedMask, DoubtedRegion, LabelDoubts
+from fullconv.curation import ErrorRegion, LabelErrors, MaskErrors
 from fullconv.curation.label_errors import disagreement
 from fullconv.inference.engines.engine import Engine
 from fullconv.report.embedded import jpeg, picked, sized
@@ -21,20 +21,20 @@ from fullconv.visualize import as_photo, overlay, planes_of
 SHOWN = 20  # masks of a split with pictures
 SIDE = 255  # pixels of a picture: four stand side by side
 NAMED = 3  # regions of a mask that are named
-PALE = 0.35  # how much is left of the photo outside of the doubted regions
+PALE = 0.35  # how much is left of the photo outside of the likely errors
 
 COLUMNS = (
-    "rank", "split", "mask", "doubt", "cost_mean_iu", "quality", "region", "labelled", "predicted",
-    "pixels", "left", "top", "width", "height", "confidence", "label_probability", "region_doubt",
+    "rank", "split", "mask", "score", "cost_mean_iu", "quality", "region", "labelled", "predicted",
+    "pixels", "left", "top", "width", "height", "confidence", "label_probability", "region_score",
     "region_cost_mean_iu",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class DoubtedPictures:
-    """A doubted mask in pictures (JPEG), and what is said of its regions."""
+class LabelErrorPictures:
+    """A mask with likely errors in pictures (JPEG), and what is said of its regions."""
 
-    mask: DoubtedMask
+    mask: MaskErrors
     says: Sequence[str]
     photo: bytes
     label: bytes
@@ -42,14 +42,14 @@ class DoubtedPictures:
     regions: bytes
 
 
-def doubt_pictures(engine: Engine, doubts: LabelDoubts) -> list[DoubtedPictures]:
-    """Pictures of the masks that are doubted most, each predicted once more."""
-    return [_pictures(engine, doubts, mask) for mask in doubts.doubted[:SHOWN]]
+def label_error_pictures(engine: Engine, errors: LabelErrors) -> list[LabelErrorPictures]:
+    """Pictures of the masks with the likeliest errors, each predicted once more."""
+    return [_pictures(engine, errors, mask) for mask in errors.with_errors[:SHOWN]]
 
 
-def _pictures(engine: Engine, doubts: LabelDoubts, mask: DoubtedMask) -> DoubtedPictures:
-    sample, prediction, doubted = disagreement(engine, doubts.source[mask.place], mask)
-    classes, image = doubts.source.classes, as_photo(sample.image)
+def _pictures(engine: Engine, errors: LabelErrors, mask: MaskErrors) -> LabelErrorPictures:
+    sample, prediction, is_error = disagreement(engine, errors.source[mask.place], mask)
+    classes, image = errors.source.classes, as_photo(sample.image)
     output = _output_of(mask.regions[0], classes)
     planes = [
         planes_of(values)[output] for values in (sample.mask, prediction) if values is not None
@@ -57,16 +57,16 @@ def _pictures(engine: Engine, doubts: LabelDoubts, mask: DoubtedMask) -> Doubted
     drawn = [overlay(image, plane, classes, 0.75, "none") for plane in planes]
     label, predicted = (jpeg(sized(each, SIDE)) for each in drawn)
     says = [said(region, classes) for region in mask.regions[:NAMED]]
-    shown = jpeg(outlined(image, doubted))
-    return DoubtedPictures(mask, says, jpeg(sized(image, SIDE)), label, predicted, shown)
+    shown = jpeg(outlined(image, is_error))
+    return LabelErrorPictures(mask, says, jpeg(sized(image, SIDE)), label, predicted, shown)
 
 
-def _output_of(region: DoubtedRegion, classes: ClassSet) -> int:
+def _output_of(region: ErrorRegion, classes: ClassSet) -> int:
     firsts = [output.first for output in classes.outputs]
     return sum(region.label >= first for first in firsts) - 1
 
 
-def said(region: DoubtedRegion, classes: ClassSet) -> str:
+def said(region: ErrorRegion, classes: ClassSet) -> str:
     """One region in words: 'labelled car, predicted bus (0.97), 812 pixels at 120, 33'."""
     top, left = region.box[:2]
     label, prediction = classes.names[region.label], classes.names[region.prediction]
@@ -90,10 +90,10 @@ def outlined(image: npt.NDArray[np.uint8], inside: npt.NDArray[np.bool_]) -> npt
     return shown
 
 
-def doubts_for_page(
-    doubts: Mapping[str, LabelDoubts], pictures: Mapping[str, Sequence[DoubtedPictures]]
+def label_errors_for_page(
+    errors: Mapping[str, LabelErrors], pictures: Mapping[str, Sequence[LabelErrorPictures]]
 ) -> list[dict[str, Any]]:
-    """What the template ``doubted_masks.html`` is given, split by split."""
+    """What the template ``label_error_section.html`` is given, split by split."""
     return [
         {
             "split": split,
@@ -101,12 +101,12 @@ def doubts_for_page(
             "mean_iu": of_split.mean_iu,
             "shown": pictures[split],
         }
-        for split, of_split in doubts.items()
+        for split, of_split in errors.items()
     ]
 
 
-def write_doubts(doubts: Mapping[str, LabelDoubts], path: str | Path) -> Path:
-    """Write a CSV with a row for each doubted region, the most doubted masks first.
+def write_label_errors(errors: Mapping[str, LabelErrors], path: str | Path) -> Path:
+    """Write a CSV with a row for each likely error, the masks with the likeliest errors first.
 
     ``rank`` counts the masks of a split from 1; costs are mean IU, 0 to 1; places are pixels of
     the photo. UserError where the file cannot be written.
@@ -114,21 +114,21 @@ def write_doubts(doubts: Mapping[str, LabelDoubts], path: str | Path) -> Path:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for split, of_split in doubts.items():
-        for rank, mask in enumerate(of_split.doubted, 1):
-            head = rank, split, mask.file, *_digits(mask.doubt, mask.cost, mask.quality)
+    for split, of_split in errors.items():
+        for rank, mask in enumerate(of_split.with_errors, 1):
+            head = rank, split, mask.file, *_digits(mask.score, mask.cost, mask.quality)
             for number, region in enumerate(mask.regions, 1):
                 writer.writerow([*head, number, *_cells(region, of_split.source.classes)])
     write_file(path, file.getvalue().encode("utf-8", "backslashreplace"))
     return Path(path)
 
 
-def _cells(region: DoubtedRegion, classes: ClassSet) -> list[object]:
+def _cells(region: ErrorRegion, classes: ClassSet) -> list[object]:
     top, left, bottom, right = region.box
     names = classes.names[region.label], classes.names[region.prediction]
     place = region.pixels, left, top, right - left, bottom - top
     probabilities = region.confidence, region.label_probability
-    return [*names, *place, *_digits(*probabilities, region.doubt, region.cost)]
+    return [*names, *place, *_digits(*probabilities, region.score, region.cost)]
 
 
 def _digits(*values: float) -> list[str]:
