@@ -23,7 +23,7 @@ from fullconv.inference.class_map import Classes, Decision, classes_of
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.open_predictor import OpenedNet, open_engine
 from fullconv.inference.photo_engine import with_tta
-from fullconv.inference.read_ahead import read_ahead
+from fullconv.inference.photos.read_ahead import read_ahead
 from fullconv.inference.tta import TTA
 from fullconv.metrics import (
     Counts,

@@ -119,7 +119,7 @@ def predict_videos(
     """Predict each of ``videos``; how many could not be."""
     from fullconv.cli import tables as screen
     from fullconv.inference import predict_video
-    from fullconv.inference.remote_photos import MOST_VIDEO, fetched
+    from fullconv.inference.photos.remote_photos import MOST_VIDEO, fetched
 
     errors = 0
 

@@ -23,7 +23,7 @@ from fullconv.curation.regions import boxes_of, connected_regions, inner
 from fullconv.data import Sample, Source
 from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Engine
-from fullconv.inference.read_ahead import read_ahead
+from fullconv.inference.photos.read_ahead import read_ahead
 from fullconv.metrics import Matrix
 from fullconv.visualize import planes_of
 

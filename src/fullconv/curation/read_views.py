@@ -16,7 +16,7 @@ from fullconv.errors import UserError
 from fullconv.evaluation import open_for
 from fullconv.inference import Input, OpenedNet, Predictor
 from fullconv.inference.engines.torch_engine import TorchEngine
-from fullconv.inference.read_ahead import read_ahead
+from fullconv.inference.photos.read_ahead import read_ahead
 from fullconv.visualize import as_photo
 
 Progress = Callable[[int, int], object]

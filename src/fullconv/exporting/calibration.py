@@ -15,7 +15,7 @@ from fullconv.data.splits.multimodal import Stacked
 from fullconv.data.synthetic.shapes import looks_like
 from fullconv.errors import UserError
 from fullconv.inference.export_metadata import Description
-from fullconv.inference.find_photos import photos_in
+from fullconv.inference.photos.find_photos import photos_in
 from fullconv.modalities import AS_STORED, COLOR, ReadOptions
 
 # Ranges settle long before NNCF's usual 300 photos; a photo held out says much, being all pixels.

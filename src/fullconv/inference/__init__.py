@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from fullconv.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
     from fullconv.inference.engines.openvino_engine import OpenVinoEngine
     from fullconv.inference.engines.torch_engine import TorchEngine
-    from fullconv.inference.find_photos import Input, find_inputs
     from fullconv.inference.open_predictor import DisagreementWarning, OpenedNet, open_engine
     from fullconv.inference.overlap_prediction import OverlapPrediction
     from fullconv.inference.photo_engine import PhotoEngine, with_tiles, with_tta
+    from fullconv.inference.photos.find_photos import Input, find_inputs
     from fullconv.inference.predictor import Prediction, Predictor
     from fullconv.inference.tiled import Tile, Tiling
     from fullconv.inference.tta import TTA, Views, parse_tta
@@ -60,7 +60,7 @@ _HOME = {
     "engines.onnxruntime_engine": ("OnnxRuntimeEngine",),
     "engines.openvino_engine": ("OpenVinoEngine",),
     "engines.torch_engine": ("TorchEngine",),
-    "find_photos": ("Input", "find_inputs"),
+    "photos.find_photos": ("Input", "find_inputs"),
     "open_predictor": ("DisagreementWarning", "OpenedNet", "open_engine"),
     "overlap_prediction": ("OverlapPrediction",),
     "photo_engine": ("PhotoEngine", "with_tiles", "with_tta"),

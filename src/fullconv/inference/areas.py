@@ -10,7 +10,7 @@ import numpy as np
 
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.classes import ClassSet
-from fullconv.inference.find_photos import Input
+from fullconv.inference.photos.find_photos import Input
 from fullconv.inference.predictor import Prediction
 
 COLUMNS = ("photo", "class", "pixels", "share", "square_metres")

@@ -17,11 +17,11 @@ from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Image
 from fullconv.inference.engines.registry import AUTO
-from fullconv.inference.find_photos import Input, find_inputs, refuse_meeting
 from fullconv.inference.overlap_prediction import mask_stems
+from fullconv.inference.photos.find_photos import Input, find_inputs, refuse_meeting
+from fullconv.inference.photos.read_ahead import threads
+from fullconv.inference.photos.remote_photos import fetched
 from fullconv.inference.predictor import DrawOptions, Prediction, Predictor
-from fullconv.inference.read_ahead import threads
-from fullconv.inference.remote_photos import fetched
 from fullconv.inference.tiled import Tile
 from fullconv.inference.tta import TTA
 from fullconv.modalities import MAX_MEGAPIXELS

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fullconv.data.exporters import Item, ShapeOptions, exporter, written_labels
 from fullconv.errors import UserError, UserErrors
 from fullconv.inference.batch_predict import Keep, PhotoResult, pixels_said, predict_each
-from fullconv.inference.find_photos import Input
+from fullconv.inference.photos.find_photos import Input
 from fullconv.inference.predictor import Prediction, Predictor
 
 MOST_SCORES = 2**29

@@ -28,7 +28,13 @@ from fullconv.inference.engines.registry import AUTO, Say, chosen
 from fullconv.inference.notebook import described, notebook_png, prediction_html, predictor_html
 from fullconv.inference.open_predictor import open_engine, quiet
 from fullconv.inference.photo_engine import with_tiles, with_tta
-from fullconv.inference.photo_inputs import Photo, array_input, bands_input, is_array, read_input
+from fullconv.inference.photos.photo_inputs import (
+    Photo,
+    array_input,
+    bands_input,
+    is_array,
+    read_input,
+)
 from fullconv.inference.tiled import Tile
 from fullconv.inference.tta import TTA, parse_tta
 from fullconv.modalities import AS_STORED, ReadOptions, channels_of, is_of_photo

@@ -21,10 +21,10 @@ from fullconv.data.reading.recognize_file import is_raster
 from fullconv.download.cache import exclusive
 from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Engine
-from fullconv.inference.find_photos import Input
 from fullconv.inference.net_checksums import net_checksums
 from fullconv.inference.overlap_prediction import mask_stems
 from fullconv.inference.photo_engine import PhotoEngine
+from fullconv.inference.photos.find_photos import Input
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.rasters.geotiff import result_of, values_of, write_class_map
 from fullconv.inference.rasters.partial import Job, Partial

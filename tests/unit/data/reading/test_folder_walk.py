@@ -7,7 +7,7 @@ import pytest
 
 from fullconv.data import check, open_source
 from fullconv.data.reading.walk import existing, has_file, is_debris_below, walk
-from fullconv.inference.find_photos import find_inputs
+from fullconv.inference.photos.find_photos import find_inputs
 
 GREY, RGB = np.zeros((8, 10), np.uint8), np.zeros((8, 10, 3), np.uint8)
 needs_links = pytest.mark.skipif(os.name == "nt", reason="links need rights there")

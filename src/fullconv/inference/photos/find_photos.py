@@ -15,8 +15,8 @@ from fullconv.data.reading.formats import VIDEO_SUFFIXES, format_of
 from fullconv.data.reading.image import SUFFIXES
 from fullconv.data.reading.walk import is_debris_below, walk
 from fullconv.errors import UserError, printable
-from fullconv.inference.frames import Frames
-from fullconv.inference.remote_photos import is_remote, name_of
+from fullconv.inference.photos.frames import Frames
+from fullconv.inference.photos.remote_photos import is_remote, name_of
 
 STDIN = "-"
 _SCHEMES = ("http://", "https://", "ftp://", "s3://", "gs://", "data:", "file://")

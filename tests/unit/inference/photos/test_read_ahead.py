@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fullconv.inference.read_ahead import read_ahead
+from fullconv.inference.photos.read_ahead import read_ahead
 
 PATIENCE = 20  # seconds until a test that would wait for ever fails
 

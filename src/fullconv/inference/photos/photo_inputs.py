@@ -14,8 +14,8 @@ from fullconv.data import read_photo
 from fullconv.data.reading.arrays import image_of
 from fullconv.data.reading.image import rgb_of
 from fullconv.errors import UserError, printable
-from fullconv.inference.find_photos import is_address
-from fullconv.inference.remote_photos import fetched, is_remote
+from fullconv.inference.photos.find_photos import is_address
+from fullconv.inference.photos.remote_photos import fetched, is_remote
 
 RGB = npt.NDArray[np.uint8]
 Photo = str | Path | bytes | IO[bytes] | Image.Image | npt.NDArray[Any] | torch.Tensor

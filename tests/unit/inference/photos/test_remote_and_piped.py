@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 from fullconv.errors import UserError
-from fullconv.inference import Predictor, find_inputs, predict_files, remote_photos
-from fullconv.inference.find_photos import _names_in
+from fullconv.inference import Predictor, find_inputs, predict_files
+from fullconv.inference.photos import remote_photos
+from fullconv.inference.photos.find_photos import _names_in
 
 
 @contextmanager
