@@ -16,6 +16,7 @@ from fullconv.version import __version__
 
 if TYPE_CHECKING:
     from fullconv.benchmark import benchmark_engines
+    from fullconv.calibration.temperature_scaling import calibrate
     from fullconv.checkpoints import load
     from fullconv.classes import ClassSet
     from fullconv.data import (
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from fullconv.exporting import export
     from fullconv.inference import Predictor, predict, predict_video
     from fullconv.models import NetSpec, build, explain
-    from fullconv.temperature_scaling import calibrate
     from fullconv.training import train
 
 __all__ = [
@@ -69,7 +69,7 @@ _HOME = {
     "UserError": "fullconv.errors",
     "benchmark_engines": "fullconv.benchmark",
     "build": "fullconv.models",
-    "calibrate": "fullconv.temperature_scaling",
+    "calibrate": "fullconv.calibration.temperature_scaling",
     "evaluate": "fullconv.evaluation",
     "explain": "fullconv.models",
     "export": "fullconv.exporting",

@@ -68,6 +68,25 @@ def test_a_raster_becomes_polygons_in_its_own_system(inside, run_folder, tmp_pat
     assert not (tmp_path / "no").exists()
 
 
+def test_each_overlapping_class_of_a_raster_has_its_polygons(inside, tmp_path):
+    run = small_run(tmp_path / "run", ClassSet(("wet", "snow", "ice")).overlapping((0.4, 0.5, 0.6)))
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 90, 60), np.uint8)
+    with rasterio.open(tmp_path / "scene.tif", "w", driver="GTiff", count=3, height=90, width=60,
+                       dtype="uint8", **UTM) as dataset:  # fmt: skip
+        dataset.write(pixels)
+    out = tmp_path / "maps"
+    inside("predict", run, tmp_path / "scene.tif", "--to", "geojson", "--areas", "--out", out,
+           "--tolerance", 0)  # fmt: skip
+    rows = list(csv.DictReader((out / "areas.csv").open()))
+    for name in ("wet", "snow", "ice"):
+        with rasterio.open(out / f"scene_{name}.tif") as opened:
+            pixels = int((opened.read(1) == 1).sum())
+        content = json.loads((out / f"scene_{name}.geojson").read_text("utf-8"))
+        labels = {feature["properties"]["class"] for feature in content["features"]}
+        assert labels <= {name} and pixels > 0 and labels
+        assert [r["pixels"] for r in rows if r["class"] == f"{name}: {name}"] == [str(pixels)]
+
+
 def test_what_does_not_fit_is_said_before_the_net_is_loaded(inside, photos, tmp_path):
     nowhere = tmp_path / "no run"
     for options, code in (

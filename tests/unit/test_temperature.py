@@ -12,6 +12,7 @@ from torchmetrics.classification import MulticlassCalibrationError
 from typer.testing import CliRunner
 
 import fullconv
+from fullconv.calibration.temperature_scaling import best_temperature, measure_calibration
 from fullconv.checkpoints import Checkpoint, load, save
 from fullconv.classes import ClassSet
 from fullconv.cli import app
@@ -21,7 +22,6 @@ from fullconv.inference import Predictor
 from fullconv.inference.export_metadata import Description
 from fullconv.metrics.reliability import Reliability
 from fullconv.models import TORCH
-from fullconv.temperature_scaling import best_temperature, measure_calibration
 from small_runs import small_net, small_run
 
 CLASSES = ClassSet(("sky", "road", "car", "tree"), ((1, 2, 3), (90, 0, 0), (0, 90, 0), (0, 0, 90)))

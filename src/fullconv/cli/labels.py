@@ -111,14 +111,17 @@ class Labels:
 
     def raster_done(self, predictor: "Predictor", entry: "Input", outcome: "RasterOutcome") -> None:
         """Write the polygons of a raster's class maps, and count their classes."""
+        from fullconv.inference.rasters.geotiff import result_of
+        from fullconv.inference.rasters.job import output_stems
         from fullconv.inference.rasters.polygons import pixel_counts, write_polygons
 
-        for place, output in enumerate(predictor.classes.outputs):
-            stem = f"{entry.result}_{output.name}" if place else str(entry.result)
-            class_map = Path(f"{stem}.tif")
+        classes = predictor.classes
+        for output, stem in zip(classes.outputs, output_stems(entry.result, classes), strict=True):
+            class_map = result_of(stem)
             if self.tool is not None:
                 target = Path(f"{stem}.geojson")
-                count = write_polygons(class_map, target, output.classes, self.options)
+                hidden = (0,) if output.is_sigmoid else ()
+                count = write_polygons(class_map, target, output.classes, self.options, hidden)
                 print(f"{entry}: {count:,} polygons; {printable(str(target))}")
             if self.areas is not None:
                 counts, pixel = pixel_counts(class_map, output.classes)
@@ -143,7 +146,7 @@ def predict_for_tool(
 
     assert labels.tool is not None
     errors, seconds = 0, 0.0
-    if len(predictor.classes.outputs) > 1:
+    if len(predictor.classes.outputs) > 1 and not predictor.classes.is_overlapping:
         say(f"note: {predictor.classes.outputs[0].name} is written, not the net's other outputs")
     with screen.progress("predicting") as progress:
         results = predict_labels(predictor, photos, labels.tool, labels.out, labels.options,

@@ -16,7 +16,6 @@ from fullconv.inference.predictor import Prediction, Predictor
 
 MOST_SCORES = 2**29
 """Scores of a photo, 2 GiB, above which its shapes get no confidence."""
-_ROWS = 64
 
 
 def item_of(
@@ -32,21 +31,17 @@ def item_of(
 
 
 def probability_of(prediction: Prediction) -> npt.NDArray[np.float32] | None:
-    """The probability of each pixel's class, float32 (H, W).
+    """The probability of each pixel's class, float32 (H, W), of overlapping ones (H, W, K).
 
     None of an exported file that gives no scores, and where they need more than 2 GiB.
     """
-    if prediction.mask.size * len(prediction.classes) > MOST_SCORES:
+    height, width = prediction.mask.shape[:2]
+    if height * width * len(prediction.classes) > MOST_SCORES:
         return None
     try:
-        scores = prediction.scores
+        return prediction.confidence
     except UserError:
         return None
-    best = np.empty(prediction.mask.shape, np.float32)
-    for top in range(0, len(best), _ROWS):
-        rows = scores[:, top : top + _ROWS]  # K,R,W
-        best[top : top + _ROWS] = 1 / np.exp(rows - rows.max(0)).sum(0)
-    return best
 
 
 def predict_labels(
@@ -68,16 +63,12 @@ def predict_labels(
     is written.
     """
     exporter(tool)
-    if predictor.classes.is_overlapping:
-        raise UserError(
-            f"{predictor.path}: its classes may overlap, and shapes are written of nets that give "
-            "a pixel one class: leave --to out, and take the masks of each class",
-            "FC-LABELS-005",
-        )
     items: deque[Item] = deque()
     results: deque[PhotoResult] = deque()
     errors: list[UserError] = []
-    classes = predictor.classes.outputs[0].classes
+    classes = predictor.classes
+    if not classes.is_overlapping:
+        classes = classes.outputs[0].classes
     largest = max(map(pixels_said, photos), default=0)
     scores = predictor.has_scores and largest * len(predictor.classes) <= MOST_SCORES
 

@@ -2,17 +2,20 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from fullconv.classes import ClassSet
 from fullconv.data.exporters import ShapeOptions, write_labels
 from fullconv.data.importers import Request, import_data
 from fullconv.errors import UserError
 from fullconv.inference import Predictor, find_inputs
 from fullconv.inference.areas import AreaTable
-from fullconv.inference.labelling import predict_labels, probability_of
+from fullconv.inference.labelling import item_of, predict_labels, probability_of
+from small_runs import small_run
 
 EXACT = ShapeOptions(tolerance=0, smallest=0)
 
@@ -120,3 +123,36 @@ def test_areas_are_counted_pixels(run, photos, tmp_path):
         assert row["square_metres"] == ""
     assert [row["square_metres"] for row in rows[4:]] == ["0.25", "0.5", "0.25", "0"]
     assert [row["share"] for row in rows[4:]] == ["0.250000", "0.500000", "0.250000", "0.000000"]
+
+
+def test_classes_that_overlap_become_shapes_each_on_its_own(picture, tmp_path):
+    classes = ClassSet(("car", "rain", "road")).overlapping((0.4, 0.5, 0.6))
+    predictor = Predictor(small_run(tmp_path / "run", classes), "cpu")
+    Image.fromarray(picture(40, 53, 0)).save(tmp_path / "a.png")
+    entries = find_inputs([tmp_path / "a.png"], tmp_path / "out")
+    list(predict_labels(predictor, entries, "coco", tmp_path / "out", EXACT))
+    content = json.loads((tmp_path / "out/annotations/instances_default.json").read_text("utf-8"))
+    assert [entry["name"] for entry in content["categories"]] == list(classes.names)
+    prediction = predictor(tmp_path / "a.png")
+    assert (prediction.masks.sum(0) > 1).any()
+    for place in range(3):
+        shapes = [a for a in content["annotations"] if a["category_id"] == place + 1]
+        assert sum(shape["area"] for shape in shapes) == prediction.masks[place].sum()
+
+
+def test_the_confidence_of_a_class_that_may_overlap_is_its_own(picture, tmp_path):
+    classes = ClassSet(("car", "rain", "road")).overlapping((0.4, 0.5, 0.6))
+    prediction = Predictor(small_run(tmp_path / "run", classes), "cpu")(picture(40, 53, 0))
+    regions = EXACT.regions(item_of(prediction, "a"), classes)
+    for value in range(3):
+        own = [region for region in regions if region.value == value]
+        assert sum(region.pixels for region in own) == prediction.masks[value].sum()
+        mean = np.average([region.confidence for region in own], weights=[r.pixels for r in own])
+        there = prediction.probabilities[value][prediction.masks[value]]
+        assert mean == pytest.approx(there.mean(), rel=1e-4)
+
+
+def test_a_calibrated_net_gives_calibrated_confidences(run, picture):
+    prediction = Predictor(run, "cpu")(picture())
+    warm = replace(prediction, temperature=3.0)
+    np.testing.assert_allclose(probability_of(warm), warm.probabilities.max(0), rtol=1e-5)

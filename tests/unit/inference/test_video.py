@@ -20,6 +20,7 @@ from fullconv.inference import Predictor, predict_video
 from fullconv.inference.video import job
 from fullconv.inference.video.segments import LENGTH
 from fullconv.models import TORCH
+from fullconv.visualize import flattened
 from small_runs import small_net, small_run
 
 av = pytest.importorskip("av", reason="needs fullconv[video]")
@@ -407,3 +408,18 @@ def test_frames_of_animations_and_stacks_are_photos_of_their_own(predictor, tmp_
     (tmp_path / "one.png").write_bytes(content.getvalue())
     assert len(find_inputs([tmp_path / "one.png"], tmp_path / "out", frames=True)) == 1
     assert len(whole) == 4
+
+
+def test_a_video_of_classes_that_overlap(tmp_path):
+    classes = CLASSES.overlapping((0.4, 0.5, 0.5, 0.6))
+    predictor = Predictor(small_run(tmp_path / "run", classes), "cpu")
+    clip = write_clip(tmp_path / "a.mp4", frames=3)
+    predict_video(predictor, clip, tmp_path / "classes.mp4", show="classes")
+    predict_video(predictor, clip, tmp_path / "drawn.mp4", legend="none", smooth=0.3)
+    frames = decoded(clip)[0]
+    for picture, shown in zip(frames, classes_shown(tmp_path / "classes.mp4"), strict=True):
+        np.testing.assert_array_equal(shown, flattened(predictor(picture).mask, classes)[0])
+    drawn = decoded(tmp_path / "drawn.mp4")[0]
+    assert np.abs(predictor(frames[0]).draw(legend="none").astype(int) - drawn[0]).mean() < 12
+    _, palette = decoded(tmp_path / "classes.mp4", "pal8")[0][0]
+    assert [tuple(color[1:]) for color in palette[1:5].tolist()] == list(CLASSES.colors)

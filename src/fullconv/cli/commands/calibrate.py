@@ -44,12 +44,12 @@ def calibrate(
       fullconv calibrate runs/camvid --measure --tta mirror
       fullconv calibrate runs/camvid/model-int8.onnx data/camvid --measure
     """
+    from fullconv.calibration.temperature_scaling import calibrate as fit
+    from fullconv.calibration.temperature_scaling import checkpoint_of, measure_calibration
     from fullconv.checkpoints.temperature import Calibration
     from fullconv.cli import tables as screen
     from fullconv.inference import parse_tta
     from fullconv.report import write_report
-    from fullconv.temperature_scaling import calibrate as fit
-    from fullconv.temperature_scaling import checkpoint_of, measure_calibration
 
     views = parse_tta(tta)
     if not measure and (views or engine != "auto"):

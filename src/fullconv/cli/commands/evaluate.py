@@ -84,13 +84,13 @@ def evaluate(
       fullconv evaluate runs/camvid --tta mirror,0.75,1,1.25 --boundary
       fullconv evaluate runs/defects --tune-thresholds
     """
+    from fullconv.calibration.tune_thresholds import check_tunable
     from fullconv.cli import tables as screen
     from fullconv.data.open_dataset import trained_on
     from fullconv.evaluation import evaluate, open_for
     from fullconv.inference import open_engine, parse_tta, with_tiles
     from fullconv.metrics import WIDTH, OverlapScores
     from fullconv.report import write_scores
-    from fullconv.tune_thresholds import check_tunable
 
     views = parse_tta(tta)
     width = boundary_width if boundary_width is not None else WIDTH if boundary else None
@@ -129,8 +129,8 @@ def evaluate(
 
 def _keep_thresholds(run: Path, scores: "Scores") -> None:
     """Write the best thresholds into the run, and say which and what they are worth."""
+    from fullconv.calibration.tune_thresholds import tune_thresholds
     from fullconv.metrics import OverlapScores, percent
-    from fullconv.tune_thresholds import tune_thresholds
 
     assert isinstance(scores, OverlapScores)
     tuned = tune_thresholds(run, scores)

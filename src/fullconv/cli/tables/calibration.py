@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rich.table import Table
 
+from fullconv.calibration.temperature_scaling import COLDEST, HOTTEST
 from fullconv.checkpoints.temperature import Calibration
 from fullconv.cli.tables.screen import table
-from fullconv.temperature_scaling import COLDEST, HOTTEST
 
 _EXPORTED = (".onnx", ".xml", ".pt2")
 

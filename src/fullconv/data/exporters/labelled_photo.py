@@ -5,7 +5,7 @@ import math
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -27,6 +27,8 @@ class Item:
     ``name`` is what it will be called, without ending, with folders ('street/0001'). ``photo`` is
     its file, its bytes or its pixels, uint8 RGB (H, W, 3); ``class_map`` integers (H, W), as the
     photo is seen upright; ``probability`` that of each pixel's own class, (H, W), 0..1, or None.
+    Of classes that may overlap both are (H, W, K), of one class also (H, W), and a class is where
+    its map is 1.
     """
 
     name: str
@@ -54,10 +56,27 @@ class ShapeOptions:
     def regions(self, item: Item, classes: ClassSet) -> list[Region]:
         """The shapes of a photo; UserError for a class that is none of ``classes``."""
         check_class_map(item, classes)
+        if classes.is_overlapping:
+            return self._overlapping(item, classes)
         return vectorize(
             item.class_map, self.tolerance, self.smallest, probability=item.probability,
             leave_out=self.left_out(classes), ignore=classes.ignore,
         )  # fmt: skip
+
+    def _overlapping(self, item: Item, classes: ClassSet) -> list[Region]:
+        """The shapes of each class alone; the largest of all first, so that none hides another."""
+        maps = np.atleast_3d(item.class_map)  # H,W,K
+        weights = None if item.probability is None else np.atleast_3d(item.probability)
+        regions = [
+            replace(region, value=value)
+            for value in range(len(classes))
+            for region in vectorize(
+                maps[..., value], self.tolerance, self.smallest,
+                probability=None if weights is None else weights[..., value],
+                leave_out=(0, classes.ignore), ignore=classes.ignore,
+            )
+        ]  # fmt: skip
+        return sorted(regions, key=lambda region: -max(o.filled for o in region.outlines))
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +93,7 @@ class ShapedPhoto:
     ) -> "ShapedPhoto":
         """The shapes of a photo, whose file is put below ``folder``."""
         regions = options.regions(item, classes)
-        height, width = item.class_map.shape
+        height, width = item.class_map.shape[:2]
         return cls(put_photo(item, folder), (height, width), regions)
 
     def has(self, value: int) -> bool:
@@ -115,17 +134,20 @@ def rounded(confidence: float | None) -> float | None:
 def check_class_map(item: Item, classes: ClassSet) -> None:
     """UserError for a class map of another shape or type, or with a value that is no class."""
     values = np.asarray(item.class_map)
-    if values.ndim != 2 or values.dtype.kind not in "iu":
+    planes, count = (1, len(classes)) if not classes.is_overlapping else (len(classes), 2)
+    fits = values.ndim == 2 if planes == 1 else values.shape[2:] == (planes,)
+    if not fits or values.dtype.kind not in "iu":
+        shape = "(H, W)" if planes == 1 else f"(H, W, {planes})"
         raise UserError(
             f"{item.name}: its class map is {values.dtype} of shape {values.shape}; integers of "
-            "shape (H, W) are needed",
+            f"shape {shape} are needed",
             "FC-LABELS-004",
         )
-    strange = (values < 0) | ((values >= len(classes)) & (values != classes.ignore))
+    strange = (values < 0) | ((values >= count) & (values != classes.ignore))
     if strange.any():
+        allowed = "neither 0 nor 1" if classes.is_overlapping else f"none of the {count} classes"
         raise UserError(
-            f"{item.name}: its class map has the value {values[strange][0]}, which is none of the "
-            f"{len(classes)} classes",
+            f"{item.name}: its class map has the value {values[strange][0]}, which is {allowed}",
             "FC-LABELS-004",
         )
 

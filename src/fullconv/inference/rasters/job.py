@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv import visualize
+from fullconv.classes import ClassSet
 from fullconv.data.reading.bands import Range
 from fullconv.data.reading.raster import Raster, open_raster
 from fullconv.data.reading.recognize_file import is_raster
@@ -124,6 +125,13 @@ def parted(inputs: Sequence[Input]) -> tuple[list[Input], list[Input]]:
     return photos, rasters
 
 
+def output_stems(stem: Path, classes: ClassSet) -> list[Path]:
+    """What the results are called of each output, and of each class where classes may overlap."""
+    if classes.is_overlapping and len(classes) > 1:
+        return [Path(f"{stem}_{name}") for name in mask_stems(classes.names)]
+    return [stem, *(Path(f"{stem}_{output.name}") for output in classes.outputs[1:])]
+
+
 def _pieces_for(predictor: Predictor, tile: Tile | None) -> tuple[Engine, Tiling]:
     """The predictor's engine, and pieces of ``tile``, or of its own, or by 'auto'.
 
@@ -209,9 +217,10 @@ class _Work:
     def write(self, stem: Path, alpha: float | None, legend: Legend) -> list[Path]:
         """Write the results; without ``alpha`` no picture."""
         written: list[Path] = []
+        stems = output_stems(stem, self.classes)
         for place, output in enumerate(self.classes.outputs):
             written += write_class_map(
-                result_of(Path(self._stem(stem, place))),
+                result_of(stems[place]),
                 self.raster.size,
                 lambda rows, place=place: self._output(self.partial.read(rows), place),
                 output.classes,
@@ -237,15 +246,9 @@ class _Work:
         photo = self.raster.photo(slice(0, height), slice(0, width), reduced(self.raster.size))
         for place, output in enumerate(self.classes.outputs):
             mask = self._output(small, place)
-            path = Path(f"{self._stem(stem, place)}_overlay.jpg")
+            path = Path(f"{output_stems(stem, self.classes)[place]}_overlay.jpg")
             shown = visualize.as_photo(photo)
             yield write_preview(path, shown, mask, output.classes, alpha, self.borders, legend)
-
-    def _stem(self, stem: Path, place: int) -> str:
-        """What the results of an output, or of an overlapping class, are called."""
-        if self.classes.is_overlapping and len(self.classes) > 1:
-            return f"{stem}_{mask_stems(self.classes.names)[place]}"
-        return f"{stem}_{self.classes.outputs[place].name}" if place else str(stem)
 
     def _output(self, values: npt.NDArray[Any], place: int) -> npt.NDArray[Any]:
         """The class map (n, W) of an output; its own classes begin at 0."""

@@ -27,16 +27,22 @@ _PARTS = 6
 """Coordinates are rounded to a millionth (10^-6) of a pixel."""
 
 
-def write_polygons(class_map: Path, target: Path, classes: ClassSet, options: ShapeOptions) -> int:
+def write_polygons(
+    class_map: Path,
+    target: Path,
+    classes: ClassSet,
+    options: ShapeOptions,
+    hidden: tuple[int, ...] = (),
+) -> int:
     """Write the polygons of a GeoTIFF that `predict_raster` wrote to ``target``; how many.
 
-    Pixels without data and the background are left out. Raises UserError where it cannot be read
-    or written.
+    Pixels without data, the background and the classes in ``hidden`` are left out. Raises UserError
+    where it cannot be read or written.
     """
     with _opened(class_map) as dataset, file_errors(target, writing=True):
         regions = vectorize_rows(
             _rows_of(dataset), (dataset.height, dataset.width), options.tolerance,
-            options.smallest, leave_out=(*options.left_out(classes), classes.ignore),
+            options.smallest, leave_out=(*options.left_out(classes), *hidden, classes.ignore),
             ignore=classes.ignore,
         )  # fmt: skip
         place, area = _placed(dataset), square_metres(dataset)

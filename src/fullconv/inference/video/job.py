@@ -25,7 +25,7 @@ from fullconv.inference.video.segments import LENGTH, Job, Segments
 from fullconv.inference.video.video_file import Frame, VideoFile, open_video, pyav
 from fullconv.modalities import MAX_MEGAPIXELS, is_of_photo
 from fullconv.version import __version__
-from fullconv.visualize import Legend, check_drawing
+from fullconv.visualize import Legend, check_drawing, flattened
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,9 @@ def predict_video(
     frames before in each frame's logits: an exponential mean over time. Killed and called again
     with the same arguments, it resumes after the last `LENGTH` frames that are on the disk; ``out``
     appears when it is whole. ``report`` is told the frames done and in all, None where nobody
-    knows. Of a net with several outputs the first is shown. Raises UserError for what is no video,
-    for a net that sees more than a photo, and for wrong options.
+    knows. Of a net with several outputs the first is shown; of classes that may overlap 'classes'
+    is `visualize.flattened`: 0 where none is, else 1 + the class, the smallest on top. Raises
+    UserError for what is no video, for a net that sees more than a photo, and for wrong options.
     """
     _check_options(show, smooth)
     legend = "right" if legend == "below" else legend
@@ -135,12 +136,6 @@ def _check_target(source: Path, target: Path, show: Show) -> None:
 
 
 def _check_net(predictor: Predictor) -> None:
-    if predictor.classes.is_overlapping:
-        raise UserError(
-            f"{predictor.path}: its classes may overlap, and a video shows those of nets that give "
-            "a pixel one class: predict the frames as photos (--frames)",
-            "FC-VIDEO-007",
-        )
     further = [kind for kind in predictor.inputs if not is_of_photo(kind)]
     if further or predictor.spec.in_channels != 3:
         sees = ", ".join(further) or f"{predictor.spec.in_channels} bands"
@@ -208,12 +203,14 @@ class _Work:
 
     @property
     def _classes(self) -> Any:
-        return self.predictor.classes.outputs[0].classes
+        """Those that the video shows: of overlapping ones the smallest lies on top."""
+        classes = self.predictor.classes
+        return classes.flat if classes.is_overlapping else classes.outputs[0].classes
 
     def _picture(self, frame: Frame) -> npt.NDArray[Any]:
         prediction = self._prediction(frame.image)
         if self.show == "classes":
-            return prediction.mask
+            return flattened(prediction.mask, prediction.classes)[0]
         return prediction.draw(self.drawn["alpha"], self.drawn["legend"])
 
     def _prediction(self, image: npt.NDArray[np.uint8]) -> Prediction:
@@ -245,8 +242,10 @@ def _job(predictor: Predictor, video: VideoFile, drawn: dict[str, Any]) -> Job:
     tiling = engine.tiling if isinstance(engine, PhotoEngine) else None
     inner = engine.engine if isinstance(engine, PhotoEngine) else engine
     status = video.path.stat()
+    thresholds = predictor.classes.thresholds
     return {
         "net": net_checksums(predictor.path),
+        **({"thresholds": list(thresholds)} if thresholds else {}),
         "engine": f"{predictor.engine_name} {getattr(inner, 'precision', 'fp32')}",
         "source": [str(video.path.resolve()), status.st_size, status.st_mtime_ns],
         "tile": tiling.tile if tiling else None,

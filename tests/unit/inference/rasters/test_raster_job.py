@@ -143,6 +143,22 @@ def test_several_outputs(tmp_path, predictor, write, scene, agrees) -> None:
         assert json.loads(opened.tags()["CLASSES"]) == {"0": "d", "1": "e"}
 
 
+def test_classes_that_overlap_are_a_file_each(tmp_path, predictor, write, scene) -> None:
+    classes = ClassSet(("wet", "a/b", "ice")).overlapping((0.4, 0.5, 0.6))
+    net = predictor(classes=classes)
+    photo = np.maximum(scene(520, 40), 1)
+    photo[100:200] = 0
+    predict_raster(net, write(photo, "in/s.tif", nodata=0), tmp_path / "s", tile=480)
+    masks = net.engine.class_map(photo)
+    for place, name in enumerate(("wet", "a-b", "ice")):
+        plane = values(tmp_path / f"s_{name}.tif")
+        assert np.all(plane[100:200] == 255)
+        mine, whole = (np.delete(p, slice(100, 200), 0) for p in (plane, masks[..., place]))
+        assert np.mean(mine == whole) > 0.999 and set(np.unique(mine)) <= {0, 1}
+    with rasterio.open(tmp_path / "s_a-b.tif") as opened:
+        assert json.loads(opened.tags()["CLASSES"]) == {"0": "not a/b", "1": "a/b"}
+
+
 def test_a_preview_is_small(tmp_path, predictor, write, scene) -> None:
     path = write(scene(30, 4100), "in/scene.tif", **UTM)
     predict_raster(predictor(), path, tmp_path / "scene", alpha=1)
