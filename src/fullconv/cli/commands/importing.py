@@ -73,6 +73,10 @@ def import_(
     ] = "upright",
     line_width: Annotated[float, typer.Option(help="Pixels across a line.")] = 10.0,
     point_radius: Annotated[float, typer.Option(help="Pixels around a point.")] = 5.0,
+    task: Annotated[
+        Literal["semantic", "multilabel"],
+        typer.Option(help="One class a pixel, or a mask for each class, where classes overlap."),
+    ] = "semantic",
     skip: Annotated[
         bool,
         typer.Option("--skip", help="Leave out photos that cannot be used; the report names them."),
@@ -88,6 +92,7 @@ def import_(
       fullconv import labelme/ photos/
       fullconv import instances_train.json photos/ --images train/ --val 0.2
       fullconv import cvat/ photos/ --val 0.2 --test 0.1 --group "^[^_]+"
+      fullconv import instances_default.json photos/ --task multilabel
       fullconv import cityscapes/ photos/ --link --merge "rail track=road"
     """
     from fullconv.cli import tables as screen
@@ -107,6 +112,7 @@ def import_(
         exif=exif,
         link=link,
         skip=skip,
+        task=task,
         line_width=line_width,
         point_radius=point_radius,
     )

@@ -16,6 +16,8 @@ IGNORE = "__ignore__"
 BACKGROUND = "background"
 UNLABELLED = 0
 """Number of the pixels that carry no label; the labels count from 1."""
+LEFT_OUT = -1
+"""Number of a label whose shapes are not drawn."""
 Size = tuple[int, int]
 """Height and width in pixels."""
 
@@ -75,7 +77,10 @@ class Labelling(Protocol):
     """How one photo is labelled: shapes to draw, or a file to read."""
 
     def paint(self, size: Size, numbers: Mapping[str, int]) -> Painted:
-        """The labels of a photo of ``size``, by their ``numbers``; UserError where it cannot be."""
+        """The labels of a photo of ``size``, by their ``numbers``; UserError where it cannot be.
+
+        Shapes of a label with the number `LEFT_OUT` are not drawn, such pixels may have it.
+        """
         ...
 
 

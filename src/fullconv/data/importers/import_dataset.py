@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from fullconv.atomic import folder_atomically
+from fullconv.classes import ClassSet
 from fullconv.data.checks.check import listing
 from fullconv.data.export_folder import mask_png
 from fullconv.data.importers import import_report as reports
-from fullconv.data.importers.annotations import Export, Item, Note, Painted
+from fullconv.data.importers.annotations import Export, Item, Note
+from fullconv.data.importers.class_masks import overlapping, paint_classes
 from fullconv.data.importers.export_files import listed_once
 from fullconv.data.importers.import_report import Report, label_counts
 from fullconv.data.importers.import_request import Request
@@ -22,6 +24,7 @@ from fullconv.data.importers.mapping.class_mapping import Plan, plan
 from fullconv.data.importers.photos.photo_copy import UPRIGHT, PhotoFile, upright
 from fullconv.data.importers.registry import recognise
 from fullconv.data.reading.walk import composed
+from fullconv.data.sample import Mask
 from fullconv.errors import DataError, Finding, UserError, UserErrors
 from fullconv.parsing import parser_errors
 
@@ -68,6 +71,8 @@ def import_data(
                 f"{source}: no labelled photo is in it ({importer.name})", "FC-IMPORT-026"
             )
         planned = plan(export, request)
+        if request.task == "multilabel":
+            planned = overlapping(planned)
         splits, notes = assign(export.items, request)
         _distinct(export.items, splits)
         done = _all(export.items, splits, folder, planned, request, progress)
@@ -160,8 +165,16 @@ def _one(item: Item, split: str, folder: Path, planned: Plan, request: Request) 
     """Write a photo and its mask; a finding of theirs is told, not raised."""
     try:
         photo = PhotoFile(item)
-        painted = item.labelling.paint(photo.drawn_size(request.exif), planned.numbers())
-        return _write(item, split, photo, painted, folder, planned, request)
+        size = photo.drawn_size(request.exif)
+        if planned.classes.is_overlapping:
+            drawn = paint_classes(item.labelling, size, planned)
+            masks, pixels, painted = drawn.masks, drawn.pixels, drawn.painted
+        else:
+            painted = item.labelling.paint(size, planned.numbers())
+            masks = planned.table()[painted.numbers]
+            pixels = np.bincount(painted.numbers.ravel(), minlength=len(planned.becomes) + 1)
+        done = Done([int(n) for n in pixels], dict(painted.shapes), list(painted.notes))
+        return _write(item, split, photo, masks, done, folder, planned, request)
     except DataError as error:
         return Done(finding=error.finding)
 
@@ -170,26 +183,35 @@ def _write(
     item: Item,
     split: str,
     photo: PhotoFile,
-    painted: Painted,
+    mask: Mask,
+    done: Done,
     folder: Path,
     planned: Plan,
     request: Request,
 ) -> Done:
-    mask = planned.table()[painted.numbers]
-    notes = list(painted.notes)
+    """Write them, and what is said of it; nothing of a photo that is ignored everywhere."""
     if photo.orientation != UPRIGHT and request.exif == "stored":
         mask = upright(mask, photo.orientation)
     elif photo.orientation != UPRIGHT:
-        notes.append(Note("turned", photo.name))
+        done.notes.append(Note("turned", photo.name))
     if (mask == planned.classes.ignore).all():
         return Done(notes=[Note("ignored", photo.name)])
     _fits(item, photo)
     photo.put(folder / "images" / split / f"{item.name}{photo.suffix}", request.link)
-    place = folder / "masks" / split / f"{item.name}.png"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(mask_png(np.ascontiguousarray(mask), planned.classes))
-    pixels = np.bincount(painted.numbers.ravel(), minlength=len(planned.becomes) + 1)
-    return Done(pixels.tolist(), dict(painted.shapes), notes)
+    for place, plane, classes in _files(mask, planned.classes):
+        path = folder / "masks" / split / place / f"{item.name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(mask_png(np.ascontiguousarray(plane), classes))
+    return done
+
+
+def _files(mask: Mask, classes: ClassSet) -> Iterator[tuple[str, Mask, ClassSet]]:
+    """The folder, the values and the classes of each file: one, or one for each of the classes."""
+    if not classes.is_overlapping:
+        yield "", mask, classes
+        return
+    for place, output in enumerate(classes.outputs):
+        yield classes.names[place], mask[..., place], output.classes
 
 
 def _fits(item: Item, photo: PhotoFile) -> None:

@@ -25,7 +25,8 @@ class Request:
     ``val`` and ``test`` are shares of the photos (None: as the source has it), drawn by ``seed``;
     photos where ``group`` matches the same text stay together. ``exif`` says which way up the
     photos were when they were labelled. ``link`` makes hard links of photos instead of copies;
-    ``skip`` leaves out the photos that cannot be used. Raises UserError for impossible values.
+    ``skip`` leaves out the photos that cannot be used. ``task`` 'multilabel' writes a mask for each
+    class, so that shapes under others are kept. Raises UserError for impossible values.
     """
 
     images: Path | None = None
@@ -41,6 +42,7 @@ class Request:
     exif: Literal["upright", "stored"] = "upright"
     link: bool = False
     skip: bool = False
+    task: Literal["semantic", "multilabel"] = "semantic"
     line_width: float = 10.0
     point_radius: float = 5.0
 

@@ -22,10 +22,10 @@ from fullconv.data.importers.annotations import (
     Size,
     finding_of,
 )
-from fullconv.data.importers.datasets.coco import (
+from fullconv.data.importers.datasets.coco import candidates
+from fullconv.data.importers.datasets.coco_file import (
     CocoFile,
     by_image,
-    candidates,
     id_of,
     item_name,
     labels_in,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.data.importers.annotations import IGNORE, UNLABELLED, Note, Painted, Size
+from fullconv.data.importers.annotations import IGNORE, LEFT_OUT, UNLABELLED, Note, Painted, Size
 from fullconv.data.importers.drawing.regions import Bitmap, Shape, Window, beyond, cover
 from fullconv.errors import DataError, UserError
 
@@ -36,7 +36,7 @@ class Drawing:
     smaller_on_top: bool = False
 
     def paint(self, size: Size, numbers: Mapping[str, int]) -> Painted:
-        regions = self._ordered()
+        regions = tuple(r for r in self._ordered() if numbers[r.label] != LEFT_OUT)
         table = np.array([UNLABELLED, *(numbers[region.label] for region in regions)], np.int32)
         uppermost = np.zeros(size, np.int32)  # region of each pixel, counted from 1
         drawn, covered = np.zeros(len(regions), np.int64), 0
@@ -80,7 +80,7 @@ class Drawing:
         drawn: npt.NDArray[np.int64],
         visible: npt.NDArray[np.int64],
     ) -> list[Note]:
-        notes = [] if regions else [Note("no shapes", self.file)]
+        notes = [] if self.regions else [Note("no shapes", self.file)]
         for region, pixels, left in zip(regions, drawn, visible, strict=True):
             out = beyond(region.shape, size)
             if out:

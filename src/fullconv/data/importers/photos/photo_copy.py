@@ -25,16 +25,16 @@ _TURNS: dict[int, Callable[[Map], Map]] = {
     2: np.fliplr,
     3: lambda stored: np.rot90(stored, 2),
     4: np.flipud,
-    5: np.transpose,
+    5: lambda stored: stored.swapaxes(0, 1),
     6: lambda stored: np.rot90(stored, -1),
-    7: lambda stored: np.rot90(stored, 2).T,
+    7: lambda stored: np.rot90(stored, 2).swapaxes(0, 1),
     8: lambda stored: np.rot90(stored, 1),
 }
 _SWAPS_AXES = (5, 6, 7, 8)
 
 
 def upright(stored: Map, orientation: int) -> Map:
-    """A label map (H, W) of a photo as stored, turned as EXIF says."""
+    """A label map (H, W) or (H, W, K) of a photo as stored, turned as EXIF says."""
     return _TURNS[orientation](stored) if orientation in _TURNS else stored
 
 
