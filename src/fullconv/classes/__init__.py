@@ -1,12 +1,9 @@
 """The classes of a data set: names, colours, class files and published lists."""
 
+from fullconv.classes.class_checks import MOST_CLASSES, THRESHOLD
 from fullconv.classes.class_set import (
-    CAMVID,
     CREAM,
-    MOST_CLASSES,
     OVERLAP_IGNORE,
-    THRESHOLD,
-    VOC,
     ClassSet,
     Output,
     Task,
@@ -20,6 +17,7 @@ from fullconv.classes.matching import (
     numbered_names,
     order_line,
 )
+from fullconv.classes.well_known import CAMVID, VOC
 
 __all__ = [
     "CAMVID",

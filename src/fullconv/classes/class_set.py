@@ -1,8 +1,6 @@
 """The classes of a data set: names, colours and the value that is left out."""
 
 import html
-import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -10,18 +8,21 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fullconv.classes.class_checks import (
+    THRESHOLD,
+    check_class_set,
+    checked_color,
+)
 from fullconv.classes.colors import Color, default_colors, voc_colors
 from fullconv.errors import UserError
 
 CREAM: Color = (224, 224, 192)  # what VOC's palette shows for 255
 SHOWN = 12  # names in the repr
-MOST_CLASSES = 65535  # masks are at most 16 bits deep
 _BACKGROUND = "background bg void none nothing empty unknown unlabelled unlabeled nolabel noclass"
 BACKGROUND_NAMES = frozenset(_BACKGROUND.split(" "))
 """What class 0 is called where it is no object; letters only."""
 BY_NAME = (-1,)
 """The background is told by the name of class 0."""
-THRESHOLD = 0.5
 OVERLAP_IGNORE = 255  # in the masks of overlapping classes, which are of 0, 1 and this
 NONE_OF_THEM = ("none", "none of these", "(none)")  # more than a name can be
 
@@ -61,9 +62,9 @@ class ClassSet:
             object.__setattr__(self, "background", named)
         object.__setattr__(self, "background", tuple(sorted(self.background)))
         colors = self.colors or default_colors(len(self.names), background=0 in self.background)
-        object.__setattr__(self, "colors", tuple(_color(color) for color in colors))
-        object.__setattr__(self, "ignore_color", _color(self.ignore_color))
-        _check(self)
+        object.__setattr__(self, "colors", tuple(checked_color(color) for color in colors))
+        object.__setattr__(self, "ignore_color", checked_color(self.ignore_color))
+        check_class_set(self)
 
     def __repr__(self) -> str:
         more = f", ... ({len(self)} classes)" if len(self) > SHOWN else ""
@@ -285,109 +286,6 @@ def _joint_background(parts: Iterable["ClassSet"]) -> tuple[int, ...]:
     return tuple(values)
 
 
-def _color(color: Sequence[int]) -> Color:
-    channels = tuple(color) if isinstance(color, Sequence) else ()
-    whole = all(isinstance(c, int) and not isinstance(c, bool) for c in channels)
-    if len(channels) != 3 or not whole or not all(0 <= c <= 255 for c in channels):
-        raise UserError(
-            f"color {_short(color)} is not three whole numbers from 0 to 255, as [128, 0, 0]",
-            "FC-CLASS-005",
-        )
-    return channels[0], channels[1], channels[2]
-
-
-def _check(classes: ClassSet) -> None:
-    names, count = classes.names, len(classes.names)
-    if not names or count > MOST_CLASSES:
-        raise UserError(
-            f"{count} classes: there must be between 1 and {MOST_CLASSES}", "FC-CLASS-004"
-        )
-    if any(not isinstance(name, str) or not name.strip() for name in names):
-        raise UserError("a class has an empty name, or one that is no text", "FC-CLASS-004")
-    composed = Counter(unicodedata.normalize("NFC", name) for name in names)
-    name, times = composed.most_common(1)[0]
-    if times > 1:
-        raise UserError(
-            f"class name {_short(name)} stands {times} times; give each class its own",
-            "FC-CLASS-004",
-        )
-    if len(classes.colors) != count:
-        raise UserError(f"{len(classes.colors)} colors for {count} classes", "FC-CLASS-005")
-    strange = [v for v in classes.background if type(v) is not int or not 0 <= v < count]
-    if strange:
-        raise UserError(
-            f"background = {_short(strange[0])} is no class value from 0 to {count - 1}",
-            "FC-CLASS-013",
-        )
-    whole = isinstance(classes.ignore, int) and not isinstance(classes.ignore, bool)
-    values = 2 if classes.thresholds else count
-    if not whole or not values <= classes.ignore <= MOST_CLASSES:
-        raise UserError(
-            f"ignore = {_short(classes.ignore)} must be a whole number above the {values} class "
-            f"values 0 to {values - 1} and at most {MOST_CLASSES}",
-            "FC-CLASS-006",
-        )
-    if classes.thresholds:
-        _check_thresholds(classes)
-
-
-def _check_thresholds(classes: ClassSet) -> None:
-    if len(classes.thresholds) != len(classes.names):
-        raise UserError(
-            f"{len(classes.thresholds)} thresholds for {len(classes.names)} classes: give one "
-            "number for all, or one for each class",
-            "FC-CLASS-014",
-        )
-    for value in classes.thresholds:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not 0 < value < 1:
-            raise UserError(
-                f"threshold {_short(value)}: is a probability, above 0 and below 1, as {THRESHOLD}",
-                "FC-CLASS-014",
-            )
-    if classes.parts:
-        raise UserError(
-            "several outputs are of classes that exclude each other: leave out the thresholds",
-            "FC-CLASS-014",
-        )
-
-
-def _short(value: object) -> str:
-    """A value of the user's in a message: short, whatever it is."""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # a number of thousands of digits
-        return f"a {type(value).__name__}"
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'
-
-
-_VOC = (
-    "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse "
-    "motorbike person pottedplant sheep sofa train tvmonitor"
-)
-VOC = ClassSet(names=tuple(_VOC.split(" ")), colors=voc_colors(21))
-"""PASCAL VOC: 20 kinds of object and the background."""
-
-_CAMVID = "sky building pole road pavement tree sign fence car pedestrian bicyclist"
-CAMVID = ClassSet(
-    names=tuple(_CAMVID.split(" ")),
-    colors=(
-        (128, 128, 128),
-        (128, 0, 0),
-        (192, 192, 128),
-        (128, 64, 128),
-        (60, 40, 222),
-        (128, 128, 0),
-        (192, 128, 128),
-        (64, 64, 128),
-        (64, 0, 128),
-        (64, 64, 0),
-        (0, 128, 192),
-    ),
-)
-"""CamVid in SegNet's 11 classes."""
