@@ -14,7 +14,8 @@ from fullconv.data.splits.overlapping import counts_of_planes
 
 Weighting = Literal["median-frequency", "softened", "mild"]
 MOST_WEIGHT = 100.0  # of a present pixel: more would drown all others in a few
-_POWERS = {"median-frequency": 1.0, "softened": 0.5, "mild": 0.25}
+POWERS: dict[Weighting, float] = {"median-frequency": 1.0, "softened": 0.5, "mild": 0.25}
+"""The weightings, each with the power of median / own frequency that it is."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,7 +103,7 @@ def class_weights(
     the fourth root of it, for a long training, where larger weights cost precision.
     A class without pixels weighs 1: nothing is ever multiplied by it.
     """
-    if mode not in _POWERS:
+    if mode not in POWERS:
         raise ValueError(f"unknown mode {mode!r}")
     weights = np.ones(len(counts.pixels), np.float64)
     seen = counts.pixels > 0
@@ -112,7 +113,7 @@ def class_weights(
     if mode == "median-frequency":
         often /= counts.around[seen]
     weights[seen] = np.median(often) / often
-    return (weights ** _POWERS[mode]).astype(np.float32)
+    return (weights ** POWERS[mode]).astype(np.float32)
 
 
 def positive_weights(

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from fullconv.cli.tables.screen import table
 from fullconv.data import ClassCounts, class_weights
+from fullconv.data.class_weights import POWERS
 from fullconv.data.published import PublishedData
 from fullconv.download import RemoteFile
 from fullconv.metrics import percent
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def statistics_table(names: Sequence[str], counts: ClassCounts) -> Table:
-    """One row a class: how often it appears, and its weight under either weighting."""
+    """One row a class: how often it appears, and its weight under each weighting."""
     listed = table(
         f"{counts.masks} masks",
-        ("class", "share of pixels", "photos", "median-frequency", "softened"),
+        ("class", "share of pixels", "photos", *POWERS),
     )
-    weights = class_weights(counts, "median-frequency"), class_weights(counts, "softened")
+    weights = [class_weights(counts, how) for how in POWERS]
     for place, name in enumerate(names):
         listed.add_row(
             escape(name),

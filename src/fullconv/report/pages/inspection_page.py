@@ -12,7 +12,7 @@ import numpy as np
 from fullconv.data.checks.check import counts_line
 from fullconv.data.checks.survey import Survey, spread
 from fullconv.data.checks.survey_findings import of_files
-from fullconv.data.class_weights import ClassCounts, class_weights
+from fullconv.data.class_weights import POWERS, ClassCounts, class_weights
 from fullconv.errors import Finding, UserError
 from fullconv.report.class_examples import Example, example_pictures
 from fullconv.report.embedded import jpeg, layer_png, picked, sized
@@ -197,7 +197,7 @@ def _weights(survey: Survey) -> dict[str, Any]:
     counts, names = survey.counts(split), survey.sources[split].classes.names
     if not counts.pixels.any():
         return {"weights": ()}
-    modes = class_weights(counts, "median-frequency"), class_weights(counts, "softened")
+    modes = [class_weights(counts, how) for how in POWERS]
     rows = [(name, *(f"{weights[i]:.2f}" for weights in modes)) for i, name in enumerate(names)]
     return {"weights": rows, "weights_split": split}
 
