@@ -118,7 +118,7 @@ def measure(training: Training, device: str, steps: int) -> dict:
     from fullconv.training.losses.criterion import make_criterion
     from fullconv.training.memory import memory_budget as budget
     from fullconv.training.memory.step_memory import estimate
-    from fullconv.training.run.processes import processes_of
+    from fullconv.training.parallel.processes import processes_of
     from fullconv.training.step import Updater
 
     config = config_of(training, device)

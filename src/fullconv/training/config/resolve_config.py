@@ -25,9 +25,9 @@ from fullconv.training.memory import memory_budget as budget
 from fullconv.training.memory.step_memory import TOO_LARGE, at_rest, memory_watched
 from fullconv.training.net_choice import check_checkpointing
 from fullconv.training.objects import NOTHING, Objects
+from fullconv.training.parallel.processes import processes_of
 from fullconv.training.run.announce import size_of
 from fullconv.training.run.console import Screen
-from fullconv.training.run.processes import processes_of
 from fullconv.training.setup import net_of, open_data
 from fullconv.training.step import Updater
 from fullconv.training.task import with_task

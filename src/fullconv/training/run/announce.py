@@ -7,8 +7,8 @@ from fullconv.training.config.config import Config
 from fullconv.training.memory import memory_budget as budget
 from fullconv.training.memory.step_memory import Estimate, advice
 from fullconv.training.optimizer import warmup_steps
+from fullconv.training.parallel.processes import Processes
 from fullconv.training.run.console import Screen
-from fullconv.training.run.processes import Processes
 
 
 def size_of(config: Config, source: Source) -> tuple[int, int]:

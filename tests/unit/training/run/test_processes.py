@@ -8,7 +8,7 @@ from fullconv.models import CAFFE, NetSpec, build
 from fullconv.training import make_config
 from fullconv.training.config.sections_and_defaults import Machine
 from fullconv.training.losses.criterion import make_criterion
-from fullconv.training.run.processes import OneProcess, are_several, rank
+from fullconv.training.parallel.processes import OneProcess, are_several, rank
 from fullconv.training.step import Updater
 
 

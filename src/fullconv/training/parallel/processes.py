@@ -8,20 +8,29 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 import torch
 from torch import Tensor, nn
 
 from fullconv.device import pick_device
+from fullconv.errors import UserError
 from fullconv.training.config.config import Config
 from fullconv.training.config.sections_and_defaults import Machine
+from fullconv.training.parallel import launcher, peers
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments import ClusterEnvironment
 
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # as Fabric asks them
+
+_PATIENCE = timedelta(hours=12)
+"""How long a process waits for another one: the first may be busy with the data for long, and one
+that has died is noticed otherwise (`parallel.peers`)."""
 
 Processes = Union["OneProcess", "Fabric"]
 """What computes and talks for a training."""
@@ -69,15 +78,43 @@ class OneProcess:
 
 def are_several(machine: Machine) -> bool:
     """Whether a config asks for more than one process."""
-    return machine.nodes > 1 or (machine.devices > 1 and ":" not in machine.device)
+    return count_of(machine) > 1
+
+
+def count_of(machine: Machine) -> int:
+    """How many processes a config asks for; a device by its number, as cuda:1, is one alone."""
+    return machine.nodes * (1 if ":" in machine.device else machine.devices)
 
 
 def processes_of(config: Config) -> Processes:
-    """The process or processes of a config, started or joined."""
+    """The process or processes of a config, which `together` has started."""
     machine = config.machine
     if not are_several(machine):
         return OneProcess(_indexed(pick_device(machine.device)), machine.precision == "bf16")
-    return _fabric(machine)
+    fabric = _fabric(machine)
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def together(config: Config, out: Path) -> Iterator[None]:
+    """All processes of a config started and connected; an end of one is the end of all.
+
+    UserError where they cannot be; `Lost` where one dies within it, in the one that tells the user.
+    ``out`` is the run folder that it names.
+    """
+    if not are_several(config.machine):
+        yield
+        return
+    fabric = _fabric(config.machine)
+    cluster: ClusterEnvironment = fabric.strategy.cluster_environment  # pyright: ignore
+    if not cluster.creates_processes_externally:
+        launcher.start_others(config.machine.devices, cluster.main_address, cluster.main_port)
+    with ExitStack() as start:
+        start.enter_context(launcher.starting(out))
+        _launch(fabric)
+        with peers.connected(fabric, out, start.close):
+            yield
 
 
 def rank(machine: Machine) -> int:
@@ -87,24 +124,54 @@ def rank(machine: Machine) -> int:
     return next((int(os.environ[name]) for name in _RANKS if os.environ.get(name)), 0)
 
 
+def is_first() -> bool:
+    """Whether this process is the first, or the only one, of the training that it has been in."""
+    return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
+
+
+def gathered(fabric: Processes, value: Any) -> list[Any] | None:
+    """The ``value`` of each process, in their order, in the first one; None in the others."""
+    if fabric.world_size == 1:
+        return [value]
+    values = [None] * fabric.world_size if fabric.global_rank == 0 else None
+    torch.distributed.gather_object(value, values, dst=0)
+    return values
+
+
 def _indexed(device: torch.device) -> torch.device:
     """cuda as cuda:0."""
     return torch.device("cuda", 0) if device.type == "cuda" and device.index is None else device
 
 
+def _launch(fabric: "Fabric") -> None:
+    """Join the others; UserError where what has started them has started other ones."""
+    try:
+        fabric.launch()
+    except ValueError as error:
+        raise UserError(
+            f"machine.devices, machine.nodes: {str(error).split(' HINT')[0]}", "FC-CONFIG-013"
+        ) from error
+
+
 def _fabric(machine: Machine) -> "Fabric":
     from lightning_fabric import Fabric
+    from lightning_fabric.strategies import DDPStrategy
 
     # Its hints are about things decided here.
     warnings.filterwarnings("ignore", module="lightning_fabric")
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     device, _, index = machine.device.partition(":")
-    fabric = Fabric(
-        accelerator={"auto": "auto", "cpu": "cpu"}.get(device, device),
-        devices=[int(index)] if index else machine.devices,
-        num_nodes=machine.nodes,
-        precision="bf16-mixed" if machine.precision == "bf16" else "32-true",
-    )
-    fabric.launch()
-    return fabric
+    try:
+        return Fabric(
+            accelerator={"auto": "auto", "cpu": "cpu"}.get(device, device),
+            strategy=DDPStrategy(timeout=_PATIENCE),
+            devices=[int(index)] if index else machine.devices,
+            num_nodes=machine.nodes,
+            precision="bf16-mixed" if machine.precision == "bf16" else "32-true",
+        )
+    except Exception as error:
+        if type(error).__name__ != "MisconfigurationException":
+            raise
+        reason = " ".join(str(error).split())
+        raise UserError(f"machine.devices: {reason}", "FC-CONFIG-013") from error
