@@ -1,1 +1,1 @@
-"""Training on several processes: started, joined by Lightning Fabric, watched, and ended together."""
+"""Training on several processes: joined by Lightning Fabric, watched, ended together."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments import ClusterEnvironment
 
-_RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # as Fabric asks them
+_RANKS = ("RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # as Fabric asks them
 
 _PATIENCE = timedelta(hours=12)
 """How long a process waits for another one: the first may be busy with the data for long, and one
@@ -121,7 +121,12 @@ def rank(machine: Machine) -> int:
     """The number of this process among those that train together, also before they have met."""
     if not are_several(machine):
         return 0
-    return next((int(os.environ[name]) for name in _RANKS if os.environ.get(name)), 0)
+    for name in _RANKS:
+        if os.environ.get(name):
+            return int(os.environ[name])
+    on_a_machine = count_of(machine) // machine.nodes
+    machine_rank = int(os.environ.get("NODE_RANK") or os.environ.get("GROUP_RANK") or 0)
+    return machine_rank * on_a_machine + int(os.environ.get("LOCAL_RANK") or 0)
 
 
 def is_first() -> bool:

@@ -73,7 +73,7 @@ class _WithActivation(_SyncBatchNorm):
 
 
 def joint_statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
-    """Mean and biased variance of each channel, float64 (C,), and values of one, over all processes.
+    """Of all processes: mean and biased variance of each channel, float64 (C,), and its values.
 
     ``x`` is N,C,H,W. ValueError, as torch's, where there is a single value for each channel.
     """
