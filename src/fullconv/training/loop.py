@@ -163,7 +163,8 @@ class Training:
                         break
             except Waiting:
                 self.save()
-                raise Interrupted(stop.number or signal.SIGINT) from None
+                (number,) = self.highest(stop.number or 0)
+                raise Interrupted(number or signal.SIGINT) from None
         if last < u.steps and not self.has_stopped_early():
             self.save()
 
@@ -387,9 +388,14 @@ class Training:
         is_first = self.fabric.is_global_zero
         is_save_due = self.is_validation_due()
         is_save_due |= is_first and clock.save_due(self.config.schedule.save_minutes)
+        save, is_stopping = self.highest(is_save_due, bool(stop))
+        return bool(save), bool(is_stopping)
+
+    def highest(self, *numbers: int) -> list[int]:
+        """Of each number the highest that a process hands in."""
         if self.fabric.world_size == 1:
-            return is_save_due, bool(stop)
-        wishes = torch.tensor([is_save_due, bool(stop)], dtype=torch.float32)
-        counts = self.fabric.all_reduce(wishes.to(self.fabric.device), reduce_op="sum")
-        is_save_due, is_stopping = (bool(count) for count in counts.tolist())
-        return is_save_due, is_stopping
+            return list(numbers)
+        values = torch.tensor(numbers, dtype=torch.int64, device=self.fabric.device)
+        values = self.fabric.all_reduce(values, reduce_op="max")
+        assert isinstance(values, torch.Tensor)
+        return values.tolist()
