@@ -1,10 +1,10 @@
 """What a second process costs, and what it brings: photos a second of one training step.
 
-    python benchmarks/processes.py                   # two processes of one thread, one of two threads
-    python benchmarks/processes.py --device cuda     # 1, 2, 4, ... GPUs, as many as there are
+    python benchmarks/processes.py                 # two processes of a thread, one of two threads
+    python benchmarks/processes.py --device cuda   # 1, 2, 4, ... GPUs, as many as there are
 
-Each way trains the same photos in a step, in processes of its own, in turn in each round; medians of
-the step times, without the first ones. On a CPU the ratio is the overhead, on GPUs the speed-up.
+Each way trains the same photos in a step, in processes of its own, in turn in each round; medians
+of the step times, without the first ones. On a CPU the ratio is the overhead, on GPUs the speed-up.
 """
 
 import argparse

@@ -28,6 +28,16 @@ SERVER.set_forkserver_preload(
 )
 
 
+STARTED: list = []
+
+
+def end_all() -> None:
+    """Kill what a failed test has left."""
+    for process in STARTED:
+        process.kill()
+    STARTED.clear()
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
@@ -52,6 +62,7 @@ class Ranks:
         ]  # fmt: skip
         for process in self.processes:
             process.start()
+            STARTED.append(process)
 
     def wait(self, seconds: float = 100) -> list[int | None]:
         """Their exit codes; a process that does not end in time fails the test."""
@@ -90,6 +101,7 @@ def _run(variables: dict[str, str], file: Path, task: Callable, arguments: Seque
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
+    multiprocessing.set_start_method("fork", force=True)  # of loader processes, as in a command
     task(*arguments)
 
 

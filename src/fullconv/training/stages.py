@@ -15,7 +15,7 @@ from fullconv.training.memory import memory_budget as budget
 from fullconv.training.memory.step_memory import TOO_LARGE, estimate, memory_watched
 from fullconv.training.net_choice import check_batch_norm
 from fullconv.training.objects import Objects
-from fullconv.training.parallel.processes import processes_of, rank, together
+from fullconv.training.parallel.processes import in_first, processes_of, rank, together
 from fullconv.training.run.announce import announce_memory, announce_plan, size_of
 from fullconv.training.run.console import Screen
 from fullconv.training.run.resume import step_of
@@ -145,9 +145,8 @@ def _train_one(
     source, val = open_data(config, screen, objects, run=None if is_new else out)
     if not is_new:
         source, val = in_saved_order(config, source, val)
-    if config.data.check and is_new and fabric.is_global_zero:
-        check_data(source, val, screen)
-    fabric.barrier()
+    if config.data.check and is_new:
+        in_first(lambda: check_data(source, val, screen))
     spec, size = config.spec(len(source.classes)), size_of(config, source)
     check_batch_norm(config, spec, size)
     budget.check_possible(config, spec, size)

@@ -60,6 +60,7 @@ class Peers:
         self.asked_to_stop: int | None = None
         self.verdict: Verdict | None = None
         self.is_decided, self.is_over = threading.Event(), threading.Event()
+        self.is_first_done = threading.Event()
         self.thread = threading.Thread(target=self._watch, name="fullconv-peers", daemon=True)
         self.thread.start()
 
@@ -79,6 +80,17 @@ class Peers:
             if number != without:
                 with contextlib.suppress(OSError):
                     link.sendall(line)
+
+    def after_first(self, work: Callable[[], object]) -> None:
+        """``work`` in process 0, while the others wait, however long it takes."""
+        if self.rank == 0:
+            work()
+            self._send({"kind": "done"})
+            return
+        while not self.is_first_done.wait(0.2):
+            if self.verdict is not None:
+                raise self.verdict.error
+        self.is_first_done.clear()
 
     def close(self) -> None:
         """Say goodbye: the end of this process is no death from now on."""
@@ -129,6 +141,8 @@ class Peers:
             self.asked_to_stop = message["number"]
             if self.stop is not None:
                 self.stop.ask(message["number"])
+        elif kind == "done":
+            self.is_first_done.set()
         elif kind == "bye":
             self.links.pop(sender).close()
         elif kind == "error":
@@ -192,7 +206,8 @@ class Peers:
     def _verdict_on(self, error: BaseException) -> Verdict | None:
         """Why the training ends, where ``error`` only follows from that another one has."""
         if not _is_connection_error(error):
-            return self.verdict if isinstance(error, RuntimeError) else None
+            follows = isinstance(error, RuntimeError) or error is getattr(self.verdict, "error", 0)
+            return self.verdict if follows else None
         self.is_decided.wait(GRACE)
         text = (
             f"process {self.rank} of {self.world} has lost the others ({str(error)[:200]}); "

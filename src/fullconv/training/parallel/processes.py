@@ -7,9 +7,8 @@ numbers. Importing Fabric takes nearly as long as importing torch: several proce
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
@@ -27,10 +26,6 @@ if TYPE_CHECKING:
     from lightning_fabric.plugins.environments import ClusterEnvironment
 
 _RANKS = ("RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # as Fabric asks them
-
-_PATIENCE = timedelta(hours=12)
-"""How long a process waits for another one: the first may be busy with the data for long, and one
-that has died is noticed otherwise (`parallel.peers`)."""
 
 Processes = Union["OneProcess", "Fabric"]
 """What computes and talks for a training."""
@@ -134,6 +129,15 @@ def is_first() -> bool:
     return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
 
 
+def in_first(work: Callable[[], object]) -> None:
+    """``work`` in the first process, while the others wait, also for hours."""
+    several = peers.current()
+    if several is None:
+        work()
+    else:
+        several.after_first(work)
+
+
 def gathered(fabric: Processes, value: Any) -> list[Any] | None:
     """The ``value`` of each process, in their order, in the first one; None in the others."""
     if fabric.world_size == 1:
@@ -170,7 +174,7 @@ def _fabric(machine: Machine) -> "Fabric":
     try:
         return Fabric(
             accelerator={"auto": "auto", "cpu": "cpu"}.get(device, device),
-            strategy=DDPStrategy(timeout=_PATIENCE),
+            strategy=DDPStrategy(),
             devices=[int(index)] if index else machine.devices,
             num_nodes=machine.nodes,
             precision="bf16-mixed" if machine.precision == "bf16" else "32-true",

@@ -1,7 +1,10 @@
 """A process of a training that is killed, ends with an error, or gets a signal: the others too."""
 
 import os
+import resource
+import shutil
 import signal
+import sys
 import time
 
 import pytest
@@ -65,7 +68,7 @@ def same_bits(one, other):
 
 
 def writing(out, name):
-    """True while the temporary file of ``name`` exists."""
+    """True while the temporary file of ``name`` exists, which a resume has not found there."""
     folder, base = (out / name).parent, (out / name).name
 
     def seen():
@@ -100,7 +103,8 @@ def test_killed_five_times_and_resumed_to_the_same_bits(photos, whole, tmp_path)
     ]
     for number, (rank, seen) in enumerate(moments):
         ranks = resume(out) if number else start(photos, out)
-        assert ranks.when(seen, rank)
+        has_begun = lambda n=number, r=ranks: n == 0 or "resuming at step" in r.said()  # noqa: E731
+        assert ranks.when(lambda s=seen, begun=has_begun: begun() and s(), rank)
         killed_at = time.monotonic()
         codes = ranks.wait()
         assert time.monotonic() - killed_at < 30
@@ -132,8 +136,6 @@ def test_a_signal_to_one_process_saves_and_ends_all(photos, whole, tmp_path, ran
 
 
 def test_a_photo_that_one_process_cannot_read_ends_both_with_one_line(photos, tmp_path):
-    import shutil
-
     data, out = tmp_path / "photos", tmp_path / "run"
     shutil.copytree(photos, data)
     broken = sorted((data / "images" / "train").iterdir())[3]
@@ -143,3 +145,51 @@ def test_a_photo_that_one_process_cannot_read_ends_both_with_one_line(photos, tm
     (line,) = ranks.lines()
     assert broken.name in line
     assert not out.exists()  # nothing was saved, as in one process
+
+
+def full_disk(out, ranks):
+    """From now on no file may grow beyond a few bytes."""
+    resource.prlimit(ranks.processes[0].pid, resource.RLIMIT_FSIZE, (4096, 4096))
+
+
+def full_log(out, ranks):
+    """The log lies on a disk without space."""
+    (out / "log.csv").rename(out / "kept.csv")
+    (out / "log.csv").symlink_to("/dev/full")
+
+
+def vanished(out, ranks):
+    """The folder is where nobody looks for it."""
+    out.rename(out.with_name("elsewhere"))
+
+
+def log_back(out):
+    if (out / "kept.csv").exists():
+        (out / "kept.csv").replace(out / "log.csv")
+    if not out.exists():
+        out.with_name("elsewhere").rename(out)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits another process")
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [(full_disk, "FC-FILE-002"), (full_log, "FC-FILE-002"), (vanished, "FC-TRAIN-017")],
+)
+def test_a_disk_that_fails_ends_all_with_one_line_and_the_last_state_is_good(
+    photos, whole, tmp_path, fault, code
+):
+    out = tmp_path / "run"
+    ranks = start(photos, out, **{"schedule.validate_every": 12})
+    seen = rows(out, 2)
+    while not seen() and all(process.is_alive() for process in ranks.processes):
+        time.sleep(0.001)
+    fault(out, ranks)
+    assert ranks.wait(30) == [2, 2], ranks.said()
+    (line,) = ranks.lines()
+    assert code in line
+    assert str(out) in line
+    assert "Traceback" not in ranks.said()
+    log_back(out)
+    ranks = resume(out)
+    assert ranks.wait() == [0, 0], ranks.said()
+    assert "resuming at step 0" not in ranks.said()
