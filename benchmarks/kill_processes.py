@@ -94,7 +94,7 @@ def ranks_below(parent: int) -> dict[int, int]:
 def kill_once(
     launcher: str, processes: int, photos: Path, out: Path, chance: random.Random, counts: Counts
 ) -> bool:
-    """Start or resume the run in ``out``, kill one process; False where it came to its end first."""
+    """Start or resume the run in ``out`` and kill one process; False where the run ended first."""
     training = begun(launcher, processes, photos, out)
     rank = chance.randrange(processes)
     wait_for(training, lambda: (out / "log.csv").is_file() and len(ranks_below(training.pid)) > 1)

@@ -88,7 +88,8 @@ class Ranks:
         while all(process.is_alive() for process in self.processes) and not seen():
             time.sleep(0.0005)
         were_running = all(process.is_alive() for process in self.processes)
-        os.kill(self.processes[rank].pid, number)
+        if were_running:
+            os.kill(self.processes[rank].pid, number)
         return were_running
 
 

@@ -230,6 +230,8 @@ class Training:
 
         A signal ends the validation; the row is then due at the resume.
         """
+        if self.fabric.is_global_zero:
+            self.run.check_there()
         scores = self.validate(stop) if self.is_validation_due() else None
         self.log(scores, clock)
         self.progress.row_due = False

@@ -9,7 +9,7 @@ say goes the same way: a signal that asks for the end, an error, that another on
 import contextlib
 import json
 import os
-import select
+import selectors
 import socket
 import sys
 import threading
@@ -108,8 +108,7 @@ class Peers:
         while not self.is_over.is_set() and self.links:
             self._send({"kind": "beat"})
             with contextlib.suppress(OSError, ValueError):  # closed meanwhile
-                ready = select.select(list(self.links.values()), [], [], BEAT)[0]
-                for number in [n for n, link in self.links.items() if link in ready]:
+                for number in self._ready_to_read():
                     self._receive(number)
             now = time.monotonic()
             if now - woken > 2 * BEAT:  # this process was stopped itself
@@ -117,6 +116,13 @@ class Peers:
             woken = now
             for number in [n for n in self.links if now - self.heard[n] > LOST]:
                 self._on_death(number, f" (no sign of life for {LOST:.0f} s)")
+
+    def _ready_to_read(self) -> list[int]:
+        """The processes that have said something, or have gone; none after a while of silence."""
+        with selectors.DefaultSelector() as selector:
+            for number, link in self.links.items():
+                selector.register(link, selectors.EVENT_READ, number)
+            return [key.data for key, _ in selector.select(BEAT)]
 
     def _receive(self, number: int) -> None:
         try:

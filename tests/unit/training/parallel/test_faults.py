@@ -99,7 +99,7 @@ def test_killed_five_times_and_resumed_to_the_same_bits(photos, whole, tmp_path)
         (0, writing(out, "resume/state.safetensors")),
         (1, writing(out, "resume/state.safetensors")),
         (0, rows(out, 3)),
-        (1, writing(out, "model.safetensors")),
+        (1, writing(out, "samples/0000012.jpg")),
     ]
     for number, (rank, seen) in enumerate(moments):
         ranks = resume(out) if number else start(photos, out)
