@@ -34,8 +34,8 @@ SETTINGS = {
     "augment.crop": "[32, 48]",
     "data.workers": 1,
     "data.check": "false",
-    "machine.precision": "fp32",
-    "machine.device": "cpu",
+    "compute.precision": "fp32",
+    "compute.device": "cpu",
 }
 LIMIT = 30.0  # seconds in which the others have to end
 
@@ -64,7 +64,7 @@ def begun(launcher: str, processes: int, photos: Path, out: Path) -> "subprocess
     if (out / "config.toml").is_file():
         arguments: list[object] = ["--resume", "--out", out]
     else:
-        changes = SETTINGS if launcher == "torchrun" else {**SETTINGS, "machine.devices": processes}
+        changes = SETTINGS if launcher == "torchrun" else {**SETTINGS, "compute.devices": processes}
         options = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
         arguments = [photos, "--out", out, *options]
     return subprocess.Popen(

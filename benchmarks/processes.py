@@ -34,9 +34,9 @@ def step_times(job: dict) -> list[float]:
     config = make_config(
         "scratch",
         {
-            "machine.device": job["device"],
-            "machine.devices": job["processes"],
-            "machine.precision": "fp32",
+            "compute.device": job["device"],
+            "compute.devices": job["processes"],
+            "compute.precision": "fp32",
             "schedule.batch_size": job["photos"] // job["processes"],
             "optimizer.kind": "sgd",
         },

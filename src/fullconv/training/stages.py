@@ -121,7 +121,7 @@ def _train_stages(
         is_new = create is not None or not run.config.is_file()
         _train_changes(stage, folder, request, create_stage if is_new else None, resumed)
         weights = str(folder)
-    for name in ("model.safetensors", "scores.json") if rank(config.machine) == 0 else ():
+    for name in ("model.safetensors", "scores.json") if rank(config.compute) == 0 else ():
         if (folder / name).is_file():
             write_atomically(out / name, (folder / name).read_bytes())
 

@@ -48,13 +48,13 @@ class Updater:
         self.config, self.fabric, self.criterion = config, fabric, criterion
         self.preprocessing, self.steps = preprocessing, steps
         self.part = config.schedule.batch_size
-        layout = torch.channels_last if config.machine.channels_last else torch.contiguous_format
+        layout = torch.channels_last if config.compute.channels_last else torch.contiguous_format
         self.net = net.to(fabric.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         if is_synchronised(config, fabric.world_size):
             synchronise(self.net)
         self.averaged = copy.deepcopy(self.net) if config.optimizer.ema else None
-        self.net.recompute(config.machine.activation_checkpointing)
-        self.net.use_cpu_kernels(config.machine.cpu_kernels == "auto")
+        self.net.recompute(config.compute.activation_checkpointing)
+        self.net.use_cpu_kernels(config.compute.cpu_kernels == "auto")
         optimizer = make_optimizer(net, config.optimizer)
         self.updating_in_backward: InPlaceSGD | None = None  # applies gradients as they come
         if isinstance(optimizer, InPlaceSGD) and updates_in_backward(config):

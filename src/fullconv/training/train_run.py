@@ -92,7 +92,7 @@ def train(
         "augment.crop": crop,
         "optimizer.lr": lr,
         "seed": seed,
-        "machine.device": device,
+        "compute.device": device,
     }
     given = with_torchrun(overrides_of(short, overrides))
     objects = Objects.of(data, val, augment, loggers, loss)
@@ -129,7 +129,7 @@ def _as_text(weights: str | Path | Sequence[str | Path] | None) -> str | list[st
 
 def _start(out: Path, config: Config, named: Set[str], request: Request) -> None:
     """A new run in ``out``. What costs nothing to refuse is refused first."""
-    run, is_first = Run(out), rank(config.machine) == 0
+    run, is_first = Run(out), rank(config.compute) == 0
     screen = request.screen(is_first)
     if is_first:
         _try_folder(run, request.overwrite)
@@ -197,7 +197,7 @@ def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: boo
     stored = read_config(out / "config.toml")
     saved = on_other_processes(stored, given)
     run, objects = Run(out), request.objects
-    with run.locked() if rank(saved.machine) == 0 else ExitStack():
+    with run.locked() if rank(saved.compute) == 0 else ExitStack():
         step = 0 if saved.stages else step_of(out)
         before = config_at(saved, step)
         config = changed(before, given)
@@ -206,7 +206,7 @@ def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: boo
         if has_loss and config.loss != objects.terms:
             raise UserError(f"{out}: loss cannot be changed by a resume", "FC-TRAIN-009")
         make_loggers(config.logging.to)
-        if rank(saved.machine) == 0:
+        if rank(saved.compute) == 0:
             run.tidy()
         if config == before and saved == stored:
             run_stages(saved, out, request)

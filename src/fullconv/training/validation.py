@@ -101,7 +101,7 @@ def _scored(
     """The counts of one process's ``part``; what is to be shown of it goes into ``seen``."""
     # Not the first ones: neighbours in a list are often frames of one film.
     shown = {round(share * (len(val) - 1)) for share in np.linspace(0, 1, SAMPLES)}
-    fabric, precision = updater.fabric, updater.config.machine.precision
+    fabric, precision = updater.fabric, updater.config.compute.precision
     net = updater.best_net, updater.preprocessing
     engine = TorchEngine(net, fabric.device, precision, classes)
     places = count(fabric.global_rank, fabric.world_size)

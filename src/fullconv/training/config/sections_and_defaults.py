@@ -335,7 +335,7 @@ class Task(Section):
         return TaskChoice(self.kind, self.foreground, self.threshold)
 
 
-class Machine(Section):
+class Compute(Section):
     """Where and how it computes. ``devices`` and ``nodes`` go to Lightning Fabric.
 
     The precision ``auto`` is bf16 where the machine computes in it, else fp32; a run's config keeps

@@ -42,7 +42,7 @@ def with_torchrun(given: Mapping[str, Any]) -> dict[str, Any]:
     if not is_torchrun():
         return dict(given)
     world, local = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
-    numbers = {"machine.devices": local, "machine.nodes": world // local}
+    numbers = {"compute.devices": local, "compute.nodes": world // local}
     for key, number in numbers.items():
         if str(given.get(key, number)) != str(number):
             raise UserError(
@@ -79,7 +79,7 @@ def _command() -> list[str]:
     command = [sys.executable, *sys.orig_argv[1:]]
     if in_notebook() or hasattr(sys, "ps1") or len(command) < 2 or command[1] == "-":
         raise UserError(
-            "machine.devices: several processes are copies of a command or of a script in a file, "
+            "compute.devices: several processes are copies of a command or of a script in a file, "
             "which there is none of here; write the training into a file, or use fullconv train",
             "FC-CONFIG-013",
         )

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from fullconv.device import pick_device
 from fullconv.errors import UserError
 from fullconv.training.config.config import Config
-from fullconv.training.config.sections_and_defaults import Machine
+from fullconv.training.config.sections_and_defaults import Compute
 from fullconv.training.parallel import launcher, peers
 
 if TYPE_CHECKING:
@@ -71,22 +71,22 @@ class OneProcess:
         """Nothing to wait for."""
 
 
-def are_several(machine: Machine) -> bool:
+def are_several(compute: Compute) -> bool:
     """Whether a config asks for more than one process."""
-    return count_of(machine) > 1
+    return count_of(compute) > 1
 
 
-def count_of(machine: Machine) -> int:
+def count_of(compute: Compute) -> int:
     """How many processes a config asks for; a device by its number, as cuda:1, is one alone."""
-    return machine.nodes * (1 if ":" in machine.device else machine.devices)
+    return compute.nodes * (1 if ":" in compute.device else compute.devices)
 
 
 def processes_of(config: Config) -> Processes:
     """The process or processes of a config, which `together` has started."""
-    machine = config.machine
-    if not are_several(machine):
-        return OneProcess(_indexed(pick_device(machine.device)), machine.precision == "bf16")
-    fabric = _fabric(machine)
+    compute = config.compute
+    if not are_several(compute):
+        return OneProcess(_indexed(pick_device(compute.device)), compute.precision == "bf16")
+    fabric = _fabric(compute)
     fabric.launch()
     return fabric
 
@@ -98,13 +98,13 @@ def together(config: Config, out: Path) -> Iterator[None]:
     UserError where they cannot be; `Lost` where one dies within it, in the one that tells the user.
     ``out`` is the run folder that it names.
     """
-    if not are_several(config.machine):
+    if not are_several(config.compute):
         yield
         return
-    fabric = _fabric(config.machine)
+    fabric = _fabric(config.compute)
     cluster: ClusterEnvironment = fabric.strategy.cluster_environment  # pyright: ignore
     if not cluster.creates_processes_externally:
-        launcher.start_others(config.machine.devices, cluster.main_address, cluster.main_port)
+        launcher.start_others(config.compute.devices, cluster.main_address, cluster.main_port)
     with ExitStack() as start:
         start.enter_context(launcher.starting(out))
         _launch(fabric)
@@ -112,14 +112,14 @@ def together(config: Config, out: Path) -> Iterator[None]:
             yield
 
 
-def rank(machine: Machine) -> int:
+def rank(compute: Compute) -> int:
     """The number of this process among those that train together, also before they have met."""
-    if not are_several(machine):
+    if not are_several(compute):
         return 0
     for name in _RANKS:
         if os.environ.get(name):
             return int(os.environ[name])
-    on_a_machine = count_of(machine) // machine.nodes
+    on_a_machine = count_of(compute) // compute.nodes
     machine_rank = int(os.environ.get("NODE_RANK") or os.environ.get("GROUP_RANK") or 0)
     return machine_rank * on_a_machine + int(os.environ.get("LOCAL_RANK") or 0)
 
@@ -158,11 +158,11 @@ def _launch(fabric: "Fabric") -> None:
         fabric.launch()
     except ValueError as error:
         raise UserError(
-            f"machine.devices, machine.nodes: {str(error).split(' HINT')[0]}", "FC-CONFIG-013"
+            f"compute.devices, compute.nodes: {str(error).split(' HINT')[0]}", "FC-CONFIG-013"
         ) from error
 
 
-def _fabric(machine: Machine) -> "Fabric":
+def _fabric(compute: Compute) -> "Fabric":
     from lightning_fabric import Fabric
     from lightning_fabric.strategies import DDPStrategy
 
@@ -170,17 +170,17 @@ def _fabric(machine: Machine) -> "Fabric":
     warnings.filterwarnings("ignore", module="lightning_fabric")
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    device, _, index = machine.device.partition(":")
+    device, _, index = compute.device.partition(":")
     try:
         return Fabric(
             accelerator={"auto": "auto", "cpu": "cpu"}.get(device, device),
             strategy=DDPStrategy(),
-            devices=[int(index)] if index else machine.devices,
-            num_nodes=machine.nodes,
-            precision="bf16-mixed" if machine.precision == "bf16" else "32-true",
+            devices=[int(index)] if index else compute.devices,
+            num_nodes=compute.nodes,
+            precision="bf16-mixed" if compute.precision == "bf16" else "32-true",
         )
     except Exception as error:
         if type(error).__name__ != "MisconfigurationException":
             raise
         reason = " ".join(str(error).split())
-        raise UserError(f"machine.devices: {reason}", "FC-CONFIG-013") from error
+        raise UserError(f"compute.devices: {reason}", "FC-CONFIG-013") from error

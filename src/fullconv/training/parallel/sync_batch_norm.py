@@ -19,7 +19,7 @@ SMALL = 8  # photos in a process: fewer estimate mean and variance poorly
 
 def is_synchronised(config: Config, processes: int) -> bool:
     """Whether the batch norms of a training take the photos of all processes together."""
-    wanted = config.machine.sync_batch_norm
+    wanted = config.compute.sync_batch_norm
     is_small = config.schedule.batch_size < SMALL
     return processes > 1 and (is_small if wanted == "auto" else wanted)
 

@@ -11,11 +11,11 @@ from fullconv.training.config.config_sources import config_at, with_change
 from fullconv.training.parallel.processes import count_of
 from fullconv.training.run.resume import check_steps
 
-CHANGEABLE = ("schedule.", "machine.", "data.path", "data.workers", "data.check", "logging.")
+CHANGEABLE = ("schedule.", "compute.", "data.path", "data.workers", "data.check", "logging.")
 """What a resume may change, by the beginnings of keys."""
 
 
-PROCESSES = ("machine.devices", "machine.nodes")
+PROCESSES = ("compute.devices", "compute.nodes")
 BATCH = {"schedule.batch_size", "schedule.accumulate"}
 PLACES = ("data.", "logging.", "schedule.save_minutes", *PROCESSES)
 """Of these, what decides no number of the run: not kept as a change, but as if it had been so."""
@@ -49,7 +49,7 @@ def on_other_processes(saved: Config, given: Mapping[str, Any]) -> Config:
     if not numbers:
         return saved
     changed = with_change(saved, 0, numbers)
-    if BATCH & given.keys() or count_of(changed.machine) == count_of(saved.machine):
+    if BATCH & given.keys() or count_of(changed.compute) == count_of(saved.compute):
         return changed
     changes = []
     for change in saved.changes:
@@ -65,11 +65,11 @@ def _shared_out(saved: Config, changed: Config) -> dict[str, int]:
 
     No more photos go through the net together than did.
     """
-    batch, processes = saved.schedule.batch_size, count_of(changed.machine)
-    photos = batch * saved.schedule.accumulate * count_of(saved.machine)
+    batch, processes = saved.schedule.batch_size, count_of(changed.compute)
+    photos = batch * saved.schedule.accumulate * count_of(saved.compute)
     if photos % processes:
         raise UserError(
-            f"machine.devices: {processes} processes cannot share out the {photos} photos of a "
+            f"compute.devices: {processes} processes cannot share out the {photos} photos of a "
             "step evenly; use a number that divides them, or give schedule.batch_size",
             "FC-TRAIN-009",
         )

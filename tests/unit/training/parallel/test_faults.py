@@ -27,9 +27,9 @@ SETTINGS = {
     "augment.crop": "[32, 48]",
     "data.workers": 1,
     "data.check": "false",
-    "machine.precision": "fp32",
-    "machine.device": "cpu",
-    "machine.devices": 2,
+    "compute.precision": "fp32",
+    "compute.device": "cpu",
+    "compute.devices": 2,
 }
 SAME = ["model.safetensors", "resume/state.safetensors", "log.csv", "config.toml", "scores.json"]
 

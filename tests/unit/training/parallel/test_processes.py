@@ -6,7 +6,7 @@ from lightning_fabric import Fabric
 
 from fullconv.models import CAFFE, NetSpec, build
 from fullconv.training import make_config
-from fullconv.training.config.sections_and_defaults import Machine
+from fullconv.training.config.sections_and_defaults import Compute
 from fullconv.training.losses.criterion import make_criterion
 from fullconv.training.parallel.processes import OneProcess, are_several, rank
 from fullconv.training.step import Updater
@@ -14,8 +14,8 @@ from fullconv.training.step import Updater
 
 def trained(fabric, batch, precision):
     """Losses and weights after two steps of accumulated batches."""
-    changes = {"machine.precision": precision, "schedule.batch_size": 2, "schedule.accumulate": 2}
-    config = make_config("scratch", changes | {"machine.device": "cpu"})
+    changes = {"compute.precision": precision, "schedule.batch_size": 2, "schedule.accumulate": 2}
+    config = make_config("scratch", changes | {"compute.device": "cpu"})
     torch.manual_seed(0)
     net = build(NetSpec("fcn8s-resnet18", 3, width=0.125, dropout=0.3))
     criterion = make_criterion(config.loss, None, 255, fabric.device)
@@ -38,10 +38,10 @@ def test_against_fabric(batch, precision):
 
 
 def test_several_processes_are_those_of_devices_and_nodes(monkeypatch):
-    assert not are_several(Machine())
-    assert not are_several(Machine(device="cuda:1", devices=4))
-    assert are_several(Machine(device="cuda", devices=2))
-    assert are_several(Machine(nodes=2))
+    assert not are_several(Compute())
+    assert not are_several(Compute(device="cuda:1", devices=4))
+    assert are_several(Compute(device="cuda", devices=2))
+    assert are_several(Compute(nodes=2))
     monkeypatch.setenv("SLURM_PROCID", "3")
-    assert rank(Machine()) == 0  # a job of its own beside others
-    assert rank(Machine(nodes=4)) == 3
+    assert rank(Compute()) == 0  # a job of its own beside others
+    assert rank(Compute(nodes=4)) == 3

@@ -16,14 +16,14 @@ SETTINGS = {
     "net.width": 0.0625,
     "net.dropout": 0.0,
     "net.weights": "none",
-    "machine.cpu_kernels": "torch",
+    "compute.cpu_kernels": "torch",
     "schedule.validate_every": 20,
     "schedule.log_every": 10,
     "augment.crop": "[32, 48]",
     "data.workers": 0,
     "data.check": "false",
-    "machine.precision": "fp32",
-    "machine.device": "cpu",
+    "compute.precision": "fp32",
+    "compute.device": "cpu",
 }
 
 
@@ -35,14 +35,14 @@ def photos(tmp_path_factory):
 
 def start(photos, out, processes, **changes):
     """The command, in so many processes."""
-    given = {**SETTINGS, "machine.devices": processes, **changes}
+    given = {**SETTINGS, "compute.devices": processes, **changes}
     options = [part for key, value in given.items() for part in ("--set", f"{key}={value}")]
     folder = out.with_name(f"{out.name}-said")
     return Ranks(processes, folder, command, "train", photos, "--out", out, *options)
 
 
 def resume(out, processes, steps, **changes):
-    given = {"machine.devices": processes, "schedule.steps": steps, **changes}
+    given = {"compute.devices": processes, "schedule.steps": steps, **changes}
     options = [part for key, value in given.items() for part in ("--set", f"{key}={value}")]
     folder = out.with_name(f"{out.name}-resumed-said")
     return Ranks(processes, folder, command, "train", "--resume", "--out", out, *options)

@@ -90,5 +90,5 @@ def test_the_same_parameters_and_names_of_the_state():
     ],
 )
 def test_it_is_on_where_a_process_has_fewer_than_8_photos(batch, processes, wanted, is_on):
-    changes = {"schedule.batch_size": batch, "machine.sync_batch_norm": wanted}
+    changes = {"schedule.batch_size": batch, "compute.sync_batch_norm": wanted}
     assert is_synchronised(make_config("scratch", changes), processes) is is_on
