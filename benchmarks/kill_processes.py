@@ -86,9 +86,9 @@ def ranks_below(parent: int) -> dict[int, int]:
         except OSError:
             continue
         ranks = [int(v.split(b"=")[1]) for v in variables if v.startswith(b"LOCAL_RANK=")]
-        if b"fullconv" in arguments and (ranks or pid == parent):
-            found.setdefault(ranks[0] if ranks else 0, pid)
-    return found
+        if b"fullconv" in arguments and ranks:
+            found.setdefault(ranks[0], pid)
+    return {0: parent} | found if found else {}  # which torchrun's own processes replace
 
 
 def kill_once(
