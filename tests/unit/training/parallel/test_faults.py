@@ -122,7 +122,10 @@ def test_killed_five_times_and_resumed_to_the_same_bits(photos, whole, tmp_path)
     assert same_bits(out, whole)
 
 
-@pytest.mark.parametrize(("rank", "number"), [(0, signal.SIGTERM), (1, signal.SIGUSR1)])
+@pytest.mark.parametrize(
+    ("rank", "number"),
+    [pytest.param(0, signal.SIGTERM, marks=pytest.mark.slow), (1, signal.SIGUSR1)],
+)
 def test_a_signal_to_one_process_saves_and_ends_all(photos, whole, tmp_path, rank, number):
     out = tmp_path / "stopped"
     ranks = start(photos, out)
@@ -170,6 +173,7 @@ def log_back(out):
         out.with_name("elsewhere").rename(out)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits another process")
 @pytest.mark.parametrize(
     ("fault", "code"),
