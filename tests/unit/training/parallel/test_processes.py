@@ -99,6 +99,6 @@ def test_changes_of_the_batch_on_the_way_keep_their_photos_too():
     config = on_other_processes(saved, {"compute.devices": 4})
     assert config_at(config, 4).schedule.batch_size == 2
     assert config_at(config, 5).schedule.batch_size == 3
-    with pytest.raises(UserError, match="5 processes cannot share out the 8 photos") as error:
+    with pytest.raises(UserError, match="5 processes cannot share out the 12 photos") as error:
         on_other_processes(saved, {"compute.devices": 5})
     assert error.value.code == "FC-TRAIN-009"
