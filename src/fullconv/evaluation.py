@@ -126,7 +126,7 @@ def joined(tallies: "Sequence[Tally | OverlapTally]") -> "Tally | OverlapTally":
     """
     first, *others = tallies
     for other in others:
-        first.total += other.total
+        np.add(first.total, other.total, out=first.total)
     for name in ("names", "counts", "outlines"):
         setattr(first, name, _interleaved([getattr(tally, name) for tally in tallies]))
     if isinstance(first, OverlapTally):

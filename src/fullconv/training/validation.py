@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fullconv.classes import ClassSet
-from fullconv.data import Sample, Source
+from fullconv.data import Source
 from fullconv.data.splits.subset import Part
 from fullconv.evaluation import OverlapTally, Tally, joined, tally_of
 from fullconv.inference.engines.torch_engine import TorchEngine
@@ -106,7 +106,7 @@ def _scored(
     engine = TorchEngine(net, fabric.device, precision, classes)
     places = count(fabric.global_rank, fabric.world_size)
 
-    def keep(sample: Sample, prediction: Any, matrix: Any) -> None:
+    def keep(sample: Any, prediction: Any, matrix: Any) -> None:
         if seen.extremes is not None:
             seen.extremes.add(sample, prediction, matrix)
         place = next(places)

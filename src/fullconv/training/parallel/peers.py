@@ -268,7 +268,8 @@ def _meet(fabric: "Fabric") -> dict[int, socket.socket]:
         fabric.broadcast((server.getsockname()[1], token))
         with server:
             return _accept(server, fabric.world_size, token)
-    port, token = fabric.broadcast(None)
+    address: Any = fabric.broadcast(None)
+    port, token = address
     host = "127.0.0.1" if is_one_machine else os.environ["MASTER_ADDR"]
     link = socket.create_connection((host, port), timeout=MEETING)
     link.sendall(f"{token} {fabric.global_rank}\n".encode())

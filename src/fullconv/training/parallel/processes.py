@@ -23,7 +23,7 @@ from fullconv.training.parallel import launcher, peers
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-    from lightning_fabric.plugins.environments import ClusterEnvironment
+    from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 
 _RANKS = ("RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # as Fabric asks them
 
@@ -164,7 +164,7 @@ def _launch(fabric: "Fabric") -> None:
 
 def _fabric(compute: Compute) -> "Fabric":
     from lightning_fabric import Fabric
-    from lightning_fabric.strategies import DDPStrategy
+    from lightning_fabric.strategies.ddp import DDPStrategy
 
     # Its hints are about things decided here.
     warnings.filterwarnings("ignore", module="lightning_fabric")
