@@ -21,7 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fullconv.errors import UserError
-from fullconv.training.parallel.launcher import CODE, end_of, end_process, how_to_resume
+from fullconv.training.parallel.launcher import (
+    CODE,
+    end_of,
+    end_process,
+    how_to_resume,
+    is_torchrun,
+)
 from fullconv.training.run.signals import Interrupted, Stop
 
 if TYPE_CHECKING:
@@ -171,6 +177,9 @@ class Peers:
         """Let the training end with ``verdict``, or end the process where it does not."""
         if self.is_decided.is_set():
             return
+        if verdict.is_ours and is_torchrun():  # which ends this process in a moment
+            print(f"fullconv: {verdict.error.coded()}", file=sys.stderr, flush=True)
+            verdict = Verdict(verdict.error, is_ours=False)
         self.verdict = verdict
         self.is_decided.set()
         grace = 0.0 if self.stop else GRACE  # a second signal wants the end at once
