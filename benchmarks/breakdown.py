@@ -97,7 +97,7 @@ def prediction(spec: NetSpec, precision: Any) -> Callable[[], object]:
 def training(spec: NetSpec, precision: str) -> Callable[[], object]:
     """A step in the recipe that the training benchmark has."""
     keep_freed_memory()  # as `fullconv train` does
-    changed = {"net.name": spec.name, "net.width": spec.width, "machine.precision": precision}
+    changed = {"net.name": spec.name, "net.width": spec.width, "compute.precision": precision}
     config = make_config("heavy-vgg16", overrides=changed)
     numbers: Any = "bf16-mixed" if precision == "bf16" else "32-true"
     fabric = Fabric(accelerator="cpu", devices=1, precision=numbers)

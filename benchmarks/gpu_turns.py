@@ -49,7 +49,7 @@ def train(job: Job) -> Job:
     bf16 = job["precision"] == "bf16"
     changes = {"net.name": job["net"], "net.width": job["width"], "optimizer.kind": "sgd"}
     changes |= {"optimizer.lr": 1e-5, "optimizer.ema": None, "optimizer.clip": None}
-    changes |= {"machine.precision": job["precision"], "machine.device": job["device"]}
+    changes |= {"compute.precision": job["precision"], "compute.device": job["device"]}
 
     def step_of(batch: int) -> Callable[[], Any]:
         config = make_config(overrides=changes | {"schedule.batch_size": batch})

@@ -116,8 +116,8 @@ def measure(given: argparse.Namespace, source: Any) -> None:
     """Run all in turn, print the table."""
     changes = {
         "loss.cross_entropy.class_weights": "none",
-        "machine.device": "cpu",
-        "machine.precision": "fp32",
+        "compute.device": "cpu",
+        "compute.precision": "fp32",
     }
     config = make_config(given.recipe, changes)
     counts = sorted({0, 1, workers_of(config)})

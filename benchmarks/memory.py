@@ -86,10 +86,10 @@ def config_of(training: Training, device: str):
             "net.name": training.net,
             "net.padding": training.padding,
             "net.width": training.width,
-            "machine.device": device,
-            "machine.precision": pick_precision(training.precision, pick_device(device)),
-            "machine.activation_checkpointing": training.recompute,
-            "machine.memory": training.memory,
+            "compute.device": device,
+            "compute.precision": pick_precision(training.precision, pick_device(device)),
+            "compute.activation_checkpointing": training.recompute,
+            "compute.memory": training.memory,
             "schedule.batch_size": training.batch,
             "schedule.accumulate": training.accumulate,
             "optimizer.kind": training.optimizer,
@@ -118,7 +118,7 @@ def measure(training: Training, device: str, steps: int) -> dict:
     from fullconv.training.losses.criterion import make_criterion
     from fullconv.training.memory import memory_budget as budget
     from fullconv.training.memory.step_memory import estimate
-    from fullconv.training.run.processes import processes_of
+    from fullconv.training.parallel.processes import processes_of
     from fullconv.training.step import Updater
 
     config = config_of(training, device)

@@ -57,7 +57,7 @@ class Row:
             "recipe": self.recipe,
             "fabric": "bf16-mixed" if self.bf16 else "32-true",
             "keeps_memory": self.keeps_memory,
-            "overrides": {"machine.precision": "bf16" if self.bf16 else "fp32", **self.overrides},
+            "overrides": {"compute.precision": "bf16" if self.bf16 else "fp32", **self.overrides},
             "repeats": repeats,
         }
         return Way(self.name, self.script, job)
@@ -90,11 +90,11 @@ def small(name: str, batch: int, bf16: bool = False, keeps_memory: bool = True) 
     )
 
 
-NCHW = {"machine.channels_last": False}
-TORCHS = {"machine.cpu_kernels": "torch"}
+NCHW = {"compute.channels_last": False}
+TORCHS = {"compute.cpu_kernels": "torch"}
 TWICE, AGAIN = (
     ", two segments again",
-    {"machine.activation_checkpointing": 2},
+    {"compute.activation_checkpointing": 2},
 )  # as --memory does where short
 PEERS = (
     Row(PEER, "pytorch_fcn", "fcn8s.pth", padding="paper"),

@@ -15,7 +15,7 @@ def main():
     from fullconv.training import make_config
     from fullconv.training.losses.criterion import make_criterion
     from fullconv.training.memory.step_memory import estimate
-    from fullconv.training.run.processes import OneProcess
+    from fullconv.training.parallel.processes import OneProcess
     from fullconv.training.step import Updater
 
     job = worker.job()

@@ -20,7 +20,7 @@ SETTINGS = {
     "schedule.half_size": 0.4,
     "net.width": 0.125,
     "net.dropout": 0.3,
-    "machine.activation_checkpointing": 2,
+    "compute.activation_checkpointing": 2,
     "optimizer.ema": 0.9,
     "optimizer.warmup": 0.05,
 }

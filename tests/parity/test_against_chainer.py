@@ -209,8 +209,8 @@ def updater_of(net, made):
         "optimizer.ema": None,
         "loss.cross_entropy.reduction": "mean" if made["normalize"] else "sum",
         "schedule.batch_size": made["photos"],
-        "machine.device": "cpu",
-        "machine.precision": "fp32",
+        "compute.device": "cpu",
+        "compute.precision": "fp32",
     }
     config = make_config("scratch", overrides)
     fabric = Fabric(accelerator="cpu", devices=1)

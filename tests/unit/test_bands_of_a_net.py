@@ -16,8 +16,8 @@ from fullconv.inference.rasters import predict_raster
 
 UTM = {"crs": "EPSG:32632", "transform": Affine(0.5, 0, 500000, 0, -0.5, 5000000)}
 QUICK = {"net.name": "fcn8s-resnet18", "net.width": 0.125, "net.weights": "none",
-         "schedule.steps": 2, "schedule.batch_size": 2, "machine.device": "cpu",
-         "machine.precision": "fp32", "data.workers": 0}  # fmt: skip
+         "schedule.steps": 2, "schedule.batch_size": 2, "compute.device": "cpu",
+         "compute.precision": "fp32", "data.workers": 0}  # fmt: skip
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from fullconv.modalities import ReadOptions
 from fullconv.serve import open_models
 
 QUICK = {"net.name": "fcn8s-resnet18", "net.width": 0.125, "net.weights": "none",
-         "schedule.steps": 2, "schedule.batch_size": 2, "machine.device": "cpu",
-         "machine.precision": "fp32", "data.workers": 0, "augment.crop": [32, 40]}  # fmt: skip
+         "schedule.steps": 2, "schedule.batch_size": 2, "compute.device": "cpu",
+         "compute.precision": "fp32", "data.workers": 0, "augment.crop": [32, 40]}  # fmt: skip
 
 
 class Bands:

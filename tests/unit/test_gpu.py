@@ -35,7 +35,7 @@ def _exact(monkeypatch):
 
 
 def updater(device, name="fcn8s-vgg16", precision="fp32", classes=60, **changes):
-    overrides = {"net.name": name, "optimizer.ema": None, "machine.precision": precision}
+    overrides = {"net.name": name, "optimizer.ema": None, "compute.precision": precision}
     config = make_config("scratch", overrides | {"optimizer.warmup": 0} | changes)
     torch.manual_seed(0)
     net = build(NetSpec(name, classes, width=1 / 16, dropout=0.0))
@@ -112,7 +112,7 @@ QUICK = {
     "net.width": 0.125,
     "schedule.batch_size": 2,
     "schedule.steps": 6,
-    "machine.device": DEVICE,
+    "compute.device": DEVICE,
 }
 
 
@@ -152,7 +152,7 @@ def test_a_limit_is_set_and_kept(photos, tmp_path):
 
 def test_the_limit_of_a_device_without_a_number():
     """Of the next allocations none may go beyond it."""
-    config = make_config("scratch", {"machine.memory": "1GB", "machine.device": DEVICE})
+    config = make_config("scratch", {"compute.memory": "1GB", "compute.device": DEVICE})
     try:
         budget.enforce(config)
         if DEVICE == "cuda":

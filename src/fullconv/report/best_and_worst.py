@@ -79,6 +79,24 @@ class BestAndWorst:
         if low:
             self.worst = sorted([*self.worst, scored], key=lambda photo: photo.accuracy)[:WORST]
 
+    def join(self, others: "Sequence[BestAndWorst]", names: Sequence[str]) -> None:
+        """Add what others have gathered of the same split, whose photos are ``names``, in order."""
+        place_of = {name: place for place, name in enumerate(names)}
+        several = [self, *others]
+
+        def in_order(photos: "list[list[ScoredPhoto]]") -> list[ScoredPhoto]:
+            return sorted((p for part in photos for p in part), key=lambda p: place_of[p.name])
+
+        best = in_order([one.best for one in several])
+        worst = in_order([one.worst for one in several])
+        self.best = sorted(best, key=lambda photo: -photo.accuracy)[:BEST]
+        self.worst = sorted(worst, key=lambda photo: photo.accuracy)[:WORST]
+        self._pool = in_order([one._pool for one in several])
+        while len(self._pool) >= POOL:
+            self._pool = self._pool[::2]
+        self.photos = sum(one.photos for one in several)
+        self._accuracies = [value for one in several for value in one._accuracies]
+
     def _add_to_pool(self, scored: ScoredPhoto) -> None:
         """Keep the photo; where the pool is full every other one goes, and fewer are taken."""
         self._pool.append(scored)

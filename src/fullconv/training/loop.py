@@ -17,6 +17,7 @@ from fullconv.checkpoints import Checkpoint, save
 from fullconv.classes import ClassSet
 from fullconv.data import Augmentation, Batch, Source, Transform, by_split, loader
 from fullconv.device import peak_mib
+from fullconv.errors import UserError
 from fullconv.metrics import Scores
 from fullconv.training.config.config import Config
 from fullconv.training.config.config_keys import flat
@@ -25,10 +26,11 @@ from fullconv.training.loggers import LoggedRun, Logger, Loggers
 from fullconv.training.loggers.csv_log import CSVLogger
 from fullconv.training.memory.memory_budget import norms_see_parts
 from fullconv.training.memory.step_memory import memory_watched
+from fullconv.training.parallel import peers
+from fullconv.training.parallel.processes import Processes
 from fullconv.training.run.clock import Clock
 from fullconv.training.run.console import Screen, Status
 from fullconv.training.run.diagnostics import Watch
-from fullconv.training.run.processes import Processes
 from fullconv.training.run.resume import Progress, check_steps, load_state, save_state
 from fullconv.training.run.run_folder import Run
 from fullconv.training.run.signals import Interrupted, Stop, Waiting, stop_on_signals
@@ -91,6 +93,12 @@ class Training:
         self.watch.said = p.seen_warnings
         u.part = min(u.part, p.part or u.part)
         check_steps(self.run.folder, p.step, self.updater.steps)
+        if self.fabric.broadcast(p.step) != p.step:
+            raise UserError(
+                f"{self.run.folder}: process {self.fabric.global_rank} reads another state than "
+                "process 0; all need the run folder on a file system that they share",
+                "FC-TRAIN-016",
+            )
 
     def fit(self, until: int | None = None) -> None:
         """Train from the current state to the last step, or ``until`` a step before it.
@@ -129,6 +137,8 @@ class Training:
         self.watch.said = p.seen_warnings
         clock = Clock(p.step, self.photos_per_step, self.coarse_steps)
         with stop_on_signals() as stop, closing(self.batches(last)) as batches:
+            if others := peers.current():
+                others.relay(stop)
             try:
                 if p.step == 0 and config.net.sources and self.net_has_scores():
                     self.first_validation(stop)
@@ -141,18 +151,20 @@ class Training:
                     self.screen.show(self.status(clock), due=p.row_due)
                     if p.row_due:
                         self.write_row(clock, stop)
-                    if self.is_validation_due() or clock.save_due(config.schedule.save_minutes):
+                    is_save_due, is_stopping = self.decided(clock, stop)
+                    if is_save_due:
                         self.save()
                     if self.is_validation_due() and self.fabric.is_global_zero:
                         self.run.write_report()
-                    if self.are_stopping(stop):
+                    if is_stopping:
                         raise Waiting
                     if self.has_stopped_early():
                         self.say_early_end()
                         break
             except Waiting:
                 self.save()
-                raise Interrupted(stop.number or signal.SIGINT) from None
+                (number,) = self.highest(stop.number or 0)
+                raise Interrupted(number or signal.SIGINT) from None
         if last < u.steps and not self.has_stopped_early():
             self.save()
 
@@ -218,6 +230,8 @@ class Training:
 
         A signal ends the validation; the row is then due at the resume.
         """
+        if self.fabric.is_global_zero:
+            self.run.check_there()
         scores = self.validate(stop) if self.is_validation_due() else None
         self.log(scores, clock)
         self.progress.row_due = False
@@ -258,8 +272,7 @@ class Training:
     def validation(
         self, val: Source, stop: Stop, extremes: "BestAndWorst | None" = None
     ) -> Validation:
-        """The net of this moment on ``val``; a signal ends it where this process is alone."""
-        alone = self.unless_shared(stop)
+        """The net of this moment on ``val``; a signal ends it."""
         return run_validation(
             self.updater,
             val,
@@ -267,7 +280,7 @@ class Training:
             self.screen,
             self.progress.step,
             piece=self.piece,
-            interruptible=alone.waiting() if alone else None,
+            stop=stop,
             extremes=extremes,
         )
 
@@ -359,6 +372,7 @@ class Training:
         """Save the complete state (one process does)."""
         self.progress.seen_warnings = self.watch.said
         if self.fabric.is_global_zero:
+            self.run.check_there()
             u = self.updater
             save_state(self.run.folder, u.net, u.averaged, u.optimizer, self.progress)
         self.fabric.barrier()
@@ -367,9 +381,23 @@ class Training:
         """``stop`` where this process is alone; several end together, after a step."""
         return stop if self.fabric.world_size == 1 else None
 
-    def are_stopping(self, stop: Stop) -> bool:
-        """Whether a signal has reached this process, or another one that it trains with."""
+    def decided(self, clock: Clock, stop: Stop) -> tuple[bool, bool]:
+        """Whether the state is to be saved after this step, and whether the training is to stop.
+
+        All processes decide alike: to save by the first one's clock, to stop where a signal has
+        reached any of them.
+        """
+        is_first = self.fabric.is_global_zero
+        is_save_due = self.is_validation_due()
+        is_save_due |= is_first and clock.save_due(self.config.schedule.save_minutes)
+        save, is_stopping = self.highest(is_save_due, bool(stop))
+        return bool(save), bool(is_stopping)
+
+    def highest(self, *numbers: int) -> list[int]:
+        """Of each number the highest that a process hands in."""
         if self.fabric.world_size == 1:
-            return bool(stop)
-        count = torch.tensor(float(bool(stop)), device=self.fabric.device)
-        return bool(self.fabric.all_reduce(count, reduce_op="sum"))
+            return list(numbers)
+        values = torch.tensor(numbers, dtype=torch.int64, device=self.fabric.device)
+        values = self.fabric.all_reduce(values, reduce_op="max")
+        assert isinstance(values, torch.Tensor)
+        return values.tolist()

@@ -92,7 +92,7 @@ def _begin_alike(one: str, other: str) -> bool:
 
 def check_checkpointing(config: Config) -> None:
     """UserError where more segments are to be checkpointed than the backbone has."""
-    asked = config.machine.activation_checkpointing
+    asked = config.compute.activation_checkpointing
     if not asked:
         return
     backbone = meta_net(config.spec(2)).backbone
@@ -100,7 +100,7 @@ def check_checkpointing(config: Config) -> None:
     most = len(first.segments)  # pyright: ignore[reportArgumentType]
     if asked > most:
         raise UserError(
-            f"machine.activation_checkpointing: is {asked}, {config.net.name} has {most} segments",
+            f"compute.activation_checkpointing: is {asked}, {config.net.name} has {most} segments",
             "FC-CONFIG-006",
         )
 

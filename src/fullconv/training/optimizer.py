@@ -148,9 +148,9 @@ def updates_in_backward(config: Config) -> bool:
 
     Not where a sum of several is wanted (accumulation, processes), or the norm of all (clipping).
     """
-    machine = config.machine
-    alone = config.schedule.accumulate * machine.devices * machine.nodes == 1
-    in_place = config.optimizer.kind == "sgd" and pick_device(machine.device).type == "cpu"
+    compute = config.compute
+    alone = config.schedule.accumulate * compute.devices * compute.nodes == 1
+    in_place = config.optimizer.kind == "sgd" and pick_device(compute.device).type == "cpu"
     return alone and in_place and config.optimizer.clip is None
 
 

@@ -15,9 +15,9 @@ from fullconv.training.memory import memory_budget as budget
 from fullconv.training.memory.step_memory import TOO_LARGE, estimate, memory_watched
 from fullconv.training.net_choice import check_batch_norm
 from fullconv.training.objects import Objects
+from fullconv.training.parallel.processes import in_first, processes_of, rank, together
 from fullconv.training.run.announce import announce_memory, announce_plan, size_of
 from fullconv.training.run.console import Screen
-from fullconv.training.run.processes import processes_of
 from fullconv.training.run.resume import step_of
 from fullconv.training.run.run_folder import Run
 from fullconv.training.setup import (
@@ -70,10 +70,11 @@ def run_stages(
 
     ``resumed`` is called when a resume is sure to start.
     """
-    if config.stages:
-        _train_stages(config, out, request, create, resumed)
-    else:
-        _train_changes(config, out, request, create, resumed)
+    with together(config, out):
+        if config.stages:
+            _train_stages(config, out, request, create, resumed)
+        else:
+            _train_changes(config, out, request, create, resumed)
 
 
 def _train_changes(
@@ -120,7 +121,7 @@ def _train_stages(
         is_new = create is not None or not run.config.is_file()
         _train_changes(stage, folder, request, create_stage if is_new else None, resumed)
         weights = str(folder)
-    for name in ("model.safetensors", "scores.json"):
+    for name in ("model.safetensors", "scores.json") if rank(config.compute) == 0 else ():
         if (folder / name).is_file():
             write_atomically(out / name, (folder / name).read_bytes())
 
@@ -145,7 +146,7 @@ def _train_one(
     if not is_new:
         source, val = in_saved_order(config, source, val)
     if config.data.check and is_new:
-        check_data(source, val, screen)
+        in_first(lambda: check_data(source, val, screen))
     spec, size = config.spec(len(source.classes)), size_of(config, source)
     check_batch_norm(config, spec, size)
     budget.check_possible(config, spec, size)
@@ -162,7 +163,7 @@ def _train_one(
     with memory_watched(config, TOO_LARGE):
         updater = Updater(config, fabric, net, preprocessing, criterion, steps)
     piece = None if val is None else budget.longest_piece(config, spec, need, largest_photo(val))
-    loggers = [*make_loggers(config.logging.to), *objects.loggers]
+    loggers = [*make_loggers(config.logging.to), *objects.loggers] if fabric.is_global_zero else []
     parts = run, config, fabric, updater, source, val, screen, piece, origins
     training = Training(*parts, augmentation=objects.augment, loggers=loggers)
     if not is_new:

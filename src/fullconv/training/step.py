@@ -25,7 +25,8 @@ from fullconv.training.optimizer import (
     set_lr,
     updates_in_backward,
 )
-from fullconv.training.run.processes import Processes
+from fullconv.training.parallel.processes import Processes
+from fullconv.training.parallel.sync_batch_norm import is_synchronised, synchronise
 
 
 class Updater:
@@ -47,11 +48,13 @@ class Updater:
         self.config, self.fabric, self.criterion = config, fabric, criterion
         self.preprocessing, self.steps = preprocessing, steps
         self.part = config.schedule.batch_size
-        layout = torch.channels_last if config.machine.channels_last else torch.contiguous_format
+        layout = torch.channels_last if config.compute.channels_last else torch.contiguous_format
         self.net = net.to(fabric.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
+        if is_synchronised(config, fabric.world_size):
+            synchronise(self.net)
         self.averaged = copy.deepcopy(self.net) if config.optimizer.ema else None
-        self.net.recompute(config.machine.activation_checkpointing)
-        self.net.use_cpu_kernels(config.machine.cpu_kernels == "auto")
+        self.net.recompute(config.compute.activation_checkpointing)
+        self.net.use_cpu_kernels(config.compute.cpu_kernels == "auto")
         optimizer = make_optimizer(net, config.optimizer)
         self.updating_in_backward: InPlaceSGD | None = None  # applies gradients as they come
         if isinstance(optimizer, InPlaceSGD) and updates_in_backward(config):
@@ -195,6 +198,22 @@ class Updater:
         with self.fabric.autocast():
             logits = self.model(images)
         return self.criterion(logits.to(torch.promote_types(logits.dtype, torch.float32)), masks)
+
+    def share_statistics(self) -> None:
+        """Give all processes the running statistics of the first one's batch norms.
+
+        Each has its own between two steps; of those that are synchronised they are equal.
+        """
+        if self.fabric.world_size == 1:
+            return
+        for net in (self.net, self.averaged):
+            buffers = [] if net is None else [b for b in net.buffers() if b.is_floating_point()]
+            if buffers:
+                joined = torch.cat([buffer.reshape(-1).float() for buffer in buffers])
+                torch.distributed.broadcast(joined, src=0)
+                parts = joined.split([buffer.numel() for buffer in buffers])
+                for buffer, part in zip(buffers, parts, strict=True):
+                    buffer.copy_(part.view_as(buffer))
 
     def summed(self, value: torch.Tensor) -> torch.Tensor:
         """The sum over all processes."""

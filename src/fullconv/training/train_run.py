@@ -23,10 +23,16 @@ from fullconv.training.loggers import Logger, make_loggers
 from fullconv.training.losses import Given
 from fullconv.training.net_choice import with_net_of_weights
 from fullconv.training.objects import Objects
+from fullconv.training.parallel.launcher import with_torchrun
+from fullconv.training.parallel.peers import Lost
+from fullconv.training.parallel.processes import is_first, rank
 from fullconv.training.run.console import Screen
-from fullconv.training.run.processes import rank
 from fullconv.training.run.resume import step_of
-from fullconv.training.run.resume_changes import check_changes, with_recorded_changes
+from fullconv.training.run.resume_changes import (
+    check_changes,
+    on_other_processes,
+    with_recorded_changes,
+)
 from fullconv.training.run.run_folder import Run
 from fullconv.training.run.signals import Interrupted
 from fullconv.training.stages import Request, create_folder, run_stages
@@ -86,9 +92,9 @@ def train(
         "augment.crop": crop,
         "optimizer.lr": lr,
         "seed": seed,
-        "machine.device": device,
+        "compute.device": device,
     }
-    given = overrides_of(short, overrides)
+    given = with_torchrun(overrides_of(short, overrides))
     objects = Objects.of(data, val, augment, loggers, loss)
     if isinstance(data, str | Path):
         given["data.path"] = str(data)
@@ -103,7 +109,7 @@ def train(
             config = config if loss is None else with_loss(config, objects.terms)
             whole = ["net", "config"] if is_whole else []
             _start(out, config, {*given, *whole, *(["loss"] if loss else [])}, request)
-    request.screen().say(f"next: fullconv predict {out} PHOTO --out pictures/")
+    request.screen(is_first()).say(f"next: fullconv predict {out} PHOTO --out pictures/")
     return _shown(out)
 
 
@@ -123,7 +129,7 @@ def _as_text(weights: str | Path | Sequence[str | Path] | None) -> str | list[st
 
 def _start(out: Path, config: Config, named: Set[str], request: Request) -> None:
     """A new run in ``out``. What costs nothing to refuse is refused first."""
-    run, is_first = Run(out), rank(config.machine) == 0
+    run, is_first = Run(out), rank(config.compute) == 0
     screen = request.screen(is_first)
     if is_first:
         _try_folder(run, request.overwrite)
@@ -135,7 +141,7 @@ def _start(out: Path, config: Config, named: Set[str], request: Request) -> None
     try:
         with folder.lock:
             run_stages(config, out, request, folder.create)
-    except Interrupted:
+    except (Interrupted, Lost):
         raise
     except BaseException:
         if folder.is_made and not run.has_saved():
@@ -188,9 +194,10 @@ class _NewFolder:
 
 def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: bool) -> None:
     """Continue the run in ``out``, with its changes; UserError for those that cannot be."""
-    saved = read_config(out / "config.toml")
+    stored = read_config(out / "config.toml")
+    saved = on_other_processes(stored, given)
     run, objects = Run(out), request.objects
-    with run.locked() if rank(saved.machine) == 0 else ExitStack():
+    with run.locked() if rank(saved.compute) == 0 else ExitStack():
         step = 0 if saved.stages else step_of(out)
         before = config_at(saved, step)
         config = changed(before, given)
@@ -199,8 +206,9 @@ def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: boo
         if has_loss and config.loss != objects.terms:
             raise UserError(f"{out}: loss cannot be changed by a resume", "FC-TRAIN-009")
         make_loggers(config.logging.to)
-        run.tidy()
-        if config == before:
+        if rank(saved.compute) == 0:
+            run.tidy()
+        if config == before and saved == stored:
             run_stages(saved, out, request)
             return
         config = resolved(config, Screen(quiet=True), objects)

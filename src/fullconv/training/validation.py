@@ -1,8 +1,11 @@
-"""The scores of a net in training on the validation split, with photos to show them."""
+"""The scores of a net in training on the validation split, with photos to show them.
 
-from contextlib import AbstractContextManager, nullcontext
+Of several processes each scores its part of the photos; the first one puts the counts together and
+tells the others the scores, which are those of one process.
+"""
+
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +13,14 @@ import numpy as np
 
 from fullconv.classes import ClassSet
 from fullconv.data import Source
-from fullconv.evaluation import evaluate
+from fullconv.data.splits.subset import Part
+from fullconv.evaluation import OverlapTally, Tally, joined, tally_of
 from fullconv.inference.engines.torch_engine import TorchEngine
 from fullconv.inference.photo_engine import with_tiles
 from fullconv.metrics import Scores
+from fullconv.training.parallel.processes import gathered
 from fullconv.training.run.console import Screen
+from fullconv.training.run.signals import Stop, Waiting
 from fullconv.training.step import Updater
 from fullconv.visualize import as_photo, flattened
 
@@ -22,14 +28,30 @@ if TYPE_CHECKING:
     from fullconv.report import BestAndWorst
 
 SAMPLES = 6  # photos on a sample sheet
+Row = tuple[Any, Any, Any]  # photo, truth, prediction
 
 
 @dataclass
 class Validation:
-    """What one validation has seen: the ``scores``, photos for the sheet, the best and worst."""
+    """What one validation has seen: the ``scores``, photos for the sheet, the best and worst.
+
+    All processes have the scores, the first one the rest.
+    """
 
     scores: Scores
-    rows: list[Any] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    extremes: "BestAndWorst | None" = None
+
+
+@dataclass
+class _Seen:
+    """What one process has seen; ``tally`` is None where a signal ended it before its last photo.
+
+    ``rows`` are by the photo's place in the split.
+    """
+
+    tally: Tally | OverlapTally | None = None
+    rows: dict[int, list[Row]] = field(default_factory=dict)
     extremes: "BestAndWorst | None" = None
 
 
@@ -41,38 +63,84 @@ def run_validation(
     step: int,
     *,
     piece: int | None,
-    interruptible: AbstractContextManager[Any] | None = None,
+    stop: Stop,
     extremes: "BestAndWorst | None" = None,
 ) -> Validation:
     """Scores of the net (the averaged one where there is one) on ``val``.
 
     ``piece`` is the longest side of pieces in which photos are predicted; None: whole. Some photos,
     spread over the split, are kept as rows (photo, truth, prediction); the best and worst are put
-    into ``extremes``. A signal ends it within ``interruptible``.
+    into ``extremes``. A signal ends it by raising `signals.Waiting`, in all processes.
     """
-    seen = count()
-    # Not the first ones: neighbours in a list are often frames of one film.
-    shown = {round(part * (len(val) - 1)) for part in np.linspace(0, 1, SAMPLES)}
+    fabric = updater.fabric
     updater.optimizer.zero_grad()  # their memory is free for the maps
-    fabric, precision = updater.fabric, updater.config.machine.precision
+    updater.share_statistics()
+    seen = _Seen(extremes=extremes)
+    part = Part(val, val.split, tuple(range(fabric.global_rank, len(val), fabric.world_size)))
+    is_alone = fabric.world_size == 1
+    try:
+        with stop.waiting() if is_alone else nullcontext():
+            seen.tally = _scored(updater, val, part, classes, screen, step, piece, stop, seen)
+    except Waiting:
+        if is_alone:
+            raise
+    return _joined(updater, val, seen)
+
+
+def _scored(
+    updater: Updater,
+    val: Source,
+    part: Part,
+    classes: ClassSet,
+    screen: Screen,
+    step: int,
+    piece: int | None,
+    stop: Stop,
+    seen: _Seen,
+) -> Tally | OverlapTally:
+    """The counts of one process's ``part``; what is to be shown of it goes into ``seen``."""
+    # Not the first ones: neighbours in a list are often frames of one film.
+    shown = {round(share * (len(val) - 1)) for share in np.linspace(0, 1, SAMPLES)}
+    fabric, precision = updater.fabric, updater.config.compute.precision
     net = updater.best_net, updater.preprocessing
-    engine = with_tiles(
-        TorchEngine(net, fabric.device, precision, classes), updater.net.spec, piece
-    )
-    rows: list[Any] = []
+    engine = TorchEngine(net, fabric.device, precision, classes)
+    places = count(fabric.global_rank, fabric.world_size)
 
     def keep(sample: Any, prediction: Any, matrix: Any) -> None:
-        if extremes is not None:
-            extremes.add(sample, prediction, matrix)
-        if next(seen) in shown:
+        if seen.extremes is not None:
+            seen.extremes.add(sample, prediction, matrix)
+        place = next(places)
+        if place in shown:
             photo = as_photo(sample.image)
             maps = (flattened(mask, classes) for mask in (sample.mask, prediction))
             pairs = zip(*maps, strict=True)
-            rows.extend((photo, truth, predicted) for truth, predicted in pairs)
+            seen.rows[place] = [(photo, truth, predicted) for truth, predicted in pairs]
+        if stop and fabric.world_size > 1:
+            raise Waiting
 
-    progress = partial(screen.show_validation, step)
-    with interruptible or nullcontext():
-        return Validation(evaluate(engine, val, each=keep, progress=progress), rows, extremes)
+    def progress(done: int, _: int) -> None:
+        screen.show_validation(step, min(done * fabric.world_size, len(val)), len(val))
+
+    return tally_of(with_tiles(engine, updater.net.spec, piece), part, progress, keep)
+
+
+def _joined(updater: Updater, val: Source, seen: _Seen) -> Validation:
+    """What all processes have seen together; Waiting where one of them was ended."""
+    fabric = updater.fabric
+    parts: list[_Seen] | None = gathered(fabric, seen)
+    scores: Scores | None = None
+    if parts is not None:
+        tallies = [part.tally for part in parts if part.tally is not None]
+        scores = joined(tallies).scores() if len(tallies) == len(parts) else None
+        seen.rows = {place: rows for part in parts for place, rows in part.rows.items()}
+        if seen.extremes is not None:
+            others = [part.extremes for part in parts[1:] if part.extremes is not None]
+            seen.extremes.join(others, val.names)
+    scores = fabric.broadcast(scores)
+    if scores is None:
+        raise Waiting
+    rows = [row for place in sorted(seen.rows) for row in seen.rows[place]]
+    return Validation(scores, rows, seen.extremes)
 
 
 def metrics_of(scores: Scores) -> dict[str, float]:

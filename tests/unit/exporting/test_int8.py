@@ -37,8 +37,8 @@ QUICK = {
     "optimizer.warmup": 0.1,
     "optimizer.ema": None,
     "data.workers": 0,
-    "machine.device": "cpu",
-    "machine.precision": "fp32",
+    "compute.device": "cpu",
+    "compute.precision": "fp32",
 }
 
 

@@ -20,8 +20,8 @@ QUICK = {
     "augment.crop": None,
     "augment.scale": [1.0, 1.0],
     "data.workers": 0,
-    "machine.device": "cpu",
-    "machine.precision": "fp32",
+    "compute.device": "cpu",
+    "compute.precision": "fp32",
 }
 
 
@@ -61,7 +61,7 @@ def updater():
         net = build(NetSpec(name, classes, width=0.125, **{"dropout": 0.0} | spec))
         for layer in net.score_modules().values():
             torch.nn.init.normal_(layer.weight, std=0.02)
-        precision = "bf16-mixed" if config.machine.precision == "bf16" else "32-true"
+        precision = "bf16-mixed" if config.compute.precision == "bf16" else "32-true"
         fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
         criterion = make_criterion(config.loss, weights, 255, fabric.device)
         if double:

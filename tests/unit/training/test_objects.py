@@ -37,8 +37,8 @@ def mirrored(sample, rng):
 
 QUICK = {
     "net.name": "fcn8s-resnet18", "net.width": 0.125, "schedule.steps": 4, "schedule.batch_size": 2,
-    "schedule.validate_every": 2, "data.workers": 0, "machine.device": "cpu",
-    "machine.precision": "fp32", "augment.crop": [32, 48],
+    "schedule.validate_every": 2, "data.workers": 0, "compute.device": "cpu",
+    "compute.precision": "fp32", "augment.crop": [32, 48],
 }  # fmt: skip
 
 

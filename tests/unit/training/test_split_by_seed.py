@@ -12,7 +12,7 @@ from fullconv.training import train
 
 CHANGES = {
     "net.width": 0.0625, "schedule.steps": 2, "schedule.batch_size": 2, "data.workers": 0,
-    "augment.crop": [32, 32], "machine.device": "cpu", "machine.precision": "fp32",
+    "augment.crop": [32, 32], "compute.device": "cpu", "compute.precision": "fp32",
 }  # fmt: skip
 
 

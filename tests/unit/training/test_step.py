@@ -190,7 +190,7 @@ def test_gradients_used_up_as_they_come_change_weights_to_the_same_bits(
     for name in ("FEWEST_CHANNELS", "FEWEST_FORWARD", "FEWEST_TILES"):  # by all ways of nets.conv
         monkeypatch.setattr(conv, name, 8)
     changes = {"optimizer.kind": "sgd", "optimizer.momentum": 0.9, "optimizer.lr": 1e-5}
-    changes |= {"optimizer.ema": 0.9, "machine.activation_checkpointing": net.get("again", 0)}
+    changes |= {"optimizer.ema": 0.9, "compute.activation_checkpointing": net.get("again", 0)}
     spec = {"name": net["name"], "classes": net.get("classes", 3)}
     spec |= {"learn_upsampling": net.get("learn", False), "dropout": net.get("dropout", 0.0)}
     one = updater(changes, **spec)
@@ -224,7 +224,7 @@ def test_gradients_used_up_as_they_come_change_weights_to_the_same_bits(
         {"optimizer.kind": "adamw"},
         {"optimizer.clip": 1.0},
         {"schedule.batch_size": 1, "schedule.accumulate": 2},
-        {"machine.devices": 2},
+        {"compute.devices": 2},
     ],
 )
 def test_gradients_that_are_wanted_together_are_kept(updater, changes):
@@ -274,7 +274,7 @@ def test_layers_compute_in_the_precision_that_is_asked_for(
 ):
     """Whichever way the loss goes; the loss itself is summed in fp32."""
     monkeypatch.setattr(update, "is_worth_it", lambda *_: in_bands)
-    built = updater({"machine.precision": precision})
+    built = updater({"compute.precision": precision})
     computed = set()
     for layer in built.net.modules():
         if isinstance(layer, torch.nn.Conv2d):
@@ -288,7 +288,7 @@ def test_losses_in_bf16_are_those_of_fp32_to_its_digits(updater, batch, monkeypa
     found = []
     for in_bands in (False, True):
         monkeypatch.setattr(update, "is_worth_it", lambda *_, chosen=in_bands: chosen)
-        found += [updater({"machine.precision": p}).step(batch(2, 0)) for p in ("fp32", "bf16")]
+        found += [updater({"compute.precision": p}).step(batch(2, 0)) for p in ("fp32", "bf16")]
     for other in found[1:]:
         assert other == pytest.approx(found[0], rel=2e-2)
 

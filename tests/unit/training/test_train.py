@@ -33,7 +33,7 @@ def finished(photos, tmp_path_factory):
     """A run of six steps, validated twice; not to be changed."""
     overrides = {"data.path": str(photos), "net.width": 0.125, "schedule.batch_size": 2}
     overrides |= {"schedule.steps": 6, "schedule.validate_every": 3, "schedule.log_every": 2}
-    overrides |= {"machine.device": "cpu", "data.workers": 0, "augment.crop": [32, 48]}
+    overrides |= {"compute.device": "cpu", "data.workers": 0, "augment.crop": [32, 48]}
     out = tmp_path_factory.mktemp("runs") / "finished"
     assert train(None, out, recipe="scratch", overrides=overrides, quiet=True) == out
     return out
@@ -74,7 +74,7 @@ def test_log_has_a_row_for_each_interval(finished):
 
 def test_config_is_saved_whole(finished):
     config = read_config(finished / "config.toml")
-    assert config.machine.precision in ("fp32", "bf16")  # what 'auto' meant is kept
+    assert config.compute.precision in ("fp32", "bf16")  # what 'auto' meant is kept
     assert config.schedule.steps == 6
     assert config.augment.crop == (32, 48)
     assert config.optimizer.ema == 0.05
@@ -91,7 +91,7 @@ def test_the_model_is_the_best_and_describes_itself(finished, photos):
     }
     assert checkpoint.classes == open_source(photos, "val").classes
     assert checkpoint.preprocessing == TORCH
-    precision = read_config(finished / "config.toml").machine.precision
+    precision = read_config(finished / "config.toml").compute.precision
     scores = evaluate(TorchEngine(checkpoint, "cpu", precision), photos)
     assert scores.mean_iu == pytest.approx(checkpoint.origin["val_mean_iu"], abs=1e-9)
     assert scores.mean_iu == pytest.approx(float(best["val_mean_iu"]), abs=1e-8)
@@ -206,7 +206,7 @@ def test_an_existing_run_is_refused_or_replaced(copied, photos):
         "schedule.batch_size": 2,
         "augment.crop": [32, 48],
     }
-    changes |= {"data.workers": 0, "machine.device": "cpu"}
+    changes |= {"data.workers": 0, "compute.device": "cpu"}
     before = {p: p.read_bytes() for p in copied.rglob("*") if p.is_file()}
     with refused("holds a run already", "--resume", "--overwrite"):
         train(photos, copied, overrides=changes, quiet=True)
@@ -291,7 +291,7 @@ def test_refused_before_the_first_step(start, tmp_path):
     with refused("2 values for 6 classes"):
         start("run", {"loss.cross_entropy.class_weights": [1.0, 2.0]}, quiet=True)
     with refused("cannot be used here"):
-        start("run", {"machine.device": "cuda:7"}, quiet=True)
+        start("run", {"compute.device": "cuda:7"}, quiet=True)
     with refused("nowhere"):
         start("run", {"net.weights": str(tmp_path / "nowhere")}, quiet=True)
     with refused("net.freeze_backbone", "net.weights"):
@@ -333,7 +333,7 @@ from fullconv.training import train
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 changes = {"net.name": "fcn8s-resnet18", "net.width": 0.125, "schedule.steps": 2,
-           "augment.crop": [64, 64], "data.workers": 0, "machine.device": "cpu"}
+           "augment.crop": [64, 64], "data.workers": 0, "compute.device": "cpu"}
 try:
     train("shapes:64x64:n=10", sys.argv[1], overrides=changes, quiet=True)
 except UserError as error:
@@ -372,7 +372,7 @@ def test_a_crop_that_no_memory_holds_is_refused_and_leaves_no_folder(start, tmp_
 
 def test_more_segments_than_there_are_cannot_be_checkpointed(start):
     with pytest.raises(UserError, match=r"activation_checkpointing: is 99, fcn8s-resnet18 has "):
-        start("run", {"machine.activation_checkpointing": 99}, quiet=True)
+        start("run", {"compute.activation_checkpointing": 99}, quiet=True)
 
 
 def test_keywords_are_short_for_keys(photos, tmp_path):
@@ -393,7 +393,7 @@ def test_keywords_are_short_for_keys(photos, tmp_path):
 
 def test_a_run_to_start_from_decides_the_net_that_is_not_named(finished, photos, tmp_path, capsys):
     overrides = {"schedule.steps": 1, "schedule.batch_size": 2, "augment.crop": [32, 48]}
-    overrides |= {"data.workers": 0, "machine.device": "cpu"}
+    overrides |= {"data.workers": 0, "compute.device": "cpu"}
     run = train(photos, tmp_path / "run", weights=finished, overrides=overrides)
     net = read_config(run / "config.toml").net
     assert (net.name, net.width, net.padding) == ("fcn8s-resnet18", 0.125, "same")
@@ -652,7 +652,7 @@ def test_make_config_and_a_whole_config_are_the_same(photos, tmp_path):
         "schedule.batch_size": 2,
         "data.workers": 0,
     }
-    overrides |= {"data.path": str(photos), "augment.crop": [32, 48], "machine.device": "cpu"}
+    overrides |= {"data.path": str(photos), "augment.crop": [32, 48], "compute.device": "cpu"}
     one = train(None, tmp_path / "one", recipe="scratch", overrides=overrides, quiet=True)
     two = train(None, tmp_path / "two", config=make_config("scratch", overrides), quiet=True)
     assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()

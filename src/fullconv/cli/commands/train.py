@@ -209,9 +209,9 @@ def train(
         "augment.crop": crop and list(size_of(crop)),
         "optimizer.lr": lr,
         "seed": seed,
-        "machine.device": device,
-        "machine.precision": precision,
-        "machine.memory": memory,
+        "compute.device": device,
+        "compute.precision": precision,
+        "compute.memory": memory,
     }
     overrides = {key: value for key, value in given.items() if value is not None}
     overrides |= dict(change_of(change) for change in changes or ())

@@ -108,7 +108,7 @@ def _facts(files: RunFiles) -> Sequence[tuple[str, str]]:
         ("photos a step", _batch(config)),
         ("window", _window(find(config, "augment", "crop"))),
         ("optimizer", find(config, "optimizer", "kind")),
-        ("precision", find(config, "machine", "precision")),
+        ("precision", find(config, "compute", "precision")),
         ("seed", find(config, "seed")),
         ("changed", changes_of(config)),
         ("steps", steps_said(files)),

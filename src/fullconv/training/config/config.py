@@ -9,10 +9,10 @@ from fullconv.modalities import channels_of, streams_of
 from fullconv.models import NetSpec
 from fullconv.training.config.sections_and_defaults import (
     Augment,
+    Compute,
     CountFromZero,
     Data,
     Logging,
-    Machine,
     Net,
     Optimizer,
     Schedule,
@@ -49,7 +49,7 @@ class Config(Section):
     augment: Augment = Augment()
     task: Task = Task()
     logging: Logging = Logging()
-    machine: Machine = Machine()
+    compute: Compute = Compute()
     changes: tuple[Change, ...] = ()
 
     @field_validator("changes")

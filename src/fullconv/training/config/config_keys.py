@@ -21,19 +21,19 @@ LONGEST_OF_ALL = 2000  # characters of the messages about all keys
 
 
 ALIASES = {
-    "amp": "machine.precision",
+    "amp": "compute.precision",
     "arch": "net.name",
     "backbone": "net.name",
     "batch": "schedule.batch_size",
-    "bf16": "machine.precision",
+    "bf16": "compute.precision",
     "bs": "schedule.batch_size",
     "crop_size": "augment.crop",
     "dataset": "data.path",
     "early_stopping": "schedule.patience",
     "epoch": "schedule.epochs",
     "flip": "augment.hflip",
-    "fp16": "machine.precision",
-    "gpus": "machine.devices",
+    "fp16": "compute.precision",
+    "gpus": "compute.devices",
     "grad_accum": "schedule.accumulate",
     "gradient_accumulation": "schedule.accumulate",
     "gradient_clip": "optimizer.clip",
@@ -137,11 +137,17 @@ def _shown(value: Any) -> str:
         return "too long to be shown"
 
 
+RENAMED = {"machine": "compute"}
+"""Sections of earlier versions, and what they are called now."""
+
+
 def did_you_mean(where: list[str]) -> str:
     """What an unknown key is most likely to mean, as the end of a message; empty without an idea.
 
     A usual word of another tool, a key with the same last part, or one that is spelt alike.
     """
+    if where[0] in RENAMED:
+        return f", it is now {'.'.join([RENAMED[where[0]], *where[1:]])[:SHOWN]}"
     last, key = where[-1].lower()[:SHOWN], ".".join(where)[:SHOWN]
     known = list(keys())
     if where[0] == "loss":  # of any kind, an option of that name

@@ -25,9 +25,9 @@ from fullconv.training.memory import memory_budget as budget
 from fullconv.training.memory.step_memory import TOO_LARGE, at_rest, memory_watched
 from fullconv.training.net_choice import check_checkpointing
 from fullconv.training.objects import NOTHING, Objects
+from fullconv.training.parallel.processes import processes_of
 from fullconv.training.run.announce import size_of
 from fullconv.training.run.console import Screen
-from fullconv.training.run.processes import processes_of
 from fullconv.training.setup import net_of, open_data
 from fullconv.training.step import Updater
 from fullconv.training.task import with_task
@@ -55,7 +55,7 @@ def resolved(
     is_open = (
         config.augment.crop == "auto" or config.schedule.steps is config.schedule.epochs is None
     )
-    if config.machine.memory is None and not is_open and objects.augment is None:
+    if config.compute.memory is None and not is_open and objects.augment is None:
         return config
     source, val = open_data(config, Screen(quiet=True), objects)
     config = objects.sized(config, source)
@@ -104,12 +104,12 @@ def _with_precision(config: Config) -> Config:
     Depthwise convolutions move much memory for little arithmetic: on a CPU a step of
     EfficientNet-Lite0 takes 1.4 times as long in bf16 (docs/results.md).
     """
-    device = pick_device(config.machine.device)
-    precision = pick_precision(config.machine.precision, device)
-    if config.machine.precision == "auto" and device.type == "cpu":
+    device = pick_device(config.compute.device)
+    precision = pick_precision(config.compute.precision, device)
+    if config.compute.precision == "auto" and device.type == "cpu":
         precision = "fp32" if config.spec(2).definition.is_depthwise else precision
-    machine = config.machine.model_copy(update={"precision": precision})
-    return config.model_copy(update={"machine": machine})
+    compute = config.compute.model_copy(update={"precision": precision})
+    return config.model_copy(update={"compute": compute})
 
 
 def _with_weights(config: Config, screen: Screen) -> Config:
@@ -132,13 +132,13 @@ def _timed(
 ) -> Config:
     """With the steps that fit into ``schedule.time``, measured with a net that is thrown away."""
     began, wanted = time.monotonic(), seconds_of(config.schedule.time or "")
-    if config.stages or config.machine.devices * config.machine.nodes > 1:
+    if config.stages or config.compute.devices * config.compute.nodes > 1:
         raise UserError(
             "schedule.time plans one training on one device: give steps or epochs here",
             "FC-CONFIG-011",
         )
     screen.say(f"time: measuring the speed of this machine, to end in {config.schedule.time}")
-    at_rest(config.machine.device)  # before this training, which the estimate is not to count
+    at_rest(config.compute.device)  # before this training, which the estimate is not to count
     budget.enforce(config)
     fabric = processes_of(config)
     net, preprocessing, _ = net_of(config, source, Screen(quiet=True))
@@ -166,7 +166,7 @@ def _validation(config: Config, updater: Updater, val: Source | None) -> float:
     if val is None or not len(val):
         return 0.0
     pair = (updater.net, updater.preprocessing)
-    engine = TorchEngine(pair, updater.fabric.device, config.machine.precision, val.classes)
+    engine = TorchEngine(pair, updater.fabric.device, config.compute.precision, val.classes)
     before = 0.0
     for _ in range(2):
         before = time.monotonic()

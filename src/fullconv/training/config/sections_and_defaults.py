@@ -335,7 +335,7 @@ class Task(Section):
         return TaskChoice(self.kind, self.foreground, self.threshold)
 
 
-class Machine(Section):
+class Compute(Section):
     """Where and how it computes. ``devices`` and ``nodes`` go to Lightning Fabric.
 
     The precision ``auto`` is bf16 where the machine computes in it, else fp32; a run's config keeps
@@ -345,12 +345,14 @@ class Machine(Section):
     segments of the backbone, from the first, save no activations and are computed again in the
     backward pass (`models.backbones.backbone`). ``cpu_kernels`` ``auto`` lets them train with
     other kernels than torch's where those are faster: equal to rounding
-    (`models.cpu_kernels.convolutions`).
+    (`models.cpu_kernels.convolutions`). ``sync_batch_norm`` lets batch norm take the photos of all
+    processes together; ``auto`` where each has fewer than 8 (`training.parallel.sync_batch_norm`).
     """
 
     device: str = "auto"
     devices: Count = 1
     nodes: Count = 1
+    sync_batch_norm: bool | Literal["auto"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     channels_last: bool = True
     memory: str | None = None

@@ -38,14 +38,14 @@ from fullconv.training.memory.step_memory import CONTEXT, Estimate, advice, esti
 
 
 def within(config: Config, spec: NetSpec, size: tuple[int, int]) -> Config:
-    """The config with the way that fits its ``machine.memory``; as it is where there is no limit.
+    """The config with the way that fits its ``compute.memory``; as it is where there is no limit.
 
     ``size`` is (H, W) of what is trained on. Raises UserError, with the least that it takes, where
     nothing fits.
     """
-    if config.machine.memory is None:
+    if config.compute.memory is None:
         return config
-    limit = bytes_of(config.machine.memory)
+    limit = bytes_of(config.compute.memory)
     needs: list[tuple[int, Config]] = []
     for way in _ways(config, spec, size):
         needs.append((estimate(way, spec, size).total, way))
@@ -61,13 +61,13 @@ def within(config: Config, spec: NetSpec, size: tuple[int, int]) -> Config:
 
 def _ways(config: Config, spec: NetSpec, size: tuple[int, int]) -> Iterator[Config]:
     """The same training in all ways, the cheapest first."""
-    schedule, first = config.schedule, config.machine.activation_checkpointing
+    schedule, first = config.schedule, config.compute.activation_checkpointing
     photos, last = schedule.batch_size * schedule.accumulate, max(_segments(spec, size), first + 1)
     for batch in (n for n in range(schedule.batch_size, 0, -1) if photos % n == 0):
         part = schedule.model_copy(update={"batch_size": batch, "accumulate": photos // batch})
         for again in range(first, last):
-            machine = config.machine.model_copy(update={"activation_checkpointing": again})
-            yield config.model_copy(update={"schedule": part, "machine": machine})
+            compute = config.compute.model_copy(update={"activation_checkpointing": again})
+            yield config.model_copy(update={"schedule": part, "compute": compute})
 
 
 def _segments(spec: NetSpec, size: tuple[int, int]) -> int:
@@ -78,7 +78,7 @@ def summary(config: Config, spec: NetSpec, size: tuple[int, int]) -> str:
     """The line about the way that was chosen for the limit."""
     schedule = config.schedule
     line = (
-        f"{_amount(bytes_of(config.machine.memory or ''))} allowed; {spec.name} at "
+        f"{_amount(bytes_of(config.compute.memory or ''))} allowed; {spec.name} at "
         f"{size[0]}x{size[1]}, batch {schedule.batch_size * schedule.accumulate}: "
         f"{way_of(config, spec, size)}; about "
         f"{_amount(estimate(config, spec, size).total, up=True)}"
@@ -90,7 +90,7 @@ def summary(config: Config, spec: NetSpec, size: tuple[int, int]) -> str:
 
 def way_of(config: Config, spec: NetSpec, size: tuple[int, int]) -> str:
     """How the photos of a step are computed, in words: 'as 4 parts of 1, conv1_1 to pool2 ...'."""
-    schedule, again = config.schedule, config.machine.activation_checkpointing
+    schedule, again = config.schedule, config.compute.activation_checkpointing
     way = (
         f"as {schedule.accumulate} parts of {schedule.batch_size}"
         if schedule.accumulate > 1
@@ -114,7 +114,7 @@ def check_possible(config: Config, spec: NetSpec, size: tuple[int, int]) -> None
 
     Said before anything is written: a system ends a process that asks for more without a word.
     """
-    there = memory_of(pick_device(config.machine.device))
+    there = memory_of(pick_device(config.compute.device))
     schedule = config.schedule
     single = schedule.model_copy(update={"batch_size": 1, "accumulate": 1})
     photos = schedule.batch_size * schedule.accumulate * size[0] * size[1] * (spec.in_channels + 1)
@@ -129,7 +129,7 @@ def check_possible(config: Config, spec: NetSpec, size: tuple[int, int]) -> None
 
 def enforce(config: Config) -> None:
     """Prepare the process for its limit, and hold it to that where it can be done, on a GPU."""
-    device, memory = pick_device(config.machine.device), config.machine.memory
+    device, memory = pick_device(config.compute.device), config.compute.memory
     if device.type == "cpu":
         keep_freed_memory() if memory is None else return_freed_memory()
     if device.type == "cuda" and memory is not None:
@@ -147,9 +147,9 @@ def longest_piece(
     What is left of the limit beside the weights and the optimizer's buffers is for its activations.
     Nets that stretch their scores cannot be cut.
     """
-    if config.machine.memory is None or spec.stretches:
+    if config.compute.memory is None or spec.stretches:
         return None
-    room = bytes_of(config.machine.memory) - need.process - need.weights - need.optimizer
+    room = bytes_of(config.compute.memory) - need.process - need.weights - need.optimizer
     if prediction_bytes(spec, *photo, scores=False) <= room:
         return None
     flow = flow_of(spec)

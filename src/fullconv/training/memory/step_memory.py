@@ -12,7 +12,7 @@ from fullconv.errors import UserError
 from fullconv.models import NetSpec
 from fullconv.models.analysis.saved_activations import Arrays, Part, parts_of
 from fullconv.training.config.config import Config
-from fullconv.training.config.sections_and_defaults import Machine
+from fullconv.training.config.sections_and_defaults import Compute
 from fullconv.training.losses.banded import can_be_banded, is_worth_it
 from fullconv.training.losses.criterion import all_banded
 from fullconv.training.losses.photo_loss import band_of
@@ -75,16 +75,16 @@ def _moment(
     head: int = 0,
 ) -> Estimate:
     """When what the ``trained`` parts ``before`` save is still there, and one is ``at_work``."""
-    machine, many = config.machine, config.schedule.accumulate > 1
-    on_gpu, halved = pick_device(machine.device).type == "cuda", machine.precision == "bf16"
+    compute, many = config.compute, config.schedule.accumulate > 1
+    on_gpu, halved = pick_device(compute.device).type == "cuda", compute.precision == "bf16"
     waiting = trained if many else trained[len(before) :]
     ahead = [] if updates_in_backward(config) else _weights(waiting)
-    held: list[Arrays] = [part.held(machine.activation_checkpointing) for part in before]
+    held: list[Arrays] = [part.held(compute.activation_checkpointing) for part in before]
     working: list[int] = []
     if at_work and at_work in trained:
         held.append(at_work.saved)
         # The gradient that is computed; of torch's kernels on a CPU oneDNN has a copy of it too.
-        copies = 1 if on_gpu or has_cpu_kernels(machine) else 2
+        copies = 1 if on_gpu or has_cpu_kernels(compute) else 2
         working = [max(at_work.weights, default=0)] * (copies + many)
     if at_work:  # the gradients of what a layer puts out and takes
         working += [at_work.widest * (2 if halved else 4) * config.schedule.batch_size] * 2
@@ -100,14 +100,14 @@ def _moment(
     if halved:
         blocks["weights"] = [*blocks["weights"], *(size // 2 for size in _weights(parts))]
     used = {use: sum(sizes) for use, sizes in blocks.items()}
-    return Estimate(process=at_rest(machine.device), **used)
+    return Estimate(process=at_rest(compute.device), **used)
 
 
-def has_cpu_kernels(machine: Machine) -> bool:
+def has_cpu_kernels(compute: Compute) -> bool:
     """Whether large layers train with the kernels of `models.cpu_kernels.convolutions`."""
-    on_cpu = pick_device(machine.device).type == "cpu"
-    plain = machine.precision == "fp32" and machine.channels_last
-    return on_cpu and plain and machine.cpu_kernels == "auto"
+    on_cpu = pick_device(compute.device).type == "cpu"
+    plain = compute.precision == "fp32" and compute.channels_last
+    return on_cpu and plain and compute.cpu_kernels == "auto"
 
 
 def _weights(parts: Sequence[Part]) -> list[int]:
@@ -127,7 +127,7 @@ def _head(config: Config, spec: NetSpec, size: tuple[int, int]) -> int:
     pixels = size[0] * size[1] * batch
     in_bands = all_banded(config.loss) and can_be_banded(spec)
     return (
-        5 * band_of(pick_device(config.machine.device))
+        5 * band_of(pick_device(config.compute.device))
         if in_bands and is_worth_it(spec, batch, size)
         else pixels * (spec.classes * 4 * 4 + 40)
     )
@@ -146,8 +146,8 @@ def at_rest(device: str) -> int:
 def advice(config: Config) -> str:
     """The next options to change, best first, in one sentence."""
     options = []
-    if config.machine.precision == "fp32" and computes_bf16(pick_device(config.machine.device)):
-        options.append("machine.precision=bf16")
+    if config.compute.precision == "fp32" and computes_bf16(pick_device(config.compute.device)):
+        options.append("compute.precision=bf16")
     if config.schedule.batch_size > 1:
         half = config.schedule.batch_size // 2
         twice = config.schedule.accumulate * 2

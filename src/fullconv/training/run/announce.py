@@ -7,8 +7,8 @@ from fullconv.training.config.config import Config
 from fullconv.training.memory import memory_budget as budget
 from fullconv.training.memory.step_memory import Estimate, advice
 from fullconv.training.optimizer import warmup_steps
+from fullconv.training.parallel.processes import Processes
 from fullconv.training.run.console import Screen
-from fullconv.training.run.processes import Processes
 
 
 def size_of(config: Config, source: Source) -> tuple[int, int]:
@@ -28,10 +28,10 @@ def announce_plan(
     screen: Screen,
 ) -> None:
     """What will be trained, and for how long: all steps, and the photos of the data."""
-    if config.machine.precision == "bf16" and not computes_bf16(fabric.device):
+    if config.compute.precision == "bf16" and not computes_bf16(fabric.device):
         screen.say(
             f"warning: {fabric.device} has no bfloat16 and emulates it, about ten times slower "
-            "than fp32: leave machine.precision at auto",
+            "than fp32: leave compute.precision at auto",
             "yellow",
         )
     steps, count = steps_and_photos
@@ -39,7 +39,7 @@ def announce_plan(
     millions = sum(p.numel() for p in net.parameters()) / 1e6
     screen.say(
         f"net: {net.spec.name}, {millions:.1f} M parameters, padding {net.spec.padding}; "
-        f"{config.machine.precision} on {fabric.device}"
+        f"{config.compute.precision} on {fabric.device}"
     )
     warm = warmup_steps(steps, config.optimizer)
     screen.say(
@@ -56,7 +56,7 @@ def announce_memory(
 
     What lowers it is said in full where the screen is verbose.
     """
-    if config.machine.memory is not None:
+    if config.compute.memory is not None:
         screen.say(f"memory: {budget.summary(config, spec, size)}")
         return
     uses = {

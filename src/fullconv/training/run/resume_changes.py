@@ -1,19 +1,23 @@
 """What a resume may change in the config of a run, and how the run keeps it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fullconv.errors import UserError
-from fullconv.training.config.config import Config
+from fullconv.training.config.config import Change, Config
 from fullconv.training.config.config_keys import flat
-from fullconv.training.config.config_sources import with_change
+from fullconv.training.config.config_sources import config_at, with_change
+from fullconv.training.parallel.processes import count_of
 from fullconv.training.run.resume import check_steps
 
-CHANGEABLE = ("schedule.", "machine.", "data.path", "data.workers", "data.check", "logging.")
+CHANGEABLE = ("schedule.", "compute.", "data.path", "data.workers", "data.check", "logging.")
 """What a resume may change, by the beginnings of keys."""
 
 
-PLACES = ("data.", "logging.", "schedule.save_minutes")
+PROCESSES = ("compute.devices", "compute.nodes")
+BATCH = {"schedule.batch_size", "schedule.accumulate"}
+PLACES = ("data.", "logging.", "schedule.save_minutes", *PROCESSES)
 """Of these, what decides no number of the run: not kept as a change, but as if it had been so."""
 
 
@@ -33,6 +37,45 @@ def check_changes(before: Config, config: Config, out: Path, step: int) -> None:
             "schedule.time plans a run from its first step: to resume one, give steps or epochs",
             "FC-TRAIN-009",
         )
+
+
+def on_other_processes(saved: Config, given: Mapping[str, Any]) -> Config:
+    """The config of a run for another number of processes, with the same photos in each step.
+
+    The batch of a process, and how many are accumulated, then follow, at all steps, unless they are
+    ``given``. UserError where the photos of a step cannot be shared out evenly.
+    """
+    numbers = {key: int(given[key]) for key in PROCESSES if str(given.get(key, "")).isdecimal()}
+    if not numbers:
+        return saved
+    changed = with_change(saved, 0, numbers)
+    if BATCH & given.keys() or count_of(changed.compute) == count_of(saved.compute):
+        return changed
+    changes = []
+    for change in saved.changes:
+        shared = _shared_out(config_at(saved, change.step), changed)
+        both = change.set | (shared if BATCH & change.set.keys() else {})
+        changes.append(Change(step=change.step, set=both))
+    changed = changed.model_copy(update={"changes": tuple(changes)})
+    return with_change(changed, 0, _shared_out(saved, changed))
+
+
+def _shared_out(saved: Config, changed: Config) -> dict[str, int]:
+    """Batch and accumulation of each process of ``changed`` for the photos of a step of ``saved``.
+
+    No more photos go through the net together than did.
+    """
+    batch, processes = saved.schedule.batch_size, count_of(changed.compute)
+    photos = batch * saved.schedule.accumulate * count_of(saved.compute)
+    if photos % processes:
+        raise UserError(
+            f"compute.devices: {processes} processes cannot share out the {photos} photos of a "
+            "step evenly; use a number that divides them, or give schedule.batch_size",
+            "FC-TRAIN-009",
+        )
+    own = photos // processes
+    size = max(n for n in range(1, min(batch, own) + 1) if own % n == 0)
+    return {"schedule.batch_size": size, "schedule.accumulate": own // size}
 
 
 def _differing(before: Config, config: Config) -> dict[str, Any]:

@@ -161,6 +161,19 @@ class Run:
         self.tidy()
         write_atomically(self.config, config.to_toml())
 
+    def check_there(self) -> None:
+        """UserError where the folder has vanished, as a share does that is unmounted.
+
+        Writing would make it anew, in another place, with nothing of the run in it.
+        """
+        if not self.config.is_file():
+            raise UserError(
+                f"{self.folder}: the run folder has vanished while it was trained in; bring it "
+                f"back, and continue from the state saved last: fullconv train --resume --out "
+                f"{self.folder}",
+                "FC-TRAIN-017",
+            )
+
     def has_saved(self) -> bool:
         """Whether anything lies in the folder that training has cost: a state, or a model."""
         saved = (FILE, BEFORE, self.model.name)

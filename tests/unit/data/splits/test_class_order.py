@@ -125,7 +125,7 @@ def test_a_resume_matches_classes_by_name(make, tmp_path):
     data, run = make("a", NAMES), tmp_path / "run"
     changes = {
         "net.width": 0.0625, "schedule.steps": 2, "schedule.batch_size": 2, "data.workers": 0,
-        "augment.crop": [32, 32], "machine.device": "cpu", "machine.precision": "fp32",
+        "augment.crop": [32, 32], "compute.device": "cpu", "compute.precision": "fp32",
     }  # fmt: skip
     train(data, run, recipe="scratch", overrides=changes, quiet=True)
     assert 'class_names = [\n    "red",' in (run / "config.toml").read_text()

@@ -71,7 +71,7 @@ def test_all_faults_at_once():
         ("augment.blur", -1),
         ("augment.paste", 1.5),
         ("data.workers", -1),
-        ("machine.precision", "fp16"),
+        ("compute.precision", "fp16"),
         ("loss.cross_entropy.class_weights", "balanced"),
         ("seed", -1),
     ],
@@ -227,7 +227,7 @@ def test_typed_values(key, text, value):
 
 def test_keys_are_those_of_a_saved_config():
     dotted = set(keys())
-    assert {"seed", "stages", "optimizer.lr", "augment.crop", "machine.precision"} <= dotted
+    assert {"seed", "stages", "optimizer.lr", "augment.crop", "compute.precision"} <= dotted
     assert set(flat(Config())) <= dotted
     assert {"loss.cross_entropy.reduction", "loss.dice.weight", "loss.focal.gamma"} <= dotted
 
@@ -354,7 +354,7 @@ def test_nonsense_is_one_short_line(key, value, code):
         ("imgsz", "augment.crop"),
         ("schedule.epoch", "schedule.epochs"),
         ("optimizr.lr", "optimizer.lr"),
-        ("device", "machine.device"),
+        ("device", "compute.device"),
     ],
 )
 def test_usual_words_of_other_tools_get_the_key_that_is_meant(word, key):
@@ -389,3 +389,15 @@ def test_a_damaged_config_is_one_short_line_naming_the_file(tmp_path, text):
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 600
     assert error.value.code.startswith("FC-CONFIG-")
+
+
+@pytest.mark.parametrize("key", ["device", "devices", "nodes", "precision", "memory"])
+def test_the_section_machine_of_earlier_versions_is_told_its_new_name(key):
+    with pytest.raises(UserError, match=f"machine.{key}: no such key, it is now compute.{key}"):
+        make_config("scratch", {f"machine.{key}": "1"})
+
+
+def test_a_config_file_with_the_old_section_too(tmp_path):
+    (tmp_path / "config.toml").write_text('[machine]\ndevice = "cpu"\n')
+    with pytest.raises(UserError, match="it is now compute"):
+        read_config(tmp_path / "config.toml")

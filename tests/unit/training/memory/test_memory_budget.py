@@ -21,7 +21,7 @@ from fullconv.training.memory import memory_budget as budget
 from fullconv.training.memory import step_memory as memory
 from fullconv.training.memory.step_memory import estimate
 
-QUICK = {"data.workers": 0, "machine.device": "cpu", "machine.precision": "fp32"}
+QUICK = {"data.workers": 0, "compute.device": "cpu", "compute.precision": "fp32"}
 SIZE = (256, 256)
 SPEC = NetSpec("fcn8s-vgg16", 5, width=0.25)
 
@@ -29,9 +29,9 @@ SPEC = NetSpec("fcn8s-vgg16", 5, width=0.25)
 def config(memory=None, **changes):
     """A config by ``section_key=value``."""
     dotted = {key.replace("_", ".", 1): value for key, value in changes.items()}
-    usual = {"machine.device": "cpu", "machine.precision": "fp32", "optimizer.ema": None}
+    usual = {"compute.device": "cpu", "compute.precision": "fp32", "optimizer.ema": None}
     usual |= {"schedule.batch_size": 8, "net.name": SPEC.name, "net.width": SPEC.width}
-    return make_config("scratch", usual | {"machine.memory": memory} | dotted)
+    return make_config("scratch", usual | {"compute.memory": memory} | dotted)
 
 
 @pytest.fixture
@@ -70,9 +70,9 @@ def test_the_fewest_segments_that_suffice():
     for n in range(1, 6):
         if needs[n] < needs[n - 1]:
             way = budget.within(config(mib(needs[n])), SPEC, SIZE)
-            assert (way.machine.activation_checkpointing, way.schedule.batch_size) == (n, 8)
+            assert (way.compute.activation_checkpointing, way.schedule.batch_size) == (n, 8)
     asked = budget.within(config("40GB", machine_activation_checkpointing=3), SPEC, SIZE)
-    assert asked.machine.activation_checkpointing == 3
+    assert asked.compute.activation_checkpointing == 3
 
 
 @settings(deadline=None, max_examples=40)
@@ -89,7 +89,7 @@ def test_what_is_chosen_fits_and_keeps_the_photos_of_a_step(batch, accumulate, r
     assert way.schedule.batch_size * way.schedule.accumulate == batch * accumulate
     assert way.schedule.batch_size <= batch
     assert need(way) <= bytes_of(limit)
-    same = {"schedule": settled.schedule, "machine": settled.machine}
+    same = {"schedule": settled.schedule, "compute": settled.compute}
     assert way.model_copy(update=same) == settled
 
 
@@ -126,7 +126,7 @@ def test_pieces_of_a_validation_fit_into_what_is_left():
     settled = config(mib(need(config())))
     estimated = estimate(settled, SPEC, SIZE)
     room = (
-        bytes_of(settled.machine.memory)
+        bytes_of(settled.compute.memory)
         - estimated.process
         - estimated.weights
         - estimated.optimizer
@@ -152,7 +152,7 @@ def test_a_validation_in_pieces_has_the_same_scores(tmp_path):
     whole = train(None, tmp_path / "whole", overrides=changes, quiet=True)
     asked = read_config(whole / "config.toml")
     memory = mib(estimate(asked, asked.spec(6), (48, 64)).total)
-    changes["machine.memory"] = memory
+    changes["compute.memory"] = memory
     pieces = train(None, tmp_path / "pieces", overrides=changes, quiet=True)
     saved_config = read_config(pieces / "config.toml")
     estimated = estimate(saved_config, saved_config.spec(6), (48, 64))
@@ -163,25 +163,25 @@ def test_a_validation_in_pieces_has_the_same_scores(tmp_path):
 def test_the_choice_is_saved_and_a_resume_keeps_it(photos, tmp_path, capsys):
     changes = QUICK | {"data.path": str(photos), "net.name": "fcn8s-vgg16", "net.width": 0.0625}
     changes |= {"augment.crop": [192, 192], "schedule.batch_size": 8, "data.check": False}
-    changes |= {"schedule.steps": 1, "machine.memory": mib(memory.at_rest("cpu") + 56 * MIB)}
+    changes |= {"schedule.steps": 1, "compute.memory": mib(memory.at_rest("cpu") + 56 * MIB)}
     run = train(None, tmp_path / "run", overrides=changes)
     said = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("memory: "))
     saved_config = read_config(run / "config.toml")
     assert saved_config.schedule.batch_size * saved_config.schedule.accumulate == 8
-    assert (saved_config.machine.activation_checkpointing, saved_config.schedule.accumulate) != (
+    assert (saved_config.compute.activation_checkpointing, saved_config.schedule.accumulate) != (
         0,
         1,
     )
     train(None, run, resume=True)
     assert read_config(run / "config.toml") == saved_config
     assert said in capsys.readouterr().out
-    train(None, run, overrides={"machine.memory": "8GB"}, resume=True, quiet=True)
+    train(None, run, overrides={"compute.memory": "8GB"}, resume=True, quiet=True)
     again = config_at(read_config(run / "config.toml"), 1)
-    assert (again.schedule, again.machine.activation_checkpointing) == (
+    assert (again.schedule, again.compute.activation_checkpointing) == (
         saved_config.schedule,
-        saved_config.machine.activation_checkpointing,
+        saved_config.compute.activation_checkpointing,
     )
-    assert again.machine.memory == "8GB"
+    assert again.compute.memory == "8GB"
 
 
 LIMITED = """
@@ -193,15 +193,15 @@ from fullconv.training.memory.step_memory import estimate
 torch.set_num_threads(1)
 changes = {"net.name": "fcn8s-vgg16", "net.width": 0.125, "schedule.batch_size": 6,
 "schedule.steps": 1,
-           "augment.crop": [192, 192], "data.workers": 0, "machine.device": "cpu",
-           "machine.precision": "fp32", "data.path": "shapes:48x64:n=20"}
+           "augment.crop": [192, 192], "data.workers": 0, "compute.device": "cpu",
+           "compute.precision": "fp32", "data.path": "shapes:48x64:n=20"}
 config = make_config("scratch", changes)
 asked = estimate(config, config.spec(6), (192, 192))
 limit = (asked.total - int(asked.activations * 0.5)) // MIB
-train(None, sys.argv[1], overrides=changes | {"machine.memory": f"{limit}MB"}, quiet=True)
+train(None, sys.argv[1], overrides=changes | {"compute.memory": f"{limit}MB"}, quiet=True)
 made = read_config(sys.argv[1] + "/config.toml")
 print(limit, peak_mib(torch.device("cpu")), made.schedule.batch_size,
-made.machine.activation_checkpointing)
+made.compute.activation_checkpointing)
 """
 
 

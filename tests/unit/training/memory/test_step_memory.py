@@ -19,7 +19,7 @@ SPEC = NetSpec("fcn8s-resnet18", 5, width=0.25)
 def config(**changes):
     """A config by ``section_key=value``."""
     dotted = {key.replace("_", ".", 1): value for key, value in changes.items()}
-    return make_config("scratch", {"machine.precision": "fp32", "optimizer.ema": None} | dotted)
+    return make_config("scratch", {"compute.precision": "fp32", "optimizer.ema": None} | dotted)
 
 
 def test_weights_and_buffers_are_counted_from_the_net():
@@ -96,7 +96,7 @@ def test_advice_lists_the_options_that_are_left():
     assert "schedule.batch_size=4 with schedule.accumulate=2 (as many photos a step)" in best
     assert "augment.crop below 256x320" in best
     assert best.endswith("a smaller net (net.width=0.5)")
-    assert ("machine.precision=bf16" in best) == computes_bf16(torch.device("cpu"))
+    assert ("compute.precision=bf16" in best) == computes_bf16(torch.device("cpu"))
     few = advice(config(schedule_batch_size=1, augment_crop=None, machine_precision="bf16"))
     assert "schedule.batch_size" not in few
     assert "precision" not in few
@@ -165,17 +165,17 @@ for changes in eval(sys.argv[1]):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/status")
 def test_the_estimate_against_what_trainings_take():
     """Processes of their own that return what they free, as where memory is limited."""
-    usual = {"machine.device": "cpu", "machine.precision": "fp32", "machine.memory": "64GB"}
+    usual = {"compute.device": "cpu", "compute.precision": "fp32", "compute.memory": "64GB"}
     vgg = usual | {"net.name": "fcn8s-vgg16", "net.width": 0.125, "schedule.batch_size": 6}
     ways = [
         vgg,
-        vgg | {"machine.activation_checkpointing": 2},
+        vgg | {"compute.activation_checkpointing": 2},
         vgg | {"optimizer.kind": "sgd", "optimizer.clip": None},
         vgg
         | {
             "schedule.batch_size": 3,
             "schedule.accumulate": 2,
-            "machine.activation_checkpointing": 1,
+            "compute.activation_checkpointing": 1,
         },
         usual | {"net.name": "fcn4s-resnet18", "net.width": 0.5, "schedule.batch_size": 4},
     ]
@@ -204,7 +204,7 @@ resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 changes = {
     "net.name": "fcn8s-resnet18", "net.width": float(sys.argv[2]), "schedule.steps": 1,
     "schedule.batch_size": 8, "augment.crop": [int(sys.argv[3])] * 2, "data.workers": 0,
-    "machine.device": "cpu", "machine.precision": "fp32",
+    "compute.device": "cpu", "compute.precision": "fp32",
 }
 try:
     train("shapes:64x64:n=20", sys.argv[4], overrides=changes, quiet=True)
@@ -247,7 +247,7 @@ def greedy(logits, masks):
 def test_a_step_that_runs_out_of_memory_is_tried_in_smaller_parts(tmp_path, capsys):
     changes = {
         "net.width": 0.125, "schedule.steps": 1, "schedule.batch_size": 8, "augment.crop": [64, 64],
-        "data.workers": 0, "machine.device": "cpu", "machine.precision": "fp32",
+        "data.workers": 0, "compute.device": "cpu", "compute.precision": "fp32",
     }  # fmt: skip
     run = train(
         "shapes:64x64:n=20", tmp_path / "run", recipe="scratch", overrides=changes, loss=greedy

@@ -1,0 +1,1 @@
+"""Training on several processes: joined by Lightning Fabric, watched, ended together."""

@@ -1,0 +1,150 @@
+"""Who starts the processes of a training: this command itself, torchrun, SLURM or another.
+
+Where nobody else has, this process starts the others as copies of itself and becomes process 0.
+Until all are connected (`parallel.peers`), it looks whether they live, and they whether it does.
+"""
+
+import atexit
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fullconv.errors import UserError
+from fullconv.notebook_progress import in_notebook
+
+PARENT = "FULLCONV_PARENT"
+"""The variable by which a process that was started here knows the number of its parent."""
+CODE = 2  # of a process that ends because another one did
+LAST_WAIT = 60  # seconds for the others, when the first process ends
+_LOOK = 0.2  # seconds between two looks at a process
+
+_started: list["subprocess.Popen[bytes]"] = []
+
+
+def is_torchrun() -> bool:
+    """Whether torchrun has started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def with_torchrun(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes of a config, with the numbers of processes and machines that torchrun started.
+
+    UserError where others are given.
+    """
+    if not is_torchrun():
+        return dict(given)
+    world, local = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    numbers = {"compute.devices": local, "compute.nodes": world // local}
+    for key, number in numbers.items():
+        if str(given.get(key, number)) != str(number):
+            raise UserError(
+                f"{key}: is {given[key]}, and torchrun has started {number}: leave it out",
+                "FC-CONFIG-013",
+            )
+    return {**given, **numbers}
+
+
+def how_to_resume(out: Path) -> str:
+    """What to type after an end that nobody wanted."""
+    if not (out / "config.toml").is_file():
+        return "nothing was saved: start it again"
+    if _started or PARENT in os.environ:
+        return f"to resume: fullconv train --resume --out {out}"
+    return f"to resume: start it as before, with --resume --out {out}"
+
+
+def start_others(devices: int, address: str, port: int) -> None:
+    """Start the processes 1 to ``devices`` - 1 of this machine, by the command of this one.
+
+    Process 0 of all machines will be met at ``address`` and ``port``.
+    """
+    command = _command()
+    os.environ |= {"LOCAL_RANK": "0", "MASTER_ADDR": address, "MASTER_PORT": str(port)}
+    for number in range(1, devices):
+        variables = os.environ | {"LOCAL_RANK": str(number), PARENT: str(os.getpid())}
+        _started.append(subprocess.Popen(command, env=variables))
+    atexit.register(_wait_for_others)
+
+
+def _command() -> list[str]:
+    """How this process was started; UserError where that cannot be repeated."""
+    command = [sys.executable, *sys.orig_argv[1:]]
+    if in_notebook() or hasattr(sys, "ps1") or len(command) < 2 or command[1] == "-":
+        raise UserError(
+            "compute.devices: several processes are copies of a command or of a script in a file, "
+            "which there is none of here; write the training into a file, or use fullconv train",
+            "FC-CONFIG-013",
+        )
+    return command
+
+
+def end_of(number: int) -> str:
+    """What ended process ``number``, where this one has started it: " (SIGKILL)"."""
+    if not 0 < number <= len(_started):
+        return ""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        code = _started[number - 1].wait(2)
+        if code < 0:
+            return f" ({signal.Signals(-code).name})"
+        return f" (exit code {code})"
+    return ""
+
+
+def _wait_for_others() -> None:
+    end = time.monotonic() + LAST_WAIT
+    for process in _started:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, end - time.monotonic()))
+        process.kill()
+
+
+@contextmanager
+def starting(out: Path) -> Iterator[None]:
+    """Within it this process ends when one that it started has, or the one that started it."""
+    over = threading.Event()
+    parent = int(os.environ.get(PARENT, "0"))
+    if _started:
+        threading.Thread(target=_look_at_others, args=(over, out), daemon=True).start()
+    elif parent:
+        threading.Thread(target=_look_at_parent, args=(over, parent), daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _look_at_others(over: threading.Event, out: Path) -> None:
+    while not over.wait(_LOOK):
+        for number, process in enumerate(_started, 1):
+            if process.poll() is None:
+                continue
+            if process.returncode != CODE:  # else it has said itself why
+                said = f"process {number} of {len(_started) + 1} died{end_of(number)} before the"
+                print(f"fullconv: {said} training began; {how_to_resume(out)} [FC-TRAIN-015]",
+                      file=sys.stderr, flush=True)  # fmt: skip
+            end_process()
+
+
+def _look_at_parent(over: threading.Event, parent: int) -> None:
+    while not over.wait(_LOOK):
+        if os.getppid() != parent:
+            end_process()
+
+
+def end_process(code: int = CODE) -> NoReturn:
+    """End this process at once, with its loader processes and those that it started."""
+    import multiprocessing
+
+    for child in [*multiprocessing.active_children(), *_started]:
+        with contextlib.suppress(OSError, ValueError):
+            child.kill()
+    sys.stdout.flush()
+    os._exit(code)
