@@ -170,7 +170,7 @@ def _rasters(
     from fullconv.cli.rasters import raster_account
     from fullconv.inference.rasters import predict_raster
     from fullconv.inference.storage.manifest import Done, Recorder
-    from fullconv.inference.storage.predict_stored import version_of
+    from fullconv.inference.storage.predict_stored import key_of, version_of
     from fullconv.inference.storage.stored_rasters import predict_raster_to
 
     for entry in rasters:
@@ -188,7 +188,7 @@ def _rasters(
 
                 outcome, names = predict_raster_to(output, entry, predict)
             recorder = Recorder(output, job)
-            recorder.add(Done(str(entry), version_of(entry), tuple(names)))
+            recorder.add(Done(key_of(entry), version_of(entry), tuple(names)))
             recorder.flush()
             print(raster_account(entry, outcome, f"{output.address}/{names[0]}"))
         except UserError as error:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Protocol
 
 from fullconv.atomic import file_errors, write_atomically
-from fullconv.errors import printable
 from fullconv.inference.storage.addresses import file_system, is_stored, local_path, storage_errors
 
 
@@ -40,7 +39,7 @@ class FolderOutput:
     """A folder of this disk."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.address = folder, printable(str(folder))
+        self.folder, self.address = folder, str(folder)
 
     def write(self, name: str, content: bytes) -> None:
         with file_errors(self.folder / name, writing=True):

@@ -1,5 +1,6 @@
 """Photos predicted with a record of what is done, from and to addresses or folders."""
 
+import os
 import tempfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -38,7 +39,7 @@ def predict_recorded(
 
     def write(photo: Input, prediction: Prediction) -> Iterable[Path]:
         names = _written(photo, prediction, output, drawn)
-        recorder.add(Done(str(photo), version_of(photo), tuple(names)))
+        recorder.add(Done(key_of(photo), version_of(photo), tuple(names)))
         return [Path(name) for name in names]
 
     try:
@@ -64,6 +65,14 @@ def _written(photo: Input, prediction: Prediction, output: Output, drawn: DrawOp
     return names
 
 
+def key_of(photo: Input) -> str:
+    """What a photo is called in the records, from wherever it is named."""
+    if photo.file:
+        frame = f"#{photo.frame}" if photo.frames else ""
+        return f"{os.path.abspath(photo.file)}{frame}"
+    return photo.url or "-"
+
+
 def version_of(photo: Input) -> str:
     """What changes when a photo does; empty where that is not known, as of a web address."""
     if photo.stored:
@@ -79,7 +88,7 @@ def left_over(photos: Sequence[Input], done: dict[str, Done]) -> tuple[list[Inpu
     left = [
         photo
         for photo in photos
-        if (record := done.get(str(photo))) is None or record.version != version_of(photo)
+        if (record := done.get(key_of(photo))) is None or record.version != version_of(photo)
     ]
     return left, len(photos) - len(left)
 

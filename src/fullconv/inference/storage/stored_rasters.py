@@ -14,7 +14,7 @@ from fullconv.inference.photos.find_photos import Input
 from fullconv.inference.rasters.job import RasterOutcome
 from fullconv.inference.storage.addresses import fetch_stored, open_stored, storage_errors
 from fullconv.inference.storage.outputs import FolderOutput, Output
-from fullconv.inference.storage.predict_stored import version_of
+from fullconv.inference.storage.predict_stored import key_of, version_of
 
 PredictRaster = Callable[[Path, Path], RasterOutcome]
 """Predicts a raster file to a path without an ending."""
@@ -76,7 +76,7 @@ def predict_raster_to(
 @contextmanager
 def _place(output: Output, photo: Input) -> Iterator[Path]:
     """A folder for this raster and output, which a failed block leaves for the next call."""
-    key = f"{output.address}\n{photo.result}\n{photo}\n{version_of(photo)}"
+    key = f"{output.address}\n{photo.result}\n{key_of(photo)}\n{version_of(photo)}"
     place = cache_folder() / "rasters" / hashlib.sha256(key.encode()).hexdigest()[:16]
     place.mkdir(parents=True, exist_ok=True)
     yield place
