@@ -4,9 +4,10 @@ Of overlapping classes it is one for each class, and the probabilities of all pi
 from which come the precision-recall curves.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -90,7 +91,22 @@ def evaluate(
     _check_count(engine.channels, classes)
     engine = with_tta(engine, classes, tta)
     progress = progress or (ProgressBar("photos scored") if in_notebook() else None)
-    tally = (_OverlapTally if classes.is_overlapping else _Tally)(classes, boundary)
+    return tally_of(engine, source, progress, each, boundary).scores()
+
+
+def tally_of(
+    engine: Engine,
+    source: Source,
+    progress: Progress | None = None,
+    each: Each | None = None,
+    boundary: float | None = None,
+) -> "Tally | OverlapTally":
+    """The counts of all photos of ``source``, as `evaluate` makes its scores of them.
+
+    Those of the parts of a split, scored by several processes, are put together by `joined`.
+    """
+    classes = source.classes
+    tally = (OverlapTally if classes.is_overlapping else Tally)(classes, boundary)
     with closing(read_ahead(source.__getitem__, len(source))) as samples:
         for done, sample in enumerate(samples, 1):
             prediction = tally.predicted(engine, sample)
@@ -99,10 +115,31 @@ def evaluate(
                 each(sample, prediction, matrix)
             if progress:
                 progress(done, len(source))
-    return tally.scores()
+    return tally
 
 
-class _Tally:
+def joined(tallies: "Sequence[Tally | OverlapTally]") -> "Tally | OverlapTally":
+    """The counts of a whole split from those of its N parts: part r has the photos r, r + N, ...
+
+    The photos come in the order of the split, so that the scores are those of one process, to the
+    last digit. The first one is changed, and returned.
+    """
+    first, *others = tallies
+    for other in others:
+        first.total += other.total
+    for name in ("names", "counts", "outlines"):
+        setattr(first, name, _interleaved([getattr(tally, name) for tally in tallies]))
+    if isinstance(first, OverlapTally):
+        first.add_histograms([t.histogram for t in others if isinstance(t, OverlapTally)])
+    return first
+
+
+def _interleaved(parts: Sequence[Sequence[Any]]) -> list[Any]:
+    longest = max(map(len, parts))
+    return [part[place] for place in range(longest) for part in parts if place < len(part)]
+
+
+class Tally:
     """The counts so far: of all photos together, and of each."""
 
     def __init__(self, classes: ClassSet, boundary: float | None) -> None:
@@ -136,7 +173,7 @@ class _Tally:
         return Scores.from_confusion(self.total, names, photos)
 
 
-class _OverlapTally:
+class OverlapTally:
     """The counts of overlapping classes: of each its confusion, and its probabilities."""
 
     def __init__(self, classes: ClassSet, boundary: float | None) -> None:
@@ -181,6 +218,14 @@ class _OverlapTally:
             ]
             self.outlines.append(np.stack(parts, 1))
         return confusions.sum(0)
+
+    def add_histograms(self, others: Sequence[Histogram | None]) -> None:
+        """Count the probabilities of others too; none remain where one of them has none."""
+        for other in others:
+            if self.histogram is None or other is None:
+                self.histogram = None
+            else:
+                self.histogram.counts += other.counts
 
     def scores(self) -> OverlapScores:
         """Those of all photos, with the counts of each."""

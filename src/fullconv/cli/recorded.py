@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from fullconv.cli.help_panels import MORE
 from fullconv.cli.main import say, say_error
 from fullconv.cli.options import warn_of_origin, warn_of_tiles
 from fullconv.errors import UserError, printable
@@ -20,51 +19,6 @@ if TYPE_CHECKING:
     from fullconv.inference.rasters.job import Blocks
     from fullconv.inference.storage.outputs import Output
     from fullconv.inference.storage.predictor_options import PredictorOptions
-
-ClusterAddress = Annotated[
-    str | None,
-    typer.Option(
-        "--cluster",
-        metavar="auto|ADDRESS",
-        help="Work on a Ray cluster: the one at ADDRESS, as 10.0.0.1:6379 or ray://host:10001; "
-        "auto: the one that runs here, else one of this machine.",
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers", min=1, help="With --cluster: processes that hold the net.  [default: as many "
-        "as there is room for]", rich_help_panel=MORE,
-    ),
-]  # fmt: skip
-WorkerCpus = Annotated[
-    float | None,
-    typer.Option(
-        "--worker-cpus", min=0, help="With --cluster: CPUs of each such process.  [default: those "
-        "of the smallest machine, at most 8]", rich_help_panel=MORE,
-    ),
-]  # fmt: skip
-WorkerGpus = Annotated[
-    float | None,
-    typer.Option(
-        "--worker-gpus", min=0, help="With --cluster: GPUs of each such process; 0.5: two share "
-        "one.  [default: 1 where there are any]", rich_help_panel=MORE,
-    ),
-]  # fmt: skip
-
-
-def cluster_options(
-    address: str | None, workers: int | None, cpus: float | None, gpus: float | None
-) -> "ClusterOptions | None":
-    """What the options say; UserError for those of workers without --cluster."""
-    if address is None:
-        given = {"--workers": workers, "--worker-cpus": cpus, "--worker-gpus": gpus}
-        if strange := [name for name, value in given.items() if value is not None]:
-            raise UserError(f"{strange[0]}: is an option of --cluster: add it", "FC-CLUSTER-001")
-        return None
-    from fullconv.cluster.connection import ClusterOptions
-
-    return ClusterOptions(address, workers, cpus, gpus)
 
 
 def refuse_recorded(
@@ -108,7 +62,8 @@ def predict_recorded_photos(
     if drawn.get("scores") or drawn.get("probability"):
         predictor.check_scores()
     warn_of_origin(predictor.origin)
-    warn_of_tiles(predictor.engine)
+    if photos:
+        warn_of_tiles(predictor.engine)
     stored.check_photos(predictor, photos)
     job = manifest.start(output, options.decides(drawn))
     done = manifest.records(output, job)
@@ -116,19 +71,19 @@ def predict_recorded_photos(
     rasters_left, rasters_before = stored.left_over(rasters, done)
     if before + rasters_before:
         say(f"{before + rasters_before} of {len(photos) + len(rasters)} photos are done before")
-    if cluster is None:
-        results = stored.predict_recorded(predictor, left, output, job, **drawn)
-    else:
-        from fullconv.cluster.photos import predict_on_cluster
+    with ExitStack() as connection:
+        blocks, predict = None, partial(stored.predict_recorded, predictor)
+        if cluster is not None and (left or rasters_left):
+            from fullconv.cluster.connection import connected
+            from fullconv.cluster.photos import predict_on_cluster
+            from fullconv.cluster.rasters import blocks_by_cluster
 
-        results = predict_on_cluster(cluster, options, left, output, job, drawn, say)
-    net = _show(results, len(left), errors) if left else 0.0
-    blocks = None
-    if cluster is not None and rasters_left:
-        from fullconv.cluster.rasters import blocks_by_cluster
-
-        blocks = blocks_by_cluster(cluster, options, say)
-    _rasters(predictor, rasters_left, output, job, drawn, blocks, errors)
+            connection.enter_context(connected(cluster))
+            predict = partial(predict_on_cluster, cluster, options, say)
+            blocks = blocks_by_cluster(cluster, options, say)
+        results = predict(left, output, job, **drawn) if left else ()
+        net = _show(results, len(left), errors)
+        _rasters(predictor, rasters_left, output, job, drawn, blocks, errors)
     for error in errors:
         say_error(error)
     total, seconds = len(left) + len(rasters_left) + len(entries) - len(named), time.perf_counter()

@@ -42,6 +42,7 @@ class Pool:
 def needed_ray() -> Any:
     """Ray; UserError where it is not installed."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports its use to its makers
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its own lines on stderr
     try:
         import pyarrow  # noqa: F401
         import ray

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from fullconv.cluster.connection import ClusterOptions
 from fullconv.cluster.work import Reply, replies
@@ -22,16 +22,17 @@ from fullconv.inference.storage.tables import PhotoTable
 
 MOST_PHOTOS, MOST_BYTES = 32, 2**26
 """Of an item that a worker is given: so many photos, of so many bytes in files."""
+_PARTS = 64  # items, at least, of few photos: so many workers have something to do
 
 
 def predict_on_cluster(
     cluster: ClusterOptions,
     options: PredictorOptions,
+    say: Say,
     photos: Sequence[Input],
     output: Output,
     job: str,
-    drawn: DrawOptions,
-    say: Say,
+    **drawn: Unpack[DrawOptions],
 ) -> Generator[PhotoResult, None, None]:
     """As `predict_recorded`, by the workers of a cluster, which read and write themselves.
 
@@ -95,11 +96,11 @@ def _result(photo: Input, reply: Reply) -> PhotoResult:
 def _parts(photos: Sequence[Input]) -> Iterator[list[int]]:
     """The numbers of the photos of each item: photos that follow each other, of one table."""
     part: list[int] = []
-    size = 0
+    size, most = 0, max(1, min(MOST_PHOTOS, len(photos) // _PARTS))
     for number, photo in enumerate(photos):
         more = photo.stored.size if photo.stored and not photo.table else 0
         other = part and (photo.table, photo.row[0]) != _place(photos[part[-1]])
-        full = len(part) >= MOST_PHOTOS or (part and size + more > MOST_BYTES)
+        full = len(part) >= most or (part and size + more > MOST_BYTES)
         if other or full:
             yield part
             part, size = [], 0

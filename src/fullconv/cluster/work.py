@@ -30,7 +30,7 @@ _BLOCKS = 20_000  # of items that Ray Data keeps account of
 
 
 class Desk:
-    """An actor of Ray that hands out the files of the net, and counts how often an item is begun."""
+    """An actor of Ray that hands out the files of the net and counts how often items are begun."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self._files, self._begun = files, Counter[int]()
@@ -80,8 +80,9 @@ class Worker:
         ray = needed_ray()
         if ray.get(self.desk.begin.remote(number)) > ATTEMPTS:
             raise UserError(
-                f"{ATTEMPTS} workers of the cluster were lost with the same photos, most likely for "
-                "lack of memory; what was done by then is recorded: fewer --workers, or --tile auto",
+                f"{ATTEMPTS} workers of the cluster were lost with the same photos, most likely "
+                "for lack of memory; what was done by then is recorded: fewer --workers, or --tile "
+                "auto",
                 "FC-CLUSTER-007",
             )
 
@@ -125,10 +126,13 @@ def replies(
     ray = needed_ray()
     with connected(cluster) as pool:
         import ray.data
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         _quiet(in_order)
         file = options.net_file(say)
-        desk = ray.remote(num_cpus=0, max_restarts=-1)(Desk).remote(files_of_net(file))
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        desk_class = ray.remote(num_cpus=0, scheduling_strategy=here)(Desk)
+        desk = desk_class.remote(files_of_net(file))
         job = Job(options, file.name, task, pool.cpus, __version__)
         rows = [{"number": n, "item": json.dumps(item)} for n, item in enumerate(items)]
         blocks = min(len(rows), _BLOCKS)

@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from fullconv.cli.cluster import (
+    ClusterAddress,
+    WorkerCpus,
+    WorkerGpus,
+    Workers,
+    cluster_options,
+)
 from fullconv.cli.labels import (
     Areas,
     Labels,
@@ -42,15 +49,7 @@ from fullconv.cli.rasters import (
     read_options,
     refuse_of_rasters,
 )
-from fullconv.cli.recorded import (
-    ClusterAddress,
-    WorkerCpus,
-    WorkerGpus,
-    Workers,
-    cluster_options,
-    predict_recorded_photos,
-    refuse_recorded,
-)
+from fullconv.cli.recorded import predict_recorded_photos, refuse_recorded
 from fullconv.cli.videos import (
     EachFrame,
     Smooth,
