@@ -88,10 +88,9 @@ def predict_recorded_photos(
         say_error(error)
     total, seconds = len(left) + len(rasters_left) + len(entries) - len(named), time.perf_counter()
     known = None if cluster or rasters_left else net
-    print(
-        f"{screen.predicted(total, len(errors), seconds - start, known)}, results in "
-        f"{printable(output.address)}"
-    )
+    line = screen.predicted(total, len(errors), seconds - start, known)
+    line = line if total else "no photos are left to predict"
+    print(f"{line}, results in {printable(output.address)}")
     return len(errors)
 
 
@@ -124,8 +123,8 @@ def _rasters(
     from fullconv.cli import tables as screen
     from fullconv.cli.rasters import raster_account
     from fullconv.inference.rasters import predict_raster
-    from fullconv.inference.storage.manifest import Done, Recorder
-    from fullconv.inference.storage.predict_stored import key_of, version_of
+    from fullconv.inference.storage.manifest import Recorder
+    from fullconv.inference.storage.predict_stored import record_of
     from fullconv.inference.storage.stored_rasters import predict_raster_to
 
     for entry in rasters:
@@ -143,7 +142,7 @@ def _rasters(
 
                 outcome, names = predict_raster_to(output, entry, predict)
             recorder = Recorder(output, job)
-            recorder.add(Done(key_of(entry), version_of(entry), tuple(names)))
+            recorder.add(record_of(entry, names))
             recorder.flush()
             print(raster_account(entry, outcome, f"{output.address}/{names[0]}"))
         except UserError as error:

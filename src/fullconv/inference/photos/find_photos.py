@@ -126,7 +126,7 @@ def _named(
         addresses[place] = Input(None, place, url=item)
         yield place, 1
         return
-    for stored, depth in _photos_of(listed_files(item), address) or _no_photos(item):
+    for stored, depth in _photos_of(listed_files(item), item, address) or _no_photos(item):
         if _suffix(stored.address) == TABLE:
             yield from _rows(stored.address, addresses, stored)
             continue
@@ -135,13 +135,14 @@ def _named(
         yield place, depth
 
 
-def _photos_of(files: list[tuple[Stored, int]], out: str) -> list[tuple[Stored, int]]:
+def _photos_of(files: list[tuple[Stored, int]], item: str, out: str) -> list[tuple[Stored, int]]:
     """The photos and videos of a listing; tables where there are none; a single file anyway.
 
-    What an earlier call left below the address ``out`` is left out.
+    Where the address ``out`` lies below the folder ``item``, what an earlier call left is left out.
     """
     results = f"{out.rstrip('/')}/"
-    others = [(file, depth) for file, depth in files if not file.address.startswith(results)]
+    inside = results.startswith(f"{item.rstrip('/')}/") and results != f"{item.rstrip('/')}/"
+    others = [(f, depth) for f, depth in files if not (inside and f.address.startswith(results))]
     if len(files) == 1 and files[0][1] == 1:
         return others
     known = SUFFIXES | VIDEO_SUFFIXES

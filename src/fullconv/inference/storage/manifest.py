@@ -26,10 +26,14 @@ EVERY, SECONDS = 64, 5.0
 
 @dataclass(frozen=True)
 class Done:
-    """A photo whose results are there: its name, its version, and the names of the results."""
+    """A photo whose results are there: its name and version, and the names of the results.
+
+    ``stem`` is how their names begin.
+    """
 
     photo: str
     version: str
+    stem: str
     results: tuple[str, ...]
 
 
@@ -113,5 +117,6 @@ def _parsed(content: bytes) -> list[Done]:
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             entry = json.loads(line)
             results = tuple(map(str, entry["results"]))
-            done.append(Done(str(entry["photo"]), str(entry["version"]), results))
+            texts = (str(entry[key]) for key in ("photo", "version", "stem"))
+            done.append(Done(*texts, results))
     return done

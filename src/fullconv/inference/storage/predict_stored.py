@@ -39,7 +39,7 @@ def predict_recorded(
 
     def write(photo: Input, prediction: Prediction) -> Iterable[Path]:
         names = _written(photo, prediction, output, drawn)
-        recorder.add(Done(key_of(photo), version_of(photo), tuple(names)))
+        recorder.add(record_of(photo, names))
         return [Path(name) for name in names]
 
     try:
@@ -73,6 +73,11 @@ def key_of(photo: Input) -> str:
     return photo.url or "-"
 
 
+def record_of(photo: Input, results: Sequence[str]) -> Done:
+    """The record of a photo with these results."""
+    return Done(key_of(photo), version_of(photo), photo.result.as_posix(), tuple(results))
+
+
 def version_of(photo: Input) -> str:
     """What changes when a photo does; empty where that is not known, as of a web address."""
     if photo.stored:
@@ -88,7 +93,8 @@ def left_over(photos: Sequence[Input], done: dict[str, Done]) -> tuple[list[Inpu
     left = [
         photo
         for photo in photos
-        if (record := done.get(key_of(photo))) is None or record.version != version_of(photo)
+        if (record := done.get(key_of(photo))) is None
+        or (record.version, record.stem) != (version_of(photo), photo.result.as_posix())
     ]
     return left, len(photos) - len(left)
 
