@@ -241,7 +241,7 @@ class _Work:
         elif partial.rows:
             say(f"{partial.path}: resuming after {self.earlier} of {self.pieces} pieces")
         whole = partial.shape[0] * partial.row_bytes
-        need = whole + whole // 4 - partial.rows * partial.row_bytes  # raw, and compressed
+        need = whole + whole // 2 - partial.rows * partial.row_bytes  # raw, and compressed twice
         free = shutil.disk_usage(partial.path.parent).free
         if need > free:
             raise UserError(
