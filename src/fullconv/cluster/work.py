@@ -7,7 +7,7 @@ import json
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -151,7 +151,7 @@ def replies(
                 yield reply
 
 
-def _rows(dataset: Any) -> Iterator[Reply]:
+def _rows(dataset: Any) -> Generator[Reply, None, None]:
     try:
         for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
             yield from batch.to_pylist()

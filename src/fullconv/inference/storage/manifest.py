@@ -117,6 +117,6 @@ def _parsed(content: bytes) -> list[Done]:
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             entry = json.loads(line)
             results = tuple(map(str, entry["results"]))
-            texts = (str(entry[key]) for key in ("photo", "version", "stem"))
-            done.append(Done(*texts, results))
+            name, version, stem = (str(entry[key]) for key in ("photo", "version", "stem"))
+            done.append(Done(name, version, stem, results))
     return done
