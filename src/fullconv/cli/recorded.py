@@ -78,8 +78,8 @@ def predict_recorded_photos(
             from fullconv.cluster.photos import predict_on_cluster
             from fullconv.cluster.rasters import blocks_by_cluster
 
-            connection.enter_context(connected(cluster))
-            predict = partial(predict_on_cluster, cluster, options, say)
+            pool = connection.enter_context(connected(cluster))
+            predict = partial(predict_on_cluster, cluster, options, pool.workers, say)
             blocks = blocks_by_cluster(cluster, options, say)
         results = predict(left, output, job, **drawn) if left else ()
         net = _show(results, len(left), errors)

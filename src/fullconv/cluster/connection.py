@@ -4,6 +4,7 @@ import logging
 import math
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,12 +64,27 @@ def connected(options: ClusterOptions) -> Iterator[Pool]:
     ray = needed_ray()
     own = not ray.is_initialized()
     if own:
-        _connect(ray, options.address)
+        with _silent():
+            _connect(ray, options.address)
     try:
         yield pool_of(options, [node["Resources"] for node in ray.nodes() if node["Alive"]])
     finally:
         if own:
             ray.shutdown()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing on stderr during the block, from Ray's own library neither; exceptions pass."""
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _connect(ray: Any, address: str) -> None:

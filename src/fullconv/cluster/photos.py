@@ -22,12 +22,13 @@ from fullconv.inference.storage.tables import PhotoTable
 
 MOST_PHOTOS, MOST_BYTES = 32, 2**26
 """Of an item that a worker is given: so many photos, of so many bytes in files."""
-_PARTS = 64  # items, at least, of few photos: so many workers have something to do
+_TURNS = 8  # items for each worker, at least: those that are done early take more
 
 
 def predict_on_cluster(
     cluster: ClusterOptions,
     options: PredictorOptions,
+    workers: int,
     say: Say,
     photos: Sequence[Input],
     output: Output,
@@ -47,7 +48,7 @@ def predict_on_cluster(
             "job": job,
             "drawn": dict(drawn),
         }
-        for numbers in _parts(photos)
+        for numbers in _parts(photos, workers)
     ]
     seen: set[int] = set()
     errors: dict[int, PhotoResult] = {}
@@ -93,10 +94,10 @@ def _result(photo: Input, reply: Reply) -> PhotoResult:
     return PhotoResult(photo, written, error, reply["seconds"])
 
 
-def _parts(photos: Sequence[Input]) -> Iterator[list[int]]:
+def _parts(photos: Sequence[Input], workers: int) -> Iterator[list[int]]:
     """The numbers of the photos of each item: photos that follow each other, of one table."""
     part: list[int] = []
-    size, most = 0, max(1, min(MOST_PHOTOS, len(photos) // _PARTS))
+    size, most = 0, max(1, min(MOST_PHOTOS, len(photos) // (workers * _TURNS)))
     for number, photo in enumerate(photos):
         more = photo.stored.size if photo.stored and not photo.table else 0
         other = part and (photo.table, photo.row[0]) != _place(photos[part[-1]])

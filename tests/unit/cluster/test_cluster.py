@@ -102,7 +102,7 @@ def test_a_workers_part_is_what_one_machine_does(run, photos, tmp_path):
     found = relative(find_inputs([photos], tmp_path / "one"), tmp_path / "one")
     expected = list(predict_recorded(predictor, found, FolderOutput(tmp_path / "one"), "job"))
     replies = []
-    for part in _parts(found):
+    for part in _parts(found, 1):
         item = {"photos": [_plain(n, found[n]) for n in part], "out": str(tmp_path / "two"),
                 "job": "job", "drawn": {}}  # fmt: skip
         replies += predict_item(predictor, json.loads(json.dumps(item)))
@@ -121,7 +121,7 @@ def test_a_workers_part_is_what_one_machine_does(run, photos, tmp_path):
 
 def test_parts_are_bounded_and_miss_nothing(photos):
     many = find_inputs([photos], "out") * 2000
-    parts = list(_parts(many))
+    parts = list(_parts(many, 4))
     assert [number for part in parts for number in part] == list(range(len(many)))
     assert max(map(len, parts)) == 32
-    assert all(len(part) == 1 for part in _parts(many[:60]))
+    assert all(len(part) == 1 for part in _parts(many[:60], 8))
