@@ -7,7 +7,7 @@ import typer
 
 from fullconv.cli.help_panels import MORE
 from fullconv.cli.main import say, say_error
-from fullconv.errors import UserError
+from fullconv.errors import UserError, printable
 from fullconv.modalities import MAX_MEGAPIXELS, ReadOptions
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def predict_rasters(
                     predictor, entry.file, entry.result, tile=tile, overlay=overlay, alpha=alpha,
                     legend=legend, report=progress, say=_note,
                 )  # fmt: skip
-            print(_account(entry, outcome))
+            print(raster_account(entry, outcome, str(outcome.written[0])))
             then(predictor, entry, outcome)
         except UserError as error:
             errors += 1
@@ -125,7 +125,7 @@ def _note(text: str) -> None:
     say(f"note: {text}")
 
 
-def _account(entry: "Input", outcome: "RasterOutcome") -> str:
+def raster_account(entry: "Input", outcome: "RasterOutcome", result: str) -> str:
     """What was done, in a line."""
     height, width = outcome.size
     parts = [f"{outcome.pieces} pieces" if outcome.pieces > 1 else "one piece"]
@@ -133,4 +133,4 @@ def _account(entry: "Input", outcome: "RasterOutcome") -> str:
         parts.append(f"{outcome.earlier} of them done before")
     if outcome.empty:
         parts.append(f"{outcome.empty} without pixels")
-    return f"{entry}: {width} x {height} in {', '.join(parts)}; {outcome.written[0]}"
+    return f"{entry}: {width} x {height} in {', '.join(parts)}; {printable(result)}"

@@ -22,6 +22,7 @@ from fullconv.inference.photos.find_photos import Input, find_inputs, refuse_mee
 from fullconv.inference.photos.read_ahead import threads
 from fullconv.inference.photos.remote_photos import fetched
 from fullconv.inference.predictor import DrawOptions, Prediction, Predictor
+from fullconv.inference.storage.addresses import MOST_PHOTO, read_stored
 from fullconv.inference.tiled import Tile
 from fullconv.inference.tta import TTA
 from fullconv.modalities import MAX_MEGAPIXELS
@@ -30,6 +31,7 @@ from fullconv.visualize import Legend, check_drawing
 AHEAD = 2  # photos read before their turn
 BEHIND = 2  # photos that may wait to be written
 ROOM = 2**26  # pixels at hand at a time, 192 MiB of photos; a larger photo is taken alone
+_PIXELS_PER_BYTE = 8  # of a JPEG that lies in storage, about
 _ENDINGS = (".png", ".jpg", ".npy", ".tif", ".xml", ".json", ".qml")
 
 Timed = tuple[Prediction | UserError, float]
@@ -124,6 +126,8 @@ def predict_each(
     others: Mapping[str, Path] | None = None,
     keep: Keep | None = None,
     write: Write | None = None,
+    ahead: int = AHEAD,
+    writers: int = 1,
     **drawn: Unpack[DrawOptions],
 ) -> Generator[PhotoResult, None, None]:
     """As ``predict_files``, of photos that ``find_inputs`` has found.
@@ -131,12 +135,12 @@ def predict_each(
     Each prediction is handed to ``keep``, and to ``write`` in place of `Prediction.save`, in a
     thread.
 
-    The net runs in the calling thread, and meanwhile `AHEAD` photos are read before their turn and
-    the last results are written in threads, as long as all photos that are at hand have no more
-    than `ROOM` pixels. So a result comes when the net has done the next photo. What else than a
-    UserError is raised ends the iteration in the photo's turn; what has been predicted by then is
-    still written, and the rest is dropped. No thread outlives the iteration. What killed calls left
-    half written in the folders of the results is removed.
+    The net runs in the calling thread, and meanwhile ``ahead`` photos are read before their turn in
+    so many threads and the last results are written in ``writers`` threads, as long as all photos
+    that are at hand have no more than `ROOM` pixels. So a result comes when the net has done the
+    next photo. What else than a UserError is raised ends the iteration in the photo's turn; what
+    has been predicted by then is still written, and the rest is dropped. No thread outlives the
+    iteration. What killed calls left half written in the folders of the results is removed.
     """
     check_drawing(drawn.get("alpha", 0.6), drawn.get("legend", "below"))
     refuse_meeting(photos, result_names(predictor.classes))
@@ -145,9 +149,9 @@ def predict_each(
     asked = drawn.get("scores", False), drawn.get("probability", False)
     waiting, reading, writing = deque(photos), deque(), deque()
     sizes: deque[int] = deque()  # pixels of all photos that are at hand
-    with threads(AHEAD) as readers, threads(1, drop=False) as writer:
+    with threads(ahead) as readers, threads(writers, drop=False) as writer:
         while waiting or reading or writing:
-            while waiting and len(reading) <= AHEAD:
+            while waiting and len(reading) <= ahead:
                 size = pixels_said(waiting[0])
                 if sizes and sum(sizes) + size > ROOM:
                     break
@@ -163,7 +167,9 @@ def predict_each(
                 result = _predicted(predictor, pixels, *asked)
                 writing.append(writer.submit(_written, photo, result, drawn, keep, write))
                 del image, pixels, result  # the photo goes when it has been written
-            while writing and (not reading or len(writing) > BEHIND or writing[0].done()):
+            while writing and (
+                not reading or len(writing) >= BEHIND + writers or writing[0].done()
+            ):
                 photo_result = writing.popleft().result()
                 sizes.popleft()
                 yield photo_result
@@ -187,6 +193,8 @@ def _read(predictor: Predictor, photo: Input, others: Mapping[str, Path]) -> Ima
     if photo.error is not None:
         return photo.error
     try:
+        if photo.stored or photo.table:
+            return predictor.read(_content(photo), name=str(photo))
         if photo.url:
             with fetched(photo.url) as path:
                 return predictor.read(path)
@@ -199,6 +207,20 @@ def _read(predictor: Predictor, photo: Input, others: Mapping[str, Path]) -> Ima
         return error
     except OSError as error:
         return file_error(error, photo.file)
+
+
+def _content(photo: Input) -> bytes:
+    """The bytes of a photo in storage, or in a table."""
+    if photo.table:
+        return photo.table.read(photo.row)
+    assert photo.stored
+    if photo.stored.size > MOST_PHOTO:
+        raise UserError(
+            f"{photo}: has {photo.stored.size >> 20} MiB, more than the {MOST_PHOTO >> 20} of a "
+            "photo; copy it to this disk and name the file",
+            "FC-STORAGE-008",
+        )
+    return read_stored(photo.stored.address)
 
 
 def _predicted(
@@ -234,7 +256,9 @@ def _is_file(photo: Input) -> bool:
 
 
 def pixels_said(photo: Input) -> int:
-    """Pixels of a photo by its header; 0 where there is none to be read."""
+    """Pixels of a photo by its header, or guessed by its bytes; 0 where there is neither."""
+    if photo.stored and not photo.table:
+        return photo.stored.size * _PIXELS_PER_BYTE
     size = size_said(photo.file) if photo.file and _is_file(photo) else None
     return size[0] * size[1] if size else 0
 

@@ -365,18 +365,20 @@ class Predictor:
             return [self.engine.class_map(images[0])]
         return self.engine.class_maps(np.stack(images))
 
-    def read(self, photo: Photo, others: Mapping[str, Path] | None = None) -> npt.NDArray[Any]:
+    def read(
+        self, photo: Photo, others: Mapping[str, Path] | None = None, name: str = "the photo"
+    ) -> npt.NDArray[Any]:
         """What the net is shown: the photo, with the further inputs behind it.
 
-        An array (H, W, channels), which can be called with in place of ``photo``. Any thread may
-        read.
+        An array (H, W, channels), which can be called with in place of ``photo``; ``name`` is what
+        bytes are called in messages. Any thread may read.
         """
         if is_array(photo):
             return self._shown(photo)
         path = Path(photo) if isinstance(photo, str | Path) else None
         planes: list[npt.NDArray[Any]] = []
         if any(map(is_of_photo, self.inputs)):
-            planes.append(read_input(photo, options=self.read_options))
+            planes.append(read_input(photo, name, options=self.read_options))
         for kind in self.inputs:
             if is_of_photo(kind):
                 continue

@@ -1,10 +1,18 @@
 """``fullconv evaluate``."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fullconv.cli.cluster import (
+    ClusterAddress,
+    WorkerCpus,
+    WorkerGpus,
+    Workers,
+    cluster_options,
+)
 from fullconv.cli.main import app, say
 from fullconv.cli.options import (
     Device,
@@ -68,6 +76,10 @@ def evaluate(
     bands: Bands = None,
     span: Range = None,
     max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
+    cluster: ClusterAddress = None,
+    workers: Workers = None,
+    worker_cpus: WorkerCpus = None,
+    worker_gpus: WorkerGpus = None,
 ) -> None:
     """Score a trained net on a data set.
 
@@ -83,6 +95,7 @@ def evaluate(
       fullconv evaluate runs/camvid/model.onnx data/camvid
       fullconv evaluate runs/camvid --tta mirror,0.75,1,1.25 --boundary
       fullconv evaluate runs/defects --tune-thresholds
+      fullconv evaluate runs/camvid data/camvid --cluster auto
     """
     from fullconv.calibration.tune_thresholds import check_tunable
     from fullconv.cli import tables as screen
@@ -92,6 +105,7 @@ def evaluate(
     from fullconv.metrics import WIDTH, OverlapScores
     from fullconv.report import write_scores
 
+    ray = cluster_options(cluster, workers, worker_cpus, worker_gpus)
     views = parse_tta(tta)
     width = boundary_width if boundary_width is not None else WIDTH if boundary else None
     opened = open_engine(fetched(run), device, precision, engine, say)
@@ -102,9 +116,21 @@ def evaluate(
     runner = with_tiles(opened.engine, opened.spec, tile_of(tile), say)
     warn_of_tiles(runner)
     read = read_options(bands, span, max_megapixels)
-    source = open_for(opened, data or trained_on(run), split, classes, run, read)
+    place = data or trained_on(run)
+    place = os.path.abspath(place) if ray and os.path.exists(place) else place
+    source = open_for(opened, place, split, classes, run, read)
     with screen.progress(f"scoring {split}") as progress:
-        scores = evaluate(runner, source, progress=progress, tta=views, boundary=width)
+        if ray is None:
+            scores = evaluate(runner, source, progress=progress, tta=views, boundary=width)
+        else:
+            from fullconv.cluster.evaluation import evaluate_on_cluster
+            from fullconv.inference.storage.predictor_options import PredictorOptions
+
+            options = PredictorOptions(
+                str(fetched(run)), device, precision, engine, tile_of(tile),
+                tta=None if views is None else tta, threshold=thresholds_of(threshold),
+            )  # fmt: skip
+            scores = evaluate_on_cluster(ray, options, source, say, progress, width)
     console = screen.console()
     if isinstance(scores, OverlapScores):
         parts = [(scores, "", screen.overlap_tables(scores))]

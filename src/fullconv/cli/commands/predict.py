@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from fullconv.cli.cluster import (
+    ClusterAddress,
+    WorkerCpus,
+    WorkerGpus,
+    Workers,
+    cluster_options,
+)
 from fullconv.cli.labels import (
     Areas,
     Labels,
@@ -42,6 +49,7 @@ from fullconv.cli.rasters import (
     read_options,
     refuse_of_rasters,
 )
+from fullconv.cli.recorded import predict_recorded_photos, refuse_recorded
 from fullconv.cli.videos import (
     EachFrame,
     Smooth,
@@ -56,6 +64,7 @@ from fullconv.modalities import MAX_MEGAPIXELS, is_of_photo
 
 if TYPE_CHECKING:
     from fullconv.classes import ClassSet
+    from fullconv.inference.predictor import DrawOptions
 
 LegendPlace = Literal["none", "below", "right"]
 
@@ -66,18 +75,18 @@ def predict(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Photos, videos, folders, quoted patterns, https://...; - is a picture, or a list "
-            "of names, on standard input."
+            help="Photos, videos, folders, quoted patterns, https://..., s3://...; - is a picture, "
+            "or a list of names, on standard input."
         ),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Instead of RUN: then all arguments are photos.")
     ] = None,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="Folder for the results; of one video also its file.  [default: pictures, with "
-            "--to labels]"
+            help="Folder for the results, also s3://...; of one video also its file.  [default: "
+            "pictures, with --to labels]"
         ),
     ] = None,
     to: To = None,
@@ -126,6 +135,10 @@ def predict(
     tolerance: Tolerance = 1.0,
     smallest: Smallest = 0,
     with_background: WithBackground = False,
+    cluster: ClusterAddress = None,
+    workers: Workers = None,
+    worker_cpus: WorkerCpus = None,
+    worker_gpus: WorkerGpus = None,
 ) -> None:
     """Predict photos with a trained net.
 
@@ -137,7 +150,9 @@ def predict(
     (GeoTIFF and others; what is georeferenced or too large for a photo) become NAME.tif, videos
     NAME_overlay.mp4; killed and typed again, they resume where they were. With --to the folder is
     one that a labelling tool opens and `fullconv import` reads; of a raster NAME.geojson is
-    written too.
+    written too. Photos and --out can be in storage (s3://, gs://, hf://), photos in Parquet files
+    of the columns path and bytes; there, and with --cluster, what is done is recorded beside the
+    results, and typed again the command does only the rest.
 
     \b
     Examples:
@@ -156,12 +171,16 @@ def predict(
       fullconv predict runs/camvid photos/ --to labelme --out labels/
       fullconv predict runs/camvid scene.tif --to geojson --areas --out maps/
       fullconv predict runs/defects photo.jpg --threshold 0.3
+      fullconv predict runs/camvid s3://bucket/photos/ --out s3://bucket/maps/
+      fullconv predict runs/camvid photos.parquet --out maps/ --cluster auto
       curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
     """
     from fullconv.cli import tables as screen
     from fullconv.inference import Predictor, find_inputs, parse_tta, predict_each
     from fullconv.inference.batch_predict import remove_abandoned_results
     from fullconv.inference.rasters import parted
+    from fullconv.inference.storage.addresses import is_stored, local_path
+    from fullconv.inference.storage.predictor_options import PredictorOptions
     from fullconv.visualize import check_drawing
 
     inputs = inputs or []
@@ -172,15 +191,32 @@ def predict(
     views = parse_tta(tta)
     read = read_options(bands, span, max_megapixels)
     check_drawing(alpha, legend)
-    out = out or Path("labels" if to else "pictures")
-    labels = Labels.asked(out, to, tolerance, smallest, with_background, areas)
-    folder = video_folder(out)
+    place = local_path(out or ("labels" if to else "pictures"))
+    ray = cluster_options(cluster, workers, worker_cpus, worker_gpus)
+    recorded = ray is not None or is_stored(place)
+    if recorded:
+        refuse_recorded(place, to, areas, frames, further)
+    folder = place if recorded else video_folder(Path(place))
     entries = find_inputs(inputs, folder, frames)
+    if recorded or (any(entry.stored for entry in entries) and not (to or areas or further)):
+        options = PredictorOptions(
+            str(fetched(run)), device, precision, engine, tile_of(tile), palette, borders,
+            None if tta == "none" else tta, read.bands, read.range, read.max_megapixels,
+            thresholds_of(threshold),
+        )  # fmt: skip
+        drawn: DrawOptions = {
+            "overlay": overlay, "alpha": alpha, "legend": legend, "scores": scores,
+            "probability": probability,
+        }  # fmt: skip
+        errors = predict_recorded_photos(options, entries, place, drawn, ray)
+        raise typer.Exit(1 if errors else 0)
+    folder, out_path = Path(folder), Path(place)
+    labels = Labels.asked(out_path, to, tolerance, smallest, with_background, areas)
     missing = [entry for entry in entries if entry.error]
     videos, pictures = videos_of([entry for entry in entries if not entry.error])
     photos, rasters = parted(pictures)
     labels.check(photos, rasters, scores)
-    check_videos(videos, entries, out, video, scores or probability)
+    check_videos(videos, entries, out_path, video, scores or probability)
     refuse_of_rasters(rasters, scores, probability)
     if views and rasters:
         raise UserError(
@@ -222,7 +258,7 @@ def predict(
     if total:
         shared = screen.predicted(total, errors, seconds, None if rasters else net)
         print(f"{shared}, results in {printable(str(folder))}")
-    errors += predict_videos(predictor, videos, out, video, smooth, alpha, legend)
+    errors += predict_videos(predictor, videos, out_path, video, smooth, alpha, legend)
     if errors:
         raise typer.Exit(1)
 

@@ -38,7 +38,7 @@ def is_raster(file: Path) -> bool:
         name = format_of(head)
         if name == "TIFF":
             tiff = tiff_of(file)
-            return _is_placed_beside(file) or tiff is None or not _is_photo(tiff)
+            return _is_placed_beside(file) or tiff is None or not is_photo_tiff(tiff)
         if name == "JPEG2000" and _is_placed_jp2(head):
             return True
         if name in _GDAL_READS:
@@ -74,13 +74,13 @@ def _tiff_by_gdal(file: Picture, path: Path | None) -> bool:
     tiff = tiff_of(file)
     if tiff is None or len(tiff.pages) > 1:  # Pillow's reader says what is wrong
         return False
-    if not _is_photo(tiff):
+    if not is_photo_tiff(tiff):
         plain = tiff.first.is_plain and not tiff.has_mask
         return not plain or _has_rasterio()
     return path is not None and _has_rasterio() and _is_placed_beside(path)
 
 
-def _is_photo(tiff: Tiff) -> bool:
+def is_photo_tiff(tiff: Tiff) -> bool:
     """Whether Pillow reads all that is in a TIFF, and nothing places it on the Earth."""
     page = tiff.first
     if tiff.has_mask or page.is_georeferenced:

@@ -5,8 +5,8 @@ import os
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -17,9 +17,19 @@ from fullconv.data.reading.walk import is_debris_below, walk
 from fullconv.errors import UserError, printable
 from fullconv.inference.photos.frames import Frames
 from fullconv.inference.photos.remote_photos import is_remote, name_of
+from fullconv.inference.storage.addresses import (
+    SCHEMES,
+    Stored,
+    is_stored,
+    listed_files,
+    local_path,
+    stored_file,
+)
+from fullconv.inference.storage.tables import SUFFIX as TABLE
+from fullconv.inference.storage.tables import PhotoTable, Row
 
 STDIN = "-"
-_SCHEMES = ("http://", "https://", "ftp://", "s3://", "gs://", "data:", "file://")
+_NO_ADDRESS = ("ftp://", "data:", "az://", "abfs://", "adl://", "ssh://", "sftp://")
 
 
 @dataclass(frozen=True)
@@ -28,8 +38,9 @@ class Input:
 
     Of standard input ``file`` is None and ``content`` what was piped in; of an address ``file`` is
     None and ``url`` says where it is fetched from in its turn. ``frame`` is one of ``frames``, from
-    0, where the file has several. ``error`` says why there is no such photo; then ``result`` is of
-    no use.
+    0, where the file has several. Of a photo in a Parquet file, ``row`` says where in ``table``,
+    and ``url`` is the table's address with the photo's name behind a '#'. ``stored`` is what
+    storage lists of it. ``error`` says why there is no such photo; then ``result`` is of no use.
     """
 
     file: Path | None
@@ -39,6 +50,9 @@ class Input:
     url: str | None = None
     frames: Frames | None = None
     frame: int = 0
+    stored: Stored | None = None
+    table: PhotoTable | None = None
+    row: Row = (0, 0)
 
     def __str__(self) -> str:
         if self.file is None:
@@ -54,44 +68,106 @@ def find_inputs(inputs: Sequence[str | Path], out: str | Path, frames: bool = Fa
     left out and links followed once (`data.reading.walk`); what does not exist is a glob pattern
     (``**`` goes into folders); '-' is one picture on standard input, or a list of such names there,
     one a line or ended by zero bytes, which is read now; an http(s) address is fetched in its turn.
+    An address of storage (s3://, gs://, hf://, memory://) is as a file, a folder or a pattern; a
+    Parquet file has the photos of its rows. ``out`` is a folder or such an address: then results
+    are relative paths.
     With ``frames`` each frame of an animation and each page of a stack is a photo, NAME/0001 and so
     on. A result is called as its photo, in the photo's folder below the folder that was named.
     Where two would meet, the file's ending (a.jpg, a.png) or further folders tell them apart. What
     is named and not there is an Input with an ``error``, behind the photos. Raises UserError where
     nothing is there, for an empty standard input, and where a result would overwrite a photo.
     """
-    out = Path(out)
+    stored_out = is_stored(out)
+    base = Path() if stored_out else Path(local_path(str(out)))
     depths: dict[Path, int] = {}  # file -> how many parts of its path name the result
     missing: list[Input] = []
-    addresses: dict[Path, str] = {}  # what stands for an address -> it
-    items, piped = _with_piped([str(item) for item in inputs])
+    addresses: dict[Path, Input] = {}  # what stands for an address -> its photo
+    items, piped = _with_piped([local_path(str(item)) for item in inputs])
     for item in items:
-        if is_remote(item) and not os.path.lexists(item):
-            depths.setdefault(_standing_for(item, addresses), 1)
-            continue
         try:
-            for file, depth in _files(item, out):
+            for file, depth in _named(item, None if stored_out else base, str(out), addresses):
                 depths.setdefault(file, depth)
         except UserError as error:
-            missing.append(Input(Path(item), out, error=error))
+            missing.append(Input(Path(item), base, error=error))
     photos = [
-        Input(None, out / name, url=addresses[file])
+        replace(addresses[file], result=base / name)
         if file in addresses
-        else Input(file, out / name)
+        else Input(file, base / name)
         for file, name in _names(depths).items()
     ]
     if frames:
         photos, damaged = _each_frame(photos)
         missing += damaged
     if piped is not None:
-        photos.append(Input(None, out / "stdin", piped))
+        photos.append(Input(None, base / "stdin", piped))
     if missing and not photos:
         raise _nothing_there([entry.error for entry in missing if entry.error])
-    _refuse_overwriting(photos)
+    _refuse_overwriting(photos, str(out) if stored_out else "")
     return photos + missing
 
 
-def _standing_for(address: str, addresses: dict[Path, str]) -> Path:
+def _named(
+    item: str, out: Path | None, address: str, addresses: dict[Path, Input]
+) -> Iterable[tuple[Path, int]]:
+    """The photos that ``item`` names with the number of parts that name the result.
+
+    Those at addresses by a path that stands for each, with which they are put into ``addresses``.
+    ``out``, or the ``address`` of the results, is left out.
+    """
+    if os.path.lexists(item) or not (is_remote(item) or is_stored(item)):
+        for file, depth in _files(item, out):
+            if file.suffix.lower() == TABLE:
+                yield from _rows(str(file), addresses)
+            else:
+                yield file, depth
+        return
+    if is_remote(item):
+        place = _standing_for(item, addresses)
+        addresses[place] = Input(None, place, url=item)
+        yield place, 1
+        return
+    for stored, depth in _photos_of(listed_files(item), item, address) or _no_photos(item):
+        if _suffix(stored.address) == TABLE:
+            yield from _rows(stored.address, addresses, stored)
+            continue
+        place = _free_place(stored.address.replace("://", "/"), stored.address, addresses)
+        addresses[place] = Input(None, place, url=stored.address, stored=stored)
+        yield place, depth
+
+
+def _photos_of(files: list[tuple[Stored, int]], item: str, out: str) -> list[tuple[Stored, int]]:
+    """The photos and videos of a listing; tables where there are none; a single file anyway.
+
+    Where the address ``out`` lies below the folder ``item``, what an earlier call left is left out.
+    """
+    results = f"{out.rstrip('/')}/"
+    inside = results.startswith(f"{item.rstrip('/')}/") and results != f"{item.rstrip('/')}/"
+    others = [(f, depth) for f, depth in files if not (inside and f.address.startswith(results))]
+    if len(files) == 1 and files[0][1] == 1:
+        return others
+    known = SUFFIXES | VIDEO_SUFFIXES
+    photos = [(file, depth) for file, depth in others if _suffix(file.address) in known]
+    return photos or [(file, depth) for file, depth in others if _suffix(file.address) == TABLE]
+
+
+def _suffix(address: str) -> str:
+    return PurePosixPath(address).suffix.lower()
+
+
+def _rows(
+    address: str, addresses: dict[Path, Input], stored: Stored | None = None
+) -> Iterator[tuple[Path, int]]:
+    """The photos of a Parquet file, which are called as its column of names says."""
+    table = PhotoTable(address)
+    version = stored or stored_file(address)
+    for row, name in table.paths():
+        url = f"{address}#{name}"
+        place = _free_place(name.replace("://", "/"), url, addresses)
+        addresses[place] = Input(None, place, url=url, stored=version, table=table, row=row)
+        yield place, len(place.parts) - 1
+
+
+def _standing_for(address: str, addresses: dict[Path, Input]) -> Path:
     """A path that names the result of an address as that of a file; none of two is the same."""
     try:
         parts = urlsplit(address)
@@ -99,14 +175,18 @@ def _standing_for(address: str, addresses: dict[Path, str]) -> Path:
         host = parts.hostname or "host"
     except ValueError:
         folders, host = (), "host"
-    clean = [name for name in folders if name not in ("..", ".") and "\0" not in name]
-    name = Path(name_of(address))
-    place = Path("/", host, *clean, name)
+    path = "/".join((host, *folders, name_of(address)))
+    return _free_place(path, address, addresses)
+
+
+def _free_place(path: str, address: str, addresses: dict[Path, Input]) -> Path:
+    """An absolute path of the parts of ``path`` that stands for ``address`` and nothing else."""
+    parts = [part for part in path.split("/") if part not in ("", ".", "..") and "\0" not in part]
+    place = first = Path("/", *parts) if parts else Path("/photo")
     number = 2
-    while addresses.get(place, address) != address or os.path.lexists(place):
-        place = place.with_name(f"{name.stem}-{number}{name.suffix}")
+    while (place in addresses and addresses[place].url != address) or os.path.lexists(place):
+        place = first.with_name(f"{first.stem}-{number}{first.suffix}")
         number += 1
-    addresses[place] = address
     return place
 
 
@@ -170,11 +250,7 @@ def _files(item: str, out: Path | None) -> list[tuple[Path, int]]:
     if not item or "\0" in item:
         raise UserError(f"{printable(item)!r}: is no name of a file", "FC-PREDICT-001")
     if is_address(item):
-        raise UserError(
-            f"{printable(item)}: only http and https addresses are fetched: download it, or pipe "
-            "it in (curl -s URL | fullconv predict RUN -)",
-            "FC-PREDICT-002",
-        )
+        raise no_such_address(item)
     try:
         path = Path(item).expanduser()
         os.stat(path)
@@ -188,8 +264,17 @@ def _files(item: str, out: Path | None) -> list[tuple[Path, int]]:
 
 
 def is_address(item: str) -> bool:
-    """Whether a name is an address, as https://..., and no file."""
-    return item.lower().startswith(_SCHEMES) and not os.path.lexists(item)
+    """Whether a name is an address that nothing here reads, as ftp://..., and no file."""
+    return item.lower().startswith(_NO_ADDRESS) and not os.path.lexists(item)
+
+
+def no_such_address(item: str) -> UserError:
+    """What to do with such an address."""
+    return UserError(
+        f"{printable(item)}: only addresses with http, https, {', '.join(SCHEMES)} and file are "
+        "read: download it, or pipe it in (curl -s URL | fullconv predict RUN -)",
+        "FC-PREDICT-002",
+    )
 
 
 def _matching(item: str) -> list[Path]:
@@ -202,6 +287,7 @@ def _matching(item: str) -> list[Path]:
         raise UserError(f"{printable(item)}: {what}", "FC-FILE-003")
     taken = SUFFIXES | VIDEO_SUFFIXES
     photos = [file for file in matches if file.is_file() and file.suffix.lower() in taken]
+    photos = photos or [file for file in matches if file.suffix.lower() == TABLE]
     return [file for file in photos if not is_debris_below(pattern, file)] or _no_photos(item)
 
 
@@ -209,12 +295,14 @@ def _below(folder: Path, out: Path | None) -> list[tuple[Path, int]]:
     """Photos in and below ``folder``, but none of those that an earlier call left in ``out``."""
     results = out.resolve() if out else Path()
     inside = out is not None and folder.resolve() in results.parents
-    photos = [
+    files = [
         (file, len(file.relative_to(folder).parts))
         for file in walk(folder).files
-        if file.suffix.lower() in SUFFIXES and not (inside and results in file.resolve().parents)
+        if not (inside and results in file.resolve().parents)
     ]
-    return photos or _no_photos(str(folder))
+    photos = [(file, depth) for file, depth in files if file.suffix.lower() in SUFFIXES]
+    tables = [(file, depth) for file, depth in files if file.suffix.lower() == TABLE]
+    return photos or tables or _no_photos(str(folder))
 
 
 def _no_photos(item: str) -> list:
@@ -261,16 +349,26 @@ def _key(path: Path) -> str:
     return str(path).casefold()  # some file systems do not tell A from a
 
 
-def _refuse_overwriting(photos: Sequence[Input]) -> None:
+def _refuse_overwriting(photos: Sequence[Input], out: str) -> None:
+    """UserError where a mask would replace a photo; ``out`` is the results' address, or ''."""
+    if out:
+        urls = {entry.url for entry in photos}
+        for entry in photos:
+            if (mask := f"{out.rstrip('/')}/{entry.result.as_posix()}.png") in urls:
+                raise _would_overwrite(mask)
+        return
     files = {entry.file.resolve() for entry in photos if entry.file}
     for entry in photos:
         mask = Path(f"{entry.result}.png").resolve()
         if mask in files:
-            raise UserError(
-                f"{printable(str(mask))}: the result would overwrite this photo; choose another "
-                "--out",
-                "FC-PREDICT-003",
-            )
+            raise _would_overwrite(str(mask))
+
+
+def _would_overwrite(mask: str) -> UserError:
+    return UserError(
+        f"{printable(mask)}: the result would overwrite this photo; choose another --out",
+        "FC-PREDICT-003",
+    )
 
 
 def refuse_meeting(photos: Sequence[Input], outputs: Sequence[str]) -> None:

@@ -14,8 +14,9 @@ from fullconv.data import read_photo
 from fullconv.data.reading.arrays import image_of
 from fullconv.data.reading.image import rgb_of
 from fullconv.errors import UserError, printable
-from fullconv.inference.photos.find_photos import is_address
+from fullconv.inference.photos.find_photos import is_address, no_such_address
 from fullconv.inference.photos.remote_photos import fetched, is_remote
+from fullconv.inference.storage.addresses import is_stored, local_path, read_stored
 
 RGB = npt.NDArray[np.uint8]
 Photo = str | Path | bytes | IO[bytes] | Image.Image | npt.NDArray[Any] | torch.Tensor
@@ -82,36 +83,36 @@ def _is_rgb(array: npt.NDArray[Any]) -> bool:
     return array.ndim == 3 and array.shape[2] == 3 and array.size > 0
 
 
-def read_input(photo: Any, **read: Any) -> RGB:
+def read_input(photo: Any, name: str = _NAME, **read: Any) -> RGB:
     """Any `Photo` as uint8 RGB, (H, W, 3), EXIF orientation applied; UserError for what is none.
 
-    ``read`` are further arguments of ``read_photo``.
+    ``name`` is what bytes and open files are called in messages; ``read`` are further arguments of
+    ``read_photo``.
     """
     if isinstance(photo, str | os.PathLike):
-        if is_remote(name := os.fsdecode(photo)) and not os.path.lexists(name):
-            with fetched(name) as fetched_file:
-                return read_photo(fetched_file, printable(name), **read)
-        path = _checked_path(os.fspath(photo))
+        file = os.fsdecode(photo)
+        if is_remote(file) and not os.path.lexists(file):
+            with fetched(file) as fetched_file:
+                return read_photo(fetched_file, printable(file), **read)
+        file = local_path(file)
+        if is_stored(file) and not os.path.lexists(file):
+            return read_photo(io.BytesIO(read_stored(file)), printable(file), **read)
+        path = _checked_path(file)
         return read_photo(path, printable(str(path)), **read)
     if isinstance(photo, bytes | bytearray | memoryview):
-        return read_photo(io.BytesIO(photo), _NAME, **read)
+        return read_photo(io.BytesIO(photo), name, **read)
     if isinstance(photo, Image.Image):
         return _of_pillow(photo, **read)
     if is_array(photo):
         return array_input(photo)
     if hasattr(photo, "read"):
-        return read_photo(_as_binary(photo), _NAME, **read)
+        return read_photo(_as_binary(photo), name, **read)
     raise UserError(_what_it_is(photo), "FC-PREDICT-007")
 
 
-def _checked_path(path: str | bytes) -> Path:
-    name = os.fsdecode(path)
+def _checked_path(name: str) -> Path:
     if is_address(name):
-        raise UserError(
-            f"{name}: only http and https addresses are fetched: give the path of the photo, or "
-            "its bytes",
-            "FC-PREDICT-002",
-        )
+        raise no_such_address(name)
     return Path(name).expanduser()
 
 

@@ -1,7 +1,9 @@
-"""The class map of a raster as a GeoTIFF: tiled, compressed, with its colours, names and place.
+"""The class map of a raster as a cloud-optimised GeoTIFF, with its colours, names and place.
 
 Written block by block from the top, each block once, because a compressed block that is written
-again leaves a hole in the file. It gets its name when it is whole.
+again leaves a hole in the file; then put into the order of a cloud-optimised one, whose head says
+where everything is, so that a viewer reads a part of it by few requests. It gets its name when it
+is whole.
 """
 
 import json
@@ -42,7 +44,7 @@ def write_class_map(
     """
     import rasterio
 
-    part = path.with_name(f"{path.name}.part")
+    part, whole = path.with_name(f"{path.name}.blocks"), path.with_name(f"{path.name}.part")
     try:
         with rasterio.Env(GDAL_CACHEMAX=CACHE, GDAL_PAM_ENABLED=False):
             with rasterio.open(part, "w", **_profile(size, classes, where)) as dataset:
@@ -50,12 +52,15 @@ def write_class_map(
                 for top in range(0, size[0], BLOCK):
                     bottom = min(top + BLOCK, size[0])
                     dataset.write(rows(slice(top, bottom)), 1, window=((top, bottom), (0, size[1])))
-            _add_overviews(part, size)
-        _sync(part)
-        os.replace(part, path)
+            overviews = _add_overviews(part, size)
+            _put_in_order(part, whole, overviews)
+        _sync(whole)
+        os.replace(whole, path)
     except BaseException:
-        part.unlink(missing_ok=True)
+        whole.unlink(missing_ok=True)
         raise
+    finally:
+        part.unlink(missing_ok=True)
     sync_folder(path.parent)
     names = path.with_name(f"{path.name}.aux.xml")
     write_atomically(names, _category_names(classes))
@@ -106,8 +111,21 @@ def _describe(dataset: Any, classes: ClassSet, where: Georeference) -> None:
         dataset.rpcs = where.rational
 
 
-def _add_overviews(path: Path, size: tuple[int, int]) -> None:
-    """The map halved again and again until it is a block, for viewers; values are picked."""
+def _put_in_order(blocks: Path, path: Path, overviews: bool) -> None:
+    """Copy a GeoTIFF to ``path``, cloud-optimised: the heads of all its pictures come first."""
+    import rasterio.shutil
+
+    rasterio.shutil.copy(
+        blocks, path, driver="COG", compress="DEFLATE", blocksize=BLOCK, bigtiff="IF_SAFER",
+        overviews="FORCE_USE_EXISTING" if overviews else "NONE", num_threads="ALL_CPUS",
+    )  # fmt: skip
+
+
+def _add_overviews(path: Path, size: tuple[int, int]) -> bool:
+    """The map halved again and again until it is a block, for viewers; values are picked.
+
+    False where it is one already.
+    """
     import rasterio
     from rasterio.enums import Resampling
 
@@ -115,6 +133,7 @@ def _add_overviews(path: Path, size: tuple[int, int]) -> None:
     if levels:
         with rasterio.open(path, "r+") as dataset:
             dataset.build_overviews(levels, Resampling.nearest)
+    return bool(levels)
 
 
 def _category_names(classes: ClassSet) -> str:

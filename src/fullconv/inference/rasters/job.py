@@ -7,6 +7,7 @@ last row of pieces that is on the disk, and a result is whole or not there.
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ def predict_raster(
     legend: Legend = "below",
     report: Callable[[int, int], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda note: None,
+    blocks: "Blocks | None" = None,
 ) -> RasterOutcome:
     """Predict a raster of any size and write its class map to STEM.tif, a GeoTIFF.
 
@@ -79,24 +81,21 @@ def predict_raster(
     is told the pieces done of those that this call has to do; ``say`` a line on an earlier call's
     work, and on a costly ``tile``. With ``overlay``, STEM_overlay.jpg is the picture of it, of at
     most 2000 pixels a side. Of a net with several outputs, STEM_OUTPUT.tif and so on are the
-    further ones. Raises UserError for what cannot be read, is unclear, or does not fit on the disk.
+    further ones. ``blocks`` computes the rows of pieces in other processes. Raises UserError for
+    what cannot be read, is unclear, or does not fit on the disk.
     """
     target = result_of(Path(stem))
-    engine, pieces = _pieces_for(predictor, tile)
-    if pieces.warning:
-        say(pieces.warning)
-    asked = ReadOptions(None if bands is None else tuple(bands), span)
-    if asked.bands is not None:
-        asked = asked.for_channels(predictor.spec.in_channels)
-    read = asked.over(predictor.read_options)
-    with open_raster(Path(source), read.bands, read.range, mask=read.mask) as raster:
+    with open_pieces(predictor, source, tile, bands, span) as raster_pieces:
+        raster = raster_pieces.raster
+        if raster_pieces.pieces.warning:
+            say(raster_pieces.pieces.warning)
         path = target.with_name(f"{target.name}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with exclusive(path):
-                work = _Work(predictor, engine, pieces, raster, path)
+                work = _Work(predictor, raster_pieces, path)
                 work.start(say)
-                empty = work.run(report)
+                empty = work.run(report, blocks)
                 written = work.write(Path(stem), alpha if overlay else None, legend)
                 work.partial.remove()
         except OSError as error:
@@ -156,21 +155,80 @@ def _pieces_for(predictor: Predictor, tile: Tile | None) -> tuple[Engine, Tiling
     return engine, Tiling(predictor.spec, tile or "auto", BUDGET, engine.in_blocks)
 
 
-class _Work:
-    """One raster on its way: the pieces that are left, and the rows that are there."""
+class RasterPieces:
+    """An open raster cut into rows of pieces, each of which a predictor's engine computes."""
 
     def __init__(
-        self, predictor: Predictor, engine: Engine, pieces: Tiling, raster: Raster, path: Path
+        self, predictor: Predictor, engine: Engine, pieces: Tiling, raster: Raster
     ) -> None:
-        self.engine, self.raster, self.classes = engine, raster, predictor.classes
-        self.borders = predictor.borders
+        self.engine, self.pieces, self.raster = engine, pieces, raster
+        self.classes = predictor.classes
         height, width = raster.size
         self.rows = pieces.flow.spans(height, pieces.length)
         self.columns = pieces.flow.spans(width, pieces.length)
         self.dtype = values_of(self.classes)
         outputs = len(self.classes.outputs)
-        shape = (height, width) if outputs == 1 else (height, width, outputs)
-        self.partial = Partial(path, shape, self.dtype, _job(predictor, engine, pieces, raster))
+        self.shape = (height, width) if outputs == 1 else (height, width, outputs)
+
+    def block(
+        self, rows: Span, done: Callable[[], object] = lambda: None
+    ) -> tuple[npt.NDArray[Any], int]:
+        """The kept classes of a row of pieces, (n, W) or (n, W, outputs), and how many were empty.
+
+        ``done`` is called after each piece.
+        """
+        height, empty = rows.keep_stop - rows.keep_start, 0
+        block = np.empty((height, *self.shape[1:]), self.dtype)
+        for columns in self.columns:
+            empty += self._fill(block[:, columns.keep], rows, columns)
+            done()
+        return block, empty
+
+    def _fill(self, kept: npt.NDArray[Any], rows: Span, columns: Span) -> bool:
+        """Put the classes of a piece into ``kept``; True where it has no pixels."""
+        valid = self.raster.valid(rows.keep, columns.keep)
+        if valid is not None and not valid.any():
+            kept[...] = self.classes.ignore
+            return True
+        class_map = self.engine.class_map(self.raster.photo(rows.read, columns.read))
+        kept[...] = class_map[rows.inside, columns.inside]
+        if valid is not None:
+            kept[~valid] = self.classes.ignore
+        return False
+
+
+Blocks = Callable[[RasterPieces, Sequence[int]], Iterator[tuple[npt.NDArray[Any], int]]]
+"""Computes rows of pieces, named by their numbers, and gives each block in that order."""
+
+
+@contextmanager
+def open_pieces(
+    predictor: Predictor,
+    source: str | Path,
+    tile: Tile | None = None,
+    bands: Sequence[int] | None = None,
+    span: Range | None = None,
+) -> Iterator[RasterPieces]:
+    """A raster opened and cut as `predict_raster` does, during the block."""
+    engine, pieces = _pieces_for(predictor, tile)
+    asked = ReadOptions(None if bands is None else tuple(bands), span)
+    if asked.bands is not None:
+        asked = asked.for_channels(predictor.spec.in_channels)
+    read = asked.over(predictor.read_options)
+    with open_raster(Path(source), read.bands, read.range, mask=read.mask) as raster:
+        yield RasterPieces(predictor, engine, pieces, raster)
+
+
+class _Work:
+    """One raster on its way: the pieces that are left, and the rows that are there."""
+
+    def __init__(self, predictor: Predictor, raster_pieces: RasterPieces, path: Path) -> None:
+        self.raster_pieces, self.raster = raster_pieces, raster_pieces.raster
+        self.classes, self.borders = predictor.classes, predictor.borders
+        self.rows, self.columns = raster_pieces.rows, raster_pieces.columns
+        self.dtype = raster_pieces.dtype
+        job = _job(predictor, raster_pieces.engine, raster_pieces.pieces, self.raster)
+        self.partial = Partial(path, raster_pieces.shape, self.dtype, job)
         self.left = [rows for rows in self.rows if rows.keep_stop > self.partial.rows]
 
     @property
@@ -191,7 +249,7 @@ class _Work:
         elif partial.rows:
             say(f"{partial.path}: resuming after {self.earlier} of {self.pieces} pieces")
         whole = partial.shape[0] * partial.row_bytes
-        need = whole + whole // 4 - partial.rows * partial.row_bytes  # raw, and compressed
+        need = whole + whole // 2 - partial.rows * partial.row_bytes  # raw, and compressed twice
         free = shutil.disk_usage(partial.path.parent).free
         if need > free:
             raise UserError(
@@ -200,18 +258,27 @@ class _Work:
                 "FC-RASTER-015",
             )
 
-    def run(self, report: Callable[[int, int], None]) -> int:
-        """Do the pieces that are left; how many were empty."""
+    def run(self, report: Callable[[int, int], None], blocks: Blocks | None) -> int:
+        """Do the pieces that are left, here or by ``blocks``; how many were empty."""
         done = empty = 0
-        width = self.partial.shape[1:]
-        report(0, len(self.left) * len(self.columns))
-        for rows in self.left:
-            block = np.empty((rows.keep_stop - rows.keep_start, *width), self.dtype)
-            for columns in self.columns:
-                empty += self._fill(block[:, columns.keep], rows, columns)
-                done += 1
-                report(done, len(self.left) * len(self.columns))
+        total = len(self.left) * len(self.columns)
+
+        def count(pieces: int = 1) -> None:
+            nonlocal done
+            done += pieces
+            report(done, total)
+
+        report(0, total)
+        if blocks is None:
+            computed = (self.raster_pieces.block(rows, count) for rows in self.left)
+        else:
+            first = len(self.rows) - len(self.left)
+            computed = blocks(self.raster_pieces, range(first, len(self.rows)))
+        for block, without in computed:
             self.partial.append(block)
+            empty += without
+            if blocks is not None:
+                count(len(self.columns))
         return empty
 
     def write(self, stem: Path, alpha: float | None, legend: Legend) -> list[Path]:
@@ -227,18 +294,6 @@ class _Work:
                 self.raster.georeference,
             )
         return written if alpha is None else written + list(self._previews(stem, alpha, legend))
-
-    def _fill(self, kept: npt.NDArray[Any], rows: Span, columns: Span) -> bool:
-        """Put the classes of a piece into ``kept``; True where it has no pixels."""
-        valid = self.raster.valid(rows.keep, columns.keep)
-        if valid is not None and not valid.any():
-            kept[...] = self.classes.ignore
-            return True
-        class_map = self.engine.class_map(self.raster.photo(rows.read, columns.read))
-        kept[...] = class_map[rows.inside, columns.inside]
-        if valid is not None:
-            kept[~valid] = self.classes.ignore
-        return False
 
     def _previews(self, stem: Path, alpha: float, legend: Legend) -> Iterator[Path]:
         height, width = self.raster.size

@@ -44,6 +44,34 @@ def test_values_blocks_and_overviews(tmp_path, size) -> None:
             assert set(np.unique(found.read(1))) <= {0, 1, 2}
 
 
+@pytest.mark.parametrize("size", [(40, 60), (1300, 700)])
+def test_the_file_is_cloud_optimised(tmp_path, size) -> None:
+    """All directories lie before the first pixels, the largest picture's first, as COG demands."""
+    path = written(tmp_path, some(*size))
+    with rasterio.open(path) as found:
+        assert found.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+    content = path.read_bytes()
+    assert content[:4] == b"II*\0"
+
+    def number(place, length):
+        return int.from_bytes(content[place : place + length], "little")
+
+    directories, tiles, widths = [number(4, 4)], [], []
+    while directories[-1]:
+        start = directories[-1]
+        entries = [start + 2 + 12 * entry for entry in range(number(start, 2))]
+        fields = {number(entry, 2): entry for entry in entries}
+        width = fields[256]
+        widths.append(number(width + 8, 2 if number(width + 2, 2) == 3 else 4))
+        offsets, count = fields[324], number(fields[324] + 4, 4)
+        place = offsets + 8 if count == 1 else number(offsets + 8, 4)
+        tiles += [number(place + 4 * tile, 4) for tile in range(count)]
+        directories.append(number(start + 2 + 12 * len(entries), 4))
+    present = [tile for tile in tiles if tile]
+    assert widths == sorted(widths, reverse=True) and len(widths) == (1 if size[0] < 512 else 3)
+    assert max(directories) < min(present)
+
+
 def test_colors_and_names(tmp_path) -> None:
     path = written(tmp_path, some(40, 60))
     with rasterio.open(path) as found:

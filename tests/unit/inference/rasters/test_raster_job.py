@@ -298,10 +298,10 @@ def test_a_disk_too_small_is_said_before_the_start(
     tmp_path, predictor, write, scene, monkeypatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10, 10, 2999))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10, 10, 3599))
     with pytest.raises(UserError, match=r"needs about 0 MiB on the disk .* choose another --out"):
         predict_raster(predictor(), write(scene(40, 60)), tmp_path / "out" / "scene")
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10, 10, 3000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10, 10, 3600))
     predict_raster(predictor(), tmp_path / "scene.tif", tmp_path / "out" / "scene")
 
 

@@ -1,0 +1,163 @@
+"""``fullconv predict`` from and to storage and on a cluster, with a record of what is done."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fullconv.cli.main import say, say_error
+from fullconv.cli.options import warn_of_origin, warn_of_tiles
+from fullconv.errors import UserError, printable
+
+if TYPE_CHECKING:
+    from fullconv.cluster.connection import ClusterOptions
+    from fullconv.inference import Input, PhotoResult, Predictor
+    from fullconv.inference.predictor import DrawOptions
+    from fullconv.inference.rasters import RasterOutcome
+    from fullconv.inference.rasters.job import Blocks
+    from fullconv.inference.storage.outputs import Output
+    from fullconv.inference.storage.predictor_options import PredictorOptions
+
+
+def refuse_recorded(
+    out: str, to: str | None, areas: bool, frames: bool, further: Sequence[str] | None
+) -> None:
+    """UserError for options that need the results, or the photos, on this disk."""
+    given = {"--to": to, "--areas": areas, "--frames": frames, "--input": further}
+    if strange := [name for name, value in given.items() if value]:
+        raise UserError(
+            f"{strange[0]}: is not for results in storage or from a cluster, as "
+            f"{printable(out)}: predict on this machine into a folder",
+            "FC-CLUSTER-002",
+        )
+
+
+def predict_recorded_photos(
+    options: "PredictorOptions",
+    entries: "Sequence[Input]",
+    out: str,
+    drawn: "DrawOptions",
+    cluster: "ClusterOptions | None",
+) -> int:
+    """Predict what is not done yet, by a cluster or here; how many could not be."""
+    from fullconv.cli import tables as screen
+    from fullconv.cli.rasters import refuse_of_rasters
+    from fullconv.inference.storage import manifest
+    from fullconv.inference.storage import predict_stored as stored
+    from fullconv.inference.storage.outputs import output_at
+    from fullconv.inference.storage.stored_rasters import parted
+    from fullconv.visualize import check_drawing
+
+    start = time.perf_counter()
+    check_drawing(drawn.get("alpha", 0.6), drawn.get("legend", "below"))
+    errors = [entry.error for entry in entries if entry.error]
+    errors += [_video(entry) for entry in entries if not entry.error and _is_video(entry)]
+    output = output_at(out)
+    named = [entry for entry in entries if not entry.error and not _is_video(entry)]
+    photos, rasters = parted(stored.relative(named, Path(out)))
+    refuse_of_rasters(rasters, drawn.get("scores", False), drawn.get("probability", False))
+    predictor = options.open(say)
+    if drawn.get("scores") or drawn.get("probability"):
+        predictor.check_scores()
+    warn_of_origin(predictor.origin)
+    if photos:
+        warn_of_tiles(predictor.engine)
+    stored.check_photos(predictor, photos)
+    job = manifest.start(output, options.decides(drawn))
+    done = manifest.records(output, job)
+    left, before = stored.left_over(photos, done)
+    rasters_left, rasters_before = stored.left_over(rasters, done)
+    if before + rasters_before:
+        say(f"{before + rasters_before} of {len(photos) + len(rasters)} photos are done before")
+    with ExitStack() as connection:
+        blocks, predict = None, partial(stored.predict_recorded, predictor)
+        if cluster is not None and (left or rasters_left):
+            from fullconv.cluster.connection import connected
+            from fullconv.cluster.photos import predict_on_cluster
+            from fullconv.cluster.rasters import blocks_by_cluster
+
+            pool = connection.enter_context(connected(cluster))
+            predict = partial(predict_on_cluster, cluster, options, pool.workers, say)
+            blocks = blocks_by_cluster(cluster, options, say)
+        results = predict(left, output, job, **drawn) if left else ()
+        net = _show(results, len(left), errors)
+        _rasters(predictor, rasters_left, output, job, drawn, blocks, errors)
+    for error in errors:
+        say_error(error)
+    total, seconds = len(left) + len(rasters_left) + len(entries) - len(named), time.perf_counter()
+    known = None if cluster or rasters_left else net
+    line = screen.predicted(total, len(errors), seconds - start, known)
+    line = line if total else "no photos are left to predict"
+    print(f"{line}, results in {printable(output.address)}")
+    return len(errors)
+
+
+def _show(results: "Iterable[PhotoResult]", total: int, errors: list[UserError]) -> float:
+    """Move a bar while ``results`` come, and put what is wrong into ``errors``; seconds of the net.
+
+    Errors are in the order of the photos.
+    """
+    from fullconv.cli import tables as screen
+
+    net = 0.0
+    with screen.progress("predicting") as progress:
+        for done, result in enumerate(results, 1):
+            progress(done, total)
+            net += result.seconds
+            if result.error:
+                errors.append(result.error)
+    return net
+
+
+def _rasters(
+    predictor: "Predictor",
+    rasters: "Sequence[Input]",
+    output: "Output",
+    job: str,
+    drawn: "DrawOptions",
+    blocks: "Blocks | None",
+    errors: list[UserError],
+) -> None:
+    from fullconv.cli import tables as screen
+    from fullconv.cli.rasters import raster_account
+    from fullconv.inference.rasters import predict_raster
+    from fullconv.inference.storage.manifest import Recorder
+    from fullconv.inference.storage.predict_stored import record_of
+    from fullconv.inference.storage.stored_rasters import predict_raster_to
+
+    for entry in rasters:
+        try:
+            with screen.progress(entry.result.name) as progress:
+
+                def predict(
+                    source: Path, stem: Path, progress: Callable[[int, int], None] = progress
+                ) -> "RasterOutcome":
+                    return predict_raster(
+                        predictor, source, stem, overlay=drawn.get("overlay", True),
+                        alpha=drawn.get("alpha", 0.6), legend=drawn.get("legend", "below"),
+                        report=progress, say=lambda note: say(f"note: {note}"), blocks=blocks,
+                    )  # fmt: skip
+
+                outcome, names = predict_raster_to(output, entry, predict)
+            recorder = Recorder(output, job)
+            recorder.add(record_of(entry, names))
+            recorder.flush()
+            print(raster_account(entry, outcome, f"{output.address}/{names[0]}"))
+        except UserError as error:
+            errors.append(error)
+
+
+def _is_video(entry: "Input") -> bool:
+    from fullconv.cli.videos import videos_of
+
+    return bool(videos_of([entry])[0])
+
+
+def _video(entry: "Input") -> UserError:
+    return UserError(
+        f"{entry}: is a video, which is predicted from a file of this disk into a folder, "
+        "without --cluster",
+        "FC-CLUSTER-002",
+    )

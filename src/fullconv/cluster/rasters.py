@@ -1,0 +1,37 @@
+"""Rows of windows of a raster, computed by the workers of a cluster and put together here."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fullconv.cluster.connection import ClusterOptions
+from fullconv.cluster.work import Reply, replies
+from fullconv.inference.engines.registry import Say
+from fullconv.inference.predictor import Predictor
+from fullconv.inference.rasters.job import Blocks, RasterPieces, open_pieces
+from fullconv.inference.storage.predictor_options import PredictorOptions
+
+
+def blocks_by_cluster(cluster: ClusterOptions, options: PredictorOptions, say: Say) -> Blocks:
+    """What computes the rows of pieces for `predict_raster`, in other processes.
+
+    The raster must have the same path on each machine.
+    """
+
+    def blocks(pieces: RasterPieces, rows: Sequence[int]) -> Iterator[tuple[Any, int]]:
+        source = str(Path(pieces.raster.name).resolve())
+        items = [{"source": source, "tile": pieces.pieces.tile, "row": row} for row in rows]
+        for reply in replies(cluster, options, compute_row, items, say, in_order=True):
+            shape = -1, *pieces.shape[1:]
+            yield np.frombuffer(reply["block"], pieces.dtype).reshape(shape), reply["empty"]
+
+    return blocks
+
+
+def compute_row(predictor: Predictor, item: dict[str, Any]) -> Iterator[Reply]:
+    """A worker's part: the classes of one row of pieces."""
+    with open_pieces(predictor, item["source"], item["tile"]) as pieces:
+        block, empty = pieces.block(pieces.rows[item["row"]])
+    yield {"block": block.tobytes(), "empty": empty}

@@ -1,0 +1,1 @@
+"""Photos and results at addresses (s3://, gs://, hf://, memory://), and what is done of them."""

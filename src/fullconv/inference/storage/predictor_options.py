@@ -1,0 +1,62 @@
+"""How a Predictor is opened, as plain values: for another process, and to know a job again."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fullconv.classes.palettes import Palette
+from fullconv.device import Precision
+from fullconv.inference.engines.registry import AUTO, EXPORTER, Say, chosen, is_exported, named
+from fullconv.inference.net_checksums import net_checksums
+from fullconv.inference.predictor import DrawOptions, Predictor
+from fullconv.inference.tiled import Tile
+from fullconv.modalities import MAX_MEGAPIXELS
+from fullconv.version import __version__
+
+
+@dataclass(frozen=True)
+class PredictorOptions:
+    """The arguments of a `Predictor`; ``tta`` as a text."""
+
+    path: str
+    device: str = "auto"
+    precision: Precision = "fp32"
+    engine: str = AUTO
+    tile: Tile | None = None
+    palette: Palette = "classes"
+    borders: bool = True
+    tta: str | None = None
+    bands: tuple[int, ...] | None = None
+    range: tuple[float, ...] | None = None
+    max_megapixels: float = MAX_MEGAPIXELS
+    threshold: tuple[float, ...] | None = None
+
+    def open(self, say: Say | None = None) -> Predictor:
+        """The predictor; UserError as it raises."""
+        values = asdict(self)
+        threshold: Sequence[float] | None = values.pop("threshold")
+        only = threshold[0] if threshold and len(threshold) == 1 else threshold
+        return Predictor(**values, threshold=only, say=say)
+
+    def decides(self, drawn: DrawOptions) -> dict[str, Any]:
+        """All that decides the bytes of a result, to rounding: not the device."""
+        values = asdict(self)
+        del values["device"], values["path"]
+        values["engine"] = chosen(Path(self.path), self.engine).name
+        return {
+            **values,
+            "net": net_checksums(Path(self.path)),
+            "drawn": dict(drawn),
+            "version": __version__,
+        }
+
+    def net_file(self, say: Say) -> Path:
+        """What another machine needs of the net: its file, or the graph that is exported of it."""
+        from fullconv.checkpoints.open_weights import located
+
+        path = Path(self.path)
+        by = chosen(path, self.engine)
+        if by.form is not None and not is_exported(path):
+            return named(EXPORTER)(path, by, say)
+        return located(path)
