@@ -29,6 +29,8 @@ from fullconv.data.open_dataset import (
 from fullconv.data.reading.image import largest_photo, read_photo
 from fullconv.data.reading.mask import read_mask
 from fullconv.data.sample import Batch, Sample, Source
+from fullconv.data.shards.cache import CacheOptions
+from fullconv.data.shards.pack import pack
 from fullconv.data.splits.class_order import in_order_of
 from fullconv.data.splits.multimodal import Stacked, kinds_shown, outputs_of
 from fullconv.data.splits.overlapping import TaskChoice, for_task
@@ -42,6 +44,7 @@ __all__ = [
     "MEAN_COLOR",
     "Augmentation",
     "Batch",
+    "CacheOptions",
     "ClassCounts",
     "DataError",
     "Dataset",
@@ -74,6 +77,7 @@ __all__ = [
     "open_source",
     "outputs_of",
     "own_options",
+    "pack",
     "positive_weights",
     "read_mask",
     "read_photo",

@@ -129,6 +129,7 @@ def _open_splits(config: Config, screen: Screen, run: Path | None) -> tuple[Sour
         lists=split_lists(run),
         options=data.read_options,
         task=config.task.choice,
+        cache=data.cache_options,
     )
     if is_split_by_seed(config):
         lists = split_lists(run)

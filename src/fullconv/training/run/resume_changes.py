@@ -9,7 +9,15 @@ from fullconv.training.config.config_keys import flat
 from fullconv.training.config.config_sources import with_change
 from fullconv.training.run.resume import check_steps
 
-CHANGEABLE = ("schedule.", "machine.", "data.path", "data.workers", "data.check", "logging.")
+CHANGEABLE = (
+    "schedule.",
+    "machine.",
+    "data.path",
+    "data.workers",
+    "data.check",
+    "data.cache",
+    "logging.",
+)
 """What a resume may change, by the beginnings of keys."""
 
 
