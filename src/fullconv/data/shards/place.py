@@ -20,6 +20,8 @@ _PACKAGES = {
 }  # fmt: skip
 """What fsspec needs for a protocol."""
 ATTEMPTS = 4
+RETRIED = ("s3", "s3a", "gs", "gcs")
+"""Protocols whose libraries try again themselves: half as many attempts."""
 PAUSE = 0.5  # seconds before the second attempt; doubled before each further one
 CONNECT, SILENCE = 10.0, 60.0  # seconds until a server that does not answer is given up
 
@@ -155,12 +157,15 @@ class RemotePlace:
     def _fetched(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
         """A file, or a range of it."""
         filesystem, root = self._opened.filesystem(self.url)
-        return self._tried(name, lambda: filesystem.cat_file(f"{root}/{name}", start, end))
+        span = {} if start is None else {"start": start, "end": end}
+        return self._tried(name, lambda: filesystem.cat_file(f"{root}/{name}", **span))
 
-    def _tried(self, name: str, read: Callable[[], Result]) -> Result:
+    def _tried(self, name: str, read: Callable[[], bytes]) -> bytes:
         """What ``read`` gives, tried again after errors that may pass."""
-        pause = PAUSE
-        for attempt in range(1, ATTEMPTS + 1):
+        pause, attempts = PAUSE, ATTEMPTS
+        if self.url.partition(":")[0] in RETRIED:
+            attempts //= 2
+        for attempt in range(1, attempts + 1):
             try:
                 return read()
             except UserError:
@@ -171,9 +176,11 @@ class RemotePlace:
                 raise self._error(name, "access is denied", error, "check the rights and the keys "
                                   "of this machine") from error  # fmt: skip
             except Exception as error:  # each protocol raises exceptions of its own library
-                if status_of(error) == 404:
+                if (status := status_of(error)) == 404:
                     raise self._missing(name) from error
-                if attempt == ATTEMPTS or not may_pass(error):
+                if status == 416:  # the range lies behind the end of the file
+                    return b""
+                if attempt == attempts or not may_pass(error):
                     raise self._error(name, "cannot be read", error, "check the address and the "
                                       "network") from error  # fmt: skip
             time.sleep(pause)
@@ -208,7 +215,12 @@ def checked_range(content: bytes, file: str, start: int, size: int, sha256: byte
 
 
 def status_of(error: BaseException) -> int | None:
-    """The HTTP status that an exception of any client library carries."""
+    """The HTTP status that an exception of any client library, or its cause, carries."""
+    own = _own_status(error)
+    return status_of(error.__cause__) if own is None and error.__cause__ else own
+
+
+def _own_status(error: BaseException) -> int | None:
     response = getattr(error, "response", None)
     if isinstance(response, dict):  # botocore's ClientError
         return response.get("ResponseMetadata", {}).get("HTTPStatusCode")
@@ -221,8 +233,6 @@ def may_pass(error: BaseException) -> bool:
     status = status_of(error)
     if status is not None:
         return status in (408, 425, 429) or status >= 500
-    if isinstance(error, ConnectionRefusedError) or "refused" in str(error).lower():
-        return False
     names = {cls.__name__ for cls in type(error).__mro__}
     passing = {"ClientError", "ClientPayloadError", "HTTPClientError", "ConnectionError"}
     return isinstance(error, OSError | TimeoutError | EOFError) or bool(names & passing)
