@@ -15,10 +15,15 @@ from fullconv.errors import UserError, printable, reason_of
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
 _PACKAGES = {
-    "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http": "aiohttp",
-    "https": "aiohttp", "hf": "huggingface_hub", "az": "adlfs", "abfs": "adlfs",
-}  # fmt: skip
-"""What fsspec needs for a protocol."""
+    "s3": ("s3fs", "fullconv[s3]"),
+    "s3a": ("s3fs", "fullconv[s3]"),
+    "gs": ("gcsfs", "fullconv[gs]"),
+    "gcs": ("gcsfs", "fullconv[gs]"),
+    "hf": ("huggingface_hub", "fullconv[hub]"),
+    "http": ("aiohttp", "aiohttp"),
+    "https": ("aiohttp", "aiohttp"),
+}
+"""What fsspec needs for a protocol, and what to install."""
 ATTEMPTS = 4
 RETRIED = ("s3", "s3a", "gs", "gcs")
 """Protocols whose libraries try again themselves: half as many attempts."""
@@ -278,7 +283,7 @@ def open_filesystem(url: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError:
-        raise _not_installed(url, "fsspec") from None
+        raise _not_installed(url, ("fsspec", "fsspec")) from None
     options: dict[str, Any] = {}
     if protocol in ("http", "https"):
         options["client_kwargs"] = {"timeout": _timeout(url)}
@@ -287,7 +292,8 @@ def open_filesystem(url: str) -> tuple[Any, str]:
     try:
         filesystem, root = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
-        raise _not_installed(url, _PACKAGES.get(protocol, reason_of(error))) from error
+        other = reason_of(error), f"the package that fsspec needs for {protocol}"
+        raise _not_installed(url, _PACKAGES.get(protocol, other)) from error
     except ValueError as error:
         raise UserError(
             f"{printable(url)}: cannot be opened ({reason_of(error)}); addresses begin with "
@@ -301,15 +307,14 @@ def _timeout(url: str) -> Any:
     try:
         import aiohttp
     except ImportError:
-        raise _not_installed(url, "aiohttp") from None
+        raise _not_installed(url, _PACKAGES["http"]) from None
     return aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=SILENCE)
 
 
-def _not_installed(url: str, package: str) -> UserError:
-    protocol = url.partition("://")[0]
+def _not_installed(url: str, package: tuple[str, str]) -> UserError:
+    name, install = package
     return UserError(
-        f"{protocol}:// needs {package}, which is not installed: pip install 'fullconv[remote]'"
-        + ("" if package in ("fsspec", "s3fs", "aiohttp") else f" {package}"),
+        f"{printable(url)}: needs {name}, which is not installed: pip install '{install}'",
         "FC-SHARDS-001",
     )
 
