@@ -26,8 +26,9 @@ from fullconv.data.open_dataset import (
     own_options,
     with_measured_range,
 )
-from fullconv.data.reading.image import largest_photo, read_photo
+from fullconv.data.reading.image import read_photo
 from fullconv.data.reading.mask import read_mask
+from fullconv.data.reading.photo_heads import largest_photo
 from fullconv.data.sample import Batch, Sample, Source
 from fullconv.data.shards.cache import CacheOptions
 from fullconv.data.shards.pack import pack

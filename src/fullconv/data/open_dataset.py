@@ -1,7 +1,9 @@
 """What a user calls the data -> a Source, told apart by its layout; and which data a run had."""
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from fullconv.data.layouts.listing import ALL, USUAL, Layout, by_usual_names, us
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.registry import LAYOUTS, layout_of
 from fullconv.data.reading.options import agreed, measured_range, options_of
+from fullconv.data.reading.photo_heads import photos_maybe_deep
 from fullconv.data.reading.walk import is_debris
 from fullconv.data.sample import Source
 from fullconv.data.shards.cache import DEFAULT_CACHE, CacheOptions
@@ -115,7 +118,7 @@ def with_measured_range(
     options = next((outputs_of(source)[0].options for source in pairs), AS_STORED)  # pyright: ignore
     if not pairs or options.range is not None:
         return dict(sources), options, ""
-    files = [file for source in pairs for n in range(len(source)) if (file := source.files(n)[0])]
+    files = [file for source in pairs for file in photos_maybe_deep(source)]
     span, line = measured_range(files, options, progress)
     options = replace(options, range=span)
     if span is None:
@@ -165,7 +168,32 @@ def _open(
     return replace(source, split=split) if isinstance(source, PairSource) else source
 
 
+_listings: ContextVar[dict[Any, Source] | None] = ContextVar("listings", default=None)
+
+
+@contextmanager
+def listed_once() -> Iterator[None]:
+    """In the block a split of files is listed once, however often it is opened."""
+    token = _listings.set({})
+    try:
+        yield
+    finally:
+        _listings.reset(token)
+
+
 def _open_split(
+    layout: Layout, path: Any, split: str, classes: str | Path | None, output: str | None
+) -> Source:
+    known = _listings.get()
+    if known is None or is_url(path):
+        return _list_split(layout, path, split, classes, output)
+    key = str(path), split, str(classes), output
+    if key not in known:
+        known[key] = _list_split(layout, path, split, classes, output)
+    return known[key]
+
+
+def _list_split(
     layout: Layout, path: Any, split: str, classes: str | Path | None, output: str | None
 ) -> Source:
     if output is None:

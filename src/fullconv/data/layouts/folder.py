@@ -227,7 +227,11 @@ def pictures_and_rest(folder: Path) -> tuple[dict[str, Path], list[Finding]]:
     """The ``pictures`` of a folder, and what is said of the files that are left out."""
     walked = walk(folder)
     names = _by_name(folder, walked.files)
-    return names, _left_out(folder, walked, set(names.values()))
+    others: list[Path] = []
+    if len(names) < len(walked.files):
+        used = set(names.values())
+        others = [file for file in walked.files if file not in used]
+    return names, _left_out(folder, walked, others)
 
 
 def _by_name(folder: Path, files: Iterable[Path]) -> dict[str, Path]:
@@ -258,7 +262,7 @@ def _same_name(path: Path, first: Path) -> DataError:
     return DataError(path, what, cause, "rename one", "FC-DATA-106")
 
 
-def _left_out(folder: Path, walked: Walk, used: set[Path]) -> list[Finding]:
+def _left_out(folder: Path, walked: Walk, others: list[Path]) -> list[Finding]:
     """Pictures and links that no command reads, and other files beside the photos, counted."""
     by_cause: dict[str, list[Path]] = defaultdict(list)
     for path, cause in sorted(walked.left_out.items()):
@@ -272,10 +276,7 @@ def _left_out(folder: Path, walked: Walk, used: set[Path]) -> list[Finding]:
         severity = "note" if expected else "warning"
         if files:
             findings.append(Finding(str(folder), what, cause, fix, severity, "FC-DATA-121"))
-    if len(used) < len(walked.files):
-        others = [file for file in walked.files if file not in used]
-        findings += _other_files(folder, others)
-    return findings
+    return findings + _other_files(folder, others)
 
 
 def _hidden_pictures(path: Path) -> list[Path]:
