@@ -42,7 +42,8 @@ def test_a_training_over_http_resumes_to_the_same_weights(start, shards, tmp_pat
     with serving_folder(tmp_path) as server:
         place = {"data.path": f"{server.url}/shards", "data.cache": str(tmp_path / "own")}
         remote = start("remote", CHANGES | place | {"schedule.steps": 3})
-        assert not (tmp_path / "cache").exists()
+        assert not (tmp_path / "cache/shards").exists()
+        assert any((tmp_path / "own").iterdir())
         moved = {"data.cache_size": "0", "schedule.steps": 5}
         train(None, remote, overrides=moved, resume=True)
     assert same_weights(folder, remote)
