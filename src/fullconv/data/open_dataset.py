@@ -168,12 +168,15 @@ def _open(
     return replace(source, split=split) if isinstance(source, PairSource) else source
 
 
-_listings: ContextVar[dict[Any, Source] | None] = ContextVar("listings", default=None)
+_listings: ContextVar[dict[Any, Any] | None] = ContextVar("listings", default=None)
 
 
 @contextmanager
 def listed_once() -> Iterator[None]:
-    """In the block a split of files is listed once, however often it is opened."""
+    """In the block a split of files is listed once, however often it is opened.
+
+    So is the layout of a folder told once: with 100,000 photos each look at them takes a while.
+    """
     token = _listings.set({})
     try:
         yield
@@ -254,7 +257,10 @@ def _layout(path: Path) -> Layout:
         raise UserError(
             f"{path}: there is no such file or folder (built-in data is 'shapes')", "FC-DATA-101"
         )
-    layout = layout_of(path)
+    known = _listings.get()
+    layout = (known or {}).get(path) or layout_of(path)
+    if known is not None:
+        known[path] = layout
     if layout is not None:
         return layout
     looked_for = "; ".join(layout.what for layout in LAYOUTS)
