@@ -12,6 +12,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+from fullconv.data.reading import file_stamps
+
 settings.register_profile("fullconv", deadline=None)  # no test is timed: machines have other work
 settings.load_profile("fullconv")
 
@@ -23,6 +25,13 @@ def _seeded() -> None:
     """The same random numbers in each run: a test that passes today passes tomorrow."""
     torch.manual_seed(0)
     np.random.seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_stores(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What checks keep of the tests' files lies apart from what they keep of the user's."""
+    folder, usual = tmp_path_factory.mktemp("stores"), file_stamps.cache_folder
+    file_stamps.cache_folder = lambda: usual() if os.environ.get("FULLCONV_CACHE") else folder
 
 
 @pytest.fixture(scope="session")

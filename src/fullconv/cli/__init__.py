@@ -20,6 +20,7 @@ from fullconv.cli.commands import (
     importing,
     inspect,
     suggest,
+    packing,
     weights,
     recipes_and_report,
     push,

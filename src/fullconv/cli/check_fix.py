@@ -16,8 +16,20 @@ PAGE = "fixes.html"
 
 
 def refuse_in_place(data: str, out: Path) -> None:
-    """UserError where the copy would lie in the data set itself, or in a folder with files."""
+    """UserError where the copy would lie in the data set itself, or in a folder with files.
+
+    Also for packed data, whose photos are no files.
+    """
+    from fullconv.data.shards.place import is_url
+    from fullconv.data.shards.source import is_packed
+
     source, target = Path(data).expanduser(), out.expanduser()
+    if is_url(data) or is_packed(source):
+        raise UserError(
+            f"--fix: {printable(data)} is packed; correct the data that was packed, and pack it "
+            "again",
+            "FC-SHARDS-008",
+        )
     # A list of pairs names its photos one by one: what lies beside it is no part of the data.
     if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
         raise UserError(

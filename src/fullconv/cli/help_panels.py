@@ -12,7 +12,7 @@ MORE = "More options"
 
 COMMANDS = {
     "Start here": ("check", "train", "evaluate", "predict", "export"),
-    "Data": ("import", "inspect", "suggest", "statistics", "shapes", "download"),
+    "Data": ("import", "inspect", "suggest", "statistics", "pack", "shapes", "download"),
     "Using a run": ("serve", "calibrate", "benchmark", "compare", "report", "push"),
     "Nets and weights": ("nets", "explain", "recipes", "weights", "convert"),
 }

@@ -26,9 +26,12 @@ from fullconv.data.open_dataset import (
     own_options,
     with_measured_range,
 )
-from fullconv.data.reading.image import largest_photo, read_photo
+from fullconv.data.reading.image import read_photo
 from fullconv.data.reading.mask import read_mask
+from fullconv.data.reading.photo_heads import largest_photo
 from fullconv.data.sample import Batch, Sample, Source
+from fullconv.data.shards.cache import CacheOptions
+from fullconv.data.shards.pack import pack
 from fullconv.data.splits.class_order import in_order_of
 from fullconv.data.splits.multimodal import Stacked, kinds_shown, outputs_of
 from fullconv.data.splits.overlapping import TaskChoice, for_task
@@ -42,6 +45,7 @@ __all__ = [
     "MEAN_COLOR",
     "Augmentation",
     "Batch",
+    "CacheOptions",
     "ClassCounts",
     "DataError",
     "Dataset",
@@ -74,6 +78,7 @@ __all__ = [
     "open_source",
     "outputs_of",
     "own_options",
+    "pack",
     "positive_weights",
     "read_mask",
     "read_photo",

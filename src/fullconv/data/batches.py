@@ -15,6 +15,7 @@ from fullconv.data.augment.mix import cutmix, paste
 from fullconv.data.augment.transforms import MEAN_COLOR, Augmentation, Fill, Transform, augment
 from fullconv.data.dataset import check_transformed
 from fullconv.data.sample import Batch, Sample, Source
+from fullconv.data.shards.source import AHEAD, prefetch
 from fullconv.data.splits.multimodal import kinds_shown
 from fullconv.errors import UserError
 from fullconv.modalities import COLOR
@@ -146,6 +147,7 @@ class Batches:
         augmentation = self.augmentation
         if step < self.coarse_steps and isinstance(augmentation, Augmentation):
             augmentation = augmentation.halved()
+        prefetch(self.source, self._coming(step))
         try:
             samples = [self.sample(first + slot, augmentation) for slot in range(self.batch_size)]
             return (step, *_stack(samples))
@@ -157,9 +159,7 @@ class Batches:
 
         Another photo, drawn evenly and augmented alike, is read only where it is mixed in.
         """
-        count = len(self.source)
-        epoch, position = divmod(number, count)
-        index = int(order(self.seed, epoch, count)[position])
+        index = self._index(number)
         rng = np.random.default_rng([self.seed, _AUGMENT, number])
         if not isinstance(augmentation, Augmentation):
             plain = self._labelled(index)
@@ -172,15 +172,55 @@ class Batches:
             sample = paste(sample, *other, ignore, overlapping)
         return sample
 
-    def _other(
-        self, purpose: int, probability: float, number: int, index: int, how: Augmentation
-    ) -> tuple[Sample, np.random.Generator] | None:
+    def _index(self, number: int) -> int:
+        """The photo of sample ``number``."""
+        count = len(self.source)
+        epoch, position = divmod(number, count)
+        return int(order(self.seed, epoch, count)[position])
+
+    def _coming(self, step: int) -> list[int]:
+        """The photos of this step and of the next ones that this process will prepare, in order."""
+        from torch.utils.data import get_worker_info
+
+        info = get_worker_info()
+        stride = self.world * self.batch_size * (info.num_workers if info else 1)
+        first = (step * self.world + self.rank) * self.batch_size
+        numbers = (
+            first + ahead * stride + slot
+            for ahead in range(-(-AHEAD // self.batch_size) + 1)
+            for slot in range(self.batch_size)
+        )
+        return [index for number in numbers for index in self._photos_of(number)]
+
+    def _photos_of(self, number: int) -> list[int]:
+        """The photo of a sample, and those that are mixed into it."""
+        index, how = self._index(number), self.augmentation
+        if not isinstance(how, Augmentation):
+            return [index]
+        mixed = ((_CUTMIX, how.cutmix), (_PASTE, how.paste))
+        others = (self._drawn(*each, number, index) for each in mixed)
+        return [index, *(other[0] for other in others if other)]
+
+    def _drawn(
+        self, purpose: int, probability: float, number: int, index: int
+    ) -> tuple[int, np.random.Generator] | None:
         """Another photo than ``index`` to mix in, and what to draw the rest from; or None."""
+        if not probability:
+            return None
         rng = np.random.default_rng([self.seed, purpose, number])
         if rng.random() >= probability:
             return None
         count = len(self.source)
-        other = (index + int(rng.integers(1, max(count, 2)))) % count
+        return (index + int(rng.integers(1, max(count, 2)))) % count, rng
+
+    def _other(
+        self, purpose: int, probability: float, number: int, index: int, how: Augmentation
+    ) -> tuple[Sample, np.random.Generator] | None:
+        """Another photo than ``index``, augmented, and what to draw the rest from; or None."""
+        drawn = self._drawn(purpose, probability, number, index)
+        if drawn is None:
+            return None
+        other, rng = drawn
         return self._augmented(other, how, rng), rng
 
     def _augmented(self, index: int, how: Augmentation, rng: np.random.Generator) -> Sample:

@@ -1,18 +1,25 @@
 """What a user calls the data -> a Source, told apart by its layout; and which data a run had."""
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fullconv.classes import ClassSet
+from fullconv.data.layouts import packed
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, by_usual_names, usual_name
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.registry import LAYOUTS, layout_of
 from fullconv.data.reading.options import agreed, measured_range, options_of
+from fullconv.data.reading.photo_heads import photos_maybe_deep
 from fullconv.data.reading.walk import is_debris
 from fullconv.data.sample import Source
+from fullconv.data.shards.cache import DEFAULT_CACHE, CacheOptions
+from fullconv.data.shards.place import is_url, place_of, url_of
+from fullconv.data.shards.source import PackedSource, index_of, is_packed
 from fullconv.data.splits.multimodal import Stacked, outputs_of
 from fullconv.data.splits.overlapping import AUTO_TASK, TaskChoice, for_task
 from fullconv.data.splits.subset import read_split, with_photos
@@ -40,11 +47,14 @@ def open_source(
     options: ReadOptions = AS_STORED,
     trained: ReadOptions | None = None,
     task: TaskChoice = AUTO_TASK,
+    cache: CacheOptions = DEFAULT_CACHE,
 ) -> Source:
     """Open one split of a data set.
 
     ``data`` is 'shapes' (with options, 'shapes:240x320:n=400:seed=1') or a path whose layout is
-    recognised: folders, lists of pairs, VOC, SBD, CamVid, PASCAL-Context, SIFT Flow, NYUDv2.
+    recognised: folders, lists of pairs, VOC, SBD, CamVid, PASCAL-Context, SIFT Flow, NYUDv2, and
+    shards (`fullconv.data.pack`), which may also lie behind a URL (s3://bucket/shards,
+    hf://datasets/..., https://...): what is read from there is kept in ``cache``.
     ``classes`` is a class file to use instead of the data's own, or the name of a built-in one.
     ``inputs`` are the kinds that a sample's image shows (`fullconv.modalities`), ``outputs`` the
     label maps where the data has several. Data without splits is split by the ``SPLIT.txt`` in the
@@ -59,7 +69,7 @@ def open_source(
     if any(map(is_of_photo, inputs)):
         options = options.for_channels(channels_of([k for k in inputs if is_of_photo(k)]))
     single = [
-        _read_by(_open(data, split, classes, output, lists), options)
+        _read_by(_open(data, split, classes, output, lists, cache), options)
         for output in outputs or (None,)
     ]
     if not outputs or task.kind not in ("auto", "semantic"):
@@ -82,11 +92,14 @@ def own_options(data: str | Path, classes: str | Path | None = None) -> ReadOpti
     """How the class file of a data set says that its photos are read."""
     if shapes.looks_like(str(data)):
         return AS_STORED
-    return options_of(Path(data).expanduser(), classes)
+    path = Path(data).expanduser()
+    if is_url(data) or is_packed(path):
+        return options_of(path, classes).over(index_of(place_of(data)).options)
+    return options_of(path, classes)
 
 
 def _read_by(source: Source, options: ReadOptions) -> Source:
-    if isinstance(source, PairSource):
+    if isinstance(source, PairSource | PackedSource):
         return replace(source, options=options)
     if options.bands is not None:
         raise UserError("bands are of photos in files: leave them out", "FC-RASTER-001")
@@ -105,7 +118,7 @@ def with_measured_range(
     options = next((outputs_of(source)[0].options for source in pairs), AS_STORED)  # pyright: ignore
     if not pairs or options.range is not None:
         return dict(sources), options, ""
-    files = [file for source in pairs for n in range(len(source)) if (file := source.files(n)[0])]
+    files = [file for source in pairs for file in photos_maybe_deep(source)]
     span, line = measured_range(files, options, progress)
     options = replace(options, range=span)
     if span is None:
@@ -126,6 +139,7 @@ def _open(
     classes: str | Path | None,
     output: str | None,
     lists: Path | None,
+    cache: CacheOptions,
 ) -> Source:
     """One split with one label map: the data's usual one, or ``output``."""
     if output is not None and classes is not None:
@@ -135,8 +149,7 @@ def _open(
         )
     if shapes.looks_like(str(data)):
         return shapes.open_split(str(data), split, output or shapes.KINDS_OUTPUT)
-    path = Path(data).expanduser()
-    layout = _layout(path)
+    path, layout = _located(data, cache)
     known = by_usual_names(layout.splits(path))
     if layout.has_all:
         known.setdefault(ALL, ALL)
@@ -155,8 +168,36 @@ def _open(
     return replace(source, split=split) if isinstance(source, PairSource) else source
 
 
+_listings: ContextVar[dict[Any, Any] | None] = ContextVar("listings", default=None)
+
+
+@contextmanager
+def listed_once() -> Iterator[None]:
+    """In the block a split of files is listed once, however often it is opened.
+
+    So is the layout of a folder told once: with 100,000 photos each look at them takes a while.
+    """
+    token = _listings.set({})
+    try:
+        yield
+    finally:
+        _listings.reset(token)
+
+
 def _open_split(
-    layout: Layout, path: Path, split: str, classes: str | Path | None, output: str | None
+    layout: Layout, path: Any, split: str, classes: str | Path | None, output: str | None
+) -> Source:
+    known = _listings.get()
+    if known is None or is_url(path):
+        return _list_split(layout, path, split, classes, output)
+    key = str(path), split, str(classes), output
+    if key not in known:
+        known[key] = _list_split(layout, path, split, classes, output)
+    return known[key]
+
+
+def _list_split(
+    layout: Layout, path: Any, split: str, classes: str | Path | None, output: str | None
 ) -> Source:
     if output is None:
         return layout.open(path, split, None if classes is None else Path(classes).expanduser())
@@ -176,8 +217,8 @@ def available_splits(data: str | Path) -> list[str]:
     """Names of the splits of ``data``; UserError where no layout is recognised."""
     if shapes.looks_like(str(data)):
         return list(shapes.SPLITS)
-    path = Path(data).expanduser()
-    return list(by_usual_names(_layout(path).splits(path)))
+    path, layout = _located(data)
+    return list(by_usual_names(layout.splits(path)))
 
 
 def is_unsplit(data: str | Path) -> bool:
@@ -188,16 +229,23 @@ def is_unsplit(data: str | Path) -> bool:
     """
     if shapes.looks_like(str(data)):
         return False
-    path = Path(data).expanduser()
-    splits = available_splits(path)
+    splits = available_splits(data)
     if splits == [ALL]:
         return True
-    return _layout(path).has_all and not any(usual_name(name) in USUAL for name in splits)
+    return _located(data)[1].has_all and not any(usual_name(name) in USUAL for name in splits)
 
 
 def is_known(data: Path) -> bool:
     """Whether a folder is in a layout that can be opened."""
     return layout_of(data) is not None
+
+
+def _located(data: str | Path, cache: CacheOptions = DEFAULT_CACHE) -> tuple[Any, Layout]:
+    """The path or the URL of a data set, and its layout."""
+    if is_url(data):
+        return url_of(data), packed.with_cache(cache)
+    path = Path(data).expanduser()
+    return path, _layout(path)
 
 
 def _layout(path: Path) -> Layout:
@@ -209,7 +257,10 @@ def _layout(path: Path) -> Layout:
         raise UserError(
             f"{path}: there is no such file or folder (built-in data is 'shapes')", "FC-DATA-101"
         )
-    layout = layout_of(path)
+    known = _listings.get()
+    layout = (known or {}).get(path) or layout_of(path)
+    if known is not None:
+        known[path] = layout
     if layout is not None:
         return layout
     looked_for = "; ".join(layout.what for layout in LAYOUTS)
@@ -224,11 +275,11 @@ def _layout(path: Path) -> Layout:
     )
 
 
-def _no_split(path: Path, split: str, known: list[str]) -> str:
+def _no_split(path: str | Path, split: str, known: list[str]) -> str:
     message = f"{path}: there is no split {split!r}; it has {', '.join(known) or 'none'}"
     if known == [ALL]:
         message += (
-            f" (to split it, list the photos' names, one a line, in {path / split}.txt; "
+            f" (to split it, list the photos' names, one a line, in {path}/{split}.txt; "
             "fullconv train splits it by itself)"
         )
     return message

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from rich.progress import Progress as Bar
+from rich.progress import TaskID
 
 from fullconv.checkpoints import start_from
 from fullconv.classes import check_several
@@ -28,6 +29,7 @@ from fullconv.data import (
     outputs_of,
     positive_weights,
 )
+from fullconv.data.checks.check import counted_line
 from fullconv.data.layouts.listing import ALL, usual_name
 from fullconv.data.open_dataset import is_unsplit
 from fullconv.data.splits.random_split import grouping_of, random_split
@@ -129,6 +131,7 @@ def _open_splits(config: Config, screen: Screen, run: Path | None) -> tuple[Sour
         lists=split_lists(run),
         options=data.read_options,
         task=config.task.choice,
+        cache=data.cache_options,
     )
     if is_split_by_seed(config):
         lists = split_lists(run)
@@ -149,14 +152,30 @@ def _open_splits(config: Config, screen: Screen, run: Path | None) -> tuple[Sour
 
 
 def check_data(source: Source, val: Source | None, screen: Screen) -> None:
-    """Read all of the data once; UserError when anything in it cannot be used."""
+    """Read all of the data that is new or changed; UserError when any of it cannot be used.
+
+    Shards that were checked when they were packed are not read: each sample is checked by its
+    digest when it is used.
+    """
     splits = by_split(source, val)
+    photos = ", ".join(f"{len(s)} {name}" for name, s in splits.items())
+    if all(getattr(split, "is_checked", False) for split in splits.values()):
+        classes = len(source.classes)
+        screen.say(f"data: {photos} photos, {classes} classes, checked when they were packed")
+        return
+    lines: list[str] = []
+
+    def counted(read: int, total: int) -> None:
+        lines.append(counted_line(read, total))
+
     piped = not screen.console.is_terminal
     with Bar(console=screen.console, transient=True, disable=piped) as bar:
         task = bar.add_task("checking the data", total=None)
-        findings = check(splits, lambda done, total: bar.update(task, completed=done, total=total))
-    photos = ", ".join(f"{len(s)} {name}" for name, s in splits.items())
+        progress = partial(_show_progress, bar, task)
+        findings = check(splits, progress, counted)
     screen.say(f"data: {photos} photos, {len(source.classes)} classes, {len(findings)} findings")
+    for line in filter(None, lines):
+        screen.say(f"data: {line}")
     for finding in findings[:SHOWN]:
         screen.say(f"{finding.severity}: {finding}", _style(finding))
     if len(findings) > SHOWN:
@@ -165,6 +184,10 @@ def check_data(source: Source, val: Source | None, screen: Screen) -> None:
     if errors:
         more = f" (and {len(errors) - 1} more errors)" if len(errors) > 1 else ""
         raise UserError(f"the data cannot be used: {errors[0]}{more}", "FC-TRAIN-007")
+
+
+def _show_progress(bar: Bar, task: TaskID, done: int, total: int) -> None:
+    bar.update(task, completed=done, total=total)
 
 
 def _style(finding: Finding) -> str:

@@ -23,6 +23,9 @@ def check(
     bands: Bands = None,
     span: Range = None,
     max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also read what is unchanged since the last check.")
+    ] = False,
     fix: Annotated[
         Path | None,
         typer.Option(
@@ -34,7 +37,8 @@ def check(
 ) -> None:
     """Look for errors in a data set: every photo and mask is read once.
 
-    Names each file, the likely cause and the fix, and counts what is left out or in no split.
+    Photos and masks that have not changed since the last check are not read again. Names each file,
+    the likely cause and the fix, and counts what is left out or in no split.
     Exit code 1 if training would stop at an error. With --fix OUT a copy is written in which 0/255
     masks, class numbers from 1, sizes that differ by a whole factor, masks turned against their
     photo's EXIF orientation and colors saved as BGR are corrected, with a page that shows each
@@ -44,6 +48,7 @@ def check(
     Examples:
       fullconv check photos/
       fullconv check VOCdevkit/VOC2012 --split train --split val
+      fullconv check photos/ --again
       fullconv check photos/ --fix photos_fixed/
     """
     from fullconv.cli import tables as screen
@@ -55,7 +60,7 @@ def check(
         with_measured_range,
     )
     from fullconv.data import check as check_data
-    from fullconv.data.checks.check import counts_line
+    from fullconv.data.checks.check import counted_line, counts_line
 
     if fix is not None:
         refuse_in_place(data, fix)
@@ -65,7 +70,14 @@ def check(
         sources, _, line = with_measured_range(sources, progress)
         if line:
             print(f"note: {line}")
-        findings = check_data(sources, progress)
+        lines: list[str] = []
+
+        def counted(read: int, total: int) -> None:
+            lines.append(counted_line(read, total))
+
+        findings = check_data(sources, progress, counted, again)
+    for line in filter(None, lines):
+        print(line)
     for line in listing(findings):
         print(line)
     photos = ", ".join(f"{len(source)} {name}" for name, source in sources.items())

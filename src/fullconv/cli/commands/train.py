@@ -1,5 +1,6 @@
 """``fullconv train``."""
 
+import re
 import signal
 import tomllib
 from collections.abc import Mapping
@@ -253,7 +254,9 @@ def _default_folder(recipe: str, overrides: Mapping[str, Any]) -> Path:
         overrides.get(f"{section}.{key}") or _value(values, section, key)
         for section, key in (("data", "path"), ("net", "name"))
     )
-    folder = Path(str(data or "").split(":")[0]).resolve().name
+    text = str(data or "")
+    url = re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]+:/+(.*)", text)
+    folder = Path(url[1]).name if url else Path(text.split(":")[0]).resolve().name
     return Path("runs", f"{folder}-{net or 'fcn8s-resnet18'}")
 
 

@@ -1,15 +1,15 @@
 """The check before training: one pass over the files, all findings in one list."""
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import ClassSet, check_several
-from fullconv.data.checks.sample_findings import SampleCheck, examine
+from fullconv.data.checks.examine_many import examined
+from fullconv.data.checks.known_checks import KnownChecks
+from fullconv.data.checks.sample_findings import SampleCheck
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.sample import Source
 from fullconv.data.splits.multimodal import outputs_of
@@ -22,7 +22,12 @@ Progress = Callable[[int, int], object]
 TRAIN = "train"
 
 
-def check(sources: Mapping[str, Source], progress: Progress | None = None) -> list[Finding]:
+def check(
+    sources: Mapping[str, Source],
+    progress: Progress | None = None,
+    counted: Callable[[int, int], object] | None = None,
+    again: bool = False,
+) -> list[Finding]:
     """Read every photo and mask of ``sources`` (split -> Source) once; all that is wrong with them.
 
     Errors are what training cannot use: unreadable or missing files, sizes that differ, values
@@ -30,17 +35,38 @@ def check(sources: Mapping[str, Source], progress: Progress | None = None) -> li
     looks: classes without pixels, masks averaged when resized, the same photo in two splits, photos
     in no split. Notes say what is left out. Never raises for the content of a file. Generated
     scenes are right by construction and not looked at.
+
+    Photos whose files are as they were at the last check, by path, size and time of change, are not
+    read again, unless ``again``; ``counted`` is called with the photos that were read, and all.
+    Many photos are read by as many processes as there are cores.
     """
     sources = {k: s for k, s in sources.items() if not isinstance(outputs_of(s)[0], Shapes)}
-    jobs = [(split, index) for split, source in sources.items() for index in range(len(source))]
-    checks: dict[str, list[SampleCheck]] = {split: [] for split in sources}
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        results = pool.map(lambda job: examine(sources[job[0]], job[1]), jobs)
-        for done, ((split, _), checked) in enumerate(zip(jobs, results, strict=True), 1):
-            checks[split].append(checked)
-            if progress:
-                progress(done, len(jobs))
-    return findings_of(sources, checks)
+    known = {split: KnownChecks.of(source) for split, source in sources.items()}
+    checks: dict[str, list[SampleCheck | None]] = {
+        split: [None if again else known[split].check(index) for index in range(len(source))]
+        for split, source in sources.items()
+    }
+    jobs = [(split, n) for split, of in checks.items() for n, done in enumerate(of) if done is None]
+    total = sum(map(len, sources.values()))
+    results = examined(sources, jobs)
+    for done, ((split, index), checked) in enumerate(zip(jobs, results, strict=True), 1):
+        checks[split][index] = checked
+        if progress:
+            progress(total - len(jobs) + done, total)
+    whole = {split: [each for each in of if each is not None] for split, of in checks.items()}
+    for split, of in whole.items():
+        known[split].keep(of)
+    if counted:
+        counted(len(jobs), total)
+    return findings_of(sources, whole)
+
+
+def counted_line(read: int, total: int) -> str:
+    """How many photos a check has read; empty where it were all."""
+    if read == total:
+        return ""
+    unchanged = f"{total - read} of {total} photos are unchanged since the last check"
+    return f"{unchanged}; {read} new or changed ones were read"
 
 
 def findings_of(

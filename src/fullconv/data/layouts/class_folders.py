@@ -13,7 +13,7 @@ from fullconv.data.layouts.folder import IMAGES, MASKS
 from fullconv.data.layouts.listing import USUAL, Layout
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.reading.mask import stored_values
-from fullconv.data.reading.walk import has_file, is_debris
+from fullconv.data.reading.walk import has_file, subfolders
 from fullconv.data.sample import Mask
 from fullconv.data.splits.overlapping import BACKGROUND
 from fullconv.errors import DataError, Finding, UserError
@@ -48,8 +48,7 @@ def _folders(masks: Path) -> list[str]:
     """The folders in ``masks`` that have a picture, sorted."""
     if not masks.is_dir():
         return []
-    inside = [path for path in masks.iterdir() if path.is_dir() and not is_debris(path.name)]
-    return sorted(path.name for path in inside if has_file(path, folder.is_picture))
+    return [path.name for path in subfolders(masks) if has_file(path, folder.is_picture)]
 
 
 def _is_of_photos(masks: Path, photos: dict[str, Path]) -> bool:

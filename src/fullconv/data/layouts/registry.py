@@ -8,6 +8,7 @@ from fullconv.data.layouts import (
     folder,
     nyud,
     nyud_labeled,
+    packed,
     pair_list,
     pascal_context,
     sbd,
@@ -17,6 +18,7 @@ from fullconv.data.layouts import (
 from fullconv.data.layouts.listing import Layout
 
 LAYOUTS: tuple[Layout, ...] = (
+    packed.LAYOUT,
     pascal_context.LAYOUT,  # its labels may lie inside VOC2010
     voc.LAYOUT,
     sbd.LAYOUT,

@@ -170,6 +170,9 @@ def largest_photo(source: sample.Source) -> tuple[int, int]:
 
     Of photos that are no files, or cannot be read, nothing is known: then that of the first one.
     """
+    largest = getattr(source, "largest", None)  # of packed data, which has no files
+    if largest is not None and min(largest):
+        return largest
     files = (source.files(index)[0] for index in range(len(source)))
     sizes = [size for file in files if file and (size := size_said(file))]
     if sizes:

@@ -90,7 +90,7 @@ def measured_range(
     """
     counts, photos = np.zeros(2**16, np.int64), 0
     for number, file in enumerate(files, 1):
-        samples = _samples(file, options) if _may_be_deep(file) else None
+        samples = _samples(file, options) if may_be_deep(file) else None
         if progress:
             progress(number, len(files))
         if samples is not None:
@@ -130,7 +130,7 @@ def agreed(asked: ReadOptions, own: ReadOptions, trained: ReadOptions, data: str
     return asked.over(trained).over(own)
 
 
-def _may_be_deep(file: Path) -> bool:
+def may_be_deep(file: Path) -> bool:
     """Whether the first bytes leave open that a photo has more than 8 bits."""
     try:
         head = head_of(file, 64)

@@ -3,6 +3,7 @@
 import os
 import unicodedata
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -30,30 +31,55 @@ def walk(folder: Path) -> Walk:
     Real folders come before those that links lead to. No folder is entered twice, nor one around
     ``folder`` itself, so links cannot make a loop. Nothing of ``folder``'s own name is looked at.
     """
-    result = Walk()
-    result.files = sorted(_files(folder, result))
+    result, found_in = Walk(), 0
+    for files in _by_folder(folder, result):
+        found_in += bool(files)
+        result.files += files
+    if found_in > 1:  # those of one folder are sorted
+        result.files.sort(key=lambda file: file.parts)
     return result
 
 
 def has_file(folder: Path, wanted: Callable[[Path], bool]) -> bool:
     """Whether ``walk`` gives a file that is ``wanted``; it ends with the first one."""
-    return any(map(wanted, _files(folder, Walk())))
+    with suppress(OSError), os.scandir(folder) as entries:  # mostly it lies directly in the folder
+        for entry in entries:
+            if _is_file(entry) and not is_debris(entry.name) and wanted(folder / entry.name):
+                return True
+    return any(wanted(file) for files in _by_folder(folder, Walk()) for file in files)
 
 
-def _files(folder: Path, result: Walk) -> Iterator[Path]:
+def subfolders(folder: Path) -> list[Path]:
+    """The folders in ``folder``, links to folders among them, but no debris; sorted."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if _is_folder(entry)]
+    return [folder / name for name in sorted(names) if not is_debris(name)]
+
+
+def _by_folder(folder: Path, result: Walk) -> Iterator[list[Path]]:
+    """The files of each folder, sorted."""
     met, waiting = set(folder.resolve().parents), [folder]
     while waiting:
-        top = waiting.pop(0)
-        for place, folders, files in os.walk(top, onerror=lambda error: _unreadable(error, result)):
-            here = Path(place)
+        stack = [waiting.pop(0)]
+        while stack:
+            here = stack.pop()
+            try:
+                with os.scandir(here) as entries:
+                    inside = list(entries)
+            except OSError as error:
+                result.left_out[here] = f"cannot be read ({error.strerror})"
+                continue
             real = here.resolve()
             if real in met:
-                folders.clear()
                 result.left_out[here] = READ_ALREADY
                 continue
             met.add(real)
-            waiting += _enter(here, folders, result)
-            yield from (here / name for name in files if _is_taken(here / name, result))
+            folders = [entry for entry in inside if _is_folder(entry)]
+            stack += reversed(list(_enter(here, folders, False, result)))
+            waiting += _enter(here, folders, True, result)
+            folder_names = {entry.name for entry in folders}
+            others = [entry for entry in inside if entry.name not in folder_names]
+            yield list(_taken(here, others, result))
 
 
 def is_debris(name: str) -> bool:
@@ -66,26 +92,41 @@ def is_debris_below(pattern: str, file: Path) -> bool:
     return any(is_debris(part) for part in file.parts if part not in pattern)
 
 
-def _enter(here: Path, folders: list[str], result: Walk) -> Iterator[Path]:
-    """Leave in ``folders`` those to go into; the linked ones, which come later, are given back."""
-    wanted = sorted(name for name in folders if not is_debris(name))
-    for name in set(folders) - set(wanted):
-        result.left_out[here / name] = HIDDEN
-    links = [name for name in wanted if (here / name).is_symlink()]
-    folders[:] = [name for name in wanted if name not in links]
-    return (here / name for name in links)
+def _enter(
+    here: Path, folders: list["os.DirEntry[str]"], linked: bool, result: Walk
+) -> Iterator[Path]:
+    """The folders to go into, sorted: the ``linked`` ones, which come later, or the others."""
+    for entry in sorted(folders, key=lambda entry: entry.name):
+        if is_debris(entry.name):
+            result.left_out[here / entry.name] = HIDDEN
+        elif entry.is_symlink() == linked:
+            yield here / entry.name
 
 
-def _is_taken(file: Path, result: Walk) -> bool:
-    if is_debris(file.name):
-        result.left_out[file] = HIDDEN
-    elif not file.is_file():
-        result.left_out[file] = "a link that leads nowhere" if file.is_symlink() else "no file"
-    return file not in result.left_out
+def _taken(here: Path, files: list["os.DirEntry[str]"], result: Walk) -> Iterator[Path]:
+    for entry in sorted(files, key=lambda entry: entry.name):
+        file = here / entry.name
+        if is_debris(entry.name):
+            result.left_out[file] = HIDDEN
+        elif _is_file(entry):
+            yield file
+        else:
+            cause = "a link that leads nowhere" if entry.is_symlink() else "no file"
+            result.left_out[file] = cause
 
 
-def _unreadable(error: OSError, result: Walk) -> None:
-    result.left_out[Path(error.filename)] = f"cannot be read ({error.strerror})"
+def _is_file(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # links that lead in a circle
+        return False
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def existing(path: Path) -> Path:

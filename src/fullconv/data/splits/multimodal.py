@@ -10,6 +10,7 @@ import numpy as np
 from fullconv.classes import ClassSet
 from fullconv.data.reading.modality_files import plane_file
 from fullconv.data.sample import Image, Mask, Sample, Source
+from fullconv.data.shards.source import prefetch
 from fullconv.errors import DataError, UserError
 from fullconv.modalities import COLOR, is_of_photo
 
@@ -63,6 +64,11 @@ class Stacked:
     def files(self, index: int) -> tuple[Path | None, Path | None]:
         """Photo and first mask."""
         return self.sources[0].files(index)
+
+    def prefetch(self, indices: Sequence[int]) -> None:
+        """Begin to read the samples that are wanted next."""
+        for source in self.sources:
+            prefetch(source, indices)
 
     def plane(self, index: int, kind: str, size: tuple[int, ...]) -> Image:
         """The input ``kind`` of a photo of ``size``; UserError where there is none that fits."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from fullconv.classes import ClassSet
 from fullconv.data.layouts.pairs import PairSource, ReadMask
 from fullconv.data.sample import Image, Mask, Sample, Source
+from fullconv.data.shards.source import prefetch
 from fullconv.data.splits.multimodal import HasPlanes
 from fullconv.errors import UserError
 
@@ -59,6 +60,15 @@ class Remapped:
     def files(self, index: int) -> tuple[Path | None, Path | None]:
         """Photo and mask."""
         return self.source.files(index)
+
+    @property
+    def largest(self) -> tuple[int, int] | None:
+        """Height and width of the largest photo, where the data says so."""
+        return getattr(self.source, "largest", None)
+
+    def prefetch(self, indices: Sequence[int]) -> None:
+        """Begin to read the samples that are wanted next."""
+        prefetch(self.source, indices)
 
     def plane(self, index: int, kind: str) -> Image:
         """A further input of the photo; UserError where it has photos only."""

@@ -8,6 +8,7 @@ from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.sample import Image, Mask, Sample, Source
+from fullconv.data.shards.source import PackedSource, prefetch
 from fullconv.data.splits.multimodal import HasPlanes, Stacked
 from fullconv.errors import UserError
 
@@ -63,6 +64,8 @@ def _picked(source: Source, places: Sequence[int], split: str) -> Source:
     if isinstance(source, Stacked):
         parts = tuple(_picked(part, places, split) for part in source.sources)
         return replace(source, sources=parts)
+    if isinstance(source, PackedSource):
+        return source.chosen(places, split)
     if isinstance(source, PairSource):
         return replace(
             source,
@@ -105,6 +108,10 @@ class Part:
     def files(self, index: int) -> tuple[Path | None, Path | None]:
         """Photo and mask."""
         return self.source.files(self.places[index])
+
+    def prefetch(self, indices: Sequence[int]) -> None:
+        """Begin to read the samples that are wanted next."""
+        prefetch(self.source, [self.places[index] for index in indices])
 
     def plane(self, index: int, kind: str) -> Image:
         """A further input of the photo; UserError where it has photos only."""

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import fields
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -15,7 +16,8 @@ from pydantic import (
 
 from fullconv.checkpoints.pretrained import AUTO, IMAGENET, NONE
 from fullconv.classes import THRESHOLD
-from fullconv.data import Augmentation, TaskChoice
+from fullconv.data import Augmentation, CacheOptions, TaskChoice
+from fullconv.data.shards.cache import size_in_bytes
 from fullconv.device import bytes_of
 from fullconv.duration import seconds_of
 from fullconv.errors import UserError
@@ -58,6 +60,9 @@ class Data(Section):
     they are not given, the data's classes.toml or the measured values do. Photos of more than
     ``max_megapixels`` are refused.
 
+    Of data behind a URL, what was read is kept in the folder ``cache`` up to ``cache_size``, the
+    least recently used removed; "0" keeps nothing.
+
     ``object`` and ``photos`` are written for data handed in from Python: what it was, and how many
     photos there were to train and to validate on. ``class_names`` are written by every run: a
     resume matches the data's classes with them by name.
@@ -74,6 +79,8 @@ class Data(Section):
     outputs: tuple[str, ...] = ()
     workers: Annotated[int | None, Field(ge=0, le=1024)] = None
     check: bool = True
+    cache: str | None = None
+    cache_size: str = "20GB"
     bands: tuple[int, ...] | None = None
     range: tuple[float, ...] | None = None
     max_megapixels: float = MAX_MEGAPIXELS
@@ -82,6 +89,21 @@ class Data(Section):
     def read_options(self) -> ReadOptions:
         """How photos are read."""
         return ReadOptions(self.bands, self.range, max_megapixels=self.max_megapixels)
+
+    @property
+    def cache_options(self) -> CacheOptions:
+        """Where what comes over a network is kept."""
+        folder = None if self.cache is None else Path(self.cache)
+        return CacheOptions(folder, size_in_bytes(self.cache_size, "data.cache_size"))
+
+    @field_validator("cache_size")
+    @classmethod
+    def _a_size(cls, size: str) -> str:
+        try:
+            size_in_bytes(size, "data.cache_size")
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        return size
 
     @model_validator(mode="before")
     @classmethod

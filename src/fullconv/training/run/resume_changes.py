@@ -11,7 +11,15 @@ from fullconv.training.config.config_sources import config_at, with_change
 from fullconv.training.parallel.processes import count_of
 from fullconv.training.run.resume import check_steps
 
-CHANGEABLE = ("schedule.", "compute.", "data.path", "data.workers", "data.check", "logging.")
+CHANGEABLE = (
+    "schedule.",
+    "compute.",
+    "data.path",
+    "data.workers",
+    "data.check",
+    "data.cache",
+    "logging.",
+)
 """What a resume may change, by the beginnings of keys."""
 
 

@@ -1,0 +1,82 @@
+"""``fullconv pack``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fullconv.atomic import check_target, file_errors
+from fullconv.cli.main import app
+from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
+from fullconv.errors import UserError
+from fullconv.modalities import MAX_MEGAPIXELS
+
+
+@app.command()
+def pack(
+    data: Annotated[str, typer.Argument(help="Data set of files.")],
+    out: Annotated[Path, typer.Argument(help="New folder for the shards.")],
+    shard_size: Annotated[
+        str, typer.Option(metavar="SIZE", help="Largest shard, as 256MB or 1GB.")
+    ] = "256MB",
+    split: Annotated[
+        list[str] | None, typer.Option(help="Only this split; can be given again.")
+    ] = None,
+    classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
+    bands: Bands = None,
+    span: Range = None,
+    max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
+) -> None:
+    """Write a data set as tar shards, to train on it where it lies.
+
+    The shards are in WebDataset's layout (NAME.jpg, NAME.png), and shards.json says where each
+    sample lies, so that a training reads any sample by one range of a shard: from a disk, or from
+    s3://, gs://, hf://datasets/ and http(s):// with a cache on this machine. The data is checked
+    first; errors end it. OUT appears when it is complete.
+
+    \b
+    Examples:
+      fullconv pack photos/ shards/
+      fullconv pack VOCdevkit/VOC2012 shards/ --split train --split val --shard-size 1GB
+      fullconv train shards/
+      fullconv train s3://bucket/shards --set data.cache=/scratch/cache --set data.cache_size=200GB
+    """
+    from fullconv.cli import tables as screen
+    from fullconv.data import available_splits, check, listing, open_source, with_measured_range
+    from fullconv.data import pack as pack_data
+    from fullconv.data.shards.cache import size_in_bytes
+
+    largest = size_in_bytes(shard_size, "--shard-size")
+    _refuse_existing(out)
+    read = read_options(bands, span, max_megapixels)
+    names = split or available_splits(data)
+    sources = {name: open_source(data, name, classes, options=read) for name in names}
+    with screen.progress("checking") as progress:
+        sources, options, line = with_measured_range(sources, progress)
+        findings = check(sources, progress)
+    if line:
+        print(f"note: {line}")
+    for line in listing(findings):
+        print(line)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        raise UserError(
+            f"{data}: {len(errors)} errors, so nothing was packed; correct them, or write a "
+            "corrected copy: fullconv check --fix",
+            "FC-SHARDS-010",
+        )
+    with screen.progress("packing") as progress:
+        packed = pack_data(sources, out, largest, options, True, progress)
+    photos = ", ".join(f"{count} {name}" for name, count in packed.photos.items())
+    print(f"{photos} photos in {packed.shards} shards, {packed.size / 2**20:.1f} MiB: {out}")
+    print(f"next: fullconv train {out}")
+
+
+def _refuse_existing(out: Path) -> None:
+    """UserError before the long work for what is refused after it."""
+    with file_errors(out):
+        if out.is_dir() and not any(out.iterdir()):
+            return
+        if out.exists():
+            raise UserError(f"{out}: is not empty; name a new folder", "FC-FILE-006")
+    check_target(out)
