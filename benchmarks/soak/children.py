@@ -1,4 +1,4 @@
-"""Commands in processes of their own that start at once: forks of one that has imported the package.
+"""Commands in processes that start at once: forks of one that has imported the package.
 
 A kill is a SIGKILL of such a process in the middle of the real command, as of one that was typed.
 """
@@ -88,7 +88,7 @@ def _run(function: Callable[[], object], log: Path) -> int:
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     for stream, target in ((0, os.open(os.devnull, os.O_RDONLY)), (1, out), (2, out)):
         os.dup2(target, stream)
-    sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))
+    sys.stdout, sys.stderr = os.fdopen(os.dup(1), "w"), os.fdopen(os.dup(2), "w")
     code = 1
     try:
         function()

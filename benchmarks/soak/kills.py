@@ -123,7 +123,7 @@ def _check_end(job: Job, whole: Path, out: Path, tally: Tally) -> None:
 
 
 def results(out: Path) -> set[str]:
-    """Files that a person sees as results: those below ``out`` without a hidden part in the name."""
+    """Files that a person sees as results: those below ``out`` that are not hidden."""
     if not out.is_dir():
         return set()
     names = (p.relative_to(out) for p in out.rglob("*") if p.is_file())

@@ -13,6 +13,9 @@ from pathlib import Path
 MEMORY = 2**30
 """Bytes that a child may take beyond those that it starts with."""
 SECONDS = 5
+"""Of the processor, for one file; waiting for the processor is no hang."""
+LONGEST_WAIT = 30
+"""Seconds by the clock after which a file counts as hanging all the same."""
 CASES = 100
 """Files that a child reads before another one is started."""
 LONGEST = 900
@@ -34,12 +37,13 @@ def outcomes(
     Outcomes: 'read', 'refused', 'traceback', 'hang', 'died' and 'ran code'. Files are written into
     ``folder``, and writing elsewhere counts as running code.
     """
-    number = 0
-    while number < count:
-        stop = min(number + CASES, count)
-        for number, outcome, what in _child(prepare, read, range(number, stop), folder):
+    done = 0
+    while done < count:
+        for number, outcome, what in _child(
+            prepare, read, range(done, min(done + CASES, count)), folder
+        ):
+            done = number + 1
             yield number, outcome, what
-        number += 1
 
 
 def _child(
@@ -52,14 +56,17 @@ def _child(
         os.close(receive)
         _read_all(prepare, read, numbers, send, folder)
     os.close(send)
-    number, text, since, ended = numbers.start, "", time.monotonic(), False
+    number, text, ended = numbers.start, "", False
+    since, used = time.monotonic(), 0.0
     with os.fdopen(receive, "rb", buffering=0) as pipe:
         while not ended:
-            left = since + SECONDS + 1 - time.monotonic()
-            if left <= 0 or not select.select([pipe], [], [], left)[0]:
+            if not select.select([pipe], [], [], 0.5)[0]:
+                waited, busy = time.monotonic() - since, _processor_seconds(pid) - used
+                if busy < SECONDS and waited < LONGEST_WAIT:
+                    continue
                 os.kill(pid, 9)
                 os.waitpid(pid, 0)
-                yield number, "hang", f"more than {SECONDS} s"
+                yield number, "hang", f"{busy:.0f} s of the processor, {waited:.0f} s in all"
                 return
             got = pipe.read(2**16).decode("utf-8", "replace")
             ended, text = not got, text + got
@@ -69,10 +76,16 @@ def _child(
                 if outcome != "begins":
                     yield number, outcome, what
                     number += 1
-                since = time.monotonic()
+                since, used = time.monotonic(), _processor_seconds(pid)
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if number < numbers.stop:
         yield number, "died", f"exit code {code}"
+
+
+def _processor_seconds(pid: int) -> float:
+    """What a process that is not waited for has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _read_all(
@@ -82,11 +95,12 @@ def _read_all(
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
         os.dup2(nothing, stream)
-    sys.stdout, sys.stderr = open(os.devnull, "w"), open(os.devnull, "w")
+    sys.stdout, sys.stderr = os.fdopen(os.dup(1), "w"), os.fdopen(os.dup(2), "w")
     os.chdir(folder)
     events: list[str] = []
     allowed = str(folder), os.devnull, "/proc", "/dev"
     started = int(re.search(r"VmSize:\s*(\d+)", Path("/proc/self/status").read_text())[1])  # pyright: ignore
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (started * 1024 + MEMORY,) * 2)
     sys.addaudithook(lambda event, arguments: _watch(event, arguments, events, allowed))
     for number in numbers:

@@ -1,4 +1,4 @@
-"""Files of every kind that is read, damaged at random: refused, or read; and never more than that."""
+"""Files of every kind that is read, damaged at random: refused, or read; never more."""
 
 import random
 import shutil
@@ -25,9 +25,9 @@ def mutate(scenes: Scenes, count: int, seed: int, names: list[str] | None, findi
     for name in names or list(known):
         _damage(known[name], count, seed, tally, findings.absolute())
     tally.notes.append(
-        f"Each child reads at most {CASES} files; limits: {MEMORY >> 30} GiB of address space more "
-        f"than at its start, {SECONDS} s a file. 'Code run' also counts connections, and files "
-        "written anywhere but in the folder of the child."
+        f"Read in child processes, at most {CASES} files each, with {MEMORY >> 30} GiB of address "
+        f"space more than at their start and {SECONDS} s of the processor a file. 'Code run' also "
+        "counts connections, and files written anywhere but in the folder of the child."
     )
     shutil.rmtree(place)
     return tally

@@ -8,35 +8,43 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 HEAD = """\
 # Reliability
 
-What is left when a command is killed, when a file is damaged, and when a service is used hard: counted
-by `make soak`, which writes this page. It takes hours and is not part of `make test`; some of it, or
-fewer rounds:
+What is left when a command is killed, when a file is damaged, and when a service is used hard:
+counted by `make soak`, which writes this page. It takes hours and is not part of `make test`; some
+of it, or fewer rounds:
 
 ```
 make soak SOAK='--only training,kills --kills 20'
-make soak SOAK='--only mutations --mutations 200 --readers photo-png,coco'
+make soak SOAK='--only mutations --mutations 200 --readers photo-png,import-coco'
 make soak SOAK='--only service --requests 2000'
 ```
 
-The commands run in processes of their own; a kill is a SIGKILL, which no program can handle. Each table
-says how it was counted. Counts are of that one run, on that machine.
+The commands run in processes of their own; a kill is a SIGKILL, which no program can handle. Below
+each table stands what was counted, when and where: the counts are of that one run.
 """
 TITLES = {
-    "training": ("A killed training", """\
-A training is killed at random moments and resumed, until it ends. A run is *unreadable* when its
-checkpoint, its report or its state cannot be read after a kill."""),
-    "kills": ("Other killed commands", """\
-After each kill every result that is there is compared with that of an undisturbed run; then the same
-command is typed again. A *half that looks whole* is a file under its final name with other content."""),
-    "mutations": ("Damaged files", """\
-Files of every kind that the package reads, damaged at random: bits, bytes and ranges changed, removed,
-repeated and cut, extreme numbers put into fields, hostile text and pickles put in, also inside archives.
-Each is read in a child process with 1 GiB of memory more than it starts with, in 5 seconds. A refusal is
-the package's own error, of one line."""),
-    "service": ("The service", """\
-Eight clients send photos at once, while others send slowly, stop half-way, or send bombs and rubbish.
-Each class map is compared with the one that Python gives for the photo."""),
-}  # fmt: skip
+    "training": (
+        "A killed training",
+        "A training is killed at random moments and resumed, until it ends. A run is *unreadable* "
+        "when its checkpoint, its report or its state cannot be read after a kill.",
+    ),
+    "kills": (
+        "Other killed commands",
+        "After each kill every result that is there is compared with that of an undisturbed run; "
+        "then the same command is typed again. A *half that looks whole* is a file under its final "
+        "name with other content.",
+    ),
+    "mutations": (
+        "Damaged files",
+        "Files of every kind that the package reads, damaged at random: bits, bytes and ranges "
+        "changed, removed, repeated and cut, extreme numbers put into fields, hostile text and "
+        "pickles put in, also inside archives. A refusal is the package's own error, of one line.",
+    ),
+    "service": (
+        "The service",
+        "Eight clients send photos at once, while others misbehave. Each class map is compared "
+        "with the one that Python gives for the photo.",
+    ),
+}
 
 
 def write(path: Path = PAGE, results: Path = RESULTS) -> None:

@@ -184,20 +184,18 @@ def _texts(scenes: Scenes, place: Path) -> Iterator[Reader]:
                lambda p: shutil.copy(run / "config.toml", p), read_config)  # fmt: skip
     yield _one(place, "pair list", "list.csv", lambda p: _pair_list(p, pairs, classes),
                lambda path: open_source(str(path.parent), "train"))  # fmt: skip
-    folder = place / "split list"
-    shutil.copytree(scenes.photos / "images" / "train", folder / "images")
-    shutil.copytree(scenes.photos / "masks" / "train", folder / "masks")
-    shutil.copy(scenes.photos / "classes.toml", folder)
-    names = [path.stem for path in sorted((folder / "images").iterdir())]
-    (folder / "train.txt").write_text("\n".join(names))
-    yield Reader("split list", folder, (folder / "train.txt",),
-                 lambda: open_source(str(folder), "train"))  # fmt: skip
-    folder = place / "report"
-    shutil.copytree(run, folder / "run")
-    files = [folder / "run" / name for name in ("config.toml", "log.csv", "scores.json")]
-    yield Reader(
-        "report", folder, [f for f in files if f.exists()], lambda: read_run(folder / "run")
-    )
+    lists = place / "split list"
+    shutil.copytree(scenes.photos / "images" / "train", lists / "images")
+    shutil.copytree(scenes.photos / "masks" / "train", lists / "masks")
+    shutil.copy(scenes.photos / "classes.toml", lists)
+    names = [path.stem for path in sorted((lists / "images").iterdir())]
+    (lists / "train.txt").write_text("\n".join(names))
+    yield Reader("split list", lists, (lists / "train.txt",),
+                 lambda: open_source(str(lists), "train"))  # fmt: skip
+    shown = place / "report"
+    shutil.copytree(run, shown / "run")
+    files = [shown / "run" / name for name in ("config.toml", "log.csv", "scores.json")]
+    yield Reader("report", shown, [f for f in files if f.exists()], lambda: read_run(shown / "run"))
 
 
 def _pair_list(path: Path, pairs: str, classes: str) -> None:
@@ -309,7 +307,6 @@ def _others(scenes: Scenes, place: Path) -> Iterator[Reader]:
 
     def unpacked(path: Path) -> None:
         shutil.rmtree(path.parent / "out", ignore_errors=True)
-        (path.parent / "out").mkdir()
         unpack(path, path.parent / "out")
 
     yield _one(place, "zip", "x.zip", pack_zip, unpacked)

@@ -1,4 +1,4 @@
-"""What the commands of a soak work on: generated photos, a small net, a raster, labels to import."""
+"""What the commands of a soak work on: generated photos, a small net, a raster, labels."""
 
 import json
 from dataclasses import dataclass
