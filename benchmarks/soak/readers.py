@@ -2,9 +2,11 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +39,38 @@ def _one(place: Path, name: str, file: str, write: Callable[[Path], object],
     path.parent.mkdir(parents=True)
     write(path)
     return Reader(name, path.parent, (path,), lambda: read(path))
+
+
+def _unchanged(
+    read: Callable[[Path], Any], arrays: Callable[[Any], object]
+) -> Callable[[Path], None]:
+    """``read``, which raises where a damaged file is read as other arrays than the whole one.
+
+    For files with a checksum: damage that is not seen is worse than an error.
+    """
+    whole: list[object] = []
+
+    def checked(path: Path) -> None:
+        result = arrays(read(path))
+        if not whole:
+            whole.append(result)
+        elif result != whole[0]:
+            raise RuntimeError("damage that was not seen: other weights were read")
+
+    return checked
+
+
+def _net_bytes(checkpoint: Any) -> dict[str, bytes]:
+    return _bytes_of(checkpoint.net.state_dict())
+
+
+def _state_bytes(state: Any) -> tuple[Any, dict[str, bytes]]:
+    progress, tensors = state
+    return progress, _bytes_of(tensors)
+
+
+def _bytes_of(tensors: Mapping[str, Any]) -> dict[str, bytes]:
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
 
 
 def _pixels(channels: int = 3, seed: int = 0) -> np.ndarray:
@@ -244,9 +278,9 @@ def _weights(scenes: Scenes, place: Path) -> Iterator[Reader]:
             group["k"], group["b"] = np.ones((3, 3, 3, 2), np.float32), np.ones(2, np.float32)
 
     yield _one(place, "checkpoint", "model.safetensors",
-               lambda p: shutil.copy(scenes.net, p), load)  # fmt: skip
+               lambda p: shutil.copy(scenes.net, p), _unchanged(load, _net_bytes))  # fmt: skip
     yield _one(place, "training state", "state.safetensors",
-               lambda p: shutil.copy(state, p), _verified)  # fmt: skip
+               lambda p: shutil.copy(state, p), _unchanged(_verified, _state_bytes))  # fmt: skip
     yield _one(place, "pytorch", "net.pth", lambda p: torch.save(tensors, p), read_foreign)
     yield _one(place, "pytorch-old", "net.pth",
                lambda p: torch.save(tensors, p, _use_new_zipfile_serialization=False),
@@ -260,20 +294,17 @@ def _weights(scenes: Scenes, place: Path) -> Iterator[Reader]:
 
 def _exports(scenes: Scenes, place: Path) -> Iterator[Reader]:
     """Exported nets: .pt2, .onnx, .xml and .bin."""
-    import os
-
     from fullconv.checkpoints import load
     from fullconv.inference.open_predictor import open_engine
 
+    load_same = _unchanged(load, _net_bytes)
     for kind, name in (("torch", "net.pt2"), ("onnx", "net.onnx"), ("openvino", "net.xml")):
         folder = place / kind
         folder.mkdir()
         _export(scenes.net, kind, folder / name)
         files = tuple(sorted(path for path in folder.iterdir() if path.suffix != ".log"))
-        read = (lambda path=folder / name: load(path)) if kind == "torch" else (
-            lambda path=folder / name: open_engine(path))  # fmt: skip
+        read = partial(load_same if kind == "torch" else open_engine, folder / name)
         yield Reader(f"export-{kind}", folder, files, read)
-    os.environ.setdefault("OPENVINO_TELEMETRY", "0")
 
 
 def _export(net: Path, kind: str, path: Path) -> None:
