@@ -297,13 +297,12 @@ def _exports(scenes: Scenes, place: Path) -> Iterator[Reader]:
     from fullconv.checkpoints import load
     from fullconv.inference.open_predictor import open_engine
 
-    load_same = _unchanged(load, _net_bytes)
     for kind, name in (("torch", "net.pt2"), ("onnx", "net.onnx"), ("openvino", "net.xml")):
         folder = place / kind
         folder.mkdir()
         _export(scenes.net, kind, folder / name)
         files = tuple(sorted(path for path in folder.iterdir() if path.suffix != ".log"))
-        read = partial(load_same if kind == "torch" else open_engine, folder / name)
+        read = partial(load if kind == "torch" else open_engine, folder / name)
         yield Reader(f"export-{kind}", folder, files, read)
 
 

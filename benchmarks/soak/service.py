@@ -26,7 +26,7 @@ CLIENTS = 8
 SIZES = ((48, 64), (33, 47), (60, 60))
 PHOTOS = 24
 COLUMNS = ["requests", "right", "asked to come again (503)", "lost", "wrong", "misbehaved",
-           "answered with 500", "MiB after a quarter", "MiB at the end"]  # fmt: skip
+           "answered with 500", "MiB after each quarter"]  # fmt: skip
 ROW = "eight clients"
 PAUSE = 0.05
 """Seconds between two misbehaving connections of a kind."""
@@ -72,7 +72,7 @@ def soak_service(scenes: Scenes, requests: int, seed: int) -> Tally:
         stop.set()
         for thread in bad:
             thread.join()
-        tally.rows[ROW] |= {COLUMNS[7]: round(resident[0]), COLUMNS[8]: round(resident[-1])}
+        tally.rows[ROW][COLUMNS[7]] = ", ".join(f"{mebibytes:.0f}" for mebibytes in resident)
         address.process.send_signal(signal.SIGTERM)
         if code := address.process.wait(60):
             tally.find(f"the service ended with {code}")
