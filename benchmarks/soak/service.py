@@ -81,6 +81,10 @@ def soak_service(scenes: Scenes, requests: int, seed: int) -> Tally:
         tally.find(f"the service printed {said[said.index('Traceback') :][:300]!r}")
     sizes = ", ".join(f"{height}x{width}" for height, width in SIZES)
     tally.notes.append(f"Misbehaving all the time: {', '.join(MISBEHAVIOURS)}. Photos of {sizes}.")
+    tally.notes.append(
+        "The memory includes photos of 24 megapixels, one in forty of the small PNGs, which are "
+        "allowed and predicted."
+    )
     return tally
 
 
