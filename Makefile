@@ -13,7 +13,7 @@ DEMO ?= demo
 WALK ?= walk
 CAMVID ?= ../shared/data/camvid
 
-.PHONY: demo walk docs test lint unit e2e containers parity slow lowest bench accuracy clean help
+.PHONY: demo walk docs test lint unit e2e containers parity slow lowest bench accuracy soak clean help
 
 help:
 	@sed -n '1,3p' Makefile
@@ -132,6 +132,11 @@ bench: $(READY) $(PEERS)/.ready $(OPENCV)/.ready
 # make accuracy ACCURACY='--every 9 --seeds 0,1 --fullconv "--recipe camvid-scratch"'
 accuracy: $(READY) $(PEERS)/.smp
 	$(BIN)/python benchmarks/accuracy.py --data $(CAMVID) $(ACCURACY)
+
+# docs/reliability.md: kills, damaged files and a service under load, counted for hours. Some of it:
+# make soak SOAK='--only kills --kills 20'
+soak: $(READY)
+	PYTHONPATH=benchmarks:tests OMP_NUM_THREADS=1 $(BIN)/python -m soak $(SOAK)
 
 # The pages as a site, in site/; a link that leads nowhere ends it. Nothing is downloaded but its tools,
 # the first time. To look at it, with its search: .venv/bin/python -m http.server --directory site

@@ -89,7 +89,10 @@ def _of_tensor(tensor: Any) -> str | None:
 
     if tensor.data_location == TensorProto.EXTERNAL:
         return None
-    values = numpy_helper.to_array(tensor)
+    try:
+        values = numpy_helper.to_array(tensor)
+    except Exception:  # a damaged one: a type that there is not, a shape of other values
+        return _hex(tensor.SerializeToString())
     return _hex(str((values.dtype, values.shape)).encode() + values.tobytes())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fullconv.atomic import write_atomically
+from fullconv.atomic import file_errors, write_atomically
 from fullconv.classes import ClassSet
 from fullconv.data.sample import Mask, Source
 from fullconv.errors import UserError
@@ -22,7 +22,8 @@ def write_folder(
     """Write splits as ``images/SPLIT/NAME.jpg``, ``masks/SPLIT/NAME.png`` and ``classes.toml``.
 
     At most ``limit`` photos of each split. Masks are palette PNGs whose indices are the classes.
-    Raises UserError when ``out`` holds anything already, or the splits' classes differ.
+    Raises UserError when ``out`` holds anything already or cannot be written, or the splits'
+    classes differ.
     """
     out = Path(out)
     if out.exists() and any(out.iterdir()):
@@ -37,14 +38,16 @@ def write_folder(
             )
         for index in range(min(len(source), limit or len(source))):
             sample = source[index]
-            _write_photo(out / "images" / source.split / f"{sample.name}.jpg", sample.image)
-            if sample.mask is not None:
-                path = out / "masks" / source.split / f"{sample.name}.png"
-                write_atomically(path, mask_png(sample.mask, classes))
+            with file_errors(out, writing=True):
+                _write_photo(out / "images" / source.split / f"{sample.name}.jpg", sample.image)
+                if sample.mask is not None:
+                    path = out / "masks" / source.split / f"{sample.name}.png"
+                    write_atomically(path, mask_png(sample.mask, classes))
             done += 1
             if progress:
                 progress(done)
-    write_atomically(out / "classes.toml", classes.to_toml())
+    with file_errors(out, writing=True):
+        write_atomically(out / "classes.toml", classes.to_toml())
     return out
 
 

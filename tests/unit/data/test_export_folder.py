@@ -1,5 +1,6 @@
 """A source written as a folder is the same data set again."""
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -21,3 +22,14 @@ def test_written_shapes_read_back_equal(tmp_path: Path) -> None:
         assert abs(difference).mean() < 6  # what JPEG costs
     with pytest.raises(UserError, match="is not empty"):
         write_folder(shapes, folder)
+
+
+def test_a_full_disk_is_said_with_the_folder(tmp_path: Path, monkeypatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")  # as a write, it names no file
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(UserError) as caught:
+        write_folder([open_source("shapes:48x64:n=2", "train")], tmp_path / "data")
+    assert caught.value.code == "FC-FILE-002"
+    assert str(caught.value).startswith(f"{tmp_path / 'data'}: ")

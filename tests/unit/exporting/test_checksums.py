@@ -15,6 +15,7 @@ from fullconv.checkpoints import save
 from fullconv.errors import UserError
 from fullconv.exporting import export
 from fullconv.inference import ChangedExportWarning, Predictor
+from refusals import survived
 
 
 def flipped(path: Path, place: int) -> None:
@@ -139,6 +140,28 @@ def test_what_computes_something_else_is_refused(exported, tmp_path, change, say
     with pytest.raises(UserError, match=says) as error:
         Predictor(copy, "cpu", engine=engine)
     assert error.value.code == "FC-EXPORT-009"
+
+
+def without_type(tensor):
+    tensor.data_type = 0
+
+
+def of_other_size(tensor):
+    tensor.dims[0] += 1
+
+
+def of_no_such_type(tensor):
+    tensor.data_type = 99
+
+
+@pytest.mark.parametrize("damage", [without_type, of_other_size, of_no_such_type])
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_a_weight_that_cannot_be_read_is_one_line(exported, tmp_path, damage, engine):
+    _, made = exported("onnx", "fcn8s-resnet18")
+    copy = tmp_path / "copy.onnx"
+    saved_again(made.paths[0], copy, lambda model: damage(model.graph.initializer[0]))
+    error = survived(lambda: Predictor(copy, "cpu", engine=engine), copy)
+    assert error is None
 
 
 def test_a_truncated_export_is_damaged(exported, tmp_path):

@@ -183,9 +183,11 @@ def gdal_dataset(file: Path | bytes, label: str) -> Iterator[Any]:
     """A raster opened by rasterio, by the driver of its format alone and without any network.
 
     A VRT is opened where the file is called so and is made of local files of the listed formats.
-    Raises DataError naming ``label`` where it cannot be opened, or rasterio is not installed.
+    Raises DataError naming ``label`` where it cannot be opened, or read within the block, or
+    rasterio is not installed.
     """
     rasterio = needed(label)
+    from rasterio._err import CPLE_BaseError
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
     driver = _driver_of(file, label)
@@ -198,12 +200,29 @@ def gdal_dataset(file: Path | bytes, label: str) -> Iterator[Any]:
                 dataset = rasterio.MemoryFile(file).open(driver=driver)
             else:
                 dataset = rasterio.open(os.path.abspath(file), driver=driver)
-        except (RasterioError, ValueError, TypeError, AttributeError) as error:
+        except (RasterioError, CPLE_BaseError, ValueError, TypeError, AttributeError) as error:
             raise DataError(label, f"cannot be opened as a raster ({reason_of(error)})",
                             "a truncated or damaged file", "check it, or save it as a GeoTIFF",
                             "FC-RASTER-006") from error  # fmt: skip
-        with dataset:
+        with gdal_errors(label), dataset:
             yield dataset
+
+
+@contextmanager
+def gdal_errors(label: str) -> Iterator[None]:
+    """Turns what rasterio raises about a raster that is open into a DataError naming ``label``.
+
+    Its attributes read the file too, and raise GDAL's own errors, which are no RasterioError.
+    """
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
+
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError) as error:
+        raise DataError(label, f"cannot be read to its end ({reason_of(error)})",
+                        "truncated or damaged", "copy it again from its origin",
+                        "FC-RASTER-008") from error  # fmt: skip
 
 
 def _check_beside(file: Path, label: str) -> None:

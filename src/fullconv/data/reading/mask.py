@@ -11,11 +11,17 @@ from fullconv.classes import ClassSet, default_colors
 from fullconv.classes.colors import voc_colors
 from fullconv.data.checks import mask_values as diagnosis
 from fullconv.data.reading import image as photo
-from fullconv.data.reading.formats import Picture, gdal_dataset, open_picture, unreadable
+from fullconv.data.reading.formats import (
+    Picture,
+    gdal_dataset,
+    head_of,
+    open_picture,
+    unreadable,
+)
 from fullconv.data.reading.orientation import upright
 from fullconv.data.reading.recognize_file import tiff_of
 from fullconv.data.reading.sample_depth import deep_mode
-from fullconv.data.reading.tiff import WHITE_IS_ZERO
+from fullconv.data.reading.tiff import LOSSY, NODATA, WHITE_IS_ZERO
 from fullconv.data.sample import Mask
 from fullconv.errors import DataError
 from fullconv.modalities import AS_STORED, ReadOptions
@@ -36,14 +42,16 @@ def read_mask(
     Palette and grey files (1 to 32 bits) hold the class values themselves, as they are stored; a
     palette's colours are not looked at. RGB files are mapped through ``classes.colors`` and
     ``classes.ignore_color``. An alpha channel must be opaque everywhere; what a mask inside a TIFF
-    leaves out is ignored. ``options`` have the largest size. Raises UserError (DataError) with the
-    likely cause: a value or colour that is no class, JPEG, transparency, several pages, other
-    colour modes, broken files.
+    leaves out is ignored, as is GDAL's nodata value where it is no class. ``options`` have the
+    largest size. Raises UserError (DataError) with the likely cause: a value or colour that is no
+    class, a lossy format, transparency, several pages, other colour modes, broken files.
     """
     label = name or (str(file) if isinstance(file, str | Path) else "the mask")
     values, stored = _read_stored(file, label, options)
     if stored.white_is_zero:
         _check_inverted(values, stored.bits, classes, label)
+    if stored.nodata is not None and not 0 <= stored.nodata < len(classes) and values.ndim == 2:
+        values = np.where(values == stored.nodata, classes.ignore, values.astype(np.int64))
     mask = mask_of(values, classes, label)
     if stored.has_mask:
         return _without_masked(mask, file, classes, label)
@@ -71,8 +79,9 @@ def _read_stored(
     image = open_picture(file, label)
     photo.check_size((image.height, image.width), label, options)
     photo.check_frames(image, file, label)
-    if image.format in ("JPEG", "MPO"):
-        raise DataError(label, "is a JPEG mask", "JPEG changes pixel values, so classes are lost",
+    if kind := _lossy(image, file):
+        raise DataError(label, f"is a mask in {kind}",
+                        f"{kind} changes pixel values, so classes are lost",
                         f"export the masks again as PNG ({_SAVE})", "FC-DATA-009")  # fmt: skip
     stored = _Stored.of(image, file)
     if stored.is_deep and image.mode in ("RGB", "RGBA"):
@@ -84,14 +93,42 @@ def _read_stored(
         raise unreadable(file, label, error) from error
 
 
+def _lossy(image: Image.Image, file: Picture) -> str | None:
+    """The name of a format that changes pixel values; None for a file that keeps them."""
+    if image.format in ("JPEG", "MPO", "AVIF"):  # of AVIF it cannot be told
+        return "JPEG" if image.format == "MPO" else image.format
+    if image.format == "WEBP" and b"VP8L" not in head_of(file):
+        return "lossy WebP"
+    if image.format == "JPEG2000":
+        head = head_of(file)
+        place = head.find(b"\xff\x52")  # COD: its last byte but the sizes is the transform
+        return "lossy JPEG 2000" if head[place + 13 : place + 14] == b"\0" else None
+    tiff = tiff_of(file) if image.format == "TIFF" else None
+    return "a TIFF compressed by JPEG" if tiff and tiff.first.compression in LOSSY else None
+
+
+def _nodata(image: Image.Image) -> int | None:
+    """The whole number that GDAL calls no pixel in a TIFF."""
+    said = getattr(image, "tag_v2", {}).get(NODATA)
+    try:
+        value = float(str(said).strip("\0 "))
+        return int(value) if value == int(value) else None
+    except (ValueError, OverflowError):
+        return None
+
+
 @dataclass(frozen=True)
 class _Stored:
-    """How the file of a grey mask holds its values: bits of each, and whether 0 is white."""
+    """How the file of a grey mask holds its values.
+
+    Bits of each, whether 0 is white, whether it has a mask inside, and which value is no pixel.
+    """
 
     bits: int
     white_is_zero: bool = False
     is_deep: bool = False
     has_mask: bool = False
+    nodata: int | None = None
 
     @classmethod
     def of(cls, image: Image.Image, file: Picture) -> "_Stored":
@@ -99,7 +136,8 @@ class _Stored:
         if image.format == "TIFF" and (tiff := tiff_of(file)):
             page = tiff.first
             inverted = page.photometric == WHITE_IS_ZERO
-            return cls(page.bits, inverted, is_deep or page.bits == 16, tiff.has_mask)
+            is_deep |= page.bits == 16
+            return cls(page.bits, inverted, is_deep, tiff.has_mask, _nodata(image))
         tiles = getattr(image, "tile", ())  # of files alone
         packed = tiles[0].args if tiles else None
         narrow = isinstance(packed, str) and packed in ("L;1", "L;2", "L;4")

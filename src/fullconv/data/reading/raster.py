@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.data.reading.bands import Bands, Range, as_photo, chosen
-from fullconv.data.reading.formats import gdal_dataset, opened
+from fullconv.data.reading.formats import gdal_dataset, gdal_errors, opened
 from fullconv.data.reading.recognize_file import alpha_is_data
-from fullconv.errors import DataError, reason_of
+from fullconv.errors import DataError
 from fullconv.modalities import ReadOptions
+from fullconv.parsing import parser_errors
 
 RGB = npt.NDArray[np.uint8]
 Valid = npt.NDArray[np.bool_]
@@ -109,7 +110,7 @@ class Raster:
         valid = np.ones((rows.stop - rows.start, columns.stop - columns.start), bool)
         if not all(_says_nothing(self.dataset.mask_flag_enums[band - 1]) for band in colors):
             window = ((rows.start, rows.stop), (columns.start, columns.stop))
-            with self._reading():
+            with gdal_errors(self.name):
                 valid &= self.dataset.read_masks(colors, window=window).any(0)
         if any(self.dataset.dtypes[band - 1].startswith("float") for band in colors):
             valid &= np.isfinite(self._read(colors, rows, columns)).all(0)
@@ -127,20 +128,8 @@ class Raster:
 
         way = Resampling.average if smoothly else Resampling.nearest
         window = ((rows.start, rows.stop), (columns.start, columns.stop))
-        with self._reading():
+        with gdal_errors(self.name):
             return self.dataset.read(bands, window=window, out_shape=shape, resampling=way)
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        from rasterio.errors import RasterioError
-
-        try:
-            yield
-        except RasterioError as error:
-            raise DataError(
-                self.name, f"cannot be read to its end ({reason_of(error)})",
-                "truncated or damaged", "copy it again from its origin", "FC-RASTER-008",
-            ) from error  # fmt: skip
 
     def _palette(self, meanings: list[str]) -> RGB | None:
         """The colours (256, 3) of the values of a paletted band; None for other bands."""
@@ -226,7 +215,10 @@ def open_raster(
     with gdal_dataset(file, label) as dataset:
         if not whole:
             _check_upright(file, label)
-        yield Raster(label, dataset, bands, span, mask)
+        with parser_errors(label, "cannot be opened as a raster", "FC-RASTER-006",
+                           "check it, or save it as a GeoTIFF"):  # fmt: skip
+            raster = Raster(label, dataset, bands, span, mask)
+        yield raster
 
 
 def _check_alone(name: str, dataset: Any) -> None:

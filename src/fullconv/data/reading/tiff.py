@@ -6,14 +6,18 @@ from dataclasses import dataclass, field
 from typing import IO
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES = 256, 257, 258, 262, 277
-_SUBFILE, _EXTRA, _FORMAT, _NODATA = 254, 338, 339, 42113
+_SUBFILE, _EXTRA, _FORMAT, _COMPRESSION, NODATA = 254, 338, 339, 259, 42113
 _GEOREFERENCE = frozenset({33550, 33922, 34264, 34735})
 """Tags of a GeoTIFF: pixel scale, tie points, transformation, keys (OGC 19-008r4, 7.1)."""
-_KNOWN = frozenset({_SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA, _FORMAT})
+_KNOWN = frozenset(
+    {_SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _EXTRA, _FORMAT, _COMPRESSION}
+)
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType (TIFF 6.0)
 _MOST_PAGES = 4096
 WHITE_IS_ZERO, RGB, PALETTE = 0, 2, 3
 ASSOCIATED, UNASSOCIATED = 1, 2
+LOSSY = (6, 7, 34892)
+"""Compressions that change values: JPEG of TIFF 6.0, JPEG of its supplement 2, lossy DNG."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class Page:
         return self._first(_PHOTOMETRIC, 1)
 
     @property
+    def compression(self) -> int:
+        """Compression."""
+        return self._first(_COMPRESSION, 1)
+
+    @property
     def is_alpha(self) -> bool:
         """Whether the last sample is said to be an alpha channel."""
         return self.numbers.get(_EXTRA, (0,))[-1] in (ASSOCIATED, UNASSOCIATED)
@@ -64,7 +73,7 @@ class Page:
     @property
     def is_georeferenced(self) -> bool:
         """Whether it says where it lies on the Earth, or which value is no pixel."""
-        return bool(self.tags & _GEOREFERENCE) or _NODATA in self.tags
+        return bool(self.tags & _GEOREFERENCE) or NODATA in self.tags
 
     @property
     def is_plain_with_alpha(self) -> bool:

@@ -8,7 +8,9 @@ is whole.
 
 import json
 import os
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -20,7 +22,7 @@ from fullconv.atomic import sync_folder, write_atomically
 from fullconv.classes import ClassSet
 from fullconv.data.reading.formats import CACHE
 from fullconv.data.reading.raster import Georeference
-from fullconv.errors import printable
+from fullconv.errors import UserError, printable, reason_of
 from fullconv.inference.rasters.qgis_style import write_style
 
 BLOCK = 512
@@ -39,21 +41,28 @@ def write_class_map(
 
     One band, uint8, uint16 where a value is above 255, whose nodata value is ``classes.ignore``;
     the names are in the tag CLASSES, as JSON from value to name. Beside it PATH.aux.xml, in which
-    GDAL looks for the names, and a style for QGIS (`write_style`). OSError and rasterio's errors
-    pass through.
+    GDAL looks for the names, and a style for QGIS (`write_style`). Raises UserError where GDAL
+    cannot write it; OSError passes through.
     """
     import rasterio
 
     part, whole = path.with_name(f"{path.name}.blocks"), path.with_name(f"{path.name}.part")
     try:
-        with rasterio.Env(GDAL_CACHEMAX=CACHE, GDAL_PAM_ENABLED=False):
+        with _gdal_writes(path), rasterio.Env(GDAL_CACHEMAX=CACHE, GDAL_PAM_ENABLED=False):
+            checksum = 0
             with rasterio.open(part, "w", **_profile(size, classes, where)) as dataset:
                 _describe(dataset, classes, where)
-                for top in range(0, size[0], BLOCK):
-                    bottom = min(top + BLOCK, size[0])
-                    dataset.write(rows(slice(top, bottom)), 1, window=((top, bottom), (0, size[1])))
-            overviews = _add_overviews(part, size)
-            _put_in_order(part, whole, overviews)
+                for window in _windows(size):
+                    block = np.ascontiguousarray(rows(slice(*window[0])), values_of(classes))
+                    checksum = zlib.crc32(block, checksum)
+                    dataset.write(block, 1, window=window)
+            _verify(part, checksum)
+            levels = _levels(size)
+            if levels:
+                _add_overviews(part, levels)
+                _verify(part, checksum, levels)
+            _put_in_order(part, whole, bool(levels))
+            _verify(whole, checksum, levels)
         _sync(whole)
         os.replace(whole, path)
     except BaseException:
@@ -65,6 +74,51 @@ def write_class_map(
     names = path.with_name(f"{path.name}.aux.xml")
     write_atomically(names, _category_names(classes))
     return [path, names, *write_style(path, classes)]
+
+
+@contextmanager
+def _gdal_writes(path: Path) -> Iterator[None]:
+    """What GDAL raises while ``path`` is written, as a UserError."""
+    from rasterio._err import CPLE_BaseError
+    from rasterio.errors import RasterioError
+
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError) as error:
+        raise UserError(
+            f"{path}: cannot be written ({reason_of(error)}): a full disk, or a limit of a file's "
+            "size (ulimit -f); make room, or name a place on another disk",
+            "FC-FILE-002",
+        ) from error
+
+
+def _verify(path: Path, checksum: int, levels: Sequence[int] = ()) -> None:
+    """Read all of a file back: where the last bytes cannot be written, GDAL closes it in silence.
+
+    ``checksum`` is the CRC-32 of its rows, ``levels`` its overviews. RasterioError where it is not
+    what was written.
+    """
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    with rasterio.open(path) as dataset:
+        value, there = 0, dataset.overviews(1)
+        for window in _windows(dataset.shape):
+            value = zlib.crc32(np.ascontiguousarray(dataset.read(1, window=window)), value)
+    if value != checksum or there != list(levels):
+        raise RasterioError("what was read back is not what was written")
+    for level in range(len(levels)):
+        with rasterio.open(path, OVERVIEW_LEVEL=level) as dataset:
+            for (row, column), window in dataset.block_windows(1):
+                if not dataset.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=1):
+                    raise RasterioError("a block of an overview is missing")
+                dataset.read(1, window=window)
+
+
+def _windows(size: tuple[int, int]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """All rows of a map of ``size`` (H, W), a block high each: (rows, columns)."""
+    for top in range(0, size[0], BLOCK):
+        yield (top, min(top + BLOCK, size[0])), (0, size[1])
 
 
 def result_of(stem: Path) -> Path:
@@ -121,19 +175,18 @@ def _put_in_order(blocks: Path, path: Path, overviews: bool) -> None:
     )  # fmt: skip
 
 
-def _add_overviews(path: Path, size: tuple[int, int]) -> bool:
-    """The map halved again and again until it is a block, for viewers; values are picked.
+def _levels(size: tuple[int, int]) -> list[int]:
+    """How much smaller the overviews are: halved again and again until a map is a block."""
+    return [2**power for power in range(1, 32) if max(size) > BLOCK * 2 ** (power - 1)]
 
-    False where it is one already.
-    """
+
+def _add_overviews(path: Path, levels: list[int]) -> None:
+    """The map at smaller sizes, for viewers; values are picked."""
     import rasterio
     from rasterio.enums import Resampling
 
-    levels = [2**power for power in range(1, 32) if max(size) > BLOCK * 2 ** (power - 1)]
-    if levels:
-        with rasterio.open(path, "r+") as dataset:
-            dataset.build_overviews(levels, Resampling.nearest)
-    return bool(levels)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.build_overviews(levels, Resampling.nearest)
 
 
 def _category_names(classes: ClassSet) -> str:

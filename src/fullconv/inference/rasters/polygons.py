@@ -6,8 +6,7 @@ pixels, y down. The map is read by strips of rows and only its borders are kept,
 across strips and pieces and the memory does not grow with the raster's pixels.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from fullconv.data.exporters.outlines.borders import STRIP
 from fullconv.data.exporters.outlines.vectorize import vectorize_rows
 from fullconv.data.exporters.tools.geojson import feature, write_features
 from fullconv.data.reading.formats import gdal_dataset
-from fullconv.errors import UserError, reason_of
 
 _PARTS = 6
 """Coordinates are rounded to a millionth (10^-6) of a pixel."""
@@ -39,7 +37,7 @@ def write_polygons(
     Pixels without data, the background and the classes in ``hidden`` are left out. Raises UserError
     where it cannot be read or written.
     """
-    with _opened(class_map) as dataset, file_errors(target, writing=True):
+    with file_errors(target, writing=True), gdal_dataset(class_map, str(class_map)) as dataset:
         regions = vectorize_rows(
             _rows_of(dataset), (dataset.height, dataset.width), options.tolerance,
             options.smallest, leave_out=(*options.left_out(classes), *hidden, classes.ignore),
@@ -60,7 +58,7 @@ def write_polygons(
 def pixel_counts(class_map: Path, classes: ClassSet) -> tuple[list[int], float | None]:
     """The pixels of each class of such a GeoTIFF, and the area of one in square metres or None."""
     counts = np.zeros(len(classes), np.int64)
-    with _opened(class_map) as dataset:
+    with gdal_dataset(class_map, str(class_map)) as dataset:
         read = _rows_of(dataset)
         step = max(1, STRIP // dataset.width)
         for top in range(0, dataset.height, step):
@@ -83,17 +81,6 @@ def _rows_of(dataset: Any) -> Callable[[slice], npt.NDArray[Any]]:
         return dataset.read(1, window=((rows.start, rows.stop), (0, dataset.width)))
 
     return read
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    from rasterio.errors import RasterioError
-
-    try:
-        with gdal_dataset(path, str(path)) as dataset:
-            yield dataset
-    except RasterioError as error:
-        raise UserError(f"{path}: cannot be read: {reason_of(error)}", "FC-RASTER-008") from error
 
 
 def _placed(dataset: Any) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:

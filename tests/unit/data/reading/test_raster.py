@@ -12,6 +12,7 @@ from rasterio.shutil import copy
 
 from fullconv.data.reading.raster import open_raster
 from fullconv.errors import UserError
+from refusals import survived
 
 WHOLE = slice(0, 40), slice(0, 60)
 
@@ -167,6 +168,31 @@ def test_a_truncated_file_is_named(write, photo, tmp_path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with open_raster(path) as raster, pytest.raises(UserError, match=r"scene.tif: cannot be read"):
         raster.photo(*WHOLE)
+
+
+def test_a_directory_damaged_anywhere_is_a_refusal_or_a_raster(write, photo, tmp_path) -> None:
+    """GDAL reads parts of it when an attribute is asked for, and raises errors of its own then."""
+    content = write(photo).read_bytes()
+    start = int.from_bytes(content[4:8], "little")
+    end = start + 2 + 12 * int.from_bytes(content[start : start + 2], "little")
+    path = tmp_path / "damaged.tif"
+    for place in range(start, end):
+        for value in (0, 255, content[place] ^ 1):
+            path.write_bytes(content[:place] + bytes([value]) + content[place + 1 :])
+            survived(lambda: valid_of(path), path, (place, value))
+
+
+def test_a_directory_that_cannot_be_read_when_a_band_is_named(write, photo, tmp_path) -> None:
+    content = bytearray(write(photo, nodata=0).read_bytes())
+    start = int.from_bytes(content[4:8], "little")
+    count = int.from_bytes(content[start : start + 2], "little")
+    last = start + 2 + 12 * (count - 1)
+    content[last : last + 4] = b"\xff\xff\x02\x00"  # an unknown tag, of text
+    content += content[start : start + 2 + 12 * count] + (start).to_bytes(4, "little")  # a loop
+    content[start + 2 + 12 * count : start + 6 + 12 * count] = (1 << 30).to_bytes(4, "little")
+    path = tmp_path / "damaged.tif"
+    path.write_bytes(content)
+    survived(lambda: valid_of(path), path)
 
 
 def test_several_rasters_in_a_file_are_refused(tmp_path, photo) -> None:

@@ -171,3 +171,68 @@ def test_a_tiff_with_an_alpha_channel_lies_over_white_but_near_infrared_does_not
     assert np.array_equal(read_photo(path, options=ReadOptions((1, 2, 3))), RGB)
     four = read_photo(path, options=ReadOptions((1, 2, 3, 4)))
     assert np.array_equal(four, np.dstack([RGB, infrared]))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("x.jpg", {"quality": 100}),
+        ("x.tif", {"compression": "jpeg"}),
+        ("x.avif", {"quality": 100}),
+        ("x.webp", {"quality": 100}),
+        ("x.jp2", {"irreversible": True}),
+    ],
+)
+def test_a_mask_in_a_format_that_changes_values_is_refused(tmp_path, name, options):
+    """Also where all values are classes by chance: of two classes nearly always."""
+    path = tmp_path / name
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save(path, **options)
+    with pytest.raises(DataError) as caught:
+        read_mask(path, FOUR)
+    assert caught.value.code == "FC-DATA-009"
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("x.jp2", {}), ("x.tif", {"compression": "tiff_lzw"})]
+)
+def test_a_mask_in_a_lossless_form_of_such_a_format_is_read(tmp_path, name, options):
+    Image.fromarray(LABELS.repeat(4, 0).repeat(4, 1)).save(tmp_path / name, **options)
+    assert np.array_equal(read_mask(tmp_path / name, FOUR), LABELS.repeat(4, 0).repeat(4, 1))
+
+
+def test_a_lossless_webp_is_read_by_its_colors(tmp_path):
+    colors = ClassSet(("a", "b"), ((0, 0, 0), (200, 30, 1)))
+    pixels = np.array(colors.colors, np.uint8)[LABELS % 2]
+    Image.fromarray(pixels).save(tmp_path / "x.webp", lossless=True)
+    assert np.array_equal(read_mask(tmp_path / "x.webp", colors), LABELS % 2)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "expected"),
+    [
+        ("int16", -1, 255),
+        ("int32", -9999, 255),
+        ("uint16", 65535, 255),
+        ("uint8", 9, 255),
+        ("uint8", 3, 3),  # a class all the same: tools say 0, or the highest, without meaning it
+        ("uint8", 255, 255),
+    ],
+)
+def test_the_nodata_value_of_a_mask_is_ignored_where_it_is_no_class(
+    tmp_path, dtype, nodata, expected
+):
+    values = LABELS.astype(dtype)
+    values[2:4] = nodata
+    path = tmp_path / "x.tif"
+    with rasterio.open(path, "w", driver="GTiff", width=13, height=9, count=1, dtype=dtype,
+                       nodata=nodata) as dataset:  # fmt: skip
+        dataset.write(values, 1)
+    read = read_mask(path, FOUR)
+    assert (read[2:4] == expected).all() and read.dtype == np.uint8
+    assert np.array_equal(np.delete(read, [2, 3], 0), np.delete(LABELS, [2, 3], 0))
+    values[0, 0] = 77
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write(values, 1)
+    with pytest.raises(DataError, match="77"):
+        read_mask(path, FOUR)

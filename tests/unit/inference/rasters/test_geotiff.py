@@ -1,6 +1,8 @@
 """The GeoTIFF as other programs see it, read back by GDAL."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -70,6 +72,48 @@ def test_the_file_is_cloud_optimised(tmp_path, size) -> None:
     present = [tile for tile in tiles if tile]
     assert widths == sorted(widths, reverse=True) and len(widths) == (1 if size[0] < 512 else 3)
     assert max(directories) < min(present)
+
+
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from fullconv.classes import VOC
+from fullconv.data.reading.raster import Georeference
+from fullconv.errors import UserError
+from fullconv.inference.rasters.geotiff import write_class_map
+
+values = np.random.default_rng(0).integers(0, 21, (900, 700), np.uint8)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for limit in map(int, sys.argv[2:]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        path = Path(sys.argv[1], f"{limit}.tif")
+        write_class_map(path, values.shape, lambda rows: values[rows], VOC, Georeference())
+    except UserError as error:
+        print(limit, error.code)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs RLIMIT_FSIZE")
+def test_a_file_that_the_system_cuts_is_refused_and_not_there(tmp_path) -> None:
+    """GDAL closes a file whose last bytes could not be written without a word."""
+    limits = [0, 1000, 100_000, 300_000, *range(330_000, 460_000, 10_000), 454_000, 10**7]
+    command = [sys.executable, "-c", LIMITED, str(tmp_path), *map(str, limits)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    refused = [line.split() for line in done.stdout.splitlines()]
+    assert {code for _, code in refused} == {"FC-FILE-002"}
+    assert len(refused) >= 10
+    values = np.random.default_rng(0).integers(0, 21, (900, 700), np.uint8)
+    whole = {f"{limit}.tif" for limit in limits} - {f"{limit}.tif" for limit, _ in refused}
+    assert {path.name for path in tmp_path.glob("*.tif*")} - whole <= {
+        f"{name}.aux.xml" for name in whole
+    }
+    for name in whole:
+        with rasterio.open(tmp_path / name) as found:
+            assert np.array_equal(found.read(1), values)
+        with rasterio.open(tmp_path / name, OVERVIEW_LEVEL=0) as found:
+            assert np.isin(found.read(1), values).all() and found.read(1).any(0).mean() > 0.9
 
 
 def test_colors_and_names(tmp_path) -> None:

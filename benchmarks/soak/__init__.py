@@ -1,0 +1,1 @@
+"""What breaks under kills, damaged files and load: counted, and written to docs/reliability.md."""
