@@ -101,8 +101,8 @@ def measure(given: argparse.Namespace, source: Source, folder: Path, address: st
     """Run all ways in turn, print the table."""
     changes = {
         "loss.cross_entropy.class_weights": "none",
-        "machine.device": "cpu",
-        "machine.precision": "fp32",
+        "compute.device": "cpu",
+        "compute.precision": "fp32",
     }
     config = make_config(given.recipe, changes)
     url, none = f"{address}/shards", CacheOptions(folder / "none", 0)
