@@ -54,7 +54,7 @@ def write_class_map(
                 _describe(dataset, classes, where)
                 for window in _windows(size):
                     block = np.ascontiguousarray(rows(slice(*window[0])), values_of(classes))
-                    checksum = zlib.crc32(block, checksum)
+                    checksum = zlib.crc32(block.data, checksum)
                     dataset.write(block, 1, window=window)
             _verify(part, checksum)
             levels = _levels(size)
@@ -104,7 +104,7 @@ def _verify(path: Path, checksum: int, levels: Sequence[int] = ()) -> None:
     with rasterio.open(path) as dataset:
         value, there = 0, dataset.overviews(1)
         for window in _windows(dataset.shape):
-            value = zlib.crc32(np.ascontiguousarray(dataset.read(1, window=window)), value)
+            value = zlib.crc32(np.ascontiguousarray(dataset.read(1, window=window)).data, value)
     if value != checksum or there != list(levels):
         raise RasterioError("what was read back is not what was written")
     for level in range(len(levels)):
