@@ -42,7 +42,7 @@ def kill_training(scenes: Scenes, kills: int, seed: int) -> Tally:
     tally.notes.append(
         f"Each run: {STEPS} steps, a state saved at each, three validations, every second one with "
         f"a process that reads the data. Compared with a run that nothing interrupts: "
-        f"{', '.join(SAME)}, byte by byte."
+        f"{', '.join(SAME)}, byte by byte (config.toml where the workers are the same)."
     )
     shutil.rmtree(place)
     return tally
