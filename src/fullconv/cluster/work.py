@@ -130,7 +130,9 @@ def replies(
 
         _quiet(in_order)
         file = options.net_file(say)
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        here: Any = NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=True
+        )
         desk_class = ray.remote(num_cpus=0, scheduling_strategy=here)(Desk)
         desk = desk_class.remote(files_of_net(file))
         job = Job(options, file.name, task, pool.cpus, __version__)

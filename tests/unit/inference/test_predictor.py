@@ -80,7 +80,7 @@ def test_a_list_of_arrays_or_paths_goes_together(predictor, picture, tmp_path):
     [
         (["a.jpg", "b.jpg"], r"list of 2 entries.*fullconv\.predict"),
         ((), "tuple of 0 entries"),
-        ("s3://example.org/a.jpg", "s3://example.org/a.jpg: only http"),
+        ("ftp://example.org/a.jpg", "ftp://example.org/a.jpg: only addresses"),
         (5, "int 5 is no photo: a photo is a path"),
         (None, "None is no photo"),
         (True, "bool True"),
