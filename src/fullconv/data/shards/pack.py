@@ -234,8 +234,8 @@ class _ShardWriter:
     """A tar file that grows, and where its members lie. The same samples give the same bytes."""
 
     def __init__(self, file: Path) -> None:
-        self.file = file
-        self._tar = tarfile.open(file, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        self.file, self._opened = file, open(file, "w+b")  # noqa: SIM115
+        self._tar = tarfile.open(fileobj=self._opened, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
 
     def size_with(self, members: Mapping[str, bytes]) -> int:
         """Bytes of the whole file, if it ended after these."""
@@ -247,22 +247,21 @@ class _ShardWriter:
 
     def add(self, members: Mapping[str, bytes]) -> tuple[tuple[int, int, int, int], bytes]:
         """Write the photo and, where there is one, the mask; where both lie, and their digest."""
-        digest, places = hashlib.sha256(), []
+        places: list[tuple[int, int]] = []
         for name, content in members.items():
             self._tar.addfile(_info(name, content), io.BytesIO(content))
-            places.append(self._tar.offset - _in_blocks(len(content)))
-        first, last = places[0], places[-1] + len(content)
-        self._tar.fileobj.flush()  # pyright: ignore[reportOptionalMemberAccess]
-        with open(self.file, "rb") as opened:
-            opened.seek(first)
-            digest.update(opened.read(last - first))
-        sizes = [len(content) for content in members.values()]
-        mask = (places[1], sizes[1]) if len(places) > 1 else (0, 0)
-        return (first, sizes[0], *mask), digest.digest()
+            places.append((self._tar.offset - _in_blocks(len(content)), len(content)))
+        (first, size), (last, last_size) = places[0], places[-1]
+        self._opened.seek(first)
+        digest = hashlib.sha256(self._opened.read(last + last_size - first)).digest()
+        self._opened.seek(0, io.SEEK_END)
+        mask, mask_size = places[1] if len(places) > 1 else (0, 0)
+        return (first, size, mask, mask_size), digest
 
     def closed(self) -> Shard:
         """End the file; what the index says of it."""
         self._tar.close()
-        with open(self.file, "rb") as opened:
-            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-        return Shard(self.file.name, self.file.stat().st_size, sha256)
+        with self._opened as opened:
+            size = opened.seek(0, io.SEEK_END)
+            opened.seek(0)
+            return Shard(self.file.name, size, hashlib.file_digest(opened, "sha256").hexdigest())
