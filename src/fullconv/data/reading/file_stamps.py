@@ -64,7 +64,7 @@ def write_store(file: Path, keys: Sequence[bytes], arrays: dict[str, npt.NDArray
     """Keep ``arrays`` beside the ``keys`` of their rows; where nothing can be written, nothing."""
     content = io.BytesIO()
     rows = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, KEY_BYTES)
-    np.savez(content, keys=rows, **arrays)  # pyright: ignore[reportArgumentType]
+    np.savez(content, keys=rows, **arrays)  # pyright: ignore[reportArgumentType]  # pyright: ignore[reportArgumentType]
     with contextlib.suppress(OSError, UserError):
         write_atomically(file, content.getvalue())
         stores = sorted(file.parent.glob("*.npz"), key=lambda path: -path.stat().st_mtime)
