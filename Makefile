@@ -50,7 +50,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 unit: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Chainer runs on NumPy 1.23 only, which there is for Python 3.11 and older.
 $(CHAINER)/.ready:

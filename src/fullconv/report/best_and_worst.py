@@ -30,13 +30,17 @@ FOLDER, LIST = "examples", "examples.json"
 
 @dataclass(frozen=True, eq=False)
 class ScoredPhoto:
-    """A photo, (h, w, 3) uint8, its true and its predicted classes (h, w), and its accuracy."""
+    """A photo, (h, w, 3) uint8, its true and its predicted classes (h, w), and its accuracy.
+
+    ``number`` is how many photos were seen before it.
+    """
 
     name: str
     accuracy: float
     photo: npt.NDArray[np.uint8]
     truth: npt.NDArray[Any]
     prediction: npt.NDArray[Any]
+    number: int = 0
 
 
 class BestAndWorst:
@@ -45,7 +49,7 @@ class BestAndWorst:
     def __init__(self, classes: ClassSet | None = None) -> None:
         """``classes`` are those of the masks, where they may overlap."""
         self.classes = classes
-        self.photos = 0  # with labels
+        self.seen = self.photos = 0  # photos, and those with labels
         self.best: list[ScoredPhoto] = []
         self.worst: list[ScoredPhoto] = []
         self._accuracies: list[float] = []
@@ -54,7 +58,8 @@ class BestAndWorst:
 
     def add(self, sample: Any, prediction: npt.NDArray[Any], matrix: Matrix) -> None:
         """Take note of a photo; of several label maps the first is kept."""
-        total = int(matrix.sum())
+        number, total = self.seen, int(matrix.sum())
+        self.seen += 1
         if not total:
             return
         accuracy = float(np.trace(matrix) / total)
@@ -71,6 +76,7 @@ class BestAndWorst:
             sized(as_photo(sample.image), SIDE),
             picked(self._map(sample.mask), SIDE),
             picked(self._map(prediction), SIDE),
+            number,
         )
         if pooled:
             self._add_to_pool(scored)
@@ -79,13 +85,13 @@ class BestAndWorst:
         if low:
             self.worst = sorted([*self.worst, scored], key=lambda photo: photo.accuracy)[:WORST]
 
-    def join(self, others: "Sequence[BestAndWorst]", names: Sequence[str]) -> None:
-        """Add what others have gathered of the same split, whose photos are ``names``, in order."""
-        place_of = {name: place for place, name in enumerate(names)}
+    def join(self, others: "Sequence[BestAndWorst]") -> None:
+        """Add what N - 1 others have gathered of a split: part r has the photos r, r + N, ..."""
         several = [self, *others]
 
         def in_order(photos: "list[list[ScoredPhoto]]") -> list[ScoredPhoto]:
-            return sorted((p for part in photos for p in part), key=lambda p: place_of[p.name])
+            placed = [(p.number, part, p) for part, of in enumerate(photos) for p in of]
+            return [photo for _, _, photo in sorted(placed, key=lambda entry: entry[:2])]
 
         best = in_order([one.best for one in several])
         worst = in_order([one.worst for one in several])

@@ -135,7 +135,7 @@ def _joined(updater: Updater, val: Source, seen: _Seen) -> Validation:
         seen.rows = {place: rows for part in parts for place, rows in part.rows.items()}
         if seen.extremes is not None:
             others = [part.extremes for part in parts[1:] if part.extremes is not None]
-            seen.extremes.join(others, val.names)
+            seen.extremes.join(others)
     scores = fabric.broadcast(scores)
     if scores is None:
         raise Waiting

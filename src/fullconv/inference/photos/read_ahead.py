@@ -29,7 +29,7 @@ def read_ahead(read: Callable[[int], Read], count: int) -> Generator[Read, None,
 @contextmanager
 def threads(most: int, drop: bool = True) -> Iterator[ThreadPoolExecutor]:
     """Threads that end with the block; ``drop`` what they have not begun by then."""
-    pool = ThreadPoolExecutor(most, thread_name_prefix="fullconv")
+    pool = ThreadPoolExecutor(most, thread_name_prefix="fullconv-read")
     try:
         yield pool
     finally:

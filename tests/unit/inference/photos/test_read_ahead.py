@@ -12,7 +12,7 @@ PATIENCE = 20  # seconds until a test that would wait for ever fails
 
 
 def threads():
-    return [each for each in threading.enumerate() if each.name.startswith("fullconv")]
+    return [each for each in threading.enumerate() if each.name.startswith("fullconv-read")]
 
 
 @given(st.integers(0, 6))

@@ -50,8 +50,8 @@ def mib(size):
 
 def least():
     """The least that any way takes."""
-    last = config(schedule_batch_size=1, schedule_accumulate=8, machine_activation_checkpointing=5)
-    alike = config(schedule_batch_size=8, machine_activation_checkpointing=5)
+    last = config(schedule_batch_size=1, schedule_accumulate=8, compute_activation_checkpointing=5)
+    alike = config(schedule_batch_size=8, compute_activation_checkpointing=5)
     return min(need(last), need(alike))
 
 
@@ -66,12 +66,12 @@ def test_as_asked_where_that_fits():
 
 
 def test_the_fewest_segments_that_suffice():
-    needs = [need(config(machine_activation_checkpointing=n)) for n in range(6)]
+    needs = [need(config(compute_activation_checkpointing=n)) for n in range(6)]
     for n in range(1, 6):
         if needs[n] < needs[n - 1]:
             way = budget.within(config(mib(needs[n])), SPEC, SIZE)
             assert (way.compute.activation_checkpointing, way.schedule.batch_size) == (n, 8)
-    asked = budget.within(config("40GB", machine_activation_checkpointing=3), SPEC, SIZE)
+    asked = budget.within(config("40GB", compute_activation_checkpointing=3), SPEC, SIZE)
     assert asked.compute.activation_checkpointing == 3
 
 
@@ -84,7 +84,7 @@ def test_what_is_chosen_fits_and_keeps_the_photos_of_a_step(batch, accumulate, r
         way = budget.within(settled, SPEC, SIZE)
     except UserError:
         single = {"schedule_batch_size": 1, "schedule_accumulate": batch * accumulate}
-        assert need(config(**single, machine_activation_checkpointing=5)) > bytes_of(limit)
+        assert need(config(**single, compute_activation_checkpointing=5)) > bytes_of(limit)
         return
     assert way.schedule.batch_size * way.schedule.accumulate == batch * accumulate
     assert way.schedule.batch_size <= batch
@@ -109,7 +109,7 @@ def test_nothing_fits(the_same_process):
 
 def test_what_is_said(the_same_process):
     parts = config(
-        "4GB", schedule_batch_size=1, schedule_accumulate=4, machine_activation_checkpointing=2
+        "4GB", schedule_batch_size=1, schedule_accumulate=4, compute_activation_checkpointing=2
     )
     line = budget.summary(parts, SPEC, SIZE)
     amount = math.ceil(need(parts) / MIB)

@@ -44,7 +44,7 @@ def test_weights_and_buffers_are_counted_from_the_net():
 
 
 def test_gradients_that_are_used_up_as_they_come_do_not_wait():
-    sgd = {"optimizer_kind": "sgd", "machine_device": "cpu"}
+    sgd = {"optimizer_kind": "sgd", "compute_device": "cpu"}
     spec = NetSpec("fcn8s-vgg16", 5, width=0.25)  # the most at fc6, not at the loss
     parameters = sum(p.numel() for p in build(spec).parameters()) * 4
     plain, clipped, many = (
@@ -73,7 +73,7 @@ def test_what_the_options_change():
     learned = replace(many, learn_upsampling=True)  # and these are kept
     bands = [estimate(config(schedule_batch_size=b), many, (512, 512)).head for b in (2, 4)]
     assert bands[0] == bands[1] < estimate(config(), learned, (512, 512)).head
-    bf16 = estimate(config(schedule_batch_size=4, machine_precision="bf16"), SPEC, (128, 128))
+    bf16 = estimate(config(schedule_batch_size=4, compute_precision="bf16"), SPEC, (128, 128))
     assert 0.5 * base.activations < bf16.activations < 0.7 * base.activations  # but for indices
     assert base.total == sum(vars(base).values())
 
@@ -83,7 +83,7 @@ def test_recomputing_more_needs_less(name):
     spec = NetSpec(name, 5, width=0.25)
     needs = [
         estimate(
-            config(schedule_batch_size=8, machine_activation_checkpointing=n), spec, (256, 256)
+            config(schedule_batch_size=8, compute_activation_checkpointing=n), spec, (256, 256)
         ).total
         for n in range(6)
     ]
@@ -97,7 +97,7 @@ def test_advice_lists_the_options_that_are_left():
     assert "augment.crop below 256x320" in best
     assert best.endswith("a smaller net (net.width=0.5)")
     assert ("compute.precision=bf16" in best) == computes_bf16(torch.device("cpu"))
-    few = advice(config(schedule_batch_size=1, augment_crop=None, machine_precision="bf16"))
+    few = advice(config(schedule_batch_size=1, augment_crop=None, compute_precision="bf16"))
     assert "schedule.batch_size" not in few
     assert "precision" not in few
     assert "augment.crop smaller than the photos" in few
@@ -105,14 +105,14 @@ def test_advice_lists_the_options_that_are_left():
     assert "net.padding=same" in advice(config(schedule_batch_size=1, net_padding="paper"))
     assert "optimizer.kind" not in advice(config(schedule_batch_size=1, optimizer_kind="sgd"))
     assert "optimizer.ema=none" in advice(
-        config(schedule_batch_size=1, optimizer_ema=0.9, machine_precision="bf16")
+        config(schedule_batch_size=1, optimizer_ema=0.9, compute_precision="bf16")
     )
-    sgd = {"schedule_batch_size": 8, "optimizer_kind": "sgd", "machine_device": "cpu"}
-    clipped = advice(config(**sgd, optimizer_clip=5.0, machine_precision="bf16"))
+    sgd = {"schedule_batch_size": 8, "optimizer_kind": "sgd", "compute_device": "cpu"}
+    clipped = advice(config(**sgd, optimizer_clip=5.0, compute_precision="bf16"))
     assert "schedule.accumulate=2" in clipped
     assert "optimizer.clip=none" in clipped
     # Each gradient is used up as it comes, and could not be if they were added up.
-    unclipped = advice(config(**sgd, optimizer_clip=None, machine_precision="bf16"))
+    unclipped = advice(config(**sgd, optimizer_clip=None, compute_precision="bf16"))
     assert "schedule.batch_size=4 (half" in unclipped
 
 

@@ -46,6 +46,6 @@ def test_parts_give_the_scores_of_the_whole(kind, processes):
     if kind != "semantic":
         assert np.array_equal(scores.average_precision, wanted.average_precision)
     first, *others = [extremes for _, extremes in parts]
-    first.join(others, source.names)
+    first.join(others)
     for name in ("best", "worst", "typical"):
         assert [p.name for p in getattr(first, name)] == [p.name for p in getattr(expected, name)]
