@@ -9,14 +9,17 @@ import types
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from fullconv.classes import ClassSet
 from fullconv.data import Sample, count_classes, open_source
+from fullconv.inference import predict
 from fullconv.metrics import PhotoMetrics, Scores, intervals
 from fullconv.models import NetSpec, explain
 from fullconv.notebook_progress import ProgressBar, in_notebook
 from fullconv.report import RunFolder
 from fullconv.training.run.console import Screen, Status
+from small_runs import small_run
 
 MATRIX = np.array([[6, 2], [1, 3]])
 
@@ -113,6 +116,15 @@ def test_a_training_in_a_notebook_moves_a_bar(monkeypatch):
     with Screen(quiet=True) as screen:
         screen.show(status)
     assert not display.updates
+
+
+def test_predictions_in_a_notebook_move_a_bar(monkeypatch, tmp_path):
+    display = FakeDisplay(monkeypatch)
+    for name in "ab":
+        Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(tmp_path / f"{name}.png")
+    run = small_run(tmp_path / "run")
+    results = predict(run, [tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "out")
+    assert len(results) == 2 and "photos predicted 2/2" in display.updates[-1]
 
 
 def test_a_run_shows_its_figures_and_a_path_below_it_does_not(tmp_path):

@@ -14,7 +14,7 @@ from fullconv.errors import UserError, printable
 if TYPE_CHECKING:
     from fullconv.cluster.connection import ClusterOptions
     from fullconv.inference import Input, PhotoResult, Predictor
-    from fullconv.inference.predictor import DrawOptions
+    from fullconv.inference.prediction import DrawOptions
     from fullconv.inference.rasters import RasterOutcome
     from fullconv.inference.rasters.job import Blocks
     from fullconv.inference.storage.outputs import Output

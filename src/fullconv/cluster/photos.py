@@ -13,7 +13,8 @@ from fullconv.errors import UserError
 from fullconv.inference.batch_predict import PhotoResult
 from fullconv.inference.engines.registry import Say
 from fullconv.inference.photos.find_photos import Input
-from fullconv.inference.predictor import DrawOptions, Predictor
+from fullconv.inference.prediction import DrawOptions
+from fullconv.inference.predictor import Predictor
 from fullconv.inference.storage.addresses import Stored
 from fullconv.inference.storage.outputs import FolderOutput, Output, output_at
 from fullconv.inference.storage.predict_stored import predict_recorded

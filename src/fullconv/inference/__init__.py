@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from fullconv.inference.overlap_prediction import OverlapPrediction
     from fullconv.inference.photo_engine import PhotoEngine, with_tiles, with_tta
     from fullconv.inference.photos.find_photos import Input, find_inputs
-    from fullconv.inference.predictor import Prediction, Predictor
+    from fullconv.inference.prediction import Prediction
+    from fullconv.inference.predictor import Predictor
     from fullconv.inference.tiled import Tile, Tiling
     from fullconv.inference.tta import TTA, Views, parse_tta
     from fullconv.inference.video import VideoOutcome, predict_video
@@ -64,7 +65,8 @@ _HOME = {
     "open_predictor": ("DisagreementWarning", "OpenedNet", "open_engine"),
     "overlap_prediction": ("OverlapPrediction",),
     "photo_engine": ("PhotoEngine", "with_tiles", "with_tta"),
-    "predictor": ("Prediction", "Predictor"),
+    "prediction": ("Prediction",),
+    "predictor": ("Predictor",),
     "engines.graph_engine": ("ChangedExportWarning",),
     "tiled": ("Tiling", "Tile"),
     "tta": ("TTA", "Views", "parse_tta"),

@@ -11,7 +11,7 @@ import numpy as np
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.classes import ClassSet
 from fullconv.inference.photos.find_photos import Input
-from fullconv.inference.predictor import Prediction
+from fullconv.inference.prediction import Prediction
 
 COLUMNS = ("photo", "class", "pixels", "share", "square_metres")
 

@@ -21,11 +21,13 @@ from fullconv.inference.overlap_prediction import mask_stems
 from fullconv.inference.photos.find_photos import Input, find_inputs, refuse_meeting
 from fullconv.inference.photos.read_ahead import threads
 from fullconv.inference.photos.remote_photos import fetched
-from fullconv.inference.predictor import DrawOptions, Prediction, Predictor
+from fullconv.inference.prediction import DrawOptions, Prediction
+from fullconv.inference.predictor import Predictor
 from fullconv.inference.storage.addresses import MOST_PHOTO, read_stored
 from fullconv.inference.tiled import Tile
 from fullconv.inference.tta import TTA
 from fullconv.modalities import MAX_MEGAPIXELS
+from fullconv.notebook_progress import ProgressBar, in_notebook
 from fullconv.visualize import Legend, check_drawing
 
 AHEAD = 2  # photos read before their turn
@@ -94,7 +96,14 @@ def predict(
         "overlay": overlay, "alpha": alpha, "legend": legend, "scores": scores,
         "probability": probability,
     }  # fmt: skip
-    return list(predict_files(predictor, paths, out, others=others, frames=frames, **drawn))
+    photos = find_inputs(paths, out, frames)
+    bar = ProgressBar("photos predicted") if in_notebook() else None
+    results: list[PhotoResult] = []
+    for result in predict_each(predictor, photos, others=others, **drawn):
+        results.append(result)
+        if bar:
+            bar(len(results), len(photos))
+    return results
 
 
 def predict_files(

@@ -12,7 +12,8 @@ from fullconv.data.exporters import Item, ShapeOptions, exporter, written_labels
 from fullconv.errors import UserError, UserErrors
 from fullconv.inference.batch_predict import Keep, PhotoResult, pixels_said, predict_each
 from fullconv.inference.photos.find_photos import Input
-from fullconv.inference.predictor import Prediction, Predictor
+from fullconv.inference.prediction import Prediction
+from fullconv.inference.predictor import Predictor
 
 MOST_SCORES = 2**29
 """Scores of a photo, 2 GiB, above which its shapes get no confidence."""

@@ -18,7 +18,7 @@ from fullconv.atomic import write_atomically
 from fullconv.inference.class_map import Decision
 from fullconv.inference.confidence import Confidence, Softmaxes, of_scores
 from fullconv.inference.notebook import described, notebook_png, prediction_html
-from fullconv.inference.predictor import (
+from fullconv.inference.prediction import (
     PNG_LEVEL,
     RGB,
     DrawOptions,

@@ -64,7 +64,7 @@ from fullconv.modalities import MAX_MEGAPIXELS, is_of_photo
 
 if TYPE_CHECKING:
     from fullconv.classes import ClassSet
-    from fullconv.inference.predictor import DrawOptions
+    from fullconv.inference.prediction import DrawOptions
 
 LegendPlace = Literal["none", "below", "right"]
 

@@ -11,7 +11,8 @@ from typing import Unpack
 from fullconv.errors import UserError
 from fullconv.inference.batch_predict import PhotoResult, predict_each, result_names
 from fullconv.inference.photos.find_photos import Input, refuse_meeting
-from fullconv.inference.predictor import DrawOptions, Prediction, Predictor
+from fullconv.inference.prediction import DrawOptions, Prediction
+from fullconv.inference.predictor import Predictor
 from fullconv.inference.storage.addresses import stored_file
 from fullconv.inference.storage.manifest import Done, Recorder
 from fullconv.inference.storage.outputs import FolderOutput, Output

@@ -9,7 +9,8 @@ from fullconv.classes.palettes import Palette
 from fullconv.device import Precision
 from fullconv.inference.engines.registry import AUTO, EXPORTER, Say, chosen, is_exported, named
 from fullconv.inference.net_checksums import net_checksums
-from fullconv.inference.predictor import DrawOptions, Predictor
+from fullconv.inference.prediction import DrawOptions
+from fullconv.inference.predictor import Predictor
 from fullconv.inference.tiled import Tile
 from fullconv.modalities import MAX_MEGAPIXELS
 from fullconv.version import __version__

@@ -17,7 +17,8 @@ from fullconv.errors import UserError, one_line, printable
 from fullconv.inference.engines.registry import AUTO
 from fullconv.inference.net_checksums import net_checksums
 from fullconv.inference.photo_engine import PhotoEngine
-from fullconv.inference.predictor import Prediction, Predictor
+from fullconv.inference.prediction import Prediction
+from fullconv.inference.predictor import Predictor
 from fullconv.inference.tiled import Tile
 from fullconv.inference.tta import TTA
 from fullconv.inference.video.encoder import MUXERS, Coding, Encoder, Show, check_sound, mux
