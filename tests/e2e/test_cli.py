@@ -252,6 +252,10 @@ def test_nets(inside):
     rows = [line.split() for line in said.splitlines() if line.startswith("  ")]
     assert {f"{head}-{row[0]}" for row in rows for head in row[1:]} >= set(available())
     assert said.index("fpn4s-efficientnet_lite0") < said.index("caffenet  ")  # recommended
+
+
+@pytest.mark.slow
+def test_the_table_of_all_nets(inside):
     said, _ = inside("nets", "--size", "224x224")
     assert "134.3 M" in said
 

@@ -130,7 +130,14 @@ def test_killed_again_and_again(photos, whole, tmp_path):
     assert not list(out.rglob("*.part"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR1, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_to_all_processes_saves_and_ends_without_a_traceback(
     photos, whole, tmp_path, number
 ):

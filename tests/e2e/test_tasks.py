@@ -105,7 +105,7 @@ def test_predict_writes_a_mask_for_each_class_and_one_overlay(trained, inside, p
     assert np.allclose(np.load(tmp_path / "100_scores.npy"), prediction.scores, atol=1e-4)
 
 
-@pytest.mark.parametrize("form", ["onnx", "openvino"])
+@pytest.mark.parametrize("form", ["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
 def test_exports_decide_as_the_run(trained, inside, photo, form):
     package = {"onnx": "onnxruntime", "openvino": "openvino"}[form]
     pytest.importorskip(package, reason="needs fullconv[export]")

@@ -21,7 +21,9 @@ CASES = [
     ("onnx", "fcn8s-vgg16", "same", "onnxruntime", ["score_32", "score_16", "score_8"]),
     ("onnx", "fcn8s-vgg16", "same", "openvino", ["score_32", "score_16", "score_8"]),
     ("openvino", "fcn4s-resnet18", "paper", "openvino", ["score_4"]),
-    ("onnx", "fcn16s-caffenet", "paper", "onnxruntime", ["score_16"]),
+    pytest.param(
+        "onnx", "fcn16s-caffenet", "paper", "onnxruntime", ["score_16"], marks=pytest.mark.slow
+    ),
 ]
 SIZES = [(75, 101), (31, 33), (17, 130)]
 

@@ -39,14 +39,14 @@ def run(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module", params=["onnx", "openvino"])
+@pytest.fixture(scope="module", params=["onnx", pytest.param("openvino", marks=pytest.mark.slow)])
 def classes(run, request):
     """The run's export of classes."""
     pytest.importorskip(ENGINES[request.param])
     return export(run, request.param, output="classes")
 
 
-@pytest.fixture(scope="module", params=["onnx", "openvino"])
+@pytest.fixture(scope="module", params=[pytest.param("onnx", marks=pytest.mark.slow), "openvino"])
 def half(run, request):
     """The run's export in float16."""
     pytest.importorskip(ENGINES[request.param])

@@ -53,7 +53,11 @@ def _print_table(size: tuple[int, int]) -> None:
     from fullconv.cli import tables as screen
     from fullconv.models import NetSpec, available, summarize
 
-    summaries = [summarize(NetSpec(name, 21), size) for name in available()]
+    summaries, names = [], available()
+    with screen.progress("counting") as progress:
+        for name in names:
+            summaries.append(summarize(NetSpec(name, 21), size))
+            progress(len(summaries), len(names))
     screen.console().print(screen.nets_table(summaries, size), "")
 
 
