@@ -50,7 +50,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 unit: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 # Chainer runs on NumPy 1.23 only, which there is for Python 3.11 and older.
 $(CHAINER)/.ready:
@@ -109,7 +109,7 @@ slow: $(READY)
 # requests, and 2,000 photos; the walk on a few scenes, the README and the pages that are typed
 # along; the notebook in a kernel: seven minutes.
 e2e: $(VENV)/.docs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow or not slow" tests/e2e/test_serve*.py \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or not slow" tests/e2e/test_serve*.py \
 		tests/e2e/test_report_pages.py tests/e2e/test_quickstart_notebook.py \
 		tests/e2e/test_site_search.py tests/e2e/test_walk.py tests/e2e/test_web_page.py \
 		tests/e2e/test_walkthroughs.py tests/e2e/test_readme.py

@@ -49,6 +49,8 @@ class Ranks:
     def __init__(self, count: int, folder: Path, task: Callable, *arguments) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.files = [folder / f"said-{rank}.txt" for rank in range(count)]
+        for file in self.files:  # of those before: what they said is not what these say
+            file.unlink(missing_ok=True)
         shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
         self.processes = [
             SERVER.Process(
