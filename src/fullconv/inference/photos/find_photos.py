@@ -2,21 +2,20 @@
 
 import glob
 import os
-import re
-import sys
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from fullconv.atomic import file_error
-from fullconv.data.reading.formats import VIDEO_SUFFIXES, format_of
+from fullconv.data.reading.formats import VIDEO_SUFFIXES
 from fullconv.data.reading.image import SUFFIXES
 from fullconv.data.reading.walk import is_debris_below, walk
 from fullconv.errors import UserError, printable
 from fullconv.inference.photos.frames import Frames
+from fullconv.inference.photos.piped_names import with_piped
 from fullconv.inference.photos.remote_photos import is_remote, name_of
+from fullconv.inference.photos.result_names import result_names
 from fullconv.inference.storage.addresses import (
     SCHEMES,
     Stored,
@@ -28,7 +27,6 @@ from fullconv.inference.storage.addresses import (
 from fullconv.inference.storage.tables import SUFFIX as TABLE
 from fullconv.inference.storage.tables import PhotoTable, Row
 
-STDIN = "-"
 _NO_ADDRESS = ("ftp://", "data:", "az://", "abfs://", "adl://", "ssh://", "sftp://")
 
 
@@ -82,7 +80,7 @@ def find_inputs(inputs: Sequence[str | Path], out: str | Path, frames: bool = Fa
     depths: dict[Path, int] = {}  # file -> how many parts of its path name the result
     missing: list[Input] = []
     addresses: dict[Path, Input] = {}  # what stands for an address -> its photo
-    items, piped = _with_piped([local_path(str(item)) for item in inputs])
+    items, piped = with_piped([local_path(str(item)) for item in inputs])
     for item in items:
         try:
             for file, depth in _named(item, None if stored_out else base, str(out), addresses):
@@ -93,7 +91,7 @@ def find_inputs(inputs: Sequence[str | Path], out: str | Path, frames: bool = Fa
         replace(addresses[file], result=base / name)
         if file in addresses
         else Input(file, base / name)
-        for file, name in _names(depths).items()
+        for file, name in result_names(depths).items()
     ]
     if frames:
         photos, damaged = _each_frame(photos)
@@ -212,31 +210,6 @@ def _each_frame(photos: Sequence[Input]) -> tuple[list[Input], list[Input]]:
     return every, damaged
 
 
-def _with_piped(items: list[str]) -> tuple[list[str], bytes | None]:
-    """``items`` without '-': with the names that were piped in, or the picture beside."""
-    if STDIN not in items:
-        return items, None
-    content = _standard_input()
-    names = _names_in(content)
-    return [i for i in items if i != STDIN] + (names or []), content if names is None else None
-
-
-def _names_in(content: bytes) -> list[str] | None:
-    """The names in a piped list, one a line or ended by zero bytes; None where it is a picture."""
-    head = content[:4096]
-    if not os.path.lexists(re.split(rb"[\0\r\n]", head)[0]) and _looks_like_no_list(head):
-        return None
-    parts = content.split(b"\0") if b"\0" in content else content.splitlines()
-    return [os.fsdecode(part) for part in parts if part.strip()]
-
-
-def _looks_like_no_list(head: bytes) -> bool:
-    """Whether bytes are those of a picture, known or not, or of a page that says why not."""
-    binary = any(byte < 32 and byte not in b"\t\n\r\0" for byte in head)
-    text = head.lstrip()[:1] in (b"<", b"{") or re.match(rb"P[1-6]\s", head)  # HTML, JSON, PPM
-    return binary or bool(text) or format_of(head[:64]) is not None
-
-
 def photos_in(item: str | Path) -> list[Path]:
     """The photos that a file, a folder or a pattern names, as in ``find_inputs``.
 
@@ -316,39 +289,6 @@ def _nothing_there(errors: Sequence[UserError]) -> UserError:
     return UserError(f"{errors[0]}{more}", errors[0].code)
 
 
-def _names(depths: dict[Path, int]) -> dict[Path, Path]:
-    """Path of each result: as short as the files' own folders allow, no two alike."""
-    paths = {file: Path(os.path.abspath(file)) for file in depths}  # links keep their names
-    files = {path: file for file, path in reversed(paths.items())}  # the same file named twice
-    once = set(files.values())
-    depths = {file: depth for file, depth in depths.items() if file in once}
-    stems = Counter(_key(paths[file].with_suffix("")) for file in depths)
-    ends = {
-        file: file.name if stems[_key(paths[file].with_suffix(""))] > 1 else file.stem
-        for file in depths
-    }
-    while True:
-        names = {
-            file: Path(*paths[file].parent.parts[1:][_tail(depth)], ends[file])
-            for file, depth in depths.items()
-        }
-        folders: dict[str, set[Path]] = defaultdict(set)
-        for file, name in names.items():
-            folders[_key(name)].add(paths[file].parent)
-        alike = [file for file, name in names.items() if len(folders[_key(name)]) > 1]
-        if not alike:
-            return names
-        depths |= {file: depths[file] + 1 for file in alike}
-
-
-def _tail(depth: int) -> slice:
-    return slice(0, 0) if depth == 1 else slice(-(depth - 1), None)
-
-
-def _key(path: Path) -> str:
-    return str(path).casefold()  # some file systems do not tell A from a
-
-
 def _refuse_overwriting(photos: Sequence[Input], out: str) -> None:
     """UserError where a mask would replace a photo; ``out`` is the results' address, or ''."""
     if out:
@@ -382,14 +322,3 @@ def refuse_meeting(photos: Sequence[Input], outputs: Sequence[str]) -> None:
                     "another photo's; predict them in two calls",
                     "FC-PREDICT-003",
                 )
-
-
-def _standard_input() -> bytes:
-    """All of standard input; UserError when there is none."""
-    content = b"" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read()
-    if not content:
-        raise UserError(
-            "standard input is empty: pipe a picture, or a list of names, into the command",
-            "FC-PREDICT-001",
-        )
-    return content

@@ -196,7 +196,7 @@ class Schedule(Section):
     takes ``batch_size`` x ``accumulate`` photos. ``validate_every`` 0 is ten times a run;
     ``patience`` ends the run after so many validations without a better score.
     ``half_size`` is the share of the steps, from the first, that see photos and crops at half their
-    size: four times as many photos in the same time (progressive resizing).
+    size: two to four times as many photos in the same time (progressive resizing).
     """
 
     steps: Count | None = None

@@ -15,7 +15,7 @@ from PIL import Image
 from fullconv.errors import UserError
 from fullconv.inference import Predictor, find_inputs, predict_files
 from fullconv.inference.photos import remote_photos
-from fullconv.inference.photos.find_photos import _names_in
+from fullconv.inference.photos.piped_names import names_in
 
 
 @contextmanager
@@ -143,9 +143,9 @@ def test_pictures_on_standard_input_are_never_taken_for_lists(picture):
     for form in ("PNG", "JPEG", "BMP", "TIFF", "GIF", "WEBP", "PPM"):
         file = io.BytesIO()
         image.save(file, form)
-        assert _names_in(file.getvalue()) is None
+        assert names_in(file.getvalue()) is None
     for content in (b"P3\n2 1\n255\n0 0 0 9 9 9\n", b"<svg></svg>", b'{"error": 1}', b"\x93x\x01"):
-        assert _names_in(content) is None
-    assert _names_in(b"a.jpg\n\n b.jpg \n") == ["a.jpg", " b.jpg "]
-    assert _names_in(b"a.jpg\r\nb.jpg\r\n") == ["a.jpg", "b.jpg"]
-    assert _names_in("ü\xff".encode("latin-1")) == [os.fsdecode(b"\xfc\xff")]
+        assert names_in(content) is None
+    assert names_in(b"a.jpg\n\n b.jpg \n") == ["a.jpg", " b.jpg "]
+    assert names_in(b"a.jpg\r\nb.jpg\r\n") == ["a.jpg", "b.jpg"]
+    assert names_in("ü\xff".encode("latin-1")) == [os.fsdecode(b"\xfc\xff")]
