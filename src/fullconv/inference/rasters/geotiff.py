@@ -11,6 +11,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -102,13 +103,16 @@ def _verify(path: Path, checksum: int, levels: Sequence[int] = ()) -> None:
     from rasterio.errors import RasterioError
 
     with rasterio.open(path) as dataset:
-        value, there = 0, dataset.overviews(1)
-        for window in _windows(dataset.shape):
+        value, size, there = 0, dataset.shape, len(dataset.overviews(1))
+        for window in _windows(size):
             value = zlib.crc32(np.ascontiguousarray(dataset.read(1, window=window)).data, value)
-    if value != checksum or there != list(levels):
+    if value != checksum or there != len(levels):
         raise RasterioError("what was read back is not what was written")
-    for level in range(len(levels)):
-        with rasterio.open(path, OVERVIEW_LEVEL=level) as dataset:
+    for index, level in enumerate(levels):
+        with rasterio.open(path, OVERVIEW_LEVEL=index) as dataset:
+            # Not GDAL's factors: of a map that is one pixel wide it gives 1.
+            if dataset.shape != (ceil(size[0] / level), ceil(size[1] / level)):
+                raise RasterioError("an overview is missing")
             for (row, column), window in dataset.block_windows(1):
                 if not dataset.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=1):
                     raise RasterioError("a block of an overview is missing")

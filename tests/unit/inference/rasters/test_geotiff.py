@@ -30,7 +30,11 @@ def some(height, width, top=3, dtype=np.uint8):
     ).repeat(8, 1)[:height, :width].astype(dtype)  # fmt: skip
 
 
-@pytest.mark.parametrize("size", [(1, 1), (511, 513), (512, 512), (1300, 700), (3, 1600)])
+LINES = [(513, 1), (1, 513), (2050, 1), (1, 4097), (3, 1600)]
+"""Sizes whose overviews GDAL gives other factors than those that they were made with."""
+
+
+@pytest.mark.parametrize("size", [(1, 1), (511, 513), (512, 512), (1300, 700), *LINES])
 def test_values_blocks_and_overviews(tmp_path, size) -> None:
     values = some(*size)
     with rasterio.open(written(tmp_path, values)) as found:
@@ -38,7 +42,7 @@ def test_values_blocks_and_overviews(tmp_path, size) -> None:
         assert (found.count, found.dtypes[0], found.nodata) == (1, "uint8", 255)
         assert found.block_shapes == [(512, 512)]
         assert found.compression.name == "deflate"
-        levels = found.overviews(1)
+        levels = [2 ** (place + 1) for place in range(len(found.overviews(1)))]
         assert max(size) / (levels[-1] if levels else 1) <= 512
     for place, level in enumerate(levels):
         with rasterio.open(tmp_path / "map.tif", overview_level=place) as found:
