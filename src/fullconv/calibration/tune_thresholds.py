@@ -8,8 +8,7 @@ from fullconv.checkpoints.checkpoint import find
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.inference.engines.registry import is_exported
-from fullconv.metrics import OverlapScores
-from fullconv.metrics import counts as per_class
+from fullconv.metrics import OverlapScores, class_metrics
 
 
 @dataclass(frozen=True)
@@ -51,4 +50,4 @@ def tune_thresholds(run: str | Path, scores: OverlapScores) -> Tuned:
     parts = checkpoint.net, classes, checkpoint.preprocessing, checkpoint.origin
     save(file, Checkpoint(*parts))
     iu = scores.curves.iu_at(thresholds)
-    return Tuned(thresholds, float(per_class.mean(iu)), file)
+    return Tuned(thresholds, float(class_metrics.mean(iu)), file)

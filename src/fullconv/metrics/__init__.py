@@ -9,7 +9,7 @@ from fullconv.metrics.bootstrap import (
     obstacle,
 )
 from fullconv.metrics.boundary import WIDTH, boundary_counts, boundary_width, is_boundary
-from fullconv.metrics.counts import Counts, counts_of
+from fullconv.metrics.confusion_matrix import Counts, Matrix, confusion, counts_of
 from fullconv.metrics.display import html_table, percent
 from fullconv.metrics.overlap import (
     Curves,
@@ -19,7 +19,7 @@ from fullconv.metrics.overlap import (
     plane_counts,
 )
 from fullconv.metrics.per_photo import PhotoMetrics
-from fullconv.metrics.scores import SUMMARY, Matrix, Scores, confusion
+from fullconv.metrics.scores import SUMMARY, Scores
 
 __all__ = [
     "SUMMARY",

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.metrics import counts as per_class
-from fullconv.metrics.counts import Counts
+from fullconv.metrics import class_metrics
+from fullconv.metrics.confusion_matrix import Counts
 from fullconv.metrics.display import percent
 from fullconv.metrics.per_photo import PhotoMetrics
 
@@ -58,9 +58,11 @@ class Intervals:
 
 def intervals(counts: Counts, resamples: int = RESAMPLES, seed: int = SEED) -> Intervals:
     """The intervals of the counts (P, 3, K) of photos; the same ones for the same ``seed``."""
-    ious = np.concatenate([per_class.iu(each) for each in _drawn(counts, resamples, seed)])  # R,K
+    ious = np.concatenate(
+        [class_metrics.iu(each) for each in _drawn(counts, resamples, seed)]
+    )  # R,K
     return Intervals(
-        _interval(per_class.mean(ious)),
+        _interval(class_metrics.mean(ious)),
         tuple(_interval(each) for each in ious.T),
         len(counts),
         resamples=resamples,
@@ -108,7 +110,7 @@ def obstacle(first: PhotoMetrics, second: PhotoMetrics) -> str | None:
 
 
 def _mean_iu(counts: Counts) -> npt.NDArray[np.float64]:
-    return per_class.mean(per_class.iu(counts))
+    return class_metrics.mean(class_metrics.iu(counts))
 
 
 def _drawn(counts: Counts, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:

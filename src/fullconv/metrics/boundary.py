@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.errors import UserError
-from fullconv.metrics.counts import Counts
+from fullconv.metrics.confusion_matrix import Counts
 
 WIDTH = 0.02
 """Of the photo's diagonal, as in the paper."""

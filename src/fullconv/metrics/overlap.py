@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.metrics import counts as per_class
-from fullconv.metrics.counts import Counts
+from fullconv.metrics import class_metrics
+from fullconv.metrics.confusion_matrix import Counts
 from fullconv.metrics.display import percent
 from fullconv.metrics.per_photo import PhotoMetrics
 from fullconv.metrics.scores import Scores, plain
@@ -64,9 +64,9 @@ class Histogram:
         above = np.concatenate([above, np.zeros_like(above[..., :1])], 2)  # K,2,T
         false, right = above[:, 0], above[:, 1]
         total = right[:, :1]
-        precision = per_class.ratio(right, right + false)  # nan where nothing is predicted
+        precision = class_metrics.ratio(right, right + false)  # nan where nothing is predicted
         precision = np.where(np.isnan(precision), 1.0, precision)
-        recall = per_class.ratio(right, np.broadcast_to(total, right.shape))
+        recall = class_metrics.ratio(right, np.broadcast_to(total, right.shape))
         thresholds = np.arange(BINS + 1) / BINS
         return Curves(thresholds, precision, recall, average_precision(precision, recall))
 
@@ -92,7 +92,7 @@ class Curves:
     @property
     def f1(self) -> Floats:
         """F1 (Dice) at each threshold, (K, T); it is highest where the IU is."""
-        return per_class.ratio(2 * self.precision * self.recall, self.precision + self.recall)
+        return class_metrics.ratio(2 * self.precision * self.recall, self.precision + self.recall)
 
     def best_thresholds(self, otherwise: Sequence[float]) -> tuple[float, ...]:
         """The threshold of the highest F1 of each class; ``otherwise`` where a class is nowhere.
@@ -162,13 +162,13 @@ class OverlapScores(Scores):
     ) -> "OverlapScores":
         """From the confusions (K, 2, 2)."""
         counts = counts_of_planes(confusion)
-        iu, recall, true = per_class.iu(counts), per_class.accuracy(counts), counts[1]
+        iu, recall, true = class_metrics.iu(counts), class_metrics.accuracy(counts), counts[1]
         right = np.trace(confusion, axis1=1, axis2=2).sum()
         return cls(
-            pixel_accuracy=float(per_class.ratio(right, confusion.sum())),
-            mean_accuracy=float(per_class.mean(recall)),
-            mean_iu=float(per_class.mean(iu)),
-            fw_iu=float(per_class.ratio(np.sum(true * np.nan_to_num(iu)), true.sum())),
+            pixel_accuracy=float(class_metrics.ratio(right, confusion.sum())),
+            mean_accuracy=float(class_metrics.mean(recall)),
+            mean_iu=float(class_metrics.mean(iu)),
+            fw_iu=float(class_metrics.ratio(np.sum(true * np.nan_to_num(iu)), true.sum())),
             iu=iu,
             accuracy=recall,
             pixels=true,
@@ -207,7 +207,11 @@ class OverlapScores(Scores):
     @property
     def mean_average_precision(self) -> float | None:
         """Its mean over the classes that are somewhere."""
-        return None if self.curves is None else float(per_class.mean(self.curves.average_precision))
+        return (
+            None
+            if self.curves is None
+            else float(class_metrics.mean(self.curves.average_precision))
+        )
 
     def of(self, classes: slice) -> "OverlapScores":
         """Those of some of the classes alone."""

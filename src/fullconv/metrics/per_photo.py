@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import match_classes
-from fullconv.metrics import counts as per_class
-from fullconv.metrics.counts import Counts
+from fullconv.metrics import class_metrics
+from fullconv.metrics.confusion_matrix import Counts
 from fullconv.metrics.display import html_table, percent
 
 
@@ -32,8 +32,8 @@ class PhotoMetrics:
         return f"PhotoMetrics({len(self)} photos, {len(self.classes)} classes)"
 
     def _repr_html_(self) -> str:
-        accuracy = per_class.pixel_accuracy(self.counts)
-        mean_iu = per_class.mean(per_class.iu(self.counts))
+        accuracy = class_metrics.pixel_accuracy(self.counts)
+        mean_iu = class_metrics.mean(class_metrics.iu(self.counts))
         rows = [
             (name, percent(float(right)), percent(float(iu)))
             for name, right, iu in zip(self.names, accuracy, mean_iu, strict=True)
@@ -73,13 +73,13 @@ class PhotoMetrics:
         prediction, with boundaries ``mean_boundary_iu``; then of each class CLASS its true pixels
         (``pixels CLASS``) and its IU (``iu CLASS``).
         """
-        iu = per_class.iu(self.counts)
+        iu = class_metrics.iu(self.counts)
         columns: dict[str, npt.NDArray[Any]] = {
-            "pixel_accuracy": per_class.pixel_accuracy(self.counts),
-            "mean_iu": per_class.mean(iu),
+            "pixel_accuracy": class_metrics.pixel_accuracy(self.counts),
+            "mean_iu": class_metrics.mean(iu),
         }
         if self.boundary is not None:
-            columns["mean_boundary_iu"] = per_class.mean(per_class.iu(self.boundary))
+            columns["mean_boundary_iu"] = class_metrics.mean(class_metrics.iu(self.boundary))
         for place, name in enumerate(self.classes):
             columns[f"pixels {name}"] = self.counts[:, 1, place]
             columns[f"iu {name}"] = iu[:, place]

@@ -6,65 +6,18 @@ Notation of the paper (section 5): n_ij pixels of class i predicted as class j, 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.metrics import bootstrap
-from fullconv.metrics import counts as per_class
+from fullconv.metrics import bootstrap, class_metrics
+from fullconv.metrics.confusion_matrix import Counts, Matrix, counts_of
 from fullconv.metrics.display import html_table, percent
 from fullconv.metrics.per_photo import PhotoMetrics
 
 if TYPE_CHECKING:
     import torch
-
-Matrix = npt.NDArray[np.int64]
-"""Confusion matrix, int64 (K, K): rows are the truth, columns the prediction."""
-
-
-@overload
-def confusion(
-    truth: npt.NDArray[Any], prediction: npt.NDArray[Any], classes: int, ignore: int
-) -> Matrix: ...
-@overload
-def confusion(
-    truth: "torch.Tensor", prediction: "torch.Tensor", classes: int, ignore: int
-) -> "torch.Tensor": ...
-def confusion(truth: Any, prediction: Any, classes: int, ignore: int) -> Any:
-    """Count the pixels of each pair (true class, predicted class), int64 (K, K).
-
-    ``truth`` and ``prediction`` are class indices of one shape, both arrays or both tensors; the
-    counts of tensors stay on their device. Pixels whose truth is ``ignore`` are left out.
-    Raises ValueError for two shapes that differ or a value that is no class.
-    """
-    if truth.shape != prediction.shape:
-        raise ValueError(
-            f"truth has shape {tuple(truth.shape)}, prediction {tuple(prediction.shape)}"
-        )
-    counted = truth != ignore
-    if not isinstance(truth, np.ndarray):
-        return _of_tensors(truth[counted].long(), prediction[counted].long(), classes)
-    true, predicted = truth[counted].astype(np.int64), prediction[counted]
-    _check_range(true, predicted, classes)
-    counts = np.bincount(true * classes + predicted, minlength=classes**2)
-    return counts.astype(np.int64, copy=False).reshape(classes, classes)
-
-
-def _of_tensors(true: "torch.Tensor", predicted: "torch.Tensor", classes: int) -> "torch.Tensor":
-    import torch  # which the commands that only count need not load
-
-    _check_range(true, predicted, classes)
-    return torch.bincount(true * classes + predicted, minlength=classes**2).view(classes, -1)
-
-
-def _check_range(true: Any, predicted: Any, classes: int) -> None:
-    for what, values in (("truth", true), ("prediction", predicted)):
-        if len(values) and not 0 <= values.min() <= values.max() < classes:
-            raise ValueError(
-                f"{what} holds the values {int(values.min())} to {int(values.max())}; "
-                f"the {classes} classes are 0 to {classes - 1}"
-            )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,13 +51,13 @@ class Scores:
     ) -> "Scores":
         """Scores of ``matrix`` (K, K) as ``confusion`` counts it; ``names`` default to 0..K-1."""
         n = np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix.cpu())
-        counts = per_class.counts_of(n)
-        iu, accuracy, true = per_class.iu(counts), per_class.accuracy(counts), counts[1]
+        counts = counts_of(n)
+        iu, accuracy, true = class_metrics.iu(counts), class_metrics.accuracy(counts), counts[1]
         return cls(
-            pixel_accuracy=float(per_class.pixel_accuracy(counts)),
-            mean_accuracy=float(per_class.mean(accuracy)),
-            mean_iu=float(per_class.mean(iu)),
-            fw_iu=float(per_class.ratio(np.sum(true * np.nan_to_num(iu)), true.sum())),
+            pixel_accuracy=float(class_metrics.pixel_accuracy(counts)),
+            mean_accuracy=float(class_metrics.mean(accuracy)),
+            mean_iu=float(class_metrics.mean(iu)),
+            fw_iu=float(class_metrics.ratio(np.sum(true * np.nan_to_num(iu)), true.sum())),
             iu=iu,
             accuracy=accuracy,
             pixels=true,
@@ -142,9 +95,9 @@ class Scores:
         )
 
     @cached_property
-    def counts(self) -> per_class.Counts:
+    def counts(self) -> Counts:
         """Right, true and predicted pixels of each class, (3, K)."""
-        return per_class.counts_of(self.confusion)
+        return counts_of(self.confusion)
 
     @property
     def shares(self) -> npt.NDArray[np.float64]:
@@ -154,24 +107,24 @@ class Scores:
     @cached_property
     def precision(self) -> npt.NDArray[np.float64]:
         """Of what is predicted as a class, the share that is right, (K,); nan where nothing is."""
-        return per_class.precision(self.counts)
+        return class_metrics.precision(self.counts)
 
     @cached_property
     def dice(self) -> npt.NDArray[np.float64]:
         """Dice's coefficient or F1, (K,), 2 IU / (1 + IU); nan where the IU is."""
-        return per_class.dice(self.counts)
+        return class_metrics.dice(self.counts)
 
     @cached_property
     def boundary_iu(self) -> npt.NDArray[np.float64] | None:
         """Boundary IU of each class, (K,), from the counts of all photos together; or None."""
         if self.photos is None or self.photos.boundary is None:
             return None
-        return per_class.iu(self.photos.boundary.sum(0))
+        return class_metrics.iu(self.photos.boundary.sum(0))
 
     @property
     def mean_boundary_iu(self) -> float | None:
         """Its mean over the classes; None where it was not asked for."""
-        return None if self.boundary_iu is None else float(per_class.mean(self.boundary_iu))
+        return None if self.boundary_iu is None else float(class_metrics.mean(self.boundary_iu))
 
     @cached_property
     def intervals(self) -> bootstrap.Intervals | None:

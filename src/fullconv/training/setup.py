@@ -40,8 +40,8 @@ from fullconv.models import FCN, Preprocessing, build
 from fullconv.training.config.config import Config
 from fullconv.training.losses import BinaryCrossEntropy
 from fullconv.training.losses.criterion import Criterion, cross_entropy_of, make_criterion
-from fullconv.training.objects import NOTHING, Objects
 from fullconv.training.optimizer import freeze
+from fullconv.training.python_objects import NO_OBJECTS, PythonObjects
 from fullconv.training.run.console import Screen
 from fullconv.training.step import mixed
 
@@ -64,7 +64,7 @@ def split_by_seed(whole: Source, seed: int, screen: Screen) -> tuple[Source, Sou
     return with_photos(whole, names[SPLIT], SPLIT), with_photos(whole, names[VAL], VAL)
 
 
-def is_split_by_seed(config: Config, objects: Objects = NOTHING) -> bool:
+def is_split_by_seed(config: Config, objects: PythonObjects = NO_OBJECTS) -> bool:
     """Whether `open_data` splits the data, so that the run must keep the names."""
     named = (config.data.split, config.data.val) != (SPLIT, VAL)
     return objects.data is None and not named and is_unsplit(config.data.path)
@@ -101,7 +101,7 @@ SHOWN = 20  # findings of the data on screen
 
 
 def open_data(
-    config: Config, screen: Screen, objects: Objects = NOTHING, run: Path | None = None
+    config: Config, screen: Screen, objects: PythonObjects = NO_OBJECTS, run: Path | None = None
 ) -> tuple[Source, Source | None]:
     """The splits to train and to validate on; None, and a warning, where the latter is missing.
 
@@ -229,7 +229,7 @@ def criterion_of(
     source: Source,
     device: torch.device,
     screen: Screen,
-    objects: Objects = NOTHING,
+    objects: PythonObjects = NO_OBJECTS,
 ) -> Criterion:
     """The loss, with the class weights of the config; those that follow from the data are said.
 
@@ -259,7 +259,7 @@ def criterion_of(
 
 
 def _sigmoid_criterion(
-    config: Config, source: Source, device: torch.device, screen: Screen, objects: Objects
+    config: Config, source: Source, device: torch.device, screen: Screen, objects: PythonObjects
 ) -> Criterion:
     """The loss of overlapping classes."""
     classes, weights = source.classes, None

@@ -14,8 +14,8 @@ from fullconv.training.loop import Training
 from fullconv.training.memory import memory_budget as budget
 from fullconv.training.memory.step_memory import TOO_LARGE, estimate, memory_watched
 from fullconv.training.net_choice import check_batch_norm
-from fullconv.training.objects import Objects
 from fullconv.training.parallel.processes import in_first, processes_of, rank, together
+from fullconv.training.python_objects import PythonObjects
 from fullconv.training.run.announce import announce_memory, announce_plan, size_of
 from fullconv.training.run.console import Screen
 from fullconv.training.run.resume import step_of
@@ -39,7 +39,7 @@ Ready = Callable[[Source, Source | None], object]
 class Request:
     """What a caller of ``train`` asks for, beside the config."""
 
-    objects: Objects
+    objects: PythonObjects
     resume: bool = False
     overwrite: bool = False
     quiet: bool = False
@@ -162,9 +162,9 @@ def _train_one(
     criterion = criterion_of(config, source, fabric.device, screen, objects)
     with memory_watched(config, TOO_LARGE):
         updater = Updater(config, fabric, net, preprocessing, criterion, steps)
-    piece = None if val is None else budget.longest_piece(config, spec, need, largest_photo(val))
+    tile = None if val is None else budget.longest_tile(config, spec, need, largest_photo(val))
     loggers = [*make_loggers(config.logging.to), *objects.loggers] if fabric.is_global_zero else []
-    parts = run, config, fabric, updater, source, val, screen, piece, origins
+    parts = run, config, fabric, updater, source, val, screen, tile, origins
     training = Training(*parts, augmentation=objects.augment, loggers=loggers)
     if not is_new:
         training.resume()

@@ -61,7 +61,7 @@ class Updater:
             self.updating_in_backward = optimizer
         # A gradient as large comes from the system; what was freed before cannot hold it.
         sizes = (p.numel() * p.element_size() for p in net.parameters() if p.requires_grad)
-        self.is_large = fabric.device.type == "cpu" and max(sizes) > LARGEST_KEPT
+        self.has_large_gradients = fabric.device.type == "cpu" and max(sizes) > LARGEST_KEPT
         self.model, self.optimizer = fabric.setup(self.net, optimizer)
         if self.model is not self.net:
             self.model.mark_forward_method("maps")
@@ -84,7 +84,7 @@ class Updater:
         set_lr(self.optimizer, self.lr(batch.step))
         self.model.train()
         hold_frozen(self.net, self.config.net.freeze_batch_norm is True)
-        losses = self.losses_in_memory(batch)
+        losses = self.gradients_within_memory(batch)
         if not self.updating_in_backward:
             parameters, clip = list(self.model.parameters()), self.config.optimizer.clip
             norm = get_total_norm(p.grad for p in parameters if p.grad is not None)
@@ -96,7 +96,7 @@ class Updater:
         self.average(batch.step)
         return losses
 
-    def losses_in_memory(self, batch: Batch) -> tuple[float, float]:
+    def gradients_within_memory(self, batch: Batch) -> tuple[float, float]:
         """The gradients, in smaller parts where they run out of memory; the losses as ``step``.
 
         More accumulation gives the same gradient. What the failed attempt has changed, the running
@@ -108,12 +108,12 @@ class Updater:
             self.optimizer.zero_grad()
             try:
                 return (
-                    self.gradients_used_in_backward(batch)
+                    self.gradients_applied_in_backward(batch)
                     if self.updating_in_backward
                     else self.gradients(batch)
                 )
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error) or not self.can_be_parted:
+                if not is_out_of_memory(error) or not self.can_be_split:
                     raise
             except ValueError as error:
                 if "more than 1 value per channel" not in str(error):
@@ -125,7 +125,7 @@ class Updater:
             self.free_memory()
 
     @property
-    def can_be_parted(self) -> bool:
+    def can_be_split(self) -> bool:
         """Whether a step that ran out of memory can be tried in smaller parts.
 
         Not once weights have changed, and not in several processes, which would wait for this one.
@@ -142,7 +142,7 @@ class Updater:
         else:
             return_kept_memory()
 
-    def gradients_used_in_backward(self, batch: Batch) -> tuple[float, float]:
+    def gradients_applied_in_backward(self, batch: Batch) -> tuple[float, float]:
         """Apply each gradient in the backward pass and free it; the losses as ``step``."""
         assert self.updating_in_backward is not None
         check = partial(self.check, batch, "gradient")
@@ -175,7 +175,7 @@ class Updater:
                 loss, plain = self.loss(self.preprocessing(photos), labels)
                 if self.updating_in_backward:  # afterwards weights have changed
                     self.check(batch, "loss", loss.detach())
-                if self.is_large:
+                if self.has_large_gradients:
                     return_kept_memory()
                 # Gradients of several processes are averaged, hence times world.
                 self.fabric.backward((loss * (world / normaliser).to(loss.dtype)).sum())

@@ -21,12 +21,12 @@ from fullconv.training.config.config_sources import (
 )
 from fullconv.training.config.resolve_config import resolved
 from fullconv.training.loggers import Logger, make_loggers
-from fullconv.training.losses import Given
+from fullconv.training.losses import WeightedLoss
 from fullconv.training.net_choice import with_net_of_weights
-from fullconv.training.objects import Objects
 from fullconv.training.parallel.launcher import with_torchrun
 from fullconv.training.parallel.peers import Lost
 from fullconv.training.parallel.processes import is_first, rank
+from fullconv.training.python_objects import PythonObjects
 from fullconv.training.run.console import Screen
 from fullconv.training.run.resume import step_of
 from fullconv.training.run.resume_changes import (
@@ -59,7 +59,7 @@ def train(
     recipe: str = "default",
     overrides: Mapping[str, Any] | None = None,
     config: Config | None = None,
-    loss: Given | list[Given] | None = None,
+    loss: WeightedLoss | list[WeightedLoss] | None = None,
     resume: bool = False,
     overwrite: bool = False,
     quiet: bool = False,
@@ -96,7 +96,7 @@ def train(
         "compute.device": device,
     }
     given = with_torchrun(overrides_of(short, overrides))
-    objects = Objects.of(data, val, augment, loggers, loss)
+    objects = PythonObjects.of(data, val, augment, loggers, loss)
     if isinstance(data, str | Path):
         given["data.path"] = str(data)
     request = Request(objects, resume, overwrite, quiet, verbose)

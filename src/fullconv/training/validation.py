@@ -20,7 +20,7 @@ from fullconv.inference.photo_engine import with_tiles
 from fullconv.metrics import Scores
 from fullconv.training.parallel.processes import gathered
 from fullconv.training.run.console import Screen
-from fullconv.training.run.signals import Stop, Waiting
+from fullconv.training.run.signals import Stop, StopRequested
 from fullconv.training.step import Updater
 from fullconv.visualize import as_photo, flattened
 
@@ -40,7 +40,7 @@ class Validation:
 
     scores: Scores
     rows: list[Row] = field(default_factory=list)
-    extremes: "BestAndWorst | None" = None
+    best_and_worst: "BestAndWorst | None" = None
 
 
 @dataclass
@@ -52,7 +52,7 @@ class _Seen:
 
     tally: Tally | OverlapTally | None = None
     rows: dict[int, list[Row]] = field(default_factory=dict)
-    extremes: "BestAndWorst | None" = None
+    best_and_worst: "BestAndWorst | None" = None
 
 
 def run_validation(
@@ -62,26 +62,27 @@ def run_validation(
     screen: Screen,
     step: int,
     *,
-    piece: int | None,
+    tile: int | None,
     stop: Stop,
-    extremes: "BestAndWorst | None" = None,
+    best_and_worst: "BestAndWorst | None" = None,
 ) -> Validation:
     """Scores of the net (the averaged one where there is one) on ``val``.
 
-    ``piece`` is the longest side of pieces in which photos are predicted; None: whole. Some photos,
-    spread over the split, are kept as rows (photo, truth, prediction); the best and worst are put
-    into ``extremes``. A signal ends it by raising `signals.Waiting`, in all processes.
+    ``tile`` is the longest side of the tiles in which photos are predicted; None: whole. Some
+    photos, spread over the split, are kept as rows (photo, truth, prediction); the best and worst
+    are put into ``best_and_worst``. A signal ends it by raising `signals.StopRequested`, in all
+    processes.
     """
     fabric = updater.fabric
-    updater.optimizer.zero_grad()  # their memory is free for the maps
+    updater.optimizer.zero_grad()  # frees the gradients' memory for the maps
     updater.share_statistics()
-    seen = _Seen(extremes=extremes)
+    seen = _Seen(best_and_worst=best_and_worst)
     part = Part(val, val.split, tuple(range(fabric.global_rank, len(val), fabric.world_size)))
     is_alone = fabric.world_size == 1
     try:
-        with stop.waiting() if is_alone else nullcontext():
-            seen.tally = _scored(updater, val, part, classes, screen, step, piece, stop, seen)
-    except Waiting:
+        with stop.interruptible() if is_alone else nullcontext():
+            seen.tally = _scored(updater, val, part, classes, screen, step, tile, stop, seen)
+    except StopRequested:
         if is_alone:
             raise
     return _joined(updater, val, seen)
@@ -94,7 +95,7 @@ def _scored(
     classes: ClassSet,
     screen: Screen,
     step: int,
-    piece: int | None,
+    tile: int | None,
     stop: Stop,
     seen: _Seen,
 ) -> Tally | OverlapTally:
@@ -107,8 +108,8 @@ def _scored(
     places = count(fabric.global_rank, fabric.world_size)
 
     def keep(sample: Any, prediction: Any, matrix: Any) -> None:
-        if seen.extremes is not None:
-            seen.extremes.add(sample, prediction, matrix)
+        if seen.best_and_worst is not None:
+            seen.best_and_worst.add(sample, prediction, matrix)
         place = next(places)
         if place in shown:
             photo = as_photo(sample.image)
@@ -116,16 +117,16 @@ def _scored(
             pairs = zip(*maps, strict=True)
             seen.rows[place] = [(photo, truth, predicted) for truth, predicted in pairs]
         if stop and fabric.world_size > 1:
-            raise Waiting
+            raise StopRequested
 
     def progress(done: int, _: int) -> None:
         screen.show_validation(step, min(done * fabric.world_size, len(val)), len(val))
 
-    return tally_of(with_tiles(engine, updater.net.spec, piece), part, progress, keep)
+    return tally_of(with_tiles(engine, updater.net.spec, tile), part, progress, keep)
 
 
 def _joined(updater: Updater, val: Source, seen: _Seen) -> Validation:
-    """What all processes have seen together; Waiting where one of them was ended."""
+    """What all processes have seen together; StopRequested where one of them was ended."""
     fabric = updater.fabric
     parts: list[_Seen] | None = gathered(fabric, seen)
     scores: Scores | None = None
@@ -133,14 +134,14 @@ def _joined(updater: Updater, val: Source, seen: _Seen) -> Validation:
         tallies = [part.tally for part in parts if part.tally is not None]
         scores = joined(tallies).scores() if len(tallies) == len(parts) else None
         seen.rows = {place: rows for part in parts for place, rows in part.rows.items()}
-        if seen.extremes is not None:
-            others = [part.extremes for part in parts[1:] if part.extremes is not None]
-            seen.extremes.join(others)
+        if seen.best_and_worst is not None:
+            others = [part.best_and_worst for part in parts[1:] if part.best_and_worst is not None]
+            seen.best_and_worst.join(others)
     scores = fabric.broadcast(scores)
     if scores is None:
-        raise Waiting
+        raise StopRequested
     rows = [row for place in sorted(seen.rows) for row in seen.rows[place]]
-    return Validation(scores, rows, seen.extremes)
+    return Validation(scores, rows, seen.best_and_worst)
 
 
 def metrics_of(scores: Scores) -> dict[str, float]:

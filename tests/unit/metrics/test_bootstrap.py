@@ -6,7 +6,7 @@ from scipy.stats import bootstrap
 
 from fullconv.metrics import PhotoMetrics, counts_of, difference, intervals, obstacle
 from fullconv.metrics import bootstrap as drawing
-from fullconv.metrics.counts import iu, mean
+from fullconv.metrics.class_metrics import iu, mean
 
 NAMES = ("a", "b", "c")
 

@@ -7,7 +7,7 @@ from scipy.ndimage import binary_erosion
 
 from fullconv.errors import UserError
 from fullconv.metrics import boundary_counts, boundary_width, is_boundary
-from fullconv.metrics.counts import iu
+from fullconv.metrics.class_metrics import iu
 
 CLASSES, IGNORE = 3, 255
 quick = settings(max_examples=40, deadline=None)

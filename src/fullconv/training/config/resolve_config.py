@@ -24,8 +24,8 @@ from fullconv.training.losses.criterion import make_criterion
 from fullconv.training.memory import memory_budget as budget
 from fullconv.training.memory.step_memory import TOO_LARGE, at_rest, memory_watched
 from fullconv.training.net_choice import check_checkpointing
-from fullconv.training.objects import NOTHING, Objects
 from fullconv.training.parallel.processes import processes_of
+from fullconv.training.python_objects import NO_OBJECTS, PythonObjects
 from fullconv.training.run.announce import size_of
 from fullconv.training.run.console import Screen
 from fullconv.training.setup import net_of, open_data
@@ -36,7 +36,10 @@ LOADED_LR = 0.3  # of a backbone's, times that of what begins fresh
 
 
 def resolved(
-    config: Config, screen: Screen, objects: Objects = NOTHING, named: Set[str] = frozenset()
+    config: Config,
+    screen: Screen,
+    objects: PythonObjects = NO_OBJECTS,
+    named: Set[str] = frozenset(),
 ) -> Config:
     """With all that is left to choose here chosen, so that the saved config decides the run.
 
@@ -68,7 +71,7 @@ def resolved(
     return _timed(config, source, val, screen, objects)
 
 
-def _with_task(config: Config, screen: Screen, objects: Objects, named: Set[str]) -> Config:
+def _with_task(config: Config, screen: Screen, objects: PythonObjects, named: Set[str]) -> Config:
     """With the task that the masks say, and the loss that it needs."""
     source, _ = open_data(config, Screen(quiet=True), objects)
     config, line = with_task(config, source.classes, named)
@@ -77,7 +80,7 @@ def _with_task(config: Config, screen: Screen, objects: Objects, named: Set[str]
     return config
 
 
-def _with_read_options(config: Config, screen: Screen, objects: Objects) -> Config:
+def _with_read_options(config: Config, screen: Screen, objects: PythonObjects) -> Config:
     """With what the data's class file, or the photos, say of bands and range."""
     if objects.data is not None:
         return config
@@ -128,7 +131,7 @@ def _with_weights(config: Config, screen: Screen) -> Config:
 
 
 def _timed(
-    config: Config, source: Source, val: Source | None, screen: Screen, objects: Objects
+    config: Config, source: Source, val: Source | None, screen: Screen, objects: PythonObjects
 ) -> Config:
     """With the steps that fit into ``schedule.time``, measured with a net that is thrown away."""
     began, wanted = time.monotonic(), seconds_of(config.schedule.time or "")
@@ -154,7 +157,7 @@ def _timed(
     left = wanted - (time.monotonic() - began)
     planned = with_steps_for_time(config, speed, len(source), left)
     screen.say(
-        f"time: {speed.step:.2f} s a step, {speed.coarse_step:.2f} at half size, "
+        f"time: {speed.step:.2f} s a step, {speed.half_size_step:.2f} at half size, "
         f"{speed.validation:.0f} s a validation: {planned.schedule.steps} steps, "
         f"{planned.schedule.half_size:.0%} of them at half size"
     )

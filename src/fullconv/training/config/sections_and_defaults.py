@@ -225,15 +225,18 @@ class Schedule(Section):
             raise ValueError("give only one of steps, epochs and time")
         return self
 
+    def photos_per_step(self, processes: int = 1) -> int:
+        """Photos in one update, over all processes."""
+        return self.batch_size * self.accumulate * processes
+
     def steps_for(self, photos: int, processes: int = 1) -> int:
-        """Updates of the whole run; ``epochs`` or ``steps`` are settled by then."""
+        """Steps of the whole run; ``epochs`` or ``steps`` are settled by then."""
         if self.steps is not None:
             return self.steps
         assert self.epochs is not None
-        photos_per_step = self.batch_size * self.accumulate * processes
-        return max(1, math.ceil(self.epochs * photos / photos_per_step))
+        return max(1, math.ceil(self.epochs * photos / self.photos_per_step(processes)))
 
-    def coarse_steps(self, steps: int) -> int:
+    def half_size_steps(self, steps: int) -> int:
         """How many of the ``steps``, from the first, see photos of half the size."""
         return round(self.half_size * steps)
 

@@ -28,7 +28,7 @@ class Speed:
     """
 
     step: float
-    coarse_step: float
+    half_size_step: float
     validation: float
 
     def validations_in(self, seconds: float) -> int:
@@ -37,12 +37,12 @@ class Speed:
         affordable = VALIDATED * seconds / self.validation if self.validation else most
         return max(fewest, min(most, int(affordable)))
 
-    def steps_in(self, seconds: float, coarse: float, every: int = 0) -> int:
-        """Steps that fit, with their validations, where the share ``coarse`` is at half size.
+    def steps_in(self, seconds: float, half_size: float, every: int = 0) -> int:
+        """Steps that fit, with their validations, where the share ``half_size`` is at half size.
 
         There is a validation ``every`` so many steps; 0: as many as ``validations_in`` says.
         """
-        mean = coarse * self.coarse_step + (1 - coarse) * self.step
+        mean = half_size * self.half_size_step + (1 - half_size) * self.step
         if every:
             return int(SAFETY * seconds / (mean + self.validation / every))
         left = SAFETY * seconds - self.validations_in(seconds) * self.validation
@@ -57,11 +57,11 @@ def with_steps_for_time(config: Config, speed: Speed, photos: int, seconds: floa
     not a step fits.
     """
     usual, batch = epochs_for(photos), config.schedule.batch_size * config.schedule.accumulate
-    coarse, every = config.schedule.half_size, config.schedule.validate_every
+    half_size, every = config.schedule.half_size, config.schedule.validate_every
     halves = config.augment.callable is None
-    if halves and speed.steps_in(seconds, coarse, every) * batch / photos < usual / 2:
-        coarse = max(coarse, 0.5)
-    steps = speed.steps_in(seconds, coarse, every)
+    if halves and speed.steps_in(seconds, half_size, every) * batch / photos < usual / 2:
+        half_size = max(half_size, 0.5)
+    steps = speed.steps_in(seconds, half_size, every)
     if steps < 1:
         raise UserError(
             f"schedule.time: {config.schedule.time} do not suffice on this machine, where a step "
@@ -71,7 +71,7 @@ def with_steps_for_time(config: Config, speed: Speed, photos: int, seconds: floa
             "FC-CONFIG-011",
         )
     steps = min(steps, max(1, round(ENOUGH * usual * photos / batch)))
-    settled = {"steps": steps, "epochs": None, "time": None, "half_size": coarse}
+    settled = {"steps": steps, "epochs": None, "time": None, "half_size": half_size}
     settled["validate_every"] = every or -(-steps // speed.validations_in(seconds))
     schedule = config.schedule.model_copy(update=settled)
     return config.model_copy(update={"schedule": schedule})
@@ -88,13 +88,13 @@ def measured(
 
     With an ``augment`` of the user's own there is one size.
     """
-    whole = _seconds(config, source, step, augment, coarse=False)
-    half = _seconds(config, source, step, None, coarse=True) if augment is None else whole
-    return Speed(step=whole, coarse_step=half, validation=validation())
+    whole = _seconds(config, source, step, augment, half_size=False)
+    half = _seconds(config, source, step, None, half_size=True) if augment is None else whole
+    return Speed(step=whole, half_size_step=half, validation=validation())
 
 
 def _seconds(
-    config: Config, source: Source, step: Callable, augment: Transform | None, coarse: bool
+    config: Config, source: Source, step: Callable, augment: Transform | None, half_size: bool
 ) -> float:
     """The mean of some steps, after those that warm up."""
     schedule, count = config.schedule, WARM_STEPS + MEASURED_STEPS
@@ -104,7 +104,7 @@ def _seconds(
         augmentation=augment or config.augment.build(),
         seed=config.seed,
         stop_step=count,
-        coarse_steps=count if coarse else 0,
+        coarse_steps=count if half_size else 0,
         workers=workers_of(config),
     )
     ends = []

@@ -4,8 +4,8 @@ Upsampling the score maps and taking the loss of all pixels at once saves severa
 classes x height x width for the backward pass; at 150 classes they outweigh the net. Here a band of
 rows is upsampled, its loss and the gradient towards the small maps are added up, and the band is
 forgotten. What remains of the head is as large as the maps. The sums are the same to rounding: the
-cross-entropy of a pixel does not depend on others, and a loss of overlap on a few sums only
-(``overlap.py``). One photo is ``photo_loss.py``. A loss that is of neither form (`training.losses`)
+cross-entropy of a pixel does not depend on others, and a region loss (Dice, Jaccard) on a few sums
+(``region_sums.py``). One photo is ``photo_loss.py``. A loss that is of neither form (`training.losses`)
 needs the whole logits.
 
 Letters: K classes of an output, h and w of a map, H and W of the photo; R rows of a band.
@@ -20,7 +20,7 @@ from torch import Tensor
 from fullconv.models import FCN, NetSpec
 from fullconv.models.cpu_kernels.banded_upsampling import Fusion, UpsamplingMatrices
 from fullconv.training.losses.criterion import Criterion
-from fullconv.training.losses.photo_loss import CACHED, Photo, Terms, loss_of
+from fullconv.training.losses.photo_loss import CACHED, Photo, Terms, photo_loss
 
 
 def can_be_banded(spec: NetSpec) -> bool:
@@ -73,7 +73,7 @@ class _Banded(torch.autograd.Function):
                     [g[number, part] for g in grads],
                     *criterion.weighed(mask, part),
                 )
-                sums += loss_of(photo, terms)
+                sums += photo_loss(photo, terms)
             losses.append(sums)
         ctx.parts, ctx.dtypes = parts, [m.dtype for m in maps]
         ctx.save_for_backward(*grads)

@@ -58,12 +58,12 @@ class PixelLoss(ABC):
         return each.sum((1, 2)) / labelled.sum((1, 2)).clamp(min=1)
 
 
-class OverlapLoss(ABC):
+class RegionLoss(ABC):
     """The mean over the classes that a photo shows of a function of three sums of each.
 
     With the softmax p and the one-hot labels y, over the labelled pixels: ``mass`` is the sum of p,
     ``truth`` that of y, ``both`` that of p y. Bands of rows add up to the sums, from which the
-    gradient of each pixel follows (`training.losses.overlap`).
+    gradient of each pixel follows (`training.losses.region_sums`).
     """
 
     @abstractmethod
@@ -99,4 +99,4 @@ def cross_entropy(logits: Tensor, masks: Tensor) -> Tensor:
 
 def can_be_banded(loss: object) -> bool:
     """Whether a loss can be computed from bands of rows; what cannot needs the whole logits."""
-    return isinstance(loss, PixelLoss | OverlapLoss)
+    return isinstance(loss, PixelLoss | RegionLoss)

@@ -23,7 +23,7 @@ from fullconv.training.losses import (
     Term,
     binary_cross_entropy,
     can_be_banded,
-    resolved,
+    loss_for,
 )
 from fullconv.training.losses.base import cross_entropy
 
@@ -195,7 +195,7 @@ def make_criterion(
         keep, weights = pixels.keep * weights / weights.max(), None
     elif pixels.keep < 1:
         keep = torch.full((MOST_CLASSES,), pixels.keep, device=device)
-    weighed = tuple(Weighed(term.weight, resolved(term, losses or {})) for term in terms)
+    weighed = tuple(Weighed(term.weight, loss_for(term, losses or {})) for term in terms)
     kind = SigmoidCriterion if overlapping else Criterion
     return kind(pixels.reduction, weights, ignore, weighed, keep, outputs)
 

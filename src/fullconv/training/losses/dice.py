@@ -4,10 +4,10 @@ from typing import Literal
 
 from torch import Tensor
 
-from fullconv.training.losses.base import OverlapLoss, Term
+from fullconv.training.losses.base import RegionLoss, Term
 
 
-class Dice(Term, OverlapLoss):
+class Dice(Term, RegionLoss):
     """1 minus 2 sum(p y) / (sum p + sum y), mean over the classes that a photo shows.
 
     Milletari et al. 2016, with sums in place of their sums of squares.

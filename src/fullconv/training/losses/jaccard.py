@@ -4,10 +4,10 @@ from typing import Literal
 
 from torch import Tensor
 
-from fullconv.training.losses.base import OverlapLoss, Term
+from fullconv.training.losses.base import RegionLoss, Term
 
 
-class Jaccard(Term, OverlapLoss):
+class Jaccard(Term, RegionLoss):
     """1 minus the soft IU of each photo, mean over the classes that it shows.
 
     The IU of a class with the softmax in place of the decision (Rahman and Wang 2016): sum(p y) /

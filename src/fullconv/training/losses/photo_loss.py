@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from fullconv.models.cpu_kernels.banded_upsampling import BAND, Fusion, rows_of
-from fullconv.training.losses import OverlapLoss, PixelLoss
+from fullconv.training.losses import PixelLoss, RegionLoss
 from fullconv.training.losses.criterion import Weighed
-from fullconv.training.losses.overlap import Overlap, to_gradient
+from fullconv.training.losses.region_sums import RegionSums, to_gradient
 
 CACHED = 4 * 2**20
 """Bytes of logits in a band on a CPU: more would leave its cache between two steps."""
@@ -51,16 +51,16 @@ class Terms:
     """The terms of a criterion by their form, each with its weight."""
 
     pixel: tuple[tuple[float, PixelLoss], ...]
-    overlap: tuple[tuple[float, OverlapLoss], ...]
+    region: tuple[tuple[float, RegionLoss], ...]
 
     @classmethod
     def of(cls, terms: Sequence[Weighed]) -> "Terms":
         """Those of a criterion; TypeError where one can only be computed of whole logits."""
         pixel = tuple((w, loss) for w, loss in terms if isinstance(loss, PixelLoss))
-        overlap = tuple((w, loss) for w, loss in terms if isinstance(loss, OverlapLoss))
-        if len(pixel) + len(overlap) != len(terms):
+        region = tuple((w, loss) for w, loss in terms if isinstance(loss, RegionLoss))
+        if len(pixel) + len(region) != len(terms):
             raise TypeError("a term of the loss needs the whole logits")
-        return cls(pixel, overlap)
+        return cls(pixel, region)
 
     def summed(self, each: Tensor, weights: Tensor) -> Tensor:
         """(weighed sum, plain sum) of pixels whose cross-entropy is ``each``: float64 (2,)."""
@@ -79,13 +79,13 @@ class Terms:
         return total
 
 
-def loss_of(photo: Photo, terms: Terms) -> Tensor:
+def photo_loss(photo: Photo, terms: Terms) -> Tensor:
     """(trained loss, plain loss), float64 (2,); the gradient is added to ``photo.grads``."""
-    return _twice(photo, terms) if terms.overlap else _once(photo, terms)
+    return _in_two_passes(photo, terms) if terms.region else _in_one_pass(photo, terms)
 
 
-def _once(photo: Photo, terms: Terms) -> Tensor:
-    """Where no pixel needs another one."""
+def _in_one_pass(photo: Photo, terms: Terms) -> Tensor:
+    """Of terms whose pixels need no other pixel: loss and gradient band by band."""
     sums = torch.zeros(2, dtype=torch.float64, device=photo.labels.device)
     for rows in photo.bands():
         labels, weights = photo.labels[rows], photo.weights[rows]
@@ -99,18 +99,18 @@ def _once(photo: Photo, terms: Terms) -> Tensor:
     return sums
 
 
-def _twice(photo: Photo, terms: Terms) -> Tensor:
-    """Down the photo for the sums, up again for the gradient: the last band is still at hand."""
+def _in_two_passes(photo: Photo, terms: Terms) -> Tensor:
+    """Down the photo for the sums, up again for the gradient; the last band is used twice."""
     device = photo.labels.device
     shares, each = torch.empty(0), torch.empty(0)
     sums = torch.zeros(2, dtype=torch.float64, device=device)
-    overlap, bands = Overlap(photo.maps[0].shape[0], device), photo.bands()
+    region_sums, bands = RegionSums(photo.maps[0].shape[0], device), photo.bands()
     for rows in bands:
         shares, each = _softmax(photo, rows)
         sums += terms.summed(each, photo.weights[rows])
-        overlap.add(shares, photo.labels[rows], photo.weights[rows] >= 0)
+        region_sums.add(shares, photo.labels[rows], photo.weights[rows] >= 0)
     share = photo.weights.clamp(min=0).double().sum()  # how much the photo counts
-    slopes = [overlap.slopes(loss, weight * share) for weight, loss in terms.overlap]
+    slopes = [region_sums.slopes(loss, weight * share) for weight, loss in terms.region]
     mass, both = (torch.stack(kind).sum(0) for kind in zip(*slopes, strict=True))
     for rows in reversed(bands):
         if rows is not bands[-1]:
@@ -118,8 +118,8 @@ def _twice(photo: Photo, terms: Terms) -> Tensor:
         factor = terms.slope(each, photo.weights[rows])
         to_gradient(shares, photo.labels[rows], factor, (mass, both))
         photo.fusion.back(shares, rows, photo.grads)
-    for weight, loss in terms.overlap:
-        sums[0] += weight * share * overlap.lost(loss)
+    for weight, loss in terms.region:
+        sums[0] += weight * share * region_sums.loss(loss)
     return sums
 
 

@@ -10,7 +10,7 @@ from fullconv.training.losses.base import Term
 from fullconv.training.losses.cross_entropy import CrossEntropy
 from fullconv.training.losses.dice import Dice
 from fullconv.training.losses.focal import Focal
-from fullconv.training.losses.given import FromPython
+from fullconv.training.losses.from_python import FromPython
 from fullconv.training.losses.jaccard import Jaccard
 from fullconv.training.losses.lovasz import Lovasz
 from fullconv.training.losses.ohem import Ohem

@@ -139,10 +139,10 @@ def enforce(config: Config) -> None:
         torch.cuda.set_per_process_memory_fraction(min(max(share, 0.0), 1.0), device.index)
 
 
-def longest_piece(
+def longest_tile(
     config: Config, spec: NetSpec, need: Estimate, photo: tuple[int, int]
 ) -> int | None:
-    """The longest side of the pieces in which a ``photo`` (H, W) is validated; None: it is whole.
+    """The longest side of the tiles in which a ``photo`` (H, W) is validated; None: it is whole.
 
     What is left of the limit beside the weights and the optimizer's buffers is for its activations.
     Nets that stretch their scores cannot be cut.

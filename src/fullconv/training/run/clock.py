@@ -11,20 +11,20 @@ from fullconv.training.run.signals import Stop
 class Clock:
     """Where the time goes: steps and waiting for data, since the start and without validations."""
 
-    def __init__(self, step: int, photos_per_step: int, coarse_steps: int = 0) -> None:
+    def __init__(self, step: int, photos_per_step: int, half_size_steps: int = 0) -> None:
         self.begin = self.saved = time.monotonic()
-        self.start, self.coarse_steps = step, coarse_steps
+        self.start, self.half_size_steps = step, half_size_steps
         self.photos_per_step = photos_per_step
         self.steps, self.busy, self.wait = 0, 0.0, 0.0
 
-    def waiting(self, batches: Iterator[Batch], stop: Stop | None = None) -> Iterator[Batch]:
+    def timed(self, batches: Iterator[Batch], stop: Stop | None = None) -> Iterator[Batch]:
         """Pass batches on, and measure how long each was waited for and worked on.
 
-        ``stop`` ends the wait by raising `signals.Waiting`.
+        ``stop`` ends the wait by raising `signals.StopRequested`.
         """
         while True:
             before = time.monotonic()
-            with stop.waiting() if stop else nullcontext():
+            with stop.interruptible() if stop else nullcontext():
                 batch = next(batches, None)
             if batch is None:
                 return
@@ -38,16 +38,15 @@ class Clock:
     def seconds_left(self, step: int, steps: int) -> float:
         """From ``step`` to ``steps`` at the mean speed so far, with validations.
 
-        A coarse step has a quarter of the pixels, and so of the work.
+        A step at half size has a quarter of the pixels, and so of the work.
         """
         done = self._work(step) - self._work(self.start)
         seconds = time.monotonic() - self.begin
         return seconds * (self._work(steps) - self._work(step)) / done if done else 0.0
 
     def _work(self, step: int) -> float:
-        """The steps before ``step``, in whole ones."""
-        coarse = min(step, self.coarse_steps)
-        return step - 0.75 * coarse
+        """The work of the steps before ``step``, in steps at full size."""
+        return step - 0.75 * min(step, self.half_size_steps)
 
     def row(self) -> dict[str, float]:
         """Seconds since the start, photos a second, share of time spent waiting for data."""

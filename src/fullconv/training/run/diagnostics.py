@@ -10,21 +10,21 @@ WEIGHTS = "loss.cross_entropy.class_weights"
 NAMED = 8  # classes in a warning
 
 
-class Watch:
-    """Says each thing once. ``said`` is kept in the run's state: a resume repeats nothing.
+class Diagnostics:
+    """Gives each warning once. ``given`` is kept in the run's state: a resume repeats none.
 
     ``classes`` holds the number of classes of each output.
     """
 
-    def __init__(self, classes: Sequence[int], said: list[str], fine_tuned: bool) -> None:
+    def __init__(self, classes: Sequence[int], given: list[str], fine_tuned: bool) -> None:
         ends = list(accumulate(classes))
         self.outputs = [slice(end - n, end) for n, end in zip(classes, ends, strict=True)]
         self.chance = sum(log(count) for count in classes)
-        self.said = said
+        self.given = given
         self.fine_tuned = fine_tuned
 
     def loss(self, step: int, per_pixel: float) -> str | None:
-        """Given the mean loss per pixel of the last interval."""
+        """A warning about the mean loss per pixel since the last row; None without one."""
         if step >= 200 and self.chance and abs(per_pixel - self.chance) < 0.02 * self.chance:
             return self._once(
                 "chance",
@@ -35,7 +35,9 @@ class Watch:
         return None
 
     def scores(self, step: int, steps: int, scores: Scores, start: float | None) -> list[str]:
-        """Given a validation's scores at ``step`` of ``steps``, and the mean IU at the start."""
+        """Warnings about a validation's scores at ``step`` of ``steps``; ``start`` is the mean IU
+        before training.
+        """
         warnings = [self._one_class(scores), self._never_predicted(step, steps, scores)]
         if self.fine_tuned and start is not None and scores.mean_iu < 0.7 * start:
             warnings.append(
@@ -84,7 +86,7 @@ class Watch:
         )
 
     def _once(self, kind: str, message: str) -> str | None:
-        if kind in self.said:
+        if kind in self.given:
             return None
-        self.said.append(kind)
+        self.given.append(kind)
         return message

@@ -27,8 +27,8 @@ class Interrupted(Exception):
         self.number = number
 
 
-class Waiting(KeyboardInterrupt):
-    """Raised where the loop waits, so that it need not wait any longer.
+class StopRequested(KeyboardInterrupt):
+    """Raised where the loop waits or validates, or after a step, when a signal asked for the end.
 
     A KeyboardInterrupt, which code that handles errors lets pass.
     """
@@ -43,24 +43,24 @@ class Stop:
     def __init__(self) -> None:
         self.number: int | None = None
         self.tell: Callable[[int], object] = lambda number: None
-        self._is_waiting = self._is_own = False  # own: the signal came to this process
+        self._is_interruptible = self._is_own = False  # own: the signal came to this process
         self._at = 0.0
 
     def __bool__(self) -> bool:
         return self.number is not None
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Within it a signal raises `Waiting` at once: nothing is lost that a resume needs."""
-        self._is_waiting = True
+    def interruptible(self) -> Iterator[None]:
+        """Within it a signal raises `StopRequested` at once; a resume loses nothing by it."""
+        self._is_interruptible = True
         try:
             if self.number is not None:
-                raise Waiting
+                raise StopRequested
             yield
         finally:
-            self._is_waiting = False
+            self._is_interruptible = False
 
-    def note(self, number: int, _: object = None) -> None:
+    def handle(self, number: int, _: object = None) -> None:
         """Handle a signal; the second one ends the process at once."""
         if self._is_own:
             if number == self.number and time.monotonic() - self._at < _FORWARDED:
@@ -71,8 +71,8 @@ class Stop:
             _leave_to_the_system()
         self.number = number
         self.tell(number)
-        if self._is_waiting:
-            raise Waiting
+        if self._is_interruptible:
+            raise StopRequested
 
     def ask(self, number: int) -> None:
         """Set the flag for a signal that has reached another process of the training.
@@ -110,7 +110,7 @@ def stop_on_signals() -> Iterator[Stop]:
         return
     numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
     handled = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN]
-    before = {number: signal.signal(number, stop.note) for number in handled}
+    before = {number: signal.signal(number, stop.handle) for number in handled}
     try:
         yield stop
     finally:

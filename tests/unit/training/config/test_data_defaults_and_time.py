@@ -11,7 +11,7 @@ from fullconv.training.config.config import Config
 from fullconv.training.config.data_defaults import crop_for, epochs_for, with_data_defaults
 from fullconv.training.config.time_budget import Speed, with_steps_for_time
 
-SPEED = Speed(step=0.8, coarse_step=0.25, validation=6.0)
+SPEED = Speed(step=0.8, half_size_step=0.25, validation=6.0)
 
 
 def open_config(**changes) -> Config:
@@ -95,7 +95,7 @@ def test_the_steps_fit_into_the_time(minutes, photos, coarse):
     settled = with_steps_for_time(config, SPEED, photos, 60 * minutes)
     schedule = settled.schedule
     assert schedule.time is None and schedule.epochs is None and schedule.steps
-    each = schedule.half_size * SPEED.coarse_step + (1 - schedule.half_size) * SPEED.step
+    each = schedule.half_size * SPEED.half_size_step + (1 - schedule.half_size) * SPEED.step
     validations = -(-schedule.steps // schedule.validate_every)
     assert validations <= 10
     total = schedule.steps * each + validations * SPEED.validation
@@ -118,7 +118,7 @@ def test_little_time_takes_half_of_the_steps_at_half_size():
 def test_validations_that_are_asked_for_take_their_share():
     every = with_steps_for_time(timed(**{"schedule.validate_every": 20}), SPEED, 100, 3600).schedule
     assert every.validate_every == 20
-    each = every.half_size * SPEED.coarse_step + (1 - every.half_size) * SPEED.step
+    each = every.half_size * SPEED.half_size_step + (1 - every.half_size) * SPEED.step
     assert every.steps * (each + SPEED.validation / 20) <= 3600
 
 

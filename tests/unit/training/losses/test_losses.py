@@ -20,8 +20,8 @@ from fullconv.training.losses import (
     Loss,
     Lovasz,
     Ohem,
-    OverlapLoss,
     PixelLoss,
+    RegionLoss,
     SigmoidTerm,
     banded,
     can_be_banded,
@@ -291,7 +291,7 @@ class Squared(PixelLoss):
         return 2 * each
 
 
-class Shown(OverlapLoss):
+class Shown(RegionLoss):
     """Another one."""
 
     def of_classes(self, mass, truth, both):

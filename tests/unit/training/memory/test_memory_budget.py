@@ -131,15 +131,15 @@ def test_pieces_of_a_validation_fit_into_what_is_left():
         - estimated.weights
         - estimated.optimizer
     )
-    assert budget.longest_piece(settled, SPEC, estimated, (100, 100)) is None
-    piece = budget.longest_piece(settled, SPEC, estimated, (3000, 4000))
+    assert budget.longest_tile(settled, SPEC, estimated, (100, 100)) is None
+    piece = budget.longest_tile(settled, SPEC, estimated, (3000, 4000))
     grid = flow_of(SPEC).grid
     assert prediction_bytes(SPEC, piece, piece, scores=False) <= room
     longer = piece + grid
     assert prediction_bytes(SPEC, longer, longer, scores=False) > room
-    assert budget.longest_piece(config(), SPEC, estimated, (3000, 4000)) is None
+    assert budget.longest_tile(config(), SPEC, estimated, (3000, 4000)) is None
     stretching = NetSpec("fcn8s-resnet50_dilated", 5, width=0.125)
-    assert budget.longest_piece(settled, stretching, estimated, (3000, 4000)) is None
+    assert budget.longest_tile(settled, stretching, estimated, (3000, 4000)) is None
 
 
 def test_a_validation_in_pieces_has_the_same_scores(tmp_path):
@@ -156,7 +156,7 @@ def test_a_validation_in_pieces_has_the_same_scores(tmp_path):
     pieces = train(None, tmp_path / "pieces", overrides=changes, quiet=True)
     saved_config = read_config(pieces / "config.toml")
     estimated = estimate(saved_config, saved_config.spec(6), (48, 64))
-    assert budget.longest_piece(saved_config, saved_config.spec(6), estimated, (64, 700))
+    assert budget.longest_tile(saved_config, saved_config.spec(6), estimated, (64, 700))
     assert (whole / "scores.json").read_text() == (pieces / "scores.json").read_text()
 
 

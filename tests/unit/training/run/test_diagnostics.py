@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fullconv.metrics import Scores
-from fullconv.training.run.diagnostics import Watch
+from fullconv.training.run.diagnostics import Diagnostics
 
 
 def scores(matrix, names=("sky", "road", "car")):
@@ -16,7 +16,7 @@ ONE = scores([[0, 30, 0], [0, 40, 0], [0, 30, 0]])
 
 
 def test_a_loss_that_stays_at_chance_is_said_once():
-    watch = Watch([11], [], fine_tuned=False)
+    watch = Diagnostics([11], [], fine_tuned=False)
     assert watch.loss(199, math.log(11)) is None  # too early to tell
     warning = watch.loss(200, math.log(11))
     assert "ln(classes) = 2.398" in warning
@@ -26,15 +26,15 @@ def test_a_loss_that_stays_at_chance_is_said_once():
 
 @pytest.mark.parametrize("loss", [2.0, 2.3, 2.6, 0.1])
 def test_a_loss_that_left_chance_is_not(loss):
-    assert Watch([11], [], fine_tuned=False).loss(1000, loss) is None
+    assert Diagnostics([11], [], fine_tuned=False).loss(1000, loss) is None
 
 
 def test_one_class_has_no_chance_level():
-    assert Watch([1], [], fine_tuned=False).loss(1000, 0.0) is None
+    assert Diagnostics([1], [], fine_tuned=False).loss(1000, 0.0) is None
 
 
 def test_one_class_everywhere_is_named():
-    watch = Watch([3], [], fine_tuned=False)
+    watch = Diagnostics([3], [], fine_tuned=False)
     (warning,) = watch.scores(100, 2000, ONE, None)
     assert "'road'" in warning
     assert "class_weights" in warning
@@ -44,7 +44,7 @@ def test_one_class_everywhere_is_named():
 def test_classes_that_are_never_predicted_are_named_after_a_tenth_of_the_run():
     matrix = [[9, 1, 0, 0], [0, 9, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]  # no truth of the last
     found = scores(matrix, ("sky", "road", "car", "boat"))
-    watch = Watch([4], [], fine_tuned=False)
+    watch = Diagnostics([4], [], fine_tuned=False)
     assert watch.scores(99, 1000, found, None) == []
     (warning,) = watch.scores(100, 1000, found, None)
     assert "at step 100 of 1000 no pixel is predicted as car:" in warning
@@ -52,28 +52,30 @@ def test_classes_that_are_never_predicted_are_named_after_a_tenth_of_the_run():
 
 
 def test_one_class_everywhere_is_right_where_the_truth_has_one():
-    assert Watch([3], [], fine_tuned=False).scores(1, 9, scores(np.diag([0, 9, 0])), None) == []
+    assert (
+        Diagnostics([3], [], fine_tuned=False).scores(1, 9, scores(np.diag([0, 9, 0])), None) == []
+    )
 
 
 def test_good_scores_warn_of_nothing():
-    assert Watch([3], [], fine_tuned=True).scores(100, 100, GOOD, 0.8) == []
+    assert Diagnostics([3], [], fine_tuned=True).scores(100, 100, GOOD, 0.8) == []
 
 
 def test_a_fine_tuning_that_falls_below_its_start():
-    watch = Watch([3], [], fine_tuned=True)
+    watch = Diagnostics([3], [], fine_tuned=True)
     poor = scores([[4, 6, 0], [0, 4, 6], [6, 0, 4]])
     (warning,) = watch.scores(100, 100, poor, 0.81)
     assert "from 0.810 at the start to 0.250" in warning
     assert watch.scores(200, 200, poor, 0.81) == []
-    assert Watch([3], [], fine_tuned=True).scores(100, 100, poor, 0.3) == []
-    assert Watch([3], [], fine_tuned=False).scores(100, 100, poor, 0.81) == []
-    assert Watch([3], [], fine_tuned=True).scores(100, 100, poor, None) == []
+    assert Diagnostics([3], [], fine_tuned=True).scores(100, 100, poor, 0.3) == []
+    assert Diagnostics([3], [], fine_tuned=False).scores(100, 100, poor, 0.81) == []
+    assert Diagnostics([3], [], fine_tuned=True).scores(100, 100, poor, None) == []
 
 
 def test_a_resume_repeats_nothing():
     said = []
-    Watch([3], said, fine_tuned=False).scores(100, 2000, ONE, None)
-    assert Watch([3], list(said), fine_tuned=False).scores(150, 2000, ONE, None) == []
+    Diagnostics([3], said, fine_tuned=False).scores(100, 2000, ONE, None)
+    assert Diagnostics([3], list(said), fine_tuned=False).scores(150, 2000, ONE, None) == []
     assert said == ["one class"]
 
 
@@ -83,6 +85,6 @@ def test_each_output_may_collapse_by_itself():
     whole[:3, :3] = np.diag([5, 4, 3])
     whole[3, 3], whole[4, 3] = 6, 6
     found = Scores.from_confusion(whole)  # named 0 to 4
-    (warning,) = Watch([3, 2], [], fine_tuned=False).scores(100, 2000, found, None)
+    (warning,) = Diagnostics([3, 2], [], fine_tuned=False).scores(100, 2000, found, None)
     assert "every pixel is predicted as '3'" in warning
-    assert Watch([5], [], fine_tuned=False).scores(100, 2000, found, None) == []
+    assert Diagnostics([5], [], fine_tuned=False).scores(100, 2000, found, None) == []

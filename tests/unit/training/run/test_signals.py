@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from fullconv.training.run.signals import Waiting, stop_on_signals
+from fullconv.training.run.signals import StopRequested, stop_on_signals
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
@@ -61,10 +61,10 @@ def test_a_second_sigterm_ends_the_process_at_once():
 
 def test_a_wait_ends_at_once_and_none_begins_afterwards():
     with stop_on_signals() as stop:
-        with pytest.raises(Waiting), stop.waiting():
+        with pytest.raises(StopRequested), stop.interruptible():
             send(signal.SIGTERM)
             pytest.fail("still waiting")
-        with pytest.raises(Waiting), stop.waiting():
+        with pytest.raises(StopRequested), stop.interruptible():
             pytest.fail("waits again")
 
 

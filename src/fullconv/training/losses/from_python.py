@@ -10,7 +10,7 @@ from torch import Tensor
 from fullconv.errors import UserError
 from fullconv.training.losses.base import IGNORE, Loss, Term, can_be_banded
 
-Given = Loss | tuple[float, Loss]
+WeightedLoss = Loss | tuple[float, Loss]
 """A loss, or a weight with it."""
 
 
@@ -25,8 +25,8 @@ class FromPython(Term):
     banded: bool = False
 
 
-class Asked:
-    """A callable as a loss: asked of photos with labels only, and its answer checked."""
+class CheckedLoss:
+    """A callable as a loss: called for photos with labels only, and its result checked."""
 
     def __init__(self, loss: Loss, name: str) -> None:
         self.loss, self.name = loss, name
@@ -34,8 +34,8 @@ class Asked:
     def __call__(self, logits: Tensor, masks: Tensor) -> Tensor:
         """As `losses.Loss`; a photo without labels costs 0.
 
-        A callable that gives one number for all photos is asked photo by photo. Raises UserError
-        for any other answer, and for one that has no gradient.
+        A callable that gives one number for all photos is called photo by photo. Raises UserError
+        for any other result, and for one that has no gradient.
         """
         shown = (masks != IGNORE).flatten(1).any(1)
         result = logits[..., :0].sum((1, 2, 3))  # N zeros with a gradient
@@ -53,27 +53,29 @@ class Asked:
         photos = zip(logits.split(1), masks.split(1), strict=True)
         return torch.stack([self._checked(self.loss(*photo), 1).reshape(()) for photo in photos])
 
-    def _checked(self, answer: Any, photos: int) -> Tensor:
-        if not isinstance(answer, Tensor):
+    def _checked(self, result: Any, photos: int) -> Tensor:
+        if not isinstance(result, Tensor):
             raise UserError(
-                f"loss {self.name}: it gives a {type(answer).__name__}, not a tensor",
+                f"loss {self.name}: it gives a {type(result).__name__}, not a tensor",
                 "FC-TRAIN-012",
             )
-        if tuple(answer.shape) not in ((photos,), ()):
+        if tuple(result.shape) not in ((photos,), ()):
             raise UserError(
-                f"loss {self.name}: it gives the shape {tuple(answer.shape)} for {photos} photos; "
+                f"loss {self.name}: it gives the shape {tuple(result.shape)} for {photos} photos; "
                 "give one number for each, as losses.Loss says",
                 "FC-TRAIN-012",
             )
-        if torch.is_grad_enabled() and not answer.requires_grad:
+        if torch.is_grad_enabled() and not result.requires_grad:
             raise UserError(
                 f"loss {self.name}: it has no gradient by the logits, so nothing would be learnt",
                 "FC-TRAIN-012",
             )
-        return answer
+        return result
 
 
-def terms_of(given: Given | Sequence[Given]) -> tuple[tuple[Term, ...], dict[str, Loss]]:
+def terms_of(
+    given: WeightedLoss | Sequence[WeightedLoss],
+) -> tuple[tuple[Term, ...], dict[str, Loss]]:
     """The terms of losses that are handed in, for the config, and those of Python by their names.
 
     Raises UserError for what is no loss.
@@ -104,7 +106,7 @@ def terms_of(given: Given | Sequence[Given]) -> tuple[tuple[Term, ...], dict[str
     return tuple(terms), losses
 
 
-def resolved(term: Term, losses: Mapping[str, Loss]) -> Loss:
+def loss_for(term: Term, losses: Mapping[str, Loss]) -> Loss:
     """The loss of a term; UserError where it is Python's and was not handed in."""
     if not isinstance(term, FromPython):
         assert isinstance(term, Loss)
@@ -116,7 +118,7 @@ def resolved(term: Term, losses: Mapping[str, Loss]) -> Loss:
             "FC-TRAIN-011",
         )
     loss = losses[term.name]
-    return loss if can_be_banded(loss) else Asked(loss, term.name)
+    return loss if can_be_banded(loss) else CheckedLoss(loss, term.name)
 
 
 def _name(loss: Any, taken: Mapping[str, Loss]) -> str:

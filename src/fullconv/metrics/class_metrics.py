@@ -1,22 +1,13 @@
-"""Three counts a class, from which its metrics follow: pixels that are right, true and predicted.
-
-They are the diagonal and the two margins of a confusion matrix, so they are added as it is, and a
-thousand photos of a thousand classes are still a small array.
-"""
+"""IU, accuracy, precision and Dice of each class from its `Counts`, and their mean."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Counts = npt.NDArray[Any]
-"""Pixels (..., 3, K), whole numbers: right, true and predicted ones of each class."""
+from fullconv.metrics.confusion_matrix import Counts
+
 Values = npt.NDArray[np.float64]
-
-
-def counts_of(matrix: npt.NDArray[Any]) -> Counts:
-    """The counts (3, K) of a confusion matrix (K, K), rows the truth."""
-    return np.stack([np.diag(matrix), matrix.sum(1), matrix.sum(0)])
 
 
 def iu(counts: Counts) -> Values:

@@ -21,12 +21,12 @@ from fullconv.modalities import AS_STORED, COLOR, channels_of, is_of_photo, kind
 from fullconv.training.config.config import Config
 from fullconv.training.config.sections_and_defaults import Augment
 from fullconv.training.loggers import Logger
-from fullconv.training.losses import Given, Loss, Term, terms_of
+from fullconv.training.losses import Loss, Term, WeightedLoss, terms_of
 from fullconv.training.run.console import Screen
 
 
 @dataclass(frozen=True, eq=False)
-class Objects:
+class PythonObjects:
     """The objects of one call of ``train``; None and empty where the config says it all."""
 
     data: Source | None = None
@@ -45,8 +45,8 @@ class Objects:
         val: Dataset | Source | None,
         augment: Transform | None,
         loggers: Sequence[Logger],
-        loss: Given | Sequence[Given] | None = None,
-    ) -> "Objects":
+        loss: WeightedLoss | Sequence[WeightedLoss] | None = None,
+    ) -> "PythonObjects":
         """Of what a caller gave; UserError for what is no data set, or does not go together."""
         is_object = data is not None and not isinstance(data, str | Path)
         if val is not None and not is_object:
@@ -166,7 +166,7 @@ class Objects:
             )
 
 
-NOTHING = Objects()
+NO_OBJECTS = PythonObjects()
 """Where the config says it all."""
 
 

@@ -1,6 +1,6 @@
-"""The losses of overlap of a photo that is seen band by band.
+"""Region losses (Dice, Jaccard) of a photo that is seen band by band.
 
-Such a loss (`losses.OverlapLoss`) is no sum over pixels, but a function of three sums for each
+Such a loss (`losses.RegionLoss`) is no sum over pixels, but a function of three sums for each
 class. Once they are known for the whole photo, so is how much the loss falls with each, and the
 gradient of a pixel needs no other pixel. So the bands are gone through twice: once to sum, once for
 the gradient.
@@ -11,10 +11,10 @@ Letters: K classes; R and W height and width of a band.
 import torch
 from torch import Tensor
 
-from fullconv.training.losses import OverlapLoss
+from fullconv.training.losses import RegionLoss
 
 
-class Overlap:
+class RegionSums:
     """Sums over the labelled pixels of a photo, float64 (K,) each.
 
     ``mass`` of the softmax p, ``truth`` of the one-hot labels y, ``both`` of p y.
@@ -33,11 +33,11 @@ class Overlap:
         self.truth.scatter_add_(0, where, labelled.flatten().double())
         self.both.scatter_add_(0, where, right.double())
 
-    def lost(self, loss: OverlapLoss) -> Tensor:
+    def loss(self, loss: RegionLoss) -> Tensor:
         """The loss of the photo: mean over the classes that are shown."""
         return (self._weight() * loss.of_classes(self.mass, self.truth, self.both)).sum()
 
-    def slopes(self, loss: OverlapLoss, factor: Tensor) -> tuple[Tensor, Tensor]:
+    def slopes(self, loss: RegionLoss, factor: Tensor) -> tuple[Tensor, Tensor]:
         """The derivative of ``factor`` times the loss by ``mass`` and by ``both``: (K,) each."""
         return loss.slopes(self.mass, self.truth, self.both, self._weight() * factor)
 
@@ -53,7 +53,7 @@ def to_gradient(
     """Turn a band's softmax K,R,W into the gradient towards the logits.
 
     Of the cross-entropy, weighed by ``weights`` R,W (0 where not labelled, as are the shares), and
-    of the overlap. With a and b the slopes and y the label, the derivative by p_k is a_k, and b_y
+    of the region loss. With a and b the slopes and y the label, the derivative by p_k is a_k, and b_y
     more where k = y; that by logit k is p_k (it - sum_j p_j it_j).
     """
     mass, both = (slope.to(shares.dtype) for slope in slopes)

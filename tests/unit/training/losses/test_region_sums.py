@@ -1,12 +1,12 @@
-"""The losses of overlap from sums against those of whole logits, and their gradients."""
+"""Region losses from sums against those of whole logits, and their gradients."""
 
 import pytest
 import torch
 
 from fullconv.training.losses import IGNORE, Dice, Jaccard
-from fullconv.training.losses.overlap import Overlap, to_gradient
+from fullconv.training.losses.region_sums import RegionSums, to_gradient
 
-by_overlap = pytest.mark.parametrize("loss", [Jaccard(), Dice()], ids=lambda loss: loss.kind)
+by_loss = pytest.mark.parametrize("loss", [Jaccard(), Dice()], ids=lambda loss: loss.kind)
 
 
 def photo():
@@ -19,32 +19,32 @@ def photo():
 
 def summed(scores, labels, labelled):
     """The sums over two bands."""
-    overlap = Overlap(4, scores.device)
+    region_sums = RegionSums(4, scores.device)
     shares = scores.softmax(0) * labelled
     for rows in (slice(0, 2), slice(2, 6)):
-        overlap.add(shares[:, rows], labels[rows], labelled[rows])
-    return overlap
+        region_sums.add(shares[:, rows], labels[rows], labelled[rows])
+    return region_sums
 
 
-@by_overlap
+@by_loss
 def test_sums_give_the_loss_of_whole_scores(loss):
     scores, labels, labelled = photo()
     scores, masks = scores.detach(), torch.where(labelled > 0, labels, IGNORE)
     expected = loss(scores[None], masks[None])[0]
-    torch.testing.assert_close(summed(scores, labels, labelled).lost(loss), expected)
+    torch.testing.assert_close(summed(scores, labels, labelled).loss(loss), expected)
 
 
-@by_overlap
+@by_loss
 def test_slopes_are_the_derivatives_by_the_sums(loss):
     scores, labels, labelled = photo()
-    overlap = summed(scores.detach(), labels, labelled)
-    sums = (overlap.mass.requires_grad_(), overlap.both.requires_grad_())
-    expected = torch.autograd.grad(3 * overlap.lost(loss), sums)
-    for mine, reference in zip(overlap.slopes(loss, torch.tensor(3.0)), expected, strict=True):
+    region_sums = summed(scores.detach(), labels, labelled)
+    sums = (region_sums.mass.requires_grad_(), region_sums.both.requires_grad_())
+    expected = torch.autograd.grad(3 * region_sums.loss(loss), sums)
+    for mine, reference in zip(region_sums.slopes(loss, torch.tensor(3.0)), expected, strict=True):
         torch.testing.assert_close(mine, reference)
 
 
-@by_overlap
+@by_loss
 def test_the_gradient_of_both_losses_against_autograd(loss):
     scores, labels, labelled = photo()
     weights = labelled * torch.rand(6, 5, dtype=torch.float64)
@@ -59,9 +59,9 @@ def test_the_gradient_of_both_losses_against_autograd(loss):
     torch.testing.assert_close(shares, expected)
 
 
-@by_overlap
+@by_loss
 def test_a_photo_without_labels_costs_nothing(loss):
     scores, labels, labelled = photo()
-    overlap = summed(scores.detach(), labels, 0 * labelled)
-    assert overlap.lost(loss) == 0
-    assert all(not slope.any() for slope in overlap.slopes(loss, torch.tensor(1.0)))
+    region_sums = summed(scores.detach(), labels, 0 * labelled)
+    assert region_sums.loss(loss) == 0
+    assert all(not slope.any() for slope in region_sums.slopes(loss, torch.tensor(1.0)))

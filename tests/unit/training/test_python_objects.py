@@ -214,7 +214,7 @@ def test_a_given_time_plans_one_size_with_an_augmentation_of_ones_own():
     config = make_config("scratch", changes)
     seen = []
     speed = measured(config, Scenes("train", 6), seen.append, lambda: 1.0, mirrored)
-    assert speed.coarse_step == speed.step
+    assert speed.half_size_step == speed.step
     assert {tuple(batch.images.shape) for batch in seen} == {(2, 48, 64, 3)}
-    short = Speed(step=4.0, coarse_step=4.0, validation=1.0)
+    short = Speed(step=4.0, half_size_step=4.0, validation=1.0)
     assert with_steps_for_time(config, short, 6, 60).schedule.half_size == 0.0
