@@ -173,7 +173,7 @@ class ReadOptions:
             return self
         if self.bands is None:
             raise UserError(
-                f"the net is shown {channels} bands of each photo: say which, as --bands "
+                f"the net takes {channels} bands of each photo: name them, as --bands "
                 + ",".join(map(str, range(1, channels + 1))),
                 "FC-RASTER-001",
             )

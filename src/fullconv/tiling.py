@@ -144,8 +144,8 @@ class Flow:
         if length < self.least:
             behind, before = self.margins
             raise UserError(
-                f"tile {length} is too small for {self.name}: a score of it sees {self.field} "
-                f"pixels, so a piece needs {behind} + {before} pixels around what is kept of it; "
+                f"tile {length} is too small for {self.name}: its receptive field is {self.field} "
+                f"pixels, so a tile has {behind} + {before} pixels of overlap; "
                 f"use at least {self.least}, better {_up(3 * self.least, self.grid)}, or auto",
                 "FC-NET-007",
             )
@@ -161,9 +161,9 @@ class Flow:
         self.check(length)
         if self.stretches and n % self.grid:
             raise UserError(
-                f"{self.name} stretches its scores over the whole photo, so a side of {n} pixels "
-                f"cannot be cut into pieces exactly, only a multiple of {self.grid}: crop it to "
-                f"{n // self.grid * self.grid}, or predict it in one piece",
+                f"{self.name} resizes its scores to the size of the whole photo, so a side of {n} "
+                f"pixels cannot be tiled exactly, only a multiple of {self.grid}: crop it to "
+                f"{n // self.grid * self.grid}, or predict it without tiles",
                 "FC-NET-007",
             )
         return spans(n, length, self.grid, self.margins)

@@ -22,15 +22,15 @@ To = Annotated[
     typer.Option(
         "--to",
         metavar="TOOL",
-        help="Write shapes that a labelling tool edits, in place of pictures: labelme, cvat, coco, "
-        "label-studio or geojson; of rasters geojson.",
+        help="Write shapes for a labelling tool in place of pictures: labelme, cvat, coco, "
+        "label-studio or geojson; for rasters geojson.",
     ),
 ]
 Tolerance = Annotated[
     float,
     typer.Option(
         "--tolerance",
-        help="With --to: pixels that an outline may move to have fewer corners; 0 is exact.",
+        help="With --to: by how many pixels outlines may be simplified; 0 is exact.",
         rich_help_panel=MORE,
     ),
 ]
@@ -38,7 +38,7 @@ Smallest = Annotated[
     int,
     typer.Option(
         "--smallest",
-        help="With --to: pixels below which a region goes to the one around it.",
+        help="With --to: regions of fewer pixels are merged into the one around them.",
         rich_help_panel=MORE,
     ),
 ]
@@ -102,7 +102,7 @@ class Labels:
                 "FC-LABELS-005",
             )
         if scores:
-            raise UserError("--scores: are not written with --to: leave one out", "FC-LABELS-005")
+            raise UserError("--scores and --to exclude each other: leave one out", "FC-LABELS-005")
 
     def keep(self, photo: "Input", prediction: "Prediction") -> None:
         """Count the classes of a photo."""

@@ -25,7 +25,7 @@ Run = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16"],
-    typer.Option(help="bf16 is faster where the hardware has it, and nearly as exact."),
+    typer.Option(help="bf16 is faster where the hardware supports it, and nearly as exact."),
 ]
 Tiles = Annotated[
     str | None,
@@ -33,7 +33,7 @@ Tiles = Annotated[
         "--tile",
         metavar="auto|N",
         help="Predict large photos in overlapping tiles of at most N pixels a side, with the same "
-        "result as in one piece; auto: tiles of about 2 GiB.",
+        "result as without tiles; auto: tiles that need about 2 GiB.",
     ),
 ]
 TestTime = Annotated[
@@ -49,7 +49,7 @@ Engine = Annotated[
     str,
     typer.Option(
         metavar="|".join(names()),
-        help="Engine that runs the net. auto: torch, or the own runtime of an exported file; "
+        help="Engine that runs the net. auto: torch, or for an exported file its own runtime; "
         f"{'; '.join(f'{engine.name}: {engine.what}' for engine in ENGINES)}. 'fullconv benchmark' "
         "measures them.",
         autocompletion=completion.engines,

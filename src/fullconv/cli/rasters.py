@@ -51,8 +51,8 @@ Bands = Annotated[
     typer.Option(
         "--bands",
         metavar="R,G,B",
-        help="Which bands of each photo are shown, from 1, as 3,2,1; 1 is grey; any number can be "
-        "trained on.  [default: as trained, or as the file says]",
+        help="Bands of each photo to use, counted from 1, as 3,2,1, or 1 for grey; a net can be "
+        "trained on any number.  [default: as trained, or as the file says]",
         rich_help_panel=MORE,
     ),
 ]
@@ -61,14 +61,14 @@ Range = Annotated[
     typer.Option(
         "--range",
         metavar="LOW,HIGH",
-        help="Of photos of more than 8 bits: the values that are black and white, as 0,4095; or "
-        "such a pair for each band, as 0,4095,0,9000,0,4095.  [default: as trained, or measured]",
+        help="For photos of more than 8 bits: the values that become black and white, as 0,4095, "
+        "or a pair for each band, as 0,4095,0,9000,0,4095.  [default: as trained, or measured]",
         rich_help_panel=MORE,
     ),
 ]
 MaxMegapixels = Annotated[
     float,
-    typer.Option("--max-megapixels", help="Largest photo that is read.", rich_help_panel=MORE),
+    typer.Option("--max-megapixels", help="Larger photos are refused.", rich_help_panel=MORE),
 ]
 
 
@@ -89,7 +89,7 @@ def bands_of(text: str | None) -> list[int] | None:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdecimal() and len(part) < 6 for part in parts):
         raise UserError(
-            f"--bands {text[:80]}: is not the numbers of bands, from 1, as 3,2,1", "FC-RASTER-001"
+            f"--bands {text[:80]}: give numbers of bands, counted from 1, as 3,2,1", "FC-RASTER-001"
         )
     return [int(part) for part in parts]
 
@@ -102,7 +102,7 @@ def range_of(text: str | None) -> tuple[float, ...] | None:
         values = tuple(float(part) for part in text[:4000].split(","))
     except ValueError:
         raise UserError(
-            f"--range {text[:80]}: is not the values that are black and white, as 0,4000",
+            f"--range {text[:80]}: give the values that become black and white, as 0,4000",
             "FC-RASTER-002",
         ) from None
     try:

@@ -45,8 +45,8 @@ def check_classes(classes: ClassSet) -> None:
     """UserError for classes that may overlap: a pixel has no one label that could be wrong."""
     if classes.is_overlapping:
         raise UserError(
-            "labels are judged, and photos suggested, by nets that give a pixel one class; the "
-            "classes of this one may overlap",
+            "suggest and inspect --run need a net with one class per pixel; the classes of this "
+            "one may overlap",
             "FC-CURATE-003",
         )
 

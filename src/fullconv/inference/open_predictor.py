@@ -52,8 +52,8 @@ class OpenedNet:
             )
         if not self.has_scores:
             raise UserError(
-                "threshold: this file gives classes alone, by the threshold that it was exported "
-                "with: export without --output classes",
+                "threshold: this file has classes as its output, by the threshold of its export: "
+                "export without --output classes",
                 "FC-PREDICT-016",
             )
         values = thresholds[0] if len(thresholds) == 1 else thresholds

@@ -99,7 +99,9 @@ class PhotoEngine(Engine):
         Of an engine with views.
         """
         if not self.views:
-            raise ValueError("only the mean of several views is one of probabilities")
+            raise ValueError(
+                "mean probabilities are those of test-time augmentation: there is none here"
+            )
         return self.views.mean(image, self._logits).numpy()
 
     def _logits(self, image: Image) -> npt.NDArray[np.float32]:

@@ -155,7 +155,7 @@ class Predictor:
         if len({image.shape for image in images}) > 1:
             sizes = ", ".join(sorted({f"{i.shape[1]} x {i.shape[0]}" for i in images}))
             raise UserError(
-                f"photos of one size are predicted together, these are {sizes}: predict them one "
+                f"predict_batch takes photos of one size, and these are {sizes}: predict them one "
                 "by one",
                 "FC-PREDICT-005",
             )
@@ -255,7 +255,8 @@ def _beside_photo(photo: Path | None, kind: str, named: bool) -> Path:
     """The file of a further input of ``photo``; the one that was ``named`` may be it itself."""
     if photo is None:
         raise UserError(
-            f"the net sees {kind}: name its file, or give an array of all inputs", "FC-PREDICT-006"
+            f"the net needs the input {kind}: name its file, or give an array of all inputs",
+            "FC-PREDICT-006",
         )
     beside = plane_file(photo, kind)
     return photo if named and not beside.is_file() else beside

@@ -48,9 +48,7 @@ def parse_tta(text: str) -> TTA | None:
         return None
     scales = tuple(_scale(part, text) for part in parts if part != MIRROR)
     if parts.count(MIRROR) > 1 or len(set(scales)) < len(scales):
-        raise UserError(
-            f"--tta {text}: names something twice, which would count twice", "FC-PREDICT-017"
-        )
+        raise UserError(f"--tta {text}: a view is named twice: name each once", "FC-PREDICT-017")
     return TTA(scales or (1.0,), MIRROR in parts)
 
 

@@ -175,8 +175,8 @@ def _check_options(spec: NetSpec) -> None:
         spec.definition  # noqa: B018  refuses what timm's nets have no say in
     if spec.learn_upsampling and spec.stretches:
         raise UserError(
-            f"{spec.name} stretches its scores over the photo and has no upsampling kernel that "
-            "could learn: leave out learn_upsampling",
+            f"{spec.name} resizes its scores to the photo and has no upsampling kernel to learn: "
+            "leave out learn_upsampling",
             "FC-NET-003",
         )
 

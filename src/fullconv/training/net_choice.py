@@ -73,8 +73,8 @@ def _check_fits(source: str, spec: dict[str, Any], net: Net) -> None:
     here, there = NetSpec(net.name, 2), NetSpec(str(spec["name"]), 2)
     if here.backbone != there.backbone and not _begin_alike(here.backbone, there.backbone):
         raise UserError(
-            f"net.name: {net.name} has the backbone {here.backbone}, {source} a {there.backbone}; "
-            f"leave out --net, which is then {there.name}, or name other weights",
+            f"net.name: {net.name} has the backbone {here.backbone}, {source} has "
+            f"{there.backbone}; leave out --net to train {there.name}, or name other weights",
             "FC-CONFIG-005",
         )
     if not math.isclose(net.width, spec["width"]):

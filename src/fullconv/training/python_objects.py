@@ -51,12 +51,13 @@ class PythonObjects:
         is_object = data is not None and not isinstance(data, str | Path)
         if val is not None and not is_object:
             raise UserError(
-                "val= goes with a data set object; of a path, data.val names the split",
+                "val= is for a data set object; for a path, data.val names the split",
                 "FC-TRAIN-010",
             )
         if isinstance(val, str | Path):
             raise UserError(
-                f"val={str(val)!r}: with a data set object this is one too, or None", "FC-TRAIN-010"
+                f"val={str(val)!r}: with a data set object, val is another one, or None",
+                "FC-TRAIN-010",
             )
         if augment is not None and not callable(augment):
             raise UserError(

@@ -179,7 +179,7 @@ def check_data(source: Source, val: Source | None, screen: Screen) -> None:
     for finding in findings[:SHOWN]:
         screen.say(f"{finding.severity}: {finding}", _style(finding))
     if len(findings) > SHOWN:
-        screen.say(f"... and {len(findings) - SHOWN} more: fullconv check lists them all")
+        screen.say(f"... and {len(findings) - SHOWN} more: fullconv check lists all")
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         more = f" (and {len(errors) - 1} more errors)" if len(errors) > 1 else ""
@@ -209,7 +209,7 @@ def net_of(
         for key in ("freeze_backbone", "freeze_batch_norm"):
             if getattr(config.net, key) is True:
                 raise UserError(
-                    f"net.{key} would keep what is random: name net.weights", "FC-CONFIG-008"
+                    f"net.{key} would freeze random weights: name net.weights", "FC-CONFIG-008"
                 )
     else:
         report = start_from(net, config.net.sources, source.classes)
@@ -219,7 +219,7 @@ def net_of(
             screen.say(f"weights: {line}")
     if config.net.freeze_backbone:
         freeze(net)
-        screen.say("weights: the backbone stays as it is")
+        screen.say("weights: the backbone is frozen")
     preprocessing = preprocessing.of_inputs(kinds_shown(source), *others)
     return net, preprocessing.read_by(config.data.read_options), origins
 

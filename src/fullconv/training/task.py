@@ -67,7 +67,7 @@ def _line(config: Config, classes: ClassSet) -> str:
 def _refused(term: Term, classes: ClassSet) -> UserError:
     instead = BY_SIGMOID.get(type(term), BinaryCrossEntropy).model_fields["kind"].default
     return UserError(
-        f"loss.{term.kind}: needs classes that exclude each other, and those of the task "
+        f"loss.{term.kind}: needs one class per pixel, and the classes of the task "
         f"{classes.task} may overlap: use {instead}, or leave the loss out",
         "FC-CONFIG-016",
     )

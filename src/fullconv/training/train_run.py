@@ -205,7 +205,7 @@ def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: boo
         objects.check_resumed(saved, out, "data.path" in given)
         check_changes(before, config, out, step)
         if has_loss and config.loss != objects.terms:
-            raise UserError(f"{out}: loss cannot be changed by a resume", "FC-TRAIN-009")
+            raise UserError(f"{out}: the loss cannot be changed by a resume", "FC-TRAIN-009")
         make_loggers(config.logging.to)
         if rank(saved.compute) == 0:
             run.tidy()

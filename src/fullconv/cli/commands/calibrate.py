@@ -55,8 +55,8 @@ def calibrate(
     if not measure and (views or engine != "auto"):
         option = "--tta" if views else "--engine"
         raise UserError(
-            f"{option}: a temperature is fitted to the run's own net; with --measure it is "
-            f"measured how well it fits with {option}",
+            f"{option}: the temperature is fitted without it; leave it out, or add --measure to "
+            f"measure the calibration with {option}",
             "FC-CALIBRATE-003",
         )
     net = {"device": device, "precision": precision, "tile": tile_of(tile)}

@@ -31,11 +31,12 @@ def export(
     size: Annotated[
         str | None,
         typer.Option(
-            help="Height x width of the only photos it takes, one at a time; left out: any."
+            help="Fixed height x width, with a batch of 1.  [default: any size and batch]"
         ),
     ] = None,
     preprocess: Annotated[
-        bool, typer.Option(help="Put the preprocessing into the graph: uint8 RGB photos go in.")
+        bool,
+        typer.Option(help="Put the preprocessing into the graph: its input is a uint8 RGB photo."),
     ] = True,
     int8: Annotated[
         bool,
@@ -44,19 +45,20 @@ def export(
     calibrate: Annotated[
         str | None,
         typer.Option(
-            help="For --int8: folder or quoted pattern of photos like those it will see, or a data "
-            "set, whose masks then tell what int8 costs."
+            help="For --int8: calibration photos (folder or quoted pattern) like those it will "
+            "predict, or a data set, on which the loss of mean IU is measured too."
         ),
     ] = None,
     accept_drop: Annotated[
-        bool, typer.Option("--accept-drop", help="Write int8 even if it is far from the net.")
+        bool,
+        typer.Option("--accept-drop", help="Write int8 even if it differs too much from the net."),
     ] = False,
     half: Annotated[
-        bool, typer.Option("--half", help="Weights of 16 bits: half the size; for GPUs, phones.")
+        bool, typer.Option("--half", help="FP16 weights: half the size; for GPUs and phones.")
     ] = False,
     output: Annotated[
         Literal["scores", "classes"],
-        typer.Option(help="What it gives: float32 scores, or uint8 classes (argmax inside)."),
+        typer.Option(help="Output: float32 logits (scores), or uint8 classes (argmax inside)."),
     ] = "scores",
     bands: Bands = None,
     span: Range = None,

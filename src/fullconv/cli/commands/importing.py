@@ -18,7 +18,7 @@ def import_(
         typer.Option(
             "--from",
             metavar="FORMAT",
-            help=f"{', '.join(completion.formats(''))}; recognised where left out.",
+            help=f"{', '.join(completion.formats(''))}.  [default: recognised]",
             autocompletion=completion.formats,
         ),
     ] = None,
@@ -43,14 +43,14 @@ def import_(
         str | None,
         typer.Option(
             metavar="CLASS",
-            help="Class of the pixels without label; __ignore__: none. Left out: 'background' for "
-            "drawn shapes, none for masks.",
+            help="Class of unlabelled pixels, or __ignore__.  [default: 'background' for drawn "
+            "shapes, __ignore__ for masks]",
         ),
     ] = None,
     val: Annotated[
         float | None,
         typer.Option(
-            metavar="SHARE", help="Share for validation.  [default: SOURCE's splits, else 0.2]"
+            metavar="SHARE", help="Share for the val split.  [default: SOURCE's splits, else 0.2]"
         ),
     ] = None,
     test: Annotated[
@@ -61,7 +61,7 @@ def import_(
         str | None,
         typer.Option(
             metavar="REGEX",
-            help="Photos in whose names it matches the same text stay in one split.",
+            help="Photos whose names give the same match stay in one split.",
         ),
     ] = None,
     link: Annotated[
@@ -71,11 +71,11 @@ def import_(
         Literal["upright", "stored"],
         typer.Option(help="How photos with an EXIF rotation were shown when they were labelled."),
     ] = "upright",
-    line_width: Annotated[float, typer.Option(help="Pixels across a line.")] = 10.0,
-    point_radius: Annotated[float, typer.Option(help="Pixels around a point.")] = 5.0,
+    line_width: Annotated[float, typer.Option(help="Width of lines, in pixels.")] = 10.0,
+    point_radius: Annotated[float, typer.Option(help="Radius of points, in pixels.")] = 5.0,
     task: Annotated[
         Literal["semantic", "multilabel"],
-        typer.Option(help="One class a pixel, or a mask for each class, where classes overlap."),
+        typer.Option(help="One class per pixel, or a mask for each class, which may overlap."),
     ] = "semantic",
     skip: Annotated[
         bool,
@@ -85,7 +85,7 @@ def import_(
     """Convert the export of a labelling tool to a data set.
 
     OUT gets images/SPLIT/, masks/SPLIT/, classes.toml and import-report.txt (and .json), which
-    says what was merged, cut off, ignored or left out. It appears whole or not at all.
+    says what was merged, cut off, ignored or left out. After an error OUT does not exist.
 
     \b
     Examples:

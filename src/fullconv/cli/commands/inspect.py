@@ -38,17 +38,17 @@ def inspect(
     span: Range = None,
     max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
     most: Annotated[
-        int | None, typer.Option(min=1, help="Look at so many photos of each split only.")
+        int | None, typer.Option(min=1, help="Read at most this many photos of each split.")
     ] = None,
 ) -> None:
-    """Look through a data set as a person would: a page that works offline, and a summary here.
+    """Write a page that shows a data set and what looks wrong in it, with a summary here.
 
-    How often each class appears, sizes, examples of each class, the loss weights that would
-    follow; and what looks wrong: the errors of 'fullconv check', masks that look shifted, exchanged
-    or averaged, a mask that stands twice, photos of one split that are in another, too, rare
+    The page works offline. It has how often each class appears, sizes, examples of each class and
+    the class weights that follow; and what looks wrong: the errors of 'fullconv check', masks that
+    look shifted, exchanged or averaged, duplicate masks, photos that are in two splits, rare
     classes. Each finding names the files and the fix. With --run also likely label errors: where a
-    trained net is sure of another class, and what that costs in IU. Exit code 1 if training would
-    stumble.
+    trained net is confident of another class, and what that costs in IU. Exit code 1 if the data
+    cannot be trained on.
 
     \b
     Examples:

@@ -27,12 +27,12 @@ def pack(
     span: Range = None,
     max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
-    """Write a data set as tar shards, to train on it where it lies.
+    """Write a data set as tar shards, to train on it from a disk, a bucket or a server.
 
     The shards are in WebDataset's layout (NAME.jpg, NAME.png), and shards.json says where each
-    sample lies, so that a training reads any sample by one range of a shard: from a disk, or from
+    sample is, so that a training reads any sample with one range request: from a disk, or from
     s3://, gs://, hf://datasets/ and http(s):// with a cache on this machine. The data is checked
-    first; errors end it. OUT appears when it is complete.
+    first, and nothing is written if it has errors. OUT appears when it is complete.
 
     \b
     Examples:

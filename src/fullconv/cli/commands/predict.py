@@ -80,7 +80,7 @@ def predict(
         ),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Instead of RUN: then all arguments are photos.")
+        Path | None, typer.Option(help="The net, in place of RUN; then all arguments are photos.")
     ] = None,
     out: Annotated[
         str | None,
@@ -93,23 +93,25 @@ def predict(
     areas: Areas = False,
     overlay: Annotated[bool, typer.Option(help="Write the photo tinted by its classes.")] = True,
     alpha: Annotated[
-        float, typer.Option(min=0, max=1, help="How much of the tint: 0 none, 1 all.")
+        float, typer.Option(min=0, max=1, help="Opacity of the class colours, 0 to 1.")
     ] = 0.6,
     legend: Annotated[
         LegendPlace,
         typer.Option(
-            help="Where the overlay names the classes; with none and right the photo keeps its "
-            "height, so that pictures can be stacked or made a video."
+            help="Where the legend of the overlay goes; with none and right the overlay has the "
+            "photo's height, as a video needs it."
         ),
     ] = "below",
     borders: Annotated[bool, typer.Option(help="Draw a line where two classes meet.")] = True,
     palette: ColorsOf = "classes",
-    scores: Annotated[bool, typer.Option("--scores", help="Write the scores as .npy.")] = False,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Write NAME_scores.npy: the logits, float32 (K, H, W).")
+    ] = False,
     probability: Annotated[
         bool,
         typer.Option(
             "--probability",
-            help="Write NAME_probability.png, how probable each pixel's class is: 0 to 255.",
+            help="Write NAME_probability.png: the probability of each pixel's class, 0 to 255.",
         ),
     ] = False,
     video: VideoShow = "overlay",
@@ -120,7 +122,7 @@ def predict(
         typer.Option(
             "--input",
             metavar="KIND=PATH",
-            help="File or folder of a further input, as depth=depth/; can be given again.",
+            help="File or folder of a further input, as depth=depth/; can be repeated.",
         ),
     ] = None,
     device: Device = "auto",
@@ -143,16 +145,17 @@ def predict(
     """Predict photos with a trained net.
 
     Writes for each photo NAME.png (the class of every pixel, as a palette picture of the photo's
-    size) and NAME_overlay.jpg; where a net has several outputs, NAME_OUTPUT.png too; of a
-    multi-label net NAME_CLASS.png for each class, of 0 and 1. Further inputs
-    (depth, ...) are looked for beside the folder images/, or where --input says. A photo that is
-    missing or cannot be read is reported, the others go on, and the exit code is 1. Rasters
-    (GeoTIFF and others; what is georeferenced or too large for a photo) become NAME.tif, videos
-    NAME_overlay.mp4; killed and typed again, they resume where they were. With --to the folder is
-    one that a labelling tool opens and `fullconv import` reads; of a raster NAME.geojson is
-    written too. Photos and --out can be in storage (s3://, gs://, hf://), photos in Parquet files
-    of the columns path and bytes; there, and with --cluster, what is done is recorded beside the
-    results, and typed again the command does only the rest.
+    size) and NAME_overlay.jpg; for a net with several outputs NAME_OUTPUT.png too; for a
+    multi-label net NAME_CLASS.png for each class, with 0 and 1. Further inputs (depth, ...) are
+    looked for beside the folder images/, or where --input says. A photo that is missing or cannot
+    be read is reported, the rest are predicted, and the exit code is 1.
+
+    Rasters (GeoTIFF and others: georeferenced, or too large for a photo) become NAME.tif, videos
+    NAME_overlay.mp4; if the command was interrupted, run it again and it resumes. With --to the
+    results are files that a labelling tool opens and `fullconv import` reads; for a raster
+    NAME.geojson is written too. Photos and --out can be in storage (s3://, gs://, hf://), and
+    photos in Parquet files with the columns path and bytes; there, and with --cluster, finished
+    photos are recorded beside the results, and the same command run again predicts only the rest.
 
     \b
     Examples:
@@ -220,7 +223,7 @@ def predict(
     refuse_of_rasters(rasters, scores, probability)
     if views and rasters:
         raise UserError(
-            f"{rasters[0]}: is a raster, which --tta is not for: leave it out", "FC-PREDICT-008"
+            f"{rasters[0]}: is a raster, and --tta is for photos: leave --tta out", "FC-PREDICT-008"
         )
     predictor = Predictor(
         fetched(run), device, precision, engine, tile_of(tile), palette, borders, views, say,
@@ -287,6 +290,6 @@ def _say_undrawable(outputs: "Sequence[ClassSet]") -> None:
     if names:
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         say(
-            f"note: no font of this system has all letters of {shown}: the pictures say the "
-            "numbers of these classes; install a font as Noto Sans CJK or Noto Color Emoji"
+            f"note: no font of this system has all letters of {shown}: the pictures show the "
+            "numbers of these classes; install a font such as Noto Sans CJK or Noto Color Emoji"
         )

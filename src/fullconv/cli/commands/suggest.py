@@ -23,7 +23,7 @@ def suggest(
     run: Annotated[
         Path,
         typer.Argument(
-            help="Run folder or checkpoint, or foreign weights; no exported file, which gives no "
+            help="Run folder, checkpoint or foreign weights; not an exported file, which has no "
             "features to compare photos by."
         ),
     ],
@@ -37,23 +37,25 @@ def suggest(
         typer.Option(
             "--to",
             metavar="masks|TOOL",
-            help="Form of the photos with their pre-labels: masks (images/ and masks/), or shapes "
-            "for labelme, cvat, coco, label-studio or geojson.",
+            help="Format of the pre-labels: masks (images/ and masks/), or shapes for labelme, "
+            "cvat, coco, label-studio or geojson.",
         ),
     ] = "masks",
     data: Annotated[
         str | None,
-        typer.Option(help="What is labelled already; left out: the data the run was trained on."),
+        typer.Option(help="The labelled data set.  [default: that of the run]"),
     ] = None,
-    split: Annotated[str, typer.Option(help="Split of it that the net was trained on.")] = "train",
+    split: Annotated[
+        str, typer.Option(help="Split of --data that the net was trained on.")
+    ] = "train",
     device: Device = "auto",
 ) -> None:
-    """Suggest which photos to label next: what a net is unsure of, rare classes, and what is new.
+    """Suggest which photos to label next: uncertain ones, rare classes, and photos unlike the rest.
 
-    Photos that look like a labelled one, or like one that was chosen before, are left out. OUT gets
-    suggestions.html with the reasons in pictures, suggestions.csv, and the photos with what the net
-    predicts, to be corrected instead of drawn. Photos that cannot be read are named, and the exit
-    code is 1.
+    Photos that look like a labelled one, or like one chosen before, are left out. OUT gets
+    suggestions.html with the reasons in pictures, suggestions.csv, and the photos with the net's
+    predictions as pre-labels to correct. Photos that cannot be read are named, and the exit code is
+    1.
 
     \b
     Examples:
@@ -102,7 +104,7 @@ def suggest(
     console.print(screen.suggestions_table(chosen))
     print(f"{len(chosen.photos)} of {len(photos)} photos; {chosen.duplicates} duplicates left out")
     if len(chosen.photos) < number:
-        say(f"note: there are no more than {len(chosen.photos)}")
+        say(f"note: only {len(chosen.photos)} photos are left to suggest")
     for name in ("suggestions.html", "suggestions.csv", to):
         print(printable(str(out / name)))
     if errors:
@@ -123,7 +125,7 @@ def _labelled(predictor: "Predictor", run: Path, data: str | None, split: str) -
     except UserError as error:
         if data is not None:
             raise
-        say(f"note: what is labelled is not known ({error}): --data names it")
+        say(f"note: the labelled data set is not known ({error}): name it with --data")
         return Labelled()
     others = [each for each in known if each not in (split, "all", "trainval")]
     with screen.progress("looking at what is labelled") as progress:

@@ -97,7 +97,7 @@ def train(
     bands: Bands = None,
     span: Range = None,
     max_megapixels: Annotated[
-        float | None, typer.Option(help="Largest photo that is read.", rich_help_panel=MORE)
+        float | None, typer.Option(help="Larger photos are refused.", rich_help_panel=MORE)
     ] = None,
     stages: Annotated[
         str | None,
@@ -185,7 +185,7 @@ def train(
         raise UserError("--resume needs --out, the folder of the run to resume", "FC-CONFIG-014")
     if scratch and weights:
         raise UserError(
-            "--scratch starts from random weights: leave out --weights, or it", "FC-CONFIG-014"
+            "--scratch and --weights exclude each other: leave one out", "FC-CONFIG-014"
         )
     given = {
         "data.path": data,

@@ -54,10 +54,10 @@ class EngineEntry:
 
 _HERE = "fullconv.inference.engines"
 ENGINES = (
-    EngineEntry("torch", "torch", f"{_HERE}.torch_engine:open_torch"),
+    EngineEntry("torch", "PyTorch", f"{_HERE}.torch_engine:open_torch"),
     EngineEntry(
         "winograd",
-        "torch with minimal filtering, on a CPU in fp32",
+        "PyTorch with Winograd convolutions, on a CPU in fp32",
         f"{_HERE}.torch_engine:open_winograd",
     ),
     EngineEntry(
@@ -120,7 +120,7 @@ def chosen(path: Path, name: str = AUTO) -> EngineEntry:
     engine = find(name)
     if engine not in engines:
         known = " or ".join(engine.name for engine in engines)
-        raise UserError(f"{path}: runs by --engine {known}, not {name}", "FC-PREDICT-009")
+        raise UserError(f"{path}: runs with --engine {known}, not {name}", "FC-PREDICT-009")
     return engine
 
 

@@ -117,7 +117,7 @@ def check_photos(predictor: Predictor, photos: Sequence[Input]) -> None:
     stored = [photo for photo in photos if photo.stored]
     if further and stored:
         raise UserError(
-            f"{stored[0]}: the net sees {', '.join(further)} too, which is looked for beside "
-            "photos on this disk: copy them here",
+            f"{stored[0]}: the net needs the inputs {', '.join(further)} too, which are looked for "
+            "beside photos on this disk only: copy the data here",
             "FC-STORAGE-009",
         )

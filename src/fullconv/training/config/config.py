@@ -57,7 +57,7 @@ class Config(Section):
     def _in_order(cls, changes: tuple[Change, ...]) -> tuple[Change, ...]:
         steps = [change.step for change in changes]
         if steps != sorted(set(steps)):
-            raise ValueError("the steps of changes rise from one to the next")
+            raise ValueError("the steps of [[changes]] must increase")
         return changes
 
     @field_validator("loss", mode="before")
@@ -86,8 +86,8 @@ class Config(Section):
             )
         if self.stages and self.net.name.startswith("fpn"):
             raise ValueError(
-                f"{self.net.name} fuses features, where a finer map would not begin as the net "
-                "before it: stages are for the heads that add scores (fcn8s and so on)"
+                f"{self.net.name} fuses features, so it cannot start as the net of the stage "
+                "before: stages are for heads that add scores (fcn8s and so on)"
             )
         return self
 

@@ -175,7 +175,9 @@ class Net(Section):
     def _of_streams(cls, weights: Any) -> Any:
         alone = {AUTO, NONE} & set(weights) if isinstance(weights, tuple) else ()
         if alone:
-            raise ValueError(f"{min(alone)!r} stands alone: name weights for each stream")
+            raise ValueError(
+                f"{min(alone)!r} cannot be one of several: name weights for each stream"
+            )
         return weights
 
     @field_validator("name")

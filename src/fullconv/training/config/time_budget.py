@@ -64,9 +64,8 @@ def with_steps_for_time(config: Config, speed: Speed, photos: int, seconds: floa
     steps = speed.steps_in(seconds, half_size, every)
     if steps < 1:
         raise UserError(
-            f"schedule.time: {config.schedule.time} do not suffice on this machine, where a step "
-            "takes "
-            f"{speed.step:.1f} s and a validation {speed.validation:.0f} s: give more time, or a "
+            f"schedule.time: {config.schedule.time} is too short: on this machine a step takes "
+            f"{speed.step:.1f} s and a validation {speed.validation:.0f} s; give more time, or a "
             "smaller net",
             "FC-CONFIG-011",
         )

@@ -5,7 +5,7 @@ classes x height x width for the backward pass; at 150 classes they outweigh the
 rows is upsampled, its loss and the gradient towards the small maps are added up, and the band is
 forgotten. What remains of the head is as large as the maps. The sums are the same to rounding: the
 cross-entropy of a pixel does not depend on others, and a region loss (Dice, Jaccard) on a few sums
-(``region_sums.py``). One photo is ``photo_loss.py``. A loss that is of neither form (`training.losses`)
+(``region_sums.py``). One photo is ``photo_loss.py``. A loss of neither form (`training.losses`)
 needs the whole logits.
 
 Letters: K classes of an output, h and w of a map, H and W of the photo; R rows of a band.

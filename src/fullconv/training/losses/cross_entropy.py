@@ -34,7 +34,7 @@ class CrossEntropy(Term, PixelLoss):
     @classmethod
     def _of_use(cls, weights: str | tuple[float, ...]) -> str | tuple[float, ...]:
         if isinstance(weights, tuple) and (min(weights, default=0) < 0 or not any(weights)):
-            raise ValueError("class weights are not negative, and one at least is above 0")
+            raise ValueError("class weights must not be negative, and at least one must be above 0")
         return weights
 
     @model_validator(mode="after")

@@ -53,8 +53,8 @@ def to_gradient(
     """Turn a band's softmax K,R,W into the gradient towards the logits.
 
     Of the cross-entropy, weighed by ``weights`` R,W (0 where not labelled, as are the shares), and
-    of the region loss. With a and b the slopes and y the label, the derivative by p_k is a_k, and b_y
-    more where k = y; that by logit k is p_k (it - sum_j p_j it_j).
+    of the region loss. With a and b the slopes and y the label, the derivative by p_k is a_k, and
+    b_y more where k = y; that by logit k is p_k (it - sum_j p_j it_j).
     """
     mass, both = (slope.to(shares.dtype) for slope in slopes)
     right = both[labels] * shares.gather(0, labels[None])[0]  # R,W

@@ -42,16 +42,16 @@ def checked(terms: Any) -> Any:
     Raises ValueError for the form of older versions, kinds that there are not, and a kind twice.
     """
     if isinstance(terms, Mapping):
-        raise ValueError(f"{OLD} ({', '.join(map(str, terms))} stand in no list)")
+        raise ValueError(f"{OLD} (here {', '.join(map(str, terms))})")
     if not isinstance(terms, Sequence) or isinstance(terms, str) or not terms:
-        raise ValueError('give a list of terms, one at least, as [{kind = "cross_entropy"}]')
+        raise ValueError('give a list of one or more terms, as [{kind = "cross_entropy"}]')
     seen: set[tuple[Any, Any]] = set()
     for term in terms:
         kind, name = (_value(term, key) for key in ("kind", "name"))
         if kind not in (*KINDS, "python"):
             raise ValueError(f"no loss is called {kind!r}{_near(kind)}")
         if (kind, name) in seen:
-            raise ValueError(f"{kind} stands there twice: give it once, with its weight")
+            raise ValueError(f"{kind} is given twice: give it once, with its weight")
         seen.add((kind, name))
     return terms
 

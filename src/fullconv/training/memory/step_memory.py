@@ -166,7 +166,7 @@ def advice(config: Config) -> str:
     if updates_in_backward(config) != updates_in_backward(
         config.model_copy(update={"optimizer": unclipped})
     ):
-        options.append("optimizer.clip=none (gradients are then used up as they come)")
+        options.append("optimizer.clip=none (gradients are then applied as they are computed)")
     if config.net.padding == "paper":
         options.append("net.padding=same")
     if config.optimizer.kind == "adamw":

@@ -52,9 +52,9 @@ def announce_plan(
 def announce_memory(
     config: Config, spec: NetSpec, size: tuple[int, int], need: Estimate, screen: Screen
 ) -> None:
-    """The memory that it will need, by use; or the way that was chosen for a limit.
+    """Print the memory estimate by use; with a limit, the settings that were chosen for it.
 
-    What lowers it is said in full where the screen is verbose.
+    With a verbose screen, all options that lower it.
     """
     if config.compute.memory is not None:
         screen.say(f"memory: {budget.summary(config, spec, size)}")
@@ -64,7 +64,7 @@ def announce_memory(
         "weights": need.weights + need.gradients,
         "optimizer": need.optimizer,
         "activations": need.activations,
-        "layers at work": need.working + need.head,
+        "temporary": need.working + need.head,
     }
     shares = ", ".join(f"{use} {part // MIB}" for use, part in uses.items())
     screen.say(f"memory: about {need.total // MIB} MiB: {shares}")

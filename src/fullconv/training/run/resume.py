@@ -160,7 +160,7 @@ def _newest(
         return path, progress, tensors
     if damage:
         raise UserError(
-            f"{damage[0]}; no other state is whole: begin anew with --overwrite, or start a new "
+            f"{damage[0]}; no other state is whole: start over with --overwrite, or start a new "
             f"run from its best weights, --weights {run}",
             damage[0].code,
         )

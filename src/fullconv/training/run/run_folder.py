@@ -168,9 +168,8 @@ class Run:
         """
         if not self.config.is_file():
             raise UserError(
-                f"{self.folder}: the run folder has vanished while it was trained in; bring it "
-                f"back, and continue from the state saved last: fullconv train --resume --out "
-                f"{self.folder}",
+                f"{self.folder}: the run folder disappeared during the training; restore it, then "
+                f"resume from the last saved state: fullconv train --resume --out {self.folder}",
                 "FC-TRAIN-017",
             )
 
