@@ -56,7 +56,7 @@ def predict_recorded_photos(
     errors += [_video(entry) for entry in entries if not entry.error and _is_video(entry)]
     output = output_at(out)
     named = [entry for entry in entries if not entry.error and not _is_video(entry)]
-    photos, rasters = parted(stored.relative(named, Path(out)))
+    photos, rasters = parted(stored.with_relative_results(named, Path(out)))
     refuse_of_rasters(rasters, drawn.get("scores", False), drawn.get("probability", False))
     predictor = options.open(say)
     if drawn.get("scores") or drawn.get("probability"):
@@ -67,8 +67,8 @@ def predict_recorded_photos(
     stored.check_photos(predictor, photos)
     job = manifest.start(output, options.decides(drawn))
     done = manifest.records(output, job)
-    left, before = stored.left_over(photos, done)
-    rasters_left, rasters_before = stored.left_over(rasters, done)
+    left, before = stored.not_done(photos, done)
+    rasters_left, rasters_before = stored.not_done(rasters, done)
     if before + rasters_before:
         say(f"{before + rasters_before} of {len(photos) + len(rasters)} photos are done before")
     with ExitStack() as connection:

@@ -1,4 +1,4 @@
-"""Many photos without waiting: read, predicted, written; a bad one is reported, the rest go on."""
+"""Many photos in a pipeline: read ahead, predict, write behind; errors are reported per photo."""
 
 import io
 import time
@@ -18,7 +18,7 @@ from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Image
 from fullconv.inference.engines.registry import AUTO
 from fullconv.inference.overlap_prediction import mask_stems
-from fullconv.inference.photos.find_photos import Input, find_inputs, refuse_meeting
+from fullconv.inference.photos.find_photos import Input, find_inputs, refuse_name_clashes
 from fullconv.inference.photos.read_ahead import threads
 from fullconv.inference.photos.remote_photos import fetched
 from fullconv.inference.prediction import DrawOptions, Prediction
@@ -152,7 +152,7 @@ def predict_each(
     iteration. What killed calls left half written in the folders of the results is removed.
     """
     check_drawing(drawn.get("alpha", 0.6), drawn.get("legend", "below"))
-    refuse_meeting(photos, result_names(predictor.classes))
+    refuse_name_clashes(photos, output_suffixes(predictor.classes))
     remove_abandoned_results(photos)
     others = others or {}
     asked = drawn.get("scores", False), drawn.get("probability", False)
@@ -184,8 +184,8 @@ def predict_each(
                 yield photo_result
 
 
-def result_names(classes: ClassSet) -> list[str]:
-    """What stands behind the photo's name in its further masks: outputs, or overlapping classes."""
+def output_suffixes(classes: ClassSet) -> list[str]:
+    """The suffixes of NAME_SUFFIX.png: those of further outputs, or of classes that may overlap."""
     if classes.is_overlapping:
         return mask_stems(classes.names) if len(classes) > 1 else []
     return [output.name for output in classes.outputs[1:]]

@@ -1,8 +1,7 @@
-"""From score maps to the class of each pixel, in blocks: what all engines end with.
+"""From score maps to the class of each pixel, block by block: the last step of all engines.
 
-Scores of the photo's size are classes times as large as the photo, and only the class of the
-highest is wanted, so they are made, compared and forgotten a block at a time. A softmax would not
-change which is the highest.
+The full-size logits are K times as large as the photo, and only their argmax is wanted, so they are
+upsampled and compared one block at a time. A softmax would not change the argmax.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,6 +1,6 @@
-"""How probable the class of each pixel is, by the temperature of the net's calibration.
+"""The probability of each pixel's class, by the temperature of the net's calibration.
 
-As class maps are, it is computed from blocks of scores, which never exist as a whole.
+As for class maps, it is computed block by block: the full-size logits never exist.
 """
 
 from collections.abc import Iterator

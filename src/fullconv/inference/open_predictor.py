@@ -1,6 +1,6 @@
-"""One way to whatever can predict: a run, a checkpoint, foreign weights, an exported file.
+"""Open anything that can predict: a run, a checkpoint, foreign weights, an exported file.
 
-An engine that has loaded a net proves itself on the picture that its file has the classes of.
+A loaded net is verified first: it predicts a built-in picture, whose result is in its file.
 """
 
 import warnings
@@ -95,7 +95,7 @@ class DisagreementWarning(UserWarning):
 
 @dataclass(frozen=True, eq=False)
 class GoldenCheck:
-    """What is to be proved, once: that an engine computes what ``golden`` says.
+    """Verify once that an engine computes what ``golden`` holds.
 
     ``kinds`` are the inputs that the net sees, ``decision`` how classes follow from its logits;
     ``exact`` says whether it computes in fp32 throughout, ``name`` what it is, for the warning.

@@ -1,4 +1,4 @@
-"""What a net says about a photo whose classes may overlap: a mask for each class."""
+"""The prediction of a binary or multi-label net: a mask for each class."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""The one wrapper around an engine: large photos in tiles, and several views of each."""
+"""A wrapper around an engine for tiles (``--tile``) and test-time augmentation (``--tta``)."""
 
 import numpy as np
 import numpy.typing as npt
@@ -54,14 +54,14 @@ class PhotoEngine(Engine):
             return self.engine.class_map(image)
         tiling, length = self.tiling, self.tiling.length
         classes = tiling.run(image, self.engine.class_map, 0, length)
-        if self.say and tiling.flow.sees_everything and tiling.cut(image, length):
+        if self.say and tiling.flow.sees_everything and tiling.needs_tiles(image, length):
             self.say(tiling.difference(image, classes, self.engine.class_map))
             self.say = None
         return classes
 
     def class_maps(self, images: Image) -> list[Classes]:
         """By the engine together where each photo is seen once and whole, else one by one."""
-        if self.views or (self.tiling and self.tiling.cut(images[0], self.tiling.length)):
+        if self.views or (self.tiling and self.tiling.needs_tiles(images[0], self.tiling.length)):
             return super().class_maps(images)
         return self.engine.class_maps(images)
 
@@ -70,7 +70,7 @@ class PhotoEngine(Engine):
     ) -> list[tuple[Classes, Confidence]]:
         if self.views:
             return super().confident_maps(images, softmaxes)
-        if not self.tiling or not self.tiling.cut(images[0], self.tiling.length):
+        if not self.tiling or not self.tiling.needs_tiles(images[0], self.tiling.length):
             return self.engine.confident_maps(images, softmaxes)
         tiling, length = self.tiling, self.tiling.length
 

@@ -1,4 +1,4 @@
-"""What a net says about a photo: classes, scores, probabilities, pictures and files."""
+"""The prediction of a photo: classes, logits, probabilities, pictures and files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ PNG_LEVEL = 3  # of a class map: a third of the time of Pillow's 6, for a third 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
-    """What a net says about a photo.
+    """The prediction of a photo.
 
     ``image`` is the photo, uint8 RGB (H, W, 3), EXIF orientation applied; ``mask`` its classes,
     (H, W), uint8 or, with more than 256 classes, uint16. Of a net with several outputs they are

@@ -1,4 +1,4 @@
-"""The short way from a trained run to a prediction: ``Predictor(run)(photo)``."""
+"""`Predictor`: from a trained run to predictions of photos, ``Predictor(run)(photo)``."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -50,11 +50,11 @@ class Predictor:
     other colours (`fullconv.classes.palettes`), ``borders`` are drawn in overlays or not.
     ``bands``, ``range`` and ``max_megapixels`` say how photos are read, where not as in the
     training (`fullconv.modalities.ReadOptions`). ``threshold`` is the probability from which a
-    class is there, of a binary or multi-label net: one for all, or one for each. Probabilities are
-    by the temperatures of `fullconv.calibrate`, where the file has them. ``say`` is told what takes
-    long, as an export for an engine does, and what is an approximation. Of an exported file that
-    gives classes alone, ``has_scores`` is False and asking for them raises UserError. The first
-    photo warns where the net is not computed as when it was saved
+    pixel has a class, for a binary or multi-label net: one for all, or one for each. Probabilities
+    use the temperatures of `fullconv.calibrate`, if the file has them. ``say`` is called with a
+    line about slow work, such as an export for an engine, and about approximations. For an exported
+    file with classes as its output ``has_scores`` is False, and asking for scores raises UserError.
+    The first photo gives a warning if the net does not compute what it did when it was saved
     (`fullconv.inference.open_predictor`). Raises UserError for a file that is none of these, for an
     ``engine`` that is not installed, for a ``tile`` that is too small for the net, and for a
     ``tta`` that is none.

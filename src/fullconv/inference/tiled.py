@@ -1,4 +1,4 @@
-"""A photo too large for a net at once, tile by tile, with the result of the whole."""
+"""Prediction of a large photo in overlapping tiles, with the result of the whole photo."""
 
 from collections.abc import Callable
 from functools import cache, cached_property
@@ -18,13 +18,13 @@ Tile = int | Literal["auto"]
 """The longest side of a tile, in pixels; 'auto' is the longest that needs at most `BUDGET`."""
 
 Run = Callable[[Image], npt.NDArray[Any]]
-"""What an engine makes of a tile: its classes, or its scores."""
+"""An engine's function for one tile: its classes, or its logits."""
 
 BUDGET = 2 * 2**30  # bytes for the maps of a tile; what a GPU of 4 GB has left beside the weights
 COMPARED = 1024
 """The longest side of a photo that a net which sees everything is also shown whole, and of its
 tiles where they are chosen here."""
-COSTLY = 4.0  # times that each pixel is computed from which a larger tile is recommended
+COSTLY = 4.0  # computations per pixel from which a larger tile is recommended
 
 
 class Tiling:
@@ -74,29 +74,29 @@ class Tiling:
         return min(length, max(most, self.flow.least)) if self.flow.sees_everything else length
 
     @property
-    def times(self) -> float:
+    def computations(self) -> float:
         """How often each pixel of a photo is computed, far from its border."""
         kept_side = self.flow.kept(self.length)
         return (self.length // self.flow.grid * self.flow.grid / kept_side) ** 2
 
     @property
     def warning(self) -> str | None:
-        """A line about tiles that are an approximation, or so small that most of the work is lost.
+        """A line about tiles that approximate the result, or that are mostly overlap.
 
         None for others.
         """
         if self.flow.sees_everything:
             return (
-                f"a score of {self.spec.name} depends on all of a photo, so a photo that is cut "
-                "into tiles gets an approximation of what it would get whole"
+                f"each score of {self.spec.name} depends on the whole photo, so tiles give an "
+                "approximation of the result of the whole photo"
             )
-        if self.times <= COSTLY:
+        if self.computations <= COSTLY:
             return None
         behind, before = self.flow.margins
         return (
             f"tile {self.length} keeps {self.flow.kept(self.length)} pixels a side, {behind} + "
-            f"{before} are overlap: each pixel is computed {self.times:.0f} times; a larger tile "
-            "is faster, and needs more memory"
+            f"{before} are overlap: each pixel is computed {self.computations:.0f} times; a larger "
+            "tile is faster, and needs more memory"
         )
 
     def difference(self, image: Image, classes: Classes, run: Run) -> str:
@@ -128,7 +128,7 @@ class Tiling:
             return [(rows[0], columns[0]), (rows[0], columns[1])]
         return [(rows[0], columns[0]), (rows[1], columns[0])]
 
-    def cut(self, image: Image, length: int) -> bool:
+    def needs_tiles(self, image: Image, length: int) -> bool:
         """Whether ``image`` is taken in more than one tile of ``length`` at most."""
         height, width = image.shape[:2]
         if self.tile == "auto" and height * width <= length**2:
@@ -139,7 +139,7 @@ class Tiling:
         """``run`` on each tile, put together; rows are the ``axis`` of what it returns."""
         check_image(image, self.spec.in_channels)
         height, width = image.shape[:2]
-        if not self.cut(image, length):
+        if not self.needs_tiles(image, length):
             return run(image)
         whole = None
         before = (slice(None),) * axis

@@ -1,6 +1,6 @@
-"""Test-time augmentation: the net sees a photo mirrored and at other scales, and the mean decides.
+"""Test-time augmentation: the mean of the probabilities of a photo mirrored and at other scales.
 
-The mean is that of the probabilities, each turned and scaled back to the photo.
+The probabilities of each view are mirrored and scaled back to the photo.
 """
 
 import math
@@ -20,7 +20,7 @@ from fullconv.inference.engines.engine import Image, check_image
 
 NONE, MIRROR = "none", "mirror"
 SMALLEST, LARGEST = 0.1, 10.0
-"""Scales beyond these are taken for a slip."""
+"""Scales beyond these are taken for typing errors."""
 
 Size = tuple[int, int]
 
@@ -34,7 +34,7 @@ class TTA:
 
     @property
     def cost(self) -> float:
-        """Pixels that the net sees for each of the photo."""
+        """Pixels of all views for each pixel of the photo."""
         return sum(scale**2 for scale in self.scales) * (1 + self.mirror)
 
 

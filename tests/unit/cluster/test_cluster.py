@@ -14,7 +14,7 @@ from fullconv.cluster.photos import _parts, _plain, predict_item
 from fullconv.errors import UserError
 from fullconv.inference import Predictor, find_inputs
 from fullconv.inference.storage.outputs import FolderOutput
-from fullconv.inference.storage.predict_stored import predict_recorded, relative
+from fullconv.inference.storage.predict_stored import predict_recorded, with_relative_results
 from small_runs import small_run
 
 CPU2, CPU64 = {"CPU": 2.0}, {"CPU": 64.0}
@@ -99,7 +99,7 @@ def test_what_needs_the_results_here_is_refused(run, photos, tmp_path):
 
 def test_a_workers_part_is_what_one_machine_does(run, photos, tmp_path):
     predictor = Predictor(run, "cpu")
-    found = relative(find_inputs([photos], tmp_path / "one"), tmp_path / "one")
+    found = with_relative_results(find_inputs([photos], tmp_path / "one"), tmp_path / "one")
     expected = list(predict_recorded(predictor, found, FolderOutput(tmp_path / "one"), "job"))
     replies = []
     for part in _parts(found, 1):

@@ -120,7 +120,7 @@ def _named(
                 yield file, depth
         return
     if is_remote(item):
-        place = _standing_for(item, addresses)
+        place = _path_of_url(item, addresses)
         addresses[place] = Input(None, place, url=item)
         yield place, 1
         return
@@ -128,7 +128,7 @@ def _named(
         if _suffix(stored.address) == TABLE:
             yield from _rows(stored.address, addresses, stored)
             continue
-        place = _free_place(stored.address.replace("://", "/"), stored.address, addresses)
+        place = _unused_path(stored.address.replace("://", "/"), stored.address, addresses)
         addresses[place] = Input(None, place, url=stored.address, stored=stored)
         yield place, depth
 
@@ -160,13 +160,13 @@ def _rows(
     version = stored or stored_file(address)
     for row, name in table.paths():
         url = f"{address}#{name}"
-        place = _free_place(name.replace("://", "/"), url, addresses)
+        place = _unused_path(name.replace("://", "/"), url, addresses)
         addresses[place] = Input(None, place, url=url, stored=version, table=table, row=row)
         yield place, len(place.parts) - 1
 
 
-def _standing_for(address: str, addresses: dict[Path, Input]) -> Path:
-    """A path that names the result of an address as that of a file; none of two is the same."""
+def _path_of_url(address: str, addresses: dict[Path, Input]) -> Path:
+    """A path that names the result of an address as that of a file; unique for each address."""
     try:
         parts = urlsplit(address)
         folders = PurePosixPath(unquote(parts.path)).parent.parts[1:]
@@ -174,10 +174,10 @@ def _standing_for(address: str, addresses: dict[Path, Input]) -> Path:
     except ValueError:
         folders, host = (), "host"
     path = "/".join((host, *folders, name_of(address)))
-    return _free_place(path, address, addresses)
+    return _unused_path(path, address, addresses)
 
 
-def _free_place(path: str, address: str, addresses: dict[Path, Input]) -> Path:
+def _unused_path(path: str, address: str, addresses: dict[Path, Input]) -> Path:
     """An absolute path of the parts of ``path`` that stands for ``address`` and nothing else."""
     parts = [part for part in path.split("/") if part not in ("", ".", "..") and "\0" not in part]
     place = first = Path("/", *parts) if parts else Path("/photo")
@@ -222,8 +222,8 @@ def _files(item: str, out: Path | None) -> list[tuple[Path, int]]:
     """The photos that ``item`` names, with the number of parts that name the result."""
     if not item or "\0" in item:
         raise UserError(f"{printable(item)!r}: is no name of a file", "FC-PREDICT-001")
-    if is_address(item):
-        raise no_such_address(item)
+    if is_unreadable_address(item):
+        raise unreadable_address(item)
     try:
         path = Path(item).expanduser()
         os.stat(path)
@@ -236,13 +236,13 @@ def _files(item: str, out: Path | None) -> list[tuple[Path, int]]:
     return _below(path, out) if path.is_dir() else [(path, 1)]
 
 
-def is_address(item: str) -> bool:
-    """Whether a name is an address that nothing here reads, as ftp://..., and no file."""
+def is_unreadable_address(item: str) -> bool:
+    """Whether a name is an address of an unsupported kind, as ftp://..., and no file."""
     return item.lower().startswith(_NO_ADDRESS) and not os.path.lexists(item)
 
 
-def no_such_address(item: str) -> UserError:
-    """What to do with such an address."""
+def unreadable_address(item: str) -> UserError:
+    """The error for such an address."""
     return UserError(
         f"{printable(item)}: only addresses with http, https, {', '.join(SCHEMES)} and file are "
         "read: download it, or pipe it in (curl -s URL | fullconv predict RUN -)",
@@ -311,14 +311,14 @@ def _would_overwrite(mask: str) -> UserError:
     )
 
 
-def refuse_meeting(photos: Sequence[Input], outputs: Sequence[str]) -> None:
-    """UserError where the mask of a further output has the name of another photo, or its mask."""
+def refuse_name_clashes(photos: Sequence[Input], outputs: Sequence[str]) -> None:
+    """UserError where the mask of a further output would have the name of another photo or mask."""
     taken = {photo.result for photo in photos} | {p.file.with_suffix("") for p in photos if p.file}
     for photo in photos:
         for output in outputs:
             if Path(f"{photo.result}_{output}") in taken:
                 raise UserError(
-                    f"{photo.result}_{output}.png: would be the output {output!r} of {photo} and "
-                    "another photo's; predict them in two calls",
+                    f"{photo.result}_{output}.png: is the name of the output {output!r} of {photo} "
+                    "and of another photo's result; predict them in two calls",
                     "FC-PREDICT-003",
                 )

@@ -1,4 +1,4 @@
-"""Whatever a user calls a photo -> uint8 RGB (H, W, 3), or an error that says what is taken."""
+"""Any kind of photo (path, bytes, Pillow, array, tensor) -> uint8 RGB (H, W, 3), or an error."""
 
 import io
 import os
@@ -14,7 +14,7 @@ from fullconv.data import read_photo
 from fullconv.data.reading.arrays import image_of
 from fullconv.data.reading.image import rgb_of
 from fullconv.errors import UserError, printable
-from fullconv.inference.photos.find_photos import is_address, no_such_address
+from fullconv.inference.photos.find_photos import is_unreadable_address, unreadable_address
 from fullconv.inference.photos.remote_photos import fetched, is_remote
 from fullconv.inference.storage.addresses import is_stored, local_path, read_stored
 
@@ -111,8 +111,8 @@ def read_input(photo: Any, name: str = _NAME, **read: Any) -> RGB:
 
 
 def _checked_path(name: str) -> Path:
-    if is_address(name):
-        raise no_such_address(name)
+    if is_unreadable_address(name):
+        raise unreadable_address(name)
     return Path(name).expanduser()
 
 

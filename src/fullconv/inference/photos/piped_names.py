@@ -1,4 +1,4 @@
-"""What '-' stands for: a picture on standard input, or a list of names."""
+"""The input '-': a picture on standard input, or a list of file names."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What the results of photos are called."""
+"""The names of results, from the names of their photos."""
 
 import os
 from collections import Counter, defaultdict

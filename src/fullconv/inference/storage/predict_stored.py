@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Unpack
 
 from fullconv.errors import UserError
-from fullconv.inference.batch_predict import PhotoResult, predict_each, result_names
-from fullconv.inference.photos.find_photos import Input, refuse_meeting
+from fullconv.inference.batch_predict import PhotoResult, output_suffixes, predict_each
+from fullconv.inference.photos.find_photos import Input, refuse_name_clashes
 from fullconv.inference.prediction import DrawOptions, Prediction
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.storage.addresses import stored_file
@@ -89,7 +89,7 @@ def version_of(photo: Input) -> str:
         return ""
 
 
-def left_over(photos: Sequence[Input], done: dict[str, Done]) -> tuple[list[Input], int]:
+def not_done(photos: Sequence[Input], done: dict[str, Done]) -> tuple[list[Input], int]:
     """The photos that are still to be predicted, and how many are done."""
     left = [
         photo
@@ -100,7 +100,7 @@ def left_over(photos: Sequence[Input], done: dict[str, Done]) -> tuple[list[Inpu
     return left, len(photos) - len(left)
 
 
-def relative(photos: Sequence[Input], out: Path) -> list[Input]:
+def with_relative_results(photos: Sequence[Input], out: Path) -> list[Input]:
     """The photos with their results relative to the folder ``out``."""
     return [
         replace(photo, result=photo.result.relative_to(out))
@@ -112,7 +112,7 @@ def relative(photos: Sequence[Input], out: Path) -> list[Input]:
 
 def check_photos(predictor: Predictor, photos: Sequence[Input]) -> None:
     """UserError where results of two photos would meet, or photos need files beside them."""
-    refuse_meeting(photos, result_names(predictor.classes))
+    refuse_name_clashes(photos, output_suffixes(predictor.classes))
     further = [kind for kind in predictor.inputs if not is_of_photo(kind)]
     stored = [photo for photo in photos if photo.stored]
     if further and stored:

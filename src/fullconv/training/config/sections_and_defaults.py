@@ -1,4 +1,8 @@
-"""The sections of a config: keys, defaults, and what each key may be."""
+"""The sections of a config: keys, plain defaults, and the values that each key can have.
+
+A recipe overrides the plain defaults: ``fullconv train`` without ``--recipe`` takes the learning
+rate, batch size and so on of ``recipes/default.toml``.
+"""
 
 import math
 from dataclasses import fields
@@ -34,7 +38,7 @@ from fullconv.training.loggers.registry import check_names
 GRID = 32  # the coarsest stride: crops that are multiples of it leave nothing over
 SCALES = (0.01, 100.0)  # beyond them a photo is a pixel, or larger than any memory
 LARGEST_CROP = 100_000  # pixels a side
-MOST = 10**9  # of steps, photos and the like: more is a slip of the finger
+MOST = 10**9  # of steps, photos and the like: more is a typing error
 
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Threshold = Annotated[float, Field(gt=0, lt=1)]
@@ -50,22 +54,22 @@ class Section(BaseModel):
 
 
 class Data(Section):
-    """What is trained on; ``split`` and ``val`` name splits of ``path`` (or `shapes`).
+    """The training data; ``split`` and ``val`` name splits of ``path`` (or `shapes`).
 
-    ``inputs`` are what the net sees, one text for each of its streams (`fullconv.modalities`), as
-    ["color", "hha"] or ["color+depth"]. ``outputs`` are the label maps that it learns jointly,
-    where the data has several.
+    ``inputs`` are the inputs of the net, one text for each of its streams (`fullconv.modalities`),
+    as ["color", "hha"] or ["color+depth"]. ``outputs`` are the label maps to learn jointly, where
+    the data has several.
 
-    ``bands`` and ``range`` say what the values in the photos' files mean (`ReadOptions`); where
-    they are not given, the data's classes.toml or the measured values do. Photos of more than
+    ``bands`` and ``range`` say what the values in the photos' files mean (`ReadOptions`); without
+    them the data's classes.toml or the measured values decide. Photos of more than
     ``max_megapixels`` are refused.
 
-    Of data behind a URL, what was read is kept in the folder ``cache`` up to ``cache_size``, the
-    least recently used removed; "0" keeps nothing.
+    Samples of data behind a URL are cached in the folder ``cache`` up to ``cache_size``; the least
+    recently used are removed, and "0" caches nothing.
 
-    ``object`` and ``photos`` are written for data handed in from Python: what it was, and how many
-    photos there were to train and to validate on. ``class_names`` are written by every run: a
-    resume matches the data's classes with them by name.
+    ``object`` and ``photos`` describe data handed in from Python: its type, and the number of
+    training and validation photos. Every run writes ``class_names``: a resume matches the data's
+    classes with them by name.
     """
 
     path: str = ""
@@ -92,7 +96,7 @@ class Data(Section):
 
     @property
     def cache_options(self) -> CacheOptions:
-        """Where what comes over a network is kept."""
+        """The cache for samples that come over a network."""
         folder = None if self.cache is None else Path(self.cache)
         return CacheOptions(folder, size_in_bytes(self.cache_size, "data.cache_size"))
 
@@ -136,13 +140,13 @@ class Data(Section):
 
 
 class Net(Section):
-    """The net, and what it starts from.
+    """The net, and its initial weights.
 
     ``weights`` is a file, a run folder or a name; or several, one for each stream. `imagenet` are
-    those of ImageNet that belong to the backbone, `none` starts at random, and `auto` takes the
-    backbone's where they are on this machine: a run's config keeps the name of those it took.
+    the backbone's ImageNet weights, `none` random ones, and `auto` the backbone's weights where
+    they are on this machine: the config of a run keeps their name.
     ``freeze_batch_norm`` keeps the statistics of the backbone's batch norms as they were loaded:
-    right for batches too small to estimate them, and quicker; 'auto' where any were loaded.
+    right for batches too small to estimate them, and quicker; 'auto': if weights were loaded.
     """
 
     name: str = "fcn8s-resnet18"
@@ -156,8 +160,8 @@ class Net(Section):
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """What is loaded before the first step; empty for a start at random."""
-        if self.weights in (AUTO, NONE):  # auto is settled before, but in runs of older versions
+        """The weights to load before the first step; empty for random ones."""
+        if self.weights in (AUTO, NONE):  # auto is resolved before, but in runs of older versions
             return ()
         return (self.weights,) if isinstance(self.weights, str) else self.weights
 
@@ -191,14 +195,14 @@ class Net(Section):
 
 
 class Schedule(Section):
-    """How long, and how often to look: ``epochs`` are passes through the data, ``steps`` updates.
+    """Length, batch size, validations: ``epochs`` are passes through the data, ``steps`` updates.
 
-    Where neither is given nor a ``time``, as 15m or 1h, in which the run should end on this
-    machine, the epochs follow from the number of photos (`training.config.data_defaults`). One step
-    takes ``batch_size`` x ``accumulate`` photos. ``validate_every`` 0 is ten times a run;
+    ``time``, as 15m or 1h, is how long the run should take on this machine. Without any of the
+    three the epochs follow from the number of photos (`training.config.data_defaults`). One step
+    takes ``batch_size`` x ``accumulate`` photos. ``validate_every`` 0 is ten times per run;
     ``patience`` ends the run after so many validations without a better score.
-    ``half_size`` is the share of the steps, from the first, that see photos and crops at half their
-    size: two to four times as many photos in the same time (progressive resizing).
+    ``half_size`` is the share of the steps, from the first, with photos and crops at half size: two
+    to four times as many photos in the same time (progressive resizing).
     """
 
     steps: Count | None = None
@@ -244,12 +248,12 @@ class Schedule(Section):
 
 
 class Optimizer(Section):
-    """The update. Biases learn at ``lr`` x ``bias_lr``; biases and norms never decay.
+    """The optimizer. Biases and norms have the learning rate ``lr`` x ``bias_lr``, and no decay.
 
-    The backbone learns at ``backbone_lr`` times ``lr``; 'auto' is 0.3 where weights were loaded
-    for it, else 1. ``warmup`` is the share of the run in which the learning rate rises, ``ema`` the
-    time constant, as a share of the run, with which the weights are averaged; both within limits
-    (`training.optimizer`).
+    The learning rate of the backbone is ``backbone_lr`` x ``lr``; 'auto' is 0.3 if weights were
+    loaded for it, else 1. ``warmup`` is the share of the run in which the learning rate rises,
+    ``ema`` the time constant of the average of the weights, as a share of the run; both within
+    limits (`training.optimizer`).
     """
 
     kind: Literal["sgd", "adamw"] = "adamw"
@@ -273,11 +277,11 @@ _AugmentationKeys: Any = create_model(  # Any: what it is made of is known at ru
 
 
 class Augment(_AugmentationKeys):
-    """Random changes of the training photos: the keys are those of `fullconv.data.Augmentation`.
+    """The augmentation of training photos: the keys are those of `fullconv.data.Augmentation`.
 
     The crop 'auto' follows from the size of the photos (`training.config.data_defaults`).
     ``callable`` names the augmentation that was handed in from Python in place of all of these; the
-    crop is then the size of what it made of the first photo.
+    crop is then the size of its first result.
     """
 
     callable: str | None = None
@@ -303,7 +307,7 @@ class Augment(_AugmentationKeys):
         return self
 
     def build(self) -> Augmentation:
-        """The augmentation of these values; its crop must be settled before it is used."""
+        """The augmentation with these values; a crop 'auto' must be resolved before its use."""
         values = self.model_dump(exclude={"callable"})
         if values["crop"] == "auto":  # any: what else is given must go with a crop
             values["crop"] = (GRID, GRID)
@@ -337,11 +341,11 @@ class Logging(Section):
 
 
 class Task(Section):
-    """What the net decides at each pixel: `kind` 'auto' is what the masks say (docs/tasks.md).
+    """The task: one class per pixel or masks that may overlap (docs/tasks.md).
 
-    'semantic' is one class of several, 'binary' whether the one class is there, 'multilabel' that
-    for each of several classes, which may overlap. ``foreground`` names the classes for these two,
-    where not all are meant. A class is there from its ``threshold`` on: one number, or one each.
+    'semantic' is one class per pixel, 'binary' one class against the rest, 'multilabel' a mask for
+    each class; 'auto' follows from the masks. ``foreground`` names the classes of the last two, if
+    not all. A pixel has a class from the probability ``threshold`` on: one number, or one each.
     """
 
     kind: Literal["auto", "semantic", "binary", "multilabel"] = "auto"
@@ -363,15 +367,15 @@ class Task(Section):
 
 
 class Compute(Section):
-    """Where and how it computes. ``devices`` and ``nodes`` go to Lightning Fabric.
+    """Device, precision and memory. ``devices`` and ``nodes`` go to Lightning Fabric.
 
-    The precision ``auto`` is bf16 where the machine computes in it, else fp32; a run's config keeps
-    the one that was chosen. ``memory``, as 4GB, is what a device may use:
+    The precision ``auto`` is bf16 where the hardware computes in it, else fp32; a run's config
+    keeps the one that was chosen. ``memory``, as 4GB, is the memory budget of a device:
     ``activation_checkpointing``, and ``schedule`` with the same photos in a step, are then chosen
-    so that it suffices (`training.memory.memory_budget`). ``activation_checkpointing`` is how many
+    to fit it (`training.memory.memory_budget`). ``activation_checkpointing`` is how many
     segments of the backbone, from the first, save no activations and are computed again in the
-    backward pass (`models.backbones.backbone`). ``cpu_kernels`` ``auto`` lets them train with
-    other kernels than torch's where those are faster: equal to rounding
+    backward pass (`models.backbones.backbone`). ``cpu_kernels`` ``auto`` takes the project's own
+    kernels for convolutions where they are faster than torch's: equal to rounding
     (`models.cpu_kernels.convolutions`). ``sync_batch_norm`` lets batch norm take the photos of all
     processes together; ``auto`` where each has fewer than 8 (`training.parallel.sync_batch_norm`).
     """
