@@ -53,7 +53,8 @@ def evaluate_on_cluster(
     tallies: dict[int, Tally | OverlapTally] = {}
     done = 0
     for reply in replies(cluster, options, ScorePart(source, boundary), items, say):
-        tally = (OverlapTally if source.classes.is_overlapping else Tally)(source.classes, boundary)
+        kind = OverlapTally if source.classes.is_overlapping else Tally
+        tally = kind(source.classes, boundary)
         tallies[reply["number"]] = _unpacked(reply["counts"], tally)
         done += reply["photos"]
         if progress:

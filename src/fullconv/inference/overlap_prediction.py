@@ -81,7 +81,7 @@ class OverlapPrediction(Prediction):
         return np.max([self.probability_of(place) for place in range(len(self.classes))], axis=0)
 
     def draw(self, alpha: float = 0.6, legend: Legend = "below") -> RGB:
-        """The photo with each class in its colour, uint8 RGB; see `visualize.overlap_overlay`."""
+        """The photo with the classes in colour, uint8 RGB; see `visualize.overlap_overlay`."""
         planes = self.masks, self.classes, alpha, legend, self.borders
         return visualize.overlap_overlay(self.image, *planes)
 

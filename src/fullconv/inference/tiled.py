@@ -35,10 +35,10 @@ class Tiling:
     maps of a tile need at most about ``budget`` bytes, 2 GiB if None, and a photo that needs no
     more is taken whole: larger tiles where only classes are asked of an engine that needs no whole
     scores for them (``in_blocks``). Scores equal those of the whole photo to rounding. Raises
-    UserError for a ``tile`` of which the overlap leaves nothing, and, at a photo, for a net that
-    stretches its scores over it (`Flow.stretches`) unless its sides are multiples of the stride.
+    UserError for a ``tile`` that would be nothing but overlap, and, at a photo, for a net that
+    resizes its scores to it (`Flow.stretches`) unless its sides are multiples of the stride.
 
-    Of a net that sees everything (`Flow.sees_everything`) tiles give an approximation.
+    For a net with a global receptive field (`Flow.sees_everything`) tiles give an approximation.
     """
 
     def __init__(
@@ -71,7 +71,9 @@ class Tiling:
         length = longest(self.spec, self.flow.grid, self.flow.least, self.budget, scores)
         # The budget counts maps, not the products of attention.
         most = COMPARED // self.flow.grid * self.flow.grid
-        return min(length, max(most, self.flow.least)) if self.flow.sees_everything else length
+        if self.flow.sees_everything:
+            return min(length, max(most, self.flow.least))
+        return length
 
     @property
     def computations(self) -> float:
