@@ -70,8 +70,8 @@ def evaluate(
     with several outputs these are the scores over the classes of all; ``Scores.of`` gives those of
     one. ``tta`` is test-time augmentation (`parse_tta`). With ``boundary``, a share of the photo's
     diagonal (0.02 in the paper), there is boundary IU too, which takes as long as a few confusion
-    matrices. For classes that may overlap the scores are `OverlapScores`. ``options`` say how the
-    photos of a path are read, where not as in the training.
+    matrices. For classes that may overlap the scores are `OverlapScores`. ``options`` say how
+    the photos of a path are read, where not as in the training.
     Classes are matched by name. Raises UserError when they differ, a photo has no mask, or an
     option is none.
     """

@@ -36,9 +36,11 @@ class Tiling:
     more is taken whole: larger tiles where only classes are asked of an engine that needs no whole
     scores for them (``in_blocks``). Scores equal those of the whole photo to rounding. Raises
     UserError for a ``tile`` that would be nothing but overlap, and, at a photo, for a net that
-    resizes its scores to it (`Flow.stretches`) unless its sides are multiples of the stride.
+    resizes its scores to it (`Flow.stretches`) unless its sides are multiples of the
+    stride.
 
-    For a net with a global receptive field (`Flow.sees_everything`) tiles give an approximation.
+    For a net with a global receptive field (`Flow.sees_everything`) tiles give an
+    approximation.
     """
 
     def __init__(
