@@ -32,9 +32,9 @@ def calibrate(
 ) -> None:
     """Calibrate the probabilities of a trained net: temperature scaling on a split.
 
-    Finds the one temperature (one for each output) by which the logits are divided before the
-    softmax so that the cross-entropy on the split is least, and stores it in the checkpoint. Class
-    maps stay as they are. Prints the expected calibration error (ECE, 15 bins, over all labelled
+    Finds the temperature (one for each output) that minimises the cross-entropy on the split when
+    the logits are divided by it before the softmax, and stores it in the checkpoint. Class maps do
+    not change. Prints the expected calibration error (ECE, 15 bins, over all labelled
     pixels) before and after, and writes the report of the run with a reliability diagram.
 
     \b

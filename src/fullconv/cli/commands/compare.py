@@ -27,7 +27,7 @@ def compare(
     ] = None,
     runs: Annotated[
         list[Path] | None,
-        typer.Option(help="Run folder, or a model.safetensors; can be given again."),
+        typer.Option(help="Run folder, or a model.safetensors; can be repeated."),
     ] = None,
     size: Annotated[
         str | None,
@@ -57,8 +57,8 @@ def compare(
     """Compare nets and runs: size, receptive field, time, memory, scores.
 
     Table 1 of the FCN paper, for this machine. Times and memory are measured, one photo at a
-    time, all nets in turn; runs are scored on DATA, or on what they were trained on. Of two or more
-    runs scored on the same photos it says which are better than which, by a paired bootstrap.
+    time, all nets in turn; runs are scored on DATA, or on what they were trained on. For two or
+    more runs scored on the same photos a paired bootstrap shows which are better.
 
     \b
     Examples:

@@ -17,7 +17,7 @@ from fullconv.modalities import MAX_MEGAPIXELS
 def check(
     data: Annotated[str, typer.Argument(help="Data set.")],
     split: Annotated[
-        list[str] | None, typer.Option(help="Only this split; can be given again.")
+        list[str] | None, typer.Option(help="Only this split; can be repeated.")
     ] = None,
     classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
     bands: Bands = None,
@@ -31,7 +31,7 @@ def check(
         typer.Option(
             metavar="OUT",
             help="Write a corrected copy into this new folder: errors with one safe correction "
-            "are corrected, photos with others left out. Nothing is changed in place.",
+            "are corrected, photos with other errors left out. DATA itself is not changed.",
         ),
     ] = None,
 ) -> None:
@@ -99,7 +99,7 @@ def statistics(
     span: Range = None,
     max_megapixels: MaxMegapixels = MAX_MEGAPIXELS,
 ) -> None:
-    """Count the classes of a data set, and show the loss weights that would follow.
+    """Count the classes of a data set, and show the class weights that follow from the counts.
 
     Weights are off unless loss.cross_entropy.class_weights asks for them; the FCN paper uses none.
 
@@ -125,7 +125,7 @@ def shapes(
         int, typer.Option(min=1, help="Scenes in each split, up to 100 in val and test.")
     ] = 100,
     split: Annotated[
-        list[str] | None, typer.Option(help="Only this split; can be given again.")
+        list[str] | None, typer.Option(help="Only this split; can be repeated.")
     ] = None,
     size: Annotated[str, typer.Option(help="Height x width.")] = "160x208",
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other scenes.")] = 0,

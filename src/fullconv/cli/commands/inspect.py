@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def inspect(
     data: Annotated[str, typer.Argument(help="Data set.")],
     split: Annotated[
-        list[str] | None, typer.Option(help="Only this split; can be given again.")
+        list[str] | None, typer.Option(help="Only this split; can be repeated.")
     ] = None,
     classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
     out: Annotated[Path, typer.Option(help="The page.")] = Path("inspect.html"),

@@ -20,7 +20,7 @@ def pack(
         str, typer.Option(metavar="SIZE", help="Largest shard, as 256MB or 1GB.")
     ] = "256MB",
     split: Annotated[
-        list[str] | None, typer.Option(help="Only this split; can be given again.")
+        list[str] | None, typer.Option(help="Only this split; can be repeated.")
     ] = None,
     classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
     bands: Bands = None,

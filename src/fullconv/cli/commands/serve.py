@@ -49,7 +49,7 @@ def serve(
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="Name by which the service may be called; can be given again."),
+        typer.Option(help="Name by which the service may be called; can be repeated."),
     ] = None,
     max_mb: Annotated[float, typer.Option(help="Largest upload, in MiB.")] = 32,
     max_megapixels: Annotated[float, typer.Option(help="Largest photo.")] = 25,

@@ -45,7 +45,7 @@ def train(
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key; can be given again."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key; can be repeated."),
     ] = None,
     weights: Annotated[
         list[str] | None,
