@@ -21,6 +21,6 @@ def test_scratch_is_the_plain_word_for_random_weights(run, tmp_path):
     assert "all layers start at random" in said
     assert 'weights = "none"' in (tmp_path / "run" / "config.toml").read_text()
     said = run("train", *QUICK, "--scratch", "--weights", "imagenet", code=2)
-    assert "--scratch starts from random weights" in said
+    assert "--scratch and --weights exclude each other" in said
     said = run("train", *QUICK, "--weights", "hf:jane", code=2)
     assert "is not hf:OWNER/REPO" in said

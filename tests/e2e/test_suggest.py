@@ -76,7 +76,7 @@ def test_a_broken_photo_is_named_and_the_others_are_suggested(run, net, pool, tm
 def test_without_its_data_a_run_still_spreads_the_photos(run, net, pool, tmp_path):
     (net / "config.toml").unlink()
     said = run("suggest", net, pool, "--number", "2", "--out", tmp_path / "next")
-    assert "what is labelled is not known" in said
+    assert "the labelled data set is not known" in said
     assert rows_of(tmp_path / "next/suggestions.csv")[0]["nearest"] == ""
 
 

@@ -39,7 +39,7 @@ def test_a_folder_is_a_run_whatever_it_is_called(tmp_path):
 
 @pytest.mark.parametrize(("file", "engine"), [("model.xml", "onnxruntime"), ("m.onnx", "torch")])
 def test_an_engine_that_does_not_run_a_file_is_refused(file, engine):
-    with pytest.raises(UserError, match=rf"^{file}: runs by --engine .*, not {engine}$"):
+    with pytest.raises(UserError, match=rf"^{file}: runs with --engine .*, not {engine}$"):
         chosen(Path(file), engine)
 
 

@@ -66,7 +66,7 @@ def test_what_sees_everything_is_said_and_measured_once() -> None:
     net = fresh("fcn16s-timm.test_vit")
     whole = TorchEngine((net, net.spec.definition.preprocessing), "cpu")  # pyright: ignore
     pieces = with_tiles(whole, net.spec, 192, say=said.append)
-    assert pieces.warning is not None and "depends on all of a photo" in pieces.warning
+    assert pieces.warning is not None and "depends on the whole photo" in pieces.warning
     image = noise(300, 200)
     found = pieces.class_map(image)
     differs = float((found != whole.class_map(image)).mean())

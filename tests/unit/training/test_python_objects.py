@@ -150,7 +150,7 @@ def test_a_config_of_a_run_on_objects_asks_for_them(finished, tmp_path):
 @pytest.mark.parametrize(
     ("data", "options", "message"),
     [
-        ("shapes", {"val": Scenes("val", 3)}, "val= goes with a data set object"),
+        ("shapes", {"val": Scenes("val", 3)}, "val= is for a data set object"),
         (Scenes("train", 6), {"val": "photos"}, "val='photos'"),
         (Scenes("train", 0), {}, "the data set has no photos"),
         ([1, 2], {}, "list has no classes"),

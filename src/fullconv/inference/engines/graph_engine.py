@@ -204,8 +204,8 @@ def opened_by(engine: GraphEngine) -> OpenedNet:
 def no_scores(path: Path) -> UserError:
     """Why a graph that gives classes has no scores."""
     return UserError(
-        f"{path}: has classes as its output, no logits or probabilities: predict with the run "
-        "itself, or export without --output classes",
+        f"{path}: gives classes alone, no scores or probabilities: predict with the run itself, or "
+        "export without --output classes",
         "FC-PREDICT-016",
     )
 

@@ -271,11 +271,11 @@ def test_a_term_is_added_to_the_loss_of_a_recipe_that_names_none():
         ({"loss.focal.gamma": -1}, "loss.focal.gamma: "),
         ({"loss.ohem.threshold": 2}, "loss.ohem.threshold: "),
         ({"loss.dise.weight": 1}, "no such key"),
-        ({"loss.jaccard": None, "loss.cross_entropy": None}, "one at least"),
+        ({"loss.jaccard": None, "loss.cross_entropy": None}, "give a list of one or more terms"),
         ({"loss": [CROSS_ENTROPY, CROSS_ENTROPY]}, "twice"),
         ({"loss": [{"kind": "dise"}]}, "no loss is called 'dise': did you mean dice?"),
         ({"loss": [{"weight": 1}]}, "no loss is called None"),
-        ({"loss": "dice"}, "give a list of terms"),
+        ({"loss": "dice"}, "give a list of one or more terms"),
         ({"loss": {"reduction": "sum"}}, "[loss] is now a list of terms: write [[loss]]"),
     ],
 )

@@ -195,7 +195,7 @@ def test_weights_that_are_sampled_by_do_not_also_multiply(case):
 
 
 def test_nothing_to_sample_by_is_refused():
-    with pytest.raises(UserError, match="class weights are not negative"):
+    with pytest.raises(UserError, match="class weights must not be negative"):
         sampler(weights=[0.0, 0.0])
     with pytest.raises(UserError, match="class_weights"):
         make_config("scratch", {f"{PIXELS}.weigh_by": "sampling"})
