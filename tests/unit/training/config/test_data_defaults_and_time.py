@@ -123,7 +123,7 @@ def test_validations_that_are_asked_for_take_their_share():
 
 
 def test_a_time_that_does_not_suffice_is_said():
-    with pytest.raises(UserError, match=r"10m do not suffice .* a step takes 0\.8 s"):
+    with pytest.raises(UserError, match=r"10m is too short: .* a step takes 0\.8 s"):
         with_steps_for_time(timed(), SPEED, 100, 15)
 
 
