@@ -128,6 +128,6 @@ def test_what_stretches_is_cut_only_at_multiples_of_its_stride() -> None:
     dilated = flow("fcn8s-resnet50_dilated")
     assert len(dilated.spans(1000, 500)) > 1
     assert len(dilated.spans(499, 500)) == 1
-    with pytest.raises(UserError, match=r"fcn8s-resnet50_dilated stretches .* crop it to 1000"):
+    with pytest.raises(UserError, match=r"fcn8s-resnet50_dilated resizes .* crop it to 1000"):
         dilated.spans(1001, 500)
     assert len(flow("fcn8s-resnet50_dilated", "paper").spans(1001, 500)) > 1

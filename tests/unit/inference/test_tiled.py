@@ -197,7 +197,7 @@ def test_small_pieces_are_refused_or_doubted() -> None:
 
 def test_what_stretches_is_refused_by_name_where_it_cannot_be_cut() -> None:
     pieces = with_tiles(Watched(), NetSpec("fcn8s-resnet50_dilated", 4), 500)
-    with pytest.raises(UserError, match=r"fcn8s-resnet50_dilated stretches .* multiple of 8"):
+    with pytest.raises(UserError, match=r"fcn8s-resnet50_dilated resizes .* multiple of 8"):
         pieces.class_map(noise(1001, 10))
     assert pieces.class_map(noise(1000, 11)).shape == (1000, 11)
 
