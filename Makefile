@@ -35,11 +35,13 @@ demo: $(READY)
 	$(BIN)/python -m fullconv predict $(DEMO)/run $(DEMO)/scenes/images/test --out $(DEMO)/pictures
 	@echo "Done. Open $(DEMO)/run/report.html and the pictures in $(DEMO)/pictures"
 
-# Labelme's files, imported, inspected, trained on, reported, predicted, served: docs/walk.md.
+# Labelme's files, imported, inspected, trained on, reported, predicted, served: docs/walk.md; and
+# twenty of them that grow: docs/walk-labelling.md.
 walk: $(READY)
 	rm -rf $(WALK)
 	$(BIN)/python benchmarks/walk.py --out $(WALK)/scenes
 	$(BIN)/python benchmarks/walk.py --data $(CAMVID) --every 2 --steps 500 --out $(WALK)/camvid
+	$(BIN)/python benchmarks/walk_labelling.py --data $(CAMVID) --out $(WALK)/labelling
 
 test: lint unit
 

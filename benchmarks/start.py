@@ -3,8 +3,9 @@
     python benchmarks/start.py [--before CHECKOUT] [--rounds 5]
 
 Processor seconds (user and system) of the whole process and its peak memory, the median over the
-rounds, on a data set of 12 scenes of 48x64. `train` ends at its first step, so that what remains is
-its start. With the folder of another checkout of this project its commands are measured too.
+rounds, on a data set of 12 scenes of 48x64. `train` is also ended where its first step would begin,
+so that what remains is its start. With the folder of another checkout of this project its commands
+are measured too.
 """
 
 import argparse
@@ -33,12 +34,19 @@ COMMANDS = {
     "inspect": "inspect scenes --out page.html",
     "shapes": "shapes OUT --number 2 --size 48x64",
     "import": "import labelled OUT",
+    "train (to its first step)": f"train scenes --out OUT {TINY}",
     "train (1 step)": f"train scenes --out OUT {TINY}",
     "evaluate": "evaluate run scenes",
     "predict": "predict run scenes/images/val --out OUT",
     "compare --help": "compare --help",
 }
 MAIN = "from fullconv.cli import main; main()"
+TO_THE_FIRST_STEP = f"""
+import os
+from fullconv.training.step import Updater
+Updater.step = lambda *_: os._exit(0)
+{MAIN}
+"""
 
 
 def main() -> None:
@@ -76,21 +84,21 @@ Times = dict[tuple[str, str], list[tuple[float, float]]]
 def _measured(folder: Path, versions: dict[str, Path], rounds: int) -> Times:
     times: Times = {(name, version): [] for name in COMMANDS for version in versions}
     for number in range(rounds + 1):
-        for name, command in COMMANDS.items():
+        for row, (name, command) in enumerate(COMMANDS.items()):
             for version, place in versions.items():
-                took = _run(folder, place, command, f"out-{number}-{version}")
+                program = TO_THE_FIRST_STEP if name.endswith("first step)") else MAIN
+                took = _run(folder, place, command, f"out-{number}-{row}-{version}", program)
                 if number and took:  # the first round fills the caches of the system
                     times[name, version].append(took)
     return times
 
 
 def _run(
-    folder: Path, checkout: Path, command: str | None, out: str = "out"
+    folder: Path, checkout: Path, command: str | None, out: str = "out", program: str = MAIN
 ) -> tuple[float, float] | None:
     """Processor seconds and peak MiB of a command; None where it fails, as an older one may."""
-    words = [] if command is None else [out + command[:3] if w == "OUT" else w
-                                        for w in command.split()]  # fmt: skip
-    program = "import torch" if command is None else MAIN
+    words = [] if command is None else [out if w == "OUT" else w for w in command.split()]
+    program = "import torch" if command is None else program
     environment = {**os.environ, "PYTHONPATH": str(checkout / "src")}
     pid = os.fork()
     if not pid:

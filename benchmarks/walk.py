@@ -108,14 +108,14 @@ def walk(folder: Path, data: str, every: int, options: str, training: str) -> Wa
     steps.fullconv(f"train photos {training} --out runs/first")
     steps.fullconv("report runs/first")
     steps.fullconv("predict runs/first photos/images/val --out predicted")
-    ask(steps)
+    ask(steps, "runs/first", "photos")
     return steps
 
 
-def ask(steps: Walk) -> None:
+def ask(steps: Walk, run: str, data: str) -> None:
     """Send a photo to the service twice; its mask must be the predicted one."""
-    photo = min((steps.folder / "photos/images/val").iterdir())
-    with steps.served("runs/first") as url:
+    photo = min((steps.folder / data / "images/val").iterdir())
+    with steps.served(run) as url:
         request = urllib.request.Request(
             f"{url}/v1/segment?answer=mask", photo.read_bytes(),
             {"Content-Type": f"image/{photo.suffix[1:].replace('jpg', 'jpeg')}"},

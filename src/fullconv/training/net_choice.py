@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from fullconv.errors import UserError
 from fullconv.models import NetSpec
 from fullconv.models.analysis.cost import meta_net
+from fullconv.models.analysis.shape_inference import ShapeInference
 from fullconv.models.backbones.definition import Definition
 from fullconv.models.registry import definition_named
 from fullconv.training.config.config import Config
@@ -121,7 +122,8 @@ def check_batch_norm(config: Config, spec: NetSpec, size: tuple[int, int]) -> No
     for part in halves:
         height, width = (-(-side // part) for side in size)
         try:
-            net(torch.empty(1, spec.in_channels, height, width, device="meta"))
+            with ShapeInference():
+                net(torch.empty(1, spec.in_channels, height, width, device="meta"))
         except ValueError as error:
             raise batch_norm_error(height, width) from error
 

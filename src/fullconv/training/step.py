@@ -13,11 +13,11 @@ from fullconv.device import LARGEST_KEPT, is_out_of_memory, return_kept_memory
 from fullconv.errors import UserError
 from fullconv.models import FCN, Preprocessing
 from fullconv.training.config.config import Config
+from fullconv.training.eager_optimizers import InPlaceSGD
 from fullconv.training.losses.banded import banded_loss, can_be_banded, is_worth_it
 from fullconv.training.losses.criterion import Criterion
 from fullconv.training.net_choice import batch_norm_error
 from fullconv.training.optimizer import (
-    InPlaceSGD,
     averaging_decay,
     hold_frozen,
     lr_at,

@@ -81,7 +81,7 @@ def test_impulse_response_agrees_with_the_algebra(backbone: str, padding: str) -
 )
 def test_every_size_comes_back(backbone: str, padding: str) -> None:
     model = net(f"fcn8s-{backbone}", padding, width=1 / 64)
-    long = [*range(1, 71), 95, 96, 97, 127, 128, 129, 223, 224, 225]
+    long = [*range(1, 36), 47, 48, 49, 63, 64, 65, 96, 97, 129, 224]
     with torch.no_grad():
         for n in long:
             assert model(torch.zeros(1, 3, n, 33)).shape == (1, 3, n, 33)

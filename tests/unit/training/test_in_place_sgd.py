@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from fullconv.training import optimizer as sgd
-from fullconv.training.optimizer import InPlaceSGD
+from fullconv.training import eager_optimizers as sgd
+from fullconv.training.eager_optimizers import InPlaceSGD
 
 LAYOUTS = {
     "contiguous": torch.contiguous_format,

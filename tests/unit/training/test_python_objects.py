@@ -1,7 +1,9 @@
 """Trainings on what Python hands in: data sets, augmentations; what is kept and what is refused."""
 
 import csv
+import os
 import shutil
+import signal
 
 import pytest
 
@@ -10,7 +12,7 @@ from fullconv.checkpoints import load
 from fullconv.data import Sample, open_source
 from fullconv.errors import UserError
 from fullconv.evaluation import evaluate
-from fullconv.training import make_config, read_config, train
+from fullconv.training import Interrupted, make_config, read_config, train
 from fullconv.training.config.time_budget import Speed, measured, with_steps_for_time
 
 
@@ -120,6 +122,47 @@ def test_a_resume_with_the_same_objects_is_exact(tmp_path):
     train(Scenes("train", 6), cut, val=Scenes("val", 3), **again)
     for name in ("log.csv", "resume/state.safetensors"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+class StoppedAt(Scenes):
+    """Sends a signal to this process where photo ``index`` is read, once it is ``armed``."""
+
+    armed = None
+
+    def __init__(self, split, count, index):
+        super().__init__(split, count)
+        self.index = index
+
+    def __getitem__(self, index):
+        if self.armed and index == self.index:
+            number, self.armed = self.armed, None
+            os.kill(os.getpid(), number)
+        return super().__getitem__(index)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a signal")
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_a_signal_in_the_middle_of_a_validation_saves_and_resumes_to_the_same_bits(tmp_path, index):
+    """The validation after step 2 is cut; it is made whole, and its row written, at the resume."""
+    photos = []  # the first one for its size, then two in each step
+
+    def second_step_arms(sample, rng):
+        photos.append(sample.name)
+        val.armed = signal.SIGTERM if len(photos) == 1 + 2 * 2 else None
+        return sample
+
+    val = StoppedAt("val", 3, index)
+    options = {"augment": second_step_arms, "val": val}
+    with pytest.raises(Interrupted) as stopped:
+        start(tmp_path / "cut", **options)
+    assert stopped.value.number == signal.SIGTERM
+    assert len(photos) == 1 + 2 * 2
+    assert rows(tmp_path / "cut") == []
+    train(Scenes("train", 6), tmp_path / "cut", resume=True, quiet=True, **options)
+    whole = start(tmp_path / "whole", **options)  # armed no more: the photos are counted on
+    assert [row["step"] for row in rows(whole)] == ["2", "4"]
+    for name in ("log.csv", "resume/state.safetensors"):
+        assert (tmp_path / "cut" / name).read_bytes() == (whole / name).read_bytes()
 
 
 def test_a_resume_without_its_objects_is_one_clear_line(copied):

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from fullconv.geometry import Window, receptive_field
+from fullconv.models.analysis.shape_inference import ShapeInference
 from fullconv.models.cpu_kernels.banded_upsampling import BAND
 from fullconv.models.fcn import FCN, flow_of
 from fullconv.models.spec import NetSpec
@@ -63,7 +64,7 @@ def costs(net: FCN, height: int, width: int, upsampled: bool = True) -> dict[str
         if not list(module.children()):
             handles.append(module.register_forward_hook(count(name)))
     try:
-        with torch.no_grad():
+        with torch.no_grad(), ShapeInference():
             run = net if upsampled else net.maps
             run(torch.empty(1, net.spec.in_channels, height, width, device="meta"))
     finally:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from fullconv.models.analysis.cost import meta_net
+from fullconv.models.analysis.shape_inference import ShapeInference
 from fullconv.models.backbones.backbone import Backbone, Streams, joined
 from fullconv.models.spec import NetSpec
 
@@ -98,7 +99,7 @@ def _watched(own: set[int]) -> Iterator[dict[Any, tuple[int, int]]]:
             saved.update(_array(tensor))
         return tensor
 
-    with saved_tensors_hooks(keep, lambda tensor: tensor):
+    with saved_tensors_hooks(keep, lambda tensor: tensor), ShapeInference():
         yield saved
 
 

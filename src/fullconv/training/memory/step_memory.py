@@ -1,6 +1,7 @@
 """What a step of a training needs of memory, from the arrays that the net keeps, and its limits."""
 
 import functools
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from fullconv.training.optimizer import updates_in_backward
 TOO_LARGE = "the net does not fit into memory"
 CONTEXT = 512 * MIB  # what CUDA itself takes on a GPU, beside torch's arrays
 LATER = 80 * MIB  # code and small things that a training loads as it goes (measured on a CPU)
+COMPILER = 60 * MIB  # torch's, which its activation checkpointing imports (measured)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,10 @@ def _moment(
     if halved:
         blocks["weights"] = [*blocks["weights"], *(size // 2 for size in _weights(parts))]
     used = {use: sum(sizes) for use, sizes in blocks.items()}
-    return Estimate(process=at_rest(compute.device), **used)
+    process = at_rest(compute.device)
+    if compute.activation_checkpointing:
+        process += compiler_to_come()
+    return Estimate(process=process, **used)
 
 
 def has_cpu_kernels(compute: Compute) -> bool:
@@ -139,8 +144,15 @@ def at_rest(device: str) -> int:
 
     Of the GPU what CUDA itself takes; else that of this process, with Python and torch.
     """
+    compiler_to_come()  # settled at the same moment
     picked = pick_device(device)
     return peak_mib(picked) * MIB + (CONTEXT if picked.type == "cuda" else LATER)
+
+
+@functools.cache
+def compiler_to_come() -> int:
+    """Bytes that torch's compiler adds to `at_rest` once it is imported; 0 where it was already."""
+    return 0 if "torch._dynamo" in sys.modules else COMPILER
 
 
 def advice(config: Config) -> str:

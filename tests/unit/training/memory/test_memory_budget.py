@@ -38,6 +38,7 @@ def config(memory=None, **changes):
 def the_same_process(monkeypatch):
     """What the tests before have left in this process is not what is compared."""
     monkeypatch.setattr(memory, "at_rest", lambda *_: 300 * MIB)
+    monkeypatch.setattr(memory, "compiler_to_come", lambda: 0)
 
 
 def need(made):

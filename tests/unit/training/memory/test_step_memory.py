@@ -11,6 +11,7 @@ from fullconv.device import computes_bf16
 from fullconv.models import NetSpec, build
 from fullconv.models.analysis.saved_activations import parts_of
 from fullconv.training import make_config, train
+from fullconv.training.memory import step_memory
 from fullconv.training.memory.step_memory import advice, estimate
 
 SPEC = NetSpec("fcn8s-resnet18", 5, width=0.25)
@@ -79,7 +80,9 @@ def test_what_the_options_change():
 
 
 @pytest.mark.parametrize("name", ["fcn8s-vgg16", "fcn8s-resnet50", "fcn4s-googlenet"])
-def test_recomputing_more_needs_less(name):
+def test_recomputing_more_needs_less(name, monkeypatch):
+    """But for the compiler, which torch imports for the first."""
+    monkeypatch.setattr(step_memory, "compiler_to_come", lambda: 0)
     spec = NetSpec(name, 5, width=0.25)
     needs = [
         estimate(
@@ -89,6 +92,21 @@ def test_recomputing_more_needs_less(name):
     ]
     assert needs == sorted(needs, reverse=True)
     assert needs[5] < needs[0]
+
+
+def test_checkpointing_counts_the_compiler_that_it_imports():
+    code = """if True:
+    import sys
+    from fullconv.training import make_config
+    from fullconv.training.memory.step_memory import COMPILER, estimate
+    config = make_config("scratch", {"compute.device": "cpu"})
+    way = {"compute.device": "cpu", "compute.activation_checkpointing": 1}
+    plain, again = (estimate(c, c.spec(5), (64, 64)) for c in (config, make_config("scratch", way)))
+    assert again.process - plain.process == COMPILER, (again, plain)
+    assert "torch._dynamo" not in sys.modules
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_advice_lists_the_options_that_are_left():
