@@ -152,7 +152,7 @@ def predict_each(
     iteration. What killed calls left half written in the folders of the results is removed.
     """
     check_drawing(drawn.get("alpha", 0.6), drawn.get("legend", "below"))
-    refuse_meeting(photos, result_names(predictor.classes))
+    refuse_meeting(photos, result_names(predictor.classes, drawn.get("probability", False)))
     remove_abandoned_results(photos)
     others = others or {}
     asked = drawn.get("scores", False), drawn.get("probability", False)
@@ -184,11 +184,18 @@ def predict_each(
                 yield photo_result
 
 
-def result_names(classes: ClassSet) -> list[str]:
-    """What stands behind the photo's name in its further masks: outputs, or overlapping classes."""
+def result_names(classes: ClassSet, probability: bool = False) -> list[str]:
+    """What stands behind the photo's name in its further masks: outputs, or overlapping classes.
+
+    With ``probability`` also in the pictures of how probable the classes are.
+    """
     if classes.is_overlapping:
-        return mask_stems(classes.names) if len(classes) > 1 else []
-    return [output.name for output in classes.outputs[1:]]
+        names = mask_stems(classes.names) if len(classes) > 1 else []
+    else:
+        names = [output.name for output in classes.outputs[1:]]
+    if not probability:
+        return names
+    return [*names, "probability", *(f"{name}_probability" for name in names)]
 
 
 def remove_abandoned_results(photos: Sequence[Input]) -> None:
