@@ -96,7 +96,7 @@ def test_a_camera_until_so_many_frames(inside, run, tmp_path, test_picture):
     call = "predict", run, "camera:0", "--out", out, "--max-frames", 4, "--probability"
     said, error = inside(*call)
     assert said.startswith("camera:0: 4 frames in ") and "dropped" in said
-    assert "until Ctrl-C" in error
+    assert "camera:0: 64 x 48, 20 frames a second; Ctrl-C ends it" in error
     assert len(decoded(out, "rgb24")) == 4
     assert len(decoded(tmp_path / "live_probability.mp4", "gray")) == 4
     before = out.read_bytes()

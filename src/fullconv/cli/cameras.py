@@ -99,7 +99,6 @@ def predict_camera_input(
     predictor = open_predictor()
     warn_of_origin(predictor.origin)
     start = time.perf_counter()
-    say(f"{printable(camera)}: recording until Ctrl-C, to {printable(str(target))}")
     with screen.frame_progress(camera) as progress:
         outcome = predict_camera(
             predictor, device, target, max_frames=max_frames, seconds=seconds, show=look.show,

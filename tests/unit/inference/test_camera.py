@@ -138,6 +138,7 @@ def test_a_signal_ends_it_with_a_complete_file(run, tmp_path, number):
             if line.strip() == "5":
                 assert not out.exists()
                 process.send_signal(number)
+                process.send_signal(number)  # as a shell and a program around it both would
                 break
         rest = process.stdout.read()
     assert process.returncode == 0
@@ -150,8 +151,9 @@ def test_a_second_interrupt_leaves_nothing(predictor, tmp_path):
     def report(done, total):
         if done >= 3:
             os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.6)
             os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.01)
+            time.sleep(0.1)
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
@@ -167,7 +169,7 @@ def test_no_thread_outlives_a_recording(predictor, tmp_path):
 
 def test_a_camera_that_gives_nothing_is_an_error(predictor, tmp_path, monkeypatch):
     monkeypatch.setattr(cameras, "PATIENCE", 0.5)
-    device = Device("lavfi", "testsrc=size=64x48:rate=0.1,realtime", label="camera:0")
+    device = Device("lavfi", "testsrc=size=64x48:rate=0.6,realtime", label="camera:0")
     with LiveInput(device) as live:
         first = live.next(lambda: False)
         assert first is not None and live.next(lambda: False) is None

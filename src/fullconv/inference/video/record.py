@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from fullconv.visualize import Legend
 
 TIME_BASE = Fraction(1, 90000)
 """A tick of the videos of cameras, in seconds: whole at all usual rates."""
+_SAME = 0.5  # seconds within which a signal is no second one
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
@@ -78,8 +80,9 @@ def predict_camera(
     (where called in the main thread), or where the camera ends; then ``out`` appears, complete. A
     second Ctrl-C leaves nothing. The net always gets the newest frame: those that come meanwhile
     are dropped, and each predicted one has the time at which it came. ``report`` is told the frames
-    done, and ``max_frames``. Raises UserError for a camera that cannot be opened, an ``out`` that
-    is there already, and wrong options; KeyboardInterrupt where it is ended before the first frame.
+    done, and ``max_frames``; ``say`` that the first frame is there. Raises UserError for a camera
+    that cannot be opened, an ``out`` that is there already, and wrong options; KeyboardInterrupt
+    where it is ended before the first frame.
     """
     look, target = Look(show, smooth, alpha, legend, probability), Path(out)
     check_endings(target, show)
@@ -92,7 +95,7 @@ def predict_camera(
         _check_free(path)
     with _stop_on_signals() as stop, LiveInput(source) as live:
         recording = _Recording(pictures, live, stop, max_frames, seconds)
-        return recording.run(report)
+        return recording.run(report, say)
 
 
 def _check_limits(max_frames: int | None, seconds: float | None) -> None:
@@ -112,15 +115,20 @@ def _check_free(path: Path) -> None:
 
 
 class _Stop:
-    """Whether a signal has asked for the end; a second Ctrl-C interrupts."""
+    """Whether a signal has asked for the end; a second Ctrl-C interrupts.
+
+    One that follows at once is the same: a shell and a program around this one may both send it.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked, self.when = False, 0.0
 
     def note(self, number: int, frame: object) -> None:
-        if self.asked and number == signal.SIGINT:
+        now = time.monotonic()
+        if not self.asked:
+            self.asked, self.when = True, now
+        elif number == signal.SIGINT and now - self.when > _SAME:
             raise KeyboardInterrupt
-        self.asked = True
 
 
 @contextmanager
@@ -156,7 +164,9 @@ class _Recording:
         self.done, self.last, self.size = 0, -1, (0, 0)
         self.changed = ""
 
-    def run(self, report: Callable[[int, int | None], object]) -> CameraOutcome:
+    def run(
+        self, report: Callable[[int, int | None], object], say: Callable[[str], object]
+    ) -> CameraOutcome:
         """Record until the end."""
         first = self.live.next(self._is_stopped)
         if first is None:
@@ -168,6 +178,11 @@ class _Recording:
                 "FC-VIDEO-012",
             )
         targets = self.pictures.targets
+        height, width = first.image.shape[:2]
+        say(
+            f"{self.live.device}: {width} x {height}, {float(self.live.rate):.3g} frames a second; "
+            f"Ctrl-C ends it and completes {printable(str(targets[0]))}"
+        )
         try:
             _write_together(targets, lambda files: self._record(files, first, report))
         except (pyav().error.FFmpegError, OSError) as error:

@@ -34,15 +34,21 @@ def grey(path):
 
 
 def is_close(values, probability):
-    """Both are rounded to a 255th, of scores that agree to rounding."""
+    """Rounded to a 255th; scores of pieces agree to 1e-6 of the largest, some thousand here."""
     wanted = probability * 255
-    assert np.abs(values - wanted).max() <= 0.51
+    assert np.abs(values - wanted).max() <= 0.6
     assert np.mean(values == np.rint(wanted)) > 0.99
     return True
 
 
-@pytest.mark.parametrize("temperature", [1.0, 3.0])
-@pytest.mark.parametrize("net", [("fcn8s-resnet18", "same"), ("fcn8s-vgg16", "paper")])
+@pytest.mark.parametrize(
+    ("net", "temperature"),
+    [
+        (("fcn8s-resnet18", "same"), 1.0),
+        (("fcn8s-resnet18", "same"), 3.0),
+        (("fcn8s-vgg16", "paper"), 2.0),
+    ],
+)
 def test_pieces_give_the_probabilities_of_the_whole(
     tmp_path, predictor, write, scene, net, temperature
 ):
@@ -131,10 +137,10 @@ def test_every_value_is_kept_with_a_mask_of_its_own(tmp_path):
 
 
 def test_with_and_without_probabilities_are_two_jobs(tmp_path, predictor, write, scene):
-    path = write(scene(1000, 520), "in/scene.tif", **UTM)
+    path = write(scene(700, 60), "in/scene.tif", **UTM)
 
     def stopped(done, total):
-        if done == 7:
+        if done == 3:
             raise KeyboardInterrupt
 
     lines = []
@@ -145,7 +151,7 @@ def test_with_and_without_probabilities_are_two_jobs(tmp_path, predictor, write,
                            probability=before, **call)  # fmt: skip
         lines.clear()
         done = predict_raster(predictor(), path, tmp_path / "scene", probability=now, **call)
-        assert done.earlier == (6 if before == now else 0)
+        assert done.earlier == (2 if before == now else 0)
         assert ("--probability" in lines[-1]) == (before != now)
     predict_raster(predictor(), path, tmp_path / "whole", probability=True, tile=512)
     predict_raster(predictor(), path, tmp_path / "scene", probability=True, tile=512)
