@@ -134,6 +134,20 @@ def test_a_wrong_option_is_one_line_and_code_2(inside, run, tmp_path, options, s
     assert not out.exists()
 
 
+def test_the_probabilities_of_a_raster(inside, run, tmp_path):
+    pixels = scene(tmp_path / "scene.tif", **UTM)
+    out = tmp_path / "out"
+    inside("predict", run, tmp_path / "scene.tif", "--out", out, "--probability")
+    expected = Predictor(run, "cpu")(pixels)
+    with rasterio.open(out / "scene_probability.tif") as found:
+        assert found.crs == "EPSG:32632"
+        assert np.abs(found.read(1).astype(int) - expected.probability_image).max() <= 1
+    error = inside("predict", run, tmp_path / "scene.tif", "--out", tmp_path / "b", "--scores",
+                   "--probability", code=2)[1]  # fmt: skip
+    assert "FC-RASTER-017" in error and "--scores" in error
+    assert not (tmp_path / "b").exists()
+
+
 def test_the_source_is_never_overwritten(inside, run, tmp_path):
     scene(tmp_path / "scene.tif", **UTM)
     before = (tmp_path / "scene.tif").read_bytes()

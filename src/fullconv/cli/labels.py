@@ -86,7 +86,13 @@ class Labels:
         options = ShapeOptions(tolerance, smallest, background)
         return cls(out, to, options, AreaTable() if areas else None)
 
-    def check(self, photos: "Sequence[Input]", rasters: "Sequence[Input]", scores: bool) -> None:
+    def check(
+        self,
+        photos: "Sequence[Input]",
+        rasters: "Sequence[Input]",
+        scores: bool,
+        probability: bool,
+    ) -> None:
         """UserError for what a tool cannot be given."""
         if self.tool is None:
             return
@@ -103,6 +109,12 @@ class Labels:
             )
         if scores:
             raise UserError("--scores and --to exclude each other: leave one out", "FC-LABELS-005")
+        if probability and photos:
+            raise UserError(
+                "--probability: pictures are not written with --to, whose shapes have a confidence "
+                "each: leave one out",
+                "FC-LABELS-005",
+            )
 
     def keep(self, photo: "Input", prediction: "Prediction") -> None:
         """Count the classes of a photo."""

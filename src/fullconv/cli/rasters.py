@@ -23,6 +23,7 @@ def predict_rasters(
     overlay: bool,
     alpha: float,
     legend: "Legend",
+    probability: bool,
     then: "Callable[[Predictor, Input, RasterOutcome], None]",
 ) -> int:
     """Predict each of ``rasters``, and call ``then`` with each; how many could not be."""
@@ -36,7 +37,7 @@ def predict_rasters(
             with screen.progress(entry.file.name) as progress:
                 outcome = predict_raster(
                     predictor, entry.file, entry.result, tile=tile, overlay=overlay, alpha=alpha,
-                    legend=legend, report=progress, say=_note,
+                    legend=legend, probability=probability, report=progress, say=_note,
                 )  # fmt: skip
             print(raster_account(entry, outcome, str(outcome.written[0])))
             then(predictor, entry, outcome)
@@ -111,12 +112,12 @@ def range_of(text: str | None) -> tuple[float, ...] | None:
         raise UserError(f"--{error}", error.code) from None
 
 
-def refuse_of_rasters(rasters: "Sequence[Input]", scores: bool, probability: bool) -> None:
-    """UserError where scores or probabilities are asked for of a raster."""
-    if rasters and (scores or probability):
-        option = "--scores" if scores else "--probability"
+def refuse_scores(rasters: "Sequence[Input]", scores: bool) -> None:
+    """UserError where scores are asked for of a raster."""
+    if rasters and scores:
         raise UserError(
-            f"{rasters[0]}: is a raster, of which only the classes are written; leave {option} out",
+            f"{rasters[0]}: is a raster, whose scores are not written, as they are a number a "
+            "class and pixel; leave --scores out: --probability writes a byte a pixel",
             "FC-RASTER-017",
         )
 

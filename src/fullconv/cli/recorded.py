@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fullconv.inference import Input, PhotoResult, Predictor
     from fullconv.inference.prediction import DrawOptions
     from fullconv.inference.rasters import RasterOutcome
-    from fullconv.inference.rasters.job import Blocks
+    from fullconv.inference.rasters.pieces import Blocks
     from fullconv.inference.storage.outputs import Output
     from fullconv.inference.storage.predictor_options import PredictorOptions
 
@@ -43,7 +43,8 @@ def predict_recorded_photos(
 ) -> int:
     """Predict what is not done yet, by a cluster or here; how many could not be."""
     from fullconv.cli import tables as screen
-    from fullconv.cli.rasters import refuse_of_rasters
+    from fullconv.cli.rasters import refuse_scores
+    from fullconv.inference.rasters.job import refuse_result_clashes
     from fullconv.inference.storage import manifest
     from fullconv.inference.storage import predict_stored as stored
     from fullconv.inference.storage.outputs import output_at
@@ -57,14 +58,16 @@ def predict_recorded_photos(
     output = output_at(out)
     named = [entry for entry in entries if not entry.error and not _is_video(entry)]
     photos, rasters = parted(stored.with_relative_results(named, Path(out)))
-    refuse_of_rasters(rasters, drawn.get("scores", False), drawn.get("probability", False))
+    refuse_scores(rasters, drawn.get("scores", False))
+    probability = drawn.get("probability", False)
     predictor = options.open(say)
-    if drawn.get("scores") or drawn.get("probability"):
+    if drawn.get("scores") or probability:
         predictor.check_scores()
     warn_of_origin(predictor.origin)
     if photos:
         warn_of_tiles(predictor.engine)
-    stored.check_photos(predictor, photos)
+    stored.check_photos(predictor, photos, probability)
+    refuse_result_clashes(rasters, (), predictor.classes, probability)
     job = manifest.start(output, options.decides(drawn))
     done = manifest.records(output, job)
     left, before = stored.not_done(photos, done)
@@ -137,7 +140,8 @@ def _rasters(
                     return predict_raster(
                         predictor, source, stem, overlay=drawn.get("overlay", True),
                         alpha=drawn.get("alpha", 0.6), legend=drawn.get("legend", "below"),
-                        report=progress, say=lambda note: say(f"note: {note}"), blocks=blocks,
+                        probability=drawn.get("probability", False), report=progress,
+                        say=lambda note: say(f"note: {note}"), blocks=blocks,
                     )  # fmt: skip
 
                 outcome, names = predict_raster_to(output, entry, predict)

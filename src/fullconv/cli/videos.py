@@ -47,7 +47,7 @@ EachFrame = Annotated[
 
 def video_folder(out: Path) -> Path:
     """The folder of the results, where ``out`` may be the file of a video."""
-    return out.parent if _is_file_of_video(out) else out
+    return out.parent if is_file_of_video(out) else out
 
 
 def _is_video(suffix: str) -> bool:
@@ -56,7 +56,8 @@ def _is_video(suffix: str) -> bool:
     return suffix in VIDEO_SUFFIXES
 
 
-def _is_file_of_video(out: Path) -> bool:
+def is_file_of_video(out: Path) -> bool:
+    """Whether ``out`` names the file of one video."""
     return _is_video(out.suffix.lower()) and not out.is_dir()
 
 
@@ -73,10 +74,15 @@ def _suffix(entry: "Input") -> str:
 
 
 def check_videos(
-    videos: "Sequence[Input]", entries: "Sequence[Input]", out: Path, show: str, scores: bool
+    videos: "Sequence[Input]",
+    entries: "Sequence[Input]",
+    out: Path,
+    show: Literal["overlay", "classes"],
+    scores: bool,
+    probability: bool,
 ) -> None:
     """UserError where the options do not fit the inputs."""
-    if _is_file_of_video(out) and (len(videos) != 1 or len(entries) != 1):
+    if is_file_of_video(out) and (len(videos) != 1 or len(entries) != 1):
         raise UserError(
             f"--out {printable(str(out))}: is the file of one video, and "
             f"{len(videos)} videos and {len(entries) - len(videos)} other inputs are named: name a "
@@ -85,12 +91,12 @@ def check_videos(
         )
     if videos and scores:
         raise UserError(
-            f"{videos[0]}: is a video, of which neither --scores nor --probability are written; "
-            "leave them out",
+            f"{videos[0]}: is a video, whose scores are not written; leave --scores out: "
+            "--probability writes a video of probabilities",
             "FC-VIDEO-003",
         )
     files = {entry.file.resolve() for entry in entries if entry.file}
-    for target in (_target(video, out, show) for video in videos):
+    for target in _targets(videos, out, show, probability):
         if target.resolve() in files:
             raise UserError(
                 f"{printable(str(target))}: the result would overwrite this video; choose another "
@@ -99,10 +105,19 @@ def check_videos(
             )
 
 
-def _target(video: "Input", out: Path, show: str) -> Path:
+def _targets(
+    videos: "Sequence[Input]", out: Path, show: Literal["overlay", "classes"], probability: bool
+) -> list[Path]:
+    from fullconv.inference.video import probability_results
+
+    results = [_target(video, out, show) for video in videos]
+    return results + [path for r in results if probability for path in probability_results(r)]
+
+
+def _target(video: "Input", out: Path, show: Literal["overlay", "classes"]) -> Path:
     from fullconv.inference.video import video_result
 
-    if _is_file_of_video(out):
+    if is_file_of_video(out):
         return out
     return video_result(video.file or Path(urlsplit(video.url or "").path), video.result, show)  # pyright: ignore
 
@@ -115,6 +130,7 @@ def predict_videos(
     smooth: float,
     alpha: float,
     legend: "Legend",
+    probability: bool,
 ) -> int:
     """Predict each of ``videos``; how many could not be."""
     from fullconv.cli import tables as screen
@@ -125,11 +141,11 @@ def predict_videos(
 
     def one(video: "Input", file: Path) -> None:
         start = time.perf_counter()
-        with screen.progress(file.name) as progress:
+        with screen.frame_progress(file.name) as progress:
             outcome = predict_video(
                 predictor, file, _target(video, out, show), show=show, smooth=smooth, alpha=alpha,
-                legend=legend, max_megapixels=predictor.read_options.max_megapixels,
-                report=progress, say=_note,
+                legend=legend, probability=probability, report=progress, say=_note,
+                max_megapixels=predictor.read_options.max_megapixels,
             )  # fmt: skip
         print(_account(video, outcome, time.perf_counter() - start))
         for warning in outcome.warnings:
@@ -162,8 +178,9 @@ def _account(video: "Input", outcome: "VideoOutcome", seconds: float) -> str:
 
     height, width = outcome.size
     new = outcome.frames - outcome.earlier
+    written = ", ".join(printable(str(path)) for path in (outcome.written, *outcome.probabilities))
     done = f", {outcome.earlier} of them done before" if outcome.earlier else ""
     return (
         f"{video}: {outcome.frames} frames{done} in {duration(seconds)} ({new / seconds:.2g}/s); "
-        f"{printable(str(outcome.written))}, {width} x {height}"
+        f"{written}, {width} x {height}"
     )

@@ -10,7 +10,7 @@ from fullconv.cluster.connection import ClusterOptions
 from fullconv.cluster.work import Reply, replies
 from fullconv.inference.engines.registry import Say
 from fullconv.inference.predictor import Predictor
-from fullconv.inference.rasters.job import Blocks, RasterPieces, open_pieces
+from fullconv.inference.rasters.pieces import Blocks, RasterPieces, open_pieces
 from fullconv.inference.storage.predictor_options import PredictorOptions
 
 
@@ -22,7 +22,12 @@ def blocks_by_cluster(cluster: ClusterOptions, options: PredictorOptions, say: S
 
     def blocks(pieces: RasterPieces, rows: Sequence[int]) -> Iterator[tuple[Any, int]]:
         source = str(Path(pieces.raster.name).resolve())
-        items = [{"source": source, "tile": pieces.pieces.tile, "row": row} for row in rows]
+        common = {
+            "source": source,
+            "tile": pieces.pieces.tile,
+            "probability": pieces.probability,
+        }
+        items = [{**common, "row": row} for row in rows]
         for reply in replies(cluster, options, compute_row, items, say, in_order=True):
             shape = -1, *pieces.shape[1:]
             yield np.frombuffer(reply["block"], pieces.dtype).reshape(shape), reply["empty"]
@@ -31,7 +36,8 @@ def blocks_by_cluster(cluster: ClusterOptions, options: PredictorOptions, say: S
 
 
 def compute_row(predictor: Predictor, item: dict[str, Any]) -> Iterator[Reply]:
-    """A worker's part: the classes of one row of pieces."""
-    with open_pieces(predictor, item["source"], item["tile"]) as pieces:
+    """A worker's part: what is kept of one row of pieces."""
+    opened = open_pieces(predictor, item["source"], item["tile"], probability=item["probability"])
+    with opened as pieces:
         block, empty = pieces.block(pieces.rows[item["row"]])
     yield {"block": block.tobytes(), "empty": empty}

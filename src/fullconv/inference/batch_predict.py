@@ -152,7 +152,8 @@ def predict_each(
     iteration. What killed calls left half written in the folders of the results is removed.
     """
     check_drawing(drawn.get("alpha", 0.6), drawn.get("legend", "below"))
-    refuse_name_clashes(photos, output_suffixes(predictor.classes))
+    probability = drawn.get("probability", False)
+    refuse_name_clashes(photos, output_suffixes(predictor.classes, probability))
     remove_abandoned_results(photos)
     others = others or {}
     asked = drawn.get("scores", False), drawn.get("probability", False)
@@ -184,11 +185,18 @@ def predict_each(
                 yield photo_result
 
 
-def output_suffixes(classes: ClassSet) -> list[str]:
-    """The suffixes of NAME_SUFFIX.png: those of further outputs, or of classes that may overlap."""
+def output_suffixes(classes: ClassSet, probability: bool = False) -> list[str]:
+    """The suffixes of NAME_SUFFIX.png: those of further outputs, or of classes that may overlap.
+
+    With ``probability`` also those of the pictures of their probabilities.
+    """
     if classes.is_overlapping:
-        return mask_stems(classes.names) if len(classes) > 1 else []
-    return [output.name for output in classes.outputs[1:]]
+        names = mask_stems(classes.names) if len(classes) > 1 else []
+    else:
+        names = [output.name for output in classes.outputs[1:]]
+    if not probability:
+        return names
+    return [*names, "probability", *(f"{name}_probability" for name in names)]
 
 
 def remove_abandoned_results(photos: Sequence[Input]) -> None:

@@ -64,6 +64,24 @@ def largest(scores: Tensor, temperature: float) -> Tensor:
     return scaled.sub_(scaled.amax(1, keepdim=True)).exp_().sum(1).reciprocal_()
 
 
+def as_grey(probability: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+    """Probabilities 0..1 as uint8: 255 is certain."""
+    return np.rint(probability * np.float32(255)).astype(np.uint8)
+
+
+def probability_maps(
+    classes: Classes, confidence: Confidence, decision: Decision
+) -> npt.NDArray[np.uint8]:
+    """What ``--probability`` writes, uint8 of the shape of ``classes``: 255 is certain.
+
+    How probable each pixel's class is; of overlapping classes how probable it is that each is
+    there, whichever was decided.
+    """
+    if decision.logits:
+        confidence = np.where(classes == 1, confidence, 1 - confidence)
+    return as_grey(confidence)
+
+
 def of_scores(
     scores: npt.NDArray[np.float32] | Tensor, softmaxes: Softmaxes
 ) -> tuple[Classes, Confidence]:

@@ -16,7 +16,7 @@ from PIL import Image
 from fullconv import visualize
 from fullconv.atomic import write_atomically
 from fullconv.inference.class_map import Decision
-from fullconv.inference.confidence import Confidence, Softmaxes, of_scores
+from fullconv.inference.confidence import Confidence, Softmaxes, of_scores, probability_maps
 from fullconv.inference.notebook import described, notebook_png, prediction_html
 from fullconv.inference.prediction import (
     PNG_LEVEL,
@@ -73,7 +73,7 @@ class OverlapPrediction(Prediction):
     def probability_of(self, place: int) -> RGB:
         """How probable it is that a class is there as grey, uint8 (H, W): 255 is certain."""
         sure, there = visualize.planes_of(self.confidence)[place], self.masks[place]
-        return np.rint(np.where(there, sure, 1 - sure) * np.float32(255)).astype(np.uint8)
+        return probability_maps(there, sure, Decision.of(self.classes))
 
     @property
     def probability_image(self) -> RGB:

@@ -15,7 +15,7 @@ from fullconv import visualize
 from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.inference.class_map import Decision
-from fullconv.inference.confidence import Confidence, Softmaxes, of_scores
+from fullconv.inference.confidence import Confidence, Softmaxes, as_grey, of_scores
 from fullconv.inference.notebook import described, notebook_png, prediction_html
 from fullconv.visualize import Legend
 
@@ -90,7 +90,7 @@ class Prediction:
     @property
     def probability_image(self) -> RGB:
         """`confidence` as grey, uint8 (H, W): 255 is certain."""
-        return np.rint(self.confidence * np.float32(255)).astype(np.uint8)
+        return as_grey(self.confidence)
 
     @cached_property
     def masks(self) -> npt.NDArray[np.bool_]:

@@ -93,8 +93,12 @@ def test_a_raster_by_rows_of_windows_is_the_local_file(
     image = np.asarray(Image.fromarray(coarse).resize((700, 1000), Image.Resampling.BICUBIC))
     scene = write(image, crs="EPSG:32632", transform=from_origin(5e5, 5e6, 1, 1))
     for out, more in [("local", ()), ("out", ("--cluster", cluster.address))]:
-        done = fullconv("predict", vgg, scene, "--tile", 640, "--out", tmp_path / out, *more)
+        place = tmp_path / out
+        done = fullconv(
+            "predict", vgg, scene, "--tile", 640, "--probability", "--out", place, *more
+        )
         assert done.returncode == 0 and "pieces" in done.stdout, done.stderr
+    assert "scene_probability.tif" in results(tmp_path / "local")
     assert results(tmp_path / "out") == results(tmp_path / "local")
 
 

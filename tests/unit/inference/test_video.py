@@ -6,14 +6,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.special import expit, softmax
 
-from fullconv.checkpoints import Checkpoint, save
+from fullconv.checkpoints import Checkpoint, load, save
+from fullconv.checkpoints.temperature import Calibration
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.inference import Predictor, predict_video
@@ -197,7 +200,8 @@ SCRIPT = """
 import sys, fullconv
 from fullconv.inference import predict_video
 run, clip, out, smooth = sys.argv[1:]
-predict_video(run, clip, out, device="cpu", show="classes", smooth=float(smooth))
+options = {"show": "classes", "smooth": float(smooth), "probability": True}
+predict_video(run, clip, out, device="cpu", **options)
 """
 
 
@@ -207,7 +211,8 @@ def test_a_killed_call_resumes_and_gives_the_same_file(tmp_path, smooth):
     frames = 3 * LENGTH + 5
     clip = write_clip(tmp_path / "a.mp4", frames=frames, size=(32, 48))
     whole, out = tmp_path / "whole.mp4", tmp_path / "out.mp4"
-    predict_video(run, clip, whole, device="cpu", show="classes", smooth=float(smooth))
+    options = {"show": "classes", "smooth": float(smooth), "probability": True, "device": "cpu"}
+    predict_video(run, clip, whole, **options)
     partial = tmp_path / "out.mp4.partial"
     call = [sys.executable, "-c", SCRIPT, str(run), str(clip), str(out), smooth]
     process = subprocess.Popen(call, env=os.environ)
@@ -217,14 +222,66 @@ def test_a_killed_call_resumes_and_gives_the_same_file(tmp_path, smooth):
     process.wait()
     assert not out.exists() and partial.is_dir()
     lines = []
-    outcome = predict_video(
-        run, clip, out, device="cpu", show="classes", smooth=float(smooth), say=lines.append
-    )
+    outcome = predict_video(run, clip, out, say=lines.append, **options)
     assert outcome.earlier >= LENGTH and outcome.frames == frames
     assert len(lines) == 1 and "out.mp4.partial" in lines[0]
     assert out.read_bytes() == whole.read_bytes()
-    assert not partial.exists()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "out.mp4", "run", "whole.mp4"]
+    beside = [path.with_name(f"{path.stem}_probability.mp4") for path in (out, whole)]
+    assert outcome.probabilities == (beside[0],)
+    assert beside[0].read_bytes() == beside[1].read_bytes()
+    names = ["a.mp4", "out.mp4", "out_probability.mp4", "run", "whole.mp4", "whole_probability.mp4"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == names
+
+
+@pytest.mark.parametrize("smooth", [0.0, 0.6])
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_a_second_video_says_how_probable_the_classes_are(predictor, tmp_path, smooth, temperature):
+    checkpoint = replace(load(predictor.path), calibration=Calibration((temperature,)))
+    save(tmp_path / "run" / "model.safetensors", checkpoint)
+    times = np.cumsum(np.random.default_rng(3).integers(100, 3000, 12)).tolist()
+    clip = write_clip(tmp_path / "a.mp4", size=(47, 63), pixels="yuv444p", times=times)
+    out = tmp_path / "a_overlay.mp4"
+    outcome = predict_video(tmp_path / "run", clip, out, smooth=smooth, probability=True)
+    assert outcome.probabilities == (tmp_path / "a_probability.mp4",)
+    shown, at = decoded(tmp_path / "a_probability.mp4", "gray")
+    assert at == decoded(clip)[1]
+    mean = None
+    for picture, grey in zip(decoded(clip)[0], shown, strict=True):
+        scores = predictor(picture).scores.astype(np.float64)
+        mean = scores if mean is None else smooth * mean + (1 - smooth) * scores
+        wanted = softmax(mean / temperature, 0).max(0) * 255
+        assert np.abs(grey - wanted).max() <= 0.51
+    with av.open(str(tmp_path / "a_probability.mp4")) as container:
+        assert not container.streams.audio
+    predict_video(tmp_path / "run", clip, tmp_path / "alone.mp4", smooth=smooth)
+    assert (tmp_path / "alone.mp4").read_bytes() == out.read_bytes()
+
+
+def test_each_overlapping_class_has_a_video_of_its_probability(tmp_path):
+    classes = ClassSet(("wet", "a/b")).overlapping((0.4, 0.6))
+    predictor = Predictor(small_run(tmp_path / "run", classes), "cpu")
+    clip = write_clip(tmp_path / "a.avi", frames=3, codec="mpeg4", sound=None)
+    outcome = predict_video(predictor, clip, tmp_path / "o_overlay.mkv", probability=True)
+    names = ["o_wet_probability.mov", "o_a-b_probability.mov"]
+    assert [path.name for path in outcome.probabilities] == names
+    for place, name in enumerate(names):
+        shown = decoded(tmp_path / name, "gray")[0]
+        for picture, grey in zip(decoded(clip)[0], shown, strict=True):
+            wanted = expit(predictor(picture).scores[place].astype(np.float64)) * 255
+            assert np.abs(grey - wanted).max() <= 0.51
+
+
+def test_probabilities_never_replace_the_source_and_are_a_job_of_their_own(predictor, tmp_path):
+    clip = write_clip(tmp_path / "a_probability.mp4", frames=2, sound=None)
+    content = clip.read_bytes()
+    with pytest.raises(UserError) as caught:
+        predict_video(predictor, clip, tmp_path / "a_overlay.mp4", probability=True)
+    assert caught.value.code == "FC-PREDICT-003" and clip.read_bytes() == content
+    silent = Predictor(predictor.path, "cpu")
+    silent.has_scores = False
+    with pytest.raises(UserError) as caught:
+        predict_video(silent, clip, tmp_path / "o.mp4", probability=True)
+    assert caught.value.code == "FC-PREDICT-016"
 
 
 def test_another_job_starts_anew_and_a_damaged_segment_is_made_again(predictor, tmp_path):
@@ -395,13 +452,18 @@ def test_frames_of_animations_and_stacks_are_photos_of_their_own(predictor, tmp_
         assert refused.error and refused.error.code == "FC-DATA-007"
         assert "--frames" in str(refused.error)
         inputs = find_inputs([tmp_path / name], tmp_path / "out", frames=True)
-        results = list(predict_each(predictor, inputs))
+        results = list(predict_each(predictor, inputs, probability=True))
+        names = [path.name for path in results[2].written]
+        assert names == ["0003.png", "0003_overlay.jpg", "0003_probability.png"]
         written = [result.written[0].relative_to(tmp_path / "out") for result in results]
         assert written == [Path(f"a/{number:04d}.png") for number in range(1, 5)]
         if name != "a.gif":  # whose colours are 256
             for picture, result in zip(pictures, results, strict=True):
                 values = np.asarray(Image.open(result.written[0]))
                 np.testing.assert_array_equal(values, predictor(picture).mask)
+                grey = np.asarray(Image.open(result.written[2]))
+                wanted = predictor(picture).probability_image
+                assert np.abs(grey.astype(int) - wanted).max() <= 1
     whole = find_inputs([tmp_path / "a.tif"], tmp_path / "out", frames=True)
     content = io.BytesIO()
     first.save(content, "PNG")

@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from fullconv.cli.cameras import (
+    MaxFrames,
+    Seconds,
+    camera_of,
+    camera_target,
+    predict_camera_input,
+)
 from fullconv.cli.cluster import (
     ClusterAddress,
     WorkerCpus,
@@ -47,7 +54,7 @@ from fullconv.cli.rasters import (
     Range,
     predict_rasters,
     read_options,
-    refuse_of_rasters,
+    refuse_scores,
 )
 from fullconv.cli.recorded import predict_recorded_photos, refuse_recorded
 from fullconv.cli.videos import (
@@ -75,8 +82,8 @@ def predict(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Photos, videos, folders, quoted patterns, https://..., s3://...; - is a picture, "
-            "or a list of names, on standard input."
+            help="Photos, videos, folders, quoted patterns, https://..., s3://..., camera:0; - is "
+            "a picture, or a list of names, on standard input."
         ),
     ] = None,
     weights: Annotated[
@@ -111,12 +118,15 @@ def predict(
         bool,
         typer.Option(
             "--probability",
-            help="Write NAME_probability.png: the probability of each pixel's class, 0 to 255.",
+            help="Write NAME_probability.png: the probability of each pixel's class, 0 to 255; for "
+            "a raster .tif, for a video .mp4.",
         ),
     ] = False,
     video: VideoShow = "overlay",
     smooth: Smooth = 0.0,
     frames: EachFrame = False,
+    max_frames: MaxFrames = None,
+    seconds: Seconds = None,
     further: Annotated[
         list[str] | None,
         typer.Option(
@@ -151,11 +161,13 @@ def predict(
     be read is reported, the rest are predicted, and the exit code is 1.
 
     Rasters (GeoTIFF and others: georeferenced, or too large for a photo) become NAME.tif, videos
-    NAME_overlay.mp4; if the command was interrupted, run it again and it resumes. With --to the
-    results are files that a labelling tool opens and `fullconv import` reads; for a raster
-    NAME.geojson is written too. Photos and --out can be in storage (s3://, gs://, hf://), and
-    photos in Parquet files with the columns path and bytes; there, and with --cluster, finished
-    photos are recorded beside the results, and the same command run again predicts only the rest.
+    NAME_overlay.mp4; if the command was interrupted, run it again and it resumes. A camera
+    (camera:0, camera:NAME, /dev/video0) is predicted until Ctrl-C, as many frames as the net can
+    follow. With --to the results are files that a labelling tool opens and `fullconv import` reads;
+    for a raster NAME.geojson is written too. Photos and --out can be in storage (s3://, gs://,
+    hf://), and photos in Parquet files with the columns path and bytes; there, and with --cluster,
+    finished photos are recorded beside the results, and the same command run again predicts only
+    the rest.
 
     \b
     Examples:
@@ -167,8 +179,9 @@ def predict(
       fullconv predict runs/camvid frames/ --legend right
       fullconv predict runs/camvid aerial.png --tile auto
       fullconv predict runs/camvid photo.jpg --tta mirror,0.75,1,1.25
-      fullconv predict runs/camvid scene.tif --out maps/
+      fullconv predict runs/camvid scene.tif --out maps/ --probability
       fullconv predict runs/camvid clip.mp4 --out clip_classes.mp4 --smooth 0.5
+      fullconv predict runs/camvid camera:0 --out live.mp4 --seconds 60
       find photos -newer old.txt | fullconv predict runs/camvid -
       fullconv predict runs/rgbd images/0001.jpg --input depth=depth/
       fullconv predict runs/camvid photos/ --to labelme --out labels/
@@ -182,6 +195,7 @@ def predict(
     from fullconv.inference import Predictor, find_inputs, parse_tta, predict_each
     from fullconv.inference.batch_predict import remove_abandoned_results
     from fullconv.inference.rasters import parted
+    from fullconv.inference.rasters.job import refuse_result_clashes
     from fullconv.inference.storage.addresses import is_stored, local_path
     from fullconv.inference.storage.predictor_options import PredictorOptions
     from fullconv.visualize import check_drawing
@@ -194,7 +208,29 @@ def predict(
     views = parse_tta(tta)
     read = read_options(bands, span, max_megapixels)
     check_drawing(alpha, legend)
+
+    def opened() -> Predictor:
+        return Predictor(
+            fetched(run), device, precision, engine, tile_of(tile), palette, borders, views, say,
+            read.bands, read.range, read.max_megapixels, thresholds_of(threshold),
+        )  # fmt: skip
+
     place = local_path(out or ("labels" if to else "pictures"))
+    camera = camera_of(
+        inputs,
+        {"--max-frames": max_frames, "--seconds": seconds},
+        {
+            "--to": to, "--areas": areas, "--frames": frames, "--input": further,
+            "--scores": scores, "--cluster": cluster, "--out in storage": is_stored(place),
+        },
+    )  # fmt: skip
+    if camera is not None:
+        from fullconv.inference.video.pictures import Look
+
+        look = Look(video, smooth, alpha, legend, probability)
+        target = camera_target(camera, Path(place), video)
+        predict_camera_input(opened, camera, target, look, max_frames, seconds)
+        return
     ray = cluster_options(cluster, workers, worker_cpus, worker_gpus)
     recorded = ray is not None or is_stored(place)
     if recorded:
@@ -218,19 +254,17 @@ def predict(
     missing = [entry for entry in entries if entry.error]
     videos, pictures = videos_of([entry for entry in entries if not entry.error])
     photos, rasters = parted(pictures)
-    labels.check(photos, rasters, scores)
-    check_videos(videos, entries, out_path, video, scores or probability)
-    refuse_of_rasters(rasters, scores, probability)
+    labels.check(photos, rasters, scores, probability)
+    check_videos(videos, entries, out_path, video, scores, probability)
+    refuse_scores(rasters, scores)
     if views and rasters:
         raise UserError(
             f"{rasters[0]}: is a raster, and --tta is for photos: leave --tta out", "FC-PREDICT-008"
         )
-    predictor = Predictor(
-        fetched(run), device, precision, engine, tile_of(tile), palette, borders, views, say,
-        read.bands, read.range, read.max_megapixels, thresholds_of(threshold),
-    )  # fmt: skip
+    predictor = opened()
     if scores or probability:
         predictor.check_scores()
+    refuse_result_clashes(rasters, entries, predictor.classes, probability)
     warn_of_origin(predictor.origin)
     if photos:
         warn_of_tiles(predictor.engine)
@@ -254,14 +288,14 @@ def predict(
                     errors += 1
                     say_error(result.error)
     errors += predict_rasters(
-        predictor, rasters, tile_of(tile), overlay, alpha, legend, labels.raster_done
+        predictor, rasters, tile_of(tile), overlay, alpha, legend, probability, labels.raster_done
     )
     labels.finish()
-    total, seconds = len(entries) - len(videos), time.perf_counter() - start
+    total, passed = len(entries) - len(videos), time.perf_counter() - start
     if total:
-        shared = screen.predicted(total, errors, seconds, None if rasters else net)
+        shared = screen.predicted(total, errors, passed, None if rasters else net)
         print(f"{shared}, results in {printable(str(folder))}")
-    errors += predict_videos(predictor, videos, out_path, video, smooth, alpha, legend)
+    errors += predict_videos(predictor, videos, out_path, video, smooth, alpha, legend, probability)
     if errors:
         raise typer.Exit(1)
 

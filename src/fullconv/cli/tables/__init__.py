@@ -8,6 +8,7 @@ __getattr__ = lazy_names(
         "screen": (
             "console",
             "progress",
+            "frame_progress",
             "waiting",
             "download_progress",
             "table",

@@ -11,11 +11,13 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 PIPED = 120  # columns of a table where no terminal says how wide it is
 
@@ -34,6 +36,19 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """
     with _bar(what, MofNCompleteColumn()) as move:
         yield move
+
+
+@contextmanager
+def frame_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """As ``progress``, with the frames a second; in all None where nobody knows."""
+    with _bar(what, MofNCompleteColumn(), _FramesPerSecond()) as move:
+        yield move
+
+
+class _FramesPerSecond(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.2g}/s")
 
 
 @contextmanager

@@ -1,38 +1,24 @@
-"""The class map of a raster as a cloud-optimised GeoTIFF, with its colours, names and place.
+"""What becomes of a raster: its class map with colours and names, and how probable the classes are.
 
-Written block by block from the top, each block once, because a compressed block that is written
-again leaves a hole in the file; then put into the order of a cloud-optimised one, whose head says
-where everything is, so that a viewer reads a part of it by few requests. It gets its name when it
-is whole.
+Both are cloud-optimised GeoTIFFs with the place of the raster (`cloud_optimised`).
 """
 
 import json
-import os
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from math import ceil
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
 import numpy as np
-import numpy.typing as npt
 
-from fullconv.atomic import sync_folder, write_atomically
+from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
-from fullconv.data.reading.formats import CACHE
 from fullconv.data.reading.raster import Georeference
-from fullconv.errors import UserError, printable, reason_of
+from fullconv.errors import printable
+from fullconv.inference.rasters.cloud_optimised import Band, Rows, write_cloud_optimised
 from fullconv.inference.rasters.qgis_style import write_style
 
-BLOCK = 512
-"""Height and width of a block."""
 MOST_COLORS = 256
 """Entries of a colour table; class maps with more values have none."""
-
-Rows = Callable[[slice], npt.NDArray[Any]]
-"""Gives rows of the class map, (n, W)."""
 
 
 def write_class_map(
@@ -45,84 +31,31 @@ def write_class_map(
     GDAL looks for the names, and a style for QGIS (`write_style`). Raises UserError where GDAL
     cannot write it; OSError passes through.
     """
-    import rasterio
-
-    part, whole = path.with_name(f"{path.name}.blocks"), path.with_name(f"{path.name}.part")
-    try:
-        with _gdal_writes(path), rasterio.Env(GDAL_CACHEMAX=CACHE, GDAL_PAM_ENABLED=False):
-            checksum = 0
-            with rasterio.open(part, "w", **_profile(size, classes, where)) as dataset:
-                _describe(dataset, classes, where)
-                for window in _windows(size):
-                    block = np.ascontiguousarray(rows(slice(*window[0])), values_of(classes))
-                    checksum = zlib.crc32(block.data, checksum)
-                    dataset.write(block, 1, window=window)
-            _verify(part, checksum)
-            levels = _levels(size)
-            if levels:
-                _add_overviews(part, levels)
-                _verify(part, checksum, levels)
-            _put_in_order(part, whole, bool(levels))
-            _verify(whole, checksum, levels)
-        _sync(whole)
-        os.replace(whole, path)
-    except BaseException:
-        whole.unlink(missing_ok=True)
-        raise
-    finally:
-        part.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    describe = _with_names(classes)
+    band = Band(size, values_of(classes), rows, classes.ignore, describe)
+    write_cloud_optimised(path, band, where)
     names = path.with_name(f"{path.name}.aux.xml")
     write_atomically(names, _category_names(classes))
     return [path, names, *write_style(path, classes)]
 
 
-@contextmanager
-def _gdal_writes(path: Path) -> Iterator[None]:
-    """What GDAL raises while ``path`` is written, as a UserError."""
-    from rasterio._err import CPLE_BaseError
-    from rasterio.errors import RasterioError
+def write_probability_map(
+    path: Path, size: tuple[int, int], rows: Rows, label: str, where: Georeference
+) -> Path:
+    """Write probabilities of ``size`` (H, W) to ``path``, and return it.
 
-    try:
-        yield
-    except (RasterioError, CPLE_BaseError) as error:
-        raise UserError(
-            f"{path}: cannot be written ({reason_of(error)}): a full disk, or a limit of a file's "
-            "size (ulimit -f); make room, or name a place on another disk",
-            "FC-FILE-002",
-        ) from error
-
-
-def _verify(path: Path, checksum: int, levels: Sequence[int] = ()) -> None:
-    """Read all of a file back: where the last bytes cannot be written, GDAL closes it in silence.
-
-    ``checksum`` is the CRC-32 of its rows, ``levels`` its overviews. RasterioError where it is not
-    what was written.
+    One band, uint8, 255 is certain, called ``label``, with the scale 1/255 by which programs show
+    it as 0 to 1. ``rows`` gives masked arrays: pixels that are none are 0 and are marked by a mask
+    inside the file, as each of the 256 values is a probability. Raises as `write_class_map`.
     """
-    import rasterio
-    from rasterio.errors import RasterioError
 
-    with rasterio.open(path) as dataset:
-        value, size, there = 0, dataset.shape, len(dataset.overviews(1))
-        for window in _windows(size):
-            value = zlib.crc32(np.ascontiguousarray(dataset.read(1, window=window)).data, value)
-    if value != checksum or there != len(levels):
-        raise RasterioError("what was read back is not what was written")
-    for index, level in enumerate(levels):
-        with rasterio.open(path, OVERVIEW_LEVEL=index) as dataset:
-            # Not GDAL's factors: of a map that is one pixel wide it gives 1.
-            if dataset.shape != (ceil(size[0] / level), ceil(size[1] / level)):
-                raise RasterioError("an overview is missing")
-            for (row, column), window in dataset.block_windows(1):
-                if not dataset.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=1):
-                    raise RasterioError("a block of an overview is missing")
-                dataset.read(1, window=window)
+    def describe(dataset: Any) -> None:
+        dataset.set_band_description(1, label)
+        dataset.scales = (1 / 255,)
 
-
-def _windows(size: tuple[int, int]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """All rows of a map of ``size`` (H, W), a block high each: (rows, columns)."""
-    for top in range(0, size[0], BLOCK):
-        yield (top, min(top + BLOCK, size[0])), (0, size[1])
+    band = Band(size, np.dtype(np.uint8), rows, None, describe, "average")
+    write_cloud_optimised(path, band, where)
+    return path
 
 
 def result_of(stem: Path) -> Path:
@@ -130,67 +63,28 @@ def result_of(stem: Path) -> Path:
     return Path(f"{stem}.tif")
 
 
+def probability_result_of(stem: Path) -> Path:
+    """The GeoTIFF of its probabilities."""
+    return Path(f"{stem}_probability.tif")
+
+
 def values_of(classes: ClassSet) -> np.dtype[Any]:
     """The type that holds all classes and the ignored value."""
     return np.dtype(np.uint8 if len(classes.palette()) == MOST_COLORS else np.uint16)
 
 
-def _profile(size: tuple[int, int], classes: ClassSet, where: Georeference) -> dict[str, Any]:
-    return {
-        "driver": "GTiff",
-        "height": size[0],
-        "width": size[1],
-        "count": 1,
-        "dtype": values_of(classes).name,
-        "nodata": classes.ignore,
-        "crs": where.crs,
-        "transform": where.transform,
-        "tiled": True,
-        "blockxsize": BLOCK,
-        "blockysize": BLOCK,
-        "compress": "deflate",
-        "bigtiff": "if_safer",
-        "num_threads": "all_cpus",
-    }
+def _with_names(classes: ClassSet) -> Any:
+    """What gives an open dataset the colours and names of ``classes``."""
 
+    def describe(dataset: Any) -> None:
+        palette = classes.palette()
+        if len(palette) == MOST_COLORS:
+            colors = {value: tuple(map(int, color)) for value, color in enumerate(palette)}
+            dataset.write_colormap(1, colors)
+        names = {str(value): name for value, name in enumerate(classes.names)}
+        dataset.update_tags(CLASSES=json.dumps(names, ensure_ascii=False))
 
-def _describe(dataset: Any, classes: ClassSet, where: Georeference) -> None:
-    """Colours, names, and the kinds of georeference that ``open`` does not take."""
-    palette = classes.palette()
-    if len(palette) == MOST_COLORS:
-        dataset.write_colormap(1, {value: tuple(map(int, c)) for value, c in enumerate(palette)})
-    names = {str(value): name for value, name in enumerate(classes.names)}
-    dataset.update_tags(CLASSES=json.dumps(names, ensure_ascii=False))
-    if where.area_or_point:
-        dataset.update_tags(AREA_OR_POINT=where.area_or_point)
-    if where.points[0]:
-        dataset.gcps = where.points
-    if where.rational:
-        dataset.rpcs = where.rational
-
-
-def _put_in_order(blocks: Path, path: Path, overviews: bool) -> None:
-    """Copy a GeoTIFF to ``path``, cloud-optimised: the heads of all its pictures come first."""
-    import rasterio.shutil
-
-    rasterio.shutil.copy(
-        blocks, path, driver="COG", compress="DEFLATE", blocksize=BLOCK, bigtiff="IF_SAFER",
-        overviews="FORCE_USE_EXISTING" if overviews else "NONE", num_threads="ALL_CPUS",
-    )  # fmt: skip
-
-
-def _levels(size: tuple[int, int]) -> list[int]:
-    """How much smaller the overviews are: halved again and again until a map is a block."""
-    return [2**power for power in range(1, 32) if max(size) > BLOCK * 2 ** (power - 1)]
-
-
-def _add_overviews(path: Path, levels: list[int]) -> None:
-    """The map at smaller sizes, for viewers; values are picked."""
-    import rasterio
-    from rasterio.enums import Resampling
-
-    with rasterio.open(path, "r+") as dataset:
-        dataset.build_overviews(levels, Resampling.nearest)
+    return describe
 
 
 def _category_names(classes: ClassSet) -> str:
@@ -202,8 +96,3 @@ def _category_names(classes: ClassSet) -> str:
         '<PAMDataset>\n  <PAMRasterBand band="1">\n    <CategoryNames>\n'
         f"{lines}\n    </CategoryNames>\n  </PAMRasterBand>\n</PAMDataset>\n"
     )
-
-
-def _sync(path: Path) -> None:
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())

@@ -6,8 +6,8 @@ last row of pieces that is on the disk, and a result is whole or not there.
 """
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,28 +17,28 @@ import numpy.typing as npt
 
 from fullconv import visualize
 from fullconv.classes import ClassSet
+from fullconv.classes.class_set import Output
 from fullconv.data.reading.bands import Range
-from fullconv.data.reading.raster import Raster, open_raster
 from fullconv.data.reading.recognize_file import is_raster
 from fullconv.download.cache import exclusive
-from fullconv.errors import UserError
-from fullconv.inference.engines.engine import Engine
+from fullconv.errors import UserError, printable
 from fullconv.inference.net_checksums import net_checksums
 from fullconv.inference.overlap_prediction import mask_stems
-from fullconv.inference.photo_engine import PhotoEngine
 from fullconv.inference.photos.find_photos import Input
 from fullconv.inference.predictor import Predictor
-from fullconv.inference.rasters.geotiff import result_of, values_of, write_class_map
+from fullconv.inference.rasters.geotiff import (
+    probability_result_of,
+    result_of,
+    values_of,
+    write_class_map,
+    write_probability_map,
+)
 from fullconv.inference.rasters.partial import Job, Partial
+from fullconv.inference.rasters.pieces import Blocks, RasterPieces, open_pieces
 from fullconv.inference.rasters.preview import picked, reduced, write_preview
-from fullconv.inference.tiled import Tile, Tiling
-from fullconv.modalities import ReadOptions, is_of_photo
-from fullconv.tiling import Span
+from fullconv.inference.tiled import Tile
 from fullconv.version import __version__
 from fullconv.visualize import Legend
-
-BUDGET = 2**30
-"""Bytes for the maps of a piece by 'auto': what GDAL and torch leave of 2 GiB, with a reserve."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,10 @@ def predict_raster(
     overlay: bool = True,
     alpha: float = 0.6,
     legend: Legend = "below",
+    probability: bool = False,
     report: Callable[[int, int], None] = lambda done, total: None,
     say: Callable[[str], None] = lambda note: None,
-    blocks: "Blocks | None" = None,
+    blocks: Blocks | None = None,
 ) -> RasterOutcome:
     """Predict a raster of any size and write its class map to STEM.tif, a GeoTIFF.
 
@@ -80,12 +81,15 @@ def predict_raster(
     `ReadOptions`, else the predictor's; one band more than the net is shown is the mask. ``report``
     is told the pieces done of those that this call has to do; ``say`` a line on an earlier call's
     work, and on a costly ``tile``. With ``overlay``, STEM_overlay.jpg is the picture of it, of at
-    most 2000 pixels a side. Of a net with several outputs, STEM_OUTPUT.tif and so on are the
-    further ones. ``blocks`` computes the rows of pieces in other processes. Raises UserError for
-    what cannot be read, is unclear, or does not fit on the disk.
+    most 2000 pixels a side. With ``probability``, STEM_probability.tif says how probable each
+    pixel's class is, 0 to 255 (`write_probability_map`), as a photo's STEM_probability.png does. Of
+    a net with several outputs, STEM_OUTPUT.tif and so on are the further ones, of overlapping
+    classes STEM_CLASS.tif. ``blocks`` computes the rows of pieces in other processes. Raises
+    UserError for what cannot be read, is unclear, or does not fit on the disk, and where
+    probabilities are asked of an exported file that has none.
     """
     target = result_of(Path(stem))
-    with open_pieces(predictor, source, tile, bands, span) as raster_pieces:
+    with open_pieces(predictor, source, tile, bands, span, probability) as raster_pieces:
         raster = raster_pieces.raster
         if raster_pieces.pieces.warning:
             say(raster_pieces.pieces.warning)
@@ -124,99 +128,32 @@ def parted(inputs: Sequence[Input]) -> tuple[list[Input], list[Input]]:
     return photos, rasters
 
 
+def refuse_result_clashes(
+    rasters: Sequence[Input], inputs: Sequence[Input], classes: ClassSet, probability: bool
+) -> None:
+    """UserError where two of the GeoTIFFs of ``rasters`` would be one, or replace an input."""
+    results = [
+        result
+        for entry in rasters
+        for stem in output_stems(entry.result, classes)
+        for result in [result_of(stem), *([probability_result_of(stem)] if probability else [])]
+    ]
+    files = {entry.file.resolve() for entry in inputs if entry.file}
+    times = Counter(result.resolve() for result in results)
+    for result in results:
+        if times[result.resolve()] > 1 or result.resolve() in files:
+            raise UserError(
+                f"{printable(str(result))}: the result would overwrite a raster, or the result of "
+                "another one; choose another --out, or predict in two calls",
+                "FC-RASTER-012",
+            )
+
+
 def output_stems(stem: Path, classes: ClassSet) -> list[Path]:
     """What the results are called of each output, and of each class where classes may overlap."""
     if classes.is_overlapping and len(classes) > 1:
         return [Path(f"{stem}_{name}") for name in mask_stems(classes.names)]
     return [stem, *(Path(f"{stem}_{output.name}") for output in classes.outputs[1:])]
-
-
-def _pieces_for(predictor: Predictor, tile: Tile | None) -> tuple[Engine, Tiling]:
-    """The predictor's engine, and pieces of ``tile``, or of its own, or by 'auto'.
-
-    Raises UserError for a net that sees more than a photo, and for test-time augmentation.
-    """
-    further = [kind for kind in predictor.inputs if not is_of_photo(kind)]
-    if further:
-        raise UserError(
-            f"the net sees {', '.join(further)} too; rasters are for nets that see a photo alone",
-            "FC-RASTER-013",
-        )
-    engine = predictor.engine
-    if isinstance(engine, PhotoEngine):
-        if engine.views:
-            raise UserError(
-                "rasters go by pieces, which equal the whole only without test-time augmentation: "
-                "leave --tta out",
-                "FC-RASTER-014",
-            )
-        tile = tile or (engine.tiling.tile if engine.tiling else None)
-        engine = engine.engine
-    return engine, Tiling(predictor.spec, tile or "auto", BUDGET, engine.in_blocks)
-
-
-class RasterPieces:
-    """An open raster cut into rows of pieces, each of which a predictor's engine computes."""
-
-    def __init__(
-        self, predictor: Predictor, engine: Engine, pieces: Tiling, raster: Raster
-    ) -> None:
-        self.engine, self.pieces, self.raster = engine, pieces, raster
-        self.classes = predictor.classes
-        height, width = raster.size
-        self.rows = pieces.flow.spans(height, pieces.length)
-        self.columns = pieces.flow.spans(width, pieces.length)
-        self.dtype = values_of(self.classes)
-        outputs = len(self.classes.outputs)
-        self.shape = (height, width) if outputs == 1 else (height, width, outputs)
-
-    def block(
-        self, rows: Span, done: Callable[[], object] = lambda: None
-    ) -> tuple[npt.NDArray[Any], int]:
-        """The kept classes of a row of pieces, (n, W) or (n, W, outputs), and how many were empty.
-
-        ``done`` is called after each piece.
-        """
-        height, empty = rows.keep_stop - rows.keep_start, 0
-        block = np.empty((height, *self.shape[1:]), self.dtype)
-        for columns in self.columns:
-            empty += self._fill(block[:, columns.keep], rows, columns)
-            done()
-        return block, empty
-
-    def _fill(self, kept: npt.NDArray[Any], rows: Span, columns: Span) -> bool:
-        """Put the classes of a piece into ``kept``; True where it has no pixels."""
-        valid = self.raster.valid(rows.keep, columns.keep)
-        if valid is not None and not valid.any():
-            kept[...] = self.classes.ignore
-            return True
-        class_map = self.engine.class_map(self.raster.photo(rows.read, columns.read))
-        kept[...] = class_map[rows.inside, columns.inside]
-        if valid is not None:
-            kept[~valid] = self.classes.ignore
-        return False
-
-
-Blocks = Callable[[RasterPieces, Sequence[int]], Iterator[tuple[npt.NDArray[Any], int]]]
-"""Computes rows of pieces, named by their numbers, and gives each block in that order."""
-
-
-@contextmanager
-def open_pieces(
-    predictor: Predictor,
-    source: str | Path,
-    tile: Tile | None = None,
-    bands: Sequence[int] | None = None,
-    span: Range | None = None,
-) -> Iterator[RasterPieces]:
-    """A raster opened and cut as `predict_raster` does, during the block."""
-    engine, pieces = _pieces_for(predictor, tile)
-    asked = ReadOptions(None if bands is None else tuple(bands), span)
-    if asked.bands is not None:
-        asked = asked.for_channels(predictor.spec.in_channels)
-    read = asked.over(predictor.read_options)
-    with open_raster(Path(source), read.bands, read.range, mask=read.mask) as raster:
-        yield RasterPieces(predictor, engine, pieces, raster)
 
 
 class _Work:
@@ -227,7 +164,7 @@ class _Work:
         self.classes, self.borders = predictor.classes, predictor.borders
         self.rows, self.columns = raster_pieces.rows, raster_pieces.columns
         self.dtype = raster_pieces.dtype
-        job = _job(predictor, raster_pieces.engine, raster_pieces.pieces, self.raster)
+        job = _job(predictor, raster_pieces)
         self.partial = Partial(path, raster_pieces.shape, self.dtype, job)
         self.left = [rows for rows in self.rows if rows.keep_stop > self.partial.rows]
 
@@ -293,6 +230,8 @@ class _Work:
                 output.classes,
                 self.raster.georeference,
             )
+            if self.raster_pieces.probability:
+                written.append(self._write_probability(stems[place], place, output))
         return written if alpha is None else written + list(self._previews(stem, alpha, legend))
 
     def _previews(self, stem: Path, alpha: float, legend: Legend) -> Iterator[Path]:
@@ -305,6 +244,21 @@ class _Work:
             shown = visualize.as_photo(photo)
             yield write_preview(path, shown, mask, output.classes, alpha, self.borders, legend)
 
+    def _write_probability(self, stem: Path, place: int, output: Output) -> Path:
+        named = f" {output.classes.names[1]}" if output.is_sigmoid else " the class"
+        return write_probability_map(
+            probability_result_of(stem),
+            self.raster.size,
+            lambda rows: self._probability(self.partial.read(rows), place),
+            f"probability of{named}",
+            self.raster.georeference,
+        )
+
+    def _probability(self, values: npt.NDArray[Any], place: int) -> npt.NDArray[np.uint8]:
+        """How probable an output is, (n, W), masked where there are no pixels."""
+        grey = values[..., len(self.classes.outputs) + place].astype(np.uint8)
+        return np.ma.masked_array(grey, values[..., place] == self.classes.ignore)
+
     def _output(self, values: npt.NDArray[Any], place: int) -> npt.NDArray[Any]:
         """The class map (n, W) of an output; its own classes begin at 0."""
         first = self.classes.outputs[place].lowest
@@ -313,9 +267,9 @@ class _Work:
         return own.astype(values_of(self.classes.outputs[place].classes))
 
 
-def _job(predictor: Predictor, engine: Engine, pieces: Tiling, raster: Raster) -> Job:
-    """What decides the classes of a raster."""
-    precision = getattr(engine, "precision", "fp32")
+def _job(predictor: Predictor, pieces: RasterPieces) -> Job:
+    """What decides the classes of a raster, and what is kept beside them."""
+    raster, precision = pieces.raster, getattr(pieces.engine, "precision", "fp32")
     thresholds = predictor.classes.thresholds
     return {
         "net": net_checksums(predictor.path),
@@ -323,7 +277,8 @@ def _job(predictor: Predictor, engine: Engine, pieces: Tiling, raster: Raster) -
         "source": [_identity(file) for file in raster.files],
         "bands": [*raster.bands.colors, raster.bands.mask],
         "range": list(raster.span or ()),
-        "tile": pieces.length,
+        "tile": pieces.pieces.length,
+        "choice of --probability": pieces.probability,
         "version": __version__,
         **({"thresholds": list(thresholds)} if thresholds else {}),
     }

@@ -79,8 +79,8 @@ class Partial:
             return 0, []
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return 0, [DAMAGED]
-        if not 0 <= rows <= min(self.shape[0], here // self.row_bytes):
-            return 0, [DAMAGED]
         if stale:
             return 0, stale
+        if not 0 <= rows <= min(self.shape[0], here // self.row_bytes):
+            return 0, [DAMAGED]
         return rows, []

@@ -110,9 +110,9 @@ def with_relative_results(photos: Sequence[Input], out: Path) -> list[Input]:
     ]
 
 
-def check_photos(predictor: Predictor, photos: Sequence[Input]) -> None:
+def check_photos(predictor: Predictor, photos: Sequence[Input], probability: bool = False) -> None:
     """UserError where results of two photos would meet, or photos need files beside them."""
-    refuse_name_clashes(photos, output_suffixes(predictor.classes))
+    refuse_name_clashes(photos, output_suffixes(predictor.classes, probability))
     further = [kind for kind in predictor.inputs if not is_of_photo(kind)]
     stored = [photo for photo in photos if photo.stored]
     if further and stored:

@@ -1,7 +1,8 @@
-"""Pictures to a video: H.264 of overlays, palette PNGs of class maps, and the file around both."""
+"""Pictures to a video: H.264 of overlays, PNGs of class maps and probabilities, and their files."""
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +18,8 @@ from fullconv.inference.video.video_file import opened, pyav
 
 Show = Literal["overlay", "classes"]
 """What each frame of the result is: the tinted frame, or the class of every pixel."""
+Picture = Literal["overlay", "classes", "probability"]
+"""The same of every video that is written; a probability is grey, 255 is certain."""
 
 MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """Endings of the files that are written, and FFmpeg's names of their formats."""
@@ -29,7 +32,7 @@ _LIMITED = 1
 class Coding:
     """How frames of ``size`` (H, W) are encoded; times are in ticks of ``time_base`` seconds."""
 
-    show: Show
+    picture: Picture
     size: tuple[int, int]
     time_base: Fraction
     rate: Fraction
@@ -39,20 +42,27 @@ class Coding:
     @property
     def codec(self) -> str:
         """FFmpeg's name of the encoder."""
-        return "libx264" if self.show == "overlay" else "png"
+        return "libx264" if self.picture == "overlay" else "png"
 
     @property
     def pixels(self) -> str:
         """FFmpeg's name of the layout of a pixel; PNG has palettes of up to 256 classes."""
-        if self.show == "overlay":
+        if self.picture == "overlay":
             return "yuv420p"
+        if self.picture == "probability":
+            return "gray"
         return "gray16be" if self.deep else "pal8"
 
     @property
     def stored(self) -> tuple[int, int]:
         """The size in the file: H.264 wants even sides, so a row or a column may be repeated."""
         height, width = self.size
-        return (height + height % 2, width + width % 2) if self.show == "overlay" else self.size
+        return (height + height % 2, width + width % 2) if self.picture == "overlay" else self.size
+
+    @property
+    def usual_duration(self) -> int:
+        """Of a frame, in ticks, where nothing else states it."""
+        return max(1, round(1 / (self.rate * self.time_base)))
 
     def configure(self, context: Any) -> None:
         """Set up an encoder; two set up here write the same header."""
@@ -65,7 +75,7 @@ class Coding:
         if self.aspect:
             context.sample_aspect_ratio = self.aspect
         context.flags |= pyav().codec.context.Flags.global_header
-        if self.show == "overlay":
+        if self.picture == "overlay":
             # Without B-frames the order of frames is that of time, and segments can be joined.
             context.options = {"crf": QUALITY, "preset": "veryfast", "bf": "0"}
             context.colorspace = context.color_primaries = context.color_trc = _BT709
@@ -84,29 +94,36 @@ class Encoder:
         self.durations: dict[int, int] = {}
 
     def add(self, picture: npt.NDArray[Any], pts: int, duration: int = 0) -> None:
-        """Encode a picture: RGB (H, W, 3), or of a class map the classes (H, W)."""
+        """Encode a picture: RGB (H, W, 3), of a class map the classes (H, W), or grey (H, W)."""
         frame = self._frame(picture)
         frame.pts, frame.time_base = pts, self.coding.time_base
         self.durations[pts] = duration
         self._take(self.context.encode(frame))
 
     def finish(self) -> list[Coded]:
-        """Every frame, as many as were added."""
+        """Every frame that was not taken, after the last was added."""
         self._take(self.context.encode(None))
-        return self.frames
+        return self.taken()
+
+    def taken(self) -> list[Coded]:
+        """The frames that are ready, which are forgotten here."""
+        frames, self.frames = self.frames, []
+        return frames
 
     def _take(self, packets: Sequence[Any]) -> None:
         self.frames += [
-            Coded(bytes(p), p.pts, bool(p.is_keyframe), self.durations[p.pts]) for p in packets
+            Coded(bytes(p), p.pts, bool(p.is_keyframe), self.durations.pop(p.pts)) for p in packets
         ]
 
     def _frame(self, picture: npt.NDArray[Any]) -> Any:
         made = pyav().VideoFrame.from_ndarray
-        if self.coding.show == "overlay":
+        if self.coding.picture == "overlay":
             even = [(0, side % 2) for side in picture.shape[:2]]
             padded = np.pad(picture, [*even, (0, 0)], "edge")
             frame = made(np.ascontiguousarray(padded), format="rgb24")
             return frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        if self.coding.picture == "probability":
+            return made(np.ascontiguousarray(picture, np.uint8), format="gray")
         if self.coding.deep:
             return made(np.ascontiguousarray(picture, np.uint16), format="gray16be")
         return made((np.ascontiguousarray(picture, np.uint8), self.palette), format="pal8")
@@ -142,40 +159,66 @@ def _takes(target: Path) -> frozenset[str]:
         return frozenset(container.supported_codecs)
 
 
+class OpenVideo:
+    """A video that is being written into an open file, in the format of its ``ending``."""
+
+    def __init__(self, file: IO[bytes], ending: str, coding: Coding) -> None:
+        # Where a track begins is said in ticks of the whole file, of which MP4 has 1000 a second.
+        ticks = {"movie_timescale": str(min(coding.time_base.denominator, 2**31 - 1))}
+        options = {} if ending == ".mkv" else ticks
+        self.container = pyav().open(file, "w", format=MUXERS[ending], container_options=options)
+        self.coding, self.stream = coding, self.container.add_stream(coding.codec, rate=coding.rate)
+        coding.configure(self.stream.codec_context)
+        self.stream.time_base = coding.time_base
+
+    def add(self, frame: Coded, duration: int) -> None:
+        """Write a frame that is shown for ``duration`` ticks."""
+        packet = pyav().Packet(frame.content)
+        packet.stream, packet.time_base = self.stream, self.coding.time_base
+        packet.pts = packet.dts = frame.pts
+        packet.duration, packet.is_keyframe = duration, frame.key
+        self.container.mux_one(packet)
+
+    def close(self) -> None:
+        """Write the end of the file."""
+        self.container.close()
+
+
 def mux(
-    file: IO[bytes], ending: str, coding: Coding, frames: Iterator[Coded], source: Path
+    file: IO[bytes], ending: str, coding: Coding, frames: Iterator[Coded], source: Path | None
 ) -> None:
     """Write the video into an open file, with the sound of ``source``, packet by packet."""
-    av = pyav()
-    # Where a track begins is said in ticks of the whole file, of which MP4 has 1000 a second.
-    ticks = {"movie_timescale": str(min(coding.time_base.denominator, 2**31 - 1))}
-    options = {} if ending == ".mkv" else ticks
-    with (
-        opened(source) as original,
-        av.open(file, "w", format=MUXERS[ending], container_options=options) as container,
-    ):
-        stream = container.add_stream(coding.codec, rate=coding.rate)
-        coding.configure(stream.codec_context)
-        stream.time_base = coding.time_base
+    with ExitStack() as opening:
+        original = opening.enter_context(opened(source)) if source else None
+        video = OpenVideo(file, ending, coding)
+        opening.callback(video.close)
+        sound = _SoundOf(original, video) if original else None
+        for frame, duration in _with_durations(frames, coding):
+            if sound:
+                sound.copy_until(frame.pts * coding.time_base)
+            video.add(frame, duration)
+        if sound:
+            sound.copy_until(None)
+
+
+class _SoundOf:
+    """Copies the sound of the file ``original`` to ``video``, up to the time of each frame."""
+
+    def __init__(self, original: Any, video: OpenVideo) -> None:
+        self.container = video.container
         sounds = {
-            sound.index: _copied(container, sound)
+            sound.index: _copied(video.container, sound)
             for sound in original.streams.audio
             if sound.codec_context
         }
-        sound = _sound(original, sounds)
-        heard = next(sound, None)
-        for frame, duration in _with_durations(frames, coding):
-            while heard is not None and _seconds(heard) <= frame.pts * coding.time_base:
-                container.mux_one(heard)
-                heard = next(sound, None)
-            packet = av.Packet(frame.content)
-            packet.stream, packet.time_base = stream, coding.time_base
-            packet.pts = packet.dts = frame.pts
-            packet.duration, packet.is_keyframe = duration, frame.key
-            container.mux_one(packet)
-        while heard is not None:
-            container.mux_one(heard)
-            heard = next(sound, None)
+        self.packets = _sound(original, sounds)
+        self.heard = next(self.packets, None)
+
+    def copy_until(self, seconds: Fraction | None) -> None:
+        """Write the packets up to a time, None up to the end."""
+        while self.heard is not None and (seconds is None or _seconds(self.heard) <= seconds):
+            self.container.mux_one(self.heard)
+            self.heard = next(self.packets, None)
 
 
 def _copied(container: Any, sound: Any) -> Any:
@@ -193,7 +236,7 @@ def _with_durations(frames: Iterator[Coded], coding: Coding) -> Iterator[tuple[C
         yield before, frame.pts - before.pts
         before = frame
     if before is not None:
-        yield before, before.duration or max(1, round(1 / (coding.rate * coding.time_base)))
+        yield before, before.duration or coding.usual_duration
 
 
 def _sound(original: Any, sounds: dict[int, Any]) -> Iterator[Any]:

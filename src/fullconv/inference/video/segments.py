@@ -1,9 +1,9 @@
 """The frames encoded so far, on the disk: what makes a killed prediction resume where it was.
 
 A folder beside the result: ``job.json`` says of what job they are, and ``00000.npz`` and so on hold
-the encoded packets of `LENGTH` frames each. Every segment begins with a frame that needs no other,
-so that a video in segments of two calls is the same, byte for byte, as that of one. Files appear
-whole or not at all.
+the encoded packets of `LENGTH` frames each, of every video that is written. Every segment begins
+with a frame that needs no other, so that a video in segments of two calls is the same, byte for
+byte, as that of one. Files appear whole or not at all.
 """
 
 import io
@@ -24,7 +24,7 @@ from fullconv.errors import UserError
 
 LENGTH = 64
 """Frames of a segment."""
-FORMAT = 1
+FORMAT = 2
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 Job = dict[str, Any]
@@ -42,6 +42,14 @@ class Coded:
     pts: int
     key: bool
     duration: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """A segment of one video: its frames, of ``size`` (H, W)."""
+
+    frames: Sequence[Coded]
+    size: tuple[int, int]
 
 
 class Segments:
@@ -70,24 +78,18 @@ class Segments:
         """Frames that are on the disk."""
         return self.count * LENGTH
 
-    def append(
-        self, frames: Sequence[Coded], size: tuple[int, int], state: npt.NDArray[Any] | None
-    ) -> None:
-        """Put the next segment on the disk, of pictures of ``size``.
+    def append(self, tracks: Sequence[Track], state: npt.NDArray[Any] | None) -> None:
+        """Put the next segment of each of ``tracks`` on the disk.
 
         ``state`` is what the next frame needs of the last.
         """
-        content = np.frombuffer(b"".join(frame.content for frame in frames), np.uint8)
+        arrays = {
+            f"{name}{number}": values
+            for number, track in enumerate(tracks)
+            for name, values in _arrays(track).items()
+        }
         file = io.BytesIO()
-        np.savez(
-            file,
-            content=content,
-            sizes=np.array([len(frame.content) for frame in frames], np.int64),
-            pts=np.array([frame.pts for frame in frames], np.int64),
-            keys=np.array([frame.key for frame in frames], np.bool_),
-            durations=np.array([frame.duration for frame in frames], np.int64),
-            size=np.array(size, np.int64),
-        )
+        np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
         if state is not None:
             kept = self._state(self.count)
             write_atomically(kept, lambda opened: np.save(opened, state))
@@ -96,10 +98,10 @@ class Segments:
             self._state(self.count - 2).unlink(missing_ok=True)
         self.count += 1
 
-    def size(self) -> tuple[int, int]:
-        """Height and width of the pictures, by the first segment."""
+    def size(self, track: int = 0) -> tuple[int, int]:
+        """Height and width of the pictures of a track, by the first segment."""
         with self._damage_named(0), np.load(self._file(0), allow_pickle=False) as arrays:
-            height, width = arrays["size"].tolist()
+            height, width = arrays[f"size{track}"].tolist()
             return height, width
 
     def state(self) -> npt.NDArray[Any] | None:
@@ -108,11 +110,11 @@ class Segments:
             return None
         return np.load(self._state(self.count - 1), allow_pickle=False)
 
-    def read(self) -> Iterator[Coded]:
-        """Every frame, in order; UserError where a segment is damaged."""
+    def read(self, track: int = 0) -> Iterator[Coded]:
+        """Every frame of a track, in order; UserError where a segment is damaged."""
         for number in range(self.count):
             with self._damage_named(number):
-                frames = _read(self._file(number))
+                frames = _read(self._file(number), track)
             yield from frames
 
     def remove(self) -> None:
@@ -140,7 +142,7 @@ class Segments:
         """Whether a full segment is there; the last one may be shorter, and is made again."""
         try:
             with np.load(self._file(number), allow_pickle=False) as arrays:
-                return len(arrays["pts"]) == LENGTH
+                return len(arrays["pts0"]) == LENGTH
         except _DAMAGED:
             return False
 
@@ -156,10 +158,22 @@ class Segments:
             return ["a damaged journal"]
 
 
-def _read(file: Path) -> list[Coded]:
+def _arrays(track: Track) -> dict[str, npt.NDArray[Any]]:
+    frames = track.frames
+    return {
+        "content": np.frombuffer(b"".join(frame.content for frame in frames), np.uint8),
+        "sizes": np.array([len(frame.content) for frame in frames], np.int64),
+        "pts": np.array([frame.pts for frame in frames], np.int64),
+        "keys": np.array([frame.key for frame in frames], np.bool_),
+        "durations": np.array([frame.duration for frame in frames], np.int64),
+        "size": np.array(track.size, np.int64),
+    }
+
+
+def _read(file: Path, track: int) -> list[Coded]:
     with np.load(file, allow_pickle=False) as arrays:
-        content = arrays["content"].tobytes()
-        ends = np.cumsum(arrays["sizes"]).tolist()
-        columns = [arrays[name].tolist() for name in ("pts", "keys", "durations")]
+        content = arrays[f"content{track}"].tobytes()
+        ends = np.cumsum(arrays[f"sizes{track}"]).tolist()
+        columns = [arrays[f"{name}{track}"].tolist() for name in ("pts", "keys", "durations")]
     parts = (content[start:end] for start, end in zip([0, *ends], ends, strict=False))
     return [Coded(*values) for values in zip(parts, *columns, strict=True)]

@@ -16,7 +16,8 @@ from fullconv.classes import ClassSet
 from fullconv.data.reading.raster import Georeference
 from fullconv.errors import UserError
 from fullconv.inference import Predictor
-from fullconv.inference.rasters import job, predict_raster
+from fullconv.inference.rasters import pieces as raster_pieces
+from fullconv.inference.rasters import predict_raster
 from fullconv.inference.rasters.geotiff import write_class_map
 from fullconv.inference.tiled import Tiling, longest
 
@@ -270,13 +271,13 @@ def test_after_the_last_piece_only_the_file_is_left_to_write(
 
 def test_auto_stays_below_its_budget(predictor) -> None:
     """The estimate of nets/cost.py, which the benchmark measures."""
-    _, pieces = job._pieces_for(predictor(), None)
+    _, pieces = raster_pieces.pieces_for(predictor(), None)
     flow = pieces.flow
-    assert pieces.length == longest(pieces.spec, flow.grid, flow.least, job.BUDGET, False)
+    assert pieces.length == longest(pieces.spec, flow.grid, flow.least, raster_pieces.BUDGET, False)
     assert pieces.length < longest(pieces.spec, flow.grid, flow.least, 2**31, False)
     own = Predictor(predictor().path, "cpu", tile=512)
-    assert job._pieces_for(own, None)[1].length == 512
-    assert job._pieces_for(own, 480)[1].length == 480
+    assert raster_pieces.pieces_for(own, None)[1].length == 512
+    assert raster_pieces.pieces_for(own, 480)[1].length == 480
 
 
 def test_a_net_of_further_inputs_is_refused(tmp_path, predictor, write, scene) -> None:

@@ -184,12 +184,14 @@ def test_a_raster_in_a_bucket_is_predicted_by_windows_as_on_the_disk(
     image = picture(90, 120)
     scene = write(image, "scenes/scene.tif", crs="EPSG:32632", transform=from_origin(0, 0, 1, 1))
     Image.fromarray(image).save(tmp_path / "scenes/photo.tif")
-    assert predict(str(tmp_path / "scenes"), "--out", str(tmp_path / "local"))[0] == 0
+    local = str(tmp_path / "scenes"), "--out", str(tmp_path / "local"), "--probability"
+    assert predict(*local)[0] == 0
     bucket.put("in/scene.tif", scene.read_bytes())
     bucket.put("in/photo.tif", (tmp_path / "scenes/photo.tif").read_bytes())
-    call = f"s3://{bucket.name}/in", "--out", f"s3://{bucket.name}/maps"
+    call = f"s3://{bucket.name}/in", "--out", f"s3://{bucket.name}/maps", "--probability"
     code, out, _ = predict(*call)
     assert code == 0 and "120 x 90" in out
+    assert {"scene_probability.tif", "photo_probability.png"} <= results(tmp_path / "local").keys()
     assert stored_results(bucket, "maps/") == results(tmp_path / "local")
     assert not list((tmp_path / "cache").rglob("*.tif"))
     assert "2 of 2" in predict(*call)[2]
