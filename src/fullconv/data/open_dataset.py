@@ -18,7 +18,8 @@ from fullconv.data.reading.photo_heads import photos_maybe_deep
 from fullconv.data.reading.walk import is_debris
 from fullconv.data.sample import Source
 from fullconv.data.shards.cache import DEFAULT_CACHE, CacheOptions
-from fullconv.data.shards.place import is_url, place_of, url_of
+from fullconv.data.shards.filesystem import is_url, url_of
+from fullconv.data.shards.remote_place import place_of
 from fullconv.data.shards.source import PackedSource, index_of, is_packed
 from fullconv.data.splits.multimodal import Stacked, outputs_of
 from fullconv.data.splits.overlapping import AUTO_TASK, TaskChoice, for_task
