@@ -5,7 +5,9 @@ import hashlib
 import io
 import os
 import time
+from array import array
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +25,88 @@ MOST_STORES = 64
 """Stores that are kept in a folder, the newest."""
 
 
-def stamp(files: Iterable[Path | str | None]) -> bytes | None:
-    """A key of files as they are now, 16 bytes; None where one is being written."""
-    parts = []
-    for file in files:
-        if file is None:
-            parts.append("")
-            continue
-        try:
-            stat = os.stat(file)
-        except (OSError, ValueError):
-            parts.append(f"{file}\0missing")
-            continue
-        if stat.st_mtime_ns > time.time_ns() - RECENT:
-            return None
-        parts.append(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}")
-    text = "\0\0".join(parts).encode("utf-8", "surrogateescape")
-    return hashlib.blake2b(text, digest_size=KEY_BYTES).digest()
+@dataclass(frozen=True, eq=False)
+class Stats:
+    """What the system says of files: size and time of change, int64 (N, 2), size -1 for none there.
+
+    ``are_settled``, bool (N,), is False where a file has changed a moment ago.
+    """
+
+    values: npt.NDArray[np.int64]
+    are_settled: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, paths: Iterable[str]) -> "Stats":
+        """Those of now: one look at each file, none at the path ""."""
+        settled, values = time.time_ns() - RECENT, array("q")
+        for path in paths:
+            values.extend(_size_and_time(path))
+        table = np.frombuffer(values, np.int64).reshape(-1, 2)
+        return cls(table, table[:, 1] <= settled)
+
+
+def _size_and_time(path: str) -> tuple[int, int]:
+    if not path:
+        return 0, 0
+    try:
+        stat = os.stat(path)
+    except (OSError, ValueError):
+        return -1, 0
+    return stat.st_size, stat.st_mtime_ns
+
+
+Column = tuple[Iterable[str], Stats]
+"""One file of each sample: its absolute path, "" for none, and its stats."""
+
+
+def column(paths: Iterable[str], stats: Stats) -> Column:
+    """The files at ``paths``, which may be relative."""
+    here = os.path.join(os.getcwd(), "")
+    return (path if not path or os.path.isabs(path) else here + path for path in paths), stats
+
+
+def column_of_texts(texts: Sequence[str]) -> Column:
+    """Texts that say all that decides a result, in place of files."""
+    zeros = np.zeros((len(texts), 2), np.int64)
+    return texts, Stats(zeros, np.ones(len(texts), np.bool_))
+
+
+@dataclass(frozen=True, eq=False)
+class Keys:
+    """What tells samples from others and from what they were: 16 bytes each, uint8 (N, 16).
+
+    ``are_lasting`` is False, bool (N,), where a file may change again without another time.
+    """
+
+    values: npt.NDArray[np.uint8]
+    are_lasting: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, columns: Sequence[Column]) -> "Keys":
+        """The keys of samples of one file in each of the ``columns``."""
+        parts = []
+        for paths, stats in columns:
+            pairs = zip(paths, stats.values.tolist(), strict=True)
+            parts.append([f"{path}\0{size}\0{changed}" for path, (size, changed) in pairs])
+        texts = map("\0\0".join, zip(*parts, strict=True))
+        digests = (
+            hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
+            for text in texts
+        )
+        values = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, KEY_BYTES)
+        return cls(values, np.logical_and.reduce([stats.are_settled for _, stats in columns]))
+
+    def rows_in(self, stored: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+        """The row of each key among ``stored`` ones, int64 (N,); -1 where it is not there."""
+        if self.values.shape == stored.shape and (self.values == stored).all():
+            rows = np.arange(len(stored))
+        else:
+            known, text = rows_of(stored), self.values.tobytes()
+            rows = np.fromiter(
+                (known.get(text[n : n + KEY_BYTES], -1) for n in range(0, len(text), KEY_BYTES)),
+                np.int64, len(self.values),
+            )  # fmt: skip
+        return np.where(self.are_lasting, rows, -1)
 
 
 def store_file(kind: str, *identity: str) -> Path:
@@ -60,11 +127,12 @@ def read_store(file: Path) -> dict[str, npt.NDArray[Any]]:
         return {}
 
 
-def write_store(file: Path, keys: Sequence[bytes], arrays: dict[str, npt.NDArray[Any]]) -> None:
+def write_store(
+    file: Path, keys: npt.NDArray[np.uint8], arrays: dict[str, npt.NDArray[Any]]
+) -> None:
     """Keep ``arrays`` beside the ``keys`` of their rows; where nothing can be written, nothing."""
     content = io.BytesIO()
-    rows = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, KEY_BYTES)
-    np.savez(content, keys=rows, **arrays)  # pyright: ignore[reportArgumentType]  # pyright: ignore[reportArgumentType]
+    np.savez(content, keys=keys, **arrays)  # pyright: ignore[reportArgumentType]
     with contextlib.suppress(OSError, UserError):
         write_atomically(file, content.getvalue())
         stores = sorted(file.parent.glob("*.npz"), key=lambda path: -path.stat().st_mtime)

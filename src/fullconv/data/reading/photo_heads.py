@@ -5,10 +5,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fullconv.data.once import once
+from fullconv.data.path_list import PathList
 from fullconv.data.reading.file_stamps import (
+    KEY_BYTES,
+    Column,
+    Keys,
+    Stats,
+    column,
     read_store,
-    rows_of,
-    stamp,
     store_file,
     write_store,
 )
@@ -19,7 +24,8 @@ from fullconv.data.sample import Source
 
 MANY = 1000
 """Photos from which on their heads are kept between commands."""
-_memo: list[tuple[tuple[Path, ...], npt.NDArray[np.int32]]] = []
+MOST_OTHERS = 100_000
+NO_KEYS = np.zeros((0, KEY_BYTES), np.uint8)
 
 
 def largest_photo(source: Source) -> tuple[int, int]:
@@ -45,37 +51,42 @@ def photos_maybe_deep(source: Source) -> list[Path]:
     return [photos[row] for row in np.flatnonzero(heads_of(photos)[:, 2])]
 
 
-def _many_photos(source: Source) -> tuple[Path, ...] | None:
+def _many_photos(source: Source) -> PathList | None:
     inner = getattr(source, "sources", (source,))[0]
     photos = getattr(inner, "photos", None)
-    return photos if isinstance(photos, tuple) and len(photos) >= MANY else None
+    return photos if isinstance(photos, PathList) and len(photos) >= MANY else None
 
 
-def heads_of(photos: tuple[Path, ...]) -> npt.NDArray[np.int32]:
+def heads_of(photos: PathList) -> npt.NDArray[np.int32]:
     """Height and width, 0 where a head does not say, and 1 where a photo may be deep; (N, 3).
 
     Heads of files that are as they were are taken from the last time.
     """
-    for known, heads in _memo:
-        if known is photos:
-            return heads
+    return once("heads", lambda: _heads_of(photos), of=(photos,))
+
+
+def column_of(files: PathList) -> Column:
+    """The files as the system sees them now; in `listings_kept` looked at once."""
+    stats = once("stats", lambda: Stats.of(files.texts()), of=(files,))
+    return column(files.texts(), stats)
+
+
+def _heads_of(photos: PathList) -> npt.NDArray[np.int32]:
     file = store_file("heads", str(photos[0].parent.absolute()))
-    store = read_store(file)
-    old, rows = store.get("heads"), {}
-    if old is not None and old.shape == (len(store["keys"]), 3):
-        rows = rows_of(store["keys"])
-    heads, keys, is_new = np.zeros((len(photos), 3), np.int32), [], False
-    for number, photo in enumerate(photos):
-        key = stamp((photo.absolute(),))
-        row = rows.get(key) if key else None
-        if row is None or old is None:
-            heads[number] = (*(size_said(photo) or (0, 0)), may_be_deep(photo))
-            is_new = True
-        else:
-            heads[number] = old[row]
-        keys.append(key)
-    if is_new:
-        lasting = [number for number, key in enumerate(keys) if key]
-        write_store(file, [keys[number] for number in lasting], {"heads": heads[lasting]})
-    _memo[:] = [*_memo[-3:], (photos, heads)]
+    store, keys = read_store(file), Keys.of([column_of(photos)])
+    stored, known = store.get("keys", NO_KEYS), store.get("heads")
+    if known is None or known.shape != (len(stored), 3):
+        stored, known = NO_KEYS, np.zeros((0, 3), np.int32)
+    rows = keys.rows_in(stored)
+    heads = np.zeros((len(photos), 3), np.int32)
+    heads[rows >= 0] = known[rows[rows >= 0]]
+    for number in np.flatnonzero(rows < 0).tolist():
+        photo = photos[number]
+        heads[number] = (*(size_said(photo) or (0, 0)), may_be_deep(photo))
+    if (rows < 0).any():
+        lasting = keys.are_lasting
+        # Other photos of the folder, as those of another split, stay: so many that they have room.
+        others = np.setdiff1d(np.arange(len(stored)), rows)[: 4 * len(photos) + MOST_OTHERS]
+        both = (keys.values[lasting], stored[others]), (heads[lasting], known[others])
+        write_store(file, np.concatenate(both[0]), {"heads": np.concatenate(both[1])})
     return heads
