@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 
 DEBRIS = frozenset({
@@ -79,11 +80,12 @@ def _by_folder(folder: Path, left_out: dict[Path, str]) -> Iterator[list[str]]:
                 left_out[here] = READ_ALREADY
                 continue
             met.add(real)
-            folders = [entry for entry in inside if _is_folder(entry)]
+            folders: list[os.DirEntry[str]] = []
+            others: list[os.DirEntry[str]] = []
+            for entry in inside:
+                (folders if _is_folder(entry) else others).append(entry)
             stack += reversed(list(_enter(here, folders, False, left_out)))
             waiting += _enter(here, folders, True, left_out)
-            folder_names = {entry.name for entry in folders}
-            others = [entry for entry in inside if entry.name not in folder_names]
             yield list(_taken(here, others, left_out))
 
 
@@ -110,7 +112,8 @@ def _enter(
 
 def _taken(here: Path, files: list["os.DirEntry[str]"], left_out: dict[Path, str]) -> Iterator[str]:
     start = str(here / "_")[:-1]
-    for name, entry in sorted((entry.name, entry) for entry in files):
+    for entry in sorted(files, key=attrgetter("name")):
+        name = entry.name
         if is_debris(name):
             left_out[here / name] = HIDDEN
         elif _is_file(entry):
