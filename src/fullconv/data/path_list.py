@@ -7,6 +7,7 @@ processes share; an object is made when one is asked for.
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -79,6 +80,12 @@ class _Block(Sequence[Item]):
         first = ", ".join(map(repr, self[:3]))
         return f"{type(self).__name__}({first}{', ...' if len(self) > 3 else ''})"
 
+    def digest(self) -> bytes:
+        """16 bytes that tell these items from others."""
+        digest = blake2b(self._text, digest_size=16)
+        digest.update(self._ends.tobytes())
+        return digest.digest()
+
     @property
     def nbytes(self) -> int:
         """Bytes that the list takes."""
@@ -130,6 +137,14 @@ class PathList(_Block["Path | None"]):
     def _like(self, text: bytes, ends: npt.NDArray[np.int64]) -> "PathList":
         return PathList(text, ends, self._start)
 
+    def absolute(self) -> "PathList":
+        """The same files by absolute paths."""
+        if os.path.isabs(self._start):
+            return self
+        if self._start:  # then all are relative
+            return PathList(self._text, self._ends, os.path.join(os.getcwd(), self._start))
+        return PathList.of([None if path is None else path.absolute() for path in self])
+
     def texts(self) -> Iterator[str]:
         """The paths as str, "" for None: a twentieth of the time that `Path` objects take."""
         start = 0
@@ -137,6 +152,10 @@ class PathList(_Block["Path | None"]):
             text = self._text[start:end].decode(*_CODING)
             yield self._start + text if text else ""
             start = end
+
+    def digest(self) -> bytes:
+        text = self._start.encode(*_CODING)
+        return blake2b(text + b"\0" + super().digest(), digest_size=16).digest()
 
     @property
     def has(self) -> npt.NDArray[np.bool_]:

@@ -32,6 +32,7 @@ def test_a_list_of_paths_is_as_the_tuple(paths) -> None:
     assert_same(packed, paths)
     assert packed.has.tolist() == [path is not None for path in paths]
     assert list(packed.texts()) == ["" if path is None else str(path) for path in paths]
+    assert packed.absolute() == [path and path.absolute() for path in paths]
     there = [path for path in paths if path is not None]
     assert PathList.of([str(path) for path in there]) == there
 
@@ -42,6 +43,8 @@ def assert_same(packed, items) -> None:
     assert (packed == [*items, "more"]) is False
     assert packed + packed == (*items, *items) and add(("a",), packed) == ("a", *items)
     assert packed[1:] == tuple(items[1:]) and packed[::-1] == tuple(items[::-1])
+    assert packed.digest() == type(packed).of(list(items)).digest()
+    assert packed.digest() != type(packed).of([*items, items[0] if items else "x"]).digest()
     assert pickle.loads(pickle.dumps(packed)) == packed
     for places in ([], list(range(len(items)))[::-1], [0, 0] if items else []):
         chosen = packed.chosen(places)

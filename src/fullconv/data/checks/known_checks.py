@@ -19,8 +19,7 @@ from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.path_list import PathList
 from fullconv.data.reading.file_stamps import (
     Column,
-    Keys,
-    Stats,
+    Stamps,
     column,
     column_of_texts,
     read_store,
@@ -50,7 +49,7 @@ class KnownChecks:
     """
 
     file: Path | None
-    keys: Keys | None
+    stamps: Stamps | None
     table: CheckTable
     rows: npt.NDArray[np.int64]
 
@@ -61,11 +60,11 @@ class KnownChecks:
         if how is None or not len(source):
             return cls(None, None, none, np.full(len(source), -1))
         file = store_file("checks", __version__, str(RULES), str(_has_rasterio()), how)
-        keys, store = Keys.of(_columns(source)), read_store(file)
+        stamps, store = Stamps(_columns(source)), read_store(file)
         table = CheckTable.read(store, len(store["keys"])) if store else None
         if table is None:
-            return cls(file, keys, none, np.full(len(source), -1))
-        return cls(file, keys, table, keys.rows_in(store["keys"]))
+            return cls(file, stamps, none, np.full(len(source), -1))
+        return cls(file, stamps, table, stamps.rows_in(store))
 
     @property
     def unknown(self) -> list[int]:
@@ -83,10 +82,9 @@ class KnownChecks:
         if not len(checks) and np.array_equal(rows, np.arange(len(self.table))):
             return self.table  # as it was stored
         table = self.table.with_more(CheckTable.of(checks)).chosen(rows)
-        if self.file is not None and self.keys is not None:
-            lasting = np.flatnonzero(self.keys.are_lasting)
-            kept = table.chosen(lasting).arrays()
-            write_store(self.file, self.keys.values[lasting], kept)
+        if self.file is not None and self.stamps is not None:
+            lasting = table.chosen(np.flatnonzero(self.stamps.are_lasting))
+            write_store(self.file, {**self.stamps.stored(), **lasting.arrays()})
         return table
 
 
@@ -164,22 +162,22 @@ def _columns(source: Source) -> list[Column]:
         read = read.keywords.get("read", read.func)
     if isinstance(read, ClassMasks):
         of_class = zip(*(_class_files(read, mask) for mask in source.masks), strict=True)
-        texts = (["" if file is None else str(file) for file in files] for files in of_class)
-        columns += [column(of, Stats.of(of)) for of in texts]
+        columns += [column(PathList.of(files)) for files in of_class]
     return columns
 
 
 def _planes(source: Stacked, kind: str) -> Column:
     """The files of a further input. Of two files of one name none is known: the check says so."""
-    files, is_known = [""] * len(source), np.ones(len(source), np.bool_)
+    files: list[Path | None] = [None] * len(source)
+    is_known = np.ones(len(source), np.bool_)
     for index in range(len(source)):
         photo = source.files(index)[0]
         try:
-            files[index] = "" if photo is None else str(plane_file(photo, kind))
+            files[index] = None if photo is None else plane_file(photo, kind)
         except UserError:
             is_known[index] = False
-    stats = Stats.of(files)
-    return column(files, replace(stats, are_settled=stats.are_settled & is_known))
+    paths, stats = column(PathList.of(files))
+    return paths, replace(stats, are_settled=stats.are_settled & is_known)
 
 
 def _class_files(read: ClassMasks, mask: Path | None) -> tuple[Path | None, ...]:

@@ -6,8 +6,9 @@ import io
 import os
 import time
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.atomic import write_atomically
+from fullconv.data.path_list import NameList, PathList
 from fullconv.download.cache import cache_folder
 from fullconv.errors import UserError
 
@@ -55,58 +57,73 @@ def _size_and_time(path: str) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
-Column = tuple[Iterable[str], Stats]
-"""One file of each sample: its absolute path, "" for none, and its stats."""
+Column = tuple[PathList | NameList, Stats]
+"""One file of each sample, by its absolute path, and its stats."""
 
 
-def column(paths: Iterable[str], stats: Stats) -> Column:
-    """The files at ``paths``, which may be relative."""
-    here = os.path.join(os.getcwd(), "")
-    return (path if not path or os.path.isabs(path) else here + path for path in paths), stats
+def column(files: PathList, stats: Stats | None = None) -> Column:
+    """The column of ``files``, whose ``stats`` may be known."""
+    return files.absolute(), stats or Stats.of(files.texts())
 
 
 def column_of_texts(texts: Sequence[str]) -> Column:
     """Texts that say all that decides a result, in place of files."""
     zeros = np.zeros((len(texts), 2), np.int64)
-    return texts, Stats(zeros, np.ones(len(texts), np.bool_))
+    return NameList.of(texts), Stats(zeros, np.ones(len(texts), np.bool_))
 
 
-@dataclass(frozen=True, eq=False)
-class Keys:
-    """What tells samples from others and from what they were: 16 bytes each, uint8 (N, 16).
+class Stamps:
+    """What tells the samples whose files are in ``columns`` from others, and from what they were.
 
-    ``are_lasting`` is False, bool (N,), where a file may change again without another time.
+    A store keeps them beside the results: a digest of all paths with the stats of each sample, by
+    which all are compared at once, and a key of each sample (of its paths and stats, 16 bytes), by
+    which it is known among other ones.
     """
 
-    values: npt.NDArray[np.uint8]
-    are_lasting: npt.NDArray[np.bool_]
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = columns
+        self.stats = np.stack([stats.values for _, stats in columns], 1)  # N,columns,2
+        self.are_lasting = np.logical_and.reduce([stats.are_settled for _, stats in columns])
 
-    @classmethod
-    def of(cls, columns: Sequence[Column]) -> "Keys":
-        """The keys of samples of one file in each of the ``columns``."""
+    @cached_property
+    def paths(self) -> npt.NDArray[np.uint8]:
+        """The digest of all paths, (16,)."""
+        joined = b"".join(files.digest() for files, _ in self.columns)
+        digest = hashlib.blake2b(joined, digest_size=KEY_BYTES).digest()
+        return np.frombuffer(digest, np.uint8)
+
+    @cached_property
+    def keys(self) -> npt.NDArray[np.uint8]:
+        """The key of each sample, (N, 16)."""
         parts = []
-        for paths, stats in columns:
-            pairs = zip(paths, stats.values.tolist(), strict=True)
-            parts.append([f"{path}\0{size}\0{changed}" for path, (size, changed) in pairs])
+        for files, stats in self.columns:
+            texts = files.texts() if isinstance(files, PathList) else files
+            pairs = zip(texts, stats.values.tolist(), strict=True)
+            parts.append([f"{text}\0{size}\0{changed}" for text, (size, changed) in pairs])
         texts = map("\0\0".join, zip(*parts, strict=True))
-        digests = (
+        keys = (
             hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
             for text in texts
         )
-        values = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, KEY_BYTES)
-        return cls(values, np.logical_and.reduce([stats.are_settled for _, stats in columns]))
+        return np.frombuffer(b"".join(keys), np.uint8).reshape(-1, KEY_BYTES)
 
-    def rows_in(self, stored: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-        """The row of each key among ``stored`` ones, int64 (N,); -1 where it is not there."""
-        if self.values.shape == stored.shape and (self.values == stored).all():
-            rows = np.arange(len(stored))
+    def rows_in(self, store: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
+        """The row of each sample in a store, int64 (N,); -1 where it is not there."""
+        count, stats = len(self.stats), store["stats"][: len(self.stats)]
+        if np.array_equal(store["paths"], self.paths) and stats.shape == self.stats.shape:
+            same = (stats == self.stats).all((1, 2))
+            rows = np.where(same, np.arange(count), -1)
         else:
-            known, text = rows_of(stored), self.values.tobytes()
-            rows = np.fromiter(
-                (known.get(text[n : n + KEY_BYTES], -1) for n in range(0, len(text), KEY_BYTES)),
-                np.int64, len(self.values),
-            )  # fmt: skip
+            known, text = rows_of(store["keys"]), self.keys.tobytes()
+            keys = (text[at : at + KEY_BYTES] for at in range(0, len(text), KEY_BYTES))
+            rows = np.fromiter((known.get(key, -1) for key in keys), np.int64, count)
         return np.where(self.are_lasting, rows, -1)
+
+    def stored(self) -> dict[str, npt.NDArray[Any]]:
+        """What a store keeps of those that are lasting, in their order."""
+        lasting = self.are_lasting
+        paths = self.paths if lasting.all() else self.paths[:0]
+        return {"keys": self.keys[lasting], "stats": self.stats[lasting], "paths": paths}
 
 
 def store_file(kind: str, *identity: str) -> Path:
@@ -121,18 +138,22 @@ def read_store(file: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             content = {name: arrays[name] for name in arrays.files}
-        keys = content["keys"]
-        return content if keys.dtype == np.uint8 and keys.shape[1:] == (KEY_BYTES,) else {}
+        keys, stats, paths = content["keys"], content["stats"], content["paths"]
+        fits = keys.shape == (len(keys), KEY_BYTES) and stats.shape == (
+            len(keys),
+            stats.shape[1],
+            2,
+        )
+        types = (keys.dtype, stats.dtype, paths.dtype) == (np.uint8, np.int64, np.uint8)
+        return content if fits and types else {}
     except Exception:  # a damaged zip makes numpy raise nearly anything; all is looked at again
         return {}
 
 
-def write_store(
-    file: Path, keys: npt.NDArray[np.uint8], arrays: dict[str, npt.NDArray[Any]]
-) -> None:
-    """Keep ``arrays`` beside the ``keys`` of their rows; where nothing can be written, nothing."""
+def write_store(file: Path, arrays: dict[str, npt.NDArray[Any]]) -> None:
+    """Keep results beside what `Stamps.stored` gives; where nothing can be written, nothing."""
     content = io.BytesIO()
-    np.savez(content, keys=keys, **arrays)  # pyright: ignore[reportArgumentType]
+    np.savez(content, **arrays)  # pyright: ignore[reportArgumentType]
     with contextlib.suppress(OSError, UserError):
         write_atomically(file, content.getvalue())
         stores = sorted(file.parent.glob("*.npz"), key=lambda path: -path.stat().st_mtime)

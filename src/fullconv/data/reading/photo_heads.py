@@ -8,9 +8,8 @@ import numpy.typing as npt
 from fullconv.data.once import once
 from fullconv.data.path_list import PathList
 from fullconv.data.reading.file_stamps import (
-    KEY_BYTES,
     Column,
-    Keys,
+    Stamps,
     Stats,
     column,
     read_store,
@@ -25,7 +24,7 @@ from fullconv.data.sample import Source
 MANY = 1000
 """Photos from which on their heads are kept between commands."""
 MOST_OTHERS = 100_000
-NO_KEYS = np.zeros((0, KEY_BYTES), np.uint8)
+NO_HEADS = np.zeros((0, 3), np.int32)
 
 
 def largest_photo(source: Source) -> tuple[int, int]:
@@ -67,26 +66,26 @@ def heads_of(photos: PathList) -> npt.NDArray[np.int32]:
 
 def column_of(files: PathList) -> Column:
     """The files as the system sees them now; in `listings_kept` looked at once."""
-    stats = once("stats", lambda: Stats.of(files.texts()), of=(files,))
-    return column(files.texts(), stats)
+    return column(files, once("stats", lambda: Stats.of(files.texts()), of=(files,)))
 
 
 def _heads_of(photos: PathList) -> npt.NDArray[np.int32]:
     file = store_file("heads", str(photos[0].parent.absolute()))
-    store, keys = read_store(file), Keys.of([column_of(photos)])
-    stored, known = store.get("keys", NO_KEYS), store.get("heads")
-    if known is None or known.shape != (len(stored), 3):
-        stored, known = NO_KEYS, np.zeros((0, 3), np.int32)
-    rows = keys.rows_in(stored)
+    store, stamps = read_store(file), Stamps([column_of(photos)])
+    known = store.get("heads", NO_HEADS)
+    if not store or known.shape != (len(store["keys"]), 3):
+        store, known = {}, NO_HEADS
+    rows = stamps.rows_in(store) if store else np.full(len(photos), -1)
     heads = np.zeros((len(photos), 3), np.int32)
     heads[rows >= 0] = known[rows[rows >= 0]]
     for number in np.flatnonzero(rows < 0).tolist():
         photo = photos[number]
         heads[number] = (*(size_said(photo) or (0, 0)), may_be_deep(photo))
     if (rows < 0).any():
-        lasting = keys.are_lasting
-        # Other photos of the folder, as those of another split, stay: so many that they have room.
-        others = np.setdiff1d(np.arange(len(stored)), rows)[: 4 * len(photos) + MOST_OTHERS]
-        both = (keys.values[lasting], stored[others]), (heads[lasting], known[others])
-        write_store(file, np.concatenate(both[0]), {"heads": np.concatenate(both[1])})
+        new = {**stamps.stored(), "heads": heads[stamps.are_lasting]}
+        # Other photos of the folder, as those of another split, stay: as many as there is room for.
+        others = np.setdiff1d(np.arange(len(known)), rows)[: 4 * len(photos) + MOST_OTHERS]
+        for name in ("keys", "stats", "heads") if len(others) else ():
+            new[name] = np.concatenate([new[name], store[name][others]])
+        write_store(file, new)
     return heads
