@@ -1,10 +1,13 @@
 """Trainings on several processes, one of which is killed at a random moment, again and again.
 
     python benchmarks/kill_processes.py --kills 100 --launcher own --json kills.json
+    python benchmarks/kill_processes.py --kills 6 --stops 3 --launcher torchrun
 
 After each SIGKILL the others have to end within 30 seconds, with a code that is not 0 and one line
 that names the dead process and how to resume; then the run is resumed. A run that comes to its end
-must have the bits of one that was never disturbed. Exit code 1 where any of it does not hold.
+must have the bits of one that was never disturbed. Between the kills, ``--stops`` times, SIGTERM to
+the command that was typed has to end all within 30 seconds too, with one line and the state of that
+step saved. Exit code 1 where any of it does not hold.
 """
 
 import argparse
@@ -45,6 +48,7 @@ class Counts:
     """What was done, and what went wrong."""
 
     kills: int = 0
+    stops: int = 0
     runs: int = 0
     while_saving: int = 0
     slowest_end: float = 0.0
@@ -123,6 +127,42 @@ def kill_once(
     return True
 
 
+def stop_once(
+    launcher: str, processes: int, photos: Path, out: Path, chance: random.Random, counts: Counts
+) -> bool:
+    """Start or resume the run in ``out`` and ask for its end; False where the run ended first."""
+    training = begun(launcher, processes, photos, out)
+    state = out / "resume" / "state.safetensors"
+    before = _changed(state)
+    wait_for(training, lambda: _changed(state) != before)  # it has made a step
+    wait_for(training, lambda: False, chance.uniform(0.0, 6.0))
+    if training.poll() is None:
+        training.send_signal(signal.SIGTERM)
+        counts.stops += 1
+    asked_at = time.monotonic()
+    try:
+        said, _ = training.communicate(timeout=LIMIT * 2)
+    except subprocess.TimeoutExpired:
+        training.kill()
+        counts.failures.append(f"stop {counts.stops}: still running after {2 * LIMIT:.0f} s")
+        return True
+    if training.returncode == 0:
+        return False
+    seconds = time.monotonic() - asked_at
+    counts.slowest_end = max(counts.slowest_end, seconds)
+    lines = [line for line in said.splitlines() if line.startswith("fullconv: ")]
+    if seconds > LIMIT or len(lines) != 1 or "stopped by SIGTERM and saved" not in lines[0]:
+        counts.failures.append(f"stop {counts.stops}: after {seconds:.0f} s said {lines}")
+    return True
+
+
+def _changed(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def wait_for(training: "subprocess.Popen[str]", is_so, seconds: float = 120.0) -> None:
     """Until it is so, or the training has ended."""
     end = time.monotonic() + seconds
@@ -143,8 +183,27 @@ def check_end(said: str, rank: int, processes: int, seconds: float, counts: Coun
         counts.failures.append(f"kill {counts.kills} of process {rank}: said {lines}")
 
 
-def soak(kills: int, launcher: str = "own", processes: int = 2, seed: int = 0) -> Counts:
-    """So many kills; what was found."""
+def disturbed(
+    launcher: str,
+    processes: int,
+    photos: Path,
+    out: Path,
+    chance: random.Random,
+    counts: Counts,
+    kills: int,
+    stops: int,
+) -> bool:
+    """A kill or a stop, by what is left of them; False where the run ended first."""
+    left = max(0, kills - counts.kills), max(0, stops - counts.stops)
+    is_stop = chance.random() * sum(left) < left[1]
+    once = stop_once if is_stop else kill_once
+    return once(launcher, processes, photos, out, chance, counts)
+
+
+def soak(
+    kills: int, launcher: str = "own", processes: int = 2, seed: int = 0, stops: int = 0
+) -> Counts:
+    """So many kills, and stops between them; what was found."""
     chance, counts = random.Random(seed), Counts()
     with tempfile.TemporaryDirectory() as folder:
         splits = [open_source("shapes:40x56:n=10", split) for split in ("train", "val")]
@@ -152,11 +211,12 @@ def soak(kills: int, launcher: str = "own", processes: int = 2, seed: int = 0) -
         whole = Path(folder) / "whole"
         said, _ = begun(launcher, processes, photos, whole).communicate()
         assert (whole / "report.html").is_file(), said
-        while counts.kills < kills and len(counts.failures) < 10:
+        left = lambda: max(0, kills - counts.kills) + max(0, stops - counts.stops)  # noqa: E731
+        while left() and len(counts.failures) < 10:
             out = Path(folder) / f"run-{counts.runs}"
-            while kill_once(launcher, processes, photos, out, chance, counts):
+            while disturbed(launcher, processes, photos, out, chance, counts, kills, stops):
                 print(asdict(counts), flush=True)
-                if counts.kills >= kills:
+                if not left():
                     begun(launcher, processes, photos, out).communicate()
                     break
             counts.runs += 1
@@ -170,12 +230,13 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--stops", type=int, default=0)
     parser.add_argument("--launcher", choices=("own", "torchrun"), default="own")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    counts = soak(options.kills, options.launcher, options.processes, options.seed)
+    counts = soak(options.kills, options.launcher, options.processes, options.seed, options.stops)
     print(json.dumps(asdict(counts), indent=1))
     if options.json:
         options.json.write_text(json.dumps(asdict(counts), indent=1))

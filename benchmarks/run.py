@@ -77,6 +77,8 @@ SCRIPTS = (
     Script("loss", "Head and loss"),
     Script("memory", "Memory of a training"),
     Script("loading", "Loading data", on_data=True),
+    Script("shards", "Loading data from shards behind a network", on_data=True),
+    Script("many_photos", "A training on 100,000 photos", tables=True),
     Script("breakdown", "Where the time goes", tables=True),
     Script("tiling", "A large photo in pieces"),
     Script("raster", "A raster of any size"),

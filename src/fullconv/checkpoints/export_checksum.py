@@ -1,8 +1,8 @@
 """A checksum at the end of an exported file, of all that stands before it.
 
 An ONNX file ends with an entry of its metadata, which protobuf reads like any other; OpenVINO's
-.xml with a comment, whose checksum is of the weights in the .bin too. A .pt2 is a zip file, which
-has checksums of its own. Files without one, of other programs, are not checked.
+.xml with a comment, whose checksum is of the weights in the .bin too. A .pt2 has its checksums in
+its description (`exported_program`). Files without one, of other programs, are not checked.
 """
 
 import zlib

@@ -2,11 +2,15 @@
 
 A ``.pt2`` is a zip file. ``torch.export.load`` evaluates expressions and may run pickles that are
 in it; this reader takes the description and the arrays, and the net is built as for any checkpoint.
-What a member unpacks to is bounded before it is read, and its CRC-32 is verified by `zipfile`.
+What a member unpacks to is bounded before it is read, and its CRC-32 is verified by `zipfile`. The
+description has checksums of itself and of the net's arrays: a program that changes them and packs
+the file again makes its CRCs right, but not these.
 """
 
+import json
 import math
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,15 +19,34 @@ import torch
 from torch import Tensor
 
 from fullconv.checkpoints.checkpoint import Checkpoint, assembled, fitting_net
-from fullconv.checkpoints.safetensors_file import KEY, check_format
+from fullconv.checkpoints.golden import SAVE_AGAIN
+from fullconv.checkpoints.safetensors_file import (
+    KEY,
+    changed_weights,
+    check_format,
+    checksum_of,
+)
+from fullconv.errors import UserError
 from fullconv.parsing import MOST_JSON, json_object, parser_errors
 
 NET = "net."
 """What the exported program calls the net: its arrays are ``net.backbone...``."""
+CHECKSUMS = "checksums"
+"""In the description: CRC-32 of its text without them, and of the arrays; none in older files."""
 
 _EXTRA, _WEIGHTS = f"extra/{KEY}", "data/weights/"
 _CONFIG = f"{_WEIGHTS}model_weights_config.json"
 _TYPES = {7: torch.float32, 5: torch.int64}  # ScalarType of torch/_export/serde/schema.py
+
+
+def with_checksums(description: str, arrays: Mapping[str, Tensor]) -> str:
+    """The ``description`` of an exported program, JSON, with its checksum and that of its net.
+
+    ``arrays`` are the program's; those of the net are called net.NAME.
+    """
+    weights = {name.removeprefix(NET): a for name, a in arrays.items() if name.startswith(NET)}
+    checksums = {"description": _crc(description), "weights": checksum_of(weights)}
+    return json.dumps({**json.loads(description), CHECKSUMS: checksums})
 
 
 def looks_like(path: Path) -> bool:
@@ -53,7 +76,27 @@ def load(path: Path) -> Checkpoint:
         }
         net = fitting_net(path, header, {name: _shape(entry) for name, entry in entries.items()})
         tensors = {name: _array(archive, root, entry) for name, entry in entries.items()}
+    _verify(path, header, tensors)
     return assembled(path, header, tensors, net)
+
+
+def _verify(path: Path, header: dict[str, Any], tensors: Mapping[str, Tensor]) -> None:
+    """UserError unless description and arrays are those that were exported."""
+    if CHECKSUMS not in header:
+        return
+    with parser_errors(path, "its header is damaged", "FC-WEIGHTS-003", SAVE_AGAIN):
+        description, weights = (header[CHECKSUMS][part] for part in ("description", "weights"))
+        text = json.dumps({key: value for key, value in header.items() if key != CHECKSUMS})
+    if _crc(text) != description:
+        raise UserError(
+            f"{path}: its header is damaged (the checksum differs); {SAVE_AGAIN}", "FC-WEIGHTS-003"
+        )
+    if checksum_of(tensors) != weights:
+        raise changed_weights(path)
+
+
+def _crc(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
 
 
 def _json(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:

@@ -43,12 +43,8 @@ def write_tensors(
     path: str | Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]
 ) -> None:
     """Write ``tensors`` with ``metadata`` and a checksum, whole or not at all; OSError passes."""
-    # The widest types first, so that every array lies at a multiple of its element's size.
-    names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
-    checksum = 0
-    for name in names:
-        checksum = zlib.crc32(_content(tensors[name]), checksum)
-    header = _header(names, tensors, metadata | {CHECKSUM: f"{checksum:08x}"})
+    names = _in_order(tensors)
+    header = _header(names, tensors, metadata | {CHECKSUM: checksum_of(tensors)})
 
     def content(file: IO[bytes]) -> None:
         file.write(len(header).to_bytes(8, "little"))
@@ -57,6 +53,28 @@ def write_tensors(
             file.write(_content(tensors[name]))
 
     write_atomically(path, content)
+
+
+def _in_order(tensors: Mapping[str, Tensor]) -> list[str]:
+    """The widest types first, so that every array lies at a multiple of its element's size."""
+    return sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+
+
+def checksum_of(tensors: Mapping[str, Tensor]) -> str:
+    """CRC-32 of the bytes of all arrays, in the order in which they are written."""
+    checksum = 0
+    for name in _in_order(tensors):
+        checksum = zlib.crc32(_content(tensors[name]), checksum)
+    return f"{checksum:08x}"
+
+
+def changed_weights(path: Path) -> UserError:
+    """The error of a file whose weights have another checksum than when it was written."""
+    return UserError(
+        f"{path}: its weights are not those that were saved (the checksum differs), so the "
+        "file is damaged; copy it again",
+        "FC-WEIGHTS-006",
+    )
 
 
 def _content(tensor: Tensor) -> memoryview:
@@ -162,8 +180,4 @@ def _verify(path: Path, wanted: str | None) -> None:
         while part := file.read(CHUNK):
             checksum = zlib.crc32(part, checksum)
     if f"{checksum:08x}" != wanted:
-        raise UserError(
-            f"{path}: its weights are not those that were saved (the checksum differs), so the "
-            "file is damaged; copy it again",
-            "FC-WEIGHTS-006",
-        )
+        raise changed_weights(path)

@@ -20,7 +20,7 @@ def refuse_in_place(data: str, out: Path) -> None:
 
     Also for packed data, whose photos are no files.
     """
-    from fullconv.data.shards.place import is_url
+    from fullconv.data.shards.filesystem import is_url
     from fullconv.data.shards.source import is_packed
 
     source, target = Path(data).expanduser(), out.expanduser()

@@ -1,9 +1,7 @@
 """What a user calls the data -> a Source, told apart by its layout; and which data a run had."""
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +11,14 @@ from fullconv.data.layouts import packed
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, by_usual_names, usual_name
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.registry import LAYOUTS, layout_of
+from fullconv.data.once import once
 from fullconv.data.reading.options import agreed, measured_range, options_of
 from fullconv.data.reading.photo_heads import photos_maybe_deep
 from fullconv.data.reading.walk import is_debris
 from fullconv.data.sample import Source
 from fullconv.data.shards.cache import DEFAULT_CACHE, CacheOptions
-from fullconv.data.shards.place import is_url, place_of, url_of
+from fullconv.data.shards.filesystem import is_url, url_of
+from fullconv.data.shards.remote_place import place_of
 from fullconv.data.shards.source import PackedSource, index_of, is_packed
 from fullconv.data.splits.multimodal import Stacked, outputs_of
 from fullconv.data.splits.overlapping import AUTO_TASK, TaskChoice, for_task
@@ -150,9 +150,9 @@ def _open(
     if shapes.looks_like(str(data)):
         return shapes.open_split(str(data), split, output or shapes.KINDS_OUTPUT)
     path, layout = _located(data, cache)
-    known = by_usual_names(layout.splits(path))
+    known = _splits(layout, path)
     if layout.has_all:
-        known.setdefault(ALL, ALL)
+        known = {**known, ALL: known.get(ALL, ALL)}
     names = None
     if split not in known and usual_name(split) in known:
         split = usual_name(split)
@@ -168,32 +168,24 @@ def _open(
     return replace(source, split=split) if isinstance(source, PairSource) else source
 
 
-_listings: ContextVar[dict[Any, Any] | None] = ContextVar("listings", default=None)
-
-
-@contextmanager
-def listed_once() -> Iterator[None]:
-    """In the block a split of files is listed once, however often it is opened.
-
-    So is the layout of a folder told once: with 100,000 photos each look at them takes a while.
-    """
-    token = _listings.set({})
-    try:
-        yield
-    finally:
-        _listings.reset(token)
-
-
 def _open_split(
     layout: Layout, path: Any, split: str, classes: str | Path | None, output: str | None
 ) -> Source:
-    known = _listings.get()
-    if known is None or is_url(path):
+    def opened() -> Source:
         return _list_split(layout, path, split, classes, output)
-    key = str(path), split, str(classes), output
-    if key not in known:
-        known[key] = _list_split(layout, path, split, classes, output)
-    return known[key]
+
+    if is_url(path):
+        return opened()
+    return once(("split", str(path), split, str(classes), output), opened)
+
+
+def _splits(layout: Layout, path: Any) -> dict[str, str]:
+    """The usual name of each split -> the data's own."""
+
+    def splits() -> dict[str, str]:
+        return by_usual_names(layout.splits(path))
+
+    return splits() if is_url(path) else once(("splits", str(path)), splits)
 
 
 def _list_split(
@@ -218,7 +210,7 @@ def available_splits(data: str | Path) -> list[str]:
     if shapes.looks_like(str(data)):
         return list(shapes.SPLITS)
     path, layout = _located(data)
-    return list(by_usual_names(layout.splits(path)))
+    return list(_splits(layout, path))
 
 
 def is_unsplit(data: str | Path) -> bool:
@@ -257,10 +249,7 @@ def _layout(path: Path) -> Layout:
         raise UserError(
             f"{path}: there is no such file or folder (built-in data is 'shapes')", "FC-DATA-101"
         )
-    known = _listings.get()
-    layout = (known or {}).get(path) or layout_of(path)
-    if known is not None:
-        known[path] = layout
+    layout = once(("layout", path), lambda: layout_of(path))
     if layout is not None:
         return layout
     looked_for = "; ".join(layout.what for layout in LAYOUTS)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from fullconv.atomic import write_atomically
+from fullconv.checkpoints.exported_program import with_checksums
 from fullconv.inference.class_map import Decision
 from fullconv.inference.engines.graph_engine import KEY
 from fullconv.inference.export_metadata import CLASSES, Description
@@ -50,7 +51,8 @@ class TorchGraph:
 
     def __init__(self, program: torch.export.ExportedProgram, description: Description) -> None:
         file = io.BytesIO()
-        torch.export.save(program, file, extra_files={KEY: description.to_json()})
+        text = with_checksums(description.to_json(), program.state_dict)
+        torch.export.save(program, file, extra_files={KEY: text})
         self.content = file.getvalue()
         self.module = torch.export.load(io.BytesIO(self.content)).module()  # what was just written
 

@@ -1,5 +1,6 @@
 """Headers with anything in any field: the reader's own error, in bounded time and memory."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -232,6 +233,86 @@ def test_a_flipped_byte_in_a_program_s_weights_is_one_line(program, tmp_path):
         load(damaged)
     assert error.value.code == "FC-WEIGHTS-002"
     assert zlib.crc32(member) == largest.CRC  # what is compared
+
+
+def members(program: Path, part: str) -> list[str]:
+    with zipfile.ZipFile(program) as archive:
+        return [name for name in archive.namelist() if part in name]
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(UserError) as error:
+        load(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+    return error.value.code
+
+
+def test_a_program_packed_again_with_other_weights_is_refused(program, tmp_path):
+    """Whose zip checksums are right: zipfile has made them anew."""
+    arrays = [n for n in members(program, "/data/weights/weight_") if not n.endswith(".json")]
+    assert len(arrays) > 10
+    for name in arrays:
+        for place in (0, -1):
+
+            def change(member, content, name=name, place=place):
+                content = bytearray(content)
+                content[place] ^= 1 if member == name else 0
+                return bytes(content)
+
+            other = rezipped(program, tmp_path / "other.pt2", change)
+            assert refused(other) == "FC-WEIGHTS-006", name
+
+
+def test_a_program_whose_arrays_are_exchanged_is_refused(program, tmp_path):
+    (config,) = members(program, "weights_config.json")
+    folder = config.rpartition("/")[0]
+    with zipfile.ZipFile(program) as archive:
+        entries = json.loads(archive.read(config))["config"]
+        values = {name: archive.read(f"{folder}/{e['path_name']}") for name, e in entries.items()}
+    one, other = next(
+        pair
+        for pair in itertools.combinations(entries, 2)
+        if entries[pair[0]]["tensor_meta"] == entries[pair[1]]["tensor_meta"]
+        and values[pair[0]] != values[pair[1]]
+    )
+    entries[one], entries[other] = entries[other], entries[one]
+    text = json.dumps({"config": entries}).encode()
+    program = rezipped(
+        program, tmp_path / "other.pt2", lambda name, old: text if name == config else old
+    )
+    assert refused(program) == "FC-WEIGHTS-006"
+
+
+def test_a_program_packed_again_with_another_description_is_refused(program, tmp_path):
+    (described,) = members(program, "extra/fullconv")
+
+    def named(name, content):
+        return content.replace(b'"a"', b'"b"', 1) if name == described else content
+
+    assert refused(rezipped(program, tmp_path / "other.pt2", named)) == "FC-WEIGHTS-003"
+
+
+def test_a_program_packed_again_with_the_same_content_and_one_without_checksums_are_read(
+    program, tmp_path
+):
+    """What other programs pack anew, and the files of older versions."""
+    (described,) = members(program, "extra/fullconv")
+
+    def without_values(name, content):
+        header = json.loads(content) if name == described else {}
+        return json.dumps({**header, "checksums": None}).encode() if header else content
+
+    def older(name, content):
+        header = json.loads(content) if name == described else {}
+        header.pop("checksums", None)
+        return json.dumps(header).encode() if header else content
+
+    net = load(program).net.state_dict()
+    for change in (lambda name, content: content, older):
+        again = load(rezipped(program, tmp_path / "again.pt2", change)).net.state_dict()
+        assert all(net[name].equal(again[name]) for name in net)
+    assert refused(rezipped(program, tmp_path / "null.pt2", without_values)) == "FC-WEIGHTS-003"
 
 
 def test_a_checkpoint_and_its_golden_have_short_reprs(path):

@@ -7,10 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import ClassSet, check_several
+from fullconv.data.checks.check_table import CheckTable
 from fullconv.data.checks.examine_many import examined
 from fullconv.data.checks.known_checks import KnownChecks
 from fullconv.data.checks.sample_findings import SampleCheck
 from fullconv.data.layouts.pairs import PairSource
+from fullconv.data.path_list import PathList
 from fullconv.data.sample import Source
 from fullconv.data.splits.multimodal import outputs_of
 from fullconv.data.synthetic.shapes import Shapes
@@ -42,23 +44,20 @@ def check(
     """
     sources = {k: s for k, s in sources.items() if not isinstance(outputs_of(s)[0], Shapes)}
     known = {split: KnownChecks.of(source) for split, source in sources.items()}
-    checks: dict[str, list[SampleCheck | None]] = {
-        split: [None if again else known[split].check(index) for index in range(len(source))]
-        for split, source in sources.items()
-    }
-    jobs = [(split, n) for split, of in checks.items() for n, done in enumerate(of) if done is None]
+    for of_split in known.values() if again else ():
+        of_split.forget()
+    jobs = [(split, number) for split, of_split in known.items() for number in of_split.unknown]
     total = sum(map(len, sources.values()))
+    checks: dict[str, list[SampleCheck]] = {split: [] for split in sources}
     results = examined(sources, jobs)
-    for done, ((split, index), checked) in enumerate(zip(jobs, results, strict=True), 1):
-        checks[split][index] = checked
+    for done, ((split, _), checked) in enumerate(zip(jobs, results, strict=True), 1):
+        checks[split].append(checked)
         if progress:
             progress(total - len(jobs) + done, total)
-    whole = {split: [each for each in of if each is not None] for split, of in checks.items()}
-    for split, of in whole.items():
-        known[split].keep(of)
+    tables = {split: of_split.completed(checks[split]) for split, of_split in known.items()}
     if counted:
         counted(len(jobs), total)
-    return findings_of(sources, whole)
+    return findings_of(sources, tables)
 
 
 def counted_line(read: int, total: int) -> str:
@@ -69,9 +68,7 @@ def counted_line(read: int, total: int) -> str:
     return f"{unchanged}; {read} new or changed ones were read"
 
 
-def findings_of(
-    sources: Mapping[str, Source], checks: Mapping[str, list[SampleCheck]]
-) -> list[Finding]:
+def findings_of(sources: Mapping[str, Source], checks: Mapping[str, CheckTable]) -> list[Finding]:
     """The findings of single files, and those that only all the ``checks`` together show."""
     findings: list[Finding] = []
     for split, source in sources.items():
@@ -88,11 +85,11 @@ def _single_class(source: Source) -> list[Finding]:
     return []
 
 
-def _of_split(source: Source, checks: list[SampleCheck]) -> list[Finding]:
+def _of_split(source: Source, checks: CheckTable) -> list[Finding]:
     """Findings of the single files, and partners that are missing."""
-    findings = [finding for checked in checks for finding in checked.findings]
-    without = [i for i in range(len(source)) if source.files(i)[1] is None]
-    without = [i for i in without if checks[i].counts is None and not checks[i].findings]
+    findings = [finding for of_photo in checks.findings.values() for finding in of_photo]
+    without = [i for i in _without_mask(source) if not checks.counts.has[i]]
+    without = [i for i in without if i not in checks.findings]
     if len(without) == len(source) and len(source) > 1:
         cause = "mask names that differ from the photo names, or an unlabelled split"
         fix = "give each mask its photo's name, or list the pairs in a text file"
@@ -113,15 +110,18 @@ def _of_split(source: Source, checks: list[SampleCheck]) -> list[Finding]:
     return findings
 
 
-def _of_classes(
-    sources: Mapping[str, Source], checks: Mapping[str, list[SampleCheck]]
-) -> list[Finding]:
+def _without_mask(source: Source) -> list[int]:
+    """The photos without a file for their mask."""
+    first = outputs_of(source)[0]
+    if isinstance(first, PairSource):
+        return np.flatnonzero(~PathList.of(first.masks).has).tolist()
+    return [index for index in range(len(source)) if source.files(index)[1] is None]
+
+
+def _of_classes(sources: Mapping[str, Source], checks: Mapping[str, CheckTable]) -> list[Finding]:
     """Classes without pixels, split by split; and the usual cause where only class 0 has some."""
-    totals: dict[str, npt.NDArray[np.int64]] = {}
-    for split in sources:
-        counts = [checked.counts for checked in checks[split] if checked.counts is not None]
-        if counts:
-            totals[split] = np.sum(counts, axis=0)
+    by_split = {split: checks[split].counts.total() for split in sources}
+    totals = {split: total for split, total in by_split.items() if total is not None}
     findings = []
     for split, whole in totals.items():
         elsewhere = {other: total for other, total in totals.items() if other != split}
@@ -152,10 +152,12 @@ def _only_ignored(
     split: str,
     classes: ClassSet,
     present: npt.NDArray[np.int64],
-    checks: Sequence[SampleCheck],
+    checks: CheckTable,
 ) -> list[Finding]:
     """Overlapping classes of which no mask has a pixel, but some have ignored ones: 0/255 masks."""
-    ignored = np.sum([each.ignored for each in checks if each.ignored is not None], axis=0)
+    ignored = checks.ignored.total()
+    if ignored is None:
+        return []
     findings = []
     for name, pixels, unknown in zip(classes.names, present, ignored, strict=True):
         if unknown and not pixels:
@@ -199,22 +201,21 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:8]) + more
 
 
-def _duplicates(
-    sources: Mapping[str, Source], checks: Mapping[str, list[SampleCheck]]
-) -> list[Finding]:
+def _duplicates(sources: Mapping[str, Source], checks: Mapping[str, CheckTable]) -> list[Finding]:
     """Photos of the same bytes in more than one split."""
+    first = {split: checks[split].first_by_digest() for split in sources}
+    splits_of = Counter(digest for of_split in first.values() for digest in of_split)
     places: dict[bytes, dict[str, str]] = defaultdict(dict)
     for split, source in sources.items():
-        for index, checked in enumerate(checks[split]):
-            if checked.digest:
-                file = str(source.files(index)[0] or source.names[index])
-                places[checked.digest].setdefault(split, file)
+        for digest, index in first[split].items():
+            if splits_of[digest] > 1:
+                places[digest][split] = str(source.files(index)[0] or source.names[index])
     fix, code = "keep it in one of them, or the scores of the others say too much", "FC-DATA-115"
     findings = []
     for files in places.values():
-        (first, place), *others = files.items()
+        (first_split, place), *others = files.items()
         for split, file in others:
-            what = f"the same photo is in {split} and in {first} ({place})"
+            what = f"the same photo is in {split} and in {first_split} ({place})"
             findings.append(Finding(file, what, "", fix, "warning", code))
     return findings
 

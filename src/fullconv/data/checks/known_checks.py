@@ -4,7 +4,7 @@ changed is looked at again."""
 import importlib.util
 import json
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,23 +12,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fullconv.data.checks.check_table import CheckTable
 from fullconv.data.checks.sample_findings import SampleCheck
 from fullconv.data.layouts.class_folders import ClassMasks
 from fullconv.data.layouts.pairs import PairSource
+from fullconv.data.path_list import PathList
 from fullconv.data.reading.file_stamps import (
-    KEY_BYTES,
+    Column,
+    Stamps,
+    column,
+    column_of_texts,
     read_store,
-    rows_of,
-    stamp,
     store_file,
     write_store,
 )
 from fullconv.data.reading.modality_files import plane_file
+from fullconv.data.reading.photo_heads import column_of
 from fullconv.data.sample import Source
 from fullconv.data.shards.source import PackedSource
 from fullconv.data.splits.multimodal import Stacked
 from fullconv.data.splits.remapped import Remapped
-from fullconv.errors import Finding, UserError
+from fullconv.errors import UserError
 from fullconv.modalities import is_of_photo
 from fullconv.version import __version__
 
@@ -40,35 +44,48 @@ RULES = 1
 class KnownChecks:
     """The results of earlier checks of one split.
 
-    ``keys`` are those of its photos as they are now, None for what cannot be recognised again.
+    ``rows``, int64 (N,), are those of its photos in ``table``, -1 for a photo that has to be looked
+    at. Without a ``file`` nothing is known, nor kept.
     """
 
     file: Path | None
-    keys: list[bytes | None]
-    checks: dict[bytes, SampleCheck]
+    stamps: Stamps | None
+    table: CheckTable
+    rows: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, source: Source) -> "KnownChecks":
         """What is known of ``source``: nothing where its photos are no files."""
-        how = _how(source)
+        how, none = _how(source), CheckTable.of(())
         if how is None or not len(source):
-            return cls(None, [None] * len(source), {})
+            return cls(None, None, none, np.full(len(source), -1))
         file = store_file("checks", __version__, str(RULES), str(_has_rasterio()), how)
-        keys = [_key(source, index) for index in range(len(source))]
-        return cls(file, keys, _read(read_store(file), set(keys)))
+        stamps, store = Stamps(_columns(source)), read_store(file)
+        table = CheckTable.read(store, len(store["keys"])) if store else None
+        if table is None:
+            return cls(file, stamps, none, np.full(len(source), -1))
+        return cls(file, stamps, table, stamps.rows_in(store))
 
-    def check(self, index: int) -> SampleCheck | None:
-        """The result for a photo, None where it has to be looked at."""
-        key = self.keys[index]
-        return None if key is None else self.checks.get(key)
+    @property
+    def unknown(self) -> list[int]:
+        """The numbers of the photos that have to be looked at."""
+        return np.flatnonzero(self.rows < 0).tolist()
 
-    def keep(self, checks: Sequence[SampleCheck]) -> None:
-        """Keep the results of all photos, in their order, for the next time."""
-        if self.file is None:
-            return
-        rows = {key: check for key, check in zip(self.keys, checks, strict=True) if key}
-        if rows.keys() != self.checks.keys():
-            write_store(self.file, list(rows), _arrays(list(rows.values())))
+    def forget(self) -> None:
+        """Let all photos be looked at again."""
+        self.rows = np.full(len(self.rows), -1)
+
+    def completed(self, checks: Sequence[SampleCheck]) -> CheckTable:
+        """The results of all photos, ``checks`` being those of the unknown ones; they are kept."""
+        rows, unknown = self.rows.copy(), self.rows < 0
+        rows[unknown] = len(self.table) + np.arange(len(checks))
+        if not len(checks) and np.array_equal(rows, np.arange(len(self.table))):
+            return self.table  # as it was stored
+        table = self.table.with_more(CheckTable.of(checks)).chosen(rows)
+        if self.file is not None and self.stamps is not None:
+            lasting = table.chosen(np.flatnonzero(self.stamps.are_lasting))
+            write_store(self.file, {**self.stamps.stored(), **lasting.arrays()})
+        return table
 
 
 def _has_rasterio() -> bool:
@@ -126,94 +143,45 @@ def _described(what: Any) -> str | None:
     return None if "<" in name else f"{what.__module__}.{name}"
 
 
-def _key(source: Source, index: int) -> bytes | None:
-    """What is another one where a file that the check reads is another, or has changed."""
-    files: list[Path | str | None] = []
-    try:
-        _add_files(source, index, files)
-    except UserError:  # two files of one name, which the check says
-        return None
-    return stamp(files)
-
-
-def _add_files(source: Source, index: int, files: list[Path | str | None]) -> None:
+def _columns(source: Source) -> list[Column]:
+    """The files that the check of each photo reads: where one is another, its key is."""
     if isinstance(source, PackedSource):
-        files.append(f"\0{source.names[index]}\0{source.digest(index).hex()}")
-    elif isinstance(source, Remapped):
-        _add_files(source.source, index, files)
-    elif isinstance(source, Stacked):
-        for part in source.sources:
-            _add_files(part, index, files)
+        digests = (source.digest(index).hex() for index in range(len(source)))
+        names = zip(source.names, digests, strict=True)
+        return [column_of_texts([f"\0{name}\0{digest}" for name, digest in names])]
+    if isinstance(source, Remapped):
+        return _columns(source.source)
+    if isinstance(source, Stacked):
+        columns = [of_part for part in source.sources for of_part in _columns(part)]
+        kinds = [kind for kind in source.kinds if not is_of_photo(kind)]
+        return columns + [_planes(source, kind) for kind in kinds]
+    assert isinstance(source, PairSource)  # `_how` knows no other
+    columns = [column_of(PathList.of(files)) for files in (source.photos, source.masks)]
+    read = source.read
+    while isinstance(read, partial):
+        read = read.keywords.get("read", read.func)
+    if isinstance(read, ClassMasks):
+        of_class = zip(*(_class_files(read, mask) for mask in source.masks), strict=True)
+        columns += [column(PathList.of(files)) for files in of_class]
+    return columns
+
+
+def _planes(source: Stacked, kind: str) -> Column:
+    """The files of a further input. Of two files of one name none is known: the check says so."""
+    files: list[Path | None] = [None] * len(source)
+    is_known = np.ones(len(source), np.bool_)
+    for index in range(len(source)):
         photo = source.files(index)[0]
-        if photo is not None:
-            files += [plane_file(photo, kind) for kind in source.kinds if not is_of_photo(kind)]
-    elif isinstance(source, PairSource):
-        photo, mask = source.photos[index], source.masks[index]
-        files += [photo.absolute(), None if mask is None else mask.absolute()]
-        read = source.read
-        while isinstance(read, partial):
-            read = read.keywords.get("read", read.func)
-        if isinstance(read, ClassMasks) and mask is not None:
-            files += read.files[mask]
+        try:
+            files[index] = None if photo is None else plane_file(photo, kind)
+        except UserError:
+            is_known[index] = False
+    paths, stats = column(PathList.of(files))
+    return paths, replace(stats, are_settled=stats.are_settled & is_known)
 
 
-def _arrays(checks: Sequence[SampleCheck]) -> dict[str, npt.NDArray[Any]]:
-    """The results as arrays, without objects in them."""
-    digests = [check.digest or bytes(KEY_BYTES) for check in checks]
-    listed = [[row, *astuple(f)] for row, check in enumerate(checks) for f in check.findings]
-    return {
-        "digests": np.frombuffer(b"".join(digests), np.uint8).reshape(-1, KEY_BYTES),
-        "has_digest": np.array([check.digest is not None for check in checks]),
-        "findings": np.frombuffer(json.dumps(listed).encode(), np.uint8),
-        **_sparse("counts", [check.counts for check in checks]),
-        **_sparse("ignored", [check.ignored for check in checks]),
-    }
-
-
-def _sparse(name: str, rows: Sequence[npt.NDArray[np.int64] | None]) -> dict[str, npt.NDArray[Any]]:
-    """Rows of counts, most of which are 0 where there are many classes."""
-    length = max((len(row) for row in rows if row is not None), default=0)
-    table = np.zeros((len(rows), length), np.int64)
-    for number, row in enumerate(rows):
-        if row is not None:
-            table[number] = row
-    at = np.nonzero(table)
-    return {
-        f"{name}_has": np.array([row is not None for row in rows]),
-        f"{name}_shape": np.array(table.shape),
-        f"{name}_at": np.stack(at).astype(np.int32),
-        f"{name}_values": table[at],
-    }
-
-
-def _dense(name: str, store: dict[str, npt.NDArray[Any]]) -> list[npt.NDArray[np.int64] | None]:
-    table = np.zeros(tuple(store[f"{name}_shape"].tolist()), np.int64)
-    table[tuple(store[f"{name}_at"])] = store[f"{name}_values"]
-    has = store[f"{name}_has"].tolist()
-    return [row if there else None for row, there in zip(table, has, strict=True)]
-
-
-def _read(
-    store: dict[str, npt.NDArray[Any]], wanted: "set[bytes | None]"
-) -> dict[bytes, SampleCheck]:
-    """The results in a store under the ``wanted`` keys; none where it is damaged."""
-    if not store:
-        return {}
-    try:
-        counts, ignored = _dense("counts", store), _dense("ignored", store)
-        digests, has_digest = store["digests"], store["has_digest"].tolist()
-        findings: dict[int, list[Finding]] = {}
-        for row, *parts in json.loads(store["findings"].tobytes()):
-            findings.setdefault(row, []).append(Finding(*parts))
-        return {
-            key: SampleCheck(
-                counts[row],
-                ignored[row],
-                digests[row].tobytes() if has_digest[row] else None,
-                findings.get(row, []),
-            )
-            for key, row in rows_of(store["keys"]).items()
-            if key in wanted
-        }
-    except (KeyError, ValueError, TypeError, IndexError, MemoryError):
-        return {}
+def _class_files(read: ClassMasks, mask: Path | None) -> tuple[Path | None, ...]:
+    """The masks of all classes of a photo."""
+    if mask is None:
+        return (None,) * len(next(iter(read.files.values()), ()))
+    return read.files[mask]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fullconv.data.checks.alignment import LEAST, Alignment, align
 from fullconv.data.checks.check import findings_of
+from fullconv.data.checks.check_table import CheckTable
 from fullconv.data.checks.duplicates import Fingerprint, fingerprint
 from fullconv.data.checks.sample_findings import SampleCheck, examine
 from fullconv.data.class_weights import ClassCounts, tally
@@ -108,7 +109,7 @@ def _findings(
     """Those that the check finds; of a part of the photos only those of single files."""
     files = {split: s for split, s in sources.items() if not isinstance(s, Shapes)}
     if most is None:
-        return findings_of(files, checks)
+        return findings_of(files, {split: CheckTable.of(checks[split]) for split in files})
     return [finding for split in files for checked in checks[split] for finding in checked.findings]
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from fullconv.classes import CAMVID, ClassSet
 from fullconv.data.layouts.find_class_file import classes_in
-from fullconv.data.layouts.folder import of_folders, pictures
+from fullconv.data.layouts.folder import of_folders
 from fullconv.data.layouts.listing import Layout, read_lines
 from fullconv.data.layouts.pairs import PairSource
+from fullconv.data.layouts.picture_listing import pictures
 from fullconv.data.reading.mask import read_mask
 from fullconv.data.reading.walk import composed
 from fullconv.data.sample import Mask

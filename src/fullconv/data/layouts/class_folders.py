@@ -12,8 +12,12 @@ from fullconv.data.layouts.find_class_file import NAMES, classes_in
 from fullconv.data.layouts.folder import IMAGES, MASKS
 from fullconv.data.layouts.listing import USUAL, Layout
 from fullconv.data.layouts.pairs import PairSource
+from fullconv.data.layouts.picture_listing import (
+    folders_with_pictures,
+    is_picture,
+    pictures,
+)
 from fullconv.data.reading.mask import stored_values
-from fullconv.data.reading.walk import has_file, subfolders
 from fullconv.data.sample import Mask
 from fullconv.data.splits.overlapping import BACKGROUND
 from fullconv.errors import DataError, Finding, UserError
@@ -38,9 +42,9 @@ def _has_class_folders(images: Path, masks: Path) -> bool:
     names = [name for name in _folders(masks) if not (images / name).is_dir()]
     if not names or len(names) < len(_folders(masks)):
         return False
-    if any(folder.is_picture(path) for path in masks.iterdir() if path.is_file()):
+    if any(is_picture(path) for path in masks.iterdir() if path.is_file()):
         return False
-    photos = folder.pictures(images)
+    photos = pictures(images)
     return any(_is_of_photos(masks / name, photos) for name in names)
 
 
@@ -48,13 +52,13 @@ def _folders(masks: Path) -> list[str]:
     """The folders in ``masks`` that have a picture, sorted."""
     if not masks.is_dir():
         return []
-    return [path.name for path in subfolders(masks) if has_file(path, folder.is_picture)]
+    return folders_with_pictures(masks)
 
 
 def _is_of_photos(masks: Path, photos: dict[str, Path]) -> bool:
     """Whether a mask is called as a photo, which lies in a split's folder or not."""
     last = {name.rpartition("/")[2] for name in photos}
-    return any(name in photos or name.rpartition("/")[2] in last for name in folder.pictures(masks))
+    return any(name in photos or name.rpartition("/")[2] in last for name in pictures(masks))
 
 
 def open_split(data: Path, split: str, classes: Path | None = None) -> PairSource:

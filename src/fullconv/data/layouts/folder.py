@@ -2,8 +2,8 @@
 
 import glob
 import os
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from fullconv.classes import ClassSet
@@ -11,22 +11,22 @@ from fullconv.classes.class_files import read_classes
 from fullconv.data.layouts.find_class_file import NAMES, classes_in
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, read_lines, usual_first, usual_name
 from fullconv.data.layouts.pairs import PairSource
-from fullconv.data.reading.formats import HEIC_SUFFIXES, SUFFIXES
-from fullconv.data.reading.walk import (
-    HIDDEN,
-    READ_ALREADY,
-    Walk,
-    composed,
-    has_file,
-    is_debris,
-    subfolders,
-    walk,
+from fullconv.data.layouts.picture_listing import (
+    counted,
+    folders_with_pictures,
+    is_picture,
+    listed,
+    named,
 )
-from fullconv.errors import DataError, Finding, UserError, printable
+from fullconv.data.once import once
+from fullconv.data.path_list import NameList, PathList
+from fullconv.data.reading.formats import SUFFIXES
+from fullconv.data.reading.walk import composed, is_debris
+from fullconv.errors import Finding, UserError, printable
 from fullconv.parsing import decode_text
 
 IMAGES, MASKS = "images", "masks"
-NAMED = 3  # files that a finding about several names
+_ENDINGS = tuple(SUFFIXES)
 
 
 def looks_like(data: Path) -> bool:
@@ -43,7 +43,8 @@ def splits(data: Path) -> list[str]:
     if lists:
         return sorted(lists, key=usual_first)
     folders = split_folders(data / IMAGES)
-    if _loose(data / IMAGES) and not any(usual_name(name) in USUAL for name in folders):
+    is_usual = any(usual_name(name) in USUAL for name in folders)
+    if not is_usual and next(_loose(data / IMAGES), None):
         return [ALL]
     return folders or [ALL]
 
@@ -54,20 +55,17 @@ def lists_of(data: Path) -> dict[str, Path]:
 
 
 def split_folders(images: Path) -> list[str]:
-    """The folders in ``images`` that have a picture, sorted."""
-    names = [path.name for path in subfolders(images) if has_file(path, is_picture)]
-    return sorted(names, key=usual_first)
+    """The folders in ``images`` that have a picture, the usual splits first."""
+    return sorted(folders_with_pictures(images), key=usual_first)
 
 
-def _loose(images: Path) -> list[Path]:
+def _loose(images: Path) -> Iterator[Path]:
     """Pictures directly in ``images``."""
-    files = (path for path in images.iterdir() if is_picture(path) and not is_debris(path.name))
-    return sorted(path for path in files if path.is_file())
-
-
-def is_picture(path: Path) -> bool:
-    """Whether a file has the ending of a picture."""
-    return path.suffix.lower() in SUFFIXES
+    with os.scandir(images) as entries:
+        for entry in entries:
+            file = images / entry.name if entry.name.lower().endswith(_ENDINGS) else None
+            if file and is_picture(file) and not is_debris(file.name) and os.path.isfile(file):
+                yield file
 
 
 def _is_list(path: Path, data: Path) -> bool:
@@ -78,7 +76,7 @@ def _is_list(path: Path, data: Path) -> bool:
         return True
     with path.open("rb") as file:
         first = decode_text(file.read(1000), "replace").strip().partition("\n")[0].strip()
-    name = _listed_name(first, data)
+    name = _name_below(data)(first)
     base = data / IMAGES / name
     pattern = f"{glob.escape(base.name)}.*"  # of a README it is any sentence, and may be a long one
     return bool(name) and (os.path.isfile(base) or any(base.parent.glob(pattern)))
@@ -114,14 +112,14 @@ def _open(data: Path, split: str, classes: ClassSet, masks: Path) -> PairSource:
 def beside_folders(images: Path) -> tuple[Finding, ...]:
     """Photos that lie beside the split folders."""
     return _in_no_split(
-        images, _loose(images), f"move photos into a split folder, as {images / 'train'}"
+        images, sorted(_loose(images)), f"move photos into a split folder, as {images / 'train'}"
     )
 
 
 def _in_no_split(images: Path, photos: list[Path], fix: str) -> tuple[Finding, ...]:
     if not photos:
         return ()
-    what = f"{_count(photos, 'photo')} in no split: {named(photos, images)}"
+    what = f"{counted(photos, 'photo')} in no split: {named(photos, images)}"
     return (Finding(str(images), what, "", fix, "warning", "FC-DATA-122"),)
 
 
@@ -133,22 +131,22 @@ def of_folders(
     findings: Iterable[Finding] = (),
 ) -> PairSource:
     """Photos of one folder, masks of the same names from another."""
-    photos, left_out = pictures_and_rest(images)
-    labels, left_out_masks = pictures_and_rest(masks)
-    if not photos:
+    photos, labels = listed(images), listed(masks)
+    if not photos.names:
         endings = ", ".join(sorted(SUFFIXES))
         raise UserError(
             f"{images}: no photo is in it; looked for files ending in {endings}", "FC-DATA-103"
         )
-    names = tuple(sorted(photos))
+    own = labels.by_name()
+    files = PathList.of([own.pop(name, None) for name in photos.names])
     return PairSource(
         classes=classes,
         split=split,
-        names=names,
-        photos=tuple(photos[name] for name in names),
-        masks=tuple(labels.get(name) for name in names),
-        orphans=tuple(labels[name] for name in sorted(set(labels) - set(photos))),
-        findings=(*findings, *left_out, *left_out_masks),
+        names=photos.names,
+        photos=photos.files,
+        masks=files,
+        orphans=tuple(map(Path, own.values())),
+        findings=(*findings, *photos.findings, *labels.findings),
     )
 
 
@@ -156,23 +154,24 @@ def from_list(
     data: Path, split: str, lists: dict[str, Path], classes: ClassSet, masks: Path
 ) -> PairSource:
     """The photos that the list of ``split`` names, with the masks below ``masks``."""
-    photos, left_out = pictures_and_rest(data / IMAGES)
-    labels = pictures(masks)
-    names = _listed(lists[split], data)
+    listing = listed(data / IMAGES)
+    photos, labels = listing.by_name(), listed(masks).by_name()
+    named_by = {name: _names_in(path, data) for name, path in lists.items()}
+    names = named_by[split]
     files = [_either(photos, name, split) for name in names]
-    used = {_either(photos, name, other) for other in lists for name in _listed(lists[other], data)}
-    rest = [path for path in photos.values() if path not in used]
+    used = {_either(photos, name, other) for other in lists for name in named_by[other]}
+    rest = [Path(path) for path in photos.values() if path not in used]
     fix = f"add their names to {lists[split]}, or to another list"
     return PairSource(
         classes=classes,
         split=split,
-        names=tuple(names),
-        photos=tuple(file or data / IMAGES / name for file, name in zip(files, names, strict=True)),
-        masks=tuple(_either(labels, name, split) for name in names),
+        names=names,
+        photos=[file or data / IMAGES / name for file, name in zip(files, names, strict=True)],
+        masks=[_either(labels, name, split) for name in names],
         findings=(
             *repeated_lines(lists[split], names),
             *_in_no_split(data / IMAGES, rest, fix),
-            *left_out,
+            *listing.findings,
         ),
     )
 
@@ -188,121 +187,39 @@ def repeated_lines(listed: Path, names: Iterable[str]) -> tuple[Finding, ...]:
     return (Finding(str(listed), what, "", fix, "warning", "FC-DATA-123"),)
 
 
-def _listed(listed: Path, data: Path) -> list[str]:
-    return [_listed_name(line, data) for line in read_lines(listed)]
+def _names_in(list_file: Path, data: Path) -> NameList:
+    """The names of photos below ``images/`` that the lines of a list mean."""
+    shortened = _name_below(data)
+    read = lambda: NameList.of([shortened(line) for line in read_lines(list_file)])  # noqa: E731
+    return once(("names in", list_file, data), read)
 
 
-def _listed_name(line: str, data: Path) -> str:
-    """The name of a photo below ``images/`` that a line means.
+def _name_below(data: Path) -> Callable[[str], str]:
+    """What makes of a line the name of a photo below ``images/``.
 
     With or without ending, with backslashes, as a path from the data set's folder or from '/'.
     """
-    line = line.strip().strip('"')
-    if "\\" in line and "/" not in line:
-        line = line.replace("\\", "/")
-    line = line.removeprefix("./")
-    for base in (f"{data.absolute()}/", f"{data.resolve()}/", f"{data.as_posix()}/"):
-        line = line.removeprefix(base)
-    if not (data / IMAGES / IMAGES).is_dir():
-        line = line.removeprefix(f"{IMAGES}/")
-    suffix = Path(line).suffix
-    line = line[: -len(suffix)] if suffix.lower() in SUFFIXES else line
-    return printable(composed(line), None)
+    bases = f"{data.absolute()}/", f"{data.resolve()}/", f"{data.as_posix()}/"
+    has_inner = (data / IMAGES / IMAGES).is_dir()
+
+    def name(line: str) -> str:
+        line = line.strip().strip('"')
+        if "\\" in line and "/" not in line:
+            line = line.replace("\\", "/")
+        line = line.removeprefix("./")
+        for base in bases:
+            line = line.removeprefix(base)
+        if not has_inner:
+            line = line.removeprefix(f"{IMAGES}/")
+        stem, ending = os.path.splitext(line)
+        return printable(composed(stem if ending.lower() in SUFFIXES else line), None)
+
+    return name
 
 
-def _either(files: dict[str, Path], name: str, split: str) -> Path | None:
+def _either(files: dict[str, str], name: str, split: str) -> str | None:
     """``images/NAME`` or ``images/SPLIT/NAME``: people do both beside a list."""
     return files.get(name) or files.get(f"{split}/{name}")
-
-
-def pictures(folder: Path) -> dict[str, Path]:
-    """Every picture under ``folder`` by its name without suffix, as 'street/0001'.
-
-    Names are in Unicode's composed form. Raises DataError where two pictures have one name.
-    """
-    return _by_name(folder, walk(folder).files)
-
-
-def pictures_and_rest(folder: Path) -> tuple[dict[str, Path], list[Finding]]:
-    """The ``pictures`` of a folder, and what is said of the files that are left out."""
-    walked = walk(folder)
-    names = _by_name(folder, walked.files)
-    others: list[Path] = []
-    if len(names) < len(walked.files):
-        used = set(names.values())
-        others = [file for file in walked.files if file not in used]
-    return names, _left_out(folder, walked, others)
-
-
-def _by_name(folder: Path, files: Iterable[Path]) -> dict[str, Path]:
-    by_name: dict[str, Path] = {}
-    start = len(os.path.join(folder, "")) if folder.name else len(str(folder / "_")) - 1
-    converted: list[tuple[str, Path]] = []  # HEIC comes last: one that was converted keeps its name
-    for path in files:
-        stem, ending = os.path.splitext(str(path)[start:])  # relative_to takes ten times as long
-        if (ending := ending.lower()) not in SUFFIXES:
-            continue
-        name = printable(composed(stem.replace(os.sep, "/")), None)
-        if ending in HEIC_SUFFIXES:
-            converted.append((name, path))
-        elif name in by_name:
-            raise _same_name(path, by_name[name])
-        else:
-            by_name[name] = path
-    for name, path in converted:
-        by_name.setdefault(name, path)
-    return dict(sorted(by_name.items()))
-
-
-def _same_name(path: Path, first: Path) -> DataError:
-    cause = ""
-    if path.stem != first.stem:
-        cause = f"the two differ only in how Unicode writes {printable(composed(path.stem))!r}"
-    what = f"has the same name as {first.name}"
-    return DataError(path, what, cause, "rename one", "FC-DATA-106")
-
-
-def _left_out(folder: Path, walked: Walk, others: list[Path]) -> list[Finding]:
-    """Pictures and links that no command reads, and other files beside the photos, counted."""
-    by_cause: dict[str, list[Path]] = defaultdict(list)
-    for path, cause in sorted(walked.left_out.items()):
-        by_cause[cause] += _hidden_pictures(path) if cause == HIDDEN else [path]
-    findings = []
-    for cause, files in by_cause.items():
-        what = f"{_count(files, 'file')} left out: {named(files, folder)}"
-        expected = cause in (HIDDEN, READ_ALREADY)
-        fix = "nothing needs to be done, unless they are photos of yours: then rename them"
-        fix = fix if expected else "correct it, or remove it"
-        severity = "note" if expected else "warning"
-        if files:
-            findings.append(Finding(str(folder), what, cause, fix, severity, "FC-DATA-121"))
-    return findings + _other_files(folder, others)
-
-
-def _hidden_pictures(path: Path) -> list[Path]:
-    inside = walk(path).files if path.is_dir() and not path.is_symlink() else [path]
-    return [file for file in inside if is_picture(file)]
-
-
-def _other_files(folder: Path, files: list[Path]) -> list[Finding]:
-    """A note of files that are no pictures, or not the one that is read of two."""
-    if not files:
-        return []
-    endings = Counter(file.suffix.lower() or "no ending" for file in files)
-    kinds = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(5))
-    what = f"{_count(files, 'file')} left out ({kinds}): {named(files, folder)}"
-    fix = "save photos as JPEG or PNG; other files may stay"
-    return [Finding(str(folder), what, "not read as pictures", fix, "note", "FC-DATA-121")]
-
-
-def _count(files: list[Path], kind: str) -> str:
-    return f"1 {kind} is" if len(files) == 1 else f"{len(files)} {kind}s are"
-
-
-def named(files: list[Path], folder: Path) -> str:
-    """The first few of ``files``, from ``folder`` on, and how many more there are."""
-    names = ", ".join(file.relative_to(folder).as_posix() for file in files[:NAMED])
-    return names + (f" and {len(files) - NAMED} more" if len(files) > NAMED else "")
 
 
 LAYOUT = Layout(

@@ -6,7 +6,7 @@ from pathlib import Path
 from fullconv.data.layouts.find_class_file import given_classes
 from fullconv.data.layouts.listing import Layout
 from fullconv.data.shards.cache import DEFAULT_CACHE, CacheOptions
-from fullconv.data.shards.place import place_of
+from fullconv.data.shards.remote_place import place_of
 from fullconv.data.shards.source import PackedSource, index_of, is_packed, open_packed
 
 

@@ -1,12 +1,14 @@
 """A split that is a list of photo and mask files."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from fullconv.classes import ClassSet
+from fullconv.data.once import once
+from fullconv.data.path_list import NameList, PathList
 from fullconv.data.reading.image import read_with_mask
 from fullconv.data.reading.mask import read_mask
 from fullconv.data.reading.modality_files import plane_file, read_plane
@@ -27,18 +29,23 @@ class PairSource:
     without a photo. ``read`` turns a mask file into class values. ``findings`` are what opening it
     showed of the data set, as photos in no split: the check lists them. ``options`` say what the
     values of the photos mean. Where a photo has no pixel (masked, nodata), a sample's mask is
-    ignored.
+    ignored. The three lists are kept as `NameList` and `PathList`, whatever they are given as.
     """
 
     classes: ClassSet
     split: str
-    names: tuple[str, ...]
-    photos: tuple[Path, ...]
-    masks: tuple[Path | None, ...]
+    names: Sequence[str]
+    photos: Sequence[Path]
+    masks: Sequence[Path | None]
     read: ReadMask = read_mask
     orphans: tuple[Path, ...] = ()
     findings: tuple[Finding, ...] = ()
     options: ReadOptions = AS_STORED
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", NameList.of(self.names))
+        object.__setattr__(self, "photos", PathList.of(self.photos))
+        object.__setattr__(self, "masks", PathList.of(self.masks))
 
     def __repr__(self) -> str:
         return f"PairSource({self.split!r}, {len(self)} photos, {len(self.classes)} classes)"
@@ -65,6 +72,14 @@ class PairSource:
     def files(self, index: int) -> tuple[Path | None, Path | None]:
         """Photo and mask; None for the mask of an unlabelled photo."""
         return self.photos[index], self.masks[index]
+
+    def chosen(self, places: Sequence[int], split: str) -> "PairSource":
+        """The photos at ``places``, as a split of that name."""
+        lists = NameList.of(self.names), PathList.of(self.photos), PathList.of(self.masks)
+        names, photos, masks = once(
+            "chosen", lambda: [column.chosen(places) for column in lists], of=(*lists, places)
+        )
+        return replace(self, split=split, names=names, photos=photos, masks=masks)
 
     def plane(self, index: int, kind: str) -> Image:
         """A further input of the photo, (H, W, channels), by `data.reading.modality_files`."""

@@ -6,9 +6,9 @@ from pathlib import Path
 from fullconv.classes import VOC
 from fullconv.data.layouts import sbd
 from fullconv.data.layouts.find_class_file import classes_in
-from fullconv.data.layouts.folder import pictures
 from fullconv.data.layouts.listing import ALL, Layout, read_lines
 from fullconv.data.layouts.pairs import PairSource
+from fullconv.data.layouts.picture_listing import pictures
 from fullconv.data.reading.walk import existing
 from fullconv.errors import UserError
 

@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fullconv.data.once import once
+from fullconv.data.path_list import PathList
 from fullconv.data.reading.file_stamps import (
+    Column,
+    Stamps,
+    Stats,
+    column,
     read_store,
-    rows_of,
-    stamp,
     store_file,
     write_store,
 )
@@ -19,7 +23,8 @@ from fullconv.data.sample import Source
 
 MANY = 1000
 """Photos from which on their heads are kept between commands."""
-_memo: list[tuple[tuple[Path, ...], npt.NDArray[np.int32]]] = []
+MOST_OTHERS = 100_000
+NO_HEADS = np.zeros((0, 3), np.int32)
 
 
 def largest_photo(source: Source) -> tuple[int, int]:
@@ -45,37 +50,42 @@ def photos_maybe_deep(source: Source) -> list[Path]:
     return [photos[row] for row in np.flatnonzero(heads_of(photos)[:, 2])]
 
 
-def _many_photos(source: Source) -> tuple[Path, ...] | None:
+def _many_photos(source: Source) -> PathList | None:
     inner = getattr(source, "sources", (source,))[0]
     photos = getattr(inner, "photos", None)
-    return photos if isinstance(photos, tuple) and len(photos) >= MANY else None
+    return photos if isinstance(photos, PathList) and len(photos) >= MANY else None
 
 
-def heads_of(photos: tuple[Path, ...]) -> npt.NDArray[np.int32]:
+def heads_of(photos: PathList) -> npt.NDArray[np.int32]:
     """Height and width, 0 where a head does not say, and 1 where a photo may be deep; (N, 3).
 
     Heads of files that are as they were are taken from the last time.
     """
-    for known, heads in _memo:
-        if known is photos:
-            return heads
+    return once("heads", lambda: _heads_of(photos), of=(photos,))
+
+
+def column_of(files: PathList) -> Column:
+    """The files as the system sees them now; in `listings_kept` looked at once."""
+    return column(files, once("stats", lambda: Stats.of(files.texts()), of=(files,)))
+
+
+def _heads_of(photos: PathList) -> npt.NDArray[np.int32]:
     file = store_file("heads", str(photos[0].parent.absolute()))
-    store = read_store(file)
-    old, rows = store.get("heads"), {}
-    if old is not None and old.shape == (len(store["keys"]), 3):
-        rows = rows_of(store["keys"])
-    heads, keys, is_new = np.zeros((len(photos), 3), np.int32), [], False
-    for number, photo in enumerate(photos):
-        key = stamp((photo.absolute(),))
-        row = rows.get(key) if key else None
-        if row is None or old is None:
-            heads[number] = (*(size_said(photo) or (0, 0)), may_be_deep(photo))
-            is_new = True
-        else:
-            heads[number] = old[row]
-        keys.append(key)
-    if is_new:
-        lasting = [number for number, key in enumerate(keys) if key]
-        write_store(file, [keys[number] for number in lasting], {"heads": heads[lasting]})
-    _memo[:] = [*_memo[-3:], (photos, heads)]
+    store, stamps = read_store(file), Stamps([column_of(photos)])
+    known = store.get("heads", NO_HEADS)
+    if not store or known.shape != (len(store["keys"]), 3):
+        store, known = {}, NO_HEADS
+    rows = stamps.rows_in(store) if store else np.full(len(photos), -1)
+    heads = np.zeros((len(photos), 3), np.int32)
+    heads[rows >= 0] = known[rows[rows >= 0]]
+    for number in np.flatnonzero(rows < 0).tolist():
+        photo = photos[number]
+        heads[number] = (*(size_said(photo) or (0, 0)), may_be_deep(photo))
+    if (rows < 0).any():
+        new = {**stamps.stored(), "heads": heads[stamps.are_lasting]}
+        # Other photos of the folder, as those of another split, stay: as many as there is room for.
+        others = np.setdiff1d(np.arange(len(known)), rows)[: 4 * len(photos) + MOST_OTHERS]
+        for name in ("keys", "stats", "heads") if len(others) else ():
+            new[name] = np.concatenate([new[name], store[name][others]])
+        write_store(file, new)
     return heads

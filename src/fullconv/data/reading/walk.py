@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 
 DEBRIS = frozenset({
@@ -31,13 +32,18 @@ def walk(folder: Path) -> Walk:
     Real folders come before those that links lead to. No folder is entered twice, nor one around
     ``folder`` itself, so links cannot make a loop. Nothing of ``folder``'s own name is looked at.
     """
-    result, found_in = Walk(), 0
-    for files in _by_folder(folder, result):
-        found_in += bool(files)
-        result.files += files
-    if found_in > 1:  # those of one folder are sorted
-        result.files.sort(key=lambda file: file.parts)
-    return result
+    texts, left_out = walk_as_text(folder)
+    return Walk([Path(text) for text in texts], left_out)
+
+
+def walk_as_text(folder: Path) -> tuple[list[str], dict[Path, str]]:
+    """The same files as str, and what was left out: `Path` objects take most of a walk's time."""
+    left_out: dict[Path, str] = {}
+    folders = [files for files in _by_folder(folder, left_out) if files]
+    files = [file for of_folder in folders for file in of_folder]
+    if len(folders) > 1:  # those of one folder are sorted
+        files.sort(key=lambda file: file.split(os.sep))
+    return files, left_out
 
 
 def has_file(folder: Path, wanted: Callable[[Path], bool]) -> bool:
@@ -46,7 +52,7 @@ def has_file(folder: Path, wanted: Callable[[Path], bool]) -> bool:
         for entry in entries:
             if _is_file(entry) and not is_debris(entry.name) and wanted(folder / entry.name):
                 return True
-    return any(wanted(file) for files in _by_folder(folder, Walk()) for file in files)
+    return any(wanted(Path(file)) for files in _by_folder(folder, {}) for file in files)
 
 
 def subfolders(folder: Path) -> list[Path]:
@@ -56,8 +62,8 @@ def subfolders(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names) if not is_debris(name)]
 
 
-def _by_folder(folder: Path, result: Walk) -> Iterator[list[Path]]:
-    """The files of each folder, sorted."""
+def _by_folder(folder: Path, left_out: dict[Path, str]) -> Iterator[list[str]]:
+    """The files of each folder, sorted; what is ``left_out`` is added there."""
     met, waiting = set(folder.resolve().parents), [folder]
     while waiting:
         stack = [waiting.pop(0)]
@@ -67,19 +73,20 @@ def _by_folder(folder: Path, result: Walk) -> Iterator[list[Path]]:
                 with os.scandir(here) as entries:
                     inside = list(entries)
             except OSError as error:
-                result.left_out[here] = f"cannot be read ({error.strerror})"
+                left_out[here] = f"cannot be read ({error.strerror})"
                 continue
             real = here.resolve()
             if real in met:
-                result.left_out[here] = READ_ALREADY
+                left_out[here] = READ_ALREADY
                 continue
             met.add(real)
-            folders = [entry for entry in inside if _is_folder(entry)]
-            stack += reversed(list(_enter(here, folders, False, result)))
-            waiting += _enter(here, folders, True, result)
-            folder_names = {entry.name for entry in folders}
-            others = [entry for entry in inside if entry.name not in folder_names]
-            yield list(_taken(here, others, result))
+            folders: list[os.DirEntry[str]] = []
+            others: list[os.DirEntry[str]] = []
+            for entry in inside:
+                (folders if _is_folder(entry) else others).append(entry)
+            stack += reversed(list(_enter(here, folders, False, left_out)))
+            waiting += _enter(here, folders, True, left_out)
+            yield list(_taken(here, others, left_out))
 
 
 def is_debris(name: str) -> bool:
@@ -93,26 +100,27 @@ def is_debris_below(pattern: str, file: Path) -> bool:
 
 
 def _enter(
-    here: Path, folders: list["os.DirEntry[str]"], linked: bool, result: Walk
+    here: Path, folders: list["os.DirEntry[str]"], linked: bool, left_out: dict[Path, str]
 ) -> Iterator[Path]:
     """The folders to go into, sorted: the ``linked`` ones, which come later, or the others."""
     for entry in sorted(folders, key=lambda entry: entry.name):
         if is_debris(entry.name):
-            result.left_out[here / entry.name] = HIDDEN
+            left_out[here / entry.name] = HIDDEN
         elif entry.is_symlink() == linked:
             yield here / entry.name
 
 
-def _taken(here: Path, files: list["os.DirEntry[str]"], result: Walk) -> Iterator[Path]:
-    for entry in sorted(files, key=lambda entry: entry.name):
-        file = here / entry.name
-        if is_debris(entry.name):
-            result.left_out[file] = HIDDEN
+def _taken(here: Path, files: list["os.DirEntry[str]"], left_out: dict[Path, str]) -> Iterator[str]:
+    start = str(here / "_")[:-1]
+    for entry in sorted(files, key=attrgetter("name")):
+        name = entry.name
+        if is_debris(name):
+            left_out[here / name] = HIDDEN
         elif _is_file(entry):
-            yield file
+            yield start + name
         else:
             cause = "a link that leads nowhere" if entry.is_symlink() else "no file"
-            result.left_out[file] = cause
+            left_out[here / name] = cause
 
 
 def _is_file(entry: "os.DirEntry[str]") -> bool:

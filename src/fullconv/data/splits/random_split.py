@@ -6,13 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from fullconv.data.importers.mapping.assign_splits import by_shares
+from fullconv.data.once import once
+from fullconv.data.path_list import NameList
 from fullconv.errors import UserError
 
 SHARE = 0.2
 """Of the photos that are held out to validate on."""
 
 
-def random_split(names: Sequence[str], seed: int, share: float = SHARE) -> dict[str, list[str]]:
+def random_split(names: Sequence[str], seed: int, share: float = SHARE) -> dict[str, NameList]:
     """The ``names`` of 'train' and of 'val', in their order; the same for the same seed.
 
     Names that differ in their last number only (``clip1_0001``, ``clip1_0002``) are taken for
@@ -24,6 +26,10 @@ def random_split(names: Sequence[str], seed: int, share: float = SHARE) -> dict[
         raise UserError(
             f"{len(names)} photo cannot be split into train and val: add photos", "FC-DATA-103"
         )
+    return once(("split", seed, share), lambda: _random_split(names, seed, share), of=(names,))
+
+
+def _random_split(names: Sequence[str], seed: int, share: float) -> dict[str, NameList]:
     series = [series_of(name) for name in names]
     if len(set(series)) == 1:
         held_out = _run_of(names, seed, share)
@@ -31,17 +37,17 @@ def random_split(names: Sequence[str], seed: int, share: float = SHARE) -> dict[
         splits = by_shares(series, {"val": share}, seed)
         held_out = {name for name, split in zip(names, splits, strict=True) if split == "val"}
     return {
-        "train": [name for name in names if name not in held_out],
-        "val": [name for name in names if name in held_out],
+        "train": NameList.of([name for name in names if name not in held_out]),
+        "val": NameList.of([name for name in names if name in held_out]),
     }
 
 
 def grouping_of(names: Sequence[str]) -> str:
     """How the ``names`` decided which photos stay together, in words; empty where they did not."""
-    series = {series_of(name) for name in names}
-    if len(series) == len(names):
+    series = once("series", lambda: len({series_of(name) for name in names}), of=(names,))
+    if series == len(names):
         return ""
-    if len(series) == 1:
+    if series == 1:
         return "neighbours by number held out together, as frames of one video are alike"
     return "frames of one video kept together, by their names"
 

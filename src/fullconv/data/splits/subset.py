@@ -1,5 +1,6 @@
 """Some photos of a split: by the names in a list, and any Source with the photos chosen."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.data.layouts.pairs import PairSource
+from fullconv.data.once import once
+from fullconv.data.path_list import NameList
 from fullconv.data.sample import Image, Mask, Sample, Source
 from fullconv.data.shards.source import PackedSource, prefetch
 from fullconv.data.splits.multimodal import HasPlanes, Stacked
@@ -31,13 +34,16 @@ def write_split(folder: Path, sources: Sequence[Source]) -> None:
         write_atomically(folder / f"{source.split}.txt", "\n".join(source.names) + "\n")
 
 
-def read_split(folder: Path, split: str) -> list[str] | None:
+def read_split(folder: Path, split: str) -> NameList | None:
     """What ``write_split`` wrote; None where there is no such list."""
-    file = folder / f"{split}.txt"
+    return once(("names of", folder, split), lambda: _read_split(folder / f"{split}.txt"))
+
+
+def _read_split(file: Path) -> NameList | None:
     if not file.is_file():
         return None
     try:
-        return [name for name in file.read_text("utf-8").split("\n") if name]
+        return NameList.of([name for name in file.read_text("utf-8").split("\n") if name])
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"{file}: the list of photos cannot be read ({error}); start a new run", "FC-DATA-105"
@@ -49,6 +55,12 @@ def with_photos(source: Source, names: Sequence[str], split: str) -> Source:
 
     Raises UserError for a name that it does not have.
     """
+    of = source.names, names
+    places = once(("places of", split), lambda: _places(source, names, split), of)
+    return _picked(source, places, split)
+
+
+def _places(source: Source, names: Sequence[str], split: str) -> Sequence[int]:
     place_of = {name: place for place, name in enumerate(source.names)}
     missing = [name for name in names if name not in place_of]
     if missing:
@@ -57,24 +69,16 @@ def with_photos(source: Source, names: Sequence[str], split: str) -> Source:
             "photos are not in the data any more; put them back, or start a new run",
             "FC-DATA-103",
         )
-    return _picked(source, [place_of[name] for name in names], split)
+    return array("q", [place_of[name] for name in names])
 
 
 def _picked(source: Source, places: Sequence[int], split: str) -> Source:
     if isinstance(source, Stacked):
         parts = tuple(_picked(part, places, split) for part in source.sources)
         return replace(source, sources=parts)
-    if isinstance(source, PackedSource):
+    if isinstance(source, PackedSource | PairSource):
         return source.chosen(places, split)
-    if isinstance(source, PairSource):
-        return replace(
-            source,
-            split=split,
-            names=tuple(source.names[place] for place in places),
-            photos=tuple(source.photos[place] for place in places),
-            masks=tuple(source.masks[place] for place in places),
-        )
-    return Part(source, split, tuple(places))
+    return Part(source, split, places)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +87,7 @@ class Part:
 
     source: Source
     split: str
-    places: tuple[int, ...]
+    places: Sequence[int]
 
     @property
     def classes(self) -> ClassSet:

@@ -7,10 +7,7 @@ say goes the same way: a signal that asks for the end, an error, that another on
 """
 
 import contextlib
-import json
 import os
-import selectors
-import socket
 import sys
 import threading
 import time
@@ -18,9 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fullconv.errors import UserError
+from fullconv.training.parallel.connections import Connections, Message, meet
 from fullconv.training.parallel.launcher import (
     CODE,
     end_of,
@@ -36,11 +34,8 @@ if TYPE_CHECKING:
 BEAT = 2.0  # seconds between two signs of life
 LOST = 60.0  # seconds without any, after which a process counts as dead
 GRACE = 5.0  # seconds in which a training may come to its end by itself
-MEETING = 120.0  # seconds for all processes to connect
 CONNECTION = ("gloo", "nccl", "connection", "timed out", "broken pipe", "socket", "peer")
 """Words in what torch says of a collective operation that failed."""
-
-Message = dict[str, Any]
 
 
 class Lost(UserError):
@@ -56,12 +51,12 @@ class Verdict:
 
 
 class Peers:
-    """The connections of this process. ``links`` are by the number of the process at their end."""
+    """The other processes as this one sees them: whether they live, and why the training ends."""
 
-    def __init__(self, rank: int, world: int, links: dict[int, socket.socket], out: Path) -> None:
+    def __init__(self, rank: int, world: int, connections: Connections, out: Path) -> None:
         self.rank, self.world, self.out = rank, world, out
-        self.links, self.rest = links, dict.fromkeys(links, b"")
-        self.heard = dict.fromkeys(links, time.monotonic())
+        self.connections = connections
+        self.heard = dict.fromkeys(connections.numbers, time.monotonic())
         self.stop: Stop | None = None
         self.asked_to_stop: int | None = None
         self.verdict: Verdict | None = None
@@ -77,21 +72,13 @@ class Peers:
             stop.ask(self.asked_to_stop)
 
     def _tell_of_signal(self, number: int) -> None:
-        self._send({"kind": "stop", "number": number})
-
-    def _send(self, message: Message, without: int | None = None) -> None:
-        """To all that this process is connected to."""
-        line = json.dumps(message).encode() + b"\n"
-        for number, link in list(self.links.items()):
-            if number != without:
-                with contextlib.suppress(OSError):
-                    link.sendall(line)
+        self.connections.send({"kind": "stop", "number": number})
 
     def after_first(self, work: Callable[[], object]) -> None:
         """``work`` in process 0, while the others wait, however long it takes."""
         if self.rank == 0:
             work()
-            self._send({"kind": "done"})
+            self.connections.send({"kind": "done"})
             return
         while not self.is_first_done.wait(0.2):
             if self.verdict is not None:
@@ -100,73 +87,57 @@ class Peers:
 
     def close(self) -> None:
         """Say goodbye: the end of this process is no death from now on."""
-        self._send({"kind": "bye"})
+        self.connections.send({"kind": "bye"})
         self.is_over.set()
-        self.close_links()
-
-    def close_links(self) -> None:
-        """Close the connections, with no word."""
-        for link in list(self.links.values()):
-            link.close()
+        self.connections.close()
 
     def _watch(self) -> None:
         woken = time.monotonic()
-        while not self.is_over.is_set() and self.links:
-            self._send({"kind": "beat"})
+        while not self.is_over.is_set() and self.connections.numbers:
+            self.connections.send({"kind": "beat"})
             with contextlib.suppress(OSError, ValueError):  # closed meanwhile
-                for number in self._ready_to_read():
+                for number in self.connections.ready(BEAT):
                     self._receive(number)
             now = time.monotonic()
             if now - woken > 2 * BEAT:  # this process was stopped itself
-                self.heard = dict.fromkeys(self.links, now)
+                self.heard = dict.fromkeys(self.connections.numbers, now)
             woken = now
-            for number in [n for n in self.links if now - self.heard[n] > LOST]:
+            for number in [n for n in self.connections.numbers if now - self.heard[n] > LOST]:
                 self._on_death(number, f" (no sign of life for {LOST:.0f} s)")
 
-    def _ready_to_read(self) -> list[int]:
-        """The processes that have said something, or have gone; none after a while of silence."""
-        with selectors.DefaultSelector() as selector:
-            for number, link in self.links.items():
-                selector.register(link, selectors.EVENT_READ, number)
-            return [key.data for key, _ in selector.select(BEAT)]
-
     def _receive(self, number: int) -> None:
-        try:
-            content = self.links[number].recv(1 << 16)
-        except OSError:
-            content = b""
+        messages = self.connections.receive(number)
         if self.is_over.is_set():
             return
-        if not content:
+        if messages is None:
             self._on_death(number, end_of(number))
             return
         self.heard[number] = time.monotonic()
-        *lines, self.rest[number] = (self.rest[number] + content).split(b"\n")
-        for line in lines:
-            self._on_message(number, json.loads(line))
+        for message in messages:
+            self._on_message(number, message)
 
     def _on_message(self, sender: int, message: Message) -> None:
         kind = message["kind"]
         if kind == "stop":
             if self.rank == 0:
-                self._send(message, without=sender)
+                self.connections.send(message, without=sender)
             self.asked_to_stop = message["number"]
             if self.stop is not None:
                 self.stop.ask(message["number"])
         elif kind == "done":
             self.is_first_done.set()
         elif kind == "bye":
-            self.links.pop(sender).close()
+            self.connections.drop(sender)
         elif kind == "error":
-            self._send({"kind": "ending"}, without=sender)
+            self.connections.send({"kind": "ending"}, without=sender)
             self._end(Verdict(UserError(message["text"], message["code"]), is_ours=True))
         elif kind == "ending":
             self._end(Verdict(UserError("another process has ended"), is_ours=False))
 
     def _on_death(self, number: int, how: str) -> None:
-        self.links.pop(number).close()
+        self.connections.drop(number)
         if self.rank == 0:
-            self._send({"kind": "ending"})
+            self.connections.send({"kind": "ending"})
         text = (
             f"process {number} of {self.world} died{how}: the training has ended, the state saved "
             f"last is kept; {how_to_resume(self.out)}"
@@ -207,9 +178,9 @@ class Peers:
                 raise SystemExit(128 + error.number) from None
             raise error
         if verdict is None and self.rank == 0:
-            self._send({"kind": "ending"})
+            self.connections.send({"kind": "ending"})
         elif verdict is None and not isinstance(error, KeyboardInterrupt | SystemExit):
-            self._send(_as_message(error, self.rank))
+            self.connections.send(_as_message(error, self.rank))
             time.sleep(BEAT / 10)  # process 0 should hear it before it misses this one
         self.is_over.set()
         if verdict is None and (self.rank == 0 or not isinstance(error, UserError)):
@@ -258,9 +229,9 @@ def current() -> Peers | None:
 def connected(fabric: "Fabric", out: Path, are_met: Callable[[], object]) -> Iterator[None]:
     """All processes of ``fabric`` connected; ``are_met`` is called once they are."""
     global _current
-    links = _meet(fabric)
+    connections = meet(fabric)
     are_met()
-    _current = peers = Peers(fabric.global_rank, fabric.world_size, links, out)
+    _current = peers = Peers(fabric.global_rank, fabric.world_size, connections, out)
     try:
         with peers.ending_together():
             yield
@@ -268,66 +239,10 @@ def connected(fabric: "Fabric", out: Path, are_met: Callable[[], object]) -> Ite
         _current = None
 
 
-def _meet(fabric: "Fabric") -> dict[int, socket.socket]:
-    """Connections of process 0 to all others, whom the process group has told of its address."""
-    is_one_machine = fabric.world_size == fabric.strategy.num_processes  # pyright: ignore
-    if fabric.global_rank == 0:
-        server = _server(is_one_machine)
-        token = os.urandom(16).hex()
-        fabric.broadcast((server.getsockname()[1], token))
-        with server:
-            return _accept(server, fabric.world_size, token)
-    address: Any = fabric.broadcast(None)
-    port, token = address
-    host = "127.0.0.1" if is_one_machine else os.environ["MASTER_ADDR"]
-    link = socket.create_connection((host, port), timeout=MEETING)
-    link.sendall(f"{token} {fabric.global_rank}\n".encode())
-    return {0: _ready(link)}
-
-
-def _server(is_one_machine: bool) -> socket.socket:
-    if is_one_machine:
-        return socket.create_server(("127.0.0.1", 0))
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True)
-    return socket.create_server(("", 0))
-
-
-def _accept(server: socket.socket, world: int, token: str) -> dict[int, socket.socket]:
-    """The others, by their number; who does not know the ``token`` is turned away."""
-    server.settimeout(MEETING)
-    links: dict[int, socket.socket] = {}
-    while len(links) < world - 1:
-        link, _ = server.accept()
-        link.settimeout(MEETING)
-        said, _, number = _first_line(link).partition(" ")
-        if said != token:
-            link.close()
-            continue
-        links[int(number)] = _ready(link)
-    return links
-
-
-def _first_line(link: socket.socket) -> str:
-    content = b""
-    while not content.endswith(b"\n") and len(content) < 100:
-        byte = link.recv(1)
-        if not byte:
-            break
-        content += byte
-    return content.decode("ascii", "replace").strip()
-
-
-def _ready(link: socket.socket) -> socket.socket:
-    link.settimeout(BEAT)  # of a word that the other one does not take
-    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return link
-
-
 def _close_in_child() -> None:
     """A loader process has no connections: an end that it held would hide that this one died."""
     if _current is not None:
-        _current.close_links()
+        _current.connections.close()
 
 
 if hasattr(os, "register_at_fork"):

@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,10 @@ from fullconv.data import (
     with_measured_range,
 )
 from fullconv.data.checks import examine_many
-from fullconv.data.reading import photo_heads
+from fullconv.data.once import listings_kept
+from fullconv.data.reading import file_stamps, photo_heads
+from fullconv.data.splits.random_split import random_split
+from fullconv.data.splits.subset import with_photos
 
 
 @pytest.fixture(autouse=True)
@@ -207,6 +211,51 @@ def test_heads_of_many_photos_are_read_once(data: Path, save, monkeypatch) -> No
     monkeypatch.undo()
     monkeypatch.setattr(photo_heads, "MANY", 1)
     assert largest_photo(open_source(data, "train")) == (60, 60)
+
+
+def test_heads_of_two_splits_of_one_folder_are_both_kept(data: Path, monkeypatch) -> None:
+    monkeypatch.setattr(photo_heads, "MANY", 1)
+    monkeypatch.setattr(photo_heads, "MOST_OTHERS", 4)
+    for number in range(3):
+        source = open_source(data, "all")
+        parts = source.names[:3], source.names[3:]
+        assert [largest_photo(with_photos(source, names, "x")) for names in parts] == [(24, 32)] * 2
+        if number == 1:
+            monkeypatch.setattr(photo_heads, "size_said", lambda _: pytest.fail("was read again"))
+
+
+def counted_looks(monkeypatch) -> Counter[str]:
+    looks: Counter[str] = Counter()
+    look = file_stamps._size_and_time
+    monkeypatch.setattr(
+        file_stamps, "_size_and_time", lambda path: looks.update([path]) or look(path)
+    )
+    return looks
+
+
+def test_a_command_looks_at_each_file_once(data: Path, monkeypatch) -> None:
+    monkeypatch.setattr(photo_heads, "MANY", 1)
+    make_older(data)
+    looks = counted_looks(monkeypatch)
+    with listings_kept():
+        for _ in range(3):
+            source = open_source(data, "all")
+            split = random_split(source.names, 0)
+            parts = {name: with_photos(source, names, name) for name, names in split.items()}
+            with_measured_range(parts)
+            list(map(largest_photo, parts.values()))
+            check(parts)
+    files = {str(file) for file in data.rglob("*.png")}
+    assert files == set(looks) and set(looks.values()) == {1}
+
+
+def test_a_file_that_changes_between_two_checks_of_one_source_is_seen(data: Path) -> None:
+    sources, counts = {"train": open_source(data, "train")}, []
+    for change in (lambda _: None, lambda _: None, replaced_photo, same_size_other_time):
+        change(data)
+        time.sleep(0.06)
+        check(sources, counted=lambda read, _: counts.append(read))
+    assert counts == [4, 0, 1, 1]
 
 
 RNG = np.random.default_rng(0)

@@ -29,6 +29,21 @@ def test_split_folders(make_folder):
     fails(data, "test", "no split 'test'", "train, val")
 
 
+def test_names_with_dots_are_parted_at_the_last_one_and_files_without_an_ending_are_none(
+    make_folder, save
+):
+    data = make_folder(all=0)
+    for name in ("photo.v2.png", "a.b/c.PNG", "a.b/d.e.png"):
+        save(RGB, f"set/images/{name}")
+        save(GREY, f"set/masks/{name}")
+    for name in ("png", "a.b/jpg", "x.", "y.txt"):
+        (data / "images" / name).write_bytes(b"no picture")
+    source = open_source(data, "all")
+    assert source.names == ("a.b/c", "a.b/d.e", "photo.v2")
+    assert source.files(0) == (data / "images/a.b/c.PNG", data / "masks/a.b/c.PNG")
+    assert any("4 files are left out" in finding.what for finding in source.findings)
+
+
 def test_lists(make_folder):
     data = make_folder(train=3)
     (data / "train.txt").write_text("train/000\ntrain/002.png\n")

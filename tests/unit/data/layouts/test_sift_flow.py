@@ -1,31 +1,18 @@
 import numpy as np
 import pytest
-from scipy.io import savemat
 
-from fullconv.classes.lists import class_list
 from fullconv.data import available_splits, check, open_source
 from fullconv.data.layouts.sift_flow import FOLDER
 from fullconv.errors import UserError
-
-SEMANTIC = class_list("sift-flow").names
-GEOMETRIC = ("sky", "horizontal", "vertical")
-
-
-def labels(root, kind: str, name: str, array, names=None) -> None:
-    """A file as Tighe and Lazebnik publish them: S, and names as a column of cells."""
-    file = root / kind / FOLDER / f"{name}.mat"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    cells = np.array([[entry] for entry in names or ()], object)
-    content = {"S": np.asarray(array, np.float64)} | ({"names": cells} if names else {})
-    savemat(file, content, do_compression=True)
+from sift_flow_files import GEOMETRIC, SEMANTIC, write_labels
 
 
 @pytest.fixture
 def sift(tmp_path, save):
     for i, name in enumerate(["coast_natu975", "street_par8", "tallbuilding_art2"]):
         save(np.full((2, 3, 3), 40 * i, np.uint8), f"Images/{FOLDER}/{name}.jpg")
-        labels(tmp_path, "SemanticLabels", name, [[0, 1, 2], [28, 32, 33]], SEMANTIC)
-        labels(tmp_path, "GeoLabels", name, [[-1, 1, 2], [0, 3, 3]], GEOMETRIC)
+        write_labels(tmp_path, "SemanticLabels", name, [[0, 1, 2], [28, 32, 33]], SEMANTIC)
+        write_labels(tmp_path, "GeoLabels", name, [[-1, 1, 2], [0, 3, 3]], GEOMETRIC)
     (tmp_path / "trainval.txt").write_text("street_par8\ntallbuilding_art2\n")
     (tmp_path / "test.txt").write_text("coast_natu975\n")
     return tmp_path
@@ -56,9 +43,9 @@ def test_geometric_classes_by_their_names(sift, tmp_path):
 
 
 def test_every_file_is_read_by_its_own_names(sift):
-    labels(sift, "SemanticLabels", "coast_natu975", [[0, 1, 2]] * 2, SEMANTIC[::-1])
+    write_labels(sift, "SemanticLabels", "coast_natu975", [[0, 1, 2]] * 2, SEMANTIC[::-1])
     assert open_source(sift, "test").mask(0).tolist() == [[255, 32, 31]] * 2
-    labels(sift, "SemanticLabels", "coast_natu975", [[0, 1, 2]] * 2)
+    write_labels(sift, "SemanticLabels", "coast_natu975", [[0, 1, 2]] * 2)
     assert open_source(sift, "test").mask(0).tolist() == [[255, 0, 1]] * 2  # none: as published
 
 
@@ -82,8 +69,8 @@ def test_version_73(sift, savemat73):
 
 
 def test_the_check_names_what_is_wrong(sift):
-    labels(sift, "SemanticLabels", "street_par8", [[0, -1, 2]] * 2, SEMANTIC)
-    labels(sift, "SemanticLabels", "coast_natu975", [[0, 34, 34]] * 2, SEMANTIC)
+    write_labels(sift, "SemanticLabels", "street_par8", [[0, -1, 2]] * 2, SEMANTIC)
+    write_labels(sift, "SemanticLabels", "coast_natu975", [[0, 34, 34]] * 2, SEMANTIC)
     (sift / "SemanticLabels" / FOLDER / "tallbuilding_art2.mat").unlink()
     (sift / "Images" / FOLDER / "coast_b.jpg").write_bytes(b"")
     (sift / "SemanticLabels" / FOLDER / "coast_b.mat").write_bytes(b"")

@@ -17,6 +17,7 @@ from fullconv.data import (
 )
 from fullconv.data.layouts.sift_flow import FOLDER
 from fullconv.errors import UserError
+from sift_flow_files import GEOMETRIC, SEMANTIC, write_labels
 
 KINDS = ("color", "depth", "nir")
 EDGES = '[[class]]\nname = "flat"\n[[class]]\nname = "steep"\n'
@@ -111,11 +112,9 @@ def test_layouts_with_one_label_map_say_so(tmp_path, save):
 
 
 def test_both_label_maps_of_sift_flow(tmp_path, save):
-    from test_sift_flow import GEOMETRIC, SEMANTIC, labels
-
     save(np.zeros((2, 3, 3), np.uint8), f"Images/{FOLDER}/coast.jpg")
-    labels(tmp_path, "SemanticLabels", "coast", [[0, 1, 2], [28, 32, 33]], SEMANTIC)
-    labels(tmp_path, "GeoLabels", "coast", [[-1, 1, 2], [0, 3, 3]], GEOMETRIC)
+    write_labels(tmp_path, "SemanticLabels", "coast", [[0, 1, 2], [28, 32, 33]], SEMANTIC)
+    write_labels(tmp_path, "GeoLabels", "coast", [[-1, 1, 2], [0, 3, 3]], GEOMETRIC)
     (tmp_path / "trainval.txt").write_text("coast\n")
     source = open_source(tmp_path, "trainval", outputs=("semantic", "geometric"))
     assert [o.first for o in source.classes.outputs] == [0, 33]

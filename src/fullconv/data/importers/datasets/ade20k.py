@@ -10,7 +10,7 @@ from fullconv.classes.lists import class_list
 from fullconv.data.importers.annotations import Export, Item, Note, without_photo
 from fullconv.data.importers.drawing.label_image import LabelFile, read_numbers
 from fullconv.data.importers.import_request import Request
-from fullconv.data.layouts.folder import pictures
+from fullconv.data.layouts.picture_listing import pictures
 from fullconv.data.sample import Mask
 from fullconv.errors import Finding, UserError
 

@@ -12,9 +12,9 @@ from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.mapping.color_table import read_colors
 from fullconv.data.importers.mask_pairs import export_of
 from fullconv.data.layouts import voc
-from fullconv.data.layouts.folder import pictures
 from fullconv.data.layouts.listing import ALL
 from fullconv.data.layouts.pairs import PairSource
+from fullconv.data.layouts.picture_listing import pictures
 from fullconv.errors import UserError
 
 

@@ -1,0 +1,168 @@
+"""A packed data set behind a URL: ranges by fsspec, read again after errors that may pass."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from fullconv.data.shards.cache import DEFAULT_CACHE, CacheOptions, RangeCache
+from fullconv.data.shards.filesystem import is_url, open_filesystem, url_of
+from fullconv.data.shards.place import LocalPlace, Place, checked_range, is_right
+from fullconv.errors import UserError, reason_of
+
+ATTEMPTS = 4
+RETRIED = ("s3", "s3a", "gs", "gcs")
+"""Protocols whose libraries try again themselves: half as many attempts."""
+PAUSE = 0.5  # seconds before the second attempt; doubled before each further one
+
+
+def place_of(data: str | Path, cache: CacheOptions = DEFAULT_CACHE) -> Place:
+    """The place that ``data`` names: a folder's path, or a URL."""
+    if not is_url(data):
+        return LocalPlace(Path(data).expanduser())
+    url = url_of(data)
+    if url.startswith("file://"):
+        return LocalPlace(Path(url.removeprefix("file://")))
+    return RemotePlace(url, cache)
+
+
+@dataclass(frozen=True)
+class RemotePlace:
+    """A folder behind a URL, read through fsspec; ranges are kept in a cache on this machine.
+
+    It can be handed to other processes: each opens its own connections.
+    """
+
+    url: str
+    cache: CacheOptions = DEFAULT_CACHE
+    _opened: "_Opened" = field(default_factory=lambda: _Opened(), repr=False, compare=False)
+
+    @property
+    def label(self) -> str:
+        """The URL without name and password."""
+        parts = urlsplit(self.url)
+        return self.url.replace(f"{parts.netloc.rpartition('@')[0]}@", "", 1)
+
+    @property
+    def is_remote(self) -> bool:
+        """Always."""
+        return True
+
+    def read(self, name: str) -> bytes:
+        return self._fetched(name)
+
+    def read_range(self, name: str, start: int, size: int, sha256: bytes | None) -> bytes:
+        cache = None if sha256 is None else self._opened.range_cache(self.cache)
+        if cache is not None and sha256 is not None and (content := cache.get(sha256)) is not None:
+            if is_right(content, size, sha256):
+                return content
+            cache.drop(sha256)
+        content = self._fetched(name, start, start + size)
+        if len(content) > size:  # a server that knows no ranges gives the whole file
+            content = content[start : start + size]
+        checked_range(content, f"{self.label}/{name}", start, size, sha256)
+        if cache is not None and sha256 is not None:
+            cache.put(sha256, content)
+        return content
+
+    def _fetched(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
+        """A file, or a range of it."""
+        filesystem, root = self._opened.filesystem(self.url)
+        span = {} if start is None else {"start": start, "end": end}
+        return self._tried(name, lambda: filesystem.cat_file(f"{root}/{name}", **span))
+
+    def _tried(self, name: str, read: Callable[[], bytes]) -> bytes:
+        """What ``read`` gives, tried again after errors that may pass."""
+        pause, attempts = PAUSE, ATTEMPTS
+        if self.url.partition(":")[0] in RETRIED:
+            attempts //= 2
+        for attempt in range(1, attempts + 1):
+            try:
+                return read()
+            except UserError:
+                raise
+            except FileNotFoundError as error:
+                raise self._missing(name) from error
+            except PermissionError as error:
+                raise self._error(name, "access is denied", error, "check the rights and the keys "
+                                  "of this machine") from error  # fmt: skip
+            except Exception as error:  # each protocol raises exceptions of its own library
+                if (status := status_of(error)) == 404:
+                    raise self._missing(name) from error
+                if status == 416:  # the range lies behind the end of the file
+                    return b""
+                if attempt == attempts or not may_pass(error):
+                    raise self._error(name, "cannot be read", error, "check the address and the "
+                                      "network") from error  # fmt: skip
+            time.sleep(pause)
+            pause *= 2
+        raise AssertionError  # the last attempt returns or raises
+
+    def _missing(self, name: str) -> UserError:
+        return UserError(f"{self.label}/{name}: there is no such file; check the address: it is "
+                         "the folder that fullconv pack wrote", "FC-SHARDS-003")  # fmt: skip
+
+    def _error(self, name: str, what: str, error: Exception, fix: str) -> UserError:
+        reason = reason_of(error).replace(self.url, self.label)
+        return UserError(f"{self.label}/{name}: {what} ({reason}); {fix}", "FC-SHARDS-004")
+
+
+class _Opened:
+    """The connections and the cache of one process; after a fork they are opened anew.
+
+    Threads may open them at the same time: the last one stays, and all are alike.
+    """
+
+    def __init__(self) -> None:
+        self._filesystem: tuple[int, Any, str] | None = None
+        self._cache: tuple[int, RangeCache] | None = None
+
+    def filesystem(self, url: str) -> tuple[Any, str]:
+        """The file system of fsspec, and the folder as it calls it."""
+        opened = self._filesystem
+        if opened is None or opened[0] != os.getpid():
+            self._filesystem = opened = (os.getpid(), *open_filesystem(url))
+        return opened[1:]
+
+    def range_cache(self, options: CacheOptions) -> RangeCache | None:
+        """The cache on this machine; None where its limit is 0."""
+        if not options.limit:
+            return None
+        opened = self._cache
+        if opened is None or opened[0] != os.getpid():
+            opened = os.getpid(), RangeCache(options.place, options.limit)
+            self._cache = opened
+        return opened[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__()
+
+
+def status_of(error: BaseException) -> int | None:
+    """The HTTP status that an exception of any client library, or its cause, carries."""
+    own = _own_status(error)
+    return status_of(error.__cause__) if own is None and error.__cause__ else own
+
+
+def _own_status(error: BaseException) -> int | None:
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):  # botocore's ClientError
+        return response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    status = getattr(error, "status", getattr(response, "status_code", None))
+    return status if isinstance(status, int) else None
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether a second attempt may go better: cut connections, silence, a busy server."""
+    status = status_of(error)
+    if status is not None:
+        return status in (408, 425, 429) or status >= 500
+    names = {cls.__name__ for cls in type(error).__mro__}
+    passing = {"ClientError", "ClientPayloadError", "HTTPClientError", "ConnectionError"}
+    return isinstance(error, OSError | TimeoutError | EOFError) or bool(names & passing)
