@@ -16,8 +16,8 @@ from fullconv.inference import Predictor
 from fullconv.inference.engines.graph_engine import GraphEngine
 from fullconv.inference.export_metadata import Description, map_names
 from fullconv.models import TORCH
-from fullconv.models.backbones.definition import Residual
 from fullconv.models.registry import BACKBONES
+from fullconv.models.steps import Residual
 
 CASES = [
     ("onnx", "fcn8s-vgg16", "same", "onnxruntime", ["score_32", "score_16", "score_8"]),
