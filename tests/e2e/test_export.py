@@ -1,10 +1,13 @@
 """``fullconv export`` as typed, and the example of its page run as it stands there."""
 
+import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from fullconv.data import open_source
@@ -25,11 +28,29 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_export_then_predict_evaluate_and_the_example_of_the_page(inside, place):
+@pytest.fixture
+def said(inside, place, tmp_path_factory):
+    """``runs/first/model.onnx`` by ``fullconv export``, and what that said.
+
+    The command runs once in the whole session, for all processes of pytest-xdist.
+    """
     pytest.importorskip("onnxscript", reason="needs fullconv[export]")
     pytest.importorskip("onnxruntime", reason="needs fullconv[export]")
-    said, error = inside("export", "runs/first")
-    assert not error
+    base, file = tmp_path_factory.getbasetemp(), Path("runs", "first", "model.onnx")
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    once, text = base / "export-command.onnx", base / "export-command.txt"
+    with FileLock(base / "export-command.lock"):
+        if text.exists():
+            shutil.copy(once, file)
+        else:
+            out, error = inside("export", "runs/first")
+            assert not error
+            shutil.copy(file, once)
+            text.write_text(out)
+    return text.read_text()
+
+
+def test_export_then_predict_evaluate_and_the_example_of_the_page(inside, said):
     assert "in:    image uint8 NxHxWx3, RGB 0 to 255" in said
     assert "out:   scores float32 Nx6xHxW" in said
     file = Path("runs", "first", "model.onnx")
@@ -54,13 +75,11 @@ def examples():
     return re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
 
 
-def test_classes_tiles_and_a_broken_file(inside, place):
+@pytest.mark.usefixtures("said")
+def test_classes_tiles_and_a_broken_file(inside):
     """The page's tiles give the whole; classes have no scores; a wrong weight is one line."""
     onnx = pytest.importorskip("onnx")
-    pytest.importorskip("onnxscript", reason="needs fullconv[export]")
-    pytest.importorskip("onnxruntime", reason="needs fullconv[export]")
     file = Path("runs", "first", "model.onnx")
-    inside("export", "runs/first", "--out", file)
     coarse = np.random.default_rng(0).integers(0, 256, (35, 46, 3), np.uint8)
     large = np.kron(coarse, np.ones((20, 20, 1), np.uint8))[:689, :911]
     Image.fromarray(large).save("large.png")
@@ -94,8 +113,8 @@ def test_classes_tiles_and_a_broken_file(inside, place):
     )
     assert not inside("predict", file, "photo.jpg")[1]
 
-    said, _ = inside("export", "runs/first", "--output", "classes")
-    assert "out:   classes uint8 NxHxW" in said
+    said, _ = inside("export", "runs/first", "--output", "classes", "--size", "48x64")
+    assert "out:   classes uint8 1x48x64" in said
     classes = file.with_name("model-classes.onnx")
     assert f"written to {classes}" in said
     _, error = inside("predict", classes, "photo.jpg", "--scores", "--out", "none", code=2)
@@ -119,7 +138,8 @@ def test_int8_is_compared_written_and_run(inside, place):
         Image.fromarray(photo if i == 4 else 0 * photo + np.uint8([124, 116, 104])).save(
             f"plain/{i}.png"
         )
-    command = ("export", "runs/first", "--to", "openvino", "--int8", "--calibrate")
+    command = ("export", "runs/first", "--to", "openvino", "--size", "48x64", "--int8")
+    command = (*command, "--calibrate")
     _, error = inside(*command, "plain", code=2)
     assert error.count("\n") == 1
     file = Path("runs", "first", "model-int8.xml")

@@ -24,76 +24,88 @@ def net(tmp_path_factory):
     return small_run(tmp_path_factory.mktemp("runs") / "street")
 
 
-@pytest.fixture(scope="module")
-def service(net):
-    with served(net) as made:
-        yield made
-
-
 @pytest.fixture
 def photo(tmp_path):
+    return photo_in(tmp_path)
+
+
+def photo_in(folder, height=140, width=190):
+    """Blocks of colour as ``photo.jpg``."""
     pixels = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
-    path = tmp_path / "photo.jpg"
-    Image.fromarray(pixels).resize((190, 140)).save(path)
-    return path
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).resize((width, height)).save(folder / "photo.jpg")
+    return folder / "photo.jpg"
 
 
-def post(url, path, **query):
+def post(url, path, name=None, **query):
     with path.open("rb") as file:
-        return httpx.post(f"{url}/v1/segment", files={"photo": file}, params=query, timeout=60)
+        files = {"photo": (name or path.name, file)}
+        return httpx.post(f"{url}/v1/segment", files=files, params=query, timeout=60)
 
 
-def test_the_mask_is_what_predict_writes_bit_for_bit(service, net, photo, tmp_path, run):
-    run("predict", net, photo, "--out", tmp_path / "pictures", "--device", "cpu")
-    answer = post(service.url, photo, answer="mask")
-    assert answer.status_code == 200
-    assert answer.content == (tmp_path / "pictures" / "photo.png").read_bytes()
+class Life:
+    """A service from its start to a signal that meets it at work, and all that it answered."""
+
+    def __init__(self, place, how):
+        self.run = small_run(place / "street", width=0.5)
+        self.photo = photo_in(place / "photos")
+        self.large = photo_in(place / "large", 600, 800)
+        self.accepted = []
+        with served(self.run, "--batch", 1) as service:
+            self.url, self.lines = service.url, service.lines
+            self.ready = httpx.get(f"{self.url}/readyz").json()
+            self.mask = post(self.url, self.photo, answer="mask")
+            place_beside = f"../../../../../{self.photo.parent}/planted.png"
+            self.planted = post(self.url, self.photo, place_beside)
+            asking = [threading.Thread(target=self._ask) for _ in range(5)]
+            for each in asking:
+                each.start()
+            while "fullconv_accepted 5.0" not in httpx.get(f"{self.url}/metrics").text:
+                time.sleep(0.01)
+            self.answered_before = len(self.accepted)
+            self.code = service.stop(how)
+            for each in asking:
+                each.join()
+
+    def _ask(self):
+        self.accepted.append(post(self.url, self.large))
 
 
-def test_it_says_what_it_serves_and_where(service):
-    assert service.lines[0] == "street: fcn8s-resnet18, 11 classes\n"
-    assert service.lines[1].startswith(f"{service.url}  (Ctrl-C ends it)")
-    assert httpx.get(f"{service.url}/readyz").json() == {"status": "ready"}
-
-
-def test_nothing_is_written_wherever_a_file_name_leads(service, photo, tmp_path):
-    name = f"../../../../../{tmp_path}/planted.png"
-    files = {"photo": (name, photo.read_bytes())}
-    answer = httpx.post(f"{service.url}/v1/segment", files=files, timeout=60)
-    assert answer.status_code == 200
-    assert "planted" not in answer.text
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["photo.jpg"]
-
-
-@pytest.mark.parametrize(
-    "how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+@pytest.fixture(
+    scope="module", params=[signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 )
-def test_a_signal_ends_it_when_the_accepted_photos_are_answered(tmp_path, how):
-    net = small_run(tmp_path / "slow", width=0.5)
-    pixels = np.random.default_rng(0).integers(0, 256, (600, 800, 3), np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "photo.png")
-    answers = []
-    with served(net, "--batch", 1) as service:
+def life(request, tmp_path_factory):
+    """One for the tests below: to start takes longer than all that they ask."""
+    return Life(tmp_path_factory.mktemp("life"), request.param)
 
-        def ask():
-            answers.append(post(service.url, tmp_path / "photo.png"))
 
-        asking = [threading.Thread(target=ask) for _ in range(5)]
-        for each in asking:
-            each.start()
-        while "fullconv_accepted 5.0" not in httpx.get(f"{service.url}/metrics").text:
-            time.sleep(0.01)
-        before = len(answers)
-        assert service.stop(how) == 0
-        for each in asking:
-            each.join()
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(service.url)
-    assert before < 5, "the signal came while photos were in work"
-    assert [answer.status_code for answer in answers] == [200] * 5
-    masks = [each.json()["classes"] for each in answers]
+def test_the_mask_is_what_predict_writes_bit_for_bit(life, tmp_path, run):
+    run("predict", life.run, life.photo, "--out", tmp_path / "pictures", "--device", "cpu")
+    assert life.mask.status_code == 200
+    assert life.mask.content == (tmp_path / "pictures" / "photo.png").read_bytes()
+
+
+def test_it_says_what_it_serves_and_where(life):
+    assert life.lines[0] == "street: fcn8s-resnet18, 11 classes\n"
+    assert life.lines[1].startswith(f"{life.url}  (Ctrl-C ends it)")
+    assert life.ready == {"status": "ready"}
+
+
+def test_nothing_is_written_wherever_a_file_name_leads(life):
+    assert life.planted.status_code == 200
+    assert "planted" not in life.planted.text
+    assert [path.name for path in life.photo.parent.iterdir()] == ["photo.jpg"]
+
+
+def test_a_signal_ends_it_when_the_accepted_photos_are_answered(life):
+    assert life.code == 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(life.url)
+    assert life.answered_before < 5, "the signal came while photos were in work"
+    assert [answer.status_code for answer in life.accepted] == [200] * 5
+    masks = [each.json()["classes"] for each in life.accepted]
     assert masks == [masks[0]] * 5
-    assert service.lines[-1] == "stopped; all accepted photos were answered\n"
+    assert life.lines[-1] == "stopped; all accepted photos were answered\n"
 
 
 @pytest.mark.slow

@@ -112,7 +112,7 @@ def test_exports_decide_as_the_run(trained, inside, photo, form):
     pytest.importorskip("onnxscript", reason="needs fullconv[export]")
     run, _ = trained
     ending = {"onnx": ".onnx", "openvino": ".xml"}[form]
-    inside("export", run, "--to", form)
+    inside("export", run, "--to", form, "--size", "64x80")
     ours, theirs = Predictor(run, "cpu")(photo), Predictor(run / f"model{ending}", "cpu")(photo)
     assert theirs.classes == ours.classes
     near = np.abs(ours.probabilities - 0.5) < 1e-3
@@ -126,7 +126,7 @@ def test_a_graph_of_classes_has_the_thresholds_inside(trained, inside, photo):
     pytest.importorskip("onnxruntime", reason="needs fullconv[export]")
     pytest.importorskip("onnxscript", reason="needs fullconv[export]")
     run, _ = trained
-    inside("export", run, "--output", "classes")
+    inside("export", run, "--output", "classes", "--size", "64x80")
     graph = run / "model-classes.onnx"
     ours, theirs = Predictor(run, "cpu")(photo), Predictor(graph, "cpu")(photo)
     assert (ours.masks == theirs.masks).mean() > 0.999

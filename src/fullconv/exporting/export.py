@@ -20,7 +20,7 @@ from fullconv.exporting.onnx_graph import OnnxGraph, onnx_model
 from fullconv.exporting.openvino_graph import OpenVinoGraph, from_onnx, smallest_side
 from fullconv.exporting.program import TorchGraph, UnsavedGraph, in_half, trace
 from fullconv.exporting.quantize import quantized_graph
-from fullconv.exporting.verify import Check, check
+from fullconv.exporting.verify import Check, check, refuse_nan
 from fullconv.exporting.verify_int8 import Int8Check, UnsavedGraphEngine, check_int8, refuse
 from fullconv.exporting.web.page import WebPage, refuse_net
 from fullconv.exporting.web.runtime import fetch_runtime, read_runtime
@@ -141,8 +141,9 @@ def export(
     photos = None if calibrate is None else find_calibration(calibrate, description, options)
     # OpenVINO halves its weights itself, and computes in what the device is good at.
     net = in_half(checkpoint.net) if half and to != "openvino" else checkpoint.net
-    unsaved = _MAKERS[to](trace(net, description), description)
     try:
+        refuse_nan(checkpoint.net.cpu().eval(), description)
+        unsaved = _MAKERS[to](trace(net, description), description)
         exported = Exported([], description, check(unsaved, checkpoint.net, description))
         if photos is not None:
             unsaved, exported = _in_int8(unsaved, exported, checkpoint, photos, progress)

@@ -74,6 +74,22 @@ def check(unsaved: UnsavedGraph, net: FCN, description: Description) -> list[Che
     return checks
 
 
+def refuse_nan(net: FCN, description: Description) -> None:
+    """UserError where ``net`` gives scores that are no numbers, found before the long work."""
+    _wanted(net, description, _photos((1, *(description.size or CASES[0][1:])), description, 0))
+
+
+def _wanted(net: FCN, description: Description, images: npt.NDArray[Any]) -> Array:
+    """The net's own scores N,K,H,W of photos N,H,W,C; UserError where they are no numbers."""
+    with torch.inference_mode():
+        scores = net(description.preprocessing(torch.from_numpy(images))).numpy()
+    if not np.isfinite(scores).all():
+        raise UserError(
+            "the net itself gives scores that are no numbers: train it again", "FC-EXPORT-010"
+        )
+    return scores
+
+
 def _compare(
     unsaved: UnsavedGraph,
     net: FCN,
@@ -82,12 +98,7 @@ def _compare(
     seed: int,
 ) -> Check:
     images = _photos(shape, description, seed)  # N,H,W,C
-    with torch.inference_mode():
-        wanted = net(description.preprocessing(torch.from_numpy(images))).numpy()  # N,K,H,W
-    if not np.isfinite(wanted).all():
-        raise UserError(
-            "the net itself gives scores that are no numbers: train it again", "FC-EXPORT-010"
-        )
+    wanted = _wanted(net, description, images)  # N,K,H,W
     what = Check(shape, float("nan"), float(np.abs(wanted).max()), 0.0)
     try:
         given = unsaved.run(feed(images, description))

@@ -54,38 +54,41 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def compared(run):
-    """A run beside an untrained net, the run scored on what it was trained on."""
-    seen = []
-    request = Request(nets=["fcn8s-googlenet"], runs=[run], size=(32, 48), width=0.0625, rounds=1)
-    return compare(request, lambda *step: seen.append(step)), seen
+    """A run beside an untrained net, the run scored on what it was trained on.
 
-
-def test_every_net_has_its_turn_in_every_round(monkeypatch):
-    heavy = Candidate("heavy", NetSpec("fcn32s-caffenet", 3))
-    light = Candidate("light", NetSpec("fcn32s-resnet18", 3, width=0.0625))
-    turns, forward = [], measuring._forward
+    The comparison, its progress, and of each turn the name of the net and what its process says.
+    """
+    progress, turns, forward = [], [], measuring._forward
 
     def listed(candidate, *rest):
         turns.append((candidate.name, forward(candidate, *rest)))
         return turns[-1][1]
 
-    monkeypatch.setattr(measuring, "_forward", listed)
+    request = Request(nets=["fcn32s-caffenet"], runs=[run], size=(32, 48), width=0.75, rounds=2)
     parent = torch.ones(2**28)  # 1 GiB that no measured process may count as its own
-    timings, machine = measure([heavy, light], (32, 32), "cpu", rounds=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measuring, "_forward", listed)
+        comparison = compare(request, lambda *step: progress.append(step))
     del parent
-    assert [name for name, _ in turns] == ["heavy", "light"] * 2
-    assert machine.torch == torch.__version__
-    for place, timing in enumerate(timings):
+    return comparison, progress, turns
+
+
+def test_every_net_has_its_turn_in_every_round(compared):
+    comparison, _, turns = compared
+    assert [name for name, _ in turns] == ["fcn32s-caffenet", "first"] * 2
+    assert comparison.machine.torch == torch.__version__
+    for place, row in enumerate(comparison.rows):
         mine = [answer for _, answer in turns[place::2]]
         seconds = [second for answer in mine for second in answer["seconds"]]
         assert len(seconds) == 2 * measuring.TIMED
         assert min(seconds) > 0
-        assert timing.seconds == tuple(seconds)
-        assert timing.median == statistics.median(seconds)
-        assert timing.peak_mib == max(answer["peak_mib"] for answer in mine)
-    weights = [summarize(net.spec).parameters * 4 / 2**20 for net in (heavy, light)]
-    assert timings[1].peak_mib < timings[0].peak_mib - 0.9 * (weights[0] - weights[1])
-    assert timings[1].peak_mib < 1024
+        assert row.timing.seconds == tuple(seconds)
+        assert row.timing.median == statistics.median(seconds)
+        assert row.timing.peak_mib == max(answer["peak_mib"] for answer in mine)
+    heavy, light = comparison.rows
+    weights = [row.summary.parameters * 4 / 2**20 for row in (heavy, light)]
+    assert light.timing.peak_mib < heavy.timing.peak_mib - 0.9 * (weights[0] - weights[1])
+    assert light.timing.peak_mib < 1024
 
 
 def test_a_photo_too_large_for_the_memory():
@@ -95,10 +98,10 @@ def test_a_photo_too_large_for_the_memory():
 
 
 def test_rows_are_what_summarize_and_evaluate_say(compared, run):
-    comparison, _ = compared
+    comparison, *_ = compared
     untrained, trained = comparison.rows
-    assert [row.candidate.name for row in comparison.rows] == ["fcn8s-googlenet", "first"]
-    assert untrained.candidate.spec == NetSpec("fcn8s-googlenet", 21, width=0.0625)
+    assert [row.candidate.name for row in comparison.rows] == ["fcn32s-caffenet", "first"]
+    assert untrained.candidate.spec == NetSpec("fcn32s-caffenet", 21, width=0.75)
     assert untrained.scores is None
     assert trained.candidate.spec == NetSpec("fcn16s-resnet18", 6, width=0.0625)
     assert trained.scores.summary() == evaluate(run, DATA).summary()
@@ -111,15 +114,15 @@ def test_rows_are_what_summarize_and_evaluate_say(compared, run):
 
 
 def test_progress_counts_turns_and_photos(compared):
-    assert compared[1] == [(done, 4) for done in range(1, 5)]
+    assert compared[1] == [(done, 6) for done in range(1, 7)]
 
 
 def test_the_files_say_what_was_found(compared, tmp_path):
-    comparison, _ = compared
+    comparison, *_ = compared
     paths = write_comparison(comparison, tmp_path / "out")
     assert [path.name for path in paths] == ["comparison.md", "comparison.csv", "comparison.png"]
     text = paths[0].read_text("utf-8")
-    assert "fullconv compare --nets fcn8s-googlenet --runs first --size 32x48" in text
+    assert "fullconv compare --nets fcn32s-caffenet --runs first --size 32x48" in text
     assert f"torch {torch.__version__}" in text
     assert "first is fcn16s-resnet18 for 6 classes, width 0.0625, padding same." in text
     assert f"{comparison.machine.threads} thread" in text

@@ -17,6 +17,11 @@ from fullconv.exporting import export
 from fullconv.inference import ChangedExportWarning, Predictor
 from refusals import survived
 
+FILES = {
+    "onnx": ("onnx", "fcn8s-vgg16"),
+    "openvino": ("openvino", "fcn16s-caffenet", "paper", None, False),
+}
+
 
 def flipped(path: Path, place: int) -> None:
     content = bytearray(path.read_bytes())
@@ -26,7 +31,7 @@ def flipped(path: Path, place: int) -> None:
 
 @pytest.mark.parametrize("to", ["onnx", "openvino"])
 def test_a_flipped_byte_in_an_export_is_one_line(exported, tmp_path, photo, to):
-    _, made = exported(to, "fcn32s-resnet18")
+    _, made = exported(*FILES[to])
     copies = [tmp_path / path.name for path in made.paths]
 
     def restore():
@@ -46,7 +51,7 @@ def test_a_flipped_byte_in_an_export_is_one_line(exported, tmp_path, photo, to):
 
 def test_other_tools_read_a_file_with_its_checksum(exported):
     onnx = pytest.importorskip("onnx")
-    _, made = exported("onnx", "fcn32s-resnet18")
+    _, made = exported("onnx", "fcn8s-vgg16")
     model = onnx.load(made.paths[0])
     onnx.checker.check_model(model)
     assert {entry.key for entry in model.metadata_props} == {"fullconv", "fullconv_crc32"}
@@ -77,7 +82,7 @@ def renamed(model):
 def test_a_file_that_another_program_has_saved_is_used_with_a_warning(
     exported, tmp_path, photo, change, says, engine
 ):
-    _, made = exported("onnx", "fcn8s-resnet18")
+    _, made = exported("onnx", "fcn8s-vgg16")
     copy = saved_again(made.paths[0], tmp_path / "copy.onnx", change)
     with pytest.warns(ChangedExportWarning, match=says) as said:
         predictor = Predictor(copy, "cpu", engine=engine)
@@ -89,7 +94,7 @@ def test_a_file_that_another_program_has_saved_is_used_with_a_warning(
 
 def test_a_quantised_copy_is_used_with_a_warning_that_names_the_nodes(exported, tmp_path, photo):
     quantization = pytest.importorskip("onnxruntime.quantization")
-    _, made = exported("onnx", "fcn8s-resnet18")
+    _, made = exported("onnx", "fcn8s-vgg16")
     copy = tmp_path / "dynamic.onnx"
     quantization.quantize_dynamic(made.paths[0], copy, extra_options={"DefaultTensorType": 1})
     with warnings.catch_warnings(record=True) as said:
@@ -135,7 +140,7 @@ def other_names(model):
 )  # fmt: skip
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_what_computes_something_else_is_refused(exported, tmp_path, change, says, engine):
-    _, made = exported("onnx", "fcn8s-resnet18")
+    _, made = exported("onnx", "fcn8s-vgg16")
     copy = saved_again(made.paths[0], tmp_path / "copy.onnx", change)
     with pytest.raises(UserError, match=says) as error:
         Predictor(copy, "cpu", engine=engine)
@@ -157,7 +162,7 @@ def of_no_such_type(tensor):
 @pytest.mark.parametrize("damage", [without_type, of_other_size, of_no_such_type])
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_a_weight_that_cannot_be_read_is_one_line(exported, tmp_path, damage, engine):
-    _, made = exported("onnx", "fcn8s-resnet18")
+    _, made = exported("onnx", "fcn8s-vgg16")
     copy = tmp_path / "copy.onnx"
     saved_again(made.paths[0], copy, lambda model: damage(model.graph.initializer[0]))
     error = survived(lambda: Predictor(copy, "cpu", engine=engine), copy)
@@ -165,7 +170,7 @@ def test_a_weight_that_cannot_be_read_is_one_line(exported, tmp_path, damage, en
 
 
 def test_a_truncated_export_is_damaged(exported, tmp_path):
-    _, made = exported("onnx", "fcn32s-resnet18")
+    _, made = exported("onnx", "fcn8s-vgg16")
     content = made.paths[0].read_bytes()
     for length in (0, 100, len(content) // 2, len(content) - 5):
         copy = tmp_path / "short.onnx"

@@ -43,11 +43,15 @@ QUICK = {
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory):
+def trained(once):
     """The ONNX file of a small net that tells a few of the shapes from the background."""
     pytest.importorskip("onnxruntime")
-    out = tmp_path_factory.mktemp("int8") / "run"
-    return export(train(DATA, out, recipe="demo", overrides=QUICK, quiet=True), "onnx")
+
+    def write(folder):
+        run = train(DATA, folder / "run", recipe="demo", overrides=QUICK, quiet=True)
+        return export(run, "onnx")
+
+    return once("trained", write)[1]
 
 
 def in_int8(made, to, calibrate, out):

@@ -21,7 +21,7 @@ from fullconv.models import FCN
 
 @pytest.fixture
 def run(tmp_path):
-    save(tmp_path / "run" / "model.safetensors", checkpoint("fcn32s-resnet18"))
+    save(tmp_path / "run" / "model.safetensors", checkpoint("fcn32s-caffenet"))
     return tmp_path / "run"
 
 
@@ -35,7 +35,7 @@ def test_a_graph_that_computes_something_else_is_not_written(run, monkeypatch):
 
     monkeypatch.setattr(FCN, "forward", differs)
     with pytest.raises(UserError, match=r"not written: the graph differs from the net by \d") as f:
-        export(run, "torch")
+        export(run, "torch", size=(75, 101))
     assert str(run / "model.pt2") in str(f.value)
     assert [path.name for path in run.iterdir()] == ["model.safetensors"]
 
@@ -68,11 +68,30 @@ def test_one_changed_weight_is_noticed(exported):
         check(OnnxGraph(model.SerializeToString()), load(run).net, made.description)
 
 
-def test_scores_that_are_no_numbers_are_refused(run):
+class Unread:
+    """A graph that is not run."""
+
+    bytes = 0
+
+    def run(self, batch):
+        raise AssertionError("the graph was run")
+
+    def write(self, path):
+        raise AssertionError("the graph was written")
+
+
+def test_scores_that_are_no_numbers_are_refused_before_the_long_work(run, monkeypatch):
+    def never(*args, **options):
+        pytest.fail("the net was traced")
+
     broken = load(run)
     broken.net.score_modules()["score.32"].bias.data[0] = float("nan")  # pyright: ignore
     save(run / "model.safetensors", broken)
-    with pytest.raises(UserError, match="no numbers"):
+    with pytest.raises(UserError, match="no numbers") as error:
+        check(Unread(), broken.net, Description.of(broken))
+    assert error.value.code == "FC-EXPORT-010"
+    monkeypatch.setattr(torch.export, "export", never)
+    with pytest.raises(UserError, match=r"not written: .*no numbers"):
         export(run, "torch")
 
 

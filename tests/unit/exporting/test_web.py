@@ -52,7 +52,7 @@ def unpacked(text):
 
 @pytest.fixture(scope="module")
 def graph(exported):
-    _, made = exported("onnx", "fcn32s-resnet18")
+    _, made = exported("onnx", "fcn8s-vgg16")
     return made.paths[0].read_bytes(), made.description
 
 
@@ -87,7 +87,7 @@ def test_the_page_may_connect_to_nothing(graph):
 def test_names_and_titles_are_text(graph, text):
     plain = scripts(graph)
     names = ClassSet((text, "road", "car"))
-    description = Description.of(checkpoint("fcn32s-resnet18", classes=names))
+    description = Description.of(checkpoint("fcn8s-vgg16", classes=names))
     found = scripts(graph, text, description)
     assert found.tags == plain.tags
     assert json.loads(found.scripts["facts"])["outputs"][0]["classes"][0]["name"] == text
