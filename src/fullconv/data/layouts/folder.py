@@ -166,8 +166,10 @@ def from_list(
         classes=classes,
         split=split,
         names=names,
-        photos=[file or data / IMAGES / name for file, name in zip(files, names, strict=True)],
-        masks=[_either(labels, name, split) for name in names],
+        photos=PathList.of(
+            [file or data / IMAGES / name for file, name in zip(files, names, strict=True)]
+        ),
+        masks=PathList.of([_either(labels, name, split) for name in names]),
         findings=(
             *repeated_lines(lists[split], names),
             *_in_no_split(data / IMAGES, rest, fix),

@@ -47,7 +47,7 @@ def photos_maybe_deep(source: Source) -> list[Path]:
     photos = _many_photos(source)
     if photos is None:
         return [file for n in range(len(source)) if (file := source.files(n)[0])]
-    return [photos[row] for row in np.flatnonzero(heads_of(photos)[:, 2])]
+    return [photos[row] for row in np.flatnonzero(heads_of(photos)[:, 2]).tolist()]
 
 
 def _many_photos(source: Source) -> PathList | None:
