@@ -117,9 +117,18 @@ def test_a_camera_that_ends_leaves_all_its_frames(predictor, tmp_path, ending):
     assert len(decoded(out)[0]) == outcome.frames >= 1
 
 
+@pytest.fixture
+def as_in_a_terminal():
+    """A test run in the background of a shell may have been started with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 SCRIPT = """
-import sys
+import signal, sys
 from fullconv.inference.video import Device, predict_camera
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 device = Device("lavfi", "testsrc=size=64x48:rate=20,realtime")
 outcome = predict_camera(sys.argv[1], device, sys.argv[2], device="cpu",
                          report=lambda done, total: print(done, flush=True))
@@ -147,7 +156,7 @@ def test_a_signal_ends_it_with_a_complete_file(run, tmp_path, number):
     assert [path.name for path in tmp_path.iterdir()] == ["live.mp4"]
 
 
-def test_a_second_interrupt_leaves_nothing(predictor, tmp_path):
+def test_a_second_interrupt_leaves_nothing(predictor, tmp_path, as_in_a_terminal):
     def report(done, total):
         if done >= 3:
             os.kill(os.getpid(), signal.SIGINT)
