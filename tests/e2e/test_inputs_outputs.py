@@ -109,7 +109,7 @@ def test_a_second_output_overwrites_no_other_photo(inside, rgbd, tmp_path):
         "predict", tmp_path / "net", tmp_path / "a.jpg", tmp_path / "a_outlines.jpg",
         "--out", tmp_path / "out", code=2,
     )  # fmt: skip
-    assert "a_outlines.png: would be the output 'outlines' of" in error
+    assert "a_outlines.png: is the name of" in error
 
 
 def test_a_late_fusion_starts_from_two_runs(inside, rgbd, tmp_path):

@@ -23,7 +23,7 @@ from fullconv.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-RUN = ("Your own photos", "Labels, corrected and more of them", "Onto other machines")
+RUN = ("Your own photos", "Correcting labels, and choosing what to label next", "Exporting")
 QUICK = {"train": ["--set", "schedule.steps=3", "--set", "net.width=0.125", "--workers", "0"]}
 QUICK_PYTHON = ('"schedule.epochs": 20', '"schedule.epochs": 1, "net.width": 0.125')
 WITHIN_TEXT = {  # commands between backticks that are run as they stand: they need nothing
