@@ -8,6 +8,7 @@ What the reference's nets were trained on: their classes, and the means of their
 those of the data layers in shelhamer/fcn.berkeleyvision.org (voc_layers.py, nyud_layers.py, ...).
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -146,20 +147,22 @@ def _mean(*bgr: float) -> Preprocessing:
     return replace(CAFFE, mean=bgr)
 
 
-# HHA is read as it lies in the file: the reference does not swap its channels.
-_HHA = replace(CAFFE, order="RGB", mean=(132.431, 94.076, 118.477), inputs=("hha",))
-_SIFT = _mean(114.578, 115.294, 108.353)
-
-KNOWN = (
-    TrainedOn("PASCAL VOC", VOC),
-    TrainedOn("PASCAL-Context", class_list("pascal-context-59"), _mean(104.007, 116.669, 122.679)),
-    TrainedOn("SIFT Flow, semantic classes", class_list("sift-flow"), _SIFT, output="semantic"),
-    TrainedOn(
-        "SIFT Flow, geometric classes", class_list("sift-flow-geometric"), _SIFT, output="geometric"
-    ),
-    TrainedOn("NYUDv2, HHA", class_list("nyud-40"), _HHA, hint="'hha'"),
-    TrainedOn("NYUDv2, colour", class_list("nyud-40"), _mean(116.190, 97.203, 92.318)),
-)
+@functools.cache  # the lists are files: a training that starts from none of them reads none
+def data_sets() -> tuple[TrainedOn, ...]:
+    """What the reference's nets were trained on."""
+    sift = _mean(114.578, 115.294, 108.353)
+    # HHA is read as it lies in the file: the reference does not swap its channels.
+    hha = replace(CAFFE, order="RGB", mean=(132.431, 94.076, 118.477), inputs=("hha",))
+    context, nyud = class_list("pascal-context-59"), class_list("nyud-40")
+    semantic, geometric = class_list("sift-flow"), class_list("sift-flow-geometric")
+    return (
+        TrainedOn("PASCAL VOC", VOC),
+        TrainedOn("PASCAL-Context", context, _mean(104.007, 116.669, 122.679)),
+        TrainedOn("SIFT Flow, semantic classes", semantic, sift, output="semantic"),
+        TrainedOn("SIFT Flow, geometric classes", geometric, sift, output="geometric"),
+        TrainedOn("NYUDv2, HHA", nyud, hha, hint="'hha'"),
+        TrainedOn("NYUDv2, colour", nyud, _mean(116.190, 97.203, 92.318)),
+    )
 
 
 def known_data(count: int, output: str, words: str, inputs: Sequence[str]) -> TrainedOn | None:
@@ -168,7 +171,7 @@ def known_data(count: int, output: str, words: str, inputs: Sequence[str]) -> Tr
     ``inputs`` are the kinds that the net sees: those that the known preprocessing has not are
     prepared as usual (`Preprocessing.of_inputs`).
     """
-    for known in KNOWN:
+    for known in data_sets():
         hinted = known.hint in words and (not known.hint or len(inputs) == 1)
         if len(known.classes) == count and known.output == output and hinted:
             if inputs == (COLOR,):  # as a file is taken that does not say what it sees
