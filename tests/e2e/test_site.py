@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 
 import fullconv
 from fullconv.cli import app
@@ -28,6 +29,7 @@ def test_the_nav_names_every_page_once():
     pages = {p.relative_to(ROOT / "docs").as_posix() for p in (ROOT / "docs").rglob("*.md")}
     assert len(named) == len(set(named))
     assert set(named) == pages | MADE
+    assert yaml.safe_load(nav)  # a colon in a title would be YAML's
 
 
 def test_the_reference_has_every_command_option_and_example():
