@@ -102,18 +102,18 @@ lowest:
 		'scikit-learn>=1.4' 'torchmetrics>=1.4' 'pycocotools>=2.0.8' 'httpx>=0.27' 'pydot>=3'
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n 2 tests/unit
 
-# The wheel in an empty venv, and two photos learnt by heart: over an hour in fp32 on two cores. And the
-# traced geometry of further nets of timm: four minutes.
+# The wheel in an empty venv, the walks on a few scenes, and two photos learnt by heart: over an hour in
+# fp32 on two cores. And the traced geometry of further nets of timm: four minutes.
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow tests/e2e tests/unit
 
 # All pages in Chromium, the site and its search too; of the service its description against
-# requests, and 2,000 photos; the walk on a few scenes, the README and the pages that are typed
-# along; the notebook in a kernel: seven minutes.
+# requests, and 2,000 photos; the README and the pages that are typed along; the notebook in a
+# kernel: six minutes.
 e2e: $(VENV)/.docs
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or not slow" tests/e2e/test_serve*.py \
 		tests/e2e/test_report_pages.py tests/e2e/test_quickstart_notebook.py \
-		tests/e2e/test_site_search.py tests/e2e/test_walk.py tests/e2e/test_web_page.py \
+		tests/e2e/test_site_search.py tests/e2e/test_web_page.py \
 		tests/e2e/test_walkthroughs.py tests/e2e/test_readme.py
 
 # The steps of docker/cpu.Dockerfile in a folder of their own, with what it then serves; both files

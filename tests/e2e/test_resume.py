@@ -155,6 +155,7 @@ def test_a_signal_to_all_processes_saves_and_ends_without_a_traceback(
     assert same_bits(out, whole)
 
 
+@pytest.mark.slow  # test_cli.py has what is said, SIGTERM here what is saved
 def test_ctrl_c_saves_and_says_how_to_go_on(photos, whole, tmp_path):
     out = tmp_path / "stopped"
     process = fresh(photos, out)

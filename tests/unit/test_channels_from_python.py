@@ -129,7 +129,13 @@ def deep_set(folder, bands, dtype="uint16", top=4000):
     return folder / "set"
 
 
-@pytest.mark.parametrize("given", [{"data.bands": (4, 3, 1, 2), "data.range": (0, 4000)}, {}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"data.bands": (4, 3, 1, 2), "data.range": (0, 4000)},
+        pytest.param({}, marks=pytest.mark.slow),
+    ],
+)
 def test_compare_scores_runs_of_many_bands_and_of_16_bits(tmp_path, given):
     data, run = deep_set(tmp_path, bands=4 if given else 3), tmp_path / "run"
     train(data, run, overrides={**QUICK, **given}, quiet=True)

@@ -137,7 +137,9 @@ print("frames", outcome.frames, outcome.warning)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a signal")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_signal_ends_it_with_a_complete_file(run, tmp_path, number):
     out = tmp_path / "live.mp4"
     call = [sys.executable, "-c", SCRIPT, str(run), str(out)]
