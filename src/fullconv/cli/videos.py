@@ -31,7 +31,7 @@ Smooth = Annotated[
         metavar="0..1",
         min=0,
         max=0.999,
-        help="Of a video: how much of each frame's scores is that of the frames before, as 0.5.",
+        help="Of a video: how much of each frame's logits is that of the frames before, as 0.5.",
         rich_help_panel=MORE,
     ),
 ]

@@ -1,7 +1,6 @@
 """What a camera sees, predicted as it comes, and written as a video until someone ends it."""
 
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,6 +25,7 @@ from fullconv.inference.video.encoder import Encoder, OpenVideo, Show
 from fullconv.inference.video.pictures import FramePictures, Look, Timing, check_endings
 from fullconv.inference.video.segments import Coded
 from fullconv.inference.video.video_file import pyav
+from fullconv.signal_handlers import handled_by
 from fullconv.visualize import Legend
 
 TIME_BASE = Fraction(1, 90000)
@@ -123,7 +123,7 @@ class _Stop:
     def __init__(self) -> None:
         self.asked, self.when = False, 0.0
 
-    def note(self, number: int, frame: object) -> None:
+    def handle(self, number: int, frame: object) -> None:
         now = time.monotonic()
         if not self.asked:
             self.asked, self.when = True, now
@@ -135,17 +135,8 @@ class _Stop:
 def _stop_on_signals() -> Iterator[_Stop]:
     """The first signal of `_SIGNALS` asks for the end, during the block."""
     stop = _Stop()
-    if threading.current_thread() is not threading.main_thread():
+    with handled_by(stop.handle, _SIGNALS):
         yield stop
-        return
-    numbers = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
-    handled = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN]
-    before = {number: signal.signal(number, stop.note) for number in handled}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Recording:

@@ -2,10 +2,11 @@
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from fullconv.signal_handlers import handled_by
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 """Ctrl-C; the end that SLURM, Kubernetes and systemd ask for; a terminal that closes; a warning
@@ -105,14 +106,5 @@ def stop_on_signals() -> Iterator[Stop]:
     is handled: signals go to the main thread.
     """
     stop = Stop()
-    if threading.current_thread() is not threading.main_thread():
+    with handled_by(stop.handle, SIGNALS):
         yield stop
-        return
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
-    handled = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN]
-    before = {number: signal.signal(number, stop.handle) for number in handled}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
