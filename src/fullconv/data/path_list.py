@@ -14,6 +14,8 @@ from typing import Any, TypeVar, overload
 import numpy as np
 import numpy.typing as npt
 
+from fullconv.data.ragged import chosen_entries
+
 Item = TypeVar("Item", covariant=True)
 _CODING = "utf-8", "surrogatepass"  # any str comes back as it was
 
@@ -55,13 +57,8 @@ class _Block(Sequence[Item]):
 
     def chosen(self, places: Sequence[int]) -> Any:
         """The items at ``places``, in their order."""
-        rows = np.asarray(places, np.int64)
-        starts = np.concatenate([np.zeros(1, np.int64), self._ends[:-1]])[rows]
-        lengths = self._ends[rows] - starts
-        ends = lengths.cumsum()
-        from_start = np.arange(int(ends[-1]) if len(ends) else 0) - (ends - lengths).repeat(lengths)
-        text = np.frombuffer(self._text, np.uint8)[starts.repeat(lengths) + from_start]
-        return self._like(text.tobytes(), ends)
+        entries, ends = chosen_entries(self._ends, np.asarray(places, np.int64))
+        return self._like(np.frombuffer(self._text, np.uint8)[entries].tobytes(), ends)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence) or isinstance(other, str | bytes):

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.data.checks.sample_findings import SampleCheck
+from fullconv.data.ragged import Ints, chosen_entries
 from fullconv.errors import Finding
 
 DIGEST_BYTES = 16
 MOST_COLUMNS = 2**17  # of counts: more than there are values of a mask of 16 bits
-Ints = npt.NDArray[np.int64]
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
@@ -89,11 +89,7 @@ class SparseRows:
 
     def chosen(self, rows: Ints) -> "SparseRows":
         """The ``rows`` of these numbers, in their order."""
-        starts = np.concatenate([np.zeros(1, np.int64), self.ends[:-1]])[rows]
-        lengths = self.ends[rows] - starts
-        ends = lengths.cumsum()
-        inside = np.arange(int(ends[-1]) if len(ends) else 0) - (ends - lengths).repeat(lengths)
-        entries = starts.repeat(lengths) + inside
+        entries, ends = chosen_entries(self.ends, rows)
         parts = self.has[rows], ends, self.columns[entries], self.values[entries]
         return SparseRows(*parts, self.width)
 

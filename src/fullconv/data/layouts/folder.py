@@ -192,12 +192,15 @@ def repeated_lines(listed: Path, names: Iterable[str]) -> tuple[Finding, ...]:
 def _names_in(list_file: Path, data: Path) -> NameList:
     """The names of photos below ``images/`` that the lines of a list mean."""
     shortened = _name_below(data)
-    read = lambda: NameList.of([shortened(line) for line in read_lines(list_file)])  # noqa: E731
+
+    def read() -> NameList:
+        return NameList.of([shortened(line) for line in read_lines(list_file)])
+
     return once(("names in", list_file, data), read)
 
 
 def _name_below(data: Path) -> Callable[[str], str]:
-    """What makes of a line the name of a photo below ``images/``.
+    """A function from a line of a list to the name of its photo below ``images/``.
 
     With or without ending, with backslashes, as a path from the data set's folder or from '/'.
     """
