@@ -6,6 +6,7 @@ No torch is imported, but for a net of timm.
 
 import difflib
 import re
+from functools import cache
 
 from fullconv.errors import UserError, printable
 from fullconv.models.backbones.alexnet import ALEXNET, ALEXNET_OWT, CAFFENET
@@ -57,6 +58,7 @@ def definition_named(backbone: str) -> Definition:
     return definition_of(backbone)
 
 
+@cache
 def head_and_backbone(net: str) -> tuple[str, str]:
     """The two parts of a net's name; UserError with the nearest names for one that is unknown."""
     match = re.fullmatch(r"(f[cp]n\d{1,4}s(?:-atonce|-deconv)?)-(\w+(?:\.\w+)*)", net)

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any
@@ -37,6 +38,7 @@ HEIC_SUFFIXES = frozenset({".heic", ".heif"})
 PILLOW_FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000",
                   "AVIF")  # fmt: skip
 """What Pillow may open, by its names."""
+_PLUGINS = ("Jpeg", "Mpo", "Png", "Bmp", "Tiff", "WebP", "Gif", "Ppm", "Jpeg2K", "Avif")
 _SIGNATURES = (
     ("JPEG", rb"\xff\xd8\xff"),
     ("PNG", rb"\x89PNG\r\n\x1a\n"),
@@ -120,11 +122,19 @@ def open_picture(
 
 def opened(file: Picture, formats: tuple[str, ...] | list[str] | None = None) -> Image.Image:
     """As ``open_picture``, with Pillow's exceptions."""
-    Image.init()
+    _load_plugins()
     _silence_libtiff()
     allowed = [name for name in PILLOW_FORMATS if name in Image.OPEN]
     with _lock, warnings.catch_warnings(action="ignore"):  # large sizes are refused by read_photo
         return Image.open(file, formats=[f for f in allowed if formats is None or f in formats])
+
+
+@cache
+def _load_plugins() -> None:
+    """Import what reads `PILLOW_FORMATS`; `Image.init` would import forty others too."""
+    for name in _PLUGINS:
+        with suppress(ImportError):  # of a Pillow that has it not
+            import_module(f"PIL.{name}ImagePlugin")
 
 
 @cache
