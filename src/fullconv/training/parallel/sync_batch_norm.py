@@ -8,6 +8,7 @@ are gathered and put together (Chan, Golub & LeVeque 1983), and the two sums of 
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributed import all_gather, all_reduce, get_world_size
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -77,10 +78,7 @@ def joint_statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
 
     ``x`` is N,C,H,W. ValueError, as torch's, where there is a single value for each channel.
     """
-    dims = [0, *range(2, x.ndim)]
-    variance, mean = torch.var_mean(
-        x.float() if x.dtype != torch.float64 else x, dims, correction=0
-    )
+    mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
     own_count = x.numel() / x.shape[1]
     own = torch.cat([mean.double(), variance.double(), mean.new_tensor([own_count]).double()])
     parts = [torch.empty_like(own) for _ in range(get_world_size())]
@@ -110,37 +108,29 @@ class _Normalised(torch.autograd.Function):
         eps: float,
     ) -> Tensor:
         dtype = torch.promote_types(x.dtype, torch.float32)
-        inverse = torch.rsqrt(variance + eps)
-        scale = inverse if weight is None else inverse * weight
-        shift = -mean * scale if bias is None else bias - mean * scale
-        ctx.save_for_backward(x, weight, mean, inverse)
+        mean, variance = mean.to(dtype), variance.to(dtype)
+        ctx.save_for_backward(x, weight, mean, torch.rsqrt(variance + eps))
         ctx.count, ctx.has_bias = count, bias is not None
-        out = x * _over(scale, x, dtype) + _over(shift, x, dtype)
-        return out.to(x.dtype)
+        return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:  # pyright: ignore
         x, weight, mean, inverse = ctx.saved_tensors
-        dtype = torch.promote_types(x.dtype, torch.float32)
-        dims = [0, *range(2, x.ndim)]
-        grad = grad.to(dtype)
-        centred = (x - _over(mean, x, dtype)) * _over(inverse, x, dtype)
-        own = torch.stack([grad.sum(dims), (grad * centred).sum(dims)]).double()  # 2,C
-        joint = own.clone()
+        # torch's kernel of the backward pass, for the two sums that it needs itself.
+        _, own_scaled, own_sum = torch.ops.aten.native_batch_norm_backward(
+            grad, x, weight, None, None, mean, inverse, True, 0.0, [False, True, True]
+        )
+        joint = torch.stack([own_sum, own_scaled]).double()  # 2,C
         all_reduce(joint)
+        mean_grad, mean_scaled = (joint / ctx.count).to(mean.dtype)
         factor = inverse if weight is None else inverse * weight
-        inner = _over(joint[0] / ctx.count, x, dtype) + centred * _over(
-            joint[1] / ctx.count, x, dtype
-        )
-        grad_x = ((grad - inner) * _over(factor, x, dtype)).to(x.dtype)
+        # (grad - mean_grad - (x - mean) * inverse * mean_scaled) * factor, in two passes over it
+        by_x, constant = -inverse * mean_scaled * factor, -mean_grad * factor
+        unit = torch.ones_like(mean)
+        grad_x = F.batch_norm(x.to(mean.dtype), mean, unit, by_x, constant, training=False, eps=0.0)
+        over = factor.view(1, -1, *[1] * (x.ndim - 2))
+        grad_x = grad_x.addcmul_(grad.to(mean.dtype), over).to(x.dtype)
         # Of its own photos alone: gradients of parameters are added over the processes elsewhere.
-        grad_weight = None if weight is None else own[1].to(weight.dtype)
-        grad_bias = (
-            own[0].to(weight.dtype if weight is not None else dtype) if ctx.has_bias else None
-        )
-        return grad_x, grad_weight, grad_bias, None, None, None, None
-
-
-def _over(values: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
-    """A value for each channel, to be multiplied with N,C,H,W."""
-    return values.to(dtype).view(1, -1, *[1] * (x.ndim - 2))
+        grad_weight = None if weight is None else own_scaled.to(weight.dtype)
+        grad_bias = own_sum.to(mean.dtype if weight is None else weight.dtype)
+        return grad_x, grad_weight, grad_bias if ctx.has_bias else None, None, None, None, None
