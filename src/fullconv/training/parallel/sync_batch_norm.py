@@ -78,7 +78,8 @@ def joint_statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
 
     ``x`` is N,C,H,W. ValueError, as torch's, where there is a single value for each channel.
     """
-    mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
+    exact = x.to(torch.promote_types(x.dtype, torch.float32))  # they come in the dtype of x
+    mean, variance = torch.batch_norm_update_stats(exact, None, None, 0.0)
     own_count = x.numel() / x.shape[1]
     own = torch.cat([mean.double(), variance.double(), mean.new_tensor([own_count]).double()])
     parts = [torch.empty_like(own) for _ in range(get_world_size())]

@@ -1,7 +1,6 @@
 """Batch norm over several processes against torch's on the photos of all of them."""
 
 import copy
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,29 +13,41 @@ from ranks import Ranks
 COUNTS = (3, 1)  # photos of the two processes: not equally many
 
 
-def norm_and_batch():
+KINDS = ("float32", "channels_last", "float64", "bfloat16", "without_parameters")
+
+
+def norm_and_batch(kind):
     torch.manual_seed(0)
-    norm = nn.BatchNorm2d(5, eps=1e-3, momentum=0.3)
-    nn.init.normal_(norm.weight)
-    nn.init.normal_(norm.bias)
+    norm = nn.BatchNorm2d(5, eps=1e-3, momentum=0.3, affine=kind != "without_parameters")
+    for parameter in norm.parameters():
+        nn.init.normal_(parameter)
     x = torch.randn(sum(COUNTS), 5, 6, 7) * 4 + 100  # a mean far from 0: sums of squares fail there
-    return norm, x, torch.randn_like(x)
+    wanted = torch.randn_like(x)
+    if kind == "channels_last":
+        x, wanted = (t.to(memory_format=torch.channels_last) for t in (x, wanted))
+    elif kind == "float64":
+        norm, x, wanted = norm.double(), x.double(), wanted.double()
+    elif kind == "bfloat16":  # as autocast: parameters and statistics stay in float32
+        x, wanted = x.bfloat16(), wanted.bfloat16()
+    return norm, x, wanted
 
 
 def in_two_processes(folder):
     torch.distributed.init_process_group("gloo", rank=(rank := _rank()), world_size=2)
-    norm, x, wanted = norm_and_batch()
-    synchronise(norm)
-    own = x.split(COUNTS)[rank].clone().requires_grad_()
-    for _ in range(2):
-        out = norm(own)
-    out.backward(wanted.split(COUNTS)[rank])
-    norm.eval()
-    result = {
-        "out": out, "x": own.grad, "weight": norm.weight.grad, "bias": norm.bias.grad,
-        **dict(norm.named_buffers()), "evaluated": norm(own),
-    }  # fmt: skip
-    torch.save({name: value.detach() for name, value in result.items()}, folder / f"{rank}.pt")
+    results = {}
+    for kind in KINDS:
+        norm, x, wanted = norm_and_batch(kind)
+        synchronise(norm)
+        own = x.split(COUNTS)[rank].clone().requires_grad_()
+        for _ in range(2):
+            out = norm(own)
+        out.backward(wanted.split(COUNTS)[rank])
+        norm.eval()
+        results[kind] = {
+            "out": out, "x": own.grad, "evaluated": norm(own), **dict(norm.named_buffers()),
+            **{name: parameter.grad for name, parameter in norm.named_parameters()},
+        }  # fmt: skip
+    torch.save(results, folder / f"{rank}.pt")
 
 
 def _rank():
@@ -46,21 +57,30 @@ def _rank():
     return int(os.environ["LOCAL_RANK"])
 
 
-def test_against_torch_on_the_joint_batch(tmp_path: Path):
-    ranks = Ranks(2, tmp_path, in_two_processes, tmp_path)
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """What each of two processes computed, by the kind."""
+    folder = tmp_path_factory.mktemp("norms")
+    ranks = Ranks(2, folder, in_two_processes, folder)
     assert ranks.wait() == [0, 0], ranks.said()
-    parts = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
-    norm, x, wanted = norm_and_batch()
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_against_torch_on_the_joint_batch(results, kind):
+    parts = [result[kind] for result in results]
+    norm, x, wanted = norm_and_batch(kind)
     x.requires_grad_()
     for _ in range(2):
         out = norm(x)
     out.backward(wanted)
-    close = {"rtol": 1e-4, "atol": 1e-4}  # torch's own statistics are sums in float32
+    # torch's own statistics are sums in float32
+    tolerance = {"float64": 1e-9, "bfloat16": 2e-2}.get(kind, 1e-4)
+    close = {"rtol": tolerance, "atol": tolerance}
     torch.testing.assert_close(torch.cat([p["out"] for p in parts]), out, **close)
     torch.testing.assert_close(torch.cat([p["x"] for p in parts]), x.grad, **close)
-    for name in ("weight", "bias"):  # which DDP adds up
-        joint = parts[0][name] + parts[1][name]
-        torch.testing.assert_close(joint, getattr(norm, name).grad, **close)
+    for name, parameter in norm.named_parameters():  # which DDP adds up
+        torch.testing.assert_close(parts[0][name] + parts[1][name], parameter.grad, **close)
     for name, buffer in norm.named_buffers():
         torch.testing.assert_close(parts[0][name], buffer)
         assert torch.equal(parts[0][name], parts[1][name])
