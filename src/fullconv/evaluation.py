@@ -30,7 +30,7 @@ from fullconv.metrics import (
     Counts,
     Histogram,
     Matrix,
-    OverlapScores,
+    MultilabelScores,
     PhotoMetrics,
     Scores,
     boundary_counts,
@@ -70,7 +70,7 @@ def evaluate(
     with several outputs these are the scores over the classes of all; ``Scores.of`` gives those of
     one. ``tta`` is test-time augmentation (`parse_tta`). With ``boundary``, a share of the photo's
     diagonal (0.02 in the paper), there is boundary IU too, which takes as long as a few confusion
-    matrices. For classes that may overlap the scores are `OverlapScores`. ``options`` say how
+    matrices. For classes that may overlap the scores are `MultilabelScores`. ``options`` say how
     the photos of a path are read, where not as in the training.
     Classes are matched by name. Raises UserError when they differ, a photo has no mask, or an
     option is none.
@@ -100,13 +100,13 @@ def tally_of(
     progress: Progress | None = None,
     each: Each | None = None,
     boundary: float | None = None,
-) -> "Tally | OverlapTally":
+) -> "Tally | MultilabelTally":
     """The counts of all photos of ``source``, as `evaluate` makes its scores of them.
 
     Those of the parts of a split, scored by several processes, are put together by `joined`.
     """
     classes = source.classes
-    tally = (OverlapTally if classes.is_overlapping else Tally)(classes, boundary)
+    tally = (MultilabelTally if classes.is_overlapping else Tally)(classes, boundary)
     with closing(read_ahead(source.__getitem__, len(source))) as samples:
         for done, sample in enumerate(samples, 1):
             prediction = tally.predicted(engine, sample)
@@ -118,7 +118,7 @@ def tally_of(
     return tally
 
 
-def joined(tallies: "Sequence[Tally | OverlapTally]") -> "Tally | OverlapTally":
+def joined(tallies: "Sequence[Tally | MultilabelTally]") -> "Tally | MultilabelTally":
     """The counts of a whole split from those of its N parts: part r has the photos r, r + N, ...
 
     The photos come in the order of the split, so that the scores are those of one process, to the
@@ -129,8 +129,8 @@ def joined(tallies: "Sequence[Tally | OverlapTally]") -> "Tally | OverlapTally":
         np.add(first.total, other.total, out=first.total)
     for name in ("names", "counts", "outlines"):
         setattr(first, name, _interleaved([getattr(tally, name) for tally in tallies]))
-    if isinstance(first, OverlapTally):
-        first.add_histograms([t.histogram for t in others if isinstance(t, OverlapTally)])
+    if isinstance(first, MultilabelTally):
+        first.add_histograms([t.histogram for t in others if isinstance(t, MultilabelTally)])
     return first
 
 
@@ -173,7 +173,7 @@ class Tally:
         return Scores.from_confusion(self.total, names, photos)
 
 
-class OverlapTally:
+class MultilabelTally:
     """The counts of overlapping classes: of each its confusion, and its probabilities."""
 
     def __init__(self, classes: ClassSet, boundary: float | None) -> None:
@@ -227,13 +227,13 @@ class OverlapTally:
             else:
                 self.histogram.counts += other.counts
 
-    def scores(self) -> OverlapScores:
+    def scores(self) -> MultilabelScores:
         """Those of all photos, with the counts of each."""
         names, outlines = self.classes.names, None if self.boundary is None else self.outlines
         photos = PhotoMetrics.of(self.names, names, self.counts, outlines)
         curves = None if self.histogram is None else self.histogram.curves()
         said = names, self.classes.thresholds, photos, curves
-        return OverlapScores.of_planes(self.total, *said)
+        return MultilabelScores.of_planes(self.total, *said)
 
 
 def _mask_of(sample: Sample) -> Mask:

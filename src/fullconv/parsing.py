@@ -90,7 +90,7 @@ def read_xml(file: Path) -> ElementTree.Element:
 
 
 def read_csv(file: Path) -> list[list[str]]:
-    """The rows that are not empty, cells stripped, parted by comma, semicolon or tab."""
+    """The rows that are not empty, cells stripped, separated by comma, semicolon or tab."""
     return parsed("CSV", _csv, read_text(file), file)
 
 

@@ -1,10 +1,10 @@
-"""Windows and halos: how to cut an image so that the pieces say what the whole would. Pure Python.
+"""Windows and halos: how to cut an image so that the tiles say what the whole would. Pure Python.
 
-A convolutional net computes the same everywhere. So a piece of the image gives the scores of the
-whole, exactly, where (1) the piece begins at a multiple of the net's stride, so that the windows of
+A convolutional net computes the same everywhere. So a tile of the image gives the scores of the
+whole, exactly, where (1) the tile begins at a multiple of the net's stride, so that the windows of
 every layer fall on the same pixels, and (2) nothing that a score looks through, in any layer, lies
 beyond a cut. The pixels for which (2) does not hold are the halo: read, and thrown away. At the
-image's own border nothing is cut; a piece that touches it is padded there as the whole is, once.
+image's own border nothing is cut; a tile that touches it is padded there as the whole is, once.
 
 The principle is that of Majurski and Bajcsy, "Exact tile-based segmentation inference for images
 larger than GPU memory", J. Res. Natl. Inst. Stand. Technol. 126:126009, 2021 (doi
@@ -23,12 +23,12 @@ from fullconv.errors import UserError
 from fullconv.geometry import Placement, Window, chain, receptive_field
 
 AROUND = 2
-"""Coarsest pixels around what is kept of a piece, at least, where a net sees everything anyway."""
+"""Coarsest pixels around what is kept of a tile, at least, where a net sees everything anyway."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """One piece along one axis: the pixels it reads, and those of them whose scores are kept."""
+    """One tile along one axis: the pixels it reads, and those of them whose scores are kept."""
 
     start: int
     stop: int
@@ -47,7 +47,7 @@ class Span:
 
     @property
     def inside(self) -> slice:
-        """Where the kept scores lie in the piece."""
+        """Where the kept scores lie in the tile."""
         return slice(self.keep_start - self.start, self.keep_stop - self.start)
 
 
@@ -64,22 +64,22 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Flow:
+class TileGeometry:
     """How an image becomes scores, as far as positions go; ``name`` is the net's, for messages.
 
     ``scored`` holds the scored maps, coarsest first. Where the net ``fuses_on_the_way``, each is
     placed on the next finer one and the finest on the image; else each is placed on the image.
     With ``at_finest`` those before the finest are each placed on it.
-    A net that ``stretches`` places its scores by the ratio of two sizes; that ratio is the same in
-    a piece only where sizes are multiples of the stride. Of one that ``sees_everything`` no piece
-    gives the scores of the whole: what is kept lies `AROUND` coarsest pixels or more from a cut,
-    and what it gives is an approximation.
+    A net that ``resizes_scores`` places its scores by the ratio of two sizes; that ratio is the
+    same in a tile only where sizes are multiples of the stride. Of one that ``sees_everything`` no
+    tile gives the scores of the whole: what is kept lies `AROUND` coarsest pixels or more from a
+    cut, and what it gives is an approximation.
     """
 
     name: str
     scored: tuple[Scored, ...]
     fuses_on_the_way: bool
-    stretches: bool = False
+    resizes_scores: bool = False
     at_finest: bool = False
     sees_everything: bool = False
 
@@ -132,15 +132,15 @@ class Flow:
 
     @property
     def least(self) -> int:
-        """The smallest piece of which something is kept."""
+        """The smallest tile of which something is kept."""
         return _up(sum(self.margins) + self.grid, self.grid)
 
     def kept(self, length: int) -> int:
-        """Pixels kept of a piece of ``length`` that has a cut on either side."""
+        """Pixels kept of a tile of ``length`` that has a cut on either side."""
         return _step(length // self.grid * self.grid, self.grid, self.margins)
 
     def check(self, length: int) -> None:
-        """UserError unless pieces of ``length`` are large enough."""
+        """UserError unless tiles of ``length`` are large enough."""
         if length < self.least:
             behind, before = self.margins
             raise UserError(
@@ -153,13 +153,13 @@ class Flow:
     def spans(self, n: int, length: int) -> list[Span]:
         """Tiles of at most ``length`` pixels that together give the scores of ``n`` pixels.
 
-        One piece where ``length`` suffices. Raises UserError for a ``length`` that leaves nothing
-        to be kept, and for a size at which a net that stretches cannot be cut.
+        One tile where ``length`` suffices. Raises UserError for a ``length`` that leaves nothing
+        to be kept, and for a size at which a net that resizes its scores cannot be cut.
         """
         if n <= length:
             return [Span(0, n, 0, n)]
         self.check(length)
-        if self.stretches and n % self.grid:
+        if self.resizes_scores and n % self.grid:
             raise UserError(
                 f"{self.name} resizes its scores to the size of the whole photo, so a side of {n} "
                 f"pixels cannot be tiled exactly, only a multiple of {self.grid}: crop it to "
@@ -169,7 +169,7 @@ class Flow:
         return spans(n, length, self.grid, self.margins)
 
     def tiles(self, size: tuple[int, int], length: int) -> Iterator[tuple[Span, Span]]:
-        """The pieces of an image of ``size`` (H, W), as rows and columns."""
+        """The tiles of an image of ``size`` (H, W), as rows and columns."""
         columns = self.spans(size[1], length)
         for rows in self.spans(size[0], length):
             for span in columns:
@@ -198,13 +198,13 @@ def spans(n: int, length: int, grid: int, margins: tuple[int, int]) -> list[Span
 
 
 def _count(n: int, length: int, grid: int, margins: tuple[int, int]) -> int:
-    """How many pieces of ``length`` it takes; 0 where they would keep nothing."""
+    """How many tiles of ``length`` it takes; 0 where they would keep nothing."""
     step = _step(length, grid, margins)
     return 1 - (length - n) // step if step > 0 else 0
 
 
 def _step(length: int, grid: int, margins: tuple[int, int]) -> int:
-    """Pixels from one piece to the next: what lies between the margins, down to the grid."""
+    """Pixels from one tile to the next: what lies between the margins, down to the grid."""
     return (length - sum(margins)) // grid * grid
 
 

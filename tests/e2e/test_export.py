@@ -87,7 +87,7 @@ def test_classes_tiles_and_a_broken_file(inside):
     assert len([line for line in example.splitlines() if line.strip()]) <= 30
     found = {}
     exec(compile(example, "docs/export.md", "exec"), found)
-    assert len(list(found["pieces"](689))) == len(list(found["pieces"](911))) - 1 == 2
+    assert len(list(found["tiles"](689))) == len(list(found["tiles"](911))) - 1 == 2
     wanted = Predictor(file)(large).mask
     assert np.array_equal(found["classes"], wanted)
     halo = 'said["graph"]["tiling"]["halo"]'

@@ -102,9 +102,9 @@ def test_killed_and_typed_again(inside, run, tmp_path):
     said, error = inside(*arguments)
     note = next(line for line in error.splitlines() if "resuming after" in line)
     before = int(note.split("resuming after ")[1].split()[0])
-    assert note.endswith(f"scene.tif.partial: resuming after {before} of 25 pieces")
+    assert note.endswith(f"scene.tif.partial: resuming after {before} of 25 tiles")
     assert 0 < before < 25
-    assert f"50 x 2000 in 25 pieces, {before} of them done before" in said
+    assert f"50 x 2000 in 25 tiles, {before} of them already done" in said
     assert not list(out.glob(".*"))
     inside(*arguments[:-1], tmp_path / "whole", "--no-overlay")
     assert np.array_equal(

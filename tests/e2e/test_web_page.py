@@ -295,7 +295,7 @@ def test_several_outputs_are_chosen_between(opened, run, tmp_path):
     wanted = Predictor(tmp_path / "model.onnx")(path)
     assert same(class_map(page), wanted.mask) >= SAME
     page.select_option("#output", label="slope")
-    assert same(class_map(page), wanted.others["slope"].mask) >= SAME
+    assert same(class_map(page), wanted.other_outputs["slope"].mask) >= SAME
     shown = page.locator("#list .name").all_inner_texts()
     assert set(shown) <= {"c", "d", "e"}
     assert shown

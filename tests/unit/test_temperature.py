@@ -208,7 +208,7 @@ def test_each_output_has_a_temperature_of_its_own(tmp_path):
 
         def __getitem__(self, index):
             first = predictor(_photo(index))
-            far, rng = first.others["where"].mask, np.random.default_rng(index)
+            far, rng = first.other_outputs["where"].mask, np.random.default_rng(index)
             wrong = np.where(rng.random(far.shape) < 0.4, 1 - far, far)
             mask = np.dstack([first.mask, wrong + 4]).astype(np.uint8)
             return Sample("photo", _photo(index), mask)
@@ -217,7 +217,9 @@ def test_each_output_has_a_temperature_of_its_own(tmp_path):
     assert measured.outputs == ("what", "where")
     assert measured.temperatures[0] < 1 < measured.temperatures[1]
     first = Predictor(run, "cpu").predict_batch([_photo(0)], confidence=True)[0]
-    for prediction, t in zip((first, first.others["where"]), measured.temperatures, strict=True):
+    for prediction, t in zip(
+        (first, first.other_outputs["where"]), measured.temperatures, strict=True
+    ):
         shares = (torch.from_numpy(prediction.scores) / t).softmax(0)
         np.testing.assert_allclose(prediction.confidence, shares.amax(0), atol=1e-5)
 

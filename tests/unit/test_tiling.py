@@ -9,8 +9,8 @@ from torch import nn
 
 from fullconv.errors import UserError
 from fullconv.models import NetSpec, build
-from fullconv.models.fcn import flow_of
-from fullconv.tiling import Flow, spans
+from fullconv.models.fcn import tile_geometry
+from fullconv.tiling import TileGeometry, spans
 
 SAME = [
     "fcn32s-vgg16", "fcn16s-vgg16", "fcn8s-vgg16", "fcn4s-vgg16", "fcn8s-caffenet",
@@ -27,8 +27,8 @@ PAPER = [
 BOTH = [(name, "same") for name in SAME] + [(name, "paper") for name in PAPER]
 
 
-def flow(name: str, padding: str = "same") -> Flow:
-    return flow_of(NetSpec(name, 2, padding=padding))
+def flow(name: str, padding: str = "same") -> TileGeometry:
+    return tile_geometry(NetSpec(name, 2, padding=padding))
 
 
 @pytest.mark.parametrize(("name", "padding"), BOTH)
@@ -40,7 +40,7 @@ def test_a_halo_is_what_a_cut_reaches_and_no_pixel_more(name: str, padding: str)
     torch.manual_seed(0)
     learns = "dilated" not in name
     spec = NetSpec(name, 1, padding=padding, width=1 / 64, learn_upsampling=learns)
-    found = flow_of(spec)
+    found = tile_geometry(spec)
     net = build(spec).eval()
     for layer in net.score_modules().values():
         nn.init.normal_(layer.weight)
@@ -124,7 +124,7 @@ def test_a_tile_of_which_nothing_is_left_is_refused(tile: int) -> None:
     flow("fcn8s-vgg16").check(448)
 
 
-def test_what_stretches_is_cut_only_at_multiples_of_its_stride() -> None:
+def test_what_resizes_its_scores_is_cut_only_at_multiples_of_its_stride() -> None:
     dilated = flow("fcn8s-resnet50_dilated")
     assert len(dilated.spans(1000, 500)) > 1
     assert len(dilated.spans(499, 500)) == 1

@@ -31,7 +31,7 @@ from fullconv.inference.engines.registry import AUTO, is_exported
 from fullconv.inference.open_predictor import OpenedNet, open_engine
 from fullconv.inference.photo_engine import with_tiles, with_tta
 from fullconv.inference.photos.read_ahead import read_ahead
-from fullconv.inference.tiled import Tile
+from fullconv.inference.tiled_prediction import Tile
 from fullconv.inference.tta import TTA
 from fullconv.metrics.reliability import Reliability
 from fullconv.visualize import planes_of

@@ -8,7 +8,7 @@ from fullconv.checkpoints.checkpoint import find
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.inference.engines.registry import is_exported
-from fullconv.metrics import OverlapScores, class_metrics
+from fullconv.metrics import MultilabelScores, class_metrics
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def check_tunable(run: str | Path, classes: ClassSet) -> None:
         )
 
 
-def tune_thresholds(run: str | Path, scores: OverlapScores) -> Tuned:
+def tune_thresholds(run: str | Path, scores: MultilabelScores) -> Tuned:
     """Write the threshold of the highest F1 of each class of ``scores`` into the run's checkpoint.
 
     The highest F1 is at the highest IU. A class that is nowhere keeps its own. Raises UserError

@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +11,11 @@ import typer
 
 from fullconv.cli.help_panels import MORE
 from fullconv.cli.main import say
-from fullconv.cli.options import warn_of_origin
+from fullconv.cli.options import warn_of_origin, with_net
 from fullconv.errors import UserError, printable
 
 if TYPE_CHECKING:
-    from fullconv.inference import Predictor
+    from fullconv.inference.storage.predictor_options import PredictorOptions
     from fullconv.inference.video.pictures import Look
 
 MaxFrames = Annotated[
@@ -80,7 +80,7 @@ def camera_target(camera: str, out: Path, show: str) -> Path:
 
 
 def predict_camera_input(
-    open_predictor: "Callable[[], Predictor]",
+    options: "PredictorOptions",
     camera: str,
     target: Path,
     look: "Look",
@@ -96,7 +96,7 @@ def predict_camera_input(
 
     pyav()
     device = cameras.device_of(camera)
-    predictor = open_predictor()
+    predictor = with_net(options).open(say)
     warn_of_origin(predictor.origin)
     start = time.perf_counter()
     with screen.frame_progress(camera) as progress:

@@ -149,7 +149,7 @@ def predict_for_tool(
     predictor: "Predictor",
     photos: "Sequence[Input]",
     labels: Labels,
-    others: Mapping[str, Path],
+    extra_inputs: Mapping[str, Path],
 ) -> tuple[int, float]:
     """Predict photos and write the folder of a tool; the errors, and the net's seconds."""
     from fullconv.cli import tables as screen
@@ -162,7 +162,7 @@ def predict_for_tool(
         say(f"note: {predictor.classes.outputs[0].name} is written, not the net's other outputs")
     with screen.progress("predicting") as progress:
         results = predict_labels(predictor, photos, labels.tool, labels.out, labels.options,
-                                 others=others, keep=labels.keep)  # fmt: skip
+                                 extra_inputs=extra_inputs, keep=labels.keep)  # fmt: skip
         for done, result in enumerate(results, 1):
             progress(done, len(photos))
             seconds += result.seconds

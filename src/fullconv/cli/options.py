@@ -1,5 +1,6 @@
 """Options that several commands have, and what their texts mean."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from fullconv.inference.engines import ENGINES, names
 if TYPE_CHECKING:
     from fullconv.inference import Engine as Runner
     from fullconv.inference import Tile
+    from fullconv.inference.storage.predictor_options import PredictorOptions
 
 Run = Annotated[
     Path,
@@ -146,6 +148,11 @@ def fetched(weights: Path) -> Path:
         return weights
     with download_progress(f"downloading {weights}") as progress:
         return located(weights, progress)
+
+
+def with_net(options: "PredictorOptions") -> "PredictorOptions":
+    """``options`` with the file of the net, downloaded with a bar where it is a published one."""
+    return replace(options, path=str(fetched(Path(options.path))))
 
 
 def checked(file: Any) -> str:

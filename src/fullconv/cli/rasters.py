@@ -129,9 +129,9 @@ def _note(text: str) -> None:
 def raster_account(entry: "Input", outcome: "RasterOutcome", result: str) -> str:
     """What was done, in a line."""
     height, width = outcome.size
-    parts = [f"{outcome.pieces} pieces" if outcome.pieces > 1 else "one piece"]
+    parts = [f"{outcome.tiles} tiles" if outcome.tiles > 1 else "one tile"]
     if outcome.earlier:
-        parts.append(f"{outcome.earlier} of them done before")
+        parts.append(f"{outcome.earlier} of them already done")
     if outcome.empty:
         parts.append(f"{outcome.empty} without pixels")
     return f"{entry}: {width} x {height} in {', '.join(parts)}; {printable(result)}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fullconv.inference import Input, PhotoResult, Predictor
     from fullconv.inference.prediction import DrawOptions
     from fullconv.inference.rasters import RasterOutcome
-    from fullconv.inference.rasters.pieces import Blocks
+    from fullconv.inference.rasters.raster_tiles import Blocks
     from fullconv.inference.storage.outputs import Output
     from fullconv.inference.storage.predictor_options import PredictorOptions
 
@@ -48,7 +48,7 @@ def predict_recorded_photos(
     from fullconv.inference.storage import manifest
     from fullconv.inference.storage import predict_stored as stored
     from fullconv.inference.storage.outputs import output_at
-    from fullconv.inference.storage.stored_rasters import parted
+    from fullconv.inference.storage.stored_rasters import split_rasters
     from fullconv.visualize import check_drawing
 
     start = time.perf_counter()
@@ -57,7 +57,7 @@ def predict_recorded_photos(
     errors += [_video(entry) for entry in entries if not entry.error and _is_video(entry)]
     output = output_at(out)
     named = [entry for entry in entries if not entry.error and not _is_video(entry)]
-    photos, rasters = parted(stored.with_relative_results(named, Path(out)))
+    photos, rasters = split_rasters(stored.with_relative_results(named, Path(out)))
     refuse_scores(rasters, drawn.get("scores", False))
     probability = drawn.get("probability", False)
     predictor = options.open(say)
@@ -73,7 +73,7 @@ def predict_recorded_photos(
     left, before = stored.not_done(photos, done)
     rasters_left, rasters_before = stored.not_done(rasters, done)
     if before + rasters_before:
-        say(f"{before + rasters_before} of {len(photos) + len(rasters)} photos are done before")
+        say(f"{before + rasters_before} of {len(photos) + len(rasters)} photos are already done")
     with ExitStack() as connection:
         blocks, predict = None, partial(stored.predict_recorded, predictor)
         if cluster is not None and (left or rasters_left):

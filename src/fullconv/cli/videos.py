@@ -14,7 +14,7 @@ from fullconv.errors import UserError, printable
 
 if TYPE_CHECKING:
     from fullconv.inference import Input, Predictor, VideoOutcome
-    from fullconv.visualize import Legend
+    from fullconv.inference.video.pictures import Look
 
 VideoShow = Annotated[
     Literal["overlay", "classes"],
@@ -123,14 +123,7 @@ def _target(video: "Input", out: Path, show: Literal["overlay", "classes"]) -> P
 
 
 def predict_videos(
-    predictor: "Predictor",
-    videos: "Sequence[Input]",
-    out: Path,
-    show: Literal["overlay", "classes"],
-    smooth: float,
-    alpha: float,
-    legend: "Legend",
-    probability: bool,
+    predictor: "Predictor", videos: "Sequence[Input]", out: Path, look: "Look"
 ) -> int:
     """Predict each of ``videos``; how many could not be."""
     from fullconv.cli import tables as screen
@@ -143,8 +136,9 @@ def predict_videos(
         start = time.perf_counter()
         with screen.frame_progress(file.name) as progress:
             outcome = predict_video(
-                predictor, file, _target(video, out, show), show=show, smooth=smooth, alpha=alpha,
-                legend=legend, probability=probability, report=progress, say=_note,
+                predictor, file, _target(video, out, look.show), show=look.show,
+                smooth=look.smooth, alpha=look.alpha, legend=look.legend,
+                probability=look.probability, report=progress, say=_note,
                 max_megapixels=predictor.read_options.max_megapixels,
             )  # fmt: skip
         print(_account(video, outcome, time.perf_counter() - start))
@@ -179,7 +173,7 @@ def _account(video: "Input", outcome: "VideoOutcome", seconds: float) -> str:
     height, width = outcome.size
     new = outcome.frames - outcome.earlier
     written = ", ".join(printable(str(path)) for path in (outcome.written, *outcome.probabilities))
-    done = f", {outcome.earlier} of them done before" if outcome.earlier else ""
+    done = f", {outcome.earlier} of them already done" if outcome.earlier else ""
     return (
         f"{video}: {outcome.frames} frames{done} in {duration(seconds)} ({new / seconds:.2g}/s); "
         f"{written}, {width} x {height}"

@@ -11,7 +11,7 @@ from fullconv.cluster.connection import ClusterOptions
 from fullconv.cluster.work import Reply, replies
 from fullconv.data import Source
 from fullconv.data.splits.subset import Part
-from fullconv.evaluation import OverlapTally, Progress, Tally, joined, tally_of
+from fullconv.evaluation import MultilabelTally, Progress, Tally, joined, tally_of
 from fullconv.inference.engines.registry import Say
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.storage.predictor_options import PredictorOptions
@@ -50,10 +50,10 @@ def evaluate_on_cluster(
     """
     parts = min(len(source), MOST_PARTS)
     items = [{"first": first, "step": parts} for first in range(parts)]
-    tallies: dict[int, Tally | OverlapTally] = {}
+    tallies: dict[int, Tally | MultilabelTally] = {}
     done = 0
     for reply in replies(cluster, options, ScorePart(source, boundary), items, say):
-        kind = OverlapTally if source.classes.is_overlapping else Tally
+        kind = MultilabelTally if source.classes.is_overlapping else Tally
         tally = kind(source.classes, boundary)
         tallies[reply["number"]] = _unpacked(reply["counts"], tally)
         done += reply["photos"]
@@ -62,7 +62,7 @@ def evaluate_on_cluster(
     return joined([tallies[number] for number in range(parts)]).scores()
 
 
-def _packed(tally: Tally | OverlapTally) -> bytes:
+def _packed(tally: Tally | MultilabelTally) -> bytes:
     """The counts as arrays of numpy's own format."""
     file = io.BytesIO()
     arrays: dict[str, Any] = {
@@ -72,20 +72,20 @@ def _packed(tally: Tally | OverlapTally) -> bytes:
     }
     if tally.outlines:
         arrays["outlines"] = np.stack(tally.outlines)
-    if isinstance(tally, OverlapTally) and tally.histogram is not None:
+    if isinstance(tally, MultilabelTally) and tally.histogram is not None:
         arrays["histogram"] = tally.histogram.counts
     np.savez(file, **arrays)
     return file.getvalue()
 
 
-def _unpacked(content: bytes, tally: Tally | OverlapTally) -> Tally | OverlapTally:
+def _unpacked(content: bytes, tally: Tally | MultilabelTally) -> Tally | MultilabelTally:
     """``tally``, which is empty, with those counts."""
     arrays = np.load(io.BytesIO(content), allow_pickle=False)
     tally.total = arrays["total"]
     tally.names = [str(name) for name in arrays["names"]]
     tally.counts = list(arrays["counts"])
     tally.outlines = list(arrays["outlines"]) if "outlines" in arrays else []
-    if isinstance(tally, OverlapTally):
+    if isinstance(tally, MultilabelTally):
         if "histogram" in arrays and tally.histogram is not None:
             tally.histogram.counts = arrays["histogram"]
         else:

@@ -10,34 +10,34 @@ from fullconv.cluster.connection import ClusterOptions
 from fullconv.cluster.work import Reply, replies
 from fullconv.inference.engines.registry import Say
 from fullconv.inference.predictor import Predictor
-from fullconv.inference.rasters.pieces import Blocks, RasterPieces, open_pieces
+from fullconv.inference.rasters.raster_tiles import Blocks, RasterTiles, open_tiles
 from fullconv.inference.storage.predictor_options import PredictorOptions
 
 
 def blocks_by_cluster(cluster: ClusterOptions, options: PredictorOptions, say: Say) -> Blocks:
-    """What computes the rows of pieces for `predict_raster`, in other processes.
+    """What computes the rows of tiles for `predict_raster`, in other processes.
 
     The raster must have the same path on each machine.
     """
 
-    def blocks(pieces: RasterPieces, rows: Sequence[int]) -> Iterator[tuple[Any, int]]:
-        source = str(Path(pieces.raster.name).resolve())
+    def blocks(tiles: RasterTiles, rows: Sequence[int]) -> Iterator[tuple[Any, int]]:
+        source = str(Path(tiles.raster.name).resolve())
         common = {
             "source": source,
-            "tile": pieces.pieces.tile,
-            "probability": pieces.probability,
+            "tile": tiles.tiling.tile,
+            "probability": tiles.probability,
         }
         items = [{**common, "row": row} for row in rows]
         for reply in replies(cluster, options, compute_row, items, say, in_order=True):
-            shape = -1, *pieces.shape[1:]
-            yield np.frombuffer(reply["block"], pieces.dtype).reshape(shape), reply["empty"]
+            shape = -1, *tiles.shape[1:]
+            yield np.frombuffer(reply["block"], tiles.dtype).reshape(shape), reply["empty"]
 
     return blocks
 
 
 def compute_row(predictor: Predictor, item: dict[str, Any]) -> Iterator[Reply]:
-    """A worker's part: what is kept of one row of pieces."""
-    opened = open_pieces(predictor, item["source"], item["tile"], probability=item["probability"])
-    with opened as pieces:
-        block, empty = pieces.block(pieces.rows[item["row"]])
+    """A worker's part: what is kept of one row of tiles."""
+    opened = open_tiles(predictor, item["source"], item["tile"], probability=item["probability"])
+    with opened as tiles:
+        block, empty = tiles.block(tiles.rows[item["row"]])
     yield {"block": block.tobytes(), "empty": empty}

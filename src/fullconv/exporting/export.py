@@ -15,7 +15,7 @@ from fullconv.checkpoints.golden import picture
 from fullconv.checkpoints.hub import hub_file, is_hub_name
 from fullconv.checkpoints.open_weights import is_name
 from fullconv.errors import UserError
-from fullconv.exporting.calibration import Calibration, find_calibration
+from fullconv.exporting.calibration_photos import Calibration, find_calibration
 from fullconv.exporting.onnx_graph import OnnxGraph, onnx_model
 from fullconv.exporting.openvino_graph import OpenVinoGraph, from_onnx, smallest_side
 from fullconv.exporting.program import TorchGraph, UnsavedGraph, in_half, trace

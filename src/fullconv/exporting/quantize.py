@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fullconv.data import Sample
-from fullconv.exporting.calibration import Photos
+from fullconv.exporting.calibration_photos import Photos
 from fullconv.exporting.onnx_graph import OnnxGraph, model_of, with_description
 from fullconv.exporting.openvino_graph import OpenVinoGraph, folded
 from fullconv.exporting.program import Array, UnsavedGraph

@@ -10,11 +10,11 @@ import numpy as np
 
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
-from fullconv.exporting.calibration import Calibration
+from fullconv.exporting.calibration_photos import Calibration
 from fullconv.exporting.program import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import GraphEngine
 from fullconv.inference.export_metadata import Description
-from fullconv.metrics import OverlapScores, Scores, confusion, plane_counts
+from fullconv.metrics import MultilabelScores, Scores, confusion, plane_counts
 
 # With masks the score decides, which is what the net was trained for.
 MOST_DROP = 0.5  # points of mean IU
@@ -108,7 +108,7 @@ def check_int8(
 
 def _mean_iu(total: Array, classes: ClassSet) -> float:
     if classes.is_overlapping:
-        return OverlapScores.of_planes(total, classes.names, classes.thresholds).mean_iu
+        return MultilabelScores.of_planes(total, classes.names, classes.thresholds).mean_iu
     return Scores.from_confusion(total).mean_iu
 
 

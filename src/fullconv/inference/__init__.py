@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from fullconv.inference.engines.onnxruntime_engine import OnnxRuntimeEngine
     from fullconv.inference.engines.openvino_engine import OpenVinoEngine
     from fullconv.inference.engines.torch_engine import TorchEngine
+    from fullconv.inference.multilabel_prediction import MultilabelPrediction
     from fullconv.inference.open_predictor import DisagreementWarning, OpenedNet, open_engine
-    from fullconv.inference.overlap_prediction import OverlapPrediction
     from fullconv.inference.photo_engine import PhotoEngine, with_tiles, with_tta
     from fullconv.inference.photos.find_photos import Input, find_inputs
     from fullconv.inference.prediction import Prediction
     from fullconv.inference.predictor import Predictor
-    from fullconv.inference.tiled import Tile, Tiling
+    from fullconv.inference.tiled_prediction import Tile, Tiling
     from fullconv.inference.tta import TTA, Views, parse_tta
     from fullconv.inference.video import VideoOutcome, predict_video
 
@@ -31,10 +31,10 @@ __all__ = [
     "DisagreementWarning",
     "Engine",
     "Input",
+    "MultilabelPrediction",
     "OnnxRuntimeEngine",
     "OpenVinoEngine",
     "OpenedNet",
-    "OverlapPrediction",
     "PhotoEngine",
     "PhotoResult",
     "Prediction",
@@ -63,12 +63,12 @@ _HOME = {
     "engines.torch_engine": ("TorchEngine",),
     "photos.find_photos": ("Input", "find_inputs"),
     "open_predictor": ("DisagreementWarning", "OpenedNet", "open_engine"),
-    "overlap_prediction": ("OverlapPrediction",),
+    "multilabel_prediction": ("MultilabelPrediction",),
     "photo_engine": ("PhotoEngine", "with_tiles", "with_tta"),
     "prediction": ("Prediction",),
     "predictor": ("Predictor",),
     "engines.graph_engine": ("ChangedExportWarning",),
-    "tiled": ("Tiling", "Tile"),
+    "tiled_prediction": ("Tiling", "Tile"),
     "tta": ("TTA", "Views", "parse_tta"),
     "video.job": ("VideoOutcome", "predict_video"),
 }

@@ -34,7 +34,7 @@ class AreaTable:
                 counts = [mask.size - inside, inside]
                 self.add(str(photo), output.classes, counts, output=output.name)
             return
-        for part in (prediction, *prediction.others.values()):
+        for part in (prediction, *prediction.other_outputs.values()):
             counts = np.bincount(part.mask.ravel(), minlength=len(part.classes))
             self.add(str(photo), part.classes, counts.tolist(), output=part.output)
 

@@ -17,14 +17,14 @@ from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.inference.engines.engine import Image
 from fullconv.inference.engines.registry import AUTO
-from fullconv.inference.overlap_prediction import mask_stems
+from fullconv.inference.multilabel_prediction import mask_stems
 from fullconv.inference.photos.find_photos import Input, find_inputs, refuse_name_clashes
 from fullconv.inference.photos.read_ahead import threads
 from fullconv.inference.photos.remote_photos import fetched
 from fullconv.inference.prediction import DrawOptions, Prediction
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.storage.addresses import MOST_PHOTO, read_stored
-from fullconv.inference.tiled import Tile
+from fullconv.inference.tiled_prediction import Tile
 from fullconv.inference.tta import TTA
 from fullconv.modalities import MAX_MEGAPIXELS
 from fullconv.notebook_progress import ProgressBar, in_notebook
@@ -74,7 +74,7 @@ def predict(
     legend: Legend = "below",
     scores: bool = False,
     probability: bool = False,
-    others: Mapping[str, Path] | None = None,
+    extra_inputs: Mapping[str, Path] | None = None,
     bands: Sequence[int] | None = None,
     range: Sequence[float] | None = None,
     max_megapixels: float = MAX_MEGAPIXELS,
@@ -99,7 +99,7 @@ def predict(
     photos = find_inputs(paths, out, frames)
     bar = ProgressBar("photos predicted") if in_notebook() else None
     results: list[PhotoResult] = []
-    for result in predict_each(predictor, photos, others=others, **drawn):
+    for result in predict_each(predictor, photos, extra_inputs=extra_inputs, **drawn):
         results.append(result)
         if bar:
             bar(len(results), len(photos))
@@ -111,28 +111,28 @@ def predict_files(
     inputs: Sequence[str | Path],
     out: str | Path,
     *,
-    others: Mapping[str, Path] | None = None,
+    extra_inputs: Mapping[str, Path] | None = None,
     frames: bool = False,
     **drawn: Unpack[DrawOptions],
 ) -> Iterator[PhotoResult]:
     """Predict all photos that ``inputs`` name and write the results below ``out``.
 
     See ``find_inputs`` for what can be named and ``Prediction.save`` for what is written.
-    ``others`` gives for further inputs of the net (depth, ...) a file, or the folder in which they
-    are called as the photos; without it they are looked for where data sets have them. Yields
+    ``extra_inputs`` gives for further inputs of the net (depth, ...) a file, or the folder in which
+    they are called as the photos; without it they are looked for where data sets have them. Yields
     a PhotoResult for each photo, in order, as soon as its files are there, then one with an error
     for each input that is not there. Raises UserError when nothing is there or ``out`` cannot be
     written.
     """
     photos = find_inputs(inputs, out, frames)
-    yield from predict_each(predictor, photos, others=others, **drawn)
+    yield from predict_each(predictor, photos, extra_inputs=extra_inputs, **drawn)
 
 
 def predict_each(
     predictor: Predictor,
     photos: Sequence[Input],
     *,
-    others: Mapping[str, Path] | None = None,
+    extra_inputs: Mapping[str, Path] | None = None,
     keep: Keep | None = None,
     write: Write | None = None,
     ahead: int = AHEAD,
@@ -155,7 +155,7 @@ def predict_each(
     probability = drawn.get("probability", False)
     refuse_name_clashes(photos, output_suffixes(predictor.classes, probability))
     remove_abandoned_results(photos)
-    others = others or {}
+    extra_inputs = extra_inputs or {}
     asked = drawn.get("scores", False), drawn.get("probability", False)
     waiting, reading, writing = deque(photos), deque(), deque()
     sizes: deque[int] = deque()  # pixels of all photos that are at hand
@@ -169,11 +169,11 @@ def predict_each(
                 photo = waiting.popleft()
                 # What has to be waited for, a pipe, is read here, where Ctrl-C ends it.
                 early = photo.content is not None or photo.url or _is_file(photo)
-                image = readers.submit(_read, predictor, photo, others) if early else None
+                image = readers.submit(_read, predictor, photo, extra_inputs) if early else None
                 reading.append((photo, image))
             if reading:
                 photo, image = reading.popleft()
-                pixels = image.result() if image else _read(predictor, photo, others)
+                pixels = image.result() if image else _read(predictor, photo, extra_inputs)
                 result = _predicted(predictor, pixels, *asked)
                 writing.append(writer.submit(_written, photo, result, drawn, keep, write))
                 del image, pixels, result  # the photo goes when it has been written
@@ -205,7 +205,9 @@ def remove_abandoned_results(photos: Sequence[Input]) -> None:
         remove_abandoned(folder, lambda name: name.endswith(_ENDINGS))
 
 
-def _read(predictor: Predictor, photo: Input, others: Mapping[str, Path]) -> Image | UserError:
+def _read(
+    predictor: Predictor, photo: Input, extra_inputs: Mapping[str, Path]
+) -> Image | UserError:
     """The photo's array with its further inputs, or what is wrong with it."""
     if photo.error is not None:
         return photo.error
@@ -218,7 +220,7 @@ def _read(predictor: Predictor, photo: Input, others: Mapping[str, Path]) -> Ima
         if photo.frames:
             return predictor.read(photo.frames.read(photo.frame, predictor.read_options))
         source = io.BytesIO(photo.content or b"") if photo.file is None else photo.file
-        beside = {kind: _beside(photo, path) for kind, path in others.items()}
+        beside = {kind: _beside(photo, path) for kind, path in extra_inputs.items()}
         return predictor.read(source, beside)
     except UserError as error:
         return error

@@ -12,7 +12,7 @@ from fullconv.checkpoints.safetensors_file import check_format
 from fullconv.checkpoints.temperature import Calibration
 from fullconv.classes import ClassSet
 from fullconv.models import NetSpec, Preprocessing
-from fullconv.models.fcn import flow_of, mapped
+from fullconv.models.fcn import mapped, tile_geometry
 from fullconv.parsing import json_object, parser_errors
 
 INPUT, SCORES, CLASSES = "image", "scores", "classes"
@@ -118,8 +118,8 @@ class Description:
     def to_json(self) -> str:
         """The text that is stored under the key ``fullconv``."""
         description = self.classes, self.preprocessing, self.origin, self.golden, self.calibration
-        header, flow = header_of(self.spec, *description), flow_of(self.spec)
-        behind, before = flow.margins
+        header, geometry = header_of(self.spec, *description), tile_geometry(self.spec)
+        behind, before = geometry.margins
         graph = {
             "input": INPUT,
             "output": self.output,
@@ -133,11 +133,11 @@ class Description:
             "shape_out": self.shape_out,
             "dtype_out": self.dtype_out,
             "tiling": {
-                "grid": flow.grid,
+                "grid": geometry.grid,
                 "halo": {"behind": behind, "before": before},
-                "exact": not flow.sees_everything,
-                "receptive_field": None if flow.sees_everything else flow.field,
-                "whole_multiples": flow.stretches,
+                "exact": not geometry.sees_everything,
+                "receptive_field": None if geometry.sees_everything else geometry.field,
+                "whole_multiples": geometry.resizes_scores,
             },
         }
         return json.dumps({**header, "graph": graph})

@@ -52,7 +52,7 @@ def predict_labels(
     out: Path,
     options: ShapeOptions,
     *,
-    others: Mapping[str, Path] | None = None,
+    extra_inputs: Mapping[str, Path] | None = None,
     keep: Keep | None = None,
 ) -> Iterator[PhotoResult]:
     """Predict photos and write them for ``tool`` into the folder ``out``, which appears whole.
@@ -79,7 +79,9 @@ def predict_labels(
         return ()
 
     def predicted() -> Iterator[Item]:
-        each = predict_each(predictor, photos, others=others, keep=keep, write=write, scores=scores)
+        each = predict_each(
+            predictor, photos, extra_inputs=extra_inputs, keep=keep, write=write, scores=scores
+        )
         with closing(each):
             for result in each:
                 results.append(result)

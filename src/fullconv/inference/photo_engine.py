@@ -8,7 +8,7 @@ from fullconv.inference.class_map import Classes, Decision, classes_of
 from fullconv.inference.confidence import Confidence, Softmaxes
 from fullconv.inference.engines.engine import Engine, Image
 from fullconv.inference.engines.registry import Say
-from fullconv.inference.tiled import Tile, Tiling
+from fullconv.inference.tiled_prediction import Tile, Tiling
 from fullconv.inference.tta import TTA, Views, parse_tta
 from fullconv.models import NetSpec
 
@@ -17,7 +17,7 @@ class PhotoEngine(Engine):
     """Runs ``engine`` on photos by ``tiling``, in several ``views``, or both: an Engine itself.
 
     Views are put together of tiles. ``say`` is told, at the first photo that is cut, how good an
-    approximation its classes are, where the net sees everything (`Flow.sees_everything`).
+    approximation its classes are, where the net sees everything (`TileGeometry.sees_everything`).
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class PhotoEngine(Engine):
             return self.engine.class_map(image)
         tiling, length = self.tiling, self.tiling.length
         classes = tiling.run(image, self.engine.class_map, 0, length)
-        if self.say and tiling.flow.sees_everything and tiling.needs_tiles(image, length):
+        if self.say and tiling.geometry.sees_everything and tiling.needs_tiles(image, length):
             self.say(tiling.difference(image, classes, self.engine.class_map))
             self.say = None
         return classes

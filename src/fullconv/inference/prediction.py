@@ -45,8 +45,8 @@ class Prediction:
 
     ``image`` is the photo, uint8 RGB (H, W, 3), EXIF orientation applied; ``mask`` its classes,
     (H, W), uint8 or, with more than 256 classes, uint16. Of a net with several outputs they are
-    those of the first; ``others`` has the predictions of the others by name. ``output`` is the
-    output's name, empty where there is one; ``borders`` says whether pictures have them.
+    those of the first; ``other_outputs`` has the predictions of the others by name. ``output`` is
+    the output's name, empty where there is one; ``borders`` says whether pictures have them.
     ``temperature`` is that of the softmax, by the calibration of the net, else 1.
     """
 
@@ -55,7 +55,7 @@ class Prediction:
     classes: ClassSet
     compute: Callable[[], npt.NDArray[np.float32]] = field(repr=False)
     output: str = ""
-    others: "dict[str, Prediction]" = field(default_factory=dict)
+    other_outputs: "dict[str, Prediction]" = field(default_factory=dict)
     borders: bool = True
     temperature: float = 1.0
     known_confidence: Confidence | None = field(default=None, repr=False)
@@ -130,7 +130,7 @@ class Prediction:
         return notebook_png(self.overlay)
 
     def _repr_html_(self) -> str:
-        every = [self, *self.others.values()]
+        every = [self, *self.other_outputs.values()]
         parts = [
             (e.output, notebook_png(e.draw(legend="none")), e.classes, e.shares) for e in every
         ]
@@ -195,7 +195,7 @@ class Prediction:
             written.append(beside(stem, "_probability.png"))
             grey = Image.fromarray(self.probability_image)
             write_atomically(written[-1], lambda file: grey.save(file, "PNG"))
-        for name, other in self.others.items():
+        for name, other in self.other_outputs.items():
             written += other.save(f"{stem}_{name}", **options)
         return written
 

@@ -32,7 +32,7 @@ from fullconv.inference.photos.photo_inputs import (
     read_input,
 )
 from fullconv.inference.prediction import Prediction
-from fullconv.inference.tiled import Tile
+from fullconv.inference.tiled_prediction import Tile
 from fullconv.inference.tta import TTA, parse_tta
 from fullconv.modalities import AS_STORED, ReadOptions, channels_of, is_of_photo
 from fullconv.models import NetSpec
@@ -44,7 +44,7 @@ class Predictor:
     ``path`` is a run folder, a checkpoint or an exported file; it holds all that is needed.
     ``device`` and ``precision`` as in TorchEngine, ``engine`` a name of `engines.registry`, or
     'auto': torch for a run, its own runtime for an exported file. With ``tile`` ('auto', or the
-    longest side of a piece) large photos are predicted piece by piece, with the same result
+    longest side of a tile) large photos are predicted tile by tile, with the same result
     (`Tiling`). ``tta`` ('mirror,0.75,1,1.25', or a `TTA`) is test-time
     augmentation: the mean of the probabilities of several views. ``palette`` gives the classes
     other colours (`fullconv.classes.palettes`), ``borders`` are drawn in overlays or not.
@@ -128,15 +128,15 @@ class Predictor:
         return predictor_html(facts, self.classes)
 
     def __call__(
-        self, photo: Photo, scores: bool = False, others: Mapping[str, Path] | None = None
+        self, photo: Photo, scores: bool = False, extra_inputs: Mapping[str, Path] | None = None
     ) -> Prediction:
         """Predict one ``photo`` of any size; UserError for what is none (`photo_inputs`).
 
         With ``scores`` the scores are kept from the same pass of the net. A net with further
-        inputs takes them from the files ``others`` (kind -> file), else from where data sets have
-        them (`data.reading.modality_files`); or ``photo`` is the whole array (H, W, channels).
+        inputs takes them from the files ``extra_inputs`` (kind -> file), else from where data sets
+        have them (`data.reading.modality_files`); or ``photo`` is the whole array (H, W, channels).
         """
-        return self.predict_batch([self.read(photo, others)], scores)[0]
+        return self.predict_batch([self.read(photo, extra_inputs)], scores)[0]
 
     def check_scores(self) -> None:
         """UserError where an exported file gives classes alone."""
@@ -182,7 +182,7 @@ class Predictor:
         return self.engine.class_maps(np.stack(images))
 
     def read(
-        self, photo: Photo, others: Mapping[str, Path] | None = None, name: str = "the photo"
+        self, photo: Photo, extra_inputs: Mapping[str, Path] | None = None, name: str = "the photo"
     ) -> npt.NDArray[Any]:
         """What the net is shown: the photo, with the further inputs behind it.
 
@@ -198,7 +198,7 @@ class Predictor:
         for kind in self.inputs:
             if is_of_photo(kind):
                 continue
-            file = (others or {}).get(kind) or _beside_photo(
+            file = (extra_inputs or {}).get(kind) or _beside_photo(
                 path, kind, named=kind == self.inputs[0]
             )
             planes.append(read_plane(file, kind))
@@ -229,9 +229,9 @@ class Predictor:
         whole = cache(lambda: self.engine.scores(image) if scores is None else scores)
         photo, predictions = visualize.as_photo(image), []
         if self.classes.is_overlapping:
-            from fullconv.inference.overlap_prediction import OverlapPrediction
+            from fullconv.inference.multilabel_prediction import MultilabelPrediction
 
-            return OverlapPrediction(
+            return MultilabelPrediction(
                 photo, mask, self.classes, whole, borders=self.borders, known_confidence=confidence
             )
         planes = visualize.planes_of(mask)
@@ -247,7 +247,7 @@ class Predictor:
                     borders=self.borders, temperature=temperature, known_confidence=own,
                 )
             )  # fmt: skip
-        predictions[0].others.update({other.output: other for other in predictions[1:]})
+        predictions[0].other_outputs.update({other.output: other for other in predictions[1:]})
         return predictions[0]
 
 

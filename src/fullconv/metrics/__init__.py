@@ -11,10 +11,10 @@ from fullconv.metrics.bootstrap import (
 from fullconv.metrics.boundary import WIDTH, boundary_counts, boundary_width, is_boundary
 from fullconv.metrics.confusion_matrix import Counts, Matrix, confusion, counts_of
 from fullconv.metrics.display import html_table, percent
-from fullconv.metrics.overlap import (
+from fullconv.metrics.multilabel import (
     Curves,
     Histogram,
-    OverlapScores,
+    MultilabelScores,
     counts_of_planes,
     plane_counts,
 )
@@ -31,7 +31,7 @@ __all__ = [
     "Interval",
     "Intervals",
     "Matrix",
-    "OverlapScores",
+    "MultilabelScores",
     "PhotoMetrics",
     "Scores",
     "boundary_counts",

@@ -20,8 +20,8 @@ from fullconv.models.backbones.definition import Definition
 from fullconv.models.cpu_kernels.convolutions import Conv2d
 from fullconv.models.fpn import BLEND, Pyramid
 from fullconv.models.spec import NetSpec
-from fullconv.models.upsample import Edge, Stretching, Upsampling
-from fullconv.tiling import Flow, Scored
+from fullconv.models.upsample import AlignedResize, Edge, Upsampling
+from fullconv.tiling import Scored, TileGeometry
 
 
 class FCN(nn.Module):
@@ -183,25 +183,25 @@ def upsampled(upscore: nn.ModuleDict, maps: Mapping[int, Tensor], size: tuple[in
     return total
 
 
-def flow_of(spec: NetSpec) -> Flow:
-    """Where scores come from, for cutting an image into pieces (`fullconv.tiling`)."""
+def tile_geometry(spec: NetSpec) -> TileGeometry:
+    """Where scores come from, for cutting an image into tiles (`fullconv.tiling`)."""
     definition = spec.definition
     fuses_on_the_way, placements = placements_of(spec)
     blend: tuple[Window, ...] = ()
     if spec.is_pyramid:
         fuses_on_the_way, placements = True, _chained(definition, spec.tapped)
         blend = (BLEND,)
-    if spec.stretches:  # what `Stretching` does at sizes that are multiples of the stride
+    if spec.resizes_scores:  # what `AlignedResize` does at sizes that are multiples of the stride
         placements = {s: Placement(s, Fraction(s - 1, 2)) for s in placements}
     scored = [
         Scored(tuple(definition.windows(s)), placed, blend) for s, placed in placements.items()
     ]
     sees_everything = any(definition.sees_everything(stride) for stride in placements)
-    return Flow(
+    return TileGeometry(
         spec.name,
         tuple(scored),
         fuses_on_the_way,
-        spec.stretches,
+        spec.resizes_scores,
         spec.is_deconv,
         sees_everything,
     )
@@ -215,8 +215,8 @@ def _lift(spec: NetSpec, stride: int) -> nn.Module:
 
 
 def _upsampling(spec: NetSpec, stride: int, placement: Placement) -> nn.Module:
-    if spec.stretches:
-        return Stretching()
+    if spec.resizes_scores:
+        return AlignedResize()
     edge: Edge = "zero" if spec.padding == "paper" or spec.is_deconv else "replicate"
     # Without pads a small image has no score at all, so not all sizes can be asked.
     after = None if spec.padding == "none" else most_beyond(spec, stride, placement)

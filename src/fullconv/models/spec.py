@@ -106,9 +106,9 @@ class NetSpec:
         return {stride: full if stride > 2 else thin for stride in self.tapped}
 
     @property
-    def stretches(self) -> bool:
-        """Whether scores are stretched over the photo, not placed by the coordinate map."""
-        return definition_named(self.backbone).stretches and self.padding == "same"
+    def resizes_scores(self) -> bool:
+        """Whether scores are resized to the photo, not placed by the coordinate map."""
+        return definition_named(self.backbone).resizes_scores and self.padding == "same"
 
     @property
     def scales(self) -> dict[int, float]:
@@ -173,7 +173,7 @@ def _check_options(spec: NetSpec) -> None:
         )
     if spec.backbone.startswith(PREFIX):
         spec.definition  # noqa: B018  refuses what timm's nets have no say in
-    if spec.learn_upsampling and spec.stretches:
+    if spec.learn_upsampling and spec.resizes_scores:
         raise UserError(
             f"{spec.name} resizes its scores to the photo and has no upsampling kernel to learn: "
             "leave out learn_upsampling",

@@ -108,8 +108,8 @@ class Upsampling(nn.Module):
         return F.interpolate(near, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
-class Stretching(nn.Module):
-    """Stretches a coarse map over the finer grid, corners of pixels on corners, as torchvision.
+class AlignedResize(nn.Module):
+    """Resizes a coarse map to the finer grid, corners of pixels on corners, as torchvision.
 
     ``F.interpolate`` with ``align_corners=False``: with h pixels for H, pixel i comes to lie at
     (i + 1/2) H/h - 1/2. The convolutions of a ResNet put it at s i, so every score is shown

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from fullconv.classes import ClassSet
-from fullconv.metrics import OverlapScores, percent
+from fullconv.metrics import MultilabelScores, percent
 from fullconv.report.charts import Chart, DrawnChart, Line, drawn
 
 MOST = 20  # curves that can be told apart; those of the classes with most pixels
 
 
-def precision_recall_chart(scores: OverlapScores) -> DrawnChart | None:
+def precision_recall_chart(scores: MultilabelScores) -> DrawnChart | None:
     """A curve a class over all thresholds, a dot at its own; None where there are no curves."""
     curves = scores.curves
     if curves is None:
@@ -30,7 +30,7 @@ def precision_recall_chart(scores: OverlapScores) -> DrawnChart | None:
     return drawn(Chart(title, lines, top=1.0, share=True), (0, 100)) if lines else None
 
 
-def threshold_rows(scores: OverlapScores, classes: ClassSet | None) -> Sequence[dict[str, Any]]:
+def threshold_rows(scores: MultilabelScores, classes: ClassSet | None) -> Sequence[dict[str, Any]]:
     """A row a class of the table below the curves; ``classes`` give the colours."""
     average = scores.average_precision
     return [

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from fullconv.duration import duration
 from fullconv.errors import UserError, reason_of
-from fullconv.metrics import OverlapScores, Scores
+from fullconv.metrics import MultilabelScores, Scores
 
 Columns = Mapping[str, npt.NDArray[np.float64]]
 """A table by column, rows in order; nan where a cell is empty or no number."""
@@ -166,7 +166,7 @@ def _header(path: Path) -> dict[str, Any]:
 def _scores(content: dict[str, Any]) -> Scores | None:
     try:
         is_overlapping = content.get("task", "semantic") != "semantic"
-        return (OverlapScores if is_overlapping else Scores).from_dict(content)
+        return (MultilabelScores if is_overlapping else Scores).from_dict(content)
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.classes import ClassSet
-from fullconv.metrics import OverlapScores, Scores
+from fullconv.metrics import MultilabelScores, Scores
 
 
 def write_scores(scores: Scores, classes: ClassSet, folder: str | Path) -> list[Path]:
@@ -22,7 +22,7 @@ def write_scores(scores: Scores, classes: ClassSet, folder: str | Path) -> list[
 
     content = json.dumps(scores.to_dict(), indent=1) + "\n"
     contents = {"scores.json": content.encode()}
-    if not isinstance(scores, OverlapScores):
+    if not isinstance(scores, MultilabelScores):
         contents["confusion.png"] = confusion_picture(scores, classes)
     elif (picture := precision_recall_picture(scores, classes)) is not None:
         contents["precision_recall.png"] = picture

@@ -13,7 +13,7 @@ from PIL import Image
 
 from fullconv import visualize as pictures
 from fullconv.data.reading.run_lengths import coco_counts
-from fullconv.inference import OverlapPrediction, Prediction
+from fullconv.inference import MultilabelPrediction, Prediction
 from fullconv.serve.request_errors import RequestError
 from fullconv.serve.schema import Png, Region, Rle, Segmentation
 from fullconv.serve.served_models import Model
@@ -186,7 +186,7 @@ def _all_classes(model: Model, prediction: Prediction, seconds: float) -> Segmen
 
 def _add_masks(content: Segmentation, prediction: Prediction) -> None:
     """Put the mask of each class into the JSON."""
-    assert isinstance(prediction, OverlapPrediction)
+    assert isinstance(prediction, MultilabelPrediction)
     for place, region in enumerate(content.classes):
         region.mask = _base64(prediction.class_png(place))
 
@@ -194,7 +194,7 @@ def _add_masks(content: Segmentation, prediction: Prediction) -> None:
 def _add_probability(content: Segmentation, prediction: Prediction) -> None:
     """Put the probabilities into the JSON, of several overlapping classes those of each."""
     known = prediction.known_confidence is not None
-    if not isinstance(prediction, OverlapPrediction) or len(prediction.classes) == 1:
+    if not isinstance(prediction, MultilabelPrediction) or len(prediction.classes) == 1:
         content.probability = _base64(probability_png(prediction)) if known else None
         return
     for place, region in enumerate(content.classes):
@@ -227,7 +227,7 @@ def mask_png(prediction: Prediction) -> bytes:
 
 def overlay_png(prediction: Prediction, alpha: float) -> bytes:
     """The photo tinted by its classes, with the legend below."""
-    if isinstance(prediction, OverlapPrediction):
+    if isinstance(prediction, MultilabelPrediction):
         return _png(Image.fromarray(prediction.draw(alpha)))
     shown = pictures.overlay(prediction.image, prediction.mask, prediction.classes, alpha)
     return _png(Image.fromarray(shown))

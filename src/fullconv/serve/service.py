@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from fullconv.errors import UserError
-from fullconv.inference import OverlapPrediction, Prediction
+from fullconv.inference import MultilabelPrediction, Prediction
 from fullconv.serve.answers import Answer, AnswerOptions, answer
 from fullconv.serve.decode_photo import decode_photo
 from fullconv.serve.prometheus import Metrics
@@ -111,8 +111,8 @@ class Service:
             _refuse_without_scores(model)
         job = Job(model, image)
         prediction = await self._predicted(job)
-        prediction = prediction.others.get(output, prediction)
-        if output and isinstance(prediction, OverlapPrediction):
+        prediction = prediction.other_outputs.get(output, prediction)
+        if output and isinstance(prediction, MultilabelPrediction):
             prediction = prediction.only(output)
         seconds = time.perf_counter() - job.added
         return await self._in_thread(lambda: answer(options, model, prediction, seconds))

@@ -80,7 +80,9 @@ class Training:
         updater, folder = self.updater, self.run.folder
         states = folder, updater.net, updater.averaged, updater.optimizer
         self.progress = load_state(*states, self.screen.warn) or Progress()
-        updater.part = min(updater.part, self.progress.part or updater.part)
+        updater.micro_batch = min(
+            updater.micro_batch, self.progress.micro_batch or updater.micro_batch
+        )
         check_steps(folder, self.progress.step, updater.steps)
         if self.fabric.broadcast(self.progress.step) != self.progress.step:
             raise UserError(
@@ -183,9 +185,11 @@ class Training:
         progress.plain_sum += losses[1]
         progress.summed_steps += 1
         progress.row_due = self.is_validation_due() or progress.step % schedule.log_every == 0
-        if updater.part < (progress.part or schedule.batch_size):
+        if updater.micro_batch < (progress.micro_batch or schedule.batch_size):
             self.warn_of_smaller_parts()
-        progress.part = updater.part if updater.part < schedule.batch_size else None
+        progress.micro_batch = (
+            updater.micro_batch if updater.micro_batch < schedule.batch_size else None
+        )
 
     def warn_of_smaller_parts(self) -> None:
         """Say that a step ran out of memory, and how many photos are taken at a time from now."""
@@ -193,8 +197,9 @@ class Training:
         differs = norms_see_parts(self.config, updater.net.spec)
         norms = " (batch norm takes its mean over each part)" if differs else ""
         self.screen.warn(
-            f"out of memory at step {self.progress.step}: from here on {updater.part} photos at a "
-            f"time, accumulated to as many in a step as before, with the same result{norms}"
+            f"out of memory at step {self.progress.step}: from here on {updater.micro_batch} "
+            "photos at a time, accumulated to as many in a step as before, with the same "
+            f"result{norms}"
         )
 
     def is_validation_due(self) -> bool:

@@ -32,8 +32,8 @@ from fullconv.training.parallel.sync_batch_norm import is_synchronised, synchron
 class Updater:
     """The net, its averaged copy and the optimizer, and the step that changes them.
 
-    ``part`` is how many photos go through the net together: those of ``schedule.batch_size``, or
-    fewer since a step ran out of memory.
+    ``micro_batch`` is how many photos go through the net together: those of
+    ``schedule.batch_size``, or fewer since a step ran out of memory.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Updater:
     ) -> None:
         self.config, self.fabric, self.criterion = config, fabric, criterion
         self.preprocessing, self.steps = preprocessing, steps
-        self.part = config.schedule.batch_size
+        self.micro_batch = config.schedule.batch_size
         layout = torch.channels_last if config.compute.channels_last else torch.contiguous_format
         self.net = net.to(fabric.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         if is_synchronised(config, fabric.world_size):
@@ -121,7 +121,7 @@ class Updater:
                 raise batch_norm_error(*batch.masks.shape[1:3]) from error
             for name, buffer in self.net.named_buffers():
                 buffer.copy_(buffers[name])
-            self.part, self.updating_in_backward = -(-self.part // 2), None
+            self.micro_batch, self.updating_in_backward = -(-self.micro_batch // 2), None
             self.free_memory()
 
     @property
@@ -131,7 +131,7 @@ class Updater:
         Not once weights have changed, and not in several processes, which would wait for this one.
         """
         is_changed = self.updating_in_backward is not None and self.updating_in_backward.updates > 0
-        return self.part > 1 and self.fabric.world_size == 1 and not is_changed
+        return self.micro_batch > 1 and self.fabric.world_size == 1 and not is_changed
 
     def free_memory(self) -> None:
         """Return what the failed attempt leaves behind."""
@@ -165,7 +165,7 @@ class Updater:
         masks = batch.masks.to(self.fabric.device, non_blocking=True)  # N,H,W
         masks = self.criterion.sampled(masks)
         images = batch.images.to(self.fabric.device, non_blocking=True)  # N,H,W,3
-        world, size = self.fabric.world_size, self.part
+        world, size = self.fabric.world_size, self.micro_batch
         normaliser = self.summed(self.criterion.normaliser(masks))  # one for each output
         labelled = self.summed(self.criterion.labelled(masks)).clamp(min=1)
         losses = torch.zeros(2, dtype=torch.float64, device=masks.device)

@@ -14,7 +14,7 @@ import numpy as np
 from fullconv.classes import ClassSet
 from fullconv.data import Source
 from fullconv.data.splits.subset import Part
-from fullconv.evaluation import OverlapTally, Tally, joined, tally_of
+from fullconv.evaluation import MultilabelTally, Tally, joined, tally_of
 from fullconv.inference.engines.torch_engine import TorchEngine
 from fullconv.inference.photo_engine import with_tiles
 from fullconv.metrics import Scores
@@ -50,7 +50,7 @@ class _Seen:
     ``rows`` are by the photo's place in the split.
     """
 
-    tally: Tally | OverlapTally | None = None
+    tally: Tally | MultilabelTally | None = None
     rows: dict[int, list[Row]] = field(default_factory=dict)
     best_and_worst: "BestAndWorst | None" = None
 
@@ -98,7 +98,7 @@ def _scored(
     tile: int | None,
     stop: Stop,
     seen: _Seen,
-) -> Tally | OverlapTally:
+) -> Tally | MultilabelTally:
     """The counts of one process's ``part``; what is to be shown of it goes into ``seen``."""
     # Not the first ones: neighbours in a list are often frames of one film.
     shown = {round(share * (len(val) - 1)) for share in np.linspace(0, 1, SAMPLES)}

@@ -6,7 +6,7 @@ from fullconv.visualize.overlay import (
     Legend,
     check_drawing,
     legend,
-    overlap_overlay,
+    multilabel_overlay,
     overlay,
     text_size,
 )
@@ -38,7 +38,7 @@ __all__ = [
     "label",
     "layer",
     "legend",
-    "overlap_overlay",
+    "multilabel_overlay",
     "overlay",
     "planes_of",
     "present",

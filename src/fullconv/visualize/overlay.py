@@ -63,7 +63,7 @@ def overlay(
     return _below(painted, _row_legend(values, classes, width, size))
 
 
-def overlap_overlay(
+def multilabel_overlay(
     image: RGB,
     masks: npt.NDArray[np.bool_],
     classes: ClassSet,

@@ -55,7 +55,7 @@ def test_a_killed_command_resumes_with_what_is_left(
     again = fullconv(*call)
     assert again.returncode == 1 and recorded
     left = int(again.stdout.split(" of ")[1].split(" ")[0])
-    assert 0 < left < 40 and f"{40 - left} of 40 photos are done before" in again.stderr
+    assert 0 < left < 40 and f"{40 - left} of 40 photos are already done" in again.stderr
     assert results(tmp_path / "out") == results(tmp_path / "local")
 
 
@@ -97,7 +97,7 @@ def test_a_raster_by_rows_of_windows_is_the_local_file(
         done = fullconv(
             "predict", vgg, scene, "--tile", 640, "--probability", "--out", place, *more
         )
-        assert done.returncode == 0 and "pieces" in done.stdout, done.stderr
+        assert done.returncode == 0 and "tiles" in done.stdout, done.stderr
     here, there = results(tmp_path / "local"), results(tmp_path / "out")
     files = [tmp_path / out / "scene_probability.tif" for out in ("local", "out")]
     # A sum rounds by the number of threads, which moves a probability over a border of 1/255.

@@ -64,7 +64,7 @@ def test_the_graph_ends_with_the_maps(exported, photo, to, name, padding, engine
         assert np.array_equal(found.class_map(image), scores.argmax(0))
 
 
-def test_stretched_scores_are_in_the_maps(tmp_path, photo, monkeypatch):
+def test_resized_scores_are_in_the_maps(tmp_path, photo, monkeypatch):
     """Of a dilated ResNet with one block in each stage, to be exported in a third of the time."""
     pytest.importorskip("onnxscript", reason="needs fullconv[export]")
     known = BACKBONES["resnet50_dilated"]
@@ -74,7 +74,7 @@ def test_stretched_scores_are_in_the_maps(tmp_path, photo, monkeypatch):
         BACKBONES, "resnet14_dilated", replace(known, name="resnet14_dilated", steps=steps)
     )
     net = checkpoint("fcn8s-resnet14_dilated", preprocessing=TORCH)
-    assert net.net.spec.stretches
+    assert net.net.spec.resizes_scores
     for layer in net.net.score_modules().values():
         torch.nn.init.normal_(layer.bias, std=100)
     save(tmp_path / "model.safetensors", net)

@@ -131,8 +131,8 @@ def test_several_inputs_and_outputs(tmp_path):
     image = image.astype(np.float32)
     wanted, found = Predictor(tmp_path, "cpu")(image), Predictor(exported.paths[0])(image)
     assert np.array_equal(found.mask, wanted.mask)
-    assert np.array_equal(found.others["slope"].mask, wanted.others["slope"].mask)
-    assert_equal_scores(found.others["slope"].scores, wanted.others["slope"].scores)
+    assert np.array_equal(found.other_outputs["slope"].mask, wanted.other_outputs["slope"].mask)
+    assert_equal_scores(found.other_outputs["slope"].scores, wanted.other_outputs["slope"].scores)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from fullconv.data import open_source
 from fullconv.errors import UserError
 from fullconv.evaluation import evaluate
 from fullconv.exporting import Int8Check, export
-from fullconv.exporting.calibration import find_calibration
+from fullconv.exporting.calibration_photos import find_calibration
 from fullconv.exporting.onnx_graph import OnnxGraph
 from fullconv.exporting.openvino_graph import OpenVinoGraph, from_onnx
 from fullconv.exporting.quantize import quantized_graph

@@ -20,7 +20,7 @@ from fullconv.exporting.verify import TOLERANCE_FP16, check
 from fullconv.inference import DisagreementWarning, Predictor, open_engine
 from fullconv.inference.export_metadata import CLASSES, Description
 from fullconv.models import TORCH
-from fullconv.models.fcn import flow_of
+from fullconv.models.fcn import tile_geometry
 
 pytest.importorskip("onnxscript", reason="needs fullconv[export]")
 pytest.importorskip("onnxruntime", reason="needs fullconv[export]")
@@ -218,13 +218,13 @@ def test_choices_that_do_not_fit(run):
 
 def test_the_file_says_how_to_cut_a_picture_into_tiles(run, classes):
     said = json.loads(classes.description.to_json())
-    flow = flow_of(load(run).net.spec)
-    behind, before = flow.margins
+    geometry = tile_geometry(load(run).net.spec)
+    behind, before = geometry.margins
     assert said["graph"]["tiling"] == {
         "grid": 32,
         "halo": {"behind": behind, "before": before},
         "exact": True,
-        "receptive_field": flow.field,
+        "receptive_field": geometry.field,
         "whole_multiples": False,
     }
     assert said["graph"]["output"] == "classes"

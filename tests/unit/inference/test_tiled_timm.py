@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from fullconv.inference import TorchEngine, tiled, with_tiles
+from fullconv.inference import TorchEngine, tiled_prediction, with_tiles
 from fullconv.models import NetSpec, build
-from fullconv.models.fcn import flow_of
+from fullconv.models.fcn import tile_geometry
 
 pytestmark = pytest.mark.usefixtures("timm")
 
@@ -49,12 +49,12 @@ def noise(height: int, width: int) -> np.ndarray:
 )
 def test_pieces_give_the_scores_of_the_whole(name: str) -> None:
     net = fresh(name)
-    flow = flow_of(net.spec)
-    assert not flow.sees_everything
-    image = noise(2 * flow.least + flow.grid + 5, 45)
+    geometry = tile_geometry(net.spec)
+    assert not geometry.sees_everything
+    image = noise(2 * geometry.least + geometry.grid + 5, 45)
     whole = Doubled(net)
-    pieces = with_tiles(whole, net.spec, flow.least + 2 * flow.grid)
-    assert len(flow.spans(len(image), flow.least + 2 * flow.grid)) > 2
+    pieces = with_tiles(whole, net.spec, geometry.least + 2 * geometry.grid)
+    assert len(geometry.spans(len(image), geometry.least + 2 * geometry.grid)) > 2
     expected = whole.scores(image)
     worst = np.abs(pieces.scores(image) - expected).max()
     assert worst <= ROUNDING * np.abs(expected).max()
@@ -78,7 +78,7 @@ def test_what_sees_everything_is_said_and_measured_once() -> None:
 
 
 def test_a_photo_too_large_for_the_whole_is_measured_where_pieces_overlap(monkeypatch) -> None:
-    monkeypatch.setattr(tiled, "COMPARED", 256)
+    monkeypatch.setattr(tiled_prediction, "COMPARED", 256)
     said: list[str] = []
     net = fresh("fcn16s-timm.test_vit")
     whole = TorchEngine((net, net.spec.definition.preprocessing), "cpu")  # pyright: ignore

@@ -25,7 +25,7 @@ from fullconv.models import (
     summarize,
 )
 from fullconv.models.analysis.explain import crops, explain
-from fullconv.models.fcn import flow_of
+from fullconv.models.fcn import tile_geometry
 from fullconv.models.registry import heads
 from fullconv.models.upsample import Upsampling
 
@@ -113,7 +113,7 @@ def test_every_net_takes_every_size(name: str, height: int, width: int, padding:
 )
 def test_shift_by_one_stride_shifts_the_inside(name: str, padding: str) -> None:
     made = net(name, padding, width=1 / 64).double()
-    field = flow_of(made.spec).field
+    field = tile_geometry(made.spec).field
     n = (2 * field + 128) // 32 * 32 + 32
     wide = torch.randn(1, 3, n, 8, dtype=torch.float64)
     with torch.no_grad():

@@ -12,7 +12,7 @@ from fullconv.classes import ClassSet
 from fullconv.models import TORCH, NetSpec, build
 from fullconv.models.analysis.cost import summarize
 from fullconv.models.analysis.explain import explain
-from fullconv.models.fcn import flow_of
+from fullconv.models.fcn import tile_geometry
 from fullconv.models.registry import BACKBONES, heads
 
 
@@ -132,7 +132,7 @@ def test_what_a_score_sees_is_what_reaches_it(name):
     Kernels that could learn have no weights of zero, by which a fixed one spreads NaN.
     """
     spec = NetSpec(name, 1, width=1 / 64, learn_upsampling=True)
-    net, field, n = build(spec).eval(), flow_of(spec).field, 1664
+    net, field, n = build(spec).eval(), tile_geometry(spec).field, 1664
     middle = range(n // 2 - field // 2 - 40, n // 2 + field // 2 + 40)
     seen = []
     for pixels in torch.tensor(middle).split(32):

@@ -80,7 +80,7 @@ def transplant(
             "FC-WEIGHTS-011",
         )
     _check_deconvolutions(file, lineage, spec)
-    if definition_named(spec.backbone).stretches and not spec.stretches:
+    if definition_named(spec.backbone).resizes_scores and not spec.resizes_scores:
         raise UserError(
             f"{file.path}: {lineage.title} was trained with padding 'same'; use that",
             "FC-WEIGHTS-011",

@@ -102,7 +102,7 @@ def evaluate(
     from fullconv.data.open_dataset import trained_on
     from fullconv.evaluation import evaluate, open_for
     from fullconv.inference import open_engine, parse_tta, with_tiles
-    from fullconv.metrics import WIDTH, OverlapScores
+    from fullconv.metrics import WIDTH, MultilabelScores
     from fullconv.report import write_scores
 
     ray = cluster_options(cluster, workers, worker_cpus, worker_gpus)
@@ -132,7 +132,7 @@ def evaluate(
             )  # fmt: skip
             scores = evaluate_on_cluster(ray, options, source, say, progress, width)
     console = screen.console()
-    if isinstance(scores, OverlapScores):
+    if isinstance(scores, MultilabelScores):
         parts = [(scores, "", screen.overlap_tables(scores))]
     else:
         each = [(scores.of(output.channels), output) for output in opened.classes.outputs]
@@ -156,9 +156,9 @@ def evaluate(
 def _keep_thresholds(run: Path, scores: "Scores") -> None:
     """Write the best thresholds into the run, and say which and what they are worth."""
     from fullconv.calibration.tune_thresholds import tune_thresholds
-    from fullconv.metrics import OverlapScores, percent
+    from fullconv.metrics import MultilabelScores, percent
 
-    assert isinstance(scores, OverlapScores)
+    assert isinstance(scores, MultilabelScores)
     tuned = tune_thresholds(run, scores)
     for name, before, after in zip(scores.names, scores.thresholds, tuned.thresholds, strict=True):
         print(f"{printable(name)}: threshold {before:g} -> {after:g}")

@@ -1,8 +1,5 @@
 """``fullconv predict``."""
 
-import time
-from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,16 +19,8 @@ from fullconv.cli.cluster import (
     Workers,
     cluster_options,
 )
-from fullconv.cli.labels import (
-    Areas,
-    Labels,
-    Smallest,
-    To,
-    Tolerance,
-    WithBackground,
-    predict_for_tool,
-)
-from fullconv.cli.main import app, say, say_error
+from fullconv.cli.labels import Areas, Labels, Smallest, To, Tolerance, WithBackground
+from fullconv.cli.main import app
 from fullconv.cli.options import (
     ColorsOf,
     Device,
@@ -41,36 +30,18 @@ from fullconv.cli.options import (
     TestTime,
     Thresholds,
     Tiles,
-    change_of,
-    fetched,
     thresholds_of,
     tile_of,
-    warn_of_origin,
-    warn_of_tiles,
+    with_net,
 )
-from fullconv.cli.rasters import (
-    Bands,
-    MaxMegapixels,
-    Range,
-    predict_rasters,
-    read_options,
-    refuse_scores,
-)
+from fullconv.cli.predict_files import predict_files
+from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
 from fullconv.cli.recorded import predict_recorded_photos, refuse_recorded
-from fullconv.cli.videos import (
-    EachFrame,
-    Smooth,
-    VideoShow,
-    check_videos,
-    predict_videos,
-    video_folder,
-    videos_of,
-)
-from fullconv.errors import UserError, printable
-from fullconv.modalities import MAX_MEGAPIXELS, is_of_photo
+from fullconv.cli.videos import EachFrame, Smooth, VideoShow, video_folder
+from fullconv.errors import UserError
+from fullconv.modalities import MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
-    from fullconv.classes import ClassSet
     from fullconv.inference.prediction import DrawOptions
 
 LegendPlace = Literal["none", "below", "right"]
@@ -191,13 +162,10 @@ def predict(
       fullconv predict runs/camvid photos.parquet --out maps/ --cluster auto
       curl -s https://example.org/street.jpg | fullconv predict runs/camvid - --scores
     """
-    from fullconv.cli import tables as screen
-    from fullconv.inference import Predictor, find_inputs, parse_tta, predict_each
-    from fullconv.inference.batch_predict import remove_abandoned_results
-    from fullconv.inference.rasters import parted
-    from fullconv.inference.rasters.job import refuse_result_clashes
+    from fullconv.inference import find_inputs, parse_tta
     from fullconv.inference.storage.addresses import is_stored, local_path
     from fullconv.inference.storage.predictor_options import PredictorOptions
+    from fullconv.inference.video.pictures import Look
     from fullconv.visualize import check_drawing
 
     inputs = inputs or []
@@ -205,16 +173,15 @@ def predict(
         run, inputs = weights, [str(run), *inputs]
     if not inputs:
         raise UserError(f"no photos are named: fullconv predict {run} PHOTO", "FC-PREDICT-001")
-    views = parse_tta(tta)
+    parse_tta(tta)
     read = read_options(bands, span, max_megapixels)
     check_drawing(alpha, legend)
-
-    def opened() -> Predictor:
-        return Predictor(
-            fetched(run), device, precision, engine, tile_of(tile), palette, borders, views, say,
-            read.bands, read.range, read.max_megapixels, thresholds_of(threshold),
-        )  # fmt: skip
-
+    look = Look(video, smooth, alpha, legend, probability)
+    options = PredictorOptions(
+        str(run), device, precision, engine, tile_of(tile), palette, borders,
+        None if tta == "none" else tta, read.bands, read.range, read.max_megapixels,
+        thresholds_of(threshold),
+    )  # fmt: skip
     place = local_path(out or ("labels" if to else "pictures"))
     camera = camera_of(
         inputs,
@@ -225,105 +192,22 @@ def predict(
         },
     )  # fmt: skip
     if camera is not None:
-        from fullconv.inference.video.pictures import Look
-
-        look = Look(video, smooth, alpha, legend, probability)
         target = camera_target(camera, Path(place), video)
-        predict_camera_input(opened, camera, target, look, max_frames, seconds)
+        predict_camera_input(options, camera, target, look, max_frames, seconds)
         return
     ray = cluster_options(cluster, workers, worker_cpus, worker_gpus)
     recorded = ray is not None or is_stored(place)
     if recorded:
         refuse_recorded(place, to, areas, frames, further)
-    folder = place if recorded else video_folder(Path(place))
-    entries = find_inputs(inputs, folder, frames)
+    entries = find_inputs(inputs, place if recorded else video_folder(Path(place)), frames)
+    drawn: DrawOptions = {
+        "overlay": overlay, "alpha": alpha, "legend": legend, "scores": scores,
+        "probability": probability,
+    }  # fmt: skip
     if recorded or (any(entry.stored for entry in entries) and not (to or areas or further)):
-        options = PredictorOptions(
-            str(fetched(run)), device, precision, engine, tile_of(tile), palette, borders,
-            None if tta == "none" else tta, read.bands, read.range, read.max_megapixels,
-            thresholds_of(threshold),
-        )  # fmt: skip
-        drawn: DrawOptions = {
-            "overlay": overlay, "alpha": alpha, "legend": legend, "scores": scores,
-            "probability": probability,
-        }  # fmt: skip
-        errors = predict_recorded_photos(options, entries, place, drawn, ray)
-        raise typer.Exit(1 if errors else 0)
-    folder, out_path = Path(folder), Path(place)
-    labels = Labels.asked(out_path, to, tolerance, smallest, with_background, areas)
-    missing = [entry for entry in entries if entry.error]
-    videos, pictures = videos_of([entry for entry in entries if not entry.error])
-    photos, rasters = parted(pictures)
-    labels.check(photos, rasters, scores, probability)
-    check_videos(videos, entries, out_path, video, scores, probability)
-    refuse_scores(rasters, scores)
-    if views and rasters:
-        raise UserError(
-            f"{rasters[0]}: is a raster, and --tta is for photos: leave --tta out", "FC-PREDICT-008"
-        )
-    predictor = opened()
-    if scores or probability:
-        predictor.check_scores()
-    refuse_result_clashes(rasters, entries, predictor.classes, probability)
-    warn_of_origin(predictor.origin)
-    if photos:
-        warn_of_tiles(predictor.engine)
-    if overlay and legend != "none" and (to is None or rasters):
-        _say_undrawable([output.classes for output in predictor.classes.flat.outputs])
-    others = _further(further or (), predictor.inputs)
-    errors, net, start = 0, 0.0, time.perf_counter()
-    remove_abandoned_results(rasters)
-    if to is not None and not rasters:
-        errors, net = predict_for_tool(predictor, photos + missing, labels, others)
+        errors = predict_recorded_photos(with_net(options), entries, place, drawn, ray)
     else:
-        results = predict_each(
-            predictor, photos + missing, overlay=overlay, scores=scores, alpha=alpha,
-            legend=legend, others=others, probability=probability, keep=labels.keep,
-        )  # fmt: skip
-        with screen.progress("predicting") as progress, closing(results):
-            for done, result in enumerate(results, 1):
-                progress(done, len(photos) + len(missing))
-                net += result.seconds
-                if result.error:
-                    errors += 1
-                    say_error(result.error)
-    errors += predict_rasters(
-        predictor, rasters, tile_of(tile), overlay, alpha, legend, probability, labels.raster_done
-    )
-    labels.finish()
-    total, passed = len(entries) - len(videos), time.perf_counter() - start
-    if total:
-        shared = screen.predicted(total, errors, passed, None if rasters else net)
-        print(f"{shared}, results in {printable(str(folder))}")
-    errors += predict_videos(predictor, videos, out_path, video, smooth, alpha, legend, probability)
+        labels = Labels.asked(Path(place), to, tolerance, smallest, with_background, areas)
+        errors = predict_files(options, entries, Path(place), drawn, look, labels, further or ())
     if errors:
         raise typer.Exit(1)
-
-
-def _further(given: Sequence[str], inputs: Sequence[str]) -> dict[str, Path]:
-    """The texts of --input by kind; UserError for a kind that the net does not see."""
-    others = {
-        kind: Path(path) for kind, path in (change_of(t, "--input depth=depth/") for t in given)
-    }
-    kinds = [kind for kind in inputs if not is_of_photo(kind)]
-    strange = [kind for kind in others if kind not in kinds]
-    if strange:
-        needs = ", ".join(kinds) or "only the photo"
-        raise UserError(
-            f"--input {strange[0]}: no further input of this net; it needs {needs}",
-            "FC-PREDICT-006",
-        )
-    return others
-
-
-def _say_undrawable(outputs: "Sequence[ClassSet]") -> None:
-    """On stderr, which class names the pictures show as numbers, for want of a font."""
-    from fullconv.visualize import undrawable
-
-    names = [name for classes in outputs for name in undrawable(classes.names)]
-    if names:
-        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-        say(
-            f"note: no font of this system has all letters of {shown}: the pictures show the "
-            "numbers of these classes; install a font such as Noto Sans CJK or Noto Color Emoji"
-        )

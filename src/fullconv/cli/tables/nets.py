@@ -92,9 +92,9 @@ def _sits(explained: Explanation) -> str:
 
 def _alignment(explained: Explanation) -> list[str]:
     """How scores come to lie on the pixels they belong to."""
-    if explained.spec.stretches:
+    if explained.spec.resizes_scores:
         return [
-            "No crop: the score map is stretched over the photo, as the published weights of this "
+            "No crop: the score map is resized to the photo, as the published weights of this "
             "net were trained, not placed where its pixels sit."
         ]
     if explained.spec.is_pyramid:

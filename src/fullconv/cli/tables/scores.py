@@ -6,7 +6,7 @@ from rich.table import Table
 from fullconv.classes import Output
 from fullconv.cli.tables.screen import table
 from fullconv.duration import duration
-from fullconv.metrics import Interval, OverlapScores, Scores, percent
+from fullconv.metrics import Interval, MultilabelScores, Scores, percent
 
 
 def predicted(photos: int, errors: int, seconds: float, net: float | None) -> str:
@@ -43,7 +43,7 @@ def scores_tables(scores: Scores, output: Output) -> list[Table]:
     return [classes, means]
 
 
-def overlap_tables(scores: OverlapScores) -> list[Table]:
+def overlap_tables(scores: MultilabelScores) -> list[Table]:
     """The table of overlapping classes and their means, in percent."""
     columns = {"IU": scores.iu, "Dice (F1)": scores.dice, "precision": scores.precision}
     columns |= {"recall": scores.accuracy}

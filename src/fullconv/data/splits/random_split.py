@@ -19,7 +19,7 @@ def random_split(names: Sequence[str], seed: int, share: float = SHARE) -> dict[
 
     Names that differ in their last number only (``clip1_0001``, ``clip1_0002``) are taken for
     frames of one video and stay together. Where all names are of one such series, a part of it
-    without gaps is held out, so that few neighbours are parted. Raises UserError for fewer than
+    without gaps is held out, so that few neighbours are separated. Raises UserError for fewer than
     two photos.
     """
     if len(names) < 2:

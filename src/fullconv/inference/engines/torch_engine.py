@@ -166,7 +166,7 @@ class TorchEngine(Engine):
             height, width = image.shape[:2]
             raise UserError(
                 f"a photo of {width}x{height} needs more memory than {self.device} has: "
-                "predict it in pieces (--tile auto, or a smaller --tile), make it smaller, use "
+                "predict it in tiles (--tile auto, or a smaller --tile), make it smaller, use "
                 "precision bf16, or another device",
                 "FC-PREDICT-015",
             ) from error

@@ -1,8 +1,8 @@
-"""A raster predicted by windows: rows of pieces, each put on the disk before the next one begins.
+"""A raster predicted by windows: rows of tiles, each put on the disk before the next one begins.
 
-The classes of a row of pieces go to a raw file (`partial`), from which the GeoTIFF is written when
+The classes of a row of tiles go to a raw file (`partial`), from which the GeoTIFF is written when
 all are there. So the memory does not grow with the raster, a killed prediction resumes after the
-last row of pieces that is on the disk, and a result is whole or not there.
+last row of tiles that is on the disk, and a result is whole or not there.
 """
 
 import shutil
@@ -22,8 +22,8 @@ from fullconv.data.reading.bands import Range
 from fullconv.data.reading.recognize_file import is_raster
 from fullconv.download.cache import exclusive
 from fullconv.errors import UserError, printable
+from fullconv.inference.multilabel_prediction import mask_stems
 from fullconv.inference.net_checksums import net_checksums
-from fullconv.inference.overlap_prediction import mask_stems
 from fullconv.inference.photos.find_photos import Input
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.rasters.geotiff import (
@@ -34,9 +34,9 @@ from fullconv.inference.rasters.geotiff import (
     write_probability_map,
 )
 from fullconv.inference.rasters.partial import Job, Partial
-from fullconv.inference.rasters.pieces import Blocks, RasterPieces, open_pieces
 from fullconv.inference.rasters.preview import picked, reduced, write_preview
-from fullconv.inference.tiled import Tile
+from fullconv.inference.rasters.raster_tiles import Blocks, RasterTiles, open_tiles
+from fullconv.inference.tiled_prediction import Tile
 from fullconv.version import __version__
 from fullconv.visualize import Legend
 
@@ -45,13 +45,13 @@ from fullconv.visualize import Legend
 class RasterOutcome:
     """What became of a raster of ``size`` (H, W): the files written, and the work.
 
-    Of its ``pieces``, ``earlier`` were on the disk before, ``empty`` have no pixels and were left
+    Of its ``tiles``, ``earlier`` were on the disk before, ``empty`` have no pixels and were left
     out, and the others were computed.
     """
 
     written: tuple[Path, ...]
     size: tuple[int, int]
-    pieces: int
+    tiles: int
     earlier: int
     empty: int
 
@@ -75,29 +75,29 @@ def predict_raster(
     """Predict a raster of any size and write its class map to STEM.tif, a GeoTIFF.
 
     The classes are those of the whole raster in one piece, to rounding; pixels that are none
-    (nodata, masked) get the ignored value of the classes. ``tile`` is the longest side of a piece,
+    (nodata, masked) get the ignored value of the classes. ``tile`` is the longest side of a tile,
     None the predictor's; 'auto' is the longest for which the process should stay below 2 GiB, and
     what a predictor without one has. ``bands`` and ``span`` are the bands and the range of
     `ReadOptions`, else the predictor's; one band more than the net is shown is the mask. ``report``
-    is told the pieces done of those that this call has to do; ``say`` a line on an earlier call's
+    is told the tiles done of those that this call has to do; ``say`` a line on an earlier call's
     work, and on a costly ``tile``. With ``overlay``, STEM_overlay.jpg is the picture of it, of at
     most 2000 pixels a side. With ``probability``, STEM_probability.tif says how probable each
     pixel's class is, 0 to 255 (`write_probability_map`), as a photo's STEM_probability.png does. Of
     a net with several outputs, STEM_OUTPUT.tif and so on are the further ones, of overlapping
-    classes STEM_CLASS.tif. ``blocks`` computes the rows of pieces in other processes. Raises
+    classes STEM_CLASS.tif. ``blocks`` computes the rows of tiles in other processes. Raises
     UserError for what cannot be read, is unclear, or does not fit on the disk, and where
     probabilities are asked of an exported file that has none.
     """
     target = result_of(Path(stem))
-    with open_pieces(predictor, source, tile, bands, span, probability) as raster_pieces:
-        raster = raster_pieces.raster
-        if raster_pieces.pieces.warning:
-            say(raster_pieces.pieces.warning)
+    with open_tiles(predictor, source, tile, bands, span, probability) as raster_tiles:
+        raster = raster_tiles.raster
+        if raster_tiles.tiling.warning:
+            say(raster_tiles.tiling.warning)
         path = target.with_name(f"{target.name}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with exclusive(path):
-                work = _Work(predictor, raster_pieces, path)
+                work = _Work(predictor, raster_tiles, path)
                 work.start(say)
                 empty = work.run(report, blocks)
                 written = work.write(Path(stem), alpha if overlay else None, legend)
@@ -105,10 +105,10 @@ def predict_raster(
         except OSError as error:
             reason = error.strerror or error
             raise UserError(f"{target}: cannot be written: {reason}", "FC-FILE-002") from error
-    return RasterOutcome(tuple(written), raster.size, work.pieces, work.earlier, empty)
+    return RasterOutcome(tuple(written), raster.size, work.tiles, work.earlier, empty)
 
 
-def parted(inputs: Sequence[Input]) -> tuple[list[Input], list[Input]]:
+def split_rasters(inputs: Sequence[Input]) -> tuple[list[Input], list[Input]]:
     """The ``inputs`` that are photos, and those that are rasters.
 
     Raises UserError where the result of a raster would overwrite an input.
@@ -157,19 +157,19 @@ def output_stems(stem: Path, classes: ClassSet) -> list[Path]:
 
 
 class _Work:
-    """One raster on its way: the pieces that are left, and the rows that are there."""
+    """One raster on its way: the tiles that are left, and the rows that are there."""
 
-    def __init__(self, predictor: Predictor, raster_pieces: RasterPieces, path: Path) -> None:
-        self.raster_pieces, self.raster = raster_pieces, raster_pieces.raster
+    def __init__(self, predictor: Predictor, raster_tiles: RasterTiles, path: Path) -> None:
+        self.raster_tiles, self.raster = raster_tiles, raster_tiles.raster
         self.classes, self.borders = predictor.classes, predictor.borders
-        self.rows, self.columns = raster_pieces.rows, raster_pieces.columns
-        self.dtype = raster_pieces.dtype
-        job = _job(predictor, raster_pieces)
-        self.partial = Partial(path, raster_pieces.shape, self.dtype, job)
+        self.rows, self.columns = raster_tiles.rows, raster_tiles.columns
+        self.dtype = raster_tiles.dtype
+        job = _job(predictor, raster_tiles)
+        self.partial = Partial(path, raster_tiles.shape, self.dtype, job)
         self.left = [rows for rows in self.rows if rows.keep_stop > self.partial.rows]
 
     @property
-    def pieces(self) -> int:
+    def tiles(self) -> int:
         """In all."""
         return len(self.rows) * len(self.columns)
 
@@ -184,7 +184,7 @@ class _Work:
         if partial.stale:
             say(f"{partial.path}: has {', '.join(partial.stale)}, so it starts anew")
         elif partial.rows:
-            say(f"{partial.path}: resuming after {self.earlier} of {self.pieces} pieces")
+            say(f"{partial.path}: resuming after {self.earlier} of {self.tiles} tiles")
         whole = partial.shape[0] * partial.row_bytes
         need = whole + whole // 2 - partial.rows * partial.row_bytes  # raw, and compressed twice
         free = shutil.disk_usage(partial.path.parent).free
@@ -196,21 +196,21 @@ class _Work:
             )
 
     def run(self, report: Callable[[int, int], None], blocks: Blocks | None) -> int:
-        """Do the pieces that are left, here or by ``blocks``; how many were empty."""
+        """Do the tiles that are left, here or by ``blocks``; how many were empty."""
         done = empty = 0
         total = len(self.left) * len(self.columns)
 
-        def count(pieces: int = 1) -> None:
+        def count(tiles: int = 1) -> None:
             nonlocal done
-            done += pieces
+            done += tiles
             report(done, total)
 
         report(0, total)
         if blocks is None:
-            computed = (self.raster_pieces.block(rows, count) for rows in self.left)
+            computed = (self.raster_tiles.block(rows, count) for rows in self.left)
         else:
             first = len(self.rows) - len(self.left)
-            computed = blocks(self.raster_pieces, range(first, len(self.rows)))
+            computed = blocks(self.raster_tiles, range(first, len(self.rows)))
         for block, without in computed:
             self.partial.append(block)
             empty += without
@@ -230,7 +230,7 @@ class _Work:
                 output.classes,
                 self.raster.georeference,
             )
-            if self.raster_pieces.probability:
+            if self.raster_tiles.probability:
                 written.append(self._write_probability(stems[place], place, output))
         return written if alpha is None else written + list(self._previews(stem, alpha, legend))
 
@@ -267,9 +267,9 @@ class _Work:
         return own.astype(values_of(self.classes.outputs[place].classes))
 
 
-def _job(predictor: Predictor, pieces: RasterPieces) -> Job:
+def _job(predictor: Predictor, tiles: RasterTiles) -> Job:
     """What decides the classes of a raster, and what is kept beside them."""
-    raster, precision = pieces.raster, getattr(pieces.engine, "precision", "fp32")
+    raster, precision = tiles.raster, getattr(tiles.engine, "precision", "fp32")
     thresholds = predictor.classes.thresholds
     return {
         "net": net_checksums(predictor.path),
@@ -277,8 +277,8 @@ def _job(predictor: Predictor, pieces: RasterPieces) -> Job:
         "source": [_identity(file) for file in raster.files],
         "bands": [*raster.bands.colors, raster.bands.mask],
         "range": list(raster.span or ()),
-        "tile": pieces.pieces.length,
-        "choice of --probability": pieces.probability,
+        "tile": tiles.tiling.length,
+        "choice of --probability": tiles.probability,
         "version": __version__,
         **({"thresholds": list(thresholds)} if thresholds else {}),
     }

@@ -3,7 +3,7 @@
 Coordinates are those of the raster's own system, which the file names in the member ``crs``, as
 GDAL and QGIS read it; in WGS 84 it names none, as RFC 7946 has it. Without a georeference they are
 pixels, y down. The map is read by strips of rows and only its borders are kept, so polygons reach
-across strips and pieces and the memory does not grow with the raster's pixels.
+across strips and tiles and the memory does not grow with the raster's pixels.
 """
 
 from collections.abc import Callable

@@ -28,7 +28,7 @@ def predict_recorded(
     output: Output,
     job: str,
     *,
-    others: Mapping[str, Path] | None = None,
+    extra_inputs: Mapping[str, Path] | None = None,
     **drawn: Unpack[DrawOptions],
 ) -> Generator[PhotoResult, None, None]:
     """As `predict_each`, with results relative to ``output``, each noted when it is there.
@@ -45,7 +45,13 @@ def predict_recorded(
 
     try:
         results = predict_each(
-            predictor, photos, others=others, write=write, ahead=AHEAD, writers=WRITERS, **drawn
+            predictor,
+            photos,
+            extra_inputs=extra_inputs,
+            write=write,
+            ahead=AHEAD,
+            writers=WRITERS,
+            **drawn,
         )
         with closing(results):
             yield from results

@@ -11,7 +11,7 @@ from fullconv.inference.engines.registry import AUTO, EXPORTER, Say, chosen, is_
 from fullconv.inference.net_checksums import net_checksums
 from fullconv.inference.prediction import DrawOptions
 from fullconv.inference.predictor import Predictor
-from fullconv.inference.tiled import Tile
+from fullconv.inference.tiled_prediction import Tile
 from fullconv.modalities import MAX_MEGAPIXELS
 from fullconv.version import __version__
 

@@ -22,7 +22,7 @@ _AT_ONCE = 32
 _TIFF = (".tif", ".tiff")
 
 
-def parted(photos: Sequence[Input]) -> tuple[list[Input], list[Input]]:
+def split_rasters(photos: Sequence[Input]) -> tuple[list[Input], list[Input]]:
     """The photos, and the rasters among them; of storage only a TIFF can be a raster."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         rasters = list(pool.map(_is_raster, photos))

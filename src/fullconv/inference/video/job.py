@@ -15,7 +15,7 @@ from fullconv.inference.engines.registry import AUTO
 from fullconv.inference.net_checksums import net_checksums
 from fullconv.inference.photo_engine import PhotoEngine
 from fullconv.inference.predictor import Predictor
-from fullconv.inference.tiled import Tile
+from fullconv.inference.tiled_prediction import Tile
 from fullconv.inference.tta import TTA
 from fullconv.inference.video.encoder import Coding, Encoder, Show, check_sound, mux
 from fullconv.inference.video.pictures import FramePictures, Look, Timing, check_endings

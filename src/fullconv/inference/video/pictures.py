@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError, printable
-from fullconv.inference.overlap_prediction import OverlapPrediction, mask_stems
+from fullconv.inference.multilabel_prediction import MultilabelPrediction, mask_stems
 from fullconv.inference.prediction import Prediction
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.video.encoder import MUXERS, Coding, Encoder, Picture, Show
@@ -86,7 +86,7 @@ class FramePictures:
         pictures = [self._shown(prediction)]
         if not self.look.probability:
             return pictures
-        if isinstance(prediction, OverlapPrediction):
+        if isinstance(prediction, MultilabelPrediction):
             places = range(len(prediction.classes))
             return pictures + [prediction.probability_of(place) for place in places]
         return [*pictures, prediction.probability_image]

@@ -18,7 +18,7 @@ from fullconv.device import Precision
 from fullconv.errors import UserError, one_line, printable
 from fullconv.inference.engines.registry import AUTO
 from fullconv.inference.predictor import Predictor
-from fullconv.inference.tiled import Tile
+from fullconv.inference.tiled_prediction import Tile
 from fullconv.inference.tta import TTA
 from fullconv.inference.video.camera import Device, LiveFrame, LiveInput, device_of
 from fullconv.inference.video.encoder import Encoder, OpenVideo, Show

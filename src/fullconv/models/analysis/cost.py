@@ -13,7 +13,7 @@ from torch import nn
 from fullconv.geometry import Window, receptive_field
 from fullconv.models.analysis.shape_inference import ShapeInference
 from fullconv.models.cpu_kernels.banded_upsampling import BAND
-from fullconv.models.fcn import FCN, flow_of
+from fullconv.models.fcn import FCN, tile_geometry
 from fullconv.models.spec import NetSpec
 from fullconv.models.upsample import Upsampling
 
@@ -123,7 +123,7 @@ class Summary:
 def summarize(spec: NetSpec, size: tuple[int, int] = (375, 500)) -> Summary:
     """Count a net's layers, parameters, receptive field and multiply-adds at ``size`` (H, W)."""
     net = meta_net(spec)
-    windows, flow = spec.definition.windows(), flow_of(spec)
+    windows, geometry = spec.definition.windows(), tile_geometry(spec)
     dropped = receptive_field(windows + list(spec.definition.dropped)) - receptive_field(windows)
     fusing = 0
     if net.pyramid is not None:  # a lateral one, one at each map, and where channels become fewer
@@ -133,12 +133,12 @@ def summarize(spec: NetSpec, size: tuple[int, int] = (375, 500)) -> Summary:
         name=spec.name,
         conv_layers=_layers(net, windows) + fusing + 1,
         parameters=sum(p.numel() for p in net.parameters()),
-        receptive_field=flow.field,
-        classifier_field=flow.field + dropped,
+        receptive_field=geometry.field,
+        classifier_field=geometry.field + dropped,
         stride=int(spec.definition.map().scale),
         finest=spec.strides[-1],
         multiply_adds=total(costs(net, *size)).multiply_adds,
-        sees_everything=flow.sees_everything,
+        sees_everything=geometry.sees_everything,
     )
 
 

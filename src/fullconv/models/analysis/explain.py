@@ -21,7 +21,7 @@ from fullconv.geometry import (
 from fullconv.metrics.display import html_table
 from fullconv.models.analysis.cost import Cost, costs, meta_net, total
 from fullconv.models.backbones.definition import PAPER_PAD, Definition, Padding
-from fullconv.models.fcn import flow_of, placements_of
+from fullconv.models.fcn import placements_of, tile_geometry
 from fullconv.models.spec import NetSpec
 
 
@@ -188,8 +188,8 @@ def _pyramid_rows(
     spec: NetSpec, definition: Definition, size: tuple[int, int], by_module: dict[str, Cost]
 ) -> Iterator[Row]:
     """Of a pyramid each map, which sees what the coarser one sees and a little more."""
-    flow = flow_of(spec)
-    sees_everything = flow.sees_everything
+    geometry = tile_geometry(spec)
+    sees_everything = geometry.sees_everything
     for number, stride in enumerate(spec.tapped if spec.is_pyramid else (), 1):
         windows, position = definition.windows(stride), definition.map(stride)
         parts = [f"lateral.{stride}", f"narrow.{2 * stride}", f"blend.{stride}"]
@@ -200,7 +200,9 @@ def _pyramid_rows(
             width=size_after(windows, size[1]),
             channels=spec.pyramid_channels[stride],
             stride=stride,
-            field=None if sees_everything else replace(flow, scored=flow.scored[:number]).field,
+            field=None
+            if sees_everything
+            else replace(geometry, scored=geometry.scored[:number]).field,
             offset=position.offset,
             bytes=sum(layer.activation_bytes for layer in layers),
             multiply_adds=sum(layer.multiply_adds for layer in layers),
@@ -252,10 +254,10 @@ def _warnings(spec: NetSpec, windows: list[Window], size: tuple[int, int]) -> li
         )
     elif min(coarsest) <= 2:
         warnings.append(f"the coarsest map is only {coarsest[0]}x{coarsest[1]}")
-    field = flow_of(spec).field
-    if flow_of(spec).sees_everything:
+    field = tile_geometry(spec).field
+    if tile_geometry(spec).sees_everything:
         warnings.append(
-            "its scores depend on all of the photo: cut into pieces it is an approximation"
+            "its scores depend on all of the photo: cut into tiles it is an approximation"
         )
     elif min(size) < field / 2:
         warnings.append(

@@ -164,8 +164,8 @@ class _Drawing:
         return self.graph.add(f"upscore_{stride}", *how, self._classes(to), after=[layer])
 
     def _upsampling(self, placed: Placement) -> tuple[str, ...]:
-        if self.spec.stretches:
-            return ("stretched over the photo",)
+        if self.spec.resizes_scores:
+            return ("resized to the photo",)
         kernel = f"kernel {placed.kernel}, stride {placed.factor}"
         where = f"crop {placed.crop}" if placed.crop >= 0 else f"begins {-placed.crop} inside"
         learned = "learned, mixes the classes" if self.spec.is_deconv else "learned"

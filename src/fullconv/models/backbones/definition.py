@@ -29,8 +29,8 @@ class Definition:
     ``taps`` names, for each stride, the step whose output is scored there. ``dropped`` holds what
     the classifier had behind the last tap and the FCN leaves out. The pads are the classifier's.
 
-    ``stretches``: in `same` padding the scores are not placed where the coordinate map says but
-    stretched over the photo, because the published weights were trained so (`Stretching`).
+    ``resizes_scores``: in `same` padding the scores are not placed where the coordinate map says
+    but resized to the photo, because the published weights were trained so (`AlignedResize`).
     """
 
     name: str
@@ -39,7 +39,7 @@ class Definition:
     preprocessing: Preprocessing
     source: str
     dropped: tuple[Window, ...] = ()
-    stretches: bool = False
+    resizes_scores: bool = False
 
     @property
     def coarsest(self) -> int:

@@ -3,7 +3,7 @@
 The plain ones are backbones to train from scratch or to fine-tune. The dilated ones are those of
 torchvision's fcn_resnet50 and fcn_resnet101: the strides of the last two stages are replaced with
 dilation, so that the last map has stride 8, and a 3x3 convolution to a quarter of the channels
-stands before the score. They have but that one map, and their scores are stretched over the photo.
+stands before the score. They have but that one map, and their scores are resized to the photo.
 """
 
 from fullconv.geometry import Window
@@ -70,7 +70,7 @@ def _dilated(name: str, counts: Counts) -> Definition:
         preprocessing=TORCH,
         source="torchvision's fcn_resnet50 and fcn_resnet101; dilation as Chen et al. 2017 "
         "(arXiv 1706.05587)",
-        stretches=True,
+        resizes_scores=True,
     )
 
 

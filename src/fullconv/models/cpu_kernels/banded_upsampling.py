@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fullconv.geometry import Placement
-from fullconv.models.upsample import Edge, Stretching, Upsampling
+from fullconv.models.upsample import AlignedResize, Edge, Upsampling
 
 BAND = 16 * 2**20
 """Bytes of scores in a band of one photo."""
@@ -45,10 +45,10 @@ class UpsamplingMatrices:
     @classmethod
     def of(cls, upsampling: Any, score: Tensor, size: tuple[int, int]) -> "UpsamplingMatrices":
         """That of maps like ``score`` N,K,h,w to ``size``."""
-        assert isinstance(upsampling, Upsampling | Stretching)
+        assert isinstance(upsampling, Upsampling | AlignedResize)
         dtype = torch.promote_types(score.dtype, torch.float32)  # bands are summed
         of_size = (score.shape[-2], score.shape[-1])
-        where = None if isinstance(upsampling, Stretching) else upsampling.placement
+        where = None if isinstance(upsampling, AlignedResize) else upsampling.placement
         edge = "replicate" if where is None else upsampling.edge
         return _matrices(where, edge, of_size, size, dtype, score.device)
 
@@ -69,9 +69,9 @@ def _matrices(
 ) -> UpsamplingMatrices:
     """Kept for the next step: a copy to a GPU would wait there for all that is under way.
 
-    Without a ``placement`` that of a `Stretching`.
+    Without a ``placement`` that of an `AlignedResize`.
     """
-    fixed = Upsampling(placement, 1, edge, learn=False) if placement else Stretching()
+    fixed = Upsampling(placement, 1, edge, learn=False) if placement else AlignedResize()
     down, across = (fixed.along(*pair) for pair in zip(coarse, fine, strict=True))
     first, behind = extent(down != 0)
     spans = list(zip(first.tolist(), behind.tolist(), strict=True))

@@ -9,7 +9,7 @@ import numpy as np
 
 from fullconv.classes import ClassSet
 from fullconv.classes.palettes import Palette, recolored
-from fullconv.metrics import SUMMARY, OverlapScores, Scores, percent
+from fullconv.metrics import SUMMARY, MultilabelScores, Scores, percent
 from fullconv.report.best_and_worst import StoredPhoto
 from fullconv.report.curves import curves, words
 from fullconv.report.pages.page import write_page
@@ -48,7 +48,7 @@ def write_report(
     shown = recolored(classes, palette) if classes else None
     first, scores = first_output(shown), files.scores
     top = top_of(files, first)
-    overlapping = scores if isinstance(scores, OverlapScores) else None
+    overlapping = scores if isinstance(scores, MultilabelScores) else None
     return write_page(
         out or files.folder / "report.html",
         "run.html",
@@ -172,7 +172,7 @@ def _of_classes(scores: Scores, classes: ClassSet | None) -> Sequence[dict[str, 
 
 def _taken_for(scores: Scores, true: int) -> str:
     """The class that gets most of the pixels that are wrong, and its share of all of them."""
-    if isinstance(scores, OverlapScores):
+    if isinstance(scores, MultilabelScores):
         return ""
     wrong = scores.confusion[true].copy()
     wrong[true] = 0

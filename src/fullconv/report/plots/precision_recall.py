@@ -4,14 +4,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fullconv.classes import ClassSet
-from fullconv.metrics import OverlapScores, percent
+from fullconv.metrics import MultilabelScores, percent
 from fullconv.report.plots.figure import drawn_names, families, png
 
 MOST = 20  # curves that can be told apart; those of the classes with most pixels
 
 
 def precision_recall_picture(
-    scores: OverlapScores, classes: ClassSet | None = None
+    scores: MultilabelScores, classes: ClassSet | None = None
 ) -> bytes | None:
     """PNG: a curve a class over all thresholds, a dot at its own; None where there are no curves.
 

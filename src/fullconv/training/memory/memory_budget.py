@@ -28,11 +28,11 @@ from fullconv.device import (
     return_freed_memory,
 )
 from fullconv.errors import UserError
-from fullconv.inference.tiled import longest
+from fullconv.inference.tiled_prediction import longest
 from fullconv.models import NetSpec
 from fullconv.models.analysis.cost import meta_net, prediction_bytes
 from fullconv.models.analysis.saved_activations import parts_of
-from fullconv.models.fcn import flow_of
+from fullconv.models.fcn import tile_geometry
 from fullconv.training.config.config import Config
 from fullconv.training.memory.step_memory import CONTEXT, Estimate, advice, estimate
 
@@ -145,15 +145,15 @@ def longest_tile(
     """The longest side of the tiles in which a ``photo`` (H, W) is validated; None: it is whole.
 
     What is left of the limit beside the weights and the optimizer's buffers is for its activations.
-    Nets that stretch their scores cannot be cut.
+    Nets that resize their scores cannot be cut.
     """
-    if config.compute.memory is None or spec.stretches:
+    if config.compute.memory is None or spec.resizes_scores:
         return None
     room = bytes_of(config.compute.memory) - need.process - need.weights - need.optimizer
     if prediction_bytes(spec, *photo, scores=False) <= room:
         return None
-    flow = flow_of(spec)
-    return longest(spec, flow.grid, flow.least, room, scores=False)
+    geometry = tile_geometry(spec)
+    return longest(spec, geometry.grid, geometry.least, room, scores=False)
 
 
 def _amount(size: int, up: bool = False) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from math import log
 
-from fullconv.metrics import OverlapScores, Scores
+from fullconv.metrics import MultilabelScores, Scores
 
 WEIGHTS = "loss.cross_entropy.class_weights"
 NAMED = 8  # classes in a warning
@@ -51,7 +51,7 @@ class Diagnostics:
         return [warning for warning in warnings if warning]
 
     def _one_class(self, scores: Scores) -> str | None:
-        if isinstance(scores, OverlapScores):
+        if isinstance(scores, MultilabelScores):
             return None
         for part in self.outputs:
             predicted, true = scores.confusion.sum(0)[part], scores.pixels[part]
@@ -75,7 +75,7 @@ class Diagnostics:
         if not missing:
             return None
         names = ", ".join(missing[:NAMED])
-        is_overlapping = isinstance(scores, OverlapScores)
+        is_overlapping = isinstance(scores, MultilabelScores)
         weights = "loss.binary_cross_entropy.pos_weight" if is_overlapping else WEIGHTS
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         return self._once(

@@ -36,8 +36,8 @@ class Progress:
     """The numbers of a run. ``step`` counts finished steps; sums are since the last row.
 
     ``logged`` is the step of the last row of log.csv; ``row_due`` says that the row of ``step``,
-    with its validation where one is due, has not been written yet. ``part`` is how many photos
-    go through the net together since a step ran out of memory; None: those of the config.
+    with its validation where one is due, has not been written yet. ``micro_batch`` is how many
+    photos go through the net together since a step ran out of memory; None: those of the config.
     """
 
     __pydantic_config__ = ConfigDict(strict=True, extra="forbid")
@@ -52,7 +52,7 @@ class Progress:
     validations_since_best: int = 0
     logged: int = 0
     row_due: bool = False
-    part: int | None = None
+    micro_batch: int | None = None
 
 
 class DamagedState(UserError):

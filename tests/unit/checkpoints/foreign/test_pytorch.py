@@ -35,7 +35,7 @@ from fullconv.inference import Predictor
 from fullconv.models import CAFFE, TORCH, NetSpec
 from fullconv.models.analysis.cost import meta_net
 from fullconv.models.preprocessing import HALVES
-from fullconv.models.upsample import Stretching, Upsampling
+from fullconv.models.upsample import AlignedResize, Upsampling
 
 CLASSIFIERS = {
     "vgg16": (vgg16, 26, 1),  # a size from which 7x7 pixels are left for fc6, and conv1's pad
@@ -110,13 +110,13 @@ def test_no_file_has_a_pyramid(tmp_path):
         adopted(tmp_path / "net.pth", name="fpn8s-resnet18")
 
 
-def test_stretching_lies_half_a_stride_beside_the_coordinate_map():
+def test_resizing_lies_half_a_stride_beside_the_coordinate_map():
     score = torch.randn(1, 2, 4, 5, dtype=torch.float64)
     placed = Upsampling(Placement(8, Fraction(7, 2)), 2, "replicate", learn=False)
-    torch.testing.assert_close(Stretching()(score, (32, 40)), placed(score, (32, 40)))
+    torch.testing.assert_close(AlignedResize()(score, (32, 40)), placed(score, (32, 40)))
     slope = torch.arange(5, dtype=torch.float64).expand(1, 1, 1, 5)
     for width in (33, 37, 40):
-        fine = Stretching()(slope, (1, width))[0, 0, 0]
+        fine = AlignedResize()(slope, (1, width))[0, 0, 0]
         for i in range(1, 4):  # pixel i lies at (i + 1/2) W/w - 1/2
             at = (i + 0.5) * width / 5 - 0.5
             low = int(at)
@@ -137,7 +137,7 @@ def test_parameters_are_torchvisions(net, count):
     assert sum(p.numel() for p in meta_net(NetSpec(net, 21)).parameters()) == count
 
 
-def test_a_net_that_stretches_has_no_kernel_to_learn():
+def test_a_net_that_resizes_its_scores_has_no_kernel_to_learn():
     with pytest.raises(UserError, match="leave out learn_upsampling"):
         NetSpec("fcn8s-resnet50_dilated", 2, learn_upsampling=True)
     with pytest.raises(UserError, match="no net is called"):

@@ -62,8 +62,8 @@ def test_splits_of_the_source_stay_unless_shares_are_given():
     assert splits == ["train", "val", "train"]
     assert "as the source" in notes[0].what
     assert [note.file for note in notes if note.kind == "no split"] == ["c"]
-    parted, notes = assign(items, Request(val=0.3))
-    assert Counter(parted) == {"train": 2, "val": 1}
+    split_rasters, notes = assign(items, Request(val=0.3))
+    assert Counter(split_rasters) == {"train": 2, "val": 1}
     assert "given up" in notes[0].what
 
 

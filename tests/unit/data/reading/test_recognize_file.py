@@ -7,7 +7,7 @@ from PIL import Image
 
 from fullconv.errors import UserError
 from fullconv.inference import find_inputs
-from fullconv.inference.rasters import is_raster, parted
+from fullconv.inference.rasters import is_raster, split_rasters
 
 UTM = (0.5, 0, 500000, 0, -0.5, 5000000)
 
@@ -104,7 +104,7 @@ def test_inputs_are_parted_in_their_order(write, tmp_path) -> None:
     write(noise(), "in/b.tif", nodata=0)
     write(noise(), "in/c.tif")
     Image.fromarray(noise().transpose(1, 2, 0)).save(tmp_path / "in" / "a.png")
-    photos, rasters = parted(find_inputs([tmp_path / "in"], tmp_path / "out"))
+    photos, rasters = split_rasters(find_inputs([tmp_path / "in"], tmp_path / "out"))
     assert [entry.file.name for entry in photos] == ["a.png", "c.tif"]
     assert [entry.file.name for entry in rasters] == ["b.tif"]
 
@@ -112,5 +112,5 @@ def test_inputs_are_parted_in_their_order(write, tmp_path) -> None:
 def test_no_input_is_overwritten(write, tmp_path) -> None:
     write(noise(), "scene.tif", nodata=0)
     with pytest.raises(UserError, match=r"scene.tif: the result would overwrite") as error:
-        parted(find_inputs([tmp_path / "scene.tif"], tmp_path))
+        split_rasters(find_inputs([tmp_path / "scene.tif"], tmp_path))
     assert error.value.code == "FC-RASTER-012"

@@ -36,7 +36,7 @@ def test_it_goes_on_where_it_was(opened) -> None:
 def test_rows_that_the_journal_does_not_count_are_written_again(opened) -> None:
     opened().append(rows(0, 8))
     with opened().path.open("ab") as file:
-        file.write(b"half of the next row of pieces")
+        file.write(b"half of the next row of tiles")
     again = opened()
     assert again.rows == 8
     again.append(rows(8, 20))

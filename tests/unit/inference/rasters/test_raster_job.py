@@ -16,10 +16,9 @@ from fullconv.classes import ClassSet
 from fullconv.data.reading.raster import Georeference
 from fullconv.errors import UserError
 from fullconv.inference import Predictor
-from fullconv.inference.rasters import pieces as raster_pieces
-from fullconv.inference.rasters import predict_raster
+from fullconv.inference.rasters import predict_raster, raster_tiles
 from fullconv.inference.rasters.geotiff import write_class_map
-from fullconv.inference.tiled import Tiling, longest
+from fullconv.inference.tiled_prediction import Tiling, longest
 
 NETS = [
     ("fcn8s-resnet18", "same"),
@@ -36,7 +35,7 @@ def values(path):
 
 
 def least(predictor):
-    return Tiling(predictor.spec, 4000).flow.least
+    return Tiling(predictor.spec, 4000).geometry.least
 
 
 @settings(
@@ -68,7 +67,7 @@ def test_rows_and_columns_at_once(tmp_path, predictor, write, scene, agrees, lay
     path = write(photo, "in/scene.tif", **UTM, **layout)
     done = predict_raster(predictor(), path, tmp_path / "scene", tile=tile)
     agrees(predictor().engine, photo, values(tmp_path / "scene.tif"))
-    assert done.pieces == {480: 15, 544: 2, None: 1}[tile]
+    assert done.tiles == {480: 15, 544: 2, None: 1}[tile]
     assert done.size == (601, 519)
     assert [path.name for path in done.written] == [
         "scene.tif", "scene.tif.aux.xml", "scene.qml", "scene_overlay.jpg"
@@ -107,7 +106,7 @@ def test_where_there_are_no_pixels_there_are_no_classes(
     found = values(tmp_path / "scene.tif")
     assert np.array_equal(found != 255, valid)
     agrees(watched.real, photo, found, valid)
-    assert (done.pieces, done.empty) == (4, 1)
+    assert (done.tiles, done.empty) == (4, 1)
     assert watched.calls == 3
 
 
@@ -168,7 +167,7 @@ def test_a_preview_is_small(tmp_path, predictor, write, scene) -> None:
 
 
 class Watched:
-    """A predictor whose engine counts the pieces, and stops at one as Ctrl-C would."""
+    """A predictor whose engine counts the tiles, and stops at one as Ctrl-C would."""
 
     channels, in_blocks = 4, True
 
@@ -188,7 +187,7 @@ class Watched:
 
 @pytest.fixture
 def stopped(tmp_path, predictor, write, scene):
-    """A prediction of 2 columns and 9 rows of pieces, stopped in the fourth row; and its raster."""
+    """A prediction of 2 columns and 9 rows of tiles, stopped in the fourth row; and its raster."""
     path = write(scene(1000, 520), "in/scene.tif", **UTM)
     watched = Watched(predictor(), stop_at=7)
     with pytest.raises(KeyboardInterrupt):
@@ -197,7 +196,7 @@ def stopped(tmp_path, predictor, write, scene):
 
 
 def go_on(predictor, path, **options):
-    """The outcome, the pieces computed, and what was said."""
+    """The outcome, the tiles computed, and what was said."""
     watched, said, steps = Watched(predictor), [], []
     stem = options.pop("stem", path.parent.parent / "scene")
     options = {"tile": 512, **options}
@@ -212,11 +211,11 @@ def test_a_stopped_prediction_goes_on(tmp_path, predictor, stopped) -> None:
         "in", "scene.tif.partial", "scene.tif.partial.json"
     ]  # fmt: skip
     done, computed, said, steps = go_on(predictor(), stopped)
-    assert (done.pieces, done.earlier, computed) == (18, 6, 12)
+    assert (done.tiles, done.earlier, computed) == (18, 6, 12)
     assert said == [
         "tile 512 keeps 64 pixels a side, 224 + 223 are overlap: each pixel is computed 64 times; "
         "a larger tile is faster, and needs more memory",
-        f"{tmp_path / 'scene.tif.partial'}: resuming after 6 of 18 pieces",
+        f"{tmp_path / 'scene.tif.partial'}: resuming after 6 of 18 tiles",
     ]
     assert steps == [(number, 12) for number in range(13)]
     assert not list(tmp_path.glob("*.partial*"))
@@ -246,7 +245,7 @@ def test_something_changed_starts_anew(tmp_path, predictor, stopped, write, scen
     ):
         done, computed, said, _ = go_on(net, stopped, **copied(), **options)
         assert said[-1].endswith(f"scene.tif.partial: has another {what}, so it starts anew")
-        assert (done.earlier, computed) == (0, done.pieces)
+        assert (done.earlier, computed) == (0, done.tiles)
     options = copied()
     write(scene(1000, 520, seed=1), "in/scene.tif", **UTM)
     done, computed, said, _ = go_on(predictor(), stopped, **options)
@@ -265,19 +264,21 @@ def test_after_the_last_piece_only_the_file_is_left_to_write(
     assert not (tmp_path / "scene.tif.part").exists()
     (tmp_path / "scene.tif").rmdir()
     done, computed, _, steps = go_on(predictor(), path)
-    assert (computed, done.earlier, steps) == (0, done.pieces, [(0, 0)])
+    assert (computed, done.earlier, steps) == (0, done.tiles, [(0, 0)])
     assert values(tmp_path / "scene.tif").shape == (700, 60)
 
 
 def test_auto_stays_below_its_budget(predictor) -> None:
     """The estimate of nets/cost.py, which the benchmark measures."""
-    _, pieces = raster_pieces.pieces_for(predictor(), None)
-    flow = pieces.flow
-    assert pieces.length == longest(pieces.spec, flow.grid, flow.least, raster_pieces.BUDGET, False)
-    assert pieces.length < longest(pieces.spec, flow.grid, flow.least, 2**31, False)
+    _, tiling = raster_tiles.tiling_for(predictor(), None)
+    geometry = tiling.geometry
+    assert tiling.length == longest(
+        tiling.spec, geometry.grid, geometry.least, raster_tiles.BUDGET, False
+    )
+    assert tiling.length < longest(tiling.spec, geometry.grid, geometry.least, 2**31, False)
     own = Predictor(predictor().path, "cpu", tile=512)
-    assert raster_pieces.pieces_for(own, None)[1].length == 512
-    assert raster_pieces.pieces_for(own, 480)[1].length == 480
+    assert raster_tiles.tiling_for(own, None)[1].length == 512
+    assert raster_tiles.tiling_for(own, 480)[1].length == 480
 
 
 def test_a_net_of_further_inputs_is_refused(tmp_path, predictor, write, scene) -> None:

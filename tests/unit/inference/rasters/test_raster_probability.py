@@ -19,7 +19,7 @@ from fullconv.inference import Predictor, find_inputs
 from fullconv.inference.rasters import predict_raster
 from fullconv.inference.rasters.geotiff import write_probability_map
 from fullconv.inference.rasters.job import refuse_result_clashes
-from fullconv.inference.rasters.pieces import open_pieces
+from fullconv.inference.rasters.raster_tiles import open_tiles
 
 UTM = {"crs": "EPSG:32632", "transform": Affine(0.5, 0, 500000, 0, -0.5, 5000000)}
 
@@ -34,7 +34,7 @@ def grey(path):
 
 
 def is_close(values, probability):
-    """Rounded to a 255th; scores of pieces agree to 1e-6 of the largest, some thousand here."""
+    """Rounded to a 255th; scores of tiles agree to 1e-6 of the largest, some thousand here."""
     wanted = probability * 255
     assert np.abs(values - wanted).max() <= 0.6
     assert np.mean(values == np.rint(wanted)) > 0.99
@@ -49,7 +49,7 @@ def is_close(values, probability):
         (("fcn8s-vgg16", "paper"), 2.0),
     ],
 )
-def test_pieces_give_the_probabilities_of_the_whole(
+def test_tiles_give_the_probabilities_of_the_whole(
     tmp_path, predictor, write, scene, net, temperature
 ):
     checkpoint = load(predictor(*net).path)
@@ -64,7 +64,7 @@ def test_pieces_give_the_probabilities_of_the_whole(
     assert [file.name for file in done.written] == [
         "scene.tif", "scene.tif.aux.xml", "scene.qml", "scene_probability.tif"
     ]  # fmt: skip
-    assert done.pieces > 1 and not list(tmp_path.glob("*.part*"))
+    assert done.tiles > 1 and not list(tmp_path.glob("*.part*"))
     values, valid = grey(tmp_path / "scene_probability.tif")
     scores = calibrated.engine.scores(photo).astype(np.float64)
     assert valid.all() and is_close(values, softmax(scores / temperature, 0).max(0))
@@ -163,10 +163,10 @@ def test_with_and_without_probabilities_are_two_jobs(tmp_path, predictor, write,
 def test_a_worker_of_a_cluster_keeps_the_same(tmp_path, predictor, write, scene):
     path = write(scene(600, 520), "in/scene.tif", **UTM)
     for probability in (False, True):
-        with open_pieces(predictor(), path, 544, probability=probability) as pieces:
+        with open_tiles(predictor(), path, 544, probability=probability) as tiles:
             item = {"source": str(path), "tile": 544, "row": 1, "probability": probability}
             (reply,) = compute_row(predictor(), item)
-            block, empty = pieces.block(pieces.rows[1])
+            block, empty = tiles.block(tiles.rows[1])
             assert reply == {"block": block.tobytes(), "empty": empty}
             assert block.ndim == (3 if probability else 2)
 

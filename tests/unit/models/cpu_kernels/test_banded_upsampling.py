@@ -10,7 +10,7 @@ from fullconv.models import NetSpec, build
 from fullconv.models.cpu_kernels import banded_upsampling as enlargement
 from fullconv.models.cpu_kernels.banded_upsampling import blocks, rows_of
 from fullconv.models.fcn import mapped
-from fullconv.models.upsample import Stretching, Upsampling
+from fullconv.models.upsample import AlignedResize, Upsampling
 
 NETS = [
     ("fcn32s-vgg16", {}), ("fcn8s-vgg16", {}), ("fcn4s-resnet18", {}), ("fcn2s-vgg16", {}),
@@ -21,10 +21,10 @@ NETS = [
 
 
 @given(st.integers(1, 40), st.integers(1, 300))
-def test_stretching_is_a_matrix_along_each_axis(coarse, fine):
+def test_resizing_is_a_matrix_along_each_axis(coarse, fine):
     score = torch.randn(1, 1, coarse, 1, dtype=torch.float64)
     wanted = F.interpolate(score, size=(fine, 1), mode="bilinear", align_corners=False)
-    found = Stretching().along(coarse, fine) @ score[0, 0]
+    found = AlignedResize().along(coarse, fine) @ score[0, 0]
     assert torch.allclose(found, wanted[0, 0], rtol=0, atol=1e-12)
 
 

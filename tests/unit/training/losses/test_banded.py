@@ -17,7 +17,7 @@ from fullconv.training.losses.criterion import make_criterion
 
 CPU = torch.device("cpu")
 HEADS = ["fcn32s-vgg16", "fcn8s-vgg16", "fcn2s-resnet18", "fcn8s-caffenet", "fcn16s-googlenet"]
-STRETCHES = "fcn8s-resnet50_dilated"
+RESIZES_SCORES = "fcn8s-resnet50_dilated"
 
 
 @functools.cache
@@ -89,10 +89,10 @@ def test_bands_add_up_to_the_loss_at_once(name, padding, height, width, rows, ja
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 30), (24, 40), (33, 9)])
-def test_a_net_that_stretches(size, monkeypatch):
+def test_a_net_that_resizes_its_scores(size, monkeypatch):
     monkeypatch.setattr(photo_loss, "CACHED", 3 * 4 * size[1] * 4)  # three rows
     images = torch.randn(2, 3, *size, dtype=torch.float64)
-    net = a_net(STRETCHES, "same", 4)
+    net = a_net(RESIZES_SCORES, "same", 4)
     assert_equal(net, criterion(jaccard=0.5), images, labels([0, 1, 3], 2, *size))
 
 
@@ -141,7 +141,7 @@ def test_bands_cover_the_photo(monkeypatch):
 def test_where_bands_would_not_be_exact():
     assert can_be_banded(NetSpec("fcn8s-vgg16", 3))
     assert not can_be_banded(NetSpec("fcn8s-vgg16", 3, learn_upsampling=True))
-    assert can_be_banded(NetSpec(STRETCHES, 3))
+    assert can_be_banded(NetSpec(RESIZES_SCORES, 3))
 
 
 def test_small_scores_are_taken_at_once():

@@ -14,7 +14,7 @@ from fullconv.device import MIB, bytes_of
 from fullconv.errors import UserError
 from fullconv.models import NetSpec
 from fullconv.models.analysis.cost import prediction_bytes
-from fullconv.models.fcn import flow_of
+from fullconv.models.fcn import tile_geometry
 from fullconv.training import make_config, read_config, train
 from fullconv.training.config.config_sources import config_at
 from fullconv.training.memory import memory_budget as budget
@@ -134,13 +134,13 @@ def test_pieces_of_a_validation_fit_into_what_is_left():
     )
     assert budget.longest_tile(settled, SPEC, estimated, (100, 100)) is None
     piece = budget.longest_tile(settled, SPEC, estimated, (3000, 4000))
-    grid = flow_of(SPEC).grid
+    grid = tile_geometry(SPEC).grid
     assert prediction_bytes(SPEC, piece, piece, scores=False) <= room
     longer = piece + grid
     assert prediction_bytes(SPEC, longer, longer, scores=False) > room
     assert budget.longest_tile(config(), SPEC, estimated, (3000, 4000)) is None
-    stretching = NetSpec("fcn8s-resnet50_dilated", 5, width=0.125)
-    assert budget.longest_tile(settled, stretching, estimated, (3000, 4000)) is None
+    resizing = NetSpec("fcn8s-resnet50_dilated", 5, width=0.125)
+    assert budget.longest_tile(settled, resizing, estimated, (3000, 4000)) is None
 
 
 def test_a_validation_in_pieces_has_the_same_scores(tmp_path):

@@ -20,7 +20,7 @@ def assign(items: Sequence[Item], request: Request) -> tuple[list[str], list[Not
     """The split of each item, and what there is to say about it; UserError for a bad pattern.
 
     As the source gives them; with ``--val`` or ``--test``, or where it gives none, by shares.
-    Photos of one group are never parted.
+    Photos of one group are never split_rasters.
     """
     given = any(item.split is not None for item in items)
     if given and not request.resplits:

@@ -10,8 +10,8 @@ from small_nets import checkpoint
 from fullconv.classes import ClassSet
 from fullconv.data import Sample, open_source
 from fullconv.errors import UserError
-from fullconv.exporting import calibration
-from fullconv.exporting.calibration import find_calibration, middle
+from fullconv.exporting import calibration_photos
+from fullconv.exporting.calibration_photos import find_calibration, middle
 from fullconv.inference.export_metadata import Description
 
 SHAPES = ClassSet(tuple(f"class {i}" for i in range(6)))
@@ -65,11 +65,22 @@ def test_two_photos_suffice_and_one_does_not(folder):
 
 def test_a_pattern_names_photos(folder):
     calibration = find_calibration(str(folder(12) / "00*.png"), known())
-    assert greys(calibration.shown) + greys(calibration.held_out) == [0, 1, 2, 3, 5, 6, 7, 8, 4, 9]
+    assert greys(calibration.shown) + greys(calibration.held_out) == [
+        0,
+        1,
+        2,
+        3,
+        5,
+        6,
+        7,
+        8,
+        4,
+        9,
+    ]
 
 
 def test_of_many_photos_some_from_all_over_are_taken(folder, monkeypatch):
-    monkeypatch.setattr(calibration, "MOST_SHOWN", 4)
+    monkeypatch.setattr(calibration_photos, "MOST_SHOWN", 4)
     found = greys(find_calibration(folder(40), known()).shown)
     assert len(found) == 4
     assert max(np.diff([0, *found, 39])) <= 14

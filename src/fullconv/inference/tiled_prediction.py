@@ -11,7 +11,7 @@ from fullconv.inference.class_map import Classes
 from fullconv.inference.engines.engine import Image, check_image
 from fullconv.models import NetSpec
 from fullconv.models.analysis.cost import prediction_bytes
-from fullconv.models.fcn import flow_of
+from fullconv.models.fcn import tile_geometry
 from fullconv.tiling import Span
 
 Tile = int | Literal["auto"]
@@ -36,10 +36,10 @@ class Tiling:
     more is taken whole: larger tiles where only classes are asked of an engine that needs no whole
     scores for them (``in_blocks``). Scores equal those of the whole photo to rounding. Raises
     UserError for a ``tile`` that would be nothing but overlap, and, at a photo, for a net that
-    resizes its scores to it (`Flow.stretches`) unless its sides are multiples of the
+    resizes its scores to it (`TileGeometry.resizes_scores`) unless its sides are multiples of the
     stride.
 
-    For a net with a global receptive field (`Flow.sees_everything`) tiles give an
+    For a net with a global receptive field (`TileGeometry.sees_everything`) tiles give an
     approximation.
     """
 
@@ -53,9 +53,9 @@ class Tiling:
         self.spec, self.in_blocks = spec, in_blocks
         self.budget = BUDGET if budget is None else budget
         self.tile: Tile = tile
-        self.flow = flow_of(spec)
+        self.geometry = tile_geometry(spec)
         if tile != "auto":
-            self.flow.check(tile)
+            self.geometry.check(tile)
 
     @cached_property
     def length(self) -> int:
@@ -70,18 +70,18 @@ class Tiling:
     def _longest(self, scores: bool) -> int:
         if self.tile != "auto":
             return self.tile
-        length = longest(self.spec, self.flow.grid, self.flow.least, self.budget, scores)
+        length = longest(self.spec, self.geometry.grid, self.geometry.least, self.budget, scores)
         # The budget counts maps, not the products of attention.
-        most = COMPARED // self.flow.grid * self.flow.grid
-        if self.flow.sees_everything:
-            return min(length, max(most, self.flow.least))
+        most = COMPARED // self.geometry.grid * self.geometry.grid
+        if self.geometry.sees_everything:
+            return min(length, max(most, self.geometry.least))
         return length
 
     @property
     def computations(self) -> float:
         """How often each pixel of a photo is computed, far from its border."""
-        kept_side = self.flow.kept(self.length)
-        return (self.length // self.flow.grid * self.flow.grid / kept_side) ** 2
+        kept_side = self.geometry.kept(self.length)
+        return (self.length // self.geometry.grid * self.geometry.grid / kept_side) ** 2
 
     @property
     def warning(self) -> str | None:
@@ -89,16 +89,16 @@ class Tiling:
 
         None for others.
         """
-        if self.flow.sees_everything:
+        if self.geometry.sees_everything:
             return (
                 f"each score of {self.spec.name} depends on the whole photo, so tiles give an "
                 "approximation of the result of the whole photo"
             )
         if self.computations <= COSTLY:
             return None
-        behind, before = self.flow.margins
+        behind, before = self.geometry.margins
         return (
-            f"tile {self.length} keeps {self.flow.kept(self.length)} pixels a side, {behind} + "
+            f"tile {self.length} keeps {self.geometry.kept(self.length)} pixels a side, {behind} + "
             f"{before} are overlap: each pixel is computed {self.computations:.0f} times; a larger "
             "tile is faster, and needs more memory"
         )
@@ -127,7 +127,7 @@ class Tiling:
 
     def _neighbours(self, image: Image) -> list[tuple[Span, Span]]:
         """The first tile of a photo, and one beside it or below it."""
-        rows, columns = (self.flow.spans(n, self.length) for n in image.shape[:2])
+        rows, columns = (self.geometry.spans(n, self.length) for n in image.shape[:2])
         if len(columns) > 1:
             return [(rows[0], columns[0]), (rows[0], columns[1])]
         return [(rows[0], columns[0]), (rows[1], columns[0])]
@@ -147,7 +147,7 @@ class Tiling:
             return run(image)
         whole = None
         before = (slice(None),) * axis
-        for rows, columns in self.flow.tiles((height, width), length):
+        for rows, columns in self.geometry.tiles((height, width), length):
             part = run(image[rows.read, columns.read])
             if whole is None:
                 shape = list(part.shape)

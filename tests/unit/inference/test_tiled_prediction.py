@@ -11,8 +11,8 @@ from torch import nn
 
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
-from fullconv.inference import PhotoEngine, Predictor, TorchEngine, tiled, with_tiles
-from fullconv.inference.tiled import Tiling
+from fullconv.inference import PhotoEngine, Predictor, TorchEngine, tiled_prediction, with_tiles
+from fullconv.inference.tiled_prediction import Tiling
 from fullconv.models import NetSpec, build
 from fullconv.models.analysis.cost import prediction_bytes
 
@@ -80,7 +80,7 @@ def check(found: Doubled, image: np.ndarray, tile: int) -> None:
 )
 def test_pieces_equal_the_whole(net, beyond, more, across, lies) -> None:
     tiled = engine(*net)
-    tile = Tiling(tiled.net.spec, 4000).flow.least + more
+    tile = Tiling(tiled.net.spec, 4000).geometry.least + more
     size = (tile + beyond, across)
     check(tiled, noise(*(reversed(size) if lies else size)), tile)
 
@@ -88,8 +88,8 @@ def test_pieces_equal_the_whole(net, beyond, more, across, lies) -> None:
 @pytest.mark.parametrize("net", OTHERS)
 def test_pieces_equal_the_whole_where_that_is_slow(net) -> None:
     tiled = engine(*net)
-    least = Tiling(tiled.net.spec, 4000).flow.least
-    odd = 0 if tiled.net.spec.stretches else 13
+    least = Tiling(tiled.net.spec, 4000).geometry.least
+    odd = 0 if tiled.net.spec.resizes_scores else 13
     check(tiled, noise(least + 64 + odd, 9), least + 8)
 
 
@@ -103,12 +103,12 @@ def test_a_halo_one_stride_smaller_is_wrong(net, side) -> None:
     """Not for GoogLeNet, where what lies so far away counts 1e-13; test_tiling has it with NaN."""
     tiled = engine(*net)
     pieces = Tiling(tiled.net.spec, 4000)
-    (behind, before), grid = pieces.flow.margins, pieces.flow.grid
-    pieces.tile = pieces.flow.least
-    image = noise(pieces.flow.least + 64, 9)
+    (behind, before), grid = pieces.geometry.margins, pieces.geometry.grid
+    pieces.tile = pieces.geometry.least
+    image = noise(pieces.geometry.least + 64, 9)
     whole = tiled.scores(image)
     wrong = (behind - grid, before) if side == "behind a cut" else (behind, before - grid)
-    vars(pieces.flow)["margins"] = wrong
+    vars(pieces.geometry)["margins"] = wrong
     cut = PhotoEngine(tiled, pieces).scores(image)
     assert np.abs(cut - whole).max() > 10 * ROUNDING * np.abs(whole).max()
 
@@ -150,7 +150,7 @@ class Watched:
 
 def test_auto_keeps_to_the_budget(monkeypatch) -> None:
     spec = NetSpec("fcn8s-vgg16", 4)
-    monkeypatch.setattr(tiled, "BUDGET", 2**29)
+    monkeypatch.setattr(tiled_prediction, "BUDGET", 2**29)
     watched = Watched()
     pieces = with_tiles(watched, spec, "auto")
     side = pieces.tiling.length
@@ -165,8 +165,8 @@ def test_auto_keeps_to_the_budget(monkeypatch) -> None:
     assert pieces.class_map(noise(side + 1, side + 40)).shape == (side + 1, side + 40)
     assert len(watched.sizes) == 5
     assert max(max(size) for size in watched.sizes[1:]) <= side
-    monkeypatch.setattr(tiled, "BUDGET", 0)
-    assert Tiling(spec).length == pieces.tiling.flow.least
+    monkeypatch.setattr(tiled_prediction, "BUDGET", 0)
+    assert Tiling(spec).length == pieces.tiling.geometry.least
 
 
 def test_classes_alone_are_taken_in_larger_pieces_than_scores() -> None:
@@ -195,7 +195,7 @@ def test_small_pieces_are_refused_or_doubted() -> None:
     assert with_tiles(Watched(), spec, 1440).warning is None
 
 
-def test_what_stretches_is_refused_by_name_where_it_cannot_be_cut() -> None:
+def test_what_resizes_its_scores_is_refused_by_name_where_it_cannot_be_cut() -> None:
     pieces = with_tiles(Watched(), NetSpec("fcn8s-resnet50_dilated", 4), 500)
     with pytest.raises(UserError, match=r"fcn8s-resnet50_dilated resizes .* multiple of 8"):
         pieces.class_map(noise(1001, 10))

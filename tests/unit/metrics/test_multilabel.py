@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from fullconv.metrics import Histogram, OverlapScores, plane_counts
-from fullconv.metrics.overlap import BINS, Curves
+from fullconv.metrics import Histogram, MultilabelScores, plane_counts
+from fullconv.metrics.multilabel import BINS, Curves
 
 
 def scored(truth, probabilities, thresholds):
@@ -17,7 +17,7 @@ def scored(truth, probabilities, thresholds):
     prediction = np.moveaxis(probabilities >= least, 0, -1).astype(np.uint8)
     names = [f"class {n}" for n in range(len(probabilities))]
     confusion = plane_counts(truth, prediction)
-    return OverlapScores.of_planes(confusion, names, thresholds, None, histogram.curves())
+    return MultilabelScores.of_planes(confusion, names, thresholds, None, histogram.curves())
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def case():
 def test_a_case_worked_by_hand():
     truth = np.array([[[1, 0], [1, 1], [0, 255], [0, 0]]], np.uint8)
     prediction = np.array([[[1, 0], [0, 1], [1, 1], [0, 0]]], np.uint8)
-    scores = OverlapScores.of_planes(plane_counts(truth, prediction), ["a", "b"], (0.5, 0.5))
+    scores = MultilabelScores.of_planes(plane_counts(truth, prediction), ["a", "b"], (0.5, 0.5))
     assert scores.confusion.tolist() == [[[1, 1], [1, 1]], [[2, 0], [0, 1]]]
     assert scores.iu.tolist() == pytest.approx([1 / 3, 1])
     assert scores.precision.tolist() == pytest.approx([0.5, 1])
@@ -47,7 +47,7 @@ def test_a_case_worked_by_hand():
 def test_an_absent_class_leaves_the_mean():
     truth = np.zeros((2, 2, 2), np.uint8)
     truth[0, 0, 0] = 1
-    scores = OverlapScores.of_planes(plane_counts(truth, truth), ["a", "b"], (0.5, 0.5))
+    scores = MultilabelScores.of_planes(plane_counts(truth, truth), ["a", "b"], (0.5, 0.5))
     assert np.isnan(scores.iu[1]) and scores.mean_iu == 1
 
 
@@ -135,7 +135,7 @@ def test_the_ends_of_a_curve_are_all_and_nothing():
 def test_scores_are_read_back_from_json(case):
     truth, probabilities = case
     scores = scored(truth, probabilities, (0.5, 0.4, 0.6))
-    again = OverlapScores.from_dict(json.loads(json.dumps(scores.to_dict())))
+    again = MultilabelScores.from_dict(json.loads(json.dumps(scores.to_dict())))
     assert again.iu == pytest.approx(scores.iu) and again.thresholds == scores.thresholds
     assert again.average_precision == pytest.approx(scores.average_precision)
     assert again.task == "multilabel" and again.curves.recall.shape == (3, 101)

@@ -11,9 +11,9 @@ from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.inference import Predictor
 from fullconv.inference.class_map import Decision, classes_of
-from fullconv.inference.overlap_prediction import mask_stems
+from fullconv.inference.multilabel_prediction import mask_stems
 from fullconv.models import TORCH
-from fullconv.visualize import flattened, overlap_overlay
+from fullconv.visualize import flattened, multilabel_overlay
 from small_runs import small_net
 
 THREE = ClassSet(("road/lane", "car", "rain"), ((200, 0, 0), (0, 200, 0), (0, 0, 200)))
@@ -110,11 +110,11 @@ def test_an_overlay_leaves_the_rest_of_the_photo_as_it_is():
     masks = np.zeros((3, 40, 60), bool)
     masks[0, 5:30, 5:30] = masks[1, 20:35, 20:50] = True
     classes = THREE.overlapping()
-    drawn = overlap_overlay(image, masks, classes, 0.5, "none", borders=False)
+    drawn = multilabel_overlay(image, masks, classes, 0.5, "none", borders=False)
     assert (drawn[~masks.any(0)] == 100).all()
     assert drawn[10, 10].tolist() == [150, 50, 50]
     assert drawn[25, 25].tolist() == [100, 100, 50]  # half of the mean of red and green
-    outlined = overlap_overlay(image, masks, classes, 0.5, "none")
+    outlined = multilabel_overlay(image, masks, classes, 0.5, "none")
     assert outlined[5, 10].tolist() == [200, 0, 0]
 
 

@@ -139,7 +139,7 @@ def average_precision(precision: Floats, recall: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class OverlapScores(Scores):
+class MultilabelScores(Scores):
     """Scores of classes that may overlap, from one confusion (absent, present) of each class.
 
     ``confusion`` is int64 (K, 2, 2). ``accuracy`` is the recall, ``dice`` the F1;
@@ -159,7 +159,7 @@ class OverlapScores(Scores):
         thresholds: Sequence[float],
         photos: PhotoMetrics | None = None,
         curves: Curves | None = None,
-    ) -> "OverlapScores":
+    ) -> "MultilabelScores":
         """From the confusions (K, 2, 2)."""
         counts = counts_of_planes(confusion)
         iu, recall, true = class_metrics.iu(counts), class_metrics.accuracy(counts), counts[1]
@@ -213,9 +213,9 @@ class OverlapScores(Scores):
             else float(class_metrics.mean(self.curves.average_precision))
         )
 
-    def of(self, classes: slice) -> "OverlapScores":
+    def of(self, classes: slice) -> "MultilabelScores":
         """Those of some of the classes alone."""
-        return OverlapScores.of_planes(
+        return MultilabelScores.of_planes(
             self.confusion[classes],
             self.names[classes],
             self.thresholds[classes],
@@ -244,7 +244,7 @@ class OverlapScores(Scores):
         return row
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> "OverlapScores":
+    def from_dict(cls, content: Mapping[str, Any]) -> "MultilabelScores":
         """The inverse of ``to_dict``; KeyError or ValueError for anything else."""
         rows = content["classes"]
         confusion = np.array(content["confusion"], np.int64).reshape(len(rows), 2, 2)

@@ -30,7 +30,7 @@ from fullconv.visualize import Legend
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class OverlapPrediction(Prediction):
+class MultilabelPrediction(Prediction):
     """As `Prediction`, of classes that may overlap.
 
     ``mask`` is uint8 (H, W, K), of one class (H, W): 1 where the class is, else 0. ``classes`` has
@@ -42,7 +42,7 @@ class OverlapPrediction(Prediction):
         """Where each class is, bool (K, H, W)."""
         return np.stack([plane == 1 for plane in visualize.planes_of(self.mask)])
 
-    def only(self, name: str) -> "OverlapPrediction":
+    def only(self, name: str) -> "MultilabelPrediction":
         """The prediction of one class alone, as that of a binary net; UserError for no class."""
         place = self.classes.index(name)
         one = slice(place, place + 1)
@@ -55,7 +55,7 @@ class OverlapPrediction(Prediction):
         mask, known = self.masks[place].astype(np.uint8), self.known_confidence
         confidence = None if known is None else visualize.planes_of(known)[place]
         parts = self.image, mask, classes, lambda: self.scores[one], name
-        return OverlapPrediction(*parts, borders=self.borders, known_confidence=confidence)
+        return MultilabelPrediction(*parts, borders=self.borders, known_confidence=confidence)
 
     @cached_property
     def probabilities(self) -> npt.NDArray[np.float32]:
@@ -81,9 +81,9 @@ class OverlapPrediction(Prediction):
         return np.max([self.probability_of(place) for place in range(len(self.classes))], axis=0)
 
     def draw(self, alpha: float = 0.6, legend: Legend = "below") -> RGB:
-        """The photo with the classes in colour, uint8 RGB; see `visualize.overlap_overlay`."""
+        """The photo with the classes in colour, uint8 RGB; see `visualize.multilabel_overlay`."""
         planes = self.masks, self.classes, alpha, legend, self.borders
-        return visualize.overlap_overlay(self.image, *planes)
+        return visualize.multilabel_overlay(self.image, *planes)
 
     @property
     def color_mask(self) -> RGB:

@@ -1,4 +1,4 @@
-"""A raster cut into rows of pieces, and what the net says of each row."""
+"""A raster cut into rows of tiles, and what the net says of each row."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,16 +16,16 @@ from fullconv.inference.engines.engine import Engine
 from fullconv.inference.photo_engine import PhotoEngine
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.rasters.geotiff import values_of
-from fullconv.inference.tiled import Tile, Tiling
+from fullconv.inference.tiled_prediction import Tile, Tiling
 from fullconv.modalities import ReadOptions, is_of_photo
 from fullconv.tiling import Span
 
 BUDGET = 2**30
-"""Bytes for the maps of a piece by 'auto': what GDAL and torch leave of 2 GiB, with a reserve."""
+"""Bytes for the maps of a tile by 'auto': what GDAL and torch leave of 2 GiB, with a reserve."""
 
 
-class RasterPieces:
-    """An open raster cut into rows of pieces, each of which a predictor's engine computes.
+class RasterTiles:
+    """An open raster cut into rows of tiles, each of which a predictor's engine computes.
 
     What is kept of each pixel lies behind one another: the class of each output, then, with
     ``probability``, how probable it is (`probability_maps`). ``shape`` is (H, W), or
@@ -36,16 +36,16 @@ class RasterPieces:
         self,
         predictor: Predictor,
         engine: Engine,
-        pieces: Tiling,
+        tiling: Tiling,
         raster: Raster,
         probability: bool = False,
     ) -> None:
-        self.engine, self.pieces, self.raster = engine, pieces, raster
+        self.engine, self.tiling, self.raster = engine, tiling, raster
         self.classes = predictor.classes
         self.softmaxes = predictor.softmaxes if probability else None
         height, width = raster.size
-        self.rows = pieces.flow.spans(height, pieces.length)
-        self.columns = pieces.flow.spans(width, pieces.length)
+        self.rows = tiling.geometry.spans(height, tiling.length)
+        self.columns = tiling.geometry.spans(width, tiling.length)
         self.dtype = values_of(self.classes)
         outputs = len(self.classes.outputs)
         nothing = [self.classes.ignore] * outputs + [0] * (outputs if probability else 0)
@@ -60,9 +60,9 @@ class RasterPieces:
     def block(
         self, rows: Span, done: Callable[[], object] = lambda: None
     ) -> tuple[npt.NDArray[Any], int]:
-        """What is kept of a row of pieces, (n, W) or (n, W, planes), and how many were empty.
+        """What is kept of a row of tiles, (n, W) or (n, W, planes), and how many were empty.
 
-        ``done`` is called after each piece.
+        ``done`` is called after each tile.
         """
         height, empty = rows.keep_stop - rows.keep_start, 0
         block = np.empty((height, *self.shape[1:]), self.dtype)
@@ -72,7 +72,7 @@ class RasterPieces:
         return block, empty
 
     def _fill(self, kept: npt.NDArray[Any], rows: Span, columns: Span) -> bool:
-        """Put what is kept of a piece into ``kept``; True where it has no pixels."""
+        """Put what is kept of a tile into ``kept``; True where it has no pixels."""
         valid = self.raster.valid(rows.keep, columns.keep)
         if valid is not None and not valid.any():
             kept[...] = self.nothing
@@ -84,7 +84,7 @@ class RasterPieces:
         return False
 
     def _values(self, photo: RGB) -> npt.NDArray[Any]:
-        """The classes of a piece, (h, w) or (h, w, planes), with their probabilities if asked."""
+        """The classes of a tile, (h, w) or (h, w, planes), with their probabilities if asked."""
         if self.softmaxes is None:
             return self.engine.class_map(photo)
         ((classes, confidence),) = self.engine.confident_maps(photo[None], self.softmaxes)
@@ -92,21 +92,21 @@ class RasterPieces:
         return np.dstack((classes, grey))
 
 
-Blocks = Callable[[RasterPieces, Sequence[int]], Iterator[tuple[npt.NDArray[Any], int]]]
-"""Computes rows of pieces, named by their numbers, and gives each block in that order."""
+Blocks = Callable[[RasterTiles, Sequence[int]], Iterator[tuple[npt.NDArray[Any], int]]]
+"""Computes rows of tiles, named by their numbers, and gives each block in that order."""
 
 
 @contextmanager
-def open_pieces(
+def open_tiles(
     predictor: Predictor,
     source: str | Path,
     tile: Tile | None = None,
     bands: Sequence[int] | None = None,
     span: Range | None = None,
     probability: bool = False,
-) -> Iterator[RasterPieces]:
+) -> Iterator[RasterTiles]:
     """A raster opened and cut as `predict_raster` does, during the block."""
-    engine, pieces = pieces_for(predictor, tile)
+    engine, tiling = tiling_for(predictor, tile)
     if probability:
         predictor.check_scores()
     asked = ReadOptions(None if bands is None else tuple(bands), span)
@@ -114,11 +114,11 @@ def open_pieces(
         asked = asked.for_channels(predictor.spec.in_channels)
     read = asked.over(predictor.read_options)
     with open_raster(Path(source), read.bands, read.range, mask=read.mask) as raster:
-        yield RasterPieces(predictor, engine, pieces, raster, probability)
+        yield RasterTiles(predictor, engine, tiling, raster, probability)
 
 
-def pieces_for(predictor: Predictor, tile: Tile | None) -> tuple[Engine, Tiling]:
-    """The predictor's engine, and pieces of ``tile``, or of its own, or by 'auto'.
+def tiling_for(predictor: Predictor, tile: Tile | None) -> tuple[Engine, Tiling]:
+    """The predictor's engine, and tiles of ``tile``, or of its own, or by 'auto'.
 
     Raises UserError for a net that sees more than a photo, and for test-time augmentation.
     """
@@ -132,7 +132,7 @@ def pieces_for(predictor: Predictor, tile: Tile | None) -> tuple[Engine, Tiling]
     if isinstance(engine, PhotoEngine):
         if engine.views:
             raise UserError(
-                "rasters go by pieces, which equal the whole only without test-time augmentation: "
+                "rasters go by tiles, which equal the whole only without test-time augmentation: "
                 "leave --tta out",
                 "FC-RASTER-014",
             )
