@@ -23,7 +23,7 @@ from fullconv.inference.storage.tables import PhotoTable
 
 MOST_PHOTOS, MOST_BYTES = 32, 2**26
 """Of an item that a worker is given: so many photos, of so many bytes in files."""
-_TURNS = 8  # items for each worker, at least: those that are done early take more
+_TURNS = 8  # items for each of several workers, at least: those that are done early take more
 
 
 def predict_on_cluster(
@@ -98,7 +98,9 @@ def _result(photo: Input, reply: Reply) -> PhotoResult:
 def _parts(photos: Sequence[Input], workers: int) -> Iterator[list[int]]:
     """The numbers of the photos of each item: photos that follow each other, of one table."""
     part: list[int] = []
-    size, most = 0, max(1, min(MOST_PHOTOS, len(photos) // (workers * _TURNS)))
+    # Between two items the net waits for the last results and the first photos.
+    most = min(MOST_PHOTOS, len(photos) // (workers * _TURNS)) if workers > 1 else MOST_PHOTOS
+    size, most = 0, max(1, most)
     for number, photo in enumerate(photos):
         more = photo.stored.size if photo.stored and not photo.table else 0
         other = part and (photo.table, photo.row[0]) != _place(photos[part[-1]])
