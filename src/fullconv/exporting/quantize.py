@@ -1,9 +1,10 @@
 """A graph in int8, by NNCF's post-training quantisation.
 
 Each convolution after the first and before the score (`kept`) multiplies 8-bit numbers: weights
-with a scale for each channel, activations with one for each map, from the ranges that the photos
-show (Jacob et al., CVPR 2018, arXiv 1712.05877); what that shifts the means by goes into the biases
-(Nagel et al., ICCV 2019, arXiv 1906.04721, section 4.2).
+with a scale for each channel, activations with one for each map (in OpenVINO, before a depthwise
+convolution, for each channel), from the ranges that the photos show (Jacob et al., CVPR 2018, arXiv
+1712.05877); what that shifts the means by goes into the biases (Nagel et al., ICCV 2019, arXiv
+1906.04721, section 4.2).
 
 In fp32 stay the first convolutions and the head: the score layers and what upsamples their maps.
 Kernels that learnt to upsample stay in fp32 wherever they are, as in a pyramid of features. Scores
@@ -115,19 +116,32 @@ def quantized_graph(
 
     if isinstance(unsaved, OnnxGraph):
         model = model_of(unsaved.content)
-        quantized = _by_nncf(model, kept_in_onnx(model), photos, shown)
+        quantized = by_nncf(model, kept_in_onnx(model), photos, shown, is_onnx=True)
         return OnnxGraph(with_description(quantized, description))
     assert isinstance(unsaved, OpenVinoGraph)
     model = folded(unsaved.read())
-    return OpenVinoGraph(_by_nncf(model, kept_in_openvino(model), photos, shown), description)
+    quantized = by_nncf(model, kept_in_openvino(model), photos, shown, is_onnx=False)
+    return OpenVinoGraph(quantized, description)
 
 
-def _by_nncf(
-    model: Any, in_fp32: list[str], photos: Photos, shown: Callable[[Sample], dict[str, Array]]
+def by_nncf(
+    model: Any,
+    in_fp32: list[str],
+    photos: Photos,
+    shown: Callable[[Sample], dict[str, Array]],
+    is_onnx: bool,
 ) -> Any:
+    """The int8 form of an onnx.ModelProto or openvino.Model; nodes named ``in_fp32`` stay.
+
+    ``shown`` makes of each of ``photos`` the inputs by name.
+    """
     with silent_nncf(), kept_signal_stack():
         import nncf
+        from nncf.quantization.advanced_parameters import QuantizationParameters
 
+        # Before a depthwise convolution NNCF would take a scale for each channel, which ONNX
+        # Runtime refuses to run.
+        activations = QuantizationParameters(per_channel=False) if is_onnx else None
         return nncf.quantize(
             model,
             nncf.Dataset(photos, shown),
@@ -138,7 +152,8 @@ def _by_nncf(
             # Weights in half their range. Processors without VNNI add two products in 16 bits,
             # which full ones overflow: scores would depend on where the file runs.
             advanced_parameters=nncf.AdvancedQuantizationParameters(
-                overflow_fix=nncf.OverflowFix.ENABLE
+                overflow_fix=nncf.OverflowFix.ENABLE,
+                activations_quantization_params=activations,
             ),
         )
 

@@ -18,7 +18,7 @@ from fullconv.exporting import Int8Check, export
 from fullconv.exporting.calibration_photos import find_calibration
 from fullconv.exporting.onnx_graph import OnnxGraph
 from fullconv.exporting.openvino_graph import OpenVinoGraph, from_onnx
-from fullconv.exporting.quantize import quantized_graph
+from fullconv.exporting.quantize import by_nncf, quantized_graph
 from fullconv.exporting.verify_int8 import MOST_DROP, UnsavedGraphEngine, check_int8, refuse
 from fullconv.inference import Predictor, open_engine
 from fullconv.inference.engines.openvino_engine import compiled, core_of, read_model
@@ -122,6 +122,55 @@ def test_any_size(trained, int8, size):
     assert found.shape == wanted.shape
     assert np.abs(found - wanted).mean() < 0.1 * np.abs(wanted).mean()
     assert not np.allclose(found, wanted, rtol=1e-4)  # else nothing was rounded
+
+
+def test_maps_before_depthwise_convolutions_have_one_scale_in_onnx():
+    """ONNX Runtime refuses to run one for each channel, which NNCF would give them."""
+    onnx = pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    rng, helper = np.random.default_rng(0), onnx.helper
+    kernels = {"first": (8, 3, 3, 3), "depthwise": (8, 1, 3, 3), "last": (4, 8, 1, 1)}
+    weights = [
+        onnx.numpy_helper.from_array(rng.normal(size=shape).astype(np.float32), f"{name}.weight")
+        for name, shape in kernels.items()
+    ]
+    nodes = [
+        helper.make_node("Conv", ["image", "first.weight"], ["a"], "first"),
+        helper.make_node("Relu", ["a"], ["b"], "relu"),
+        helper.make_node("Conv", ["b", "depthwise.weight"], ["c"], "depthwise", group=8),
+        helper.make_node("Conv", ["c", "last.weight"], ["scores"], "last"),
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, channels, None, None])
+        for name, channels in (("image", 3), ("scores", 4))
+    ]
+    graph = helper.make_graph(nodes, "net", ends[:1], ends[1:], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    photos = [rng.normal(size=(1, 3, 20, 24)).astype(np.float32) for _ in range(4)]
+    int8 = by_nncf(model, [], photos, lambda photo: {"image": photo}, is_onnx=True)
+    session = runtime.InferenceSession(int8.SerializeToString(), providers=["CPUExecutionProvider"])
+    (scores,) = session.run(None, {"image": photos[0]})
+    assert scores.shape == (1, 4, 16, 20)
+    constants = {each.name: each for each in int8.graph.initializer}
+    maps = [n for n in int8.graph.node if n.op_type == "QuantizeLinear"]
+    assert len([n for n in maps if n.input[0] not in constants]) == 3
+    assert all(len(constants[n.input[1]].dims) == 0 for n in maps if n.input[0] not in constants)
+
+
+@pytest.mark.slow
+def test_onnx_runtime_computes_a_net_of_depthwise_convolutions(tmp_path):
+    import onnx
+
+    depthwise = {"net.name": "fpn4s-efficientnet_lite0", "net.weights": "none", "net.width": 0.25}
+    quick = {**QUICK, **depthwise, "schedule.steps": 1, "schedule.validate_every": 1}
+    run = train("shapes:48x64:n=12", tmp_path / "run", recipe="demo", overrides=quick, quiet=True)
+    (file, *_), check = in_int8(export(run, "onnx"), "onnx", "shapes:48x64:n=12", tmp_path / "net")
+    assert check.photos > 0  # were predicted by the file's runtime
+    graph = onnx.load(file).graph
+    constants = {each.name: each for each in graph.initializer}
+    maps = [n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] not in constants]
+    assert len(maps) > 20
+    assert all(len(constants[node.input[1]].dims) == 0 for node in maps)
 
 
 def test_its_engine_cuts_the_graph_off_at_the_score_maps(int8):
