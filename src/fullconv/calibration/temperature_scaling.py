@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fullconv.checkpoints.checkpoint import find
-from fullconv.checkpoints.safetensors_file import is_own
+from fullconv.checkpoints.checkpoint_file import is_checkpoint_file
 from fullconv.checkpoints.temperature import Calibration, store, temperatures_of
 from fullconv.data import Dataset, Source, as_source
 from fullconv.data.open_dataset import trained_on
@@ -115,7 +115,7 @@ def checkpoint_of(run: str | Path) -> Path:
             "FC-CALIBRATE-001",
         )
     file = find(path)
-    if not is_own(file):
+    if not is_checkpoint_file(file):
         raise UserError(
             f"{file}: is no checkpoint of fullconv, so a calibration cannot be stored in it: "
             f"fullconv convert {file} makes one",

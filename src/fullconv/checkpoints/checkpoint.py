@@ -15,14 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fullconv.checkpoints.golden import SAVE_AGAIN, Golden, golden_of
-from fullconv.checkpoints.safetensors_file import (
+from fullconv.checkpoints.checkpoint_file import (
     FORMAT,
     KEY,
     read_arrays,
     read_header,
     write_tensors,
 )
+from fullconv.checkpoints.golden import SAVE_AGAIN, Golden, golden_of
 from fullconv.checkpoints.temperature import HEADER, Calibration
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError, printable, reason_of

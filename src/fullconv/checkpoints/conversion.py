@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from fullconv.checkpoints.checkpoint import Checkpoint
+from fullconv.checkpoints.checkpoint_file import is_checkpoint_file
 from fullconv.checkpoints.foreign.foreign_arrays import Shape
 from fullconv.checkpoints.foreign.recognize_net import lineages, read_foreign
 from fullconv.checkpoints.foreign.transplant import Transplant, transplant
-from fullconv.checkpoints.safetensors_file import is_own
 from fullconv.classes import VOC, ClassSet, numbered_names
 from fullconv.errors import UserError
 from fullconv.models import FCN
@@ -67,7 +67,7 @@ def convert(
     Raises UserError for a file that is damaged or holds no known net.
     """
     path = Path(source)
-    if is_own(path):
+    if is_checkpoint_file(path):
         raise UserError(
             f"{path}: is a checkpoint of fullconv already; use it as it is", "FC-WEIGHTS-021"
         )

@@ -19,13 +19,13 @@ import torch
 from torch import Tensor
 
 from fullconv.checkpoints.checkpoint import Checkpoint, assembled, fitting_net
-from fullconv.checkpoints.golden import SAVE_AGAIN
-from fullconv.checkpoints.safetensors_file import (
+from fullconv.checkpoints.checkpoint_file import (
     KEY,
-    changed_weights,
     check_format,
+    checksum_error,
     checksum_of,
 )
+from fullconv.checkpoints.golden import SAVE_AGAIN
 from fullconv.errors import UserError
 from fullconv.parsing import MOST_JSON, json_object, parser_errors
 
@@ -92,7 +92,7 @@ def _verify(path: Path, header: dict[str, Any], tensors: Mapping[str, Tensor]) -
             f"{path}: its header is damaged (the checksum differs); {SAVE_AGAIN}", "FC-WEIGHTS-003"
         )
     if checksum_of(tensors) != weights:
-        raise changed_weights(path)
+        raise checksum_error(path)
 
 
 def _crc(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fullconv.atomic import file_errors
-from fullconv.checkpoints.safetensors_file import KEY, read_tensors, write_tensors
+from fullconv.checkpoints.checkpoint_file import KEY, read_tensors, write_tensors
 from fullconv.errors import printable
 from fullconv.metrics.reliability import Reliability
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from fullconv.checkpoints import Checkpoint
 from fullconv.checkpoints.checkpoint import described, header_of
+from fullconv.checkpoints.checkpoint_file import check_format
 from fullconv.checkpoints.golden import Golden, golden_of
-from fullconv.checkpoints.safetensors_file import check_format
 from fullconv.checkpoints.temperature import Calibration
 from fullconv.classes import ClassSet
 from fullconv.models import NetSpec, Preprocessing
