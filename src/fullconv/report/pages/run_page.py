@@ -14,7 +14,7 @@ from fullconv.report.best_and_worst import StoredPhoto
 from fullconv.report.curves import curves, words
 from fullconv.report.pages.page import write_page
 from fullconv.report.precision_recall_chart import precision_recall_chart, threshold_rows
-from fullconv.report.reliability import calibration_parts
+from fullconv.report.reliability_diagram import calibration_parts
 from fullconv.report.run_files import RunFiles, find, read_run, resources
 from fullconv.report.run_summary import (
     best_of,
