@@ -91,7 +91,7 @@ def predict_camera_input(
     from fullconv.cli import tables as screen
     from fullconv.duration import duration
     from fullconv.inference.video import camera as cameras
-    from fullconv.inference.video.record import predict_camera
+    from fullconv.inference.video.camera_job import predict_camera
     from fullconv.inference.video.video_file import pyav
 
     pyav()
