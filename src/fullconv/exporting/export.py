@@ -18,8 +18,8 @@ from fullconv.errors import UserError
 from fullconv.exporting.calibration_photos import Calibration, find_calibration
 from fullconv.exporting.onnx_graph import OnnxGraph, onnx_model
 from fullconv.exporting.openvino_graph import OpenVinoGraph, from_onnx, smallest_side
-from fullconv.exporting.program import TorchGraph, UnsavedGraph, in_half, trace
 from fullconv.exporting.quantize import quantized_graph
+from fullconv.exporting.torch_graph import TorchGraph, UnsavedGraph, in_half, trace
 from fullconv.exporting.verify import Check, check, refuse_nan
 from fullconv.exporting.verify_int8 import Int8Check, UnsavedGraphEngine, check_int8, refuse
 from fullconv.exporting.web.page import WebPage, refuse_net

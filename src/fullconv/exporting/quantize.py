@@ -26,7 +26,7 @@ from fullconv.data import Sample
 from fullconv.exporting.calibration_photos import Photos
 from fullconv.exporting.onnx_graph import OnnxGraph, model_of, with_description
 from fullconv.exporting.openvino_graph import OpenVinoGraph, folded
-from fullconv.exporting.program import Array, UnsavedGraph
+from fullconv.exporting.torch_graph import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import feed
 from fullconv.inference.export_metadata import INPUT, Description
 

@@ -9,7 +9,7 @@ import torch
 
 from fullconv.data.synthetic.scene import scene
 from fullconv.errors import UserError
-from fullconv.exporting.program import Array, UnsavedGraph
+from fullconv.exporting.torch_graph import Array, UnsavedGraph
 from fullconv.inference.class_map import Decision
 from fullconv.inference.engines.graph_engine import feed
 from fullconv.inference.export_metadata import CLASSES, Description

@@ -11,7 +11,7 @@ import numpy as np
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.exporting.calibration_photos import Calibration
-from fullconv.exporting.program import Array, UnsavedGraph
+from fullconv.exporting.torch_graph import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import GraphEngine
 from fullconv.inference.export_metadata import Description
 from fullconv.metrics import MultilabelScores, Scores, confusion, plane_counts

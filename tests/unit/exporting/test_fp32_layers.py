@@ -7,8 +7,8 @@ from torch import nn
 from fullconv.checkpoints import load
 from fullconv.exporting.onnx_graph import model_of, onnx_model
 from fullconv.exporting.openvino_graph import folded, from_onnx
-from fullconv.exporting.program import trace
 from fullconv.exporting.quantize import DECONVOLUTIONS, kept_in_onnx, kept_in_openvino
+from fullconv.exporting.torch_graph import trace
 from fullconv.inference.export_metadata import Description
 
 CONVOLVE = {"Conv", "Convolution", "GroupConvolution"}
