@@ -206,7 +206,7 @@ class _WideNorm(nn.Module):
 
 
 def in_half(net: FCN) -> FCN:
-    """A copy of ``net`` that computes its features in float16, for `fullconv.exporting.torch_graph`.
+    """A copy of ``net`` that computes its features in float16, to be traced.
 
     Batch norms are folded first: their variances need not fit into float16.
     """
