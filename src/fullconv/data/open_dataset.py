@@ -18,7 +18,7 @@ from fullconv.data.reading.walk import is_debris
 from fullconv.data.sample import Source
 from fullconv.data.shards.cache import DEFAULT_CACHE, CacheOptions
 from fullconv.data.shards.filesystem import is_url, url_of
-from fullconv.data.shards.remote_place import place_of
+from fullconv.data.shards.remote_storage import storage_of
 from fullconv.data.shards.source import PackedSource, index_of, is_packed
 from fullconv.data.splits.multimodal import Stacked, outputs_of
 from fullconv.data.splits.overlapping import AUTO_TASK, TaskChoice, for_task
@@ -94,7 +94,7 @@ def own_options(data: str | Path, classes: str | Path | None = None) -> ReadOpti
         return AS_STORED
     path = Path(data).expanduser()
     if is_url(data) or is_packed(path):
-        return options_of(path, classes).over(index_of(place_of(data)).options)
+        return options_of(path, classes).over(index_of(storage_of(data)).options)
     return options_of(path, classes)
 
 
