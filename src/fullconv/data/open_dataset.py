@@ -11,7 +11,7 @@ from fullconv.data.layouts import packed
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, by_usual_names, usual_name
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.registry import LAYOUTS, layout_of
-from fullconv.data.once import once
+from fullconv.data.listing_cache import cached
 from fullconv.data.reading.options import agreed, measured_range, options_of
 from fullconv.data.reading.photo_heads import photos_maybe_deep
 from fullconv.data.reading.walk import is_debris
@@ -176,7 +176,7 @@ def _open_split(
 
     if is_url(path):
         return opened()
-    return once(("split", str(path), split, str(classes), output), opened)
+    return cached(("split", str(path), split, str(classes), output), opened)
 
 
 def _splits(layout: Layout, path: Any) -> dict[str, str]:
@@ -185,7 +185,7 @@ def _splits(layout: Layout, path: Any) -> dict[str, str]:
     def splits() -> dict[str, str]:
         return by_usual_names(layout.splits(path))
 
-    return splits() if is_url(path) else once(("splits", str(path)), splits)
+    return splits() if is_url(path) else cached(("splits", str(path)), splits)
 
 
 def _list_split(
@@ -249,7 +249,7 @@ def _layout(path: Path) -> Layout:
         raise UserError(
             f"{path}: there is no such file or folder (built-in data is 'shapes')", "FC-DATA-101"
         )
-    layout = once(("layout", path), lambda: layout_of(path))
+    layout = cached(("layout", path), lambda: layout_of(path))
     if layout is not None:
         return layout
     looked_for = "; ".join(layout.what for layout in LAYOUTS)

@@ -7,7 +7,7 @@ from typing import Any
 
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.data import Dataset, Source, Transform
-from fullconv.data.once import listings_kept
+from fullconv.data.listing_cache import cached_listings
 from fullconv.errors import UserError
 from fullconv.training.config.config import Config
 from fullconv.training.config.config_sources import (
@@ -101,7 +101,7 @@ def train(
         given["data.path"] = str(data)
     request = Request(objects, resume, overwrite, quiet, verbose)
     out = Path(out)
-    with file_errors(out), listings_kept():
+    with file_errors(out), cached_listings():
         if resume:
             _resume(out, given, request, loss is not None)
         else:

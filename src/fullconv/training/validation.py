@@ -13,7 +13,7 @@ import numpy as np
 
 from fullconv.classes import ClassSet
 from fullconv.data import Source
-from fullconv.data.splits.subset import Part
+from fullconv.data.splits.subset import Subset
 from fullconv.evaluation import MultilabelTally, Tally, joined, tally_of
 from fullconv.inference.engines.torch_engine import TorchEngine
 from fullconv.inference.photo_engine import with_tiles
@@ -77,7 +77,7 @@ def run_validation(
     updater.optimizer.zero_grad()  # frees the gradients' memory for the maps
     updater.share_statistics()
     seen = _Seen(best_and_worst=best_and_worst)
-    part = Part(val, val.split, tuple(range(fabric.global_rank, len(val), fabric.world_size)))
+    part = Subset(val, val.split, tuple(range(fabric.global_rank, len(val), fabric.world_size)))
     is_alone = fabric.world_size == 1
     try:
         with stop.interruptible() if is_alone else nullcontext():
@@ -91,7 +91,7 @@ def run_validation(
 def _scored(
     updater: Updater,
     val: Source,
-    part: Part,
+    part: Subset,
     classes: ClassSet,
     screen: Screen,
     step: int,

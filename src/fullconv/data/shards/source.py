@@ -126,7 +126,8 @@ class PackedSource:
             if size != shard.size:
                 raise UserError(
                     f"{self.storage.folder / shard.file}: has {size} bytes instead of "
-                    f"{shard.size}; the shard is truncated or damaged: copy it again, or pack the data again",
+                    f"{shard.size}; the shard is truncated or damaged: copy it again, or pack the "
+                    "data again",
                     "FC-SHARDS-005",
                 )
 

@@ -6,7 +6,7 @@ import torch
 
 from fullconv.data import open_source
 from fullconv.data.splits.overlapping import TaskChoice, for_task
-from fullconv.data.splits.subset import Part
+from fullconv.data.splits.subset import Subset
 from fullconv.evaluation import joined, tally_of
 from fullconv.inference.engines.torch_engine import TorchEngine
 from fullconv.models import TORCH
@@ -33,7 +33,7 @@ def test_parts_give_the_scores_of_the_whole(kind, processes):
     engine = TorchEngine((net, TORCH), torch.device("cpu"), "fp32", source.classes)
     whole, expected = scored(engine, source)
     parts = [
-        scored(engine, Part(source, "val", tuple(range(rank, len(source), processes))))
+        scored(engine, Subset(source, "val", tuple(range(rank, len(source), processes))))
         for rank in range(processes)
     ]
     scores, wanted = joined([tally for tally, _ in parts]).scores(), whole.scores()
