@@ -122,6 +122,14 @@ def listed(names: Iterable[object], most: int = 4) -> str:
     return ", ".join([*first[:most], *(["..."] if len(first) > most else [])]) or "nothing"
 
 
+def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str:
+    """ "did you mean a, b?" with the ``known`` names closest to ``name``; "" where none is close."""
+    import difflib
+
+    close = difflib.get_close_matches(name[:100], list(known), n=most, cutoff=0.5)
+    return f"did you mean {', '.join(close)}?" if close else ""
+
+
 def reason_of(error: BaseException) -> str:
     """What an exception says, in at most 160 characters of one line."""
     text = " ".join(str(error).split())

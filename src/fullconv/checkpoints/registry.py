@@ -3,7 +3,6 @@
 `fetch` gets their file: from an installed package, the cache, or downloaded into it.
 """
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from fullconv.checkpoints.installed import PACKAGE_KEYS, InstalledFile
 from fullconv.download import RemoteFile, RetryPolicy, cache_folder, download
 from fullconv.download.remote import KEYS
 from fullconv.download.request import Progress
-from fullconv.errors import UserError
+from fullconv.errors import UserError, did_you_mean
 from fullconv.models import Preprocessing
 
 FILE = Path(__file__).with_name("registry.toml")
@@ -78,10 +77,9 @@ def find_published(name: str) -> Published:
         raise UserError(
             f"several weights are called {name!r}: {', '.join(begin)}; name one", "FC-WEIGHTS-015"
         )
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    hint = f"did you mean {', '.join(near)}? " if near else ""
+    hint = did_you_mean(name, known) or "name one of the list"
     raise UserError(
-        f"no published weights are called {name!r}: {hint}('fullconv weights' lists all)",
+        f"no published weights are called {name!r}: {hint} ('fullconv weights' lists all)",
         "FC-WEIGHTS-015",
     )
 

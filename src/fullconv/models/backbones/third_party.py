@@ -9,7 +9,6 @@ or that takes whole patches or windows only, has one geometry for all sizes.
 timm is imported only where such a net is named.
 """
 
-import difflib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from fullconv.errors import UserError
+from fullconv.errors import UserError, did_you_mean
 from fullconv.geometry import Filled, GeometryError, Map, Window
 from fullconv.models.backbones.backbone import Backbone, Segment
 from fullconv.models.backbones.definition import PREFIX, Definition, MissingPackage, Padding
@@ -179,8 +178,8 @@ def definition_of(name: str) -> TimmDefinition:
     timm = package()
     known = name.removeprefix(PREFIX)
     if not timm.is_model(known):
-        near = difflib.get_close_matches(known.split(".")[0], timm.list_models(), n=3, cutoff=0.6)
-        hint = f"did you mean {', '.join(near)}?" if near else "'timm.list_models()' lists all"
+        similar = did_you_mean(known.split(".")[0], timm.list_models())
+        hint = similar or "'timm.list_models()' lists all"
         raise UserError(f"timm {timm.__version__} has no net {known!r}: {hint}", "FC-NET-004")
     net = _on_meta(name)
     info = net.feature_info
