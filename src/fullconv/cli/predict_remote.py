@@ -60,8 +60,9 @@ def predict_remote(
     rasters_left, rasters_done = stored.not_done(rasters, done)
     if earlier := photos_done + rasters_done:
         say(f"{earlier} of {len(photos) + len(rasters)} photos are already done")
+    predict: Callable[..., Iterable[PhotoResult]] = partial(stored.predict_recorded, predictor)
+    blocks: Blocks | None = None
     with ExitStack() as connection:
-        predict, blocks = partial(stored.predict_recorded, predictor), None
         if cluster is not None and (photos_left or rasters_left):
             predict, blocks = _on_cluster(cluster, options, connection)
         results = predict(photos_left, output, job, **drawn) if photos_left else ()
@@ -119,9 +120,8 @@ def _print_summary(
 ) -> None:
     from fullconv.cli import tables as screen
 
-    line = (
-        screen.predicted(total, errors, seconds, net) if total else "no photos are left to predict"
-    )
+    line = screen.predicted(total, errors, seconds, net)
+    line = line if total else "no photos are left to predict"
     print(f"{line}, results in {printable(output.address)}")
 
 
