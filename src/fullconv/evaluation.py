@@ -82,8 +82,8 @@ def evaluate(
         if isinstance(source, str | Path):
             source = open_for(opened, source, split, run=run, options=options)
         else:
-            given = for_task(as_source(source, split), TaskChoice.of(opened.classes))
-            source = in_order_of(given, opened.classes.names)
+            dataset = for_task(as_source(source, split), TaskChoice.of(opened.classes))
+            source = in_order_of(dataset, opened.classes.names)
     if isinstance(source, str | Path):
         source = open_source(source, split, options=options)
     source = as_source(source, split)
@@ -232,8 +232,8 @@ class MultilabelTally:
         names, outlines = self.classes.names, None if self.boundary is None else self.outlines
         photos = PhotoMetrics.of(self.names, names, self.counts, outlines)
         curves = None if self.histogram is None else self.histogram.curves()
-        said = names, self.classes.thresholds, photos, curves
-        return MultilabelScores.of_planes(self.total, *said)
+        thresholds = self.classes.thresholds
+        return MultilabelScores.of_planes(self.total, names, thresholds, photos, curves)
 
 
 def _mask_of(sample: Sample) -> Mask:

@@ -154,8 +154,8 @@ def assembled(
         net.load_state_dict(tensors)
     golden = Golden.from_header(path, header)
     calibration = Calibration.from_header(header, len(classes.outputs))
-    said = classes, preprocessing, _origin(header), golden, calibration
-    return Checkpoint(net.to(device).eval(), *said)
+    origin = _origin(header)
+    return Checkpoint(net.to(device).eval(), classes, preprocessing, origin, golden, calibration)
 
 
 def described(path: Path, header: dict[str, Any]) -> tuple[NetSpec, ClassSet, Preprocessing]:
@@ -249,14 +249,14 @@ def check_fit(path: Path, wanted: Mapping[str, Tensor], tensors: Mapping[str, Te
         count = len(missing) + len(unknown)
         raise _no_fit(path, f"{what} ({count} names differ)")
     for name, tensor in wanted.items():
-        there = tensors[name]
-        if tensor.shape != there.shape:
-            shape = printable(str(tuple(there.shape)), 80)
+        stored = tensors[name]
+        if tensor.shape != stored.shape:
+            shape = printable(str(tuple(stored.shape)), 80)
             raise _no_fit(path, f"{name} has shape {shape}, its net needs {tuple(tensor.shape)}")
-        if tensor.is_floating_point() != there.is_floating_point():
-            kinds = str(there.dtype), str(tensor.dtype)
-            there_, here = (kind.removeprefix("torch.") for kind in kinds)
-            raise _no_fit(path, f"{name} is of {there_}, its net needs {here}")
+        if tensor.is_floating_point() != stored.is_floating_point():
+            types = str(stored.dtype), str(tensor.dtype)
+            stored_type, net_type = (dtype.removeprefix("torch.") for dtype in types)
+            raise _no_fit(path, f"{name} is of {stored_type}, its net needs {net_type}")
 
 
 def _no_fit(path: Path, what: str) -> UserError:

@@ -110,7 +110,7 @@ class Training:
         """The loop."""
         progress, updater, config = self.progress, self.updater, self.config
         last = updater.steps if until is None else min(until, updater.steps)
-        self.log.diagnostics.given = progress.seen_warnings
+        self.log.diagnostics.warned = progress.seen_warnings
         clock = Clock(progress.step, self.photos_per_step, self.half_size_steps)
         with stop_on_signals() as stop, closing(self.batches(last)) as batches:
             if others := peers.current():

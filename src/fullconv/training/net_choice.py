@@ -71,11 +71,11 @@ def is_path(source: str) -> bool:
 
 def _check_fits(source: str, spec: dict[str, Any], net: Net) -> None:
     """UserError unless a backbone of ``spec`` can start the ``net``."""
-    here, there = NetSpec(net.name, 2), NetSpec(str(spec["name"]), 2)
-    if here.backbone != there.backbone and not _begin_alike(here.backbone, there.backbone):
+    own, other = NetSpec(net.name, 2), NetSpec(str(spec["name"]), 2)
+    if own.backbone != other.backbone and not _begin_alike(own.backbone, other.backbone):
         raise UserError(
-            f"net.name: {net.name} has the backbone {here.backbone}, {source} has "
-            f"{there.backbone}; leave out --net to train {there.name}, or name other weights",
+            f"net.name: {net.name} has the backbone {own.backbone}, {source} has "
+            f"{other.backbone}; leave out --net to train {other.name}, or name other weights",
             "FC-CONFIG-005",
         )
     if not math.isclose(net.width, spec["width"]):

@@ -138,22 +138,22 @@ class PythonObjects:
 
     def check_resumed(self, saved: Config, out: Path, moved: bool) -> None:
         """UserError unless the run in ``out`` was trained on these; ``moved``: a path is given."""
-        said, again = saved.data.object, f"out={str(out)!r}, resume=True"
-        if said and (self.data is None or moved):
+        dataset, again = saved.data.object, f"out={str(out)!r}, resume=True"
+        if dataset and (self.data is None or moved):
             raise UserError(
-                f"{out}: was trained on {said}, handed in from Python: "
+                f"{out}: was trained on {dataset}, handed in from Python: "
                 f"fullconv.train(dataset, val=..., {again}) resumes it",
                 "FC-TRAIN-011",
             )
-        if self.data is not None and not said:
+        if self.data is not None and not dataset:
             raise UserError(
                 f"{out}: was trained on {saved.data.path}: leave the data set out", "FC-TRAIN-011"
             )
         if self.data is not None and self.photos != saved.data.photos:
-            counts = " and ".join(map(str, saved.data.photos))
-            given = " and ".join(map(str, self.photos))
+            before = " and ".join(map(str, saved.data.photos))
+            now = " and ".join(map(str, self.photos))
             raise UserError(
-                f"{out}: was trained on {counts} photos (train and val), not on {given}: their "
+                f"{out}: was trained on {before} photos (train and val), not on {now}: their "
                 "order would differ; hand in the same data, or start a new run",
                 "FC-TRAIN-011",
             )
@@ -184,8 +184,8 @@ def _reading_of(data: Source) -> dict[str, Any]:
     return {"inputs": inputs, "bands": bands, "range": options.range}
 
 
-def name_of(given: Source | Callable[..., Any]) -> str:
+def name_of(obj: Source | Callable[..., Any]) -> str:
     """The module and name of a function, or of an object's class."""
-    given = given.dataset if isinstance(given, DatasetSource) else given  # pyright: ignore
-    named = given if hasattr(given, "__qualname__") else type(given)
+    obj = obj.dataset if isinstance(obj, DatasetSource) else obj  # pyright: ignore
+    named = obj if hasattr(obj, "__qualname__") else type(obj)
     return f"{named.__module__}.{named.__qualname__}"  # pyright: ignore[reportAttributeAccessIssue]

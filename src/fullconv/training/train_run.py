@@ -95,21 +95,21 @@ def train(
         "seed": seed,
         "compute.device": device,
     }
-    given = with_torchrun(overrides_of(short, overrides))
+    overrides = with_torchrun(overrides_of(short, overrides))
     objects = PythonObjects.of(data, val, augment, loggers, loss)
     if isinstance(data, str | Path):
-        given["data.path"] = str(data)
+        overrides["data.path"] = str(data)
     request = Request(objects, resume, overwrite, quiet, verbose)
     out = Path(out)
     with file_errors(out), cached_listings():
         if resume:
-            _resume(out, given, request, loss is not None)
+            _resume(out, overrides, request, loss is not None)
         else:
             is_whole = config is not None or is_file(recipe)
-            config = config_of(recipe, given) if config is None else changed(config, given)
+            config = config_of(recipe, overrides) if config is None else changed(config, overrides)
             config = config if loss is None else with_loss(config, objects.terms)
             whole = ["net", "config"] if is_whole else []
-            _start(out, config, {*given, *whole, *(["loss"] if loss else [])}, request)
+            _start(out, config, {*overrides, *whole, *(["loss"] if loss else [])}, request)
     request.screen(is_first()).say(f"next: fullconv predict {out} PHOTO --out pictures/")
     return _shown(out)
 
@@ -193,16 +193,16 @@ class _NewFolder:
         create_folder(self.run, self.config, self.request, source, val)
 
 
-def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: bool) -> None:
+def _resume(out: Path, overrides: Mapping[str, Any], request: Request, has_loss: bool) -> None:
     """Continue the run in ``out``, with its changes; UserError for those that cannot be."""
     stored = read_config(out / "config.toml")
-    saved = on_other_processes(stored, given)
+    saved = on_other_processes(stored, overrides)
     run, objects = Run(out), request.objects
     with run.locked() if rank(saved.compute) == 0 else ExitStack():
         step = 0 if saved.stages else step_of(out)
         before = config_at(saved, step)
-        config = changed(before, given)
-        objects.check_resumed(saved, out, "data.path" in given)
+        config = changed(before, overrides)
+        objects.check_resumed(saved, out, "data.path" in overrides)
         check_changes(before, config, out, step)
         if has_loss and config.loss != objects.terms:
             raise UserError(f"{out}: the loss cannot be changed by a resume", "FC-TRAIN-009")

@@ -30,24 +30,24 @@ class Part:
     """A segment of a backbone, or the score layers with their pyramid.
 
     ``number`` counts a backbone's segments from 0 and is None for the score layers, ``names`` are
-    its layers. ``saved`` are the arrays that autograd saves inside, ``given`` is the one that it
+    its layers. ``saved`` are the arrays that autograd saves inside, ``inputs`` is the one that it
     begins with. ``weights`` are the bytes of each of its parameters.
     """
 
     number: int | None
     names: tuple[str, ...]
     saved: Arrays
-    given: Arrays
+    inputs: Arrays
     weights: tuple[int, ...]
 
     def held(self, recomputed: int) -> Arrays:
         """What is kept where the first ``recomputed`` segments are computed again."""
-        return self.given if self.number is not None and self.number < recomputed else self.saved
+        return self.inputs if self.number is not None and self.number < recomputed else self.saved
 
     @property
     def widest(self) -> int:
         """Numbers of its largest array."""
-        return max((count for count, _ in (*self.saved.values(), *self.given.values())), default=0)
+        return max((count for count, _ in (*self.saved.values(), *self.inputs.values())), default=0)
 
 
 @functools.lru_cache(maxsize=8)
@@ -78,10 +78,10 @@ def _segments(backbone: Backbone, x: Tensor, own: set[int]) -> tuple[list[Part],
     parts, features = [], {}
     for number, names in enumerate(backbone.segments):
         with _watched(own) as saved:
-            given, (x, tapped) = _array(x), backbone.segment(names, x)
+            inputs, (x, tapped) = _array(x), backbone.segment(names, x)
         features |= tapped
         weights = _weights(backbone.get_submodule(name) for name in names)
-        parts.append(Part(number, names, saved, given, weights))
+        parts.append(Part(number, names, saved, inputs, weights))
     return parts, features
 
 

@@ -34,22 +34,22 @@ def is_torchrun() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
-def with_torchrun(given: Mapping[str, Any]) -> dict[str, Any]:
+def with_torchrun(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The changes of a config, with the numbers of processes and machines that torchrun started.
 
     UserError where others are given.
     """
     if not is_torchrun():
-        return dict(given)
+        return dict(overrides)
     world, local = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
     numbers = {"compute.devices": local, "compute.nodes": world // local}
     for key, number in numbers.items():
-        if str(given.get(key, number)) != str(number):
+        if str(overrides.get(key, number)) != str(number):
             raise UserError(
-                f"{key}: is {given[key]}, and torchrun has started {number}: leave it out",
+                f"{key}: is {overrides[key]}, and torchrun has started {number}: leave it out",
                 "FC-CONFIG-013",
             )
-    return {**given, **numbers}
+    return {**overrides, **numbers}
 
 
 def how_to_resume(out: Path) -> str:
@@ -127,8 +127,8 @@ def _look_at_others(over: threading.Event, out: Path) -> None:
             if process.poll() is None:
                 continue
             if process.returncode != CODE:  # else it has said itself why
-                said = f"process {number} of {len(_started) + 1} died{end_of(number)} before the"
-                print(f"fullconv: {said} training began; {how_to_resume(out)} [FC-TRAIN-015]",
+                death = f"process {number} of {len(_started) + 1} died{end_of(number)} before the"
+                print(f"fullconv: {death} training began; {how_to_resume(out)} [FC-TRAIN-015]",
                       file=sys.stderr, flush=True)  # fmt: skip
             end_process()
 

@@ -47,17 +47,19 @@ def check_changes(before: Config, config: Config, out: Path, step: int) -> None:
         )
 
 
-def on_other_processes(saved: Config, given: Mapping[str, Any]) -> Config:
+def on_other_processes(saved: Config, overrides: Mapping[str, Any]) -> Config:
     """The config of a run for another number of processes, with the same photos in each step.
 
     The batch of a process, and how many are accumulated, then follow, at all steps, unless they are
-    ``given``. UserError where the photos of a step cannot be shared out evenly.
+    ``overrides``. UserError where the photos of a step cannot be shared out evenly.
     """
-    numbers = {key: int(given[key]) for key in PROCESSES if str(given.get(key, "")).isdecimal()}
+    numbers = {
+        key: int(overrides[key]) for key in PROCESSES if str(overrides.get(key, "")).isdecimal()
+    }
     if not numbers:
         return saved
     changed = with_change(saved, 0, numbers)
-    if BATCH & given.keys() or count_of(changed.compute) == count_of(saved.compute):
+    if BATCH & overrides.keys() or count_of(changed.compute) == count_of(saved.compute):
         return changed
     changes = []
     for change in saved.changes:
