@@ -46,7 +46,7 @@ from fullconv.visualize import planes_of
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
-Each = Callable[[Sample, Classes, Matrix], object]
+OnPhoto = Callable[[Sample, Classes, Matrix], object]
 """Called with a photo, its predicted classes and its own confusion matrix."""
 
 
@@ -55,7 +55,7 @@ def evaluate(
     source: Source | Dataset | str | Path | None = None,
     split: str = "val",
     progress: Progress | None = None,
-    each: Each | None = None,
+    on_photo: OnPhoto | None = None,
     *,
     tta: str | TTA | None = None,
     boundary: float | None = None,
@@ -91,14 +91,14 @@ def evaluate(
     _check_count(engine.channels, classes)
     engine = with_tta(engine, classes, tta)
     progress = progress or (ProgressBar("photos scored") if in_notebook() else None)
-    return tally_of(engine, source, progress, each, boundary).scores()
+    return tally_of(engine, source, progress, on_photo, boundary).scores()
 
 
 def tally_of(
     engine: Engine,
     source: Source,
     progress: Progress | None = None,
-    each: Each | None = None,
+    on_photo: OnPhoto | None = None,
     boundary: float | None = None,
 ) -> "Tally | MultilabelTally":
     """The counts of all photos of ``source``, as `evaluate` makes its scores of them.
@@ -111,8 +111,8 @@ def tally_of(
         for done, sample in enumerate(samples, 1):
             prediction = tally.predicted(engine, sample)
             matrix = tally.add(sample, prediction)
-            if each:
-                each(sample, prediction, matrix)
+            if on_photo:
+                on_photo(sample, prediction, matrix)
             if progress:
                 progress(done, len(source))
     return tally

@@ -30,8 +30,8 @@ class Part:
     """A segment of a backbone, or the score layers with their pyramid.
 
     ``number`` counts a backbone's segments from 0 and is None for the score layers, ``names`` are
-    its layers. ``saved`` are the arrays that autograd saves inside, ``inputs`` is the one that it
-    begins with. ``weights`` are the bytes of each of its parameters.
+    its layers. ``saved`` are the arrays that autograd saves inside, ``inputs`` the array that goes
+    in. ``weights`` are the bytes of each of its parameters.
     """
 
     number: int | None
@@ -41,7 +41,7 @@ class Part:
     weights: tuple[int, ...]
 
     def held(self, recomputed: int) -> Arrays:
-        """What is kept where the first ``recomputed`` segments are computed again."""
+        """The arrays held until the backward pass when the first ``recomputed`` segments recompute."""
         return self.inputs if self.number is not None and self.number < recomputed else self.saved
 
     @property

@@ -35,9 +35,9 @@ def is_torchrun() -> bool:
 
 
 def with_torchrun(overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """The changes of a config, with the numbers of processes and machines that torchrun started.
+    """``overrides`` with the numbers of processes and machines that torchrun started.
 
-    UserError where others are given.
+    UserError where they have other numbers.
     """
     if not is_torchrun():
         return dict(overrides)
