@@ -42,27 +42,27 @@ def change_of(model: Any, text: str) -> Change:
     try:
         description = json.loads(text)
         parts = description.pop(PARTS)
-        said, graph, nodes = parts["description"], parts["graph"], int(parts["nodes"])
+        checksum, graph, nodes = parts["description"], parts["graph"], int(parts["nodes"])
         tensors, names = list(map(str, parts["tensors"])), parts["names"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Change("its parts have no checksums")
-    if _hex(json.dumps(description).encode()) != said:
+    if _hex(json.dumps(description).encode()) != checksum:
         return Change("its description was changed", is_damage=True)
-    here = _tensors(model)
-    known = _hex("\n".join(here).encode()) == names and len(here) == len(tensors)
-    pairs = zip(here, here.values(), tensors, strict=True) if known else ()
-    other = [name for name, sum_here, sum_said in pairs if sum_here != sum_said]
+    checksums = _tensors(model)
+    same_names = _hex("\n".join(checksums).encode()) == names and len(checksums) == len(tensors)
+    pairs = zip(checksums, checksums.values(), tensors, strict=True) if same_names else ()
+    differing = [name for name, now, before in pairs if now != before]
     by = _program(model)
-    if not known or any(here[name] is None for name in here):
+    if not same_names or any(checksums[name] is None for name in checksums):
         weights = "its weights were replaced or moved"
         return Change(f"{by}{weights}; {_nodes(model, nodes)}")
     if _structure(model) == graph:
-        if other:
-            more = f" and {len(other) - 1} more" if len(other) > 1 else ""
-            what = f"the weights {printable(other[0], 60)}{more} differ, and nothing else"
+        if differing:
+            more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
+            what = f"the weights {printable(differing[0], 60)}{more} differ, and nothing else"
             return Change(what, is_damage=True)
         return Change(f"{by}only the way it is written differs")
-    weights = f"{len(other)} of {len(here)} weights" if other else "no weights"
+    weights = f"{len(differing)} of {len(checksums)} weights" if differing else "no weights"
     return Change(f"{by}{_nodes(model, nodes)}; {weights} changed")
 
 
@@ -81,7 +81,7 @@ def _program(model: Any) -> str:
 
 def _tensors(model: Any) -> dict[str, str | None]:
     """The checksum of the values of each weight by its name; None for one in another file."""
-    return {each.name: _of_tensor(each) for each in model.graph.initializer}
+    return {tensor.name: _of_tensor(tensor) for tensor in model.graph.initializer}
 
 
 def _of_tensor(tensor: Any) -> str | None:

@@ -235,16 +235,18 @@ class Predictor:
                 photo, mask, self.classes, whole, borders=self.borders, known_confidence=confidence
             )
         planes = visualize.planes_of(mask)
-        sure = [None] * len(planes) if confidence is None else visualize.planes_of(confidence)
+        confidences = (
+            [None] * len(planes) if confidence is None else visualize.planes_of(confidence)
+        )
         temperatures = self.softmaxes.temperatures
-        each = zip(self.classes.outputs, planes, temperatures, sure, strict=True)
-        for output, plane, temperature, own in each:
+        outputs = zip(self.classes.outputs, planes, temperatures, confidences, strict=True)
+        for output, plane, temperature, output_confidence in outputs:
             part = output.channels
             values = plane if output.first == 0 else plane - plane.dtype.type(output.first)
             predictions.append(
                 Prediction(
                     photo, values, output.classes, lambda p=part: whole()[p], output.name,
-                    borders=self.borders, temperature=temperature, known_confidence=own,
+                    borders=self.borders, temperature=temperature, known_confidence=output_confidence,
                 )
             )  # fmt: skip
         predictions[0].other_outputs.update({other.output: other for other in predictions[1:]})

@@ -94,16 +94,16 @@ class Curves:
         """F1 (Dice) at each threshold, (K, T); it is highest where the IU is."""
         return class_metrics.ratio(2 * self.precision * self.recall, self.precision + self.recall)
 
-    def best_thresholds(self, otherwise: Sequence[float]) -> tuple[float, ...]:
-        """The threshold of the highest F1 of each class; ``otherwise`` where a class is nowhere.
+    def best_thresholds(self, default: Sequence[float]) -> tuple[float, ...]:
+        """The threshold of the highest F1 of each class; ``default`` where a class is nowhere.
 
         Of equal ones the middle. None is 0 or 1.
         """
         best = []
-        for f1, kept in zip(self.f1, otherwise, strict=True):
+        for f1, default_threshold in zip(self.f1, default, strict=True):
             inner = f1[1:-1]
             if not (inner > 0).any():
-                best.append(float(kept))
+                best.append(float(default_threshold))
                 continue
             equal = np.flatnonzero(inner >= np.nanmax(inner) - 1e-12)
             best.append(float(self.thresholds[1 + equal[len(equal) // 2]]))
@@ -232,8 +232,10 @@ class MultilabelScores(Scores):
         """As JSON types, with the curves at `POINTS` thresholds; ``from_dict`` reads it back."""
         mean = self.mean_average_precision
         more = {} if mean is None else {"mean_average_precision": plain(mean)}
-        said = {"averaged": "over the classes, from one confusion of each on the whole data set"}
-        return {"task": self.task, **super().to_dict(), **said, **more}
+        averaging = {
+            "averaged": "over the classes, from one confusion of each on the whole data set"
+        }
+        return {"task": self.task, **super().to_dict(), **averaging, **more}
 
     def _row(self, place: int) -> dict[str, Any]:
         row = {**super()._row(place), "threshold": self.thresholds[place]}

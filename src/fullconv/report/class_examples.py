@@ -65,7 +65,7 @@ def spread_places(areas: Sequence[tuple[int, int]], most: int) -> list[int]:
     and the largest within the middle half of each is taken: so a quarter of a span at least lies
     between it and the next span.
     """
-    larger = sorted(areas, key=lambda each: -each[1])[: max(most, -(-len(areas) // 2))]
+    larger = sorted(areas, key=lambda entry: -entry[1])[: max(most, -(-len(areas) // 2))]
     larger.sort()
     chosen = []
     for span in np.array_split(np.arange(len(larger)), min(most, len(larger))):

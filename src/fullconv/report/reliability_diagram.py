@@ -30,7 +30,7 @@ def calibration_parts(header: dict[str, Any], outputs: list[str]) -> list[dict[s
         return []
     if calibration is None:
         return []
-    each = zip(
+    measurements = zip(
         outputs, calibration.temperatures, calibration.before, calibration.after, strict=False
     )
     return [
@@ -41,7 +41,7 @@ def calibration_parts(header: dict[str, Any], outputs: list[str]) -> list[dict[s
             "photos": calibration.photos,
             "split": calibration.split,
         }
-        for output, temperature, before, after in each
+        for output, temperature, before, after in measurements
     ]
 
 

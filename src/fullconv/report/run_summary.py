@@ -41,7 +41,7 @@ def first_output(classes: ClassSet | None) -> ClassSet | None:
 def top_of(files: RunFiles, classes: ClassSet | None) -> ShownRun:
     """The top of the page of these files; ``classes`` are those of the first output."""
     photos = fitting_photos(files, classes)
-    opening = [shown_photo(each, classes) for each in _opening(photos)] if classes else []
+    opening = [shown_photo(photo, classes) for photo in _opening(photos)] if classes else []
     return ShownRun(_lead(files), _headline(files), opening)
 
 
@@ -82,10 +82,10 @@ def _headline(files: RunFiles) -> Sequence[tuple[str, str, str]]:
 
 def _opening(photos: Sequence[StoredPhoto]) -> Sequence[StoredPhoto]:
     """The photos at the top: typical ones; of older runs the best and the worst."""
-    typical = [each for each in photos if each.kind == "typical"]
+    typical = [photo for photo in photos if photo.kind == "typical"]
     if typical:
         return typical[:OPENING]
-    by_kind = {each.kind: each for each in reversed(photos)}
+    by_kind = {photo.kind: photo for photo in reversed(photos)}
     return [by_kind[kind] for kind in ("best", "worst") if kind in by_kind]
 
 

@@ -122,9 +122,9 @@ def _has_token(query: bytes, token: str | None) -> bool:
 
 
 def _check_token(authorization: str, token: str) -> None:
-    scheme, _, given = authorization.partition(" ")
+    scheme, _, sent_token = authorization.partition(" ")
     # Compared in constant time, as bytes: a header may hold any of them.
-    right = hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
+    right = hmac.compare_digest(sent_token.strip().encode("utf-8", "replace"), token.encode())
     if scheme.lower() != "bearer" or not right:
         raise RequestError(
             401,

@@ -119,10 +119,10 @@ def as_convolution(array: Array, shape: Shape) -> Array:
     Leading dimensions of 1 are dropped (old Caffe files store all arrays with four). The matrix of
     a fully connected layer, O x (C*H*W), becomes the convolution O,C,H,W that computes the same.
     """
-    given = array.shape
-    while len(given) > 1 and given[0] == 1 and given != shape:
-        given = given[1:]
+    dimensions = array.shape
+    while len(dimensions) > 1 and dimensions[0] == 1 and dimensions != shape:
+        dimensions = dimensions[1:]
     matrix = (shape[0], int(np.prod(shape[1:])))
-    if given in (shape, matrix):
+    if dimensions in (shape, matrix):
         return array.reshape(shape)
     raise ValueError(f"{array.shape} there, {shape} here")

@@ -118,7 +118,7 @@ def _timm_lite(definition: Definition) -> Names:
 
 def _lineage(title: str, definition: Definition, names: Names, **options: Any) -> Lineage:
     # Not the definition's preprocessing: torchvision's VGG16 is prepared as torch.
-    given: dict[str, Any] = {"preprocessing": TORCH, "scores": {}, "upscores": ()} | options
+    arguments: dict[str, Any] = {"preprocessing": TORCH, "scores": {}, "upscores": ()} | options
     return Lineage(
         title,
         "PyTorch",
@@ -126,7 +126,7 @@ def _lineage(title: str, definition: Definition, names: Names, **options: Any) -
         origins={ours: Origin(theirs, as_convolution) for ours, theirs in names.items()},
         array=lambda layer, kind: f"{layer}.{kind}",
         turn=as_convolution,
-        **given,
+        **arguments,
     )
 
 

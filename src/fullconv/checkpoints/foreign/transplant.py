@@ -162,15 +162,15 @@ def _check_scales(file: ForeignFile, spec: NetSpec, strides: Iterable[int]) -> N
 
     Only Caffe's files say it; other formats have the constants in their code.
     """
-    there = scales_of(file)
-    if not there and file.format != "Caffe":
+    scales = scales_of(file)
+    if not scales and file.format != "Caffe":
         return
     for stride in set(strides) & set(spec.strides):
-        scale, here = there.get(stride, 1.0), spec.scales[stride]
-        if not np.allclose(scale, here, rtol=1e-3):
+        scale, net_scale = scales.get(stride, 1.0), spec.scales[stride]
+        if not np.allclose(scale, net_scale, rtol=1e-3):
             raise UserError(
                 f"{file.path}: its skip of stride {stride} is scaled by {scale:g}, that of "
-                f"{spec.name} by {here:g}; leave --net out, or name the net that it is",
+                f"{spec.name} by {net_scale:g}; leave --net out, or name the net that it is",
                 "FC-WEIGHTS-011",
             )
 

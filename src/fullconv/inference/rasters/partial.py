@@ -74,13 +74,13 @@ class Partial:
                 return 0, ["another format"]
             job, rows = journal["job"], int(journal["rows"])
             stale = [f"another {key}" for key in self.job if job.get(key) != self.job[key]]
-            here = self.path.stat().st_size
+            size = self.path.stat().st_size
         except FileNotFoundError:
             return 0, []
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return 0, [DAMAGED]
         if stale:
             return 0, stale
-        if not 0 <= rows <= min(self.shape[0], here // self.row_bytes):
+        if not 0 <= rows <= min(self.shape[0], size // self.row_bytes):
             return 0, [DAMAGED]
         return rows, []

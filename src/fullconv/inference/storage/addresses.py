@@ -174,9 +174,9 @@ def _fixed(pattern: str) -> str:
 
 
 def _stored(system: Any, info: Any) -> Stored:
-    said = next((str(info[key]) for key in _VERSIONS if info.get(key)), "")
+    version = next((str(info[key]) for key in _VERSIONS if info.get(key)), "")
     size = int(info.get("size") or 0)
-    return Stored(system.unstrip_protocol(info["name"]), size, f"{size} {said}")
+    return Stored(system.unstrip_protocol(info["name"]), size, f"{size} {version}")
 
 
 def read_stored(address: str) -> bytes:

@@ -88,8 +88,8 @@ class PhotoTable:
         except Exception as error:  # StopIteration too: fewer rows than its head says
             self._group = -1
             raise _damaged(printable(self.address), error) from error
-        kept = self._at_hand[-_ROWS:]
-        self._first, self._at_hand = self._next - len(kept), kept + rows
+        recent = self._at_hand[-_ROWS:]
+        self._first, self._at_hand = self._next - len(recent), recent + rows
         self._next += len(rows)
 
 

@@ -116,17 +116,17 @@ class Encoder:
         ]
 
     def _frame(self, picture: npt.NDArray[Any]) -> Any:
-        made = pyav().VideoFrame.from_ndarray
+        frame_of = pyav().VideoFrame.from_ndarray
         if self.coding.picture == "overlay":
             even = [(0, side % 2) for side in picture.shape[:2]]
             padded = np.pad(picture, [*even, (0, 0)], "edge")
-            frame = made(np.ascontiguousarray(padded), format="rgb24")
+            frame = frame_of(np.ascontiguousarray(padded), format="rgb24")
             return frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
         if self.coding.picture == "probability":
-            return made(np.ascontiguousarray(picture, np.uint8), format="gray")
+            return frame_of(np.ascontiguousarray(picture, np.uint8), format="gray")
         if self.coding.deep:
-            return made(np.ascontiguousarray(picture, np.uint16), format="gray16be")
-        return made((np.ascontiguousarray(picture, np.uint8), self.palette), format="pal8")
+            return frame_of(np.ascontiguousarray(picture, np.uint16), format="gray16be")
+        return frame_of((np.ascontiguousarray(picture, np.uint8), self.palette), format="pal8")
 
 
 def _palette(classes: ClassSet) -> npt.NDArray[np.uint8]:

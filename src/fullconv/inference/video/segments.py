@@ -91,8 +91,8 @@ class Segments:
         file = io.BytesIO()
         np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
         if state is not None:
-            kept = self._state(self.count)
-            write_atomically(kept, lambda opened: np.save(opened, state))
+            file_of_state = self._state(self.count)
+            write_atomically(file_of_state, lambda opened: np.save(opened, state))
         write_atomically(self._file(self.count), file.getvalue())
         if self.count > 1:  # the last one is needed still: a segment that is not full is made again
             self._state(self.count - 2).unlink(missing_ok=True)
@@ -148,10 +148,12 @@ class Segments:
 
     def _stale(self) -> list[str]:
         try:
-            said = json.loads((self.folder / "job.json").read_text("utf-8"))
-            if said["format"] != FORMAT:
+            journal = json.loads((self.folder / "job.json").read_text("utf-8"))
+            if journal["format"] != FORMAT:
                 return ["another format"]
-            return [f"another {key}" for key in self.job if said["job"].get(key) != self.job[key]]
+            return [
+                f"another {key}" for key in self.job if journal["job"].get(key) != self.job[key]
+            ]
         except FileNotFoundError:
             return []
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

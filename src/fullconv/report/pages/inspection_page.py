@@ -125,7 +125,7 @@ def contact_sheet(survey: Survey) -> Sequence[dict[str, Any]]:
     for split, looks in survey.looks.items():
         labelled = [look.place for look in looks if look.counts is not None]
         shown = [_thumbnail(survey, split, place) for place in spread(labelled, most)]
-        sheet.append({"split": split, "masks": [each for each in shown if each]})
+        sheet.append({"split": split, "masks": [mask for mask in shown if mask]})
     return [part for part in sheet if part["masks"]]
 
 

@@ -186,14 +186,14 @@ def _photos_shown(photos: Sequence[StoredPhoto], classes: ClassSet) -> dict[str,
     """The worst photos and the best, and the classes that they show; None without any."""
     if not photos:
         return None
-    maps = [mask for each in photos for mask in (each.truth, each.prediction)]
+    maps = [mask for photo in photos for mask in (photo.truth, photo.prediction)]
     seen = sorted({int(value) for mask in maps for value in np.unique(mask)})
     shown = [value for value in seen if value < len(classes)]
     return {
         "legend": [(classes.names[value], classes.colors[value]) for value in shown],
         "ignored": classes.ignore_color if classes.ignore in seen else None,
         "kinds": {
-            kind: [shown_photo(each, classes) for each in photos if each.kind == kind]
+            kind: [shown_photo(photo, classes) for photo in photos if photo.kind == kind]
             for kind in ("worst", "best")
         },
     }
