@@ -240,13 +240,13 @@ class Predictor:
         )
         temperatures = self.softmaxes.temperatures
         outputs = zip(self.classes.outputs, planes, temperatures, confidences, strict=True)
-        for output, plane, temperature, output_confidence in outputs:
+        for output, plane, temperature, sure in outputs:
             part = output.channels
             values = plane if output.first == 0 else plane - plane.dtype.type(output.first)
             predictions.append(
                 Prediction(
                     photo, values, output.classes, lambda p=part: whole()[p], output.name,
-                    borders=self.borders, temperature=temperature, known_confidence=output_confidence,
+                    borders=self.borders, temperature=temperature, known_confidence=sure,
                 )
             )  # fmt: skip
         predictions[0].other_outputs.update({other.output: other for other in predictions[1:]})
