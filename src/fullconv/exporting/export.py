@@ -101,8 +101,8 @@ def export(
     ``calibrate`` names photos (a folder, a pattern) or a data set, and makes the graph int8;
     ``options`` say how these are read, where not as in the training;
     ``half`` gives it weights of 16 bits, with which ONNX computes too. Not for torch.
-    Raises UserError, and writes nothing, where the graph differs from the net (`verify.TOLERANCES`),
-    or int8 costs too much (`Int8Check.error`) unless ``accept_drop``.
+    Raises UserError, and writes nothing, where the graph differs from the net by more than
+    `verify.TOLERANCES`, or int8 costs too much (`Int8Check.error`) unless ``accept_drop``.
     """
     if to not in ENDINGS:
         raise UserError(
