@@ -103,7 +103,7 @@ def _scored(
     # Not the first ones: neighbours in a list are often frames of one film.
     shown = {round(share * (len(val) - 1)) for share in np.linspace(0, 1, SAMPLES)}
     fabric, precision = updater.fabric, updater.config.compute.precision
-    net = updater.best_net, updater.preprocessing
+    net = updater.eval_net, updater.preprocessing
     engine = TorchEngine(net, fabric.device, precision, classes)
     places = count(fabric.global_rank, fabric.world_size)
 

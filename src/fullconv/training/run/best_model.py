@@ -41,7 +41,7 @@ class BestModel:
             "val_mean_iu": scores.mean_iu if scores else None,
             "weights": self.origins,
         }
-        net, preprocessing = self.updater.best_net, self.updater.preprocessing
+        net, preprocessing = self.updater.eval_net, self.updater.preprocessing
         save(self.run.model, Checkpoint(net, classes, preprocessing, origin))
         if validation is None:
             return
