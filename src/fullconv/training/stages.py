@@ -14,7 +14,7 @@ from fullconv.training.loop import Training
 from fullconv.training.memory import memory_budget as budget
 from fullconv.training.memory.step_memory import TOO_LARGE, estimate, memory_watched
 from fullconv.training.net_choice import check_batch_norm
-from fullconv.training.parallel.processes import in_first, processes_of, rank, together
+from fullconv.training.parallel.processes import Processes, in_first, processes_of, rank, together
 from fullconv.training.python_objects import PythonObjects
 from fullconv.training.run.announce import announce_memory, announce_plan, size_of
 from fullconv.training.run.console import Screen
@@ -135,25 +135,57 @@ def _train_one(
     is_new: bool,
     until: int | None,
 ) -> None:
-    """One run, from the step where it is ``until`` another.
+    """One run, ``until`` a step where its config changes, or to its end.
 
-    ``ready`` is called when all is sure to start: nothing has been written by then.
+    ``ready`` is called when the training is sure to start: nothing has been written by then.
     """
-    fabric, objects = processes_of(config), request.objects
-    config = fabric.broadcast(config)  # processes may differ in what they chose
+    fabric = processes_of(config)
+    config = fabric.broadcast(config)  # processes may have chosen different values
     run, screen = Run(out), request.screen(fabric.is_global_zero)
-    source, val = open_data(config, screen, objects, run=None if is_new else out)
+    source, val = _open_splits(config, run, request.objects, screen, is_new)
+    training = _prepare(config, fabric, run, request.objects, screen, (source, val), is_new)
     if not is_new:
-        source, val = in_saved_order(config, source, val)
-    if config.data.check and is_new:
+        training.resume()
+        screen.say(f"resuming at step {training.progress.step} of {training.updater.steps}")
+    if ready and fabric.is_global_zero:
+        ready(source, val)
+    fabric.barrier()
+    with screen:
+        training.fit(until)
+    if fabric.is_global_zero and until is None:
+        screen.say(f"done: {run.model} and {run.write_report()}")
+
+
+def _open_splits(
+    config: Config, run: Run, objects: PythonObjects, screen: Screen, is_new: bool
+) -> tuple[Source, Source | None]:
+    """The splits to train and to validate on: checked for a new run, else as the run had them."""
+    source, val = open_data(config, screen, objects, run=None if is_new else run.folder)
+    if not is_new:
+        return in_saved_order(config, source, val)
+    if config.data.check:
         in_first(lambda: check_data(source, val, screen))
+    return source, val
+
+
+def _prepare(
+    config: Config,
+    fabric: Processes,
+    run: Run,
+    objects: PythonObjects,
+    screen: Screen,
+    splits: tuple[Source, Source | None],
+    is_new: bool,
+) -> Training:
+    """Net, loss, optimizer and loggers of a run, within its memory budget; the plan is printed."""
+    source, val = splits
     spec, size = config.spec(len(source.classes)), size_of(config, source)
     check_batch_norm(config, spec, size)
     budget.check_possible(config, spec, size)
     need = estimate(config, spec, size)
     budget.enforce(config)
     with memory_watched(config, TOO_LARGE):
-        # A resume puts its state over these weights: nothing to say about them.
+        # A resume replaces these weights by its state: nothing to say about them.
         start_screen = screen if is_new else Screen(quiet=True)
         net, preprocessing, origins = net_of(config, source, start_screen)
     steps = config.schedule.steps_for(len(source), fabric.world_size)
@@ -165,14 +197,4 @@ def _train_one(
     tile = None if val is None else budget.longest_tile(config, spec, need, largest_photo(val))
     loggers = [*make_loggers(config.logging.to), *objects.loggers] if fabric.is_global_zero else []
     parts = run, config, fabric, updater, source, val, screen, tile, origins
-    training = Training(*parts, augmentation=objects.augment, loggers=loggers)
-    if not is_new:
-        training.resume()
-        screen.say(f"resuming at step {training.progress.step} of {steps}")
-    if ready and fabric.is_global_zero:
-        ready(source, val)
-    fabric.barrier()
-    with screen:
-        training.fit(until)
-    if fabric.is_global_zero and until is None:
-        screen.say(f"done: {run.model} and {run.write_report()}")
+    return Training(*parts, augmentation=objects.augment, loggers=loggers)
