@@ -119,7 +119,7 @@ class Description:
         """The text that is stored under the key ``fullconv``."""
         description = self.classes, self.preprocessing, self.origin, self.golden, self.calibration
         header, geometry = header_of(self.spec, *description), tile_geometry(self.spec)
-        behind, before = geometry.margins
+        behind, before = geometry.halo
         graph = {
             "input": INPUT,
             "output": self.output,

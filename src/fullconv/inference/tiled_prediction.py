@@ -96,7 +96,7 @@ class Tiling:
             )
         if self.computations <= COSTLY:
             return None
-        behind, before = self.geometry.margins
+        behind, before = self.geometry.halo
         return (
             f"tile {self.length} keeps {self.geometry.kept(self.length)} pixels a side, {behind} + "
             f"{before} are overlap: each pixel is computed {self.computations:.0f} times; a larger "
