@@ -3,9 +3,9 @@
 A convolutional net computes the same everywhere. So a tile of the image gives the scores of the
 whole, exactly, where (1) the tile begins at a multiple of the net's stride, so that the windows of
 every layer fall on the same pixels, and (2) nothing that a score looks through, in any layer, lies
-beyond a cut. The pixels for which (2) does not hold are the halo (`TileGeometry.halo`): they are read, and
-their scores are dropped. At the image's own border nothing is cut: a tile that touches it is padded
-there as the whole image is. Pure Python.
+beyond a cut. The pixels for which (2) does not hold are the halo (`TileGeometry.halo`): they are
+read, and their scores are dropped. At the image's own border nothing is cut: a tile that touches it
+is padded there as the whole image is. Pure Python.
 
 The principle is that of Majurski and Bajcsy, "Exact tile-based segmentation inference for images
 larger than GPU memory", J. Res. Natl. Inst. Stand. Technol. 126:126009, 2021 (doi
@@ -90,7 +90,7 @@ class TileGeometry:
 
     @cached_property
     def halo(self) -> tuple[int, int]:
-        """The halo: pixels behind a cut, and before one, whose scores differ from the whole image's.
+        """Pixels behind a cut, and before one, whose scores differ from those of the whole image.
 
         Both cuts lie on the grid.
         """
@@ -109,9 +109,9 @@ class TileGeometry:
 
     @property
     def field(self) -> int:
-        """The receptive field of the coarsest score; where sums are blended, the largest of the finest.
+        """The receptive field of the coarsest score; where sums are blended, of the finest.
 
-        The finest one's depends on its place between the pixels of the coarser maps.
+        The latter depends on the place between the pixels of the coarser maps: this is the largest.
         """
         windows = self.scored[0].windows
         stride = int(chain(windows).scale)
@@ -225,7 +225,7 @@ def _through(windows: tuple[Window, ...], below: Range = (0, -1)) -> Range:
 
 
 def _upsampled(coarse: Range, placement: Placement) -> Range:
-    """The range on the finer grid, whose pixels are interpolated from the coarse ones beside them."""
+    """The range on the finer grid: a pixel is interpolated from the coarse ones beside it."""
     first, last = (placement.factor * index + placement.shift for index in coarse)
     return ceil(first), floor(last)
 
