@@ -18,12 +18,11 @@ from fullconv.benchmark.timing import Timing
 from fullconv.checkpoints.golden import picture
 from fullconv.errors import UserError
 from fullconv.inference.engines.registry import (
-    EXPORTER,
     EngineEntry,
     Say,
+    engines_for,
+    exported_graph,
     is_exported,
-    named,
-    those_for,
 )
 from fullconv.inference.open_predictor import quiet
 from fullconv.inference.predictor import Predictor
@@ -127,7 +126,7 @@ def _entrants(run: Path, say: Say) -> tuple[list[EngineRun], list[EngineRow]]:
     """What is measured, the reference first, and what is left out with the reason."""
     entrants, left_out = [], []
     for file in (run, *_exports(run)):
-        for engine in those_for(file)[: 1 if file != run else None]:
+        for engine in engines_for(file)[: 1 if file != run else None]:
             try:
                 entrants.append(_entrant(engine, file, say))
             except UserError as error:
@@ -145,7 +144,7 @@ def _entrant(engine: EngineEntry, file: Path, say: Say) -> EngineRun:
         )
     if engine.form is None or is_exported(file):
         return EngineRun(engine, file, file)
-    return EngineRun(engine, named(EXPORTER)(file, engine, say), file)
+    return EngineRun(engine, exported_graph(file, engine, say), file)
 
 
 def _exports(run: Path) -> list[Path]:

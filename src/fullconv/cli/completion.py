@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-from fullconv.inference.engines import names
+from fullconv.inference.engines import engine_names
 from fullconv.training.recipes import recipe_names
 
 IMPORTERS = Path(__file__).parents[1] / "data" / "importers"
@@ -39,7 +39,7 @@ def formats(incomplete: str) -> list[str]:
 
 def engines(incomplete: str) -> list[str]:
     """What --engine takes that begins so."""
-    return _beginning(names(), incomplete)
+    return _beginning(engine_names(), incomplete)
 
 
 def _beginning(names: Iterable[str], incomplete: str) -> list[str]:

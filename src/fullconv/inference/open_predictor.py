@@ -17,7 +17,7 @@ from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes, Decision, classes_of
 from fullconv.inference.engines.engine import Engine
-from fullconv.inference.engines.registry import AUTO, EXPORTER, Say, chosen, is_exported, named
+from fullconv.inference.engines.registry import AUTO, Say, engine_for, exported_graph, is_exported
 from fullconv.models import NetSpec, Preprocessing
 
 
@@ -81,12 +81,12 @@ def open_engine(
     or is not installed.
     """
     path = Path(path)
-    by = chosen(path, engine)
+    entry = engine_for(path, engine)
     if is_exported(path) and not path.is_file():
         raise UserError(f"{path}: no such file", "FC-FILE-003")
-    if by.form is not None and not is_exported(path):
-        path = named(EXPORTER)(path, by, say)
-    return by.open(path, device, precision)
+    if entry.form is not None and not is_exported(path):
+        path = exported_graph(path, entry, say)
+    return entry.open(path, device, precision)
 
 
 class DisagreementWarning(UserWarning):

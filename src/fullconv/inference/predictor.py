@@ -20,7 +20,7 @@ from fullconv.inference.class_map import Classes, Decision, classes_of
 from fullconv.inference.confidence import Confidence, Softmaxes
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.engines.graph_engine import no_scores
-from fullconv.inference.engines.registry import AUTO, Say, chosen
+from fullconv.inference.engines.registry import AUTO, Say, engine_for
 from fullconv.inference.notebook import predictor_html
 from fullconv.inference.open_predictor import open_engine, quiet
 from fullconv.inference.photo_engine import with_tiles, with_tta
@@ -95,7 +95,7 @@ class Predictor:
         opened = open_engine(path, device, precision, engine, say or quiet)
         asked_for = (threshold,) if isinstance(threshold, int | float) else threshold
         opened = opened.with_thresholds(asked_for)
-        self.engine_name = chosen(Path(path), engine).name
+        self.engine_name = engine_for(Path(path), engine).name
         self.path, self.spec = Path(path), opened.spec
         self.classes, self.origin = recolored(opened.classes, palette), opened.origin
         self.borders, self.has_scores = borders, opened.has_scores
