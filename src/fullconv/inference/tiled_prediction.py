@@ -101,7 +101,7 @@ class Tiling:
         )
 
     def difference(self, image: Image, classes: Classes, run: Run) -> str:
-        """A line: the share of ``classes``, from tiles, that differ from ``run`` on the whole photo.
+        """A line: the share of ``classes``, by tiles, that differ from those of the whole photo.
 
         A photo of more than `COMPARED` pixels a side is not predicted whole, because the memory of
         attention grows with the square of the pixels: the first two tiles are compared where they
