@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from fullconv.checkpoints.installed import PACKAGE_KEYS, InstalledFile
+from fullconv.checkpoints.installed import PACKAGE_KEYS, InstalledFile, text_of
 from fullconv.download import RemoteFile, RetryPolicy, cache_folder, download
 from fullconv.download.remote import KEYS
 from fullconv.download.request import Progress
@@ -127,13 +127,13 @@ def _published(name: str, table: Any, inputs: Mapping[str, Preprocessing]) -> Pu
         return Published(
             name=name,
             file=kind.from_table(table),
-            net=_text(table, "net"),
+            net=text_of(table, "net"),
             format=_one_of(FORMATS, table, "format"),
             classes=_one_of(CLASSES, table, "classes"),
             preprocessing=tuple(names),
-            source=_text(table, "source"),
-            paper=_text(table, "paper"),
-            note=_text(table, "note") if "note" in table else "",
+            source=text_of(table, "source"),
+            paper=text_of(table, "paper"),
+            note=text_of(table, "note") if "note" in table else "",
             fits=tuple(map(str, table.get("fits", ()))),
         )
     except UserError as error:
@@ -144,13 +144,6 @@ def _one_of(known: tuple[str, ...], table: Mapping[str, Any], key: str) -> str:
     if (value := table.get(key)) not in known:
         raise UserError(f"{key} = {value!r} is none of {', '.join(known)}", "FC-WEIGHTS-020")
     return str(value)
-
-
-def _text(table: Mapping[str, Any], key: str) -> str:
-    value = table.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise UserError(f"{key} = {value!r} is no text", "FC-WEIGHTS-020")
-    return value
 
 
 def cached_path(weights: Published) -> Path:

@@ -113,6 +113,13 @@ class Lineage:
         return NetSpec(coarsest_net(self.backbone), 2, streams=self.channels, width=width)
 
 
+def unchanged(array: Array, shape: Shape) -> Array:
+    """``array`` itself; ValueError where it has another shape."""
+    if array.shape != shape:
+        raise ValueError(f"{array.shape} there, {shape} here")
+    return array
+
+
 def as_convolution(array: Array, shape: Shape) -> Array:
     """``array`` as a kernel or bias of ``shape``.
 

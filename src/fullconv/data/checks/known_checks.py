@@ -1,7 +1,6 @@
 """What a check found out about photos and masks, kept for the next one: only what is new or
 changed is looked at again."""
 
-import importlib.util
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -28,6 +27,7 @@ from fullconv.data.reading.file_stamps import (
 )
 from fullconv.data.reading.modality_files import plane_file
 from fullconv.data.reading.photo_heads import column_of
+from fullconv.data.reading.recognize_file import has_rasterio
 from fullconv.data.sample import Source
 from fullconv.data.shards.source import PackedSource
 from fullconv.data.splits.multimodal import Stacked
@@ -59,7 +59,7 @@ class KnownChecks:
         how, none = _how(source), CheckTable.of(())
         if how is None or not len(source):
             return cls(None, None, none, np.full(len(source), -1))
-        file = store_file("checks", __version__, str(RULES), str(_has_rasterio()), how)
+        file = store_file("checks", __version__, str(RULES), str(has_rasterio()), how)
         stamps, store = Stamps(_columns(source)), read_store(file)
         table = CheckTable.read(store, len(store["keys"])) if store else None
         if table is None:
@@ -86,13 +86,6 @@ class KnownChecks:
             lasting = table.chosen(np.flatnonzero(self.stamps.are_lasting))
             write_store(self.file, {**self.stamps.stored(), **lasting.arrays()})
         return table
-
-
-def _has_rasterio() -> bool:
-    try:
-        return importlib.util.find_spec("rasterio") is not None
-    except ValueError:  # as tests take a package away
-        return False
 
 
 def _how(source: Source) -> str | None:
