@@ -60,47 +60,30 @@ def create_folder(
 
 
 def run_stages(
-    config: Config,
-    out: Path,
-    request: Request,
-    create: Ready | None = None,
-    resumed: Ready | None = None,
+    config: Config, out: Path, request: Request, ready: Ready | None = None, *, is_new: bool
 ) -> None:
-    """The run, or its stages. ``create`` makes its folder; without it the run is resumed.
-
-    ``resumed`` is called when a resume is sure to start.
-    """
+    """Train the run, or its stages: a new one, whose folder ``ready`` makes, or one to resume."""
     with together(config, out):
-        if config.stages:
-            _train_stages(config, out, request, create, resumed)
-        else:
-            _train_changes(config, out, request, create, resumed)
+        train = _train_stages if config.stages else _train_changes
+        train(config, out, request, ready, is_new)
 
 
 def _train_changes(
-    config: Config,
-    out: Path,
-    request: Request,
-    create: Ready | None,
-    resumed: Ready | None = None,
+    config: Config, out: Path, request: Request, ready: Ready | None, is_new: bool
 ) -> None:
-    """The run, resumed at the step of each of its changes."""
-    step = 0 if create else step_of(out)
+    """One run, resumed at the step of each change of its config."""
+    step = 0 if is_new else step_of(out)
     while True:
         until = next((change.step for change in config.changes if change.step > step), None)
         now = config_at(config, step)
-        _train_one(now, out, request, create or resumed, is_new=create is not None, until=until)
-        step, create, resumed = step_of(out), None, None
+        _train_one(now, out, request, ready, is_new=is_new, until=until)
+        step, ready, is_new = step_of(out), None, False
         if until is None or step < until:
             return
 
 
 def _train_stages(
-    config: Config,
-    out: Path,
-    request: Request,
-    create: Ready | None,
-    resumed: Ready | None,
+    config: Config, out: Path, request: Request, ready: Ready | None, is_new: bool
 ) -> None:
     """One run for each stride of ``stages``, each starting from the one before.
 
@@ -114,12 +97,14 @@ def _train_stages(
         def create_stage(
             source: Source, val: Source | None, run: Run = run, stage: Config = stage
         ) -> None:
-            if create:
-                create(source, val)
+            if is_new and ready:
+                ready(source, val)
             create_folder(run, stage, request, source, val)
 
-        is_new = create is not None or not run.config.is_file()
-        _train_changes(stage, folder, request, create_stage if is_new else None, resumed)
+        if is_new or not run.config.is_file():
+            _train_changes(stage, folder, request, create_stage, is_new=True)
+        else:
+            _train_changes(stage, folder, request, ready, is_new=False)
         weights = str(folder)
     for name in ("model.safetensors", "scores.json") if rank(config.compute) == 0 else ():
         if (folder / name).is_file():

@@ -141,7 +141,7 @@ def _start(out: Path, config: Config, named: Set[str], request: Request) -> None
     missing = _missing(out)
     try:
         with folder.lock:
-            run_stages(config, out, request, folder.create)
+            run_stages(config, out, request, folder.create, is_new=True)
     except (Interrupted, Lost):
         raise
     except BaseException:
@@ -210,10 +210,12 @@ def _resume(out: Path, overrides: Mapping[str, Any], request: Request, has_loss:
         if rank(saved.compute) == 0:
             run.tidy()
         if config == before and saved == stored:
-            run_stages(saved, out, request)
+            run_stages(saved, out, request, is_new=False)
             return
         config = resolved(config, Screen(quiet=True), objects)
         new = with_recorded_changes(saved, step, before, config)
-        run_stages(
-            new, out, request, resumed=lambda *_: write_atomically(run.config, new.to_toml())
-        )
+
+        def write_config(*_: object) -> None:
+            write_atomically(run.config, new.to_toml())
+
+        run_stages(new, out, request, write_config, is_new=False)
