@@ -253,13 +253,13 @@ def open_for(
     run: str | Path | None = None,
     options: ReadOptions = AS_STORED,
 ) -> Source:
-    """Open a split with the inputs that a net sees and the label maps that it gives.
+    """Open a split with the inputs of a net and the label maps of its outputs.
 
-    ``classes`` is a class file instead of the data's own, for a net of one output; ``run`` is where
-    the net is from: its training has split data that has no splits itself. ``options`` say how
-    photos are read, where not as in the training, whose largest photo is allowed here too. Classes
-    are matched by name: masks of another
-    order are renumbered (`in_order_of`), and UserError is raised for other names.
+    ``classes`` is a class file instead of the data's own, for a net of one output; ``run`` is the
+    run of the net, which has the lists of a split by seed. ``options`` say how photos are read,
+    where not as in the training; photos as large as in the training are allowed. Classes are
+    matched by name: masks in another order are renumbered (`in_order_of`), other names raise
+    UserError.
     """
     parts = net.classes.parts
     named = len(parts) > 1 or classes is None

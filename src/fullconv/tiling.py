@@ -72,7 +72,7 @@ class TileGeometry:
     placed on the next finer one and the finest on the image; else each is placed on the image.
     With ``at_finest`` the coarser maps are each placed on the finest. A net that ``resizes_scores``
     places its scores by the ratio of two sizes, which is the same in a tile only where sizes are
-    multiples of the stride. With ``sees_everything`` each score depends on the whole image: tiles
+    multiples of the stride. With ``has_global_field`` each score depends on the whole image: tiles
     give an approximation, with a halo of at least `AROUND` coarsest pixels.
     """
 
@@ -81,7 +81,7 @@ class TileGeometry:
     fuses_on_the_way: bool
     resizes_scores: bool = False
     at_finest: bool = False
-    sees_everything: bool = False
+    has_global_field: bool = False
 
     @cached_property
     def grid(self) -> int:
@@ -104,7 +104,7 @@ class TileGeometry:
             else:
                 ranges.append(_upsampled(own, map_.placement))
         first, last = _narrowest(ranges)
-        least = AROUND * self.grid if self.sees_everything else 0
+        least = AROUND * self.grid if self.has_global_field else 0
         return max(first, least), max(-1 - last, least)
 
     @property

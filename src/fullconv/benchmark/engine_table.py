@@ -153,7 +153,7 @@ def _exports(run: Path) -> list[Path]:
 
 
 def _image(reference: EngineRun, photo: str | Path | None) -> npt.NDArray:
-    """What the net is shown, as `Predictor.read` reads it."""
+    """The input of the net, as `Predictor.read` reads it."""
     predictor = Predictor(reference.file, "cpu", engine=reference.engine.name)
     return picture(predictor.inputs, SIZE) if photo is None else predictor.read(photo)
 

@@ -69,7 +69,7 @@ class Comparison:
 def computed_cells(row: Row) -> list[str]:
     """The texts of COMPUTED: what follows from the net alone."""
     net, billions = row.summary, row.summary.multiply_adds / 1e9
-    field = "all" if net.sees_everything else str(net.receptive_field)
+    field = "all" if net.has_global_field else str(net.receptive_field)
     if net.classifier_field != net.receptive_field:
         field += f" ({net.classifier_field})"
     stride = str(net.stride) if net.finest == net.stride else f"{net.stride} / {net.finest}"

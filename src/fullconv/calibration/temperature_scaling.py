@@ -58,8 +58,8 @@ def calibrate(
     """Fit the temperatures of a run's probabilities on a split, and store them in its checkpoint.
 
     ``run`` is a run folder or a model.safetensors; ``data`` what the run was trained on, if None.
-    The net sees every photo twice: the temperature of each output is fitted, then the reliability
-    is measured over all pixels. The file is written whole or not at all; its weights and its class
+    Every photo is predicted twice: to fit the temperature of each output, then to measure the
+    reliability over all pixels. The file is written whole or not at all; its weights and its class
     maps stay. Raises UserError for an exported file, for foreign weights, for a split without
     labels, and as `fullconv.evaluate`.
     """

@@ -135,8 +135,8 @@ class Description:
             "tiling": {
                 "grid": geometry.grid,
                 "halo": {"behind": behind, "before": before},
-                "exact": not geometry.sees_everything,
-                "receptive_field": None if geometry.sees_everything else geometry.field,
+                "exact": not geometry.has_global_field,
+                "receptive_field": None if geometry.has_global_field else geometry.field,
                 "whole_multiples": geometry.resizes_scores,
             },
         }

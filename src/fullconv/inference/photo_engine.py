@@ -14,10 +14,11 @@ from fullconv.models import NetSpec
 
 
 class PhotoEngine(Engine):
-    """Runs ``engine`` on photos by ``tiling``, in several ``views``, or both: an Engine itself.
+    """An Engine that runs ``engine`` on photos by ``tiling``, in several ``views``, or both.
 
-    Views are put together of tiles. ``say`` is told, at the first photo that is cut, how good an
-    approximation its classes are, where the net sees everything (`TileGeometry.sees_everything`).
+    With both, each view is cut into tiles. For a net with a global receptive field
+    (`TileGeometry.has_global_field`) ``say`` is called at the first photo that is cut, with how
+    much its classes differ from those of the whole photo.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class PhotoEngine(Engine):
             return self.engine.class_map(image)
         tiling, length = self.tiling, self.tiling.length
         classes = tiling.run(image, self.engine.class_map, 0, length)
-        if self.say and tiling.geometry.sees_everything and tiling.needs_tiles(image, length):
+        if self.say and tiling.geometry.has_global_field and tiling.needs_tiles(image, length):
             self.say(tiling.difference(image, classes, self.engine.class_map))
             self.say = None
         return classes

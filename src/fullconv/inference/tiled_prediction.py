@@ -37,7 +37,7 @@ class Tiling:
     the scores of the whole tile. Raises UserError for a ``tile`` that would be nothing but overlap;
     for a photo whose sides are not multiples of the stride, if the net resizes its scores to the
     photo (`TileGeometry.resizes_scores`). For a net with a global receptive field
-    (`TileGeometry.sees_everything`) tiles give an approximation.
+    (`TileGeometry.has_global_field`) tiles give an approximation.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Tiling:
         length = longest(self.spec, self.geometry.grid, self.geometry.least, self.budget, scores)
         # The budget counts maps, not the products of attention.
         most = COMPARED // self.geometry.grid * self.geometry.grid
-        if self.geometry.sees_everything:
+        if self.geometry.has_global_field:
             return min(length, max(most, self.geometry.least))
         return length
 
@@ -86,7 +86,7 @@ class Tiling:
 
         None for others.
         """
-        if self.geometry.sees_everything:
+        if self.geometry.has_global_field:
             return (
                 f"each score of {self.spec.name} depends on the whole photo, so tiles give an "
                 "approximation of the result of the whole photo"

@@ -196,14 +196,14 @@ def tile_geometry(spec: NetSpec) -> TileGeometry:
     scored = [
         Scored(tuple(definition.windows(s)), placed, blend) for s, placed in placements.items()
     ]
-    sees_everything = any(definition.sees_everything(stride) for stride in placements)
+    has_global_field = any(definition.has_global_field(stride) for stride in placements)
     return TileGeometry(
         spec.name,
         tuple(scored),
         fuses_on_the_way,
         spec.resizes_scores,
         spec.is_deconv,
-        sees_everything,
+        has_global_field,
     )
 
 

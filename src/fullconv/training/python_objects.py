@@ -168,13 +168,13 @@ class PythonObjects:
 
 
 NO_OBJECTS = PythonObjects()
-"""Where the config says it all."""
+"""The objects of a training that its config describes completely."""
 
 
 def _reading_of(data: Source) -> dict[str, Any]:
-    """What the net is shown, and how the same is read from files, for the config.
+    """The keys of the config that describe the inputs of the net and how files of them are read.
 
-    Of an object's own images of N channels: bands 1 to N, one stream.
+    Images of N channels from a Dataset object: bands 1 to N, one stream.
     """
     options = getattr(outputs_of(data)[0], "options", AS_STORED)
     kinds, bands = kinds_shown(data), options.bands

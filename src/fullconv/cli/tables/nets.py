@@ -34,7 +34,7 @@ def nets_table(summaries: Sequence[Summary], size: tuple[int, int]) -> Table:
             net.name,
             str(net.conv_layers),
             f"{net.parameters / 1e6:.1f} M",
-            "all" if net.sees_everything else str(net.receptive_field),
+            "all" if net.has_global_field else str(net.receptive_field),
             f"{net.multiply_adds / 1e9:.1f} G",
         )
     return listing
@@ -83,7 +83,7 @@ def explanation_notes(explained: Explanation) -> list[str]:
 def _sits(explained: Explanation) -> str:
     """What of a score pixel lies where it sits."""
     definition, coarsest = explained.spec.definition, explained.spec.strides[0]
-    if definition.sees_everything(coarsest):
+    if definition.has_global_field(coarsest):
         return "where what it belongs to lies; it sees all of the photo"
     if definition.map(coarsest) != chain(definition.windows(coarsest)):
         return "which is not the centre of the receptive field that it sees"

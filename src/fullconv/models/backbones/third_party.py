@@ -82,7 +82,7 @@ class TimmDefinition(Definition):
     def windows(self, stride: int | None = None) -> list[Window]:
         """One window that sees what a pixel of the tap sees, behind the rows that are filled in.
 
-        Of a net that sees everything it is what its local paths see.
+        Of a net with a global receptive field it is that of its local paths.
         """
         stride = stride or self.coarsest
         axis, lost = self.axis(stride), self._lost(stride)
@@ -104,7 +104,7 @@ class TimmDefinition(Definition):
     def map(self, stride: int | None = None) -> Map:
         return self.axis(stride).map
 
-    def sees_everything(self, stride: int | None = None) -> bool:
+    def has_global_field(self, stride: int | None = None) -> bool:
         return self._trail(stride).everything
 
     def axis(self, stride: int | None = None) -> Axis:
@@ -138,7 +138,7 @@ class TimmDefinition(Definition):
         return net.state_dict()
 
     def options(self, in_channels: int, strides: tuple[int, ...]) -> dict[str, Any]:
-        """What timm is told of the net of these strides."""
+        """The options of timm's `create_model` for the maps of these strides."""
         number = dict(zip(self.taps, self.indices, strict=True))
         return {"in_chans": in_channels, "out_indices": [number[s] for s in sorted(strides)]}
 

@@ -7,7 +7,8 @@ windows and patches that are merged into channels come back as the maps that the
 
 Along one axis, pixel o of a map looks at the image's pixels ``scale o - before`` to
 ``scale o + behind``, and lies at ``scale o + offset``. What mixes all places (attention, global
-pooling, group norm) makes a map see everything; the extents are then those of its local paths.
+pooling, group norm) gives a map a global receptive field; its extents are then those of the local
+paths.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -150,10 +151,10 @@ class Trail:
         return replace(self, dims=dims)
 
     def mixed(self, dims: Iterable[int]) -> "Trail":
-        """Where all that lies along ``dims`` goes into each number: no places are left there.
+        """The trail after all entries along ``dims`` are mixed: those have no positions any more.
 
         Neighbours that had been put into the channels (pixels of a patch) become one coarser pixel;
-        whatever else is mixed sees everything.
+        any other mixing gives a global receptive field.
         """
         chosen = {d % len(self.dims) for d in dims}
         inside = [f for d in chosen for f in self.dims[d] if f.axis is not None]
