@@ -167,7 +167,7 @@ class Tally:
         return matrix
 
     def scores(self) -> Scores:
-        """Those of all photos, with the counts of each."""
+        """The scores of all photos, with the counts of each."""
         names, outlines = self.classes.names, None if self.boundary is None else self.outlines
         photos = PhotoMetrics.of(self.names, names, self.counts, outlines)
         return Scores.from_confusion(self.total, names, photos)
@@ -228,7 +228,7 @@ class MultilabelTally:
                 self.histogram.counts += other.counts
 
     def scores(self) -> MultilabelScores:
-        """Those of all photos, with the counts of each."""
+        """The scores of all photos, with the counts of each."""
         names, outlines = self.classes.names, None if self.boundary is None else self.outlines
         photos = PhotoMetrics.of(self.names, names, self.counts, outlines)
         curves = None if self.histogram is None else self.histogram.curves()

@@ -30,7 +30,7 @@ LOOKED_AT = 50  # photos that are asked for their size
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be compared.
+    """The candidates of a comparison and how they are measured.
 
     ``nets`` are names, compared untrained, with ``padding`` and ``width``; ``runs`` are run folders
     or checkpoints. ``data`` (None: what each run was trained on) is scored in ``split``. ``size``
@@ -136,7 +136,7 @@ def _size(source: Source, index: int) -> tuple[int, int]:
 
 
 Photos = tuple[Source, str]
-"""What a run is scored on, and how the tables call it."""
+"""The data that a run is scored on, and its name in the tables."""
 
 
 def _photos(candidate: Candidate, request: Request) -> Photos | None:

@@ -75,7 +75,7 @@ class EngineBenchmark:
         return min((row for row in self.rows if row.timing and row.same == 1), key=_median)
 
     def command(self, row: EngineRow) -> str:
-        """What to type to predict so."""
+        """The command that predicts with this engine."""
         device = "" if self.device == "auto" else f" --device {self.device}"
         precision = "" if self.precision == "fp32" else f" --precision {self.precision}"
         run = shlex.quote(str(row.typed))
@@ -123,7 +123,7 @@ def benchmark_engines(
 
 
 def _entrants(run: Path, say: Say) -> tuple[list[EngineRun], list[EngineRow]]:
-    """What is measured, the reference first, and what is left out with the reason."""
+    """The engines to measure, the reference first, and those left out, with the reason."""
     entrants, left_out = [], []
     for file in (run, *_exports(run)):
         for engine in engines_for(file)[: 1 if file != run else None]:

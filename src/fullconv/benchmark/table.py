@@ -187,7 +187,7 @@ def _known(value: float) -> float | None:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """What the numbers are and how they came about, one sentence or two a line."""
+    """How the numbers were measured, in one or two sentences a line."""
     height, width = comparison.size
     machine, seconds = comparison.machine, comparison.rows[0].timing.seconds
     memory = "the GPU's" if machine.device.startswith("cuda") else "of the whole process"

@@ -234,7 +234,7 @@ def _fitted(photos: Iterator[Scored], opened: OpenedNet, count: int) -> tuple[fl
 def _reliabilities(
     photos: Iterator[Scored], opened: OpenedNet, temperatures: tuple[float, ...]
 ) -> tuple[tuple[Reliability, ...], tuple[Reliability, ...]]:
-    """Of each output, at temperature 1 and at these ``temperatures``."""
+    """The reliability of each output at temperature 1 and at these ``temperatures``."""
     parts, ignore = Decision.of(opened.classes).outputs, opened.classes.ignore
     before = [Reliability.none() for _ in parts]
     after = [Reliability.none() for _ in parts]

@@ -95,7 +95,7 @@ def header_of(
     golden: Golden | None = None,
     calibration: Calibration | None = None,
 ) -> dict[str, Any]:
-    """What a file says of its net, as plain JSON types."""
+    """The header of a checkpoint, as plain JSON types."""
     header = {
         "format": FORMAT,
         "net": spec.to_dict(),
@@ -231,7 +231,7 @@ def find(path: str | Path) -> Path:
 
 
 def _next_step(folder: Path) -> str:
-    """What to type where a folder has no model yet."""
+    """The command to type where a folder has no model yet."""
     if (folder / "config.toml").is_file():
         return (
             "it is written at the first validation of a run; to resume this one: "

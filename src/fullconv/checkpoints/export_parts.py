@@ -1,4 +1,4 @@
-"""What an exported ONNX file holds, part by part: tells a tool's change from damage.
+"""Checksums of the parts of an exported ONNX file: they tell a tool's change from damage.
 
 The description in the file has a checksum of each part. Where the file's own checksum differs, a
 program has saved it again, or bits were lost: the parts say what it was.
@@ -16,7 +16,7 @@ PARTS = "parts"
 
 @dataclass(frozen=True)
 class Change:
-    """What of a file is not as it was exported, in words; ``is_damage`` where no tool does that."""
+    """How a file differs from its export, in words; ``is_damage`` where no tool changes it so."""
 
     what: str
     is_damage: bool = False
@@ -38,7 +38,7 @@ def with_parts(model: Any, text: str) -> str:
 
 
 def change_of(model: Any, text: str) -> Change:
-    """What differs between an onnx.ModelProto and the description ``text`` in it."""
+    """The differences between an onnx.ModelProto and the description ``text`` in it."""
     try:
         description = json.loads(text)
         parts = description.pop(PARTS)
@@ -97,7 +97,7 @@ def _of_tensor(tensor: Any) -> str | None:
 
 
 def _structure(model: Any) -> str:
-    """Of the nodes with their attributes, what goes in and out, and the version of operators."""
+    """The checksum of nodes with attributes, inputs, outputs, and the version of operators."""
     graph = model.graph
     parts = (*model.opset_import, *graph.node, *graph.input, *graph.output)
     return _hex(b"".join(part.SerializeToString(deterministic=True) for part in parts))

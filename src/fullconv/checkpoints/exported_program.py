@@ -30,7 +30,7 @@ from fullconv.errors import UserError
 from fullconv.parsing import MOST_JSON, json_object, parser_errors
 
 NET = "net."
-"""What the exported program calls the net: its arrays are ``net.backbone...``."""
+"""The name of the net in the exported program: its arrays are ``net.backbone...``."""
 CHECKSUMS = "checksums"
 """In the description: CRC-32 of its text without them, and of the arrays; none in older files."""
 
@@ -104,7 +104,7 @@ def _json(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
 
 
 def _read(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    """What a member unpacks to; ValueError where that is more than ``most`` bytes."""
+    """The unpacked bytes of a member; ValueError where they are more than ``most``."""
     member = archive.getinfo(name)
     if member.file_size > most:
         raise ValueError(f"{name} unpacks to {member.file_size} bytes, {most} at most")

@@ -1,4 +1,4 @@
-"""What a net made of a built-in picture when it was saved: proof that it computes so elsewhere.
+"""The stored result of a net on a built-in picture: it proves that an engine computes the same.
 
 Every checkpoint and export carries it in its header, under ``golden``. The picture is the same in
 every version, computed from integers alone; an engine that has loaded a net runs it once and
@@ -140,7 +140,7 @@ class Golden:
 def golden_of(
     net: FCN, classes: ClassSet, preprocessing: Preprocessing, size: Size = SIZE
 ) -> Golden | None:
-    """What ``net`` makes of the picture, in fp32 where it is; None where it gives no numbers.
+    """The logits of ``net`` for the picture, in fp32 on its device; None where they are not finite.
 
     Its mode, its gradients and all random states are left as they were.
     """

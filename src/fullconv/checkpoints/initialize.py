@@ -25,7 +25,7 @@ PUBLISHED_BY_TIMM = "timm"
 
 @dataclass(frozen=True)
 class StartReport:
-    """What became of every array: loaded, fresh with the reason, or not needed with the reason.
+    """The account of every array: loaded, fresh with the reason, or not needed with the reason.
 
     ``warnings`` are what a source cannot tell; ``adapted`` says which of the loaded ones were made
     to fit, and how. ``preprocessing`` is what the loaded weights expect of a photo, ``others`` what
@@ -137,7 +137,7 @@ def _streams_side_by_side(
 
 
 def origin_of(source: str | Path, weights: Weights) -> dict[str, Any]:
-    """What a checkpoint keeps of the weights that it started from, as plain JSON types.
+    """The record of the weights that a training started from, as plain JSON types.
 
     ``name``; of published ones ``from`` and ``licence``, on the Hub ``from``, the page that states
     it; of a foreign file its net and sha256; of a training the ``weights`` that it had started from

@@ -60,7 +60,7 @@ def published() -> Mapping[str, Published]:
 
 
 def preprocessings() -> Mapping[str, Preprocessing]:
-    """What the inputs of these weights are made with, by name."""
+    """The preprocessings of these weights, by name."""
     return _registry()[1]
 
 

@@ -13,12 +13,12 @@ from fullconv.errors import printable
 from fullconv.metrics.reliability import Reliability
 
 HEADER = "calibration"
-"""What it is called in a header."""
+"""The key in a header."""
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What `fullconv.calibrate` has measured: for each output of the net one temperature.
+    """The result of `fullconv.calibrate`: one temperature for each output of the net.
 
     Probabilities are softmax(logits / temperature). ``before`` and ``after`` are the reliability at
     temperature 1 and at this one, over all labelled pixels of ``photos`` photos of a ``split`` of

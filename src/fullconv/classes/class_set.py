@@ -20,7 +20,7 @@ CREAM: Color = (224, 224, 192)  # what VOC's palette shows for 255
 SHOWN = 12  # names in the repr
 _BACKGROUND = "background bg void none nothing empty unknown unlabelled unlabeled nolabel noclass"
 BACKGROUND_NAMES = frozenset(_BACKGROUND.split(" "))
-"""What class 0 is called where it is no object; letters only."""
+"""The names of class 0 where it is the background; letters only."""
 BY_NAME = (-1,)
 """The background is told by the name of class 0."""
 OVERLAP_IGNORE = 255  # in the masks of overlapping classes, which are of 0, 1 and this
@@ -124,7 +124,7 @@ class ClassSet:
 
     @property
     def task(self) -> Task:
-        """What a net decides at each pixel: see `Task`."""
+        """The decision at each pixel: see `Task`."""
         if not self.is_overlapping:
             return "semantic"
         return "binary" if len(self) == 1 else "multilabel"

@@ -58,7 +58,7 @@ def _by_number(count: int, given: Sequence[str], which: tuple[str, str]) -> tupl
 
 
 def order_line(wanted: Sequence[str], which: tuple[str, str] = ("the net", "the data")) -> str:
-    """What is said where ``match_classes`` met another order."""
+    """The note where ``match_classes`` found the same classes in another order."""
     return (
         f"{which[1]} lists the classes in another order than {which[0]}: they are matched by name, "
         f"as {_listed(wanted)}"

@@ -1,4 +1,4 @@
-"""What Tab offers for nets, recipes and published weights, known without loading torch."""
+"""Completion by Tab of nets, recipes and published weights, without loading torch."""
 
 import tomllib
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ def formats(incomplete: str) -> list[str]:
 
 
 def engines(incomplete: str) -> list[str]:
-    """What --engine takes that begins so."""
+    """The values of --engine that begin with this text."""
     return _beginning(engine_names(), incomplete)
 
 

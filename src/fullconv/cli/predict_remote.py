@@ -105,7 +105,7 @@ def _open_predictor(
 def _on_cluster(
     cluster: "ClusterOptions", options: "PredictorOptions", connection: ExitStack
 ) -> "tuple[Callable[..., Iterable[PhotoResult]], Blocks]":
-    """What predicts photos and what computes rows of tiles by a cluster, until the exit."""
+    """The function that predicts photos on a cluster, and the one that computes rows of tiles."""
     from fullconv.cluster.connection import connected
     from fullconv.cluster.photos import predict_on_cluster
     from fullconv.cluster.rasters import blocks_by_cluster

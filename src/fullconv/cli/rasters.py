@@ -127,7 +127,7 @@ def _note(text: str) -> None:
 
 
 def raster_account(entry: "Input", outcome: "RasterOutcome", result: str) -> str:
-    """What was done, in a line."""
+    """The result of a raster in one line."""
     height, width = outcome.size
     parts = [f"{outcome.tiles} tiles" if outcome.tiles > 1 else "one tile"]
     if outcome.earlier:

@@ -166,7 +166,7 @@ def _note(text: str) -> None:
 
 
 def _account(video: "Input", outcome: "VideoOutcome", seconds: float) -> str:
-    """What was done, in a line."""
+    """The result of a video in one line."""
     from fullconv.duration import duration
 
     height, width = outcome.size

@@ -22,7 +22,7 @@ from fullconv.inference.storage.predictor_options import PredictorOptions
 from fullconv.inference.storage.tables import PhotoTable
 
 MOST_PHOTOS, MOST_BYTES = 32, 2**26
-"""Of an item that a worker is given: so many photos, of so many bytes in files."""
+"""Limits of an item for a worker: photos, and bytes of their files."""
 _TURNS = 8  # items for each worker, at least: those that are done early take more
 
 

@@ -15,7 +15,7 @@ from fullconv.inference.storage.predictor_options import PredictorOptions
 
 
 def blocks_by_cluster(cluster: ClusterOptions, options: PredictorOptions, say: Say) -> Blocks:
-    """What computes the rows of tiles for `predict_raster`, in other processes.
+    """A function that computes the rows of tiles for `predict_raster` in other processes.
 
     The raster must have the same path on each machine.
     """

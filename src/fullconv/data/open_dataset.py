@@ -1,4 +1,4 @@
-"""What a user calls the data -> a Source, told apart by its layout; and which data a run had."""
+"""Opens a data set by its layout, as a Source; and the data set that a run was trained on."""
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence

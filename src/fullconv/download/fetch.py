@@ -56,7 +56,7 @@ def download(
 
 
 def mismatch(file: RemoteFile, path: Path) -> str | None:
-    """What is wrong with the bytes in ``path``, or None. OSError passes through."""
+    """The reason why ``path`` does not hold ``file``, or None. OSError passes through."""
     size = path.stat().st_size
     if size == 0:
         return "it is empty"

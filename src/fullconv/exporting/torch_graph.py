@@ -30,7 +30,7 @@ Array = npt.NDArray[Any]
 
 
 class UnsavedGraph(Protocol):
-    """What is to be written, as the runtime has read it back."""
+    """A graph that is not written yet, as its runtime has read it back."""
 
     @property
     def bytes(self) -> int:
@@ -38,7 +38,7 @@ class UnsavedGraph(Protocol):
         ...
 
     def run(self, batch: Array) -> Array:
-        """What goes into the graph (`Description.shape`) to what comes out (`shape_out`)."""
+        """Run the graph on its input (`Description.shape`); the output (`shape_out`)."""
         ...
 
     def write(self, path: Path) -> list[Path]:

@@ -25,7 +25,7 @@ LEAST_SAME = 0.95
 
 @dataclass(frozen=True)
 class Int8Check:
-    """What int8 changes on ``photos`` held-out photos, ``shown`` having set the ranges.
+    """The effect of int8 on ``photos`` held-out photos, after ``shown`` photos set the ranges.
 
     ``same`` is the share of equal classes; ``mean_iu`` (of fp32, of int8) over the photos that have
     masks with classes, None where none has; ``seconds`` (fp32, int8) the medians of one photo on

@@ -1,4 +1,4 @@
-"""What a file of another framework holds, and how its arrays are turned into this project's.
+"""The arrays of a file of another framework, and how they become this project's.
 
 A reader (`caffe`, ...) only takes a file apart, into a `ForeignFile`. A `Lineage` is a published
 net in one format as data: which of its arrays becomes which of ours. `transplant` puts the two

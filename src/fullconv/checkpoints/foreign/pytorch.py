@@ -30,7 +30,7 @@ PREFIXES = {
     "_orig_mod.": "torch.compile's prefix, taken off every name",
 }
 FIRST_ENTRIES = (b"data.pkl", b"data/", b"code/", b"constants.pkl", b"version", b"byteorder")
-"""What the first entry of an archive of torch's may be, below the folder of its name."""
+"""The possible names of the first entry of a torch archive, below its folder."""
 
 
 def looks_like(path: Path, head: bytes) -> bool:

@@ -125,7 +125,7 @@ def _outputs(file: ForeignFile, lineage: Lineage, output: str | None) -> dict[st
 
 
 def _known(file: ForeignFile, lineage: Lineage, counts: dict[str, int]) -> TrainedOn | None:
-    """What the net was trained on: one data set, or one for each output as one."""
+    """The data set that the net was trained on; of several outputs their data sets as one."""
     kinds = kinds_of(lineage.inputs)
     datasets = {o: known_data(n, o, file.trained_on, kinds) for o, n in counts.items()}
     parts = {output: known for output, known in datasets.items() if known}

@@ -148,7 +148,7 @@ def _refuse_options(int8: bool, calibrate: str | None, accept_drop: bool) -> Non
 
 
 def _int8_lines(check: "Int8Check") -> list[str]:
-    """What int8 changes, in three lines."""
+    """The effect of int8, in three lines."""
     (slow, fast), (large, small) = check.seconds, check.bytes
     lines = [
         f"int8:  calibrated on {check.shown} photos; on {check.photos} others {check.same:.2%} of "

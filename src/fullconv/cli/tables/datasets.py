@@ -1,4 +1,4 @@
-"""What is counted in a data set, and which data sets can be downloaded."""
+"""The tables of a data set's counts, and of the data sets that can be downloaded."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING

@@ -41,7 +41,7 @@ def layers(image: Image) -> list[Pillow.Image]:
 
 
 def joined(pictures: list[Pillow.Image]) -> Image:
-    """What ``layers`` took apart, (H, W, C)."""
+    """The image (H, W, C) of its ``layers``."""
     arrays = [np.array(picture) for picture in pictures]
     return arrays[0] if arrays[0].ndim == 3 else np.dstack(arrays)
 

@@ -19,7 +19,7 @@ from fullconv.data.splits.overlapping import only_present
 from fullconv.errors import UserError
 
 Fill = tuple[float, ...]
-"""What padding shows: a value for each channel."""
+"""The colour of padding: a value for each channel."""
 Transform = Callable[[Sample, np.random.Generator], Sample]
 """An augmentation of the user's own, in place of `Augmentation`: the same result for the same state
 of the generator; image and mask keep their dtypes and stay of one size."""
@@ -34,7 +34,7 @@ _SHARES = (
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is drawn at random for each sample; the default changes nothing.
+    """The options of the random augmentation of a sample; the defaults change nothing.
 
     ``crop`` is (height, width) of the result, smaller photos are padded; ``scale`` the range of the
     scale (drawn evenly in its logarithm); ``hflip`` left and right half of the time; ``rotate``

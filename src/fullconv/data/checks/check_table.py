@@ -133,7 +133,7 @@ class CheckTable(Sequence[SampleCheck]):
 
     @classmethod
     def read(cls, arrays: Arrays, count: int) -> "CheckTable | None":
-        """What ``arrays`` has given; None where it is damaged."""
+        """The table of the result of ``arrays``; None where it is damaged."""
         try:
             digests, has_digest = arrays["digests"], arrays["has_digest"].astype(np.bool_)
             if digests.shape != (count, DIGEST_BYTES) or digests.dtype != np.uint8:

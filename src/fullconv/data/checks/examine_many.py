@@ -25,7 +25,7 @@ _sources: Mapping[str, Source] = {}
 
 
 def examined(sources: Mapping[str, Source], jobs: Sequence[Job]) -> Iterator[SampleCheck]:
-    """What each of the ``jobs`` shows, in their order."""
+    """The results of the ``jobs``, in their order."""
     cores = _cores()
     if len(jobs) < FEW or cores < 2 or not _can_fork(sources):
         yield from _by_threads(sources, jobs, min(8, cores))

@@ -55,7 +55,7 @@ class KnownChecks:
 
     @classmethod
     def of(cls, source: Source) -> "KnownChecks":
-        """What is known of ``source``: nothing where its photos are no files."""
+        """The stored results for ``source``: none where its photos are no files."""
         how, none = _how(source), CheckTable.of(())
         if how is None or not len(source):
             return cls(None, None, none, np.full(len(source), -1))

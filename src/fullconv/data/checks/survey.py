@@ -24,7 +24,7 @@ from fullconv.visualize import as_photo
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What one photo and its mask showed.
+    """The measurements of one photo and its mask.
 
     ``counts`` are the pixels of each class, int64 (K,), None without a mask; ``mask`` is the digest
     of a mask with borders enough to be told from others, else None.

@@ -27,7 +27,7 @@ SHARD, PHOTO, PHOTO_SIZE, MASK, MASK_SIZE, HEIGHT, WIDTH = range(7)
 """Columns of `SplitIndex.spans`."""
 COLUMNS = ("name", "shard", "photo", "photo bytes", "mask", "mask bytes", "height", "width",
            "sha256")  # fmt: skip
-"""What a row of a split's file holds."""
+"""The columns of a split's file."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class SplitFile:
 
 @dataclass(frozen=True)
 class Index:
-    """What ``shards.json`` says; ``checked``: every sample was looked at without an error."""
+    """The content of ``shards.json``; ``checked``: every sample was checked without an error."""
 
     classes: ClassSet
     options: ReadOptions

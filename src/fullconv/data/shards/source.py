@@ -114,7 +114,7 @@ class PackedSource:
         return replace(self, index=self.index.chosen(indices), split=split, _ahead=ReadAhead())
 
     def digest(self, index: int) -> bytes:
-        """What tells the bytes of photo and mask from all others."""
+        """The digest of the bytes of photo and mask."""
         return self.index.digests[index].tobytes()
 
     def check_shards(self) -> None:

@@ -11,7 +11,7 @@ from fullconv.data.path_list import NameList
 from fullconv.errors import UserError
 
 SHARE = 0.2
-"""Of the photos that are held out to validate on."""
+"""The share of photos that are held out to validate on."""
 
 
 def random_split(names: Sequence[str], seed: int, share: float = SHARE) -> dict[str, NameList]:

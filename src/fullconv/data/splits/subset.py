@@ -35,7 +35,7 @@ def write_split(folder: Path, sources: Sequence[Source]) -> None:
 
 
 def read_split(folder: Path, split: str) -> NameList | None:
-    """What ``write_split`` wrote; None where there is no such list."""
+    """The names that ``write_split`` wrote; None where there is no such list."""
     return cached(("names of", folder, split), lambda: _read_split(folder / f"{split}.txt"))
 
 
@@ -92,7 +92,7 @@ class Subset:
 
     @property
     def classes(self) -> ClassSet:
-        """What the mask values mean."""
+        """The classes of the mask values."""
         return self.source.classes
 
     @property

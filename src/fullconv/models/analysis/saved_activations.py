@@ -41,7 +41,7 @@ class Part:
     weights: tuple[int, ...]
 
     def held(self, recomputed: int) -> Arrays:
-        """The arrays held until the backward pass when the first ``recomputed`` segments recompute."""
+        """The arrays held until the backward pass, with the first ``recomputed`` segments rerun."""
         return self.inputs if self.number is not None and self.number < recomputed else self.saved
 
     @property
