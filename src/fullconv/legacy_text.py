@@ -64,7 +64,7 @@ def readings(content: bytes) -> dict[str, str]:
 
 
 def how_to_convert(content: bytes, name: str) -> tuple[str, str]:
-    """What is wrong with text that is no UTF-8, and the command that mends it."""
+    """The encoding error of a text that is no UTF-8, and the command that converts it."""
     likely = readings(content)
     if not likely:
         return (

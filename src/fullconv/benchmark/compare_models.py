@@ -72,7 +72,7 @@ class Request:
         return len(read_classes(Path(self.classes).expanduser())) if self.classes else CLASSES
 
     def command(self) -> str:
-        """What to type for the same; of absolute paths only the last part, which is no secret."""
+        """The command that repeats it; of absolute paths the last part only, for privacy."""
         words = ["fullconv", "compare", *([short_path(self.data)] if self.data else [])]
         words += ["--nets", ",".join(self.nets)] if self.nets else []
         words += [word for run in self.runs for word in ("--runs", short_path(run))]

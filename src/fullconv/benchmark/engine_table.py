@@ -46,7 +46,7 @@ class EngineRun:
 
 @dataclass(frozen=True)
 class EngineRow:
-    """What an engine took, and the share of pixels with the reference's class; or why it is out."""
+    """The measurements of an engine and its agreement with the reference, or why it is out."""
 
     name: str
     typed: Path

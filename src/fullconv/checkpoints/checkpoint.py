@@ -159,7 +159,7 @@ def assembled(
 
 
 def described(path: Path, header: dict[str, Any]) -> tuple[NetSpec, ClassSet, Preprocessing]:
-    """What ``header_of`` has put into a header; UserError when it is damaged."""
+    """The net, classes and preprocessing in a header; UserError for a damaged one."""
     try:
         with parser_errors(path, "its header is damaged", "FC-WEIGHTS-003", SAVE_AGAIN):
             spec = NetSpec.from_dict(header["net"])

@@ -43,7 +43,7 @@ class Decision:
         return cls(tuple(output.channels for output in classes.outputs), thresholds)
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Of logits K,H,W: K,H,W, 0..1."""
+        """The probabilities of logits K,H,W: K,H,W, 0..1."""
         if self.logits:
             return logits.sigmoid()
         return torch.cat([logits[part].softmax(0) for part in self.outputs])
@@ -62,16 +62,16 @@ class Decision:
         return highest(logits[:, self.outputs[number]])
 
     def first(self, number: int) -> int:
-        """What the first class of an output is called in the maps."""
+        """The value of an output's first class in the maps."""
         return 0 if self.logits else self.outputs[number].start
 
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """What follows the maps of one photo, {stride: 1,K,h,w}, in whichever runtime they were made.
+    """The steps after the maps of a photo, {stride: 1,K,h,w}, of whichever runtime.
 
-    ``upscore`` upsamples each of them (`fullconv.models.fcn.upscores_of`); ``decision`` says which
-    classes follow.
+    ``upscore`` upsamples each map (`fullconv.models.fcn.upscores_of`), ``decision`` gives the
+    classes.
     """
 
     upscore: nn.ModuleDict

@@ -72,7 +72,7 @@ def as_grey(probability: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
 def probability_maps(
     classes: Classes, confidence: Confidence, decision: Decision
 ) -> npt.NDArray[np.uint8]:
-    """What ``--probability`` writes, uint8 of the shape of ``classes``: 255 is certain.
+    """The picture of ``--probability``, uint8 of the shape of ``classes``: 255 is certain.
 
     How probable each pixel's class is; of overlapping classes how probable it is that each is
     there, whichever was decided.
@@ -85,7 +85,7 @@ def probability_maps(
 def of_scores(
     scores: npt.NDArray[np.float32] | Tensor, softmaxes: Softmaxes
 ) -> tuple[Classes, Confidence]:
-    """Of scores K,H,W that exist as a whole."""
+    """The classes and their probabilities from whole scores K,H,W."""
     if not isinstance(scores, Tensor):
         scores = torch.from_numpy(np.require(scores, requirements=["W"]))
     return confident_classes(in_rows(scores), (scores.shape[1], scores.shape[2]), softmaxes)

@@ -1,4 +1,4 @@
-"""What an exported file says of itself, so that it can be run like a run folder."""
+"""The description in an exported file, with which it runs like a run folder."""
 
 import json
 from dataclasses import dataclass, field
@@ -16,13 +16,13 @@ from fullconv.models.fcn import mapped, tile_geometry
 from fullconv.parsing import json_object, parser_errors
 
 INPUT, SCORES, CLASSES = "image", "scores", "classes"
-"""What the graph calls what goes in, and what comes out: scores, or the class of each pixel."""
+"""The names of the graph's input and outputs: scores, or the class of each pixel."""
 
 Output = Literal["scores", "classes"]
 Precision = Literal["fp32", "fp16", "int8"]
 
 MOST_CLASSES = 255
-"""Of a graph that gives classes: they are uint8, and 255 is 'ignore'."""
+"""The most classes of a graph that gives classes: they are uint8, and 255 is 'ignore'."""
 
 
 def map_names(spec: NetSpec) -> dict[int, str]:

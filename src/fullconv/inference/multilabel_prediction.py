@@ -162,7 +162,7 @@ class MultilabelPrediction(Prediction):
 
 
 def mask_stems(names: tuple[str, ...]) -> list[str]:
-    """What the files of classes are called: their names, as far as a file can have them."""
+    """The stems of the files of classes: their names, as far as a file name allows."""
     stems: list[str] = []
     for place, name in enumerate(names):
         stem = _file_part(name) or f"class-{place}"

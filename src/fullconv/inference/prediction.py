@@ -26,7 +26,7 @@ RGB = npt.NDArray[np.uint8]
 
 
 class DrawOptions(TypedDict, total=False):
-    """What ``Prediction.save`` writes, and how overlays are drawn."""
+    """The options of ``Prediction.save``: which files it writes, and how overlays are drawn."""
 
     overlay: bool
     scores: bool

@@ -38,7 +38,7 @@ class Interval:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Intervals:
-    """Of the mean IU over all classes and of the IU of each, in shares of 1.
+    """The intervals of the mean IU over all classes and of the IU of each, in shares of 1.
 
     ``level`` of all draws lies inside, and as many below as above. Of fewer than two photos there
     is none, and of a class only where it is in some photo.

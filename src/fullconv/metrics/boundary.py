@@ -16,7 +16,7 @@ from fullconv.errors import UserError
 from fullconv.metrics.confusion_matrix import Counts
 
 WIDTH = 0.02
-"""Of the photo's diagonal, as in the paper."""
+"""The width of the boundary as a share of the photo's diagonal, as in the paper."""
 
 _OUTSIDE = -1  # beyond the photo; no class has it
 

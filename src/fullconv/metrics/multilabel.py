@@ -50,7 +50,7 @@ class Histogram:
         self.counts = np.zeros((classes, 2, BINS), np.int64)
 
     def add(self, truth: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> None:
-        """Of a photo: truth (H, W, K) or (H, W), of 0, 1 and others; probabilities (K, H, W)."""
+        """Add a photo: truth (H, W, K) or (H, W), of 0, 1 and others; probabilities (K, H, W)."""
         planes = truth[..., None] if truth.ndim == 2 else truth
         for place, probability in enumerate(probabilities):
             bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
@@ -85,7 +85,7 @@ class Curves:
     average_precision: Floats
 
     def of(self, classes: slice) -> "Curves":
-        """Those of some of the classes."""
+        """The curves of some of the classes."""
         parts = self.precision[classes], self.recall[classes], self.average_precision[classes]
         return Curves(self.thresholds, *parts)
 
@@ -122,7 +122,7 @@ class Curves:
         return Curves(self.thresholds[places], *parts)
 
     def to_dict(self, place: int) -> dict[str, Any]:
-        """Those of one class as JSON types."""
+        """The curves of one class as JSON types."""
         return {
             "thresholds": [round(float(t), 4) for t in self.thresholds],
             "precision": [_rounded(value) for value in self.precision[place]],
@@ -214,7 +214,7 @@ class MultilabelScores(Scores):
         )
 
     def of(self, classes: slice) -> "MultilabelScores":
-        """Those of some of the classes alone."""
+        """The scores of some of the classes alone."""
         return MultilabelScores.of_planes(
             self.confusion[classes],
             self.names[classes],

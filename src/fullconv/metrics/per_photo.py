@@ -56,7 +56,7 @@ class PhotoMetrics:
         return len(self.names)
 
     def part(self, classes: slice) -> "PhotoMetrics":
-        """Those of some of the classes alone."""
+        """The metrics of some of the classes alone."""
         boundary = None if self.boundary is None else self.boundary[..., classes]
         return PhotoMetrics(self.names, self.classes[classes], self.counts[..., classes], boundary)
 

@@ -208,7 +208,7 @@ def tile_geometry(spec: NetSpec) -> TileGeometry:
 
 
 def _lift(spec: NetSpec, stride: int) -> nn.Module:
-    """What takes a pyramid's map of ``stride`` to the next finer one."""
+    """The upsampling of a pyramid's map of ``stride`` to the next finer one."""
     placement = _chained(spec.definition, spec.tapped)[stride]
     finer = spec.pyramid_channels[stride // placement.factor]
     return _upsampling(replace(spec, classes=finer), stride, placement)

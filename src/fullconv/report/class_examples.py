@@ -1,4 +1,4 @@
-"""What a class looks like: windows of photos around it, everything else pale."""
+"""Examples of a class: windows of photos around it, everything else pale."""
 
 import math
 from collections.abc import Sequence

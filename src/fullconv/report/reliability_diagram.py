@@ -10,7 +10,7 @@ from fullconv.report.charts import Chart, DrawnChart, Line, drawn
 
 
 def reliability_chart(before: Reliability, after: Reliability) -> DrawnChart:
-    """Of each bin of confidence the share that is right, before and after."""
+    """The share of right pixels in each bin of confidence, before and after."""
     ends = np.array([0.0, 100.0])
     lines = [Line("as right as sure", ends, ends / 100, style=2)]
     for style, (name, measured) in enumerate((("before", before), ("after", after))):

@@ -20,7 +20,7 @@ OPENING = 2  # photos
 
 @dataclass(frozen=True)
 class ShownRun:
-    """What stands at the top of the page: a line, figures (name, value, remark), photos."""
+    """The top of a run's page: a line, figures (name, value, remark), photos."""
 
     lead: str
     headline: Sequence[tuple[str, str, str]]
@@ -136,7 +136,7 @@ def best_of(log: Columns) -> str:
 
 
 def changes_of(config: dict[str, Any]) -> str:
-    """What resumes have changed: 'schedule.steps = 8 at step 6'; empty where nothing."""
+    """The changes by resumes: 'schedule.steps = 8 at step 6'; '' without any."""
     return "; ".join(
         f"{', '.join(f'{key} = {value}' for key, value in change['set'].items())} "
         f"at step {change['step']}"

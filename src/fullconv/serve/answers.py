@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class AnswerOptions:
-    """What a request asks for; ``kind`` is a key of ``KINDS``, ``alpha`` the overlay's tint.
+    """The options of an answer; ``kind`` is a key of ``KINDS``, ``alpha`` the overlay's tint.
 
     With ``with_mask`` and ``with_probability`` the JSON brings those as PNGs, too.
     """
@@ -83,7 +83,7 @@ KINDS = {
     "overlay": "image/png; picture=overlay",
     "probability": "image/png; picture=probability",
 }
-"""What can be asked for, and the media type that asks for it in `Accept`."""
+"""The kinds of answers, and the media type of each in `Accept`."""
 
 
 MediaRange = tuple[str, dict[str, str], float]
@@ -138,7 +138,7 @@ def _quality(kind: str, ranges: list[MediaRange]) -> float:
 
 
 def segmentation(model: Model, prediction: Prediction, seconds: float) -> Segmentation:
-    """What the JSON says: size, and of each class its share and, where it occurs, its pixels."""
+    """The JSON answer: size, and of each class its share and, where it occurs, its pixels."""
     if len(prediction.classes.thresholds) > 1:
         return _all_classes(model, prediction, seconds)
     height, width = prediction.mask.shape

@@ -20,7 +20,7 @@ from fullconv.training.config.sections_and_defaults import Net
 from fullconv.training.optimizer import freeze, hold_frozen
 
 TAKEN = {"name": "net.name", "width": "net.width", "padding": "net.padding"}
-"""What a run to start from decides, and the keys that say otherwise."""
+"""The keys of a net that a run to start from decides, and the options that override them."""
 
 
 def with_net_of_weights(
@@ -48,7 +48,7 @@ def with_net_of_weights(
 
 
 def _spec_of(source: str) -> dict[str, Any] | None:
-    """What a run folder or checkpoint of this project says of its net; None for other weights.
+    """The net of a run folder or checkpoint of this project; None for other weights.
 
     Raises UserError for a path that is not there.
     """

@@ -1,4 +1,4 @@
-"""What was handed in from Python, which no config can hold: data, augmentation, loggers, losses."""
+"""The objects from Python that no config can hold: data, augmentation, loggers, losses."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,9 +34,9 @@ class PythonObjects:
     augment: Transform | None = None
     loggers: tuple[Logger, ...] = ()
     terms: tuple[Term, ...] = ()
-    """Of the loss, for the config."""
+    """The terms of the loss, for the config."""
     losses: Mapping[str, Loss] = field(default_factory=dict)
-    """Those of Python, by name."""
+    """The losses from Python, by name."""
 
     @classmethod
     def of(
@@ -47,7 +47,7 @@ class PythonObjects:
         loggers: Sequence[Logger],
         loss: WeightedLoss | Sequence[WeightedLoss] | None = None,
     ) -> "PythonObjects":
-        """Of what a caller gave; UserError for what is no data set, or does not go together."""
+        """The objects of a caller; UserError for a wrong data set or a wrong combination."""
         is_object = data is not None and not isinstance(data, str | Path)
         if val is not None and not is_object:
             raise UserError(

@@ -1,4 +1,4 @@
-"""What a training is made of, from its config: data, net at its start, loss.
+"""The parts of a training, from its config: data, net at its start, loss.
 
 Data without splits is split by the run's seed.
 """

@@ -37,7 +37,7 @@ Ready = Callable[[Source, Source | None], object]
 
 @dataclass(frozen=True)
 class Request:
-    """What a caller of ``train`` asks for, beside the config."""
+    """The arguments of ``train`` beside the config."""
 
     objects: PythonObjects
     resume: bool = False

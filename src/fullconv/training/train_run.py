@@ -166,7 +166,7 @@ def _try_folder(run: Run, overwrite: bool) -> None:
 
 
 def _missing(folder: Path) -> list[Path]:
-    """What of a path is not there, from its end."""
+    """The folders of a path that do not exist, from its end."""
     return [path for path in (folder, *folder.parents) if not path.exists()]
 
 

@@ -33,7 +33,7 @@ Row = tuple[Any, Any, Any]  # photo, truth, prediction
 
 @dataclass
 class Validation:
-    """What one validation has seen: the ``scores``, photos for the sheet, the best and worst.
+    """The result of a validation: the ``scores``, photos for the sheet, the best and worst.
 
     All processes have the scores, the first one the rest.
     """
@@ -45,7 +45,7 @@ class Validation:
 
 @dataclass
 class _Seen:
-    """What one process has seen; ``tally`` is None where a signal ended it before its last photo.
+    """The part of a process; ``tally`` is None where a signal ended it before its last photo.
 
     ``rows`` are by the photo's place in the split.
     """
@@ -126,7 +126,7 @@ def _scored(
 
 
 def _joined(updater: Updater, val: Source, seen: _Seen) -> Validation:
-    """What all processes have seen together; StopRequested where one of them was ended."""
+    """The results of all processes together; StopRequested where one of them was ended."""
     fabric = updater.fabric
     parts: list[_Seen] | None = gathered(fabric, seen)
     scores: Scores | None = None

@@ -45,7 +45,7 @@ class SparseRows:
 
     @classmethod
     def read(cls, name: str, arrays: Arrays, count: int) -> "SparseRows":
-        """What `arrays` has given; ValueError or KeyError where it is not of ``count`` rows."""
+        """The table from the result of `arrays`; ValueError or KeyError for a damaged one."""
         has, ends, columns, values = (
             arrays[f"{name}_{part}"] for part in ("has", "ends", "columns", "values")
         )

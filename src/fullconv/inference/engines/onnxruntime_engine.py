@@ -76,7 +76,7 @@ def _text(model: Any) -> str | None:
 
 
 def changed(path: Path) -> Change | None:
-    """What of an .onnx is not as it was exported; None where all is, or it has no checksum."""
+    """The change of an .onnx since its export; None where there is none, or no checksum."""
     if verify_export(path):
         return None
     model = _parsed(path)

@@ -131,13 +131,13 @@ class TorchEngine(Engine):
         return self._maps_of(image[None])
 
     def _maps_of_each(self, images: Image) -> Iterator[dict[int, Tensor]]:
-        """Of each of several photos of one size, by one pass of the net."""
+        """The classes of several photos of one size, by one pass of the net."""
         maps = self._maps_of(images)
         for n in range(len(images)):
             yield {s: m[n : n + 1] for s, m in maps.items()}
 
     def _maps_of(self, images: Image) -> dict[int, Tensor]:
-        """Those of photos of one size: {stride: N,K,h,w}."""
+        """The maps of photos of one size: {stride: N,K,h,w}."""
         inputs = self._inputs_of(images)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             return self.run.maps(inputs)

@@ -1,4 +1,4 @@
-"""What a user names (files, folders, patterns, '-') -> the photos, and what to call each result."""
+"""From the inputs of a user (files, folders, patterns, '-') to photos and the names of results."""
 
 import glob
 import os

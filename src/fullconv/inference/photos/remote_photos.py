@@ -26,7 +26,7 @@ def is_remote(item: str) -> bool:
 
 
 def name_of(address: str) -> str:
-    """What to call the result of an address: its last part, as a plain file name."""
+    """The name of the result of a URL: its last part, as a plain file name."""
     try:
         last = PurePosixPath(unquote(urlsplit(address).path)).name
     except ValueError:

@@ -43,7 +43,7 @@ from fullconv.visualize import Legend
 
 @dataclass(frozen=True)
 class RasterOutcome:
-    """What became of a raster of ``size`` (H, W): the files written, and the work.
+    """A predicted raster of ``size`` (H, W): the files written, and the work.
 
     Of its ``tiles``, ``earlier`` were on the disk before, ``empty`` have no pixels and were left
     out, and the others were computed.
@@ -150,7 +150,7 @@ def refuse_result_clashes(
 
 
 def output_stems(stem: Path, classes: ClassSet) -> list[Path]:
-    """What the results are called of each output, and of each class where classes may overlap."""
+    """The stems of the results: one for each output, or for each of overlapping classes."""
     if classes.is_overlapping and len(classes) > 1:
         return [Path(f"{stem}_{name}") for name in mask_stems(classes.names)]
     return [stem, *(Path(f"{stem}_{output.name}") for output in classes.outputs[1:])]
@@ -268,7 +268,7 @@ class _Work:
 
 
 def _job(predictor: Predictor, tiles: RasterTiles) -> Job:
-    """What decides the classes of a raster, and what is kept beside them."""
+    """All that decides the classes of a raster and the files beside them."""
     raster, precision = tiles.raster, getattr(tiles.engine, "precision", "fp32")
     thresholds = predictor.classes.thresholds
     return {
@@ -285,7 +285,7 @@ def _job(predictor: Predictor, tiles: RasterTiles) -> Job:
 
 
 def _identity(file: Path) -> list[str | int]:
-    """What changes when a file does; a raster is too large to be read for that."""
+    """Values that change when a file does: a raster is too large for a checksum."""
     try:
         status = file.stat()
     except OSError:  # GDAL also names what is no file on this disk

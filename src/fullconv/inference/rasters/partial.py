@@ -18,7 +18,7 @@ from fullconv.atomic import sync_folder, write_atomically
 
 FORMAT = 3
 Job = dict[str, Any]
-"""What decides the classes, in plain JSON types; the keys are words for the user."""
+"""All that decides the classes, in plain JSON types; the keys are words for the user."""
 DAMAGED = "a damaged journal"
 
 

@@ -60,7 +60,7 @@ class RasterTiles:
     def block(
         self, rows: Span, done: Callable[[], object] = lambda: None
     ) -> tuple[npt.NDArray[Any], int]:
-        """What is kept of a row of tiles, (n, W) or (n, W, planes), and how many were empty.
+        """The kept part of a row of tiles, (n, W) or (n, W, planes), and the number of empty tiles.
 
         ``done`` is called after each tile.
         """

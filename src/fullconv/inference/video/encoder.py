@@ -17,9 +17,9 @@ from fullconv.inference.video.segments import Coded
 from fullconv.inference.video.video_file import opened, pyav
 
 Show = Literal["overlay", "classes"]
-"""What each frame of the result is: the tinted frame, or the class of every pixel."""
+"""The picture of each frame of the video: the tinted frame, or the class of every pixel."""
 Picture = Literal["overlay", "classes", "probability"]
-"""The same of every video that is written; a probability is grey, 255 is certain."""
+"""The picture of each video that is written; a probability is grey, 255 is certain."""
 
 MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """Endings of the files that are written, and FFmpeg's names of their formats."""
@@ -61,7 +61,7 @@ class Coding:
 
     @property
     def usual_duration(self) -> int:
-        """Of a frame, in ticks, where nothing else states it."""
+        """The duration of a frame in ticks, where nothing else states it."""
         return max(1, round(1 / (self.rate * self.time_base)))
 
     def configure(self, context: Any) -> None:

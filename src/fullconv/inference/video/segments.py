@@ -28,7 +28,7 @@ FORMAT = 2
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 Job = dict[str, Any]
-"""What decides the video, in plain JSON types; the keys are words for the user."""
+"""All that decides the video, in plain JSON types; the keys are words for the user."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ class Segments:
             return height, width
 
     def state(self) -> npt.NDArray[Any] | None:
-        """What the last segment has left for the next frame; None where it left nothing."""
+        """The state after the last segment, for the next frame; None where there is none."""
         if not self.count or not self._state(self.count - 1).is_file():
             return None
         return np.load(self._state(self.count - 1), allow_pickle=False)

@@ -180,7 +180,7 @@ class VideoFile:
             self.cut_off = f"{number} frames decode, about {self.total} should be there"
 
     def _decoded(self) -> Iterator[Any]:
-        """What decodes, in order; what does not is counted."""
+        """The decoded frames, in order; damaged ones are counted."""
         from av.error import EOFError as EndOfFile
         from av.error import FFmpegError
 

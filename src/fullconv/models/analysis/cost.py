@@ -1,4 +1,4 @@
-"""What a net costs at a size, counted layer by layer, and a net in one line.
+"""The cost of a net at a size, counted layer by layer, and a net in one line.
 
 The net itself runs on torch's `meta` device, which follows shapes and computes nothing, so the
 count is of the real modules.

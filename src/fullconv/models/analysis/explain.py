@@ -1,4 +1,4 @@
-"""What a net does to an image of a size: a table of layers, the crops, the costs, the warnings."""
+"""A net explained for an image size: a table of layers, the crops, the costs, the warnings."""
 
 import re
 from collections.abc import Iterator
@@ -112,7 +112,7 @@ def explain(spec: NetSpec, size: tuple[int, int]) -> Explanation:
 
 
 def _of_paper(spec: NetSpec, size: tuple[int, int]) -> tuple[float, int]:
-    """What padding `paper` costs, times `same`, and the least pad that would do."""
+    """The cost of padding `paper` as a multiple of `same`, and the least pad that would do."""
     ratio = _multiply_adds(spec, "paper", size) / _multiply_adds(spec, "same", size)
     return ratio, minimal_pad(replace(spec, padding="none").definition.windows())
 
@@ -232,7 +232,7 @@ def crops(spec: NetSpec) -> list[Crop]:
 
 
 def _crops_at_finest(spec: NetSpec) -> list[Crop]:
-    """Those of the coarser scores, each of which is brought to the finest at once."""
+    """The crops of the coarser scores, each of which is upsampled to the finest at once."""
     definition = spec.definition
     *coarser, finest = spec.strides
     fine, name = definition.map(finest), f"score_{definition.taps[finest]}"

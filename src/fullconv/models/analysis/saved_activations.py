@@ -104,7 +104,7 @@ def _watched(own: set[int]) -> Iterator[dict[Any, tuple[int, int]]]:
 
 
 def _key(tensor: Tensor) -> int:
-    """Of the memory that a tensor looks at; unique while the graph of the net holds it."""
+    """The key of a tensor's memory; unique while the graph of the net holds it."""
     return tensor.untyped_storage()._cdata
 
 

@@ -116,7 +116,7 @@ def _activation(x: Tensor, *_: Any) -> Tensor:
 
 
 def _of_two(x: Tensor, y: Any, *_: Any) -> Any:
-    """Of two tensors that are alike; others are torch's."""
+    """An empty tensor of the shape of two equal ones; NotImplemented for others."""
     is_alike = isinstance(y, Tensor) and (x.shape, x.dtype) == (y.shape, y.dtype)
     return x.new_empty(x.shape) if is_alike else NotImplemented
 

@@ -43,7 +43,7 @@ FAILURES = (
     AttributeError,
     IndexError,
 )
-"""What timm raises for a net that cannot be had so."""
+"""The exceptions of timm for a net that it cannot build with these options."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class TimmDefinition(Definition):
 
     @property
     def fill(self) -> Filled:
-        """What makes an image one of whole pixels of the coarsest map, and at least of one."""
+        """The padding to whole pixels of the coarsest map, at least one."""
         least = 1 + max(self._lost(stride) * stride for stride in self.taps)
         return Filled("fill", multiple=self.coarsest, least=least)
 

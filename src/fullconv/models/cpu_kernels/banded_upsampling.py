@@ -93,7 +93,7 @@ class Fusion:
     each: Sequence[UpsamplingMatrices]
 
     def band(self, maps: Sequence[Tensor], rows: slice) -> Tensor:
-        """Those rows of the scores: K,R,W. One product for all maps, which adds them up, too."""
+        """These rows of the scores, K,R,W: one product for all maps, which also adds them up."""
         needs = [one.need(rows) for one in self.each]
         near = [m[:, n] @ e.across.T for m, n, e in zip(maps, needs, self.each, strict=True)]
         return self._down(rows, needs) @ torch.cat(near, 1)  # K,n,W to K,R,W

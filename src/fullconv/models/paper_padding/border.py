@@ -101,7 +101,7 @@ class Framed:
             self.weights = list(zip(weights, states, strict=True))
 
     def _grounds(self, images: Tensor) -> list[Ground]:
-        """What surrounds the photo, and what it reaches of each map."""
+        """The blank response around the photo, and the part of each map that the photo reaches."""
         height, width = images.shape[-2:]
         windows = [layer.windows for layer in self.layers]
         axes = list(zip(axes_of(windows, height), axes_of(windows, width), strict=True))
@@ -174,7 +174,7 @@ def _has_ground(axes: Axes) -> bool:
 
 
 def _state(weight: Tensor) -> tuple[Any, ...]:
-    """What differs when other values are put into ``weight``, or it lies elsewhere."""
+    """A key that changes when other values are put into ``weight`` or it moves in memory."""
     # An inference tensor does not count its changes, so it is taken for changed each time.
     version = object() if weight.is_inference() else weight._version
     return weight.data_ptr(), weight.dtype, weight.device, version
@@ -221,5 +221,5 @@ class BorderOnce:
 
 
 def for_prediction(net: FCN) -> FCN | BorderOnce:
-    """What gives the scores of ``net`` the soonest: in padding `paper` with the border once."""
+    """The fastest way to the scores of ``net``: with padding `paper` the border computed once."""
     return BorderOnce(net) if net.spec.padding == "paper" else net

@@ -1,4 +1,4 @@
-"""What convolutions, poolings and upsampling do to the trail of a map (`models.tracing.trails`).
+"""The effect of convolutions, poolings and upsampling on a trail (`models.tracing.trails`).
 
 Each takes the arguments of the operation of ATen, defaults filled in, and its output.
 """

@@ -112,7 +112,7 @@ Dims = tuple[tuple[Factor, ...], ...]
 
 @dataclass(frozen=True)
 class Trail:
-    """What is known of a tensor's places: of each dimension the factors, and the two axes."""
+    """The known positions of a tensor: the factors of each dimension, and the two axes."""
 
     dims: Dims
     axes: tuple[Axis, Axis]

@@ -187,12 +187,12 @@ def _classes(survey: Survey) -> dict[str, Any]:
 
 
 def _share(counts: ClassCounts, value: int) -> float:
-    """Of the labelled pixels of a split."""
+    """The share of a class in the labelled pixels of a split."""
     return float(counts.shares[value])
 
 
 def _weights(survey: Survey) -> dict[str, Any]:
-    """What each class's loss would be multiplied by, as text; none where nothing is labelled."""
+    """The loss weight of each class, as text; none where nothing is labelled."""
     split = "train" if "train" in survey.sources else next(iter(survey.sources))
     counts, names = survey.counts(split), survey.sources[split].classes.names
     if not counts.pixels.any():

@@ -93,7 +93,7 @@ def outlined(image: npt.NDArray[np.uint8], inside: npt.NDArray[np.bool_]) -> npt
 def label_errors_for_page(
     errors: Mapping[str, LabelErrors], pictures: Mapping[str, Sequence[LabelErrorPictures]]
 ) -> list[dict[str, Any]]:
-    """What the template ``label_error_section.html`` is given, split by split."""
+    """The variables of the template ``label_error_section.html``, split by split."""
     return [
         {
             "split": split,

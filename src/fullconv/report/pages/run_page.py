@@ -95,7 +95,7 @@ def _confusion(scores: Scores, classes: ClassSet | None) -> dict[str, Any]:
 
 
 def _facts(files: RunFiles) -> Sequence[tuple[str, str]]:
-    """What was trained, on what, how far, how well."""
+    """The facts of a run: net, data, steps, scores."""
     net = files.checkpoint.get("net") or {}
     config = files.config
     facts: list[tuple[str, Any]] = [
@@ -124,7 +124,7 @@ def _calibration(files: RunFiles, classes: ClassSet | None) -> list[dict[str, An
 
 
 def _start(weights: Any) -> str:
-    """What the config says of the weights before the first step, in words."""
+    """The weights that the training started from by the config, in words."""
     if weights in (None, "none", "auto"):  # None in runs of older versions
         return "random weights"
     return " and ".join(map(str, weights)) if isinstance(weights, list) else str(weights)

@@ -113,7 +113,7 @@ def checked_config(values: dict[str, Any], source: str) -> Config:
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    """What pydantic says of a value, in words; the value itself cut to a few characters."""
+    """An error of pydantic in words, with the value cut to a few characters."""
     where = [str(part) for part in error["loc"]]
     if where[:1] == ["loss"]:  # terms are named by their kind, not by their number
         where = where[:1] + where[2:]

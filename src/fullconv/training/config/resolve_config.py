@@ -1,4 +1,4 @@
-"""What a config leaves open, resolved before the first step: the saved config decides the run.
+"""The open keys of a config, resolved before the first step: the saved config decides the run.
 
 Precision, pretrained weights and what depends on them, epochs and crop by the data
 (`defaults`), the way to keep within a limit of memory (`budget`), steps for a given time

@@ -1,4 +1,4 @@
-"""What a logger is, and several as one: a logger that breaks down does not end a training."""
+"""The logger protocol, and several loggers as one: a failing logger does not end a training."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

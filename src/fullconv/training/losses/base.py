@@ -1,4 +1,4 @@
-"""What a loss is, and the two forms of it that can be computed from bands of rows.
+"""The loss protocol, and the two kinds of losses that can be computed from bands of rows.
 
 Letters: N photos, K classes, H and W of a photo; R and W of a band of its rows.
 """

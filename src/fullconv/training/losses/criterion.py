@@ -70,7 +70,7 @@ class Criterion:
         return list(masks.unbind(3)) if masks.ndim == 4 else [masks]
 
     def normaliser(self, masks: Tensor) -> Tensor:
-        """What the summed loss of each output is divided by: float64 (outputs,).
+        """The divisor of the summed loss of each output: float64 (outputs,).
 
         It is taken over the whole effective batch before it is split, which is why accumulated
         gradients equal those of the large batch, whatever share of pixels each part has labelled.
@@ -106,7 +106,7 @@ class Criterion:
         return torch.stack(losses), torch.stack(plain)
 
     def weighed(self, masks: Tensor, part: slice) -> tuple[Tensor, Tensor]:
-        """Of masks of an output, the class of each pixel among its own, and its weight.
+        """The class of each pixel among those of an output, and its weight, from its masks.
 
         Where a pixel is ignored the class is 0 and the weight -1.
         """

@@ -15,7 +15,7 @@ WeightedLoss = Loss | tuple[float, Loss]
 
 
 class FromPython(Term):
-    """What a config says of a loss of Python's: its name, and whether bands of rows can be summed.
+    """A loss from Python in a config: its name, and whether bands of rows can be summed.
 
     The loss itself is not in the config: a resume must be given it again.
     """

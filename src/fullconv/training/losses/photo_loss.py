@@ -55,7 +55,7 @@ class Terms:
 
     @classmethod
     def of(cls, terms: Sequence[Weighed]) -> "Terms":
-        """Those of a criterion; TypeError where one can only be computed of whole logits."""
+        """The terms of a criterion; TypeError where one can only be computed of whole logits."""
         pixel = tuple((w, loss) for w, loss in terms if isinstance(loss, PixelLoss))
         region = tuple((w, loss) for w, loss in terms if isinstance(loss, RegionLoss))
         if len(pixel) + len(region) != len(terms):
@@ -71,7 +71,7 @@ class Terms:
         return torch.stack([trained, (cross_entropies * (weights >= 0)).sum()])
 
     def slope(self, cross_entropies: Tensor, weights: Tensor) -> Tensor:
-        """What multiplies each pixel's gradient of the cross-entropy: R,W, 0 where not labelled."""
+        """The factor of each pixel's gradient of the cross-entropy: R,W, 0 where not labelled."""
         factor = weights.clamp(min=0)
         total = torch.zeros_like(factor)
         for weight, loss in self.pixel:
@@ -85,7 +85,7 @@ def photo_loss(photo: Photo, terms: Terms) -> Tensor:
 
 
 def _in_one_pass(photo: Photo, terms: Terms) -> Tensor:
-    """Of terms whose pixels need no other pixel: loss and gradient band by band."""
+    """The loss of terms whose pixels need no other pixel: loss and gradient band by band."""
     sums = torch.zeros(2, dtype=torch.float64, device=photo.labels.device)
     for rows in photo.bands():
         labels, weights = photo.labels[rows], photo.weights[rows]

@@ -84,7 +84,7 @@ class SigmoidDice(SigmoidOverlap):
 
 
 def binary_cross_entropy(logits: Tensor, masks: Tensor) -> Tensor:
-    """Of each pixel, N,H,W, of logits N,1,H,W; 0 where it is ignored."""
+    """The loss of each pixel, N,H,W, from logits N,1,H,W; 0 where it is ignored."""
     labelled = masks != IGNORE
     there = torch.where(labelled, masks, 0).to(logits.dtype)
     pixel_losses = F.binary_cross_entropy_with_logits(logits[:, 0], there, reduction="none")

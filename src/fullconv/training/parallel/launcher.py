@@ -1,4 +1,4 @@
-"""Who starts the processes of a training: this command itself, torchrun, SLURM or another.
+"""How the processes of a training are started: by this command, torchrun, SLURM or another.
 
 Where nobody else has, this process starts the others as copies of itself and becomes process 0.
 Until all are connected (`parallel.peers`), it looks whether they live, and they whether it does.
@@ -53,7 +53,7 @@ def with_torchrun(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def how_to_resume(out: Path) -> str:
-    """What to type after an end that nobody wanted."""
+    """The command that resumes after an unwanted end."""
     if not (out / "config.toml").is_file():
         return "nothing was saved: start it again"
     if _started or PARENT in os.environ:
@@ -87,7 +87,7 @@ def _command() -> list[str]:
 
 
 def end_of(number: int) -> str:
-    """What ended process ``number``, where this one has started it: " (SIGKILL)"."""
+    """The signal that ended process ``number``, if this process started it: " (SIGKILL)"."""
     if not 0 < number <= len(_started):
         return ""
     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""What a training shows: one live line on a terminal, a bar in a notebook, else plain lines."""
+"""The display of a training: one live line on a terminal, a bar in a notebook, else plain lines."""
 
 import math
 import sys

@@ -1,4 +1,4 @@
-"""What a resume may change in the config of a run, and how the run keeps it."""
+"""The changes of a config that a resume may make, and how the run stores them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,13 +20,13 @@ CHANGEABLE = (
     "data.cache",
     "logging.",
 )
-"""What a resume may change, by the beginnings of keys."""
+"""The keys that a resume may change, by their beginnings."""
 
 
 PROCESSES = ("compute.devices", "compute.nodes")
 BATCH = {"schedule.batch_size", "schedule.accumulate"}
 PLACES = ("data.", "logging.", "schedule.save_minutes", *PROCESSES)
-"""Of these, what decides no number of the run: not kept as a change, but as if it had been so."""
+"""Those of these keys that do not affect the result: stored as if they had always been so."""
 
 
 def check_changes(before: Config, config: Config, out: Path, step: int) -> None:
