@@ -166,7 +166,7 @@ class Prediction:
         return options.regions(self.to_item(), self.classes)
 
     def to_item(self, name: str = "photo", photo: Path | bytes | None = None) -> "Item":
-        """What `fullconv.data.exporters.write_labels` takes, with ``photo`` in place of the pixels.
+        """An item for `fullconv.data.exporters.write_labels`; ``photo`` replaces the pixels.
 
         ``name`` is what the photo will be called there, without ending.
         """
