@@ -174,17 +174,17 @@ def _in_turn(
     answers: list[list[Answer]] = [[] for _ in entrants]
     errors: dict[int, str] = {}
     for turn in range(rounds * len(entrants)):
-        place = turn % len(entrants)
-        if place not in errors:
+        index = turn % len(entrants)
+        if index not in errors:
             try:
-                answers[place].append(_turn(entrants[place], folder, place, device, precision))
+                answers[index].append(_turn(entrants[index], folder, index, device, precision))
             except UserError as error:
-                errors[place] = str(error)
+                errors[index] = str(error)
         if progress:
             progress(turn + 1, rounds * len(entrants))
     return [
-        errors[place] if place in errors else (_timing(given), np.load(folder / f"{place}.npy"))
-        for place, given in enumerate(answers)
+        errors[index] if index in errors else (_timing(given), np.load(folder / f"{index}.npy"))
+        for index, given in enumerate(answers)
     ]
 
 

@@ -208,19 +208,19 @@ def _fitted(photos: Iterator[Scored], opened: OpenedNet, count: int) -> tuple[fl
     quota = max(1, MOST // (len(opened.classes) * max(count, 1)))
     chosen: list[list[tuple[Tensor, ...]]] = [[] for _ in parts]
     for number, (scores, planes) in enumerate(photos):
-        for place, (part, plane) in enumerate(zip(parts, planes, strict=True)):
+        for index, (part, plane) in enumerate(zip(parts, planes, strict=True)):
             pixels = np.flatnonzero(plane != ignore)
             if not len(pixels):
                 continue
-            rng = np.random.default_rng((_SEED, number, place))
+            rng = np.random.default_rng((_SEED, number, index))
             some = rng.choice(pixels, quota, replace=False) if len(pixels) > quota else pixels
             values = scores[part].flatten(1)[:, torch.from_numpy(some)].T.contiguous()  # P,K
             truth = torch.from_numpy(plane.ravel()[some].astype(np.int64) - part.start)
             weights = torch.full((len(some),), len(pixels) / len(some), dtype=torch.float64)
-            chosen[place].append((values, truth, weights))
-    for place, each in enumerate(chosen):
+            chosen[index].append((values, truth, weights))
+    for index, each in enumerate(chosen):
         if not each:
-            name = opened.classes.outputs[place].name
+            name = opened.classes.outputs[index].name
             what = f"the output {name!r} has no labelled pixel" if name else "no pixel is labelled"
             raise UserError(
                 f"{what} in the split, so its probabilities cannot be calibrated: label some, or "
@@ -239,13 +239,13 @@ def _reliabilities(
     before = [Reliability.none() for _ in parts]
     after = [Reliability.none() for _ in parts]
     for scores, planes in photos:
-        for place, (part, plane) in enumerate(zip(parts, planes, strict=True)):
+        for index, (part, plane) in enumerate(zip(parts, planes, strict=True)):
             known = plane != ignore
-            for totals, temperature in ((before, 1.0), (after, temperatures[place])):
+            for totals, temperature in ((before, 1.0), (after, temperatures[index])):
                 own = Softmaxes(Decision((slice(0, part.stop - part.start),)), (temperature,))
                 classes, confidence = of_scores(scores[part], own)
                 right = (
                     classes[known].astype(np.int64) == plane[known].astype(np.int64) - part.start
                 )
-                totals[place] += Reliability.of(confidence[known], right)
+                totals[index] += Reliability.of(confidence[known], right)
     return tuple(before), tuple(after)

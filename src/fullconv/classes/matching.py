@@ -24,7 +24,7 @@ def match_classes(
     """
     if tuple(wanted) == numbered_names(len(wanted)):
         return _by_number(len(wanted), given, which)
-    places = {_composed(name): place for place, name in enumerate(wanted)}
+    places = {_composed(name): index for index, name in enumerate(wanted)}
     names = [_composed(name) for name in given]
     if places.keys() == set(names):
         return tuple(places[name] for name in names)

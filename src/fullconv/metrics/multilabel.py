@@ -52,11 +52,11 @@ class Histogram:
     def add(self, truth: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> None:
         """Add a photo: truth (H, W, K) or (H, W), of 0, 1 and others; probabilities (K, H, W)."""
         planes = truth[..., None] if truth.ndim == 2 else truth
-        for place, probability in enumerate(probabilities):
+        for index, probability in enumerate(probabilities):
             bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
             for value in (0, 1):
-                inside = bins[planes[..., place] == value]
-                self.counts[place, value] += np.bincount(inside, minlength=BINS)
+                inside = bins[planes[..., index] == value]
+                self.counts[index, value] += np.bincount(inside, minlength=BINS)
 
     def curves(self) -> "Curves":
         """Precision and recall at the thresholds 0, 1 / BINS, ... 1."""

@@ -80,9 +80,9 @@ class PhotoMetrics:
         }
         if self.boundary is not None:
             columns["mean_boundary_iu"] = class_metrics.mean(class_metrics.iu(self.boundary))
-        for place, name in enumerate(self.classes):
-            columns[f"pixels {name}"] = self.counts[:, 1, place]
-            columns[f"iu {name}"] = iu[:, place]
+        for index, name in enumerate(self.classes):
+            columns[f"pixels {name}"] = self.counts[:, 1, index]
+            columns[f"iu {name}"] = iu[:, index]
         file = io.StringIO(newline="")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["name", *columns])

@@ -129,10 +129,10 @@ class BestAndWorst:
         kinds = {"best": self.best, "worst": self.worst, "typical": self.typical}
         for kind, photos in kinds.items():
             taken = {entry["name"] for entry in listed} if few and kind == "worst" else ()
-            for place, photo in enumerate(photos, 1):
+            for rank, photo in enumerate(photos, 1):
                 if photo.name not in taken:
                     listed.append(
-                        _write(folder, f"{step:07d}-{kind}-{place}", photo, classes, kind)
+                        _write(folder, f"{step:07d}-{kind}-{rank}", photo, classes, kind)
                     )
         write_atomically(folder / LIST, json.dumps({"step": step, "photos": listed}, indent=1))
         for old in folder.iterdir():

@@ -78,8 +78,8 @@ def read_columns(path: Path) -> Columns:
         return {}
     header, body = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
     return {
-        name: np.array([_number(row[place]) for row in body], np.float64)
-        for place, name in enumerate(header)
+        name: np.array([_number(row[index]) for row in body], np.float64)
+        for index, name in enumerate(header)
     }
 
 

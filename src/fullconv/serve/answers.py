@@ -187,8 +187,8 @@ def _all_classes(model: Model, prediction: Prediction, seconds: float) -> Segmen
 def _add_masks(content: Segmentation, prediction: Prediction) -> None:
     """Put the mask of each class into the JSON."""
     assert isinstance(prediction, MultilabelPrediction)
-    for place, region in enumerate(content.classes):
-        region.mask = _base64(prediction.class_png(place))
+    for index, region in enumerate(content.classes):
+        region.mask = _base64(prediction.class_png(index))
 
 
 def _add_probability(content: Segmentation, prediction: Prediction) -> None:
@@ -197,8 +197,8 @@ def _add_probability(content: Segmentation, prediction: Prediction) -> None:
     if not isinstance(prediction, MultilabelPrediction) or len(prediction.classes) == 1:
         content.probability = _base64(probability_png(prediction)) if known else None
         return
-    for place, region in enumerate(content.classes):
-        image = Image.fromarray(prediction.probability_of(place)) if known else None
+    for index, region in enumerate(content.classes):
+        image = Image.fromarray(prediction.probability_of(index)) if known else None
         region.probability = None if image is None else _base64(_png(image))
 
 

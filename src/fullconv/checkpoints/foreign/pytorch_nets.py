@@ -94,9 +94,9 @@ def _efficientnet_lite(definition: Definition) -> Names:
     for number, step in enumerate(blocks):
         convs = ("_expand_conv", "_depthwise_conv", "_project_conv")
         pairs = list(zip(convs, ("_bn0", "_bn1", "_bn2"), strict=True))
-        for place, pair in enumerate(pairs[1:] if step.expansion == 1 else pairs):
+        for index, pair in enumerate(pairs[1:] if step.expansion == 1 else pairs):
             theirs = (f"_blocks.{number}.{name}" for name in pair)
-            names |= _conv_norm(f"{step.name}.convs.{place}", *theirs)
+            names |= _conv_norm(f"{step.name}.convs.{index}", *theirs)
     return names
 
 

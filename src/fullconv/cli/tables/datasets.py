@@ -26,12 +26,12 @@ def statistics_table(names: Sequence[str], counts: ClassCounts) -> Table:
         ("class", "share of pixels", "photos", *POWERS),
     )
     weights = [class_weights(counts, how) for how in POWERS]
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         listed.add_row(
             escape(name),
-            percent(float(counts.shares[place])),
-            str(counts.photos[place]),
-            *(f"{weight[place]:.2f}" for weight in weights),
+            percent(float(counts.shares[index])),
+            str(counts.photos[index]),
+            *(f"{weight[index]:.2f}" for weight in weights),
         )
     return listed
 

@@ -222,25 +222,25 @@ class _Work:
         """Write the results; without ``alpha`` no picture."""
         written: list[Path] = []
         stems = output_stems(stem, self.classes)
-        for place, output in enumerate(self.classes.outputs):
+        for index, output in enumerate(self.classes.outputs):
             written += write_class_map(
-                result_of(stems[place]),
+                result_of(stems[index]),
                 self.raster.size,
-                lambda rows, place=place: self._output(self.partial.read(rows), place),
+                lambda rows, index=index: self._output(self.partial.read(rows), index),
                 output.classes,
                 self.raster.georeference,
             )
             if self.raster_tiles.probability:
-                written.append(self._write_probability(stems[place], place, output))
+                written.append(self._write_probability(stems[index], index, output))
         return written if alpha is None else written + list(self._previews(stem, alpha, legend))
 
     def _previews(self, stem: Path, alpha: float, legend: Legend) -> Iterator[Path]:
         height, width = self.raster.size
         small = picked(self.partial.read, self.raster.size)
         photo = self.raster.photo(slice(0, height), slice(0, width), reduced(self.raster.size))
-        for place, output in enumerate(self.classes.outputs):
-            mask = self._output(small, place)
-            path = Path(f"{output_stems(stem, self.classes)[place]}_overlay.jpg")
+        for index, output in enumerate(self.classes.outputs):
+            mask = self._output(small, index)
+            path = Path(f"{output_stems(stem, self.classes)[index]}_overlay.jpg")
             shown = visualize.as_photo(photo)
             yield write_preview(path, shown, mask, output.classes, alpha, self.borders, legend)
 

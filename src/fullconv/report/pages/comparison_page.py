@@ -43,7 +43,7 @@ def write_run_comparison(runs: Sequence[str | Path], out: str | Path) -> Path:
 def named(runs: Sequence[RunFiles]) -> Runs:
     """Each by as many of the last parts of its path as tell it from the others."""
     paths = [files.folder.resolve() for files in runs]
-    twice = next((path for place, path in enumerate(paths) if path in paths[:place]), None)
+    twice = next((path for index, path in enumerate(paths) if path in paths[:index]), None)
     if twice:
         raise UserError(f"{twice}: is named twice; a run is compared with others", "FC-REPORT-003")
     names: list[str] = []
