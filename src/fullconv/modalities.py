@@ -112,7 +112,9 @@ def with_bands(inputs: Sequence[str], bands: Sequence[int] | None) -> tuple[str,
         return tuple(inputs)
     shown = "bands2" if count == 2 else f"{COLOR}+bands{count - 3}"
     streams = streams_of(inputs)
-    return tuple("+".join(shown if kind == COLOR else kind for kind in each) for each in streams)
+    return tuple(
+        "+".join(shown if kind == COLOR else kind for kind in stream) for stream in streams
+    )
 
 
 def kinds_of_channels(count: int) -> tuple[str, ...]:

@@ -183,8 +183,8 @@ def _in_turn(
         if progress:
             progress(turn + 1, rounds * len(entrants))
     return [
-        errors[index] if index in errors else (_timing(given), np.load(folder / f"{index}.npy"))
-        for index, given in enumerate(answers)
+        errors[index] if index in errors else (_timing(timings), np.load(folder / f"{index}.npy"))
+        for index, timings in enumerate(answers)
     ]
 
 

@@ -218,8 +218,8 @@ def _fitted(photos: Iterator[Scored], opened: OpenedNet, count: int) -> tuple[fl
             truth = torch.from_numpy(plane.ravel()[some].astype(np.int64) - part.start)
             weights = torch.full((len(some),), len(pixels) / len(some), dtype=torch.float64)
             chosen[index].append((values, truth, weights))
-    for index, each in enumerate(chosen):
-        if not each:
+    for index, samples in enumerate(chosen):
+        if not samples:
             name = opened.classes.outputs[index].name
             what = f"the output {name!r} has no labelled pixel" if name else "no pixel is labelled"
             raise UserError(
@@ -227,7 +227,7 @@ def _fitted(photos: Iterator[Scored], opened: OpenedNet, count: int) -> tuple[fl
                 "name another --split",
                 "FC-CALIBRATE-002",
             )
-    pairs = ([torch.cat(column) for column in zip(*each, strict=True)] for each in chosen)
+    pairs = ([torch.cat(column) for column in zip(*samples, strict=True)] for samples in chosen)
     return tuple(best_temperature(*columns) for columns in pairs)
 
 

@@ -135,11 +135,11 @@ class ClassSet:
         Colours of their own stay. Raises UserError for a threshold that is none, and for several
         outputs.
         """
-        each = (thresholds,) * len(self) if isinstance(thresholds, int | float) else thresholds
+        values = (thresholds,) * len(self) if isinstance(thresholds, int | float) else thresholds
         is_default = self.colors == default_colors(len(self), background=0 in self.background)
         colors = () if is_default else self.colors  # black is for what is none of them
         return replace(
-            self, thresholds=tuple(each), ignore=OVERLAP_IGNORE, colors=colors, background=()
+            self, thresholds=tuple(values), ignore=OVERLAP_IGNORE, colors=colors, background=()
         )
 
     @property

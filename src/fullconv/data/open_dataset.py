@@ -73,7 +73,7 @@ def open_source(
         for output in outputs or (None,)
     ]
     if not outputs or task.kind not in ("auto", "semantic"):
-        single = [for_task(each, task) for each in single]
+        single = [for_task(source, task) for source in single]
     if not outputs and tuple(inputs) == (COLOR,):
         return single[0]
     known = single[0].classes

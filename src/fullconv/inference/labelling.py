@@ -79,11 +79,11 @@ def predict_labels(
         return ()
 
     def predicted() -> Iterator[Item]:
-        each = predict_each(
+        predictions = predict_each(
             predictor, photos, extra_inputs=extra_inputs, keep=keep, write=write, scores=scores
         )
-        with closing(each):
-            for result in each:
+        with closing(predictions):
+            for result in predictions:
                 results.append(result)
                 if result.error:
                     errors.append(result.error)

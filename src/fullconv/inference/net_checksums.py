@@ -11,7 +11,7 @@ def net_checksums(path: Path) -> list[str]:
     file = located(path)
     beside = file.with_suffix(".bin")
     files = [file, beside] if file.suffix == ".xml" and beside.is_file() else [file]
-    return [_checksum(each) for each in files]
+    return [_checksum(file) for file in files]
 
 
 def _checksum(file: Path) -> str:

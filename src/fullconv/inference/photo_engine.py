@@ -80,8 +80,8 @@ class PhotoEngine(Engine):
             return np.stack([classes.astype(np.float32), confidence])  # 2,h,w
 
         dtype = np.uint8 if self.channels <= 256 else np.uint16
-        each = (tiling.run(image, both, 1, length) for image in images)
-        return [(classes.astype(dtype), confidence) for classes, confidence in each]
+        pairs = (tiling.run(image, both, 1, length) for image in images)
+        return [(classes.astype(dtype), confidence) for classes, confidence in pairs]
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """As the engine's, (K, H, W); with views the logarithm of the mean probabilities.

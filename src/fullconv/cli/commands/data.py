@@ -146,7 +146,7 @@ def shapes(
     height, width = size_of(size)
     name = f"shapes:{height}x{width}:seed={seed}:n={max(10 * number, 10)}"
     splits = split or ["train", "val", "test"]
-    sources = [open_source(name, each) for each in splits]
+    sources = [open_source(name, part) for part in splits]
     total = sum(min(number, len(source)) for source in sources)
     with screen.progress("drawing") as progress:
         write_folder(sources, out, number, lambda done: progress(done, total))

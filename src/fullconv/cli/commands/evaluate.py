@@ -135,8 +135,10 @@ def evaluate(
     if isinstance(scores, MultilabelScores):
         parts = [(scores, "", screen.overlap_tables(scores))]
     else:
-        each = [(scores.of(output.channels), output) for output in opened.classes.outputs]
-        parts = [(part, output.name, screen.scores_tables(part, output)) for part, output in each]
+        outputs = [(scores.of(output.channels), output) for output in opened.classes.outputs]
+        parts = [
+            (part, output.name, screen.scores_tables(part, output)) for part, output in outputs
+        ]
     for part, name, tables in parts:
         for table in tables:
             console.print(table, "")

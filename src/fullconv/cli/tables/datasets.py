@@ -72,8 +72,8 @@ def suggestions_table(chosen: "Suggestions") -> Table:
     title = "Photos to label next, the first chosen first; in brackets the share that is less so"
     listed = table(title, ("photo", "why"), left=2)
     listed.columns[1].no_wrap = False
-    for each in chosen.photos:
-        listed.add_row(escape(each.name), escape("; ".join(each.reasons)))
+    for suggestion in chosen.photos:
+        listed.add_row(escape(suggestion.name), escape("; ".join(suggestion.reasons)))
     return listed
 
 

@@ -65,7 +65,7 @@ def _can_fork(sources: Mapping[str, Source]) -> bool:
     if "fork" not in multiprocessing.get_all_start_methods() or os.name != "posix":
         return False
     outputs = [output for source in sources.values() for output in outputs_of(source)]
-    inner = [each.source if isinstance(each, Remapped) else each for each in outputs]
+    inner = [output.source if isinstance(output, Remapped) else output for output in outputs]
     is_files = all(isinstance(source, PairSource | PackedSource) for source in inner)
     return is_files and not multiprocessing.current_process().daemon
 

@@ -90,25 +90,25 @@ def extent(used: Tensor) -> tuple[Tensor, Tensor]:
 class Fusion:
     """The sum of the upsampled maps of a net, each K,h,w, over bands of rows of the photo."""
 
-    each: Sequence[UpsamplingMatrices]
+    matrices: Sequence[UpsamplingMatrices]
 
     def band(self, maps: Sequence[Tensor], rows: slice) -> Tensor:
         """These rows of the scores, K,R,W: one product for all maps, which also adds them up."""
-        needs = [one.need(rows) for one in self.each]
-        near = [m[:, n] @ e.across.T for m, n, e in zip(maps, needs, self.each, strict=True)]
+        needs = [one.need(rows) for one in self.matrices]
+        near = [m[:, n] @ e.across.T for m, n, e in zip(maps, needs, self.matrices, strict=True)]
         return self._down(rows, needs) @ torch.cat(near, 1)  # K,n,W to K,R,W
 
     def back(self, grad: Tensor, rows: slice, grads: Sequence[Tensor]) -> None:
         """Add the gradient K,R,W of those rows to that of each map."""
-        needs = [one.need(rows) for one in self.each]
+        needs = [one.need(rows) for one in self.matrices]
         near = self._down(rows, needs).T @ grad  # K,n,W
         parts = near.split([need.stop - need.start for need in needs], 1)
-        for total, need, part, one in zip(grads, needs, parts, self.each, strict=True):
+        for total, need, part, one in zip(grads, needs, parts, self.matrices, strict=True):
             total[:, need] += part @ one.across
 
     def _down(self, rows: slice, needs: Iterable[slice]) -> Tensor:
         """R,n: all maps' rows side by side."""
-        return torch.cat([e.down[rows, n] for e, n in zip(self.each, needs, strict=True)], 1)
+        return torch.cat([e.down[rows, n] for e, n in zip(self.matrices, needs, strict=True)], 1)
 
 
 def blocks(
