@@ -98,7 +98,7 @@ def _how(source: Source) -> str | None:
         )
     if isinstance(source, PackedSource):
         return (
-            f"{source.place.label} {source.split} {source.classes!r} {_colors(source)} "
+            f"{source.storage.label} {source.split} {source.classes!r} {_colors(source)} "
             f"{source.options!r}"
         )
     if isinstance(source, Remapped):
