@@ -1,4 +1,4 @@
-"""Progress in a notebook: one bar that moves in its place, where a terminal has a live line."""
+"""Progress in a notebook: one bar that is updated in place, as the live line of a terminal."""
 
 import html
 import sys

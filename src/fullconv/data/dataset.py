@@ -1,4 +1,4 @@
-"""A data set handed in from Python: the least that it needs, and what is added for the rest."""
+"""A data set from Python: the protocol that it must have, and the Source that is made of it."""
 
 from collections.abc import Sequence
 from functools import cached_property

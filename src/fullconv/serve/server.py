@@ -1,4 +1,4 @@
-"""uvicorn with a socket that is bound first, and a stop that finishes what was accepted."""
+"""uvicorn with a socket bound before the start, and a stop that finishes accepted requests."""
 
 import asyncio
 import signal

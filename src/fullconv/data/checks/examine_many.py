@@ -1,4 +1,4 @@
-"""Many photos looked at by several processes, or threads where processes cannot be forked."""
+"""The check of many photos by several processes, or threads where processes cannot be forked."""
 
 import multiprocessing
 import os

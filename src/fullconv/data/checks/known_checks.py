@@ -1,5 +1,4 @@
-"""What a check found out about photos and masks, kept for the next one: only what is new or
-changed is looked at again."""
+"""Stored results of the check: photos and masks that have not changed are not checked again."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""One photo and its masks, looked at: all that is wrong with the files, as findings."""
+"""The check of one photo and its masks: all errors and warnings about the files, as findings."""
 
 import hashlib
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""All photos and masks of a data set, looked at once: the numbers that an inspection is made of."""
+"""All photos and masks of a data set, read once: the measurements behind `fullconv inspect`."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""One predicted photo on its way to a labelling tool: its shapes, and its file."""
+"""A predicted photo for a labelling tool: its shapes, and its file."""
 
 import io
 import math

@@ -1,9 +1,8 @@
-"""Classes found so far, on the disk: what makes a killed prediction go on where it was.
+"""The finished rows of a class map on the disk, from which an interrupted prediction resumes.
 
-Two files beside the result: the class map from its first row on, raw, and a journal in JSON which
-says of what job they are and how many rows are surely there. Rows are synced before the journal
-counts them, and the journal appears whole or not at all, so whatever kills the process, the rows
-that are counted are right.
+Two files beside the result: the raw class map from its first row on, and a journal in JSON with the
+job and the number of finished rows. Rows are synced to the disk before the journal counts them, and
+the journal is written whole or not at all: after any interruption the counted rows are complete.
 """
 
 import json

@@ -1,9 +1,9 @@
-"""The frames encoded so far, on the disk: what makes a killed prediction resume where it was.
+"""The encoded frames of a video on the disk, from which an interrupted prediction resumes.
 
-A folder beside the result: ``job.json`` says of what job they are, and ``00000.npz`` and so on hold
-the encoded packets of `LENGTH` frames each, of every video that is written. Every segment begins
-with a frame that needs no other, so that a video in segments of two calls is the same, byte for
-byte, as that of one. Files appear whole or not at all.
+A folder beside the result: ``job.json`` describes the job, and ``00000.npz`` and so on hold the
+encoded packets of `LENGTH` frames each, of every video that is written. Every segment begins with a
+key frame, so that a video made in two calls is the same, byte for byte, as that of one call. Files
+are written whole or not at all.
 """
 
 import io

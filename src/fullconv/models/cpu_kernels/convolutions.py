@@ -1,7 +1,7 @@
-"""Convolutions for training in fp32 on a CPU: torch's, to rounding, with ways back of their own.
+"""Convolutions for training in fp32 on a CPU: torch's, to rounding, with faster backward passes.
 
-Torch's way back of a channels-last convolution reaches a quarter to a half of its rate forward with
-AVX2 (docs/benchmarks.md). Where another way is faster, `Conv2d` takes it:
+Torch's backward pass of a channels-last convolution reaches a quarter to a half of its forward rate
+with AVX2 (docs/benchmarks.md). Where another way is faster, `Conv2d` takes it:
 
 - 3x3 kernels on wide maps by minimal filtering: gradients of data and kernels too.
 - Kernels that outnumber the map, as fc6 and fc7: one product of all windows with all kernels.

@@ -1,11 +1,11 @@
-"""The border once: padding `paper` without computing what the photo cannot change.
+"""Padding `paper` with the border computed once, because the photo cannot change most of it.
 
 `paper` puts 100 pixels of zeros around a photo, so every map covers 198 pixels of the photo more
-than in `same`. What they add depends on the photo only where a window reaches it, which in the
-first layers is hardly anywhere. So each layer runs on what the photo reaches of its map
-(`fullconv.models.paper_padding.influence`); what lies around that is computed once
-(`fullconv.models.paper_padding.blank_response`). `Framed` is a backbone run so: on what the photo
-reaches of each map, in a frame of the blank response.
+than in `same`. These depend on the photo only where a window reaches it, which in the first layers
+is hardly anywhere. So each layer runs on the part of its map that the photo reaches
+(`fullconv.models.paper_padding.influence`); the rest is computed once
+(`fullconv.models.paper_padding.blank_response`). `Framed` runs a backbone in this way: on the
+reached part of each map, in a frame of the blank response.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""All that decides a run: validated at once, saved with the run."""
+"""The config of a run: everything that decides it, validated at once and saved with the run."""
 
 from typing import Annotated, Any, Self
 

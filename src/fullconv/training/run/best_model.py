@@ -1,4 +1,4 @@
-"""The checkpoint that a run keeps: the best by validation, with its scores and example photos."""
+"""The best checkpoint of a run by validation, with its scores and example photos."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where the time of a training goes."""
+"""The times of a training: steps, waiting for data, time left."""
 
 import time
 from collections.abc import Iterator
