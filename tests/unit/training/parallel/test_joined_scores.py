@@ -22,7 +22,7 @@ KINDS = {
 
 def scored(engine, source):
     extremes = BestAndWorst(source.classes)
-    return tally_of(engine, source, each=extremes.add), extremes
+    return tally_of(engine, source, on_photo=extremes.add), extremes
 
 
 @pytest.mark.parametrize("kind", KINDS)
