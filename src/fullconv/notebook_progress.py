@@ -26,7 +26,7 @@ class ProgressBar:
         self._shown: Any = display(_Html(_bar(label, 0, 1)), display_id=True)
 
     def __call__(self, done: int, total: int) -> None:
-        """How far it is, by number."""
+        """Update the bar with numbers."""
         self.show(f"{self.label} {done}/{total}".strip(), done, total)
 
     def show(self, text: str, done: float, total: float) -> None:

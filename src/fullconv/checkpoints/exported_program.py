@@ -32,7 +32,7 @@ from fullconv.parsing import MOST_JSON, json_object, parser_errors
 NET = "net."
 """The name of the net in the exported program: its arrays are ``net.backbone...``."""
 CHECKSUMS = "checksums"
-"""In the description: CRC-32 of its text without them, and of the arrays; none in older files."""
+"""The key of the CRC-32 of the description without it, and of the arrays; not in older files."""
 
 _EXTRA, _WEIGHTS = f"extra/{KEY}", "data/weights/"
 _CONFIG = f"{_WEIGHTS}model_weights_config.json"

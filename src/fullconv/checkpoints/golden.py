@@ -32,7 +32,7 @@ Size = tuple[int, int]
 PICTURE = 1  # of the formula; a golden of another one is left alone
 SIZE: Size = (96, 128)
 PLACES = ((1, 2), (1, 3), (1, 2), (3, 4), (5, 6)), ((1, 2), (1, 4), (5, 6), (1, 3), (7, 8))
-"""Where logits are kept, as parts of the height and of the width."""
+"""The positions of the stored logits, as shares of the height and of the width."""
 
 CHANNELS = 16  # of which logits are kept at most
 SAVE_AGAIN = "save the net again"
@@ -78,7 +78,7 @@ class Golden:
         return self.classes.shape[0], self.classes.shape[1]
 
     def compare(self, classes: Array, logits: Array | None = None) -> Agreement:
-        """With what an engine gives: its class map, and logits (K, H, W) where it has them."""
+        """Compare with an engine's class map, and logits (K, H, W) where it has them."""
         judged = self.classes != np.iinfo(self.classes.dtype).max
         same = float((classes == self.classes)[judged].mean()) if judged.any() else 1.0
         difference = float("nan")

@@ -301,7 +301,7 @@ def fill(net: FCN, tensors: Mapping[str, Tensor], source: str, new_scores: str =
 
 
 def _streams(net: FCN) -> list[str]:
-    """What the names of each stream's arrays begin with."""
+    """The prefix of the names of each stream's arrays."""
     count = len(net.spec.streams)
     return [f"backbone.{i}." for i in range(count)] if count > 1 else ["backbone."]
 

@@ -127,7 +127,7 @@ def located(weights: str | Path, progress: Progress | None = None) -> Path:
 
 
 def _prepared(checkpoint: Checkpoint, path: Path) -> Checkpoint:
-    """With the preprocessing of the registry, where ``path`` is the file of published weights."""
+    """The weights with the registry's preprocessing, if ``path`` is a published file."""
     for entry in published().values():
         if len(entry.preprocessing) == 1 and path == file_here(entry):
             return replace(checkpoint, preprocessing=preprocessings()[entry.preprocessing[0]])

@@ -10,7 +10,7 @@ LISTED = 8  # names in a message
 
 
 class ClassOrderWarning(UserWarning):
-    """The same classes stand in another order, and were renumbered by name."""
+    """The warning that the same classes came in another order and were renumbered by name."""
 
 
 def match_classes(

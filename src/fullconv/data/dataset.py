@@ -88,7 +88,7 @@ class DatasetSource:
         return self[index].mask
 
     def files(self, index: int) -> tuple[Path | None, Path | None]:
-        """Where the photos are from is not known."""
+        """None: the files of the photos are not known."""
         return None, None
 
     def __getstate__(self) -> dict[str, Any]:

@@ -273,7 +273,7 @@ def _with_lower_golden(unsaved: UnsavedGraph, exported: Exported) -> tuple[Unsav
 def default_path(
     run: str | Path, to: str, int8: bool = False, half: bool = False, output: Output = SCORES
 ) -> Path:
-    """Where the export of ``run`` goes: into its folder, beside its file, or here for a name."""
+    """The default path of an export: in the run folder, beside the file, or here for a name."""
     kinds = ("-int8" if int8 else "") + ("-half" if half else "")
     run, ending = Path(run), f"{kinds}{'-classes' if output == CLASSES else ''}{ENDINGS[to]}"
     if run.is_dir():

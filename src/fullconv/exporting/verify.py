@@ -30,7 +30,7 @@ TOLERANCE_FP16 = 2e-2
 LEAST_SAME_FP16 = 0.98
 
 TOLERANCES: dict[str, float | None] = {"fp32": TOLERANCE, "fp16": TOLERANCE_FP16, "int8": None}
-"""By the precision of a graph; int8 is judged on photos (`fullconv.exporting.verify_int8`)."""
+"""The tolerance by precision; int8 is verified on photos (`fullconv.exporting.verify_int8`)."""
 
 
 @dataclass(frozen=True)

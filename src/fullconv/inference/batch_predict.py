@@ -39,7 +39,7 @@ _ENDINGS = (".png", ".jpg", ".npy", ".tif", ".xml", ".json", ".qml")
 Timed = tuple[Prediction | UserError, float]
 """The prediction of a photo, or what is wrong with it, and the seconds that the net took."""
 Keep = Callable[[Input, Prediction], object]
-"""Is told the prediction of a photo."""
+"""Called with each photo and its prediction."""
 Write = Callable[[Input, Prediction], Iterable[Path]]
 """Writes the prediction of a photo; the files."""
 

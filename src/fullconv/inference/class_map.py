@@ -38,7 +38,7 @@ class Decision:
 
     @classmethod
     def of(cls, classes: ClassSet) -> "Decision":
-        """That of a net's classes."""
+        """The decision of the classes of a net."""
         thresholds = tuple(log(value / (1 - value)) for value in classes.thresholds)
         return cls(tuple(output.channels for output in classes.outputs), thresholds)
 

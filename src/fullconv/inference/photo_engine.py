@@ -61,7 +61,7 @@ class PhotoEngine(Engine):
         return classes
 
     def class_maps(self, images: Image) -> list[Classes]:
-        """By the engine together where each photo is seen once and whole, else one by one."""
+        """Predict the photos together where each is one tile and one view, else one by one."""
         if self.views or (self.tiling and self.tiling.needs_tiles(images[0], self.tiling.length)):
             return super().class_maps(images)
         return self.engine.class_maps(images)

@@ -116,7 +116,7 @@ class Curves:
         return f1 / (2 - f1)
 
     def shortened(self, points: int = POINTS) -> "Curves":
-        """The same at so many thresholds."""
+        """The curves at fewer thresholds."""
         places = np.linspace(0, len(self.thresholds) - 1, points).round().astype(int)
         parts = self.precision[:, places], self.recall[:, places], self.average_precision
         return Curves(self.thresholds[places], *parts)
@@ -206,7 +206,7 @@ class MultilabelScores(Scores):
 
     @property
     def mean_average_precision(self) -> float | None:
-        """Its mean over the classes that are somewhere."""
+        """The mean average precision over the classes that have pixels."""
         return (
             None
             if self.curves is None

@@ -123,7 +123,7 @@ class Scores:
 
     @property
     def mean_boundary_iu(self) -> float | None:
-        """Its mean over the classes; None where it was not asked for."""
+        """The mean boundary IU over the classes; None where it was not computed."""
         return None if self.boundary_iu is None else float(class_metrics.mean(self.boundary_iu))
 
     @cached_property

@@ -23,7 +23,7 @@ def reliability_chart(before: Reliability, after: Reliability) -> DrawnChart:
 
 
 def calibration_parts(header: dict[str, Any], outputs: list[str]) -> list[dict[str, Any]]:
-    """For the page of a run: of each output its figures and diagram; empty without calibration."""
+    """The figures and diagram of each output, for the page of a run; empty without calibration."""
     try:
         calibration = Calibration.from_header(header, len(outputs))
     except (ValueError, TypeError, KeyError, AttributeError):

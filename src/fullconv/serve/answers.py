@@ -160,7 +160,7 @@ def segmentation(model: Model, prediction: Prediction, seconds: float) -> Segmen
 
 
 def _all_classes(model: Model, prediction: Prediction, seconds: float) -> Segmentation:
-    """That of several overlapping classes: each has its own pixels."""
+    """The JSON of several overlapping classes: each has its own pixels."""
     height, width = prediction.mask.shape[:2]
     regions = []
     for index, (name, color) in enumerate(

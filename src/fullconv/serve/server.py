@@ -103,7 +103,7 @@ def _cannot_listen(host: str, port: int, error: Exception) -> UserError:
 
 
 def address(listening: socket.socket) -> str:
-    """Its URL."""
+    """The URL of the service."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

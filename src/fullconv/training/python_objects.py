@@ -127,7 +127,7 @@ class PythonObjects:
         return config.model_copy(update={"augment": Augment(callable=name), "schedule": schedule})
 
     def sized(self, config: Config, source: Source) -> Config:
-        """With the size of what the augmentation makes of the first photo as the crop."""
+        """The config with the size of the first augmented photo as its crop."""
         if self.augment is None:
             return config
         first = next(loader(source, batch_size=1, augmentation=self.augment, stop_step=1))

@@ -46,7 +46,7 @@ class Request:
     verbose: bool = False
 
     def screen(self, is_first: bool = True) -> Screen:
-        """Where the training speaks, if it is the first of its processes."""
+        """The display of the training; only the first process prints."""
         return Screen(self.quiet or not is_first, self.verbose)
 
 

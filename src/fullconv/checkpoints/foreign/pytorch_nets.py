@@ -20,7 +20,7 @@ from fullconv.models.preprocessing import HALVES
 from fullconv.models.steps import Conv, Inception, InvertedResidual, Pool, Residual
 
 Names = dict[str, str]
-"""Their name for each of ours."""
+"""The name in those files for each of ours."""
 
 LAST = "the classifier's last layer; scores of pixels take its place"
 TOP = "1280 channels that the classifier's last layer is made for"

@@ -91,6 +91,6 @@ def data_table(published: Iterable[PublishedData]) -> Table:
 
 
 def size_and_check(file: "RemoteFile | InstalledFile") -> tuple[str, str]:
-    """Its size and what it is verified by, in words where they are not known."""
+    """The size of a file and how it is verified, in words where that is not known."""
     size = file.size or getattr(file, "about", None)
     return f"{size / 2**20:.0f} MiB" if size else "unknown", file.verified_by

@@ -120,7 +120,7 @@ class CheckTable(Sequence[SampleCheck]):
 
     @classmethod
     def of(cls, checks: Iterable[SampleCheck]) -> "CheckTable":
-        """The same results."""
+        """The table of these results."""
         checks = list(checks)
         digests = b"".join(check.digest or bytes(DIGEST_BYTES) for check in checks)
         return cls(

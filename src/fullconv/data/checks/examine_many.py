@@ -21,7 +21,7 @@ Job = tuple[str, int]
 FEW = 200  # photos that are read sooner than processes are started
 CHUNK = 32  # photos that a process looks at before it answers
 _sources: Mapping[str, Source] = {}
-"""In a forked process: what is looked at."""
+"""The job of a forked process."""
 
 
 def examined(sources: Mapping[str, Source], jobs: Sequence[Job]) -> Iterator[SampleCheck]:

@@ -88,7 +88,7 @@ class KnownChecks:
 
 
 def _how(source: Source) -> str | None:
-    """All that decides what a check of the same files finds; None where it cannot be told."""
+    """The key of a check's results: all that decides them; None where it cannot be determined."""
     if isinstance(source, PairSource):
         read = _described(source.read)
         place = str(source.photos[0].parent.absolute()) if source.photos else ""

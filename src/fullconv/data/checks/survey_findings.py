@@ -28,7 +28,7 @@ ENOUGH = 30  # photos in a split from which rarity says something
 
 
 def findings_in(survey: Survey) -> list[Finding]:
-    """All that a survey suggests is wrong, the check's findings first; each with its fix."""
+    """All findings of a survey, those of the check first; each with its fix."""
     exchanged = swapped(survey)
     known = {finding.file for finding in exchanged}
     return [

@@ -77,7 +77,7 @@ ENGINES = (
         package="openvino",
     ),
 )
-"""In the order in which they are listed; of several that run a file, the first is its own."""
+"""The engines in the order of lists; of several that run a file, the first is its own."""
 
 EXPORTER = "fullconv.exporting.graph_cache:graph_for"
 """The function that exports the graph of a run: (run, engine, say) -> file.

@@ -170,7 +170,7 @@ class _Work:
 
     @property
     def tiles(self) -> int:
-        """In all."""
+        """The number of tiles in all."""
         return len(self.rows) * len(self.columns)
 
     @property

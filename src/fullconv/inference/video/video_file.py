@@ -241,7 +241,7 @@ def opened(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[Any]:
 
 
 def _max_pixels(max_megapixels: float) -> str:
-    """For FFmpeg, which counts padding too."""
+    """The limit of pixels for FFmpeg, which counts padding too."""
     return str(min(2**31 - 1, int(max_megapixels * 1.2e6) + 2**20))
 
 

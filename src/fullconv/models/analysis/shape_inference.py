@@ -68,7 +68,7 @@ def _batch_norm(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor | None,
     variance: Tensor | None, training: bool, *_: float,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """Its output, and the mean and deviation that are saved: of a batch, in training alone."""
+    """The output, and the mean and deviation that training saves."""
     saved = x.shape[1] if training else 0
     return x.new_empty(x.shape), x.new_empty(saved), x.new_empty(saved)
 

@@ -44,7 +44,7 @@ class UpsamplingMatrices:
 
     @classmethod
     def of(cls, upsampling: Any, score: Tensor, size: tuple[int, int]) -> "UpsamplingMatrices":
-        """That of maps like ``score`` N,K,h,w to ``size``."""
+        """The matrices that upsample maps like ``score`` N,K,h,w to ``size``."""
         assert isinstance(upsampling, Upsampling | AlignedResize)
         dtype = torch.promote_types(score.dtype, torch.float32)  # bands are summed
         of_size = (score.shape[-2], score.shape[-1])
@@ -169,7 +169,7 @@ def _multiplied(
 def _upsampled(
     modules: list[nn.Module], scores: list[Tensor], size: tuple[int, int], step: int
 ) -> Iterator[Block]:
-    """By the modules themselves, whose kernels may have learnt; channels-last, the quickest."""
+    """The upsampling by the modules themselves, whose kernels may be trained; channels-last."""
     scores = [score.contiguous(memory_format=torch.channels_last) for score in scores]
     for first in range(0, size[0], step):
         rows, total = min(step, size[0] - first), None

@@ -19,7 +19,7 @@ class Known(Protocol):
     """Knows the trail of each tensor that depends on the image."""
 
     def of(self, tensor: Any) -> Trail | None:
-        """That of ``tensor``; None where it has none."""
+        """The trail of ``tensor``; None where it has none."""
         ...
 
 

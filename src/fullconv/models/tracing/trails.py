@@ -1,4 +1,4 @@
-"""Where the maps of a net lie that is followed operation by operation (`models.tracing.trace`).
+"""The positions of a net's maps, followed operation by operation (`models.tracing.trace`).
 
 A `Trail` goes with every tensor. It says which of the tensor's dimensions are rows and columns of a
 map, how the map lies in the image, and how far a pixel of it looks. Rows and columns are followed
@@ -133,12 +133,12 @@ class Trail:
         return axis if alone else None
 
     def with_axis(self, axis: int, value: Axis) -> "Trail":
-        """With another of its axes."""
+        """The trail with another axis."""
         rows, columns = (value if i == axis else old for i, old in enumerate(self.axes))
         return replace(self, axes=(rows, columns))
 
     def with_dim(self, dim: int, factors: tuple[Factor, ...]) -> "Trail":
-        """With another dimension."""
+        """The trail with another dimension."""
         dims = list(self.dims)
         dims[dim] = factors
         return replace(self, dims=tuple(dims))

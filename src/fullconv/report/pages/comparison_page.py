@@ -68,7 +68,7 @@ def _scores(runs: Runs) -> Sequence[dict[str, Any]]:
 
 
 def _warnings(runs: Runs) -> Sequence[str]:
-    """Where scores are of different things."""
+    """The warnings that scores are not comparable."""
     data = {str(find(files.config, "data", "path")) for files in runs.values()}
     names = {frozenset(files.scores.names) for files in runs.values() if files.scores}
     warnings = []

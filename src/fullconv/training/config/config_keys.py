@@ -60,7 +60,7 @@ ALIASES = {
 
 
 def value_of(key: str, text: str) -> Any:
-    """What a typed value means: TOML where it is that, `none` as unset, else the text itself.
+    """The value of a typed text: TOML where it is that, `none` as unset, else the text itself.
 
     Names and paths stay text, also one that reads as a number or a date.
     """

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 IGNORE = -100
-"""Where a pixel has no label: the value that torch's own losses leave out."""
+"""The label of pixels without a label, which torch's own losses leave out."""
 
 
 @runtime_checkable

@@ -122,7 +122,7 @@ def loss_for(term: Term, losses: Mapping[str, Loss]) -> Loss:
 
 
 def _name(loss: Any, taken: Mapping[str, Loss]) -> str:
-    """Where it is defined, as package.module.function; with a number where that is taken."""
+    """The name of a loss from Python, package.module.function; with a number where it is taken."""
     kind = loss if hasattr(loss, "__qualname__") else type(loss)
     name, number = f"{kind.__module__}.{kind.__qualname__}", 1
     while (numbered := name if number == 1 else f"{name}-{number}") in taken:

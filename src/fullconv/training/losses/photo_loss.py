@@ -40,7 +40,7 @@ class Photo:
     weights: Tensor
 
     def bands(self) -> list[slice]:
-        """Its rows in bands."""
+        """The rows of the photo in bands."""
         height, width = self.labels.shape
         step = rows_of(len(self.maps[0]), (height, width), band_of(self.labels.device))
         return [slice(first, min(first + step, height)) for first in range(0, height, step)]

@@ -108,7 +108,7 @@ def _wait_for_others() -> None:
 
 @contextmanager
 def starting(out: Path) -> Iterator[None]:
-    """Within it this process ends when one that it started has, or the one that started it."""
+    """Within the block this process ends when one that it started ends, or its parent."""
     over = threading.Event()
     parent = int(os.environ.get(PARENT, "0"))
     if _started:
