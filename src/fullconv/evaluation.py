@@ -101,9 +101,9 @@ def tally_of(
     on_photo: OnPhoto | None = None,
     boundary: float | None = None,
 ) -> "Tally | MultilabelTally":
-    """The counts of all photos of ``source``, as `evaluate` makes its scores of them.
+    """The counts of all photos of ``source``, from which `evaluate` computes the scores.
 
-    Those of the parts of a split, scored by several processes, are put together by `joined`.
+    `join_tallies` joins those of the parts of a split that several processes have scored.
     """
     classes = source.classes
     tally = (MultilabelTally if classes.is_overlapping else Tally)(classes, boundary)
@@ -118,7 +118,7 @@ def tally_of(
     return tally
 
 
-def joined(tallies: "Sequence[Tally | MultilabelTally]") -> "Tally | MultilabelTally":
+def join_tallies(tallies: "Sequence[Tally | MultilabelTally]") -> "Tally | MultilabelTally":
     """The counts of a whole split from those of its N parts: part r has the photos r, r + N, ...
 
     The photos come in the order of the split, so that the scores are those of one process, to the

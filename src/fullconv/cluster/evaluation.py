@@ -11,7 +11,7 @@ from fullconv.cluster.connection import ClusterOptions
 from fullconv.cluster.work import Reply, replies
 from fullconv.data import Source
 from fullconv.data.splits.subset import Subset
-from fullconv.evaluation import MultilabelTally, Progress, Tally, joined, tally_of
+from fullconv.evaluation import MultilabelTally, Progress, Tally, join_tallies, tally_of
 from fullconv.inference.engines.registry import Say
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.storage.predictor_options import PredictorOptions
@@ -59,7 +59,7 @@ def evaluate_on_cluster(
         done += reply["photos"]
         if progress:
             progress(done, len(source))
-    return joined([tallies[number] for number in range(parts)]).scores()
+    return join_tallies([tallies[number] for number in range(parts)]).scores()
 
 
 def _packed(tally: Tally | MultilabelTally) -> bytes:

@@ -24,7 +24,7 @@ from fullconv.inference.class_map import Decision
 from fullconv.inference.engines.graph_engine import KEY
 from fullconv.inference.export_metadata import CLASSES, Description
 from fullconv.models import FCN, Preprocessing
-from fullconv.models.fold_batch_norm import folded
+from fullconv.models.fold_batch_norm import fold_batch_norm
 
 Array = npt.NDArray[Any]
 
@@ -210,7 +210,7 @@ def in_half(net: FCN) -> FCN:
 
     Batch norms are folded first: their variances need not fit into float16.
     """
-    half = copy.deepcopy(folded(net.eval())).eval()
+    half = copy.deepcopy(fold_batch_norm(net.eval())).eval()
     for module in list(half.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.LocalResponseNorm):

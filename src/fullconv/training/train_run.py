@@ -11,15 +11,15 @@ from fullconv.data.listing_cache import cached_listings
 from fullconv.errors import UserError
 from fullconv.training.config.config import Config
 from fullconv.training.config.config_sources import (
-    changed,
     config_at,
     config_of,
     is_file,
     overrides_of,
     read_config,
     with_loss,
+    with_overrides,
 )
-from fullconv.training.config.resolve_config import resolved
+from fullconv.training.config.resolve_config import resolve_config
 from fullconv.training.loggers import Logger, make_loggers
 from fullconv.training.losses import WeightedLoss
 from fullconv.training.net_choice import with_net_of_weights
@@ -106,7 +106,10 @@ def train(
             _resume(out, overrides, request, loss is not None)
         else:
             is_whole = config is not None or is_file(recipe)
-            config = config_of(recipe, overrides) if config is None else changed(config, overrides)
+            if config is None:
+                config = config_of(recipe, overrides)
+            else:
+                config = with_overrides(config, overrides)
             config = config if loss is None else with_loss(config, objects.terms)
             whole = ["net", "config"] if is_whole else []
             _start(out, config, {*overrides, *whole, *(["loss"] if loss else [])}, request)
@@ -136,7 +139,7 @@ def _start(out: Path, config: Config, named: Set[str], request: Request) -> None
         _try_folder(run, request.overwrite)
     make_loggers(config.logging.to)
     config = with_net_of_weights(config, named, screen.say)
-    config = resolved(config, screen, request.objects, named)
+    config = resolve_config(config, screen, request.objects, named)
     folder = _NewFolder(run, config, request)
     missing = _missing(out)
     try:
@@ -201,7 +204,7 @@ def _resume(out: Path, overrides: Mapping[str, Any], request: Request, has_loss:
     with run.locked() if rank(saved.compute) == 0 else ExitStack():
         step = 0 if saved.stages else step_of(out)
         before = config_at(saved, step)
-        config = changed(before, overrides)
+        config = with_overrides(before, overrides)
         objects.check_resumed(saved, out, "data.path" in overrides)
         check_changes(before, config, out, step)
         if has_loss and config.loss != objects.terms:
@@ -212,7 +215,7 @@ def _resume(out: Path, overrides: Mapping[str, Any], request: Request, has_loss:
         if config == before and saved == stored:
             run_stages(saved, out, request, is_new=False)
             return
-        config = resolved(config, Screen(quiet=True), objects)
+        config = resolve_config(config, Screen(quiet=True), objects)
         new = with_recorded_changes(saved, step, before, config)
 
         def write_config(*_: object) -> None:

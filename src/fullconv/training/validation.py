@@ -14,7 +14,7 @@ import numpy as np
 from fullconv.classes import ClassSet
 from fullconv.data import Source
 from fullconv.data.splits.subset import Subset
-from fullconv.evaluation import MultilabelTally, Tally, joined, tally_of
+from fullconv.evaluation import MultilabelTally, Tally, join_tallies, tally_of
 from fullconv.inference.engines.torch_engine import TorchEngine
 from fullconv.inference.photo_engine import with_tiles
 from fullconv.metrics import Scores
@@ -132,7 +132,7 @@ def _joined(updater: Updater, val: Source, seen: _Seen) -> Validation:
     scores: Scores | None = None
     if parts is not None:
         tallies = [part.tally for part in parts if part.tally is not None]
-        scores = joined(tallies).scores() if len(tallies) == len(parts) else None
+        scores = join_tallies(tallies).scores() if len(tallies) == len(parts) else None
         seen.rows = {place: rows for part in parts for place, rows in part.rows.items()}
         if seen.best_and_worst is not None:
             others = [part.best_and_worst for part in parts[1:] if part.best_and_worst is not None]

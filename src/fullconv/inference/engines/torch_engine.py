@@ -27,7 +27,7 @@ from fullconv.inference.open_predictor import GoldenCheck, OpenedNet
 from fullconv.models import FCN, Preprocessing
 from fullconv.models.cpu_kernels.banded_upsampling import blocks
 from fullconv.models.cpu_kernels.winograd import with_winograd
-from fullconv.models.fold_batch_norm import folded
+from fullconv.models.fold_batch_norm import fold_batch_norm
 from fullconv.models.paper_padding.border import for_prediction
 
 
@@ -53,7 +53,7 @@ class TorchEngine(Engine):
         if isinstance(source, tuple):
             net, self.preprocessing = source
         else:
-            net, self.preprocessing = folded(source.net), source.preprocessing
+            net, self.preprocessing = fold_batch_norm(source.net), source.preprocessing
             classes = source.classes
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
@@ -209,7 +209,7 @@ def winograd_engine(
             "FC-PREDICT-011",
         )
     keep_freed_memory()
-    net = with_winograd(folded(checkpoint.net.eval()))
+    net = with_winograd(fold_batch_norm(checkpoint.net.eval()))
     engine = TorchEngine((net, checkpoint.preprocessing), "cpu", "fp32", checkpoint.classes)
     engine.prove_against(checkpoint)
     return engine

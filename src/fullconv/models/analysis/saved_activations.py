@@ -16,7 +16,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from fullconv.models.analysis.cost import meta_net
 from fullconv.models.analysis.shape_inference import ShapeInference
-from fullconv.models.backbones.backbone import Backbone, Streams, joined
+from fullconv.models.backbones.backbone import Backbone, Streams, join_streams
 from fullconv.models.spec import NetSpec
 
 Arrays = Mapping[Any, tuple[int, int]]
@@ -68,7 +68,7 @@ def parts_of(spec: NetSpec, size: tuple[int, int]) -> tuple[Part, ...]:
         parts += segments
         features.append(stream_features)
     with _watched(own) as saved:
-        net.scored(features[0] if len(features) == 1 else joined(features))
+        net.scored(features[0] if len(features) == 1 else join_streams(features))
     heads = [net.score] if net.pyramid is None else [net.pyramid, net.score]
     return *parts, Part(None, tuple(net.score_modules()), saved, {}, _weights(heads))
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from fullconv.geometry import Window
-from fullconv.models.backbones.backbone import Backbone, Streams, joined
+from fullconv.models.backbones.backbone import Backbone, Streams, join_streams
 from fullconv.models.backbones.definition import PAPER_PAD, Definition
 from fullconv.models.cpu_kernels.convolutions import Conv2d
 from fullconv.models.fcn import FCN
@@ -212,7 +212,7 @@ class BorderOnce:
         parts = images.split(self.net.spec.streams, dim=1)
         by_stream = [run(part) for run, part in zip(self.backbones, parts, strict=True)]
         with torch.no_grad():
-            features = joined(by_stream) if len(by_stream) > 1 else by_stream[0]
+            features = join_streams(by_stream) if len(by_stream) > 1 else by_stream[0]
             return self.net.fused(self.net.scored(features))
 
     def upsampled(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:

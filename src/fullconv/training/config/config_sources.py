@@ -40,7 +40,7 @@ def config_of(recipe: str, overrides: Mapping[str, Any] | None = None) -> Config
     return (read_config if is_file(recipe) else make_config)(recipe, overrides)
 
 
-def changed(config: Config, overrides: Mapping[str, Any]) -> Config:
+def with_overrides(config: Config, overrides: Mapping[str, Any]) -> Config:
     """A whole config with some keys changed, as `make_config`."""
     if not overrides:
         return config

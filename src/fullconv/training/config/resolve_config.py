@@ -35,7 +35,7 @@ from fullconv.training.task import with_task
 LOADED_LR = 0.3  # of a backbone's, times that of what begins fresh
 
 
-def resolved(
+def resolve_config(
     config: Config,
     screen: Screen,
     objects: PythonObjects = NO_OBJECTS,
