@@ -8,7 +8,7 @@ import typer
 from fullconv.cli.check_fix import refuse_in_place, write_fixed_copy
 from fullconv.cli.main import app
 from fullconv.cli.options import Offline, checked, size_of
-from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
+from fullconv.cli.read_options import Bands, MaxMegapixels, Range, read_options
 from fullconv.errors import UserError
 from fullconv.modalities import MAX_MEGAPIXELS
 

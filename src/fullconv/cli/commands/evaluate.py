@@ -28,7 +28,7 @@ from fullconv.cli.options import (
     warn_of_origin,
     warn_of_tiles,
 )
-from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
+from fullconv.cli.read_options import Bands, MaxMegapixels, Range, read_options
 from fullconv.errors import printable
 from fullconv.modalities import MAX_MEGAPIXELS
 

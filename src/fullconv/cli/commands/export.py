@@ -7,7 +7,7 @@ import typer
 
 from fullconv.cli.main import app
 from fullconv.cli.options import Run, fetched, size_of, warn_of_origin
-from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
+from fullconv.cli.read_options import Bands, MaxMegapixels, Range, read_options
 from fullconv.errors import UserError
 from fullconv.modalities import AS_STORED, MAX_MEGAPIXELS
 

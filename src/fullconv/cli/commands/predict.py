@@ -36,7 +36,7 @@ from fullconv.cli.options import (
 )
 from fullconv.cli.predict_files import predict_files
 from fullconv.cli.predict_remote import predict_remote, refuse_local_options
-from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
+from fullconv.cli.read_options import Bands, MaxMegapixels, Range, read_options
 from fullconv.cli.videos import EachFrame, Smooth, VideoShow, video_folder
 from fullconv.errors import UserError
 from fullconv.modalities import MAX_MEGAPIXELS
