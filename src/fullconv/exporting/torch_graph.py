@@ -117,10 +117,10 @@ def _classes(scores: Tensor, decision: Decision) -> Tensor:
 
     Of overlapping classes 1 where a class is, else 0.
     """
-    if decision.logits:
-        least = torch.tensor(decision.logits).view(-1, 1, 1)
+    if decision.threshold_logits:
+        least = torch.tensor(decision.threshold_logits).view(-1, 1, 1)
         present = (scores >= least).to(torch.uint8)  # N,K,H,W
-        return present[:, 0] if len(decision.logits) == 1 else present.permute(0, 2, 3, 1)
+        return present[:, 0] if len(decision.threshold_logits) == 1 else present.permute(0, 2, 3, 1)
     parts = decision.outputs
     best = [scores[:, part].argmax(1).add(part.start).to(torch.uint8) for part in parts]  # N,H,W
     return best[0] if len(best) == 1 else torch.stack(best, -1)

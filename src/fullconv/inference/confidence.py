@@ -32,9 +32,9 @@ class Softmaxes:
     def confidence(self, scores: Tensor, number: int) -> Tensor:
         """The probability of what an output says, of the scores R,K,C of all: float32 R,C."""
         temperature = self.temperatures[number]
-        if not self.decision.logits:
+        if not self.decision.threshold_logits:
             return largest(scores[:, self.decision.outputs[number]], temperature)
-        own, least = scores[:, number].float(), self.decision.logits[number]
+        own, least = scores[:, number].float(), self.decision.threshold_logits[number]
         return torch.where(own >= least, own, -own).div_(temperature).sigmoid_()
 
 
@@ -77,7 +77,7 @@ def probability_maps(
     How probable each pixel's class is; of overlapping classes how probable it is that each is
     there, whichever was decided.
     """
-    if decision.logits:
+    if decision.threshold_logits:
         confidence = np.where(classes == 1, confidence, 1 - confidence)
     return as_grey(confidence)
 

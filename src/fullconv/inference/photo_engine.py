@@ -50,7 +50,9 @@ class PhotoEngine(Engine):
         """
         if self.views:
             mean, decision = self.views.mean(image, self._logits), self.views.decision
-            return classes_of(decision.logits_of(mean) if decision.logits else mean, decision)
+            return classes_of(
+                decision.logits_of(mean) if decision.threshold_logits else mean, decision
+            )
         if not self.tiling:
             return self.engine.class_map(image)
         tiling, length = self.tiling, self.tiling.length
