@@ -92,11 +92,11 @@ def _classes(scored: Mapping[str, Scores]) -> dict[str, Any]:
         {
             "name": name,
             "iu": iu_of[first].get(name, np.nan),
-            "others": [(iu_of[name].get(name, np.nan), gaps[name].get(name)) for name in others],
+            "others": [(iu_of[run].get(name, np.nan), gaps[name].get(run)) for run in others],
         }
         for name in classes
     ]
-    head = ["class", first, *(word for name in others for word in (name, "difference", ""))]
+    head = ["class", first, *(word for run in others for word in (run, "difference", ""))]
     numbers = [1, *(place for n in range(len(others)) for place in (2 + 3 * n, 3 + 3 * n))]
     return {"classes": rows, "class_head": head, "class_numbers": numbers}
 
