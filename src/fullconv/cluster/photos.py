@@ -17,9 +17,9 @@ from fullconv.inference.prediction import DrawOptions
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.storage.addresses import Stored
 from fullconv.inference.storage.outputs import FolderOutput, Output, output_at
+from fullconv.inference.storage.parquet import PhotoTable
 from fullconv.inference.storage.predict_stored import predict_recorded
 from fullconv.inference.storage.predictor_options import PredictorOptions
-from fullconv.inference.storage.tables import PhotoTable
 
 MOST_PHOTOS, MOST_BYTES = 32, 2**26
 """Limits of an item for a worker: photos, and bytes of their files."""

@@ -24,8 +24,8 @@ from fullconv.inference.storage.addresses import (
     local_path,
     stored_file,
 )
-from fullconv.inference.storage.tables import SUFFIX as TABLE
-from fullconv.inference.storage.tables import PhotoTable, Row
+from fullconv.inference.storage.parquet import SUFFIX as TABLE
+from fullconv.inference.storage.parquet import PhotoTable, Row
 
 _NO_ADDRESS = ("ftp://", "data:", "az://", "abfs://", "adl://", "ssh://", "sftp://")
 
