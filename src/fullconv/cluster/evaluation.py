@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fullconv.cluster.connection import ClusterOptions
-from fullconv.cluster.work import Reply, replies
+from fullconv.cluster.workers import Reply, replies
 from fullconv.data import Source
 from fullconv.data.splits.subset import Subset
 from fullconv.evaluation import MultilabelTally, Progress, Tally, join_tallies, tally_of

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from fullconv.cluster.connection import ClusterOptions
-from fullconv.cluster.work import Reply, replies
+from fullconv.cluster.workers import Reply, replies
 from fullconv.errors import UserError
 from fullconv.inference.batch_predict import PhotoResult
 from fullconv.inference.engines.registry import Say

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fullconv.cluster.connection import ClusterOptions
-from fullconv.cluster.work import Reply, replies
+from fullconv.cluster.workers import Reply, replies
 from fullconv.inference.engines.registry import Say
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.rasters.raster_tiles import Blocks, RasterTiles, open_tiles

@@ -1,6 +1,6 @@
-"""Items handed out to workers by Ray Data, and what they give back.
+"""The workers of a Ray cluster: each holds the net, gets items by Ray Data, and returns replies.
 
-A worker that is lost is started again and gets its item once more; nothing is given back twice.
+A lost worker is started again and gets its item once more; no reply is returned twice.
 """
 
 import json
