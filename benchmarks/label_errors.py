@@ -175,7 +175,7 @@ def rankings(run: str, folder: Path) -> tuple[LabelErrors, dict[str, Ranking]]:
         own = np.take_along_axis(shares, np.where(known, sample.mask, 0)[None].astype(int), 0)[0]
         confidence[sample.name] = own[known].mean()
 
-    evaluate(opened.engine, source, each=note)
+    evaluate(opened.engine, source, on_photo=note)
     by_softmin = sorted(errors.masks, key=lambda mask: mask.quality)
     return errors, {
         "regions": Ranking([mask.name for mask in errors.masks]),

@@ -15,7 +15,7 @@ _UNPRINTABLE = re.compile(
 
 
 class UserError(Exception):
-    """What the user gave cannot be used: one line naming the file, the value and the fix.
+    """An error of what the user gave: one line naming the file, the value and the fix.
 
     ``code`` names the kind of error ("FC-DATA-017") and never changes, whatever the words of the
     message become; docs/errors.md lists each with its cause and fix. The command line prints
@@ -122,8 +122,16 @@ def listed(names: Iterable[object], most: int = 4) -> str:
     return ", ".join([*first[:most], *(["..."] if len(first) > most else [])]) or "nothing"
 
 
+def did_you_mean(name: str, known: Iterable[str], most: int = 3) -> str:
+    """The hint "did you mean a, b?" with the ``known`` names closest to ``name``; "" for none."""
+    import difflib
+
+    close = difflib.get_close_matches(name[:100], list(known), n=most, cutoff=0.5)
+    return f"did you mean {', '.join(close)}?" if close else ""
+
+
 def reason_of(error: BaseException) -> str:
-    """What an exception says, in at most 160 characters of one line."""
+    """The text of an exception, in at most 160 characters of one line."""
     text = " ".join(str(error).split())
     if isinstance(error, KeyError):
         text = f"no {text}"

@@ -46,7 +46,7 @@ from fullconv.visualize import planes_of
 
 Progress = Callable[[int, int], object]
 """Called with the photos done and the photos in all."""
-Each = Callable[[Sample, Classes, Matrix], object]
+OnPhoto = Callable[[Sample, Classes, Matrix], object]
 """Called with a photo, its predicted classes and its own confusion matrix."""
 
 
@@ -55,7 +55,7 @@ def evaluate(
     source: Source | Dataset | str | Path | None = None,
     split: str = "val",
     progress: Progress | None = None,
-    each: Each | None = None,
+    on_photo: OnPhoto | None = None,
     *,
     tta: str | TTA | None = None,
     boundary: float | None = None,
@@ -82,8 +82,8 @@ def evaluate(
         if isinstance(source, str | Path):
             source = open_for(opened, source, split, run=run, options=options)
         else:
-            given = for_task(as_source(source, split), TaskChoice.of(opened.classes))
-            source = in_order_of(given, opened.classes.names)
+            dataset = for_task(as_source(source, split), TaskChoice.of(opened.classes))
+            source = in_order_of(dataset, opened.classes.names)
     if isinstance(source, str | Path):
         source = open_source(source, split, options=options)
     source = as_source(source, split)
@@ -91,19 +91,19 @@ def evaluate(
     _check_count(engine.channels, classes)
     engine = with_tta(engine, classes, tta)
     progress = progress or (ProgressBar("photos scored") if in_notebook() else None)
-    return tally_of(engine, source, progress, each, boundary).scores()
+    return tally_of(engine, source, progress, on_photo, boundary).scores()
 
 
 def tally_of(
     engine: Engine,
     source: Source,
     progress: Progress | None = None,
-    each: Each | None = None,
+    on_photo: OnPhoto | None = None,
     boundary: float | None = None,
 ) -> "Tally | MultilabelTally":
-    """The counts of all photos of ``source``, as `evaluate` makes its scores of them.
+    """The counts of all photos of ``source``, from which `evaluate` computes the scores.
 
-    Those of the parts of a split, scored by several processes, are put together by `joined`.
+    `join_tallies` joins those of the parts of a split that several processes have scored.
     """
     classes = source.classes
     tally = (MultilabelTally if classes.is_overlapping else Tally)(classes, boundary)
@@ -111,14 +111,14 @@ def tally_of(
         for done, sample in enumerate(samples, 1):
             prediction = tally.predicted(engine, sample)
             matrix = tally.add(sample, prediction)
-            if each:
-                each(sample, prediction, matrix)
+            if on_photo:
+                on_photo(sample, prediction, matrix)
             if progress:
                 progress(done, len(source))
     return tally
 
 
-def joined(tallies: "Sequence[Tally | MultilabelTally]") -> "Tally | MultilabelTally":
+def join_tallies(tallies: "Sequence[Tally | MultilabelTally]") -> "Tally | MultilabelTally":
     """The counts of a whole split from those of its N parts: part r has the photos r, r + N, ...
 
     The photos come in the order of the split, so that the scores are those of one process, to the
@@ -167,7 +167,7 @@ class Tally:
         return matrix
 
     def scores(self) -> Scores:
-        """Those of all photos, with the counts of each."""
+        """The scores of all photos, with the counts of each."""
         names, outlines = self.classes.names, None if self.boundary is None else self.outlines
         photos = PhotoMetrics.of(self.names, names, self.counts, outlines)
         return Scores.from_confusion(self.total, names, photos)
@@ -228,12 +228,12 @@ class MultilabelTally:
                 self.histogram.counts += other.counts
 
     def scores(self) -> MultilabelScores:
-        """Those of all photos, with the counts of each."""
+        """The scores of all photos, with the counts of each."""
         names, outlines = self.classes.names, None if self.boundary is None else self.outlines
         photos = PhotoMetrics.of(self.names, names, self.counts, outlines)
         curves = None if self.histogram is None else self.histogram.curves()
-        said = names, self.classes.thresholds, photos, curves
-        return MultilabelScores.of_planes(self.total, *said)
+        thresholds = self.classes.thresholds
+        return MultilabelScores.of_planes(self.total, names, thresholds, photos, curves)
 
 
 def _mask_of(sample: Sample) -> Mask:
@@ -253,13 +253,13 @@ def open_for(
     run: str | Path | None = None,
     options: ReadOptions = AS_STORED,
 ) -> Source:
-    """Open a split with the inputs that a net sees and the label maps that it gives.
+    """Open a split with the inputs of a net and the label maps of its outputs.
 
-    ``classes`` is a class file instead of the data's own, for a net of one output; ``run`` is where
-    the net is from: its training has split data that has no splits itself. ``options`` say how
-    photos are read, where not as in the training, whose largest photo is allowed here too. Classes
-    are matched by name: masks of another
-    order are renumbered (`in_order_of`), and UserError is raised for other names.
+    ``classes`` is a class file instead of the data's own, for a net of one output; ``run`` is the
+    run of the net, which has the lists of a split by seed. ``options`` say how photos are read,
+    where not as in the training; photos as large as in the training are allowed. Classes are
+    matched by name: masks in another order are renumbered (`in_order_of`), other names raise
+    UserError.
     """
     parts = net.classes.parts
     named = len(parts) > 1 or classes is None

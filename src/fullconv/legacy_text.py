@@ -44,7 +44,7 @@ _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 
 def decodings(content: bytes) -> list[str]:
     """``content`` by every encoding here in which it is valid, each reading once."""
-    codecs = [*(each.codec for each in ENCODINGS), _LATIN[1], _CYRILLIC[1], "latin-1"]
+    codecs = [*(encoding.codec for encoding in ENCODINGS), _LATIN[1], _CYRILLIC[1], "latin-1"]
     texts = (_decoded(content, codec) for codec in codecs)
     return list(dict.fromkeys(text for text in texts if text is not None))
 
@@ -55,7 +55,7 @@ def readings(content: bytes) -> dict[str, str]:
     part = b"\n".join(lines[:200])
     if len(part) > LOOKED_AT:
         part = b"\n".join(lines[: max(1, LOOKED_AT // max(map(len, lines[:200])))])
-    likely = {each.name: text for each in ENCODINGS if (text := _plausible(part, each))}
+    likely = {e.name: text for e in ENCODINGS if (text := _plausible(part, e))}
     for (name, codec), letters in ((_LATIN, "À-ÖØ-öø-ÿŒœŠšŽž"), (_CYRILLIC, "А-яЁё")):
         text = _decoded(part, codec)
         if text is not None and _share_of_words(text, letters, name == _LATIN[0]) >= PLAUSIBLE:
@@ -64,7 +64,7 @@ def readings(content: bytes) -> dict[str, str]:
 
 
 def how_to_convert(content: bytes, name: str) -> tuple[str, str]:
-    """What is wrong with text that is no UTF-8, and the command that mends it."""
+    """The encoding error of a text that is no UTF-8, and the command that converts it."""
     likely = readings(content)
     if not likely:
         return (

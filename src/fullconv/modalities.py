@@ -1,4 +1,4 @@
-"""What a net can be shown of a scene, and how a photo's file is read for it.
+"""The inputs that a net can have, and how a photo's file is read for them.
 
 An input text names the kinds: ``+`` puts several into one stream of the net, as more channels
 (early fusion: ``color+depth``), a comma between texts gives each its own stream (late fusion:
@@ -112,17 +112,19 @@ def with_bands(inputs: Sequence[str], bands: Sequence[int] | None) -> tuple[str,
         return tuple(inputs)
     shown = "bands2" if count == 2 else f"{COLOR}+bands{count - 3}"
     streams = streams_of(inputs)
-    return tuple("+".join(shown if kind == COLOR else kind for kind in each) for each in streams)
+    return tuple(
+        "+".join(shown if kind == COLOR else kind for kind in stream) for stream in streams
+    )
 
 
 def kinds_of_channels(count: int) -> tuple[str, ...]:
-    """What the channels of an array of a photo are: of 4 ('color', 'bands1'), of 2 ('bands2')."""
+    """The kinds of an array of a photo: of 4 channels ('color', 'bands1'), of 2 ('bands2')."""
     return kinds_of(with_bands((COLOR,), tuple(range(1, count + 1))))
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What the values in a photo's file mean; a property of the data, not of one file.
+    """How the values in a photo's file are read; a property of the data, not of one file.
 
     ``bands`` are the numbers, from 1, of the bands that are shown, in order: one (grey), three
     (red, green, blue) or any other number; None: what the file says. ``range`` are the values that

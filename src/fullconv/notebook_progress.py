@@ -1,4 +1,4 @@
-"""Progress in a notebook: one bar that moves in its place, where a terminal has a live line."""
+"""Progress in a notebook: one bar that is updated in place, as the live line of a terminal."""
 
 import html
 import sys
@@ -26,7 +26,7 @@ class ProgressBar:
         self._shown: Any = display(_Html(_bar(label, 0, 1)), display_id=True)
 
     def __call__(self, done: int, total: int) -> None:
-        """How far it is, by number."""
+        """Update the bar with numbers."""
         self.show(f"{self.label} {done}/{total}".strip(), done, total)
 
     def show(self, text: str, done: float, total: float) -> None:

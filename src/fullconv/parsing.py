@@ -24,7 +24,7 @@ from fullconv.legacy_text import how_to_convert
 DEEPEST = 200
 """Elements of XML inside of one another: deeper trees overflow the stack when they are freed."""
 MOST_DIGITS = 300
-"""Of a whole number in JSON; a longer one is read as a float, which is infinite from 1e309 on."""
+"""The most digits of a whole number in JSON; a longer one is read as a float, inf from 1e309 on."""
 MOST_JSON = 16 << 20
 """Bytes of a JSON object in a header; its objects take some twenty times as much memory."""
 _MARKS = (
@@ -150,7 +150,7 @@ def _text(content: bytes | str, file: str | Path) -> str:
 
 
 def parsed(kind: str, parse: Callable[[Any], Any], content: bytes | str, file: str | Path) -> Any:
-    """What ``parse`` makes of ``content``; whatever it raises becomes a DataError of ``kind``."""
+    """The result of ``parse(content)``; any exception of it becomes a DataError of ``kind``."""
     what, cause = f"is not valid {kind}", "a truncated or damaged file"
     with parser_errors(file, what, "FC-FILE-012", "write or export it again", cause):
         return parse(content)

@@ -1,10 +1,11 @@
-"""Windows and halos: how to cut an image so that the tiles say what the whole would. Pure Python.
+"""Tiles and their halo: how to cut an image so that tiles give the scores of the whole image.
 
 A convolutional net computes the same everywhere. So a tile of the image gives the scores of the
 whole, exactly, where (1) the tile begins at a multiple of the net's stride, so that the windows of
 every layer fall on the same pixels, and (2) nothing that a score looks through, in any layer, lies
-beyond a cut. The pixels for which (2) does not hold are the halo: read, and thrown away. At the
-image's own border nothing is cut; a tile that touches it is padded there as the whole is, once.
+beyond a cut. The pixels for which (2) does not hold are the halo (`TileGeometry.halo`): they are
+read, and their scores are dropped. At the image's own border nothing is cut: a tile that touches it
+is padded there as the whole image is. Pure Python.
 
 The principle is that of Majurski and Bajcsy, "Exact tile-based segmentation inference for images
 larger than GPU memory", J. Res. Natl. Inst. Stand. Technol. 126:126009, 2021 (doi
@@ -23,12 +24,12 @@ from fullconv.errors import UserError
 from fullconv.geometry import Placement, Window, chain, receptive_field
 
 AROUND = 2
-"""Coarsest pixels around what is kept of a tile, at least, where a net sees everything anyway."""
+"""The least halo in pixels of the coarsest map, where each score depends on the whole image."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """One tile along one axis: the pixels it reads, and those of them whose scores are kept."""
+    """A tile along one axis: the pixels that it reads, and those of them whose scores are kept."""
 
     start: int
     stop: int
@@ -37,7 +38,7 @@ class Span:
 
     @property
     def read(self) -> slice:
-        """What is cut out of the image."""
+        """The pixels to cut out of the image."""
         return slice(self.start, self.stop)
 
     @property
@@ -69,11 +70,10 @@ class TileGeometry:
 
     ``scored`` holds the scored maps, coarsest first. Where the net ``fuses_on_the_way``, each is
     placed on the next finer one and the finest on the image; else each is placed on the image.
-    With ``at_finest`` those before the finest are each placed on it.
-    A net that ``resizes_scores`` places its scores by the ratio of two sizes; that ratio is the
-    same in a tile only where sizes are multiples of the stride. Of one that ``sees_everything`` no
-    tile gives the scores of the whole: what is kept lies `AROUND` coarsest pixels or more from a
-    cut, and what it gives is an approximation.
+    With ``at_finest`` the coarser maps are each placed on the finest. A net that ``resizes_scores``
+    places its scores by the ratio of two sizes, which is the same in a tile only where sizes are
+    multiples of the stride. With ``has_global_field`` each score depends on the whole image: tiles
+    give an approximation, with a halo of at least `AROUND` coarsest pixels.
     """
 
     name: str
@@ -81,7 +81,7 @@ class TileGeometry:
     fuses_on_the_way: bool
     resizes_scores: bool = False
     at_finest: bool = False
-    sees_everything: bool = False
+    has_global_field: bool = False
 
     @cached_property
     def grid(self) -> int:
@@ -89,8 +89,8 @@ class TileGeometry:
         return int(chain(self.scored[0].windows).scale)
 
     @cached_property
-    def margins(self) -> tuple[int, int]:
-        """Pixels behind a cut, and before one, whose scores differ from those of the whole.
+    def halo(self) -> tuple[int, int]:
+        """Pixels behind a cut, and before one, whose scores differ from those of the whole image.
 
         Both cuts lie on the grid.
         """
@@ -104,14 +104,14 @@ class TileGeometry:
             else:
                 ranges.append(_upsampled(own, map_.placement))
         first, last = _narrowest(ranges)
-        least = AROUND * self.grid if self.sees_everything else 0
+        least = AROUND * self.grid if self.has_global_field else 0
         return max(first, least), max(-1 - last, least)
 
     @property
     def field(self) -> int:
-        """What the coarsest score sees; where sums are blended, what the finest sees at most.
+        """The receptive field of the coarsest score; where sums are blended, of the finest.
 
-        For that depends on where it lies between the pixels of the coarser maps.
+        The latter depends on the place between the pixels of the coarser maps: this is the largest.
         """
         windows = self.scored[0].windows
         stride = int(chain(windows).scale)
@@ -133,16 +133,16 @@ class TileGeometry:
     @property
     def least(self) -> int:
         """The smallest tile of which something is kept."""
-        return _up(sum(self.margins) + self.grid, self.grid)
+        return _up(sum(self.halo) + self.grid, self.grid)
 
     def kept(self, length: int) -> int:
         """Pixels kept of a tile of ``length`` that has a cut on either side."""
-        return _step(length // self.grid * self.grid, self.grid, self.margins)
+        return _step(length // self.grid * self.grid, self.grid, self.halo)
 
     def check(self, length: int) -> None:
         """UserError unless tiles of ``length`` are large enough."""
         if length < self.least:
-            behind, before = self.margins
+            behind, before = self.halo
             raise UserError(
                 f"tile {length} is too small for {self.name}: its receptive field is {self.field} "
                 f"pixels, so a tile has {behind} + {before} pixels of overlap; "
@@ -166,7 +166,7 @@ class TileGeometry:
                 f"{n // self.grid * self.grid}, or predict it without tiles",
                 "FC-NET-007",
             )
-        return spans(n, length, self.grid, self.margins)
+        return spans(n, length, self.grid, self.halo)
 
     def tiles(self, size: tuple[int, int], length: int) -> Iterator[tuple[Span, Span]]:
         """The tiles of an image of ``size`` (H, W), as rows and columns."""
@@ -176,20 +176,20 @@ class TileGeometry:
                 yield rows, span
 
 
-def spans(n: int, length: int, grid: int, margins: tuple[int, int]) -> list[Span]:
+def spans(n: int, length: int, grid: int, halo: tuple[int, int]) -> list[Span]:
     """Tiles of at most ``length`` < n pixels, the fewest and then the shortest that will do.
 
-    They begin on the ``grid`` and drop the ``margins`` at cuts. They end on it too, but for the
+    They begin on the ``grid`` and drop the ``halo`` at cuts. They end on it too, but for the
     last, which ends with the image, whatever is left over: there the layers that round sizes up
     or down do so as in the whole.
     """
     length = length // grid * grid
-    count = _count(n, length, grid, margins)
-    while _count(n, length - grid, grid, margins) == count:
+    count = _count(n, length, grid, halo)
+    while _count(n, length - grid, grid, halo) == count:
         length -= grid
-    step = _step(length, grid, margins)
+    step = _step(length, grid, halo)
     starts = [min(number * step, _up(n - length, grid)) for number in range(count)]
-    keeps = [0, *(start + margins[0] for start in starts[1:]), n]
+    keeps = [0, *(start + halo[0] for start in starts[1:]), n]
     stops = [*(start + length for start in starts[:-1]), n]
     return [
         Span(start, stop, keeps[number], keeps[number + 1])
@@ -197,15 +197,15 @@ def spans(n: int, length: int, grid: int, margins: tuple[int, int]) -> list[Span
     ]
 
 
-def _count(n: int, length: int, grid: int, margins: tuple[int, int]) -> int:
+def _count(n: int, length: int, grid: int, halo: tuple[int, int]) -> int:
     """How many tiles of ``length`` it takes; 0 where they would keep nothing."""
-    step = _step(length, grid, margins)
+    step = _step(length, grid, halo)
     return 1 - (length - n) // step if step > 0 else 0
 
 
-def _step(length: int, grid: int, margins: tuple[int, int]) -> int:
-    """Pixels from one tile to the next: what lies between the margins, down to the grid."""
-    return (length - sum(margins)) // grid * grid
+def _step(length: int, grid: int, halo: tuple[int, int]) -> int:
+    """Pixels from one tile to the next: what lies between the halos, down to the grid."""
+    return (length - sum(halo)) // grid * grid
 
 
 Range = tuple[int, int]
@@ -225,7 +225,7 @@ def _through(windows: tuple[Window, ...], below: Range = (0, -1)) -> Range:
 
 
 def _upsampled(coarse: Range, placement: Placement) -> Range:
-    """The range on the finer grid: a pixel is mixed from the coarse ones on either side of it."""
+    """The range on the finer grid: a pixel is interpolated from the coarse ones beside it."""
     first, last = (placement.factor * index + placement.shift for index in coarse)
     return ceil(first), floor(last)
 

@@ -9,11 +9,11 @@ from PIL import Image
 
 from fullconv.checkpoints import Checkpoint, save
 from fullconv.data import open_source
-from fullconv.inference.engines import names
+from fullconv.inference.engines import engine_names
 from fullconv.models import TORCH, NetSpec, build
 
 DATA = "shapes:48x64:n=12"
-ENGINES = names()[1:]
+ENGINES = engine_names()[1:]
 
 
 @pytest.fixture
@@ -73,12 +73,10 @@ def test_another_engine_on_a_run(inside, place):
 
 def test_an_unknown_engine_is_one_line_with_all_names(inside, place):
     _, error = inside("predict", "run", "photos", "--engine", "tensorrt", code=2)
-    assert (
-        error
-        == f"fullconv: engine 'tensorrt' is unknown: use {', '.join(names())} [FC-PREDICT-009]\n"
-    )
+    known = ", ".join(engine_names())
+    assert error == f"fullconv: engine 'tensorrt' is unknown: use {known} [FC-PREDICT-009]\n"
     said, _ = inside("predict", "--help")
-    assert all(name in said for name in names())
+    assert all(name in said for name in engine_names())
 
 
 def test_a_cache_that_cannot_be_written_is_one_line(inside, place):

@@ -67,7 +67,7 @@ def test_progress_and_each():
     source, seen, done = Photos(), [], []
     scores = evaluate(
         make_engine(), source, progress=lambda a, b: done.append((a, b)),
-        each=lambda sample, prediction, matrix: seen.append((sample.name, prediction, matrix)),
+        on_photo=lambda sample, prediction, matrix: seen.append((sample.name, prediction, matrix)),
     )  # fmt: skip
     assert done == [(1, 3), (2, 3), (3, 3)]
     assert [name for name, _, _ in seen] == source.names
@@ -80,7 +80,7 @@ def test_what_stops_it_leaves_no_thread():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        evaluate(make_engine(), Photos(), each=stop)
+        evaluate(make_engine(), Photos(), on_photo=stop)
     assert not [each for each in threading.enumerate() if each.name.startswith("fullconv")]
 
 

@@ -50,12 +50,12 @@ def test_a_halo_is_what_a_cut_reaches_and_no_pixel_more(name: str, padding: str)
     with torch.no_grad():
         column = net(image)[0, 0, :, 0]
     clean = (~torch.isnan(column)).nonzero().flatten().tolist()
-    behind, before = found.margins
+    behind, before = found.halo
     assert clean == list(range(start + behind, stop - before))
 
 
 @pytest.mark.parametrize(
-    ("name", "margins"),
+    ("name", "halo"),
     [
         # Score i of VGG16 in `same` padding sees 32 i - 186 to 32 i + 217. So the first that sees
         # nothing before 0 is number 6, at 207.5, and the pixels from 208 on are mixed from such.
@@ -66,8 +66,8 @@ def test_a_halo_is_what_a_cut_reaches_and_no_pixel_more(name: str, padding: str)
         ("fcn32s-resnet18", (224, 223)),
     ],
 )
-def test_halos_worked_out_by_hand(name: str, margins: tuple[int, int]) -> None:
-    assert flow(name).margins == margins
+def test_halos_worked_out_by_hand(name: str, halo: tuple[int, int]) -> None:
+    assert flow(name).halo == halo
     assert flow(name).grid == 32
 
 

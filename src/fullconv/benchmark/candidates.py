@@ -1,4 +1,4 @@
-"""What is compared: nets by name, untrained, and the nets of runs."""
+"""The candidates of a comparison: untrained nets by name, and the nets of runs."""
 
 import os
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ def _run_names(paths: Sequence[str], taken: set[str]) -> list[str]:
 
 
 def _folder(run: Path) -> Path:
-    """What a run is called by: its folder, or a checkpoint's own name."""
+    """The name of a run in the tables: its folder, or the checkpoint's own name."""
     if run.name == FILE:
         return run.parent
     return run.with_suffix("") if run.suffix == Path(FILE).suffix else run

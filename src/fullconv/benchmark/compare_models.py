@@ -30,7 +30,7 @@ LOOKED_AT = 50  # photos that are asked for their size
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be compared.
+    """The candidates of a comparison and how they are measured.
 
     ``nets`` are names, compared untrained, with ``padding`` and ``width``; ``runs`` are run folders
     or checkpoints. ``data`` (None: what each run was trained on) is scored in ``split``. ``size``
@@ -72,7 +72,7 @@ class Request:
         return len(read_classes(Path(self.classes).expanduser())) if self.classes else CLASSES
 
     def command(self) -> str:
-        """What to type for the same; of absolute paths only the last part, which is no secret."""
+        """The command that repeats it; of absolute paths the last part only, for privacy."""
         words = ["fullconv", "compare", *([short_path(self.data)] if self.data else [])]
         words += ["--nets", ",".join(self.nets)] if self.nets else []
         words += [word for run in self.runs for word in ("--runs", short_path(run))]
@@ -136,7 +136,7 @@ def _size(source: Source, index: int) -> tuple[int, int]:
 
 
 Photos = tuple[Source, str]
-"""What a run is scored on, and how the tables call it."""
+"""The data that a run is scored on, and its name in the tables."""
 
 
 def _photos(candidate: Candidate, request: Request) -> Photos | None:

@@ -18,12 +18,11 @@ from fullconv.benchmark.timing import Timing
 from fullconv.checkpoints.golden import picture
 from fullconv.errors import UserError
 from fullconv.inference.engines.registry import (
-    EXPORTER,
     EngineEntry,
     Say,
+    engines_for,
+    exported_graph,
     is_exported,
-    named,
-    those_for,
 )
 from fullconv.inference.open_predictor import quiet
 from fullconv.inference.predictor import Predictor
@@ -47,7 +46,7 @@ class EngineRun:
 
 @dataclass(frozen=True)
 class EngineRow:
-    """What an engine took, and the share of pixels with the reference's class; or why it is out."""
+    """The measurements of an engine and its agreement with the reference, or why it is out."""
 
     name: str
     typed: Path
@@ -76,7 +75,7 @@ class EngineBenchmark:
         return min((row for row in self.rows if row.timing and row.same == 1), key=_median)
 
     def command(self, row: EngineRow) -> str:
-        """What to type to predict so."""
+        """The command that predicts with this engine."""
         device = "" if self.device == "auto" else f" --device {self.device}"
         precision = "" if self.precision == "fp32" else f" --precision {self.precision}"
         run = shlex.quote(str(row.typed))
@@ -124,10 +123,10 @@ def benchmark_engines(
 
 
 def _entrants(run: Path, say: Say) -> tuple[list[EngineRun], list[EngineRow]]:
-    """What is measured, the reference first, and what is left out with the reason."""
+    """The engines to measure, the reference first, and those left out, with the reason."""
     entrants, left_out = [], []
     for file in (run, *_exports(run)):
-        for engine in those_for(file)[: 1 if file != run else None]:
+        for engine in engines_for(file)[: 1 if file != run else None]:
             try:
                 entrants.append(_entrant(engine, file, say))
             except UserError as error:
@@ -145,7 +144,7 @@ def _entrant(engine: EngineEntry, file: Path, say: Say) -> EngineRun:
         )
     if engine.form is None or is_exported(file):
         return EngineRun(engine, file, file)
-    return EngineRun(engine, named(EXPORTER)(file, engine, say), file)
+    return EngineRun(engine, exported_graph(file, engine, say), file)
 
 
 def _exports(run: Path) -> list[Path]:
@@ -154,7 +153,7 @@ def _exports(run: Path) -> list[Path]:
 
 
 def _image(reference: EngineRun, photo: str | Path | None) -> npt.NDArray:
-    """What the net is shown, as `Predictor.read` reads it."""
+    """The input of the net, as `Predictor.read` reads it."""
     predictor = Predictor(reference.file, "cpu", engine=reference.engine.name)
     return picture(predictor.inputs, SIZE) if photo is None else predictor.read(photo)
 
@@ -175,17 +174,17 @@ def _in_turn(
     answers: list[list[Answer]] = [[] for _ in entrants]
     errors: dict[int, str] = {}
     for turn in range(rounds * len(entrants)):
-        place = turn % len(entrants)
-        if place not in errors:
+        index = turn % len(entrants)
+        if index not in errors:
             try:
-                answers[place].append(_turn(entrants[place], folder, place, device, precision))
+                answers[index].append(_turn(entrants[index], folder, index, device, precision))
             except UserError as error:
-                errors[place] = str(error)
+                errors[index] = str(error)
         if progress:
             progress(turn + 1, rounds * len(entrants))
     return [
-        errors[place] if place in errors else (_timing(given), np.load(folder / f"{place}.npy"))
-        for place, given in enumerate(answers)
+        errors[index] if index in errors else (_timing(timings), np.load(folder / f"{index}.npy"))
+        for index, timings in enumerate(answers)
     ]
 
 

@@ -69,7 +69,7 @@ class Comparison:
 def computed_cells(row: Row) -> list[str]:
     """The texts of COMPUTED: what follows from the net alone."""
     net, billions = row.summary, row.summary.multiply_adds / 1e9
-    field = "all" if net.sees_everything else str(net.receptive_field)
+    field = "all" if net.has_global_field else str(net.receptive_field)
     if net.classifier_field != net.receptive_field:
         field += f" ({net.classifier_field})"
     stride = str(net.stride) if net.finest == net.stride else f"{net.stride} / {net.finest}"
@@ -187,7 +187,7 @@ def _known(value: float) -> float | None:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """What the numbers are and how they came about, one sentence or two a line."""
+    """How the numbers were measured, in one or two sentences a line."""
     height, width = comparison.size
     machine, seconds = comparison.machine, comparison.rows[0].timing.seconds
     memory = "the GPU's" if machine.device.startswith("cuda") else "of the whole process"

@@ -32,7 +32,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Machine:
-    """What it was measured on, as the measuring processes say."""
+    """The hardware of the measurement, as the measuring processes report it."""
 
     device: str
     threads: int

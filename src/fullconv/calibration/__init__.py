@@ -1,4 +1,4 @@
-"""What is chosen for a trained net on a split, its weights untouched.
+"""The temperature of a net's probabilities and the thresholds of overlapping classes.
 
-The temperature of its probabilities, and the thresholds of classes that may overlap.
+Both are chosen on a split after the training; the weights do not change.
 """

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fullconv.checkpoints.checkpoint import find
-from fullconv.checkpoints.safetensors_file import is_own
+from fullconv.checkpoints.checkpoint_file import is_checkpoint_file
 from fullconv.checkpoints.temperature import Calibration, store, temperatures_of
 from fullconv.data import Dataset, Source, as_source
 from fullconv.data.open_dataset import trained_on
@@ -58,8 +58,8 @@ def calibrate(
     """Fit the temperatures of a run's probabilities on a split, and store them in its checkpoint.
 
     ``run`` is a run folder or a model.safetensors; ``data`` what the run was trained on, if None.
-    The net sees every photo twice: the temperature of each output is fitted, then the reliability
-    is measured over all pixels. The file is written whole or not at all; its weights and its class
+    Every photo is predicted twice: to fit the temperature of each output, then to measure the
+    reliability over all pixels. The file is written whole or not at all; its weights and its class
     maps stay. Raises UserError for an exported file, for foreign weights, for a split without
     labels, and as `fullconv.evaluate`.
     """
@@ -115,7 +115,7 @@ def checkpoint_of(run: str | Path) -> Path:
             "FC-CALIBRATE-001",
         )
     file = find(path)
-    if not is_own(file):
+    if not is_checkpoint_file(file):
         raise UserError(
             f"{file}: is no checkpoint of fullconv, so a calibration cannot be stored in it: "
             f"fullconv convert {file} makes one",
@@ -208,44 +208,44 @@ def _fitted(photos: Iterator[Scored], opened: OpenedNet, count: int) -> tuple[fl
     quota = max(1, MOST // (len(opened.classes) * max(count, 1)))
     chosen: list[list[tuple[Tensor, ...]]] = [[] for _ in parts]
     for number, (scores, planes) in enumerate(photos):
-        for place, (part, plane) in enumerate(zip(parts, planes, strict=True)):
+        for index, (part, plane) in enumerate(zip(parts, planes, strict=True)):
             pixels = np.flatnonzero(plane != ignore)
             if not len(pixels):
                 continue
-            rng = np.random.default_rng((_SEED, number, place))
+            rng = np.random.default_rng((_SEED, number, index))
             some = rng.choice(pixels, quota, replace=False) if len(pixels) > quota else pixels
             values = scores[part].flatten(1)[:, torch.from_numpy(some)].T.contiguous()  # P,K
             truth = torch.from_numpy(plane.ravel()[some].astype(np.int64) - part.start)
             weights = torch.full((len(some),), len(pixels) / len(some), dtype=torch.float64)
-            chosen[place].append((values, truth, weights))
-    for place, each in enumerate(chosen):
-        if not each:
-            name = opened.classes.outputs[place].name
+            chosen[index].append((values, truth, weights))
+    for index, samples in enumerate(chosen):
+        if not samples:
+            name = opened.classes.outputs[index].name
             what = f"the output {name!r} has no labelled pixel" if name else "no pixel is labelled"
             raise UserError(
                 f"{what} in the split, so its probabilities cannot be calibrated: label some, or "
                 "name another --split",
                 "FC-CALIBRATE-002",
             )
-    pairs = ([torch.cat(column) for column in zip(*each, strict=True)] for each in chosen)
+    pairs = ([torch.cat(column) for column in zip(*samples, strict=True)] for samples in chosen)
     return tuple(best_temperature(*columns) for columns in pairs)
 
 
 def _reliabilities(
     photos: Iterator[Scored], opened: OpenedNet, temperatures: tuple[float, ...]
 ) -> tuple[tuple[Reliability, ...], tuple[Reliability, ...]]:
-    """Of each output, at temperature 1 and at these ``temperatures``."""
+    """The reliability of each output at temperature 1 and at these ``temperatures``."""
     parts, ignore = Decision.of(opened.classes).outputs, opened.classes.ignore
     before = [Reliability.none() for _ in parts]
     after = [Reliability.none() for _ in parts]
     for scores, planes in photos:
-        for place, (part, plane) in enumerate(zip(parts, planes, strict=True)):
+        for index, (part, plane) in enumerate(zip(parts, planes, strict=True)):
             known = plane != ignore
-            for totals, temperature in ((before, 1.0), (after, temperatures[place])):
+            for totals, temperature in ((before, 1.0), (after, temperatures[index])):
                 own = Softmaxes(Decision((slice(0, part.stop - part.start),)), (temperature,))
                 classes, confidence = of_scores(scores[part], own)
                 right = (
                     classes[known].astype(np.int64) == plane[known].astype(np.int64) - part.start
                 )
-                totals[place] += Reliability.of(confidence[known], right)
+                totals[index] += Reliability.of(confidence[known], right)
     return tuple(before), tuple(after)

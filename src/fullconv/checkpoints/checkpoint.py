@@ -15,14 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fullconv.checkpoints.golden import SAVE_AGAIN, Golden, golden_of
-from fullconv.checkpoints.safetensors_file import (
+from fullconv.checkpoints.checkpoint_file import (
     FORMAT,
     KEY,
     read_arrays,
     read_header,
     write_tensors,
 )
+from fullconv.checkpoints.golden import SAVE_AGAIN, Golden, golden_of
 from fullconv.checkpoints.temperature import HEADER, Calibration
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError, printable, reason_of
@@ -95,7 +95,7 @@ def header_of(
     golden: Golden | None = None,
     calibration: Calibration | None = None,
 ) -> dict[str, Any]:
-    """What a file says of its net, as plain JSON types."""
+    """The header of a checkpoint, as plain JSON types."""
     header = {
         "format": FORMAT,
         "net": spec.to_dict(),
@@ -154,12 +154,12 @@ def assembled(
         net.load_state_dict(tensors)
     golden = Golden.from_header(path, header)
     calibration = Calibration.from_header(header, len(classes.outputs))
-    said = classes, preprocessing, _origin(header), golden, calibration
-    return Checkpoint(net.to(device).eval(), *said)
+    origin = _origin(header)
+    return Checkpoint(net.to(device).eval(), classes, preprocessing, origin, golden, calibration)
 
 
 def described(path: Path, header: dict[str, Any]) -> tuple[NetSpec, ClassSet, Preprocessing]:
-    """What ``header_of`` has put into a header; UserError when it is damaged."""
+    """The net, classes and preprocessing in a header; UserError for a damaged one."""
     try:
         with parser_errors(path, "its header is damaged", "FC-WEIGHTS-003", SAVE_AGAIN):
             spec = NetSpec.from_dict(header["net"])
@@ -231,7 +231,7 @@ def find(path: str | Path) -> Path:
 
 
 def _next_step(folder: Path) -> str:
-    """What to type where a folder has no model yet."""
+    """The command to type where a folder has no model yet."""
     if (folder / "config.toml").is_file():
         return (
             "it is written at the first validation of a run; to resume this one: "
@@ -249,14 +249,14 @@ def check_fit(path: Path, wanted: Mapping[str, Tensor], tensors: Mapping[str, Te
         count = len(missing) + len(unknown)
         raise _no_fit(path, f"{what} ({count} names differ)")
     for name, tensor in wanted.items():
-        there = tensors[name]
-        if tensor.shape != there.shape:
-            shape = printable(str(tuple(there.shape)), 80)
+        stored = tensors[name]
+        if tensor.shape != stored.shape:
+            shape = printable(str(tuple(stored.shape)), 80)
             raise _no_fit(path, f"{name} has shape {shape}, its net needs {tuple(tensor.shape)}")
-        if tensor.is_floating_point() != there.is_floating_point():
-            kinds = str(there.dtype), str(tensor.dtype)
-            there_, here = (kind.removeprefix("torch.") for kind in kinds)
-            raise _no_fit(path, f"{name} is of {there_}, its net needs {here}")
+        if tensor.is_floating_point() != stored.is_floating_point():
+            types = str(stored.dtype), str(tensor.dtype)
+            stored_type, net_type = (dtype.removeprefix("torch.") for dtype in types)
+            raise _no_fit(path, f"{name} is of {stored_type}, its net needs {net_type}")
 
 
 def _no_fit(path: Path, what: str) -> UserError:

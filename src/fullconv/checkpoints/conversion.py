@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from fullconv.checkpoints.checkpoint import Checkpoint
+from fullconv.checkpoints.checkpoint_file import is_checkpoint_file
 from fullconv.checkpoints.foreign.foreign_arrays import Shape
 from fullconv.checkpoints.foreign.recognize_net import lineages, read_foreign
 from fullconv.checkpoints.foreign.transplant import Transplant, transplant
-from fullconv.checkpoints.safetensors_file import is_own
 from fullconv.classes import VOC, ClassSet, numbered_names
 from fullconv.errors import UserError
 from fullconv.models import FCN
@@ -67,7 +67,7 @@ def convert(
     Raises UserError for a file that is damaged or holds no known net.
     """
     path = Path(source)
-    if is_own(path):
+    if is_checkpoint_file(path):
         raise UserError(
             f"{path}: is a checkpoint of fullconv already; use it as it is", "FC-WEIGHTS-021"
         )
@@ -105,24 +105,24 @@ def _net(transplanted: Transplant) -> FCN:
     net = meta_net(transplanted.spec)
     scores = tuple(f"{name}." for name in net.score_modules())
     missing = {name: t for name, t in net.state_dict().items() if name not in transplanted.tensors}
-    strange = [name for name, t in missing.items() if t.ndim and not name.startswith(scores)]
-    if strange:
-        raise UserError(f"{transplanted.title}: gives no {strange[0]}", "FC-WEIGHTS-010")
+    not_given = [name for name, t in missing.items() if t.ndim and not name.startswith(scores)]
+    if not_given:
+        raise UserError(f"{transplanted.title}: gives no {not_given[0]}", "FC-WEIGHTS-010")
     zeros: dict[str, Tensor] = {n: torch.zeros(t.shape, dtype=t.dtype) for n, t in missing.items()}
     net.load_state_dict({**transplanted.tensors, **zeros}, assign=True)
     return net.eval()
 
 
-def _classes(path: Path, transplanted: Transplant, given: ClassSet | None) -> ClassSet:
+def _classes(path: Path, transplanted: Transplant, chosen: ClassSet | None) -> ClassSet:
     count = transplanted.spec.classes
-    if given is not None and len(given) != count:
+    if chosen is not None and len(chosen) != count:
         raise UserError(
-            f"{path}: scores {count} classes, the class file names {len(given)}; leave it out, or "
+            f"{path}: scores {count} classes, the class file names {len(chosen)}; leave it out, or "
             "name as many",
             "FC-WEIGHTS-011",
         )
-    if given is not None or transplanted.classes is not None:
-        return given or transplanted.classes or VOC
+    if chosen is not None or transplanted.classes is not None:
+        return chosen or transplanted.classes or VOC
     if transplanted.is_classifier:
         return VOC  # 21, until a training puts its own in their place
     ignore = 255 if count <= 255 else 65535

@@ -1,4 +1,4 @@
-"""What an exported ONNX file holds, part by part: tells a tool's change from damage.
+"""Checksums of the parts of an exported ONNX file: they tell a tool's change from damage.
 
 The description in the file has a checksum of each part. Where the file's own checksum differs, a
 program has saved it again, or bits were lost: the parts say what it was.
@@ -16,7 +16,7 @@ PARTS = "parts"
 
 @dataclass(frozen=True)
 class Change:
-    """What of a file is not as it was exported, in words; ``is_damage`` where no tool does that."""
+    """How a file differs from its export, in words; ``is_damage`` where no tool changes it so."""
 
     what: str
     is_damage: bool = False
@@ -38,31 +38,31 @@ def with_parts(model: Any, text: str) -> str:
 
 
 def change_of(model: Any, text: str) -> Change:
-    """What differs between an onnx.ModelProto and the description ``text`` in it."""
+    """The differences between an onnx.ModelProto and the description ``text`` in it."""
     try:
         description = json.loads(text)
         parts = description.pop(PARTS)
-        said, graph, nodes = parts["description"], parts["graph"], int(parts["nodes"])
+        checksum, graph, nodes = parts["description"], parts["graph"], int(parts["nodes"])
         tensors, names = list(map(str, parts["tensors"])), parts["names"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Change("its parts have no checksums")
-    if _hex(json.dumps(description).encode()) != said:
+    if _hex(json.dumps(description).encode()) != checksum:
         return Change("its description was changed", is_damage=True)
-    here = _tensors(model)
-    known = _hex("\n".join(here).encode()) == names and len(here) == len(tensors)
-    pairs = zip(here, here.values(), tensors, strict=True) if known else ()
-    other = [name for name, sum_here, sum_said in pairs if sum_here != sum_said]
+    checksums = _tensors(model)
+    same_names = _hex("\n".join(checksums).encode()) == names and len(checksums) == len(tensors)
+    pairs = zip(checksums, checksums.values(), tensors, strict=True) if same_names else ()
+    differing = [name for name, now, before in pairs if now != before]
     by = _program(model)
-    if not known or any(here[name] is None for name in here):
+    if not same_names or any(checksums[name] is None for name in checksums):
         weights = "its weights were replaced or moved"
         return Change(f"{by}{weights}; {_nodes(model, nodes)}")
     if _structure(model) == graph:
-        if other:
-            more = f" and {len(other) - 1} more" if len(other) > 1 else ""
-            what = f"the weights {printable(other[0], 60)}{more} differ, and nothing else"
+        if differing:
+            more = f" and {len(differing) - 1} more" if len(differing) > 1 else ""
+            what = f"the weights {printable(differing[0], 60)}{more} differ, and nothing else"
             return Change(what, is_damage=True)
         return Change(f"{by}only the way it is written differs")
-    weights = f"{len(other)} of {len(here)} weights" if other else "no weights"
+    weights = f"{len(differing)} of {len(checksums)} weights" if differing else "no weights"
     return Change(f"{by}{_nodes(model, nodes)}; {weights} changed")
 
 
@@ -81,7 +81,7 @@ def _program(model: Any) -> str:
 
 def _tensors(model: Any) -> dict[str, str | None]:
     """The checksum of the values of each weight by its name; None for one in another file."""
-    return {each.name: _of_tensor(each) for each in model.graph.initializer}
+    return {tensor.name: _of_tensor(tensor) for tensor in model.graph.initializer}
 
 
 def _of_tensor(tensor: Any) -> str | None:
@@ -97,7 +97,7 @@ def _of_tensor(tensor: Any) -> str | None:
 
 
 def _structure(model: Any) -> str:
-    """Of the nodes with their attributes, what goes in and out, and the version of operators."""
+    """The checksum of nodes with attributes, inputs, outputs, and the version of operators."""
     graph = model.graph
     parts = (*model.opset_import, *graph.node, *graph.input, *graph.output)
     return _hex(b"".join(part.SerializeToString(deterministic=True) for part in parts))

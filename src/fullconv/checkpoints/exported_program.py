@@ -19,20 +19,20 @@ import torch
 from torch import Tensor
 
 from fullconv.checkpoints.checkpoint import Checkpoint, assembled, fitting_net
-from fullconv.checkpoints.golden import SAVE_AGAIN
-from fullconv.checkpoints.safetensors_file import (
+from fullconv.checkpoints.checkpoint_file import (
     KEY,
-    changed_weights,
     check_format,
+    checksum_error,
     checksum_of,
 )
+from fullconv.checkpoints.golden import SAVE_AGAIN
 from fullconv.errors import UserError
 from fullconv.parsing import MOST_JSON, json_object, parser_errors
 
 NET = "net."
-"""What the exported program calls the net: its arrays are ``net.backbone...``."""
+"""The name of the net in the exported program: its arrays are ``net.backbone...``."""
 CHECKSUMS = "checksums"
-"""In the description: CRC-32 of its text without them, and of the arrays; none in older files."""
+"""The key of the CRC-32 of the description without it, and of the arrays; not in older files."""
 
 _EXTRA, _WEIGHTS = f"extra/{KEY}", "data/weights/"
 _CONFIG = f"{_WEIGHTS}model_weights_config.json"
@@ -92,7 +92,7 @@ def _verify(path: Path, header: dict[str, Any], tensors: Mapping[str, Tensor]) -
             f"{path}: its header is damaged (the checksum differs); {SAVE_AGAIN}", "FC-WEIGHTS-003"
         )
     if checksum_of(tensors) != weights:
-        raise changed_weights(path)
+        raise checksum_error(path)
 
 
 def _crc(text: str) -> str:
@@ -104,7 +104,7 @@ def _json(archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
 
 
 def _read(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    """What a member unpacks to; ValueError where that is more than ``most`` bytes."""
+    """The unpacked bytes of a member; ValueError where they are more than ``most``."""
     member = archive.getinfo(name)
     if member.file_size > most:
         raise ValueError(f"{name} unpacks to {member.file_size} bytes, {most} at most")

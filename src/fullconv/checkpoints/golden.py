@@ -1,4 +1,4 @@
-"""What a net made of a built-in picture when it was saved: proof that it computes so elsewhere.
+"""The stored result of a net on a built-in picture: it proves that an engine computes the same.
 
 Every checkpoint and export carries it in its header, under ``golden``. The picture is the same in
 every version, computed from integers alone; an engine that has loaded a net runs it once and
@@ -32,7 +32,7 @@ Size = tuple[int, int]
 PICTURE = 1  # of the formula; a golden of another one is left alone
 SIZE: Size = (96, 128)
 PLACES = ((1, 2), (1, 3), (1, 2), (3, 4), (5, 6)), ((1, 2), (1, 4), (5, 6), (1, 3), (7, 8))
-"""Where logits are kept, as parts of the height and of the width."""
+"""The positions of the stored logits, as shares of the height and of the width."""
 
 CHANNELS = 16  # of which logits are kept at most
 SAVE_AGAIN = "save the net again"
@@ -78,7 +78,7 @@ class Golden:
         return self.classes.shape[0], self.classes.shape[1]
 
     def compare(self, classes: Array, logits: Array | None = None) -> Agreement:
-        """With what an engine gives: its class map, and logits (K, H, W) where it has them."""
+        """Compare with an engine's class map, and logits (K, H, W) where it has them."""
         judged = self.classes != np.iinfo(self.classes.dtype).max
         same = float((classes == self.classes)[judged].mean()) if judged.any() else 1.0
         difference = float("nan")
@@ -140,7 +140,7 @@ class Golden:
 def golden_of(
     net: FCN, classes: ClassSet, preprocessing: Preprocessing, size: Size = SIZE
 ) -> Golden | None:
-    """What ``net`` makes of the picture, in fp32 where it is; None where it gives no numbers.
+    """The logits of ``net`` for the picture, in fp32 on its device; None where they are not finite.
 
     Its mode, its gradients and all random states are left as they were.
     """

@@ -97,7 +97,7 @@ def pinned(weights: str, path: Path) -> str:
 
 
 def _said(error: Exception, wanted: HubFile, offline: bool) -> str:
-    """What an error means, in words."""
+    """The meaning of an error of the Hub, in words."""
     from huggingface_hub import errors
 
     page = wanted.address

@@ -25,7 +25,7 @@ PUBLISHED_BY_TIMM = "timm"
 
 @dataclass(frozen=True)
 class StartReport:
-    """What became of every array: loaded, fresh with the reason, or not needed with the reason.
+    """The account of every array: loaded, fresh with the reason, or not needed with the reason.
 
     ``warnings`` are what a source cannot tell; ``adapted`` says which of the loaded ones were made
     to fit, and how. ``preprocessing`` is what the loaded weights expect of a photo, ``others`` what
@@ -100,19 +100,7 @@ def start_from(
     if len(first.checkpoint.net.spec.streams) == streams and len(paths) == 1:
         tensors, why = _tensors(first), _new_scores(net, first, classes)
     else:
-        for path, weights in zip(paths, opened, strict=True):
-            there = weights.checkpoint.net.spec.streams
-            if len(there) > 1:
-                raise UserError(
-                    f"{path}: has {len(there)} streams itself; name weights of one stream for "
-                    f"each of the {streams}",
-                    "FC-WEIGHTS-018",
-                )
-        repeated = opened * (streams // len(opened))
-        tensors = _side_by_side([_tensors(weights) for weights in repeated])
-        why = next((why for weights in repeated if (why := _new_scores(net, weights, classes))), "")
-        if net.spec.is_pyramid:  # channels of features, other than those of scores, have no meaning
-            why = why or "the features of several streams are fused anew"
+        tensors, why = _streams_side_by_side(net, paths, opened, classes)
     tensors, adapted = _adapted(net, tensors)
     report = fill(net, tensors, " and ".join(map(str, paths)), why)
     report.adapted.update(adapted)
@@ -124,8 +112,32 @@ def start_from(
     return replace(report, preprocessing=others[0], others=tuple(others[1:]), origins=origins)
 
 
+def _streams_side_by_side(
+    net: FCN, paths: Sequence[str | Path], opened: list[Weights], classes: ClassSet | None
+) -> tuple[dict[str, Tensor], str]:
+    """The arrays for a net of several streams, from weights of one stream each.
+
+    And why its score layers start at zero; '' where they load.
+    """
+    streams = len(net.spec.streams)
+    for path, weights in zip(paths, opened, strict=True):
+        count = len(weights.checkpoint.net.spec.streams)
+        if count > 1:
+            raise UserError(
+                f"{path}: has {count} streams itself; name weights of one stream for "
+                f"each of the {streams}",
+                "FC-WEIGHTS-018",
+            )
+    repeated = opened * (streams // len(opened))
+    tensors = _side_by_side([_tensors(weights) for weights in repeated])
+    why = next((why for weights in repeated if (why := _new_scores(net, weights, classes))), "")
+    if net.spec.is_pyramid:  # channels of features, other than those of scores, have no meaning
+        why = why or "the features of several streams are fused anew"
+    return tensors, why
+
+
 def origin_of(source: str | Path, weights: Weights) -> dict[str, Any]:
-    """What a checkpoint keeps of the weights that it started from, as plain JSON types.
+    """The record of the weights that a training started from, as plain JSON types.
 
     ``name``; of published ones ``from`` and ``licence``, on the Hub ``from``, the page that states
     it; of a foreign file its net and sha256; of a training the ``weights`` that it had started from
@@ -289,7 +301,7 @@ def fill(net: FCN, tensors: Mapping[str, Tensor], source: str, new_scores: str =
 
 
 def _streams(net: FCN) -> list[str]:
-    """What the names of each stream's arrays begin with."""
+    """The prefix of the names of each stream's arrays."""
     count = len(net.spec.streams)
     return [f"backbone.{i}." for i in range(count)] if count > 1 else ["backbone."]
 

@@ -98,16 +98,16 @@ class InstalledFile:
         size = table.get("size")
         if not isinstance(size, int) or isinstance(size, bool):
             raise UserError(f"size = {size!r} is no whole number", "FC-WEIGHTS-020")
-        package = _text(table, "package")
+        package = text_of(table, "package")
         return cls(
             package=package,
-            module=_text(table, "module"),
-            path=_text(table, "path-in-module"),
+            module=text_of(table, "module"),
+            path=text_of(table, "path-in-module"),
             size=size,
-            checksum=Checksum("sha256", _text(table, "sha256")),
-            licence=_text(table, "licence"),
-            origin=_text(table, "from"),
-            install=_text(table, "install") if "install" in table else f"pip install {package}",
+            checksum=Checksum("sha256", text_of(table, "sha256")),
+            licence=text_of(table, "licence"),
+            origin=text_of(table, "from"),
+            install=text_of(table, "install") if "install" in table else f"pip install {package}",
         )
 
 
@@ -127,7 +127,8 @@ def _has_digest(path: Path, checksum: Checksum, changed: int) -> bool:
     return checksum.of(path) == checksum.digest
 
 
-def _text(table: Mapping[str, Any], key: str) -> str:
+def text_of(table: Mapping[str, Any], key: str) -> str:
+    """The text under ``key`` of a registry's entry; UserError where there is none."""
     value = table.get(key)
     if not isinstance(value, str) or not value.strip():
         raise UserError(f"{key} = {value!r} is no text", "FC-WEIGHTS-020")

@@ -8,6 +8,7 @@ import torch
 from fullconv.checkpoints import checkpoint
 from fullconv.checkpoints import exported_program as program
 from fullconv.checkpoints.checkpoint import Checkpoint, find
+from fullconv.checkpoints.checkpoint_file import is_checkpoint_file
 from fullconv.checkpoints.conversion import convert
 from fullconv.checkpoints.foreign.recognize_net import format_of
 from fullconv.checkpoints.hub import fetch_from_hub, is_hub_name
@@ -19,7 +20,6 @@ from fullconv.checkpoints.registry import (
     preprocessings,
     published,
 )
-from fullconv.checkpoints.safetensors_file import is_own
 from fullconv.download.request import Progress
 from fullconv.errors import UserError
 
@@ -75,7 +75,7 @@ def open_weights(path: str | Path) -> Weights:
         )
     if program.looks_like(path):
         return Weights(program.load(path))
-    if is_own(path) or format_of(path) is None:
+    if is_checkpoint_file(path) or format_of(path) is None:
         own = checkpoint.load(path)
         return Weights(own, is_classifier=own.origin.get("classifier") is True)
     conversion = convert(path)
@@ -127,7 +127,7 @@ def located(weights: str | Path, progress: Progress | None = None) -> Path:
 
 
 def _prepared(checkpoint: Checkpoint, path: Path) -> Checkpoint:
-    """With the preprocessing of the registry, where ``path`` is the file of published weights."""
+    """The weights with the registry's preprocessing, if ``path`` is a published file."""
     for entry in published().values():
         if len(entry.preprocessing) == 1 and path == file_here(entry):
             return replace(checkpoint, preprocessing=preprocessings()[entry.preprocessing[0]])

@@ -17,7 +17,7 @@ Wanted = str | tuple[str, ...]
 """A word, a name or a path; several are for the streams of a net, one each."""
 
 LEARNT = ("imagenet", "edges")
-"""What weights to start from were trained for; the better start comes first."""
+"""The tasks that weights to start from were trained for, the better start first."""
 
 READERS = {"caffe": "google.protobuf", "keras": "h5py"}
 """The module that reading a format needs (extra `convert`)."""

@@ -3,7 +3,6 @@
 `fetch` gets their file: from an installed package, the cache, or downloaded into it.
 """
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +11,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from fullconv.checkpoints.installed import PACKAGE_KEYS, InstalledFile
+from fullconv.checkpoints.installed import PACKAGE_KEYS, InstalledFile, text_of
 from fullconv.download import RemoteFile, RetryPolicy, cache_folder, download
 from fullconv.download.remote import KEYS
 from fullconv.download.request import Progress
-from fullconv.errors import UserError
+from fullconv.errors import UserError, did_you_mean
 from fullconv.models import Preprocessing
 
 FILE = Path(__file__).with_name("registry.toml")
@@ -61,7 +60,7 @@ def published() -> Mapping[str, Published]:
 
 
 def preprocessings() -> Mapping[str, Preprocessing]:
-    """What the inputs of these weights are made with, by name."""
+    """The preprocessings of these weights, by name."""
     return _registry()[1]
 
 
@@ -78,10 +77,9 @@ def find_published(name: str) -> Published:
         raise UserError(
             f"several weights are called {name!r}: {', '.join(begin)}; name one", "FC-WEIGHTS-015"
         )
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    hint = f"did you mean {', '.join(near)}? " if near else ""
+    hint = did_you_mean(name, known) or "name one of the list"
     raise UserError(
-        f"no published weights are called {name!r}: {hint}('fullconv weights' lists all)",
+        f"no published weights are called {name!r}: {hint} ('fullconv weights' lists all)",
         "FC-WEIGHTS-015",
     )
 
@@ -129,13 +127,13 @@ def _published(name: str, table: Any, inputs: Mapping[str, Preprocessing]) -> Pu
         return Published(
             name=name,
             file=kind.from_table(table),
-            net=_text(table, "net"),
+            net=text_of(table, "net"),
             format=_one_of(FORMATS, table, "format"),
             classes=_one_of(CLASSES, table, "classes"),
             preprocessing=tuple(names),
-            source=_text(table, "source"),
-            paper=_text(table, "paper"),
-            note=_text(table, "note") if "note" in table else "",
+            source=text_of(table, "source"),
+            paper=text_of(table, "paper"),
+            note=text_of(table, "note") if "note" in table else "",
             fits=tuple(map(str, table.get("fits", ()))),
         )
     except UserError as error:
@@ -146,13 +144,6 @@ def _one_of(known: tuple[str, ...], table: Mapping[str, Any], key: str) -> str:
     if (value := table.get(key)) not in known:
         raise UserError(f"{key} = {value!r} is none of {', '.join(known)}", "FC-WEIGHTS-020")
     return str(value)
-
-
-def _text(table: Mapping[str, Any], key: str) -> str:
-    value = table.get(key)
-    if not isinstance(value, str) or not value.strip():
-        raise UserError(f"{key} = {value!r} is no text", "FC-WEIGHTS-020")
-    return value
 
 
 def cached_path(weights: Published) -> Path:

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from fullconv.atomic import file_errors
-from fullconv.checkpoints.safetensors_file import KEY, read_tensors, write_tensors
+from fullconv.checkpoints.checkpoint_file import KEY, read_tensors, write_tensors
 from fullconv.errors import printable
 from fullconv.metrics.reliability import Reliability
 
 HEADER = "calibration"
-"""What it is called in a header."""
+"""The key in a header."""
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What `fullconv.calibrate` has measured: for each output of the net one temperature.
+    """The result of `fullconv.calibrate`: one temperature for each output of the net.
 
     Probabilities are softmax(logits / temperature). ``before`` and ``after`` are the reliability at
     temperature 1 and at this one, over all labelled pixels of ``photos`` photos of a ``split`` of
@@ -37,8 +37,8 @@ class Calibration:
         """As plain JSON types."""
         return {
             "temperatures": list(self.temperatures),
-            "before": [each.to_dict() for each in self.before],
-            "after": [each.to_dict() for each in self.after],
+            "before": [reliability.to_dict() for reliability in self.before],
+            "after": [reliability.to_dict() for reliability in self.after],
             "data": self.data,
             "split": self.split,
             "photos": self.photos,
@@ -61,7 +61,7 @@ class Calibration:
             if not isfinite(value) or value <= 0:
                 raise ValueError(f"temperature {printable(repr(value))} is not above 0")
         before, after = (
-            tuple(Reliability.from_dict(each) for each in values.get(key, ()))
+            tuple(Reliability.from_dict(reliability) for reliability in values.get(key, ()))
             for key in ("before", "after")
         )
         if not len(before) == len(after) or len(before) not in (0, outputs):

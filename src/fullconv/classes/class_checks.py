@@ -1,4 +1,4 @@
-"""What a `ClassSet` must be: errors of one line for names, colours and values that cannot."""
+"""The checks of a `ClassSet`: one-line errors for wrong names, colours and values."""
 
 import unicodedata
 from collections import Counter

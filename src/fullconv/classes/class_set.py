@@ -20,7 +20,7 @@ CREAM: Color = (224, 224, 192)  # what VOC's palette shows for 255
 SHOWN = 12  # names in the repr
 _BACKGROUND = "background bg void none nothing empty unknown unlabelled unlabeled nolabel noclass"
 BACKGROUND_NAMES = frozenset(_BACKGROUND.split(" "))
-"""What class 0 is called where it is no object; letters only."""
+"""The names of class 0 where it is the background; letters only."""
 BY_NAME = (-1,)
 """The background is told by the name of class 0."""
 OVERLAP_IGNORE = 255  # in the masks of overlapping classes, which are of 0, 1 and this
@@ -124,7 +124,7 @@ class ClassSet:
 
     @property
     def task(self) -> Task:
-        """What a net decides at each pixel: see `Task`."""
+        """The decision at each pixel: see `Task`."""
         if not self.is_overlapping:
             return "semantic"
         return "binary" if len(self) == 1 else "multilabel"
@@ -135,11 +135,11 @@ class ClassSet:
         Colours of their own stay. Raises UserError for a threshold that is none, and for several
         outputs.
         """
-        each = (thresholds,) * len(self) if isinstance(thresholds, int | float) else thresholds
+        values = (thresholds,) * len(self) if isinstance(thresholds, int | float) else thresholds
         is_default = self.colors == default_colors(len(self), background=0 in self.background)
         colors = () if is_default else self.colors  # black is for what is none of them
         return replace(
-            self, thresholds=tuple(each), ignore=OVERLAP_IGNORE, colors=colors, background=()
+            self, thresholds=tuple(values), ignore=OVERLAP_IGNORE, colors=colors, background=()
         )
 
     @property

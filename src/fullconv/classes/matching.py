@@ -10,7 +10,7 @@ LISTED = 8  # names in a message
 
 
 class ClassOrderWarning(UserWarning):
-    """The same classes stand in another order, and were renumbered by name."""
+    """The warning that the same classes came in another order and were renumbered by name."""
 
 
 def match_classes(
@@ -24,7 +24,7 @@ def match_classes(
     """
     if tuple(wanted) == numbered_names(len(wanted)):
         return _by_number(len(wanted), given, which)
-    places = {_composed(name): place for place, name in enumerate(wanted)}
+    places = {_composed(name): index for index, name in enumerate(wanted)}
     names = [_composed(name) for name in given]
     if places.keys() == set(names):
         return tuple(places[name] for name in names)
@@ -58,7 +58,7 @@ def _by_number(count: int, given: Sequence[str], which: tuple[str, str]) -> tupl
 
 
 def order_line(wanted: Sequence[str], which: tuple[str, str] = ("the net", "the data")) -> str:
-    """What is said where ``match_classes`` met another order."""
+    """The note where ``match_classes`` found the same classes in another order."""
     return (
         f"{which[1]} lists the classes in another order than {which[0]}: they are matched by name, "
         f"as {_listed(wanted)}"

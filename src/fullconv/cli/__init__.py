@@ -16,6 +16,7 @@ from fullconv.cli.commands import (
     compare,
     benchmark,
     nets,
+    check,
     data,
     importing,
     inspect,

@@ -4,6 +4,7 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,7 +92,7 @@ def predict_camera_input(
     from fullconv.cli import tables as screen
     from fullconv.duration import duration
     from fullconv.inference.video import camera as cameras
-    from fullconv.inference.video.record import predict_camera
+    from fullconv.inference.video.camera_job import predict_camera
     from fullconv.inference.video.video_file import pyav
 
     pyav()
@@ -101,9 +102,8 @@ def predict_camera_input(
     start = time.perf_counter()
     with screen.frame_progress(camera) as progress:
         outcome = predict_camera(
-            predictor, device, target, max_frames=max_frames, seconds=seconds, show=look.show,
-            smooth=look.smooth, alpha=look.alpha, legend=look.legend,
-            probability=look.probability, report=progress, say=lambda note: say(f"note: {note}"),
+            predictor, device, target, max_frames=max_frames, seconds=seconds, **asdict(look),
+            report=progress, say=lambda note: say(f"note: {note}"),
         )  # fmt: skip
     passed = time.perf_counter() - start
     height, width = outcome.size

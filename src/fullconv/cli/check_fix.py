@@ -76,7 +76,7 @@ def write_fixed_copy(
     print(f"copy: {printable(str(out))}: {photos} photos; {counts_line(remaining)}")
     print(page)
     print(f"next: fullconv train {printable(str(out))}")
-    return not report.left_out and not any(each.severity == "error" for each in remaining)
+    return not report.left_out and not any(finding.severity == "error" for finding in remaining)
 
 
 def _opened(out: Path, splits: Mapping[str, int], options: ReadOptions) -> "dict[str, Source]":
@@ -89,8 +89,8 @@ def _opened(out: Path, splits: Mapping[str, int], options: ReadOptions) -> "dict
 def _fixed_lines(fixed: "list[FixedMask]") -> list[str]:
     """One line for each kind of correction, its first file named."""
     kinds: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for each in fixed:
-        kinds[each.says].append(each.file)
+    for mask in fixed:
+        kinds[mask.says].append(mask.file)
     return [
         f"corrected: {'; '.join(says)}: {printable(files[0])}"
         + (f" and {len(files) - 1} more" if len(files) > 1 else "")

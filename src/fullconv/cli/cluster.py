@@ -45,7 +45,7 @@ WorkerGpus = Annotated[
 def cluster_options(
     address: str | None, workers: int | None, cpus: float | None, gpus: float | None
 ) -> "ClusterOptions | None":
-    """What the options say; UserError for those of workers without --cluster."""
+    """The options as `ClusterOptions`; UserError for options of workers without --cluster."""
     if address is None:
         given = {"--workers": workers, "--worker-cpus": cpus, "--worker-gpus": gpus}
         if strange := [name for name, value in given.items() if value is not None]:

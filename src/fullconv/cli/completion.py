@@ -1,10 +1,10 @@
-"""What Tab offers for nets, recipes and published weights, known without loading torch."""
+"""Completion by Tab of nets, recipes and published weights, without loading torch."""
 
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-from fullconv.inference.engines import names
+from fullconv.inference.engines import engine_names
 from fullconv.training.recipes import recipe_names
 
 IMPORTERS = Path(__file__).parents[1] / "data" / "importers"
@@ -38,8 +38,8 @@ def formats(incomplete: str) -> list[str]:
 
 
 def engines(incomplete: str) -> list[str]:
-    """What --engine takes that begins so."""
-    return _beginning(names(), incomplete)
+    """The values of --engine that begin with this text."""
+    return _beginning(engine_names(), incomplete)
 
 
 def _beginning(names: Iterable[str], incomplete: str) -> list[str]:

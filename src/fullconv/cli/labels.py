@@ -62,7 +62,7 @@ Areas = Annotated[
 
 @dataclass
 class Labels:
-    """What ``--to`` and ``--areas`` ask of a prediction, and what becomes of it."""
+    """The options ``--to`` and ``--areas``, and the results that they collect."""
 
     out: Path
     tool: str | None
@@ -75,7 +75,7 @@ class Labels:
         cls, out: Path, to: str | None, tolerance: float, smallest: int, background: bool,
         areas: bool,
     ) -> "Labels":  # fmt: skip
-        """What the options say; UserError where they cannot be."""
+        """The options checked together; UserError where they contradict each other."""
         from fullconv.data.exporters import ShapeOptions, exporter
         from fullconv.data.exporters.outlines.vectorize import check_shapes
         from fullconv.inference.areas import AreaTable

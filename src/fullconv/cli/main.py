@@ -19,7 +19,7 @@ from fullconv.cli.help_panels import Command, write_commands
 from fullconv.errors import UserError, one_line
 
 UsageError: Any = typer.BadParameter.__base__
-"""What typer raises for wrong options and arguments; it has no public name."""
+"""The exception of typer for wrong options and arguments; it has no public name."""
 
 
 class Program(TyperGroup):

@@ -9,7 +9,7 @@ import typer
 from fullconv.cli import completion
 from fullconv.cli.main import say
 from fullconv.errors import UserError
-from fullconv.inference.engines import ENGINES, names
+from fullconv.inference.engines import ENGINES, engine_names
 
 if TYPE_CHECKING:
     from fullconv.inference import Engine as Runner
@@ -50,7 +50,7 @@ TestTime = Annotated[
 Engine = Annotated[
     str,
     typer.Option(
-        metavar="|".join(names()),
+        metavar="|".join(engine_names()),
         help="Engine that runs the net. auto: torch, or for an exported file its own runtime; "
         f"{'; '.join(f'{engine.name}: {engine.what}' for engine in ENGINES)}. 'fullconv benchmark' "
         "measures them.",

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
@@ -136,10 +137,8 @@ def predict_videos(
         start = time.perf_counter()
         with screen.frame_progress(file.name) as progress:
             outcome = predict_video(
-                predictor, file, _target(video, out, look.show), show=look.show,
-                smooth=look.smooth, alpha=look.alpha, legend=look.legend,
-                probability=look.probability, report=progress, say=_note,
-                max_megapixels=predictor.read_options.max_megapixels,
+                predictor, file, _target(video, out, look.show), **asdict(look), report=progress,
+                say=_note, max_megapixels=predictor.read_options.max_megapixels,
             )  # fmt: skip
         print(_account(video, outcome, time.perf_counter() - start))
         for warning in outcome.warnings:
@@ -167,7 +166,7 @@ def _note(text: str) -> None:
 
 
 def _account(video: "Input", outcome: "VideoOutcome", seconds: float) -> str:
-    """What was done, in a line."""
+    """The result of a video in one line."""
     from fullconv.duration import duration
 
     height, width = outcome.size

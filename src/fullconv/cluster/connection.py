@@ -122,7 +122,7 @@ def _no_cluster(address: str, reason: str) -> UserError:
 
 
 def pool_of(options: ClusterOptions, nodes: list[dict[str, float]]) -> Pool:
-    """What the options ask of machines with these resources; UserError where there is no room."""
+    """The workers that machines with these resources have room for; UserError for none."""
     has_gpus = any(node.get("GPU") for node in nodes)
     gpus = options.gpus if options.gpus is not None else float(has_gpus)
     hosts = [node for node in nodes if node.get("CPU") and node.get("GPU", 0) >= gpus]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from fullconv.cluster.connection import ClusterOptions
-from fullconv.cluster.work import Reply, replies
+from fullconv.cluster.workers import Reply, replies
 from fullconv.data import Source
-from fullconv.data.splits.subset import Part
-from fullconv.evaluation import MultilabelTally, Progress, Tally, joined, tally_of
+from fullconv.data.splits.subset import Subset
+from fullconv.evaluation import MultilabelTally, Progress, Tally, join_tallies, tally_of
 from fullconv.inference.engines.registry import Say
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.storage.predictor_options import PredictorOptions
@@ -30,7 +30,7 @@ class ScorePart:
     def __call__(self, predictor: Predictor, item: dict[str, Any]) -> Iterator[Reply]:
         """The counts, and how many photos they are of."""
         indices = range(item["first"], len(self.source), item["step"])
-        part = Part(self.source, self.source.split, tuple(indices))
+        part = Subset(self.source, self.source.split, tuple(indices))
         tally = tally_of(predictor.engine, part, boundary=self.boundary)
         yield {"number": item["first"], "photos": len(indices), "counts": _packed(tally)}
 
@@ -59,7 +59,7 @@ def evaluate_on_cluster(
         done += reply["photos"]
         if progress:
             progress(done, len(source))
-    return joined([tallies[number] for number in range(parts)]).scores()
+    return join_tallies([tallies[number] for number in range(parts)]).scores()
 
 
 def _packed(tally: Tally | MultilabelTally) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from fullconv.cluster.connection import ClusterOptions
-from fullconv.cluster.work import Reply, replies
+from fullconv.cluster.workers import Reply, replies
 from fullconv.errors import UserError
 from fullconv.inference.batch_predict import PhotoResult
 from fullconv.inference.engines.registry import Say
@@ -17,12 +17,12 @@ from fullconv.inference.prediction import DrawOptions
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.storage.addresses import Stored
 from fullconv.inference.storage.outputs import FolderOutput, Output, output_at
+from fullconv.inference.storage.parquet import PhotoTable
 from fullconv.inference.storage.predict_stored import predict_recorded
 from fullconv.inference.storage.predictor_options import PredictorOptions
-from fullconv.inference.storage.tables import PhotoTable
 
 MOST_PHOTOS, MOST_BYTES = 32, 2**26
-"""Of an item that a worker is given: so many photos, of so many bytes in files."""
+"""Limits of an item for a worker: photos, and bytes of their files."""
 _TURNS = 8  # items for each of several workers, at least: those that are done early take more
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fullconv.cluster.connection import ClusterOptions
-from fullconv.cluster.work import Reply, replies
+from fullconv.cluster.workers import Reply, replies
 from fullconv.inference.engines.registry import Say
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.rasters.raster_tiles import Blocks, RasterTiles, open_tiles
@@ -15,7 +15,7 @@ from fullconv.inference.storage.predictor_options import PredictorOptions
 
 
 def blocks_by_cluster(cluster: ClusterOptions, options: PredictorOptions, say: Say) -> Blocks:
-    """What computes the rows of tiles for `predict_raster`, in other processes.
+    """A function that computes the rows of tiles for `predict_raster` in other processes.
 
     The raster must have the same path on each machine.
     """

@@ -23,7 +23,7 @@ from fullconv.modalities import COLOR
 if TYPE_CHECKING:
     import torch
 
-_ORDER, _AUGMENT, _CUTMIX, _PASTE = range(4)  # keep the random numbers of the uses apart
+_ORDER, _AUGMENT, _CUTMIX, _PASTE = range(4)  # part of the seeds: random numbers apart by use
 
 
 def loader(
@@ -45,11 +45,11 @@ def loader(
     """Batches of the steps ``start_step`` to ``stop_step`` - 1; endless where that is None.
 
     Sample number g of the training (g counts through all steps, ranks and slots) is photo
-    ``g % N`` of the permutation by (seed, g // N), augmented by numbers drawn from (seed, g), with
-    another photo mixed in by further ones; where ``augmentation`` is a callable, it makes the
-    sample alone, from the photo and a generator seeded so. So a
-    batch depends on nothing but the seed and the step, not on ``workers`` nor on where the loader
-    started; and ``world`` processes of ``batch_size`` see what one of ``world * batch_size`` sees.
+    ``g % N`` of the permutation by (seed, g // N), augmented by random numbers from (seed, g), and
+    mixed with another photo by random numbers of their own; a callable ``augmentation`` gets the
+    photo and the generator of (seed, g). So a batch depends on the seed and the step alone, not on
+    ``workers`` or on where the loader started; and ``world`` processes of ``batch_size`` see what
+    one of ``world * batch_size`` sees.
     The steps below ``coarse_steps`` see photos and crops of half the size.
     ``workers`` processes prepare ``prefetch`` batches each ahead of time; 0 works in this process.
     Raises UserError for data errors, naming the file, also from a worker.
@@ -89,11 +89,11 @@ def _iterate(
         collate_fn=_as_it_is,
     )
     own: set[Any] = set()
-    batches_made: Any = None
+    batch_iterator: Any = None
     try:
-        batches_made = iter(feed)
+        batch_iterator = iter(feed)
         own = set(multiprocessing.active_children()) - others
-        for batch in batches_made:
+        for batch in batch_iterator:
             if isinstance(batch, UserError):
                 raise batch
             yield Batch(*batch)
@@ -103,8 +103,8 @@ def _iterate(
         raise UserError("a loader process died, most likely for lack of memory: use fewer workers, "
                         "a smaller crop or a smaller batch", "FC-DATA-130") from error  # fmt: skip
     finally:
-        # An error's traceback may keep it alive, and with it the workers.
-        getattr(batches_made, "_shutdown_workers", lambda: None)()
+        # An error's traceback may keep the iterator alive, and with it the workers.
+        getattr(batch_iterator, "_shutdown_workers", lambda: None)()
         for worker in own:
             worker.kill()  # one that is stuck would ignore any other signal
 
@@ -114,7 +114,7 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _ignore_stop_signals(_: int) -> None:
-    """What asks a training to end can reach all its processes; only the trainer answers it."""
+    """Signals to stop may reach all processes of a training; only the main process handles them."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -128,7 +128,7 @@ def order(seed: int, epoch: int, count: int) -> npt.NDArray[np.int64]:
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """Step number -> batch; in plain parts, as pinning and other processes want it."""
+    """Step number -> batch, as a tuple, which DataLoader can pin and send between processes."""
 
     source: Source
     batch_size: int
@@ -142,7 +142,7 @@ class Batches:
     def __getitem__(
         self, step: int
     ) -> "tuple[int, torch.Tensor, torch.Tensor, list[str]] | UserError":
-        """The batch; a UserError is returned, for DataLoader would bury it in a traceback."""
+        """The batch. A UserError is returned: DataLoader would wrap a raised one in a traceback."""
         first = (step * self.world + self.rank) * self.batch_size
         augmentation = self.augmentation
         if step < self.coarse_steps and isinstance(augmentation, Augmentation):
@@ -194,11 +194,11 @@ class Batches:
 
     def _photos_of(self, number: int) -> list[int]:
         """The photo of a sample, and those that are mixed into it."""
-        index, how = self._index(number), self.augmentation
-        if not isinstance(how, Augmentation):
+        index, augmentation = self._index(number), self.augmentation
+        if not isinstance(augmentation, Augmentation):
             return [index]
-        mixed = ((_CUTMIX, how.cutmix), (_PASTE, how.paste))
-        others = (self._drawn(*each, number, index) for each in mixed)
+        uses = ((_CUTMIX, augmentation.cutmix), (_PASTE, augmentation.paste))
+        others = (self._drawn(*use, number, index) for use in uses)
         return [index, *(other[0] for other in others if other)]
 
     def _drawn(
@@ -214,19 +214,21 @@ class Batches:
         return (index + int(rng.integers(1, max(count, 2)))) % count, rng
 
     def _other(
-        self, purpose: int, probability: float, number: int, index: int, how: Augmentation
+        self, purpose: int, probability: float, number: int, index: int, augmentation: Augmentation
     ) -> tuple[Sample, np.random.Generator] | None:
         """Another photo than ``index``, augmented, and what to draw the rest from; or None."""
         drawn = self._drawn(purpose, probability, number, index)
         if drawn is None:
             return None
         other, rng = drawn
-        return self._augmented(other, how, rng), rng
+        return self._augmented(other, augmentation, rng), rng
 
-    def _augmented(self, index: int, how: Augmentation, rng: np.random.Generator) -> Sample:
+    def _augmented(
+        self, index: int, augmentation: Augmentation, rng: np.random.Generator
+    ) -> Sample:
         classes, colored = self.source.classes, COLOR in kinds_shown(self.source)
         options = self.fill, classes.ignore, colored, classes.is_overlapping
-        return augment(self._labelled(index), how, rng, *options)
+        return augment(self._labelled(index), augmentation, rng, *options)
 
     def _labelled(self, index: int) -> Sample:
         plain = self.source[index]

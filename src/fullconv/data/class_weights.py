@@ -119,7 +119,7 @@ def class_weights(
 def positive_weights(
     source: Source, how: Literal["balanced", "softened"], most: int | None = 500
 ) -> npt.NDArray[np.float32]:
-    """What the present pixels of each overlapping class weigh against the absent ones, (K,).
+    """The weight of the present pixels of each overlapping class against the absent ones, (K,).
 
     'balanced': absent / present pixels of the class, so that both weigh the same; 'softened': the
     square root of it. At most `MOST_WEIGHT`; a class without pixels weighs 1. Counted over ``most``

@@ -1,4 +1,4 @@
-"""A data set handed in from Python: the least that it needs, and what is added for the rest."""
+"""A data set from Python: the protocol that it must have, and the Source that is made of it."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -23,7 +23,7 @@ class Dataset(Protocol):
 
     @property
     def classes(self) -> ClassSet | Sequence[str]:
-        """What the mask values mean: a ClassSet, or the names alone (255 is then ignored)."""
+        """The classes of the mask values: a ClassSet, or the names alone (255 is then ignored)."""
         ...
 
     def __len__(self) -> int: ...
@@ -54,7 +54,7 @@ class DatasetSource:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What the images show: colors, or as many bands as the first image has channels."""
+        """The kind of the images: colors, or as many bands as the first image has channels."""
         return kinds_of_channels(self.channels)
 
     @property
@@ -72,7 +72,7 @@ class DatasetSource:
         return checked(sample, name, self.classes, self.channels)
 
     def _sample(self, index: int) -> Any:
-        """What the data set gives; its errors name the photo."""
+        """The sample of the data set; its errors name the photo."""
         name = f"{self.split}[{index}]"
         try:
             with self._lock:
@@ -88,7 +88,7 @@ class DatasetSource:
         return self[index].mask
 
     def files(self, index: int) -> tuple[Path | None, Path | None]:
-        """Where the photos are from is not known."""
+        """None: the files of the photos are not known."""
         return None, None
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a user calls the data -> a Source, told apart by its layout; and which data a run had."""
+"""Opens a data set by its layout, as a Source; and the data set that a run was trained on."""
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -11,14 +11,14 @@ from fullconv.data.layouts import packed
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, by_usual_names, usual_name
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.registry import LAYOUTS, layout_of
-from fullconv.data.once import once
+from fullconv.data.listing_cache import cached
 from fullconv.data.reading.options import agreed, measured_range, options_of
 from fullconv.data.reading.photo_heads import photos_maybe_deep
 from fullconv.data.reading.walk import is_debris
 from fullconv.data.sample import Source
 from fullconv.data.shards.cache import DEFAULT_CACHE, CacheOptions
 from fullconv.data.shards.filesystem import is_url, url_of
-from fullconv.data.shards.remote_place import place_of
+from fullconv.data.shards.remote_storage import storage_of
 from fullconv.data.shards.source import PackedSource, index_of, is_packed
 from fullconv.data.splits.multimodal import Stacked, outputs_of
 from fullconv.data.splits.overlapping import AUTO_TASK, TaskChoice, for_task
@@ -73,7 +73,7 @@ def open_source(
         for output in outputs or (None,)
     ]
     if not outputs or task.kind not in ("auto", "semantic"):
-        single = [for_task(each, task) for each in single]
+        single = [for_task(source, task) for source in single]
     if not outputs and tuple(inputs) == (COLOR,):
         return single[0]
     known = single[0].classes
@@ -94,7 +94,7 @@ def own_options(data: str | Path, classes: str | Path | None = None) -> ReadOpti
         return AS_STORED
     path = Path(data).expanduser()
     if is_url(data) or is_packed(path):
-        return options_of(path, classes).over(index_of(place_of(data)).options)
+        return options_of(path, classes).over(index_of(storage_of(data)).options)
     return options_of(path, classes)
 
 
@@ -176,7 +176,7 @@ def _open_split(
 
     if is_url(path):
         return opened()
-    return once(("split", str(path), split, str(classes), output), opened)
+    return cached(("split", str(path), split, str(classes), output), opened)
 
 
 def _splits(layout: Layout, path: Any) -> dict[str, str]:
@@ -185,7 +185,7 @@ def _splits(layout: Layout, path: Any) -> dict[str, str]:
     def splits() -> dict[str, str]:
         return by_usual_names(layout.splits(path))
 
-    return splits() if is_url(path) else once(("splits", str(path)), splits)
+    return splits() if is_url(path) else cached(("splits", str(path)), splits)
 
 
 def _list_split(
@@ -249,7 +249,7 @@ def _layout(path: Path) -> Layout:
         raise UserError(
             f"{path}: there is no such file or folder (built-in data is 'shapes')", "FC-DATA-101"
         )
-    layout = once(("layout", path), lambda: layout_of(path))
+    layout = cached(("layout", path), lambda: layout_of(path))
     if layout is not None:
         return layout
     looked_for = "; ".join(layout.what for layout in LAYOUTS)

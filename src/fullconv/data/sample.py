@@ -1,4 +1,4 @@
-"""What travels through the data layer: one photo with its mask, and a batch of them."""
+"""The types of the data layer: one photo with its mask, and a batch of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What one training step sees.
+    """The data of one training step.
 
     ``images`` is uint8 (N, H, W, 3) RGB; ``masks`` (N, H, W) is uint8, or int64 with more than 255
     classes; ``names`` are the N photos, for messages. Further inputs and outputs lie on the last
@@ -56,7 +56,7 @@ class Source(Protocol):
 
     @property
     def classes(self) -> ClassSet:
-        """What the mask values mean."""
+        """The classes of the mask values."""
         ...
 
     @property

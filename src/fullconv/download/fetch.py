@@ -7,12 +7,12 @@ from pathlib import Path
 
 from fullconv.atomic import sync_folder
 from fullconv.download.cache import OFFLINE, exclusive, is_offline
-from fullconv.download.part import Part
+from fullconv.download.partial_file import PartialFile
 from fullconv.download.remote import RemoteFile, RetryPolicy
 from fullconv.download.request import PermanentError, Progress, TransientError, fetch_rest
 from fullconv.errors import UserError
 
-_MIN_PROGRESS = 1 << 20  # bytes; an attempt that brings less counts as one that brings nothing
+_MIN_PROGRESS = 1 << 20  # bytes; an attempt that brings less counts as a failure
 _MAX_RESTARTS = 2  # times that a server may make the download begin again
 
 
@@ -24,12 +24,12 @@ def download(
     offline: bool | None = None,
     retry: RetryPolicy | None = None,
 ) -> Path:
-    """``path``, holding the bytes of ``file``; what is there already is verified, not fetched.
+    """Download ``file`` to ``path`` and return it; a file that exists is verified, not fetched.
 
-    Bytes go to ``.NAME.part`` beside it, which a later call resumes. Cut and stalled
-    connections are tried again; addresses are asked in turn. Size and checksum, where known, are
+    Bytes go to ``.NAME.part`` beside it, which a later call resumes. After a cut or stalled
+    connection the same URL is tried again, then the next one. Size and checksum, where known, are
     verified before the file appears under its name. Two calls at once wait for each other.
-    ``progress(bytes done, bytes in all or None)``; ``offline`` None asks FULLCONV_OFFLINE.
+    ``progress(bytes done, bytes in all or None)``; with ``offline`` None, FULLCONV_OFFLINE decides.
     Raises UserError: one line with what failed, the address, and where to put the file by hand.
     """
     path = Path(path)
@@ -56,7 +56,7 @@ def download(
 
 
 def mismatch(file: RemoteFile, path: Path) -> str | None:
-    """What is wrong with the bytes in ``path``, or None. OSError passes through."""
+    """The reason why ``path`` does not hold ``file``, or None. OSError passes through."""
     size = path.stat().st_size
     if size == 0:
         return "it is empty"
@@ -84,8 +84,8 @@ def _verified(file: RemoteFile, path: Path) -> Path:
 
 
 def _fetch(file: RemoteFile, path: Path, progress: Progress | None, retry: RetryPolicy) -> None:
-    part = Part(path)
-    _room(file, part, path.parent)
+    part = PartialFile(path)
+    _check_free_space(file, part, path.parent)
     errors = []
     for url in file.urls:
         try:
@@ -105,11 +105,11 @@ def _fetch(file: RemoteFile, path: Path, progress: Progress | None, retry: Retry
     with part.path.open("rb") as whole:
         os.fsync(whole.fileno())
     os.replace(part.path, path)
-    part.forget()
+    part.remove_note()
     sync_folder(path.parent)
 
 
-def _room(file: RemoteFile, part: Part, folder: Path) -> None:
+def _check_free_space(file: RemoteFile, part: PartialFile, folder: Path) -> None:
     size = file.size or file.about
     missing = size - part.size() if size else 0
     free = shutil.disk_usage(folder).free
@@ -122,7 +122,7 @@ def _room(file: RemoteFile, part: Part, folder: Path) -> None:
 
 
 def fetch_from(
-    url: str, part: Part, file: RemoteFile, retry: RetryPolicy, progress: Progress | None
+    url: str, part: PartialFile, file: RemoteFile, retry: RetryPolicy, progress: Progress | None
 ) -> None:
     """Fetch and verify from one address, in as many attempts as ``retry`` gives."""
     failures = restarts = 0
@@ -141,12 +141,12 @@ def fetch_from(
             time.sleep(min(pause, retry.longest))
 
 
-def _accept(part: Part, file: RemoteFile, resumed: bool) -> None:
+def _accept(part: PartialFile, file: RemoteFile, resumed: bool) -> None:
     """TransientError or PermanentError, with the part removed, unless it is the file."""
     error = mismatch(file, part.path)
     if error is None:
         return
     part.discard()
-    if resumed:  # two states of the file may have met; the next attempt is of one piece
+    if resumed:  # it may mix two versions of the file; the next attempt starts at byte 0
         raise TransientError(f"{error}", 0)
     raise PermanentError(f"{error}: damaged, or another file")

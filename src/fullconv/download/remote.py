@@ -1,4 +1,4 @@
-"""What is known of a file before it is downloaded: addresses, size, checksum, licence."""
+"""The description of a file before it is downloaded: URLs, size, checksum, licence."""
 
 import hashlib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""One request: the bytes of an address into a part file, from where that ends."""
+"""One HTTP request: the missing bytes of a partial file, asked for by Range and If-Range."""
 
 import http.client
 import re
@@ -14,17 +14,17 @@ from urllib import request
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
-from fullconv.download.part import Part
+from fullconv.download.partial_file import PartialFile
 from fullconv.download.remote import RemoteFile
 
 Progress = Callable[[int, int | None], object]
 BLOCK = 1 << 18
 SLOWEST = 100  # bytes a second, over the time that counts as a stall
-_TRANSIENT = (408, 425, 429, 500, 502, 503, 504)  # errors that a server can be over with soon
+_TRANSIENT = (408, 425, 429, 500, 502, 503, 504)  # errors that may be over soon
 
 
 class TransientError(Exception):
-    """The connection or the server failed in a way that another attempt may not meet.
+    """The connection or the server failed in a way that another attempt may not.
 
     ``wait`` is how many seconds the server asks for.
     """
@@ -46,13 +46,12 @@ class PermanentError(Exception):
 
 
 def fetch_rest(
-    url: str, part: Part, wanted: RemoteFile, timeout: float, progress: Progress | None
+    url: str, part: PartialFile, wanted: RemoteFile, timeout: float, progress: Progress | None
 ) -> None:
-    """Bring ``part`` to its end by one GET of ``url``; else TransientError or PermanentError.
+    """Complete ``part`` by one GET of ``url``; else TransientError or PermanentError.
 
-    What is there already is kept where the server agrees that the rest belongs to the same file
-    (Range, If-Range, Content-Range); else the file is fetched from its beginning.
-    OSError of the disk passes through.
+    The download resumes where the server confirms that the rest belongs to the same file (Range,
+    If-Range, Content-Range), else it starts at byte 0. OSError of the disk passes through.
     """
     have, validator = part.resumable(url, wanted)
     if wanted.size is not None and have == wanted.size:
@@ -74,9 +73,9 @@ def fetch_rest(
 
 
 def _open(
-    url: str, headers: dict[str, str], timeout: float, part: Part, have: int
+    url: str, headers: dict[str, str], timeout: float, part: PartialFile, have: int
 ) -> http.client.HTTPResponse | None:
-    """The answer with status 200 or 206; None where the server says that nothing is missing."""
+    """The response with status 200 or 206; None where the server says that no byte is missing."""
     try:
         return _opener().open(request.Request(url, headers=headers), timeout=timeout)
     except HTTPError as error:
@@ -86,11 +85,11 @@ def _open(
                     return None
                 part.discard()
                 raise TransientError("the server has fewer bytes than were fetched", 0) from None
-            raise _of_status(error.code, error.headers) from None
+            raise _error_of_status(error.code, error.headers) from None
     except URLError as error:
-        raise _of_connection(error.reason) from None
+        raise _error_of_connection(error.reason) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _of_connection(error) from None
+        raise _error_of_connection(error) from None
 
 
 class _Redirects(request.HTTPRedirectHandler):
@@ -127,7 +126,7 @@ def _opener() -> request.OpenerDirector:
     return opener
 
 
-def _of_status(code: int, headers: Message) -> TransientError | PermanentError:
+def _error_of_status(code: int, headers: Message) -> TransientError | PermanentError:
     if 300 <= code < 400:
         return PermanentError("it redirects in a circle, or too often")
     try:
@@ -139,7 +138,7 @@ def _of_status(code: int, headers: Message) -> TransientError | PermanentError:
     return PermanentError(what)
 
 
-def _of_connection(error: object) -> TransientError | PermanentError:
+def _error_of_connection(error: object) -> TransientError | PermanentError:
     if isinstance(error, socket.gaierror):
         return PermanentError("its name is not found; is there a connection to the internet?")
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -163,8 +162,8 @@ def _seconds(text: str | None) -> float | None:
         return None
 
 
-def _first_byte(answer: http.client.HTTPResponse, have: int, part: Part) -> int:
-    """Where in the file the answer's first byte belongs: ``have``, or 0 for the whole file."""
+def _first_byte(answer: http.client.HTTPResponse, have: int, part: PartialFile) -> int:
+    """The position of the response's first byte in the file: ``have``, or 0 for the whole file."""
     if answer.status == 200:
         return 0
     span = re.match(r"bytes (\d{1,18})-\d+/", answer.headers.get("Content-Range", ""))
@@ -201,7 +200,7 @@ def _check(answer: http.client.HTTPResponse, total: int | None, wanted: RemoteFi
 
 
 def _validator(headers: Message) -> str:
-    """What names this state of the file: a strong ETag, else Last-Modified, else nothing."""
+    """The version of the file on the server: a strong ETag, else Last-Modified, else ''."""
     tag = headers.get("ETag", "").strip()
     return tag if tag.startswith('"') else headers.get("Last-Modified", "").strip()
 
@@ -239,4 +238,4 @@ def _read(answer: http.client.HTTPResponse) -> bytes:
     try:
         return answer.read1(BLOCK)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _of_connection(error) from None
+        raise _error_of_connection(error) from None

@@ -90,7 +90,7 @@ def find_calibration(
 def _sources(
     where: str | Path, known: Description, options: ReadOptions
 ) -> tuple[Source, Source | None]:
-    """What shows the ranges, and the split that is held out, None where it must be split."""
+    """The data that sets the ranges, and the split held out; None where it must be split."""
     if not looks_like(str(where)) and not is_known(Path(where).expanduser()):
         return _photos(where, known, options), None
     splits = available_splits(where)

@@ -18,12 +18,12 @@ from fullconv.errors import UserError
 from fullconv.exporting.calibration_photos import Calibration, find_calibration
 from fullconv.exporting.onnx_graph import OnnxGraph, onnx_model
 from fullconv.exporting.openvino_graph import OpenVinoGraph, from_onnx, smallest_side
-from fullconv.exporting.program import TorchGraph, UnsavedGraph, in_half, trace
 from fullconv.exporting.quantize import quantized_graph
+from fullconv.exporting.torch_graph import TorchGraph, UnsavedGraph, in_half, trace
 from fullconv.exporting.verify import Check, check, refuse_nan
 from fullconv.exporting.verify_int8 import Int8Check, UnsavedGraphEngine, check_int8, refuse
 from fullconv.exporting.web.page import WebPage, refuse_net
-from fullconv.exporting.web.runtime import fetch_runtime, read_runtime
+from fullconv.exporting.web.runtime import Runtime, fetch_runtime, read_runtime
 from fullconv.inference.engines.graph_engine import missing
 from fullconv.inference.export_metadata import (
     CLASSES,
@@ -62,9 +62,9 @@ _MAKERS: dict[str, Callable[[Program, Description], UnsavedGraph]] = {
 
 @dataclass(frozen=True)
 class Exported:
-    """The files written, what they say of themselves, and the comparisons they have passed.
+    """The files written, their description, and the comparisons with the net that they passed.
 
-    ``checks`` are those of the fp32 or fp16 graph; ``int8`` is what the int8 made of it changes.
+    ``checks`` are those of the fp32 or fp16 graph; ``int8`` compares the int8 graph with that.
     """
 
     paths: list[Path]
@@ -101,8 +101,8 @@ def export(
     ``calibrate`` names photos (a folder, a pattern) or a data set, and makes the graph int8;
     ``options`` say how these are read, where not as in the training;
     ``half`` gives it weights of 16 bits, with which ONNX computes too. Not for torch.
-    Raises UserError, and writes nothing, where the graph differs from the net (`check.TOLERANCES`),
-    or int8 costs too much (`Int8Check.error`) unless ``accept_drop``.
+    Raises UserError, and writes nothing, where the graph differs from the net by more than
+    `verify.TOLERANCES`, or int8 costs too much (`Int8Check.error`) unless ``accept_drop``.
     """
     if to not in ENDINGS:
         raise UserError(
@@ -112,44 +112,22 @@ def export(
         raise UserError(f"output {output!r} is unknown: use {SCORES} or {CLASSES}", "FC-EXPORT-001")
     int8 = calibrate is not None
     path = default_path(run, to, int8, half, output) if out is None else Path(out)
-    _refuse_choices(to, path, size, int8, half)
+    choices = _Choices(run, to, path, size, output, int8, half)
+    _check_choices(choices)
     check_target(path)
     checkpoint = load(run)
-    if half and checkpoint.net.spec.backbone.startswith(PREFIX):
-        raise UserError(
-            f"{run}: --half is not for nets of timm, whose norms float16 may not hold",
-            "FC-EXPORT-001",
-        )
-    if output == CLASSES and len(checkpoint.classes) > MOST_CLASSES:
-        raise UserError(
-            f"{run}: has {len(checkpoint.classes)} classes, and a graph that gives classes has "
-            f"{MOST_CLASSES} at most (uint8): export without --output classes",
-            "FC-EXPORT-007",
-        )
-    smallest = smallest_side(checkpoint.net.spec) if to == "openvino" else 1
-    if size is not None and min(size) < smallest:
-        raise UserError(
-            f"size {size[0]}x{size[1]}: OpenVINO runs this net from {smallest} on", "FC-EXPORT-007"
-        )
-    maps = {} if to == "torch" or output == CLASSES else map_names(checkpoint.net.spec)
-    graph = size, preprocess, smallest, maps, "fp16" if half else "fp32", output
-    description = Description.of(checkpoint, *graph)
-    runtime = None
-    if to == "web":
-        refuse_net(description, run)
-        runtime = read_runtime(fetch_runtime())  # before the long work, which a download may end
+    _check_net(checkpoint, choices)
+    description = _description(checkpoint, choices, preprocess)
+    # Before the long work: this may be a download that fails.
+    runtime = _web_runtime(description, run) if to == "web" else None
     photos = None if calibrate is None else find_calibration(calibrate, description, options)
-    # OpenVINO halves its weights itself, and computes in what the device is good at.
-    net = in_half(checkpoint.net) if half and to != "openvino" else checkpoint.net
     try:
-        refuse_nan(checkpoint.net.cpu().eval(), description)
-        unsaved = _MAKERS[to](trace(net, description), description)
-        exported = Exported([], description, check(unsaved, checkpoint.net, description))
+        unsaved, exported = _checked_graph(checkpoint, description, choices)
         if photos is not None:
             unsaved, exported = _in_int8(unsaved, exported, checkpoint, photos, progress)
             if exported.int8 and not accept_drop:
                 refuse(exported.int8)
-        unsaved, exported = _with_what_it_keeps(unsaved, exported)
+        unsaved, exported = _with_lower_golden(unsaved, exported)
         if runtime is not None:
             assert isinstance(unsaved, OnnxGraph)
             unsaved = WebPage(unsaved, exported.description, runtime)
@@ -163,10 +141,22 @@ def export(
         ) from error
 
 
-def _refuse_choices(
-    to: str, path: Path, size: tuple[int, int] | None, int8: bool, half: bool
-) -> None:
-    """UserError for what does not go together, or is not installed."""
+@dataclass(frozen=True)
+class _Choices:
+    """The arguments of `export` that decide the graph and its file."""
+
+    run: str | Path
+    to: Form
+    path: Path
+    size: tuple[int, int] | None
+    output: Output
+    int8: bool
+    half: bool
+
+
+def _check_choices(choices: _Choices) -> None:
+    """UserError for options that cannot be combined, or need a package that is not installed."""
+    to, path, size, int8, half = choices.to, choices.path, choices.size, choices.int8, choices.half
     if int8 and half:
         raise UserError("--int8 and --half are two precisions: choose one", "FC-EXPORT-001")
     if (int8 or half) and to == "torch":
@@ -188,6 +178,63 @@ def _refuse_choices(
         missing("nncf", "quantize")
 
 
+def _check_net(checkpoint: Checkpoint, choices: _Choices) -> None:
+    """UserError for a net that cannot be exported with these options."""
+    run, size = choices.run, choices.size
+    if choices.half and checkpoint.net.spec.backbone.startswith(PREFIX):
+        raise UserError(
+            f"{run}: --half is not for nets of timm, whose norms float16 may not hold",
+            "FC-EXPORT-001",
+        )
+    if choices.output == CLASSES and len(checkpoint.classes) > MOST_CLASSES:
+        raise UserError(
+            f"{run}: has {len(checkpoint.classes)} classes, and a graph that gives classes has "
+            f"{MOST_CLASSES} at most (uint8): export without --output classes",
+            "FC-EXPORT-007",
+        )
+    smallest = _smallest_side(checkpoint, choices)
+    if size is not None and min(size) < smallest:
+        raise UserError(
+            f"size {size[0]}x{size[1]}: OpenVINO runs this net from {smallest} on", "FC-EXPORT-007"
+        )
+
+
+def _smallest_side(checkpoint: Checkpoint, choices: _Choices) -> int:
+    """The smallest height and width that the graph takes."""
+    return smallest_side(checkpoint.net.spec) if choices.to == "openvino" else 1
+
+
+def _description(checkpoint: Checkpoint, choices: _Choices, preprocess: bool) -> Description:
+    named_maps = choices.to != "torch" and choices.output != CLASSES
+    return Description.of(
+        checkpoint,
+        choices.size,
+        preprocess,
+        _smallest_side(checkpoint, choices),
+        map_names(checkpoint.net.spec) if named_maps else {},
+        "fp16" if choices.half else "fp32",
+        choices.output,
+    )
+
+
+def _web_runtime(description: Description, run: str | Path) -> Runtime:
+    """ONNX Runtime Web; UserError for a net that the page cannot run."""
+    refuse_net(description, run)
+    return read_runtime(fetch_runtime())
+
+
+def _checked_graph(
+    checkpoint: Checkpoint, description: Description, choices: _Choices
+) -> tuple[UnsavedGraph, Exported]:
+    """The graph in fp32 or fp16, compared with the net."""
+    net = checkpoint.net
+    refuse_nan(net.cpu().eval(), description)
+    # OpenVINO halves its weights itself, and computes in the precision that suits the device.
+    traced = in_half(net) if choices.half and choices.to != "openvino" else net
+    unsaved = _MAKERS[choices.to](trace(traced, description), description)
+    return unsaved, Exported([], description, check(unsaved, net, description))
+
+
 def _in_int8(
     unsaved: UnsavedGraph,
     exported: Exported,
@@ -195,22 +242,22 @@ def _in_int8(
     photos: Calibration,
     progress: Progress | None,
 ) -> tuple[UnsavedGraph, Exported]:
-    """The int8 form of ``unsaved``, compared with it, and what it says of itself."""
+    """The int8 form of ``unsaved``, compared with it, and its description."""
     count, total = itertools.count(1), len(photos.shown) + len(photos.held_out)
 
-    def each() -> None:
+    def photo_done() -> None:
         if progress:
             progress(next(count), total)
 
     description = replace(exported.description, precision="int8")
-    int8 = quantized_graph(unsaved, photos.shown, description, each)
+    int8 = quantized_graph(unsaved, photos.shown, description, photo_done)
     check(int8, checkpoint.net, description)
-    int8_check = check_int8(unsaved, int8, photos, description, each)
+    int8_check = check_int8(unsaved, int8, photos, description, photo_done)
     return int8, replace(exported, description=description, int8=int8_check)
 
 
-def _with_what_it_keeps(unsaved: UnsavedGraph, exported: Exported) -> tuple[UnsavedGraph, Exported]:
-    """``unsaved``, and where it rounds so much that it shows, what it keeps of the golden, said."""
+def _with_lower_golden(unsaved: UnsavedGraph, exported: Exported) -> tuple[UnsavedGraph, Exported]:
+    """``unsaved``; where its rounding changes the golden picture, with the share that it keeps."""
     known, golden = exported.description, exported.description.golden
     if known.precision == "fp32" or golden is None:
         return unsaved, exported
@@ -226,7 +273,7 @@ def _with_what_it_keeps(unsaved: UnsavedGraph, exported: Exported) -> tuple[Unsa
 def default_path(
     run: str | Path, to: str, int8: bool = False, half: bool = False, output: Output = SCORES
 ) -> Path:
-    """Where the export of ``run`` goes: into its folder, beside its file, or here for a name."""
+    """The default path of an export: in the run folder, beside the file, or here for a name."""
     kinds = ("-int8" if int8 else "") + ("-half" if half else "")
     run, ending = Path(run), f"{kinds}{'-classes' if output == CLASSES else ''}{ENDINGS[to]}"
     if run.is_dir():

@@ -9,7 +9,7 @@ from typing import Any
 
 from fullconv.atomic import write_atomically
 from fullconv.checkpoints.export_checksum import xml_with_checksum
-from fullconv.exporting.program import Array
+from fullconv.exporting.torch_graph import Array
 from fullconv.geometry import Layer, Window, sizes
 from fullconv.inference.engines.graph_engine import KEY
 from fullconv.inference.engines.openvino_engine import compiled, core_of, read_model
@@ -45,10 +45,10 @@ def from_onnx(model: bytes) -> Any:
     return core_of().read_model(model)
 
 
-def folded(model: Any) -> Any:
-    """``model``, changed: what is known before any photo is computed now.
+def fold_constants(model: Any) -> Any:
+    """``model`` itself, with its constant subgraphs computed.
 
-    The reader adds a bias by way of the shape of its map; NNCF corrects only plain constants.
+    OpenVINO's reader computes the shape of a bias in the graph; NNCF corrects plain constants only.
     """
     from openvino.passes import ConstantFolding, Manager
 

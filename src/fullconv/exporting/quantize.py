@@ -26,8 +26,8 @@ from typing import Any
 from fullconv.data import Sample
 from fullconv.exporting.calibration_photos import Photos
 from fullconv.exporting.onnx_graph import OnnxGraph, model_of, with_description
-from fullconv.exporting.openvino_graph import OpenVinoGraph, folded
-from fullconv.exporting.program import Array, UnsavedGraph
+from fullconv.exporting.openvino_graph import OpenVinoGraph, fold_constants
+from fullconv.exporting.torch_graph import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import feed
 from fullconv.inference.export_metadata import INPUT, Description
 
@@ -119,7 +119,7 @@ def quantized_graph(
         quantized = by_nncf(model, kept_in_onnx(model), photos, shown, is_onnx=True)
         return OnnxGraph(with_description(quantized, description))
     assert isinstance(unsaved, OpenVinoGraph)
-    model = folded(unsaved.read())
+    model = fold_constants(unsaved.read())
     quantized = by_nncf(model, kept_in_openvino(model), photos, shown, is_onnx=False)
     return OpenVinoGraph(quantized, description)
 

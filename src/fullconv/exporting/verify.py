@@ -9,7 +9,7 @@ import torch
 
 from fullconv.data.synthetic.scene import scene
 from fullconv.errors import UserError
-from fullconv.exporting.program import Array, UnsavedGraph
+from fullconv.exporting.torch_graph import Array, UnsavedGraph
 from fullconv.inference.class_map import Decision
 from fullconv.inference.engines.graph_engine import feed
 from fullconv.inference.export_metadata import CLASSES, Description
@@ -30,7 +30,7 @@ TOLERANCE_FP16 = 2e-2
 LEAST_SAME_FP16 = 0.98
 
 TOLERANCES: dict[str, float | None] = {"fp32": TOLERANCE, "fp16": TOLERANCE_FP16, "int8": None}
-"""By the precision of a graph; int8 is judged on photos (`fullconv.exporting.verify_int8`)."""
+"""The tolerance by precision; int8 is verified on photos (`fullconv.exporting.verify_int8`)."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _shape_of_classes(scores: tuple[int, ...], outputs: int) -> tuple[int, ...]:
 
 def _of_scores(output: Array, wanted: Array, decision: Decision) -> tuple[float, float]:
     """The largest difference of scores N,K,H,W, and the share of equal classes."""
-    if decision.logits:
+    if decision.threshold_logits:
         same = [(_present(output, decision) == _present(wanted, decision)).mean()]
     else:
         parts = decision.outputs
@@ -148,7 +148,7 @@ def _of_scores(output: Array, wanted: Array, decision: Decision) -> tuple[float,
 
 def _present(scores: Array, decision: Decision) -> Array:
     """Where overlapping classes are by their scores N,K,H,W."""
-    return scores >= np.array(decision.logits, np.float32)[:, None, None]
+    return scores >= np.array(decision.threshold_logits, np.float32)[:, None, None]
 
 
 def _of_classes(output: Array, wanted: Array, decision: Decision) -> tuple[float, float]:
@@ -156,7 +156,7 @@ def _of_classes(output: Array, wanted: Array, decision: Decision) -> tuple[float
 
     Infinite where it is none of its output's.
     """
-    if decision.logits:
+    if decision.threshold_logits:
         return _of_presence(output, wanted, decision)
     lost, same, parts = 0.0, [], decision.outputs
     planes = np.moveaxis(output, -1, 0) if output.ndim == 4 else output[None]  # outputs,N,H,W
@@ -180,7 +180,7 @@ def _of_presence(output: Array, wanted: Array, decision: Decision) -> tuple[floa
     if planes.max(initial=0) > 1:
         return float("inf"), 0.0
     differ = planes != _present(wanted, decision)
-    away = np.abs(wanted - np.array(decision.logits, np.float32)[:, None, None])
+    away = np.abs(wanted - np.array(decision.threshold_logits, np.float32)[:, None, None])
     return float(away[differ].max(initial=0)), float(1 - differ.mean())
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.exporting.calibration_photos import Calibration
-from fullconv.exporting.program import Array, UnsavedGraph
+from fullconv.exporting.torch_graph import Array, UnsavedGraph
 from fullconv.inference.engines.graph_engine import GraphEngine
 from fullconv.inference.export_metadata import Description
 from fullconv.metrics import MultilabelScores, Scores, confusion, plane_counts
@@ -25,7 +25,7 @@ LEAST_SAME = 0.95
 
 @dataclass(frozen=True)
 class Int8Check:
-    """What int8 changes on ``photos`` held-out photos, ``shown`` having set the ranges.
+    """The effect of int8 on ``photos`` held-out photos, after ``shown`` photos set the ranges.
 
     ``same`` is the share of equal classes; ``mean_iu`` (of fp32, of int8) over the photos that have
     masks with classes, None where none has; ``seconds`` (fp32, int8) the medians of one photo on

@@ -37,9 +37,9 @@ _PIXELS_PER_BYTE = 8  # of a JPEG that lies in storage, about
 _ENDINGS = (".png", ".jpg", ".npy", ".tif", ".xml", ".json", ".qml")
 
 Timed = tuple[Prediction | UserError, float]
-"""The prediction of a photo, or what is wrong with it, and the seconds that the net took."""
+"""The prediction of a photo, or its error, and the seconds of the net."""
 Keep = Callable[[Input, Prediction], object]
-"""Is told the prediction of a photo."""
+"""Called with each photo and its prediction."""
 Write = Callable[[Input, Prediction], Iterable[Path]]
 """Writes the prediction of a photo; the files."""
 
@@ -84,8 +84,8 @@ def predict(
     """Predict photos with a trained run and write masks and overlays below ``out``.
 
     ``inputs`` are files, folders and patterns (`find_inputs`), one or several. The options are
-    those of ``Predictor``, then those of ``Prediction.save``. The short form of ``predict_files``,
-    once it has gone through.
+    those of ``Predictor``, then those of ``Prediction.save``. Returns all results at once, where
+    ``predict_files`` yields them.
     """
     paths = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     predictor = Predictor(
@@ -139,17 +139,17 @@ def predict_each(
     writers: int = 1,
     **drawn: Unpack[DrawOptions],
 ) -> Generator[PhotoResult, None, None]:
-    """As ``predict_files``, of photos that ``find_inputs`` has found.
+    """Predict the ``photos`` of ``find_inputs``, as ``predict_files`` does.
 
-    Each prediction is handed to ``keep``, and to ``write`` in place of `Prediction.save`, in a
-    thread.
+    ``keep`` is called with each prediction, in a thread; ``write`` writes it in place of
+    `Prediction.save`.
 
-    The net runs in the calling thread, and meanwhile ``ahead`` photos are read before their turn in
-    so many threads and the last results are written in ``writers`` threads, as long as all photos
-    that are at hand have no more than `ROOM` pixels. So a result comes when the net has done the
-    next photo. What else than a UserError is raised ends the iteration in the photo's turn; what
-    has been predicted by then is still written, and the rest is dropped. No thread outlives the
-    iteration. What killed calls left half written in the folders of the results is removed.
+    The net runs in the calling thread. Meanwhile up to ``ahead`` photos are read in threads, and
+    earlier results are written in ``writers`` threads, while all photos in memory have at most
+    `ROOM` pixels together. So a result is yielded when the net has predicted the next photo. An
+    exception other than UserError ends the iteration at its photo: earlier predictions are still
+    written. No thread outlives the iteration. Half-written files that a killed call has left in the
+    folders of the results are removed.
     """
     check_drawing(drawn.get("alpha", 0.6), drawn.get("legend", "below"))
     probability = drawn.get("probability", False)
@@ -158,25 +158,25 @@ def predict_each(
     extra_inputs = extra_inputs or {}
     asked = drawn.get("scores", False), drawn.get("probability", False)
     waiting, reading, writing = deque(photos), deque(), deque()
-    sizes: deque[int] = deque()  # pixels of all photos that are at hand
+    sizes: deque[int] = deque()  # pixels of all photos in memory
     with threads(ahead) as readers, threads(writers, drop=False) as writer:
         while waiting or reading or writing:
             while waiting and len(reading) <= ahead:
-                size = pixels_said(waiting[0])
+                size = stated_pixels(waiting[0])
                 if sizes and sum(sizes) + size > ROOM:
                     break
                 sizes.append(size)
                 photo = waiting.popleft()
-                # What has to be waited for, a pipe, is read here, where Ctrl-C ends it.
-                early = photo.content is not None or photo.url or _is_file(photo)
-                image = readers.submit(_read, predictor, photo, extra_inputs) if early else None
+                # A pipe may block, so it is read in this thread, where Ctrl-C ends it.
+                in_thread = photo.content is not None or photo.url or _is_file(photo)
+                image = readers.submit(_read, predictor, photo, extra_inputs) if in_thread else None
                 reading.append((photo, image))
             if reading:
                 photo, image = reading.popleft()
                 pixels = image.result() if image else _read(predictor, photo, extra_inputs)
                 result = _predicted(predictor, pixels, *asked)
                 writing.append(writer.submit(_written, photo, result, drawn, keep, write))
-                del image, pixels, result  # the photo goes when it has been written
+                del image, pixels, result  # so that the photo is freed when it has been written
             while writing and (
                 not reading or len(writing) >= BEHIND + writers or writing[0].done()
             ):
@@ -208,7 +208,7 @@ def remove_abandoned_results(photos: Sequence[Input]) -> None:
 def _read(
     predictor: Predictor, photo: Input, extra_inputs: Mapping[str, Path]
 ) -> Image | UserError:
-    """The photo's array with its further inputs, or what is wrong with it."""
+    """The photo's array with its further inputs, or the error."""
     if photo.error is not None:
         return photo.error
     try:
@@ -245,7 +245,7 @@ def _content(photo: Input) -> bytes:
 def _predicted(
     predictor: Predictor, image: Image | UserError, scores: bool, confidence: bool
 ) -> Timed:
-    """The prediction of an array, or what is wrong with it, and the seconds that the net took."""
+    """The prediction of an array, or its error, and the seconds of the net."""
     if isinstance(image, UserError):
         return image, 0.0
     start = time.perf_counter()
@@ -274,8 +274,8 @@ def _is_file(photo: Input) -> bool:
     return photo.error is None and photo.file is not None and photo.file.is_file()
 
 
-def pixels_said(photo: Input) -> int:
-    """Pixels of a photo by its header, or guessed by its bytes; 0 where there is neither."""
+def stated_pixels(photo: Input) -> int:
+    """Pixels of a photo by its header, or estimated from its bytes; 0 where neither is known."""
     if photo.stored and not photo.table:
         return photo.stored.size * _PIXELS_PER_BYTE
     size = size_said(photo.file) if photo.file and _is_file(photo) else None
@@ -283,5 +283,5 @@ def pixels_said(photo: Input) -> int:
 
 
 def _beside(photo: Input, path: Path) -> Path:
-    """The file of a further input: ``path``, or the one in it that is called as the photo."""
+    """The file of a further input: ``path``, or the file in this folder with the photo's name."""
     return named(path / photo.file.name) if path.is_dir() and photo.file else path

@@ -19,59 +19,59 @@ from fullconv.models.cpu_kernels.banded_upsampling import Block, blocks, rows_of
 from fullconv.models.fcn import upsampled
 
 Classes = npt.NDArray[np.uint8 | np.uint16]
-"""The class of each pixel, (H, W); of a net with several outputs (H, W, outputs). Of K classes that
-may overlap (H, W, K), of one (H, W): 1 where the class is there, 0 where it is not."""
+"""The class of each pixel, (H, W); of a net with several outputs (H, W, outputs). Of K overlapping
+classes (H, W, K), of one (H, W): 1 where the class is present, else 0."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """From logits to the map of each output.
+    """How logits become the map of each output.
 
-    ``outputs`` are the channels of each; the class of the highest logit is taken. With ``logits``
-    an output is a single channel, one of overlapping classes, and its class is there where the
-    logit reaches its number in ``logits`` (that of the threshold): then probabilities are sigmoids,
-    else softmaxes.
+    ``outputs`` are the channels of each output, whose class is that of the highest logit. With
+    ``threshold_logits`` the classes may overlap: each output is a single channel, and its class is
+    present where the logit reaches that of its threshold. Probabilities are sigmoids then, else
+    softmaxes.
     """
 
     outputs: tuple[slice, ...] = (slice(0, None),)
-    logits: tuple[float, ...] = ()
+    threshold_logits: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, classes: ClassSet) -> "Decision":
-        """That of a net's classes."""
+        """The decision of the classes of a net."""
         thresholds = tuple(log(value / (1 - value)) for value in classes.thresholds)
         return cls(tuple(output.channels for output in classes.outputs), thresholds)
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Of logits K,H,W: K,H,W, 0..1."""
-        if self.logits:
+        """The probabilities of logits K,H,W: K,H,W, 0..1."""
+        if self.threshold_logits:
             return logits.sigmoid()
         return torch.cat([logits[part].softmax(0) for part in self.outputs])
 
     def logits_of(self, probabilities: Tensor) -> Tensor:
-        """Logits K,H,W that have these probabilities, in their place."""
+        """Logits K,H,W that have these probabilities; in place."""
         tiny = torch.finfo(torch.float32).tiny
-        if not self.logits:
+        if not self.threshold_logits:
             return probabilities.clamp_(min=tiny).log_()
         return torch.logit(probabilities, eps=1e-7)
 
     def highest(self, logits: Tensor, number: int) -> Tensor:
         """The map of one output of logits R,K,C: R,C, counted from the first of its classes."""
-        if self.logits:
-            return (logits[:, number] >= self.logits[number]).to(torch.uint8)
+        if self.threshold_logits:
+            return (logits[:, number] >= self.threshold_logits[number]).to(torch.uint8)
         return highest(logits[:, self.outputs[number]])
 
     def first(self, number: int) -> int:
-        """What the first class of an output is called in the maps."""
-        return 0 if self.logits else self.outputs[number].start
+        """The value of an output's first class in the maps."""
+        return 0 if self.threshold_logits else self.outputs[number].start
 
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """What follows the maps of one photo, {stride: 1,K,h,w}, in whichever runtime they were made.
+    """The steps after the maps of a photo, {stride: 1,K,h,w}, of whichever runtime.
 
-    ``upscore`` upsamples each of them (`fullconv.models.fcn.upscores_of`); ``decision`` says which
-    classes follow.
+    ``upscore`` upsamples each map (`fullconv.models.fcn.upscores_of`), ``decision`` gives the
+    classes.
     """
 
     upscore: nn.ModuleDict
@@ -88,7 +88,7 @@ class Head:
 
 
 def in_rows(scores: Tensor) -> Iterator[Block]:
-    """Scores K,H,W that exist as a whole, in blocks."""
+    """Whole scores K,H,W in blocks of rows."""
     step = rows_of(len(scores), (scores.shape[1], scores.shape[2]))
     rows = scores.transpose(0, 1)  # H,K,W
     for first in range(0, len(rows), step):
@@ -97,7 +97,7 @@ def in_rows(scores: Tensor) -> Iterator[Block]:
 
 
 def classes_of(scores: Tensor | npt.NDArray[Any], decision: Decision) -> Classes:
-    """The class of the highest score at each pixel, of scores K,H,W that exist as a whole."""
+    """The class of the highest score at each pixel of whole scores K,H,W."""
     if not isinstance(scores, Tensor):
         scores = torch.from_numpy(np.require(scores, requirements=["W"]))
     return best_classes(in_rows(scores), (scores.shape[1], scores.shape[2]), decision)
@@ -124,8 +124,8 @@ def best_classes(blocks: Iterator[Block], size: tuple[int, int], decision: Decis
 def highest(scores: Tensor) -> Tensor:
     """As ``scores.argmax(1)`` of R,K,C, the first of equals: R,C of an integer type.
 
-    torch's argmax is quick only where a pixel's classes lie side by side; elsewhere the maximum
-    and a comparison, which take many pixels at once, find it several times faster.
+    torch's argmax is fast only where the classes of a pixel are adjacent in memory; elsewhere a
+    maximum and a comparison, which process many pixels at once, are several times faster.
     """
     if scores.stride(1) == 1:
         return scores.argmax(1)

@@ -32,9 +32,9 @@ class Softmaxes:
     def confidence(self, scores: Tensor, number: int) -> Tensor:
         """The probability of what an output says, of the scores R,K,C of all: float32 R,C."""
         temperature = self.temperatures[number]
-        if not self.decision.logits:
+        if not self.decision.threshold_logits:
             return largest(scores[:, self.decision.outputs[number]], temperature)
-        own, least = scores[:, number].float(), self.decision.logits[number]
+        own, least = scores[:, number].float(), self.decision.threshold_logits[number]
         return torch.where(own >= least, own, -own).div_(temperature).sigmoid_()
 
 
@@ -72,12 +72,12 @@ def as_grey(probability: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
 def probability_maps(
     classes: Classes, confidence: Confidence, decision: Decision
 ) -> npt.NDArray[np.uint8]:
-    """What ``--probability`` writes, uint8 of the shape of ``classes``: 255 is certain.
+    """The picture of ``--probability``, uint8 of the shape of ``classes``: 255 is certain.
 
     How probable each pixel's class is; of overlapping classes how probable it is that each is
     there, whichever was decided.
     """
-    if decision.logits:
+    if decision.threshold_logits:
         confidence = np.where(classes == 1, confidence, 1 - confidence)
     return as_grey(confidence)
 
@@ -85,7 +85,7 @@ def probability_maps(
 def of_scores(
     scores: npt.NDArray[np.float32] | Tensor, softmaxes: Softmaxes
 ) -> tuple[Classes, Confidence]:
-    """Of scores K,H,W that exist as a whole."""
+    """The classes and their probabilities from whole scores K,H,W."""
     if not isinstance(scores, Tensor):
         scores = torch.from_numpy(np.require(scores, requirements=["W"]))
     return confident_classes(in_rows(scores), (scores.shape[1], scores.shape[2]), softmaxes)

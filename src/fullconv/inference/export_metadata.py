@@ -1,4 +1,4 @@
-"""What an exported file says of itself, so that it can be run like a run folder."""
+"""The description in an exported file, with which it runs like a run folder."""
 
 import json
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from fullconv.checkpoints import Checkpoint
 from fullconv.checkpoints.checkpoint import described, header_of
+from fullconv.checkpoints.checkpoint_file import check_format
 from fullconv.checkpoints.golden import Golden, golden_of
-from fullconv.checkpoints.safetensors_file import check_format
 from fullconv.checkpoints.temperature import Calibration
 from fullconv.classes import ClassSet
 from fullconv.models import NetSpec, Preprocessing
@@ -16,13 +16,13 @@ from fullconv.models.fcn import mapped, tile_geometry
 from fullconv.parsing import json_object, parser_errors
 
 INPUT, SCORES, CLASSES = "image", "scores", "classes"
-"""What the graph calls what goes in, and what comes out: scores, or the class of each pixel."""
+"""The names of the graph's input and outputs: scores, or the class of each pixel."""
 
 Output = Literal["scores", "classes"]
 Precision = Literal["fp32", "fp16", "int8"]
 
 MOST_CLASSES = 255
-"""Of a graph that gives classes: they are uint8, and 255 is 'ignore'."""
+"""The most classes of a graph that gives classes: they are uint8, and 255 is 'ignore'."""
 
 
 def map_names(spec: NetSpec) -> dict[int, str]:
@@ -119,7 +119,7 @@ class Description:
         """The text that is stored under the key ``fullconv``."""
         description = self.classes, self.preprocessing, self.origin, self.golden, self.calibration
         header, geometry = header_of(self.spec, *description), tile_geometry(self.spec)
-        behind, before = geometry.margins
+        behind, before = geometry.halo
         graph = {
             "input": INPUT,
             "output": self.output,
@@ -135,8 +135,8 @@ class Description:
             "tiling": {
                 "grid": geometry.grid,
                 "halo": {"behind": behind, "before": before},
-                "exact": not geometry.sees_everything,
-                "receptive_field": None if geometry.sees_everything else geometry.field,
+                "exact": not geometry.has_global_field,
+                "receptive_field": None if geometry.has_global_field else geometry.field,
                 "whole_multiples": geometry.resizes_scores,
             },
         }

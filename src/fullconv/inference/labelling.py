@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fullconv.data.exporters import Item, ShapeOptions, exporter, written_labels
 from fullconv.errors import UserError, UserErrors
-from fullconv.inference.batch_predict import Keep, PhotoResult, pixels_said, predict_each
+from fullconv.inference.batch_predict import Keep, PhotoResult, predict_each, stated_pixels
 from fullconv.inference.photos.find_photos import Input
 from fullconv.inference.prediction import Prediction
 from fullconv.inference.predictor import Predictor
@@ -70,7 +70,7 @@ def predict_labels(
     classes = predictor.classes
     if not classes.is_overlapping:
         classes = classes.outputs[0].classes
-    largest = max(map(pixels_said, photos), default=0)
+    largest = max(map(stated_pixels, photos), default=0)
     scores = predictor.has_scores and largest * len(predictor.classes) <= MOST_SCORES
 
     def write(photo: Input, prediction: Prediction) -> tuple[Path, ...]:
@@ -79,11 +79,11 @@ def predict_labels(
         return ()
 
     def predicted() -> Iterator[Item]:
-        each = predict_each(
+        predictions = predict_each(
             predictor, photos, extra_inputs=extra_inputs, keep=keep, write=write, scores=scores
         )
-        with closing(each):
-            for result in each:
+        with closing(predictions):
+            for result in predictions:
                 results.append(result)
                 if result.error:
                     errors.append(result.error)

@@ -134,9 +134,9 @@ class MultilabelPrediction(Prediction):
         """
         names = mask_stems(self.classes.names)
         written: list[Path] = []
-        for place, name in enumerate(names):
+        for index, name in enumerate(names):
             written.append(beside(stem, f"_{name}.png" if len(names) > 1 else ".png"))
-            write_atomically(written[-1], self._writer(place))
+            write_atomically(written[-1], self._writer(index))
         if options.get("overlay", True):
             drawn = self.draw(options.get("alpha", 0.6), options.get("legend", "below"))
             written.append(save_picture(drawn, stem))
@@ -150,10 +150,10 @@ class MultilabelPrediction(Prediction):
     def _save_probabilities(self, stem: str | Path, names: list[str]) -> list[Path]:
         """Write STEM_CLASS_probability.png for each class, of one class STEM_probability.png."""
         written: list[Path] = []
-        for place, name in enumerate(names):
+        for index, name in enumerate(names):
             part = f"_{name}" if len(names) > 1 else ""
             written.append(beside(stem, f"{part}_probability.png"))
-            grey = Image.fromarray(self.probability_of(place))
+            grey = Image.fromarray(self.probability_of(index))
             write_atomically(written[-1], lambda file, grey=grey: grey.save(file, "PNG"))
         return written
 
@@ -162,12 +162,12 @@ class MultilabelPrediction(Prediction):
 
 
 def mask_stems(names: tuple[str, ...]) -> list[str]:
-    """What the files of classes are called: their names, as far as a file can have them."""
+    """The stems of the files of classes: their names, as far as a file name allows."""
     stems: list[str] = []
-    for place, name in enumerate(names):
-        stem = _file_part(name) or f"class-{place}"
+    for index, name in enumerate(names):
+        stem = _file_part(name) or f"class-{index}"
         taken = stem.lower() in map(str.lower, stems)
-        stems.append(f"{stem}-{place}" if taken else stem)
+        stems.append(f"{stem}-{index}" if taken else stem)
     return stems
 
 

@@ -7,11 +7,11 @@ from fullconv.checkpoints.open_weights import located
 
 
 def net_checksums(path: Path) -> list[str]:
-    """Of the file of a run, a checkpoint or an export; of OpenVINO's weights beside, too."""
+    """The checksums of the file of a run, a checkpoint or an export; of OpenVINO's weights, too."""
     file = located(path)
     beside = file.with_suffix(".bin")
     files = [file, beside] if file.suffix == ".xml" and beside.is_file() else [file]
-    return [_checksum(each) for each in files]
+    return [_checksum(file) for file in files]
 
 
 def _checksum(file: Path) -> str:

@@ -17,7 +17,7 @@ from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes, Decision, classes_of
 from fullconv.inference.engines.engine import Engine
-from fullconv.inference.engines.registry import AUTO, EXPORTER, Say, chosen, is_exported, named
+from fullconv.inference.engines.registry import AUTO, Say, engine_for, exported_graph, is_exported
 from fullconv.models import NetSpec, Preprocessing
 
 
@@ -73,32 +73,32 @@ def open_engine(
     engine: str = AUTO,
     say: Say = quiet,
 ) -> OpenedNet:
-    """Open what ``path`` names: all that ``checkpoints.load`` takes, and exported files.
+    """Open ``path``: a run, a checkpoint or other weights (`checkpoints.load`), an exported file.
 
     ``engine`` is a name of `engines.registry`, or 'auto': torch for a run, its own runtime for an
-    exported file. For an engine that runs graphs a run is exported first, once; ``say`` is told.
-    Raises UserError when there is none, when it is damaged, and for an engine that does not run it
-    or is not installed.
+    exported file. For an engine that runs graphs a run is exported once, and ``say`` is called.
+    Raises UserError for a file that is missing or damaged, and for an engine that cannot run it or
+    is not installed.
     """
     path = Path(path)
-    by = chosen(path, engine)
+    entry = engine_for(path, engine)
     if is_exported(path) and not path.is_file():
         raise UserError(f"{path}: no such file", "FC-FILE-003")
-    if by.form is not None and not is_exported(path):
-        path = named(EXPORTER)(path, by, say)
-    return by.open(path, device, precision)
+    if entry.form is not None and not is_exported(path):
+        path = exported_graph(path, entry, say)
+    return entry.open(path, device, precision)
 
 
 class DisagreementWarning(UserWarning):
-    """An engine computes something else than the net did when it was saved: one line."""
+    """An engine's result differs from that of the net when it was saved; one line."""
 
 
 @dataclass(frozen=True, eq=False)
 class GoldenCheck:
-    """Verify once that an engine computes what ``golden`` holds.
+    """Verify once that an engine gives the stored result of the built-in picture, ``golden``.
 
-    ``kinds`` are the inputs that the net sees, ``decision`` how classes follow from its logits;
-    ``exact`` says whether it computes in fp32 throughout, ``name`` what it is, for the warning.
+    ``kinds`` are the inputs of the net, ``decision`` how classes follow from its logits; ``exact``
+    says whether the engine computes in fp32 throughout; ``name`` is used in the warning.
     """
 
     golden: Golden
@@ -110,7 +110,7 @@ class GoldenCheck:
     def __call__(
         self, scores: Callable[[Array], Array] | None, class_map: Callable[[Array], Classes]
     ) -> Agreement:
-        """Run the engine on the picture; DisagreementWarning where it does not agree."""
+        """Run the engine on the picture; DisagreementWarning where the result differs."""
         agreement = self.compared(scores, class_map)
         if not self.golden.holds(agreement, self.exact):
             warnings.warn(self.line(agreement), DisagreementWarning, stacklevel=2)

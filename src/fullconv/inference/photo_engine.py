@@ -14,10 +14,11 @@ from fullconv.models import NetSpec
 
 
 class PhotoEngine(Engine):
-    """Runs ``engine`` on photos by ``tiling``, in several ``views``, or both: an Engine itself.
+    """An Engine that runs ``engine`` on photos by ``tiling``, in several ``views``, or both.
 
-    Views are put together of tiles. ``say`` is told, at the first photo that is cut, how good an
-    approximation its classes are, where the net sees everything (`TileGeometry.sees_everything`).
+    With both, each view is cut into tiles. For a net with a global receptive field
+    (`TileGeometry.has_global_field`) ``say`` is called at the first photo that is cut, with how
+    much its classes differ from those of the whole photo.
     """
 
     def __init__(
@@ -49,18 +50,20 @@ class PhotoEngine(Engine):
         """
         if self.views:
             mean, decision = self.views.mean(image, self._logits), self.views.decision
-            return classes_of(decision.logits_of(mean) if decision.logits else mean, decision)
+            return classes_of(
+                decision.logits_of(mean) if decision.threshold_logits else mean, decision
+            )
         if not self.tiling:
             return self.engine.class_map(image)
         tiling, length = self.tiling, self.tiling.length
         classes = tiling.run(image, self.engine.class_map, 0, length)
-        if self.say and tiling.geometry.sees_everything and tiling.needs_tiles(image, length):
+        if self.say and tiling.geometry.has_global_field and tiling.needs_tiles(image, length):
             self.say(tiling.difference(image, classes, self.engine.class_map))
             self.say = None
         return classes
 
     def class_maps(self, images: Image) -> list[Classes]:
-        """By the engine together where each photo is seen once and whole, else one by one."""
+        """Predict the photos together where each is one tile and one view, else one by one."""
         if self.views or (self.tiling and self.tiling.needs_tiles(images[0], self.tiling.length)):
             return super().class_maps(images)
         return self.engine.class_maps(images)
@@ -79,8 +82,8 @@ class PhotoEngine(Engine):
             return np.stack([classes.astype(np.float32), confidence])  # 2,h,w
 
         dtype = np.uint8 if self.channels <= 256 else np.uint16
-        each = (tiling.run(image, both, 1, length) for image in images)
-        return [(classes.astype(dtype), confidence) for classes, confidence in each]
+        pairs = (tiling.run(image, both, 1, length) for image in images)
+        return [(classes.astype(dtype), confidence) for classes, confidence in pairs]
 
     def scores(self, image: Image) -> npt.NDArray[np.float32]:
         """As the engine's, (K, H, W); with views the logarithm of the mean probabilities.

@@ -26,7 +26,7 @@ RGB = npt.NDArray[np.uint8]
 
 
 class DrawOptions(TypedDict, total=False):
-    """What ``Prediction.save`` writes, and how overlays are drawn."""
+    """The options of ``Prediction.save``: which files it writes, and how overlays are drawn."""
 
     overlay: bool
     scores: bool
@@ -166,7 +166,7 @@ class Prediction:
         return options.regions(self.to_item(), self.classes)
 
     def to_item(self, name: str = "photo", photo: Path | bytes | None = None) -> "Item":
-        """What `fullconv.data.exporters.write_labels` takes, with ``photo`` in place of the pixels.
+        """An item for `fullconv.data.exporters.write_labels`; ``photo`` replaces the pixels.
 
         ``name`` is what the photo will be called there, without ending.
         """

@@ -20,7 +20,7 @@ from fullconv.inference.class_map import Classes, Decision, classes_of
 from fullconv.inference.confidence import Confidence, Softmaxes
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.engines.graph_engine import no_scores
-from fullconv.inference.engines.registry import AUTO, Say, chosen
+from fullconv.inference.engines.registry import AUTO, Say, engine_for
 from fullconv.inference.notebook import predictor_html
 from fullconv.inference.open_predictor import open_engine, quiet
 from fullconv.inference.photo_engine import with_tiles, with_tta
@@ -95,7 +95,7 @@ class Predictor:
         opened = open_engine(path, device, precision, engine, say or quiet)
         asked_for = (threshold,) if isinstance(threshold, int | float) else threshold
         opened = opened.with_thresholds(asked_for)
-        self.engine_name = chosen(Path(path), engine).name
+        self.engine_name = engine_for(Path(path), engine).name
         self.path, self.spec = Path(path), opened.spec
         self.classes, self.origin = recolored(opened.classes, palette), opened.origin
         self.borders, self.has_scores = borders, opened.has_scores
@@ -130,11 +130,11 @@ class Predictor:
     def __call__(
         self, photo: Photo, scores: bool = False, extra_inputs: Mapping[str, Path] | None = None
     ) -> Prediction:
-        """Predict one ``photo`` of any size; UserError for what is none (`photo_inputs`).
+        """Predict one ``photo`` of any size; UserError for an object that is none (`photo_inputs`).
 
-        With ``scores`` the scores are kept from the same pass of the net. A net with further
-        inputs takes them from the files ``extra_inputs`` (kind -> file), else from where data sets
-        have them (`data.reading.modality_files`); or ``photo`` is the whole array (H, W, channels).
+        With ``scores`` the scores of this pass are kept. The further inputs of a net are read from
+        the files ``extra_inputs`` (kind -> file), else from beside the photo as in data sets
+        (`data.reading.modality_files`); or ``photo`` is the array of all inputs (H, W, channels).
         """
         return self.predict_batch([self.read(photo, extra_inputs)], scores)[0]
 
@@ -146,10 +146,11 @@ class Predictor:
     def predict_batch(
         self, images: Sequence[npt.NDArray[Any]], scores: bool = False, confidence: bool = False
     ) -> list[Prediction]:
-        """As one call for each of ``images`` (arrays of one size), in one pass where possible.
+        """The predictions of ``images`` (arrays of one size), in one pass where possible.
 
-        With ``scores`` one by one, as they are several times as large as the photos. With
-        ``confidence`` that is computed in the same pass. Raises UserError where their sizes differ.
+        With ``scores`` the images are predicted one by one, because the scores of one are several
+        times as large as the photo. With ``confidence`` the confidence is computed in the same
+        pass. Raises UserError where sizes differ.
         """
         images = [self._shown(image) for image in images]
         if len({image.shape for image in images}) > 1:
@@ -184,10 +185,10 @@ class Predictor:
     def read(
         self, photo: Photo, extra_inputs: Mapping[str, Path] | None = None, name: str = "the photo"
     ) -> npt.NDArray[Any]:
-        """What the net is shown: the photo, with the further inputs behind it.
+        """The input of the net, an array (H, W, channels): the photo, then the further inputs.
 
-        An array (H, W, channels), which can be called with in place of ``photo``; ``name`` is what
-        bytes are called in messages. Any thread may read.
+        The array can be passed to a call in place of ``photo``. ``name`` stands for bytes in
+        messages. Threads may call this at the same time.
         """
         if is_array(photo):
             return self._shown(photo)
@@ -210,7 +211,7 @@ class Predictor:
         return stacked(planes)
 
     def _shown(self, array: Any) -> npt.NDArray[Any]:
-        """An array or tensor as the net is shown it; of a net with further inputs as it is."""
+        """An array or tensor as an input of the net; for a net with further inputs as it is."""
         channels = self.spec.in_channels
         if channels == 3:
             return array_input(array)
@@ -235,16 +236,18 @@ class Predictor:
                 photo, mask, self.classes, whole, borders=self.borders, known_confidence=confidence
             )
         planes = visualize.planes_of(mask)
-        sure = [None] * len(planes) if confidence is None else visualize.planes_of(confidence)
+        confidences = (
+            [None] * len(planes) if confidence is None else visualize.planes_of(confidence)
+        )
         temperatures = self.softmaxes.temperatures
-        each = zip(self.classes.outputs, planes, temperatures, sure, strict=True)
-        for output, plane, temperature, own in each:
+        outputs = zip(self.classes.outputs, planes, temperatures, confidences, strict=True)
+        for output, plane, temperature, sure in outputs:
             part = output.channels
             values = plane if output.first == 0 else plane - plane.dtype.type(output.first)
             predictions.append(
                 Prediction(
                     photo, values, output.classes, lambda p=part: whole()[p], output.name,
-                    borders=self.borders, temperature=temperature, known_confidence=own,
+                    borders=self.borders, temperature=temperature, known_confidence=sure,
                 )
             )  # fmt: skip
         predictions[0].other_outputs.update({other.output: other for other in predictions[1:]})

@@ -22,25 +22,22 @@ Run = Callable[[Image], npt.NDArray[Any]]
 
 BUDGET = 2 * 2**30  # bytes for the maps of a tile; what a GPU of 4 GB has left beside the weights
 COMPARED = 1024
-"""The longest side of a photo that a net which sees everything is also shown whole, and of its
-tiles where they are chosen here."""
-COSTLY = 4.0  # computations per pixel from which a larger tile is recommended
+"""For a net whose scores depend on the whole photo: the longest side of a photo that is predicted
+whole to compare with, and of the tiles of 'auto'."""
+COSTLY = 4.0  # computations per pixel above which a warning recommends a larger tile
 
 
 class Tiling:
-    """How a photo is cut into overlapping tiles, so that together they give what the whole gives.
+    """Overlapping tiles of a photo that together give the result of the whole photo, to rounding.
 
-    ``spec`` is that of the net, from which follow where tiles may begin and how far they overlap
-    (`fullconv.tiling`). ``tile`` is the longest side of a tile, overlap included; with 'auto' the
-    maps of a tile need at most about ``budget`` bytes, 2 GiB if None, and a photo that needs no
-    more is taken whole: larger tiles where only classes are asked of an engine that needs no whole
-    scores for them (``in_blocks``). Scores equal those of the whole photo to rounding. Raises
-    UserError for a ``tile`` that would be nothing but overlap, and, at a photo, for a net that
-    resizes its scores to it (`TileGeometry.resizes_scores`) unless its sides are multiples of the
-    stride.
-
-    For a net with a global receptive field (`TileGeometry.sees_everything`) tiles give an
-    approximation.
+    Where tiles may begin and how far they overlap follows from ``spec`` (`fullconv.tiling`).
+    ``tile`` is the longest side of a tile, overlap included. With 'auto' the maps of a tile need at
+    most about ``budget`` bytes, 2 GiB if None, and a photo that needs no more is one tile; tiles
+    are larger where only classes are asked of an engine that computes them ``in_blocks``, without
+    the scores of the whole tile. Raises UserError for a ``tile`` that would be nothing but overlap;
+    for a photo whose sides are not multiples of the stride, if the net resizes its scores to the
+    photo (`TileGeometry.resizes_scores`). For a net with a global receptive field
+    (`TileGeometry.has_global_field`) tiles give an approximation.
     """
 
     def __init__(
@@ -73,7 +70,7 @@ class Tiling:
         length = longest(self.spec, self.geometry.grid, self.geometry.least, self.budget, scores)
         # The budget counts maps, not the products of attention.
         most = COMPARED // self.geometry.grid * self.geometry.grid
-        if self.geometry.sees_everything:
+        if self.geometry.has_global_field:
             return min(length, max(most, self.geometry.least))
         return length
 
@@ -89,14 +86,14 @@ class Tiling:
 
         None for others.
         """
-        if self.geometry.sees_everything:
+        if self.geometry.has_global_field:
             return (
                 f"each score of {self.spec.name} depends on the whole photo, so tiles give an "
                 "approximation of the result of the whole photo"
             )
         if self.computations <= COSTLY:
             return None
-        behind, before = self.geometry.margins
+        behind, before = self.geometry.halo
         return (
             f"tile {self.length} keeps {self.geometry.kept(self.length)} pixels a side, {behind} + "
             f"{before} are overlap: each pixel is computed {self.computations:.0f} times; a larger "
@@ -104,26 +101,24 @@ class Tiling:
         )
 
     def difference(self, image: Image, classes: Classes, run: Run) -> str:
-        """How far ``classes``, by tiles, are from those of ``run`` on the whole photo, as a line.
+        """A line: the share of ``classes``, by tiles, that differ from those of the whole photo.
 
-        A photo of up to `COMPARED` pixels a side is predicted whole beside. A larger one is not:
-        what attention takes grows with the square of the pixels, and the tiles are there to bound
-        it. There it is how far the first two tiles are apart where they overlap.
+        A photo of more than `COMPARED` pixels a side is not predicted whole, because the memory of
+        attention grows with the square of the pixels: the first two tiles are compared where they
+        overlap.
         """
         if max(image.shape[:2]) <= COMPARED:
             share = float((run(image) != classes).mean())
             return f"by tiles {share:.2%} of this photo's pixels differ from the photo in one tile"
         (rows, first), (below, second) = self._neighbours(image)
-        ones = run(image[rows.read, first.read])
-        others = run(image[below.read, second.read])
+        first_classes = run(image[rows.read, first.read])
+        second_classes = run(image[below.read, second.read])
         down, right = below.start - rows.start, second.start - first.start
         high, wide = min(rows.stop, below.stop), min(first.stop, second.stop)
-        ones = ones[down : high - rows.start, right : wide - first.start]
-        others = others[: high - below.start, : wide - second.start]
-        return (
-            f"where the first two tiles overlap, {float((ones != others).mean()):.2%} of the "
-            "pixels differ between them"
-        )
+        first_classes = first_classes[down : high - rows.start, right : wide - first.start]
+        second_classes = second_classes[: high - below.start, : wide - second.start]
+        share = float((first_classes != second_classes).mean())
+        return f"where the first two tiles overlap, {share:.2%} of the pixels differ between them"
 
     def _neighbours(self, image: Image) -> list[tuple[Span, Span]]:
         """The first tile of a photo, and one beside it or below it."""

@@ -27,7 +27,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class TTA:
-    """The ``scales`` at which the net sees a photo, and whether mirrored (left-right) too."""
+    """The ``scales`` at which a photo is predicted, and whether mirrored (left-right) too."""
 
     scales: tuple[float, ...] = (1.0,)
     mirror: bool = False

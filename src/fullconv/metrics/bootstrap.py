@@ -38,7 +38,7 @@ class Interval:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Intervals:
-    """Of the mean IU over all classes and of the IU of each, in shares of 1.
+    """The intervals of the mean IU over all classes and of the IU of each, in shares of 1.
 
     ``level`` of all draws lies inside, and as many below as above. Of fewer than two photos there
     is none, and of a class only where it is in some photo.
@@ -59,11 +59,11 @@ class Intervals:
 def intervals(counts: Counts, resamples: int = RESAMPLES, seed: int = SEED) -> Intervals:
     """The intervals of the counts (P, 3, K) of photos; the same ones for the same ``seed``."""
     ious = np.concatenate(
-        [class_metrics.iu(each) for each in _drawn(counts, resamples, seed)]
+        [class_metrics.iu(sample) for sample in _drawn(counts, resamples, seed)]
     )  # R,K
     return Intervals(
         _interval(class_metrics.mean(ious)),
-        tuple(_interval(each) for each in ious.T),
+        tuple(_interval(values) for values in ious.T),
         len(counts),
         resamples=resamples,
         seed=seed,
@@ -94,7 +94,7 @@ def difference(
         raise ValueError(reason)
     second = second.ordered(first.classes)
     both = np.stack([first.counts, second.counts], 1)  # P,2,3,K
-    drawn = np.concatenate([_mean_iu(each) for each in _drawn(both, resamples, seed)])  # R,2
+    drawn = np.concatenate([_mean_iu(sample) for sample in _drawn(both, resamples, seed)])  # R,2
     value = _mean_iu(both.sum(0))
     return Difference(float(value[0] - value[1]), _interval(drawn[:, 0] - drawn[:, 1]))
 

@@ -16,7 +16,7 @@ from fullconv.errors import UserError
 from fullconv.metrics.confusion_matrix import Counts
 
 WIDTH = 0.02
-"""Of the photo's diagonal, as in the paper."""
+"""The width of the boundary as a share of the photo's diagonal, as in the paper."""
 
 _OUTSIDE = -1  # beyond the photo; no class has it
 
@@ -53,7 +53,7 @@ def boundary_counts(
     if truth.ndim == 3:
         planes = zip(np.moveaxis(truth, 2, 0), np.moveaxis(prediction, 2, 0), strict=True)
         return sum(
-            (boundary_counts(*each, classes, ignore, share) for each in planes),
+            (boundary_counts(*pair, classes, ignore, share) for pair in planes),
             np.zeros((3, classes), np.int64),
         )
     width = boundary_width((truth.shape[0], truth.shape[1]), share)
@@ -63,7 +63,7 @@ def boundary_counts(
     predicted = is_boundary(seen, width) & counted
     both = true & predicted & (truth == seen)
     masked = (truth[both], truth[true], seen[predicted])
-    return np.stack([np.bincount(each, minlength=classes) for each in masked]).astype(np.int64)
+    return np.stack([np.bincount(labels, minlength=classes) for labels in masked]).astype(np.int64)
 
 
 def is_boundary(labels: npt.NDArray[np.integer], width: int) -> Flags:

@@ -50,13 +50,13 @@ class Histogram:
         self.counts = np.zeros((classes, 2, BINS), np.int64)
 
     def add(self, truth: npt.NDArray[Any], probabilities: npt.NDArray[Any]) -> None:
-        """Of a photo: truth (H, W, K) or (H, W), of 0, 1 and others; probabilities (K, H, W)."""
+        """Add a photo: truth (H, W, K) or (H, W), of 0, 1 and others; probabilities (K, H, W)."""
         planes = truth[..., None] if truth.ndim == 2 else truth
-        for place, probability in enumerate(probabilities):
+        for index, probability in enumerate(probabilities):
             bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
             for value in (0, 1):
-                inside = bins[planes[..., place] == value]
-                self.counts[place, value] += np.bincount(inside, minlength=BINS)
+                inside = bins[planes[..., index] == value]
+                self.counts[index, value] += np.bincount(inside, minlength=BINS)
 
     def curves(self) -> "Curves":
         """Precision and recall at the thresholds 0, 1 / BINS, ... 1."""
@@ -85,7 +85,7 @@ class Curves:
     average_precision: Floats
 
     def of(self, classes: slice) -> "Curves":
-        """Those of some of the classes."""
+        """The curves of some of the classes."""
         parts = self.precision[classes], self.recall[classes], self.average_precision[classes]
         return Curves(self.thresholds, *parts)
 
@@ -94,16 +94,16 @@ class Curves:
         """F1 (Dice) at each threshold, (K, T); it is highest where the IU is."""
         return class_metrics.ratio(2 * self.precision * self.recall, self.precision + self.recall)
 
-    def best_thresholds(self, otherwise: Sequence[float]) -> tuple[float, ...]:
-        """The threshold of the highest F1 of each class; ``otherwise`` where a class is nowhere.
+    def best_thresholds(self, default: Sequence[float]) -> tuple[float, ...]:
+        """The threshold of the highest F1 of each class; ``default`` where a class is nowhere.
 
         Of equal ones the middle. None is 0 or 1.
         """
         best = []
-        for f1, kept in zip(self.f1, otherwise, strict=True):
+        for f1, default_threshold in zip(self.f1, default, strict=True):
             inner = f1[1:-1]
             if not (inner > 0).any():
-                best.append(float(kept))
+                best.append(float(default_threshold))
                 continue
             equal = np.flatnonzero(inner >= np.nanmax(inner) - 1e-12)
             best.append(float(self.thresholds[1 + equal[len(equal) // 2]]))
@@ -116,13 +116,13 @@ class Curves:
         return f1 / (2 - f1)
 
     def shortened(self, points: int = POINTS) -> "Curves":
-        """The same at so many thresholds."""
+        """The curves at fewer thresholds."""
         places = np.linspace(0, len(self.thresholds) - 1, points).round().astype(int)
         parts = self.precision[:, places], self.recall[:, places], self.average_precision
         return Curves(self.thresholds[places], *parts)
 
     def to_dict(self, place: int) -> dict[str, Any]:
-        """Those of one class as JSON types."""
+        """The curves of one class as JSON types."""
         return {
             "thresholds": [round(float(t), 4) for t in self.thresholds],
             "precision": [_rounded(value) for value in self.precision[place]],
@@ -206,7 +206,7 @@ class MultilabelScores(Scores):
 
     @property
     def mean_average_precision(self) -> float | None:
-        """Its mean over the classes that are somewhere."""
+        """The mean average precision over the classes that have pixels."""
         return (
             None
             if self.curves is None
@@ -214,7 +214,7 @@ class MultilabelScores(Scores):
         )
 
     def of(self, classes: slice) -> "MultilabelScores":
-        """Those of some of the classes alone."""
+        """The scores of some of the classes alone."""
         return MultilabelScores.of_planes(
             self.confusion[classes],
             self.names[classes],
@@ -232,8 +232,10 @@ class MultilabelScores(Scores):
         """As JSON types, with the curves at `POINTS` thresholds; ``from_dict`` reads it back."""
         mean = self.mean_average_precision
         more = {} if mean is None else {"mean_average_precision": plain(mean)}
-        said = {"averaged": "over the classes, from one confusion of each on the whole data set"}
-        return {"task": self.task, **super().to_dict(), **said, **more}
+        averaging = {
+            "averaged": "over the classes, from one confusion of each on the whole data set"
+        }
+        return {"task": self.task, **super().to_dict(), **averaging, **more}
 
     def _row(self, place: int) -> dict[str, Any]:
         row = {**super()._row(place), "threshold": self.thresholds[place]}

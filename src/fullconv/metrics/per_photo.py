@@ -56,7 +56,7 @@ class PhotoMetrics:
         return len(self.names)
 
     def part(self, classes: slice) -> "PhotoMetrics":
-        """Those of some of the classes alone."""
+        """The metrics of some of the classes alone."""
         boundary = None if self.boundary is None else self.boundary[..., classes]
         return PhotoMetrics(self.names, self.classes[classes], self.counts[..., classes], boundary)
 
@@ -80,9 +80,9 @@ class PhotoMetrics:
         }
         if self.boundary is not None:
             columns["mean_boundary_iu"] = class_metrics.mean(class_metrics.iu(self.boundary))
-        for place, name in enumerate(self.classes):
-            columns[f"pixels {name}"] = self.counts[:, 1, place]
-            columns[f"iu {name}"] = iu[:, place]
+        for index, name in enumerate(self.classes):
+            columns[f"pixels {name}"] = self.counts[:, 1, index]
+            columns[f"iu {name}"] = iu[:, index]
         file = io.StringIO(newline="")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["name", *columns])

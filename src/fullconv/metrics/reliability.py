@@ -29,14 +29,14 @@ class Reliability:
 
     @classmethod
     def none(cls, bins: int = BINS) -> "Reliability":
-        """Of no pixels."""
+        """The reliability of no pixels."""
         return cls(np.zeros(bins), np.zeros(bins), np.zeros(bins))
 
     @classmethod
     def of(
         cls, confidence: npt.NDArray[Any], right: npt.NDArray[np.bool_], bins: int = BINS
     ) -> "Reliability":
-        """Of pixels: the probability of the predicted class, 0..1, and whether it is the true one.
+        """The reliability of pixels: the probability of each one's class, and whether it is right.
 
         Both have the same shape.
         """

@@ -106,7 +106,7 @@ class Scores:
 
     @cached_property
     def precision(self) -> npt.NDArray[np.float64]:
-        """Of what is predicted as a class, the share that is right, (K,); nan where nothing is."""
+        """The share of the pixels predicted as a class that are right, (K,); nan for none."""
         return class_metrics.precision(self.counts)
 
     @cached_property
@@ -123,7 +123,7 @@ class Scores:
 
     @property
     def mean_boundary_iu(self) -> float | None:
-        """Its mean over the classes; None where it was not asked for."""
+        """The mean boundary IU over the classes; None where it was not computed."""
         return None if self.boundary_iu is None else float(class_metrics.mean(self.boundary_iu))
 
     @cached_property
@@ -132,7 +132,7 @@ class Scores:
         return None if self.photos is None else bootstrap.intervals(self.photos.counts)
 
     def of(self, classes: slice) -> "Scores":
-        """Those of some of the classes alone: the ones of one output of several."""
+        """The scores of some of the classes alone, as those of one output of several."""
         photos = self.photos and self.photos.part(classes)
         part = self.confusion[classes, classes]
         return Scores.from_confusion(part, self.names[classes], photos)
@@ -157,7 +157,7 @@ class Scores:
         return {} if mean is None else {"mean_boundary_iu": plain(mean)}
 
     def _row(self, place: int) -> dict[str, Any]:
-        """What a class has in the JSON."""
+        """The entry of a class in the JSON."""
         row: dict[str, Any] = {"name": self.names[place]}
         values = {"iu": self.iu, "accuracy": self.accuracy, "precision": self.precision}
         values |= {"dice": self.dice}

@@ -196,19 +196,19 @@ def tile_geometry(spec: NetSpec) -> TileGeometry:
     scored = [
         Scored(tuple(definition.windows(s)), placed, blend) for s, placed in placements.items()
     ]
-    sees_everything = any(definition.sees_everything(stride) for stride in placements)
+    has_global_field = any(definition.has_global_field(stride) for stride in placements)
     return TileGeometry(
         spec.name,
         tuple(scored),
         fuses_on_the_way,
         spec.resizes_scores,
         spec.is_deconv,
-        sees_everything,
+        has_global_field,
     )
 
 
 def _lift(spec: NetSpec, stride: int) -> nn.Module:
-    """What takes a pyramid's map of ``stride`` to the next finer one."""
+    """The upsampling of a pyramid's map of ``stride`` to the next finer one."""
     placement = _chained(spec.definition, spec.tapped)[stride]
     finer = spec.pyramid_channels[stride // placement.factor]
     return _upsampling(replace(spec, classes=finer), stride, placement)

@@ -13,7 +13,7 @@ from fullconv.models.fcn import FCN
 from fullconv.models.layers import ConvNorm
 
 
-def folded(net: FCN) -> FCN:
+def fold_batch_norm(net: FCN) -> FCN:
     """A copy of ``net`` without batch norms, in evaluation mode; ``net`` itself if it has none."""
     if not any(isinstance(module, ConvNorm) for module in net.modules()):
         return net

@@ -19,7 +19,7 @@ from fullconv.geometry import Window
 from fullconv.models.layers import ConvNorm
 
 BLEND = Window("blend", 3, pad=1)
-"""What each sum goes through."""
+"""The window of the convolution that blends each sum."""
 
 
 class Pyramid(nn.Module):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What belongs to the weights: ``(pixel[order] * scale - mean) / std``, channel by channel.
+    """The preprocessing of weights: ``(pixel[order] * scale - mean) / std``, channel by channel.
 
     ``mean`` and ``std`` are in the units after scaling and in the order of ``order``. ``inputs``
     are the kinds that the channels are, one behind the other (`fullconv.modalities`); ``order`` is
@@ -71,7 +71,7 @@ class Preprocessing:
         return images.float().mul(self.scale / std).sub(mean / std).permute(0, 3, 1, 2)
 
     def mean_color(self) -> tuple[float, ...]:
-        """What becomes zero: the fill around a photo. RGB in 0..255, then the other channels."""
+        """The colour that becomes zero, for padding: RGB in 0..255, then the other channels."""
         values = tuple(value / self.scale for value in self.mean)
         return (*values[2::-1], *values[3:]) if self.order == "BGR" else values
 

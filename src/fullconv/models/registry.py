@@ -4,11 +4,10 @@ A name stands here alone, in its `Definition`: lists, help, completion and messa
 No torch is imported, but for a net of timm.
 """
 
-import difflib
 import re
 from functools import cache
 
-from fullconv.errors import UserError, printable
+from fullconv.errors import UserError, did_you_mean, printable
 from fullconv.models.backbones.alexnet import ALEXNET, ALEXNET_OWT, CAFFENET
 from fullconv.models.backbones.definition import PREFIX, Definition
 from fullconv.models.backbones.efficientnet_lite import EFFICIENTNETS_LITE
@@ -66,8 +65,7 @@ def head_and_backbone(net: str) -> tuple[str, str]:
         return _timm_head(*match.groups()), match[2]
     if match and match[2] in BACKBONES and match[1] in heads(BACKBONES[match[2]]):
         return match[1], match[2]
-    near = difflib.get_close_matches(net[:80], available(), n=3, cutoff=0.4)
-    hint = f"did you mean {', '.join(near)}?" if near else "it is HEAD-BACKBONE, as fcn8s-vgg16"
+    hint = did_you_mean(net, available()) or "it is HEAD-BACKBONE, as fcn8s-vgg16"
     raise UserError(
         f"no net is called {printable(net, 80)!r}: {hint} ('fullconv nets' lists all)", "FC-NET-001"
     )

@@ -57,7 +57,7 @@ class NetSpec:
 
     @property
     def head(self) -> str:
-        """What stands before the backbone in its name, one of ``HEADS``."""
+        """The part of its name before the backbone, one of ``HEADS``."""
         return head_and_backbone(self.name)[0]
 
     @property

@@ -75,7 +75,7 @@ class Upsampling(nn.Module):
         return fine[..., top : top + rows, left : left + size[1]]  # N,C,rows,W
 
     def along(self, coarse: int, fine: int) -> Tensor:
-        """What it does along one axis, as a matrix: float64 (fine, coarse); fixed kernels only.
+        """The upsampling along one axis as a matrix, float64 (fine, coarse); fixed kernels only.
 
         Fine pixel i lies at (i - shift) / factor of the coarse ones and takes from its two
         neighbours there; beyond the border it takes from the last one, or nothing.
@@ -122,7 +122,7 @@ class AlignedResize(nn.Module):
         return F.interpolate(score, size=size, mode="bilinear", align_corners=False)
 
     def along(self, coarse: int, fine: int) -> Tensor:
-        """What it does along one axis, as a matrix: float64 (fine, coarse).
+        """The resizing along one axis as a matrix, float64 (fine, coarse).
 
         Between the corner and the centre of the last pixel it shows the last pixel alone.
         """

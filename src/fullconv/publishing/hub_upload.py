@@ -14,7 +14,7 @@ from fullconv.checkpoints import Checkpoint, load, save
 from fullconv.checkpoints.hub import endpoint
 from fullconv.download.cache import OFFLINE, is_offline
 from fullconv.errors import UserError
-from fullconv.publishing.card import model_card
+from fullconv.publishing.model_card import model_card
 from fullconv.report.run_files import read_run
 
 SAMPLE = "sample.jpg"

@@ -1,4 +1,4 @@
-"""What a run shows of itself: curves, the confusion picture, the page."""
+"""The report of a run: curves, the picture of the confusion matrix, the page."""
 
 from typing import TYPE_CHECKING
 

@@ -129,9 +129,9 @@ class BestAndWorst:
         kinds = {"best": self.best, "worst": self.worst, "typical": self.typical}
         for kind, photos in kinds.items():
             taken = {entry["name"] for entry in listed} if few and kind == "worst" else ()
-            for place, each in enumerate(photos, 1):
-                if each.name not in taken:
-                    listed.append(_write(folder, f"{step:07d}-{kind}-{place}", each, classes, kind))
+            for rank, photo in enumerate(photos, 1):
+                if photo.name not in taken:
+                    listed.append(_write(folder, f"{step:07d}-{kind}-{rank}", photo, classes, kind))
         write_atomically(folder / LIST, json.dumps({"step": step, "photos": listed}, indent=1))
         for old in folder.iterdir():
             if old.name != LIST and not old.name.startswith(f"{step:07d}-"):

@@ -1,4 +1,4 @@
-"""What a class looks like: windows of photos around it, everything else pale."""
+"""Examples of a class: windows of photos around it, everything else pale."""
 
 import math
 from collections.abc import Sequence
@@ -33,9 +33,9 @@ def example_pictures(survey: Survey, value: int) -> list[Example]:
     count = len(next(iter(survey.sources.values())).classes)
     most = min(4, PICTURES // count) if count <= PICTURES else int(value < PICTURES)
     examples = []
-    for split, place in _chosen(survey, value, most):
+    for split, index in _chosen(survey, value, most):
         try:
-            sample = survey.sources[split][place]
+            sample = survey.sources[split][index]
         except UserError:
             continue
         mask, number = sample.mask, value
@@ -44,28 +44,32 @@ def example_pictures(survey: Survey, value: int) -> list[Example]:
         if mask is not None and (mask == number).any():
             shown = window(as_photo(sample.image), mask, number)
             content = jpeg(sized(shown, SIDE, enlarge=True))
-            examples.append(Example(Path(survey.photo(split, place)).name, content))
+            examples.append(Example(Path(survey.photo(split, index)).name, content))
     return examples
 
 
 def _chosen(survey: Survey, value: int, most: int) -> Sequence[tuple[str, int]]:
     """Photos where the class is large, spread over the split: ``train`` if it is there at all."""
-    for split, looks in survey.looks.items():
-        areas = [(look.place, int(look.counts[value])) for look in looks if look.counts is not None]
-        shown = [(place, area) for place, area in areas if area]
+    for split, measurements in survey.measurements.items():
+        areas = [
+            (measured.index, int(measured.counts[value]))
+            for measured in measurements
+            if measured.counts is not None
+        ]
+        shown = [(index, area) for index, area in areas if area]
         if shown:
-            return [(split, place) for place in spread_places(shown, most)]
+            return [(split, index) for index in spread_places(shown, most)]
     return []
 
 
 def spread_places(areas: Sequence[tuple[int, int]], most: int) -> list[int]:
-    """The places of ``most`` of (place, area), in order: large ones, and never neighbours.
+    """The indices of ``most`` of (index, area), in order: large ones, and never neighbours.
 
-    Places follow one another as frames of a video do. The larger half is cut into ``most`` spans,
+    Neighbours are often frames of one video. The larger half is cut into ``most`` spans,
     and the largest within the middle half of each is taken: so a quarter of a span at least lies
     between it and the next span.
     """
-    larger = sorted(areas, key=lambda each: -each[1])[: max(most, -(-len(areas) // 2))]
+    larger = sorted(areas, key=lambda entry: -entry[1])[: max(most, -(-len(areas) // 2))]
     larger.sort()
     chosen = []
     for span in np.array_split(np.arange(len(larger)), min(most, len(larger))):

@@ -77,13 +77,13 @@ def _chart(
 ) -> Chart:
     """A line for each (label, log, column); those without a column keep their colour free."""
     lines, tops = [], []
-    for place, (label, log, column) in enumerate(columns):
+    for index, (label, log, column) in enumerate(columns):
         if column is None:
             continue
         steps, values = known(log, column)
         many = len(values) > SMOOTHED
         raw = values if many and not smoothed_only else None
-        lines.append(Line(label, steps, smooth(values) if many else values, raw, place))
+        lines.append(Line(label, steps, smooth(values) if many else values, raw, index))
         tops.append(ceiling(values) if column in LOSS else float(values.max()))
     column = next(column for _, _, column in columns if column)
     share = words(column) in _SCORE_WORDS

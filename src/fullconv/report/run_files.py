@@ -78,8 +78,8 @@ def read_columns(path: Path) -> Columns:
         return {}
     header, body = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
     return {
-        name: np.array([_number(row[place]) for row in body], np.float64)
-        for place, name in enumerate(header)
+        name: np.array([_number(row[index]) for row in body], np.float64)
+        for index, name in enumerate(header)
     }
 
 
@@ -100,7 +100,7 @@ def find(config: Mapping[str, Any], *keys: str) -> Any:
 
 
 def resources(timing: Columns) -> dict[str, str]:
-    """What a run took, in words: time, photos a second, wait for data, memory; what is known."""
+    """The resources of a run, in words: time, photos a second, wait for data, memory; if known."""
     columns = {name: known(timing, name)[1] for name in timing}
     used: dict[str, str] = {}
     if len(seconds := columns.get("seconds", np.empty(0))):
@@ -115,7 +115,7 @@ def resources(timing: Columns) -> dict[str, str]:
 
 
 def total_seconds(seconds: npt.NDArray[np.float64]) -> float:
-    """Of all sittings: the clock starts anew with each, so where it falls back one has ended."""
+    """The seconds of a run with all its resumes: where the clock falls back, a resume began."""
     ends = [float(a) for a, b in pairwise(seconds) if b < a]
     return sum(ends) + float(seconds[-1])
 

@@ -1,4 +1,4 @@
-"""A run's folder as `fullconv.train` returns it: a path, which a notebook shows as what it is."""
+"""The run folder that `fullconv.train` returns: a path, which a notebook shows as a summary."""
 
 import base64
 import html

@@ -20,7 +20,7 @@ OPENING = 2  # photos
 
 @dataclass(frozen=True)
 class ShownRun:
-    """What stands at the top of the page: a line, figures (name, value, remark), photos."""
+    """The top of a run's page: a line, figures (name, value, remark), photos."""
 
     lead: str
     headline: Sequence[tuple[str, str, str]]
@@ -41,7 +41,7 @@ def first_output(classes: ClassSet | None) -> ClassSet | None:
 def top_of(files: RunFiles, classes: ClassSet | None) -> ShownRun:
     """The top of the page of these files; ``classes`` are those of the first output."""
     photos = fitting_photos(files, classes)
-    opening = [shown_photo(each, classes) for each in _opening(photos)] if classes else []
+    opening = [shown_photo(photo, classes) for photo in _opening(photos)] if classes else []
     return ShownRun(_lead(files), _headline(files), opening)
 
 
@@ -82,10 +82,10 @@ def _headline(files: RunFiles) -> Sequence[tuple[str, str, str]]:
 
 def _opening(photos: Sequence[StoredPhoto]) -> Sequence[StoredPhoto]:
     """The photos at the top: typical ones; of older runs the best and the worst."""
-    typical = [each for each in photos if each.kind == "typical"]
+    typical = [photo for photo in photos if photo.kind == "typical"]
     if typical:
         return typical[:OPENING]
-    by_kind = {each.kind: each for each in reversed(photos)}
+    by_kind = {photo.kind: photo for photo in reversed(photos)}
     return [by_kind[kind] for kind in ("best", "worst") if kind in by_kind]
 
 
@@ -136,7 +136,7 @@ def best_of(log: Columns) -> str:
 
 
 def changes_of(config: dict[str, Any]) -> str:
-    """What resumes have changed: 'schedule.steps = 8 at step 6'; empty where nothing."""
+    """The changes by resumes: 'schedule.steps = 8 at step 6'; '' without any."""
     return "; ".join(
         f"{', '.join(f'{key} = {value}' for key, value in change['set'].items())} "
         f"at step {change['step']}"

@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class AnswerOptions:
-    """What a request asks for; ``kind`` is a key of ``KINDS``, ``alpha`` the overlay's tint.
+    """The options of an answer; ``kind`` is a key of ``KINDS``, ``alpha`` the overlay's tint.
 
     With ``with_mask`` and ``with_probability`` the JSON brings those as PNGs, too.
     """
@@ -83,7 +83,7 @@ KINDS = {
     "overlay": "image/png; picture=overlay",
     "probability": "image/png; picture=probability",
 }
-"""What can be asked for, and the media type that asks for it in `Accept`."""
+"""The kinds of answers, and the media type of each in `Accept`."""
 
 
 MediaRange = tuple[str, dict[str, str], float]
@@ -138,7 +138,7 @@ def _quality(kind: str, ranges: list[MediaRange]) -> float:
 
 
 def segmentation(model: Model, prediction: Prediction, seconds: float) -> Segmentation:
-    """What the JSON says: size, and of each class its share and, where it occurs, its pixels."""
+    """The JSON answer: size, and of each class its share and, where it occurs, its pixels."""
     if len(prediction.classes.thresholds) > 1:
         return _all_classes(model, prediction, seconds)
     height, width = prediction.mask.shape
@@ -160,7 +160,7 @@ def segmentation(model: Model, prediction: Prediction, seconds: float) -> Segmen
 
 
 def _all_classes(model: Model, prediction: Prediction, seconds: float) -> Segmentation:
-    """That of several overlapping classes: each has its own pixels."""
+    """The JSON of several overlapping classes: each has its own pixels."""
     height, width = prediction.mask.shape[:2]
     regions = []
     for index, (name, color) in enumerate(
@@ -187,8 +187,8 @@ def _all_classes(model: Model, prediction: Prediction, seconds: float) -> Segmen
 def _add_masks(content: Segmentation, prediction: Prediction) -> None:
     """Put the mask of each class into the JSON."""
     assert isinstance(prediction, MultilabelPrediction)
-    for place, region in enumerate(content.classes):
-        region.mask = _base64(prediction.class_png(place))
+    for index, region in enumerate(content.classes):
+        region.mask = _base64(prediction.class_png(index))
 
 
 def _add_probability(content: Segmentation, prediction: Prediction) -> None:
@@ -197,8 +197,8 @@ def _add_probability(content: Segmentation, prediction: Prediction) -> None:
     if not isinstance(prediction, MultilabelPrediction) or len(prediction.classes) == 1:
         content.probability = _base64(probability_png(prediction)) if known else None
         return
-    for place, region in enumerate(content.classes):
-        image = Image.fromarray(prediction.probability_of(place)) if known else None
+    for index, region in enumerate(content.classes):
+        image = Image.fromarray(prediction.probability_of(index)) if known else None
         region.probability = None if image is None else _base64(_png(image))
 
 

@@ -1,4 +1,4 @@
-"""From the bytes of a request to a photo, with nothing decoded that is too large or no photo."""
+"""From the bytes of a request to a photo; too large or wrong files are refused undecoded."""
 
 import io
 import re

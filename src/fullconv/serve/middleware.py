@@ -1,4 +1,4 @@
-"""Who may ask, and what a browser may do with the answers: before and around every request.
+"""Access control, security headers and counters: before and around every request.
 
 The service has no cookies and no CORS. What remains are pages of others that are open in the same
 browser: they could call a service on this machine under a name of their own (DNS rebinding), or
@@ -20,7 +20,7 @@ from fullconv.serve.schema import ErrorAnswer
 from fullconv.serve.settings import Settings
 
 PROTECTED = ("/v1/", "/metrics", "/openapi.json")
-"""What needs the token. The rest, the page's files among it, says nothing of photos or nets."""
+"""The paths that need the token; the others tell nothing about photos or nets."""
 TOKEN_PARAMETERS = {"token", "access_token", "auth_token", "api_key", "apikey", "authorization"}
 CROWDED = "crowded"
 """In the state of a connection: there are too many others, and it is for /healthz only."""
@@ -122,9 +122,9 @@ def _has_token(query: bytes, token: str | None) -> bool:
 
 
 def _check_token(authorization: str, token: str) -> None:
-    scheme, _, given = authorization.partition(" ")
+    scheme, _, sent_token = authorization.partition(" ")
     # Compared in constant time, as bytes: a header may hold any of them.
-    right = hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
+    right = hmac.compare_digest(sent_token.strip().encode("utf-8", "replace"), token.encode())
     if scheme.lower() != "bearer" or not right:
         raise RequestError(
             401,

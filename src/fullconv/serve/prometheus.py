@@ -1,4 +1,4 @@
-"""What Prometheus reads at ``/metrics``."""
+"""The metrics for Prometheus at ``/metrics``."""
 
 from collections.abc import Callable
 

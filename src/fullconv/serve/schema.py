@@ -1,4 +1,4 @@
-"""What goes in and out, described for OpenAPI."""
+"""The requests and answers, described for OpenAPI."""
 
 from typing import Any, Literal
 
@@ -108,7 +108,7 @@ class ModelDescription(BaseModel):
 
 
 class Limits(BaseModel):
-    """What is refused with 413 and 504."""
+    """The limits behind the statuses 413 and 504."""
 
     bytes: int
     pixels: int

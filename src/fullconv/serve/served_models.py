@@ -96,9 +96,9 @@ def open_models(
             path, device, precision, engine, tile, bands=options.bands, range=options.range,
             threshold=threshold,
         )  # fmt: skip
-        strange = [kind for kind in predictor.inputs if not is_of_photo(kind)]
-        if strange:
-            message = f"{path}: needs {', '.join(strange)} too, and the service takes photos"
+        other_inputs = [kind for kind in predictor.inputs if not is_of_photo(kind)]
+        if other_inputs:
+            message = f"{path}: needs {', '.join(other_inputs)} too, and the service takes photos"
             raise UserError(message, "FC-SERVE-022")
         models.append(Model(_name(path, {model.name for model in models}), predictor))
         _warm(models[-1])

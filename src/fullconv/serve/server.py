@@ -1,4 +1,4 @@
-"""uvicorn with a socket that is bound first, and a stop that finishes what was accepted."""
+"""uvicorn with a socket bound before the start, and a stop that finishes accepted requests."""
 
 import asyncio
 import signal
@@ -103,7 +103,7 @@ def _cannot_listen(host: str, port: int, error: Exception) -> UserError:
 
 
 def address(listening: socket.socket) -> str:
-    """Its URL."""
+    """The URL of the service."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

@@ -63,7 +63,7 @@ class Slots:
 
 
 class Service:
-    """All that a running service has: models, their thread, the limits, the counters."""
+    """A running service: models, their thread, the limits, the counters."""
 
     def __init__(self, models: Models, settings: Settings) -> None:
         self.models, self.settings = models, settings

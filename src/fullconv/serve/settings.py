@@ -1,4 +1,4 @@
-"""What the service allows: sizes, numbers, times, who may ask."""
+"""The limits of the service: sizes, numbers, times, and who has access."""
 
 import ipaddress
 import math
@@ -8,7 +8,7 @@ from fullconv.errors import UserError
 
 MIB = 2**20
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-"""What a browser on this machine calls it."""
+"""The names of this machine in a browser on it."""
 SHORTEST_TOKEN = 16
 
 

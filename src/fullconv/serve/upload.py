@@ -17,7 +17,7 @@ PARTS = 16
 
 
 def photo_reader(content_type: str) -> Callable[[bytes], bytes]:
-    """What takes the photo's bytes out of a body of this type; RequestError (415) for others."""
+    """The function that reads the photo from a body of this type; RequestError (415) else."""
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return partial(photo_part, content_type)

@@ -1,4 +1,4 @@
-"""The one thread in which nets run. Photos of equal size that wait go through together."""
+"""The one thread in which nets run; waiting photos of equal size are predicted as a batch."""
 
 import threading
 import time
@@ -11,8 +11,8 @@ from fullconv.inference import Prediction
 from fullconv.inference.engines.engine import Image
 from fullconv.serve.served_models import Model
 
-TOGETHER = 2**18
-"""Pixels that go through a net together at most; more of them gain nothing (docs/serve.md)."""
+BATCH_PIXELS = 2**18
+"""The most pixels of a batch; larger batches gain nothing (docs/serve.md)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,19 +25,19 @@ class Job:
     added: float = field(default_factory=time.perf_counter)
 
     def goes_with(self, other: "Job") -> bool:
-        """Whether both can go through the net together."""
+        """Whether both can be in one batch."""
         return self.model is other.model and self.image.shape == other.image.shape
 
 
 Note = Callable[[list[Job], float, float], object]
-"""Told what went through together, how long the first of it waited, and how long the net took."""
+"""Called with the jobs of a batch, the seconds that the first waited, and those of the net."""
 
 
 class Worker:
-    """Runs jobs in the order in which they come, up to ``batch`` of them together.
+    """Runs jobs in the order of their arrival, up to ``batch`` of them at once.
 
-    The jobs that wait are as many as its caller lets in. A job whose future is cancelled before its
-    turn is left out.
+    The caller limits how many jobs wait. A job whose future is cancelled before its turn is left
+    out.
     """
 
     def __init__(self, batch: int, note: Note) -> None:
@@ -68,7 +68,7 @@ class Worker:
         return job.done
 
     def close(self) -> None:
-        """Take no more, and return when all that was accepted is done."""
+        """Accept no more jobs, and return when all accepted ones are done."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -81,14 +81,14 @@ class Worker:
                 self._run(ready)
 
     def _next(self) -> list[Job]:
-        """The oldest job with those that can go with it; none when all is done and closed."""
+        """The oldest job with those that fit into its batch; none when closed and all are done."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closing)
             if not self._waiting:
                 return []
             first = self._waiting.popleft()
             height, width = first.image.shape[:2]
-            most = min(self._batch, max(1, TOGETHER // (height * width)))
+            most = min(self._batch, max(1, BATCH_PIXELS // (height * width)))
             alike = [job for job in self._waiting if job.goes_with(first)][: most - 1]
             for job in alike:
                 self._waiting.remove(job)
@@ -101,7 +101,7 @@ class Worker:
             predictions = predictor.predict_batch(
                 [job.image for job in jobs], confidence=predictor.has_scores
             )
-        except BaseException as error:  # whatever it is, it belongs to who waits
+        except BaseException as error:  # any error belongs to the callers that wait
             for job in jobs:
                 job.done.set_exception(error)
             return

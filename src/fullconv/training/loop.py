@@ -78,7 +78,7 @@ class Training:
     def resume(self) -> None:
         """Continue from the saved state; from the beginning when there is none."""
         updater, folder = self.updater, self.run.folder
-        states = folder, updater.net, updater.averaged, updater.optimizer
+        states = folder, updater.net, updater.ema_net, updater.optimizer
         self.progress = load_state(*states, self.screen.warn) or Progress()
         updater.micro_batch = min(
             updater.micro_batch, self.progress.micro_batch or updater.micro_batch
@@ -110,7 +110,7 @@ class Training:
         """The loop."""
         progress, updater, config = self.progress, self.updater, self.config
         last = updater.steps if until is None else min(until, updater.steps)
-        self.log.diagnostics.given = progress.seen_warnings
+        self.log.diagnostics.warned = progress.seen_warnings
         clock = Clock(progress.step, self.photos_per_step, self.half_size_steps)
         with stop_on_signals() as stop, closing(self.batches(last)) as batches:
             if others := peers.current():
@@ -274,7 +274,7 @@ class Training:
         if self.fabric.is_global_zero:
             self.run.check_there()
             updater = self.updater
-            states = updater.net, updater.averaged, updater.optimizer
+            states = updater.net, updater.ema_net, updater.optimizer
             save_state(self.run.folder, *states, self.progress)
         self.fabric.barrier()
 

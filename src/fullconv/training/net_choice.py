@@ -20,7 +20,7 @@ from fullconv.training.config.sections_and_defaults import Net
 from fullconv.training.optimizer import freeze, hold_frozen
 
 TAKEN = {"name": "net.name", "width": "net.width", "padding": "net.padding"}
-"""What a run to start from decides, and the keys that say otherwise."""
+"""The keys of a net that a run to start from decides, and the options that override them."""
 
 
 def with_net_of_weights(
@@ -48,7 +48,7 @@ def with_net_of_weights(
 
 
 def _spec_of(source: str) -> dict[str, Any] | None:
-    """What a run folder or checkpoint of this project says of its net; None for other weights.
+    """The net of a run folder or checkpoint of this project; None for other weights.
 
     Raises UserError for a path that is not there.
     """
@@ -71,11 +71,11 @@ def is_path(source: str) -> bool:
 
 def _check_fits(source: str, spec: dict[str, Any], net: Net) -> None:
     """UserError unless a backbone of ``spec`` can start the ``net``."""
-    here, there = NetSpec(net.name, 2), NetSpec(str(spec["name"]), 2)
-    if here.backbone != there.backbone and not _begin_alike(here.backbone, there.backbone):
+    own, other = NetSpec(net.name, 2), NetSpec(str(spec["name"]), 2)
+    if own.backbone != other.backbone and not _begin_alike(own.backbone, other.backbone):
         raise UserError(
-            f"net.name: {net.name} has the backbone {here.backbone}, {source} has "
-            f"{there.backbone}; leave out --net to train {there.name}, or name other weights",
+            f"net.name: {net.name} has the backbone {own.backbone}, {source} has "
+            f"{other.backbone}; leave out --net to train {other.name}, or name other weights",
             "FC-CONFIG-005",
         )
     if not math.isclose(net.width, spec["width"]):

@@ -16,7 +16,7 @@ from fullconv.training.eager_optimizers import SGD, AdamW, InPlaceSGD
 WARMUP_STEPS = (5, 500)
 """The fewest and the most steps of a warm-up, whatever share of the run it is."""
 AVERAGED_STEPS = (10, 1000)
-"""The same for the time constant of the averaged weights."""
+"""The fewest and the most steps of the EMA's time constant."""
 
 
 def make_optimizer(net: FCN, config: Optimizer) -> torch.optim.Optimizer:

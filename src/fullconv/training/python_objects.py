@@ -1,4 +1,4 @@
-"""What was handed in from Python, which no config can hold: data, augmentation, loggers, losses."""
+"""The objects from Python that no config can hold: data, augmentation, loggers, losses."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,9 +34,9 @@ class PythonObjects:
     augment: Transform | None = None
     loggers: tuple[Logger, ...] = ()
     terms: tuple[Term, ...] = ()
-    """Of the loss, for the config."""
+    """The terms of the loss, for the config."""
     losses: Mapping[str, Loss] = field(default_factory=dict)
-    """Those of Python, by name."""
+    """The losses from Python, by name."""
 
     @classmethod
     def of(
@@ -47,7 +47,7 @@ class PythonObjects:
         loggers: Sequence[Logger],
         loss: WeightedLoss | Sequence[WeightedLoss] | None = None,
     ) -> "PythonObjects":
-        """Of what a caller gave; UserError for what is no data set, or does not go together."""
+        """The objects of a caller; UserError for a wrong data set or a wrong combination."""
         is_object = data is not None and not isinstance(data, str | Path)
         if val is not None and not is_object:
             raise UserError(
@@ -127,7 +127,7 @@ class PythonObjects:
         return config.model_copy(update={"augment": Augment(callable=name), "schedule": schedule})
 
     def sized(self, config: Config, source: Source) -> Config:
-        """With the size of what the augmentation makes of the first photo as the crop."""
+        """The config with the size of the first augmented photo as its crop."""
         if self.augment is None:
             return config
         first = next(loader(source, batch_size=1, augmentation=self.augment, stop_step=1))
@@ -138,22 +138,22 @@ class PythonObjects:
 
     def check_resumed(self, saved: Config, out: Path, moved: bool) -> None:
         """UserError unless the run in ``out`` was trained on these; ``moved``: a path is given."""
-        said, again = saved.data.object, f"out={str(out)!r}, resume=True"
-        if said and (self.data is None or moved):
+        dataset, again = saved.data.object, f"out={str(out)!r}, resume=True"
+        if dataset and (self.data is None or moved):
             raise UserError(
-                f"{out}: was trained on {said}, handed in from Python: "
+                f"{out}: was trained on {dataset}, handed in from Python: "
                 f"fullconv.train(dataset, val=..., {again}) resumes it",
                 "FC-TRAIN-011",
             )
-        if self.data is not None and not said:
+        if self.data is not None and not dataset:
             raise UserError(
                 f"{out}: was trained on {saved.data.path}: leave the data set out", "FC-TRAIN-011"
             )
         if self.data is not None and self.photos != saved.data.photos:
-            counts = " and ".join(map(str, saved.data.photos))
-            given = " and ".join(map(str, self.photos))
+            before = " and ".join(map(str, saved.data.photos))
+            now = " and ".join(map(str, self.photos))
             raise UserError(
-                f"{out}: was trained on {counts} photos (train and val), not on {given}: their "
+                f"{out}: was trained on {before} photos (train and val), not on {now}: their "
                 "order would differ; hand in the same data, or start a new run",
                 "FC-TRAIN-011",
             )
@@ -168,13 +168,13 @@ class PythonObjects:
 
 
 NO_OBJECTS = PythonObjects()
-"""Where the config says it all."""
+"""The objects of a training that its config describes completely."""
 
 
 def _reading_of(data: Source) -> dict[str, Any]:
-    """What the net is shown, and how the same is read from files, for the config.
+    """The keys of the config that describe the inputs of the net and how files of them are read.
 
-    Of an object's own images of N channels: bands 1 to N, one stream.
+    Images of N channels from a Dataset object: bands 1 to N, one stream.
     """
     options = getattr(outputs_of(data)[0], "options", AS_STORED)
     kinds, bands = kinds_shown(data), options.bands
@@ -184,8 +184,8 @@ def _reading_of(data: Source) -> dict[str, Any]:
     return {"inputs": inputs, "bands": bands, "range": options.range}
 
 
-def name_of(given: Source | Callable[..., Any]) -> str:
+def name_of(obj: Source | Callable[..., Any]) -> str:
     """The module and name of a function, or of an object's class."""
-    given = given.dataset if isinstance(given, DatasetSource) else given  # pyright: ignore
-    named = given if hasattr(given, "__qualname__") else type(given)
+    obj = obj.dataset if isinstance(obj, DatasetSource) else obj  # pyright: ignore
+    named = obj if hasattr(obj, "__qualname__") else type(obj)
     return f"{named.__module__}.{named.__qualname__}"  # pyright: ignore[reportAttributeAccessIssue]

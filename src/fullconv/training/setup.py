@@ -1,4 +1,4 @@
-"""What a training is made of, from its config: data, net at its start, loss.
+"""The parts of a training, from its config: data, net at its start, loss.
 
 Data without splits is split by the run's seed.
 """
@@ -43,7 +43,7 @@ from fullconv.training.losses.criterion import Criterion, cross_entropy_of, make
 from fullconv.training.optimizer import freeze
 from fullconv.training.python_objects import NO_OBJECTS, PythonObjects
 from fullconv.training.run.console import Screen
-from fullconv.training.step import mixed
+from fullconv.training.step import step_seed
 
 SPLIT, VAL = "train", "val"
 """The splits that are trained and validated on where the config names no others."""
@@ -198,7 +198,7 @@ def net_of(
     config: Config, source: Source, screen: Screen
 ) -> tuple[FCN, Preprocessing, list[dict[str, Any]]]:
     """The net at its start, and whose weights those are; what begins fresh is said."""
-    torch.manual_seed(mixed(config.seed, 0, 0))
+    torch.manual_seed(step_seed(config.seed, 0, 0))
     spec = config.spec(len(source.classes))
     net = build(spec)
     preprocessing = spec.definition.preprocessing

@@ -14,7 +14,7 @@ from fullconv.training.loop import Training
 from fullconv.training.memory import memory_budget as budget
 from fullconv.training.memory.step_memory import TOO_LARGE, estimate, memory_watched
 from fullconv.training.net_choice import check_batch_norm
-from fullconv.training.parallel.processes import in_first, processes_of, rank, together
+from fullconv.training.parallel.processes import Processes, in_first, processes_of, rank, together
 from fullconv.training.python_objects import PythonObjects
 from fullconv.training.run.announce import announce_memory, announce_plan, size_of
 from fullconv.training.run.console import Screen
@@ -37,7 +37,7 @@ Ready = Callable[[Source, Source | None], object]
 
 @dataclass(frozen=True)
 class Request:
-    """What a caller of ``train`` asks for, beside the config."""
+    """The arguments of ``train`` beside the config."""
 
     objects: PythonObjects
     resume: bool = False
@@ -46,7 +46,7 @@ class Request:
     verbose: bool = False
 
     def screen(self, is_first: bool = True) -> Screen:
-        """Where the training speaks, if it is the first of its processes."""
+        """The display of the training; only the first process prints."""
         return Screen(self.quiet or not is_first, self.verbose)
 
 
@@ -60,47 +60,30 @@ def create_folder(
 
 
 def run_stages(
-    config: Config,
-    out: Path,
-    request: Request,
-    create: Ready | None = None,
-    resumed: Ready | None = None,
+    config: Config, out: Path, request: Request, ready: Ready | None = None, *, is_new: bool
 ) -> None:
-    """The run, or its stages. ``create`` makes its folder; without it the run is resumed.
-
-    ``resumed`` is called when a resume is sure to start.
-    """
+    """Train the run, or its stages: a new one, whose folder ``ready`` makes, or one to resume."""
     with together(config, out):
-        if config.stages:
-            _train_stages(config, out, request, create, resumed)
-        else:
-            _train_changes(config, out, request, create, resumed)
+        train = _train_stages if config.stages else _train_changes
+        train(config, out, request, ready, is_new)
 
 
 def _train_changes(
-    config: Config,
-    out: Path,
-    request: Request,
-    create: Ready | None,
-    resumed: Ready | None = None,
+    config: Config, out: Path, request: Request, ready: Ready | None, is_new: bool
 ) -> None:
-    """The run, resumed at the step of each of its changes."""
-    step = 0 if create else step_of(out)
+    """One run, resumed at the step of each change of its config."""
+    step = 0 if is_new else step_of(out)
     while True:
         until = next((change.step for change in config.changes if change.step > step), None)
         now = config_at(config, step)
-        _train_one(now, out, request, create or resumed, is_new=create is not None, until=until)
-        step, create, resumed = step_of(out), None, None
+        _train_one(now, out, request, ready, is_new=is_new, until=until)
+        step, ready, is_new = step_of(out), None, False
         if until is None or step < until:
             return
 
 
 def _train_stages(
-    config: Config,
-    out: Path,
-    request: Request,
-    create: Ready | None,
-    resumed: Ready | None,
+    config: Config, out: Path, request: Request, ready: Ready | None, is_new: bool
 ) -> None:
     """One run for each stride of ``stages``, each starting from the one before.
 
@@ -114,12 +97,14 @@ def _train_stages(
         def create_stage(
             source: Source, val: Source | None, run: Run = run, stage: Config = stage
         ) -> None:
-            if create:
-                create(source, val)
+            if is_new and ready:
+                ready(source, val)
             create_folder(run, stage, request, source, val)
 
-        is_new = create is not None or not run.config.is_file()
-        _train_changes(stage, folder, request, create_stage if is_new else None, resumed)
+        if is_new or not run.config.is_file():
+            _train_changes(stage, folder, request, create_stage, is_new=True)
+        else:
+            _train_changes(stage, folder, request, ready, is_new=False)
         weights = str(folder)
     for name in ("model.safetensors", "scores.json") if rank(config.compute) == 0 else ():
         if (folder / name).is_file():
@@ -135,25 +120,57 @@ def _train_one(
     is_new: bool,
     until: int | None,
 ) -> None:
-    """One run, from the step where it is ``until`` another.
+    """One run, ``until`` a step where its config changes, or to its end.
 
-    ``ready`` is called when all is sure to start: nothing has been written by then.
+    ``ready`` is called when the training is sure to start: nothing has been written by then.
     """
-    fabric, objects = processes_of(config), request.objects
-    config = fabric.broadcast(config)  # processes may differ in what they chose
+    fabric = processes_of(config)
+    config = fabric.broadcast(config)  # processes may have chosen different values
     run, screen = Run(out), request.screen(fabric.is_global_zero)
-    source, val = open_data(config, screen, objects, run=None if is_new else out)
+    source, val = _open_splits(config, run, request.objects, screen, is_new)
+    training = _prepare(config, fabric, run, request.objects, screen, (source, val), is_new)
     if not is_new:
-        source, val = in_saved_order(config, source, val)
-    if config.data.check and is_new:
+        training.resume()
+        screen.say(f"resuming at step {training.progress.step} of {training.updater.steps}")
+    if ready and fabric.is_global_zero:
+        ready(source, val)
+    fabric.barrier()
+    with screen:
+        training.fit(until)
+    if fabric.is_global_zero and until is None:
+        screen.say(f"done: {run.model} and {run.write_report()}")
+
+
+def _open_splits(
+    config: Config, run: Run, objects: PythonObjects, screen: Screen, is_new: bool
+) -> tuple[Source, Source | None]:
+    """The splits to train and to validate on: checked for a new run, else as the run had them."""
+    source, val = open_data(config, screen, objects, run=None if is_new else run.folder)
+    if not is_new:
+        return in_saved_order(config, source, val)
+    if config.data.check:
         in_first(lambda: check_data(source, val, screen))
+    return source, val
+
+
+def _prepare(
+    config: Config,
+    fabric: Processes,
+    run: Run,
+    objects: PythonObjects,
+    screen: Screen,
+    splits: tuple[Source, Source | None],
+    is_new: bool,
+) -> Training:
+    """Net, loss, optimizer and loggers of a run, within its memory budget; the plan is printed."""
+    source, val = splits
     spec, size = config.spec(len(source.classes)), size_of(config, source)
     check_batch_norm(config, spec, size)
     budget.check_possible(config, spec, size)
     need = estimate(config, spec, size)
     budget.enforce(config)
     with memory_watched(config, TOO_LARGE):
-        # A resume puts its state over these weights: nothing to say about them.
+        # A resume replaces these weights by its state: nothing to say about them.
         start_screen = screen if is_new else Screen(quiet=True)
         net, preprocessing, origins = net_of(config, source, start_screen)
     steps = config.schedule.steps_for(len(source), fabric.world_size)
@@ -165,14 +182,4 @@ def _train_one(
     tile = None if val is None else budget.longest_tile(config, spec, need, largest_photo(val))
     loggers = [*make_loggers(config.logging.to), *objects.loggers] if fabric.is_global_zero else []
     parts = run, config, fabric, updater, source, val, screen, tile, origins
-    training = Training(*parts, augmentation=objects.augment, loggers=loggers)
-    if not is_new:
-        training.resume()
-        screen.say(f"resuming at step {training.progress.step} of {steps}")
-    if ready and fabric.is_global_zero:
-        ready(source, val)
-    fabric.barrier()
-    with screen:
-        training.fit(until)
-    if fabric.is_global_zero and until is None:
-        screen.say(f"done: {run.model} and {run.write_report()}")
+    return Training(*parts, augmentation=objects.augment, loggers=loggers)

@@ -1,4 +1,4 @@
-"""One update of the weights: forward, loss, backward, clip, optimizer, average."""
+"""One update of the weights: forward, loss, backward, clipping, optimizer, EMA of the weights."""
 
 import copy
 import gc
@@ -30,7 +30,7 @@ from fullconv.training.parallel.sync_batch_norm import is_synchronised, synchron
 
 
 class Updater:
-    """The net, its averaged copy and the optimizer, and the step that changes them.
+    """The net, its EMA copy and the optimizer, and the step that changes them.
 
     ``micro_batch`` is how many photos go through the net together: those of
     ``schedule.batch_size``, or fewer since a step ran out of memory.
@@ -52,7 +52,7 @@ class Updater:
         self.net = net.to(fabric.device, memory_format=layout)  # pyright: ignore[reportCallIssue]
         if is_synchronised(config, fabric.world_size):
             synchronise(self.net)
-        self.averaged = copy.deepcopy(self.net) if config.optimizer.ema else None
+        self.ema_net = copy.deepcopy(self.net) if config.optimizer.ema else None
         self.net.recompute(config.compute.activation_checkpointing)
         self.net.use_cpu_kernels(config.compute.cpu_kernels == "auto")
         optimizer = make_optimizer(net, config.optimizer)
@@ -67,9 +67,9 @@ class Updater:
             self.model.mark_forward_method("maps")
 
     @property
-    def best_net(self) -> FCN:
-        """The net that is validated and saved: the averaged one where there is one."""
-        return self.averaged if self.averaged is not None else self.net
+    def eval_net(self) -> FCN:
+        """The net that is validated and saved: the EMA of the weights where there is one."""
+        return self.ema_net if self.ema_net is not None else self.net
 
     def lr(self, step: int) -> float:
         """The learning rate of ``step``, from 0."""
@@ -104,7 +104,7 @@ class Updater:
         """
         buffers = {name: buffer.clone() for name, buffer in self.net.named_buffers()}
         while True:
-            torch.manual_seed(mixed(self.config.seed, batch.step, self.fabric.global_rank))
+            torch.manual_seed(step_seed(self.config.seed, batch.step, self.fabric.global_rank))
             self.optimizer.zero_grad()
             try:
                 return (
@@ -206,7 +206,7 @@ class Updater:
         """
         if self.fabric.world_size == 1:
             return
-        for net in (self.net, self.averaged):
+        for net in (self.net, self.ema_net):
             buffers = [] if net is None else [b for b in net.buffers() if b.is_floating_point()]
             if buffers:
                 joined = torch.cat([buffer.reshape(-1).float() for buffer in buffers])
@@ -225,21 +225,21 @@ class Updater:
 
     @torch.no_grad()
     def average(self, step: int) -> None:
-        """Move the averaged weights (and norms) towards the current ones."""
+        """Move the EMA of the weights (and of the norms) towards the current ones."""
         decay = averaging_decay(self.steps, self.config.optimizer)
-        if self.averaged is None or decay is None:
+        if self.ema_net is None or decay is None:
             return
         decay = min(decay, (step + 1) / (step + 10))
         current = self.net.state_dict()
-        for name, mean in self.averaged.state_dict().items():
+        for name, mean in self.ema_net.state_dict().items():
             if mean.dtype.is_floating_point:
                 mean.lerp_(current[name], 1 - decay)
             else:
                 mean.copy_(current[name])
 
 
-def mixed(seed: int, step: int, rank: int) -> int:
-    """One number from three, far apart for neighbours (for torch's generator)."""
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """The seed of torch's generator in a step of a process; neighbours get distant numbers."""
     return (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + rank * 0x94D049BB133111EB) % (
         2**63
     )

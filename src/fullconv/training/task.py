@@ -1,4 +1,4 @@
-"""What follows from the task of the data: the loss, and a line that says what is trained."""
+"""The loss for the task of the data, and a line that says what is trained."""
 
 from collections.abc import Set
 
@@ -22,7 +22,7 @@ BY_SIGMOID: dict[type[Term], type[Term]] = {
     Jaccard: SigmoidJaccard,
     Dice: SigmoidDice,
 }
-"""What takes the place of a loss for classes that exclude each other, where classes may overlap."""
+"""The losses for overlapping classes, by the loss of exclusive classes that each replaces."""
 
 
 def with_task(config: Config, classes: ClassSet, named: Set[str]) -> tuple[Config, str]:

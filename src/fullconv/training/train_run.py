@@ -7,19 +7,19 @@ from typing import Any
 
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.data import Dataset, Source, Transform
-from fullconv.data.once import listings_kept
+from fullconv.data.listing_cache import cached_listings
 from fullconv.errors import UserError
 from fullconv.training.config.config import Config
 from fullconv.training.config.config_sources import (
-    changed,
     config_at,
     config_of,
     is_file,
     overrides_of,
     read_config,
     with_loss,
+    with_overrides,
 )
-from fullconv.training.config.resolve_config import resolved
+from fullconv.training.config.resolve_config import resolve_config
 from fullconv.training.loggers import Logger, make_loggers
 from fullconv.training.losses import WeightedLoss
 from fullconv.training.net_choice import with_net_of_weights
@@ -95,21 +95,24 @@ def train(
         "seed": seed,
         "compute.device": device,
     }
-    given = with_torchrun(overrides_of(short, overrides))
+    overrides = with_torchrun(overrides_of(short, overrides))
     objects = PythonObjects.of(data, val, augment, loggers, loss)
     if isinstance(data, str | Path):
-        given["data.path"] = str(data)
+        overrides["data.path"] = str(data)
     request = Request(objects, resume, overwrite, quiet, verbose)
     out = Path(out)
-    with file_errors(out), listings_kept():
+    with file_errors(out), cached_listings():
         if resume:
-            _resume(out, given, request, loss is not None)
+            _resume(out, overrides, request, loss is not None)
         else:
             is_whole = config is not None or is_file(recipe)
-            config = config_of(recipe, given) if config is None else changed(config, given)
+            if config is None:
+                config = config_of(recipe, overrides)
+            else:
+                config = with_overrides(config, overrides)
             config = config if loss is None else with_loss(config, objects.terms)
             whole = ["net", "config"] if is_whole else []
-            _start(out, config, {*given, *whole, *(["loss"] if loss else [])}, request)
+            _start(out, config, {*overrides, *whole, *(["loss"] if loss else [])}, request)
     request.screen(is_first()).say(f"next: fullconv predict {out} PHOTO --out pictures/")
     return _shown(out)
 
@@ -136,12 +139,12 @@ def _start(out: Path, config: Config, named: Set[str], request: Request) -> None
         _try_folder(run, request.overwrite)
     make_loggers(config.logging.to)
     config = with_net_of_weights(config, named, screen.say)
-    config = resolved(config, screen, request.objects, named)
+    config = resolve_config(config, screen, request.objects, named)
     folder = _NewFolder(run, config, request)
     missing = _missing(out)
     try:
         with folder.lock:
-            run_stages(config, out, request, folder.create)
+            run_stages(config, out, request, folder.create, is_new=True)
     except (Interrupted, Lost):
         raise
     except BaseException:
@@ -166,7 +169,7 @@ def _try_folder(run: Run, overwrite: bool) -> None:
 
 
 def _missing(folder: Path) -> list[Path]:
-    """What of a path is not there, from its end."""
+    """The folders of a path that do not exist, from its end."""
     return [path for path in (folder, *folder.parents) if not path.exists()]
 
 
@@ -193,16 +196,16 @@ class _NewFolder:
         create_folder(self.run, self.config, self.request, source, val)
 
 
-def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: bool) -> None:
+def _resume(out: Path, overrides: Mapping[str, Any], request: Request, has_loss: bool) -> None:
     """Continue the run in ``out``, with its changes; UserError for those that cannot be."""
     stored = read_config(out / "config.toml")
-    saved = on_other_processes(stored, given)
+    saved = on_other_processes(stored, overrides)
     run, objects = Run(out), request.objects
     with run.locked() if rank(saved.compute) == 0 else ExitStack():
         step = 0 if saved.stages else step_of(out)
         before = config_at(saved, step)
-        config = changed(before, given)
-        objects.check_resumed(saved, out, "data.path" in given)
+        config = with_overrides(before, overrides)
+        objects.check_resumed(saved, out, "data.path" in overrides)
         check_changes(before, config, out, step)
         if has_loss and config.loss != objects.terms:
             raise UserError(f"{out}: the loss cannot be changed by a resume", "FC-TRAIN-009")
@@ -210,10 +213,12 @@ def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: boo
         if rank(saved.compute) == 0:
             run.tidy()
         if config == before and saved == stored:
-            run_stages(saved, out, request)
+            run_stages(saved, out, request, is_new=False)
             return
-        config = resolved(config, Screen(quiet=True), objects)
+        config = resolve_config(config, Screen(quiet=True), objects)
         new = with_recorded_changes(saved, step, before, config)
-        run_stages(
-            new, out, request, resumed=lambda *_: write_atomically(run.config, new.to_toml())
-        )
+
+        def write_config(*_: object) -> None:
+            write_atomically(run.config, new.to_toml())
+
+        run_stages(new, out, request, write_config, is_new=False)

@@ -13,8 +13,8 @@ import numpy as np
 
 from fullconv.classes import ClassSet
 from fullconv.data import Source
-from fullconv.data.splits.subset import Part
-from fullconv.evaluation import MultilabelTally, Tally, joined, tally_of
+from fullconv.data.splits.subset import Subset
+from fullconv.evaluation import MultilabelTally, Tally, join_tallies, tally_of
 from fullconv.inference.engines.torch_engine import TorchEngine
 from fullconv.inference.photo_engine import with_tiles
 from fullconv.metrics import Scores
@@ -33,7 +33,7 @@ Row = tuple[Any, Any, Any]  # photo, truth, prediction
 
 @dataclass
 class Validation:
-    """What one validation has seen: the ``scores``, photos for the sheet, the best and worst.
+    """The result of a validation: the ``scores``, photos for the sheet, the best and worst.
 
     All processes have the scores, the first one the rest.
     """
@@ -45,7 +45,7 @@ class Validation:
 
 @dataclass
 class _Seen:
-    """What one process has seen; ``tally`` is None where a signal ended it before its last photo.
+    """The part of a process; ``tally`` is None where a signal ended it before its last photo.
 
     ``rows`` are by the photo's place in the split.
     """
@@ -77,7 +77,7 @@ def run_validation(
     updater.optimizer.zero_grad()  # frees the gradients' memory for the maps
     updater.share_statistics()
     seen = _Seen(best_and_worst=best_and_worst)
-    part = Part(val, val.split, tuple(range(fabric.global_rank, len(val), fabric.world_size)))
+    part = Subset(val, val.split, tuple(range(fabric.global_rank, len(val), fabric.world_size)))
     is_alone = fabric.world_size == 1
     try:
         with stop.interruptible() if is_alone else nullcontext():
@@ -91,7 +91,7 @@ def run_validation(
 def _scored(
     updater: Updater,
     val: Source,
-    part: Part,
+    part: Subset,
     classes: ClassSet,
     screen: Screen,
     step: int,
@@ -103,7 +103,7 @@ def _scored(
     # Not the first ones: neighbours in a list are often frames of one film.
     shown = {round(share * (len(val) - 1)) for share in np.linspace(0, 1, SAMPLES)}
     fabric, precision = updater.fabric, updater.config.compute.precision
-    net = updater.best_net, updater.preprocessing
+    net = updater.eval_net, updater.preprocessing
     engine = TorchEngine(net, fabric.device, precision, classes)
     places = count(fabric.global_rank, fabric.world_size)
 
@@ -126,13 +126,13 @@ def _scored(
 
 
 def _joined(updater: Updater, val: Source, seen: _Seen) -> Validation:
-    """What all processes have seen together; StopRequested where one of them was ended."""
+    """The results of all processes together; StopRequested where one of them was ended."""
     fabric = updater.fabric
     parts: list[_Seen] | None = gathered(fabric, seen)
     scores: Scores | None = None
     if parts is not None:
         tallies = [part.tally for part in parts if part.tally is not None]
-        scores = joined(tallies).scores() if len(tallies) == len(parts) else None
+        scores = join_tallies(tallies).scores() if len(tallies) == len(parts) else None
         seen.rows = {place: rows for part in parts for place, rows in part.rows.items()}
         if seen.best_and_worst is not None:
             others = [part.best_and_worst for part in parts[1:] if part.best_and_worst is not None]

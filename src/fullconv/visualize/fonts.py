@@ -46,7 +46,7 @@ def drawable(text: str, otherwise: str, outlines: bool = False) -> str:
 
 
 def undrawable(names: Iterable[str]) -> list[str]:
-    """Those of ``names`` that no font of this system can draw."""
+    """The ``names`` that no font of this system can draw completely."""
     return [name for name in names if runs(drawn_form(name)) is None]
 
 

@@ -23,7 +23,7 @@ def colorize(mask: Mask, classes: ClassSet) -> RGB:
 
 
 def layer(mask: Mask, classes: ClassSet) -> npt.NDArray[np.uint8]:
-    """What ``overlay`` lays over a photo, alone: uint8 RGBA (H, W, 4), borders drawn.
+    """The layer that ``overlay`` draws over a photo: uint8 RGBA (H, W, 4), borders drawn.
 
     Opaque, so that who shows it decides how much of the photo is seen; the background is clear,
     and what is ignored between its stripes.

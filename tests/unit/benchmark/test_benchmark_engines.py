@@ -11,7 +11,7 @@ from fullconv.benchmark import engine_table as measuring
 from fullconv.cli import tables as screen
 from fullconv.errors import UserError
 from fullconv.exporting import export
-from fullconv.inference.engines import ENGINES, find, registry
+from fullconv.inference.engines import ENGINES, find_engine, registry
 from small_runs import small_run
 
 
@@ -83,7 +83,7 @@ def test_every_engine_and_the_exports_of_a_run(tmp_path, monkeypatch):
     said = []
     benchmark = benchmark_engines(run, device="cpu", rounds=1, say=said.append)
     assert [each.name for each in benchmark.rows] == [
-        *(each.name for each in ENGINES), find("onnxruntime").name
+        *(each.name for each in ENGINES), find_engine("onnxruntime").name
     ]  # fmt: skip
     assert benchmark.rows[-1].typed == run / "model.onnx"
     assert all(each.timing and each.same > 0.999 for each in benchmark.rows)

@@ -6,9 +6,9 @@ from torch import nn
 
 from fullconv.checkpoints import load
 from fullconv.exporting.onnx_graph import model_of, onnx_model
-from fullconv.exporting.openvino_graph import folded, from_onnx
-from fullconv.exporting.program import trace
+from fullconv.exporting.openvino_graph import fold_constants, from_onnx
 from fullconv.exporting.quantize import DECONVOLUTIONS, kept_in_onnx, kept_in_openvino
+from fullconv.exporting.torch_graph import trace
 from fullconv.inference.export_metadata import Description
 
 CONVOLVE = {"Conv", "Convolution", "GroupConvolution"}
@@ -22,7 +22,7 @@ def assert_parted(net, content):
     before = sum(isinstance(layer, nn.Conv2d) for part in parts for layer in part.modules())
     # A pyramid enlarges before its score too; only kernels that learn are kept there.
     enlarge = ENLARGE if net.pyramid is None else DECONVOLUTIONS
-    graph, model = model_of(content), folded(from_onnx(content))
+    graph, model = model_of(content), fold_constants(from_onnx(content))
     kept = set(kept_in_onnx(graph)), set(kept_in_openvino(model))
     nodes = (
         [(node.name in kept[0], node.op_type) for node in graph.graph.node],

@@ -219,7 +219,7 @@ def test_choices_that_do_not_fit(run):
 def test_the_file_says_how_to_cut_a_picture_into_tiles(run, classes):
     said = json.loads(classes.description.to_json())
     geometry = tile_geometry(load(run).net.spec)
-    behind, before = geometry.margins
+    behind, before = geometry.halo
     assert said["graph"]["tiling"] == {
         "grid": 32,
         "halo": {"behind": behind, "before": before},

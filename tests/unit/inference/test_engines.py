@@ -9,8 +9,8 @@ import pytest
 from fullconv.cli import completion
 from fullconv.errors import UserError
 from fullconv.inference import Predictor, TorchEngine
-from fullconv.inference.engines import ENGINES, EngineEntry, find, names, registry
-from fullconv.inference.engines.registry import chosen, named
+from fullconv.inference.engines import ENGINES, EngineEntry, engine_names, find_engine, registry
+from fullconv.inference.engines.registry import engine_for, function_at
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,43 +29,43 @@ ROOT = Path(__file__).parents[3]
     ],
 )
 def test_auto_goes_by_the_file_alone(file, engine):
-    assert chosen(Path(file)).name == engine
+    assert engine_for(Path(file)).name == engine
 
 
 def test_a_folder_is_a_run_whatever_it_is_called(tmp_path):
     (tmp_path / "odd.onnx").mkdir()
-    assert chosen(tmp_path / "odd.onnx").name == "torch"
+    assert engine_for(tmp_path / "odd.onnx").name == "torch"
 
 
 @pytest.mark.parametrize(("file", "engine"), [("model.xml", "onnxruntime"), ("m.onnx", "torch")])
 def test_an_engine_that_does_not_run_a_file_is_refused(file, engine):
     with pytest.raises(UserError, match=rf"^{file}: runs with --engine .*, not {engine}$"):
-        chosen(Path(file), engine)
+        engine_for(Path(file), engine)
 
 
 def test_every_list_of_names_is_the_registry_s():
-    assert names() == ("auto", *(each.name for each in ENGINES))
-    assert len(set(names())) == len(names())
-    assert completion.engines("") == list(names())
+    assert engine_names() == ("auto", *(each.name for each in ENGINES))
+    assert len(set(engine_names())) == len(engine_names())
+    assert completion.engines("") == list(engine_names())
     with pytest.raises(UserError) as refused:
-        find("tensorrt")
-    assert str(refused.value) == f"engine 'tensorrt' is unknown: use {', '.join(names())}"
+        find_engine("tensorrt")
+    assert str(refused.value) == f"engine 'tensorrt' is unknown: use {', '.join(engine_names())}"
     page = (ROOT / "docs" / "predict.md").read_text("utf-8")
-    for name in names():
+    for name in engine_names():
         assert f"\n| `{name}` | " in page
 
 
 def test_every_engine_can_be_opened():
     for each in ENGINES:
-        assert callable(named(each.opens))
-    assert callable(named(registry.EXPORTER))
+        assert callable(function_at(each.opens))
+    assert callable(function_at(registry.EXPORTER))
 
 
 def test_a_further_engine_is_a_line(run, picture, monkeypatch):
     """What `docs/architecture.md` promises: nothing else is touched."""
     line = EngineEntry("abacus", "beads", "fullconv.inference.engines.torch_engine:open_torch")
     monkeypatch.setattr(registry, "ENGINES", (*ENGINES, line))
-    assert names()[-1] == "abacus"
+    assert engine_names()[-1] == "abacus"
     assert completion.engines("ab") == ["abacus"]
     predictor = Predictor(run, "cpu", engine="abacus")
     assert predictor.engine_name == "abacus"
@@ -80,7 +80,8 @@ def test_a_run_goes_by_torch(run):
 
 def test_the_names_are_known_without_torch():
     code = (
-        "import sys\nfrom fullconv.inference.engines import names\nprint(names()[0])\n"
+        "import sys\nfrom fullconv.inference.engines import engine_names as names\n"
+        "print(names()[0])\n"
         "print(sorted({'torch', 'numpy', 'onnxruntime', 'openvino'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

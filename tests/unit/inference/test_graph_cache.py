@@ -14,14 +14,14 @@ from fullconv.errors import UserError
 from fullconv.exporting import graph_cache
 from fullconv.exporting.graph_cache import graph_folder, graph_for
 from fullconv.inference import Predictor
-from fullconv.inference.engines import find
+from fullconv.inference.engines import find_engine
 
 pytest.importorskip("openvino", reason="needs fullconv[export]")
 EXPORT = graph_cache._export
 
 
 def openvino_graph(run):
-    return graph_for(run, find("openvino"), print)
+    return graph_for(run, find_engine("openvino"), print)
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ def test_all_in_order_and_never_more_than_there_is_room_for(photos, sizes):
             del held[number]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch_predict, "pixels_said", lambda photo: sizes[int(photo.file.stem)])
+        patch.setattr(batch_predict, "stated_pixels", lambda photo: sizes[int(photo.file.stem)])
         results = list(predict_each(Steps(read, write=write), photos(len(sizes))))
     assert names(results) == [str(number) for number in range(len(sizes))]
     for pixels, count in most:

@@ -103,12 +103,12 @@ def test_a_halo_one_stride_smaller_is_wrong(net, side) -> None:
     """Not for GoogLeNet, where what lies so far away counts 1e-13; test_tiling has it with NaN."""
     tiled = engine(*net)
     pieces = Tiling(tiled.net.spec, 4000)
-    (behind, before), grid = pieces.geometry.margins, pieces.geometry.grid
+    (behind, before), grid = pieces.geometry.halo, pieces.geometry.grid
     pieces.tile = pieces.geometry.least
     image = noise(pieces.geometry.least + 64, 9)
     whole = tiled.scores(image)
     wrong = (behind - grid, before) if side == "behind a cut" else (behind, before - grid)
-    vars(pieces.geometry)["margins"] = wrong
+    vars(pieces.geometry)["halo"] = wrong
     cut = PhotoEngine(tiled, pieces).scores(image)
     assert np.abs(cut - whole).max() > 10 * ROUNDING * np.abs(whole).max()
 

@@ -50,7 +50,7 @@ def noise(height: int, width: int) -> np.ndarray:
 def test_pieces_give_the_scores_of_the_whole(name: str) -> None:
     net = fresh(name)
     geometry = tile_geometry(net.spec)
-    assert not geometry.sees_everything
+    assert not geometry.has_global_field
     image = noise(2 * geometry.least + geometry.grid + 5, 45)
     whole = Doubled(net)
     pieces = with_tiles(whole, net.spec, geometry.least + 2 * geometry.grid)

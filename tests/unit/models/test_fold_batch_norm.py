@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from fullconv.models import NetSpec, build
-from fullconv.models.fold_batch_norm import folded
+from fullconv.models.fold_batch_norm import fold_batch_norm
 
 
 def with_statistics(name, **options):
@@ -36,7 +36,7 @@ def with_statistics(name, **options):
 )
 def test_the_scores_are_the_same(name, options):
     net = with_statistics(name, **options)
-    one_by_one = folded(net)
+    one_by_one = fold_batch_norm(net)
     assert net.training
     assert not any(isinstance(module, nn.BatchNorm2d) for module in one_by_one.modules())
     images = torch.randn(2, net.spec.in_channels, 61, 45, dtype=torch.float64)
@@ -48,7 +48,7 @@ def test_the_scores_are_the_same(name, options):
 def test_the_net_itself_stays_as_it_was():
     net = with_statistics("fcn32s-resnet18")
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    one_by_one = folded(net)
+    one_by_one = fold_batch_norm(net)
     for parameter in one_by_one.parameters():
         nn.init.zeros_(parameter)
     after = net.state_dict()
@@ -58,7 +58,7 @@ def test_the_net_itself_stays_as_it_was():
 
 def test_without_batch_norm_nothing_is_copied():
     net = build(NetSpec("fcn32s-vgg16", 3, width=1 / 32))
-    assert folded(net) is net
+    assert fold_batch_norm(net) is net
 
 
 @pytest.mark.parametrize("name", ["fcn8s-resnet18", "fpn4s-efficientnet_lite0"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fullconv.errors import UserError
-from fullconv.serve.worker import TOGETHER, Job, Worker
+from fullconv.serve.worker import BATCH_PIXELS, Job, Worker
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_other_sizes_wait_for_their_turn_and_no_more_than_the_batch_go(worker, m
 
 def test_large_photos_go_alone(worker, model, photo):
     one = worker()
-    side = int((TOGETHER / 2) ** 0.5) + 1
+    side = int((BATCH_PIXELS / 2) ** 0.5) + 1
     go, _ = occupied(one, model, photo(8, 8))
     for seed in range(2):
         one.submit(Job(model, photo(side, side, seed)))

@@ -13,7 +13,7 @@ from fullconv.models.cpu_kernels import convolutions as conv
 from fullconv.training import step as update
 from fullconv.training.losses import banded, photo_loss
 from fullconv.training.optimizer import freeze
-from fullconv.training.step import mixed
+from fullconv.training.step import step_seed
 
 
 def gradients(made, data):
@@ -137,17 +137,17 @@ def test_averaged_weights_by_hand(updater, batch):
                 expected[name] = decay * expected[name] + (1 - decay) * current
             else:
                 expected[name] = current.clone()
-        for name, mean in built.averaged.state_dict().items():
+        for name, mean in built.ema_net.state_dict().items():
             torch.testing.assert_close(mean, expected[name])
-    assert built.best_net is built.averaged
+    assert built.eval_net is built.ema_net
     different = [not torch.equal(expected[n], t) for n, t in built.net.state_dict().items()]
     assert sum(different) > len(different) / 2
 
 
 def test_without_averages_the_net_itself_is_kept(updater):
     built = updater()
-    assert built.averaged is None
-    assert built.best_net is built.net
+    assert built.ema_net is None
+    assert built.eval_net is built.net
 
 
 def test_a_loss_that_is_not_finite_names_step_and_photos_and_changes_nothing(updater, batch):
@@ -156,7 +156,7 @@ def test_a_loss_that_is_not_finite_names_step_and_photos_and_changes_nothing(upd
     with torch.no_grad():  # scores overflow, as with a rate that is far too high
         built.net.get_parameter("score.32.weight").mul_(1e38)
         built.net.get_parameter("score.32.bias").copy_(torch.tensor([3e38, -3e38, 0.0]))
-    before, averaged = state(built.net), state(built.averaged)
+    before, averaged = state(built.net), state(built.ema_net)
     buffers = built.optimizer.state_dict()["state"]
     buffers = {n: {k: v.clone() for k, v in values.items()} for n, values in buffers.items()}
     with pytest.raises(UserError, match=r"is (nan|inf) at") as error:
@@ -165,7 +165,7 @@ def test_a_loss_that_is_not_finite_names_step_and_photos_and_changes_nothing(upd
         assert part in str(error.value)
     assert "\n" not in str(error.value)
     assert all(torch.equal(before[name], t) for name, t in built.net.state_dict().items())
-    assert all(torch.equal(averaged[name], t) for name, t in built.averaged.state_dict().items())
+    assert all(torch.equal(averaged[name], t) for name, t in built.ema_net.state_dict().items())
     for number, values in built.optimizer.state_dict()["state"].items():
         assert all(torch.equal(buffers[number][key], value) for key, value in values.items())
 
@@ -209,7 +209,7 @@ def test_gradients_used_up_as_they_come_change_weights_to_the_same_bits(
         assert one.step(batch(2, step)) == other.step(batch(2, step))
     assert there == [1] * (3 * len(weights))
     assert all(p.grad is None for p in weights)
-    for first, second in ((one.net, other.net), (one.averaged, other.averaged)):
+    for first, second in ((one.net, other.net), (one.ema_net, other.ema_net)):
         expected = state(second)
         assert all(torch.equal(expected[name], t) for name, t in state(first).items())
     mine, plain = (made.optimizer.state_dict()["state"] for made in (one, other))
@@ -322,11 +322,11 @@ def test_a_step_depends_on_seed_and_number_alone(updater, batch):
 
 def test_seeds_of_neighbours_differ():
     seeds = {
-        mixed(seed, step, rank) for seed in range(8) for step in range(64) for rank in range(4)
+        step_seed(seed, step, rank) for seed in range(8) for step in range(64) for rank in range(4)
     }
     assert len(seeds) == 8 * 64 * 4
     assert all(0 <= seed < 2**63 for seed in seeds)
-    torch.manual_seed(mixed(2**62, 10**9, 10**4))
+    torch.manual_seed(step_seed(2**62, 10**9, 10**4))
 
 
 def test_the_rate_follows_the_schedule(updater, batch):

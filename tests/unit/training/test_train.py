@@ -463,7 +463,7 @@ def test_a_rate_that_is_far_too_high_stops_with_the_photos_named(start, tmp_path
     assert "shapes-train-" in str(error.value)
     assert "the last good state is kept" in str(error.value)
     state = tmp_path / "run" / "resume" / "state.safetensors"
-    from fullconv.checkpoints.safetensors_file import read_tensors as read
+    from fullconv.checkpoints.checkpoint_file import read_tensors as read
 
     header, _ = read(state)
     assert f"at step {header['progress']['step'] + 1} " in str(error.value)

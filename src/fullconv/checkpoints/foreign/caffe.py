@@ -71,7 +71,7 @@ MESSAGES = {
 
 
 class Damaged(ValueError):
-    """What is wrong with the bytes; `read` makes it a message to the user."""
+    """A damaged file, and how; `read` turns it into a message to the user."""
 
 
 def looks_like(path: Path, head: bytes) -> bool:
@@ -202,7 +202,7 @@ def _name(name: bytes) -> str:
 
 
 def _text(python: Any) -> str:
-    """What a data layer says of itself: the trained net's hint of what it was trained on."""
+    """The hints of a data layer about the data that the net was trained on."""
     return (python.layer + b" " + python.param_str)[:2000].decode("utf-8", "replace").strip()
 
 

@@ -149,7 +149,7 @@ def _mean(*bgr: float) -> Preprocessing:
 
 @functools.cache  # the lists are files: a training that starts from none of them reads none
 def data_sets() -> tuple[TrainedOn, ...]:
-    """What the reference's nets were trained on."""
+    """The data that the nets of the reference were trained on."""
     sift = _mean(114.578, 115.294, 108.353)
     # HHA is read as it lies in the file: the reference does not swap its channels.
     hha = replace(CAFFE, order="RGB", mean=(132.431, 94.076, 118.477), inputs=("hha",))

@@ -59,7 +59,7 @@ def read(path: Path) -> ForeignFile:
 
 
 def find_prefix(path: Path, names: Iterable[str]) -> str:
-    """What stands before the names of the net's layers: '', 'predictor/', 'updater/...'."""
+    """The prefix of the names of the net's layers: '', 'predictor/', 'updater/...'."""
     names = list(names)
     prefixes = [n.removesuffix(ANCHOR) for n in names if f"/{n}".endswith(f"/{ANCHOR}")]
     if not prefixes:
@@ -80,7 +80,7 @@ def find_prefix(path: Path, names: Iterable[str]) -> str:
 
 
 def _outer(names: list[str], prefix: str) -> str:
-    """What stands before the whole net where VGG16 is a chain of its own beside the scores."""
+    """The prefix of the whole net where VGG16 is a chain of its own beside the scores."""
     outer = prefix.removesuffix(BODY)
     is_whole = any(outer + array_name(layer, "weight") in names for layer in HEADS)
     return outer if f"/{prefix}".endswith(f"/{BODY}") and is_whole else prefix

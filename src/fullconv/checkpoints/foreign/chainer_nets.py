@@ -13,6 +13,7 @@ from fullconv.checkpoints.foreign.foreign_arrays import (
     Origin,
     Shape,
     as_convolution,
+    unchanged,
 )
 from fullconv.models import BACKBONES, CAFFE, Preprocessing
 from fullconv.models.steps import Conv
@@ -45,32 +46,26 @@ def array_name(layer: str, kind: str) -> str:
     return f"{layer}/{'W' if kind == 'weight' else 'b'}"
 
 
-def _same(array: Array, shape: Shape) -> Array:
-    if array.shape != shape:
-        raise ValueError(f"{array.shape} there, {shape} here")
-    return array
-
-
 def _matrix(array: Array, shape: Shape) -> Array:
     """The matrix of a Linear, whose columns run over C, H, W, as a convolution."""
-    return _same(array, (shape[0], prod(shape[1:]))).reshape(shape)
+    return unchanged(array, (shape[0], prod(shape[1:]))).reshape(shape)
 
 
 def _origins(is_classifier: bool) -> dict[str, Origin]:
     """Where the backbone's arrays come from; fc6 tells the classifier from the FCN."""
     origins = {}
     for layer in LAYERS:
-        turn = _matrix if is_classifier and layer == "fc6" else _same
+        turn = _matrix if is_classifier and layer == "fc6" else unchanged
         turn = as_convolution if layer == "fc7" else turn
         origins[f"{layer}.weight"] = Origin(array_name(layer, "weight"), turn)
-        origins[f"{layer}.bias"] = Origin(array_name(layer, "bias"), _same)
+        origins[f"{layer}.bias"] = Origin(array_name(layer, "bias"), unchanged)
     return origins
 
 
 def _convolutions(body: str = "") -> dict[str, Origin]:
     """Where the arrays of VGG16 up to pool5 come from; ``body`` stands before its layers."""
     return {
-        f"{layer}.{kind}": Origin(body + array_name(layer, kind), _same)
+        f"{layer}.{kind}": Origin(body + array_name(layer, kind), unchanged)
         for layer in CONVOLUTIONS
         for kind in ("weight", "bias")
     }
@@ -110,7 +105,7 @@ VGG16_CONVOLUTIONS = Lineage(
     scores={},
     upscores=(),
     array=array_name,
-    turn=_same,
+    turn=unchanged,
     unsupported=OTHERS,
     is_part=True,
 )
@@ -129,7 +124,7 @@ def _deconvolved(
         scores={stride: (layer,) for stride, layer in scores.items()},
         upscores=(),
         array=array_name,
-        turn=_same,
+        turn=unchanged,
         unsupported=OTHERS,
         padding="same",
         required=tuple(array_name(n, kind) for n in layers for kind in ("weight", "bias")),

@@ -1,4 +1,4 @@
-"""What a file of another framework holds, and how its arrays are turned into this project's.
+"""The arrays of a file of another framework, and how they become this project's.
 
 A reader (`caffe`, ...) only takes a file apart, into a `ForeignFile`. A `Lineage` is a published
 net in one format as data: which of its arrays becomes which of ours. `transplant` puts the two
@@ -113,16 +113,23 @@ class Lineage:
         return NetSpec(coarsest_net(self.backbone), 2, streams=self.channels, width=width)
 
 
+def unchanged(array: Array, shape: Shape) -> Array:
+    """``array`` itself; ValueError where it has another shape."""
+    if array.shape != shape:
+        raise ValueError(f"{array.shape} there, {shape} here")
+    return array
+
+
 def as_convolution(array: Array, shape: Shape) -> Array:
     """``array`` as a kernel or bias of ``shape``.
 
     Leading dimensions of 1 are dropped (old Caffe files store all arrays with four). The matrix of
     a fully connected layer, O x (C*H*W), becomes the convolution O,C,H,W that computes the same.
     """
-    given = array.shape
-    while len(given) > 1 and given[0] == 1 and given != shape:
-        given = given[1:]
+    dimensions = array.shape
+    while len(dimensions) > 1 and dimensions[0] == 1 and dimensions != shape:
+        dimensions = dimensions[1:]
     matrix = (shape[0], int(np.prod(shape[1:])))
-    if given in (shape, matrix):
+    if dimensions in (shape, matrix):
         return array.reshape(shape)
     raise ValueError(f"{array.shape} there, {shape} here")

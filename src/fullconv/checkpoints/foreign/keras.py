@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fullconv.checkpoints.foreign.foreign_arrays import Array, ForeignFile, Lineage, Origin, Shape
+from fullconv.checkpoints.foreign.foreign_arrays import (
+    Array,
+    ForeignFile,
+    Lineage,
+    Origin,
+    Shape,
+    unchanged,
+)
 from fullconv.errors import UserError
 from fullconv.models import Preprocessing
 from fullconv.models.backbones.definition import Definition
@@ -202,7 +209,7 @@ def _channels_last(shape: Shape) -> bool:
 def from_tensorflow(array: Array, shape: Shape) -> Array:
     """A kernel H,W,C,O, or the matrix (H*W*C)xO of a fully connected layer, as O,C,H,W."""
     if len(shape) == 1:
-        return _same(array, shape)
+        return unchanged(array, shape)
     out, channels, height, width = shape
     if array.shape not in ((height, width, channels, out), (height * width * channels, out)):
         raise ValueError(f"{array.shape} there, {shape} here")
@@ -212,16 +219,10 @@ def from_tensorflow(array: Array, shape: Shape) -> Array:
 def from_theano(array: Array, shape: Shape) -> Array:
     """A kernel O,C,H,W, or the matrix (C*H*W)xO of a fully connected layer, as O,C,H,W."""
     if len(shape) == 1 or array.ndim == 4:
-        return _same(array, shape)
+        return unchanged(array, shape)
     if array.shape != (prod(shape[1:]), shape[0]):
         raise ValueError(f"{array.shape} there, {shape} here")
     return array.T.reshape(shape)
-
-
-def _same(array: Array, shape: Shape) -> Array:
-    if array.shape != shape:
-        raise ValueError(f"{array.shape} there, {shape} here")
-    return array
 
 
 HED = Preprocessing("BGR", 1.0, (104.00699, 116.66877, 122.67892), (1.0, 1.0, 1.0))

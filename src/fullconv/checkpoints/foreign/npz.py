@@ -32,7 +32,7 @@ HEADER = re.compile(
 
 @dataclass(frozen=True)
 class Header:
-    """What one .npy says of itself. ``kind`` is NumPy's code, as ``<f4``; ``start`` in bytes."""
+    """The header of a .npy. ``kind`` is NumPy's code, as ``<f4``; ``start`` in bytes."""
 
     kind: str
     fortran: bool

@@ -1,4 +1,4 @@
-"""What a file of torch.save asks for, found out before torch reads it.
+"""The classes and functions that a file of torch.save imports, read before torch loads it.
 
 torch.load with ``weights_only`` runs no code that a file brings, but it believes the sizes that the
 file declares. So the pickle is first read by an unpickler whose every name is a harmless stand-in:

@@ -12,10 +12,10 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from fullconv.checkpoints.checkpoint_file import NO_SAFETENSORS, is_checkpoint_file
 from fullconv.checkpoints.foreign.foreign_arrays import Array, ForeignFile
 from fullconv.checkpoints.foreign.pickles import STANDINS, Ignored, inspect
 from fullconv.checkpoints.foreign.pytorch_nets import LINEAGES
-from fullconv.checkpoints.safetensors_file import NO_SAFETENSORS, is_own
 from fullconv.errors import UserError, listed, printable
 from fullconv.models import CAFFE
 from fullconv.parsing import parser_errors
@@ -30,7 +30,7 @@ PREFIXES = {
     "_orig_mod.": "torch.compile's prefix, taken off every name",
 }
 FIRST_ENTRIES = (b"data.pkl", b"data/", b"code/", b"constants.pkl", b"version", b"byteorder")
-"""What the first entry of an archive of torch's may be, below the folder of its name."""
+"""The possible names of the first entry of a torch archive, below its folder."""
 
 
 def looks_like(path: Path, head: bytes) -> bool:
@@ -40,7 +40,7 @@ def looks_like(path: Path, head: bytes) -> bool:
         return head[30 : 30 + length].partition(b"/")[2].startswith(FIRST_ENTRIES)
     if head[:1] == b"\x80" and head[1:2] <= b"\x05":
         return True
-    return head[8:9] == b"{" and head[5:8] == bytes(3) and not is_own(path)
+    return head[8:9] == b"{" and head[5:8] == bytes(3) and not is_checkpoint_file(path)
 
 
 def read(path: Path) -> ForeignFile:

@@ -20,7 +20,7 @@ from fullconv.models.preprocessing import HALVES
 from fullconv.models.steps import Conv, Inception, InvertedResidual, Pool, Residual
 
 Names = dict[str, str]
-"""Their name for each of ours."""
+"""The name in those files for each of ours."""
 
 LAST = "the classifier's last layer; scores of pixels take its place"
 TOP = "1280 channels that the classifier's last layer is made for"
@@ -94,9 +94,9 @@ def _efficientnet_lite(definition: Definition) -> Names:
     for number, step in enumerate(blocks):
         convs = ("_expand_conv", "_depthwise_conv", "_project_conv")
         pairs = list(zip(convs, ("_bn0", "_bn1", "_bn2"), strict=True))
-        for place, pair in enumerate(pairs[1:] if step.expansion == 1 else pairs):
+        for index, pair in enumerate(pairs[1:] if step.expansion == 1 else pairs):
             theirs = (f"_blocks.{number}.{name}" for name in pair)
-            names |= _conv_norm(f"{step.name}.convs.{place}", *theirs)
+            names |= _conv_norm(f"{step.name}.convs.{index}", *theirs)
     return names
 
 
@@ -118,7 +118,7 @@ def _timm_lite(definition: Definition) -> Names:
 
 def _lineage(title: str, definition: Definition, names: Names, **options: Any) -> Lineage:
     # Not the definition's preprocessing: torchvision's VGG16 is prepared as torch.
-    given: dict[str, Any] = {"preprocessing": TORCH, "scores": {}, "upscores": ()} | options
+    arguments: dict[str, Any] = {"preprocessing": TORCH, "scores": {}, "upscores": ()} | options
     return Lineage(
         title,
         "PyTorch",
@@ -126,7 +126,7 @@ def _lineage(title: str, definition: Definition, names: Names, **options: Any) -
         origins={ours: Origin(theirs, as_convolution) for ours, theirs in names.items()},
         array=lambda layer, kind: f"{layer}.{kind}",
         turn=as_convolution,
-        **given,
+        **arguments,
     )
 
 

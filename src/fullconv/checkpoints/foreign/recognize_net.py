@@ -106,7 +106,7 @@ def _fitting(file: ForeignFile, lineage: Lineage) -> tuple[float, list[str]]:
 
 
 def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
-    """What of the net is not in the file, or not in the right shape: a text for each.
+    """The arrays of the net that are missing or have another shape, as texts.
 
     Of a part of other nets (`Lineage.is_part`) also what the file has besides.
     """
@@ -127,7 +127,7 @@ def _missing(file: ForeignFile, lineage: Lineage, width: float) -> list[str]:
 
 
 def _besides(file: ForeignFile, lineage: Lineage) -> list[str]:
-    """What a file holds beyond a net that is a part of others."""
+    """The arrays of a file beyond those of a net that is a part of others."""
     own = {origin.name for origin in lineage.origins.values()}
     known = tuple(lineage.not_needed)
     return [

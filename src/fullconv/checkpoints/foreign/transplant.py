@@ -1,6 +1,6 @@
 """From a foreign file to a net of this project: which net it is, and every array accounted for."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fullconv.checkpoints.foreign.caffe_names import TrainedOn, known_data
-from fullconv.checkpoints.foreign.foreign_arrays import ForeignFile, Lineage, Turn
+from fullconv.checkpoints.foreign.foreign_arrays import ForeignFile, Lineage, Shape, Turn
 from fullconv.checkpoints.foreign.recognize_net import recognized_net, shapes_of
 from fullconv.checkpoints.foreign.unused_arrays import reason, scales_of
 from fullconv.classes import ClassSet
@@ -86,10 +86,10 @@ def transplant(
             "FC-WEIGHTS-011",
         )
     _check_scales(file, spec, strides)
-    taken = {s: n for s, n in strides.items() if s in spec.strides}
-    built = _taken(file, lineage, spec, taken, chosen, _known(file, lineage, counts))
-    built.outputs.update(counts if list(chosen) != [""] else {})
-    return built
+    scored = {s: n for s, n in strides.items() if s in spec.strides}
+    result = _transplanted(file, lineage, spec, scored, chosen, _known(file, lineage, counts))
+    result.outputs.update(counts if list(chosen) != [""] else {})
+    return result
 
 
 def _strides(file: ForeignFile, lineage: Lineage, *endings: str) -> dict[int, str]:
@@ -125,7 +125,7 @@ def _outputs(file: ForeignFile, lineage: Lineage, output: str | None) -> dict[st
 
 
 def _known(file: ForeignFile, lineage: Lineage, counts: dict[str, int]) -> TrainedOn | None:
-    """What the net was trained on: one data set, or one for each output as one."""
+    """The data set that the net was trained on; of several outputs their data sets as one."""
     kinds = kinds_of(lineage.inputs)
     datasets = {o: known_data(n, o, file.trained_on, kinds) for o, n in counts.items()}
     parts = {output: known for output, known in datasets.items() if known}
@@ -162,15 +162,15 @@ def _check_scales(file: ForeignFile, spec: NetSpec, strides: Iterable[int]) -> N
 
     Only Caffe's files say it; other formats have the constants in their code.
     """
-    there = scales_of(file)
-    if not there and file.format != "Caffe":
+    scales = scales_of(file)
+    if not scales and file.format != "Caffe":
         return
     for stride in set(strides) & set(spec.strides):
-        scale, here = there.get(stride, 1.0), spec.scales[stride]
-        if not np.allclose(scale, here, rtol=1e-3):
+        scale, net_scale = scales.get(stride, 1.0), spec.scales[stride]
+        if not np.allclose(scale, net_scale, rtol=1e-3):
             raise UserError(
                 f"{file.path}: its skip of stride {stride} is scaled by {scale:g}, that of "
-                f"{spec.name} by {here:g}; leave --net out, or name the net that it is",
+                f"{spec.name} by {net_scale:g}; leave --net out, or name the net that it is",
                 "FC-WEIGHTS-011",
             )
 
@@ -192,7 +192,7 @@ def _check_deconvolutions(file: ForeignFile, lineage: Lineage, spec: NetSpec) ->
         )
 
 
-def _taken(
+def _transplanted(
     file: ForeignFile,
     lineage: Lineage,
     spec: NetSpec,
@@ -200,7 +200,7 @@ def _taken(
     outputs: dict[str, str],
     known: TrainedOn | None,
 ) -> Transplant:
-    shapes = shapes_of(spec)
+    """All arrays of ``file`` in their places in the net, and the reasons for those without one."""
     preprocessing = file.preprocessing or lineage.preprocessing.of_inputs(kinds_of(lineage.inputs))
     if known and file.format == "Caffe":
         preprocessing = known.preprocessing
@@ -213,23 +213,10 @@ def _taken(
         classes=known.classes if known else None,
         warning=lineage.warning,
     )
-    used = set()
-    for name, origin in lineage.origins.items():
-        ours = f"backbone.{name}"
-        result.tensors[ours] = _turned(file, origin.name, origin.turn, shapes[ours])
-        result.used[ours] = origin.name
-    for stride, name in strides.items():
-        for kind in ("weight", "bias"):
-            ours = f"score.{stride}.{kind}"
-            result.tensors[ours] = _score(file, lineage, name, kind, outputs.values(), shapes[ours])
-            theirs = [lineage.array(n, kind) for n in _scores(lineage, name, outputs.values())]
-            result.used[ours] = ", ".join(theirs)
-            used.update(theirs)
-    for stride, layer in lineage.deconvolutions.items():
-        for kind in ("weight", "bias"):
-            ours, theirs = f"upscore.{stride}.{kind}", lineage.array(layer, kind)
-            result.tensors[ours] = _turned(file, theirs, lineage.turn, shapes[ours])
-            result.used[ours] = theirs
+    shapes = shapes_of(spec)
+    _add_backbone(result, file, lineage, shapes)
+    used = _add_scores(result, file, lineage, strides, outputs.values(), shapes)
+    _add_deconvolutions(result, file, lineage, shapes)
     for ours, theirs in _counters(file, result.used).items():
         result.tensors[ours] = torch.tensor(float(file.arrays[theirs])).long()
         result.used[ours] = theirs
@@ -239,6 +226,45 @@ def _taken(
         if theirs not in used:
             result.not_needed[theirs] = reason(file.arrays[theirs], theirs, lineage, spec)
     return result
+
+
+def _add_backbone(
+    result: Transplant, file: ForeignFile, lineage: Lineage, shapes: Mapping[str, Shape]
+) -> None:
+    for name, origin in lineage.origins.items():
+        ours = f"backbone.{name}"
+        result.tensors[ours] = _turned(file, origin.name, origin.turn, shapes[ours])
+        result.used[ours] = origin.name
+
+
+def _add_scores(
+    result: Transplant,
+    file: ForeignFile,
+    lineage: Lineage,
+    strides: Mapping[int, str],
+    endings: Collection[str],
+    shapes: Mapping[str, Shape],
+) -> set[str]:
+    """Add the score layers; the foreign arrays that they are made of."""
+    used = set()
+    for stride, name in strides.items():
+        for kind in ("weight", "bias"):
+            ours = f"score.{stride}.{kind}"
+            result.tensors[ours] = _score(file, lineage, name, kind, endings, shapes[ours])
+            theirs = [lineage.array(layer, kind) for layer in _scores(lineage, name, endings)]
+            result.used[ours] = ", ".join(theirs)
+            used.update(theirs)
+    return used
+
+
+def _add_deconvolutions(
+    result: Transplant, file: ForeignFile, lineage: Lineage, shapes: Mapping[str, Shape]
+) -> None:
+    for stride, layer in lineage.deconvolutions.items():
+        for kind in ("weight", "bias"):
+            ours, theirs = f"upscore.{stride}.{kind}", lineage.array(layer, kind)
+            result.tensors[ours] = _turned(file, theirs, lineage.turn, shapes[ours])
+            result.used[ours] = theirs
 
 
 def _score(

@@ -50,7 +50,7 @@ def _score_reason(layer: str | None, output: str, lineage: Lineage, spec: NetSpe
 
 
 def upsampling_reason(array: Array) -> str:
-    """What became of a deconvolution's kernel (C,C,k,k or C,1,k,k): it is computed here."""
+    """Why the kernel of a deconvolution (C,C,k,k or C,1,k,k) is not used: it is computed here."""
     if array.ndim != 4 or array.shape[2] != array.shape[3]:
         return "belongs to the upsampling, which is computed here without it"
     size = array.shape[-1]

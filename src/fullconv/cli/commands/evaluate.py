@@ -28,11 +28,12 @@ from fullconv.cli.options import (
     warn_of_origin,
     warn_of_tiles,
 )
-from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
+from fullconv.cli.read_options import Bands, MaxMegapixels, Range, read_options
 from fullconv.errors import printable
 from fullconv.modalities import MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
+    from fullconv.classes import ClassSet
     from fullconv.metrics import Scores
 
 
@@ -102,7 +103,7 @@ def evaluate(
     from fullconv.data.open_dataset import trained_on
     from fullconv.evaluation import evaluate, open_for
     from fullconv.inference import open_engine, parse_tta, with_tiles
-    from fullconv.metrics import WIDTH, MultilabelScores
+    from fullconv.metrics import WIDTH
     from fullconv.report import write_scores
 
     ray = cluster_options(cluster, workers, worker_cpus, worker_gpus)
@@ -131,30 +132,38 @@ def evaluate(
                 tta=None if views is None else tta, threshold=thresholds_of(threshold),
             )  # fmt: skip
             scores = evaluate_on_cluster(ray, options, source, say, progress, width)
+    _print_scores(scores, opened.classes, f"{len(source)} photos ({split})")
+    if tune_thresholds:
+        _store_thresholds(run, scores)
+    if out:
+        for path in write_scores(scores, source.classes, out):
+            screen.console().print(path)
+
+
+def _print_scores(scores: "Scores", classes: "ClassSet", photos: str) -> None:
+    """Print the tables of each output, or of the overlapping classes."""
+    from fullconv.cli import tables as screen
+    from fullconv.metrics import MultilabelScores
+
     console = screen.console()
     if isinstance(scores, MultilabelScores):
         parts = [(scores, "", screen.overlap_tables(scores))]
     else:
-        each = [(scores.of(output.channels), output) for output in opened.classes.outputs]
-        parts = [(part, output.name, screen.scores_tables(part, output)) for part, output in each]
+        outputs = [(scores.of(output.channels), output) for output in classes.outputs]
+        parts = [
+            (part, output.name, screen.scores_tables(part, output)) for part, output in outputs
+        ]
     for part, name, tables in parts:
         for table in tables:
             console.print(table, "")
         if line := screen.mean_iu_line(part, name):
             console.print(line)
-    matrix = (
-        "one confusion of each class" if opened.classes.is_overlapping else "one confusion matrix"
-    )
-    console.print(f"In percent, of {len(source)} photos ({split}), from {matrix}.")
-    if tune_thresholds:
-        _keep_thresholds(run, scores)
-    if out:
-        for path in write_scores(scores, source.classes, out):
-            console.print(path)
+    matrix = "one confusion of each class" if classes.is_overlapping else "one confusion matrix"
+    console.print(f"In percent, of {photos}, from {matrix}.")
 
 
-def _keep_thresholds(run: Path, scores: "Scores") -> None:
-    """Write the best thresholds into the run, and say which and what they are worth."""
+def _store_thresholds(run: Path, scores: "Scores") -> None:
+    """Write the best thresholds into the run, and print them with the gain in mean IU."""
     from fullconv.calibration.tune_thresholds import tune_thresholds
     from fullconv.metrics import MultilabelScores, percent
 

@@ -7,7 +7,7 @@ import typer
 
 from fullconv.cli.main import app
 from fullconv.cli.options import Run, fetched, size_of, warn_of_origin
-from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
+from fullconv.cli.read_options import Bands, MaxMegapixels, Range, read_options
 from fullconv.errors import UserError
 from fullconv.modalities import AS_STORED, MAX_MEGAPIXELS
 
@@ -148,7 +148,7 @@ def _refuse_options(int8: bool, calibrate: str | None, accept_drop: bool) -> Non
 
 
 def _int8_lines(check: "Int8Check") -> list[str]:
-    """What int8 changes, in three lines."""
+    """The effect of int8, in three lines."""
     (slow, fast), (large, small) = check.seconds, check.bytes
     lines = [
         f"int8:  calibrated on {check.shown} photos; on {check.photos} others {check.same:.2%} of "

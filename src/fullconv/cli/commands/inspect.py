@@ -8,7 +8,7 @@ import typer
 
 from fullconv.cli.main import app, say
 from fullconv.cli.options import Device, fetched
-from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
+from fullconv.cli.read_options import Bands, MaxMegapixels, Range, read_options
 from fullconv.errors import UserError
 from fullconv.modalities import MAX_MEGAPIXELS, ReadOptions
 

@@ -7,7 +7,7 @@ import typer
 
 from fullconv.atomic import check_target, file_errors
 from fullconv.cli.main import app
-from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
+from fullconv.cli.read_options import Bands, MaxMegapixels, Range, read_options
 from fullconv.errors import UserError
 from fullconv.modalities import MAX_MEGAPIXELS
 

@@ -35,8 +35,8 @@ from fullconv.cli.options import (
     with_net,
 )
 from fullconv.cli.predict_files import predict_files
-from fullconv.cli.rasters import Bands, MaxMegapixels, Range, read_options
-from fullconv.cli.recorded import predict_recorded_photos, refuse_recorded
+from fullconv.cli.predict_remote import predict_remote, refuse_local_options
+from fullconv.cli.read_options import Bands, MaxMegapixels, Range, read_options
 from fullconv.cli.videos import EachFrame, Smooth, VideoShow, video_folder
 from fullconv.errors import UserError
 from fullconv.modalities import MAX_MEGAPIXELS
@@ -198,14 +198,14 @@ def predict(
     ray = cluster_options(cluster, workers, worker_cpus, worker_gpus)
     recorded = ray is not None or is_stored(place)
     if recorded:
-        refuse_recorded(place, to, areas, frames, further)
+        refuse_local_options(place, to, areas, frames, further)
     entries = find_inputs(inputs, place if recorded else video_folder(Path(place)), frames)
     drawn: DrawOptions = {
         "overlay": overlay, "alpha": alpha, "legend": legend, "scores": scores,
         "probability": probability,
     }  # fmt: skip
     if recorded or (any(entry.stored for entry in entries) and not (to or areas or further)):
-        errors = predict_recorded_photos(with_net(options), entries, place, drawn, ray)
+        errors = predict_remote(with_net(options), entries, place, drawn, ray)
     else:
         labels = Labels.asked(Path(place), to, tolerance, smallest, with_background, areas)
         errors = predict_files(options, entries, Path(place), drawn, look, labels, further or ())

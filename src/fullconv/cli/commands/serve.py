@@ -18,7 +18,7 @@ from fullconv.cli.options import (
     thresholds_of,
     tile_of,
 )
-from fullconv.cli.rasters import Bands, Range, read_options
+from fullconv.cli.read_options import Bands, Range, read_options
 from fullconv.errors import UserError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from fullconv.cli import completion
 from fullconv.cli.help_panels import MORE, PanelledCommand
 from fullconv.cli.main import app
 from fullconv.cli.options import change_of, fetched, size_of, whole_number
-from fullconv.cli.rasters import Bands, Range, bands_of, range_of
+from fullconv.cli.read_options import Bands, Range, bands_of, range_of
 from fullconv.errors import UserError
 from fullconv.training.recipes import recipe_text
 

@@ -1,4 +1,4 @@
-"""What the commands print, by subject; a command loads the tables that it shows."""
+"""The tables that commands print, by subject; a command loads those that it shows."""
 
 from fullconv.lazy_names import lazy_names
 

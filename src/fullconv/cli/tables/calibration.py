@@ -1,4 +1,4 @@
-"""What a calibration prints."""
+"""The table of a calibration."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,7 @@ def calibration_tables(calibration: Calibration) -> Iterator[Table]:
 
 
 def calibration_warnings(calibration: Calibration, run: Path) -> Iterator[str]:
-    """What the user should know of this calibration."""
+    """Warnings about a calibration."""
     for temperature in calibration.temperatures:
         if not COLDEST * 1.01 < temperature < HOTTEST * 0.99:
             yield (

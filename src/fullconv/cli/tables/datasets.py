@@ -1,4 +1,4 @@
-"""What is counted in a data set, and which data sets can be downloaded."""
+"""The tables of a data set's counts, and of the data sets that can be downloaded."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -26,12 +26,12 @@ def statistics_table(names: Sequence[str], counts: ClassCounts) -> Table:
         ("class", "share of pixels", "photos", *POWERS),
     )
     weights = [class_weights(counts, how) for how in POWERS]
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         listed.add_row(
             escape(name),
-            percent(float(counts.shares[place])),
-            str(counts.photos[place]),
-            *(f"{weight[place]:.2f}" for weight in weights),
+            percent(float(counts.shares[index])),
+            str(counts.photos[index]),
+            *(f"{weight[index]:.2f}" for weight in weights),
         )
     return listed
 
@@ -72,8 +72,8 @@ def suggestions_table(chosen: "Suggestions") -> Table:
     title = "Photos to label next, the first chosen first; in brackets the share that is less so"
     listed = table(title, ("photo", "why"), left=2)
     listed.columns[1].no_wrap = False
-    for each in chosen.photos:
-        listed.add_row(escape(each.name), escape("; ".join(each.reasons)))
+    for suggestion in chosen.photos:
+        listed.add_row(escape(suggestion.name), escape("; ".join(suggestion.reasons)))
     return listed
 
 
@@ -91,6 +91,6 @@ def data_table(published: Iterable[PublishedData]) -> Table:
 
 
 def size_and_check(file: "RemoteFile | InstalledFile") -> tuple[str, str]:
-    """Its size and what it is verified by, in words where they are not known."""
+    """The size of a file and how it is verified, in words where that is not known."""
     size = file.size or getattr(file, "about", None)
     return f"{size / 2**20:.0f} MiB" if size else "unknown", file.verified_by

@@ -34,7 +34,7 @@ def nets_table(summaries: Sequence[Summary], size: tuple[int, int]) -> Table:
             net.name,
             str(net.conv_layers),
             f"{net.parameters / 1e6:.1f} M",
-            "all" if net.sees_everything else str(net.receptive_field),
+            "all" if net.has_global_field else str(net.receptive_field),
             f"{net.multiply_adds / 1e9:.1f} G",
         )
     return listing
@@ -62,7 +62,7 @@ def explanation_table(explained: Explanation) -> Table:
 
 
 def explanation_notes(explained: Explanation) -> list[str]:
-    """What the table does not say: the coordinate map, the crops, the costs, the warnings."""
+    """The lines below the table: the coordinate map, the crops, the costs, the warnings."""
     high, wide = explained.score_size
     which = "coarsest score map" if len(explained.spec.strides) > 1 else "score map"
     notes = [
@@ -83,7 +83,7 @@ def explanation_notes(explained: Explanation) -> list[str]:
 def _sits(explained: Explanation) -> str:
     """What of a score pixel lies where it sits."""
     definition, coarsest = explained.spec.definition, explained.spec.strides[0]
-    if definition.sees_everything(coarsest):
+    if definition.has_global_field(coarsest):
         return "where what it belongs to lies; it sees all of the photo"
     if definition.map(coarsest) != chain(definition.windows(coarsest)):
         return "which is not the centre of the receptive field that it sees"
@@ -138,7 +138,7 @@ AIMS = {"score": "the photo"}
 
 
 def comparison_tables(comparison: Comparison) -> list[Table]:
-    """What the nets are, counted; what they cost and reach, measured. One row a net in each."""
+    """The nets counted, and their costs and scores measured: two tables with a row for each net."""
     height, width = comparison.size
     counted = table(f"On one photo of {height}x{width}", COMPUTED)
     measured = table("Measured", ("net", *MEASURED, *scored_head(comparison)))
@@ -169,7 +169,7 @@ def percent_same(share: float) -> str:
 
 
 def engine_notes(benchmark: EngineBenchmark) -> list[str]:
-    """What was left out and why, and what to type."""
+    """The nets that were left out, with the reason and the command to add them."""
     first, best, fastest = benchmark.rows[0].name, benchmark.recommended, benchmark.fastest
     lines = [f"left out: {row.name}: {row.error}" for row in benchmark.rows if row.error]
     lines.append(f"fastest with every class as {first} has it: {benchmark.command(best)}")

@@ -1,4 +1,4 @@
-"""What a prediction and an evaluation print."""
+"""The tables of a prediction and of an evaluation."""
 
 from rich.markup import escape
 from rich.table import Table

@@ -85,6 +85,6 @@ def _bar(what: str, *counts: ProgressColumn) -> Iterator[Callable[[int, int | No
 def table(title: str, columns: Sequence[str], left: int = 1) -> Table:
     """An empty table; the first ``left`` columns are words, the others numbers."""
     new = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for place, name in enumerate(columns):
-        new.add_column(name, justify="left" if place < left else "right", no_wrap=place > 0)
+    for index, name in enumerate(columns):
+        new.add_column(name, justify="left" if index < left else "right", no_wrap=index > 0)
     return new

@@ -48,7 +48,7 @@ def _cached(weights: Published) -> str:
 
 
 def conversion_tables(conversion: "Conversion") -> list[Table]:
-    """What became of every array: loaded, missing here, not needed from there; no empty table."""
+    """The account of every array: loaded, missing here, not needed from there; no empty table."""
     loaded = table("", ("loaded", "from", "shape"), left=2)
     missing = table("", ("missing", "shape", "how it starts"), left=3)
     not_needed = table("", ("not needed", "shape", "why"), left=3)

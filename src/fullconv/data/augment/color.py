@@ -17,7 +17,7 @@ TO_GREY = np.hstack([np.tile(LUMA, (3, 1)), np.zeros((3, 1))])
 
 
 class Strengths(Protocol):
-    """How far each of the four may move."""
+    """The strengths of the four colour changes."""
 
     @property
     def brightness(self) -> float:

@@ -30,7 +30,7 @@ def resize_image(image: Image, size: tuple[int, int], part: Part | None = None) 
     box = (box[0] - first_x, box[1] - first_y, box[2] - first_x, box[3] - first_y)
     box = _inside(box, sources[0])
     target, bilinear = (right - left, bottom - top), Pillow.Resampling.BILINEAR
-    return joined([source.resize(target, bilinear, box=box) for source in sources])
+    return join_layers([source.resize(target, bilinear, box=box) for source in sources])
 
 
 def layers(image: Image) -> list[Pillow.Image]:
@@ -40,8 +40,8 @@ def layers(image: Image) -> list[Pillow.Image]:
     return [Pillow.fromarray(np.ascontiguousarray(image[..., c])) for c in range(image.shape[2])]
 
 
-def joined(pictures: list[Pillow.Image]) -> Image:
-    """What ``layers`` took apart, (H, W, C)."""
+def join_layers(pictures: list[Pillow.Image]) -> Image:
+    """The image (H, W, C) of its ``layers``."""
     arrays = [np.array(picture) for picture in pictures]
     return arrays[0] if arrays[0].ndim == 3 else np.dstack(arrays)
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-from fullconv.data.augment.resize import joined, layers
+from fullconv.data.augment.resize import join_layers, layers
 from fullconv.data.sample import Image, Mask
 
 Size = tuple[int, int]
@@ -65,7 +65,7 @@ def rotate(
         picture.transform((width, height), how, affine, bilinear, fillcolor=outside)
         for picture, outside in zip(pictures, fills, strict=True)
     ]
-    return joined(rotated), None if mask is None else _pick(mask, affine, crop, ignore)
+    return join_layers(rotated), None if mask is None else _pick(mask, affine, crop, ignore)
 
 
 def _pick(mask: Mask, affine: Affine, crop: Size, ignore: int) -> Mask:

@@ -19,7 +19,7 @@ from fullconv.data.splits.overlapping import only_present
 from fullconv.errors import UserError
 
 Fill = tuple[float, ...]
-"""What padding shows: a value for each channel."""
+"""The colour of padding: a value for each channel."""
 Transform = Callable[[Sample, np.random.Generator], Sample]
 """An augmentation of the user's own, in place of `Augmentation`: the same result for the same state
 of the generator; image and mask keep their dtypes and stay of one size."""
@@ -34,7 +34,7 @@ _SHARES = (
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is drawn at random for each sample; the default changes nothing.
+    """The options of the random augmentation of a sample; the defaults change nothing.
 
     ``crop`` is (height, width) of the result, smaller photos are padded; ``scale`` the range of the
     scale (drawn evenly in its logarithm); ``hflip`` left and right half of the time; ``rotate``
@@ -128,36 +128,36 @@ def augment(
     those that are there count as shown. The result has ``augmentation.crop``'s size, or else the
     scaled size.
     """
-    # Children of the generator draw what a key alone needs, so that no key moves another's numbers.
-    placing, flipping, disturbing = rng.spawn(3)
+    # Generators of their own, so that an option never changes the random numbers of another.
+    rare_rng, flip_rng, noise_rng = rng.spawn(3)
     height, width = sample.image.shape[:2]
     scale = float(np.exp(rng.uniform(*np.log(augmentation.scale))))
     scaled = max(1, round(height * scale)), max(1, round(width * scale))
-    down, quarters = bool(flipping.integers(2)), int(flipping.integers(4))
-    down, quarters = down and augmentation.vflip, quarters * augmentation.rotate90
+    flip_vertically = bool(flip_rng.integers(2)) and augmentation.vflip
+    quarters = int(flip_rng.integers(4)) * augmentation.rotate90
     crop = _before_rotation(augmentation.crop, quarters) or scaled
     angle = rng.uniform(-1, 1) * augmentation.rotate
     window = window_around(crop, angle)
     corner = _place(scaled[0], window[0], rng), _place(scaled[1], window[1], rng)
     matrix = color_matrix(augmentation, rng)
-    across = bool(rng.random() < 0.5) and augmentation.hflip
-    if sample.mask is not None and placing.random() < augmentation.rare_crops:
+    flip_horizontally = bool(rng.random() < 0.5) and augmentation.hflip
+    if sample.mask is not None and rare_rng.random() < augmentation.rare_crops:
         # Drawn from the mask as it will be shown: a thin thing may be gone at a small scale.
         labels = resize_mask(sample.mask, scaled, augmentation.mask_resize)
         labels = only_present(labels, ignore) if overlapping else labels
-        pixel = draw_pixel(labels, ignore, placing)
+        pixel = draw_pixel(labels, ignore, rare_rng)
         if pixel is not None:
-            corner = corner_showing(pixel, scaled, window, crop, angle, placing)
+            corner = corner_showing(pixel, scaled, window, crop, angle, rare_rng)
 
     image, mask = _cut(sample, scaled, corner, window, augmentation.mask_resize)
     if matrix is not None and colored:
         image = recolor(image, matrix)
     if colored:
-        image = disturb(image, augmentation, disturbing)
+        image = disturb(image, augmentation, noise_rng)
     image, mask = _pad(image, mask, scaled, corner, window, fill, ignore)
     if angle:
         image, mask = rotate(image, mask, angle, crop, fill, ignore)
-    return Sample(sample.name, *flip(image, mask, across, down, quarters))
+    return Sample(sample.name, *flip(image, mask, flip_horizontally, flip_vertically, quarters))
 
 
 def _before_rotation(crop: tuple[int, int] | None, quarters: int) -> tuple[int, int] | None:

@@ -90,7 +90,7 @@ def edges(image: Image) -> Maps:
 
 
 def borders(mask: Mask, ignore: int) -> Maps:
-    """Where the class changes, float32 (2, h, w) of 0 and 1.
+    """The borders between classes, float32 (2, h, w) of 0 and 1.
 
     A narrow ignored band, as VOC has it around each object, is a border in its middle.
     """

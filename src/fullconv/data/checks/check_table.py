@@ -45,7 +45,7 @@ class SparseRows:
 
     @classmethod
     def read(cls, name: str, arrays: Arrays, count: int) -> "SparseRows":
-        """What `arrays` has given; ValueError or KeyError where it is not of ``count`` rows."""
+        """The table from the result of `arrays`; ValueError or KeyError for a damaged one."""
         has, ends, columns, values = (
             arrays[f"{name}_{part}"] for part in ("has", "ends", "columns", "values")
         )
@@ -120,7 +120,7 @@ class CheckTable(Sequence[SampleCheck]):
 
     @classmethod
     def of(cls, checks: Iterable[SampleCheck]) -> "CheckTable":
-        """The same results."""
+        """The table of these results."""
         checks = list(checks)
         digests = b"".join(check.digest or bytes(DIGEST_BYTES) for check in checks)
         return cls(
@@ -133,7 +133,7 @@ class CheckTable(Sequence[SampleCheck]):
 
     @classmethod
     def read(cls, arrays: Arrays, count: int) -> "CheckTable | None":
-        """What ``arrays`` has given; None where it is damaged."""
+        """The table of the result of ``arrays``; None where it is damaged."""
         try:
             digests, has_digest = arrays["digests"], arrays["has_digest"].astype(np.bool_)
             if digests.shape != (count, DIGEST_BYTES) or digests.dtype != np.uint8:

@@ -28,7 +28,7 @@ Plane = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """What is kept of a photo: its hash, bool (64,), and a grey picture, uint8 (64, 64)."""
+    """The fingerprint of a photo: its hash, bool (64,), and a grey picture, uint8 (64, 64)."""
 
     bits: npt.NDArray[np.bool_]
     small: npt.NDArray[np.uint8]

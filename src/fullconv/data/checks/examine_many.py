@@ -1,4 +1,4 @@
-"""Many photos looked at by several processes, or threads where processes cannot be forked."""
+"""The check of many photos by several processes, or threads where processes cannot be forked."""
 
 import multiprocessing
 import os
@@ -21,11 +21,11 @@ Job = tuple[str, int]
 FEW = 200  # photos that are read sooner than processes are started
 CHUNK = 32  # photos that a process looks at before it answers
 _sources: Mapping[str, Source] = {}
-"""In a forked process: what is looked at."""
+"""The job of a forked process."""
 
 
 def examined(sources: Mapping[str, Source], jobs: Sequence[Job]) -> Iterator[SampleCheck]:
-    """What each of the ``jobs`` shows, in their order."""
+    """The results of the ``jobs``, in their order."""
     cores = _cores()
     if len(jobs) < FEW or cores < 2 or not _can_fork(sources):
         yield from _by_threads(sources, jobs, min(8, cores))
@@ -65,7 +65,7 @@ def _can_fork(sources: Mapping[str, Source]) -> bool:
     if "fork" not in multiprocessing.get_all_start_methods() or os.name != "posix":
         return False
     outputs = [output for source in sources.values() for output in outputs_of(source)]
-    inner = [each.source if isinstance(each, Remapped) else each for each in outputs]
+    inner = [output.source if isinstance(output, Remapped) else output for output in outputs]
     is_files = all(isinstance(source, PairSource | PackedSource) for source in inner)
     return is_files and not multiprocessing.current_process().daemon
 

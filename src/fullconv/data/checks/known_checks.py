@@ -1,7 +1,5 @@
-"""What a check found out about photos and masks, kept for the next one: only what is new or
-changed is looked at again."""
+"""Stored results of the check: photos and masks that have not changed are not checked again."""
 
-import importlib.util
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -28,6 +26,7 @@ from fullconv.data.reading.file_stamps import (
 )
 from fullconv.data.reading.modality_files import plane_file
 from fullconv.data.reading.photo_heads import column_of
+from fullconv.data.reading.recognize_file import has_rasterio
 from fullconv.data.sample import Source
 from fullconv.data.shards.source import PackedSource
 from fullconv.data.splits.multimodal import Stacked
@@ -55,11 +54,11 @@ class KnownChecks:
 
     @classmethod
     def of(cls, source: Source) -> "KnownChecks":
-        """What is known of ``source``: nothing where its photos are no files."""
+        """The stored results for ``source``: none where its photos are no files."""
         how, none = _how(source), CheckTable.of(())
         if how is None or not len(source):
             return cls(None, None, none, np.full(len(source), -1))
-        file = store_file("checks", __version__, str(RULES), str(_has_rasterio()), how)
+        file = store_file("checks", __version__, str(RULES), str(has_rasterio()), how)
         stamps, store = Stamps(_columns(source)), read_store(file)
         table = CheckTable.read(store, len(store["keys"])) if store else None
         if table is None:
@@ -88,15 +87,8 @@ class KnownChecks:
         return table
 
 
-def _has_rasterio() -> bool:
-    try:
-        return importlib.util.find_spec("rasterio") is not None
-    except ValueError:  # as tests take a package away
-        return False
-
-
 def _how(source: Source) -> str | None:
-    """All that decides what a check of the same files finds; None where it cannot be told."""
+    """The key of a check's results: all that decides them; None where it cannot be determined."""
     if isinstance(source, PairSource):
         read = _described(source.read)
         place = str(source.photos[0].parent.absolute()) if source.photos else ""
@@ -105,7 +97,7 @@ def _how(source: Source) -> str | None:
         )
     if isinstance(source, PackedSource):
         return (
-            f"{source.place.label} {source.split} {source.classes!r} {_colors(source)} "
+            f"{source.storage.label} {source.split} {source.classes!r} {_colors(source)} "
             f"{source.options!r}"
         )
     if isinstance(source, Remapped):

@@ -77,7 +77,7 @@ NOTHING = -(10**6)
 
 
 def _steps(left: npt.NDArray[np.int32], right: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    """Where two labelled pixels differ by more than neighbouring classes do."""
+    """The pairs of labelled pixels whose values differ by 2 or more."""
     known = (left != NOTHING) & (right != NOTHING)
     return known & (np.abs(left - right) >= 2)
 

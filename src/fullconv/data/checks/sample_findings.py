@@ -1,4 +1,4 @@
-"""One photo and its masks, looked at: all that is wrong with the files, as findings."""
+"""The check of one photo and its masks: all errors and warnings about the files, as findings."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ AVERAGED = 0.2  # share of steps through in-between values; real clean masks sta
 
 @dataclass
 class SampleCheck:
-    """What one photo and its mask showed: pixels by value, the photo's digest, findings.
+    """The result for one photo and its mask: pixels by value, the photo's digest, findings.
 
     Of overlapping classes ``counts`` are the pixels that are of each class, ``ignored`` those that
     are ignored of each.

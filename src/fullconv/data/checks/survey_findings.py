@@ -12,7 +12,7 @@ import numpy as np
 
 from fullconv.data.checks.alignment import Alignment, Maps, borders, compare, edges
 from fullconv.data.checks.duplicates import ALIKE, NEAR, likeness, lookalikes
-from fullconv.data.checks.survey import Look, Survey, spread
+from fullconv.data.checks.survey import SampleMeasurements, Survey, spread
 from fullconv.errors import Finding, UserError
 
 STANDS_OUT = 4.5  # deviations by which a place is the right one, in data whose edges can be seen
@@ -28,7 +28,7 @@ ENOUGH = 30  # photos in a split from which rarity says something
 
 
 def findings_in(survey: Survey) -> list[Finding]:
-    """All that a survey suggests is wrong, the check's findings first; each with its fix."""
+    """All findings of a survey, those of the check first; each with its fix."""
     exchanged = swapped(survey)
     known = {finding.file for finding in exchanged}
     return [
@@ -49,23 +49,23 @@ def shifted(survey: Survey) -> list[Finding]:
     """
     return [
         Finding(
-            survey.file(split, look.place),
-            f"looks shifted by {_direction(look.alignment.offset)}",
+            survey.file(split, measured.index),
+            f"looks shifted by {_direction(measured.alignment.offset)}",
             "a mask cropped, padded or drawn elsewhere than its photo",
             "compare it with its photo; export it again at the photo's place",
             "warning",
             "FC-DATA-117",
         )
-        for split in survey.looks
-        for look in _with_edges(survey.looks[split])
-        if look.alignment and _is_shifted(look.alignment)
+        for split in survey.measurements
+        for measured in _with_edges(survey.measurements[split])
+        if measured.alignment and _is_shifted(measured.alignment)
     ]
 
 
-def _with_edges(looks: Sequence[Look]) -> Sequence[Look]:
-    """The looks, none where most masks have no place that stands out."""
-    best = [look.alignment.best for look in looks if look.alignment]
-    return looks if best and float(np.median(best)) >= DOUBTFUL else ()
+def _with_edges(measurements: Sequence[SampleMeasurements]) -> Sequence[SampleMeasurements]:
+    """``measurements``, or none of them where most masks have no place that stands out."""
+    best = [measured.alignment.best for measured in measurements if measured.alignment]
+    return measurements if best and float(np.median(best)) >= DOUBTFUL else ()
 
 
 def _is_shifted(alignment: Alignment) -> bool:
@@ -84,25 +84,25 @@ def _direction(offset: tuple[int, int]) -> str:
 
 def swapped(survey: Survey) -> list[Finding]:
     """Masks that fit another photo of their split better than their own."""
-    return [finding for split in survey.looks for finding in _swapped(survey, split)]
+    return [finding for split in survey.measurements for finding in _swapped(survey, split)]
 
 
 def _swapped(survey: Survey, split: str) -> list[Finding]:
     doubtful = [
-        look.place
-        for look in survey.looks[split]
-        if look.alignment and look.alignment.here < DOUBTFUL
+        measured.index
+        for measured in survey.measurements[split]
+        if measured.alignment and measured.alignment.here < DOUBTFUL
     ]
     maps = _maps(survey, split, spread(doubtful, MOST))
     findings = []
-    for place in maps:
-        own = compare(*maps[place])
-        fits = [(_here(maps[place][0], maps[other][1]), other) for other in _likest(maps, place)]
-        fit, other = max(fits, default=(0.0, place))
+    for index in maps:
+        own = compare(*maps[index])
+        fits = [(_here(maps[index][0], maps[other][1]), other) for other in _likest(maps, index)]
+        fit, other = max(fits, default=(0.0, index))
         if own and fit >= FITS and fit - own.here >= BETTER and fit > own.best:
-            what = f"lies on {survey.photo(split, place)}, which {survey.file(split, other)} fits"
+            what = f"lies on {survey.photo(split, index)}, which {survey.file(split, other)} fits"
             cause, fix = "masks exchanged between photos", "give each mask its photo's name"
-            file = survey.file(split, place)
+            file = survey.file(split, index)
             findings.append(Finding(file, what, cause, fix, "warning", "FC-DATA-118"))
     return findings
 
@@ -110,26 +110,26 @@ def _swapped(survey: Survey, split: str) -> list[Finding]:
 def _maps(survey: Survey, split: str, places: Iterable[int]) -> dict[int, tuple[Maps, Maps]]:
     """Edges and borders of some photos, read once more."""
     maps = {}
-    for place in places:
+    for index in places:
         try:
-            sample = survey.sources[split][place]
+            sample = survey.sources[split][index]
         except UserError:  # changed since it was looked at
             continue
         if sample.mask is not None:
-            maps[place] = (
+            maps[index] = (
                 edges(sample.image),
                 borders(sample.mask, survey.sources[split].classes.ignore),
             )
     return maps
 
 
-def _likest(maps: dict[int, tuple[Maps, Maps]], place: int) -> list[int]:
+def _likest(maps: dict[int, tuple[Maps, Maps]], index: int) -> list[int]:
     """The photos of the same size whose masks' borders lie on most of this one's edges."""
-    edge = maps[place][0]
+    edge = maps[index][0]
     sums = [
         (float((edge * border).sum() / np.sqrt(border.sum() + 1)), other)
         for other, (_, border) in maps.items()
-        if other != place and border.shape == edge.shape
+        if other != index and border.shape == edge.shape
     ]
     return [other for _, other in sorted(sums, reverse=True)[:TRIED]]
 
@@ -141,35 +141,35 @@ def _here(edge: Maps, border: Maps) -> float:
 
 def repeated(survey: Survey) -> list[Finding]:
     """The same mask at two photos that differ: the one that it fits less is named."""
-    places: dict[bytes, list[tuple[str, Look]]] = defaultdict(list)
-    for split, looks in survey.looks.items():
-        for look in looks:
-            if look.mask:
-                places[look.mask].append((split, look))
+    places: dict[bytes, list[tuple[str, SampleMeasurements]]] = defaultdict(list)
+    for split, measurements in survey.measurements.items():
+        for measured in measurements:
+            if measured.mask:
+                places[measured.mask].append((split, measured))
     findings = []
     for pair in _pairs(places.values()):
         # The one that lies better on its photo is the one that belongs there.
-        (split, first), (other, second) = sorted(pair, key=lambda place: -_fit(place[1]))
+        (split, first), (other, second) = sorted(pair, key=lambda index: -_fit(index[1]))
         if not _same_photo(first, second):
-            what = f"is the same mask as {survey.file(split, first.place)}, of another photo"
+            what = f"is the same mask as {survey.file(split, first.index)}, of another photo"
             fix = "find the mask that belongs to it, or take the photo out"
-            file = survey.file(other, second.place)
+            file = survey.file(other, second.index)
             findings.append(Finding(file, what, "", fix, "warning", "FC-DATA-119"))
     return findings
 
 
-def _fit(look: Look) -> float:
-    return look.alignment.here if look.alignment else 0.0
+def _fit(measured: SampleMeasurements) -> float:
+    return measured.alignment.here if measured.alignment else 0.0
 
 
 def _pairs(
-    groups: Iterable[list[tuple[str, Look]]],
-) -> Iterable[tuple[tuple[str, Look], tuple[str, Look]]]:
+    groups: Iterable[list[tuple[str, SampleMeasurements]]],
+) -> Iterable[tuple[tuple[str, SampleMeasurements], tuple[str, SampleMeasurements]]]:
     """Each of a group with its first."""
     return ((group[0], other) for group in groups for other in group[1:])
 
 
-def _same_photo(first: Look, second: Look) -> bool:
+def _same_photo(first: SampleMeasurements, second: SampleMeasurements) -> bool:
     distance = int((first.fingerprint.bits != second.fingerprint.bits).sum())
     small = first.fingerprint.small, second.fingerprint.small
     return distance <= NEAR and (np.array_equal(*small) or likeness(*small) >= ALIKE)
@@ -178,12 +178,15 @@ def _same_photo(first: Look, second: Look) -> bool:
 def twins(survey: Survey) -> list[Finding]:
     """Photos of one split that look like one of another, but for encoding, light or a crop."""
     findings = []
-    for first, second in combinations(survey.looks, 2):
-        left, right = survey.looks[first], survey.looks[second]
-        seen = [look.fingerprint for look in right], [look.fingerprint for look in left]
+    for first, second in combinations(survey.measurements, 2):
+        left, right = survey.measurements[first], survey.measurements[second]
+        seen = (
+            [measured.fingerprint for measured in right],
+            [measured.fingerprint for measured in left],
+        )
         for pair in lookalikes(*seen):
-            file = survey.photo(second, right[pair.first].place)
-            other = survey.photo(first, left[pair.second].place)
+            file = survey.photo(second, right[pair.first].index)
+            other = survey.photo(first, left[pair.second].index)
             if _same_bytes(survey, file, other):
                 continue
             what = (
@@ -217,11 +220,11 @@ def rare(survey: Survey) -> list[Finding]:
 
 
 def of_files(findings: Sequence[Finding], survey: Survey) -> dict[Finding, tuple[str, int]]:
-    """Split and place of the photo that each finding is about, where it is about one."""
+    """The split and index of the photo of each finding that is about a single photo."""
     places = {
-        file: (split, look.place)
-        for split, looks in survey.looks.items()
-        for look in looks
-        for file in (survey.photo(split, look.place), survey.file(split, look.place))
+        file: (split, measured.index)
+        for split, measurements in survey.measurements.items()
+        for measured in measurements
+        for file in (survey.photo(split, measured.index), survey.file(split, measured.index))
     }
     return {finding: places[finding.file] for finding in findings if finding.file in places}

@@ -1,4 +1,4 @@
-"""One predicted photo on its way to a labelling tool: its shapes, and its file."""
+"""A predicted photo for a labelling tool: its shapes, and its file."""
 
 import io
 import math
@@ -39,7 +39,7 @@ class Item:
 
 @dataclass(frozen=True)
 class ShapeOptions:
-    """What becomes a shape.
+    """The options of shapes.
 
     ``tolerance`` in pixels, as in `vectorize`; regions below ``smallest`` pixels go to a neighbour.
     ``with_background`` writes the regions of the class that is called background, too.

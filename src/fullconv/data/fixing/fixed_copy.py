@@ -59,7 +59,7 @@ class FixReport:
 
 
 Seen = Callable[[FixedMask, Path, Stored, Mask], object]
-"""Told of each corrected mask: with the photo's file, the mask as stored and the corrected one."""
+"""Called for each corrected mask with the photo's file, the stored mask and the corrected one."""
 
 
 def write_fixed(

@@ -1,4 +1,4 @@
-"""What the stored values of a data set's masks can only mean: one rule for all of its masks.
+"""The only possible meaning of the stored values of a data set's masks: one rule for all masks.
 
 A rule is used where the masks together leave one reading. Where they leave two (0/255 masks of
 three classes, a 0 beside numbers that count from 1), there is none, and masks stay as they are.

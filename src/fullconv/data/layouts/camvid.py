@@ -23,7 +23,7 @@ def looks_like(data: Path) -> bool:
 
 
 def splits(data: Path) -> list[str]:
-    """Those of train, val and test that have both folders."""
+    """The splits among train, val and test that have both folders."""
     both = (name for name in _SPLITS if (data / name).is_dir())
     return [name for name in both if (data / f"{name}annot").is_dir()]
 

@@ -66,7 +66,7 @@ def open_split(data: Path, split: str, classes: Path | None = None) -> PairSourc
     known = _classes(data, classes)
     opened = [_open_class(data, split, known, name) for name in known.names]
     first = opened[0]
-    files = tuple(zip(*(each.masks for each in opened), strict=True))  # of each photo, K
+    files = tuple(zip(*(source.masks for source in opened), strict=True))  # of each photo, K
     masks = tuple(next((file for file in of if file), None) for of in files)
     of_photo = {mask: of for mask, of in zip(masks, files, strict=True) if mask}
     ignore = _classes_of_file(data, classes).ignore
@@ -75,7 +75,7 @@ def open_split(data: Path, split: str, classes: Path | None = None) -> PairSourc
         classes=known,
         masks=masks,
         read=ClassMasks(of_photo, ignore),
-        orphans=tuple(orphan for each in opened for orphan in each.orphans),
+        orphans=tuple(orphan for source in opened for orphan in source.orphans),
         findings=tuple(dict.fromkeys(_findings(data, split, known, opened, masks))),
     )
 
@@ -131,10 +131,10 @@ def _findings(
 
     A photo that has the mask of another class does not show this one.
     """
-    findings = [finding for each in opened for finding in each.findings]
+    findings = [finding for source in opened for finding in source.findings]
     labelled = sum(mask is not None for mask in masks)
-    for name, each in zip(classes.names, opened, strict=True):
-        without = labelled - sum(mask is not None for mask in each.masks)
+    for name, source in zip(classes.names, opened, strict=True):
+        without = labelled - sum(mask is not None for mask in source.masks)
         if without:
             what = f"{without} of {labelled} photos have no mask of {name!r}: it is not in them"
             fix = "nothing, unless masks were forgotten: then add them"

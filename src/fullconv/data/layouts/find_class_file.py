@@ -22,7 +22,7 @@ def classes_of_set(data: Path, given: Path | None, name: str) -> ClassSet:
 
 
 def given_classes(given: Path) -> ClassSet:
-    """What --classes names: a class file, or one of the built-in lists."""
+    """The classes of --classes: a class file, or one of the built-in lists."""
     if str(given) in built_in() and not given.is_file():
         return class_list(str(given))
     if not given.exists():

@@ -18,7 +18,7 @@ from fullconv.data.layouts.picture_listing import (
     listed,
     named,
 )
-from fullconv.data.once import once
+from fullconv.data.listing_cache import cached
 from fullconv.data.path_list import NameList, PathList
 from fullconv.data.reading.formats import SUFFIXES
 from fullconv.data.reading.walk import composed, is_debris
@@ -196,7 +196,7 @@ def _names_in(list_file: Path, data: Path) -> NameList:
     def read() -> NameList:
         return NameList.of([shortened(line) for line in read_lines(list_file)])
 
-    return once(("names in", list_file, data), read)
+    return cached(("names in", list_file, data), read)
 
 
 def _name_below(data: Path) -> Callable[[str], str]:

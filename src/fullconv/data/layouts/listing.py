@@ -1,4 +1,4 @@
-"""What the layouts on disk have in common: how one is described, split names, lists of photos."""
+"""The common parts of layouts on disk: their description, split names, lists of photos."""
 
 import re
 from collections.abc import Callable, Iterable, Set
@@ -22,7 +22,7 @@ OTHERWISE_CALLED = {
     "validation": "val",
     "testing": "test",
 }
-"""What people and tools call them, in lower case."""
+"""Other names of the splits, in lower case."""
 LONGEST = 4096  # characters of a path
 _CELLS = re.compile(r"[\t;,| ]")
 
@@ -65,7 +65,7 @@ def by_usual_names(splits: Iterable[str]) -> dict[str, str]:
 
 
 def usual_first(name: str) -> tuple[int, str]:
-    """What splits are sorted by: the usual ones first."""
+    """The sort key of splits: the usual ones first."""
     return (USUAL.index(name) if name in USUAL else len(USUAL), name)
 
 

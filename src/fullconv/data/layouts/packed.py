@@ -6,13 +6,13 @@ from pathlib import Path
 from fullconv.data.layouts.find_class_file import given_classes
 from fullconv.data.layouts.listing import Layout
 from fullconv.data.shards.cache import DEFAULT_CACHE, CacheOptions
-from fullconv.data.shards.remote_place import place_of
+from fullconv.data.shards.remote_storage import storage_of
 from fullconv.data.shards.source import PackedSource, index_of, is_packed, open_packed
 
 
 def splits(data: str | Path) -> list[str]:
     """The names of the splits."""
-    return list(index_of(place_of(data)).splits)
+    return list(index_of(storage_of(data)).splits)
 
 
 def open_split(
@@ -23,7 +23,7 @@ def open_split(
 ) -> PackedSource:
     """One split; ``classes`` is a class file in place of the classes in the index."""
     known = None if classes is None else given_classes(classes)
-    return open_packed(place_of(data, cache), split, known)
+    return open_packed(storage_of(data, cache), split, known)
 
 
 def with_cache(cache: CacheOptions) -> Layout:

@@ -30,7 +30,7 @@ _COLUMNS = {
     "mask": ("mask", "label", "annotation", "target", "segmentation", "gt", "ground"),
     "split": ("split", "set", "subset", "partition", "fold"),
 }
-"""What headings of columns begin with."""
+"""The beginnings of column headings."""
 
 
 @dataclass(frozen=True)

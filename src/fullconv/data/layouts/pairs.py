@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fullconv.classes import ClassSet
-from fullconv.data.once import once
+from fullconv.data.listing_cache import cached
 from fullconv.data.path_list import NameList, PathList
 from fullconv.data.reading.image import read_with_mask
 from fullconv.data.reading.mask import read_mask
@@ -73,11 +73,11 @@ class PairSource:
         """Photo and mask; None for the mask of an unlabelled photo."""
         return self.photos[index], self.masks[index]
 
-    def chosen(self, places: Sequence[int], split: str) -> "PairSource":
-        """The photos at ``places``, as a split of that name."""
+    def chosen(self, indices: Sequence[int], split: str) -> "PairSource":
+        """The photos at ``indices``, as a split of that name."""
         lists = NameList.of(self.names), PathList.of(self.photos), PathList.of(self.masks)
-        names, photos, masks = once(
-            "chosen", lambda: [column.chosen(places) for column in lists], of=(*lists, places)
+        names, photos, masks = cached(
+            "chosen", lambda: [column.chosen(indices) for column in lists], same=(*lists, indices)
         )
         return replace(self, split=split, names=names, photos=photos, masks=masks)
 

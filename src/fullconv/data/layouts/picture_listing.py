@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fullconv.data.once import once
+from fullconv.data.listing_cache import cached
 from fullconv.data.path_list import NameList, PathList
 from fullconv.data.reading.formats import HEIC_SUFFIXES, SUFFIXES
 from fullconv.data.reading.walk import (
@@ -34,7 +34,7 @@ def folders_with_pictures(folder: Path) -> list[str]:
     def names() -> list[str]:
         return [path.name for path in subfolders(folder) if has_file(path, is_picture)]
 
-    return once(("folders", folder), names)
+    return cached(("folders", folder), names)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Listing:
 
 def listed(folder: Path) -> Listing:
     """The pictures below ``folder``; DataError where two have one name."""
-    return once(("pictures", folder), lambda: _listed(folder))
+    return cached(("pictures", folder), lambda: _listed(folder))
 
 
 def _listed(folder: Path) -> Listing:

@@ -133,7 +133,7 @@ def _label_names(file: Path, built_in: str) -> tuple[str, ...]:
 
 
 OUTPUTS = {"semantic": "sift-flow", "geometric": "sift-flow-geometric"}
-"""What the two label maps are called, and the built-in list of the classes of each."""
+"""The names of the two label maps, and the built-in list of the classes of each."""
 
 
 def open_output(data: Path, split: str, output: str) -> PairSource:

@@ -1,6 +1,5 @@
 """The data sets that fullconv knows, read from ``registry.toml``, and their download."""
 
-import difflib
 import os
 import shutil
 import tomllib
@@ -14,7 +13,7 @@ from typing import Any
 
 from fullconv.download import RemoteFile, RetryPolicy, download, exclusive, unpack
 from fullconv.download.remote import KEYS
-from fullconv.errors import UserError
+from fullconv.errors import UserError, did_you_mean
 
 FILE = Path(__file__).with_name("registry.toml")
 _OWN_KEYS = ("what", "inside", "folder")
@@ -43,8 +42,7 @@ def find_published_data(name: str) -> PublishedData:
     known = published_data()
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    hint = f"{did_you_mean(name, known)} ".lstrip()
     raise UserError(
         f"no data set is called {name!r}: {hint}known are {', '.join(known)} "
         "('fullconv download' lists them)",

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.data.once import once
+from fullconv.data.listing_cache import cached
 from fullconv.data.path_list import PathList
 from fullconv.data.reading.file_stamps import (
     Column,
@@ -61,12 +61,12 @@ def heads_of(photos: PathList) -> npt.NDArray[np.int32]:
 
     Heads of files that are as they were are taken from the last time.
     """
-    return once("heads", lambda: _heads_of(photos), of=(photos,))
+    return cached("heads", lambda: _heads_of(photos), same=(photos,))
 
 
 def column_of(files: PathList) -> Column:
-    """The files as the system sees them now; in `listings_kept` looked at once."""
-    return column(files, once("stats", lambda: Stats.of(files.texts()), of=(files,)))
+    """The files as the system has them now, read once within `cached_listings`."""
+    return column(files, cached("stats", lambda: Stats.of(files.texts()), same=(files,)))
 
 
 def _heads_of(photos: PathList) -> npt.NDArray[np.int32]:

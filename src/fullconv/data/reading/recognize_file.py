@@ -60,10 +60,10 @@ def by_gdal(file: Picture, label: str) -> bool:
         path = Path(file) if isinstance(file, str | Path) else None
         if name == "TIFF":
             return _tiff_by_gdal(file, path)
-        if name == "JPEG2000" and (_deep_jp2(head) or (_is_placed_jp2(head) and _has_rasterio())):
+        if name == "JPEG2000" and (_deep_jp2(head) or (_is_placed_jp2(head) and has_rasterio())):
             return True
         if name in _GDAL_READS:
-            return path is not None and _is_placed_beside(path) and _has_rasterio()
+            return path is not None and _is_placed_beside(path) and has_rasterio()
         known = name in ("HEIC", "AVIF", "EPS", "PDF", "PSD", "SVG")
         return path is not None and not known and has_driver(path)
     except (OSError, ValueError) as error:
@@ -76,8 +76,8 @@ def _tiff_by_gdal(file: Picture, path: Path | None) -> bool:
         return False
     if not is_photo_tiff(tiff):
         plain = tiff.first.is_plain and not tiff.has_mask
-        return not plain or _has_rasterio()
-    return path is not None and _has_rasterio() and _is_placed_beside(path)
+        return not plain or has_rasterio()
+    return path is not None and has_rasterio() and _is_placed_beside(path)
 
 
 def is_photo_tiff(tiff: Tiff) -> bool:
@@ -147,7 +147,8 @@ def _too_large(file: Path) -> bool:
         return False
 
 
-def _has_rasterio() -> bool:
+def has_rasterio() -> bool:
+    """Whether rasterio is installed."""
     try:
         return importlib.util.find_spec("rasterio") is not None
     except ValueError:  # as tests take a package away

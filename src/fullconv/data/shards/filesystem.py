@@ -16,7 +16,7 @@ _PACKAGES = {
     "http": ("aiohttp", "aiohttp"),
     "https": ("aiohttp", "aiohttp"),
 }
-"""What fsspec needs for a protocol, and what to install."""
+"""The module that fsspec needs for a protocol, and the package to install."""
 CONNECT, SILENCE = 10.0, 60.0  # seconds until a server that does not answer is given up
 
 

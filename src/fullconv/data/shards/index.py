@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import ClassSet
-from fullconv.data.shards.place import Place
+from fullconv.data.shards.storage import Storage
 from fullconv.errors import UserError
 from fullconv.modalities import ReadOptions
 from fullconv.parsing import parse_json
@@ -27,7 +27,7 @@ SHARD, PHOTO, PHOTO_SIZE, MASK, MASK_SIZE, HEIGHT, WIDTH = range(7)
 """Columns of `SplitIndex.spans`."""
 COLUMNS = ("name", "shard", "photo", "photo bytes", "mask", "mask bytes", "height", "width",
            "sha256")  # fmt: skip
-"""What a row of a split's file holds."""
+"""The columns of a split's file."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ class SplitIndex:
         height, width = self.spans[int(pixels.argmax()), HEIGHT:].tolist()
         return height, width
 
-    def chosen(self, places: Sequence[int]) -> "SplitIndex":
-        """The samples at ``places``, in that order."""
-        rows = np.asarray(places, np.int64)
-        names = tuple(self.names[place] for place in places)
+    def chosen(self, indices: Sequence[int]) -> "SplitIndex":
+        """The samples at ``indices``, in that order."""
+        rows = np.asarray(indices, np.int64)
+        names = tuple(self.names[index] for index in indices)
         return replace(self, names=names, spans=self.spans[rows], digests=self.digests[rows])
 
     def to_json(self) -> str:
@@ -95,7 +95,7 @@ class SplitFile:
 
 @dataclass(frozen=True)
 class Index:
-    """What ``shards.json`` says; ``checked``: every sample was looked at without an error."""
+    """The content of ``shards.json``; ``checked``: every sample was checked without an error."""
 
     classes: ClassSet
     options: ReadOptions
@@ -116,10 +116,10 @@ class Index:
         return json.dumps(content, indent=1) + "\n"
 
 
-def read_index(place: Place) -> Index:
-    """``shards.json`` of a place; UserError where it is missing, damaged or of a newer version."""
-    label = f"{place.label}/{INDEX}"
-    content = parse_json(place.read(INDEX), label)
+def read_index(storage: Storage) -> Index:
+    """``shards.json``; UserError where it is missing, damaged or of a newer version."""
+    label = f"{storage.label}/{INDEX}"
+    content = parse_json(storage.read(INDEX), label)
     try:
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {str(content['format'])[:40]!r}")
@@ -154,16 +154,16 @@ def _split_file(content: Any) -> SplitFile:
 
 
 def _file_name(name: Any) -> str:
-    """A name in the place's folder and nowhere else."""
+    """A file name without folders, so that no other file is read."""
     if not isinstance(name, str) or not _FILE.fullmatch(name):
         raise ValueError(f"{str(name)[:60]!r} is no name of a file")
     return name
 
 
-def read_split_index(place: Place, split: SplitFile) -> SplitIndex:
+def read_split_index(storage: Storage, split: SplitFile) -> SplitIndex:
     """The samples of a split; UserError where the file is missing or damaged."""
-    label = f"{place.label}/{split.file}"
-    content = place.read_range(split.file, 0, split.size, bytes.fromhex(split.sha256))
+    label = f"{storage.label}/{split.file}"
+    content = storage.read_range(split.file, 0, split.size, bytes.fromhex(split.sha256))
     parsed = parse_json(content, label)
     try:
         index = _split_index(parsed)

@@ -32,7 +32,7 @@ _BLOCK = tarfile.BLOCKSIZE
 
 @dataclass(frozen=True)
 class Packed:
-    """What was written: photos of each split, shards and bytes in all."""
+    """The result of packing: photos of each split, shards and bytes in all."""
 
     photos: Mapping[str, int]
     shards: int

@@ -29,7 +29,7 @@ from fullconv.data.shards.index import (
     read_index,
     read_split_index,
 )
-from fullconv.data.shards.place import LocalPlace, Place
+from fullconv.data.shards.storage import LocalStorage, Storage
 from fullconv.errors import DataError, UserError
 from fullconv.modalities import AS_STORED, ReadOptions
 
@@ -50,7 +50,7 @@ class PackedSource:
     has looked at every sample with these classes.
     """
 
-    place: Place
+    storage: Storage
     index: SplitIndex
     classes: ClassSet
     split: str
@@ -59,7 +59,7 @@ class PackedSource:
     _ahead: "ReadAhead" = field(default_factory=lambda: ReadAhead(), repr=False)
 
     def __repr__(self) -> str:
-        return f"PackedSource({self.place.label!r}, {self.split!r}, {len(self)} photos)"
+        return f"PackedSource({self.storage.label!r}, {self.split!r}, {len(self)} photos)"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,10 +95,10 @@ class PackedSource:
         shard, _, _, start, size, *_ = self.index.spans[index].tolist()
         if not size:
             return None
-        if self.place.is_remote:  # the whole sample, which is then in the cache
+        if self.storage.is_remote:  # the whole sample, which is then in the cache
             return self._mask(index, self._bytes(index))
         file = self.index.shards[shard].file
-        return self._decoded(index, self.place.read_range(file, start, size, None))
+        return self._decoded(index, self.storage.read_range(file, start, size, None))
 
     def files(self, index: int) -> tuple[Path | None, Path | None]:
         """None: a photo is no file of its own."""
@@ -106,42 +106,43 @@ class PackedSource:
 
     def prefetch(self, indices: Sequence[int]) -> None:
         """Begin to read the samples that are wanted next, the next one first."""
-        if self.place.is_remote:
+        if self.storage.is_remote:
             self._ahead.start(self, indices)
 
-    def chosen(self, places: Sequence[int], split: str) -> "PackedSource":
-        """The samples at ``places``, as a split of that name."""
-        return replace(self, index=self.index.chosen(places), split=split, _ahead=ReadAhead())
+    def chosen(self, indices: Sequence[int], split: str) -> "PackedSource":
+        """The samples at ``indices``, as a split of that name."""
+        return replace(self, index=self.index.chosen(indices), split=split, _ahead=ReadAhead())
 
     def digest(self, index: int) -> bytes:
-        """What tells the bytes of photo and mask from all others."""
+        """The digest of the bytes of photo and mask."""
         return self.index.digests[index].tobytes()
 
     def check_shards(self) -> None:
         """UserError for shards in a folder that are missing or of another size than packed."""
-        if not isinstance(self.place, LocalPlace):
+        if not isinstance(self.storage, LocalStorage):
             return
         for shard in self.index.shards:
-            size = self.place.size(shard.file)
+            size = self.storage.size(shard.file)
             if size != shard.size:
                 raise UserError(
-                    f"{self.place.folder / shard.file}: has {size} bytes instead of {shard.size}; "
-                    "the shard is truncated or damaged: copy it again, or pack the data again",
+                    f"{self.storage.folder / shard.file}: has {size} bytes instead of "
+                    f"{shard.size}; the shard is truncated or damaged: copy it again, or pack the "
+                    "data again",
                     "FC-SHARDS-005",
                 )
 
     def _label(self, index: int) -> str:
         shard = self.index.shards[int(self.index.spans[index, SHARD])]
-        return f"{self.place.label}/{shard.file}[{self.names[index]}]"
+        return f"{self.storage.label}/{shard.file}[{self.names[index]}]"
 
     def _bytes(self, index: int) -> bytes:
-        return self._ahead.taken(self, index) if self.place.is_remote else self.read_bytes(index)
+        return self._ahead.taken(self, index) if self.storage.is_remote else self.read_bytes(index)
 
     def read_bytes(self, index: int) -> bytes:
         """Photo, what a tar has between, and mask, read now; UserError where they are damaged."""
         shard, start = self.index.spans[index, [SHARD, PHOTO]].tolist()
         file = self.index.shards[shard].file
-        return self.place.read_range(file, start, self.size(index), self.digest(index))
+        return self.storage.read_range(file, start, self.size(index), self.digest(index))
 
     def size(self, index: int) -> int:
         """How many bytes these are."""
@@ -234,21 +235,21 @@ def prefetch(source: Source, indices: Sequence[int]) -> None:
         begin(indices)
 
 
-def open_packed(place: Place, split: str, classes: ClassSet | None = None) -> PackedSource:
+def open_packed(storage: Storage, split: str, classes: ClassSet | None = None) -> PackedSource:
     """One split of a packed data set, its masks by ``classes`` where these are not its own.
 
     Raises UserError where the split is not there, or the index is missing or damaged.
     """
-    index = index_of(place)
+    index = index_of(storage)
     if split not in index.splits:
         known = ", ".join(index.splits) or "none"
         raise UserError(
-            f"{place.label}: there is no split {split!r}; it has {known}", "FC-DATA-102"
+            f"{storage.label}: there is no split {split!r}; it has {known}", "FC-DATA-102"
         )
-    samples = _split_index(place, index.splits[split])
+    samples = _split_index(storage, index.splits[split])
     known = index.classes if classes is None else classes
     source = PackedSource(
-        place, samples, known, split, index.options, index.checked and known == index.classes
+        storage, samples, known, split, index.options, index.checked and known == index.classes
     )
     source.check_shards()
     return source
@@ -259,20 +260,20 @@ def is_packed(folder: Path) -> bool:
     return (folder / INDEX).is_file()
 
 
-def index_of(place: Place) -> Index:
-    """``shards.json`` of a place, read again only where it may have changed."""
+def index_of(storage: Storage) -> Index:
+    """``shards.json`` of a storage, read again only where it may have changed."""
     stamp: Any = time.monotonic() // FRESH
-    if isinstance(place, LocalPlace) and is_packed(place.folder):
-        stat = (place.folder / INDEX).stat()
+    if isinstance(storage, LocalStorage) and is_packed(storage.folder):
+        stat = (storage.folder / INDEX).stat()
         stamp = stat.st_mtime_ns, stat.st_size, stat.st_ino
-    return _index(place, stamp)
+    return _index(storage, stamp)
 
 
 @lru_cache(maxsize=8)
-def _index(place: Place, stamp: Any) -> Index:
-    return read_index(place)
+def _index(storage: Storage, stamp: Any) -> Index:
+    return read_index(storage)
 
 
 @lru_cache(maxsize=4)
-def _split_index(place: Place, split: SplitFile) -> SplitIndex:
-    return read_split_index(place, split)  # never stale: the key has its digest
+def _split_index(storage: Storage, split: SplitFile) -> SplitIndex:
+    return read_split_index(storage, split)  # never stale: the key has its digest

@@ -121,7 +121,7 @@ def outputs_of(source: Source) -> tuple[Source, ...]:
 
 
 def kinds_shown(source: Source) -> tuple[str, ...]:
-    """What the image of a sample shows, in order: its own ``kinds``, or those of what it wraps."""
+    """The kinds of a sample's image, in order: the source's own ``kinds``, or those it wraps."""
     kinds = getattr(source, "kinds", None)
     if kinds is None and (inner := getattr(source, "source", None)) is not None:
         return kinds_shown(inner)

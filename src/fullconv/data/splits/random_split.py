@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from fullconv.data.importers.mapping.assign_splits import by_shares
-from fullconv.data.once import once
+from fullconv.data.listing_cache import cached
 from fullconv.data.path_list import NameList
 from fullconv.errors import UserError
 
 SHARE = 0.2
-"""Of the photos that are held out to validate on."""
+"""The share of photos that are held out to validate on."""
 
 
 def random_split(names: Sequence[str], seed: int, share: float = SHARE) -> dict[str, NameList]:
@@ -26,7 +26,7 @@ def random_split(names: Sequence[str], seed: int, share: float = SHARE) -> dict[
         raise UserError(
             f"{len(names)} photo cannot be split into train and val: add photos", "FC-DATA-103"
         )
-    return once(("split", seed, share), lambda: _random_split(names, seed, share), of=(names,))
+    return cached(("split", seed, share), lambda: _random_split(names, seed, share), same=(names,))
 
 
 def _random_split(names: Sequence[str], seed: int, share: float) -> dict[str, NameList]:
@@ -44,7 +44,7 @@ def _random_split(names: Sequence[str], seed: int, share: float) -> dict[str, Na
 
 def grouping_of(names: Sequence[str]) -> str:
     """How the ``names`` decided which photos stay together, in words; empty where they did not."""
-    series = once("series", lambda: len({series_of(name) for name in names}), of=(names,))
+    series = cached("series", lambda: len({series_of(name) for name in names}), same=(names,))
     if series == len(names):
         return ""
     if series == 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.data.layouts.pairs import PairSource
-from fullconv.data.once import once
+from fullconv.data.listing_cache import cached
 from fullconv.data.path_list import NameList
 from fullconv.data.sample import Image, Mask, Sample, Source
 from fullconv.data.shards.source import PackedSource, prefetch
@@ -35,8 +35,8 @@ def write_split(folder: Path, sources: Sequence[Source]) -> None:
 
 
 def read_split(folder: Path, split: str) -> NameList | None:
-    """What ``write_split`` wrote; None where there is no such list."""
-    return once(("names of", folder, split), lambda: _read_split(folder / f"{split}.txt"))
+    """The names that ``write_split`` wrote; None where there is no such list."""
+    return cached(("names of", folder, split), lambda: _read_split(folder / f"{split}.txt"))
 
 
 def _read_split(file: Path) -> NameList | None:
@@ -55,70 +55,71 @@ def with_photos(source: Source, names: Sequence[str], split: str) -> Source:
 
     Raises UserError for a name that it does not have.
     """
-    of = source.names, names
-    places = once(("places of", split), lambda: _places(source, names, split), of)
-    return _picked(source, places, split)
+    indices = cached(
+        ("indices", split), lambda: _indices(source, names, split), (source.names, names)
+    )
+    return _subset(source, indices, split)
 
 
-def _places(source: Source, names: Sequence[str], split: str) -> Sequence[int]:
-    place_of = {name: place for place, name in enumerate(source.names)}
-    missing = [name for name in names if name not in place_of]
+def _indices(source: Source, names: Sequence[str], split: str) -> Sequence[int]:
+    index_of = {name: index for index, name in enumerate(source.names)}
+    missing = [name for name in names if name not in index_of]
     if missing:
         raise UserError(
             f"split {split!r}: {missing[0]!r} and {len(missing) - 1} more of its {len(names)} "
             "photos are not in the data any more; put them back, or start a new run",
             "FC-DATA-103",
         )
-    return array("q", [place_of[name] for name in names])
+    return array("q", [index_of[name] for name in names])
 
 
-def _picked(source: Source, places: Sequence[int], split: str) -> Source:
+def _subset(source: Source, indices: Sequence[int], split: str) -> Source:
     if isinstance(source, Stacked):
-        parts = tuple(_picked(part, places, split) for part in source.sources)
+        parts = tuple(_subset(part, indices, split) for part in source.sources)
         return replace(source, sources=parts)
     if isinstance(source, PackedSource | PairSource):
-        return source.chosen(places, split)
-    return Part(source, split, places)
+        return source.chosen(indices, split)
+    return Subset(source, split, indices)
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """Some of the photos of any Source: those at ``places``."""
+class Subset:
+    """The photos of any Source at ``indices``."""
 
     source: Source
     split: str
-    places: Sequence[int]
+    indices: Sequence[int]
 
     @property
     def classes(self) -> ClassSet:
-        """What the mask values mean."""
+        """The classes of the mask values."""
         return self.source.classes
 
     @property
     def names(self) -> Sequence[str]:
         """One name a photo."""
-        return [self.source.names[place] for place in self.places]
+        return [self.source.names[index] for index in self.indices]
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.indices)
 
     def __getitem__(self, index: int) -> Sample:
-        return self.source[self.places[index]]
+        return self.source[self.indices[index]]
 
     def mask(self, index: int) -> Mask | None:
         """The mask alone."""
-        return self.source.mask(self.places[index])
+        return self.source.mask(self.indices[index])
 
     def files(self, index: int) -> tuple[Path | None, Path | None]:
         """Photo and mask."""
-        return self.source.files(self.places[index])
+        return self.source.files(self.indices[index])
 
     def prefetch(self, indices: Sequence[int]) -> None:
         """Begin to read the samples that are wanted next."""
-        prefetch(self.source, [self.places[index] for index in indices])
+        prefetch(self.source, [self.indices[index] for index in indices])
 
     def plane(self, index: int, kind: str) -> Image:
         """A further input of the photo; UserError where it has photos only."""
         if not isinstance(self.source, HasPlanes):
             raise UserError(f"this data has photos only, no {kind}", "FC-DATA-132")
-        return self.source.plane(self.places[index], kind)
+        return self.source.plane(self.indices[index], kind)

@@ -20,7 +20,7 @@ from fullconv.inference.export_metadata import CLASSES, INPUT, Description
 
 _EXPORT = re.compile(rb"export\{([\w$]+ as \w+(?:,[\w$]+ as \w+)*)\};")
 MOST_BYTES = 256 * 2**20
-"""Of a graph: as base64 it is one string of JavaScript, of which Chromium holds half a gigabyte."""
+"""The largest graph: as base64 it is one string of JavaScript, of which Chromium holds 0.5 GB."""
 
 
 class WebPage:
@@ -82,7 +82,7 @@ def refuse_net(description: Description, run: str | Path) -> None:
 
 
 def facts(description: Description) -> dict[str, Any]:
-    """What the page's scripts are told of the graph, in plain types."""
+    """The facts about the graph for the page's scripts, in plain types."""
     return {
         "input": INPUT,
         "result": description.output,

@@ -25,7 +25,7 @@ BINARY = "package/dist/ort-wasm-simd-threaded.wasm"
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a page needs of ONNX Runtime Web: an ES module, and the WebAssembly that it loads."""
+    """The files of ONNX Runtime Web in a page: an ES module and the WebAssembly that it loads."""
 
     script: bytes
     binary: bytes

@@ -1,5 +1,5 @@
-"""What can run a net: the protocol, the one registry, and a file for each engine."""
+"""The engines that run a net: the protocol, the registry, and a file for each engine."""
 
-from fullconv.inference.engines.registry import ENGINES, EngineEntry, find, names
+from fullconv.inference.engines.registry import ENGINES, EngineEntry, engine_names, find_engine
 
-__all__ = ["ENGINES", "EngineEntry", "find", "names"]
+__all__ = ["ENGINES", "EngineEntry", "engine_names", "find_engine"]

@@ -1,4 +1,4 @@
-"""What an engine is: a photo in, classes or scores out, both of the photo's size."""
+"""The protocol of engines: a photo in, classes or scores out, both of the photo's size."""
 
 from typing import Any, Protocol
 

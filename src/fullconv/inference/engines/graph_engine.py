@@ -1,4 +1,4 @@
-"""What the engines of exported graphs share: from a photo to what the graph takes, and back."""
+"""Common parts of the engines of exported graphs: from a photo to the graph's input, and back."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -89,7 +89,7 @@ class GraphEngine(Engine, ABC):
 
     @property
     def runtime(self) -> str:
-        """What computes, for messages."""
+        """The name of the runtime, for messages."""
         return "its runtime"
 
     @property
@@ -103,7 +103,7 @@ class GraphEngine(Engine, ABC):
 
     @abstractmethod
     def run(self, batch: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-        """What goes into the graph (`Description.shape`) to ``outputs``.
+        """Run the graph on an input (`Description.shape`); its ``outputs``.
 
         Each float32 N,K,h,w; of a graph that gives classes `Description.shape_out`.
         """

@@ -38,7 +38,7 @@ class OnnxRuntimeEngine(GraphEngine):
     def __init__(self, path: str | Path, device: str = "auto", precision: str = "fp32") -> None:
         only_fp32(precision, "ONNX Runtime computes an exported net in fp32")
         path, outputs = Path(path), None
-        change = changed(path)
+        change = change_since_export(path)
         with opening(path, change):
             if (model := _parsed(path)) is None:
                 self.session = session_of(path, device)
@@ -75,8 +75,8 @@ def _text(model: Any) -> str | None:
     return next((prop.value for prop in model.metadata_props if prop.key == KEY), None)
 
 
-def changed(path: Path) -> Change | None:
-    """What of an .onnx is not as it was exported; None where all is, or it has no checksum."""
+def change_since_export(path: Path) -> Change | None:
+    """The change of an .onnx since its export; None where there is none, or no checksum."""
     if verify_export(path):
         return None
     model = _parsed(path)

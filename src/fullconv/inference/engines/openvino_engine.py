@@ -16,7 +16,7 @@ from fullconv.inference.engines.graph_engine import (
     opened_by,
     opening,
 )
-from fullconv.inference.engines.onnxruntime_engine import changed
+from fullconv.inference.engines.onnxruntime_engine import change_since_export
 from fullconv.inference.export_metadata import INPUT
 from fullconv.inference.open_predictor import OpenedNet
 
@@ -39,7 +39,7 @@ class OpenVinoEngine(GraphEngine):
     def __init__(self, path: str | Path, device: str = "auto", precision: str = "fp32") -> None:
         path = Path(path)
         core = core_of()
-        change = changed(path)
+        change = change_since_export(path)
         with opening(path, change):
             model = read_model(core, path)
             description = describe(path, _text(model))

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 Say = Callable[[str], object]
-"""Told in one line what takes long, or went another way than expected."""
+"""Called with a line about what takes long or differs from what was asked for."""
 
 
 @dataclass(frozen=True)
 class EngineEntry:
-    """An engine: its ``name``, ``what`` it is in a few words, and where the function is.
+    """An engine: its ``name``, ``what`` it is in a few words, and how it is opened.
 
-    ``opens`` names it, as 'module:function', called with (path, device, precision); it gives an
-    `OpenedNet`. ``runs`` are the endings of the exported files that it takes, its own first.
+    ``opens`` is the reference 'module:function' of a function (path, device, precision) ->
+    `OpenedNet`. ``runs`` are the suffixes of the exported files that it takes, its own first.
     ``form`` is what a run is exported to for it (`fullconv export --to`); None: it takes the run
-    itself. ``package`` is what it needs beside this one.
+    itself. ``package`` is the package that it needs.
     """
 
     name: str
@@ -39,8 +39,8 @@ class EngineEntry:
     package: str | None = None
 
     def open(self, path: str | Path, device: str, precision: str) -> "OpenedNet":
-        """The engine with what the file says; UserError where it cannot run it."""
-        return named(self.opens)(path, device, precision)
+        """The engine and the description in the file; UserError where it cannot run the file."""
+        return function_at(self.opens)(path, device, precision)
 
     @property
     def is_installed(self) -> bool:
@@ -77,23 +77,27 @@ ENGINES = (
         package="openvino",
     ),
 )
-"""In the order in which they are listed; of several that run a file, the first is its own."""
+"""The engines in the order of lists; of several that run a file, the first is its own."""
 
 EXPORTER = "fullconv.exporting.graph_cache:graph_for"
-"""What makes an engine's graph of a run: (run, engine, say) -> file. It stands in a layer above."""
+"""The function that exports the graph of a run: (run, engine, say) -> file.
+
+As a reference, because it belongs to a layer above this one."""
 
 
-def names() -> tuple[str, ...]:
-    """What `--engine` takes."""
+def engine_names() -> tuple[str, ...]:
+    """The values of `--engine`."""
     return AUTO, *(engine.name for engine in ENGINES)
 
 
-def find(name: str) -> EngineEntry:
+def find_engine(name: str) -> EngineEntry:
     """The engine called ``name``; UserError with all names for another."""
     for engine in ENGINES:
         if engine.name == name:
             return engine
-    raise UserError(f"engine {name!r} is unknown: use {', '.join(names())}", "FC-PREDICT-009")
+    raise UserError(
+        f"engine {name!r} is unknown: use {', '.join(engine_names())}", "FC-PREDICT-009"
+    )
 
 
 def is_exported(path: Path) -> bool:
@@ -101,30 +105,38 @@ def is_exported(path: Path) -> bool:
     return not path.is_dir() and any(path.suffix.lower() in engine.runs for engine in ENGINES)
 
 
-def those_for(path: Path) -> list[EngineEntry]:
+def engines_for(path: Path) -> list[EngineEntry]:
     """The engines that run what ``path`` names: an exported graph's, else all."""
     if not is_exported(path):
         return list(ENGINES)
     return [engine for engine in ENGINES if path.suffix.lower() in engine.runs]
 
 
-def chosen(path: Path, name: str = AUTO) -> EngineEntry:
+def engine_for(path: Path, name: str = AUTO) -> EngineEntry:
     """The engine called ``name``, or by the rule of 'auto'; UserError where it does not run it.
 
     The rule: an exported graph goes by its own runtime, everything else by torch. It depends on
     nothing but the file, so the same file always gets the same classes on a machine.
     """
-    engines = those_for(path)
+    engines = engines_for(path)
     if name == AUTO:
         return engines[0]
-    engine = find(name)
+    engine = find_engine(name)
     if engine not in engines:
         known = " or ".join(engine.name for engine in engines)
         raise UserError(f"{path}: runs with --engine {known}, not {name}", "FC-PREDICT-009")
     return engine
 
 
-def named(place: str) -> Callable:
-    """The function that 'module:function' names."""
-    module, _, function = place.partition(":")
+def function_at(reference: str) -> Callable:
+    """The function of a reference 'module:function'; its module is imported."""
+    module, _, function = reference.partition(":")
     return getattr(importlib.import_module(module), function)
+
+
+def exported_graph(run: Path, engine: EngineEntry, say: Say) -> Path:
+    """The file of a run's graph for an ``engine`` that runs graphs, exported where there is none.
+
+    ``say`` is called with a line about the export.
+    """
+    return function_at(EXPORTER)(run, engine, say)

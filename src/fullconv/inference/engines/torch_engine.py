@@ -27,7 +27,7 @@ from fullconv.inference.open_predictor import GoldenCheck, OpenedNet
 from fullconv.models import FCN, Preprocessing
 from fullconv.models.cpu_kernels.banded_upsampling import blocks
 from fullconv.models.cpu_kernels.winograd import with_winograd
-from fullconv.models.fold_batch_norm import folded
+from fullconv.models.fold_batch_norm import fold_batch_norm
 from fullconv.models.paper_padding.border import for_prediction
 
 
@@ -53,7 +53,7 @@ class TorchEngine(Engine):
         if isinstance(source, tuple):
             net, self.preprocessing = source
         else:
-            net, self.preprocessing = folded(source.net), source.preprocessing
+            net, self.preprocessing = fold_batch_norm(source.net), source.preprocessing
             classes = source.classes
         self.device = pick_device(device)
         self.precision = pick_precision(precision, self.device)
@@ -131,13 +131,13 @@ class TorchEngine(Engine):
         return self._maps_of(image[None])
 
     def _maps_of_each(self, images: Image) -> Iterator[dict[int, Tensor]]:
-        """Of each of several photos of one size, by one pass of the net."""
+        """The classes of several photos of one size, by one pass of the net."""
         maps = self._maps_of(images)
         for n in range(len(images)):
             yield {s: m[n : n + 1] for s, m in maps.items()}
 
     def _maps_of(self, images: Image) -> dict[int, Tensor]:
-        """Those of photos of one size: {stride: N,K,h,w}."""
+        """The maps of photos of one size: {stride: N,K,h,w}."""
         inputs = self._inputs_of(images)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             return self.run.maps(inputs)
@@ -209,7 +209,7 @@ def winograd_engine(
             "FC-PREDICT-011",
         )
     keep_freed_memory()
-    net = with_winograd(folded(checkpoint.net.eval()))
+    net = with_winograd(fold_batch_norm(checkpoint.net.eval()))
     engine = TorchEngine((net, checkpoint.preprocessing), "cpu", "fp32", checkpoint.classes)
     engine.prove_against(checkpoint)
     return engine

@@ -1,4 +1,4 @@
-"""What a user names (files, folders, patterns, '-') -> the photos, and what to call each result."""
+"""From the inputs of a user (files, folders, patterns, '-') to photos and the names of results."""
 
 import glob
 import os
@@ -24,8 +24,8 @@ from fullconv.inference.storage.addresses import (
     local_path,
     stored_file,
 )
-from fullconv.inference.storage.tables import SUFFIX as TABLE
-from fullconv.inference.storage.tables import PhotoTable, Row
+from fullconv.inference.storage.parquet import SUFFIX as TABLE
+from fullconv.inference.storage.parquet import PhotoTable, Row
 
 _NO_ADDRESS = ("ftp://", "data:", "az://", "abfs://", "adl://", "ssh://", "sftp://")
 

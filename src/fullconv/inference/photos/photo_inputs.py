@@ -135,7 +135,7 @@ def _as_binary(file: Any) -> IO[bytes]:
 
 
 def _what_it_is(photo: Any) -> str:
-    """What was given instead of a photo, and what is taken."""
+    """The text of an error: the type given instead of a photo, and the types that are taken."""
     if isinstance(photo, list | tuple | set):
         count = "1 entry" if len(photo) == 1 else f"{len(photo)} entries"
         return (

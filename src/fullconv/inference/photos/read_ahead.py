@@ -1,4 +1,4 @@
-"""Reading ahead in threads: the next while the one before is worked on.
+"""Reading ahead in threads: the next photo is read while the one before is predicted.
 
 Pillow and zlib release Python's lock while they decode and encode, so threads suffice.
 """

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from fullconv.download.cache import OFFLINE, is_offline
 from fullconv.download.fetch import fetch_from
-from fullconv.download.part import Part
+from fullconv.download.partial_file import PartialFile
 from fullconv.download.remote import RemoteFile, RetryPolicy
 from fullconv.download.request import PermanentError, Progress, TransientError
 from fullconv.errors import UserError, printable
@@ -26,7 +26,7 @@ def is_remote(item: str) -> bool:
 
 
 def name_of(address: str) -> str:
-    """What to call the result of an address: its last part, as a plain file name."""
+    """The name of the result of a URL: its last part, as a plain file name."""
     try:
         last = PurePosixPath(unquote(urlsplit(address).path)).name
     except ValueError:
@@ -51,7 +51,7 @@ def fetched(
     with tempfile.TemporaryDirectory(prefix="fullconv-") as folder:
         path = Path(folder) / name_of(address)
         url = quote(address.strip(), safe="%/:=&?~#+!$,;'@()*[]")
-        wanted, part = RemoteFile(path.name, (url,), about=most), Part(path)
+        wanted, part = RemoteFile(path.name, (url,), about=most), PartialFile(path)
         try:
             fetch_from(url, part, wanted, _RETRY, progress)
         except (TransientError, PermanentError) as error:

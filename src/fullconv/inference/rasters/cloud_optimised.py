@@ -33,7 +33,7 @@ Resampling = Literal["nearest", "average"]
 
 @dataclass(frozen=True)
 class Band:
-    """What is written: ``rows`` of a band of ``size`` (H, W) and ``dtype``.
+    """A band to write: its ``rows``, ``size`` (H, W) and ``dtype``.
 
     ``nodata`` is the value of pixels that are none. Where every value means something it is None,
     ``rows`` gives masked arrays, and the file has a mask inside. ``describe`` is handed the open
@@ -84,7 +84,7 @@ def write_cloud_optimised(path: Path, band: Band, where: Georeference) -> None:
 
 @contextmanager
 def _gdal_writes(path: Path) -> Iterator[None]:
-    """What GDAL raises while ``path`` is written, as a UserError."""
+    """Exceptions of GDAL while ``path`` is written, as a UserError."""
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
 

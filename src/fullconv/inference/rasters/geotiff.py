@@ -1,4 +1,4 @@
-"""What becomes of a raster: its class map with colours and names, and how probable the classes are.
+"""The GeoTIFFs of a raster: its class map with colours and names, and the probabilities.
 
 Both are cloud-optimised GeoTIFFs with the place of the raster (`cloud_optimised`).
 """
@@ -74,7 +74,7 @@ def values_of(classes: ClassSet) -> np.dtype[Any]:
 
 
 def _with_names(classes: ClassSet) -> Any:
-    """What gives an open dataset the colours and names of ``classes``."""
+    """A function that sets the colours and names of ``classes`` in an open dataset."""
 
     def describe(dataset: Any) -> None:
         palette = classes.palette()

@@ -43,7 +43,7 @@ from fullconv.visualize import Legend
 
 @dataclass(frozen=True)
 class RasterOutcome:
-    """What became of a raster of ``size`` (H, W): the files written, and the work.
+    """A predicted raster of ``size`` (H, W): the files written, and the work.
 
     Of its ``tiles``, ``earlier`` were on the disk before, ``empty`` have no pixels and were left
     out, and the others were computed.
@@ -74,19 +74,19 @@ def predict_raster(
 ) -> RasterOutcome:
     """Predict a raster of any size and write its class map to STEM.tif, a GeoTIFF.
 
-    The classes are those of the whole raster in one piece, to rounding; pixels that are none
+    The classes are those of the whole raster predicted at once, to rounding; pixels without data
     (nodata, masked) get the ignored value of the classes. ``tile`` is the longest side of a tile,
-    None the predictor's; 'auto' is the longest for which the process should stay below 2 GiB, and
-    what a predictor without one has. ``bands`` and ``span`` are the bands and the range of
-    `ReadOptions`, else the predictor's; one band more than the net is shown is the mask. ``report``
-    is told the tiles done of those that this call has to do; ``say`` a line on an earlier call's
-    work, and on a costly ``tile``. With ``overlay``, STEM_overlay.jpg is the picture of it, of at
-    most 2000 pixels a side. With ``probability``, STEM_probability.tif says how probable each
-    pixel's class is, 0 to 255 (`write_probability_map`), as a photo's STEM_probability.png does. Of
-    a net with several outputs, STEM_OUTPUT.tif and so on are the further ones, of overlapping
-    classes STEM_CLASS.tif. ``blocks`` computes the rows of tiles in other processes. Raises
-    UserError for what cannot be read, is unclear, or does not fit on the disk, and where
-    probabilities are asked of an exported file that has none.
+    None the predictor's; 'auto', and None for a predictor without tiles, is the longest for which
+    the process should stay below 2 GiB. ``bands`` and ``span`` are the bands and the range of
+    `ReadOptions`, else the predictor's; one band more than the net has inputs is the mask.
+    ``report`` is called with the tiles done and the tiles of this call; ``say`` with a line about
+    an earlier call's work, or a costly ``tile``. With ``overlay``, STEM_overlay.jpg is a picture of
+    at most 2000 pixels a side. With ``probability``, STEM_probability.tif has the probability of
+    each pixel's class, 0 to 255 (`write_probability_map`), as STEM_probability.png of a photo. The
+    further outputs of a net are STEM_OUTPUT.tif, overlapping classes STEM_CLASS.tif. ``blocks``
+    computes the rows of tiles in other processes. Raises UserError for a raster that cannot be read
+    or is ambiguous, where the disk is too full, and for probabilities from an exported file without
+    scores.
     """
     target = result_of(Path(stem))
     with open_tiles(predictor, source, tile, bands, span, probability) as raster_tiles:
@@ -97,7 +97,7 @@ def predict_raster(
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with exclusive(path):
-                work = _Work(predictor, raster_tiles, path)
+                work = _RasterJob(predictor, raster_tiles, path)
                 work.start(say)
                 empty = work.run(report, blocks)
                 written = work.write(Path(stem), alpha if overlay else None, legend)
@@ -150,14 +150,14 @@ def refuse_result_clashes(
 
 
 def output_stems(stem: Path, classes: ClassSet) -> list[Path]:
-    """What the results are called of each output, and of each class where classes may overlap."""
+    """The stems of the results: one for each output, or for each of overlapping classes."""
     if classes.is_overlapping and len(classes) > 1:
         return [Path(f"{stem}_{name}") for name in mask_stems(classes.names)]
     return [stem, *(Path(f"{stem}_{output.name}") for output in classes.outputs[1:])]
 
 
-class _Work:
-    """One raster on its way: the tiles that are left, and the rows that are there."""
+class _RasterJob:
+    """The prediction of one raster: the tiles that are left, and the finished rows."""
 
     def __init__(self, predictor: Predictor, raster_tiles: RasterTiles, path: Path) -> None:
         self.raster_tiles, self.raster = raster_tiles, raster_tiles.raster
@@ -170,16 +170,16 @@ class _Work:
 
     @property
     def tiles(self) -> int:
-        """In all."""
+        """The number of tiles in all."""
         return len(self.rows) * len(self.columns)
 
     @property
     def earlier(self) -> int:
-        """Tiling that were on the disk before."""
+        """The number of tiles that an earlier call has finished."""
         return (len(self.rows) - len(self.left)) * len(self.columns)
 
     def start(self, say: Callable[[str], None]) -> None:
-        """Say what an earlier call has left; UserError where the disk is too full."""
+        """Print how much an earlier call has done; UserError where the disk is too full."""
         partial = self.partial
         if partial.stale:
             say(f"{partial.path}: has {', '.join(partial.stale)}, so it starts anew")
@@ -196,7 +196,7 @@ class _Work:
             )
 
     def run(self, report: Callable[[int, int], None], blocks: Blocks | None) -> int:
-        """Do the tiles that are left, here or by ``blocks``; how many were empty."""
+        """Predict the tiles that are left, here or by ``blocks``; the number of empty ones."""
         done = empty = 0
         total = len(self.left) * len(self.columns)
 
@@ -222,53 +222,53 @@ class _Work:
         """Write the results; without ``alpha`` no picture."""
         written: list[Path] = []
         stems = output_stems(stem, self.classes)
-        for place, output in enumerate(self.classes.outputs):
+        for index, output in enumerate(self.classes.outputs):
             written += write_class_map(
-                result_of(stems[place]),
+                result_of(stems[index]),
                 self.raster.size,
-                lambda rows, place=place: self._output(self.partial.read(rows), place),
+                lambda rows, index=index: self._output(self.partial.read(rows), index),
                 output.classes,
                 self.raster.georeference,
             )
             if self.raster_tiles.probability:
-                written.append(self._write_probability(stems[place], place, output))
+                written.append(self._write_probability(stems[index], index, output))
         return written if alpha is None else written + list(self._previews(stem, alpha, legend))
 
     def _previews(self, stem: Path, alpha: float, legend: Legend) -> Iterator[Path]:
         height, width = self.raster.size
         small = picked(self.partial.read, self.raster.size)
         photo = self.raster.photo(slice(0, height), slice(0, width), reduced(self.raster.size))
-        for place, output in enumerate(self.classes.outputs):
-            mask = self._output(small, place)
-            path = Path(f"{output_stems(stem, self.classes)[place]}_overlay.jpg")
+        for index, output in enumerate(self.classes.outputs):
+            mask = self._output(small, index)
+            path = Path(f"{output_stems(stem, self.classes)[index]}_overlay.jpg")
             shown = visualize.as_photo(photo)
             yield write_preview(path, shown, mask, output.classes, alpha, self.borders, legend)
 
-    def _write_probability(self, stem: Path, place: int, output: Output) -> Path:
+    def _write_probability(self, stem: Path, index: int, output: Output) -> Path:
         named = f" {output.classes.names[1]}" if output.is_sigmoid else " the class"
         return write_probability_map(
             probability_result_of(stem),
             self.raster.size,
-            lambda rows: self._probability(self.partial.read(rows), place),
+            lambda rows: self._probability(self.partial.read(rows), index),
             f"probability of{named}",
             self.raster.georeference,
         )
 
-    def _probability(self, values: npt.NDArray[Any], place: int) -> npt.NDArray[np.uint8]:
-        """How probable an output is, (n, W), masked where there are no pixels."""
-        grey = values[..., len(self.classes.outputs) + place].astype(np.uint8)
-        return np.ma.masked_array(grey, values[..., place] == self.classes.ignore)
+    def _probability(self, values: npt.NDArray[Any], index: int) -> npt.NDArray[np.uint8]:
+        """The probability of an output's class, (n, W), masked where the raster has no pixels."""
+        grey = values[..., len(self.classes.outputs) + index].astype(np.uint8)
+        return np.ma.masked_array(grey, values[..., index] == self.classes.ignore)
 
-    def _output(self, values: npt.NDArray[Any], place: int) -> npt.NDArray[Any]:
+    def _output(self, values: npt.NDArray[Any], index: int) -> npt.NDArray[Any]:
         """The class map (n, W) of an output; its own classes begin at 0."""
-        first = self.classes.outputs[place].lowest
-        plane = values if values.ndim == 2 else values[..., place]
+        first = self.classes.outputs[index].lowest
+        plane = values if values.ndim == 2 else values[..., index]
         own = np.where(plane == self.classes.ignore, plane, plane - self.dtype.type(first))
-        return own.astype(values_of(self.classes.outputs[place].classes))
+        return own.astype(values_of(self.classes.outputs[index].classes))
 
 
 def _job(predictor: Predictor, tiles: RasterTiles) -> Job:
-    """What decides the classes of a raster, and what is kept beside them."""
+    """All that decides the classes of a raster and the files beside them."""
     raster, precision = tiles.raster, getattr(tiles.engine, "precision", "fp32")
     thresholds = predictor.classes.thresholds
     return {
@@ -285,7 +285,7 @@ def _job(predictor: Predictor, tiles: RasterTiles) -> Job:
 
 
 def _identity(file: Path) -> list[str | int]:
-    """What changes when a file does; a raster is too large to be read for that."""
+    """Values that change when a file does: a raster is too large for a checksum."""
     try:
         status = file.stat()
     except OSError:  # GDAL also names what is no file on this disk

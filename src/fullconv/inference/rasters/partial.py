@@ -1,9 +1,8 @@
-"""Classes found so far, on the disk: what makes a killed prediction go on where it was.
+"""The finished rows of a class map on the disk, from which an interrupted prediction resumes.
 
-Two files beside the result: the class map from its first row on, raw, and a journal in JSON which
-says of what job they are and how many rows are surely there. Rows are synced before the journal
-counts them, and the journal appears whole or not at all, so whatever kills the process, the rows
-that are counted are right.
+Two files beside the result: the raw class map from its first row on, and a journal in JSON with the
+job and the number of finished rows. Rows are synced to the disk before the journal counts them, and
+the journal is written whole or not at all: after any interruption the counted rows are complete.
 """
 
 import json
@@ -18,7 +17,7 @@ from fullconv.atomic import sync_folder, write_atomically
 
 FORMAT = 3
 Job = dict[str, Any]
-"""What decides the classes, in plain JSON types; the keys are words for the user."""
+"""All that decides the classes, in plain JSON types; the keys are words for the user."""
 DAMAGED = "a damaged journal"
 
 
@@ -74,13 +73,13 @@ class Partial:
                 return 0, ["another format"]
             job, rows = journal["job"], int(journal["rows"])
             stale = [f"another {key}" for key in self.job if job.get(key) != self.job[key]]
-            here = self.path.stat().st_size
+            size = self.path.stat().st_size
         except FileNotFoundError:
             return 0, []
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return 0, [DAMAGED]
         if stale:
             return 0, stale
-        if not 0 <= rows <= min(self.shape[0], here // self.row_bytes):
+        if not 0 <= rows <= min(self.shape[0], size // self.row_bytes):
             return 0, [DAMAGED]
         return rows, []

@@ -95,7 +95,7 @@ def _placed(dataset: Any) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
 
 
 def _crs_name(dataset: Any) -> str | None:
-    """What the member ``crs`` says: the authority's name, else the definition in WKT."""
+    """The member ``crs``: the authority's name, else the definition in WKT."""
     crs = dataset.crs
     if crs is None or dataset.transform.is_identity:
         return None

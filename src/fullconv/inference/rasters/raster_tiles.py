@@ -60,7 +60,7 @@ class RasterTiles:
     def block(
         self, rows: Span, done: Callable[[], object] = lambda: None
     ) -> tuple[npt.NDArray[Any], int]:
-        """What is kept of a row of tiles, (n, W) or (n, W, planes), and how many were empty.
+        """The kept part of a row of tiles, (n, W) or (n, W, planes), and the number of empty tiles.
 
         ``done`` is called after each tile.
         """
@@ -71,16 +71,16 @@ class RasterTiles:
             done()
         return block, empty
 
-    def _fill(self, kept: npt.NDArray[Any], rows: Span, columns: Span) -> bool:
-        """Put what is kept of a tile into ``kept``; True where it has no pixels."""
+    def _fill(self, target: npt.NDArray[Any], rows: Span, columns: Span) -> bool:
+        """Put what is kept of a tile into ``target``; True where it has no pixels."""
         valid = self.raster.valid(rows.keep, columns.keep)
         if valid is not None and not valid.any():
-            kept[...] = self.nothing
+            target[...] = self.nothing
             return True
         values = self._values(self.raster.photo(rows.read, columns.read))
-        kept[...] = values[rows.inside, columns.inside]
+        target[...] = values[rows.inside, columns.inside]
         if valid is not None:
-            kept[~valid] = self.nothing
+            target[~valid] = self.nothing
         return False
 
     def _values(self, photo: RGB) -> npt.NDArray[Any]:

@@ -18,7 +18,7 @@ from fullconv.errors import UserError, printable, reason_of
 
 @dataclass(frozen=True)
 class Scheme:
-    """What reads addresses that begin so: a package, the extra that brings it, and options."""
+    """The package that reads a protocol, the extra that installs it, and its options."""
 
     package: str = "fsspec"
     extra: str = ""
@@ -42,7 +42,7 @@ _CREDENTIALS = frozenset({
 })  # fmt: skip
 """Exceptions that say that a login is missing or has no rights, by their names."""
 _VERSIONS = ("ETag", "etag", "md5Hash", "blob_id", "mtime", "LastModified", "updated", "created")
-"""What storage says of a state of a file, the surest first."""
+"""The keys of a file's version in storage, the surest first."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def is_stored(name: str | Path) -> bool:
 
 
 def scheme_of(name: str) -> str:
-    """What stands before '://', in lower case; empty where nothing does."""
+    """The protocol of an address, in lower case: the part before '://'; '' where there is none."""
     scheme, sign, _ = name.partition("://")
     return scheme.lower() if sign else ""
 
@@ -174,9 +174,9 @@ def _fixed(pattern: str) -> str:
 
 
 def _stored(system: Any, info: Any) -> Stored:
-    said = next((str(info[key]) for key in _VERSIONS if info.get(key)), "")
+    version = next((str(info[key]) for key in _VERSIONS if info.get(key)), "")
     size = int(info.get("size") or 0)
-    return Stored(system.unstrip_protocol(info["name"]), size, f"{size} {said}")
+    return Stored(system.unstrip_protocol(info["name"]), size, f"{size} {version}")
 
 
 def read_stored(address: str) -> bytes:

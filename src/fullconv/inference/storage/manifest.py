@@ -1,4 +1,4 @@
-"""What is done: a record beside the results, from which a job that was killed resumes.
+"""The record of finished photos beside the results, with which a killed job resumes.
 
 Below OUT/.fullconv/JOB/ lie small files of lines in JSON, a line a photo: what it is called, its
 version, and the files of its result. JOB is a checksum of all that decides the results: the net,
@@ -54,7 +54,7 @@ def start(output: Output, decides: Mapping[str, Any]) -> str:
 
 
 def records(output: Output, job: str) -> dict[str, Done]:
-    """What an earlier call of the same job has done, by photo, where all results are still there.
+    """The photos that an earlier call of the same job has done and whose results still exist.
 
     The records are put together in one file. Those of other jobs are removed: their results are
     about to be replaced. Damaged lines count for nothing.

@@ -1,4 +1,4 @@
-"""Where results go: a folder of this disk, or an address. A file appears whole or not at all."""
+"""The destinations of results: a folder or an address. Files appear whole or not at all."""
 
 import os
 from collections.abc import Iterator

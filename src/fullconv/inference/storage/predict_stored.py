@@ -73,7 +73,7 @@ def _written(photo: Input, prediction: Prediction, output: Output, drawn: DrawOp
 
 
 def key_of(photo: Input) -> str:
-    """What a photo is called in the records, from wherever it is named."""
+    """The key of a photo in the records, the same from every folder."""
     if photo.file:
         frame = f"#{photo.frame}" if photo.frames else ""
         return f"{os.path.abspath(photo.file)}{frame}"
@@ -86,7 +86,7 @@ def record_of(photo: Input, results: Sequence[str]) -> Done:
 
 
 def version_of(photo: Input) -> str:
-    """What changes when a photo does; empty where that is not known, as of a web address."""
+    """The version of a photo, which changes with its content; '' where unknown, as of a URL."""
     if photo.stored:
         return photo.stored.version
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fullconv.classes.palettes import Palette
 from fullconv.device import Precision
-from fullconv.inference.engines.registry import AUTO, EXPORTER, Say, chosen, is_exported, named
+from fullconv.inference.engines.registry import AUTO, Say, engine_for, exported_graph, is_exported
 from fullconv.inference.net_checksums import net_checksums
 from fullconv.inference.prediction import DrawOptions
 from fullconv.inference.predictor import Predictor
@@ -41,10 +41,10 @@ class PredictorOptions:
         return Predictor(**values, threshold=only, say=say)
 
     def decides(self, drawn: DrawOptions) -> dict[str, Any]:
-        """All that decides the bytes of a result, to rounding: not the device."""
+        """All options that decide the bytes of a result, to rounding: not the device."""
         values = asdict(self)
         del values["device"], values["path"]
-        values["engine"] = chosen(Path(self.path), self.engine).name
+        values["engine"] = engine_for(Path(self.path), self.engine).name
         return {
             **values,
             "net": net_checksums(Path(self.path)),
@@ -53,11 +53,11 @@ class PredictorOptions:
         }
 
     def net_file(self, say: Say) -> Path:
-        """What another machine needs of the net: its file, or the graph that is exported of it."""
+        """The file of the net for another machine: its own, or the graph exported from it."""
         from fullconv.checkpoints.open_weights import located
 
         path = Path(self.path)
-        by = chosen(path, self.engine)
-        if by.form is not None and not is_exported(path):
-            return named(EXPORTER)(path, by, say)
+        entry = engine_for(path, self.engine)
+        if entry.form is not None and not is_exported(path):
+            return exported_graph(path, entry, say)
         return located(path)

@@ -26,8 +26,8 @@ def split_rasters(photos: Sequence[Input]) -> tuple[list[Input], list[Input]]:
     """The photos, and the rasters among them; of storage only a TIFF can be a raster."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         rasters = list(pool.map(_is_raster, photos))
-    each = list(zip(photos, rasters, strict=True))
-    return [photo for photo, is_one in each if not is_one], [p for p, is_one in each if is_one]
+    pairs = list(zip(photos, rasters, strict=True))
+    return [photo for photo, is_one in pairs if not is_one], [p for p, is_one in pairs if is_one]
 
 
 def _is_raster(photo: Input) -> bool:

@@ -6,9 +6,9 @@ from fullconv.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from fullconv.inference.video.camera import Device, device_of
+    from fullconv.inference.video.camera_job import CameraOutcome, predict_camera
     from fullconv.inference.video.job import VideoOutcome, predict_video
     from fullconv.inference.video.pictures import probability_results, video_result
-    from fullconv.inference.video.record import CameraOutcome, predict_camera
 
 __all__ = [
     "CameraOutcome",
@@ -25,6 +25,6 @@ _HOME = {
     "camera": ("Device", "device_of"),
     "job": ("VideoOutcome", "predict_video"),
     "pictures": ("probability_results", "video_result"),
-    "record": ("CameraOutcome", "predict_camera"),
+    "camera_job": ("CameraOutcome", "predict_camera"),
 }
 __getattr__ = lazy_names(__name__, _HOME)

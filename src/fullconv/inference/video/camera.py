@@ -33,7 +33,7 @@ Listed = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Device:
-    """What PyAV opens: ``name`` by the device ``format``, with ``options``; ``label`` in messages.
+    """A camera of PyAV: ``name`` of the device ``format``, ``options``, ``label`` in messages.
 
     Any format of FFmpeg that gives frames as they come will do, as lavfi does.
     """
@@ -110,7 +110,7 @@ def listed_cameras(form: str) -> Listed:
 
 
 def _named(name: str, wanted: str, cameras: Listed, pass_on: bool = False) -> str:
-    """What FFmpeg calls the camera that people call ``wanted``.
+    """FFmpeg's name of the camera that people call ``wanted``.
 
     With ``pass_on`` it may be what people call it, where no camera is listed.
     """

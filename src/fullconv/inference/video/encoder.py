@@ -17,9 +17,9 @@ from fullconv.inference.video.segments import Coded
 from fullconv.inference.video.video_file import opened, pyav
 
 Show = Literal["overlay", "classes"]
-"""What each frame of the result is: the tinted frame, or the class of every pixel."""
+"""The picture of each frame of the video: the tinted frame, or the class of every pixel."""
 Picture = Literal["overlay", "classes", "probability"]
-"""The same of every video that is written; a probability is grey, 255 is certain."""
+"""The picture of each video that is written; a probability is grey, 255 is certain."""
 
 MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """Endings of the files that are written, and FFmpeg's names of their formats."""
@@ -61,7 +61,7 @@ class Coding:
 
     @property
     def usual_duration(self) -> int:
-        """Of a frame, in ticks, where nothing else states it."""
+        """The duration of a frame in ticks, where nothing else states it."""
         return max(1, round(1 / (self.rate * self.time_base)))
 
     def configure(self, context: Any) -> None:
@@ -116,17 +116,17 @@ class Encoder:
         ]
 
     def _frame(self, picture: npt.NDArray[Any]) -> Any:
-        made = pyav().VideoFrame.from_ndarray
+        frame_of = pyav().VideoFrame.from_ndarray
         if self.coding.picture == "overlay":
             even = [(0, side % 2) for side in picture.shape[:2]]
             padded = np.pad(picture, [*even, (0, 0)], "edge")
-            frame = made(np.ascontiguousarray(padded), format="rgb24")
+            frame = frame_of(np.ascontiguousarray(padded), format="rgb24")
             return frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
         if self.coding.picture == "probability":
-            return made(np.ascontiguousarray(picture, np.uint8), format="gray")
+            return frame_of(np.ascontiguousarray(picture, np.uint8), format="gray")
         if self.coding.deep:
-            return made(np.ascontiguousarray(picture, np.uint16), format="gray16be")
-        return made((np.ascontiguousarray(picture, np.uint8), self.palette), format="pal8")
+            return frame_of(np.ascontiguousarray(picture, np.uint16), format="gray16be")
+        return frame_of((np.ascontiguousarray(picture, np.uint8), self.palette), format="pal8")
 
 
 def _palette(classes: ClassSet) -> npt.NDArray[np.uint8]:

@@ -1,6 +1,6 @@
-"""A video predicted frame by frame, in segments that are on the disk before the next one begins."""
+"""`predict_video`: frame by frame, in segments that are written before the next one begins."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -11,14 +11,20 @@ from fullconv.classes.palettes import Palette
 from fullconv.device import Precision
 from fullconv.download.cache import exclusive
 from fullconv.errors import UserError, one_line, printable
-from fullconv.inference.engines.registry import AUTO
+from fullconv.inference.engines.registry import AUTO, Say
 from fullconv.inference.net_checksums import net_checksums
 from fullconv.inference.photo_engine import PhotoEngine
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.tiled_prediction import Tile
 from fullconv.inference.tta import TTA
 from fullconv.inference.video.encoder import Coding, Encoder, Show, check_sound, mux
-from fullconv.inference.video.pictures import FramePictures, Look, Timing, check_endings
+from fullconv.inference.video.pictures import (
+    FramePictures,
+    FrameProgress,
+    Look,
+    Timing,
+    check_endings,
+)
 from fullconv.inference.video.segments import LENGTH, Job, Segments, Track
 from fullconv.inference.video.video_file import Frame, VideoFile, open_video, pyav
 from fullconv.modalities import MAX_MEGAPIXELS
@@ -28,10 +34,10 @@ from fullconv.visualize import Legend
 
 @dataclass(frozen=True)
 class VideoOutcome:
-    """What became of a video of so many ``frames``: ``written``, of ``size`` (H, W).
+    """A predicted video: the file ``written``, with ``frames`` frames of ``size`` (H, W).
 
-    ``earlier`` frames were on the disk before this call. ``warnings`` say what of the file is
-    damaged. ``probabilities`` are the videos of these, where they were asked for.
+    ``earlier`` frames were predicted by an interrupted call before this one. ``warnings`` say which
+    parts of the source are damaged. ``probabilities`` are the videos of the probabilities.
     """
 
     written: Path
@@ -60,25 +66,25 @@ def predict_video(
     tile: Tile | None = None,
     tta: str | TTA | None = None,
     max_megapixels: float = MAX_MEGAPIXELS,
-    report: Callable[[int, int | None], object] = lambda done, total: None,
-    say: Callable[[str], object] = lambda note: None,
+    report: FrameProgress = lambda done, total: None,
+    say: Say = lambda note: None,
 ) -> VideoOutcome:
     """Predict every frame of the video in ``path`` and write the video ``out``.
 
-    ``run`` is what a Predictor opens, with the options of one, or a Predictor, whose own they are
-    then. Frames lie upright, keep their time stamps, and the sound is copied packet by packet.
-    ``show`` 'overlay' gives H.264 of the tinted frames (``alpha``, ``legend``, ``borders`` as in
-    `Prediction.draw`; 'below' is taken for 'right', as the size has to stay), 'classes' the class
-    of every pixel, exactly, as palette PNGs. ``smooth``, from 0 to below 1, is the share of the
-    frames before in each frame's logits: an exponential mean over time. Killed and called again
-    with the same arguments, it resumes after the last `LENGTH` frames that are on the disk; ``out``
-    appears when it is whole. With ``probability`` a second video beside it (`probability_results`)
-    says how probable each pixel's class is: grey PNGs of the frame's size, exactly, 255 is certain;
-    of overlapping classes one for each. ``report`` is told the frames done and in all, None where
-    nobody knows. Of a net with several outputs the first is shown; of classes that may overlap
-    'classes' is `visualize.flattened`: 0 where none is, else 1 + the class, the smallest on top.
-    Raises UserError for what is no video, for a net that sees more than a photo, and for wrong
-    options.
+    ``run`` is opened by a `Predictor` with the options from ``borders`` to ``tta``; these are not
+    used where it is a Predictor already. Frames are turned upright and keep their time stamps; the
+    sound is copied. ``show`` 'overlay' writes H.264 of the tinted frames (``alpha``, ``legend``,
+    ``borders`` as in `Prediction.draw`; 'below' counts as 'right', because the size must not
+    change), 'classes' the class of every pixel, lossless, as palette PNGs. ``smooth``, from 0 to
+    below 1, is the weight of the earlier frames in an exponential moving average of the logits.
+    With ``probability`` a second video beside ``out`` (`probability_results`) has the probability
+    of each pixel's class: lossless grey PNGs of the frame's size, 255 is certain; of overlapping
+    classes one video each. Of a net with several outputs the first is shown; of overlapping classes
+    'classes' is `visualize.flattened`: 0 where there is none, else 1 + the class, the smallest on
+    top. ``out`` appears when it is complete; after an interruption the same call resumes after the
+    last complete segment of `LENGTH` frames. ``report`` is called after each frame, ``say`` with
+    notes. Raises UserError for a file that is no video, for a net with other inputs than a photo,
+    and for options with a wrong value.
     """
     look = Look(show, smooth, alpha, legend, probability)
     source, target = Path(path), Path(out)
@@ -91,11 +97,11 @@ def predict_video(
     _check_not_source(source, pictures.targets)
     with open_video(source, max_megapixels) as video:
         check_sound(source, target)
-        work = _Work(pictures, video)
+        job = _VideoJob(pictures, video)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with exclusive(target):
-                return work.run(report, say)
+                return job.run(report, say)
         except OSError as error:
             reason = error.strerror or error
             raise UserError(
@@ -112,19 +118,17 @@ def _check_not_source(source: Path, targets: Sequence[Path]) -> None:
             )
 
 
-class _Work:
-    """One video on its way: what is on the disk, and the frames that are left."""
+class _VideoJob:
+    """The prediction of one video, from its finished segments on."""
 
     def __init__(self, pictures: FramePictures, video: VideoFile) -> None:
         self.pictures, self.video = pictures, video
         self.target = pictures.targets[0]
 
-    def run(
-        self, report: Callable[[int, int | None], object], say: Callable[[str], object]
-    ) -> VideoOutcome:
-        """Predict what is left, and write the result."""
+    def run(self, report: FrameProgress, say: Say) -> VideoOutcome:
+        """Predict the frames that are left, and write the result."""
         folder = self.target.with_name(f"{self.target.name}.partial")
-        job = _job(self.pictures, self.video)
+        job = _job_key(self.pictures, self.video)
         smooth = bool(self.pictures.look.smooth)
         segments = Segments(folder, job, stateful=smooth)
         earlier, total = segments.frames, self.video.total
@@ -191,8 +195,8 @@ class _Work:
             yield f"{video.path}: {video.cut_off}: the file is cut off or damaged; copy it again"
 
 
-def _job(pictures: FramePictures, video: VideoFile) -> Job:
-    """What decides the result."""
+def _job_key(pictures: FramePictures, video: VideoFile) -> Job:
+    """All that decides the result: finished segments of another job are not used."""
     predictor = pictures.predictor
     engine = predictor.engine
     views = engine.views.tta if isinstance(engine, PhotoEngine) and engine.views else None

@@ -1,6 +1,6 @@
-"""From a frame to the pictures of it that are written, and the files that they go to."""
+"""The pictures that are written for each frame, and the files that they are written to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,12 +18,15 @@ from fullconv.inference.video.encoder import MUXERS, Coding, Encoder, Picture, S
 from fullconv.modalities import is_of_photo
 from fullconv.visualize import Legend, check_drawing, flattened
 
+FrameProgress = Callable[[int, int | None], object]
+"""Called with the number of frames done and in all; None where that is not known."""
+
 
 @dataclass(frozen=True)
 class Look:
-    """What becomes of each frame: the options of `predict_video` of these names.
+    """How frames become pictures: the options of `predict_video` with these names.
 
-    Raises UserError for options that are none.
+    Raises UserError for a value that an option cannot have.
     """
 
     show: Show = "overlay"
@@ -39,7 +42,7 @@ class Look:
             raise UserError(
                 f"smooth {self.smooth}: lies from 0 (each frame alone) to below 1", "FC-VIDEO-003"
             )
-        if self.legend == "below":  # the size has to stay
+        if self.legend == "below":  # a video keeps the size of its frames
             object.__setattr__(self, "legend", "right")
         check_drawing(self.alpha, self.legend)
 
@@ -57,12 +60,12 @@ class Timing:
 
 
 class FramePictures:
-    """The pictures of each frame by ``look``: that of the video, then those of its probabilities.
+    """Predicts frames and draws them by ``look``: the video's picture, then the probabilities.
 
-    ``targets`` are the files that each goes to, ``target`` the first. Frames are handed over in
-    their order; ``mean`` are the logits that smoothing has left, None before the first frame.
-    Raises UserError for a net that sees more than a photo, and for an exported file without scores
-    where these are needed.
+    ``targets`` are the files of these pictures; ``target`` is the first. Frames must come in order:
+    ``mean`` is the moving average of their logits, None before the first frame. Raises UserError
+    for a net with other inputs than a photo, and for an exported file without logits where
+    ``look`` needs them.
     """
 
     def __init__(self, predictor: Predictor, look: Look, target: Path) -> None:
@@ -83,16 +86,16 @@ class FramePictures:
     def __call__(self, image: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
         """The pictures of an upright frame (H, W, 3), one for each of ``targets``."""
         prediction = self._prediction(image)
-        pictures = [self._shown(prediction)]
+        pictures = [self._drawn(prediction)]
         if not self.look.probability:
             return pictures
         if isinstance(prediction, MultilabelPrediction):
-            places = range(len(prediction.classes))
-            return pictures + [prediction.probability_of(place) for place in places]
+            indices = range(len(prediction.classes))
+            return pictures + [prediction.probability_of(index) for index in indices]
         return [*pictures, prediction.probability_image]
 
     def encoders(self, pictures: Sequence[npt.NDArray[Any]], timing: Timing) -> list[Encoder]:
-        """Encoders of pictures like these."""
+        """An encoder for each of ``pictures``, of its size."""
         return [
             Encoder(self.coding(number, (picture.shape[0], picture.shape[1]), timing), self.classes)
             for number, picture in enumerate(pictures)
@@ -106,11 +109,11 @@ class FramePictures:
 
     @property
     def classes(self) -> ClassSet:
-        """Those that the video shows: of overlapping ones the smallest lies on top."""
+        """The classes that the video shows; of overlapping ones the smallest lies on top."""
         classes = self.predictor.classes
         return classes.flat if classes.is_overlapping else classes.outputs[0].classes
 
-    def _shown(self, prediction: Prediction) -> npt.NDArray[Any]:
+    def _drawn(self, prediction: Prediction) -> npt.NDArray[Any]:
         if self.look.show == "classes":
             return flattened(prediction.mask, prediction.classes)[0]
         return prediction.draw(self.look.alpha, self.look.legend)
@@ -118,18 +121,18 @@ class FramePictures:
     def _prediction(self, image: npt.NDArray[np.uint8]) -> Prediction:
         if not self.look.smooth:
             return self.predictor.predict_batch([image], confidence=self.look.probability)[0]
-        scores = self.predictor.engine.scores(image)
+        logits = self.predictor.engine.scores(image)
         if self.mean is None:
-            self.mean = np.array(scores, np.float32)
+            self.mean = np.array(logits, np.float32)
         else:
-            self.mean += np.float32(1 - self.look.smooth) * (scores - self.mean)
+            self.mean += np.float32(1 - self.look.smooth) * (logits - self.mean)
         return self.predictor.of_scores(image, self.mean)
 
 
 def video_result(source: Path, stem: Path, show: Show = "overlay") -> Path:
-    """The file of a result that is given no name: STEM_overlay.mp4, or as the source ends.
+    """The default name of a result: STEM_overlay.mp4, or with the suffix of the source.
 
-    MKV where the source is neither MP4 nor MOV; class maps need one of these.
+    MKV where the source is neither MP4 nor MOV; class maps are written to MP4 or MOV only.
     """
     ending = source.suffix.lower()
     if ending not in MUXERS or (show == "classes" and ending == ".mkv"):
@@ -150,7 +153,7 @@ def probability_results(target: Path, names: Sequence[str] = ("",)) -> list[Path
 
 
 def check_endings(target: Path, show: Show) -> None:
-    """UserError where the name of a result says no format that holds it."""
+    """UserError unless the suffix of ``target`` is that of a format which can hold the video."""
     endings = [e for e in MUXERS if show == "overlay" or e != ".mkv"]
     if target.suffix.lower() not in endings:
         raise UserError(

@@ -1,9 +1,9 @@
-"""The frames encoded so far, on the disk: what makes a killed prediction resume where it was.
+"""The encoded frames of a video on the disk, from which an interrupted prediction resumes.
 
-A folder beside the result: ``job.json`` says of what job they are, and ``00000.npz`` and so on hold
-the encoded packets of `LENGTH` frames each, of every video that is written. Every segment begins
-with a frame that needs no other, so that a video in segments of two calls is the same, byte for
-byte, as that of one. Files appear whole or not at all.
+A folder beside the result: ``job.json`` describes the job, and ``00000.npz`` and so on hold the
+encoded packets of `LENGTH` frames each, of every video that is written. Every segment begins with a
+key frame, so that a video made in two calls is the same, byte for byte, as that of one call. Files
+are written whole or not at all.
 """
 
 import io
@@ -28,7 +28,7 @@ FORMAT = 2
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 Job = dict[str, Any]
-"""What decides the video, in plain JSON types; the keys are words for the user."""
+"""All that decides the video, in plain JSON types; the keys are words for the user."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +91,8 @@ class Segments:
         file = io.BytesIO()
         np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
         if state is not None:
-            kept = self._state(self.count)
-            write_atomically(kept, lambda opened: np.save(opened, state))
+            file_of_state = self._state(self.count)
+            write_atomically(file_of_state, lambda opened: np.save(opened, state))
         write_atomically(self._file(self.count), file.getvalue())
         if self.count > 1:  # the last one is needed still: a segment that is not full is made again
             self._state(self.count - 2).unlink(missing_ok=True)
@@ -105,7 +105,7 @@ class Segments:
             return height, width
 
     def state(self) -> npt.NDArray[Any] | None:
-        """What the last segment has left for the next frame; None where it left nothing."""
+        """The state after the last segment, for the next frame; None where there is none."""
         if not self.count or not self._state(self.count - 1).is_file():
             return None
         return np.load(self._state(self.count - 1), allow_pickle=False)
@@ -148,10 +148,12 @@ class Segments:
 
     def _stale(self) -> list[str]:
         try:
-            said = json.loads((self.folder / "job.json").read_text("utf-8"))
-            if said["format"] != FORMAT:
+            journal = json.loads((self.folder / "job.json").read_text("utf-8"))
+            if journal["format"] != FORMAT:
                 return ["another format"]
-            return [f"another {key}" for key in self.job if said["job"].get(key) != self.job[key]]
+            return [
+                f"another {key}" for key in self.job if journal["job"].get(key) != self.job[key]
+            ]
         except FileNotFoundError:
             return []
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -180,7 +180,7 @@ class VideoFile:
             self.cut_off = f"{number} frames decode, about {self.total} should be there"
 
     def _decoded(self) -> Iterator[Any]:
-        """What decodes, in order; what does not is counted."""
+        """The decoded frames, in order; damaged ones are counted."""
         from av.error import EOFError as EndOfFile
         from av.error import FFmpegError
 
@@ -241,7 +241,7 @@ def opened(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[Any]:
 
 
 def _max_pixels(max_megapixels: float) -> str:
-    """For FFmpeg, which counts padding too."""
+    """The limit of pixels for FFmpeg, which counts padding too."""
     return str(min(2**31 - 1, int(max_megapixels * 1.2e6) + 2**20))
 
 

@@ -1,1 +1,1 @@
-"""What there is to know about a net without training it: layers, cost, graph, activations."""
+"""Facts about a net without training it: layers, cost, graph, activations."""

@@ -1,4 +1,4 @@
-"""What a net costs at a size, counted layer by layer, and a net in one line.
+"""The cost of a net at a size, counted layer by layer, and a net in one line.
 
 The net itself runs on torch's `meta` device, which follows shapes and computes nothing, so the
 count is of the real modules.
@@ -105,7 +105,7 @@ class Summary:
     Layers are the learned ones on the longest way; the field is in pixels of the image.
 
     ``classifier_field`` also counts what the classifier had behind the last map and the FCN drops
-    (GoogLeNet's average pooling), as the paper's table does. Of a net that ``sees_everything`` the
+    (GoogLeNet's average pooling), as the paper's table does. Of a net that ``has_global_field`` the
     fields are those of its local paths.
     """
 
@@ -117,7 +117,7 @@ class Summary:
     stride: int
     finest: int
     multiply_adds: int
-    sees_everything: bool = False
+    has_global_field: bool = False
 
 
 def summarize(spec: NetSpec, size: tuple[int, int] = (375, 500)) -> Summary:
@@ -138,7 +138,7 @@ def summarize(spec: NetSpec, size: tuple[int, int] = (375, 500)) -> Summary:
         stride=int(spec.definition.map().scale),
         finest=spec.strides[-1],
         multiply_adds=total(costs(net, *size)).multiply_adds,
-        sees_everything=geometry.sees_everything,
+        has_global_field=geometry.has_global_field,
     )
 
 

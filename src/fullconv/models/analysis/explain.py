@@ -1,4 +1,4 @@
-"""What a net does to an image of a size: a table of layers, the crops, the costs, the warnings."""
+"""A net explained for an image size: a table of layers, the crops, the costs, the warnings."""
 
 import re
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ from fullconv.models.spec import NetSpec
 class Row:
     """One step: its output's size, what one of its pixels sees, where the first one lies.
 
-    ``field`` is None where a pixel sees everything.
+    ``field`` is None for a global receptive field.
     """
 
     name: str
@@ -112,7 +112,7 @@ def explain(spec: NetSpec, size: tuple[int, int]) -> Explanation:
 
 
 def _of_paper(spec: NetSpec, size: tuple[int, int]) -> tuple[float, int]:
-    """What padding `paper` costs, times `same`, and the least pad that would do."""
+    """The cost of padding `paper` as a multiple of `same`, and the least pad that would do."""
     ratio = _multiply_adds(spec, "paper", size) / _multiply_adds(spec, "same", size)
     return ratio, minimal_pad(replace(spec, padding="none").definition.windows())
 
@@ -170,7 +170,7 @@ def _tap_rows(
             width=size_after(windows, size[1]),
             channels=channels[stride],
             stride=stride,
-            field=None if definition.sees_everything(stride) else receptive_field(windows),
+            field=None if definition.has_global_field(stride) else receptive_field(windows),
             offset=definition.map(stride).offset,
             bytes=sum(by_module[name].activation_bytes for name in layers),
             multiply_adds=sum(by_module[name].multiply_adds for name in layers),
@@ -187,9 +187,9 @@ def _last(names: list[str], module: str) -> int:
 def _pyramid_rows(
     spec: NetSpec, definition: Definition, size: tuple[int, int], by_module: dict[str, Cost]
 ) -> Iterator[Row]:
-    """Of a pyramid each map, which sees what the coarser one sees and a little more."""
+    """The maps of a pyramid: each has the receptive field of the coarser one and a little more."""
     geometry = tile_geometry(spec)
-    sees_everything = geometry.sees_everything
+    has_global_field = geometry.has_global_field
     for number, stride in enumerate(spec.tapped if spec.is_pyramid else (), 1):
         windows, position = definition.windows(stride), definition.map(stride)
         parts = [f"lateral.{stride}", f"narrow.{2 * stride}", f"blend.{stride}"]
@@ -201,7 +201,7 @@ def _pyramid_rows(
             channels=spec.pyramid_channels[stride],
             stride=stride,
             field=None
-            if sees_everything
+            if has_global_field
             else replace(geometry, scored=geometry.scored[:number]).field,
             offset=position.offset,
             bytes=sum(layer.activation_bytes for layer in layers),
@@ -232,7 +232,7 @@ def crops(spec: NetSpec) -> list[Crop]:
 
 
 def _crops_at_finest(spec: NetSpec) -> list[Crop]:
-    """Those of the coarser scores, each of which is brought to the finest at once."""
+    """The crops of the coarser scores, each of which is upsampled to the finest at once."""
     definition = spec.definition
     *coarser, finest = spec.strides
     fine, name = definition.map(finest), f"score_{definition.taps[finest]}"
@@ -255,7 +255,7 @@ def _warnings(spec: NetSpec, windows: list[Window], size: tuple[int, int]) -> li
     elif min(coarsest) <= 2:
         warnings.append(f"the coarsest map is only {coarsest[0]}x{coarsest[1]}")
     field = tile_geometry(spec).field
-    if tile_geometry(spec).sees_everything:
+    if tile_geometry(spec).has_global_field:
         warnings.append(
             "its scores depend on all of the photo: cut into tiles it is an approximation"
         )

@@ -191,7 +191,7 @@ def _shown(size: tuple[int, int]) -> str:
 
 
 def _kind(step: Step) -> list[str]:
-    """What kind of block several windows are; of a single one its window says it."""
+    """The kind of a block of several windows; a single window has its own."""
     return [type(step).__name__] if len(step.windows()) > 1 else []
 
 

@@ -16,7 +16,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from fullconv.models.analysis.cost import meta_net
 from fullconv.models.analysis.shape_inference import ShapeInference
-from fullconv.models.backbones.backbone import Backbone, Streams, joined
+from fullconv.models.backbones.backbone import Backbone, Streams, join_streams
 from fullconv.models.spec import NetSpec
 
 Arrays = Mapping[Any, tuple[int, int]]
@@ -30,24 +30,24 @@ class Part:
     """A segment of a backbone, or the score layers with their pyramid.
 
     ``number`` counts a backbone's segments from 0 and is None for the score layers, ``names`` are
-    its layers. ``saved`` are the arrays that autograd saves inside, ``given`` is the one that it
-    begins with. ``weights`` are the bytes of each of its parameters.
+    its layers. ``saved`` are the arrays that autograd saves inside, ``inputs`` the array that goes
+    in. ``weights`` are the bytes of each of its parameters.
     """
 
     number: int | None
     names: tuple[str, ...]
     saved: Arrays
-    given: Arrays
+    inputs: Arrays
     weights: tuple[int, ...]
 
     def held(self, recomputed: int) -> Arrays:
-        """What is kept where the first ``recomputed`` segments are computed again."""
-        return self.given if self.number is not None and self.number < recomputed else self.saved
+        """The arrays held until the backward pass, with the first ``recomputed`` segments rerun."""
+        return self.inputs if self.number is not None and self.number < recomputed else self.saved
 
     @property
     def widest(self) -> int:
         """Numbers of its largest array."""
-        return max((count for count, _ in (*self.saved.values(), *self.given.values())), default=0)
+        return max((count for count, _ in (*self.saved.values(), *self.inputs.values())), default=0)
 
 
 @functools.lru_cache(maxsize=8)
@@ -68,7 +68,7 @@ def parts_of(spec: NetSpec, size: tuple[int, int]) -> tuple[Part, ...]:
         parts += segments
         features.append(stream_features)
     with _watched(own) as saved:
-        net.scored(features[0] if len(features) == 1 else joined(features))
+        net.scored(features[0] if len(features) == 1 else join_streams(features))
     heads = [net.score] if net.pyramid is None else [net.pyramid, net.score]
     return *parts, Part(None, tuple(net.score_modules()), saved, {}, _weights(heads))
 
@@ -78,10 +78,10 @@ def _segments(backbone: Backbone, x: Tensor, own: set[int]) -> tuple[list[Part],
     parts, features = [], {}
     for number, names in enumerate(backbone.segments):
         with _watched(own) as saved:
-            given, (x, tapped) = _array(x), backbone.segment(names, x)
+            inputs, (x, tapped) = _array(x), backbone.segment(names, x)
         features |= tapped
         weights = _weights(backbone.get_submodule(name) for name in names)
-        parts.append(Part(number, names, saved, given, weights))
+        parts.append(Part(number, names, saved, inputs, weights))
     return parts, features
 
 
@@ -104,7 +104,7 @@ def _watched(own: set[int]) -> Iterator[dict[Any, tuple[int, int]]]:
 
 
 def _key(tensor: Tensor) -> int:
-    """Of the memory that a tensor looks at; unique while the graph of the net holds it."""
+    """The key of a tensor's memory; unique while the graph of the net holds it."""
     return tensor.untyped_storage()._cdata
 
 

@@ -68,7 +68,7 @@ def _batch_norm(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor | None,
     variance: Tensor | None, training: bool, *_: float,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """Its output, and the mean and deviation that are saved: of a batch, in training alone."""
+    """The output, and the mean and deviation that training saves."""
     saved = x.shape[1] if training else 0
     return x.new_empty(x.shape), x.new_empty(saved), x.new_empty(saved)
 
@@ -116,7 +116,7 @@ def _activation(x: Tensor, *_: Any) -> Tensor:
 
 
 def _of_two(x: Tensor, y: Any, *_: Any) -> Any:
-    """Of two tensors that are alike; others are torch's."""
+    """An empty tensor of the shape of two equal ones; NotImplemented for others."""
     is_alike = isinstance(y, Tensor) and (x.shape, x.dtype) == (y.shape, y.dtype)
     return x.new_empty(x.shape) if is_alike else NotImplemented
 

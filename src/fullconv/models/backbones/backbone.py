@@ -120,9 +120,11 @@ class Streams(nn.Module):
     def forward(self, x: Tensor) -> dict[int, Tensor]:
         """N,C,H,W to {stride: N,channels[stride],h,w}."""
         parts = x.split(self.streams, dim=1)
-        return joined([stream(part) for stream, part in zip(self.children(), parts, strict=True)])
+        return join_streams(
+            [stream(part) for stream, part in zip(self.children(), parts, strict=True)]
+        )
 
 
-def joined(streams: Sequence[Mapping[int, Tensor]]) -> dict[int, Tensor]:
+def join_streams(streams: Sequence[Mapping[int, Tensor]]) -> dict[int, Tensor]:
     """The feature maps {stride: N,C,h,w} of several streams, put behind one another."""
     return {stride: torch.cat([stream[stride] for stream in streams], 1) for stride in streams[0]}

@@ -98,8 +98,8 @@ class Definition:
         """Where the pixels of the tap of ``stride`` lie in the image."""
         return chain(self.windows(stride))
 
-    def sees_everything(self, stride: int | None = None) -> bool:
-        """Whether a pixel of the tap of ``stride`` depends on all of the image, however large."""
+    def has_global_field(self, stride: int | None = None) -> bool:
+        """Whether each pixel of the tap of ``stride`` depends on the whole image of any size."""
         return False
 
     def build(self, in_channels: int, strides: tuple[int, ...]) -> "Backbone":

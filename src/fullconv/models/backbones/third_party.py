@@ -9,7 +9,6 @@ or that takes whole patches or windows only, has one geometry for all sizes.
 timm is imported only where such a net is named.
 """
 
-import difflib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from fullconv.errors import UserError
+from fullconv.errors import UserError, did_you_mean
 from fullconv.geometry import Filled, GeometryError, Map, Window
 from fullconv.models.backbones.backbone import Backbone, Segment
 from fullconv.models.backbones.definition import PREFIX, Definition, MissingPackage, Padding
@@ -44,7 +43,7 @@ FAILURES = (
     AttributeError,
     IndexError,
 )
-"""What timm raises for a net that cannot be had so."""
+"""The exceptions of timm for a net that it cannot build with these options."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class TimmDefinition(Definition):
     def windows(self, stride: int | None = None) -> list[Window]:
         """One window that sees what a pixel of the tap sees, behind the rows that are filled in.
 
-        Of a net that sees everything it is what its local paths see.
+        Of a net with a global receptive field it is that of its local paths.
         """
         stride = stride or self.coarsest
         axis, lost = self.axis(stride), self._lost(stride)
@@ -98,14 +97,14 @@ class TimmDefinition(Definition):
 
     @property
     def fill(self) -> Filled:
-        """What makes an image one of whole pixels of the coarsest map, and at least of one."""
+        """The padding to whole pixels of the coarsest map, at least one."""
         least = 1 + max(self._lost(stride) * stride for stride in self.taps)
         return Filled("fill", multiple=self.coarsest, least=least)
 
     def map(self, stride: int | None = None) -> Map:
         return self.axis(stride).map
 
-    def sees_everything(self, stride: int | None = None) -> bool:
+    def has_global_field(self, stride: int | None = None) -> bool:
         return self._trail(stride).everything
 
     def axis(self, stride: int | None = None) -> Axis:
@@ -139,7 +138,7 @@ class TimmDefinition(Definition):
         return net.state_dict()
 
     def options(self, in_channels: int, strides: tuple[int, ...]) -> dict[str, Any]:
-        """What timm is told of the net of these strides."""
+        """The options of timm's `create_model` for the maps of these strides."""
         number = dict(zip(self.taps, self.indices, strict=True))
         return {"in_chans": in_channels, "out_indices": [number[s] for s in sorted(strides)]}
 
@@ -179,8 +178,8 @@ def definition_of(name: str) -> TimmDefinition:
     timm = package()
     known = name.removeprefix(PREFIX)
     if not timm.is_model(known):
-        near = difflib.get_close_matches(known.split(".")[0], timm.list_models(), n=3, cutoff=0.6)
-        hint = f"did you mean {', '.join(near)}?" if near else "'timm.list_models()' lists all"
+        similar = did_you_mean(known.split(".")[0], timm.list_models())
+        hint = similar or "'timm.list_models()' lists all"
         raise UserError(f"timm {timm.__version__} has no net {known!r}: {hint}", "FC-NET-004")
     net = _on_meta(name)
     info = net.feature_info

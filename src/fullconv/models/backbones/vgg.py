@@ -19,7 +19,7 @@ def _convolutions() -> tuple[Step, ...]:
 
 
 def _classifier() -> tuple[Step, ...]:
-    """What follows pool5; fc8 is the score layer's place."""
+    """The steps after pool5; fc8 is replaced by the score layer."""
     return (
         *(Conv.of(Window("fc6", 7, channels=4096)), Dropout("drop6")),
         *(Conv.of(Window("fc7", 1, channels=4096)), Dropout("drop7")),

@@ -44,7 +44,7 @@ class UpsamplingMatrices:
 
     @classmethod
     def of(cls, upsampling: Any, score: Tensor, size: tuple[int, int]) -> "UpsamplingMatrices":
-        """That of maps like ``score`` N,K,h,w to ``size``."""
+        """The matrices that upsample maps like ``score`` N,K,h,w to ``size``."""
         assert isinstance(upsampling, Upsampling | AlignedResize)
         dtype = torch.promote_types(score.dtype, torch.float32)  # bands are summed
         of_size = (score.shape[-2], score.shape[-1])
@@ -90,25 +90,25 @@ def extent(used: Tensor) -> tuple[Tensor, Tensor]:
 class Fusion:
     """The sum of the upsampled maps of a net, each K,h,w, over bands of rows of the photo."""
 
-    each: Sequence[UpsamplingMatrices]
+    matrices: Sequence[UpsamplingMatrices]
 
     def band(self, maps: Sequence[Tensor], rows: slice) -> Tensor:
-        """Those rows of the scores: K,R,W. One product for all maps, which adds them up, too."""
-        needs = [one.need(rows) for one in self.each]
-        near = [m[:, n] @ e.across.T for m, n, e in zip(maps, needs, self.each, strict=True)]
+        """These rows of the scores, K,R,W: one product for all maps, which also adds them up."""
+        needs = [one.need(rows) for one in self.matrices]
+        near = [m[:, n] @ e.across.T for m, n, e in zip(maps, needs, self.matrices, strict=True)]
         return self._down(rows, needs) @ torch.cat(near, 1)  # K,n,W to K,R,W
 
     def back(self, grad: Tensor, rows: slice, grads: Sequence[Tensor]) -> None:
         """Add the gradient K,R,W of those rows to that of each map."""
-        needs = [one.need(rows) for one in self.each]
+        needs = [one.need(rows) for one in self.matrices]
         near = self._down(rows, needs).T @ grad  # K,n,W
         parts = near.split([need.stop - need.start for need in needs], 1)
-        for total, need, part, one in zip(grads, needs, parts, self.each, strict=True):
+        for total, need, part, one in zip(grads, needs, parts, self.matrices, strict=True):
             total[:, need] += part @ one.across
 
     def _down(self, rows: slice, needs: Iterable[slice]) -> Tensor:
         """R,n: all maps' rows side by side."""
-        return torch.cat([e.down[rows, n] for e, n in zip(self.each, needs, strict=True)], 1)
+        return torch.cat([e.down[rows, n] for e, n in zip(self.matrices, needs, strict=True)], 1)
 
 
 def blocks(
@@ -169,7 +169,7 @@ def _multiplied(
 def _upsampled(
     modules: list[nn.Module], scores: list[Tensor], size: tuple[int, int], step: int
 ) -> Iterator[Block]:
-    """By the modules themselves, whose kernels may have learnt; channels-last, the quickest."""
+    """The upsampling by the modules themselves, whose kernels may be trained; channels-last."""
     scores = [score.contiguous(memory_format=torch.channels_last) for score in scores]
     for first in range(0, size[0], step):
         rows, total = min(step, size[0] - first), None

@@ -1,7 +1,7 @@
-"""Convolutions for training in fp32 on a CPU: torch's, to rounding, with ways back of their own.
+"""Convolutions for training in fp32 on a CPU: torch's, to rounding, with faster backward passes.
 
-Torch's way back of a channels-last convolution reaches a quarter to a half of its rate forward with
-AVX2 (docs/benchmarks.md). Where another way is faster, `Conv2d` takes it:
+Torch's backward pass of a channels-last convolution reaches a quarter to a half of its forward rate
+with AVX2 (docs/benchmarks.md). Where another way is faster, `Conv2d` takes it:
 
 - 3x3 kernels on wide maps by minimal filtering: gradients of data and kernels too.
 - Kernels that outnumber the map, as fc6 and fc7: one product of all windows with all kernels.
@@ -47,7 +47,7 @@ class Conv2d(nn.Conv2d):
 
     use_cpu_kernels = False
     window: Window | None = None
-    """That of a convolution whose pads differ."""
+    """The window of a convolution whose pads differ."""
 
     @classmethod
     def of(cls, channels: int, window: Window, bias: bool = True) -> Self:
@@ -66,7 +66,7 @@ class Conv2d(nn.Conv2d):
         return self.by(input, self.weight, self.bias)
 
     def by(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The same with other weights, K,C,r,r and K: N,C,H,W to N,K,h,w."""
+        """The convolution with other weights, K,C,r,r and K: N,C,H,W to N,K,h,w."""
         way = way_of(self, x) if self.use_cpu_kernels and self.window is None else None
         if way is not None:
             return way.apply(x, weight, bias, int(self.padding[0]))
@@ -105,7 +105,7 @@ def _in_reach(array: Tensor) -> bool:
 
 
 class Filtered(Function):
-    """By minimal filtering."""
+    """The convolution by minimal filtering."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, pad: int) -> Tensor:

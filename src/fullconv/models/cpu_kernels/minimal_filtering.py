@@ -49,7 +49,7 @@ def filtered(x: Tensor, kernels: Tensor, kernel: int, pad: int) -> Tensor:
 
 
 def weight_gradient(x: Tensor, gradient: Tensor, kernel: int, pad: int) -> Tensor:
-    """What a gradient N,K,h,w of the convolution of ``x`` N,C,H,W says of its kernels: K,C,r,r.
+    """The gradient of the kernels, K,C,r,r, from that of the output, N,K,h,w, and ``x`` N,C,H,W.
 
     The products are those of `filtered`, whose transposed matrices carry the gradient over.
     """
@@ -84,7 +84,7 @@ class Grid:
 
     @classmethod
     def of(cls, x: Tensor, kernel: int, pad: int) -> "Grid":
-        """Of the convolution of N,C,H,W."""
+        """The grid of the convolution of N,C,H,W."""
         h, w = (size + 2 * pad - kernel + 1 for size in x.shape[2:])
         return cls(kernel, pad, h, w)
 
@@ -129,14 +129,14 @@ class Grid:
         return parts(photos, self.rows, most)
 
     def tiles(self, photos: Tensor, strip: Strip) -> Tensor:
-        """Of ``padded`` photos the inputs of the tiles: nn,TC."""
+        """The inputs of the tiles of ``padded`` photos: nn,TC."""
         m, n, rows = self.m, self.n, strip[1]
         part = photos[strip[0], m * rows.start : m * rows.stop + n - m]
         windows = part.unfold(1, n, m).unfold(2, n, m)  # N,R,W,C,n,n
         return windows.permute(4, 5, 0, 1, 2, 3).reshape(n * n, -1)
 
     def taken(self, results: Tensor, strip: Strip) -> Tensor:
-        """Of N,h,w,K the tiles: mm,TK, with zeros beyond the border."""
+        """The tiles of N,h,w,K: mm,TK, with zeros beyond the border."""
         m, rows = self.m, strip[1]
         part = results[strip[0], m * rows.start : m * rows.stop]
         below = m * (rows.stop - rows.start) - part.shape[1]

@@ -1,4 +1,4 @@
-"""What a net says where it sees no photo: of a map of any size, from a few pixels.
+"""The response of a net to padding alone: for a map of any size, from a few pixels.
 
 The blank response of a map is the same everywhere between two rims along each axis
 (`fullconv.models.paper_padding.influence`). So nine patches tell all of it: four corners, four
@@ -24,7 +24,7 @@ Region = tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """What lies around the part of a map that the photo reaches: the blank response.
+    """The values around the part of a map that the photo reaches: the blank response.
 
     ``samples`` 1,C,h,w are its nine patches; None where the photo reaches all.
     """
@@ -66,7 +66,7 @@ def samples_behind(step: Callable[[Tensor], Tensor], samples: Tensor, axes: Axes
 
 
 def _strips(axes: Axes, rows: Region, columns: Region) -> Iterator[tuple[Region, Region]]:
-    """What lies of a region above, below, left and right of the reached part."""
+    """The strips of a region above, below, left and right of the reached part."""
     (top, bottom), (left, right) = ((axis.start, axis.stop) for axis in axes)
     beside = max(rows[0], top), min(rows[1], bottom)
     for strip in (

@@ -1,11 +1,11 @@
-"""The border once: padding `paper` without computing what the photo cannot change.
+"""Padding `paper` with the border computed once, because the photo cannot change most of it.
 
 `paper` puts 100 pixels of zeros around a photo, so every map covers 198 pixels of the photo more
-than in `same`. What they add depends on the photo only where a window reaches it, which in the
-first layers is hardly anywhere. So each layer runs on what the photo reaches of its map
-(`fullconv.models.paper_padding.influence`); what lies around that is computed once
-(`fullconv.models.paper_padding.blank_response`). `Framed` is a backbone run so: on what the photo
-reaches of each map, in a frame of the blank response.
+than in `same`. These depend on the photo only where a window reaches it, which in the first layers
+is hardly anywhere. So each layer runs on the part of its map that the photo reaches
+(`fullconv.models.paper_padding.influence`); the rest is computed once
+(`fullconv.models.paper_padding.blank_response`). `Framed` runs a backbone in this way: on the
+reached part of each map, in a frame of the blank response.
 """
 
 import copy
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from fullconv.geometry import Window
-from fullconv.models.backbones.backbone import Backbone, Streams, joined
+from fullconv.models.backbones.backbone import Backbone, Streams, join_streams
 from fullconv.models.backbones.definition import PAPER_PAD, Definition
 from fullconv.models.cpu_kernels.convolutions import Conv2d
 from fullconv.models.fcn import FCN
@@ -101,7 +101,7 @@ class Framed:
             self.weights = list(zip(weights, states, strict=True))
 
     def _grounds(self, images: Tensor) -> list[Ground]:
-        """What surrounds the photo, and what it reaches of each map."""
+        """The blank response around the photo, and the part of each map that the photo reaches."""
         height, width = images.shape[-2:]
         windows = [layer.windows for layer in self.layers]
         axes = list(zip(axes_of(windows, height), axes_of(windows, width), strict=True))
@@ -174,7 +174,7 @@ def _has_ground(axes: Axes) -> bool:
 
 
 def _state(weight: Tensor) -> tuple[Any, ...]:
-    """What differs when other values are put into ``weight``, or it lies elsewhere."""
+    """A key that changes when other values are put into ``weight`` or it moves in memory."""
     # An inference tensor does not count its changes, so it is taken for changed each time.
     version = object() if weight.is_inference() else weight._version
     return weight.data_ptr(), weight.dtype, weight.device, version
@@ -212,7 +212,7 @@ class BorderOnce:
         parts = images.split(self.net.spec.streams, dim=1)
         by_stream = [run(part) for run, part in zip(self.backbones, parts, strict=True)]
         with torch.no_grad():
-            features = joined(by_stream) if len(by_stream) > 1 else by_stream[0]
+            features = join_streams(by_stream) if len(by_stream) > 1 else by_stream[0]
             return self.net.fused(self.net.scored(features))
 
     def upsampled(self, maps: Mapping[int, Tensor], size: tuple[int, int]) -> Tensor:
@@ -221,5 +221,5 @@ class BorderOnce:
 
 
 def for_prediction(net: FCN) -> FCN | BorderOnce:
-    """What gives the scores of ``net`` the soonest: in padding `paper` with the border once."""
+    """The fastest way to the scores of ``net``: with padding `paper` the border computed once."""
     return BorderOnce(net) if net.spec.padding == "paper" else net

@@ -79,7 +79,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Cut:
-    """What a step reads of a map, ``start`` to ``stop``, and what of its output is kept."""
+    """The part of a map that a step reads, ``start`` to ``stop``; ``keep``: that of its output."""
 
     start: int
     stop: int

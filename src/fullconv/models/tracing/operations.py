@@ -1,4 +1,4 @@
-"""What each operation of ATen does to positions: the table that `models.tracing.trace` goes by.
+"""The effect of each ATen operation on positions: the table of `models.tracing.trace`.
 
 Here are those that move, join, reduce and mix; those that slide a window are in
 `models.tracing.sliding`.

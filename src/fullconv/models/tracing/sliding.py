@@ -1,4 +1,4 @@
-"""What convolutions, poolings and upsampling do to the trail of a map (`models.tracing.trails`).
+"""The effect of convolutions, poolings and upsampling on a trail (`models.tracing.trails`).
 
 Each takes the arguments of the operation of ATen, defaults filled in, and its output.
 """
@@ -19,7 +19,7 @@ class Known(Protocol):
     """Knows the trail of each tensor that depends on the image."""
 
     def of(self, tensor: Any) -> Trail | None:
-        """That of ``tensor``; None where it has none."""
+        """The trail of ``tensor``; None where it has none."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Where the maps of a net lie that is followed operation by operation (`models.tracing.trace`).
+"""The positions of a net's maps, followed operation by operation (`models.tracing.trace`).
 
 A `Trail` goes with every tensor. It says which of the tensor's dimensions are rows and columns of a
 map, how the map lies in the image, and how far a pixel of it looks. Rows and columns are followed
@@ -7,7 +7,8 @@ windows and patches that are merged into channels come back as the maps that the
 
 Along one axis, pixel o of a map looks at the image's pixels ``scale o - before`` to
 ``scale o + behind``, and lies at ``scale o + offset``. What mixes all places (attention, global
-pooling, group norm) makes a map see everything; the extents are then those of its local paths.
+pooling, group norm) gives a map a global receptive field; its extents are then those of the local
+paths.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -111,7 +112,7 @@ Dims = tuple[tuple[Factor, ...], ...]
 
 @dataclass(frozen=True)
 class Trail:
-    """What is known of a tensor's places: of each dimension the factors, and the two axes."""
+    """The known positions of a tensor: the factors of each dimension, and the two axes."""
 
     dims: Dims
     axes: tuple[Axis, Axis]
@@ -132,12 +133,12 @@ class Trail:
         return axis if alone else None
 
     def with_axis(self, axis: int, value: Axis) -> "Trail":
-        """With another of its axes."""
+        """The trail with another axis."""
         rows, columns = (value if i == axis else old for i, old in enumerate(self.axes))
         return replace(self, axes=(rows, columns))
 
     def with_dim(self, dim: int, factors: tuple[Factor, ...]) -> "Trail":
-        """With another dimension."""
+        """The trail with another dimension."""
         dims = list(self.dims)
         dims[dim] = factors
         return replace(self, dims=tuple(dims))
@@ -150,10 +151,10 @@ class Trail:
         return replace(self, dims=dims)
 
     def mixed(self, dims: Iterable[int]) -> "Trail":
-        """Where all that lies along ``dims`` goes into each number: no places are left there.
+        """The trail after all entries along ``dims`` are mixed: those have no positions any more.
 
         Neighbours that had been put into the channels (pixels of a patch) become one coarser pixel;
-        whatever else is mixed sees everything.
+        any other mixing gives a global receptive field.
         """
         chosen = {d % len(self.dims) for d in dims}
         inside = [f for d in chosen for f in self.dims[d] if f.axis is not None]

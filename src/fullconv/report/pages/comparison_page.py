@@ -43,7 +43,7 @@ def write_run_comparison(runs: Sequence[str | Path], out: str | Path) -> Path:
 def named(runs: Sequence[RunFiles]) -> Runs:
     """Each by as many of the last parts of its path as tell it from the others."""
     paths = [files.folder.resolve() for files in runs]
-    twice = next((path for place, path in enumerate(paths) if path in paths[:place]), None)
+    twice = next((path for index, path in enumerate(paths) if path in paths[:index]), None)
     if twice:
         raise UserError(f"{twice}: is named twice; a run is compared with others", "FC-REPORT-003")
     names: list[str] = []
@@ -68,15 +68,15 @@ def _scores(runs: Runs) -> Sequence[dict[str, Any]]:
 
 
 def _warnings(runs: Runs) -> Sequence[str]:
-    """Where scores are of different things."""
+    """The warnings that scores are not comparable."""
     data = {str(find(files.config, "data", "path")) for files in runs.values()}
     names = {frozenset(files.scores.names) for files in runs.values() if files.scores}
-    said = []
+    warnings = []
     if len(data) > 1:
-        said.append("The runs were scored on different data: " + ", ".join(sorted(data)) + ".")
+        warnings.append("The runs were scored on different data: " + ", ".join(sorted(data)) + ".")
     if len(names) > 1:
-        said.append("The classes differ: a mean over others is another number.")
-    return said
+        warnings.append("The classes differ: a mean over others is another number.")
+    return warnings
 
 
 def _classes(scored: Mapping[str, Scores]) -> dict[str, Any]:
@@ -86,17 +86,17 @@ def _classes(scored: Mapping[str, Scores]) -> dict[str, Any]:
     iu_of = {name: _iu(scores) for name, scores in scored.items()}
     first, *others = iu_of
     classes = list(dict.fromkeys(key for iu in iu_of.values() for key in iu))
-    gaps = {each: _gaps(each, iu_of) for each in classes}
-    classes.sort(key=lambda each: -max((abs(gap) for gap in gaps[each].values()), default=0))
+    gaps = {name: _gaps(name, iu_of) for name in classes}
+    classes.sort(key=lambda name: -max((abs(gap) for gap in gaps[name].values()), default=0))
     rows = [
         {
-            "name": each,
-            "iu": iu_of[first].get(each, np.nan),
-            "others": [(iu_of[name].get(each, np.nan), gaps[each].get(name)) for name in others],
+            "name": name,
+            "iu": iu_of[first].get(name, np.nan),
+            "others": [(iu_of[run].get(name, np.nan), gaps[name].get(run)) for run in others],
         }
-        for each in classes
+        for name in classes
     ]
-    head = ["class", first, *(word for name in others for word in (name, "difference", ""))]
+    head = ["class", first, *(word for run in others for word in (run, "difference", ""))]
     numbers = [1, *(place for n in range(len(others)) for place in (2 + 3 * n, 3 + 3 * n))]
     return {"classes": rows, "class_head": head, "class_numbers": numbers}
 
@@ -134,8 +134,8 @@ def flattened(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 
 def _resources(runs: Runs) -> dict[str, Any]:
     used = {name: resources(files.timing) for name, files in runs.items()}
-    keys = list(dict.fromkeys(key for each in used.values() for key in each))
-    rows = [(name, *(each.get(key, "-") for key in keys)) for name, each in used.items()]
+    keys = list(dict.fromkeys(key for values in used.values() for key in values))
+    rows = [(name, *(values.get(key, "-") for key in keys)) for name, values in used.items()]
     return {
         "resources": rows if keys else (),
         "resources_head": ("run", *keys),

@@ -57,7 +57,7 @@ def write_inspection(
 def _summary(survey: Survey, findings: Sequence[Finding]) -> str:
     splits = ", ".join(f"{len(source)} {split}" for split, source in survey.sources.items())
     counts = counts_line(findings) if findings else "no findings"
-    examined = sum(map(len, survey.looks.values()))
+    examined = sum(map(len, survey.measurements.values()))
     total = sum(map(len, survey.sources.values()))
     part = "" if examined == total else f" ({examined} of {total} examined)"
     return f"{splits} photos{part}; {counts}."
@@ -120,27 +120,27 @@ def _bordered(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def contact_sheet(survey: Survey) -> Sequence[dict[str, Any]]:
     """Whole masks over their photos: of each split some, evenly spread, at most `SHEET` in all."""
-    most = max(1, SHEET // max(len(survey.looks), 1))
+    most = max(1, SHEET // max(len(survey.measurements), 1))
     sheet = []
-    for split, looks in survey.looks.items():
-        labelled = [look.place for look in looks if look.counts is not None]
-        shown = [_thumbnail(survey, split, place) for place in spread(labelled, most)]
-        sheet.append({"split": split, "masks": [each for each in shown if each]})
+    for split, measurements in survey.measurements.items():
+        labelled = [measured.index for measured in measurements if measured.counts is not None]
+        shown = [_thumbnail(survey, split, index) for index in spread(labelled, most)]
+        sheet.append({"split": split, "masks": [mask for mask in shown if mask]})
     return [part for part in sheet if part["masks"]]
 
 
-def _thumbnail(survey: Survey, split: str, place: int) -> dict[str, Any] | None:
+def _thumbnail(survey: Survey, split: str, index: int) -> dict[str, Any] | None:
     """A photo and the layer of its mask (of several outputs the first), None where unreadable."""
     source = survey.sources[split]
     try:
-        sample = source[place]
+        sample = source[index]
     except UserError:
         return None
     if sample.mask is None:
         return None
     classes = source.classes.outputs[0].classes
     return {
-        "name": Path(survey.photo(split, place)).name,
+        "name": Path(survey.photo(split, index)).name,
         "photo": jpeg(sized(as_photo(sample.image), SHEET_SIDE)),
         "mask": layer_png(picked(planes_of(sample.mask)[0], SHEET_SIDE), classes),
     }
@@ -187,12 +187,12 @@ def _classes(survey: Survey) -> dict[str, Any]:
 
 
 def _share(counts: ClassCounts, value: int) -> float:
-    """Of the labelled pixels of a split."""
+    """The share of a class in the labelled pixels of a split."""
     return float(counts.shares[value])
 
 
 def _weights(survey: Survey) -> dict[str, Any]:
-    """What each class's loss would be multiplied by, as text; none where nothing is labelled."""
+    """The loss weight of each class, as text; none where nothing is labelled."""
     split = "train" if "train" in survey.sources else next(iter(survey.sources))
     counts, names = survey.counts(split), survey.sources[split].classes.names
     if not counts.pixels.any():

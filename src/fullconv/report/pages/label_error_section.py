@@ -55,7 +55,7 @@ def _pictures(engine: Engine, errors: LabelErrors, mask: MaskErrors) -> LabelErr
         planes_of(values)[output] for values in (sample.mask, prediction) if values is not None
     ]
     drawn = [overlay(image, plane, classes, 0.75, "none") for plane in planes]
-    label, predicted = (jpeg(sized(each, SIDE)) for each in drawn)
+    label, predicted = (jpeg(sized(picture, SIDE)) for picture in drawn)
     says = [said(region, classes) for region in mask.regions[:NAMED]]
     shown = jpeg(outlined(image, is_error))
     return LabelErrorPictures(mask, says, jpeg(sized(image, SIDE)), label, predicted, shown)
@@ -93,7 +93,7 @@ def outlined(image: npt.NDArray[np.uint8], inside: npt.NDArray[np.bool_]) -> npt
 def label_errors_for_page(
     errors: Mapping[str, LabelErrors], pictures: Mapping[str, Sequence[LabelErrorPictures]]
 ) -> list[dict[str, Any]]:
-    """What the template ``label_error_section.html`` is given, split by split."""
+    """The variables of the template ``label_error_section.html``, split by split."""
     return [
         {
             "split": split,

@@ -61,7 +61,7 @@ def static(*names: str) -> Markup:
 
 
 def _anchor(name: str) -> str:
-    """What links to a section say."""
+    """The anchor of a section, for links."""
     return re.sub(r"\W+", "-", name.lower()).strip("-")
 
 

@@ -14,7 +14,7 @@ from fullconv.report.best_and_worst import StoredPhoto
 from fullconv.report.curves import curves, words
 from fullconv.report.pages.page import write_page
 from fullconv.report.precision_recall_chart import precision_recall_chart, threshold_rows
-from fullconv.report.reliability import calibration_parts
+from fullconv.report.reliability_diagram import calibration_parts
 from fullconv.report.run_files import RunFiles, find, read_run, resources
 from fullconv.report.run_summary import (
     best_of,
@@ -95,7 +95,7 @@ def _confusion(scores: Scores, classes: ClassSet | None) -> dict[str, Any]:
 
 
 def _facts(files: RunFiles) -> Sequence[tuple[str, str]]:
-    """What was trained, on what, how far, how well."""
+    """The facts of a run: net, data, steps, scores."""
     net = files.checkpoint.get("net") or {}
     config = files.config
     facts: list[tuple[str, Any]] = [
@@ -124,7 +124,7 @@ def _calibration(files: RunFiles, classes: ClassSet | None) -> list[dict[str, An
 
 
 def _start(weights: Any) -> str:
-    """What the config says of the weights before the first step, in words."""
+    """The weights that the training started from by the config, in words."""
     if weights in (None, "none", "auto"):  # None in runs of older versions
         return "random weights"
     return " and ".join(map(str, weights)) if isinstance(weights, list) else str(weights)
@@ -186,14 +186,14 @@ def _photos_shown(photos: Sequence[StoredPhoto], classes: ClassSet) -> dict[str,
     """The worst photos and the best, and the classes that they show; None without any."""
     if not photos:
         return None
-    maps = [mask for each in photos for mask in (each.truth, each.prediction)]
+    maps = [mask for photo in photos for mask in (photo.truth, photo.prediction)]
     seen = sorted({int(value) for mask in maps for value in np.unique(mask)})
     shown = [value for value in seen if value < len(classes)]
     return {
         "legend": [(classes.names[value], classes.colors[value]) for value in shown],
         "ignored": classes.ignore_color if classes.ignore in seen else None,
         "kinds": {
-            kind: [shown_photo(each, classes) for each in photos if each.kind == kind]
+            kind: [shown_photo(photo, classes) for photo in photos if photo.kind == kind]
             for kind in ("worst", "best")
         },
     }

@@ -1,4 +1,4 @@
-"""What all plots share: their bytes, and names in any script without a warning of matplotlib's."""
+"""Common parts of all plots: PNG bytes, and names in any script without matplotlib's warnings."""
 
 import io
 import warnings

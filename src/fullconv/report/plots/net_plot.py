@@ -30,7 +30,7 @@ def explanation_picture(explained: "Explanation") -> bytes:
 def _draw_layers(axes: Axes, explained: "Explanation") -> None:
     rows = explained.rows
     places = range(len(rows))
-    most = max(explained.size)  # what a pixel sees that sees everything
+    most = max(explained.size)  # a global receptive field
     strides = sorted({row.stride for row in rows})
     for stride in strides:
         shade = SHADES[min(strides.index(stride), len(SHADES) - 1)]

@@ -32,8 +32,8 @@ def points_figure(points: Points, across: str, up: str, title: str) -> Figure:
     known = [
         (name, x, y) for name, (_, x, y) in zip(names, points, strict=True) if x == x and y == y
     ]
-    for place, (_, x, y) in enumerate(known):
-        axes.plot([x], [y], "o", color=f"C{place}")
+    for index, (_, x, y) in enumerate(known):
+        axes.plot([x], [y], "o", color=f"C{index}")
     axes.set_xlabel(across)
     axes.set_ylabel(up)
     axes.set_title(title)

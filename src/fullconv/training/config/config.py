@@ -1,4 +1,4 @@
-"""All that decides a run: validated at once, saved with the run."""
+"""The config of a run: everything that decides it, validated at once and saved with the run."""
 
 from typing import Annotated, Any, Self
 
@@ -23,7 +23,7 @@ from fullconv.training.losses import AnyTerm, CrossEntropy, checked
 
 
 class Change(Section):
-    """What a resume has changed: the values of ``set``, by their dotted keys, from ``step`` on."""
+    """A change by a resume: the values of ``set``, by their dotted keys, from ``step`` on."""
 
     step: CountFromZero
     set: dict[str, Any]

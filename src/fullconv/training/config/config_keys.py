@@ -60,7 +60,7 @@ ALIASES = {
 
 
 def value_of(key: str, text: str) -> Any:
-    """What a typed value means: TOML where it is that, `none` as unset, else the text itself.
+    """The value of a typed text: TOML where it is that, `none` as unset, else the text itself.
 
     Names and paths stay text, also one that reads as a number or a date.
     """
@@ -113,7 +113,7 @@ def checked_config(values: dict[str, Any], source: str) -> Config:
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    """What pydantic says of a value, in words; the value itself cut to a few characters."""
+    """An error of pydantic in words, with the value cut to a few characters."""
     where = [str(part) for part in error["loc"]]
     if where[:1] == ["loss"]:  # terms are named by their kind, not by their number
         where = where[:1] + where[2:]
@@ -122,11 +122,11 @@ def _message(error: Mapping[str, Any]) -> str:
         where.append(str(next(iter(section))))  # the key is meant, whose section there is not
     name = printable(".".join(where), SHOWN)
     if error["type"] == "extra_forbidden":
-        return f"{name}: no such key{did_you_mean(where)}"
+        return f"{name}: no such key{similar_key(where)}"
     message = printable(error["msg"].removeprefix("Value error, "), LONGEST)
     is_section = isinstance(error["input"], dict) or name == "loss"
-    given = "" if is_section else f" (it is {_shown(error['input'])})"
-    return f"{name}: {message}{given}" if name else message
+    value = "" if is_section else f" (it is {_shown(error['input'])})"
+    return f"{name}: {message}{value}" if name else message
 
 
 def _shown(value: Any) -> str:
@@ -141,10 +141,10 @@ RENAMED = {"machine": "compute"}
 """Sections of earlier versions, and what they are called now."""
 
 
-def did_you_mean(where: list[str]) -> str:
-    """What an unknown key is most likely to mean, as the end of a message; empty without an idea.
+def similar_key(where: list[str]) -> str:
+    """The end of a message about an unknown key: ", did you mean KEY?"; "" where none is similar.
 
-    A usual word of another tool, a key with the same last part, or one that is spelt alike.
+    The key is an alias from another tool, has the same last part, or is spelt almost the same.
     """
     if where[0] in RENAMED:
         return f", it is now {'.'.join([RENAMED[where[0]], *where[1:]])[:SHOWN]}"
@@ -157,8 +157,8 @@ def did_you_mean(where: list[str]) -> str:
     ends = difflib.get_close_matches(last, [k.rpartition(".")[2] for k in known], n=1, cutoff=0.75)
     by_end = [k for k in known if ends and k.rpartition(".")[2] == ends[0]]
     sections = difflib.get_close_matches(key, Config.model_fields, n=1, cutoff=0.5)
-    ideas = [*same[:1], *filter(None, [ALIASES.get(last)]), *close, *by_end[:1], *sections]
-    return f", did you mean {ideas[0]}?" if ideas else ""
+    candidates = [*same[:1], *filter(None, [ALIASES.get(last)]), *close, *by_end[:1], *sections]
+    return f", did you mean {candidates[0]}?" if candidates else ""
 
 
 def flat(config: Config) -> dict[str, Any]:

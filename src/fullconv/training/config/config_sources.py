@@ -10,7 +10,7 @@ from fullconv.errors import UserError, printable
 from fullconv.legacy_text import how_to_convert
 from fullconv.parsing import decode_text, parser_errors
 from fullconv.training.config.config import Change, Config
-from fullconv.training.config.config_keys import SHOWN, checked_config, did_you_mean, value_of
+from fullconv.training.config.config_keys import SHOWN, checked_config, similar_key, value_of
 from fullconv.training.losses import KINDS, Term, checked
 from fullconv.training.recipes import recipe_text
 
@@ -40,7 +40,7 @@ def config_of(recipe: str, overrides: Mapping[str, Any] | None = None) -> Config
     return (read_config if is_file(recipe) else make_config)(recipe, overrides)
 
 
-def changed(config: Config, overrides: Mapping[str, Any]) -> Config:
+def with_overrides(config: Config, overrides: Mapping[str, Any]) -> Config:
     """A whole config with some keys changed, as `make_config`."""
     if not overrides:
         return config
@@ -51,11 +51,11 @@ def overrides_of(
     keywords: Mapping[str, Any], overrides: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """``overrides`` with the ``keywords`` that are given, by their keys; UserError for both."""
-    given = {key: value for key, value in keywords.items() if value is not None}
-    twice = given.keys() & (overrides or {}).keys()
+    passed = {key: value for key, value in keywords.items() if value is not None}
+    twice = passed.keys() & (overrides or {}).keys()
     if twice:
         raise UserError(f"{min(twice)}: is given twice, by name and in overrides", "FC-CONFIG-003")
-    return given | dict(overrides or {})
+    return passed | dict(overrides or {})
 
 
 def read_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
@@ -149,7 +149,7 @@ def _with_term(values: Mapping[str, Any], key: str, value: Any) -> Any:
         return terms  # which the validation tells
     _, kind, *options = key.split(".")
     if len(options) > 1 or kind not in KINDS:
-        hint = did_you_mean(["loss", (options or [kind])[-1]])
+        hint = similar_key(["loss", (options or [kind])[-1]])
         raise UserError(f"{printable(key, SHOWN)}: no such key{hint}", "FC-CONFIG-004")
     value = value_of(key, value) if isinstance(value, str) else value
     if options:

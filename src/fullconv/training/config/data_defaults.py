@@ -1,4 +1,4 @@
-"""What a recipe leaves open, chosen by the size of the data: epochs and crop."""
+"""The keys that a recipe leaves open, chosen by the size of the data: epochs and crop."""
 
 import os
 

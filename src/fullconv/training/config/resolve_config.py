@@ -1,4 +1,4 @@
-"""What a config leaves open, resolved before the first step: the saved config decides the run.
+"""The open keys of a config, resolved before the first step: the saved config decides the run.
 
 Precision, pretrained weights and what depends on them, epochs and crop by the data
 (`defaults`), the way to keep within a limit of memory (`budget`), steps for a given time
@@ -35,13 +35,13 @@ from fullconv.training.task import with_task
 LOADED_LR = 0.3  # of a backbone's, times that of what begins fresh
 
 
-def resolved(
+def resolve_config(
     config: Config,
     screen: Screen,
     objects: PythonObjects = NO_OBJECTS,
     named: Set[str] = frozenset(),
 ) -> Config:
-    """With all that is left to choose here chosen, so that the saved config decides the run.
+    """The config with all open keys resolved, so that the saved config decides the run.
 
     Of ``objects`` it keeps what can be written down. ``named`` are the keys that the user has set.
     """
@@ -72,7 +72,7 @@ def resolved(
 
 
 def _with_task(config: Config, screen: Screen, objects: PythonObjects, named: Set[str]) -> Config:
-    """With the task that the masks say, and the loss that it needs."""
+    """The config with the task of the masks, and the loss for it."""
     source, _ = open_data(config, Screen(quiet=True), objects)
     config, line = with_task(config, source.classes, named)
     if line:
@@ -81,7 +81,7 @@ def _with_task(config: Config, screen: Screen, objects: PythonObjects, named: Se
 
 
 def _with_read_options(config: Config, screen: Screen, objects: PythonObjects) -> Config:
-    """With what the data's class file, or the photos, say of bands and range."""
+    """The config with bands and range by the data's class file or its photos."""
     if objects.data is not None:
         return config
     data = config.data
@@ -102,7 +102,7 @@ def _reading(config: Config, read: ReadOptions) -> Config:
 
 
 def _with_precision(config: Config) -> Config:
-    """With 'auto' replaced by what it means here, so that the saved config decides the run.
+    """The config with 'auto' replaced by its value here, so that the saved config decides the run.
 
     Depthwise convolutions move much memory for little arithmetic: on a CPU a step of
     EfficientNet-Lite0 takes 1.4 times as long in bf16 (docs/results.md).
@@ -116,7 +116,7 @@ def _with_precision(config: Config) -> Config:
 
 
 def _with_weights(config: Config, screen: Screen) -> Config:
-    """With the name of the weights that it starts from in place of 'auto' and 'imagenet'."""
+    """The config with the name of the pretrained weights in place of 'auto' and 'imagenet'."""
     weights, line = pretrained.resolve_weights(config.net.weights, config.spec(2))
     if line:
         screen.say(f"weights: {line}")
@@ -133,7 +133,7 @@ def _with_weights(config: Config, screen: Screen) -> Config:
 def _timed(
     config: Config, source: Source, val: Source | None, screen: Screen, objects: PythonObjects
 ) -> Config:
-    """With the steps that fit into ``schedule.time``, measured with a net that is thrown away."""
+    """The config with the steps that fit into ``schedule.time``, measured with a temporary net."""
     began, wanted = time.monotonic(), seconds_of(config.schedule.time or "")
     if config.stages or config.compute.devices * config.compute.nodes > 1:
         raise UserError(

@@ -318,7 +318,7 @@ class Augment(_AugmentationKeys):
 
 
 class Logging(Section):
-    """Where the metrics of a run go beside log.csv: `to` names loggers (`training.loggers`)."""
+    """The loggers of a run beside log.csv: `to` names them (`training.loggers`)."""
 
     to: tuple[str, ...] = ()
 

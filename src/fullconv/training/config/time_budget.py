@@ -13,9 +13,9 @@ WARM_STEPS, MEASURED_STEPS = 2, 5
 VALIDATIONS = (3, 10)
 """The fewest and the most of a run."""
 VALIDATED = 0.08
-"""Of the time, what validations may take where they are not the fewest."""
+"""The share of the time for validations, unless they are the fewest possible."""
 SAFETY = 0.97
-"""Of the time, what is planned for: validations write pictures and pages too."""
+"""The share of the time that is planned: validations also write pictures and pages."""
 ENOUGH = 4.0
 """Times the usual epochs beyond which a run of that time ends early."""
 

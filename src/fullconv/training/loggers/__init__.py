@@ -1,4 +1,4 @@
-"""Where the metrics of a training go: the protocol, its members, and several as one."""
+"""The loggers of a training: the protocol, its members, and several as one."""
 
 from fullconv.training.loggers.logger import LoggedRun, Logger, Loggers, RunStatus
 from fullconv.training.loggers.registry import LOGGERS, check_names, make_loggers

@@ -1,4 +1,4 @@
-"""What a logger is, and several as one: a logger that breaks down does not end a training."""
+"""The logger protocol, and several loggers as one: a failing logger does not end a training."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ RunStatus = Literal["finished", "interrupted", "failed"]
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """What a logger is told of a run: its folder, its config by dotted keys, and its first step.
+    """A run for a logger: its folder, its config by dotted keys, and the steps done so far.
 
-    ``step`` counts the steps that are done: above 0 in a run that is resumed.
+    ``step`` is above 0 in a run that is resumed.
     """
 
     folder: Path

@@ -1,12 +1,11 @@
 """The loggers that come with fullconv, by name; each is a file of its own and loads when asked."""
 
-import difflib
 import importlib
 from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from fullconv.errors import UserError
+from fullconv.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from fullconv.training.loggers.logger import Logger
@@ -16,7 +15,7 @@ LOGGERS = {
     "mlflow": ("fullconv.training.loggers.mlflow", "MLflowLogger"),
     "wandb": ("fullconv.training.loggers.wandb", "WandbLogger"),
 }
-"""Module and class by name; the package that each needs is called as it is."""
+"""Module and class by name; the name is also that of the package that the logger needs."""
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -24,8 +23,7 @@ def check_names(names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name not in LOGGERS:
-            near = difflib.get_close_matches(name, LOGGERS, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}" if near else f"there are {', '.join(LOGGERS)}"
+            hint = did_you_mean(name, LOGGERS) or f"there are {', '.join(LOGGERS)}"
             raise UserError(f"no logger is called {name[:60]!r}: {hint}", "FC-CONFIG-015")
         if name in seen:
             raise UserError(f"the logger {name!r} is named twice", "FC-CONFIG-015")

@@ -59,7 +59,7 @@ class _Banded(torch.autograd.Function):
     def forward(
         ctx: Any, criterion: Criterion, masks: Tensor, fusion: Fusion, *maps: Tensor
     ) -> tuple[Tensor, Tensor]:
-        dtype = fusion.each[0].down.dtype
+        dtype = fusion.matrices[0].down.dtype
         exact = [m.detach().to(dtype).contiguous() for m in maps]
         grads = [torch.zeros_like(m) for m in exact]
         parts = criterion.outputs or (slice(0, exact[0].shape[1]),)

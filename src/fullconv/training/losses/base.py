@@ -1,4 +1,4 @@
-"""What a loss is, and the two forms of it that can be computed from bands of rows.
+"""The loss protocol, and the two kinds of losses that can be computed from bands of rows.
 
 Letters: N photos, K classes, H and W of a photo; R and W of a band of its rows.
 """
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 IGNORE = -100
-"""Where a pixel has no label: the value that torch's own losses leave out."""
+"""The label of pixels without a label, which torch's own losses leave out."""
 
 
 @runtime_checkable
@@ -29,7 +29,7 @@ class Loss(Protocol):
 
 
 class Term(BaseModel):
-    """What decides one term of a training's loss: its kind, its weight, and options of the kind."""
+    """One term of the loss in a config: its kind, its weight, and the options of the kind."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -44,18 +44,18 @@ class PixelLoss(ABC):
     """
 
     @abstractmethod
-    def of_pixels(self, each: Tensor) -> Tensor:
-        """The loss of pixels whose cross-entropy is ``each``, of any shape."""
+    def of_pixels(self, cross_entropies: Tensor) -> Tensor:
+        """The loss of pixels with these ``cross_entropies``, of any shape."""
 
     @abstractmethod
-    def slope(self, each: Tensor) -> Tensor:
+    def slope(self, cross_entropies: Tensor) -> Tensor:
         """The derivative of `of_pixels`, in the same shape."""
 
     def __call__(self, logits: Tensor, masks: Tensor) -> Tensor:
         """As `Loss`; 0 for a photo without labels."""
         labelled = masks != IGNORE
-        each = self.of_pixels(cross_entropy(logits, masks)) * labelled  # N,H,W
-        return each.sum((1, 2)) / labelled.sum((1, 2)).clamp(min=1)
+        pixel_losses = self.of_pixels(cross_entropy(logits, masks)) * labelled  # N,H,W
+        return pixel_losses.sum((1, 2)) / labelled.sum((1, 2)).clamp(min=1)
 
 
 class RegionLoss(ABC):
@@ -93,10 +93,10 @@ class RegionLoss(ABC):
 
 
 def cross_entropy(logits: Tensor, masks: Tensor) -> Tensor:
-    """Of each pixel, N,H,W; 0 where it is ignored."""
+    """The cross-entropy of each pixel, N,H,W; 0 where it is ignored."""
     return F.cross_entropy(logits, masks, ignore_index=IGNORE, reduction="none")
 
 
 def can_be_banded(loss: object) -> bool:
-    """Whether a loss can be computed from bands of rows; what cannot needs the whole logits."""
+    """Whether a loss can be computed from bands of rows; other losses need the whole logits."""
     return isinstance(loss, PixelLoss | RegionLoss)

@@ -70,7 +70,7 @@ class Criterion:
         return list(masks.unbind(3)) if masks.ndim == 4 else [masks]
 
     def normaliser(self, masks: Tensor) -> Tensor:
-        """What the summed loss of each output is divided by: float64 (outputs,).
+        """The divisor of the summed loss of each output: float64 (outputs,).
 
         It is taken over the whole effective batch before it is split, which is why accumulated
         gradients equal those of the large batch, whatever share of pixels each part has labelled.
@@ -101,12 +101,12 @@ class Criterion:
         """
         parts = self.outputs or (slice(0, logits.shape[1]),)
         planes = self.planes(masks)
-        each = [self._of(logits[:, p], m, p) for p, m in zip(parts, planes, strict=True)]
-        losses, plain = zip(*each, strict=True)
+        per_output = [self._of(logits[:, p], m, p) for p, m in zip(parts, planes, strict=True)]
+        losses, plain = zip(*per_output, strict=True)
         return torch.stack(losses), torch.stack(plain)
 
     def weighed(self, masks: Tensor, part: slice) -> tuple[Tensor, Tensor]:
-        """Of masks of an output, the class of each pixel among its own, and its weight.
+        """The class of each pixel among those of an output, and its weight, from its masks.
 
         Where a pixel is ignored the class is 0 and the weight -1.
         """
@@ -119,18 +119,18 @@ class Criterion:
         labelled = masks != self.ignore
         labels = torch.where(labelled, masks.long() - part.start, IGNORE)  # N,H,W
         by_pixel = any(isinstance(term.loss, PixelLoss) for term in self.terms)
-        each = cross_entropy(logits if by_pixel else logits.detach(), labels)  # N,H,W
-        weights = labelled.to(each.dtype)  # N,H,W
+        pixel_losses = cross_entropy(logits if by_pixel else logits.detach(), labels)  # N,H,W
+        weights = labelled.to(pixel_losses.dtype)  # N,H,W
         if self.weights is not None:
             weights = weights * self.weights[part][torch.where(labelled, labels, 0)]
         shares = weights.sum((1, 2))  # N: parts of a batch add up
         losses = []
         for weight, loss in self.terms:
             if isinstance(loss, PixelLoss):
-                losses.append(weight * (loss.of_pixels(each) * weights).sum())
+                losses.append(weight * (loss.of_pixels(pixel_losses) * weights).sum())
             else:
                 losses.append(weight * (shares * loss(logits, labels)).sum())
-        return torch.stack(losses).sum(), each.detach().double().sum()
+        return torch.stack(losses).sum(), pixel_losses.detach().double().sum()
 
 
 @dataclass(frozen=True)
@@ -152,18 +152,18 @@ class SigmoidCriterion(Criterion):
     def _of(self, logits: Tensor, masks: Tensor, part: slice) -> tuple[Tensor, Tensor]:
         labelled = masks != self.ignore
         labels = torch.where(labelled, masks.long(), IGNORE)  # N,H,W
-        each = binary_cross_entropy(logits, labels)  # N,H,W
-        shares = labelled.to(each.dtype).sum((1, 2))  # N: parts of a batch add up
+        pixel_losses = binary_cross_entropy(logits, labels)  # N,H,W
+        shares = labelled.to(pixel_losses.dtype).sum((1, 2))  # N: parts of a batch add up
         losses = []
         for weight, loss in self.terms:
             if isinstance(loss, BinaryCrossEntropy):
-                weighed = each
+                weighed = pixel_losses
                 if self.weights is not None:
-                    weighed = each * torch.where(labels == 1, self.weights[part.start], 1.0)
+                    weighed = pixel_losses * torch.where(labels == 1, self.weights[part.start], 1.0)
                 losses.append(weight * weighed.sum())
             else:
                 losses.append(weight * (shares * loss(logits, labels)).sum())
-        return torch.stack(losses).sum(), each.detach().double().sum()
+        return torch.stack(losses).sum(), pixel_losses.detach().double().sum()
 
 
 def make_criterion(

@@ -43,8 +43,8 @@ class CrossEntropy(Term, PixelLoss):
             raise ValueError("weigh_by 'sampling' needs class_weights to sample by")
         return self
 
-    def of_pixels(self, each: Tensor) -> Tensor:
-        return each
+    def of_pixels(self, cross_entropies: Tensor) -> Tensor:
+        return cross_entropies
 
-    def slope(self, each: Tensor) -> Tensor:
-        return torch.ones_like(each)
+    def slope(self, cross_entropies: Tensor) -> Tensor:
+        return torch.ones_like(cross_entropies)

@@ -20,16 +20,16 @@ class Focal(Term, PixelLoss):
     kind: Literal["focal"] = "focal"
     gamma: Annotated[float, Field(ge=0)] = 2.0
 
-    def of_pixels(self, each: Tensor) -> Tensor:
-        return _missed(each) ** self.gamma * each
+    def of_pixels(self, cross_entropies: Tensor) -> Tensor:
+        return _missed(cross_entropies) ** self.gamma * cross_entropies
 
-    def slope(self, each: Tensor) -> Tensor:
-        missed = _missed(each)
-        # missed falls with p = e^-each, whose derivative by each is -p
-        inner = self.gamma * missed ** (self.gamma - 1) * torch.exp(-each)
-        return missed**self.gamma + inner * each
+    def slope(self, cross_entropies: Tensor) -> Tensor:
+        missed = _missed(cross_entropies)
+        # missed is 1 - p with p = e^-x for the cross-entropy x; the derivative of p by x is -p
+        inner = self.gamma * missed ** (self.gamma - 1) * torch.exp(-cross_entropies)
+        return missed**self.gamma + inner * cross_entropies
 
 
-def _missed(each: Tensor) -> Tensor:
+def _missed(cross_entropies: Tensor) -> Tensor:
     """1 - p from the cross-entropy."""
-    return (-torch.expm1(-each)).clamp(min=LEAST)
+    return (-torch.expm1(-cross_entropies)).clamp(min=LEAST)

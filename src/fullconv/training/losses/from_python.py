@@ -15,7 +15,7 @@ WeightedLoss = Loss | tuple[float, Loss]
 
 
 class FromPython(Term):
-    """What a config says of a loss of Python's: its name, and whether bands of rows can be summed.
+    """A loss from Python in a config: its name, and whether bands of rows can be summed.
 
     The loss itself is not in the config: a resume must be given it again.
     """
@@ -122,7 +122,7 @@ def loss_for(term: Term, losses: Mapping[str, Loss]) -> Loss:
 
 
 def _name(loss: Any, taken: Mapping[str, Loss]) -> str:
-    """Where it is defined, as package.module.function; with a number where that is taken."""
+    """The name of a loss from Python, package.module.function; with a number where it is taken."""
     kind = loss if hasattr(loss, "__qualname__") else type(loss)
     name, number = f"{kind.__module__}.{kind.__qualname__}", 1
     while (numbered := name if number == 1 else f"{name}-{number}") in taken:

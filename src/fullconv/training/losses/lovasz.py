@@ -9,7 +9,7 @@ from fullconv.training.losses.base import IGNORE, Term
 
 
 class Lovasz(Term):
-    """Of each photo, mean over the classes that it shows (Berman et al. 2018, 'present').
+    """The mean over the classes that a photo shows (Berman et al. 2018, 'present').
 
     The Jaccard loss of a class is a function of the set of its wrong pixels. Its Lovasz extension
     interpolates it between the sets: errors in falling order, each times what its pixel adds to the
@@ -26,7 +26,7 @@ class Lovasz(Term):
 
 
 def _of_photo(shares: Tensor, mask: Tensor) -> Tensor:
-    """Of softmax K,H,W and labels H,W."""
+    """The loss of softmax K,H,W and labels H,W."""
     labelled = mask != IGNORE
     shares, labels = shares[:, labelled], mask[labelled]  # K,P and P
     losses = [of_class(shares[k], labels == k) for k in labels.unique().tolist()]
@@ -41,7 +41,7 @@ def of_class(shares: Tensor, truth: Tensor) -> Tensor:
 
 
 def _added(wanted: Tensor) -> Tensor:
-    """What each pixel, in the order of errors, adds to the Jaccard loss: (P,)."""
+    """The weight of each pixel, in the order of errors, in the Jaccard loss: (P,)."""
     left = wanted.sum() - wanted.cumsum(0)  # right ones that are not yet wrong
     union = wanted.sum() + (1 - wanted).cumsum(0)
     loss = 1 - left / union

@@ -24,12 +24,14 @@ class Ohem(Term):
     def __call__(self, logits: Tensor, masks: Tensor) -> Tensor:
         """As `losses.Loss`; 0 for a photo without labels."""
         pairs = zip(cross_entropy(logits, masks), masks, strict=True)
-        return torch.stack([self._of_photo(each[mask != IGNORE]) for each, mask in pairs])
+        return torch.stack(
+            [self._of_photo(pixel_losses[mask != IGNORE]) for pixel_losses, mask in pairs]
+        )
 
-    def _of_photo(self, each: Tensor) -> Tensor:
-        """Of the cross-entropy of its labelled pixels (P,)."""
-        if not len(each):
-            return each.sum()
-        least = math.ceil(self.least * len(each))
-        hard = int((torch.exp(-each.detach()) < self.threshold).sum())
-        return each.topk(max(least, hard)).values.mean()
+    def _of_photo(self, pixel_losses: Tensor) -> Tensor:
+        """The mean of the hard pixels; ``pixel_losses`` are those of the labelled pixels, (P,)."""
+        if not len(pixel_losses):
+            return pixel_losses.sum()
+        least = math.ceil(self.least * len(pixel_losses))
+        hard = int((torch.exp(-pixel_losses.detach()) < self.threshold).sum())
+        return pixel_losses.topk(max(least, hard)).values.mean()

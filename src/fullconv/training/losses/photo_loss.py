@@ -40,7 +40,7 @@ class Photo:
     weights: Tensor
 
     def bands(self) -> list[slice]:
-        """Its rows in bands."""
+        """The rows of the photo in bands."""
         height, width = self.labels.shape
         step = rows_of(len(self.maps[0]), (height, width), band_of(self.labels.device))
         return [slice(first, min(first + step, height)) for first in range(0, height, step)]
@@ -55,27 +55,27 @@ class Terms:
 
     @classmethod
     def of(cls, terms: Sequence[Weighed]) -> "Terms":
-        """Those of a criterion; TypeError where one can only be computed of whole logits."""
+        """The terms of a criterion; TypeError where one can only be computed of whole logits."""
         pixel = tuple((w, loss) for w, loss in terms if isinstance(loss, PixelLoss))
         region = tuple((w, loss) for w, loss in terms if isinstance(loss, RegionLoss))
         if len(pixel) + len(region) != len(terms):
             raise TypeError("a term of the loss needs the whole logits")
         return cls(pixel, region)
 
-    def summed(self, each: Tensor, weights: Tensor) -> Tensor:
-        """(weighed sum, plain sum) of pixels whose cross-entropy is ``each``: float64 (2,)."""
-        each, factor = each.double(), weights.clamp(min=0)
-        trained = each.new_zeros(())
+    def summed(self, cross_entropies: Tensor, weights: Tensor) -> Tensor:
+        """(weighed sum, plain sum) of pixels with these ``cross_entropies``: float64 (2,)."""
+        cross_entropies, factor = cross_entropies.double(), weights.clamp(min=0)
+        trained = cross_entropies.new_zeros(())
         for weight, loss in self.pixel:
-            trained = trained + weight * (loss.of_pixels(each) * factor).sum()
-        return torch.stack([trained, (each * (weights >= 0)).sum()])
+            trained = trained + weight * (loss.of_pixels(cross_entropies) * factor).sum()
+        return torch.stack([trained, (cross_entropies * (weights >= 0)).sum()])
 
-    def slope(self, each: Tensor, weights: Tensor) -> Tensor:
-        """What multiplies each pixel's gradient of the cross-entropy: R,W, 0 where not labelled."""
+    def slope(self, cross_entropies: Tensor, weights: Tensor) -> Tensor:
+        """The factor of each pixel's gradient of the cross-entropy: R,W, 0 where not labelled."""
         factor = weights.clamp(min=0)
         total = torch.zeros_like(factor)
         for weight, loss in self.pixel:
-            total = total + weight * (loss.slope(each) * factor)
+            total = total + weight * (loss.slope(cross_entropies) * factor)
         return total
 
 
@@ -85,14 +85,14 @@ def photo_loss(photo: Photo, terms: Terms) -> Tensor:
 
 
 def _in_one_pass(photo: Photo, terms: Terms) -> Tensor:
-    """Of terms whose pixels need no other pixel: loss and gradient band by band."""
+    """The loss of terms whose pixels need no other pixel: loss and gradient band by band."""
     sums = torch.zeros(2, dtype=torch.float64, device=photo.labels.device)
     for rows in photo.bands():
         labels, weights = photo.labels[rows], photo.weights[rows]
         logits = photo.fusion.band(photo.maps, rows)  # K,R,W
-        each, total = _exponentials(logits, labels)
-        factor = terms.slope(each, weights)
-        sums += terms.summed(each, weights)
+        cross_entropies, total = _exponentials(logits, labels)
+        factor = terms.slope(cross_entropies, weights)
+        sums += terms.summed(cross_entropies, weights)
         logits.mul_(factor / total)
         logits.scatter_add_(0, labels[None], -factor[None].to(logits.dtype))
         photo.fusion.back(logits, rows, photo.grads)
@@ -102,20 +102,20 @@ def _in_one_pass(photo: Photo, terms: Terms) -> Tensor:
 def _in_two_passes(photo: Photo, terms: Terms) -> Tensor:
     """Down the photo for the sums, up again for the gradient; the last band is used twice."""
     device = photo.labels.device
-    shares, each = torch.empty(0), torch.empty(0)
+    shares, cross_entropies = torch.empty(0), torch.empty(0)
     sums = torch.zeros(2, dtype=torch.float64, device=device)
     region_sums, bands = RegionSums(photo.maps[0].shape[0], device), photo.bands()
     for rows in bands:
-        shares, each = _softmax(photo, rows)
-        sums += terms.summed(each, photo.weights[rows])
+        shares, cross_entropies = _softmax(photo, rows)
+        sums += terms.summed(cross_entropies, photo.weights[rows])
         region_sums.add(shares, photo.labels[rows], photo.weights[rows] >= 0)
     share = photo.weights.clamp(min=0).double().sum()  # how much the photo counts
     slopes = [region_sums.slopes(loss, weight * share) for weight, loss in terms.region]
     mass, both = (torch.stack(kind).sum(0) for kind in zip(*slopes, strict=True))
     for rows in reversed(bands):
         if rows is not bands[-1]:
-            shares, each = _softmax(photo, rows)
-        factor = terms.slope(each, photo.weights[rows])
+            shares, cross_entropies = _softmax(photo, rows)
+        factor = terms.slope(cross_entropies, photo.weights[rows])
         to_gradient(shares, photo.labels[rows], factor, (mass, both))
         photo.fusion.back(shares, rows, photo.grads)
     for weight, loss in terms.region:
@@ -126,9 +126,9 @@ def _in_two_passes(photo: Photo, terms: Terms) -> Tensor:
 def _softmax(photo: Photo, rows: slice) -> tuple[Tensor, Tensor]:
     """The softmax K,R,W of a band, 0 where it is not labelled, and the cross-entropy R,W."""
     shares = photo.fusion.band(photo.maps, rows)  # K,R,W
-    each, total = _exponentials(shares, photo.labels[rows])
+    cross_entropies, total = _exponentials(shares, photo.labels[rows])
     labelled = (photo.weights[rows] >= 0).to(photo.weights.dtype)
-    return shares.mul_(labelled / total), each
+    return shares.mul_(labelled / total), cross_entropies
 
 
 def _exponentials(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

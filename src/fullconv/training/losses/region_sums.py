@@ -42,7 +42,7 @@ class RegionSums:
         return loss.slopes(self.mass, self.truth, self.both, self._weight() * factor)
 
     def _weight(self) -> Tensor:
-        """Of each class in the mean."""
+        """The loss of each class in the mean."""
         shown = self.truth > 0
         return shown.double() / shown.sum().clamp(min=1)
 

@@ -1,11 +1,11 @@
 """The losses by kind: a new one is a file beside this one, and its line here."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
+from fullconv.errors import did_you_mean
 from fullconv.training.losses.base import Term
 from fullconv.training.losses.cross_entropy import CrossEntropy
 from fullconv.training.losses.dice import Dice
@@ -27,19 +27,19 @@ Named = (
     | SigmoidJaccard
     | SigmoidDice
 )
-"""Those that a config can name."""
+"""The losses that a config can name."""
 AnyTerm = Annotated[Named | FromPython, Field(discriminator="kind")]
 
-KINDS: dict[str, type[Term]] = {each.model_fields["kind"].default: each for each in get_args(Named)}
+KINDS: dict[str, type[Term]] = {loss.model_fields["kind"].default: loss for loss in get_args(Named)}
 """The losses that a config can name, by kind."""
 
 OLD = '[loss] is now a list of terms: write [[loss]], kind = "cross_entropy", then its options'
 
 
 def checked(terms: Any) -> Any:
-    """What stands for `loss` in a config, before its options are validated.
+    """The value of `loss` in a config, before the options of each term are validated.
 
-    Raises ValueError for the form of older versions, kinds that there are not, and a kind twice.
+    Raises ValueError for the form of older versions, for an unknown kind, and for a kind twice.
     """
     if isinstance(terms, Mapping):
         raise ValueError(f"{OLD} (here {', '.join(map(str, terms))})")
@@ -49,7 +49,8 @@ def checked(terms: Any) -> Any:
     for term in terms:
         kind, name = (_value(term, key) for key in ("kind", "name"))
         if kind not in (*KINDS, "python"):
-            raise ValueError(f"no loss is called {kind!r}{_near(kind)}")
+            hint = did_you_mean(str(kind), KINDS) or f"there are {', '.join(KINDS)}"
+            raise ValueError(f"no loss is called {kind!r}: {hint}")
         if (kind, name) in seen:
             raise ValueError(f"{kind} is given twice: give it once, with its weight")
         seen.add((kind, name))
@@ -58,8 +59,3 @@ def checked(terms: Any) -> Any:
 
 def _value(term: Any, key: str) -> Any:
     return term.get(key) if isinstance(term, Mapping) else getattr(term, key, None)
-
-
-def _near(kind: Any) -> str:
-    close = difflib.get_close_matches(str(kind), KINDS, n=1, cutoff=0.5)
-    return f": did you mean {close[0]}?" if close else f": there are {', '.join(KINDS)}"

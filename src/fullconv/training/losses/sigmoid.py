@@ -42,8 +42,8 @@ class BinaryCrossEntropy(SigmoidTerm):
         return weights
 
     def __call__(self, logits: Tensor, masks: Tensor) -> Tensor:
-        each, labelled = binary_cross_entropy(logits, masks), masks != IGNORE  # N,H,W
-        return each.sum((1, 2)) / labelled.sum((1, 2)).clamp(min=1)
+        pixel_losses, labelled = binary_cross_entropy(logits, masks), masks != IGNORE  # N,H,W
+        return pixel_losses.sum((1, 2)) / labelled.sum((1, 2)).clamp(min=1)
 
 
 class SigmoidOverlap(SigmoidTerm):
@@ -84,8 +84,8 @@ class SigmoidDice(SigmoidOverlap):
 
 
 def binary_cross_entropy(logits: Tensor, masks: Tensor) -> Tensor:
-    """Of each pixel, N,H,W, of logits N,1,H,W; 0 where it is ignored."""
+    """The loss of each pixel, N,H,W, from logits N,1,H,W; 0 where it is ignored."""
     labelled = masks != IGNORE
     there = torch.where(labelled, masks, 0).to(logits.dtype)
-    each = F.binary_cross_entropy_with_logits(logits[:, 0], there, reduction="none")
-    return each * labelled
+    pixel_losses = F.binary_cross_entropy_with_logits(logits[:, 0], there, reduction="none")
+    return pixel_losses * labelled

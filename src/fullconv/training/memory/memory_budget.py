@@ -60,7 +60,7 @@ def within(config: Config, spec: NetSpec, size: tuple[int, int]) -> Config:
 
 
 def _ways(config: Config, spec: NetSpec, size: tuple[int, int]) -> Iterator[Config]:
-    """The same training in all ways, the cheapest first."""
+    """The configs of all ways to do the same training, the cheapest first."""
     schedule, first = config.schedule, config.compute.activation_checkpointing
     photos, last = schedule.batch_size * schedule.accumulate, max(_segments(spec, size), first + 1)
     for batch in (n for n in range(schedule.batch_size, 0, -1) if photos % n == 0):

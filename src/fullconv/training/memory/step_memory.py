@@ -1,4 +1,4 @@
-"""What a step of a training needs of memory, from the arrays that the net keeps, and its limits."""
+"""The memory of a training step, estimated from the arrays that the net keeps; and its limits."""
 
 import functools
 import sys
@@ -127,7 +127,7 @@ def _arrays(held: Sequence[Arrays], batch: int, halved: bool) -> list[int]:
 
 
 def _head(config: Config, spec: NetSpec, size: tuple[int, int]) -> int:
-    """Of the scores of a batch at the photo's size and their loss, or of a band of them."""
+    """The bytes of a batch's scores at the photo's size and their loss, or of a band of them."""
     batch = config.schedule.batch_size
     pixels = size[0] * size[1] * batch
     in_bands = all_banded(config.loss) and can_be_banded(spec)
@@ -140,7 +140,7 @@ def _head(config: Config, spec: NetSpec, size: tuple[int, int]) -> int:
 
 @functools.cache
 def at_rest(device: str) -> int:
-    """What is in use before the first net, the same for all later ones: bytes.
+    """The bytes in use before the first net, the same for all later ones.
 
     Of the GPU what CUDA itself takes; else that of this process, with Python and torch.
     """

@@ -93,14 +93,14 @@ def _server(is_one_machine: bool) -> socket.socket:
 
 
 def _accept(server: socket.socket, world: int, token: str) -> dict[int, socket.socket]:
-    """The others, by their number; who does not know the ``token`` is turned away."""
+    """The connections of the other processes by their number; one without ``token`` is closed."""
     server.settimeout(MEETING)
     links: dict[int, socket.socket] = {}
     while len(links) < world - 1:
         link, _ = server.accept()
         link.settimeout(MEETING)
-        said, _, number = _first_line(link).partition(" ")
-        if said != token:
+        sent_token, _, number = _first_line(link).partition(" ")
+        if sent_token != token:
             link.close()
             continue
         links[int(number)] = _ready(link)

@@ -1,4 +1,4 @@
-"""Who starts the processes of a training: this command itself, torchrun, SLURM or another.
+"""How the processes of a training are started: by this command, torchrun, SLURM or another.
 
 Where nobody else has, this process starts the others as copies of itself and becomes process 0.
 Until all are connected (`parallel.peers`), it looks whether they live, and they whether it does.
@@ -34,26 +34,26 @@ def is_torchrun() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
-def with_torchrun(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The changes of a config, with the numbers of processes and machines that torchrun started.
+def with_torchrun(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """``overrides`` with the numbers of processes and machines that torchrun started.
 
-    UserError where others are given.
+    UserError where they have other numbers.
     """
     if not is_torchrun():
-        return dict(given)
+        return dict(overrides)
     world, local = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
     numbers = {"compute.devices": local, "compute.nodes": world // local}
     for key, number in numbers.items():
-        if str(given.get(key, number)) != str(number):
+        if str(overrides.get(key, number)) != str(number):
             raise UserError(
-                f"{key}: is {given[key]}, and torchrun has started {number}: leave it out",
+                f"{key}: is {overrides[key]}, and torchrun has started {number}: leave it out",
                 "FC-CONFIG-013",
             )
-    return {**given, **numbers}
+    return {**overrides, **numbers}
 
 
 def how_to_resume(out: Path) -> str:
-    """What to type after an end that nobody wanted."""
+    """The command that resumes after an unwanted end."""
     if not (out / "config.toml").is_file():
         return "nothing was saved: start it again"
     if _started or PARENT in os.environ:
@@ -87,7 +87,7 @@ def _command() -> list[str]:
 
 
 def end_of(number: int) -> str:
-    """What ended process ``number``, where this one has started it: " (SIGKILL)"."""
+    """The signal that ended process ``number``, if this process started it: " (SIGKILL)"."""
     if not 0 < number <= len(_started):
         return ""
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -108,7 +108,7 @@ def _wait_for_others() -> None:
 
 @contextmanager
 def starting(out: Path) -> Iterator[None]:
-    """Within it this process ends when one that it started has, or the one that started it."""
+    """Within the block this process ends when one that it started ends, or its parent."""
     over = threading.Event()
     parent = int(os.environ.get(PARENT, "0"))
     if _started:
@@ -127,8 +127,8 @@ def _look_at_others(over: threading.Event, out: Path) -> None:
             if process.poll() is None:
                 continue
             if process.returncode != CODE:  # else it has said itself why
-                said = f"process {number} of {len(_started) + 1} died{end_of(number)} before the"
-                print(f"fullconv: {said} training began; {how_to_resume(out)} [FC-TRAIN-015]",
+                death = f"process {number} of {len(_started) + 1} died{end_of(number)} before the"
+                print(f"fullconv: {death} training began; {how_to_resume(out)} [FC-TRAIN-015]",
                       file=sys.stderr, flush=True)  # fmt: skip
             end_process()
 

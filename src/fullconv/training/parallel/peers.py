@@ -162,7 +162,7 @@ class Peers:
 
     @contextmanager
     def ending_together(self) -> Iterator[None]:
-        """Within it an error of one process ends all, and one of them tells of it."""
+        """Within the block an error of one process ends all, and one of them prints it."""
         try:
             yield
         except BaseException as error:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _RANKS = ("RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # as Fabric asks them
 
 Processes = Union["OneProcess", "Fabric"]
-"""What computes and talks for a training."""
+"""The processes of a training, one or several."""
 
 
 class OneProcess:
@@ -64,7 +64,7 @@ class OneProcess:
         return value
 
     def broadcast(self, value: Any) -> Any:
-        """What the first process has, that is ``value``."""
+        """The value of the first process, which is ``value``."""
         return value
 
     def barrier(self) -> None:

@@ -74,7 +74,7 @@ class _WithActivation(_SyncBatchNorm):
 
 
 def joint_statistics(x: Tensor) -> tuple[Tensor, Tensor, float]:
-    """Of all processes: mean and biased variance of each channel, float64 (C,), and its values.
+    """Mean and biased variance of each channel over all processes, float64 (C,); the values of one.
 
     ``x`` is N,C,H,W. ValueError, as torch's, where there is a single value for each channel.
     """

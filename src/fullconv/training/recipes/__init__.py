@@ -1,9 +1,8 @@
 """The recipes that come with fullconv, as text: what can be listed without loading torch."""
 
-import difflib
 from pathlib import Path
 
-from fullconv.errors import UserError
+from fullconv.errors import UserError, did_you_mean
 
 RECIPES = Path(__file__).parent
 RECOMMENDED = {
@@ -26,8 +25,7 @@ def recipe_text(name: str) -> str:
     """
     names = recipe_names()
     if name not in names:
-        near = difflib.get_close_matches(name[:100], names, n=3, cutoff=0.3)
-        hint = f"did you mean {', '.join(near)}" if near else f"there are {', '.join(names)}"
+        hint = did_you_mean(name, names) or f"there are {', '.join(names)}"
         raise UserError(
             f"no recipe is called {name[:100]!r}: {hint} ('fullconv recipes' lists all)",
             "FC-CONFIG-001",

@@ -1,4 +1,4 @@
-"""What a training says of itself before the first step: net, length, memory."""
+"""The lines that a training prints before the first step: net, length, memory."""
 
 from fullconv.data import Source, largest_photo
 from fullconv.device import MIB, computes_bf16
@@ -27,7 +27,7 @@ def announce_plan(
     fabric: Processes,
     screen: Screen,
 ) -> None:
-    """What will be trained, and for how long: all steps, and the photos of the data."""
+    """Print the net and the length of the training: all steps, and the photos of the data."""
     if config.compute.precision == "bf16" and not computes_bf16(fabric.device):
         screen.say(
             f"warning: {fabric.device} has no bfloat16 and emulates it, about ten times slower "

@@ -1,4 +1,4 @@
-"""The checkpoint that a run keeps: the best by validation, with its scores and example photos."""
+"""The best checkpoint of a run by validation, with its scores and example photos."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -41,7 +41,7 @@ class BestModel:
             "val_mean_iu": scores.mean_iu if scores else None,
             "weights": self.origins,
         }
-        net, preprocessing = self.updater.best_net, self.updater.preprocessing
+        net, preprocessing = self.updater.eval_net, self.updater.preprocessing
         save(self.run.model, Checkpoint(net, classes, preprocessing, origin))
         if validation is None:
             return

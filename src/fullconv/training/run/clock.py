@@ -1,4 +1,4 @@
-"""Where the time of a training goes."""
+"""The times of a training: steps, waiting for data, time left."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from fullconv.training.run.signals import Stop
 
 
 class Clock:
-    """Where the time goes: steps and waiting for data, since the start and without validations."""
+    """The times of a training since its start, without validations: steps, waiting for data."""
 
     def __init__(self, step: int, photos_per_step: int, half_size_steps: int = 0) -> None:
         self.begin = self.saved = time.monotonic()

@@ -1,4 +1,4 @@
-"""What a training shows: one live line on a terminal, a bar in a notebook, else plain lines."""
+"""The display of a training: one live line on a terminal, a bar in a notebook, else plain lines."""
 
 import math
 import sys
@@ -105,7 +105,7 @@ class Screen:
             self._move(status.line, due)
 
     def show_validation(self, step: int, done: int, total: int) -> None:
-        """How far a validation has come, in the moving line; as plain lines every ten seconds."""
+        """Show the progress of a validation in the live line; as plain lines every ten seconds."""
         if self.bar:
             self.bar.show(f"step {step}: validating {done}/{total} photos", done, total)
             return

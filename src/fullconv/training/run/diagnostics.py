@@ -11,16 +11,16 @@ NAMED = 8  # classes in a warning
 
 
 class Diagnostics:
-    """Gives each warning once. ``given`` is kept in the run's state: a resume repeats none.
+    """Gives each warning once: the kinds in ``warned`` are not repeated, nor by a resumed run.
 
-    ``classes`` holds the number of classes of each output.
+    ``classes`` has the number of classes of each output.
     """
 
-    def __init__(self, classes: Sequence[int], given: list[str], fine_tuned: bool) -> None:
+    def __init__(self, classes: Sequence[int], warned: list[str], fine_tuned: bool) -> None:
         ends = list(accumulate(classes))
         self.outputs = [slice(end - n, end) for n, end in zip(classes, ends, strict=True)]
         self.chance = sum(log(count) for count in classes)
-        self.given = given
+        self.warned = warned
         self.fine_tuned = fine_tuned
 
     def loss(self, step: int, per_pixel: float) -> str | None:
@@ -86,7 +86,7 @@ class Diagnostics:
         )
 
     def _once(self, kind: str, message: str) -> str | None:
-        if kind in self.given:
+        if kind in self.warned:
             return None
-        self.given.append(kind)
+        self.warned.append(kind)
         return message

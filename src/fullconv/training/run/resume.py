@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from fullconv.checkpoints.checkpoint import check_fit
-from fullconv.checkpoints.safetensors_file import FORMAT, KEY, read_tensors, write_tensors
+from fullconv.checkpoints.checkpoint_file import FORMAT, KEY, read_tensors, write_tensors
 from fullconv.errors import UserError
 
 FILE = Path("resume") / "state.safetensors"

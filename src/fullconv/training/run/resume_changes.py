@@ -1,4 +1,4 @@
-"""What a resume may change in the config of a run, and how the run keeps it."""
+"""The changes of a config that a resume may make, and how the run stores them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,13 +20,13 @@ CHANGEABLE = (
     "data.cache",
     "logging.",
 )
-"""What a resume may change, by the beginnings of keys."""
+"""The keys that a resume may change, by their beginnings."""
 
 
 PROCESSES = ("compute.devices", "compute.nodes")
 BATCH = {"schedule.batch_size", "schedule.accumulate"}
 PLACES = ("data.", "logging.", "schedule.save_minutes", *PROCESSES)
-"""Of these, what decides no number of the run: not kept as a change, but as if it had been so."""
+"""Those of these keys that do not affect the result: stored as if they had always been so."""
 
 
 def check_changes(before: Config, config: Config, out: Path, step: int) -> None:
@@ -47,17 +47,19 @@ def check_changes(before: Config, config: Config, out: Path, step: int) -> None:
         )
 
 
-def on_other_processes(saved: Config, given: Mapping[str, Any]) -> Config:
+def on_other_processes(saved: Config, overrides: Mapping[str, Any]) -> Config:
     """The config of a run for another number of processes, with the same photos in each step.
 
     The batch of a process, and how many are accumulated, then follow, at all steps, unless they are
-    ``given``. UserError where the photos of a step cannot be shared out evenly.
+    ``overrides``. UserError where the photos of a step cannot be shared out evenly.
     """
-    numbers = {key: int(given[key]) for key in PROCESSES if str(given.get(key, "")).isdecimal()}
+    numbers = {
+        key: int(overrides[key]) for key in PROCESSES if str(overrides.get(key, "")).isdecimal()
+    }
     if not numbers:
         return saved
     changed = with_change(saved, 0, numbers)
-    if BATCH & given.keys() or count_of(changed.compute) == count_of(saved.compute):
+    if BATCH & overrides.keys() or count_of(changed.compute) == count_of(saved.compute):
         return changed
     changes = []
     for change in saved.changes:

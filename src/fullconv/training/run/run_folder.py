@@ -184,7 +184,7 @@ class Run:
             shutil.rmtree(self.folder)
 
     def content(self) -> set[Path]:
-        """What lies in the folder, but for its lock and `leftovers`."""
+        """The files of the folder, except its lock and `leftovers`."""
         there = set(self.folder.iterdir()) if self.folder.is_dir() else set()
         return there - self.leftovers() - {self.folder / LOCK}
 

@@ -1,4 +1,4 @@
-"""What a training reports while it runs: rows of log.csv, loggers, the status line, warnings."""
+"""The records of a running training: rows of log.csv, loggers, the status line, warnings."""
 
 from collections.abc import Sequence
 

@@ -52,7 +52,7 @@ class Stop:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Within it a signal raises `StopRequested` at once; a resume loses nothing by it."""
+        """Within the block a signal raises `StopRequested` at once; a resume loses nothing."""
         self._is_interruptible = True
         try:
             if self.number is not None:

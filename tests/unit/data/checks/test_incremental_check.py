@@ -20,7 +20,7 @@ from fullconv.data import (
     with_measured_range,
 )
 from fullconv.data.checks import examine_many
-from fullconv.data.once import listings_kept
+from fullconv.data.listing_cache import cached_listings
 from fullconv.data.reading import file_stamps, photo_heads
 from fullconv.data.splits.random_split import random_split
 from fullconv.data.splits.subset import with_photos
@@ -237,7 +237,7 @@ def test_a_command_looks_at_each_file_once(data: Path, monkeypatch) -> None:
     monkeypatch.setattr(photo_heads, "MANY", 1)
     make_older(data)
     looks = counted_looks(monkeypatch)
-    with listings_kept():
+    with cached_listings():
         for _ in range(3):
             source = open_source(data, "all")
             split = random_split(source.names, 0)

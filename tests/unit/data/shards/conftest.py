@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fullconv.data import open_source, pack
-from fullconv.data.shards import remote_place
+from fullconv.data.shards import remote_storage
 from range_server import serving_folder
 
 
@@ -22,6 +22,6 @@ def packed(make_folder, tmp_path: Path) -> tuple[Path, Path]:
 def server(packed, tmp_path: Path, monkeypatch):
     """Serves the folder that the shards lie in; the usual cache is in the test's folder."""
     monkeypatch.setenv("FULLCONV_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(remote_place, "PAUSE", 0.01)
+    monkeypatch.setattr(remote_storage, "PAUSE", 0.01)
     with serving_folder(tmp_path) as running:
         yield running

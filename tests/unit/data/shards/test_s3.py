@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fullconv.data import loader, open_source
-from fullconv.data.shards import remote_place
+from fullconv.data.shards import remote_storage
 from fullconv.errors import UserError
 
 s3fs = pytest.importorskip("s3fs")
@@ -24,7 +24,7 @@ def bucket(packed, tmp_path: Path, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("FULLCONV_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(remote_place, "PAUSE", 0.01)
+    monkeypatch.setattr(remote_storage, "PAUSE", 0.01)
     s3fs.S3FileSystem.clear_instance_cache()  # of the server of another test
     files = s3fs.S3FileSystem()
     httpx.post(f"http://{host}:{port}/moto-api/reset")

@@ -76,14 +76,14 @@ def test_a_pixel_sees_the_traced_rows_and_none_beyond(name: str) -> None:
         assert seen.any(1).tolist() == [True, False, True, False], stride
         if name != UPSAMPLES:
             assert axis.offset == (axis.behind - axis.before) / 2
-        assert not definition.sees_everything(stride)
+        assert not definition.has_global_field(stride)
 
 
 @pytest.mark.parametrize("name", [*EVERYTHING, *slow(EVERYTHING_TOO)])
 def test_what_sees_everything_sees_the_last_row(name: str) -> None:
     """NaN in the last row reaches the first pixel, over more rows than the local paths span."""
     definition = of(name)
-    strides = [stride for stride in definition.taps if definition.sees_everything(stride)]
+    strides = [stride for stride in definition.taps if definition.has_global_field(stride)]
     assert definition.coarsest in strides
     if "swin" in name:  # its windows see their neighbours block by block: all only in the end
         strides = [definition.coarsest]
@@ -208,7 +208,7 @@ def test_costs_of_resnet18_are_those_of_our_own() -> None:
     theirs, ours = (summarize(NetSpec(f"fcn32s-{n}resnet18", 2), (96, 128)) for n in ("timm.", ""))
     assert theirs.multiply_adds == ours.multiply_adds
     assert theirs.parameters == ours.parameters
-    assert not theirs.sees_everything
+    assert not theirs.has_global_field
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_the_contact_sheet_is_spread_over_all_splits_and_bounded(make_many):
         {"train": survey_of.sources["train"]} | {"val": survey_of.sources["train"]},
     )
     object.__setattr__(
-        survey_of, "looks", dict.fromkeys(("train", "val"), survey_of.looks["train"])
+        survey_of, "measurements", dict.fromkeys(("train", "val"), survey_of.measurements["train"])
     )
     sheet = contact_sheet(survey_of)
     assert [part["split"] for part in sheet] == ["train", "val"]

@@ -6,8 +6,8 @@ import torch
 
 from fullconv.data import open_source
 from fullconv.data.splits.overlapping import TaskChoice, for_task
-from fullconv.data.splits.subset import Part
-from fullconv.evaluation import joined, tally_of
+from fullconv.data.splits.subset import Subset
+from fullconv.evaluation import join_tallies, tally_of
 from fullconv.inference.engines.torch_engine import TorchEngine
 from fullconv.models import TORCH
 from fullconv.report import BestAndWorst
@@ -22,7 +22,7 @@ KINDS = {
 
 def scored(engine, source):
     extremes = BestAndWorst(source.classes)
-    return tally_of(engine, source, each=extremes.add), extremes
+    return tally_of(engine, source, on_photo=extremes.add), extremes
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -33,10 +33,10 @@ def test_parts_give_the_scores_of_the_whole(kind, processes):
     engine = TorchEngine((net, TORCH), torch.device("cpu"), "fp32", source.classes)
     whole, expected = scored(engine, source)
     parts = [
-        scored(engine, Part(source, "val", tuple(range(rank, len(source), processes))))
+        scored(engine, Subset(source, "val", tuple(range(rank, len(source), processes))))
         for rank in range(processes)
     ]
-    scores, wanted = joined([tally for tally, _ in parts]).scores(), whole.scores()
+    scores, wanted = join_tallies([tally for tally, _ in parts]).scores(), whole.scores()
     assert scores.mean_iu == wanted.mean_iu
     assert np.array_equal(scores.confusion, wanted.confusion)
     assert scores.photos is not None

@@ -23,18 +23,18 @@ KINDS = {
 
 
 def put(run, made, progress=PROGRESS):
-    save_state(run, made.net, made.averaged, made.optimizer, progress)
+    save_state(run, made.net, made.ema_net, made.optimizer, progress)
 
 
 def take(run, made):
-    return load_state(run, made.net, made.averaged, made.optimizer)
+    return load_state(run, made.net, made.ema_net, made.optimizer)
 
 
 def everything(made):
     """All arrays of the net, its average and the optimizer."""
     found = {f"net.{k}": v for k, v in made.net.state_dict().items()}
-    if made.averaged is not None:
-        found |= {f"averaged.{k}": v for k, v in made.averaged.state_dict().items()}
+    if made.ema_net is not None:
+        found |= {f"averaged.{k}": v for k, v in made.ema_net.state_dict().items()}
     for number, values in made.optimizer.state_dict()["state"].items():
         found |= {f"{number}.{k}": v for k, v in values.items() if v is not None}
     return {name: tensor.clone() for name, tensor in found.items()}
@@ -94,7 +94,7 @@ def test_the_last_two_states_are_kept_and_the_whole_one_is_taken(updater, batch,
     (tmp_path / FILE).write_bytes(content)
     warnings = []
     other = updater()
-    states = tmp_path, other.net, other.averaged, other.optimizer
+    states = tmp_path, other.net, other.ema_net, other.optimizer
     assert load_state(*states, warnings.append) == replace(PROGRESS, step=1)
     assert "checksum" in warnings[0]
     state = everything(other)

@@ -71,10 +71,10 @@ def lines_of(read: Rows, size: tuple[int, int], weights: Rows | None = None) -> 
         weight = None if weights is None else weights(rows)
         strips.append(_strip(above, block, top, rows.stop == height, size, weight))
         above = block[-1:]
-    return joined(_together(strips, size))
+    return join_lines(_together(strips, size))
 
 
-def joined(lines: Lines) -> Lines:
+def join_lines(lines: Lines) -> Lines:
     """The same lines, with those that meet where no other line ends made one."""
     starts, stops = lines.ends()
     order, offsets = _chains(starts, stops, np.zeros(0, np.int64))
@@ -108,7 +108,7 @@ def without(lines: Lines, sides: Ints) -> Lines:
     same = lines.same
     # A row that runs across a line that goes joins what lies behind it too.
     same = np.concatenate([same, _across(np.flatnonzero(right == left))])
-    return joined(
+    return join_lines(
         Lines(
             lines.size,
             [lines.paths[line] for line in stays.tolist()],

@@ -1,4 +1,4 @@
-"""Segments that meet elsewhere than at a common end."""
+"""Finds segments that cross or touch anywhere but at a common end."""
 
 from collections.abc import Iterator
 

@@ -139,7 +139,7 @@ def _borders(one: Ints, other: Ints, lengths: Ints) -> dict[int, dict[int, int]]
 
 
 def _crosses(lines: Lines) -> Ints:
-    """Of each side twice the signed area below its path: around a region twice its pixels."""
+    """Twice the signed area below the path of each side: around a region twice its pixels."""
     doubled = np.zeros(len(lines), np.int64)
     for line, path in enumerate(lines.paths):
         x, y = path.T

@@ -70,8 +70,8 @@ def _task(number: int, photo: ShapedPhoto, classes: ClassSet) -> dict[str, Any]:
                 "was_cancelled": False,
                 "ground_truth": False,
                 "result": [
-                    _result(place, region, outline, photo.size, classes)
-                    for place, (region, outline) in enumerate(shapes)
+                    _result(index, region, outline, photo.size, classes)
+                    for index, (region, outline) in enumerate(shapes)
                 ],
             }
         ],

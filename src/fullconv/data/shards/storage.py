@@ -1,4 +1,4 @@
-"""Where a packed data set lies: what its reader asks of a place, and a folder on this machine."""
+"""The storage of a packed data set: what its reader needs, and a folder on this machine."""
 
 import hashlib
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from fullconv.errors import UserError
 Result = TypeVar("Result")
 
 
-class Place(Protocol):
-    """A folder of files: small ones are read whole, shards by range."""
+class Storage(Protocol):
+    """A folder of files, here or behind a URL: small ones are read whole, shards by range."""
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         ...
 
     @property
@@ -25,7 +25,7 @@ class Place(Protocol):
         ...
 
     def read(self, name: str) -> bytes:
-        """All of a file; UserError where it is not there or cannot be read."""
+        """The whole file; UserError where it does not exist or cannot be read."""
         ...
 
     def read_range(self, name: str, start: int, size: int, sha256: bytes | None) -> bytes:
@@ -37,7 +37,7 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True)
-class LocalPlace:
+class LocalStorage:
     """A folder on this machine."""
 
     folder: Path
@@ -86,14 +86,14 @@ def _local(file: Path, read: Callable[[], Result]) -> Result:
         ) from error
 
 
-def is_right(content: bytes, size: int, sha256: bytes | None) -> bool:
+def is_intact(content: bytes, size: int, sha256: bytes | None) -> bool:
     """Whether bytes have the size and, where it is known, the digest that the index states."""
     return len(content) == size and (sha256 is None or hashlib.sha256(content).digest() == sha256)
 
 
 def checked_range(content: bytes, file: str, start: int, size: int, sha256: bytes | None) -> bytes:
-    """``content`` itself; UserError where it is not what was packed."""
-    if is_right(content, size, sha256):
+    """``content`` itself; UserError where its size or digest differs from what was packed."""
+    if is_intact(content, size, sha256):
         return content
     what = f"differs from what was packed, at byte {start}"
     if len(content) < size:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from fullconv.checkpoints.safetensors_file import DTYPES, write_tensors
+from fullconv.checkpoints.checkpoint_file import DTYPES, write_tensors
 
 TENSORS = {
     "kernel": torch.randn(4, 3, 5, 2).to(memory_format=torch.channels_last),
@@ -40,7 +40,7 @@ def test_nothing_is_left_of_a_type_that_has_no_place(tmp_path):
 
 GROWTH = """
 import resource, sys, torch
-from fullconv.checkpoints.safetensors_file import write_tensors
+from fullconv.checkpoints.checkpoint_file import write_tensors
 tensors = {str(i): torch.ones(2**18, 4, 3, 1).to(memory_format=torch.channels_last)
            for i in range(24)}
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,6 +1,6 @@
-"""Items handed out to workers by Ray Data, and what they give back.
+"""The workers of a Ray cluster: each holds the net, gets items by Ray Data, and returns replies.
 
-A worker that is lost is started again and gets its item once more; nothing is given back twice.
+A lost worker is started again and gets its item once more; no reply is returned twice.
 """
 
 import json
@@ -21,7 +21,7 @@ from fullconv.inference.storage.predictor_options import PredictorOptions
 from fullconv.version import __version__
 
 Reply = dict[str, Any]
-"""What a worker makes of an item: values of Arrow's types; one of 'fatal' ends the job."""
+"""The result of an item: values of Arrow's types; one with 'fatal' ends the job."""
 Task = Callable[[Predictor, dict[str, Any]], Iterator[Reply]]
 """A worker's part, a function of a module: an item in plain JSON types -> replies."""
 ATTEMPTS = 5
@@ -47,7 +47,7 @@ class Desk:
 
 @dataclass(frozen=True)
 class Job:
-    """What every worker is given: how the net is opened, the name of its file, its task."""
+    """The state of every worker: how the net is opened, the name of its file, its task."""
 
     options: PredictorOptions
     file: str
@@ -119,7 +119,7 @@ def replies(
     say: Say,
     in_order: bool = False,
 ) -> Iterator[Reply]:
-    """What workers on the cluster make of ``items``, as it comes, or ``in_order``.
+    """The results of ``items`` from the workers of the cluster, as they come or ``in_order``.
 
     Raises UserError where a worker does, or is lost again and again with the same item.
     """

@@ -52,8 +52,8 @@ class PhotoTable:
         """The name of each photo with its row; the photos themselves are not read."""
         for group in range(self.file.num_row_groups):
             names = self._read_group(group, PATH)
-            for place, name in enumerate(names):
-                yield (group, place), str(name)
+            for index, name in enumerate(names):
+                yield (group, index), str(name)
 
     def read(self, row: Row) -> bytes:
         """The picture file of a row; UserError where there is none."""
@@ -88,8 +88,8 @@ class PhotoTable:
         except Exception as error:  # StopIteration too: fewer rows than its head says
             self._group = -1
             raise _damaged(printable(self.address), error) from error
-        kept = self._at_hand[-_ROWS:]
-        self._first, self._at_hand = self._next - len(kept), kept + rows
+        recent = self._at_hand[-_ROWS:]
+        self._first, self._at_hand = self._next - len(recent), recent + rows
         self._next += len(rows)
 
 

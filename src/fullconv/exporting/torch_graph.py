@@ -24,13 +24,13 @@ from fullconv.inference.class_map import Decision
 from fullconv.inference.engines.graph_engine import KEY
 from fullconv.inference.export_metadata import CLASSES, Description
 from fullconv.models import FCN, Preprocessing
-from fullconv.models.fold_batch_norm import folded
+from fullconv.models.fold_batch_norm import fold_batch_norm
 
 Array = npt.NDArray[Any]
 
 
 class UnsavedGraph(Protocol):
-    """What is to be written, as the runtime has read it back."""
+    """A graph that is not written yet, as its runtime has read it back."""
 
     @property
     def bytes(self) -> int:
@@ -38,7 +38,7 @@ class UnsavedGraph(Protocol):
         ...
 
     def run(self, batch: Array) -> Array:
-        """What goes into the graph (`Description.shape`) to what comes out (`shape_out`)."""
+        """Run the graph on its input (`Description.shape`); the output (`shape_out`)."""
         ...
 
     def write(self, path: Path) -> list[Path]:
@@ -117,10 +117,10 @@ def _classes(scores: Tensor, decision: Decision) -> Tensor:
 
     Of overlapping classes 1 where a class is, else 0.
     """
-    if decision.logits:
-        least = torch.tensor(decision.logits).view(-1, 1, 1)
+    if decision.threshold_logits:
+        least = torch.tensor(decision.threshold_logits).view(-1, 1, 1)
         present = (scores >= least).to(torch.uint8)  # N,K,H,W
-        return present[:, 0] if len(decision.logits) == 1 else present.permute(0, 2, 3, 1)
+        return present[:, 0] if len(decision.threshold_logits) == 1 else present.permute(0, 2, 3, 1)
     parts = decision.outputs
     best = [scores[:, part].argmax(1).add(part.start).to(torch.uint8) for part in parts]  # N,H,W
     return best[0] if len(best) == 1 else torch.stack(best, -1)
@@ -206,11 +206,11 @@ class _WideNorm(nn.Module):
 
 
 def in_half(net: FCN) -> FCN:
-    """A copy of ``net`` that computes its features in float16, for `fullconv.exporting.program`.
+    """A copy of ``net`` that computes its features in float16, to be traced.
 
     Batch norms are folded first: their variances need not fit into float16.
     """
-    half = copy.deepcopy(folded(net.eval())).eval()
+    half = copy.deepcopy(fold_batch_norm(net.eval())).eval()
     for module in list(half.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.LocalResponseNorm):

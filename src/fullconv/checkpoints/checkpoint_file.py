@@ -1,10 +1,10 @@
-"""This project's safetensors files: written one array at a time, and read with their checksum.
+"""The file format of checkpoints and resume states: safetensors with a JSON header and a checksum.
 
-The library's own writers want all arrays as bytes in memory first, which for the state of a VGG16
-is as much again as the training itself; this one holds one array beside what is there. The format:
-the length of a JSON header in 8 bytes, the header, the arrays one after the other
-(huggingface/safetensors, README). The header's metadata has this project's JSON under ``fullconv``
-and the CRC-32 of all that follows the header under ``crc32``.
+A file is written one array at a time. The library's own writers first copy all arrays to memory as
+bytes, which for the state of a VGG16 doubles the memory of its training. The format: the length of
+a JSON header in 8 bytes, the header, the arrays one after the other (huggingface/safetensors,
+README). The header's metadata has this project's JSON under ``fullconv`` and the CRC-32 of all
+bytes after the header under ``crc32``, which `read_arrays` verifies.
 """
 
 import json
@@ -50,7 +50,7 @@ def write_tensors(
         file.write(len(header).to_bytes(8, "little"))
         file.write(header)
         for name in names:
-            file.write(_content(tensors[name]))
+            file.write(_row_major_bytes(tensors[name]))
 
     write_atomically(path, content)
 
@@ -64,12 +64,12 @@ def checksum_of(tensors: Mapping[str, Tensor]) -> str:
     """CRC-32 of the bytes of all arrays, in the order in which they are written."""
     checksum = 0
     for name in _in_order(tensors):
-        checksum = zlib.crc32(_content(tensors[name]), checksum)
+        checksum = zlib.crc32(_row_major_bytes(tensors[name]), checksum)
     return f"{checksum:08x}"
 
 
-def changed_weights(path: Path) -> UserError:
-    """The error of a file whose weights have another checksum than when it was written."""
+def checksum_error(path: Path) -> UserError:
+    """The error for a file whose weights differ from the checksum that was written with them."""
     return UserError(
         f"{path}: its weights are not those that were saved (the checksum differs), so the "
         "file is damaged; copy it again",
@@ -77,7 +77,7 @@ def changed_weights(path: Path) -> UserError:
     )
 
 
-def _content(tensor: Tensor) -> memoryview:
+def _row_major_bytes(tensor: Tensor) -> memoryview:
     """The bytes of an array in row-major order."""
     flat = tensor.detach().to("cpu").contiguous().reshape(-1)
     return flat.view(torch.uint8).numpy().data
@@ -99,17 +99,20 @@ def _header(names: list[str], tensors: Mapping[str, Tensor], metadata: dict[str,
     return text + b" " * (-len(text) % 8)
 
 
-def is_own(path: Path) -> bool:
-    """Whether a file is one of this project, by its header."""
+def is_checkpoint_file(path: Path) -> bool:
+    """Whether a file was written by `write_tensors`: its header has this project's JSON."""
     try:
         with safe_open(path, framework="pt") as file:
             return KEY in (file.metadata() or {})
-    except Exception:  # whatever a damaged file makes of the parser: then it is none
+    except Exception:  # whatever the parser raises for a damaged file: it is no checkpoint
         return False
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The header (this project's JSON) and the arrays of a file; UserError as both readers'."""
+    """The header (this project's JSON) and the arrays of a file.
+
+    Raises UserError as `read_header` and `read_arrays` do.
+    """
     header, _ = read_header(path)
     return header, read_arrays(path)
 
@@ -117,19 +120,19 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def read_header(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The header of a file, and its arrays without values, on the `meta` device.
 
-    Raises UserError for a file that is damaged, none of this project, or of another format.
+    Raises UserError for a file that is damaged, not of this project, or of another format version.
     """
     with parser_errors(path, NO_SAFETENSORS, "FC-WEIGHTS-002"):
         _refuse_pickle(path)
         with safe_open(path, framework="pt") as file:
             header = _own_header(path, file.metadata() or {})
-            return header, {name: _described(file.get_slice(name)) for name in file.keys()}  # noqa: SIM118
+            return header, {name: _meta_tensor(file.get_slice(name)) for name in file.keys()}  # noqa: SIM118
 
 
 def read_arrays(path: Path) -> dict[str, Tensor]:
-    """The arrays of a file, in its pages; UserError where they are not those of its checksum."""
+    """The arrays of a file, memory-mapped; UserError where its checksum differs."""
     with parser_errors(path, NO_SAFETENSORS, "FC-WEIGHTS-002"), safe_open(path, "pt") as file:
-        _verify(path, (file.metadata() or {}).get(CHECKSUM))
+        _verify_checksum(path, (file.metadata() or {}).get(CHECKSUM))
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
@@ -145,7 +148,7 @@ def _own_header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
 
 
 def check_format(path: Path, header: Mapping[str, Any]) -> None:
-    """UserError unless a header is of the format that this version reads."""
+    """UserError unless a header has the format number that this version reads."""
     if header.get("format") != FORMAT:
         written = printable(repr(header.get("format")), 80)
         raise UserError(
@@ -155,7 +158,7 @@ def check_format(path: Path, header: Mapping[str, Any]) -> None:
         )
 
 
-def _described(part: Any) -> Tensor:
+def _meta_tensor(part: Any) -> Tensor:
     """An array's shape and type without its values, on the `meta` device."""
     types = {name: dtype for dtype, name in DTYPES.items()}
     return torch.empty(part.get_shape(), dtype=types[part.get_dtype()], device="meta")
@@ -170,14 +173,14 @@ def _refuse_pickle(path: Path) -> None:
             )
 
 
-def _verify(path: Path, wanted: str | None) -> None:
-    """UserError unless what follows the header is what was written; files without one pass."""
-    if wanted is None:
+def _verify_checksum(path: Path, expected: str | None) -> None:
+    """UserError unless the bytes after the header have this checksum; files without one pass."""
+    if expected is None:
         return
     with path.open("rb") as file:
         file.seek(8 + int.from_bytes(file.read(8), "little"))
         checksum = 0
         while part := file.read(CHUNK):
             checksum = zlib.crc32(part, checksum)
-    if f"{checksum:08x}" != wanted:
-        raise changed_weights(path)
+    if f"{checksum:08x}" != expected:
+        raise checksum_error(path)

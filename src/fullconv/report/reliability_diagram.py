@@ -10,7 +10,7 @@ from fullconv.report.charts import Chart, DrawnChart, Line, drawn
 
 
 def reliability_chart(before: Reliability, after: Reliability) -> DrawnChart:
-    """Of each bin of confidence the share that is right, before and after."""
+    """The share of right pixels in each bin of confidence, before and after."""
     ends = np.array([0.0, 100.0])
     lines = [Line("as right as sure", ends, ends / 100, style=2)]
     for style, (name, measured) in enumerate((("before", before), ("after", after))):
@@ -23,14 +23,14 @@ def reliability_chart(before: Reliability, after: Reliability) -> DrawnChart:
 
 
 def calibration_parts(header: dict[str, Any], outputs: list[str]) -> list[dict[str, Any]]:
-    """For the page of a run: of each output its figures and diagram; empty without calibration."""
+    """The figures and diagram of each output, for the page of a run; empty without calibration."""
     try:
         calibration = Calibration.from_header(header, len(outputs))
     except (ValueError, TypeError, KeyError, AttributeError):
         return []
     if calibration is None:
         return []
-    each = zip(
+    measurements = zip(
         outputs, calibration.temperatures, calibration.before, calibration.after, strict=False
     )
     return [
@@ -41,7 +41,7 @@ def calibration_parts(header: dict[str, Any], outputs: list[str]) -> list[dict[s
             "photos": calibration.photos,
             "split": calibration.split,
         }
-        for output, temperature, before, after in each
+        for output, temperature, before, after in measurements
     ]
 
 

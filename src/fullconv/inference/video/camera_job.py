@@ -1,4 +1,4 @@
-"""What a camera sees, predicted as it comes, and written as a video until someone ends it."""
+"""`predict_camera`: the newest frame predicted each time, and written as a video until the end."""
 
 import signal
 import time
@@ -16,13 +16,19 @@ from fullconv.atomic import write_atomically
 from fullconv.classes.palettes import Palette
 from fullconv.device import Precision
 from fullconv.errors import UserError, one_line, printable
-from fullconv.inference.engines.registry import AUTO
+from fullconv.inference.engines.registry import AUTO, Say
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.tiled_prediction import Tile
 from fullconv.inference.tta import TTA
 from fullconv.inference.video.camera import Device, LiveFrame, LiveInput, device_of
 from fullconv.inference.video.encoder import Encoder, OpenVideo, Show
-from fullconv.inference.video.pictures import FramePictures, Look, Timing, check_endings
+from fullconv.inference.video.pictures import (
+    FramePictures,
+    FrameProgress,
+    Look,
+    Timing,
+    check_endings,
+)
 from fullconv.inference.video.segments import Coded
 from fullconv.inference.video.video_file import pyav
 from fullconv.signal_handlers import handled_by
@@ -30,16 +36,17 @@ from fullconv.visualize import Legend
 
 TIME_BASE = Fraction(1, 90000)
 """A tick of the videos of cameras, in seconds: whole at all usual rates."""
-_SAME = 0.5  # seconds within which a signal is no second one
+_SAME = 0.5  # seconds within which a second signal counts as the same one
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 @dataclass(frozen=True)
 class CameraOutcome:
-    """What became of a recording of so many ``frames`` over so many ``seconds`` of the camera.
+    """A recording of ``frames`` predicted frames over ``seconds`` of the camera's time.
 
-    ``written`` is of ``size`` (H, W), ``probabilities`` are the videos of these. ``dropped`` frames
-    came while the net was at another one. ``warning`` says why it ended where nobody asked for it.
+    The video ``written`` has ``size`` (H, W); ``probabilities`` are the videos of the
+    probabilities. ``dropped`` frames arrived while the net predicted another one. ``warning`` says
+    why the recording ended, where it was not asked to.
     """
 
     written: Path
@@ -70,19 +77,19 @@ def predict_camera(
     engine: str = AUTO,
     tile: Tile | None = None,
     tta: str | TTA | None = None,
-    report: Callable[[int, int | None], object] = lambda done, total: None,
-    say: Callable[[str], object] = lambda note: None,
+    report: FrameProgress = lambda done, total: None,
+    say: Say = lambda note: None,
 ) -> CameraOutcome:
-    """Predict what ``camera`` sees and write the video ``out``, with `predict_video`'s options.
+    """Predict the frames of ``camera`` and write the video ``out``; options as of `predict_video`.
 
-    ``camera`` is 'camera:0', 'camera:NAME', '/dev/video0', or a `Device`. It ends after
-    ``max_frames`` predicted frames, after ``seconds`` of the camera's time, by Ctrl-C or SIGTERM
-    (where called in the main thread), or where the camera ends; then ``out`` appears, complete. A
-    second Ctrl-C leaves nothing. The net always gets the newest frame: those that come meanwhile
-    are dropped, and each predicted one has the time at which it came. ``report`` is told the frames
-    done, and ``max_frames``; ``say`` that the first frame is there. Raises UserError for a camera
-    that cannot be opened, an ``out`` that is there already, and wrong options; KeyboardInterrupt
-    where it is ended before the first frame.
+    ``camera`` is 'camera:0', 'camera:NAME', '/dev/video0', or a `Device`. The recording ends after
+    ``max_frames`` predicted frames, after ``seconds`` of the camera's time, at Ctrl-C or SIGTERM
+    (where called in the main thread), or when the camera ends; then ``out`` appears, complete. A
+    second Ctrl-C leaves no file. The net always gets the newest frame: frames that arrive meanwhile
+    are dropped, and a predicted frame keeps the time of its arrival. ``report`` is called with the
+    frames done and ``max_frames``; ``say`` when the first frame has arrived. Raises UserError for a
+    camera that cannot be opened, an ``out`` that exists, and options with a wrong value;
+    KeyboardInterrupt when it is ended before the first frame.
     """
     look, target = Look(show, smooth, alpha, legend, probability), Path(out)
     check_endings(target, show)
@@ -115,9 +122,10 @@ def _check_free(path: Path) -> None:
 
 
 class _Stop:
-    """Whether a signal has asked for the end; a second Ctrl-C interrupts.
+    """Whether a signal has asked for the end; a second Ctrl-C raises KeyboardInterrupt.
 
-    One that follows at once is the same: a shell and a program around this one may both send it.
+    A second signal within `_SAME` seconds counts as the first: a shell and a program that runs this
+    one may both send it.
     """
 
     def __init__(self) -> None:
@@ -140,7 +148,7 @@ def _stop_on_signals() -> Iterator[_Stop]:
 
 
 class _Recording:
-    """Frames of a camera on their way into files."""
+    """The frames of a camera, predicted, encoded and written."""
 
     def __init__(
         self,
@@ -155,9 +163,7 @@ class _Recording:
         self.done, self.last, self.size = 0, -1, (0, 0)
         self.changed = ""
 
-    def run(
-        self, report: Callable[[int, int | None], object], say: Callable[[str], object]
-    ) -> CameraOutcome:
+    def run(self, report: FrameProgress, say: Say) -> CameraOutcome:
         """Record until the end."""
         first = self.live.next(self._is_stopped)
         if first is None:
@@ -187,12 +193,7 @@ class _Recording:
             f"{self.live.device}: {warning}" if warning else "", targets[1:],
         )  # fmt: skip
 
-    def _record(
-        self,
-        files: Sequence[IO[bytes]],
-        first: LiveFrame,
-        report: Callable[[int, int | None], object],
-    ) -> None:
+    def _record(self, files: Sequence[IO[bytes]], first: LiveFrame, report: FrameProgress) -> None:
         tracks: list[_LiveTrack] = []
         with ExitStack() as closing:
             for image, pts in self._frames(first):
@@ -233,7 +234,7 @@ class _Recording:
         return self.stop.asked
 
     def _is_complete(self) -> bool:
-        """Whether it ends because that was asked for."""
+        """Whether it ended as asked: by a signal, or after ``max_frames``."""
         return self.stop.asked or self.done == self.max_frames
 
 

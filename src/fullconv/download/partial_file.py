@@ -1,4 +1,4 @@
-"""The part of a file that is there already, and what tells whether the rest belongs to it."""
+"""A partly downloaded file, and the note that tells whether the rest belongs to the same file."""
 
 import contextlib
 import json
@@ -10,25 +10,25 @@ from typing import IO
 from fullconv.download.remote import RemoteFile
 
 
-class Part:
-    """``.NAME.part`` beside the file to be, with ``.NAME.part.json`` that says whose part it is."""
+class PartialFile:
+    """``.NAME.part`` beside the final path; ``.NAME.part.json`` has its URL and validator."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(f".{path.name}.part")
         self._note = path.with_name(f".{path.name}.part.json")
 
     def size(self) -> int:
-        """Bytes that are there."""
+        """Bytes downloaded so far."""
         try:
             return self.path.stat().st_size
         except FileNotFoundError:
             return 0
 
     def resumable(self, url: str, wanted: RemoteFile) -> tuple[int, str]:
-        """Bytes that can be kept when ``url`` gives the rest, and the validator for If-Range.
+        """Bytes to resume after when ``url`` gives the rest, and the validator for If-Range.
 
-        Without a validator of the same address, only a checksum finds out that the file changed
-        in between; without either, nothing is kept.
+        Without a validator of the same URL, only a checksum shows that the file has changed since;
+        without either, the download starts at byte 0.
         """
         have = self.size()
         if have > wanted.most:
@@ -41,7 +41,7 @@ class Part:
 
     @contextmanager
     def open(self, url: str, at: int, validator: str) -> Iterator[IO[bytes]]:
-        """The part to be written from byte ``at``, which is its end, or 0 to begin anew."""
+        """The file opened for writing at byte ``at``: its end, or 0 to start again."""
         if at == 0:
             self.path.write_bytes(b"")
             self._note.write_text(json.dumps({"url": url, "validator": validator}), "utf-8")
@@ -49,12 +49,12 @@ class Part:
             yield file
 
     def discard(self) -> None:
-        """Remove it."""
+        """Remove the file and its note."""
         self.path.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
 
-    def forget(self) -> None:
-        """Remove the note of a part that has become the file."""
+    def remove_note(self) -> None:
+        """Remove the note alone: the file is complete and has been renamed."""
         self._note.unlink(missing_ok=True)
 
     def _read_note(self) -> tuple[str, str]:

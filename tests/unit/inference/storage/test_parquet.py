@@ -3,7 +3,7 @@
 import pytest
 
 from fullconv.errors import UserError
-from fullconv.inference.storage.tables import PhotoTable
+from fullconv.inference.storage.parquet import PhotoTable
 
 pyarrow = pytest.importorskip("pyarrow", reason="needs fullconv[ray]")
 parquet = pytest.importorskip("pyarrow.parquet")

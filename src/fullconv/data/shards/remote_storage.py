@@ -1,4 +1,4 @@
-"""A packed data set behind a URL: ranges by fsspec, read again after errors that may pass."""
+"""A packed data set behind a URL: ranges read through fsspec, with retries and a local cache."""
 
 import os
 import time
@@ -10,27 +10,27 @@ from urllib.parse import urlsplit
 
 from fullconv.data.shards.cache import DEFAULT_CACHE, CacheOptions, RangeCache
 from fullconv.data.shards.filesystem import is_url, open_filesystem, url_of
-from fullconv.data.shards.place import LocalPlace, Place, checked_range, is_right
+from fullconv.data.shards.storage import LocalStorage, Storage, checked_range, is_intact
 from fullconv.errors import UserError, reason_of
 
 ATTEMPTS = 4
 RETRIED = ("s3", "s3a", "gs", "gcs")
-"""Protocols whose libraries try again themselves: half as many attempts."""
+"""Protocols whose libraries retry by themselves: half as many attempts."""
 PAUSE = 0.5  # seconds before the second attempt; doubled before each further one
 
 
-def place_of(data: str | Path, cache: CacheOptions = DEFAULT_CACHE) -> Place:
-    """The place that ``data`` names: a folder's path, or a URL."""
+def storage_of(data: str | Path, cache: CacheOptions = DEFAULT_CACHE) -> Storage:
+    """The storage that ``data`` names: the path of a folder, or a URL."""
     if not is_url(data):
-        return LocalPlace(Path(data).expanduser())
+        return LocalStorage(Path(data).expanduser())
     url = url_of(data)
     if url.startswith("file://"):
-        return LocalPlace(Path(url.removeprefix("file://")))
-    return RemotePlace(url, cache)
+        return LocalStorage(Path(url.removeprefix("file://")))
+    return RemoteStorage(url, cache)
 
 
 @dataclass(frozen=True)
-class RemotePlace:
+class RemoteStorage:
     """A folder behind a URL, read through fsspec; ranges are kept in a cache on this machine.
 
     It can be handed to other processes: each opens its own connections.
@@ -57,11 +57,11 @@ class RemotePlace:
     def read_range(self, name: str, start: int, size: int, sha256: bytes | None) -> bytes:
         cache = None if sha256 is None else self._opened.range_cache(self.cache)
         if cache is not None and sha256 is not None and (content := cache.get(sha256)) is not None:
-            if is_right(content, size, sha256):
+            if is_intact(content, size, sha256):
                 return content
             cache.drop(sha256)
         content = self._fetched(name, start, start + size)
-        if len(content) > size:  # a server that knows no ranges gives the whole file
+        if len(content) > size:  # a server without range requests sends the whole file
             content = content[start : start + size]
         checked_range(content, f"{self.label}/{name}", start, size, sha256)
         if cache is not None and sha256 is not None:
@@ -72,10 +72,10 @@ class RemotePlace:
         """A file, or a range of it."""
         filesystem, root = self._opened.filesystem(self.url)
         span = {} if start is None else {"start": start, "end": end}
-        return self._tried(name, lambda: filesystem.cat_file(f"{root}/{name}", **span))
+        return self._retried(name, lambda: filesystem.cat_file(f"{root}/{name}", **span))
 
-    def _tried(self, name: str, read: Callable[[], bytes]) -> bytes:
-        """What ``read`` gives, tried again after errors that may pass."""
+    def _retried(self, name: str, read: Callable[[], bytes]) -> bytes:
+        """The result of ``read``, tried again after errors that may be transient."""
         pause, attempts = PAUSE, ATTEMPTS
         if self.url.partition(":")[0] in RETRIED:
             attempts //= 2
@@ -94,7 +94,7 @@ class RemotePlace:
                     raise self._missing(name) from error
                 if status == 416:  # the range lies behind the end of the file
                     return b""
-                if attempt == attempts or not may_pass(error):
+                if attempt == attempts or not is_transient(error):
                     raise self._error(name, "cannot be read", error, "check the address and the "
                                       "network") from error  # fmt: skip
             time.sleep(pause)
@@ -158,8 +158,8 @@ def _own_status(error: BaseException) -> int | None:
     return status if isinstance(status, int) else None
 
 
-def may_pass(error: BaseException) -> bool:
-    """Whether a second attempt may go better: cut connections, silence, a busy server."""
+def is_transient(error: BaseException) -> bool:
+    """Whether a retry may succeed: cut connections, timeouts, a busy server."""
     status = status_of(error)
     if status is not None:
         return status in (408, 425, 429) or status >= 500
