@@ -36,6 +36,7 @@ from fullconv.training.run.resume_changes import (
 )
 from fullconv.training.run.run_folder import Run
 from fullconv.training.run.signals import Interrupted
+from fullconv.training.setup import without_identity
 from fullconv.training.stages import Request, create_folder, run_stages
 
 
@@ -135,7 +136,7 @@ def _start(out: Path, config: Config, named: Set[str], request: Request) -> None
     if is_first:
         _try_folder(run, request.overwrite)
     make_loggers(config.logging.to)
-    config = with_net_of_weights(config, named, screen.say)
+    config = with_net_of_weights(without_identity(config), named, screen.say)
     config = resolved(config, screen, request.objects, named)
     folder = _NewFolder(run, config, request)
     missing = _missing(out)
