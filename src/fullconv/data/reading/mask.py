@@ -24,7 +24,7 @@ from fullconv.data.reading.formats import (
 from fullconv.data.reading.orientation import turned, upright
 from fullconv.data.reading.recognize_file import tiff_of
 from fullconv.data.reading.sample_depth import deep_mode
-from fullconv.data.reading.tiff import LOSSY, NODATA, WHITE_IS_ZERO, Tiff
+from fullconv.data.reading.tiff import LOSSY, NODATA, PALETTE, WHITE_IS_ZERO, Tiff
 from fullconv.data.sample import Mask
 from fullconv.errors import DataError
 from fullconv.modalities import AS_STORED, ReadOptions
