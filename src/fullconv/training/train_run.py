@@ -8,6 +8,7 @@ from typing import Any
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.data import Dataset, Source, Transform
 from fullconv.data.once import listings_kept
+from fullconv.data.open_dataset import check_still_there
 from fullconv.errors import UserError
 from fullconv.training.config.config import Config
 from fullconv.training.config.config_sources import (
@@ -205,6 +206,9 @@ def _resume(out: Path, given: Mapping[str, Any], request: Request, has_loss: boo
         config = changed(before, given)
         objects.check_resumed(saved, out, "data.path" in given)
         check_changes(before, config, out, step)
+        if objects.data is None:
+            fix = f"fullconv train DATA --resume --out {out} names the place where it lies now"
+            check_still_there(config.data.path, out, fix)
         if has_loss and config.loss != objects.terms:
             raise UserError(f"{out}: the loss cannot be changed by a resume", "FC-TRAIN-009")
         make_loggers(config.logging.to)
