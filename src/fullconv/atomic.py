@@ -291,6 +291,22 @@ def check_target(path: str | Path) -> None:
             folder.rmdir()
 
 
+def check_page_target(path: str | Path) -> None:
+    """UserError where a page would replace a file that is none, as a config or a class file."""
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(1000)
+    except (OSError, ValueError):  # not there; or whoever writes says what is wrong
+        return
+    if start.strip(b"\0 \r\n\t") and b"<html" not in start.lower():
+        raise UserError(
+            f"{printable(str(path))}: is there already and is no page, so it is not replaced; name "
+            "another file, as page.html",
+            "FC-FILE-007",
+        )
+
+
 def _make(folder: Path, created: list[Path]) -> None:
     try:
         folder.mkdir()

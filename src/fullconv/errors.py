@@ -69,7 +69,8 @@ class Finding:
 
     def __str__(self) -> str:
         parts = (self.what, self.cause and f"likely cause: {self.cause}", self.fix)
-        return f"{printable(self.file, None)}: " + "; ".join(part for part in parts if part)
+        said = "; ".join(part for part in parts if part)
+        return printable(f"{self.file}: {said}", None)
 
 
 class DataError(UserError):

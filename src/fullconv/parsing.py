@@ -41,6 +41,27 @@ _DECLARED = re.compile(
 _OF_EXPAT = frozenset({"utf-8", "utf-16", "utf-16le", "utf-16be", "us-ascii", "iso-8859-1"})
 
 
+_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def pointer_error(file: str | Path, head: bytes | None = None) -> DataError | None:
+    """The error of a file that stands for one in Git LFS; None for any other.
+
+    ``head`` are its first bytes, where they have been read.
+    """
+    try:
+        if head is None:
+            with open(file, "rb") as opened:
+                head = opened.read(len(_POINTER))
+    except (OSError, ValueError):
+        return None
+    if not head.startswith(_POINTER):
+        return None
+    return DataError(file, "is a pointer of Git LFS, not the file itself",
+                     "its repository was cloned without the large files",
+                     "run in the repository: git lfs pull", "FC-FILE-013")  # fmt: skip
+
+
 @contextmanager
 def parser_errors(
     file: str | Path, what: str, code: str, fix: str = "copy it again", cause: str = ""
@@ -55,12 +76,16 @@ def parser_errors(
     try:
         yield
     except UserError:
+        if pointer := pointer_error(file):
+            raise pointer from None
         raise
     except RecursionError:
         raise DataError(file, f"{what} (nested too deep)", cause, fix, code) from None
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:  # h5py's own have none
             raise unreadable(file, error) from error
+        if pointer := pointer_error(file):
+            raise pointer from error
         raise DataError(file, f"{what} ({reason_of(error)})", cause, fix, code) from error
 
 
@@ -142,6 +167,8 @@ def decode_text(content: bytes, errors: str = "strict") -> str:
 def _text(content: bytes | str, file: str | Path) -> str:
     if isinstance(content, str):
         return content
+    if pointer := pointer_error(file, content):
+        raise pointer
     try:
         return decode_text(content)
     except ValueError:

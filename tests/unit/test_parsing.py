@@ -95,3 +95,14 @@ def test_files_that_are_not_there_or_are_folders(tmp_path):
         with pytest.raises(DataError) as caught:
             read_text(path)
         assert caught.value.code == code
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.toml", "a.xml", "a.csv", "a.yaml"])
+def test_a_pointer_of_git_lfs_is_said_to_be_one(name, tmp_path):
+    """What lies in a repository that was cloned without its large files."""
+    oid = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393"
+    text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 12345\n"
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match="git lfs pull") as caught:
+        getattr(parsing, f"read_{name[2:]}")(tmp_path / name)
+    assert caught.value.code == "FC-FILE-013"

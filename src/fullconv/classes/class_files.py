@@ -1,4 +1,4 @@
-"""Class files: this project's TOML, and what CVAT, labelme and PASCAL-Context write."""
+"""Class files: this project's TOML, and what CVAT, labelme and other tools write."""
 
 import re
 import tomllib
@@ -14,9 +14,10 @@ from fullconv.classes import (
     default_colors,
     named_background,
 )
+from fullconv.classes.class_tables import ENDINGS, Pair, colored_lines, table_of
 from fullconv.errors import DataError, UserError, printable
 from fullconv.legacy_text import how_to_convert
-from fullconv.parsing import decode_text, parser_errors
+from fullconv.parsing import decode_text, parser_errors, pointer_error
 
 LARGEST = 16 * 2**20  # bytes; 65,535 long names are less
 
@@ -29,21 +30,27 @@ def read_classes(path: str | Path) -> ClassSet:
     ``bands`` and ``range`` say how the photos are read, `fullconv.data.reading.options`),
     CVAT's ``labelmap.txt`` (lines ``name:r,g,b:parts:actions``), labelme's ``labels.txt`` (one
     name a line; ``__ignore__`` in these two names the ignored value, not a class), or lines
-    ``number: name`` that count up from 0 or 1, as PASCAL-Context has them.
+    ``number: name`` that count up from 0 or 1, as PASCAL-Context has them, lines ``name r g b`` or
+    ``r g b name``, and tables in CSV, JSON and YAML (`class_tables.table_of`).
     Raises UserError naming the file and the error.
     """
     path = Path(path)
     text = _text(path)
     lines = [line.strip() for line in text.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("#")]
+    lines = [line for line in lines if line and not line.startswith(("#", "//"))]
     try:
-        if path.suffix == ".toml" or any(line.startswith("[[") for line in lines):
+        if path.suffix.lower() in ENDINGS:
+            return _of_pairs(table_of(path), path)
+        if path.suffix.lower() == ".toml" or any(line.startswith("[[") for line in lines):
             return _from_toml(text, path)
         if not lines:
             raise UserError("no class is named in it; write one name a line", "FC-CLASS-002")
         if all(re.match(r"[0-9]{1,6}\s*:\s*[^\d\s]", line) for line in lines):
             return _from_numbered(lines)
-        return _from_labelmap(lines) if all(":" in line for line in lines) else _from_names(lines)
+        if all(":" in line for line in lines):
+            return _from_labelmap(lines)
+        pairs = colored_lines(lines, path)
+        return _from_names(lines) if pairs is None else _of_pairs(pairs, path)
     except DataError:  # names the file
         raise
     except UserError as error:
@@ -58,6 +65,8 @@ def _text(path: Path) -> str:
                 f"{path}: {size} bytes are no class file; name the right one", "FC-CLASS-001"
             )
         content = path.read_bytes()
+        if pointer := pointer_error(path, content):
+            raise pointer
         text = decode_text(content)
     except OSError as error:
         raise UserError(
@@ -127,10 +136,10 @@ def _from_labelmap(lines: list[str]) -> ClassSet:
             raise UserError(
                 f"line {printable(line, 200)!r} is not name:r,g,b:parts:actions", "FC-CLASS-001"
             ) from None
-        if name == "__ignore__":
+        if name.strip() == "__ignore__":
             ignore_color = red, green, blue
         else:
-            names.append(name)
+            names.append(name.strip())
             colors.append((red, green, blue))
     return _of_names(names, tuple(colors), ignore_color)
 
@@ -149,6 +158,18 @@ def _from_numbered(lines: list[str]) -> ClassSet:
 def _from_names(lines: list[str]) -> ClassSet:
     names = ["background" if n == "_background_" else n for n in lines if n != "__ignore__"]
     return _of_names(names, (), CREAM)
+
+
+def _of_pairs(pairs: list[Pair], path: Path) -> ClassSet:
+    """Classes that have a color each, or none."""
+    colors = tuple(color for _, color in pairs if color is not None)
+    if colors and len(colors) < len(pairs):
+        name = next(name for name, color in pairs if color is None)
+        raise UserError(
+            f"class {printable(name, 60)!r} has no color, and others have one; give each its color",
+            "FC-CLASS-005",
+        )
+    return _of_names([name for name, _ in pairs], colors, CREAM)
 
 
 def _of_names(names: list[str], colors: tuple[Color, ...], ignore_color: Color) -> ClassSet:

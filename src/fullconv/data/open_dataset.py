@@ -1,5 +1,6 @@
 """Opens a data set by its layout, as a Source; and the data set that a run was trained on."""
 
+import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -315,4 +316,20 @@ def trained_on(run: Any) -> str:
         raise UserError(
             f"{file}: does not name the data of the run; name a data set", "FC-REPORT-002"
         )
+    check_still_there(str(place), folder, "name the place where it lies now behind the run")
     return str(place)
+
+
+def check_still_there(data: str, run: Path, fix: str) -> None:
+    """UserError where the data that a run was trained on is not at the path in its config.
+
+    A relative path is looked for from the folder that the command runs in.
+    """
+    if not data or shapes.looks_like(data) or is_url(data):
+        return
+    path = Path(data).expanduser()
+    if not os.path.exists(path):
+        here = "" if path.is_absolute() else f" below {os.getcwd()}"
+        raise UserError(
+            f"{data}: the data that {run} was trained on is not there{here}; {fix}", "FC-DATA-101"
+        )

@@ -92,6 +92,8 @@ class PythonObjects:
                     "fullconv.train(dataset, val=...), or name a data set on the disk",
                     "FC-TRAIN-011",
                 )
+            if data.object is None:
+                return config
             return config.model_copy(
                 update={"data": data.model_copy(update={"object": None, "photos": ()})}
             )

@@ -4,6 +4,7 @@ Data without splits is split by the run's seed.
 """
 
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,52 @@ def is_split_by_seed(config: Config, objects: PythonObjects = NO_OBJECTS) -> boo
     return objects.data is None and not named and is_unsplit(config.data.path)
 
 
-def with_class_names(config: Config, source: Source) -> Config:
-    """The config of a new run with the names of its classes, which a resume compares."""
-    data = config.data.model_copy(update={"class_names": source.classes.names})
-    return config.model_copy(update={"data": data})
+def with_identity(config: Config, source: Source, val: Source | None) -> Config:
+    """The config of a new run with the classes and photos of its data, which a resume compares."""
+    known: dict[str, Any] = {"class_names": source.classes.names}
+    if not config.data.object:  # whose number of photos is known, and whose names may be any
+        known |= {"photos": _counts(source, val), "photos_digest": _digest_of(source, val)}
+    return config.model_copy(update={"data": config.data.model_copy(update=known)})
+
+
+def without_identity(config: Config) -> Config:
+    """The config without what `with_identity` writes: a recipe may be the config of another run."""
+    unknown: dict[str, Any] = {"class_names": (), "photos": (), "photos_digest": ""}
+    return config.model_copy(update={"data": config.data.model_copy(update=unknown)})
+
+
+def check_same_photos(config: Config, source: Source, val: Source | None, run: Path) -> None:
+    """UserError where the data of a run has other photos than at its start: their order differs."""
+    data = config.data
+    if not data.photos_digest or _digest_of(source, val) == data.photos_digest:
+        return
+    before, now = (" and ".join(map(str, n)) for n in (data.photos, _counts(source, val)))
+    found = f"has {now}" if now != before else "has others of the same number"
+    raise UserError(
+        f"{run}: was trained on {before} photos (train and val), {data.path} {found}: the steps "
+        "would see them in another order; put the photos back as they were, or start a new run, "
+        f"--weights {run} begins with its net",
+        "FC-TRAIN-018",
+    )
+
+
+def _counts(source: Source, val: Source | None) -> tuple[int, ...]:
+    return tuple(len(split) for split in (source, val) if split is not None)
+
+
+def _digest_of(source: Source, val: Source | None) -> str:
+    """16 digits that tell photos from others by number, order and name.
+
+    Without the folders: a list may name them anew where the data has moved.
+    """
+    digest = blake2b(digest_size=8)
+    for split in (source, val):
+        names = () if split is None else split.names
+        digest.update(f"{len(names)}\n".encode())
+        for name in names:
+            last = name.rpartition("/")[2]
+            digest.update(f"{last}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def in_saved_order(

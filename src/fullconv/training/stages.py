@@ -22,12 +22,13 @@ from fullconv.training.run.resume import step_of
 from fullconv.training.run.run_folder import Run
 from fullconv.training.setup import (
     check_data,
+    check_same_photos,
     criterion_of,
     in_saved_order,
     is_split_by_seed,
     net_of,
     open_data,
-    with_class_names,
+    with_identity,
 )
 from fullconv.training.step import Updater
 
@@ -54,7 +55,7 @@ def create_folder(
     run: Run, config: Config, request: Request, source: Source, val: Source | None
 ) -> None:
     """Make a run's folder, with what a resume needs to find the same photos and classes."""
-    run.create(with_class_names(config, source), request.overwrite)
+    run.create(with_identity(config, source, val), request.overwrite)
     if is_split_by_seed(config, request.objects):
         write_split(run.folder / FOLDER, [source] if val is None else [source, val])
 
@@ -147,7 +148,9 @@ def _open_splits(
     """The splits to train and to validate on: checked for a new run, else as the run had them."""
     source, val = open_data(config, screen, objects, run=None if is_new else run.folder)
     if not is_new:
-        return in_saved_order(config, source, val)
+        source, val = in_saved_order(config, source, val)
+        check_same_photos(config, source, val, run.folder)
+        return source, val
     if config.data.check:
         in_first(lambda: check_data(source, val, screen))
     return source, val

@@ -8,6 +8,7 @@ from typing import Any
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.data import Dataset, Source, Transform
 from fullconv.data.listing_cache import cached_listings
+from fullconv.data.open_dataset import check_still_there
 from fullconv.errors import UserError
 from fullconv.training.config.config import Config
 from fullconv.training.config.config_sources import (
@@ -36,6 +37,7 @@ from fullconv.training.run.resume_changes import (
 )
 from fullconv.training.run.run_folder import Run
 from fullconv.training.run.signals import Interrupted
+from fullconv.training.setup import without_identity
 from fullconv.training.stages import Request, create_folder, run_stages
 
 
@@ -138,7 +140,7 @@ def _start(out: Path, config: Config, named: Set[str], request: Request) -> None
     if is_first:
         _try_folder(run, request.overwrite)
     make_loggers(config.logging.to)
-    config = with_net_of_weights(config, named, screen.say)
+    config = with_net_of_weights(without_identity(config), named, screen.say)
     config = resolve_config(config, screen, request.objects, named)
     folder = _NewFolder(run, config, request)
     missing = _missing(out)
@@ -207,6 +209,9 @@ def _resume(out: Path, overrides: Mapping[str, Any], request: Request, has_loss:
         config = with_overrides(before, overrides)
         objects.check_resumed(saved, out, "data.path" in overrides)
         check_changes(before, config, out, step)
+        if objects.data is None:
+            fix = f"fullconv train DATA --resume --out {out} names the place where it lies now"
+            check_still_there(config.data.path, out, fix)
         if has_loss and config.loss != objects.terms:
             raise UserError(f"{out}: the loss cannot be changed by a resume", "FC-TRAIN-009")
         make_loggers(config.logging.to)

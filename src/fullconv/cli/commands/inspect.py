@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fullconv.atomic import check_page_target
 from fullconv.cli.main import app, say
 from fullconv.cli.options import Device, fetched
 from fullconv.cli.read_options import Bands, MaxMegapixels, Range, read_options
@@ -73,6 +74,7 @@ def inspect(
         raise UserError(
             f"{out}: is a folder; name a file, as {out / 'inspect.html'}", "FC-FILE-004"
         )
+    check_page_target(out)
     names = split or available_splits(data)
     read = read_options(bands, span, max_megapixels)
     net = _label_error_sources(run, device, data, names, classes, read) if run else None

@@ -178,6 +178,10 @@ def _empty(
     """Classes that ``split`` lacks: those that other splits have apart, where it is the one that is
     learned from."""
     missing = {name for name, n in zip(classes.names, total, strict=True) if n == 0}
+    if split in (TRAIN, "val") and len(missing) == len(classes) and not classes.is_overlapping:
+        what = f"no pixel is labelled: all are ignored ({classes.ignore})"
+        fix = "label some pixels, or export the masks again"
+        return [Finding(where, what, "", fix, code="FC-DATA-111")]
     findings = []
     for other, counts in others.items() if split == TRAIN else ():
         there = [n for n, k in zip(classes.names, counts, strict=True) if k and n in missing]

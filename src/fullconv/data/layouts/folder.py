@@ -51,7 +51,23 @@ def splits(data: Path) -> list[str]:
 
 def lists_of(data: Path) -> dict[str, Path]:
     """The lists of the splits, by the names of the splits."""
-    return {path.stem: path for path in sorted(data.glob("*.txt")) if _is_list(path, data)}
+    texts = (path for path in sorted(data.iterdir()) if path.suffix.lower() == ".txt")
+    return {path.stem: path for path in texts if _is_list(path, data)}
+
+
+def _unread_lists(data: Path) -> tuple[Finding, ...]:
+    """Tables that are called as a split, which may name its photos: only a text file is a list."""
+    endings = (".csv", ".tsv", ".lst", ".json", ".xlsx")
+    files = [path for path in sorted(data.iterdir())
+             if path.suffix.lower() in endings and usual_name(path.stem) in USUAL]  # fmt: skip
+    if not files:
+        return ()
+    what = f"{counted(files, 'file')} left out: {named(files, data)}"
+    fix = (
+        f"if it lists the photos of a split, write their names into {files[0].stem}.txt, one a line"
+    )
+    return (Finding(str(data), what, "not read as the list of a split", fix, "warning",
+                    "FC-DATA-121"),)  # fmt: skip
 
 
 def split_folders(images: Path) -> list[str]:
@@ -105,7 +121,7 @@ def _open(data: Path, split: str, classes: ClassSet, masks: Path) -> PairSource:
     if split in lists:
         return from_list(data, split, lists, classes, masks)
     inside = split if (data / IMAGES / split).is_dir() else ""
-    beside = beside_folders(data / IMAGES) if inside else ()
+    beside = beside_folders(data / IMAGES) if inside else _unread_lists(data)
     return of_folders(data / IMAGES / inside, masks / inside, split, classes, beside)
 
 

@@ -10,7 +10,7 @@ from fullconv.data.reading.walk import composed, walk
 from fullconv.data.sample import Source
 from fullconv.errors import UserError, printable
 from fullconv.legacy_text import decodings, how_to_convert
-from fullconv.parsing import decode_text
+from fullconv.parsing import decode_text, pointer_error
 
 ALL = "all"
 """The one split of a data set that has neither split folders nor lists."""
@@ -96,6 +96,8 @@ def _text_of_list(path: Path) -> str:
         raise UserError(f"{path}: the list cannot be read: {error.strerror}", "FC-FILE-001") from (
             error
         )
+    if pointer := pointer_error(path, content):
+        raise pointer
     try:
         return decode_text(content)
     except UnicodeDecodeError:

@@ -21,6 +21,7 @@ import PIL
 from PIL import Image
 
 from fullconv.errors import DataError, reason_of
+from fullconv.parsing import pointer_error
 
 Picture = str | Path | IO[bytes]
 """A file by its path, or open and seekable."""
@@ -76,6 +77,7 @@ _OFF_LINE = {
 CACHE = 2**28
 """The most bytes of decoded blocks that GDAL keeps; its own choice is 5% of the memory."""
 _HEAD = 2**16
+_ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # EXIF 2.3: those that swap height and width
 _NESTED = 8  # VRTs of VRTs
 _lock = Lock()
 
@@ -126,7 +128,11 @@ def opened(file: Picture, formats: tuple[str, ...] | list[str] | None = None) ->
     _silence_libtiff()
     allowed = [name for name in PILLOW_FORMATS if name in Image.OPEN]
     with _lock, warnings.catch_warnings(action="ignore"):  # large sizes are refused by read_photo
-        return Image.open(file, formats=[f for f in allowed if formats is None or f in formats])
+        image = Image.open(file, formats=[f for f in allowed if formats is None or f in formats])
+    if image.format == "TIFF" and getattr(image, "tag_v2", {}).get(_ORIENTATION, 1) in SIDEWAYS:
+        # Pillow 13 maps the file of a picture that is not packed, by the size that it has upright.
+        image.filename = ""  # pyright: ignore[reportAttributeAccessIssue]
+    return image
 
 
 @cache
@@ -175,9 +181,17 @@ def unreadable(file: Picture, label: str, error: BaseException) -> DataError:
 
 def _unidentified(file: Picture, label: str) -> DataError:
     try:
-        name = format_of(head_of(file))
+        if not isinstance(file, str | Path):
+            file.seek(0)  # Pillow has read some of it
+        head = head_of(file)
     except (OSError, ValueError):
-        name = None
+        head = None
+    if pointer := pointer_error(label, head or b"-"):
+        return pointer
+    name = format_of(head or b"")
+    if head == b"":
+        return DataError(label, "is empty (0 bytes)", "a copy or download that did not end",
+                         "copy it again from its origin, or remove it", "FC-DATA-003")  # fmt: skip
     if name == "HEIC":
         return DataError(label, "is HEIC, as iPhones write it, which is not read", "", HEIC_FIX,
                          "FC-DATA-005")  # fmt: skip

@@ -1,5 +1,6 @@
 """Label file -> class index of each pixel, with nothing guessed."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +14,17 @@ from fullconv.data.checks import mask_values as diagnosis
 from fullconv.data.reading import image as photo
 from fullconv.data.reading.formats import (
     Picture,
+    format_of,
     gdal_dataset,
     head_of,
     open_picture,
+    opened,
     unreadable,
 )
-from fullconv.data.reading.orientation import upright
+from fullconv.data.reading.orientation import turned, upright
 from fullconv.data.reading.recognize_file import tiff_of
 from fullconv.data.reading.sample_depth import deep_mode
-from fullconv.data.reading.tiff import LOSSY, NODATA, WHITE_IS_ZERO
+from fullconv.data.reading.tiff import LOSSY, NODATA, PALETTE, WHITE_IS_ZERO, Tiff
 from fullconv.data.sample import Mask
 from fullconv.errors import DataError
 from fullconv.modalities import AS_STORED, ReadOptions
@@ -49,7 +52,7 @@ def read_mask(
     label = name or (str(file) if isinstance(file, str | Path) else "the mask")
     values, stored = _read_stored(file, label, options)
     if stored.white_is_zero:
-        _check_inverted(values, stored.bits, classes, label)
+        _check_inverted(values, stored, classes, label)
     if stored.nodata is not None and not 0 <= stored.nodata < len(classes) and values.ndim == 2:
         values = np.where(values == stored.nodata, classes.ignore, values.astype(np.int64))
     mask = mask_of(values, classes, label)
@@ -69,13 +72,16 @@ def stored_values(
     label = name or (str(file) if isinstance(file, str | Path) else "the mask")
     values, stored = _read_stored(file, label, options)
     if stored.white_is_zero and stored.bits == 1:
-        raise _inverted(label)
+        raise _inverted(label, stored.format)
     return values
 
 
 def _read_stored(
     file: Picture, label: str, options: ReadOptions
 ) -> tuple[npt.NDArray[np.integer], "_Stored"]:
+    if (tiff := _tiff_by_gdal(file)) is not None:
+        values, nodata = _values_of_gdal(file, label, tiff, options)
+        return values, _Stored(8, has_mask=tiff.has_mask, nodata=nodata)
     image = open_picture(file, label)
     photo.check_size((image.height, image.width), label, options)
     photo.check_frames(image, file, label)
@@ -85,12 +91,49 @@ def _read_stored(
                         f"export the masks again as PNG ({_SAVE})", "FC-DATA-009")  # fmt: skip
     stored = _Stored.of(image, file)
     if stored.is_deep and image.mode in ("RGB", "RGBA"):
-        raise DataError(label, "is a mask of 16-bit colors", "class numbers saved as 16-bit RGB",
-                        f"colors of classes have 8 bits: {_SAVE}", "FC-DATA-010")  # fmt: skip
+        raise DataError(label, "is a mask of 16-bit colors", "class numbers saved as 16-bit RGB, "
+                        "or as grey with alpha", f"colors of classes have 8 bits: {_SAVE}",
+                        "FC-DATA-010")  # fmt: skip
     try:
         return stored.undone(values_of(upright(image), label)), stored
     except Exception as error:
         raise unreadable(file, label, error) from error
+
+
+def _tiff_by_gdal(file: Picture) -> Tiff | None:
+    """The directories of a TIFF that Pillow does not know, or cannot unpack; None for any other."""
+    try:
+        tiff = tiff_of(file) if format_of(head_of(file, 64)) == "TIFF" else None
+        if tiff is None or len(tiff.pages) > 1:
+            return None
+        if tiff.first.is_packed_for_pillow:
+            opened(file)
+            return None
+        return tiff
+    except Image.UnidentifiedImageError:
+        return tiff
+    except Exception:  # what is wrong is said when it is opened again
+        return None
+
+
+def _values_of_gdal(
+    file: Picture, label: str, tiff: Tiff, options: ReadOptions
+) -> tuple[npt.NDArray[np.integer], int | None]:
+    """The stored values of such a TIFF, numbers or colors, and its nodata value."""
+    photo.check_size(tiff.first.size, label, options)
+    content = Path(file) if isinstance(file, str | Path) else photo.content_of(file)
+    with gdal_dataset(content, label) as dataset:
+        kinds = set(dataset.dtypes)
+        is_whole = all(kind.startswith(("int", "uint")) for kind in kinds)
+        is_usual = dataset.count == 1 or (dataset.count == 3 and kinds == {"uint8"})
+        if not (is_whole and is_usual) or tiff.first.compression in LOSSY:
+            what = f"is a TIFF of {dataset.count} bands of {', '.join(sorted(kinds))}"
+            raise DataError(label, f"{what}, which cannot hold classes", "", _SAVE, "FC-DATA-012")
+        values, nodata = dataset.read(), _whole(dataset.nodata)
+    values = values[0] if len(values) == 1 else np.ascontiguousarray(values.transpose(1, 2, 0))
+    if values.dtype == np.uint64:
+        values = np.minimum(values, np.iinfo(np.int64).max).astype(np.int64)  # no class is so high
+    return turned(values, photo.orientation(file)), nodata  # pyright: ignore[reportArgumentType]
 
 
 def _lossy(image: Image.Image, file: Picture) -> str | None:
@@ -109,9 +152,13 @@ def _lossy(image: Image.Image, file: Picture) -> str | None:
 
 def _nodata(image: Image.Image) -> int | None:
     """The whole number that GDAL calls no pixel in a TIFF."""
-    said = getattr(image, "tag_v2", {}).get(NODATA)
+    return _whole(str(getattr(image, "tag_v2", {}).get(NODATA)).strip("\0 "))
+
+
+def _whole(said: str | float | None) -> int | None:
+    """A whole number that a file states as text or as a float; None for anything else."""
     try:
-        value = float(str(said).strip("\0 "))
+        value = float("nan" if said is None else said)
         return int(value) if value == int(value) else None
     except (ValueError, OverflowError):
         return None
@@ -121,7 +168,9 @@ def _nodata(image: Image.Image) -> int | None:
 class _Stored:
     """How the file of a grey mask holds its values.
 
-    Bits of each, whether 0 is white, whether it has a mask inside, and which value is no pixel.
+    Bits of each, whether 0 is white, whether it has a mask inside, which value is no pixel,
+    which is white in a PGM (Pillow stretches the values, so that it becomes 255 or 65535), whether
+    8 bits have a sign, and whether the values are those of a palette.
     """
 
     bits: int
@@ -129,6 +178,10 @@ class _Stored:
     is_deep: bool = False
     has_mask: bool = False
     nodata: int | None = None
+    white: int | None = None
+    format: str | None = None
+    is_signed: bool = False
+    is_palette: bool = False
 
     @classmethod
     def of(cls, image: Image.Image, file: Picture) -> "_Stored":
@@ -137,40 +190,57 @@ class _Stored:
             page = tiff.first
             inverted = page.photometric == WHITE_IS_ZERO
             is_deep |= page.bits == 16
-            return cls(page.bits, inverted, is_deep, tiff.has_mask, _nodata(image))
+            return cls(
+                page.bits, inverted, is_deep, tiff.has_mask, _nodata(image), None, "TIFF",
+                page.is_signed, page.photometric == PALETTE,
+            )  # fmt: skip
         tiles = getattr(image, "tile", ())  # of files alone
         packed = tiles[0].args if tiles else None
+        if image.format == "PPM":
+            white = packed[-1] if isinstance(packed, tuple) else None
+            is_deep = image.mode == "RGB" and white is not None and white > 255
+            return cls(1 if image.mode == "1" else 8, image.mode == "1", is_deep, white=white,
+                       format="PBM")  # fmt: skip
         narrow = isinstance(packed, str) and packed in ("L;1", "L;2", "L;4")
         return cls(int(packed[-1]) if narrow else 8, False, is_deep)  # pyright: ignore
 
     def undone(self, values: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
         """The values as stored, of what Pillow makes of them: (H, W) of up to 8 bits, or others."""
+        if self.white is not None and values.ndim == 2:
+            top = 255 if values.dtype == np.uint8 else 65535
+            return np.rint(values * (self.white / top)).astype(values.dtype)
         if values.ndim != 2 or values.dtype != np.uint8 or self.bits > 8:
             return values
         if self.bits == 1:
             return (1 - values) if self.white_is_zero else values
+        if self.is_palette:  # whose numbers Pillow leaves as they are
+            return values
+        if self.is_signed:
+            return values.view(np.int8)
         values = 255 - values if self.white_is_zero else values
         return values // _STEP[self.bits] if self.bits in _STEP else values
 
 
 def _check_inverted(
-    values: npt.NDArray[np.integer], bits: int, classes: ClassSet, label: str
+    values: npt.NDArray[np.integer], stored: _Stored, classes: ClassSet, label: str
 ) -> None:
-    """DataError for a TIFF in which 0 is white, where its stored values are not surely classes.
+    """DataError for a file in which 0 is white, where its stored values are not surely classes.
 
     Some programs (ImageJ) store class numbers so, others the values turned round.
     """
     known = (values < len(classes)) | (values == classes.ignore)
-    if bits > 1 and known.all() and (values < len(classes)).any():
+    if stored.bits > 1 and known.all() and (values < len(classes)).any():
         return
-    raise _inverted(label)
+    raise _inverted(label, stored.format)
 
 
-def _inverted(label: str) -> DataError:
+def _inverted(label: str, format: str | None) -> DataError:
+    said = "a PBM, in which 0 is white"
+    if format == "TIFF":
+        said = "a TIFF in which 0 is white (PhotometricInterpretation 0, MinIsWhite)"
     return DataError(
-        label, "is a TIFF in which 0 is white (PhotometricInterpretation 0, MinIsWhite), and its "
-        "stored values are not surely class numbers", "a program that stores masks turned round",
-        _SAVE, "FC-DATA-011",
+        label, f"is {said}, and its stored values are not surely class numbers",
+        "a program that stores masks turned round", _SAVE, "FC-DATA-011",
     )  # fmt: skip
 
 
@@ -245,7 +315,7 @@ def _histogram(values: npt.NDArray[np.integer]) -> dict[int, int]:
     if values.dtype == np.uint8:  # Pillow counts twice as quickly, and without a copy
         counts = Image.fromarray(values).histogram()
         return {value: count for value, count in enumerate(counts) if count}
-    if values.dtype.itemsize <= 2:
+    if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
         counts = np.bincount(values.ravel())
         return {int(v): int(counts[v]) for v in np.flatnonzero(counts)}
     return {int(v): int(n) for v, n in zip(*np.unique(values, return_counts=True), strict=True)}
@@ -264,8 +334,22 @@ def _from_colors(pixels: npt.NDArray[np.uint8], classes: ClassSet, label: str) -
         counts = np.bincount(position.ravel())
         amount = {int(c): int(n) for c, n in zip(present, counts, strict=True) if int(c) in unknown}
         raise DataError(label, *diagnosis.of_colors(present, amount, classes), "FC-DATA-015")
+    _check_one_meaning({int(code) for code in present}, classes, label)
     table = np.array([meaning[int(code)] for code in present], _dtype(classes))
     return table[position.reshape(codes.shape)]
+
+
+def _check_one_meaning(present: set[int], classes: ClassSet, label: str) -> None:
+    """DataError for a color in a mask that the class file gives to several classes."""
+    if len(set(classes.colors)) == len(classes.colors):
+        return
+    for color, count in Counter(classes.colors).items():
+        red, green, blue = color
+        if count > 1 and (red << 16 | green << 8 | blue) in present:
+            names = [n for n, c in zip(classes.names, classes.colors, strict=True) if c == color]
+            raise DataError(label, f"color {color} is that of {' and of '.join(map(repr, names))}",
+                            "the class file gives it to both", "give every class a color of its "
+                            "own in the class file", "FC-DATA-015")  # fmt: skip
 
 
 def _color_codes(classes: ClassSet) -> dict[int, int]:

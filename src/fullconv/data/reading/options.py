@@ -35,7 +35,7 @@ def options_of(data: Path, classes: str | Path | None = None) -> ReadOptions:
 
 
 def _options_in(file: Path) -> ReadOptions:
-    if file.suffix != ".toml" or not os.path.isfile(file):
+    if file.suffix.lower() != ".toml" or not os.path.isfile(file):
         return AS_STORED
     try:
         content = tomllib.loads(decode_text(file.read_bytes()))

@@ -16,6 +16,10 @@ _REDUCED, _MASK = 1, 4  # bits of NewSubfileType (TIFF 6.0)
 _MOST_PAGES = 4096
 WHITE_IS_ZERO, RGB, PALETTE = 0, 2, 3
 ASSOCIATED, UNASSOCIATED = 1, 2
+PACKED_FOR_PILLOW = frozenset(
+    {1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34676, 34677, 34925, 50000}
+)
+"""Compressions that Pillow's libtiff unpacks; not LERC (34887), WebP (50001) and JPEG 2000."""
 LOSSY = (6, 7, 34892)
 """Compressions that change values: JPEG of TIFF 6.0, JPEG of its supplement 2, lossy DNG."""
 
@@ -56,6 +60,16 @@ class Page:
         return self._first(_COMPRESSION, 1)
 
     @property
+    def is_packed_for_pillow(self) -> bool:
+        """Whether Pillow can unpack it."""
+        return self.compression in PACKED_FOR_PILLOW
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether its samples are whole numbers with a sign."""
+        return self.numbers.get(_FORMAT, (1,))[0] == 2
+
+    @property
     def is_alpha(self) -> bool:
         """Whether the last sample is said to be an alpha channel."""
         return self.numbers.get(_EXTRA, (0,))[-1] in (ASSOCIATED, UNASSOCIATED)
@@ -93,7 +107,8 @@ class Page:
         unsigned = set(self.numbers.get(_FORMAT, (1,))) <= {1}
         extra = len(self.numbers.get(_EXTRA, ()))
         usual = {RGB: 3, 6: 3, 5: 4, 8: 3}.get(self.photometric, 1)
-        return unsigned and self.bits <= 8 and self.samples == usual and not extra
+        is_known = unsigned and self.bits <= 8 and self.samples == usual and not extra
+        return is_known and self.is_packed_for_pillow
 
 
 @dataclass(frozen=True)

@@ -302,11 +302,27 @@ def _refuse_overwriting(photos: Sequence[Input], out: str) -> None:
         mask = Path(f"{entry.result}.png").resolve()
         if mask in files:
             raise _would_overwrite(str(mask))
+        if _is_mask_of_a_dataset(mask):
+            raise _would_overwrite(str(mask), "mask of a data set")
 
 
-def _would_overwrite(mask: str) -> UserError:
+_LABELS = {"masks": "images", "SegmentationClass": "JPEGImages", "ann_dir": "img_dir",
+           "annotations": "images"}  # fmt: skip
+"""Folders of label images, and those of the photos that lie beside them."""
+
+
+def _is_mask_of_a_dataset(mask: Path) -> bool:
+    """Whether a result would replace what somebody has labelled, and not an earlier result."""
+    beside = mask.with_name(f"{mask.stem}_overlay.jpg")
+    labels = [
+        p for p in mask.parents if p.name in _LABELS and (p.parent / _LABELS[p.name]).is_dir()
+    ]
+    return bool(labels) and mask.is_file() and not beside.is_file()
+
+
+def _would_overwrite(mask: str, what: str = "photo") -> UserError:
     return UserError(
-        f"{printable(mask)}: the result would overwrite this photo; choose another --out",
+        f"{printable(mask)}: the result would overwrite this {what}; choose another --out",
         "FC-PREDICT-003",
     )
 

@@ -14,12 +14,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from fullconv.atomic import check_page_target
 from fullconv.metrics import percent
 from fullconv.report.score_files import write_file
 
 
 def write_page(path: str | Path, template: str, **values: Any) -> Path:
-    """Write the page that ``template`` makes of ``values``; UserError where that cannot be."""
+    """Write the page that ``template`` makes of ``values``; UserError where that cannot be.
+
+    A file that is there and no page is not replaced.
+    """
+    check_page_target(path)
     write_file(path, render(template, **values).encode())
     return Path(path)
 

@@ -67,14 +67,15 @@ class Data(Section):
     Samples of data behind a URL are cached in the folder ``cache`` up to ``cache_size``; the least
     recently used are removed, and "0" caches nothing.
 
-    ``object`` and ``photos`` describe data handed in from Python: its type, and the number of
-    training and validation photos. Every run writes ``class_names``: a resume matches the data's
-    classes with them by name.
+    ``object`` is the type of data handed in from Python. Every run writes ``photos``, the number of
+    training and validation photos, ``photos_digest``, a checksum of their names, and
+    ``class_names``: a resume refuses other photos, and matches the data's classes by name.
     """
 
     path: str = ""
     object: str | None = None
     photos: tuple[int, ...] = ()
+    photos_digest: str = ""
     split: str = "train"
     val: str = "val"
     classes: str | None = None

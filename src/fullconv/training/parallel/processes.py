@@ -91,6 +91,21 @@ def processes_of(config: Config) -> Processes:
     return fabric
 
 
+_MOST_FOR_A_CORE = 4
+"""Processes: more only wait for one another, and each takes hundreds of MB."""
+
+
+def _check_count(compute: Compute) -> None:
+    """UserError for more processes on a CPU than it can run: a typing error starts hundreds."""
+    most = _MOST_FOR_A_CORE * (os.cpu_count() or 1)
+    if compute.devices > most and pick_device(compute.device).type == "cpu":
+        raise UserError(
+            f"compute.devices: {compute.devices} processes on a CPU of {os.cpu_count()} cores, "
+            f"{most} at most; one uses all cores: leave it out",
+            "FC-CONFIG-013",
+        )
+
+
 @contextmanager
 def together(config: Config, out: Path) -> Iterator[None]:
     """All processes of a config started and connected; an end of one is the end of all.
@@ -101,6 +116,7 @@ def together(config: Config, out: Path) -> Iterator[None]:
     if not are_several(config.compute):
         yield
         return
+    _check_count(config.compute)
     fabric = _fabric(config.compute)
     cluster: ClusterEnvironment = fabric.strategy.cluster_environment  # pyright: ignore
     if not cluster.creates_processes_externally:

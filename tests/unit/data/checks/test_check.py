@@ -165,3 +165,21 @@ def test_a_source_that_fails_in_any_way_is_a_fault():
             raise ZeroDivisionError("odd")
 
     assert "ZeroDivisionError" in check({"train": Odd()})[0].what
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_split_in_which_all_is_ignored_is_an_error(make_folder, save, split):
+    data = make_folder(train=2, val=2)
+    for file in (data / "masks" / split).iterdir():
+        save(np.full((24, 32), 255, np.uint8), str(file))
+    findings = check({name: open_source(data, name) for name in ("train", "val")})
+    errors = [finding for finding in findings if finding.severity == "error"]
+    assert [(error.file, error.code) for error in errors] == [(f"split {split}", "FC-DATA-111")]
+
+
+def test_control_characters_of_names_are_escaped_in_every_part_of_a_finding(make_folder):
+    data = make_folder(train=2)
+    (data / "images" / "train" / "Icon\r").touch()
+    (note,) = [f for f in check({"train": open_source(data, "train")}) if f.severity == "note"]
+    assert "Icon\\r" in str(note)
+    assert str(note).isprintable()

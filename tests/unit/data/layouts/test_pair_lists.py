@@ -251,3 +251,26 @@ def test_text_keeps_its_letters_and_names_stay_on_one_line():
 def test_it_is_said_that_frames_stay_together_where_names_are_of_frames_alone(names, word):
     said = grouping_of(names)
     assert word in said if word else said == ""
+
+
+@pytest.mark.parametrize("name", ["train.csv", "Valid.LST", "test.json"])
+def test_a_table_called_as_a_split_is_said_to_be_left_out(make_folder, name):
+    data = make_folder(train=4)
+    for kind in ("images", "masks"):
+        for file in (data / kind / "train").iterdir():
+            file.rename(data / kind / file.name)
+        (data / kind / "train").rmdir()
+    (data / name).write_text("image_id\n000\n001\n")
+    (said,) = [f for f in open_source(data, "all").findings if f.code == "FC-DATA-121"]
+    assert name in said.what
+    assert said.severity == "warning"
+
+
+def test_a_list_whose_ending_is_in_capitals_is_read(make_folder):
+    data = make_folder(train=4)
+    for kind in ("images", "masks"):
+        for file in (data / kind / "train").iterdir():
+            file.rename(data / kind / file.name)
+        (data / kind / "train").rmdir()
+    (data / "TRAIN.TXT").write_text("000\n001\n")
+    assert list(open_source(data, "train").names) == ["000", "001"]

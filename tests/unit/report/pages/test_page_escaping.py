@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fullconv.atomic import check_page_target
 from fullconv.classes import ClassSet
 from fullconv.data import Finding, Sample, survey
+from fullconv.errors import UserError
 from fullconv.report import write_inspection, write_report, write_run_comparison
+from fullconv.report.pages.page import write_page
 
 HOSTILE = [
     "<script>alert(1)</script>", "' onload='x", '" onload="x', "</style><b>", "</title><img src=x>",
@@ -138,3 +141,21 @@ def test_the_policy_of_a_page_allows_its_own_script_and_style_and_nothing_else(
         assert not policy
         meta = text.index("Content-Security-Policy")
         assert meta < text.index("<style>") and meta < text.index("<title>")
+
+
+@pytest.mark.parametrize("name", ["config.toml", "classes.toml", "photo.jpg", "log.csv"])
+def test_a_page_replaces_no_file_of_another_kind(tmp_path, name):
+    """`report RUN --out RUN/config.toml` was the end of a run."""
+    file = tmp_path / name
+    file.write_bytes(b"net = 1\n")
+    with pytest.raises(UserError, match="no page") as caught:
+        write_page(file, "fixes.html")
+    assert caught.value.code == "FC-FILE-007"
+    assert file.read_bytes() == b"net = 1\n"
+
+
+@pytest.mark.parametrize("content", [b"", b"\0" * 2000, b"<!doctype html>\n<html lang=en>"])
+def test_a_page_that_is_there_empty_or_damaged_is_replaced(tmp_path, content):
+    (tmp_path / "page.html").write_bytes(content)
+    check_page_target(tmp_path / "page.html")
+    check_page_target(tmp_path / "new.html")
