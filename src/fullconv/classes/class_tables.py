@@ -93,7 +93,7 @@ def _of_rows(rows: list[list[str]], path: Path) -> list[Pair]:
         color = values[-3:] if len(values) in (3, 4) else None
         if len(values) not in (0, 1, 3, 4) or (len(values) == 4 and place != 1):
             raise _no_table(path, f"row {_shown(row)} is not a name with its number or color")
-        pairs.append((row[place], color and _color(color)))
+        pairs.append((row[place], _color(color) if color else None))
     return _counted(pairs, numbers, path)
 
 

@@ -21,7 +21,7 @@ from fullconv.data.reading.formats import (
     opened,
     unreadable,
 )
-from fullconv.data.reading.orientation import turned, upright
+from fullconv.data.reading.orientation import orientation, turned, upright
 from fullconv.data.reading.recognize_file import tiff_of
 from fullconv.data.reading.sample_depth import deep_mode
 from fullconv.data.reading.tiff import LOSSY, NODATA, PALETTE, WHITE_IS_ZERO, Tiff
@@ -133,7 +133,7 @@ def _values_of_gdal(
     values = values[0] if len(values) == 1 else np.ascontiguousarray(values.transpose(1, 2, 0))
     if values.dtype == np.uint64:
         values = np.minimum(values, np.iinfo(np.int64).max).astype(np.int64)  # no class is so high
-    return turned(values, photo.orientation(file)), nodata  # pyright: ignore[reportArgumentType]
+    return turned(values, orientation(file)), nodata  # pyright: ignore[reportArgumentType]
 
 
 def _lossy(image: Image.Image, file: Picture) -> str | None:
