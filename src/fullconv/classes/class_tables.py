@@ -18,10 +18,8 @@ _LISTS = ("names", "classes", "id2label", "label2id", "categories", "labels")
 """Keys under which files of other content have their classes."""
 _HEADINGS = frozenset({"name", "class", "label", "category", "class name", "class_name", "names",
                        "classes", "labels", "object"})  # fmt: skip
-_CELL = r"(\d{1,3})"
-_GAP = r"[\s,;]+"
-_COLOR_BEHIND = re.compile(rf"(.*[^\s,;\d].*?){_GAP}{_CELL}{_GAP}{_CELL}{_GAP}{_CELL}")
-_COLOR_BEFORE = re.compile(rf"{_CELL}{_GAP}{_CELL}{_GAP}{_CELL}{_GAP}([^\s\d].*)")
+_COLOR = re.compile(r"[\s,;]*" + r"(\d{1,3})[\s,;]+" * 3 + r"([^\s,;].*)", re.DOTALL)
+"""A color before a name; of a line read backwards, one behind it."""
 
 
 def table_of(path: Path) -> list[Pair]:
@@ -58,13 +56,14 @@ def colored_lines(lines: Sequence[str], path: Path) -> list[Pair] | None:
 
 
 def _colored(line: str) -> Pair | None:
-    if match := _COLOR_BEHIND.fullmatch(line):
-        name, *color = match.groups()
-    elif match := _COLOR_BEFORE.fullmatch(line):
-        *color, name = match.groups()
+    if before := _COLOR.fullmatch(line):
+        *color, name = before.groups()
+    elif behind := _COLOR.fullmatch(line[::-1]):
+        *color, name = (text[::-1] for text in behind.groups())
+        color = color[::-1]
     else:
         return None
-    return name.strip("\"' "), _color(color)
+    return (name.strip("\"' "), _color(color)) if any(map(str.isalpha, name)) else None
 
 
 def _no_table(path: Path, what: str) -> DataError:

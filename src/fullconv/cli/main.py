@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -96,6 +97,7 @@ app = Commands(
 
 def main() -> None:
     """Run the command line; a warning of this package is one line, as an error is."""
+    open_closed_streams()
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its caches are no user's business
     with contextlib.suppress(AttributeError):  # a test's stream
         # File names need not be text that the terminal's encoding has.
@@ -103,6 +105,22 @@ def main() -> None:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         app()
+
+
+def open_closed_streams() -> None:
+    """Give a process that was started without standard streams (``>&-``, a daemon) empty ones.
+
+    Python has None in their place, and the next file that is opened would take their number: what
+    a library writes to it would go into that file.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this
+        if getattr(sys, name) is None:
+            stream = os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False)
+            setattr(sys, name, stream)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:

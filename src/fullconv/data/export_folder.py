@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fullconv.atomic import file_errors, write_atomically
+from fullconv.atomic import folder_atomically, write_atomically
 from fullconv.classes import ClassSet
-from fullconv.data.sample import Mask, Source
+from fullconv.data.sample import Mask, Sample, Source
 from fullconv.errors import UserError
 
 
@@ -22,39 +22,35 @@ def write_folder(
     """Write splits as ``images/SPLIT/NAME.jpg``, ``masks/SPLIT/NAME.png`` and ``classes.toml``.
 
     At most ``limit`` photos of each split. Masks are palette PNGs whose indices are the classes.
+    The folder appears whole or not at all.
     Raises UserError when ``out`` holds anything already or cannot be written, or the splits'
     classes differ.
     """
-    out = Path(out)
-    if out.exists() and any(out.iterdir()):
-        raise UserError(f"{out}: is not empty; name a new folder", "FC-FILE-006")
-    sources, done = list(sources), 0
+    out, sources, done = Path(out), list(sources), 0
     classes = sources[0].classes
-    for source in sources:
-        if source.classes != classes:
-            raise UserError(
-                f"split {source.split!r} has other classes than {sources[0].split!r}",
-                "FC-CLASS-008",
-            )
-        for index in range(min(len(source), limit or len(source))):
-            sample = source[index]
-            with file_errors(out, writing=True):
-                _write_photo(out / "images" / source.split / f"{sample.name}.jpg", sample.image)
-                if sample.mask is not None:
-                    path = out / "masks" / source.split / f"{sample.name}.png"
-                    write_atomically(path, mask_png(sample.mask, classes))
-            done += 1
-            if progress:
-                progress(done)
-    with file_errors(out, writing=True):
-        write_atomically(out / "classes.toml", classes.to_toml())
+    with folder_atomically(out) as folder:
+        for source in sources:
+            if source.classes != classes:
+                raise UserError(
+                    f"split {source.split!r} has other classes than {sources[0].split!r}",
+                    "FC-CLASS-008",
+                )
+            for index in range(min(len(source), limit or len(source))):
+                _write_sample(folder, source.split, source[index], classes)
+                done += 1
+                if progress:
+                    progress(done)
+        write_atomically(folder / "classes.toml", classes.to_toml())
     return out
 
 
-def _write_photo(path: Path, image: np.ndarray) -> None:
+def _write_sample(folder: Path, split: str, sample: Sample, classes: ClassSet) -> None:
     file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=95, subsampling=0)
-    write_atomically(path, file.getvalue())
+    Image.fromarray(sample.image).save(file, "JPEG", quality=95, subsampling=0)
+    write_atomically(folder / "images" / split / f"{sample.name}.jpg", file.getvalue())
+    if sample.mask is not None:
+        content = mask_png(sample.mask, classes)
+        write_atomically(folder / "masks" / split / f"{sample.name}.png", content)
 
 
 def mask_png(mask: Mask, classes: ClassSet) -> bytes:

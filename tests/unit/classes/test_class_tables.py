@@ -99,3 +99,15 @@ def test_names_that_end_in_a_number_stay_names(tmp_path):
         "lane 2",
         "4 wheel drive",
     )
+
+
+@pytest.mark.parametrize("line", ["1" * 10**6, "1 " * 10**6, "a " * 10**6, "a1 " * 10**6 + "x"])
+def test_a_line_of_a_million_characters_takes_no_time(tmp_path, line):
+    with pytest.raises(UserError):
+        read(tmp_path, "labels.txt", f"{line}\n{line}\n")
+
+
+def test_a_name_may_end_in_a_number_before_its_color(tmp_path):
+    classes = read(tmp_path, "labels.txt", "lane 1, 9, 8, 7\nlane 2, 1, 2, 3\n")
+    assert classes.names == ("lane 1", "lane 2")
+    assert classes.colors == ((9, 8, 7), (1, 2, 3))

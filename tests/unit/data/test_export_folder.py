@@ -33,3 +33,24 @@ def test_a_full_disk_is_said_with_the_folder(tmp_path: Path, monkeypatch) -> Non
         write_folder([open_source("shapes:48x64:n=2", "train")], tmp_path / "data")
     assert caught.value.code == "FC-FILE-002"
     assert str(caught.value).startswith(f"{tmp_path / 'data'}: ")
+
+
+def test_a_folder_that_could_not_be_finished_is_not_left_behind(tmp_path):
+    """As when the disk is full: the third photo cannot be written."""
+    source = open_source("shapes:32x32:n=10", "train")
+
+    class Full:
+        classes, split, names = source.classes, source.split, source.names
+
+        def __len__(self):
+            return len(source)
+
+        def __getitem__(self, index):
+            if index == 2:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return source[index]
+
+    with pytest.raises(UserError, match="No space left") as caught:
+        write_folder([Full()], tmp_path / "data")
+    assert caught.value.code == "FC-FILE-002"
+    assert list(tmp_path.iterdir()) == []

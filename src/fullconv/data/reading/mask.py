@@ -107,8 +107,8 @@ def _tiff_by_gdal(file: Picture) -> Tiff | None:
         if tiff is None or len(tiff.pages) > 1:
             return None
         if tiff.first.is_packed_for_pillow:
-            opened(file)
-            return None
+            with opened(file):
+                return None
         return tiff
     except Image.UnidentifiedImageError:
         return tiff

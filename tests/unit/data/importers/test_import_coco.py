@@ -358,3 +358,15 @@ def test_an_image_without_a_name_is_a_finding(export, tmp_path, name):
     with pytest.raises(UserError) as caught:
         import_data(source, tmp_path / "out", Request())
     assert caught.value.code in ("FC-IMPORT-005", "FC-IMPORT-065", "FC-IMPORT-030")
+
+
+@pytest.mark.parametrize(("mark", "pixels"), [
+    (0, 100), ("0", 100), (False, 100), ("false", 100), (None, 100), ("", 100), (0.0, 100),
+    (1, 0), ("1", 0), (True, 0), (1.0, 0), ("true", 0),
+])  # fmt: skip
+def test_a_crowd_is_marked_by_one_also_as_text(export, imported, mark, pixels):
+    """Tables that became JSON have text: '0' is no crowd."""
+    both = [annotation(7, box(0, 0, 10, 10), iscrowd=mark), annotation(3, box(20, 20, 30, 30))]
+    masks = imported(export(both, info=OWN))[1]
+    assert (masks["train/a"] == 2).sum() == pixels
+    assert (masks["train/a"] == 255).sum() == 100 - pixels

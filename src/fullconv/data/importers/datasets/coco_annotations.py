@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fullconv.data.importers.annotations import IGNORE, Note, Size
-from fullconv.data.importers.datasets.coco_file import CocoFile
+from fullconv.data.importers.datasets.coco_file import CocoFile, is_crowd
 from fullconv.data.importers.drawing import rle
 from fullconv.data.importers.drawing.draw_regions import Region
 from fullconv.data.importers.drawing.regions import Polygon, Shape, box
@@ -35,7 +35,7 @@ class AnnotationReader:
         if shape is None:
             self.notes.append(Note("empty", self.where, label))
             return []
-        if not annotation.get("iscrowd"):
+        if not is_crowd(annotation):
             return [Region(label, shape)]
         if label in self.brushed and isinstance(outline, dict):
             self.notes.append(Note("brush", self.where, label))

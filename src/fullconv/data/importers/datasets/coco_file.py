@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,13 @@ def id_of(value: Any) -> Id | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def is_crowd(annotation: Mapping[str, Any]) -> bool:
+    """Whether an annotation is marked as a crowd: by 1 or true, also as text; '0' is none."""
+    mark = annotation.get("iscrowd")
+    mark = mark.strip().lower() if isinstance(mark, str) else mark
+    return mark in (1, True, "1", "true")
+
+
 def _categories(file: Path, listed: list[Any]) -> dict[Id, str]:
     """Name by id, in the order of the ids."""
     names: dict[Id, str] = {}
@@ -133,7 +140,7 @@ def brush_labels(files: Sequence[CocoFile]) -> frozenset[str]:
             from_cvat |= isinstance(attributes, dict) and "occluded" in attributes
             if not isinstance(annotation["segmentation"], dict):
                 continue
-            if annotation.get("iscrowd"):
+            if is_crowd(annotation):
                 marked += 1
                 crowds.add(label)
             else:
