@@ -47,7 +47,7 @@ def rows_of(file):
 def test_photos_are_suggested_with_reasons_and_prelabels(run, net, pool, tmp_path):
     out = tmp_path / "next"
     said = run("suggest", net, pool, "--number", "3", "--out", out)
-    assert "3 of 7 photos; 1 duplicates left out" in said
+    assert "3 of 7 photos; duplicates left out: 1" in said
     rows = rows_of(out / "suggestions.csv")
     assert [row["rank"] for row in rows] == ["1", "2", "3"]
     assert all(row["reasons"] and "copy" not in row["photo"] for row in rows)

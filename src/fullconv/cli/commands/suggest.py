@@ -50,9 +50,11 @@ def suggest(
     ] = "train",
     device: Device = "auto",
 ) -> None:
-    """Suggest which photos to label next: uncertain ones, rare classes, and photos unlike the rest.
+    """Suggest which photos to label next: those that stand for many others, uncertain ones first.
 
-    Photos that look like a labelled one, or like one chosen before, are left out. OUT gets
+    Each photo is chosen because it is near, in the features of the net, to many photos that nothing
+    labelled or chosen is near to; photos count more if the net is uncertain of them or sees rare
+    classes. Photos that look like a labelled or a chosen one are left out. OUT gets
     suggestions.html with the reasons in pictures, suggestions.csv, and the photos with the net's
     predictions as pre-labels to correct. Photos that cannot be read are named, and the exit code is
     1.
@@ -97,14 +99,15 @@ def suggest(
     with folder_atomically(out) as folder, screen.progress("writing") as progress:
         written = _prelabelled(predictor, viewed, chosen, out, pictures, progress)
         write_prelabelled(to, written, folder / to, predictor.classes)
+        searched = ", ".join(map(str, inputs))
         write_suggestions(
-            folder, str(run), ", ".join(map(str, inputs)), pictures, chosen.duplicates
+            folder, str(run), searched, pictures, chosen.duplicates, predictor.classes
         )
     console = screen.console()
     console.print(screen.suggestions_table(chosen))
-    print(f"{len(chosen.photos)} of {len(photos)} photos; {chosen.duplicates} duplicates left out")
+    print(f"{len(chosen.photos)} of {len(photos)} photos; duplicates left out: {chosen.duplicates}")
     if len(chosen.photos) < number:
-        say(f"note: only {len(chosen.photos)} photos are left to suggest")
+        say(f"note: no more than {len(chosen.photos)} of these photos are new")
     for name in ("suggestions.html", "suggestions.csv", to):
         print(printable(str(out / name)))
     if errors:

@@ -69,8 +69,7 @@ def label_errors_table(errors: "LabelErrors", most: int = 10) -> Table:
 
 def suggestions_table(chosen: "Suggestions") -> Table:
     """The photos to label next, with the reasons."""
-    title = "Photos to label next, the first chosen first; in brackets the share that is less so"
-    listed = table(title, ("photo", "why"), left=2)
+    listed = table("Photos to label next, the first one first", ("photo", "why"), left=2)
     listed.columns[1].no_wrap = False
     for each in chosen.photos:
         listed.add_row(escape(each.name), escape("; ".join(each.reasons)))
