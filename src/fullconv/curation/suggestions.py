@@ -4,8 +4,8 @@ The photos are chosen one by one, each time the one that covers most of what is 
 (`coverage`): by how much nearer the unlabelled photos come to a photo that is labelled or chosen,
 in the features of the net, each weighted by how informative it is. That is the mean of two ranks
 among the photos: of the uncertainty (mean entropy; Settles, Active Learning Literature Survey,
-2009) and of the rare classes that the net sees (`rarity`). Weighting by distance alone, the k-centre
-choice of Sener and Savarese (ICLR 2018, arXiv 1708.00489), prefers outliers.
+2009) and of the rare classes that the net sees (`rarity`). A choice by distance alone, the k-centre
+of Sener and Savarese (ICLR 2018, arXiv 1708.00489), prefers outliers.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from fullconv.classes import ClassSet
 from fullconv.curation.coverage import Coverage
 from fullconv.curation.photo_views import PhotoView
 from fullconv.curation.rarity import Rarity
-from fullconv.curation.reasons import Standing, reasons
+from fullconv.curation.reasons import Reason, Standing, reasons
 from fullconv.data.checks.duplicates import Fingerprint, lookalikes
 
 Values = npt.NDArray[np.float64]
@@ -47,7 +47,7 @@ class Suggestion:
     distance: float
     distance_rank: float
     nearest: str | None
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ PIXELS = np.array([900, 99, 1])
 
 
 def reason(suggestion, kind):
-    return next((text for text in suggestion.reasons if text.startswith(f"{kind}: ")), "")
+    return next((str(each) for each in suggestion.reasons if each.kind == kind), "")
 
 
 def test_the_farther_of_two_alone_comes_first():
@@ -99,7 +99,7 @@ def test_the_uncertain_one_of_two_groups_comes_first():
     unsure = [view(f"unsure {n}", -40 - n, 0.9 + n / 1000) for n in range(5)]
     first = suggest(numbered(*sure, *unsure), LABELLED, CLASSES, 1, PIXELS).photos[0]
     assert first.name.startswith("unsure")
-    assert reason(first, "uncertain").endswith(", most between road and car")
+    assert reason(first, "uncertain").endswith(", mostly between road and car")
 
 
 def test_the_less_sure_of_two_equally_far_comes_first():
@@ -121,7 +121,7 @@ def test_rarity_by_hand():
     (only,) = suggest(photos, LABELLED, CLASSES, 1, PIXELS).photos
     relative = (0.001 * 3 + 0.005) / 1.005  # of an equal share of three classes
     assert only.rarity == pytest.approx(-0.25 * np.log2(relative), rel=1e-5)
-    assert only.reasons == ("the only photo to choose from",)
+    assert [str(each) for each in only.reasons] == ["only choice: there is no other photo"]
 
 
 def test_a_common_class_with_much_area_is_no_rare_one():

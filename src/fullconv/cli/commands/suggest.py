@@ -48,6 +48,9 @@ def suggest(
     split: Annotated[
         str, typer.Option(help="Split of --data that the net was trained on.")
     ] = "train",
+    classes: Annotated[
+        Path | None, typer.Option(help="Class file of --data, if not its own.")
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Suggest which photos to label next: those that stand for many others, uncertain ones first.
@@ -81,7 +84,7 @@ def suggest(
     predictor = Predictor(fetched(run), device, engine="torch" if run.is_dir() else "auto", say=say)
     warn_of_origin(predictor.origin)
     torch_engine(predictor)
-    labelled = _labelled(predictor, run, data, split)
+    labelled = _labelled(predictor, run, data, split, classes)
     errors: list[UserError] = []
     with screen.progress("looking at the photos") as progress:
         views, viewed = photo_views(predictor, photos, progress, errors.append)
@@ -105,6 +108,8 @@ def suggest(
         )
     console = screen.console()
     console.print(screen.suggestions_table(chosen))
+    print("typical: nearer to so many other photos than any labelled or chosen one")
+    print("uncertain, new: more than so many percent of the other photos")
     print(f"{len(chosen.photos)} of {len(photos)} photos; duplicates left out: {chosen.duplicates}")
     if len(chosen.photos) < number:
         say(f"note: no more than {len(chosen.photos)} of these photos are new")
@@ -114,7 +119,9 @@ def suggest(
         raise typer.Exit(1)
 
 
-def _labelled(predictor: "Predictor", run: Path, data: str | None, split: str) -> "Labelled":
+def _labelled(
+    predictor: "Predictor", run: Path, data: str | None, split: str, classes: Path | None
+) -> "Labelled":
     """The views of what is labelled; none, with a note, where the run does not say what it is."""
     from fullconv.cli import tables as screen
     from fullconv.curation.read_views import Labelled, labelled_views
@@ -132,7 +139,7 @@ def _labelled(predictor: "Predictor", run: Path, data: str | None, split: str) -
         return Labelled()
     others = [each for each in known if each not in (split, "all", "trainval")]
     with screen.progress("looking at what is labelled") as progress:
-        return labelled_views(predictor, place, [split, *others], progress)
+        return labelled_views(predictor, place, [split, *others], progress, classes)
 
 
 def _prelabelled(

@@ -20,8 +20,8 @@ from fullconv.visualize import overlay
 SIDE = 255  # pixels of a picture: four stand side by side
 UNSURE = np.array([255, 140, 0], np.float32)
 COLUMNS = (
-    "rank", "photo", "reasons", "represents", "uncertainty", "uncertainty_rank", "rarity", "rarity_rank",
-    "distance", "distance_rank", "nearest",
+    "rank", "photo", "reasons", "represents", "uncertainty", "uncertainty_rank", "rarity",
+    "rarity_rank", "distance", "distance_rank", "nearest",
 )  # fmt: skip
 
 
@@ -111,6 +111,6 @@ def suggestions_csv(suggestions: Sequence[Suggestion]) -> str:
             each.distance_rank,
         )  # fmt: skip
         texts = [f"{number:.6f}" for number in numbers]
-        reasons = "; ".join(each.reasons)
+        reasons = "; ".join(map(str, each.reasons))
         writer.writerow([rank, each.name, reasons, each.represents, *texts, each.nearest or ""])
     return file.getvalue()
