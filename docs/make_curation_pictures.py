@@ -1,8 +1,8 @@
 """Photograph what a net says of data: ``python docs/make_curation_pictures.py RUN``.
 
 RUN is a run folder trained on the generated scenes ("shapes"), as demo/run of ``make demo``; no
-photo is shown. Writes fixes.png,
-inspect-label-errors.png and suggest.png. Needs what make_screenshots.py needs.
+photo is shown. Writes fixes.png, inspect-label-errors.png and suggest.png. Needs what
+make_screenshots.py needs.
 """
 
 import shutil

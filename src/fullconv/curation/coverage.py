@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 BLOCK = 4_000_000  # distances held at a time
 TOGETHER = 32  # outdated gains that are computed again in one step
-ROUNDING = 1e-6  # difference of distances that is none
-TIE = 1e-9  # of a photo's weight that is added to its gain: it decides where gains are equal
+ROUNDING = 1e-10  # difference of distances that is none; 1 - cosine is squared in what differs
+TIE = 1e-12  # of a photo's weight that is added to its gain: it decides where gains are equal
 
 Values = npt.NDArray[np.float64]
 

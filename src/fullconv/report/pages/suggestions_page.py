@@ -110,7 +110,7 @@ def suggestions_csv(suggestions: Sequence[Suggestion]) -> str:
             each.uncertainty, each.uncertainty_rank, each.rarity, each.rarity_rank, each.distance,
             each.distance_rank,
         )  # fmt: skip
-        texts = [f"{number:.6f}" for number in numbers]
+        texts = [f"{number:.6g}" for number in numbers]
         reasons = "; ".join(map(str, each.reasons))
         writer.writerow([rank, each.name, reasons, each.represents, *texts, each.nearest or ""])
     return file.getvalue()
