@@ -123,7 +123,7 @@ def view(photo: Photo, number: int, weight: Tensor, bias: Tensor) -> PhotoView:
     logs = shares.clamp_min(1e-30).log()
     entropy = -(shares * logs).sum(1).mean() / np.log(len(bias))
     noise = np.random.default_rng(number).integers(0, 255, (64, 64, 3), np.uint8)
-    unit = photo.mean / np.linalg.norm(photo.mean)
+    unit = (photo.mean / np.linalg.norm(photo.mean)).astype(np.float32)
     return PhotoView(
         photo.name, unit, fingerprint(noise), shares.mean(0).numpy(), float(entropy), None
     )
@@ -145,7 +145,9 @@ def k_centre(pool: Sequence[PhotoView], labelled: Sequence[PhotoView], number: i
 
 def covering(pool: Sequence[PhotoView], labelled: Sequence[PhotoView], number: int) -> list[str]:
     """Each time the photo that covers most, all weighted alike."""
-    features, known = (np.array([each.features for each in of]) for of in (pool, labelled))
+    features, known = (
+        np.array([each.features for each in of], np.float64) for of in (pool, labelled)
+    )
     coverage = Coverage(features, np.ones(len(pool)), known, [each.name for each in labelled])
     left, names = np.ones(len(pool), bool), []
     for _ in range(number):

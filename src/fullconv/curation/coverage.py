@@ -77,7 +77,9 @@ class Coverage:
         for start in range(0, len(self._features), size := max(1, BLOCK // len(covering))):
             cosines = self._features[start : start + size] @ covering.T
             self.distance[start : start + size] = np.maximum(1 - cosines.max(1), 0)
-            self.nearest[start : start + size] = [names[each] for each in cosines.argmax(1)]
+            self.nearest[start : start + size] = [
+                names[each] for each in cosines.argmax(1).tolist()
+            ]
 
     def _gains_of(self, places: npt.NDArray[np.intp]) -> Values:
         gains = np.empty(len(places))
