@@ -77,9 +77,8 @@ class Coverage:
         for start in range(0, len(self._features), size := max(1, BLOCK // len(covering))):
             cosines = self._features[start : start + size] @ covering.T
             self.distance[start : start + size] = np.maximum(1 - cosines.max(1), 0)
-            self.nearest[start : start + size] = [
-                names[each] for each in cosines.argmax(1).tolist()
-            ]
+            for place, closest in enumerate(cosines.argmax(1), start):
+                self.nearest[place] = names[closest]
 
     def _gains_of(self, places: npt.NDArray[np.intp]) -> Values:
         gains = np.empty(len(places))
