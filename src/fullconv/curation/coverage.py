@@ -78,7 +78,7 @@ class Coverage:
             cosines = self._features[start : start + size] @ covering.T
             self.distance[start : start + size] = np.maximum(1 - cosines.max(1), 0)
             for place, closest in enumerate(cosines.argmax(1), start):
-                self.nearest[place] = names[closest]
+                self.nearest[place] = names[int(closest)]
 
     def _gains_of(self, places: npt.NDArray[np.intp]) -> Values:
         gains = np.empty(len(places))
