@@ -1,7 +1,8 @@
 """Photograph what a net says of data: ``python docs/make_curation_pictures.py RUN``.
 
-RUN is a run folder trained on the generated scenes ("shapes"); no photo is shown. Writes fixes.png,
-inspect-label-errors.png and suggest.png. Needs what make_screenshots.py needs.
+RUN is a run folder trained on the generated scenes ("shapes"), as demo/run of ``make demo``; no
+photo is shown. Writes fixes.png, inspect-label-errors.png and suggest.png. Needs what
+make_screenshots.py needs.
 """
 
 import shutil
@@ -16,7 +17,6 @@ from PIL import Image
 from fullconv.data import open_source
 from fullconv.data.export_folder import write_folder
 
-LABELLED = "shapes:n=60"
 SHOTS = [
     # picture, page, section that is in view, size
     ("fixes", "fixed/fixes.html", "corrected", (1100, 760)),
@@ -37,7 +37,10 @@ def main(run):
             "inspect", "scenes", "--run", "runs/shapes", "--out", "label_errors.html", folder=folder
         )
         unlabelled(folder / "unlabelled")
-        options = ("--number", "4", "--out", "next", "--data", LABELLED)
+        write_folder(
+            [open_source("shapes", split) for split in ("train", "val")], folder / "labelled", 20
+        )
+        options = ("--number", "4", "--out", "next", "--data", "labelled")
         fullconv("suggest", "runs/shapes", "unlabelled", *options, folder=folder)
         for name, file, section, size in SHOTS:
             page = open_page((folder / file).as_uri(), size, "light")

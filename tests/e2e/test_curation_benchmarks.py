@@ -75,3 +75,27 @@ def test_masks_without_an_object_get_no_error(tmp_path):
     pairs = [(np.zeros((40, 60, 3), np.uint8), plain)] * 4
     source = as_source(from_pairs(pairs, ["road", "car"]), "val")
     assert label_errors.planted_copy(source, tmp_path, 0.5, seed=0) == {}
+
+
+def test_choices_by_fixed_features_are_compared(monkeypatch, capsys):
+    import suggest_linear
+
+    command = "x shapes:96x128:n=60 --start 4 --number 2 --rounds 1 --seeds 1 --photos 12"
+    monkeypatch.setattr(sys, "argv", command.split())
+    suggest_linear.main()
+    said = capsys.readouterr().out
+    rows = {line.split(" | ")[0][2:]: line for line in said.splitlines() if line.startswith("| ")}
+    assert {*suggest_linear.WAYS} <= {*rows}
+    starts = {rows[way].split(" | ")[1] for way in suggest_linear.WAYS}
+    assert len(starts) == 1  # all begin with the same photos
+
+
+def test_mean_iu_by_hand():
+    import torch
+
+    import suggest_linear
+
+    features = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1]])
+    photo = suggest_linear.Photo("a", features, torch.tensor([0, 1, 1, -1]), np.zeros(2))
+    score = suggest_linear.mean_iu([photo], torch.eye(2), torch.zeros(2))
+    assert score == pytest.approx((1 / 2 + 1 / 2) / 2)

@@ -47,7 +47,7 @@ def rows_of(file):
 def test_photos_are_suggested_with_reasons_and_prelabels(run, net, pool, tmp_path):
     out = tmp_path / "next"
     said = run("suggest", net, pool, "--number", "3", "--out", out)
-    assert "3 of 7 photos; 1 duplicates left out" in said
+    assert "3 of 7 photos; duplicates left out: 1" in said
     rows = rows_of(out / "suggestions.csv")
     assert [row["rank"] for row in rows] == ["1", "2", "3"]
     assert all(row["reasons"] and "copy" not in row["photo"] for row in rows)
@@ -167,3 +167,38 @@ def test_check_fix_is_never_in_place_and_says_what_it_left_out(run, data, tmp_pa
     assert "shapes-train-00001.jpg" in said
     assert "7 train" in said
     assert "[FC-FILE-006]" in run("check", data, "--fix", out, code=2)
+
+
+def test_labels_are_counted_by_another_class_file(run, net, pool, data, tmp_path):
+    classes = (data / "classes.toml").read_text("utf-8")
+    (data / "classes.toml").write_text(classes.replace('"box"', '"crate"'))
+    (tmp_path / "names.toml").write_text(classes)
+    out = ("--number", "2", "--out", tmp_path / "next")
+    assert "[FC-CLASS-008]" in run("suggest", net, pool, *out, code=2)
+    run("suggest", net, pool, *out, "--classes", tmp_path / "names.toml")
+    assert rows_of(tmp_path / "next/suggestions.csv")[0]["nearest"]
+
+
+def test_the_page_names_the_colours_of_what_is_predicted(run, net, pool, tmp_path):
+    run("suggest", net, pool, "--number", "6", "--out", tmp_path / "next")
+    legend = (tmp_path / "next/suggestions.html").read_text("utf-8")
+    legend = legend.partition("aria-label='classes'")[2].partition("</ul>")[0]
+    masks = [np.array(Image.open(file)) for file in (tmp_path / "next/masks/masks").rglob("*.png")]
+    predicted = np.unique(np.concatenate([mask.ravel() for mask in masks]))
+    names = open_source(tmp_path / "next/masks", "all").classes.names
+    assert len(masks) == 6
+    for value, name in enumerate(names):
+        assert (f"{name}</li>" in legend) == (value in predicted)
+
+
+def test_only_of_its_own_masks_a_net_is_said_to_have_learnt_the_errors(run, net, data, tmp_path):
+    page, note = tmp_path / "page.html", "has learnt some of their errors"
+    options = ("--run", net, "--out", page, "--most", "2")
+    said = run("inspect", data, "--split", "train", *options)
+    assert f"note: the net was trained on the masks of train, so it {note}" in said
+    assert note not in run("inspect", data, "--split", "val", *options)
+    shutil.copytree(data, tmp_path / "others")
+    assert note not in run("inspect", tmp_path / "others", "--split", "train", *options)
+    (net / "config.toml").unlink()
+    said = run("inspect", tmp_path / "others", "--split", "train", *options)
+    assert f"note: if the net was trained on the masks of train, it {note}" in said

@@ -7,6 +7,8 @@ from fullconv.classes.class_set import ClassSet
 from fullconv.errors import UserError
 
 LISTED = 8  # names in a message
+BACKGROUND = "background"
+"""The class that an import gives to pixels without a label."""
 
 
 class ClassOrderWarning(UserWarning):
@@ -34,10 +36,15 @@ def match_classes(
         f"only {who} has {_listed(rest)}" for who, rest in zip(which, (only, others), strict=True)
         if rest
     ]  # fmt: skip
+    fix = "use data of the same classes, or give a class file with these names (--classes)"
+    if not only and others == [BACKGROUND]:
+        fix = (
+            "import the data again with --background __ignore__, which leaves pixels without a "
+            f"label out, or {fix}"
+        )
     raise UserError(
         f"{which[0]} and {which[1]} have different classes ({len(wanted)} and {len(given)}): "
-        f"{'; '.join(differences)}. Classes are compared by name: use data of the same classes, "
-        "or give a class file with these names (--classes)",
+        f"{'; '.join(differences)}. Classes are compared by name: {fix}",
         "FC-CLASS-008",
     )
 

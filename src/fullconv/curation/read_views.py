@@ -45,15 +45,20 @@ class Labelled:
 
 
 def labelled_views(
-    predictor: Predictor, data: str | Path, splits: Sequence[str], progress: Progress | None = None
+    predictor: Predictor,
+    data: str | Path,
+    splits: Sequence[str],
+    progress: Progress | None = None,
+    class_file: Path | None = None,
 ) -> Labelled:
     """The first of ``splits`` as labelled photos, the others as held out.
 
+    ``class_file`` takes the place of the data's own, for a net of one output.
     Photos that cannot be read are left out: the check names them. Raises UserError as ``open_for``.
     """
     engine, classes = torch_engine(predictor), predictor.classes
     opened = OpenedNet(engine, predictor.spec, classes, engine.preprocessing, predictor.origin)
-    sources = [open_for(opened, data, split, run=predictor.path) for split in splits]
+    sources = [open_for(opened, data, split, class_file, run=predictor.path) for split in splits]
     total, done, labelled = sum(map(len, sources)), 0, Labelled()
     labelled.pixels = np.zeros(len(classes), np.int64)
     for number, source in enumerate(sources):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fullconv.classes import CAMVID, VOC, ClassSet, default_colors
 from fullconv.classes.class_files import read_classes
+from fullconv.classes.matching import match_classes
 from fullconv.errors import UserError
 
 
@@ -154,3 +155,18 @@ def test_missing_file_and_missing_class():
         read_classes("nowhere.toml")
     with pytest.raises(UserError, match=r"'lorry'.*bus"):
         VOC.index("lorry")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "those", "is_told"),
+    [
+        (("road", "car"), ("background", "car", "road"), True),
+        (("road", "car"), ("background", "bus", "car", "road"), False),
+        (("road", "bus"), ("background", "road"), False),
+    ],
+)
+def test_data_with_one_class_more_that_an_import_made_is_told_to_do_without(wanted, those, is_told):
+    with pytest.raises(UserError) as error:
+        match_classes(wanted, those)
+    assert error.value.code == "FC-CLASS-008"
+    assert ("--background __ignore__" in str(error.value)) == is_told

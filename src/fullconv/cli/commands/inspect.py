@@ -1,6 +1,6 @@
 """``fullconv inspect``: the page that shows what a data set is like."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -91,6 +91,8 @@ def inspect(
         from fullconv.report.pages import label_error_section as section
 
         errors = _label_errors(*net, most)
+        if note := _of_own_masks(run, data, errors):
+            say(note)
         with screen.waiting("drawing the likely errors"):
             drawn = {
                 split: section.label_error_pictures(net[0], of) for split, of in errors.items()
@@ -148,6 +150,21 @@ def _label_errors(
             if error.code != "FC-DATA-107":
                 raise
             say(f"note: {split} has no masks to rank")
-        if split == "train":
-            say("note: the net was trained on these masks, so it has learnt some of their errors")
     return errors
+
+
+def _of_own_masks(run: Path | None, data: str, splits: Collection[str]) -> str:
+    """What is said where the net may have learnt the errors that it is to find; '' elsewhere."""
+    from fullconv.data.open_dataset import trained_on
+
+    if "train" not in splits:
+        return ""
+    try:
+        place = trained_on(run)
+    except UserError:
+        return (
+            "note: if the net was trained on the masks of train, it has learnt some of their errors"
+        )
+    if place != data and Path(place).resolve() != Path(data).resolve():
+        return ""
+    return "note: the net was trained on the masks of train, so it has learnt some of their errors"

@@ -48,11 +48,16 @@ def suggest(
     split: Annotated[
         str, typer.Option(help="Split of --data that the net was trained on.")
     ] = "train",
+    classes: Annotated[
+        Path | None, typer.Option(help="Class file of --data, if not its own.")
+    ] = None,
     device: Device = "auto",
 ) -> None:
-    """Suggest which photos to label next: uncertain ones, rare classes, and photos unlike the rest.
+    """Suggest which photos to label next: those that stand for many others, uncertain ones first.
 
-    Photos that look like a labelled one, or like one chosen before, are left out. OUT gets
+    Each photo is chosen because it is near, in the features of the net, to many photos that nothing
+    labelled or chosen is near to; photos count more if the net is uncertain of them or sees rare
+    classes. Photos that look like a labelled or a chosen one are left out. OUT gets
     suggestions.html with the reasons in pictures, suggestions.csv, and the photos with the net's
     predictions as pre-labels to correct. Photos that cannot be read are named, and the exit code is
     1.
@@ -79,7 +84,7 @@ def suggest(
     predictor = Predictor(fetched(run), device, engine="torch" if run.is_dir() else "auto", say=say)
     warn_of_origin(predictor.origin)
     torch_engine(predictor)
-    labelled = _labelled(predictor, run, data, split)
+    labelled = _labelled(predictor, run, data, split, classes)
     errors: list[UserError] = []
     with screen.progress("looking at the photos") as progress:
         views, viewed = photo_views(predictor, photos, progress, errors.append)
@@ -97,21 +102,26 @@ def suggest(
     with folder_atomically(out) as folder, screen.progress("writing") as progress:
         written = _prelabelled(predictor, viewed, chosen, out, pictures, progress)
         write_prelabelled(to, written, folder / to, predictor.classes)
+        searched = ", ".join(map(str, inputs))
         write_suggestions(
-            folder, str(run), ", ".join(map(str, inputs)), pictures, chosen.duplicates
+            folder, str(run), searched, pictures, chosen.duplicates, predictor.classes
         )
     console = screen.console()
     console.print(screen.suggestions_table(chosen))
-    print(f"{len(chosen.photos)} of {len(photos)} photos; {chosen.duplicates} duplicates left out")
+    print("typical: nearer to so many other photos than any labelled or chosen one")
+    print("uncertain, new: more than so many percent of the other photos")
+    print(f"{len(chosen.photos)} of {len(photos)} photos; duplicates left out: {chosen.duplicates}")
     if len(chosen.photos) < number:
-        say(f"note: only {len(chosen.photos)} photos are left to suggest")
+        say(f"note: no more than {len(chosen.photos)} of these photos are new")
     for name in ("suggestions.html", "suggestions.csv", to):
         print(printable(str(out / name)))
     if errors:
         raise typer.Exit(1)
 
 
-def _labelled(predictor: "Predictor", run: Path, data: str | None, split: str) -> "Labelled":
+def _labelled(
+    predictor: "Predictor", run: Path, data: str | None, split: str, classes: Path | None
+) -> "Labelled":
     """The views of what is labelled; none, with a note, where the run does not say what it is."""
     from fullconv.cli import tables as screen
     from fullconv.curation.read_views import Labelled, labelled_views
@@ -129,7 +139,7 @@ def _labelled(predictor: "Predictor", run: Path, data: str | None, split: str) -
         return Labelled()
     others = [each for each in known if each not in (split, "all", "trainval")]
     with screen.progress("looking at what is labelled") as progress:
-        return labelled_views(predictor, place, [split, *others], progress)
+        return labelled_views(predictor, place, [split, *others], progress, classes)
 
 
 def _prelabelled(

@@ -68,12 +68,14 @@ def label_errors_table(errors: "LabelErrors", most: int = 10) -> Table:
 
 
 def suggestions_table(chosen: "Suggestions") -> Table:
-    """The photos to label next, with the reasons."""
-    title = "Photos to label next, the first chosen first; in brackets the share that is less so"
-    listed = table(title, ("photo", "why"), left=2)
-    listed.columns[1].no_wrap = False
+    """The photos to label next, with the reasons in brief."""
+    from fullconv.curation.reasons import KINDS  # loads torch
+
+    columns = ("photo", *KINDS)
+    listed = table("Photos to label next, the first one first", columns, left=len(columns))
     for suggestion in chosen.photos:
-        listed.add_row(escape(suggestion.name), escape("; ".join(suggestion.reasons)))
+        briefs = {reason.kind: reason.brief for reason in suggestion.reasons}
+        listed.add_row(escape(suggestion.name), *(escape(briefs.get(kind, "")) for kind in KINDS))
     return listed
 
 

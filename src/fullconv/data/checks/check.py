@@ -194,6 +194,8 @@ def _empty(
         names = [name for name in classes.names if name in missing]
         starts_at_1 = total[0] == 0 and total[1:].all() and not classes.is_overlapping
         cause = "class numbers that start at 1" if starts_at_1 else ""
+        if starts_at_1 and 0 in classes.background:
+            cause += ", or no pixel is left without another class"
         fix = "it cannot be learned or scored: label some, or take it out of the class file"
         what = f"no pixel of {_listed(names)}"
         findings.append(Finding(where, what, cause, fix, "warning", "FC-DATA-113"))

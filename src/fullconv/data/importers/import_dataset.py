@@ -14,7 +14,7 @@ from fullconv.classes import ClassSet
 from fullconv.data.checks.check import listing
 from fullconv.data.export_folder import mask_png
 from fullconv.data.importers import import_report as reports
-from fullconv.data.importers.annotations import Export, Item, Note
+from fullconv.data.importers.annotations import IGNORE, Export, Item, Note
 from fullconv.data.importers.class_masks import overlapping, paint_classes
 from fullconv.data.importers.export_files import listed_once
 from fullconv.data.importers.import_report import Report, label_counts
@@ -244,4 +244,7 @@ def _report(
     empty = report.without_pixels()
     if not empty:
         return report
-    return replace(report, notes=[*notes, Note("no pixel", "", ", ".join(empty), len(empty))])
+    what = ", ".join(empty)
+    if planned.unlabelled in empty:
+        what += f" (to do without {planned.unlabelled}: --background {IGNORE})"
+    return replace(report, notes=[*notes, Note("no pixel", "", what, len(empty))])

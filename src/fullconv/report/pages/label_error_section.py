@@ -15,6 +15,7 @@ from fullconv.curation import ErrorRegion, LabelErrors, MaskErrors
 from fullconv.curation.label_errors import disagreement
 from fullconv.inference.engines.engine import Engine
 from fullconv.report.embedded import jpeg, picked, sized
+from fullconv.report.pages.suggestions_page import named_colors
 from fullconv.report.score_files import write_file
 from fullconv.visualize import as_photo, overlay, planes_of
 
@@ -32,9 +33,13 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class LabelErrorPictures:
-    """A mask with likely errors in pictures (JPEG), and what is said of its regions."""
+    """A mask with likely errors in pictures (JPEG), and what is said of its regions.
+
+    ``values`` are those of the classes that are labelled or predicted.
+    """
 
     mask: MaskErrors
+    values: tuple[int, ...]
     says: Sequence[str]
     photo: bytes
     label: bytes
@@ -58,7 +63,9 @@ def _pictures(engine: Engine, errors: LabelErrors, mask: MaskErrors) -> LabelErr
     label, predicted = (jpeg(sized(picture, SIDE)) for picture in drawn)
     says = [said(region, classes) for region in mask.regions[:NAMED]]
     shown = jpeg(outlined(image, is_error))
-    return LabelErrorPictures(mask, says, jpeg(sized(image, SIDE)), label, predicted, shown)
+    values = tuple(sorted({int(value) for plane in planes for value in np.unique(plane)}))
+    photo = jpeg(sized(image, SIDE))
+    return LabelErrorPictures(mask, values, says, photo, label, predicted, shown)
 
 
 def _output_of(region: ErrorRegion, classes: ClassSet) -> int:
@@ -100,6 +107,9 @@ def label_errors_for_page(
             "masks": len(of_split.masks),
             "mean_iu": of_split.mean_iu,
             "shown": pictures[split],
+            "legend_colors": named_colors(
+                (each.values for each in pictures[split]), of_split.source.classes
+            ),
         }
         for split, of_split in errors.items()
     ]

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +20,20 @@ from fullconv.visualize import overlay
 SIDE = 255  # pixels of a picture: four stand side by side
 UNSURE = np.array([255, 140, 0], np.float32)
 COLUMNS = (
-    "rank", "photo", "reasons", "uncertainty", "uncertainty_rank", "rarity", "rarity_rank",
-    "distance", "distance_rank", "nearest",
+    "rank", "photo", "reasons", "represents", "uncertainty", "uncertainty_rank", "rarity",
+    "rarity_rank", "distance", "distance_rank", "nearest",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class SuggestionPictures:
-    """A suggestion in pictures, JPEG; ``nearest`` is None where no photo is labelled."""
+    """A suggestion in pictures, JPEG; ``nearest`` is None where no photo is labelled.
+
+    ``values`` are those of the predicted classes.
+    """
 
     suggestion: Suggestion
+    values: tuple[int, ...]
     photo: bytes
     prediction: bytes
     entropy: bytes
@@ -46,6 +50,7 @@ def suggestion_pictures(
     tinted = overlay(maps.photo, maps.prediction, classes.outputs[0].classes, 0.6, "none")
     return SuggestionPictures(
         suggestion,
+        tuple(np.unique(maps.prediction).tolist()),
         jpeg(sized(maps.photo, SIDE)),
         jpeg(sized(tinted, SIDE)),
         jpeg(sized(uncertain(maps), SIDE)),
@@ -66,8 +71,12 @@ def write_suggestions(
     searched: str,
     pictures: Sequence[SuggestionPictures],
     left_out: int,
+    classes: ClassSet,
 ) -> list[Path]:
-    """Write suggestions.html and suggestions.csv into ``folder``; returns the paths."""
+    """Write suggestions.html and suggestions.csv into ``folder``; returns the paths.
+
+    ``classes`` are those of the net; the page names the predicted ones.
+    """
     page = write_page(
         folder / "suggestions.html",
         "suggestions.html",
@@ -75,11 +84,20 @@ def write_suggestions(
         run=run,
         shown=pictures,
         left_out=left_out,
+        legend_colors=named_colors((each.values for each in pictures), classes.outputs[0].classes),
     )
     table = folder / "suggestions.csv"
     content = suggestions_csv([each.suggestion for each in pictures])
     write_file(table, content.encode("utf-8", "backslashreplace"))
     return [page, table]
+
+
+def named_colors(
+    values: Iterable[Iterable[int]], classes: ClassSet
+) -> list[tuple[str, tuple[int, int, int]]]:
+    """Name and colour of each class of which a value is among ``values``, in their order."""
+    seen = sorted({value for each in values for value in each if value < len(classes)})
+    return [(classes.names[value], classes.colors[value]) for value in seen]
 
 
 def suggestions_csv(suggestions: Sequence[Suggestion]) -> str:
@@ -92,6 +110,7 @@ def suggestions_csv(suggestions: Sequence[Suggestion]) -> str:
             each.uncertainty, each.uncertainty_rank, each.rarity, each.rarity_rank, each.distance,
             each.distance_rank,
         )  # fmt: skip
-        texts = [f"{number:.6f}" for number in numbers]
-        writer.writerow([rank, each.name, "; ".join(each.reasons), *texts, each.nearest or ""])
+        texts = [f"{number:.6g}" for number in numbers]
+        reasons = "; ".join(map(str, each.reasons))
+        writer.writerow([rank, each.name, reasons, each.represents, *texts, each.nearest or ""])
     return file.getvalue()

@@ -379,3 +379,20 @@ def test_a_merge_that_means_two_things_or_nothing(labelme, tmp_path, text, code)
         import_data(source, tmp_path / "out", Request(merge=(text,)))
     assert caught.value.code == code
     assert text.strip("=")[0] in str(caught.value)
+
+
+EVERY_PIXEL = [square("road", 0, 0, 60, 40), square("car", 10, 25, 30, 35)]
+
+
+def test_where_every_pixel_has_a_label_the_report_says_how_to_do_without_background(
+    labelme, imported
+):
+    report, _ = imported(labelme("a", EVERY_PIXEL))
+    fix = "(to do without background: --background __ignore__)"
+    assert f"classes without a pixel: background {fix}" in report.to_text()
+
+
+def test_without_background_no_class_lacks_a_pixel(labelme, imported):
+    report, _ = imported(labelme("a", EVERY_PIXEL), background="__ignore__")
+    assert report.classes.names == ("car", "road")
+    assert "without a pixel" not in report.to_text()
