@@ -46,7 +46,7 @@ def test_rasters_and_photos_in_one_folder(inside, run, tmp_path):
     Image.fromarray(pixels).save(tmp_path / "in" / "photo.png")
     out = tmp_path / "out"
     said, error = inside("predict", run, tmp_path / "in", "--out", out, code=1)
-    assert f"{tmp_path / 'in' / 'map' / 'scene.tif'}: 60 x 90 in one piece; {out}" in said
+    assert f"{tmp_path / 'in' / 'map' / 'scene.tif'}: 60 x 90 in one tile; {out}" in said
     assert "2 of 3 photos predicted" in said
     assert "deep.tif: has 5 bands" in error
     assert error.count("\n") == 1
