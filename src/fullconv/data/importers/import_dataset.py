@@ -63,7 +63,10 @@ def import_data(
     importer = recognise(source, format)
     with folder_atomically(out) as folder:
         what = f"cannot be read as {importer.name}"
-        with listed_once(), parser_errors(source, what, "FC-IMPORT-004", "export it again"):
+        fix = "export it again"
+        if format is not None and not importer.recognise(source):
+            fix = f"it is not recognised as {format}: docs/import.md says which files that has"
+        with listed_once(), parser_errors(source, what, "FC-IMPORT-004", fix):
             export = _once(importer.read(source, request))
         _stop_at(export.findings, request)
         if not export.items:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from fullconv.data.importers.annotations import BACKGROUND, IGNORE
-from fullconv.errors import UserError
+from fullconv.errors import UserError, printable
 
 VAL = 0.2
 """Share of the photos for validation where neither the source nor the user splits them."""
@@ -86,7 +86,15 @@ class Request:
         """
         if isinstance(self.merge, Mapping):
             return self
-        return replace(self, merge=dict(_divided(text, labels) for text in self.merge))
+        merge: dict[str, str] = {}
+        for old, new in (_divided(text, labels) for text in self.merge):
+            if merge.setdefault(old, new) != new:
+                raise UserError(
+                    f"--merge: label {printable(old, 60)!r} cannot become both "
+                    f"{printable(merge[old], 60)!r} and {printable(new, 60)!r}: name one class",
+                    "FC-IMPORT-007",
+                )
+        return replace(self, merge=merge)
 
     @property
     def merged(self) -> Mapping[str, str]:

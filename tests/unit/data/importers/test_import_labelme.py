@@ -381,6 +381,21 @@ def test_a_merge_that_means_two_things_or_nothing(labelme, tmp_path, text, code)
     assert text.strip("=")[0] in str(caught.value)
 
 
+def test_a_label_cannot_become_two_classes(labelme, tmp_path):
+    source = labelme("a", [square("a", 0, 0, 9, 9)])
+    with pytest.raises(UserError, match="'a' cannot become both 'x' and 'y'") as caught:
+        import_data(source, tmp_path / "out", Request(merge=("a=x", "a = y")))
+    assert caught.value.code == "FC-IMPORT-007"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_forced_format_that_the_files_do_not_have_is_said(labelme, tmp_path):
+    source = labelme("a", [square("a", 0, 0, 9, 9)])
+    with pytest.raises(UserError, match="not recognised as voc") as caught:
+        import_data(source, tmp_path / "out", format="voc")
+    assert caught.value.code == "FC-IMPORT-004"
+
+
 EVERY_PIXEL = [square("road", 0, 0, 60, 40), square("car", 10, 25, 30, 35)]
 
 
