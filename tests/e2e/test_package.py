@@ -81,7 +81,7 @@ def test_the_wheel_says_what_it_is(wheel):
     assert "Requires-Python: >=3.11" in text
     assert "Requires-Dist: torch>=2.8" in text
     assert "torchvision" not in text.partition("\n\n")[0]
-    assert "fullconv = fullconv.cli:main" in archive.read(entries).decode()
+    assert "fullconv = fullconv.__main__:main" in archive.read(entries).decode()
 
 
 @pytest.mark.slow
