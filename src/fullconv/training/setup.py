@@ -91,10 +91,10 @@ def check_same_photos(config: Config, source: Source, val: Source | None, run: P
     if not data.photos_digest or _digest_of(source, val) == data.photos_digest:
         return
     before, now = (" and ".join(map(str, n)) for n in (data.photos, _counts(source, val)))
-    found = f"has {now}" if now != before else "has others of the same number"
+    difference = f"has {now}" if now != before else "has others of the same number"
     raise UserError(
-        f"{run}: was trained on {before} photos (train and val), {data.path} {found}: the steps "
-        "would see them in another order; put the photos back as they were, or start a new run, "
+        f"{run}: was trained on {before} photos (train and val), {data.path} {difference}: the "
+        "steps would see them in another order; put the photos back as they were, or start a new run, "
         f"--weights {run} begins with its net",
         "FC-TRAIN-018",
     )
