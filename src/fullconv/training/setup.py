@@ -94,8 +94,8 @@ def check_same_photos(config: Config, source: Source, val: Source | None, run: P
     difference = f"has {now}" if now != before else "has others of the same number"
     raise UserError(
         f"{run}: was trained on {before} photos (train and val), {data.path} {difference}: the "
-        "steps would see them in another order; put the photos back as they were, or start a new run, "
-        f"--weights {run} begins with its net",
+        "steps would see them in another order; put the photos back as they were, or start a new "
+        f"run, --weights {run} begins with its net",
         "FC-TRAIN-018",
     )
 
