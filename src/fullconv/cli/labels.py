@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fullconv.cli.help_panels import MORE
-from fullconv.cli.main import say, say_error
+from fullconv.cli.main import say
+from fullconv.cli.photo_results import show_results
 from fullconv.errors import UserError, printable
 
 if TYPE_CHECKING:
@@ -152,23 +153,15 @@ def predict_for_tool(
     extra_inputs: Mapping[str, Path],
 ) -> tuple[int, float]:
     """Predict photos and write the folder of a tool; the errors, and the net's seconds."""
-    from fullconv.cli import tables as screen
     from fullconv.data.exporters import exporter
     from fullconv.inference.labelling import predict_labels
 
     assert labels.tool is not None
-    errors, seconds = 0, 0.0
     if len(predictor.classes.outputs) > 1 and not predictor.classes.is_overlapping:
         say(f"note: {predictor.classes.outputs[0].name} is written, not the net's other outputs")
-    with screen.progress("predicting") as progress:
-        results = predict_labels(predictor, photos, labels.tool, labels.out, labels.options,
-                                 extra_inputs=extra_inputs, keep=labels.keep)  # fmt: skip
-        for done, result in enumerate(results, 1):
-            progress(done, len(photos))
-            seconds += result.seconds
-            if result.error:
-                errors += 1
-                say_error(result.error)
+    results = predict_labels(predictor, photos, labels.tool, labels.out, labels.options,
+                             extra_inputs=extra_inputs, keep=labels.keep)  # fmt: skip
+    errors, seconds = show_results(results, len(photos))
     opens = exporter(labels.tool).opens.format(out=printable(str(labels.out)))
     print(f"open it: {opens}")
     return errors, seconds

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fullconv.cli.labels import Labels, predict_for_tool
-from fullconv.cli.main import say, say_error
+from fullconv.cli.main import say
 from fullconv.cli.options import change_of, warn_of_origin, warn_of_tiles, with_net
+from fullconv.cli.photo_results import show_results
 from fullconv.cli.rasters import predict_rasters, refuse_scores
 from fullconv.cli.videos import check_videos, predict_videos, video_folder, videos_of
 from fullconv.errors import UserError, printable
@@ -85,19 +85,10 @@ def _predict_photos(
     labels: Labels,
 ) -> tuple[int, float]:
     """Write the pictures of all ``photos``; the errors, and the net's seconds."""
-    from fullconv.cli import tables as screen
     from fullconv.inference import predict_each
 
-    errors, net = 0, 0.0
     results = predict_each(predictor, photos, extra_inputs=extra_inputs, keep=labels.keep, **drawn)
-    with screen.progress("predicting") as progress, closing(results):
-        for done, result in enumerate(results, 1):
-            progress(done, len(photos))
-            net += result.seconds
-            if result.error:
-                errors += 1
-                say_error(result.error)
-    return errors, net
+    return show_results(results, len(photos))
 
 
 def _warn(predictor: "Predictor", photos: "Sequence[Input]", has_legend: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from fullconv.classes import ClassSet
-from fullconv.data.reading.mask import mask_of
+from fullconv.data.mask_classes import mask_of
 from fullconv.data.sample import Mask, Sample, Source
 from fullconv.errors import DataError, UserError
 from fullconv.modalities import kinds_of_channels

@@ -1,7 +1,7 @@
 """Predictions on their way into a labelling tool (`fullconv.data.exporters`)."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def predict_labels(
     *,
     extra_inputs: Mapping[str, Path] | None = None,
     keep: Keep | None = None,
-) -> Iterator[PhotoResult]:
+) -> Generator[PhotoResult, None, None]:
     """Predict photos and write them for ``tool`` into the folder ``out``, which appears whole.
 
     ``photos`` are those of ``find_inputs(inputs, out)``. Yields a result for each, in order; one

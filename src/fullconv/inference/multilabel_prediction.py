@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, Unpack
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,10 +21,8 @@ from fullconv.inference.notebook import described, notebook_png, prediction_html
 from fullconv.inference.prediction import (
     PNG_LEVEL,
     RGB,
-    DrawOptions,
     Prediction,
     beside,
-    save_picture,
 )
 from fullconv.visualize import Legend
 
@@ -127,28 +125,21 @@ class MultilabelPrediction(Prediction):
         self.write_class(place, file)
         return file.getvalue()
 
-    def save(self, stem: str | Path, **options: Unpack[DrawOptions]) -> list[Path]:
+    def _save_masks(self, stem: str | Path) -> list[Path]:
         """Write STEM_CLASS.png for each class, of 0 and 1, of one class STEM.png.
 
-        Each class has a file, also where the photo does not show it. The rest as `Prediction`.
+        Each class has a file, also where the photo does not show it.
         """
         names = mask_stems(self.classes.names)
         written: list[Path] = []
         for index, name in enumerate(names):
             written.append(beside(stem, f"_{name}.png" if len(names) > 1 else ".png"))
             write_atomically(written[-1], self._writer(index))
-        if options.get("overlay", True):
-            drawn = self.draw(options.get("alpha", 0.6), options.get("legend", "below"))
-            written.append(save_picture(drawn, stem))
-        if options.get("scores", False):
-            written.append(beside(stem, "_scores.npy"))
-            write_atomically(written[-1], lambda file: np.save(file, self.scores))
-        if options.get("probability", False):
-            written += self._save_probabilities(stem, names)
         return written
 
-    def _save_probabilities(self, stem: str | Path, names: list[str]) -> list[Path]:
+    def _save_probabilities(self, stem: str | Path) -> list[Path]:
         """Write STEM_CLASS_probability.png for each class, of one class STEM_probability.png."""
+        names = mask_stems(self.classes.names)
         written: list[Path] = []
         for index, name in enumerate(names):
             part = f"_{name}" if len(names) > 1 else ""

@@ -183,8 +183,7 @@ class Prediction:
         JPEG becomes STEM_overlay.png. The other outputs go to STEM_OUTPUT.png and so on. Each file
         appears whole or not at all. Returns the paths written.
         """
-        written = [beside(stem, ".png")]
-        write_atomically(written[0], self.write_mask)
+        written = self._save_masks(stem)
         if options.get("overlay", True):
             drawn = self.draw(options.get("alpha", 0.6), options.get("legend", "below"))
             written.append(save_picture(drawn, stem))
@@ -192,12 +191,22 @@ class Prediction:
             written.append(beside(stem, "_scores.npy"))
             write_atomically(written[-1], lambda file: np.save(file, self.scores))
         if options.get("probability", False):
-            written.append(beside(stem, "_probability.png"))
-            grey = Image.fromarray(self.probability_image)
-            write_atomically(written[-1], lambda file: grey.save(file, "PNG"))
+            written += self._save_probabilities(stem)
         for name, other in self.other_outputs.items():
             written += other.save(f"{stem}_{name}", **options)
         return written
+
+    def _save_masks(self, stem: str | Path) -> list[Path]:
+        """Write STEM.png."""
+        path = beside(stem, ".png")
+        write_atomically(path, self.write_mask)
+        return [path]
+
+    def _save_probabilities(self, stem: str | Path) -> list[Path]:
+        """Write STEM_probability.png."""
+        path, grey = beside(stem, "_probability.png"), Image.fromarray(self.probability_image)
+        write_atomically(path, lambda file: grey.save(file, "PNG"))
+        return [path]
 
 
 def beside(stem: str | Path, ending: str) -> Path:

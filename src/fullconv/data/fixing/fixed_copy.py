@@ -23,8 +23,9 @@ from fullconv.data.fixing.value_rules import (
 )
 from fullconv.data.layouts.listing import ALL
 from fullconv.data.layouts.pairs import size_mismatch
+from fullconv.data.mask_classes import mask_of
 from fullconv.data.reading.image import probe
-from fullconv.data.reading.mask import mask_of, read_mask, stored_values
+from fullconv.data.reading.mask import read_mask, stored_values
 from fullconv.data.reading.modality_files import plane_file
 from fullconv.data.reading.orientation import orientation
 from fullconv.data.reading.recognize_file import tiff_of

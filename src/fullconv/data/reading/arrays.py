@@ -8,8 +8,9 @@ import numpy.typing as npt
 from PIL import Image as Pillow
 
 from fullconv.classes import ClassSet
+from fullconv.data.mask_classes import mask_of
 from fullconv.data.reading.image import rgb_of
-from fullconv.data.reading.mask import mask_of, values_of
+from fullconv.data.reading.mask import values_of
 from fullconv.data.sample import Image, Mask
 from fullconv.errors import DataError
 

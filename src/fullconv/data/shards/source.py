@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from fullconv.classes import ClassSet
+from fullconv.data.mask_classes import mask_of
 from fullconv.data.reading.image import read_with_mask
-from fullconv.data.reading.mask import mask_of, read_mask, stored_values
+from fullconv.data.reading.mask import read_mask, stored_values
 from fullconv.data.sample import Mask, Sample, Source
 from fullconv.data.shards.index import (
     INDEX,
