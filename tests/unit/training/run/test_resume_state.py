@@ -1,6 +1,7 @@
 """The state of a training, put back to the bit; and files that are none."""
 
 import json
+import os
 from dataclasses import asdict, replace
 
 import pytest
@@ -8,7 +9,15 @@ import torch
 from safetensors.torch import save_file
 
 from fullconv.errors import UserError
-from fullconv.training.run.resume import FILE, Progress, checksum, load_state, save_state
+from fullconv.training.run.resume import (
+    BEFORE,
+    FILE,
+    Progress,
+    checksum,
+    load_state,
+    save_state,
+    step_of,
+)
 
 PROGRESS = Progress(
     step=3, best=0.1 + 0.2, start=None, loss_sum=1 / 3, plain_sum=2 / 3,
@@ -99,6 +108,20 @@ def test_the_last_two_states_are_kept_and_the_whole_one_is_taken(updater, batch,
     assert "checksum" in warnings[0]
     state = everything(other)
     assert all(torch.equal(state[name], first[name]) for name in first)
+
+
+@pytest.mark.parametrize("moment", ["before the rename", "after the rename"])
+def test_a_kill_between_the_states_leaves_nothing_after_the_next(updater, tmp_path, moment):
+    """Two names of one file: renaming the one onto the other leaves both where they are."""
+    built = updater({}, name="fcn16s-resnet18")
+    put(tmp_path, built)
+    newest, before = tmp_path / FILE, tmp_path / BEFORE
+    left = before.with_name(f".{before.name}.link.part")
+    os.link(newest, left if moment == "before the rename" else before)
+    put(tmp_path, built, replace(PROGRESS, step=4))
+    assert {path.name for path in newest.parent.iterdir()} == {newest.name, before.name}
+    newest.unlink()
+    assert step_of(tmp_path) == PROGRESS.step
 
 
 def signed(header, numbers):
