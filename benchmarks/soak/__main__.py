@@ -38,11 +38,18 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
     for name in options.only.split(","):
         start = time.monotonic()
         tally = _parts(options, folder)[name]()
-        tally.seconds = time.monotonic() - start
-        tally.save(options.results)
-        faults += len(tally.findings)
-        print(f"{name}: {tally.seconds:.0f} s, {tally.rows}", flush=True)
+        seconds = time.monotonic() - start
+        tally.save(f"make soak SOAK='--only {name} {_count(name, options)}'", seconds,
+                   options.results)  # fmt: skip
+        faults += sum(len(lines) for lines in tally.findings.values())
+        print(f"{name}: {seconds:.0f} s, {tally.rows}", flush=True)
     return faults
+
+
+def _count(part: str, options: argparse.Namespace) -> str:
+    """The option that says how much of a part is counted."""
+    option = {"training": "kills", "service": "requests"}.get(part, part)
+    return f"--{option} {getattr(options, option)}"
 
 
 def _parts(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Tally]]:
@@ -53,14 +60,18 @@ def _parts(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], 
     made = scenes.Scenes(place) if place.exists() else scenes.make(place)
     if not made.net.exists():
         scenes.train_net(made, folder / "log")
-    seed, readers = options.seed, options.readers.split(",") if options.readers else None
+    seed, readers, jobs = options.seed, _names(options.readers), _names(options.jobs)
     return {
         "training": partial(killed_training.kill_training, made, options.kills, seed),
-        "kills": partial(kills.kill_jobs, made, options.kills, seed),
+        "kills": partial(kills.kill_jobs, made, options.kills, seed, jobs),
         "mutations": partial(mutations.mutate, made, options.mutations, seed, readers,
                              options.findings),
         "service": partial(service.soak_service, made, options.requests, seed),
     }  # fmt: skip
+
+
+def _names(text: str) -> list[str] | None:
+    return text.split(",") if text else None
 
 
 def _options() -> argparse.Namespace:
@@ -69,6 +80,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=200, help="of each command")
     parser.add_argument("--mutations", type=int, default=5000, help="of each reader's files")
     parser.add_argument("--requests", type=int, default=20000, help="to the service")
+    parser.add_argument("--jobs", default="", help="some of the killed commands, with commas")
     parser.add_argument("--readers", default="", help="some of the readers, with commas")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, help="folder for temporary files")

@@ -28,7 +28,7 @@ WRITING = 0.6
 
 def kill_training(scenes: Scenes, kills: int, seed: int) -> Tally:
     """At least ``kills`` of a training, in runs that are resumed until each ends."""
-    tally = Tally("training", f"make soak SOAK='--only training --kills {kills}'", COLUMNS)
+    tally = Tally("training", COLUMNS)
     chance, place = random.Random(seed), scenes.scratch("training")
     whole, log = place / "whole", place / "log"
     start = time.monotonic()
@@ -63,11 +63,11 @@ def _one_run(scenes: Scenes, run: Path, workers: int, reference: tuple[Path, flo
         tally.count(ROW, COLUMNS[1], killed and writing)
         if not killed and child.code:
             tally.count(ROW, "unreadable runs")
-            tally.find(f"{run.name} ended with {child.code}: {child.said()[-300:]!r}")
+            tally.find(ROW, f"{run.name} ended with {child.code}: {child.said()[-300:]!r}")
             return
         if unreadable := _unreadable(run, log.with_suffix(".read")):
             tally.count(ROW, "unreadable runs")
-            tally.find(f"{run.name}: {unreadable[-300:]!r}")
+            tally.find(ROW, f"{run.name}: {unreadable[-300:]!r}")
     tally.count(ROW, "runs ended")
     different = [n for n in SAME if (run / n).read_bytes() != (whole / n).read_bytes()]
     if workers:
@@ -75,7 +75,7 @@ def _one_run(scenes: Scenes, run: Path, workers: int, reference: tuple[Path, flo
     left = temporary_files(run)
     if different or left:
         tally.count(ROW, "not the same bits")
-        tally.find(f"{run.name}: {different} differ, {[p.name for p in left]} are left")
+        tally.find(ROW, f"{run.name}: {different} differ, {[p.name for p in left]} are left")
     shutil.rmtree(run)
 
 

@@ -37,9 +37,9 @@ def jobs(scenes: Scenes) -> list[Job]:
     """What is killed; each has one ``out``, which is not there before."""
     net, photos = scenes.net, scenes.photos / "images" / "train"
     return [
-        Job("predict, a folder", lambda out: ["predict", net, photos, "--out", out]),
+        Job("predict of a folder", lambda out: ["predict", net, photos, "--out", out]),
         Job(
-            "predict, a raster",
+            "predict of a raster",
             lambda out: ["predict", net, scenes.raster, "--out", out, "--tile", 480],
             unfinished=(".partial", ".partial.json", ".part", ".lock"),
         ),
@@ -49,14 +49,15 @@ def jobs(scenes: Scenes) -> list[Job]:
     ]
 
 
-def kill_jobs(scenes: Scenes, kills: int, seed: int) -> Tally:
-    """``kills`` of each job, in turn."""
-    tally = Tally("kills", f"make soak SOAK='--only kills --kills {kills}'", COLUMNS)
+def kill_jobs(scenes: Scenes, kills: int, seed: int, names: list[str] | None) -> Tally:
+    """``kills`` of each job, or of those called ``names``, in turn."""
+    tally = Tally("kills", COLUMNS)
     tally.notes.append(
         f"{AT_A_TEMPORARY_FILE:.0%} of the kills came within {LATEST * 1000:.0f} ms of the moment "
         "at which a temporary file appeared, the others at any moment of the command."
     )
-    for job in jobs(scenes):
+    known = {job.name: job for job in jobs(scenes)}
+    for job in [known[name] for name in names or known]:
         _kill(job, scenes, kills, random.Random(f"{seed} {job.name}"), tally)
     return tally
 
@@ -80,7 +81,7 @@ def _kill(job: Job, scenes: Scenes, kills: int, chance: random.Random, tally: Ta
             tally.count(job.name, COLUMNS[1], killed and writing)
             for file in halves(job, whole, out):
                 tally.count(job.name, COLUMNS[3])
-                tally.find(f"{job.name}: after {done} kills {file} is not what a whole one is")
+                tally.find(job.name, f"after {done} kills {file} is not what a whole one is")
         if killed and _is_there(job, whole, out):
             continue  # it was killed after its result was whole
         if not killed or _finish(job, out, place / "log", tally):
@@ -108,7 +109,7 @@ def _finish(job: Job, out: Path, log: Path, tally: Tally) -> bool:
     child = command(job.arguments(out), log)
     if code := child.wait():
         tally.count(job.name, COLUMNS[4])
-        tally.find(f"{job.name}: ended with {code}: {child.said()[-300:]!r}")
+        tally.find(job.name, f"ended with {code}: {child.said()[-300:]!r}")
     return not code
 
 
@@ -116,10 +117,10 @@ def _check_end(job: Job, whole: Path, out: Path, tally: Tally) -> None:
     """The result of a command that ended is the whole one, and nothing else is there."""
     if not _is_there(job, whole, out):
         tally.count(job.name, COLUMNS[4])
-        tally.find(f"{job.name}: ended, and {sorted(results(out) ^ results(whole))} differ")
+        tally.find(job.name, f"ended, and {sorted(results(out) ^ results(whole))} differ")
     for file in temporary_files(out.parent) + _unfinished(job, out):
         tally.count(job.name, COLUMNS[5])
-        tally.find(f"{job.name}: {file.name} is left behind")
+        tally.find(job.name, f"{file.name} is left behind")
 
 
 def results(out: Path) -> set[str]:

@@ -18,8 +18,7 @@ _COLUMN = {"refused": "refused", "read": "read", "traceback": "tracebacks", "han
 
 def mutate(scenes: Scenes, count: int, seed: int, names: list[str] | None, findings: Path) -> Tally:
     """``count`` damaged files for each reader, or for those called ``names``."""
-    command = f"make soak SOAK='--only mutations --mutations {count}'"
-    tally = Tally("mutations", command, COLUMNS)
+    tally = Tally("mutations", COLUMNS)
     place = scenes.scratch("mutations")
     known = readers(scenes, place)
     for name in names or list(known):
@@ -51,7 +50,7 @@ def _damage(reader: Reader, count: int, seed: int, tally: Tally, findings: Path)
             continue
         kinds[f"{outcome}: {what}"] += 1
         if kinds[f"{outcome}: {what}"] <= 2:
-            tally.find(f"{reader.name} {number}: {outcome}: {what}")
+            tally.find(reader.name, f"file {number}, {outcome}: {what}")
             _keep(prepare, reader, number, findings)
     for path, content in whole.items():
         path.write_bytes(content)

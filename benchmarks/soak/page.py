@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from soak.tally import RESULTS, Tally, load
+from soak.tally import RESULTS, Counts, Run, load
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 HEAD = """\
@@ -14,12 +14,13 @@ of it, or fewer rounds:
 
 ```
 make soak SOAK='--only training,kills --kills 20'
+make soak SOAK='--only kills --kills 20 --jobs import,export'
 make soak SOAK='--only mutations --mutations 200 --readers photo-png,import-coco'
 make soak SOAK='--only service --requests 2000'
 ```
 
 The commands run in processes of their own; a kill is a SIGKILL, which no program can handle. Below
-each table stands what was counted, when and where: the counts are of that one run.
+each table stands which command counted which rows, with which version, and where.
 """
 TITLES = {
     "training": (
@@ -49,27 +50,34 @@ TITLES = {
 
 def write(path: Path = PAGE, results: Path = RESULTS) -> None:
     """Write the page from what parts have saved in ``results``."""
-    tallies = {part: tally for part in TITLES if (tally := load(part, results))}
-    sections = [_section(part, tally) for part, tally in tallies.items()]
+    parts = {part: counts for part in TITLES if (counts := load(part, results))}
+    sections = [_section(part, counts) for part, counts in parts.items()]
     path.write_text("\n".join([HEAD, *sections]), "utf-8")
 
 
-def _section(part: str, tally: Tally) -> str:
+def _section(part: str, counts: Counts) -> str:
     title, about = TITLES[part]
-    command = f"`{tally.command}`, fullconv {tally.version}, {tally.seconds / 60:.1f} minutes; "
-    notes = [*tally.notes, f"{command}{tally.machine}."]
-    faults = [f"Fault: {line}" for line in tally.findings]
-    lines = "\n".join(f"- {_plain(note)}" for note in (*notes, *faults))
-    return f"## {title}\n\n{about}\n\n{_table(tally)}\n\n{lines}\n"
+    runs = [_run(run, counts) for run in counts.runs]
+    faults = [f"Fault, {row}: {line}" for row in counts.findings for line in counts.findings[row]]
+    lines = "\n".join(f"- {_plain(note)}" for note in (*counts.notes, *runs, *faults))
+    return f"## {title}\n\n{about}\n\n{_table(counts)}\n\n{lines}\n"
 
 
-def _table(tally: Tally) -> str:
-    head = ["", *tally.columns]
-    rows = [[name, *(_cell(cells[c]) for c in tally.columns)] for name, cells in tally.rows.items()]
+def _run(run: Run, counts: Counts) -> str:
+    rows = "" if len(run.rows) == len(counts.rows) else f"{', '.join(run.rows)}: "
+    minutes = f"{run.seconds / 60:.1f} minutes"
+    return f"{rows}`{run.command}`, fullconv {run.version}, {minutes}; {run.machine}."
+
+
+def _table(counts: Counts) -> str:
+    head = ["", *counts.columns]
+    rows = [
+        [name, *(_cell(cells[c]) for c in counts.columns)] for name, cells in counts.rows.items()
+    ]
     if len(rows) > 1:
-        total = (_cell(tally.total(column)) for column in tally.columns)
+        total = (_cell(counts.total(column)) for column in counts.columns)
         rows.append(["all", *total])
-    rule = ["---", *["---:"] * len(tally.columns)]
+    rule = ["---", *["---:"] * len(counts.columns)]
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *rows])
 
 

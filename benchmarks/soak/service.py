@@ -56,7 +56,7 @@ class Address:
 
 def soak_service(scenes: Scenes, requests: int, seed: int) -> Tally:
     """``requests`` of eight clients, a quarter at a time, and what misbehaves beside them."""
-    tally = Tally("service", f"make soak SOAK='--only service --requests {requests}'", COLUMNS)
+    tally = Tally("service", COLUMNS)
     tally.rows[ROW] = dict.fromkeys(COLUMNS, 0)
     photos = _photos(scenes, seed)
     with _served(scenes.net, scenes.folder / "service.log") as address:
@@ -75,10 +75,10 @@ def soak_service(scenes: Scenes, requests: int, seed: int) -> Tally:
         tally.rows[ROW][COLUMNS[7]] = ", ".join(f"{mebibytes:.0f}" for mebibytes in resident)
         address.process.send_signal(signal.SIGTERM)
         if code := address.process.wait(60):
-            tally.find(f"the service ended with {code}")
+            tally.find(ROW, f"the service ended with {code}")
     said = (scenes.folder / "service.log").read_text("utf-8", "replace")
     if "Traceback" in said:
-        tally.find(f"the service printed {said[said.index('Traceback') :][:300]!r}")
+        tally.find(ROW, f"the service printed {said[said.index('Traceback') :][:300]!r}")
     sizes = ", ".join(f"{height}x{width}" for height, width in SIZES)
     tally.notes.append(f"Misbehaving all the time: {', '.join(MISBEHAVIOURS)}. Photos of {sizes}.")
     tally.notes.append(
@@ -99,7 +99,7 @@ def _send(address: Address, photos: list[Photo], count: int, quarter: int, tally
                 tally.count(ROW, "requests")
                 tally.count(ROW, outcome)
                 if outcome in ("lost", "wrong"):
-                    tally.find(f"service: {outcome}: {what}")
+                    tally.find(ROW, f"{outcome}: {what}")
 
     threads = [threading.Thread(target=client, args=(first,)) for first in range(CLIENTS)]
     for thread in threads:
@@ -199,7 +199,7 @@ def _misbehave(kind: str, address: Address, stop: threading.Event, tally: Tally,
         tally.count(ROW, "misbehaved")
         if answer.startswith(b"HTTP/1.1 500"):
             tally.count(ROW, COLUMNS[6])
-            tally.find(f"service, {kind}: {answer[:200]!r}")
+            tally.find(ROW, f"{kind}: {answer[:200]!r}")
         stop.wait(PAUSE)
 
 

@@ -83,9 +83,32 @@ def test_the_same_seed_damages_the_same_way():
 
 
 def test_counts_come_back_from_their_file(tmp_path):
-    tally = Tally("x", "make soak", ["a", "b"])
+    tally = Tally("x", ["a", "b"])
     tally.count("one", "a", 2)
     tally.count("two", "b")
-    tally.save(tmp_path)
-    assert load("x", tmp_path) == tally
-    assert (tally.total("a"), tally.total("b")) == (2, 1)
+    tally.find("two", "broken")
+    tally.save("make soak", 60, tmp_path)
+    counts = load("x", tmp_path)
+    assert counts is not None and (counts.rows, counts.findings) == (tally.rows, tally.findings)
+    assert (counts.total("a"), counts.total("b")) == (2, 1)
+
+
+def test_a_run_replaces_its_own_rows_and_leaves_the_others(tmp_path):
+    for command, rows in (("all", ["one", "two"]), ("all", ["three"]), ("again", ["two"])):
+        tally = Tally("x", ["a"])
+        for row in rows:
+            tally.count(row, "a", len(command))
+            if command == "all":
+                tally.find(row, "broken")
+        tally.save(command, 60, tmp_path)
+    counts = load("x", tmp_path)
+    assert counts is not None
+    assert {row: cells["a"] for row, cells in counts.rows.items()} == {
+        "one": 3,
+        "two": 5,
+        "three": 3,
+    }
+    assert list(counts.findings) == ["one", "three"]
+    assert [(run.command, run.rows, run.seconds) for run in counts.runs] == [
+        ("all", ["one", "three"], 120), ("again", ["two"], 60),
+    ]  # fmt: skip
