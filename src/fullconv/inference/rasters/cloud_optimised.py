@@ -60,7 +60,7 @@ def write_cloud_optimised(path: Path, band: Band, where: Georeference) -> None:
     """
     import rasterio
 
-    part, whole = path.with_name(f"{path.name}.blocks"), path.with_name(f"{path.name}.part")
+    part, whole = path.with_name(f"{path.name}.blocks.part"), path.with_name(f"{path.name}.part")
     options = {"GDAL_CACHEMAX": CACHE, "GDAL_PAM_ENABLED": False, "GDAL_TIFF_INTERNAL_MASK": True}
     try:
         with _gdal_writes(path), rasterio.Env(**options):
