@@ -10,7 +10,7 @@ from torch import Tensor
 from fullconv.checkpoints.foreign.caffe_names import TrainedOn, known_data
 from fullconv.checkpoints.foreign.foreign_arrays import ForeignFile, Lineage, Shape, Turn
 from fullconv.checkpoints.foreign.recognize_net import recognized_net, shapes_of
-from fullconv.checkpoints.foreign.unused_arrays import reason, scales_of
+from fullconv.checkpoints.foreign.skipped_arrays import reason, scales_of
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.modalities import kinds_of

@@ -1,4 +1,4 @@
-"""Foreign arrays that have no place in a net here, and why."""
+"""Which arrays of a foreign file are not loaded and why, as upsampling that is not bilinear."""
 
 import re
 
