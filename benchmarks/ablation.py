@@ -13,6 +13,7 @@ an interrupted call continues.
 import argparse
 import json
 import math
+import resource
 import shlex
 import tempfile
 from pathlib import Path
@@ -75,14 +76,22 @@ def _variants(names: list[str]) -> dict[str, str]:
 
 
 def _train(data: str, arguments: str, steps: int, seed: int) -> dict[str, Any]:
-    """The scores of one training at its end, as fractions, and the seconds of its steps."""
+    """The scores of one training at its end, as fractions, and what it took of the processor."""
+    before = _processor_seconds()
     with tempfile.TemporaryDirectory(prefix="ablation-") as folder:
         run = Path(folder) / "run"
         fullconv("train", data, "--out", run, "--steps", str(steps), "--seed", str(seed),
                  "--precision", "fp32", "--set", f"schedule.validate_every={steps}",
                  *shlex.split(arguments))  # fmt: skip
         scores = json.loads((run / "scores.json").read_text("utf-8"))
-    return {name: scores[name] for name in ("mean_iu", "pixel_accuracy", "mean_accuracy")}
+    kept = {name: scores[name] for name in ("mean_iu", "pixel_accuracy", "mean_accuracy")}
+    return kept | {"processor_seconds": _processor_seconds() - before}
+
+
+def _processor_seconds() -> float:
+    """Of all processes that have ended, which other work does not lengthen as it does the clock."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _table(runs: list[dict[str, Any]]) -> Result:
@@ -94,7 +103,7 @@ def _table(runs: list[dict[str, Any]]) -> Result:
     ranked = sorted(groups.items(), key=lambda group: -mean(r["mean_iu"] for r in group[1]))
     rows = [_row(name, steps, group, bare) for (name, steps), group in ranked]
     head = ["", "steps", "mean IU", "of each seed", "more than the default", "pixel accuracy",
-            "mean accuracy"]  # fmt: skip
+            "mean accuracy", "processor, minutes"]  # fmt: skip
     return Result([Table("Mean IU on val", head, rows)])
 
 
@@ -104,7 +113,9 @@ def _row(name: str, steps: int, runs: list[dict[str, Any]], bare: dict[tuple[int
     each = ", ".join(f"{100 * run['mean_iu']:.1f}" for run in sorted(runs, key=lambda r: r["seed"]))
     means = [f"{100 * mean(r[key] for r in runs):.1f}"
              for key in ("mean_iu", "pixel_accuracy", "mean_accuracy")]  # fmt: skip
-    return [name, str(steps), means[0], each, "" if name == BARE else _difference(more), *means[1:]]
+    difference = "" if name == BARE else _difference(more)
+    minutes = f"{mean(r['processor_seconds'] for r in runs) / 60:.1f}"
+    return [name, str(steps), means[0], each, difference, *means[1:], minutes]
 
 
 def _difference(values: list[float]) -> str:
