@@ -62,6 +62,7 @@ class Predictor:
 
     path: Path
     spec: NetSpec
+    engine_name: str
     classes: ClassSet
     origin: dict[str, Any]
     borders: bool

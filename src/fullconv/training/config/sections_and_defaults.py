@@ -7,7 +7,7 @@ rate, batch size and so on of ``recipes/default.toml``.
 import math
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -270,11 +270,17 @@ class Optimizer(Section):
     ema: Annotated[float | None, Field(gt=0, lt=1)] = None
 
 
-_AugmentationKeys: Any = create_model(  # Any: what it is made of is known at run time only
-    "_AugmentationKeys",
-    __base__=Section,
-    **{key.name: (key.type, key.default) for key in fields(Augmentation)},  # pyright: ignore
-)
+if TYPE_CHECKING:
+
+    class _AugmentationKeys(Section):
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    _AugmentationKeys = create_model(
+        "_AugmentationKeys",
+        __base__=Section,
+        **{key.name: (key.type, key.default) for key in fields(Augmentation)},
+    )
 
 
 class Augment(_AugmentationKeys):
