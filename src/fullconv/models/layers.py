@@ -1,8 +1,12 @@
 """The modules of a backbone's steps (`models.steps`). Tensors are N,C,H,W."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from fullconv.geometry import Window
 from fullconv.models.cpu_kernels.convolutions import Conv2d
@@ -52,7 +56,7 @@ class ConvNorm(nn.Module):
         x = self.frozen(x) if is_frozen else self.norm(self.conv(x))
         if self.activation is None:
             return x
-        return F.relu6(x, inplace=True) if self.activation == "relu6" else F.relu(x, inplace=True)
+        return relu6(x) if self.activation == "relu6" else F.relu(x, inplace=True)
 
     def frozen(self, x: Tensor) -> Tensor:
         """Convolution and norm as one convolution, with the gradients of both."""
@@ -61,6 +65,30 @@ class ConvNorm(nn.Module):
         scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
         weight = self.conv.weight * scale[:, None, None, None]
         return self.conv.by(x, weight, norm.bias - norm.running_mean * scale)
+
+
+def relu6(x: Tensor) -> Tensor:
+    """ReLU6; for the backward pass its result is kept, which the next convolution keeps, too."""
+    is_trained = torch.is_grad_enabled() and x.requires_grad
+    return _ReLU6.apply(x) if is_trained else F.relu6(x, inplace=True)
+
+
+class _ReLU6(Function):
+    """Torch's keeps a copy of what goes in, although what comes out says as much."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """The values from 0 to 6."""
+        out = F.relu6(x)
+        ctx.save_for_backward(out)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """As torch's: none at 0 and 6 and beyond."""
+        (out,) = ctx.saved_tensors
+        return torch.ops.aten.hardtanh_backward(gradient, out, 0.0, 6.0)
 
 
 class InceptionModule(nn.Module):

@@ -6,10 +6,17 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fullconv.geometry import Window
 from fullconv.models import NetSpec, build
 from fullconv.models.cpu_kernels import convolutions as conv
 from fullconv.models.cpu_kernels import minimal_filtering
-from fullconv.models.cpu_kernels.convolutions import Conv2d, Filtered, Multiplied, way_of
+from fullconv.models.cpu_kernels.convolutions import (
+    Conv2d,
+    Depthwise,
+    Filtered,
+    Multiplied,
+    way_of,
+)
 
 
 def both(way, x, weight, bias, pad):
@@ -86,6 +93,46 @@ def test_which_way():
     assert way_of(layer(64, 512, 7, padding=3), map_of(64, 8)) is Multiplied
     assert way_of(layer(64, 512, 7, padding=3), map_of(64, 24)) is None  # the map is larger
     assert way_of(layer(512, 512, 1), map_of(512, 8)) is Multiplied
+
+
+@given(
+    st.sampled_from([3, 5]), st.integers(1, 3), st.integers(0, 2), st.integers(0, 3),
+    st.integers(7, 16), st.integers(7, 16), st.booleans(),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_depthwise_against_torchs(kernel, stride, before, behind, height, width, bias):
+    """In double precision, with pads that are equal or differ."""
+    x = torch.randn(2, 6, height, width).double().to(memory_format=torch.channels_last)
+    weight = torch.randn(6, 1, kernel, kernel).double()
+    given = x, weight, torch.randn(6).double() if bias else None
+    found = []
+    for own in (True, False):
+        inputs = [None if each is None else each.clone().requires_grad_() for each in given]
+        if own:
+            out = Depthwise.apply(*inputs, (stride, (before, behind)))
+        else:
+            padded = F.pad(inputs[0], (before, behind, before, behind))
+            out = F.conv2d(padded, *inputs[1:], stride=stride, groups=6)
+        torch.manual_seed(1)
+        out.backward(torch.randn(out.shape, dtype=out.dtype))
+        found.append((out, *(each.grad for each in inputs if each is not None)))
+    assert len(found[0]) == 3 + bias
+    torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize("groups", [1, 8])
+@pytest.mark.parametrize(("pad", "pad_after"), [(0, 1), (1, 2), (0, 2), (1, None)])
+def test_pads_that_differ_give_the_same_by_either_way(groups, pad, pad_after):
+    window = Window("w", 3, 2, pad, channels=8, groups=groups, pad_after=pad_after)
+    made, x = Conv2d.of(8, window), map_of(8, 17, 2).requires_grad_()
+    results = []
+    for own in (False, True):
+        made.use_cpu_kernels = own
+        out = made(x)
+        assert out.shape[2:] == (window.size(17),) * 2
+        of_all = torch.autograd.grad(out.square().sum(), (x, made.weight, made.bias))
+        results.append((out.detach(), *of_all))
+    torch.testing.assert_close(*results)
 
 
 @pytest.mark.parametrize("options", [{"stride": 2}, {"dilation": 2}, {"groups": 2}])
