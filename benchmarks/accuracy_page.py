@@ -15,13 +15,13 @@ from result import Result, Table
 
 Runs = Sequence[dict[str, Any]]
 NOTES = (
-    "SMP takes photos whose sides are multiples of 32: 360x480 is padded by reflection to 384x480 "
-    "and cut back, within the seconds. OpenVINO runs a graph of that one size for SMP, one of any "
-    "size for fullconv. int8 was made for fullconv only.",
-    "The weights that are kept are the best of the validations, for all; so their mean IU is a "
-    "little too good, for all.",
-    "Behind its last validation, fullconv's curve is taken to stay where it was.",
-    "SMP's time is of training alone. fullconv's has its validations and its report in it.",
+    "SMP needs photos whose sides are multiples of 32: 360x480 is padded by reflection to 384x480 "
+    "and cropped again, which the seconds include. OpenVINO runs a graph of that one size for SMP, "
+    "and one of any size for fullconv. int8 was made for fullconv only.",
+    "The weights of all nets are those of the best validation, so their mean IU is a little too "
+    "good.",
+    "After its last validation, fullconv's curve is continued at its last value.",
+    "SMP's time is that of training only. fullconv's includes its validations and its report.",
 )
 
 
@@ -79,7 +79,7 @@ def time_table(runs: Runs) -> Table:
                 above,
             ]
         )
-    head = ("", "M parameters", "steps", "waiting for data", "mean IU", "fullconv's curve above it")
+    head = ("", "M parameters", "steps", "data wait", "mean IU", "fullconv's lead at the same time")
     return Table("Training", head, lines)
 
 
@@ -93,7 +93,7 @@ def photo_table(runs: Runs) -> Table:
             cells = [f"{seconds:.3f}", f"{speed['mib']:.0f}", f"{100 * score:.1f}", other]
             lines.append([f"{run['name']}, {speed['engine']}", *cells])
     lines.sort(key=lambda line: float(line[1]))
-    head = ("", "s a photo", "peak MiB", "mean IU", "fullconv has one no slower and no worse")
+    head = ("", "s per photo", "peak MiB", "mean IU", "a fullconv row is as fast and as good")
     return Table("Prediction, batch 1", head, lines)
 
 

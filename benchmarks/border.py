@@ -3,11 +3,11 @@
     python benchmarks/border.py                             # fcn8s-vgg16, 375x500 and 480x640
     python benchmarks/border.py --sizes 375x500 --rounds 5 --precision bf16
 
-Each way runs in a process of its own, in turn in each round; medians over the rounds of the median
-of a process. Processor seconds count what all threads worked, and vary less than the clock where
-other work runs beside; "first" has those of the first photo of a size, for which the border is
-computed. Memory is of the process, "before" what it held before the first photo. "Scores off" is
-the largest difference to the plain scores, as a part of the largest.
+Each variant runs in a process of its own, in turn in each round; the figures are medians over the
+rounds of the median of a process. Processor seconds are summed over all threads and vary less than
+the clock if other programs run; "first" has those of the first photo of a size, for which the
+border is computed. Memory is that of the process, "before" that before the first photo. "Scores
+off" is the largest difference to the plain scores, relative to the largest score.
 """
 
 import argparse

@@ -3,9 +3,9 @@
     python benchmarks/breakdown.py    # FCN-8s VGG16: 480x640 predicted, 375x500 learnt
     python benchmarks/breakdown.py --net fcn8s-resnet18 --width 0.25 --repeats 1
 
-An operation is counted by its name (convolution, pooling, ...), what has none of these by when it
-runs: before the first convolution the photo is prepared, behind the last one of the forward pass
-scores are enlarged and compared, behind the last one of the backward pass weights change.
+Operations are grouped by their name (convolution, pooling, ...), and others by the time when they
+run: before the first convolution they preprocess the photo, after the last one of the forward pass
+they upsample and compare scores, after the last one of the backward pass they update weights.
 """
 
 import argparse

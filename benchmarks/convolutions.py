@@ -3,9 +3,9 @@
     python benchmarks/convolutions.py                    # a photo of 375x500
     python benchmarks/convolutions.py --only fc6,fc7 --repeats 9
 
-Milliseconds forward and back (all gradients), fp32 on a CPU, medians, the ways in turn; what
-`models.cpu_kernels.convolutions` takes is marked. The difference is the largest of result and
-gradients to torch in NCHW, each as a part of its largest value.
+Milliseconds of the forward and backward pass (all gradients), fp32 on a CPU, medians, the kernels
+in turn. "Taken" marks the kernel that `models.cpu_kernels.convolutions` chooses. "Off" is the
+largest difference of result and gradients to torch in NCHW, each relative to its largest value.
 """
 
 import argparse

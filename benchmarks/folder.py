@@ -5,10 +5,10 @@
     python benchmarks/folder.py --net fcn8s-resnet18 --number 20 --rounds 1
 
 Each round does the whole job twice, in turn: one photo after the other (read, predict, write), and
-as `fullconv predict` does it, where the next photo is read and the last written while the net runs.
-Medians of the rounds. Without ``--photos`` they are generated scenes under noise, as JPEG; without
-``--run`` the net has random weights. Both cost what real ones cost, but for the masks: random
-weights draw ragged ones, which are slower to write.
+as `fullconv predict` does it, reading the next photo and writing the last while the net runs. The
+figures are medians of the rounds. Without ``--photos`` the photos are generated scenes with noise,
+as JPEG; without ``--run`` the net has random weights. Both take as long as real ones, except that
+random weights give ragged masks, which are slower to write.
 """
 
 import argparse

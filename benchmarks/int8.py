@@ -5,8 +5,8 @@
     python benchmarks/int8.py --run RUN --data DATA         # and what int8 costs a trained net
 
 One photo at a time, from uint8 RGB to the best class of each pixel, as `fullconv predict` runs the
-files of `fullconv export`; padding `same`. Each way runs in a process of its own, in turn in each
-round. The weights are random, which changes nothing of the time. How much int8 gains depends on the
+files of `fullconv export`; padding `same`. Each runtime runs in a process of its own, in turn in
+each round. The weights are random, which does not change the time. The gain of int8 depends on the
 processor: VNNI and AMX multiply 8-bit numbers in one instruction, AVX2 in three.
 """
 

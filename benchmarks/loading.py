@@ -1,15 +1,15 @@
-"""Photos a second: what the loader gives, against what a training takes.
+"""Photos per second: those that the loader delivers, against those that a training takes.
 
     python benchmarks/loading.py                             # CamVid, the recipe camvid-scratch
     python benchmarks/loading.py PHOTOS --recipe default --seconds 20
 
-CamVid is looked for in the folder that FULLCONV_DATA names; without it, scenes are drawn and
-written to files of the same size.
+CamVid is expected in the folder FULLCONV_DATA; without it, generated scenes are written to files of
+the same size.
 
-The loader runs by itself with 0, 1 and the default number of worker processes, and the training
-runs by itself on batches that lie ready, on all cores; once more for the steps at half size where
-the recipe has some. The medians of several rounds, in turn; the ratio is the loader's to the
-training's of the same size. Processor seconds count all processes of the loader.
+The loader runs alone with 0, 1 and the default number of worker processes, and the training runs
+alone on prepared batches, on all cores; again at half size if the recipe has such steps. The
+figures are medians of several rounds, in turn. The ratio is that of the loader to the training at
+the same size. Processor seconds are those of all processes of the loader.
 """
 
 import argparse

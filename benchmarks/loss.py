@@ -6,10 +6,10 @@
     python benchmarks/loss.py --classes 21 --size 375x500 --batch 1 --net fcn8s-vgg16
     python benchmarks/loss.py --device cuda
 
-The third is the loss of the recipe camvid-scratch, the fourth of the paper's net with the maps of
-strides 32, 16 and 8, each enlarged to the photo. Each way runs in a process of its own, in turn;
-medians over the rounds. The maps are random: only what comes behind the backbone is measured.
-"head" is the peak of the process above what it held before the first loss.
+The third command has the loss of the recipe camvid-scratch, the fourth that of the paper's net with
+the maps of strides 32, 16 and 8, each upsampled to the photo. Each variant runs in a process of its
+own, in turn; the figures are medians over the rounds. The maps are random: only what follows the
+backbone is measured. "head" is the peak memory of the process above that before the first loss.
 """
 
 import argparse

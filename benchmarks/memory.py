@@ -4,9 +4,9 @@
     python benchmarks/memory.py --small                # the estimate against many small trainings
     python benchmarks/memory.py --device cuda          # the same on a GPU
 
-Each training runs in a process of its own, so that its peak memory is its own. "before" is what
-the process held before the net, "peak" the most it held, "foretold" what fullconv said. The error
-is of the whole, and of what comes on top of the process.
+Each training runs in a process of its own, so that its peak memory is its own. "before" is the
+memory of the process before the net, "peak" its peak, "foretold" fullconv's estimate. "error" is
+that of the whole estimate, "on top" that of the part above the process itself.
 """
 
 import argparse

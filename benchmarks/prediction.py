@@ -1,14 +1,15 @@
-"""A photo's class map by the peers and by this project: seconds, memory, agreement.
+"""Predicting one photo with other programs and with fullconv: seconds, memory, agreement.
 
     python benchmarks/prediction.py                      # 480x640 and 375x500, three rounds
     python benchmarks/prediction.py --sizes 96x128 --rounds 1
     python benchmarks/prediction.py --run RUN --data DATA   # and the mean IU of a trained net
 
-FCN-8s of VGG16, 21 classes, one photo at a time; from the photo (uint8 RGB) to the best class of
-each pixel. All have the same weights. `paper` is the padding of the original, which the peers have;
-`same` is this project's own. Peak memory is of the whole process, once the net is loaded.
+FCN-8s VGG16, 21 classes, one photo at a time, from the photo (uint8 RGB) to the best class of each
+pixel. All programs have the same weights. `paper` is the padding of the original, which the other
+programs use; `same` is fullconv's default. Peak memory is that of the whole process, once the net
+is loaded.
 
-The weights in all their forms take five gigabytes of a temporary folder; --files says where else.
+The weights in all formats take five gigabytes of a temporary folder; --files names another one.
 """
 
 import argparse

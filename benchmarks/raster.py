@@ -1,14 +1,14 @@
-"""A raster of 20,000 x 20,000 pixels: minutes, peak memory, and whether a killed run goes on.
+"""A raster of 20,000 x 20,000 pixels: minutes, peak memory, and whether a killed run resumes.
 
     python benchmarks/raster.py                          # fcn8s-resnet18, width 0.5
     python benchmarks/raster.py --size 6000 --compare    # smaller, and once more without a kill
     python benchmarks/raster.py --net fcn4s-resnet18 --width 0.25
 
-Writes a GeoTIFF (blocks of noise, tiled, DEFLATE) by windows and a run with random weights, and
-types `fullconv predict RUN scene.tif --out maps`: first killed (SIGKILL) when a third of the rows
-is on the disk, then again. The peak is that of each process, as the kernel counts it (VmHWM of
-Linux). Neither the noise nor the weights change what is computed. `--folder` says where to work;
-1.5 GB must fit there.
+Writes a GeoTIFF (blocks of noise, tiled, DEFLATE) in windows and a run with random weights, and
+runs `fullconv predict RUN scene.tif --out maps` twice: first killed (SIGKILL) when a third of the
+rows is on the disk, then to the end. The peak memory is that of each process, as the kernel counts
+it (VmHWM of Linux). Noise and random weights do not change the work. `--folder` names the working
+folder, which needs 1.5 GB.
 """
 
 import argparse

@@ -31,10 +31,13 @@ RESULTS = HERE / "results"
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 INTRO = """# Benchmarks
 
-Made by `make bench` (`make bench ONLY=prediction,training`: some of the tables). Everything that is
-compared runs in turn, in processes of its own, in several rounds; the figures are medians. Ratios
-are what counts: seconds change with the machine, and with what else it does. The engines on
-your own net, photo and machine: `fullconv benchmark RUN PHOTO` ([Engines](predict.md#engines)).
+Speed, memory and agreement of fullconv compared with other FCN programs: prediction, training,
+int8, tiles, rasters, data loading. To measure the engines on your own net, photo and machine, use
+`fullconv benchmark RUN PHOTO` ([Engines](predict.md#which-engine-is-fastest)).
+
+`make bench` writes this page (`make bench ONLY=prediction,training`: only these tables). Whatever
+is compared runs in turn, each in a process of its own, in several rounds; the figures are medians.
+Compare the ratios: seconds depend on the machine and on its load.
 """
 
 

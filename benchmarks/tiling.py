@@ -1,12 +1,12 @@
-"""Seconds and memory of one large photo, whole and in pieces, and whether the classes are the same.
+"""Seconds and memory of one large photo, whole and in tiles, and whether the classes are the same.
 
     python benchmarks/tiling.py                                   # fcn8s-resnet18, 3000x4000
     python benchmarks/tiling.py --net fcn8s-vgg16 --size 1500x2000 --tiles none,auto,1024
 
-Each way runs in a process of its own, so that its peak memory is its own, all in turn in each
-round; medians. Processor seconds count what all threads worked, and vary less than the clock where
-other work runs beside. The photo is noise in blocks, the weights are random: neither changes what
-is computed.
+Each variant runs in a process of its own, so that its peak memory is its own, all in turn in each
+round; the figures are medians. Processor seconds are summed over all threads and vary less than the
+clock if other programs run. The photo is noise in blocks and the weights are random, which does not
+change the work.
 """
 
 import argparse

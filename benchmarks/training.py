@@ -1,11 +1,12 @@
-"""A training step of the peers and of this project: seconds and memory.
+"""A training step of other programs and of fullconv: seconds and memory.
 
     python benchmarks/training.py                 # FCN-8s VGG16 on a VOC-sized photo, and ResNet-18
     python benchmarks/training.py --rounds 5 --only peers
 
-The first table has one photo of 375x500 and the peers' own recipe: the loss summed over the pixels,
-SGD with momentum 0.99. The second says what this project's settings are worth: layout, batch, and
-whether freed memory is kept. Peak memory is of the whole process, once the net is loaded.
+The first table has one photo of 375x500 and the other programs' recipe: the loss summed over the
+pixels, SGD with momentum 0.99. The second shows the effect of fullconv's settings: layout, batch,
+and whether freed memory is kept. Peak memory is that of the whole process, once the net is loaded.
+"Foretold" is fullconv's own estimate.
 """
 
 import argparse
