@@ -24,7 +24,7 @@ MaxFrames = Annotated[
     typer.Option(
         "--max-frames",
         min=1,
-        help="Of a camera: end after so many predicted frames.  [default: until Ctrl-C]",
+        help="For a camera: end after so many predicted frames.  [default: until Ctrl-C]",
         rich_help_panel=MORE,
     ),
 ]
@@ -33,7 +33,7 @@ Seconds = Annotated[
     typer.Option(
         "--seconds",
         min=0,
-        help="Of a camera: end after so many seconds.  [default: until Ctrl-C]",
+        help="For a camera: end after so many seconds.  [default: until Ctrl-C]",
         rich_help_panel=MORE,
     ),
 ]

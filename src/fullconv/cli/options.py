@@ -62,8 +62,8 @@ Thresholds = Annotated[
     typer.Option(
         "--threshold",
         metavar="P[,P...]",
-        help="Probability from which a class is there, of a binary or multi-label net: one for "
-        "all, or one for each.  [default: the net's own]",
+        help="Binary and multi-label nets: the probability from which a pixel has a class; one for "
+        "all classes, or one for each.  [default: the net's own]",
     ),
 ]
 ColorsOf = Annotated[

@@ -14,7 +14,7 @@ Bands = Annotated[
         "--bands",
         metavar="R,G,B",
         help="Bands of each photo to use, counted from 1, as 3,2,1, or 1 for grey; a net can be "
-        "trained on any number.  [default: as trained, or as the file says]",
+        "trained on any number.  [default: as trained; else as classes.toml or the file says]",
         rich_help_panel=MORE,
     ),
 ]
@@ -24,7 +24,8 @@ Range = Annotated[
         "--range",
         metavar="LOW,HIGH",
         help="For photos of more than 8 bits: the values that become black and white, as 0,4095, "
-        "or a pair for each band, as 0,4095,0,9000,0,4095.  [default: as trained, or measured]",
+        "or a pair for each band, as 0,4095,0,9000,0,4095.  [default: as trained; else as "
+        "classes.toml says, or measured]",
         rich_help_panel=MORE,
     ),
 ]

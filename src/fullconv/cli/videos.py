@@ -21,7 +21,7 @@ VideoShow = Annotated[
     Literal["overlay", "classes"],
     typer.Option(
         "--video",
-        help="Of a video: the tinted frames, or the class of every pixel, exactly.",
+        help="For a video: write the tinted frames, or the exact class of every pixel.",
         rich_help_panel=MORE,
     ),
 ]
@@ -32,7 +32,7 @@ Smooth = Annotated[
         metavar="0..1",
         min=0,
         max=0.999,
-        help="Of a video: how much of each frame's logits is that of the frames before, as 0.5.",
+        help="For a video: average the logits over time; the share of the frames before, as 0.5.",
         rich_help_panel=MORE,
     ),
 ]

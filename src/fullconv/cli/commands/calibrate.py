@@ -13,7 +13,7 @@ from fullconv.errors import UserError
 def calibrate(
     run: Run,
     data: Annotated[
-        str | None, typer.Argument(help="Data set; left out: the one the run was trained on.")
+        str | None, typer.Argument(help="Data set.  [default: the one the run was trained on]")
     ] = None,
     split: Annotated[str, typer.Option(help="Split to calibrate on.")] = "val",
     measure: Annotated[

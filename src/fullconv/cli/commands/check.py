@@ -39,7 +39,7 @@ def check(
     the likely cause and the fix, and counts what is left out or in no split.
     Exit code 1 if training would stop at an error. With --fix OUT a copy is written in which 0/255
     masks, class numbers from 1, sizes that differ by a whole factor, masks turned against their
-    photo's EXIF orientation and colors saved as BGR are corrected, with a page that shows each
+    photo's EXIF orientation and colours saved as BGR are corrected, with a page that shows each
     before and after; exit code 1 then means that photos were left out of it.
 
     \b

@@ -17,7 +17,7 @@ from fullconv.modalities import MAX_MEGAPIXELS
 def compare(
     data: Annotated[
         str | None,
-        typer.Argument(help="Data set; left out: each run is scored on what it was trained on."),
+        typer.Argument(help="Data set.  [default: for each run the one it was trained on]"),
     ] = None,
     nets: Annotated[
         list[str] | None,

@@ -23,7 +23,8 @@ def statistics(
 ) -> None:
     """Count the classes of a data set, and show the class weights that follow from the counts.
 
-    Weights are off unless loss.cross_entropy.class_weights asks for them; the FCN paper uses none.
+    A training uses them as loss.cross_entropy.class_weights says: mild in the recipe default, none
+    in the recipe scratch and in those of the FCN paper.
 
     \b
     Examples:
@@ -50,11 +51,11 @@ def shapes(
         list[str] | None, typer.Option(help="Only this split; can be repeated.")
     ] = None,
     size: Annotated[str, typer.Option(help="Height x width.")] = "160x208",
-    seed: Annotated[int, typer.Option(min=0, help="Another seed, other scenes.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
 ) -> None:
     """Write generated scenes as a folder data set.
 
-    To look at, to try commands on, or to see how the files of one's own data should lie:
+    Use them to try commands, or as an example of the layout of your own data:
     images/SPLIT/NAME.jpg, masks/SPLIT/NAME.png and classes.toml.
 
     \b
@@ -84,8 +85,8 @@ def download(
 ) -> None:
     """Download a data set with a known public address, verify and unpack it.
 
-    An interrupted download is resumed where it stopped. The data set appears in the folder when it
-    is complete; where it is there already, nothing happens.
+    An interrupted download resumes where it stopped. The data set appears in the folder when it is
+    complete. If it is already there, the command does nothing.
 
     \b
     Examples:

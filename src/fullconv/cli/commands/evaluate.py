@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 def evaluate(
     run: Run,
     data: Annotated[
-        str | None, typer.Argument(help="Data set; left out: the one the run was trained on.")
+        str | None, typer.Argument(help="Data set.  [default: the one the run was trained on]")
     ] = None,
     split: Annotated[str, typer.Option(help="Split to score.")] = "val",
     out: Annotated[

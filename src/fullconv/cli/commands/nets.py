@@ -81,8 +81,8 @@ def explain(
 ) -> None:
     """Show what a net does to a photo, layer by layer.
 
-    Sizes, strides, receptive fields, where each map lies, memory and multiply-adds; the
-    deconvolutions and crops and why; what cannot work.
+    Sizes, strides, receptive fields, offsets, memory and multiply-adds of each layer; the
+    deconvolutions and crops, and why they are needed; warnings.
 
     \b
     Examples:

@@ -19,7 +19,7 @@ def push(
         str, typer.Option("--license", help="Licence of the net, as the Hub names it: mit, ...")
     ] = "",
     samples: Annotated[
-        bool, typer.Option("--samples", help="Upload a sheet of photos too, if you may.")
+        bool, typer.Option("--samples", help="Upload a few photos too, if you may.")
     ] = False,
     dry_run: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Upload nothing: write the folder there.")
@@ -27,7 +27,7 @@ def push(
 ) -> None:
     """Upload a run to the Hugging Face Hub, with a model card made from its files.
 
-    Photos stay here, unless --samples is given. Log in first: hf auth login.
+    Photos are not uploaded unless --samples is given. Log in first: hf auth login.
 
     \b
     Examples:

@@ -48,12 +48,12 @@ def report(
     ] = None,
     palette: ColorsOf = "classes",
 ) -> None:
-    """Write the page of a run, finished or not, or the page that compares several.
+    """Write the report of a run, finished or not, or a comparison of several runs.
 
-    The page of one run shows its data and net, curves, scores, confusion matrix, the best and worst
-    photos with a slider between truth and prediction, time and memory, and the command to repeat
-    it. The page of several shows their scores, curves, classes, and how their configs differ. Each
-    is one HTML file that needs no network.
+    The report of one run shows its data and net, curves, scores, confusion matrix, the best and
+    worst photos with a slider between truth and prediction, time and memory, and the command to
+    repeat it. A comparison shows scores, curves, classes, and how the configs differ. Each is one
+    HTML file that works offline.
 
     \b
     Examples:

@@ -35,7 +35,7 @@ def serve(
         typer.Argument(help="Run folders and other nets, as 'fullconv predict' takes them."),
     ],
     host: Annotated[
-        str, typer.Option(help="Address to listen at; other than this machine's need a token.")
+        str, typer.Option(help="Address to listen at; one that other machines reach needs a token.")
     ] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port to listen at; 0: any that is free.")
@@ -45,20 +45,18 @@ def serve(
     ] = False,
     token_file: Annotated[
         Path | None,
-        typer.Option(help="File with the token that is asked for; or set FULLCONV_TOKEN."),
+        typer.Option(help="File with the access token; or set FULLCONV_TOKEN."),
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="Name by which the service may be called; can be repeated."),
+        typer.Option(help="Host name that requests may use; can be repeated."),
     ] = None,
     max_mb: Annotated[float, typer.Option(help="Largest upload, in MiB.")] = 32,
     max_megapixels: Annotated[float, typer.Option(help="Largest photo.")] = 25,
     queue: Annotated[
         int, typer.Option(min=1, help="Photos accepted at a time; more get 503.")
     ] = 16,
-    batch: Annotated[
-        int, typer.Option(min=1, help="Small photos of equal size that go through together.")
-    ] = 8,
+    batch: Annotated[int, typer.Option(min=1, help="Small photos of equal size in one batch.")] = 8,
     timeout: Annotated[float, typer.Option(help="Seconds for an answer, then 504.")] = 60,
     log: Annotated[
         bool, typer.Option("--log", help="Print a line for each request, without its query.")
@@ -71,7 +69,7 @@ def serve(
     bands: Bands = None,
     span: Range = None,
 ) -> None:
-    """Serve trained nets: a page to drop photos on, and HTTP.
+    """Serve trained nets: a web page and an HTTP API.
 
     The page works without internet: drop, paste or take a photo, and see its classes over it.
     SIGTERM or Ctrl-C ends the service when all accepted photos are answered.

@@ -53,12 +53,12 @@ def suggest(
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Suggest which photos to label next: those that stand for many others, uncertain ones first.
+    """Suggest which photos to label next: typical of many others, and uncertain.
 
-    Each photo is chosen because it is near, in the features of the net, to many photos that nothing
-    labelled or chosen is near to; photos count more if the net is uncertain of them or sees rare
-    classes. Photos that look like a labelled or a chosen one are left out. OUT gets
-    suggestions.html with the reasons in pictures, suggestions.csv, and the photos with the net's
+    A photo is chosen if many photos that no labelled or chosen photo resembles are near to it, by
+    the features of the net. Photos count more if the net is uncertain about them or predicts rare
+    classes in them. Duplicates of labelled or chosen photos are left out. OUT gets
+    suggestions.html with the reasons and pictures, suggestions.csv, and the photos with the net's
     predictions as pre-labels to correct. Photos that cannot be read are named, and the exit code is
     1.
 

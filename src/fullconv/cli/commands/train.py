@@ -61,7 +61,7 @@ def train(
     inputs: Annotated[
         str | None,
         typer.Option(
-            help="What the net sees: color, hha, color,hha (late), color+depth (early).",
+            help="Inputs: color, hha, color,hha (late fusion), color+depth (early fusion).",
             rich_help_panel=MORE,
         ),
     ] = None,

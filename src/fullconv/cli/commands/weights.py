@@ -91,9 +91,9 @@ def convert(
     """Turn weights of another framework into a checkpoint of fullconv.
 
     Reads Caffe's .caffemodel, Chainer's .npz and snapshots, PyTorch's .pth and .safetensors and
-    Keras' .h5; nothing in a file is executed. Every array is accounted for: loaded, not needed
-    and why, missing and how it starts. predict, evaluate and train --weights also take such a
-    file as it is.
+    Keras' .h5; no code in a file is executed. Every array is listed: loaded, not needed and why,
+    missing and how it starts. predict, evaluate and train --weights also take such a file as it
+    is.
 
     \b
     Examples:
