@@ -26,14 +26,12 @@ Columns = Mapping[str, npt.NDArray[np.float64]]
 class RunFiles:
     """The parts of a run folder; empty or None where they do not exist yet.
 
-    ``history`` is history.toml, which says what a resume has changed; ``checkpoint`` is what the
-    best model says of itself: net, classes, preprocessing, origin.
+    ``checkpoint`` is what the best model says of itself: net, classes, preprocessing, origin.
     """
 
     folder: Path
     config: dict[str, Any]
     config_text: str
-    history: str
     log: Columns
     timing: Columns
     scores: Scores | None
@@ -57,7 +55,6 @@ def read_run(folder: str | Path) -> RunFiles:
         folder=folder,
         config=_toml(text, folder / "config.toml"),
         config_text=text,
-        history=_text(folder / "history.toml"),
         log=read_columns(folder / "log.csv"),
         timing=read_columns(folder / "timing.csv"),
         scores=_scores(scores_file),

@@ -69,7 +69,6 @@ def write_report(
         resources=resources(files.timing),
         command=_command(files),
         config=files.config_text,
-        history=files.history,
     )
 
 

@@ -148,10 +148,10 @@ def test_a_run_that_has_just_begun_has_a_page(tmp_path, parsed):
 
 def test_what_a_resume_changed_is_on_the_page(tmp_path, parsed):
     (tmp_path / "config.toml").write_text("[schedule]\nsteps = 20\n")
-    assert "Changes on the way" not in parsed(write_report(tmp_path)).text
-    (tmp_path / "history.toml").write_text("[[change]]\nstep = 10\nschedule.steps = [10, 20]\n")
-    page = parsed(write_report(tmp_path))
-    assert "Changes on the way" in page.text and "schedule.steps = [10, 20]" in page.text
+    assert "at step 10" not in parsed(write_report(tmp_path)).text
+    with (tmp_path / "config.toml").open("a") as file:
+        file.write('[[changes]]\nstep = 10\nset = { "schedule.steps" = 30 }\n')
+    assert "schedule.steps = 30 at step 10" in parsed(write_report(tmp_path)).text
 
 
 def test_damaged_examples_are_left_out(run, parsed):
