@@ -1,5 +1,6 @@
 """A real S3 server on 127.0.0.1 (moto), and an empty bucket in it."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +21,20 @@ class Bucket:
 
     def get(self, key: str) -> bytes:
         return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
+
+    def remove(self, key: str) -> None:
+        self.client.delete_object(Bucket=self.name, Key=key)
+
+    def deny(self, action: str, resource: str) -> None:
+        """Let nobody do an action ("s3:GetObject") to a resource, as "photos/a.png"."""
+        arn = f"arn:aws:s3:::{self.name}/{resource}"
+        statement = {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": arn}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.client.put_bucket_policy(Bucket=self.name, Policy=policy)
+
+    def allow(self) -> None:
+        """Everything again."""
+        self.client.delete_bucket_policy(Bucket=self.name)
 
     def keys(self, prefix: str = "") -> list[str]:
         answer = self.client.list_objects_v2(Bucket=self.name, Prefix=prefix)

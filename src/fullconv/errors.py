@@ -13,6 +13,19 @@ _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]|[\ud800-\udfff]"
 )
 
+_addresses: dict[str, str] = {}  # of the folders that are copies
+
+
+def name_by_address(folder: str | Path, address: str) -> None:
+    """Let messages say ``address`` where they would say ``folder``, a copy of what lies there."""
+    _addresses[str(folder)] = address
+
+
+def _by_address(text: str) -> str:
+    for folder, address in _addresses.items():
+        text = text.replace(folder, address)
+    return text
+
 
 class UserError(Exception):
     """An error of what the user gave: one line naming the file, the value and the fix.
@@ -23,7 +36,7 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str, code: str = "") -> None:
-        super().__init__(message)
+        super().__init__(_by_address(message))
         self.code = code
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -43,7 +56,7 @@ class UserErrors(UserError):
 
     def __init__(self, lines: Sequence[str], code: str = "") -> None:
         super().__init__("\n".join(lines), code)
-        self.lines = tuple(lines)
+        self.lines = tuple(map(_by_address, lines))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.lines, self.code)
@@ -70,7 +83,12 @@ class Finding:
     def __str__(self) -> str:
         parts = (self.what, self.cause and f"likely cause: {self.cause}", self.fix)
         said = "; ".join(part for part in parts if part)
-        return printable(f"{self.file}: {said}", None)
+        return printable(_by_address(f"{self.file}: {said}"), None)
+
+    @property
+    def place(self) -> str:
+        """The file as a message names it."""
+        return _by_address(self.file)
 
 
 class DataError(UserError):

@@ -15,7 +15,7 @@ import torch
 from fullconv.checkpoints import Checkpoint
 from fullconv.classes import ClassSet
 from fullconv.data import Dataset, Sample, Source, as_source, in_order_of, open_source
-from fullconv.data.open_dataset import trained_on, with_limit_of
+from fullconv.data.data_of_run import cache_of, trained_on, with_limit_of
 from fullconv.data.sample import Mask
 from fullconv.data.splits.overlapping import TaskChoice, for_task
 from fullconv.data.splits.subset import split_lists
@@ -268,7 +268,7 @@ def open_for(
     options = with_limit_of(run, options)
     source = open_source(
         data, split, classes, known.inputs, outputs, lists, options, known.read_options,
-        TaskChoice.of(net.classes),
+        TaskChoice.of(net.classes), cache_of(run),
     )  # fmt: skip
     return in_order_of(source, net.classes.names, ("the net", str(data)))
 

@@ -7,7 +7,7 @@ from torchmetrics.classification import MulticlassJaccardIndex
 
 from fullconv.classes import ClassSet
 from fullconv.data import Sample, open_source
-from fullconv.data.open_dataset import trained_on
+from fullconv.data.data_of_run import trained_on
 from fullconv.errors import UserError
 from fullconv.evaluation import evaluate
 from fullconv.inference import TorchEngine, parse_tta, with_tta

@@ -13,7 +13,7 @@ from fullconv.benchmark.timing import Progress, measure
 from fullconv.checkpoints import load
 from fullconv.classes.class_files import read_classes
 from fullconv.data import Source, open_source, own_options
-from fullconv.data.open_dataset import trained_on
+from fullconv.data.data_of_run import trained_on
 from fullconv.data.reading.image import size_said
 from fullconv.device import Precision, pick_device, pick_precision
 from fullconv.errors import UserError

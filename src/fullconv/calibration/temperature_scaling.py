@@ -19,7 +19,7 @@ from fullconv.checkpoints.checkpoint import find
 from fullconv.checkpoints.checkpoint_file import is_checkpoint_file
 from fullconv.checkpoints.temperature import Calibration, store, temperatures_of
 from fullconv.data import Dataset, Source, as_source
-from fullconv.data.open_dataset import trained_on
+from fullconv.data.data_of_run import trained_on
 from fullconv.device import Precision
 from fullconv.errors import UserError
 from fullconv.evaluation import Progress, open_for

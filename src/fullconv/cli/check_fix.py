@@ -20,11 +20,11 @@ def refuse_in_place(data: str, out: Path) -> None:
 
     Also for packed data, whose photos are no files.
     """
-    from fullconv.data.shards.filesystem import is_url
+    from fullconv.data.remote.place import place_of
     from fullconv.data.shards.source import is_packed
 
-    source, target = Path(data).expanduser(), out.expanduser()
-    if is_url(data) or is_packed(source):
+    source, target = place_of(data), out.expanduser()
+    if isinstance(source, str) or is_packed(source):
         raise UserError(
             f"--fix: {printable(data)} is packed; correct the data that was packed, and pack it "
             "again",

@@ -9,13 +9,13 @@ from typing import Any, Unpack
 
 from fullconv.cluster.connection import ClusterOptions
 from fullconv.cluster.workers import Reply, replies
+from fullconv.data.remote.remote_files import Stored
 from fullconv.errors import UserError
 from fullconv.inference.batch_predict import PhotoResult
 from fullconv.inference.engines.registry import Say
 from fullconv.inference.photos.find_photos import Input
 from fullconv.inference.prediction import DrawOptions
 from fullconv.inference.predictor import Predictor
-from fullconv.inference.storage.addresses import Stored
 from fullconv.inference.storage.outputs import FolderOutput, Output, output_at
 from fullconv.inference.storage.parquet import PhotoTable
 from fullconv.inference.storage.predict_stored import predict_recorded

@@ -1,7 +1,5 @@
 """Opens a data set by its layout, as a Source; and the data set that a run was trained on."""
 
-import os
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,20 +14,21 @@ from fullconv.data.listing_cache import cached
 from fullconv.data.reading.options import agreed, measured_range, options_of
 from fullconv.data.reading.photo_heads import photos_maybe_deep
 from fullconv.data.reading.walk import is_debris
+from fullconv.data.remote.local_copy import check_inside
+from fullconv.data.remote.place import place_of
 from fullconv.data.sample import Source
 from fullconv.data.shards.cache import DEFAULT_CACHE, CacheOptions
-from fullconv.data.shards.filesystem import is_url, url_of
+from fullconv.data.shards.filesystem import is_url
 from fullconv.data.shards.remote_storage import storage_of
 from fullconv.data.shards.source import PackedSource, index_of, is_packed
 from fullconv.data.splits.multimodal import Stacked, outputs_of
 from fullconv.data.splits.overlapping import AUTO_TASK, TaskChoice, for_task
 from fullconv.data.splits.subset import read_split, with_photos
 from fullconv.data.synthetic import shapes
-from fullconv.errors import UserError, reason_of
+from fullconv.errors import UserError
 from fullconv.modalities import (
     AS_STORED,
     COLOR,
-    MAX_MEGAPIXELS,
     ReadOptions,
     channels_of,
     is_of_photo,
@@ -54,8 +53,9 @@ def open_source(
 
     ``data`` is 'shapes' (with options, 'shapes:240x320:n=400:seed=1') or a path whose layout is
     recognised: folders, lists of pairs, VOC, SBD, CamVid, PASCAL-Context, SIFT Flow, NYUDv2, and
-    shards (`fullconv.data.pack`), which may also lie behind a URL (s3://bucket/shards,
-    hf://datasets/..., https://...): what is read from there is kept in ``cache``.
+    shards (`fullconv.data.pack`). Both may also lie behind a URL (s3://bucket/photos,
+    hf://datasets/...; shards also https://...): a folder is copied into ``cache``, of shards what
+    is read is kept there.
     ``classes`` is a class file to use instead of the data's own, or the name of a built-in one.
     ``inputs`` are the kinds that a sample's image shows (`fullconv.modalities`), ``outputs`` the
     label maps where the data has several. Data without splits is split by the ``SPLIT.txt`` in the
@@ -65,7 +65,7 @@ def open_source(
     pixel, where not what the masks say (`fullconv.data.splits.overlapping`). Raises UserError that
     lists what was looked for, and where bands or range contradict each other.
     """
-    options = agreed(options, own_options(data, classes), trained or AS_STORED, str(data))
+    options = agreed(options, own_options(data, classes, cache), trained or AS_STORED, str(data))
     inputs = kinds_of(inputs if trained else with_bands(inputs, options.bands))
     if any(map(is_of_photo, inputs)):
         options = options.for_channels(channels_of([k for k in inputs if is_of_photo(k)]))
@@ -89,14 +89,17 @@ def open_source(
     return Stacked(tuple(single), known, tuple(inputs))
 
 
-def own_options(data: str | Path, classes: str | Path | None = None) -> ReadOptions:
+def own_options(
+    data: str | Path, classes: str | Path | None = None, cache: CacheOptions = DEFAULT_CACHE
+) -> ReadOptions:
     """How the class file of a data set says that its photos are read."""
     if shapes.looks_like(str(data)):
         return AS_STORED
-    path = Path(data).expanduser()
-    if is_url(data) or is_packed(path):
-        return options_of(path, classes).over(index_of(storage_of(data)).options)
-    return options_of(path, classes)
+    place = place_of(data, cache)
+    own = options_of(Path(place), classes)
+    if isinstance(place, str) or is_packed(place):
+        return own.over(index_of(storage_of(place)).options)
+    return own
 
 
 def _read_by(source: Source, options: ReadOptions) -> Source:
@@ -161,7 +164,8 @@ def _open(
         names = read_split(lists, split)
     if split not in known and names is None:
         raise UserError(_no_split(path, split, available_splits(path)), "FC-DATA-102")
-    source = _open_split(layout, path, ALL if names else known[split], classes, output)
+    is_copy = isinstance(path, Path) and cache.copies in path.parents
+    source = _open_split(layout, path, ALL if names else known[split], classes, output, is_copy)
     if len(source) == 0:
         raise UserError(f"{path}: the split {split!r} has no photos", "FC-DATA-103")
     if names is not None:
@@ -170,10 +174,18 @@ def _open(
 
 
 def _open_split(
-    layout: Layout, path: Any, split: str, classes: str | Path | None, output: str | None
+    layout: Layout,
+    path: Any,
+    split: str,
+    classes: str | Path | None,
+    output: str | None,
+    is_copy: bool,
 ) -> Source:
     def opened() -> Source:
-        return _list_split(layout, path, split, classes, output)
+        source = _list_split(layout, path, split, classes, output)
+        if is_copy and isinstance(source, PairSource):
+            check_inside(source, path)
+        return source
 
     if is_url(path):
         return opened()
@@ -206,15 +218,15 @@ def _list_split(
     return layout.open_output(path, split, output)
 
 
-def available_splits(data: str | Path) -> list[str]:
+def available_splits(data: str | Path, cache: CacheOptions = DEFAULT_CACHE) -> list[str]:
     """Names of the splits of ``data``; UserError where no layout is recognised."""
     if shapes.looks_like(str(data)):
         return list(shapes.SPLITS)
-    path, layout = _located(data)
+    path, layout = _located(data, cache)
     return list(_splits(layout, path))
 
 
-def is_unsplit(data: str | Path) -> bool:
+def is_unsplit(data: str | Path, cache: CacheOptions = DEFAULT_CACHE) -> bool:
     """Whether ``data`` has no splits to train and validate on, but one of all photos to split.
 
     So it is where photos lie without folders and lists, and where no folder is called as a split
@@ -222,23 +234,23 @@ def is_unsplit(data: str | Path) -> bool:
     """
     if shapes.looks_like(str(data)):
         return False
-    splits = available_splits(data)
+    splits = available_splits(data, cache)
     if splits == [ALL]:
         return True
-    return _located(data)[1].has_all and not any(usual_name(name) in USUAL for name in splits)
+    return _located(data, cache)[1].has_all and not any(
+        usual_name(name) in USUAL for name in splits
+    )
 
 
-def is_known(data: Path) -> bool:
-    """Whether a folder is in a layout that can be opened."""
-    return layout_of(data) is not None
+def is_known(data: str | Path) -> bool:
+    """Whether a folder is in a layout that can be opened; what lies behind a URL is a data set."""
+    return is_url(data) or layout_of(Path(data).expanduser()) is not None
 
 
 def _located(data: str | Path, cache: CacheOptions = DEFAULT_CACHE) -> tuple[Any, Layout]:
-    """The path or the URL of a data set, and its layout."""
-    if is_url(data):
-        return url_of(data), packed.with_cache(cache)
-    path = Path(data).expanduser()
-    return path, _layout(path)
+    """The path of a data set or the URL of its shards, and its layout."""
+    place = place_of(data, cache)
+    return place, packed.with_cache(cache) if isinstance(place, str) else _layout(place)
 
 
 def _layout(path: Path) -> Layout:
@@ -273,63 +285,3 @@ def _no_split(path: str | Path, split: str, known: list[str]) -> str:
             "fullconv train splits it by itself)"
         )
     return message
-
-
-def with_limit_of(run: str | Path | None, options: ReadOptions) -> ReadOptions:
-    """``options`` with the largest photo that a run was trained on, where they have the usual one.
-
-    As the run's config says; of what is no run folder, or has none, ``options`` as they are.
-    """
-    if run is None or options.max_megapixels != MAX_MEGAPIXELS:
-        return options
-    path = Path(run)
-    file = (path if path.is_dir() else path.parent) / "config.toml"
-    try:
-        limit = tomllib.loads(file.read_text("utf-8"))["data"]["max_megapixels"]
-        return replace(options, max_megapixels=float(limit))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError, UserError):
-        return options  # whoever needs the config says what is wrong with it
-
-
-def trained_on(run: Any) -> str:
-    """The data set that the run in a folder was trained on.
-
-    UserError for what is no run folder, and where its config does not say: of a training on objects
-    from Python it has the name of their class only.
-    """
-    folder = Path(run) if isinstance(run, str | Path) else None
-    if folder is None or not folder.is_dir():
-        what = folder or type(run).__name__
-        raise UserError(
-            f"{what}: only a run folder says what it was trained on; name a data set",
-            "FC-REPORT-002",
-        )
-    file = folder / "config.toml"
-    try:
-        data = tomllib.loads(file.read_text("utf-8", "replace")).get("data")
-    except FileNotFoundError:
-        data = None
-    except (ValueError, RecursionError) as error:  # also numbers of 5,000 digits
-        raise UserError(f"{file}: not valid TOML: {reason_of(error)}", "FC-REPORT-002") from error
-    place = data.get("path") if isinstance(data, dict) else data
-    if not place:
-        raise UserError(
-            f"{file}: does not name the data of the run; name a data set", "FC-REPORT-002"
-        )
-    check_still_there(str(place), folder, "name the place where it lies now behind the run")
-    return str(place)
-
-
-def check_still_there(data: str, run: Path, fix: str) -> None:
-    """UserError where the data that a run was trained on is not at the path in its config.
-
-    A relative path is looked for from the folder that the command runs in.
-    """
-    if not data or shapes.looks_like(data) or is_url(data):
-        return
-    path = Path(data).expanduser()
-    if not os.path.exists(path):
-        here = "" if path.is_absolute() else f" below {os.getcwd()}"
-        raise UserError(
-            f"{data}: the data that {run} was trained on is not there{here}; {fix}", "FC-DATA-101"
-        )

@@ -91,7 +91,7 @@ def _sources(
     where: str | Path, known: Description, options: ReadOptions
 ) -> tuple[Source, Source | None]:
     """The data that sets the ranges, and the split held out; None where it must be split."""
-    if not looks_like(str(where)) and not is_known(Path(where).expanduser()):
+    if not looks_like(str(where)) and not is_known(where):
         return _photos(where, known, options), None
     splits = available_splits(where)
     names = ["train", "val"] if {"train", "val"} <= set(splits) else splits[:1]

@@ -68,7 +68,11 @@ def split_by_seed(whole: Source, seed: int, screen: Screen) -> tuple[Source, Sou
 def is_split_by_seed(config: Config, objects: PythonObjects = NO_OBJECTS) -> bool:
     """Whether `open_data` splits the data, so that the run must keep the names."""
     named = (config.data.split, config.data.val) != (SPLIT, VAL)
-    return objects.data is None and not named and is_unsplit(config.data.path)
+    return (
+        objects.data is None
+        and not named
+        and is_unsplit(config.data.path, config.data.cache_options)
+    )
 
 
 def with_identity(config: Config, source: Source, val: Source | None) -> Config:
@@ -182,7 +186,7 @@ def _open_splits(config: Config, screen: Screen, run: Path | None) -> tuple[Sour
             has_val = (lists / f"{VAL}.txt").is_file()
             return opened(SPLIT), opened(VAL) if has_val else None
         return split_by_seed(opened(ALL), config.seed, screen)
-    source, splits = opened(data.split), available_splits(data.path)
+    source, splits = opened(data.split), available_splits(data.path, data.cache_options)
     if usual_name(data.val) in splits or data.val in splits:
         return source, opened(data.val)
     if data.val != VAL:

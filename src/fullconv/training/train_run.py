@@ -7,8 +7,8 @@ from typing import Any
 
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.data import Dataset, Source, Transform
+from fullconv.data.data_of_run import check_still_there
 from fullconv.data.listing_cache import cached_listings
-from fullconv.data.open_dataset import check_still_there
 from fullconv.errors import UserError
 from fullconv.training.config.config import Config
 from fullconv.training.config.config_sources import (

@@ -100,7 +100,7 @@ def evaluate(
     """
     from fullconv.calibration.tune_thresholds import check_tunable
     from fullconv.cli import tables as screen
-    from fullconv.data.open_dataset import trained_on
+    from fullconv.data.data_of_run import trained_on
     from fullconv.evaluation import evaluate, open_for
     from fullconv.inference import open_engine, parse_tta, with_tiles
     from fullconv.metrics import WIDTH

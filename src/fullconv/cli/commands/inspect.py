@@ -155,7 +155,7 @@ def _label_errors(
 
 def _of_own_masks(run: Path | None, data: str, splits: Collection[str]) -> str:
     """What is said where the net may have learnt the errors that it is to find; '' elsewhere."""
-    from fullconv.data.open_dataset import trained_on
+    from fullconv.data.data_of_run import trained_on
 
     if "train" not in splits:
         return ""

@@ -32,25 +32,30 @@ def pack(
     The shards are in WebDataset's layout (NAME.jpg, NAME.png), and shards.json says where each
     sample is, so that a training reads any sample with one range request: from a disk, or from
     s3://, gs://, hf://datasets/ and http(s):// with a cache on this machine. The data is checked
-    first, and nothing is written if it has errors. OUT appears when it is complete.
+    first, and nothing is written if it has errors. OUT appears when it is complete. A folder at an
+    address is copied to this machine first, whatever its size.
 
     \b
     Examples:
       fullconv pack photos/ shards/
       fullconv pack VOCdevkit/VOC2012 shards/ --split train --split val --shard-size 1GB
+      fullconv pack s3://bucket/photos/ shards/
       fullconv train shards/
       fullconv train s3://bucket/shards --set data.cache=/scratch/cache --set data.cache_size=200GB
     """
     from fullconv.cli import tables as screen
     from fullconv.data import available_splits, check, listing, open_source, with_measured_range
     from fullconv.data import pack as pack_data
-    from fullconv.data.shards.cache import size_in_bytes
+    from fullconv.data.shards.cache import ALL_OF_THE_DISK, size_in_bytes
 
     largest = size_in_bytes(shard_size, "--shard-size")
     _refuse_existing(out)
     read = read_options(bands, span, max_megapixels)
-    names = split or available_splits(data)
-    sources = {name: open_source(data, name, classes, options=read) for name in names}
+    names = split or available_splits(data, ALL_OF_THE_DISK)
+    sources = {
+        name: open_source(data, name, classes, options=read, cache=ALL_OF_THE_DISK)
+        for name in names
+    }
     with screen.progress("checking") as progress:
         sources, options, line = with_measured_range(sources, progress)
         findings = check(sources, progress)

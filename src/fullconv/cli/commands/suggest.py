@@ -126,7 +126,7 @@ def _labelled(
     from fullconv.cli import tables as screen
     from fullconv.curation.read_views import Labelled, labelled_views
     from fullconv.data import available_splits
-    from fullconv.data.open_dataset import trained_on
+    from fullconv.data.data_of_run import trained_on
     from fullconv.data.splits.subset import split_lists
 
     try:

@@ -244,7 +244,7 @@ def listing(findings: list[Finding], files: int = 3) -> list[str]:
         kinds[finding.severity, alike, finding.fix].append(finding)
     lines = []
     for (severity, _, _), same in kinds.items():
-        shown = [finding.file for finding in same[1:files]]
+        shown = [finding.place for finding in same[1:files]]
         more = len(same) - 1 - len(shown)
         also = f" (also {', '.join(shown)}{f' and {more} more' if more else ''})" if shown else ""
         code = f" [{same[0].code}]" if same[0].code else ""

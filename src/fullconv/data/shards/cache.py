@@ -7,6 +7,7 @@ size and digest are checked by whoever reads it: a file that was cut or damaged 
 import contextlib
 import os
 import re
+import sys
 import tempfile
 import threading
 import time
@@ -40,8 +41,15 @@ class CacheOptions:
         """The folder."""
         return self.folder.expanduser() if self.folder else cache_folder() / "shards"
 
+    @property
+    def copies(self) -> Path:
+        """The folder of the copies of data sets that are folders behind a URL, absolute."""
+        base = self.folder.expanduser() if self.folder else cache_folder()
+        return base.absolute() / "datasets"
+
 
 DEFAULT_CACHE = CacheOptions()
+ALL_OF_THE_DISK = CacheOptions(limit=sys.maxsize)
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 
 
@@ -144,7 +152,10 @@ class RangeCache:
     def _files(self) -> list[tuple[float, int, str]]:
         """Time of the last use, bytes and path of each file."""
         files = []
-        for folder in [entry for entry in os.scandir(self.folder) if entry.is_dir()]:
+        folders = [entry for entry in os.scandir(self.folder) if entry.is_dir()]
+        for folder in folders:
+            if len(folder.name) != 2:  # `CacheOptions.copies`
+                continue
             for entry in os.scandir(folder):
                 with contextlib.suppress(FileNotFoundError):
                     stat = entry.stat()

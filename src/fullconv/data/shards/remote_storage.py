@@ -1,11 +1,11 @@
-"""A packed data set behind a URL: ranges read through fsspec, with retries and a local cache."""
+"""A data set behind a URL: files, their ranges and listings, with retries and a local cache."""
 
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from fullconv.data.shards.cache import DEFAULT_CACHE, CacheOptions, RangeCache
@@ -16,6 +16,8 @@ from fullconv.errors import UserError, reason_of
 ATTEMPTS = 4
 RETRIED = ("s3", "s3a", "gs", "gcs")
 """Protocols whose libraries retry by themselves: half as many attempts."""
+MISSING = "FC-SHARDS-003"
+Result = TypeVar("Result")
 PAUSE = 0.5  # seconds before the second attempt; doubled before each further one
 
 
@@ -43,8 +45,8 @@ class RemoteStorage:
     @property
     def label(self) -> str:
         """The URL without name and password."""
-        parts = urlsplit(self.url)
-        return self.url.replace(f"{parts.netloc.rpartition('@')[0]}@", "", 1)
+        login, sign, _ = urlsplit(self.url).netloc.rpartition("@")
+        return self.url.replace(login + sign, "", 1)
 
     @property
     def is_remote(self) -> bool:
@@ -52,7 +54,7 @@ class RemoteStorage:
         return True
 
     def read(self, name: str) -> bytes:
-        return self._fetched(name)
+        return self.fetched(name)
 
     def read_range(self, name: str, start: int, size: int, sha256: bytes | None) -> bytes:
         cache = None if sha256 is None else self._opened.range_cache(self.cache)
@@ -60,7 +62,7 @@ class RemoteStorage:
             if is_intact(content, size, sha256):
                 return content
             cache.drop(sha256)
-        content = self._fetched(name, start, start + size)
+        content = self.fetched(name, start, start + size)
         if len(content) > size:  # a server without range requests sends the whole file
             content = content[start : start + size]
         checked_range(content, f"{self.label}/{name}", start, size, sha256)
@@ -68,13 +70,41 @@ class RemoteStorage:
             cache.put(sha256, content)
         return content
 
-    def _fetched(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
-        """A file, or a range of it."""
+    def entries(self, folder: str) -> list[dict[str, Any]]:
+        """What lies in a folder below the URL ("" for it), as fsspec describes it.
+
+        Of a file there it is the file. Their names begin with `root`. UserError where nothing is
+        there, or it cannot be listed.
+        """
+        filesystem, root = self._opened.filesystem(self.url)
+        path = f"{root}/{folder}" if folder else root
+        return self._retried(folder, lambda: filesystem.ls(path, detail=True))
+
+    @property
+    def root(self) -> str:
+        """The folder as its file system calls it."""
+        return self._opened.filesystem(self.url)[1]
+
+    def forget_listings(self) -> None:
+        """What is listed from now on is of now."""
+        self._opened.filesystem(self.url)[0].invalidate_cache()
+
+    def fetched(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
+        """A file, or a range of it; UserError where it cannot be had."""
         filesystem, root = self._opened.filesystem(self.url)
         span = {} if start is None else {"start": start, "end": end}
-        return self._retried(name, lambda: filesystem.cat_file(f"{root}/{name}", **span))
 
-    def _retried(self, name: str, read: Callable[[], bytes]) -> bytes:
+        def read() -> bytes:
+            try:
+                return filesystem.cat_file(f"{root}/{name}", **span)
+            except Exception as error:
+                if status_of(error) == 416:  # the range lies behind the end of the file
+                    return b""
+                raise
+
+        return self._retried(name, read)
+
+    def _retried(self, name: str, read: Callable[[], Result]) -> Result:
         """The result of ``read``, tried again after errors that may be transient."""
         pause, attempts = PAUSE, ATTEMPTS
         if self.url.partition(":")[0] in RETRIED:
@@ -90,10 +120,8 @@ class RemoteStorage:
                 raise self._error(name, "access is denied", error, "check the rights and the keys "
                                   "of this machine") from error  # fmt: skip
             except Exception as error:  # each protocol raises exceptions of its own library
-                if (status := status_of(error)) == 404:
+                if status_of(error) == 404:
                     raise self._missing(name) from error
-                if status == 416:  # the range lies behind the end of the file
-                    return b""
                 if attempt == attempts or not is_transient(error):
                     raise self._error(name, "cannot be read", error, "check the address and the "
                                       "network") from error  # fmt: skip
@@ -102,12 +130,16 @@ class RemoteStorage:
         raise AssertionError  # the last attempt returns or raises
 
     def _missing(self, name: str) -> UserError:
-        return UserError(f"{self.label}/{name}: there is no such file; check the address: it is "
-                         "the folder that fullconv pack wrote", "FC-SHARDS-003")  # fmt: skip
+        return UserError(
+            f"{self._named(name)}: there is no such file or folder; check the address", MISSING
+        )
 
     def _error(self, name: str, what: str, error: Exception, fix: str) -> UserError:
         reason = reason_of(error).replace(self.url, self.label)
-        return UserError(f"{self.label}/{name}: {what} ({reason}); {fix}", "FC-SHARDS-004")
+        return UserError(f"{self._named(name)}: {what} ({reason}); {fix}", "FC-SHARDS-004")
+
+    def _named(self, name: str) -> str:
+        return f"{self.label}/{name}" if name else self.label
 
 
 class _Opened:

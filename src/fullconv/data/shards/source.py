@@ -30,6 +30,7 @@ from fullconv.data.shards.index import (
     read_index,
     read_split_index,
 )
+from fullconv.data.shards.remote_storage import MISSING, storage_of
 from fullconv.data.shards.storage import LocalStorage, Storage
 from fullconv.errors import DataError, UserError
 from fullconv.modalities import AS_STORED, ReadOptions
@@ -259,6 +260,17 @@ def open_packed(storage: Storage, split: str, classes: ClassSet | None = None) -
 def is_packed(folder: Path) -> bool:
     """Whether a folder was written by ``fullconv pack``."""
     return (folder / INDEX).is_file()
+
+
+def is_packed_at(url: str) -> bool:
+    """Whether shards lie behind a URL; UserError where it cannot be asked."""
+    try:
+        index_of(storage_of(url))
+    except UserError as error:
+        if error.code == MISSING:
+            return False
+        raise
+    return True
 
 
 def index_of(storage: Storage) -> Index:

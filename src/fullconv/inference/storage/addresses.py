@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from fullconv.data.reading.walk import is_debris
+from fullconv.data.remote.remote_files import Stored, stored_of
 from fullconv.errors import UserError, printable, reason_of
 
 
@@ -41,17 +42,6 @@ _CREDENTIALS = frozenset({
     "GoogleAuthError", "GatedRepoError", "LocalTokenNotFoundError", "PermissionError",
 })  # fmt: skip
 """Exceptions that say that a login is missing or has no rights, by their names."""
-_VERSIONS = ("ETag", "etag", "md5Hash", "blob_id", "mtime", "LastModified", "updated", "created")
-"""The keys of a file's version in storage, the surest first."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A file of storage: its ``address``, its bytes, and what changes when the file does."""
-
-    address: str
-    size: int
-    version: str
 
 
 def is_stored(name: str | Path) -> bool:
@@ -174,9 +164,7 @@ def _fixed(pattern: str) -> str:
 
 
 def _stored(system: Any, info: Any) -> Stored:
-    version = next((str(info[key]) for key in _VERSIONS if info.get(key)), "")
-    size = int(info.get("size") or 0)
-    return Stored(system.unstrip_protocol(info["name"]), size, f"{size} {version}")
+    return stored_of(system.unstrip_protocol(info["name"]), info)
 
 
 def read_stored(address: str) -> bytes:

@@ -83,7 +83,7 @@ def _finding(
         "cause": first.cause,
         "fix": first.fix,
         "count": len(alike),
-        "files": [(finding.file, finding.what) for finding in alike[:LISTED]],
+        "files": [(finding.place, finding.what) for finding in alike[:LISTED]],
         "examples": [example for example in examples if example],
     }
 

@@ -85,7 +85,7 @@ def _with_read_options(config: Config, screen: Screen, objects: PythonObjects) -
     if objects.data is not None:
         return config
     data = config.data
-    read = data.read_options.over(own_options(data.path, data.classes))
+    read = data.read_options.over(own_options(data.path, data.classes, data.cache_options))
     config = _reading(config, read)
     if read.range is not None:
         return config

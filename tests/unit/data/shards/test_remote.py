@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fsspec.registry import _registry
 
 from fullconv.data import CacheOptions, available_splits, loader, open_source
 from fullconv.data.shards.cache import RangeCache, size_in_bytes
@@ -81,7 +82,9 @@ def refusal(data: str, code: str) -> str:
 
 
 def test_an_address_without_shards_is_named(server) -> None:
-    assert "nowhere/shards.json" in refusal(f"{server.url}/nowhere", "FC-SHARDS-003")
+    message = refusal(f"{server.url}/nowhere", "FC-SHARDS-003")
+    assert "nowhere/shards.json" in message
+    assert "does not list the files of a folder" in message
 
 
 @pytest.mark.parametrize("status", [403, 500])
@@ -126,6 +129,8 @@ def test_a_package_that_is_missing_is_named(monkeypatch, url: str, package: str)
         if name.split(".")[0] == package:
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
+    # What another test has opened is still known there.
+    monkeypatch.delitem(_registry, url.partition(":")[0], raising=False)
     assert f"needs {package}" in refusal(url, "FC-SHARDS-001")
 
 

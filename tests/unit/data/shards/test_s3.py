@@ -59,7 +59,7 @@ def test_a_shard_that_is_truncated_in_s3_is_named(packed, bucket) -> None:
 def test_what_is_not_in_s3_is_named(bucket, where: str) -> None:
     with pytest.raises(UserError) as error:
         open_source(f"s3://{where}", "train")
-    assert (error.value.code, f"s3://{where}/shards.json" in str(error.value)) == (
+    assert (error.value.code, f"s3://{where}" in str(error.value)) == (
         "FC-SHARDS-003",
         True,
     )

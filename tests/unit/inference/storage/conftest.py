@@ -4,31 +4,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from buckets import buckets
 from fullconv.cli import app
-
-_count = 0
-
-
-@pytest.fixture(scope="session")
-def make_bucket():
-    with buckets() as make:
-        yield make
-
-
-@pytest.fixture
-def bucket(make_bucket, monkeypatch):
-    """An empty bucket, with the environment in which s3:// leads to its server."""
-    import s3fs
-
-    global _count
-    _count += 1
-    new = make_bucket(f"photos-{_count}")
-    for name, value in new.environment.items():
-        monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()
-    yield new
-    s3fs.S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture
