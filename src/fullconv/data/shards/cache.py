@@ -30,7 +30,8 @@ STALE = 3600.0  # seconds after which a temporary file was left by a process tha
 class CacheOptions:
     """Where ranges of remote files are kept, and how many bytes; a ``limit`` of 0 keeps none.
 
-    Without a ``folder`` they are in ``shards/`` of the cache folder (FULLCONV_CACHE).
+    Without a ``folder`` they are in ``shards/`` of the cache folder (FULLCONV_CACHE). Folders
+    behind a URL of at most ``limit`` bytes are copied into `copies`.
     """
 
     folder: Path | None = None

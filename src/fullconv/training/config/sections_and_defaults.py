@@ -64,8 +64,9 @@ class Data(Section):
     them the data's classes.toml or the measured values decide. Photos of more than
     ``max_megapixels`` are refused.
 
-    Samples of data behind a URL are cached in the folder ``cache`` up to ``cache_size``; the least
-    recently used are removed, and "0" caches nothing.
+    Samples of shards behind a URL are cached in the folder ``cache`` up to ``cache_size``; the
+    least recently used are removed, and "0" caches nothing. A plain folder behind a URL is copied
+    there, if it is not larger.
 
     ``object`` is the type of data handed in from Python. Every run writes ``photos``, the number of
     training and validation photos, ``photos_digest``, a checksum of their names, and
