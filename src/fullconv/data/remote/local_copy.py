@@ -19,6 +19,7 @@ from pathlib import Path
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.data.layouts.pair_list import ENDINGS
 from fullconv.data.layouts.pairs import PairSource
+from fullconv.data.reading.walk import is_debris
 from fullconv.data.remote.copy_record import CopyRecord
 from fullconv.data.remote.remote_files import (
     Stored,
@@ -128,7 +129,8 @@ def _bring_up_to_date(
         freed = sum(here[name] for name in gone)
         total = sum(file.size for file in files.values())
         _check_room(storage, total, growth - freed, folder, cache)
-    _say(storage, files, wanted, len(gone), folder)
+    seen = [name for name in gone if not is_debris(name.rpartition("/")[2])]
+    _say(storage, files, wanted, len(seen), folder)
     _remove(folder, gone)
     kept = {name: known[name] for name in files if name in known and name not in wanted}
     with record.rewritten(kept) as add:
