@@ -1,8 +1,9 @@
 """The Lovasz-softmax loss: the Jaccard loss of decisions, extended to probabilities."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from fullconv.training.losses.base import IGNORE, Term
@@ -13,13 +14,16 @@ class Lovasz(Term):
 
     The Jaccard loss of a class is a function of the set of its wrong pixels. Its Lovasz extension
     interpolates it between the sets: errors in falling order, each times what its pixel adds to the
-    loss of those before. It sorts all pixels of a photo, so it needs the whole logits.
+    loss of those before. It sorts the pixels of a photo, so it needs the whole logits; with a
+    ``stride`` of 2 only every second pixel in both directions, in a quarter of the time.
     """
 
     kind: Literal["lovasz"] = "lovasz"
+    stride: Annotated[int, Field(ge=1)] = 1
 
     def __call__(self, logits: Tensor, masks: Tensor) -> Tensor:
         """As `losses.Loss`; 0 for a photo without labels. In float32 at least."""
+        logits, masks = (each[..., :: self.stride, :: self.stride] for each in (logits, masks))
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         pairs = zip(logits.softmax(1), masks, strict=True)
         return torch.stack([_of_photo(shares, mask) for shares, mask in pairs])

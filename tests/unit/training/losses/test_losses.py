@@ -157,6 +157,13 @@ def test_the_lovasz_extension_by_its_definition():
         assert of_class(shares, truth).item() == pytest.approx(expected, abs=1e-12)
 
 
+def test_lovasz_with_a_stride_is_that_of_the_pixels_it_takes():
+    logits, masks = torch.randn(2, 4, 7, 9), torch.randint(0, 4, (2, 7, 9))
+    sparse = Lovasz(stride=3)(logits, masks)
+    assert torch.equal(sparse, Lovasz()(logits[..., ::3, ::3], masks[..., ::3, ::3]))
+    assert not torch.equal(sparse, Lovasz()(logits, masks))
+
+
 def test_lovasz_of_decisions_is_the_jaccard_loss(case):
     logits, masks = case
     decided = 1e3 * F.one_hot(logits.argmax(1), 4).permute(0, 3, 1, 2).double()
