@@ -149,3 +149,42 @@ def test_pictures_on_standard_input_are_never_taken_for_lists(picture):
     assert names_in(b"a.jpg\n\n b.jpg \n") == ["a.jpg", " b.jpg "]
     assert names_in(b"a.jpg\r\nb.jpg\r\n") == ["a.jpg", "b.jpg"]
     assert names_in("ü\xff".encode("latin-1")) == [os.fsdecode(b"\xfc\xff")]
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r\n\r\n"])
+def test_lists_are_read_as_each_system_writes_them(codec, end):
+    names = ["photos/a b.jpg", "ü/ñ 😀.png"]
+    assert names_in("".join(name + end for name in names).encode(codec)) == names
+
+
+def test_a_list_in_utf_16_never_names_the_root_folder():
+    for codec in ("utf-16-le", "utf-16-be"):
+        for name in ("/", "/a", "a/b", "ab"):
+            assert names_in(f"{name}\n/data/c.jpg\n".encode(codec)) == [name, "/data/c.jpg"]
+    assert names_in("\ufeff\ufeffa.jpg\n".encode("utf-16-le")) == ["a.jpg"]
+
+
+def test_quotes_and_blanks_around_a_name_are_left_out_only_where_that_is_there(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jpg", "b c.jpg", "'d.jpg'"):
+        (tmp_path / name).touch()
+    content = b'"a.jpg"\r\n  b c.jpg \n\'d.jpg\'\n"none.jpg"\n'
+    assert names_in(content) == ["a.jpg", "b c.jpg", "'d.jpg'", '"none.jpg"']
+
+
+def test_a_list_takes_file_addresses_and_is_not_empty(tmp_path, picture, monkeypatch):
+    photo = tmp_path / "a.png"
+    Image.fromarray(picture()).save(photo)
+
+    def found(content):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        return [entry.file for entry in find_inputs(["-"], tmp_path / "out")]
+
+    assert found(f"{photo.as_uri()}\n".encode()) == [photo]
+    for content in (b"\n\n", b" \r\n", b"\0\0", b"\xef\xbb\xbf\r\n"):
+        with pytest.raises(UserError, match="only empty lines") as caught:
+            found(content)
+        assert caught.value.code == "FC-PREDICT-001"
