@@ -201,6 +201,15 @@ def test_evaluate_on_its_own_data(inside, run, tmp_path):
     assert "interval" not in said
 
 
+def test_evaluate_never_replaces_the_scores_that_a_report_shows(inside, run, tmp_path):
+    before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    _, error = inside("evaluate", run, "--split", "train", "--out", run, code=2)
+    assert "FC-REPORT-007" in error
+    assert {path: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+    inside("evaluate", run, "--split", "train", "--out", tmp_path)
+    assert (tmp_path / "scores.json").is_file()
+
+
 def test_evaluate_says_how_far_to_trust_it(inside, run, tmp_path):
     source = "shapes:48x64:n=30"
     said, _ = inside("evaluate", run, source, "--boundary", "--out", tmp_path)

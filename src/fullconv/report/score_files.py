@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fullconv.atomic import file_errors, write_atomically
 from fullconv.classes import ClassSet
+from fullconv.errors import UserError, printable
 from fullconv.metrics import MultilabelScores, Scores
 
 
@@ -13,8 +14,9 @@ def write_scores(scores: Scores, classes: ClassSet, folder: str | Path) -> list[
 
     Of overlapping classes precision_recall.png is in place of the confusion.
 
-    Into ``folder``; returns the paths.
+    Into ``folder``; returns the paths. UserError where that is the folder of a run.
     """
+    refuse_run_folder(folder)
 
     # matplotlib: not for a page
     from fullconv.report.plots.confusion import confusion_picture
@@ -31,6 +33,16 @@ def write_scores(scores: Scores, classes: ClassSet, folder: str | Path) -> list[
     for name, written in contents.items():
         write_file(Path(folder) / name, written)
     return [Path(folder) / name for name in contents]
+
+
+def refuse_run_folder(folder: str | Path) -> None:
+    """UserError where scores would replace those of a training, which its report shows."""
+    if any((Path(folder) / name).exists() for name in ("config.toml", "log.csv")):
+        raise UserError(
+            f"{printable(str(folder))}: is the folder of a run, whose own scores.json and "
+            f"photos.csv would be replaced; name another, as {printable(str(folder))}/scores",
+            "FC-REPORT-007",
+        )
 
 
 def write_file(path: str | Path, content: bytes) -> None:
