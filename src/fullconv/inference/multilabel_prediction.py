@@ -18,6 +18,7 @@ from fullconv.atomic import write_atomically
 from fullconv.inference.class_map import Decision
 from fullconv.inference.confidence import Confidence, Softmaxes, of_scores, probability_maps
 from fullconv.inference.notebook import described, notebook_png, prediction_html
+from fullconv.inference.photos.own_results import save_png
 from fullconv.inference.prediction import (
     PNG_LEVEL,
     RGB,
@@ -117,7 +118,7 @@ class MultilabelPrediction(Prediction):
     def write_class(self, place: int, file: IO[bytes]) -> None:
         """The mask of one class as a PNG of 0 and 1 into an open file."""
         picture = _binary(self.masks[place], self.classes.colors[place])
-        picture.save(file, "PNG", compress_level=PNG_LEVEL)
+        save_png(picture, file, compress_level=PNG_LEVEL)
 
     def class_png(self, place: int) -> bytes:
         """The same as bytes."""
@@ -145,7 +146,7 @@ class MultilabelPrediction(Prediction):
             part = f"_{name}" if len(names) > 1 else ""
             written.append(beside(stem, f"{part}_probability.png"))
             grey = Image.fromarray(self.probability_of(index))
-            write_atomically(written[-1], lambda file, grey=grey: grey.save(file, "PNG"))
+            write_atomically(written[-1], lambda file, grey=grey: save_png(grey, file))
         return written
 
     def _writer(self, place: int) -> Callable[[IO[bytes]], None]:

@@ -17,6 +17,7 @@ from fullconv.classes import ClassSet
 from fullconv.inference.class_map import Decision
 from fullconv.inference.confidence import Confidence, Softmaxes, as_grey, of_scores
 from fullconv.inference.notebook import described, notebook_png, prediction_html
+from fullconv.inference.photos.own_results import save_jpeg, save_png
 from fullconv.visualize import Legend
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class Prediction:
 
     def write_mask(self, file: IO[bytes]) -> None:
         """The mask as the PNG that ``save`` writes, into an open file."""
-        self.palette_image.save(file, "PNG", compress_level=PNG_LEVEL)
+        save_png(self.palette_image, file, compress_level=PNG_LEVEL)
 
     def to_shapes(
         self, tolerance: float = 1.0, smallest: int = 0, with_background: bool = False
@@ -205,7 +206,7 @@ class Prediction:
     def _save_probabilities(self, stem: str | Path) -> list[Path]:
         """Write STEM_probability.png."""
         path, grey = beside(stem, "_probability.png"), Image.fromarray(self.probability_image)
-        write_atomically(path, lambda file: grey.save(file, "PNG"))
+        write_atomically(path, lambda file: save_png(grey, file))
         return [path]
 
 
@@ -219,8 +220,8 @@ def save_picture(picture: RGB, stem: str | Path) -> Path:
     image = Image.fromarray(picture)
     if max(image.size) > JPEG_SIDE:
         path = beside(stem, "_overlay.png")
-        write_atomically(path, lambda file: image.save(file, "PNG"))
+        write_atomically(path, lambda file: save_png(image, file))
     else:
         path = beside(stem, "_overlay.jpg")
-        write_atomically(path, lambda file: image.save(file, "JPEG", quality=92, subsampling=0))
+        write_atomically(path, lambda file: save_jpeg(image, file))
     return path

@@ -13,6 +13,7 @@ from fullconv.data.reading.image import SUFFIXES
 from fullconv.data.reading.walk import is_debris_below, walk
 from fullconv.errors import UserError, printable
 from fullconv.inference.photos.frames import Frames
+from fullconv.inference.photos.own_results import is_label_image, is_result
 from fullconv.inference.photos.piped_names import with_piped
 from fullconv.inference.photos.remote_photos import is_remote, name_of
 from fullconv.inference.photos.result_names import result_names
@@ -64,11 +65,12 @@ def find_inputs(inputs: Sequence[str | Path], out: str | Path, frames: bool = Fa
 
     A file is taken as it is; a folder with all photos in and below it, hidden and system folders
     left out and links followed once (`data.reading.walk`); what does not exist is a glob pattern
-    (``**`` goes into folders); '-' is one picture on standard input, or a list of such names there,
-    one a line or ended by zero bytes, which is read now; an http(s) address is fetched in its turn.
-    An address of storage (s3://, gs://, hf://, memory://) is as a file, a folder or a pattern; a
-    Parquet file has the photos of its rows. ``out`` is a folder or such an address: then results
-    are relative paths.
+    (``**`` goes into folders). Results of predictions are no photos, nor are the masks in a data
+    set's folder, unless a file is named: then only those in ``out`` are left out. '-' is one
+    picture on standard input, or a list of such names there, one a line or ended by zero bytes,
+    which is read now; an http(s) address is fetched in its turn. An address of storage (s3://,
+    gs://, hf://, memory://) is as a file, a folder or a pattern; a Parquet file has the photos of
+    its rows. ``out`` is a folder or such an address: then results are relative paths.
     With ``frames`` each frame of an animation and each page of a stack is a photo, NAME/0001 and so
     on. A result is called as its photo, in the photo's folder below the folder that was named.
     Where two would meet, the file's ending (a.jpg, a.png) or further folders tell them apart. What
@@ -87,6 +89,8 @@ def find_inputs(inputs: Sequence[str | Path], out: str | Path, frames: bool = Fa
                 depths.setdefault(file, depth)
         except UserError as error:
             missing.append(Input(Path(item), base, error=error))
+    for file in [] if stored_out else _own_results(depths, base):
+        del depths[file]
     photos = [
         replace(addresses[file], result=base / name)
         if file in addresses
@@ -261,7 +265,8 @@ def _matching(item: str) -> list[Path]:
     taken = SUFFIXES | VIDEO_SUFFIXES
     photos = [file for file in matches if file.is_file() and file.suffix.lower() in taken]
     photos = photos or [file for file in matches if file.suffix.lower() == TABLE]
-    return [file for file in photos if not is_debris_below(pattern, file)] or _no_photos(item)
+    photos = [file for file in photos if not is_debris_below(pattern, file)]
+    return [file for file in photos if not is_result(file)] or _no_photos(item, photos)
 
 
 def _below(folder: Path, out: Path | None) -> list[tuple[Path, int]]:
@@ -275,12 +280,23 @@ def _below(folder: Path, out: Path | None) -> list[tuple[Path, int]]:
     ]
     photos = [(file, depth) for file, depth in files if file.suffix.lower() in SUFFIXES]
     tables = [(file, depth) for file, depth in files if file.suffix.lower() == TABLE]
-    return photos or tables or _no_photos(str(folder))
+    own = [entry for entry in photos if not is_result(entry[0])]
+    taken = [entry for entry in own if not is_label_image(entry[0], folder)] or own or tables
+    return taken or _no_photos(str(folder), photos)
 
 
-def _no_photos(item: str) -> list:
-    endings = ", ".join(sorted(SUFFIXES))
-    raise UserError(f"{printable(item)}: no photos there (looked for {endings})", "FC-PREDICT-001")
+def _own_results(files: Iterable[Path], out: Path) -> list[Path]:
+    """What an earlier call left in ``out``, where a shell's ``*`` names it beside photos."""
+    files, folder = list(files), out.resolve()
+    own = [file for file in files if folder in file.resolve().parents and is_result(file)]
+    return own if len(own) < len(files) else []
+
+
+def _no_photos(item: str, results: Sequence[object] = ()) -> list:
+    why = f"looked for {', '.join(sorted(SUFFIXES))}"
+    if results:
+        why = f"its {len(results)} pictures are results of predictions; name one to predict it"
+    raise UserError(f"{printable(item)}: no photos there ({why})", "FC-PREDICT-001")
 
 
 def _nothing_there(errors: Sequence[UserError]) -> UserError:
@@ -306,18 +322,10 @@ def _refuse_overwriting(photos: Sequence[Input], out: str) -> None:
             raise _would_overwrite(str(mask), "mask of a data set")
 
 
-_LABELS = {"masks": "images", "SegmentationClass": "JPEGImages", "ann_dir": "img_dir",
-           "annotations": "images"}  # fmt: skip
-"""Folders of label images, and those of the photos that lie beside them."""
-
-
 def _is_mask_of_a_dataset(mask: Path) -> bool:
     """Whether a result would replace what somebody has labelled, and not an earlier result."""
     beside = mask.with_name(f"{mask.stem}_overlay.jpg")
-    labels = [
-        p for p in mask.parents if p.name in _LABELS and (p.parent / _LABELS[p.name]).is_dir()
-    ]
-    return bool(labels) and mask.is_file() and not beside.is_file()
+    return mask.is_file() and is_label_image(mask) and not beside.is_file()
 
 
 def _would_overwrite(mask: str, what: str = "photo") -> UserError:

@@ -12,6 +12,7 @@ from fullconv import visualize as pictures
 from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.data.reading.raster import RGB
+from fullconv.inference.photos.own_results import save_jpeg
 
 SIDE = 2000
 """The longest side of a preview, in pixels, without its legend."""
@@ -45,5 +46,5 @@ def write_preview(
 ) -> Path:
     """Write the photo (h, w, 3) tinted by its classes (h, w), with a legend, as a JPEG."""
     picture = Image.fromarray(pictures.overlay(photo, mask, classes, alpha, legend, borders))
-    write_atomically(path, lambda file: picture.save(file, "JPEG", quality=92, subsampling=0))
+    write_atomically(path, lambda file: save_jpeg(picture, file))
     return path
