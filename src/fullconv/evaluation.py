@@ -42,6 +42,7 @@ from fullconv.metrics import (
 )
 from fullconv.modalities import AS_STORED, ReadOptions
 from fullconv.notebook_progress import ProgressBar, in_notebook
+from fullconv.python_arguments import as_path, said
 from fullconv.visualize import planes_of
 
 Progress = Callable[[int, int], object]
@@ -75,6 +76,10 @@ def evaluate(
     Classes are matched by name. Raises UserError when they differ, a photo has no mask, or an
     option is none.
     """
+    if not isinstance(split, str):
+        raise UserError(f"split is a name, as val, not {said(split)}", "FC-DATA-102")
+    if not hasattr(engine, "channels"):
+        engine = as_path(engine, "the net")
     source = trained_on(engine) if source is None else source
     if isinstance(engine, str | Path):
         run, opened = engine, open_engine(engine)

@@ -26,6 +26,7 @@ from fullconv.inference.engines.registry import (
 )
 from fullconv.inference.open_predictor import quiet
 from fullconv.inference.predictor import Predictor
+from fullconv.python_arguments import as_path
 
 SIZE = (480, 640)
 """Height and width of the built-in picture, where no photo is given."""
@@ -102,7 +103,7 @@ def benchmark_engines(
     """
     if rounds < 1:
         raise UserError(f"rounds {rounds}: at least one is needed", "FC-REPORT-005")
-    run = Path(run)
+    run = as_path(run, "run")
     entrants, rows = _entrants(run, say)
     with tempfile.TemporaryDirectory() as folder:
         image = _image(entrants[0], photo)

@@ -34,6 +34,7 @@ from fullconv.inference.photos.read_ahead import read_ahead
 from fullconv.inference.tiled_prediction import Tile
 from fullconv.inference.tta import TTA
 from fullconv.metrics.reliability import Reliability
+from fullconv.python_arguments import as_path
 from fullconv.visualize import planes_of
 
 MOST = 2**25
@@ -107,7 +108,7 @@ def measure_calibration(
 
 def checkpoint_of(run: str | Path) -> Path:
     """The file that a calibration is stored in; UserError for what cannot hold one."""
-    path = Path(run)
+    path = as_path(run, "run")
     if is_exported(path) or path.suffix == ".pt2":
         raise UserError(
             f"{path}: is an exported file, which keeps what the run said when it was exported: "

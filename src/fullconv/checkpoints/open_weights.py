@@ -22,6 +22,7 @@ from fullconv.checkpoints.registry import (
 )
 from fullconv.download.request import Progress
 from fullconv.errors import UserError
+from fullconv.python_arguments import as_path
 
 EXPORTED = (".onnx", ".xml")
 """Endings of files that `fullconv.predict` runs and nothing else can use."""
@@ -113,6 +114,7 @@ def located(weights: str | Path, progress: Progress | None = None) -> Path:
     ``progress`` as in ``fetch``. Names of the Hub are those of `checkpoints.hub`. Raises UserError
     when there is neither a file nor such a name, or they cannot be had.
     """
+    as_path(weights, "a net")
     if not is_name(weights):
         return find(weights)
     if is_hub_name(weights):

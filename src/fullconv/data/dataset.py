@@ -128,7 +128,8 @@ def class_set(classes: ClassSet | Sequence[str]) -> ClassSet:
     """A ClassSet as it is; names become one, which ignores 255, or 65535 where 255 is a class."""
     if isinstance(classes, ClassSet):
         return classes
-    if isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
+    listed = classes if isinstance(classes, Sequence) and not isinstance(classes, str) else [None]
+    if not all(isinstance(name, str) for name in listed):
         raise UserError(f"classes are names or a ClassSet, not {classes!r}", "FC-CLASS-004")
     return ClassSet(tuple(classes), ignore=255 if len(classes) <= 255 else 65535)
 

@@ -35,6 +35,7 @@ from fullconv.inference.export_metadata import (
 )
 from fullconv.modalities import AS_STORED, ReadOptions
 from fullconv.models.backbones.definition import PREFIX
+from fullconv.python_arguments import as_path
 
 Form = Literal["onnx", "openvino", "torch", "web"]
 Program = torch.export.ExportedProgram
@@ -106,12 +107,15 @@ def export(
     """
     if to not in ENDINGS:
         raise UserError(
-            f"{to!r} is no form to export to: use {', '.join(ENDINGS)}", "FC-EXPORT-001"
+            f"{to!r} is no form to export to: use {', '.join(ENDINGS)}"
+            + ("; for the file: out=" if str(to).endswith(tuple(ENDINGS.values())) else ""),
+            "FC-EXPORT-001",
         )
     if output not in (SCORES, CLASSES):
         raise UserError(f"output {output!r} is unknown: use {SCORES} or {CLASSES}", "FC-EXPORT-001")
+    as_path(run, "run")
     int8 = calibrate is not None
-    path = default_path(run, to, int8, half, output) if out is None else Path(out)
+    path = default_path(run, to, int8, half, output) if out is None else as_path(out, "out")
     choices = _Choices(run, to, path, size, output, int8, half)
     _check_choices(choices)
     check_target(path)

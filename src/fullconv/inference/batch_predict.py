@@ -1,12 +1,13 @@
 """Many photos in a pipeline: read ahead, predict, write behind; errors are reported per photo."""
 
 import io
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from fullconv.atomic import file_error, file_errors, remove_abandoned
 from fullconv.classes import ClassSet
@@ -28,6 +29,7 @@ from fullconv.inference.tiled_prediction import Tile
 from fullconv.inference.tta import TTA
 from fullconv.modalities import MAX_MEGAPIXELS
 from fullconv.notebook_progress import ProgressBar, in_notebook
+from fullconv.python_arguments import as_path, said
 from fullconv.visualize import Legend, check_drawing
 
 AHEAD = 2  # photos read before their turn
@@ -87,7 +89,8 @@ def predict(
     those of ``Predictor``, then those of ``Prediction.save``. Returns all results at once, where
     ``predict_files`` yields them.
     """
-    paths = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    paths = _paths(inputs)
+    as_path(out, "out")
     predictor = Predictor(
         run, device, precision, engine, tile, palette, borders, tta,
         bands=bands, range=range, max_megapixels=max_megapixels, threshold=threshold,
@@ -104,6 +107,22 @@ def predict(
         if bar:
             bar(len(results), len(photos))
     return results
+
+
+def _paths(inputs: Any) -> list[str]:
+    """``inputs`` as a list; UserError for what names no file, as a picture or an array."""
+    listed = isinstance(inputs, Iterable) and not isinstance(inputs, str | os.PathLike)
+    each: list[Any] = list(inputs) if listed and not hasattr(inputs, "shape") else [inputs]
+    for value in each:
+        if not isinstance(value, str | os.PathLike):
+            raise UserError(
+                f"predict takes names of files, not {said(value)}; for a picture in memory: "
+                "fullconv.Predictor(run)(photo)",
+                "FC-PREDICT-007",
+            )
+    if not each:
+        raise UserError("no photos are named: the list is empty", "FC-PREDICT-001")
+    return [os.fsdecode(value) for value in each]
 
 
 def predict_files(

@@ -19,6 +19,7 @@ from fullconv.inference.class_map import Classes, Decision, classes_of
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.engines.registry import AUTO, Say, engine_for, exported_graph, is_exported
 from fullconv.models import NetSpec, Preprocessing
+from fullconv.python_arguments import as_path
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +81,7 @@ def open_engine(
     Raises UserError for a file that is missing or damaged, and for an engine that cannot run it or
     is not installed.
     """
-    path = Path(path)
+    path = as_path(path, "the run")
     entry = engine_for(path, engine)
     if is_exported(path) and not path.is_file():
         raise UserError(f"{path}: no such file", "FC-FILE-003")

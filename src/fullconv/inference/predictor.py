@@ -36,6 +36,7 @@ from fullconv.inference.tiled_prediction import Tile
 from fullconv.inference.tta import TTA, parse_tta
 from fullconv.modalities import AS_STORED, ReadOptions, channels_of, is_of_photo
 from fullconv.models import NetSpec
+from fullconv.python_arguments import said
 
 
 class Predictor:
@@ -153,6 +154,14 @@ class Predictor:
         times as large as the photo. With ``confidence`` the confidence is computed in the same
         pass. Raises UserError where sizes differ.
         """
+        if not len(images):
+            return []
+        if strange := [image for image in images if not is_array(image)]:
+            raise UserError(
+                f"predict_batch takes arrays, not {said(strange[0])}: predictor.read(photo) gives "
+                "one",
+                "FC-PREDICT-007",
+            )
         images = [self._shown(image) for image in images]
         if len({image.shape for image in images}) > 1:
             sizes = ", ".join(sorted({f"{i.shape[1]} x {i.shape[0]}" for i in images}))

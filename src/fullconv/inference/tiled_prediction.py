@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fullconv.errors import UserError
 from fullconv.inference.class_map import Classes
 from fullconv.inference.engines.engine import Image, check_image
 from fullconv.models import NetSpec
@@ -52,6 +53,10 @@ class Tiling:
         self.tile: Tile = tile
         self.geometry = tile_geometry(spec)
         if tile != "auto":
+            if not isinstance(tile, int | np.integer) or isinstance(tile, bool):
+                raise UserError(
+                    f"tile is 'auto' or a number of pixels, as 1024, not {tile!r}", "FC-NET-007"
+                )
             self.geometry.check(tile)
 
     @cached_property

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from fullconv.duration import duration
 from fullconv.errors import UserError, reason_of
 from fullconv.metrics import MultilabelScores, Scores
+from fullconv.python_arguments import as_path
 
 Columns = Mapping[str, npt.NDArray[np.float64]]
 """A table by column, rows in order; nan where a cell is empty or no number."""
@@ -42,7 +43,7 @@ class RunFiles:
 
 def read_run(folder: str | Path) -> RunFiles:
     """Read a run folder; UserError when it is none, that is without config.toml and log.csv."""
-    folder = Path(folder)
+    folder = as_path(folder, "a run")
     if not (folder / "config.toml").exists() and not (folder / "log.csv").exists():
         raise UserError(
             f"{folder}: not a run folder (neither config.toml nor log.csv in it); "

@@ -10,6 +10,7 @@ from fullconv.data import Dataset, Source, Transform
 from fullconv.data.data_of_run import check_still_there
 from fullconv.data.listing_cache import cached_listings
 from fullconv.errors import UserError
+from fullconv.python_arguments import as_path
 from fullconv.training.config.config import Config
 from fullconv.training.config.config_sources import (
     config_at,
@@ -102,7 +103,7 @@ def train(
     if isinstance(data, str | Path):
         overrides["data.path"] = str(data)
     request = Request(objects, resume, overwrite, quiet, verbose)
-    out = Path(out)
+    out = as_path(out, "out")
     with file_errors(out), cached_listings():
         if resume:
             _resume(out, overrides, request, loss is not None)

@@ -28,6 +28,7 @@ from fullconv.inference.video.pictures import (
 from fullconv.inference.video.segments import LENGTH, Job, Segments, Track
 from fullconv.inference.video.video_file import Frame, VideoFile, open_video, pyav
 from fullconv.modalities import MAX_MEGAPIXELS
+from fullconv.python_arguments import as_path
 from fullconv.version import __version__
 from fullconv.visualize import Legend
 
@@ -87,7 +88,7 @@ def predict_video(
     and for options with a wrong value.
     """
     look = Look(show, smooth, alpha, legend, probability)
-    source, target = Path(path), Path(out)
+    source, target = as_path(path, "the video"), as_path(out, "out")
     check_endings(target, show)
     _check_not_source(source, [target])
     pyav()
