@@ -191,6 +191,17 @@ def test_predict_in_tiles(inside, run, tmp_path):
         assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["map.png", "map.JPG", "below/map.tif"])
+def test_a_picture_is_no_folder_for_results(inside, run, tmp_path, name):
+    Image.new("RGB", (32, 24)).save(tmp_path / "a.png")
+    _, error = inside("predict", run, tmp_path / "a.png", "--out", tmp_path / name, code=2)
+    assert "FC-PREDICT-020" in error and error.count("\n") == 1
+    assert not (tmp_path / name).exists()
+    (tmp_path / name).mkdir(parents=True)  # a folder that is there is meant
+    inside("predict", run, tmp_path / "a.png", "--out", tmp_path / name)
+    assert (tmp_path / name / "a.png").is_file()
+
+
 def test_evaluate_on_its_own_data(inside, run, tmp_path):
     said, _ = inside("evaluate", run, "--out", tmp_path)
     scores = Scores.from_dict(json.loads((tmp_path / "scores.json").read_text()))

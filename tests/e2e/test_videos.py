@@ -91,6 +91,16 @@ def test_scores_of_a_video_are_refused(inside, run, clip, tmp_path, options):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("options", [["--areas"], ["--to", "labelme"], ["--to", "geojson"]])
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_a_video_has_no_results_of_is_refused(inside, run, clip, tmp_path, options, beside):
+    Image.new("RGB", (32, 24)).save(tmp_path / "a.png")
+    photos = [tmp_path / "a.png"] if beside else []
+    _, error = inside("predict", run, clip, *photos, *options, "--out", tmp_path / "o", code=2)
+    assert "clip.mp4: is a video" in error and options[0] in error and "FC-VIDEO-003" in error
+    assert error.count("\n") == 1 and not (tmp_path / "o").exists()
+
+
 def test_a_camera_until_so_many_frames(inside, run, tmp_path, test_picture):
     out = tmp_path / "live.mp4"
     call = "predict", run, "camera:0", "--out", out, "--max-frames", 4, "--probability"

@@ -10,7 +10,14 @@ from fullconv.cli.main import say
 from fullconv.cli.options import change_of, warn_of_origin, warn_of_tiles, with_net
 from fullconv.cli.photo_results import show_results
 from fullconv.cli.rasters import predict_rasters, refuse_scores
-from fullconv.cli.videos import check_videos, predict_videos, video_folder, videos_of
+from fullconv.cli.videos import (
+    check_videos,
+    predict_videos,
+    refuse_file_as_folder,
+    refuse_photo_options,
+    video_folder,
+    videos_of,
+)
 from fullconv.errors import UserError, printable
 from fullconv.modalities import is_of_photo
 
@@ -46,6 +53,8 @@ def predict_files(
     photos, rasters = split_rasters(pictures)
     scores, probability = drawn.get("scores", False), look.probability
     labels.check(photos, rasters, scores, probability)
+    refuse_photo_options(videos, labels)
+    refuse_file_as_folder(out)
     check_videos(videos, entries, out, look.show, scores, probability)
     refuse_scores(rasters, scores)
     if options.tta and rasters:

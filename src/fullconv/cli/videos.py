@@ -14,6 +14,7 @@ from fullconv.cli.main import say, say_error
 from fullconv.errors import UserError, printable
 
 if TYPE_CHECKING:
+    from fullconv.cli.labels import Labels
     from fullconv.inference import Input, Predictor, VideoOutcome
     from fullconv.inference.video.pictures import Look
 
@@ -72,6 +73,29 @@ def _suffix(entry: "Input") -> str:
     if entry.url:
         return PurePosixPath(urlsplit(entry.url).path).suffix.lower()
     return entry.file.suffix.lower() if entry.file else ""
+
+
+def refuse_photo_options(videos: "Sequence[Input]", labels: "Labels") -> None:
+    """UserError for --to and --areas, which a video has no results of."""
+    option = "--to" if labels.tool else "--areas" if labels.areas is not None else ""
+    if videos and option:
+        raise UserError(
+            f"{videos[0]}: is a video, and {option} is for photos and rasters: leave it out, or "
+            "save its frames as photos (ffmpeg -i VIDEO %04d.png)",
+            "FC-VIDEO-003",
+        )
+
+
+def refuse_file_as_folder(out: Path) -> None:
+    """UserError where --out has the name of a picture, though results go into a folder."""
+    from fullconv.data.reading.image import SUFFIXES
+
+    if out.suffix.lower() in SUFFIXES and not out.is_dir():
+        raise UserError(
+            f"--out {printable(str(out))}: is called as a picture, and results go into a folder, "
+            f"as {printable(str(out.with_suffix('')))}",
+            "FC-PREDICT-020",
+        )
 
 
 def check_videos(
