@@ -191,6 +191,13 @@ def test_predict_in_tiles(inside, run, tmp_path):
         assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["classes.toml", "net", "net.svg"])
+def test_a_drawn_net_replaces_no_file_of_another_kind(inside, tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    _, error = inside("explain", "fcn32s-caffenet", "--plot", tmp_path / name, code=2)
+    assert "FC-NET-009" in error and (tmp_path / name).read_text() == "mine"
+
+
 @pytest.mark.parametrize("name", ["map.png", "map.JPG", "below/map.tif"])
 def test_a_picture_is_no_folder_for_results(inside, run, tmp_path, name):
     Image.new("RGB", (32, 24)).save(tmp_path / "a.png")

@@ -1,6 +1,7 @@
 """The HTTP side: routes, errors as JSON, the page's files."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from fullconv import __version__
+from fullconv.errors import did_you_mean
 from fullconv.serve import page, schema
 from fullconv.serve.answers import AnswerOptions, accepted_kind, check_one_mask
 from fullconv.serve.middleware import Guard, RequestCounter, error_response
@@ -85,6 +87,7 @@ def _add_segment(app: FastAPI, service: Service) -> None:
 
         The mask is the one that `fullconv predict` writes.
         """
+        _check_parameters(request, set(inspect.signature(segment).parameters) - {"request"})
         kind = answer or accepted_kind(request.headers.get("accept"))
         chosen = service.models.pick(model)
         name = chosen.output(output).name
@@ -99,6 +102,17 @@ def _add_segment(app: FastAPI, service: Service) -> None:
         if done.confidence is not None:
             headers["X-Confidence"] = f"{done.confidence:.4f}"
         return Response(done.content, media_type=done.media_type, headers=headers)
+
+
+def _check_parameters(request: Request, known: set[str]) -> None:
+    """RequestError (422) for a parameter that would be left out in silence, or is there twice."""
+    given = request.query_params
+    for name in given:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"there are {', '.join(sorted(known))}"
+            raise RequestError(422, f"{name[:100]}: no such parameter, {hint}", "FC-SERVE-012")
+        if len(given.getlist(name)) > 1:
+            raise RequestError(422, f"{name}: is given twice", "FC-SERVE-012")
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:

@@ -64,9 +64,9 @@ class _InMemory(MultiPartParser):
 
 
 def photo_part(content_type: str, body: bytes) -> bytes:
-    """The content of the first file of a form that is called ``photo``, whatever its file name.
+    """The content of the file of a form that is called ``photo``, whatever its file name.
 
-    Raises RequestError (422) where there is none, or the form cannot be read.
+    Raises RequestError (422) where there is none or more than one, or the form cannot be read.
     """
     return asyncio.run(_photo_part(content_type, body))  # in a thread that has no loop
 
@@ -83,9 +83,15 @@ async def _photo_part(content_type: str, body: bytes) -> bytes:
         raise RequestError(
             422, f"the form cannot be read: {error.message}", "FC-SERVE-011"
         ) from error
-    for part in form.getlist(PART):
-        if isinstance(part, UploadFile):
-            return await part.read()
+    photos = [part for part in form.getlist(PART) if isinstance(part, UploadFile)]
+    if len(photos) > 1:
+        raise RequestError(
+            422,
+            f"the form has {len(photos)} files called {PART!r}: send each in a request of its own",
+            "FC-SERVE-011",
+        )
+    if photos:
+        return await photos[0].read()
     raise RequestError(
         422, f"no file of the form is called {PART!r}: curl -F {PART}=@photo.jpg", "FC-SERVE-011"
     )

@@ -20,6 +20,7 @@ from fullconv.serve import open_models
 from fullconv.serve.schema import ErrorAnswer, Segmentation
 
 SEGMENT = "/v1/segment"
+PNG = {"Content-Type": "image/png"}
 
 
 def send(client, content, kind="image/png", accept="application/json", **query):
@@ -173,6 +174,22 @@ def test_a_wrong_parameter_is_named(client, encoded, query, status, code, word):
     assert error_of(answer, status) == code
     assert word in answer.json()["error"]
     assert len(answer.text) < 500
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("anwser=mask", "did you mean answer"),
+        ("threshold=0.5", "no such parameter"),
+        ("request=1", "no such parameter"),
+        ("Model=street", "did you mean model"),
+        ("answer=mask&answer=json", "answer: is given twice"),
+    ],
+)
+def test_no_parameter_is_left_out_in_silence(client, encoded, query, says):
+    answer = client.post(f"{SEGMENT}?{query}", content=encoded(), headers=PNG)
+    assert answer.status_code == 422 and answer.json()["code"] == "FC-SERVE-012"
+    assert says in answer.json()["error"]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,15 @@ def test_other_parts_are_left_out():
     assert photo_part(*form(**parts)) == b"the photo"
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_of_several_photos_none_is_answered_for_all(count):
+    files = [("photo", (f"{number}.jpg", b"x%d" % number)) for number in range(count)]
+    request = httpx.Request("POST", "http://localhost", files=files)
+    with pytest.raises(RequestError, match=f"{count} files called 'photo'") as error:
+        photo_part(request.headers["content-type"], request.read())
+    assert (error.value.status, error.value.code) == (422, "FC-SERVE-011")
+
+
 def test_the_file_name_is_not_looked_at():
     for name in ("../../etc/passwd", "C:\\x.jpg", 'a"b', "\u202egpj.exe"):
         assert photo_part(*form(photo=(name, b"abc"))) == b"abc"

@@ -8,6 +8,7 @@ import typer
 from fullconv.cli import completion
 from fullconv.cli.main import app
 from fullconv.cli.options import size_of
+from fullconv.errors import UserError, printable
 
 
 @app.command()
@@ -96,6 +97,8 @@ def explain(
     from fullconv.models import explain as explain_net
 
     spec = NetSpec(net, classes, padding=padding, width=width)  # pyright: ignore
+    if plot and plot.suffix.lower() != ".png":
+        raise UserError(f"--plot {printable(str(plot))}: is a PNG: end it in .png", "FC-NET-009")
     if plot:
         check_target(plot)
     if graph:
