@@ -47,6 +47,25 @@ class Weights:
         return f"Weights({self.checkpoint!r}, {len(self.missing)} arrays missing)"
 
 
+_PICTURE = "is called as a picture, and the net comes first: a run folder or its file, then photos"
+_NO_WEIGHTS = {
+    ".html": "is a page: open it in a browser; export --to onnx writes what predict takes",
+    ".pt2": "is damaged, or no file of torch.export: export it again",
+    ".toml": "is a text: name the run folder",
+    ".csv": "is a text: name the run folder",
+    ".json": "is a text: name the run folder",
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp"), _PICTURE),
+}
+"""What a file is that holds no weights, by its ending, and what to name instead."""
+
+
+def _what_else(path: Path) -> str:
+    """What a file is that holds no weights, and what to name; "" where nothing speaks for it."""
+    if path.suffix == ".bin" and path.with_suffix(".xml").is_file():
+        return f"belongs to {path.with_suffix('.xml').name}: name that one"
+    return _NO_WEIGHTS.get(path.suffix.lower(), "")
+
+
 def load(path: str | Path, device: str | torch.device = "cpu") -> Checkpoint:
     """The checkpoint in ``path``: a run folder, a file of this project or a foreign one, or a name.
 
@@ -77,6 +96,8 @@ def open_weights(path: str | Path) -> Weights:
     if program.looks_like(path):
         return Weights(program.load(path))
     if is_checkpoint_file(path) or format_of(path) is None:
+        if what := _what_else(path):
+            raise UserError(f"{path}: {what}", "FC-WEIGHTS-010")
         own = checkpoint.load(path)
         return Weights(own, is_classifier=own.origin.get("classifier") is True)
     conversion = convert(path)
