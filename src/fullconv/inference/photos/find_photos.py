@@ -11,6 +11,7 @@ from fullconv.atomic import file_error
 from fullconv.data.reading.formats import VIDEO_SUFFIXES
 from fullconv.data.reading.image import SUFFIXES
 from fullconv.data.reading.walk import is_debris_below, walk
+from fullconv.data.remote.remote_files import Stored
 from fullconv.errors import UserError, printable
 from fullconv.inference.photos.frames import Frames
 from fullconv.inference.photos.own_results import is_label_image, is_result
@@ -19,7 +20,6 @@ from fullconv.inference.photos.remote_photos import is_remote, name_of
 from fullconv.inference.photos.result_names import result_names
 from fullconv.inference.storage.addresses import (
     SCHEMES,
-    Stored,
     is_stored,
     listed_files,
     local_path,
