@@ -81,7 +81,12 @@ def _program(model: Any) -> str:
 
 def _tensors(model: Any) -> dict[str, str | None]:
     """The checksum of the values of each weight by its name; None for one in another file."""
-    return {tensor.name: _of_tensor(tensor) for tensor in model.graph.initializer}
+    return {_text(tensor.name): _of_tensor(tensor) for tensor in model.graph.initializer}
+
+
+def _text(name: str | bytes) -> str:
+    """A name of the graph, which comes as bytes where it is no UTF-8: that of a damaged file."""
+    return name if isinstance(name, str) else name.decode("utf-8", "backslashreplace")
 
 
 def _of_tensor(tensor: Any) -> str | None:

@@ -156,7 +156,7 @@ def _header(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, "numpy") as file:
             content = json.loads((file.metadata() or {})["fullconv"])
-    except (OSError, KeyError, ValueError, SafetensorError):
+    except (OSError, KeyError, ValueError, RecursionError, SafetensorError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -165,7 +165,7 @@ def _scores(content: dict[str, Any]) -> Scores | None:
     try:
         is_overlapping = content.get("task", "semantic") != "semantic"
         return (MultilabelScores if is_overlapping else Scores).from_dict(content)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 

@@ -169,6 +169,17 @@ def test_a_weight_that_cannot_be_read_is_one_line(exported, tmp_path, damage, en
     assert error is None
 
 
+def test_names_that_are_no_text_are_no_traceback(exported, tmp_path):
+    """The graph may still be whole: of a name that changed everywhere it is used."""
+    onnx = pytest.importorskip("onnx")
+    _, made = exported("onnx", "fcn8s-vgg16")
+    content = made.paths[0].read_bytes()
+    name = onnx.load(made.paths[0]).graph.initializer[0].name.encode()
+    path = tmp_path / "net.onnx"
+    path.write_bytes(content.replace(name, b"\xff" + name[1:]))
+    survived(lambda: Predictor(path), path)
+
+
 def test_a_truncated_export_is_damaged(exported, tmp_path):
     _, made = exported("onnx", "fcn8s-vgg16")
     content = made.paths[0].read_bytes()

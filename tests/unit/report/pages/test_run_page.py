@@ -122,6 +122,15 @@ def test_of_many_classes_the_largest_confusions_are_listed(run, parsed):
     assert "true ↓ predicted →" not in text
 
 
+@pytest.mark.parametrize("task", ["semantic", "multilabel"])
+@pytest.mark.parametrize("number", ["Infinity", "9" * 30])
+def test_scores_that_are_no_counts_are_left_out(run, task, number):
+    text = f'{{"task": "{task}", "classes": [{{"name": "a"}}], "confusion": [[{number}]]}}'
+    (run / "scores.json").write_text(text)
+    assert read_run(run).scores is None
+    assert write_report(run).exists()
+
+
 def test_a_page_is_drawn_without_matplotlib(run):
     code = (
         "import sys; from fullconv.report import write_report; "
