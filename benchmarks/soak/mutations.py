@@ -34,7 +34,10 @@ def mutate(scenes: Scenes, count: int, seed: int, names: list[str] | None, findi
 
 def _damage(reader: Reader, count: int, seed: int, tally: Tally, findings: Path) -> None:
     whole = {path: path.read_bytes() for path in reader.files}
-    reader.read()  # what is not damaged must be read
+    # What is not damaged must be read: in a child, as threads that it starts would not be forked.
+    whole_one = list(outcomes(lambda number: None, reader.read, 1, reader.folder))
+    if whole_one[0][1] != "read":
+        raise RuntimeError(f"{reader.name}: the whole file: {whole_one[0][1:]}")
     kinds: Counter[str] = Counter()
 
     def prepare(number: int) -> None:

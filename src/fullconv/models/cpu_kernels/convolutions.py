@@ -47,7 +47,8 @@ class Conv2d(nn.Conv2d):
     """A convolution whose training may use another kernel where ``use_cpu_kernels`` allows it.
 
     Pads that differ before and behind are made with one stride more of them before, and the first
-    row and column of the result left out: they are of the smaller map, where a copy costs less.
+    row and column of the result left out: they are of the smaller map, where a copy costs less. In
+    training with these kernels, zeros are put around the map instead (`Depthwise`).
     """
 
     use_cpu_kernels = False
@@ -72,20 +73,27 @@ class Conv2d(nn.Conv2d):
 
     def by(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The convolution with other weights, K,C,r,r and K: N,C,H,W to N,K,h,w."""
-        if self.use_cpu_kernels and is_depthwise(self, x):
-            pads = (int(self.padding[0]),) * 2 if self.window is None else self.window.pads
-            return Depthwise.apply(x, weight, bias, (self.stride[0], pads))
-        if self.use_cpu_kernels and self.window is None and (way := way_of(self, x)):
-            return way.apply(x, weight, bias, int(self.padding[0]))
-        if self.window is None:
-            return self._conv_forward(x, weight, bias)
         if self.use_cpu_kernels and torch.is_grad_enabled() and _in_reach(x):
-            around, _ = _surrounded(x, self.window.pads)
-            return F.conv2d(around, weight, bias, self.stride, 0, self.dilation, self.groups)
+            return self._trained(x, weight, bias)
         out = self._conv_forward(x, weight, bias)
+        if self.window is None:
+            return out
         return out[
             ..., 1 : 1 + self.window.size(x.shape[-2]), 1 : 1 + self.window.size(x.shape[-1])
         ]
+
+    def _trained(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The convolution in training, by the faster way; pads that differ are put around ``x``."""
+        if is_depthwise(self):
+            pads = (int(self.padding[0]),) * 2 if self.window is None else self.window.pads
+            return Depthwise.apply(x, weight, bias, self.stride[0], pads)
+        if self.window is not None:
+            padded, _ = _padded(x, self.window.pads)
+            return F.conv2d(padded, weight, bias, self.stride, 0, self.dilation, self.groups)
+        way = way_of(self, x)
+        if way is None:
+            return self._conv_forward(x, weight, bias)
+        return way.apply(x, weight, bias, int(self.padding[0]))
 
 
 def way_of(conv: nn.Conv2d, x: Tensor) -> "type[Filtered | Multiplied] | None":
@@ -105,11 +113,10 @@ def way_of(conv: nn.Conv2d, x: Tensor) -> "type[Filtered | Multiplied] | None":
     return None
 
 
-def is_depthwise(conv: nn.Conv2d, x: Tensor) -> bool:
-    """Whether each channel of N,C,H,W has a kernel of its own, which `Depthwise` trains faster."""
-    alone = conv.groups == conv.in_channels == conv.out_channels > 1
-    plain = conv.dilation == (1, 1) and not isinstance(conv.padding, str)
-    return alone and plain and torch.is_grad_enabled() and _in_reach(x)
+def is_depthwise(conv: nn.Conv2d) -> bool:
+    """Whether each channel has a kernel of its own, which `Depthwise` trains faster."""
+    one_each = conv.groups == conv.in_channels == conv.out_channels > 1
+    return one_each and conv.dilation == (1, 1) and not isinstance(conv.padding, str)
 
 
 def _in_reach(array: Tensor) -> bool:
@@ -153,31 +160,31 @@ class Depthwise(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, steps: tuple[int, Pads]
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, pads: Pads
     ) -> Tensor:
-        """N,C,H,W and C,1,r,r to N,C,h,w; ``steps`` are the stride and the pads."""
+        """N,C,H,W and C,1,r,r to N,C,h,w."""
         ctx.save_for_backward(x, weight)
-        ctx.stride, ctx.pads = steps
-        x, pad = _surrounded(x, ctx.pads)
-        return F.conv2d(x, weight, bias, ctx.stride, pad, groups=len(weight))
+        ctx.stride, ctx.pads = stride, pads
+        x, pad = _padded(x, pads)
+        return F.conv2d(x, weight, bias, stride, pad, groups=len(weight))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Gradients:
-        """Torch's, but for the bias."""
-        (x, weight), (for_x, for_weight, for_bias, _) = ctx.saved_tensors, ctx.needs_input_grad
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Torch's gradients of the data and the kernels, and the sum for the bias."""
+        (x, weight), (for_x, for_weight, for_bias, *_) = ctx.saved_tensors, ctx.needs_input_grad
         (before, _), (height, width) = ctx.pads, x.shape[2:]
-        around, pad = _surrounded(x, ctx.pads)
+        padded, pad = _padded(x, ctx.pads)
         of_x, of_weight, _ = torch.ops.aten.convolution_backward(
-            gradient, around, weight, None, [ctx.stride] * 2, [pad] * 2, [1, 1], False, [0, 0],
+            gradient, padded, weight, None, [ctx.stride] * 2, [pad] * 2, [1, 1], False, [0, 0],
             len(weight), [for_x, for_weight, False],
         )  # fmt: skip
-        if for_x and around is not x:
+        if for_x and padded is not x:
             of_x = of_x[..., before : before + height, before : before + width]
-        return of_x, of_weight, gradient.sum((0, 2, 3)) if for_bias else None, None
+        return of_x, of_weight, gradient.sum((0, 2, 3)) if for_bias else None, None, None
 
 
-def _surrounded(x: Tensor, pads: Pads) -> tuple[Tensor, int]:
+def _padded(x: Tensor, pads: Pads) -> tuple[Tensor, int]:
     """The map with zeros around it, and none left to pad; where both pads are equal the map."""
     before, behind = pads
     if before == behind:

@@ -32,7 +32,7 @@ def photos(tmp_path, run, picture):
     return folder
 
 
-def found(inputs, out):
+def photo_names(inputs, out):
     photos = find_inputs([str(i) for i in inputs], out)
     return sorted(entry.file.name for entry in photos if entry.file)
 
@@ -45,15 +45,15 @@ def test_a_call_typed_again_predicts_the_same_photos(photos, predictor, tmp_path
     everything = sorted((photos / "below").iterdir())
     assert len(everything) == 4
     for inputs in ([photos / "below"], [photos / "below/*"], everything):
-        assert found(inputs, photos / "below") == ["a.jpg"]
+        assert photo_names(inputs, photos / "below") == ["a.jpg"]
     shutil.copytree(photos, tmp_path / "moved" / "copy")  # not below out
-    assert found([tmp_path / "moved"], tmp_path / "out") == ["a.jpg", "a.jpg"]
+    assert photo_names([tmp_path / "moved"], tmp_path / "out") == ["a.jpg", "a.jpg"]
 
 
 def test_a_result_that_is_named_is_taken(photos, predictor, tmp_path):
     mask, overlay = predictor(photos / "a.jpg").save(photos / "a")
-    assert found([overlay], tmp_path / "out") == ["a_overlay.jpg"]
-    assert found([overlay, mask], photos / "out") == ["a.png", "a_overlay.jpg"]
+    assert photo_names([overlay], tmp_path / "out") == ["a_overlay.jpg"]
+    assert photo_names([overlay, mask], photos / "out") == ["a.png", "a_overlay.jpg"]
     with pytest.raises(UserError, match="results of predictions"):
         find_inputs([str(photos / "*_overlay.jpg")], tmp_path / "out")
 
@@ -91,5 +91,5 @@ def test_of_a_data_set_the_photos_are_taken(tmp_path, picture, images, masks):
         (tmp_path / "data" / place).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture()).save(tmp_path / "data" / place)
     data = tmp_path / "data"
-    assert found([data], tmp_path / "out") == ["a.jpg", "b.jpg"]
-    assert found([data / masks], tmp_path / "out") == ["a.png"]  # named, so wanted
+    assert photo_names([data], tmp_path / "out") == ["a.jpg", "b.jpg"]
+    assert photo_names([data / masks], tmp_path / "out") == ["a.png"]  # named, so wanted

@@ -179,12 +179,12 @@ def test_a_list_takes_file_addresses_and_is_not_empty(tmp_path, picture, monkeyp
     photo = tmp_path / "a.png"
     Image.fromarray(picture()).save(photo)
 
-    def found(content):
+    def piped(content):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
         return [entry.file for entry in find_inputs(["-"], tmp_path / "out")]
 
-    assert found(f"{photo.as_uri()}\n".encode()) == [photo]
+    assert piped(f"{photo.as_uri()}\n".encode()) == [photo]
     for content in (b"\n\n", b" \r\n", b"\0\0", b"\xef\xbb\xbf\r\n"):
         with pytest.raises(UserError, match="only empty lines") as caught:
-            found(content)
+            piped(content)
         assert caught.value.code == "FC-PREDICT-001"

@@ -105,19 +105,19 @@ def test_depthwise_against_torchs(kernel, stride, before, behind, height, width,
     x = torch.randn(2, 6, height, width).double().to(memory_format=torch.channels_last)
     weight = torch.randn(6, 1, kernel, kernel).double()
     given = x, weight, torch.randn(6).double() if bias else None
-    found = []
+    results = []
     for own in (True, False):
         inputs = [None if each is None else each.clone().requires_grad_() for each in given]
         if own:
-            out = Depthwise.apply(*inputs, (stride, (before, behind)))
+            out = Depthwise.apply(*inputs, stride, (before, behind))
         else:
             padded = F.pad(inputs[0], (before, behind, before, behind))
             out = F.conv2d(padded, *inputs[1:], stride=stride, groups=6)
         torch.manual_seed(1)
         out.backward(torch.randn(out.shape, dtype=out.dtype))
-        found.append((out, *(each.grad for each in inputs if each is not None)))
-    assert len(found[0]) == 3 + bias
-    torch.testing.assert_close(*found)
+        results.append((out, *(each.grad for each in inputs if each is not None)))
+    assert len(results[0]) == 3 + bias
+    torch.testing.assert_close(*results)
 
 
 @pytest.mark.parametrize("groups", [1, 8])
