@@ -25,7 +25,7 @@ from soak.tally import Tally
 CLIENTS = 8
 SIZES = ((48, 64), (33, 47), (60, 60))
 PHOTOS = 24
-COLUMNS = ["requests", "right", "asked to come again (503)", "lost", "wrong", "misbehaved",
+COLUMNS = ["requests", "right", "told to retry (503)", "lost", "wrong", "hostile requests",
            "answered with 500", "MiB after each quarter"]  # fmt: skip
 ROW = "eight clients"
 PAUSE = 0.05
@@ -80,7 +80,7 @@ def soak_service(scenes: Scenes, requests: int, seed: int) -> Tally:
     if "Traceback" in said:
         tally.find(ROW, f"the service printed {said[said.index('Traceback') :][:300]!r}")
     sizes = ", ".join(f"{height}x{width}" for height, width in SIZES)
-    tally.notes.append(f"Misbehaving all the time: {', '.join(MISBEHAVIOURS)}. Photos of {sizes}.")
+    tally.notes.append(f"Hostile all the time: {', '.join(MISBEHAVIOURS)}. Photos of {sizes}.")
     tally.notes.append(
         "The memory includes photos of 24 megapixels, one in forty of the small PNGs, which are "
         "allowed and predicted."
@@ -196,7 +196,7 @@ def _misbehave(kind: str, address: Address, stop: threading.Event, tally: Tally,
         with suppress(OSError), socket.create_connection((address.host, address.port), 20) as peer:
             peer.settimeout(20)
             answer = MISBEHAVIOURS[kind](peer, chance, stop)
-        tally.count(ROW, "misbehaved")
+        tally.count(ROW, "hostile requests")
         if answer.startswith(b"HTTP/1.1 500"):
             tally.count(ROW, COLUMNS[6])
             tally.find(ROW, f"{kind}: {answer[:200]!r}")

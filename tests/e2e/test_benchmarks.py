@@ -16,6 +16,7 @@ from fullconv.models import NetSpec
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
+import ablation  # noqa: E402
 import breakdown  # noqa: E402
 import convolutions  # noqa: E402
 import prediction  # noqa: E402
@@ -166,3 +167,29 @@ def test_the_command_of_a_page_names_no_place(monkeypatch, tmp_path):
     found = run.measured(loading, None, "some/place")
     assert found["command"] == "python benchmarks/loading.py DATA"
     assert found["text"] == "['some/place']\n"
+
+
+def test_an_ablation_trains_what_is_missing_and_compares_each_seed(tmp_path, monkeypatch, capsys):
+    out, trained = tmp_path / "a.json", []
+
+    def train(data, arguments, steps, seed):
+        trained.append((arguments, seed))
+        iu = 0.5 + 0.1 * seed + (0.02 if arguments else 0)
+        return dict.fromkeys(("mean_iu", "pixel_accuracy", "mean_accuracy"), iu) | {
+            "processor_seconds": 90.0
+        }
+
+    monkeypatch.setattr(ablation, "_train", train)
+    for seeds in ("0", "0,1"):
+        command = ["ablation.py", "data", "faster=--lr 1", "--seeds", seeds, "--out", str(out)]
+        monkeypatch.setattr(sys, "argv", command)
+        ablation.main()
+    assert trained == [("", 0), ("--lr 1", 0), ("", 1), ("--lr 1", 1)]
+    row = "| faster --lr 1 | 840 | 57.0 | 52.0, 62.0 | +2.0 ± 0.0 | 57.0 | 57.0 | 1.5 |"
+    assert row in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_an_ablation_of_real_trainings(tmp_path):
+    scores = ablation._train("shapes:96x128:n=12", "--set augment.hflip=false", 2, 0)
+    assert 0 < scores["mean_iu"] < 1 and scores["processor_seconds"] > 1

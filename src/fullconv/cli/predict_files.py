@@ -13,7 +13,6 @@ from fullconv.cli.rasters import predict_rasters, refuse_scores
 from fullconv.cli.videos import (
     check_videos,
     predict_videos,
-    refuse_file_as_folder,
     refuse_photo_options,
     video_folder,
     videos_of,
@@ -54,7 +53,7 @@ def predict_files(
     scores, probability = drawn.get("scores", False), look.probability
     labels.check(photos, rasters, scores, probability)
     refuse_photo_options(videos, labels)
-    refuse_file_as_folder(out)
+    _refuse_file_as_folder(out)
     check_videos(videos, entries, out, look.show, scores, probability)
     refuse_scores(rasters, scores)
     if options.tta and rasters:
@@ -84,6 +83,18 @@ def predict_files(
         shared = screen.predicted(total, errors, passed, None if rasters else net)
         print(f"{shared}, results in {printable(str(video_folder(out)))}")
     return errors + predict_videos(predictor, videos, out, look)
+
+
+def _refuse_file_as_folder(out: Path) -> None:
+    """UserError where --out has the name of a picture, though results go into a folder."""
+    from fullconv.data.reading.image import SUFFIXES
+
+    if out.suffix.lower() in SUFFIXES and not out.is_dir():
+        raise UserError(
+            f"--out {printable(str(out))}: is called as a picture, and results go into a folder, "
+            f"as {printable(str(out.with_suffix('')))}",
+            "FC-PREDICT-020",
+        )
 
 
 def _predict_photos(

@@ -86,18 +86,6 @@ def refuse_photo_options(videos: "Sequence[Input]", labels: "Labels") -> None:
         )
 
 
-def refuse_file_as_folder(out: Path) -> None:
-    """UserError where --out has the name of a picture, though results go into a folder."""
-    from fullconv.data.reading.image import SUFFIXES
-
-    if out.suffix.lower() in SUFFIXES and not out.is_dir():
-        raise UserError(
-            f"--out {printable(str(out))}: is called as a picture, and results go into a folder, "
-            f"as {printable(str(out.with_suffix('')))}",
-            "FC-PREDICT-020",
-        )
-
-
 def check_videos(
     videos: "Sequence[Input]",
     entries: "Sequence[Input]",
