@@ -295,6 +295,8 @@ def _weights(scenes: Scenes, place: Path) -> Iterator[Reader]:
 
 def _exports(scenes: Scenes, place: Path) -> Iterator[Reader]:
     """Exported nets: .pt2, .onnx, .xml and .bin."""
+    import openvino  # noqa: F401  writes into the home folder when it is first imported
+
     from fullconv.checkpoints import load
     from fullconv.inference.open_predictor import open_engine
 
