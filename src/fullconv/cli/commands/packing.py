@@ -73,7 +73,8 @@ def pack(
     with screen.progress("packing") as progress:
         packed = pack_data(sources, out, largest, options, True, progress)
     photos = ", ".join(f"{count} {name}" for name, count in packed.photos.items())
-    print(f"{photos} photos in {packed.shards} shards, {packed.size / 2**20:.1f} MiB: {out}")
+    shards = f"{packed.shards} shard{'s' if packed.shards != 1 else ''}"
+    print(f"{photos} photos in {shards}, {packed.size / 2**20:.1f} MiB: {out}")
     print(f"next: fullconv train {out}")
 
 
