@@ -6,6 +6,7 @@ import json
 import os
 import selectors
 import socket
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 MEETING = 120.0  # seconds for all processes to connect
 TAKEN = 2.0  # seconds for the other end to take a message
+LEAVING = 5.0  # seconds for the other ends to have heard the last word
 
 Message = dict[str, Any]
 
@@ -58,8 +60,25 @@ class Connections:
         return [json.loads(line) for line in lines]
 
     def drop(self, number: int) -> None:
-        """Close the connection with one process."""
-        self.links.pop(number).close()
+        """Close the connection with one process, if it is not closed already."""
+        if link := self.links.pop(number, None):
+            link.close()
+
+    def leave(self) -> None:
+        """Close all once the other ends have taken what was sent, and have closed theirs.
+
+        What is closed with something unread in it takes the words on their way along.
+        """
+        end = time.monotonic() + LEAVING
+        for link in list(self.links.values()):
+            with contextlib.suppress(OSError):
+                link.settimeout(LEAVING)
+                link.shutdown(socket.SHUT_WR)
+        for link in list(self.links.values()):
+            with contextlib.suppress(OSError):  # of one that has gone, or says nothing
+                while link.recv(1 << 16):
+                    link.settimeout(max(0.01, end - time.monotonic()))
+        self.close()
 
     def close(self) -> None:
         """Close all, with no word."""

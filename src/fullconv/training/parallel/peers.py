@@ -87,16 +87,18 @@ class Peers:
 
     def close(self) -> None:
         """Say goodbye: the end of this process is no death from now on."""
-        self.connections.send({"kind": "bye"})
         self.is_over.set()
-        self.connections.close()
+        self.connections.send({"kind": "bye"})
+        self.connections.leave()
 
     def _watch(self) -> None:
-        woken = time.monotonic()
+        woken = beat_due = time.monotonic()
         while not self.is_over.is_set() and self.connections.numbers:
-            self.connections.send({"kind": "beat"})
+            if woken >= beat_due:
+                self.connections.send({"kind": "beat"})
+                beat_due = woken + BEAT
             with contextlib.suppress(OSError, ValueError):  # closed meanwhile
-                for number in self.connections.ready(BEAT):
+                for number in self.connections.ready(beat_due - woken):
                     self._receive(number)
             now = time.monotonic()
             if now - woken > 2 * BEAT:  # this process was stopped itself
@@ -129,9 +131,11 @@ class Peers:
         elif kind == "bye":
             self.connections.drop(sender)
         elif kind == "error":
-            self.connections.send({"kind": "ending"}, without=sender)
+            self.connections.drop(sender)
+            self.connections.send({"kind": "ending"})
             self._end(Verdict(UserError(message["text"], message["code"]), is_ours=True))
         elif kind == "ending":
+            self.connections.drop(sender)
             self._end(Verdict(UserError("another process has ended"), is_ours=False))
 
     def _on_death(self, number: int, how: str) -> None:
@@ -158,6 +162,7 @@ class Peers:
             return
         if verdict.is_ours:
             print(f"fullconv: {verdict.error.coded()}", file=sys.stderr, flush=True)
+        self.connections.leave()
         end_process()
 
     @contextmanager
@@ -181,8 +186,8 @@ class Peers:
             self.connections.send({"kind": "ending"})
         elif verdict is None and not isinstance(error, KeyboardInterrupt | SystemExit):
             self.connections.send(_as_message(error, self.rank))
-            time.sleep(BEAT / 10)  # process 0 should hear it before it misses this one
         self.is_over.set()
+        self.connections.leave()
         if verdict is None and (self.rank == 0 or not isinstance(error, UserError)):
             raise error
         if verdict is not None and verdict.is_ours:

@@ -1,0 +1,80 @@
+"""Processes that watch one another say goodbye, and are not taken for dead ones."""
+
+import json
+import socket
+import threading
+import time
+
+import pytest
+
+from fullconv.errors import UserError
+from fullconv.training.parallel import peers as module
+from fullconv.training.parallel.connections import Connections
+from fullconv.training.parallel.peers import Peers
+
+
+class Counted(Connections):
+    """Connections that note what is sent."""
+
+    def __init__(self, links):
+        super().__init__(links)
+        self.sent = []
+
+    def send(self, message, without=None):
+        self.sent.append(message["kind"])
+        super().send(message, without)
+
+
+def linked():
+    """The two ends of a connection, as processes 0 and 1 have them."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        one = socket.create_connection(server.getsockname())
+        zero, _ = server.accept()
+    for link in (zero, one):
+        link.settimeout(2.0)
+    return Counted({1: zero}), Counted({0: one})
+
+
+def test_a_sign_of_life_does_not_bring_another_one(tmp_path):
+    """Each sends its own by the clock; answers to answers would fill the connection."""
+    begin = time.monotonic()
+    met = [Peers(rank, 2, ends, tmp_path) for rank, ends in enumerate(linked())]
+    time.sleep(0.5)
+    most = 1 + (time.monotonic() - begin) / module.BEAT
+    for peers in met:
+        assert 1 <= peers.connections.sent.count("beat") <= most + 1
+        threading.Thread(target=peers.close).start()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_goodbye_is_no_death_whatever_is_unread(tmp_path, first):
+    """Both leave nearly at once, with messages on their way: neither sees the other die."""
+    for _ in range(50):
+        pair = [Peers(rank, 2, ends, tmp_path) for rank, ends in enumerate(linked())]
+        noise = b"".join(json.dumps({"kind": "beat"}).encode() + b"\n" for _ in range(500))
+        for peers in pair:
+            for link in peers.connections.links.values():
+                link.sendall(noise)
+        leaving = [threading.Thread(target=pair[rank].close) for rank in (first, 1 - first)]
+        for thread in leaving:
+            thread.start()
+        for thread in leaving:
+            thread.join()
+        for peers in pair:
+            peers.thread.join(10)
+            assert peers.verdict is None
+
+
+def test_an_error_is_heard_whatever_is_unread(tmp_path, monkeypatch):
+    """What one process failed by is said by process 0, not that the process has died."""
+    monkeypatch.setattr(module, "GRACE", 60.0)  # the thread of process 0 ends nothing here
+    for _ in range(20):
+        zero, one = [Peers(rank, 2, ends, tmp_path) for rank, ends in enumerate(linked())]
+        for link in zero.connections.links.values():
+            link.sendall(b'{"kind": "beat"}\n' * 500)
+        with pytest.raises(SystemExit), one.ending_together():
+            raise UserError("photo.png is damaged", "FC-DATA-001")
+        assert zero.is_decided.wait(10)
+        assert str(zero.verdict.error) == "photo.png is damaged"
+        assert zero.verdict.error.code == "FC-DATA-001"
+        zero.is_over.set()
