@@ -15,7 +15,7 @@ from pathlib import Path
 from soak import page
 from soak.tally import RESULTS, Tally
 
-PARTS = ("training", "kills", "mutations", "service")
+PARTS = ("training", "processes", "kills", "mutations", "service")
 
 
 def main() -> None:
@@ -48,12 +48,12 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
 
 def _count(part: str, options: argparse.Namespace) -> str:
     """The option that says how much of a part is counted."""
-    option = {"training": "kills", "service": "requests"}.get(part, part)
+    option = {"training": "kills", "processes": "kills", "service": "requests"}.get(part, part)
     return f"--{option} {getattr(options, option)}"
 
 
 def _parts(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Tally]]:
-    from soak import children, killed_training, kills, mutations, scenes, service
+    from soak import children, killed_processes, killed_training, kills, mutations, scenes, service
 
     children.preload()
     place = folder / "scenes"
@@ -63,6 +63,8 @@ def _parts(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], 
     seed, readers, jobs = options.seed, _names(options.readers), _names(options.jobs)
     return {
         "training": partial(killed_training.kill_training, made, options.kills, seed),
+        "processes": partial(killed_processes.kill_processes, folder / "processes",
+                             options.kills, seed),
         "kills": partial(kills.kill_jobs, made, options.kills, seed, jobs),
         "mutations": partial(mutations.mutate, made, options.mutations, seed, readers,
                              options.findings),

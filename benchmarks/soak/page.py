@@ -28,6 +28,12 @@ TITLES = {
         "A training is killed at random moments and resumed, until it ends. A run is *unreadable* "
         "when its checkpoint, its report or its state cannot be read after a kill.",
     ),
+    "processes": (
+        "A training that loses one of its processes",
+        "One of the processes is killed at a random moment, or the command gets a SIGTERM; the "
+        "others have to end, with one line that says how to resume. Then the run is resumed, until "
+        "it ends ([Several processes](scaling.md#when-a-process-dies)).",
+    ),
     "kills": (
         "Other killed commands",
         "After each kill every result that is there is compared with that of an undisturbed run; "

@@ -21,7 +21,7 @@ from fullconv.errors import UserError
 from fullconv.notebook_progress import in_notebook
 
 PARENT = "FULLCONV_PARENT"
-"""The variable by which a process that was started here knows the number of its parent."""
+"""The variable by which a process that was started here knows its parent, and how many train."""
 CODE = 2  # of a process that ends because another one did
 LAST_WAIT = 60  # seconds for the others, when the first process ends
 _LOOK = 0.2  # seconds between two looks at a process
@@ -69,7 +69,7 @@ def start_others(devices: int, address: str, port: int) -> None:
     command = _command()
     os.environ |= {"LOCAL_RANK": "0", "MASTER_ADDR": address, "MASTER_PORT": str(port)}
     for number in range(1, devices):
-        variables = os.environ | {"LOCAL_RANK": str(number), PARENT: str(os.getpid())}
+        variables = os.environ | {"LOCAL_RANK": str(number), PARENT: f"{os.getpid()} of {devices}"}
         _started.append(subprocess.Popen(command, env=variables))
     atexit.register(_wait_for_others)
 
@@ -110,11 +110,11 @@ def _wait_for_others() -> None:
 def starting(out: Path) -> Iterator[None]:
     """Within the block this process ends when one that it started ends, or its parent."""
     over = threading.Event()
-    parent = int(os.environ.get(PARENT, "0"))
+    parent = os.environ.get(PARENT)
     if _started:
         threading.Thread(target=_look_at_others, args=(over, out), daemon=True).start()
     elif parent:
-        threading.Thread(target=_look_at_parent, args=(over, parent), daemon=True).start()
+        threading.Thread(target=_look_at_parent, args=(over, out, parent), daemon=True).start()
     try:
         yield
     finally:
@@ -127,16 +127,22 @@ def _look_at_others(over: threading.Event, out: Path) -> None:
             if process.poll() is None:
                 continue
             if process.returncode != CODE:  # else it has said itself why
-                death = f"process {number} of {len(_started) + 1} died{end_of(number)} before the"
-                print(f"fullconv: {death} training began; {how_to_resume(out)} [FC-TRAIN-015]",
-                      file=sys.stderr, flush=True)  # fmt: skip
+                _say_died(f"{number} of {len(_started) + 1}", end_of(number), out)
             end_process()
 
 
-def _look_at_parent(over: threading.Event, parent: int) -> None:
+def _look_at_parent(over: threading.Event, out: Path, parent: str) -> None:
+    pid, _, count = parent.partition(" of ")
     while not over.wait(_LOOK):
-        if os.getppid() != parent:
+        if os.getppid() != int(pid):
+            if os.environ["LOCAL_RANK"] == "1":  # one of them says it
+                _say_died(f"0 of {count}", "", out)
             end_process()
+
+
+def _say_died(process: str, how: str, out: Path) -> None:
+    text = f"process {process} died{how} before the training began; {how_to_resume(out)}"
+    print(f"fullconv: {text} [FC-TRAIN-015]", file=sys.stderr, flush=True)
 
 
 def end_process(code: int = CODE) -> NoReturn:
