@@ -61,6 +61,7 @@ class Life:
             for each in asking:
                 each.start()
             while "fullconv_accepted 5.0" not in httpx.get(f"{self.url}/metrics").text:
+                assert len(self.accepted) < 5, "all were answered before they were seen together"
                 time.sleep(0.01)
             self.answered_before = len(self.accepted)
             self.code = service.stop(how)
@@ -106,6 +107,12 @@ def test_a_signal_ends_it_when_the_accepted_photos_are_answered(life):
     masks = [each.json()["classes"] for each in life.accepted]
     assert masks == [masks[0]] * 5
     assert life.lines[-1] == "stopped; all accepted photos were answered\n"
+
+
+def test_a_signal_ends_it_well_from_the_moment_it_says_where_it_is(net):
+    with served(net) as service:
+        assert service.stop() == 0
+    assert service.lines[-1] == "stopped; all accepted photos were answered\n"
 
 
 @pytest.mark.slow

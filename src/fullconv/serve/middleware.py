@@ -8,6 +8,7 @@ send it photos without seeing the answer. Both are refused by the headers that b
 import hmac
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -166,7 +167,8 @@ class RequestCounter:
                     client = (scope.get("client") or ("-",))[0]
                     seconds = time.perf_counter() - start
                     line = f"{client} {scope['method']} {quote(path)[:200]} {status}"
-                    print(f"{line} {seconds:.3f} s", flush=True)
+                    with suppress(OSError, ValueError):  # nobody reads it any more
+                        print(f"{line} {seconds:.3f} s", flush=True)
             await send(message)
 
         await self.app(scope, receive, counted if scope["type"] == "http" else send)

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -69,7 +70,18 @@ class Connection(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Ends by SIGTERM or Ctrl-C when the last answer is sent; a second Ctrl-C ends it at once."""
+    """Ends by SIGTERM or Ctrl-C when the last answer is sent; a second Ctrl-C ends it at once.
+
+    ``ready`` is called, in a thread, once it answers and is ended by signals.
+    """
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        await asyncio.to_thread(self._ready)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # uvicorn's own raises the signal again at the end, which would make a good end a bad one.
@@ -108,19 +120,27 @@ def address(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(service: Service, listening: socket.socket, log: bool = False) -> None:
+def run(
+    service: Service,
+    listening: socket.socket,
+    log: bool = False,
+    ready: Callable[[], object] = lambda: None,
+) -> None:
     """Answer until SIGTERM or Ctrl-C; returns when all that was accepted is answered.
 
-    Raises KeyboardInterrupt where a second Ctrl-C did not wait for that.
+    With ``log`` each request is a line on stdout. ``ready`` is called, in a thread, once it
+    answers and is ended by signals. Raises KeyboardInterrupt where a second Ctrl-C did not wait.
     """
-    server = server_of(service, log)
+    server = server_of(service, log, ready)
     server.run(sockets=[listening])
     if server.force_exit:
         raise KeyboardInterrupt
 
 
-def server_of(service: Service, log: bool = False) -> Server:
-    """A server of ``service``, with a line for each request where ``log``."""
+def server_of(
+    service: Service, log: bool = False, ready: Callable[[], object] = lambda: None
+) -> Server:
+    """A server of ``service`` with the options of `run`."""
     settings = service.settings
     options: dict[str, Any] = {
         "http": Connection,
@@ -133,4 +153,4 @@ def server_of(service: Service, log: bool = False) -> Server:
         "access_log": False,  # it would show queries
         "timeout_graceful_shutdown": int(settings.upload_seconds + settings.seconds + ANSWERING),
     }
-    return Server(uvicorn.Config(build_app(service, log), **options))
+    return Server(uvicorn.Config(build_app(service, log), **options), ready)

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import socket
 import threading
 import time
@@ -377,6 +378,18 @@ def test_the_log_of_requests_shows_no_query_and_no_control_characters(serving, c
     assert len(lines) == 2
     assert "GET /v1/models 400 " in lines[0]
     assert "GET /a%0Ab%1B%5B2J 404 " in lines[1]
+
+
+def test_a_log_that_nobody_reads_any_more_keeps_no_answer_back(serving, monkeypatch):
+    read, write = os.pipe()
+    os.close(read)  # as in fullconv serve --log | tee, where tee has ended
+    unread = os.fdopen(write, "w")
+    with serving(log=True) as client:
+        monkeypatch.setattr("sys.stdout", unread)
+        assert client.get("/v1/models").status_code == 200
+    monkeypatch.undo()
+    with pytest.raises(BrokenPipeError):
+        unread.close()
 
 
 def test_every_answer_has_the_headers_that_protect(client):

@@ -110,10 +110,13 @@ def serve(
         thresholds_of(threshold),
     )  # fmt: skip
     place = address(listening)
-    _print_models(models, settings, place)
-    if browser:
-        webbrowser.open(place)
-    run(Service(models, settings), listening, log)
+
+    def ready() -> None:
+        _print_models(models, settings, place)
+        if browser:
+            webbrowser.open(place)
+
+    run(Service(models, settings), listening, log, ready)
     print("stopped; all accepted photos were answered")
 
 

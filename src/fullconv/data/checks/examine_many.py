@@ -3,10 +3,13 @@
 import multiprocessing
 import os
 import signal
+import threading
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from typing import NoReturn
 
 from fullconv.data.checks.sample_findings import SampleCheck, examine
 from fullconv.data.layouts.pairs import PairSource
@@ -20,6 +23,7 @@ Job = tuple[str, int]
 """A split and the number of a photo in it."""
 FEW = 200  # photos that are read sooner than processes are started
 CHUNK = 32  # photos that a process looks at before it answers
+LOOK = 0.5  # seconds between two looks whether the process that started this one is there
 _sources: Mapping[str, Source] = {}
 """The job of a forked process."""
 
@@ -32,7 +36,7 @@ def examined(sources: Mapping[str, Source], jobs: Sequence[Job]) -> Iterator[Sam
         return
     chunks = [jobs[first : first + CHUNK] for first in range(0, len(jobs), CHUNK)]
     context = multiprocessing.get_context("fork")
-    pool = ProcessPoolExecutor(cores, context, _begin, (sources,))
+    pool = ProcessPoolExecutor(cores, context, _begin, (sources, os.getpid()))
     try:
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
             results = pool.map(_examined_chunk, chunks)  # forks here
@@ -70,10 +74,18 @@ def _can_fork(sources: Mapping[str, Source]) -> bool:
     return is_files and not multiprocessing.current_process().daemon
 
 
-def _begin(sources: Mapping[str, Source]) -> None:
+def _begin(sources: Mapping[str, Source], parent: int) -> None:
     global _sources
     _sources = sources
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one answers
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> NoReturn:
+    """End this process with the one that started it: killed, that one tells nobody."""
+    while os.getppid() == parent:
+        time.sleep(LOOK)
+    os._exit(1)
 
 
 def _examined_chunk(jobs: Sequence[Job]) -> list[SampleCheck]:

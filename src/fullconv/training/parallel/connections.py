@@ -72,18 +72,24 @@ class Connections:
         end = time.monotonic() + LEAVING
         for link in list(self.links.values()):
             with contextlib.suppress(OSError):
-                link.settimeout(LEAVING)
                 link.shutdown(socket.SHUT_WR)
         for link in list(self.links.values()):
             with contextlib.suppress(OSError):  # of one that has gone, or says nothing
-                while link.recv(1 << 16):
-                    link.settimeout(max(0.01, end - time.monotonic()))
+                _read_to_its_end(link, end)
         self.close()
 
     def close(self) -> None:
         """Close all, with no word."""
         for link in list(self.links.values()):
             link.close()
+
+
+def _read_to_its_end(link: socket.socket, end: float) -> None:
+    """Read and drop what comes until the other end closes; TimeoutError at the moment ``end``."""
+    while True:
+        link.settimeout(max(0.01, end - time.monotonic()))
+        if not link.recv(1 << 16):
+            return
 
 
 def meet(fabric: "Fabric") -> "Connections":

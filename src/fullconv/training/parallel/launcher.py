@@ -142,7 +142,16 @@ def _look_at_parent(over: threading.Event, out: Path, parent: str) -> None:
 
 def _say_died(process: str, how: str, out: Path) -> None:
     text = f"process {process} died{how} before the training began; {how_to_resume(out)}"
-    print(f"fullconv: {text} [FC-TRAIN-015]", file=sys.stderr, flush=True)
+    say(f"{text} [FC-TRAIN-015]")
+
+
+def say(text: str) -> None:
+    """A last line on stderr; where nobody reads that any more, the process has to end all the same.
+
+    So it is where the user has ended what the messages were piped into.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        print(f"fullconv: {text}", file=sys.stderr, flush=True)
 
 
 def end_process(code: int = CODE) -> NoReturn:
@@ -152,5 +161,6 @@ def end_process(code: int = CODE) -> NoReturn:
     for child in [*multiprocessing.active_children(), *_started]:
         with contextlib.suppress(OSError, ValueError):
             child.kill()
-    sys.stdout.flush()
+    with contextlib.suppress(OSError, ValueError):  # as `say`
+        sys.stdout.flush()
     os._exit(code)

@@ -8,7 +8,6 @@ say goes the same way: a signal that asks for the end, an error, that another on
 
 import contextlib
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from fullconv.training.parallel.launcher import (
     end_process,
     how_to_resume,
     is_torchrun,
+    say,
 )
 from fullconv.training.run.signals import Interrupted, Stop
 
@@ -153,7 +153,7 @@ class Peers:
         if self.is_decided.is_set():
             return
         if verdict.is_ours and is_torchrun():  # which ends this process in a moment
-            print(f"fullconv: {verdict.error.coded()}", file=sys.stderr, flush=True)
+            say(verdict.error.coded())
             verdict = Verdict(verdict.error, is_ours=False)
         self.verdict = verdict
         self.is_decided.set()
@@ -161,7 +161,7 @@ class Peers:
         if self.is_over.wait(grace):
             return
         if verdict.is_ours:
-            print(f"fullconv: {verdict.error.coded()}", file=sys.stderr, flush=True)
+            say(verdict.error.coded())
         self.connections.leave()
         end_process()
 

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from fullconv.errors import UserError
+from fullconv.training.parallel import connections
 from fullconv.training.parallel import peers as module
 from fullconv.training.parallel.connections import Connections
 from fullconv.training.parallel.peers import Peers
@@ -25,13 +26,19 @@ class Counted(Connections):
         super().send(message, without)
 
 
-def linked():
-    """The two ends of a connection, as processes 0 and 1 have them."""
+def connection():
+    """The two ends of a connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         one = socket.create_connection(server.getsockname())
         zero, _ = server.accept()
     for link in (zero, one):
         link.settimeout(2.0)
+    return zero, one
+
+
+def linked():
+    """The two ends, as processes 0 and 1 have them."""
+    zero, one = connection()
     return Counted({1: zero}), Counted({0: one})
 
 
@@ -78,3 +85,14 @@ def test_an_error_is_heard_whatever_is_unread(tmp_path, monkeypatch):
         assert str(zero.verdict.error) == "photo.png is damaged"
         assert zero.verdict.error.code == "FC-DATA-001"
         zero.is_over.set()
+
+
+def test_who_leaves_waits_once_for_all_that_say_nothing(monkeypatch):
+    """A machine that has lost its network takes several processes along: no time for each."""
+    monkeypatch.setattr(connections, "LEAVING", 0.5)
+    pairs = [connection() for _ in range(20)]
+    begin = time.monotonic()
+    Connections({number: here for number, (here, _) in enumerate(pairs, 1)}).leave()
+    assert 0.5 <= time.monotonic() - begin < 5
+    for _, there in pairs:
+        there.close()
