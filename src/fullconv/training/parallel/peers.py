@@ -61,7 +61,7 @@ class Peers:
         self.asked_to_stop: int | None = None
         self.verdict: Verdict | None = None
         self.is_decided, self.is_over = threading.Event(), threading.Event()
-        self.is_first_done = threading.Event()
+        self.is_first_done, self.taking_over = threading.Event(), threading.Lock()
         self.thread = threading.Thread(target=self._watch, name="fullconv-peers", daemon=True)
         self.thread.start()
 
@@ -158,12 +158,19 @@ class Peers:
         self.verdict = verdict
         self.is_decided.set()
         grace = 0.0 if self.stop else GRACE  # a second signal wants the end at once
-        if self.is_over.wait(grace):
+        if self.is_over.wait(grace) or not self._takes_over():
             return
         if verdict.is_ours:
             say(verdict.error.coded())
         self.connections.leave()
         end_process()
+
+    def _takes_over(self) -> bool:
+        """Whether this thread is the one that ends the process: the first that asks."""
+        with self.taking_over:
+            is_first = not self.is_over.is_set()
+            self.is_over.set()
+        return is_first
 
     @contextmanager
     def ending_together(self) -> Iterator[None]:
@@ -182,11 +189,12 @@ class Peers:
             if self.rank:
                 raise SystemExit(128 + error.number) from None
             raise error
+        if not self._takes_over():
+            self.thread.join()  # which ends the process
         if verdict is None and self.rank == 0:
             self.connections.send({"kind": "ending"})
         elif verdict is None and not isinstance(error, KeyboardInterrupt | SystemExit):
             self.connections.send(_as_message(error, self.rank))
-        self.is_over.set()
         self.connections.leave()
         if verdict is None and (self.rank == 0 or not isinstance(error, UserError)):
             raise error

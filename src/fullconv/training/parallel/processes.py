@@ -120,7 +120,7 @@ def together(config: Config, out: Path) -> Iterator[None]:
     fabric = _fabric(config.compute)
     cluster: ClusterEnvironment = fabric.strategy.cluster_environment  # pyright: ignore
     if not cluster.creates_processes_externally:
-        launcher.start_others(config.compute.devices, cluster.main_address, cluster.main_port)
+        launcher.start_others(config.compute.devices)
     with ExitStack() as start:
         start.enter_context(launcher.starting(out))
         _launch(fabric)

@@ -58,3 +58,22 @@ def test_a_process_ends_with_the_others_also_where_nobody_reads_what_it_says(scr
         getattr(waiting, closed).close()
         waiting.stdin.close()
         assert waiting.wait(50) == 2
+
+
+LISTENS = """
+import os, socket
+from fullconv.training.parallel.launcher import start_others
+start_others(1)
+try:
+    socket.create_server(("127.0.0.1", int(os.environ["MASTER_PORT"])))
+except OSError:
+    print("taken")
+"""
+
+
+def test_nobody_can_take_the_port_at_which_the_processes_will_meet():
+    variables = {k: v for k, v in os.environ.items() if k not in ("MASTER_ADDR", "MASTER_PORT")}
+    done = subprocess.run(
+        [sys.executable, "-c", LISTENS], env=variables, capture_output=True, text=True
+    )
+    assert done.stdout == "taken\n", done.stderr

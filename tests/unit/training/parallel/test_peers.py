@@ -1,7 +1,10 @@
 """Processes that watch one another say goodbye, and are not taken for dead ones."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -96,3 +99,43 @@ def test_who_leaves_waits_once_for_all_that_say_nothing(monkeypatch):
     assert 0.5 <= time.monotonic() - begin < 5
     for _, there in pairs:
         there.close()
+
+
+DIES_AT_THE_LIMIT = """
+import os, socket, sys, time
+from pathlib import Path
+from fullconv.errors import UserError
+from fullconv.training.parallel import peers
+from fullconv.training.parallel.connections import Connections
+from fullconv.training.parallel.launcher import say
+peers.GRACE = 0.2
+
+def lose(late):
+    zero, one = socket.socketpair()
+    lost = peers.Peers(1, 2, Connections({0: one}), Path("runs/first"))
+    zero.close()
+    try:
+        with lost.ending_together():
+            lost.is_decided.wait()
+            time.sleep(peers.GRACE + late)
+            raise lost.verdict.error
+    except UserError as error:
+        say(error.coded())
+        os._exit(2)
+
+for late in range(-10, 11):
+    child = os.fork()
+    if not child:
+        lose(late / 5000)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_death_is_said_once_however_late_the_training_comes_to_its_end():
+    """At the moment in which patience ends, two threads would say it."""
+    done = subprocess.run([sys.executable, "-c", DIES_AT_THE_LIMIT], capture_output=True, text=True)
+    assert done.stdout.split() == ["2"] * 21
+    lines = done.stderr.splitlines()
+    assert len(lines) == 21, done.stderr
+    assert all("fullconv: process 0 of 2 died" in line for line in lines)
