@@ -193,7 +193,7 @@ class _Stored:
                 page.is_signed, page.photometric == PALETTE,
             )  # fmt: skip
         tiles = getattr(image, "tile", ())  # of files alone
-        packed = tiles[0].args if tiles else None
+        packed = tiles[0][3] if tiles else None
         if image.format == "PPM":
             white = packed[-1] if isinstance(packed, tuple) else None
             is_deep = image.mode == "RGB" and white is not None and white > 255

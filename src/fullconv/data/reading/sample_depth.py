@@ -38,7 +38,7 @@ def deep_mode(image: Image.Image) -> str | None:
     if image.mode.startswith("I;16"):
         return image.mode
     tiles = getattr(image, "tile", ())  # of files alone
-    packed = tiles[0].args if tiles else None
+    packed = tiles[0][3] if tiles else None
     packed = packed[0] if isinstance(packed, tuple) and packed else packed
     return packed if isinstance(packed, str) and ";16" in packed and image.mode != "I" else None
 
