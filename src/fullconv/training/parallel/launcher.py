@@ -8,6 +8,7 @@ import atexit
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -59,6 +60,22 @@ def how_to_resume(out: Path) -> str:
     if _started or PARENT in os.environ:
         return f"to resume: fullconv train --resume --out {out}"
     return f"to resume: start it as before, with --resume --out {out}"
+
+
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port at which torch can listen, and which no other program is given during the block.
+
+    The system gives a port that is bound to nobody, and torch may bind it once more (SO_REUSEADDR);
+    so it is on Linux, elsewhere the port was free a moment ago.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("", 0))
+        port = holder.getsockname()[1]
+        if sys.platform != "linux":
+            holder.close()
+        yield port
 
 
 def start_others(devices: int, address: str, port: int) -> None:

@@ -1,10 +1,14 @@
 """Processes that fullconv starts: how they end, and what they say, where another one has died."""
 
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
+from torch.distributed import TCPStore
+
+from fullconv.training.parallel.launcher import reserved_port
 
 WAITS = """
 import time
@@ -58,3 +62,13 @@ def test_a_process_ends_with_the_others_also_where_nobody_reads_what_it_says(scr
         getattr(waiting, closed).close()
         waiting.stdin.close()
         assert waiting.wait(50) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other rules")
+def test_a_reserved_port_is_torch_s_and_nobody_else_s():
+    with reserved_port() as port:
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))
+        store = TCPStore("127.0.0.1", port, 2, True, wait_for_workers=False)
+        TCPStore("127.0.0.1", port, 2, False).set("said", "yes")
+        assert store.get("said") == b"yes"
