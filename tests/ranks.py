@@ -6,13 +6,15 @@ They are forked from a server that has imported torch already: starting them cos
 import multiprocessing
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
+
+from fullconv.training.parallel.launcher import reserved_port
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
@@ -38,11 +40,6 @@ def end_all() -> None:
     STARTED.clear()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 class Ranks:
     """Processes that run ``task(*arguments)`` together, or alone; what each says is in a file."""
 
@@ -51,7 +48,9 @@ class Ranks:
         self.files = [folder / f"said-{rank}.txt" for rank in range(count)]
         for file in self.files:  # of those before: what they said is not what these say
             file.unlink(missing_ok=True)
-        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+        self.port = ExitStack()  # no other test is given it, until these have ended
+        port = self.port.enter_context(reserved_port())
+        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         self.processes = [
             SERVER.Process(
                 target=_run,
@@ -74,6 +73,7 @@ class Ranks:
         codes = [process.exitcode for process in self.processes]
         for process in self.processes:
             process.kill()
+        self.port.close()
         assert None not in codes, f"still running after {seconds} s: {codes}; {self.said()}"
         return codes
 

@@ -8,6 +8,7 @@ import atexit
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -27,7 +28,6 @@ LAST_WAIT = 60  # seconds for the others, when the first process ends
 _LOOK = 0.2  # seconds between two looks at a process
 
 _started: list["subprocess.Popen[bytes]"] = []
-_meeting_place: Any = None  # torch's store: kept, as it listens no longer than it lives
 
 
 def is_torchrun() -> bool:
@@ -62,30 +62,33 @@ def how_to_resume(out: Path) -> str:
     return f"to resume: start it as before, with --resume --out {out}"
 
 
-def start_others(devices: int) -> None:
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A port at which torch can listen, and which no other program is given during the block.
+
+    The system gives a port that is bound to nobody, and torch may bind it once more (SO_REUSEADDR);
+    so it is on Linux, elsewhere the port was free a moment ago.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("", 0))
+        port = holder.getsockname()[1]
+        if sys.platform != "linux":
+            holder.close()
+        yield port
+
+
+def start_others(devices: int, address: str, port: int) -> None:
     """Start the processes 1 to ``devices`` - 1 of this machine, by the command of this one.
 
-    Process 0 of all machines will be met where MASTER_ADDR and MASTER_PORT say. Without them it is
-    this one, which listens from now on: a free port that is only noted may be taken meanwhile.
+    Process 0 of all machines will be met at ``address`` and ``port``.
     """
     command = _command()
-    os.environ["LOCAL_RANK"] = "0"
-    if "MASTER_PORT" not in os.environ:
-        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_listening())}
-        os.environ["TORCHELASTIC_USE_AGENT_STORE"] = str(True)  # what listens is there already
+    os.environ |= {"LOCAL_RANK": "0", "MASTER_ADDR": address, "MASTER_PORT": str(port)}
     for number in range(1, devices):
         variables = os.environ | {"LOCAL_RANK": str(number), PARENT: f"{os.getpid()} of {devices}"}
         _started.append(subprocess.Popen(command, env=variables))
     atexit.register(_wait_for_others)
-
-
-def _listening() -> int:
-    """The port at which the processes of this machine meet; open until this process ends."""
-    global _meeting_place
-    from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
-
-    _meeting_place = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    return _meeting_place.port
 
 
 def _command() -> list[str]:

@@ -119,9 +119,11 @@ def together(config: Config, out: Path) -> Iterator[None]:
     _check_count(config.compute)
     fabric = _fabric(config.compute)
     cluster: ClusterEnvironment = fabric.strategy.cluster_environment  # pyright: ignore
-    if not cluster.creates_processes_externally:
-        launcher.start_others(config.compute.devices)
     with ExitStack() as start:
+        if not cluster.creates_processes_externally:
+            given = os.environ.get("MASTER_PORT")
+            port = int(given) if given else start.enter_context(launcher.reserved_port())
+            launcher.start_others(config.compute.devices, cluster.main_address, port)
         start.enter_context(launcher.starting(out))
         _launch(fabric)
         with peers.connected(fabric, out, start.close):
