@@ -11,6 +11,7 @@ from caffe_schema import MESSAGE
 from caffe_writer import Layer, caffemodel, classifier, fcn
 from fullconv.checkpoints import convert, load, save, start_from
 from fullconv.checkpoints.foreign.caffe import looks_like, read
+from fullconv.checkpoints.foreign.skipped_arrays import upsampling_reason
 from fullconv.classes import VOC, ClassSet
 from fullconv.classes.lists import class_list
 from fullconv.errors import UserError
@@ -376,3 +377,15 @@ def test_a_net_starts_from_an_fcn_with_its_scores_and_its_report(saved):
     assert set(report.unused) == {"upscore2.weight", "upscore16.weight"}
     with pytest.raises(UserError, match="holds a vgg16, the net is a caffenet"):
         start_from(build(NetSpec("fcn32s-caffenet", 21, width=1 / 64)), path, VOC)
+
+
+@pytest.mark.parametrize("classes", [2, 21, 150])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_bilinear_upsampling_of_many_classes_is_one(classes, order):
+    """Sums over millions of zeros and tents round; each weight alone does not."""
+    axis = 1 - np.abs(np.arange(63) - 31) / 32
+    kernel = np.zeros((classes, classes, 63, 63), np.float32, order)
+    kernel[range(classes), range(classes)] = np.outer(axis, axis)
+    assert upsampling_reason(kernel).startswith("bilinear upsampling")
+    kernel[0, 1, 5, 5] = 2e-4
+    assert "not bilinear" in upsampling_reason(kernel)
