@@ -1,5 +1,7 @@
 """The ONNX form."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,7 @@ def onnx_model(program: torch.export.ExportedProgram, description: Description) 
             "smaller net, or --to torch",
             "FC-EXPORT-008",
         )
-    with quiet():
+    with quiet(), _known_torch():
         program_of_onnx = torch.onnx.export(
             program,
             dynamo=True,
@@ -67,6 +69,19 @@ def onnx_model(program: torch.export.ExportedProgram, description: Description) 
     _name(model.graph.input[0], description.shape)
     _name(model.graph.output[0], description.shape_out)
     return with_description(model, description)
+
+
+@contextmanager
+def _known_torch() -> Iterator[None]:
+    """UserError where the onnxscript that is installed is older than torch, and lacks a part."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"torch {torch.__version__} needs a newer onnxscript ({error}): "
+            "pip install --upgrade onnxscript",
+            "FC-EXPORT-003",
+        ) from error
 
 
 def model_of(content: bytes) -> Any:

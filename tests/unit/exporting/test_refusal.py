@@ -1,5 +1,6 @@
 """What differs from the net is not written; what is no file of ours is not run."""
 
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -173,3 +174,30 @@ def test_reading_a_program_runs_nothing_of_it(exported, tmp_path):
                 new.writestr(name, old.read(name))
     ours, theirs = load(run).net.state_dict(), load(bare).net.state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+OLD_ONNXSCRIPT = """
+import sys
+from importlib.abc import MetaPathFinder
+from fullconv.cli.main import main
+
+class Old(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("onnxscript._framework_apis.torch"):
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+sys.meta_path.insert(0, Old())
+sys.argv = ["fullconv", "export", sys.argv[1], "--to", "onnx"]
+main()
+"""
+
+
+def test_an_onnxscript_that_does_not_know_this_torch_is_one_line(run):
+    done = subprocess.run(
+        [sys.executable, "-c", OLD_ONNXSCRIPT, run], capture_output=True, text=True
+    )
+    assert done.returncode == 2, done.stderr
+    assert "FC-EXPORT-003" in done.stderr
+    assert "pip install --upgrade onnxscript" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in run.iterdir()] == ["model.safetensors"]
