@@ -274,6 +274,27 @@ def test_explain(inside, tmp_path):
     assert "1x1" in said
 
 
+def test_a_run_in_place_of_a_name_or_a_data_set_is_told_apart(inside, tmp_path):
+    folder = small_run(tmp_path / "my run", width=1 / 8, padding="paper")
+    for path in (folder, folder / "model.safetensors"):
+        _, error = inside("explain", path, code=2)
+        command = "fullconv explain fcn8s-resnet18 --classes 11 --width 0.125 --padding paper"
+        assert error == (
+            f"fullconv: {path}: explain takes the name of a net, not a run; for its net: {command} "
+            "[FC-NET-010]\n"
+        )
+    assert "376" in inside(*command.split()[1:], "--size", "376x500")[0]
+    net = f"net.name={folder}"
+    _, error = inside("train", "shapes", "--set", net, "--out", tmp_path / "new", code=2)
+    assert "name it in net.weights" in error and "[FC-NET-001]" in error
+    _, error = inside("explain", tmp_path, code=2)
+    assert "no net is called" in error and "[FC-NET-001]" in error
+    for command in ("check", "inspect"):
+        _, error = inside(command, folder, code=2)
+        assert f"{folder}: is the folder of a run, not a data set" in error
+        assert f"fullconv evaluate {folder}" in error
+
+
 def test_nets(inside):
     said, _ = inside("nets")
     rows = [line.split() for line in said.splitlines() if line.startswith("  ")]
