@@ -228,6 +228,26 @@ def test_evaluate_never_replaces_the_scores_that_a_report_shows(inside, run, tmp
     assert (tmp_path / "scores.json").is_file()
 
 
+def test_scores_and_comparisons_are_never_written_into_a_data_set(inside, run, tmp_path):
+    data = tmp_path / "data"
+    inside("shapes", data, "--number", "2", "--size", "48x64")
+    voc = tmp_path / "VOCdevkit/VOC2012"
+    for name in ("JPEGImages", "SegmentationClass"):
+        (voc / name).mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    folders = (data, data / "images", data / "images/val", data / "masks/new", voc / "JPEGImages")
+    for folder in folders:
+        _, error = inside("evaluate", run, "--out", folder, code=2)
+        assert f"{folder}: is a data set, or a folder of its photos or masks" in error
+        assert "[FC-REPORT-008]" in error
+    _, error = inside("compare", "--nets", "fcn8s-resnet18", "--out", data, code=2)
+    assert "[FC-REPORT-008]" in error
+    assert sorted(tmp_path.rglob("*")) == before
+    for _ in range(2):  # the second finds its own scores
+        inside("evaluate", run, "--out", data / "scores")
+    assert (data / "scores/confusion.png").is_file()
+
+
 def test_evaluate_says_how_far_to_trust_it(inside, run, tmp_path):
     source = "shapes:48x64:n=30"
     said, _ = inside("evaluate", run, source, "--boundary", "--out", tmp_path)
