@@ -4,6 +4,7 @@
 """
 
 import errno
+import io
 import os
 import re
 import shutil
@@ -11,9 +12,9 @@ import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from fullconv.errors import UserError, printable
 
@@ -49,8 +50,8 @@ def file_error(error: OSError, path: str | Path | None = None, writing: bool = F
     ``path`` is the file where the error does not name one itself; ``writing`` says that a file was
     to be written, which the error alone tells only of a full or read-only disk.
     """
-    named = error.filename if isinstance(error.filename, str | bytes | os.PathLike) else path
-    name = "" if named is None else f"{printable(os.fsdecode(named))}: "
+    named = _file_of(error) or path
+    name = "" if named is None else f"{printable(str(named))}: "
     reason = error.strerror or str(error) or type(error).__name__
     code = _code(error, writing)
     if code == "FC-FILE-002":
@@ -59,6 +60,12 @@ def file_error(error: OSError, path: str | Path | None = None, writing: bool = F
         reason = f"cannot be read: {reason}"
     hint = _HINTS.get(error.errno or 0, "name another path" if code == "FC-FILE-004" else "")
     return UserError(f"{name}{reason}" + (f"; {hint}" if hint else ""), code)
+
+
+def _file_of(error: OSError) -> str | None:
+    """The file that an error names: of a copy that finds no room, that which was to be written."""
+    file = error.filename2 if error.errno in _WRITING and error.filename2 else error.filename
+    return os.fsdecode(file) if isinstance(file, str | bytes | os.PathLike) else None
 
 
 def _code(error: OSError, writing: bool) -> str:
@@ -86,20 +93,21 @@ def write_atomically(path: str | Path, content: Content) -> None:
     The bytes go to a temporary name in the same folder, are synced to the disk and renamed, so a
     reader, or a process killed halfway, meets the old file or the new one and never a part.
     The folder is made when it is missing; the first write into it removes what killed processes
-    left half written there. OSError passes through.
+    left half written there. OSError passes through, and names ``path``.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path.parent)
-    handle, temporary = _new_part(path)
+    with errors_name(path):
+        handle, temporary = _new_part(path)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with errors_name(path, temporary), _Writer(io.FileIO(handle, "wb")) as file:
             if callable(content):
                 content(file)
             else:
                 file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(handle)
             os.chmod(temporary, 0o666 & ~_umask())
             if fcntl is not None:  # the lock ends with the file: renamed, it is no part any more
                 os.replace(temporary, path)
@@ -109,6 +117,32 @@ def write_atomically(path: str | Path, content: Content) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+class _Writer(io.BufferedWriter):
+    """An open file that libraries write to through Python, which says why the system refuses.
+
+    By its number Pillow and numpy write themselves, and then know no reason.
+    """
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("fileno")
+
+
+@contextmanager
+def errors_name(path: Path, temporary: str | Path | None = None) -> Iterator[None]:
+    """Errors of the system that name no file, or the ``temporary`` one, then name ``path``.
+
+    Without ``temporary`` all do.
+    """
+    try:
+        yield
+    except OSError as error:
+        own = temporary is None or str(error.filename or temporary) == str(temporary)
+        if error.errno is not None and own:
+            with suppress(AttributeError):  # PyAV's cannot be changed
+                error.filename, error.filename2 = str(path), None
+        raise
 
 
 def _new_part(path: Path) -> tuple[int, str]:
@@ -204,9 +238,11 @@ def folder_atomically(out: str | Path) -> Iterator[Path]:
     except BaseException as error:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+            name_finally(error, temporary, out)
         if isinstance(error, OSError):
             # The block also reads: the file that the system names may be another.
-            where = f" ({printable(str(error.filename))})" if error.filename else ""
+            named = _renamed(_file_of(error) or "", temporary, out)
+            where = f" ({printable(named)})" if named not in ("", str(out)) else ""
             raise UserError(
                 f"{printable(str(out))}: cannot be written: {error.strerror or error}{where}",
                 _code(error, writing=True),
@@ -216,6 +252,15 @@ def folder_atomically(out: str | Path) -> Iterator[Path]:
         if handle is not None:
             os.close(handle)
     sync_folder(out.parent)
+
+
+def name_finally(error: BaseException, temporary: Path, out: Path) -> None:
+    """Let the texts of an error name files by where they were to be: below ``out``."""
+    error.args = tuple(_renamed(text, temporary, out) for text in error.args)
+
+
+def _renamed(text: Any, temporary: Path | None, out: Path) -> Any:
+    return text.replace(str(temporary), str(out)) if isinstance(text, str) else text
 
 
 def new_part_folder(out: Path) -> tuple[Path, int | None]:

@@ -228,6 +228,26 @@ def test_evaluate_never_replaces_the_scores_that_a_report_shows(inside, run, tmp
     assert (tmp_path / "scores.json").is_file()
 
 
+def test_scores_and_comparisons_are_never_written_into_a_data_set(inside, run, tmp_path):
+    data = tmp_path / "data"
+    inside("shapes", data, "--number", "2", "--size", "48x64")
+    voc = tmp_path / "VOCdevkit/VOC2012"
+    for name in ("JPEGImages", "SegmentationClass"):
+        (voc / name).mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    folders = (data, data / "images", data / "images/val", data / "masks/new", voc / "JPEGImages")
+    for folder in folders:
+        _, error = inside("evaluate", run, "--out", folder, code=2)
+        assert f"{folder}: is a data set, or a folder of its photos or masks" in error
+        assert "[FC-REPORT-008]" in error
+    _, error = inside("compare", "--nets", "fcn8s-resnet18", "--out", data, code=2)
+    assert "[FC-REPORT-008]" in error
+    assert sorted(tmp_path.rglob("*")) == before
+    for _ in range(2):  # the second finds its own scores
+        inside("evaluate", run, "--out", data / "scores")
+    assert (data / "scores/confusion.png").is_file()
+
+
 def test_evaluate_says_how_far_to_trust_it(inside, run, tmp_path):
     source = "shapes:48x64:n=30"
     said, _ = inside("evaluate", run, source, "--boundary", "--out", tmp_path)
@@ -272,6 +292,27 @@ def test_explain(inside, tmp_path):
     assert Image.open(picture).size[0] > 800
     said, _ = inside("explain", "fcn8s-vgg16", "--size", "224x224", "--padding", "none")
     assert "1x1" in said
+
+
+def test_a_run_in_place_of_a_name_or_a_data_set_is_told_apart(inside, tmp_path):
+    folder = small_run(tmp_path / "my run", width=1 / 8, padding="paper")
+    for path in (folder, folder / "model.safetensors"):
+        _, error = inside("explain", path, code=2)
+        command = "fullconv explain fcn8s-resnet18 --classes 11 --width 0.125 --padding paper"
+        assert error == (
+            f"fullconv: {path}: explain takes the name of a net, not a run; for its net: {command} "
+            "[FC-NET-010]\n"
+        )
+    assert "376" in inside(*command.split()[1:], "--size", "376x500")[0]
+    net = f"net.name={folder}"
+    _, error = inside("train", "shapes", "--set", net, "--out", tmp_path / "new", code=2)
+    assert "name it in net.weights" in error and "[FC-NET-001]" in error
+    _, error = inside("explain", tmp_path, code=2)
+    assert "no net is called" in error and "[FC-NET-001]" in error
+    for command in ("check", "inspect"):
+        _, error = inside(command, folder, code=2)
+        assert f"{folder}: is the folder of a run, not a data set" in error
+        assert f"fullconv evaluate {folder}" in error
 
 
 def test_nets(inside):

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fullconv.curation import labelled_views, view_photos
 from fullconv.data import available_splits, check, open_source
 from fullconv.data.layouts.registry import layout_of
+from fullconv.inference import Predictor, find_inputs
 from small_runs import small_run
 
 
@@ -71,6 +73,35 @@ def test_a_broken_photo_is_named_and_the_others_are_suggested(run, net, pool, tm
     said = run("suggest", net, pool, "--number", "2", "--out", tmp_path / "next", code=1)
     assert "broken.jpg" in said
     assert len(rows_of(tmp_path / "next/suggestions.csv")) == 2
+
+
+def test_all_that_cannot_be_read_is_named_and_counted(run, net, pool, data, tmp_path):
+    (pool / "broken.jpg").write_bytes(b"no photo")
+    (pool / "deeper/empty.png").touch()
+    for split in ("train", "val"):
+        next((data / "images" / split).iterdir()).write_bytes(b"no photo")
+    inputs, out = (pool, tmp_path / "missing.jpg"), tmp_path / "next"
+    said = run("suggest", net, *inputs, "--number", "2", "--out", out, code=1)
+    for name in ("broken.jpg", "deeper/empty.png", "missing.jpg"):
+        assert f"{name}: " in said
+    assert "2 of 10 photos; duplicates left out: 1; could not be read: 3" in said
+    assert said.count("note: left out of what is labelled: ") == 2
+
+
+def test_from_python_all_that_cannot_be_read_is_named(net, pool, data, tmp_path):
+    broken = pool / "broken.jpg"
+    broken.write_bytes(b"no photo")
+    (data / "images/train/shapes-train-00001.jpg").write_bytes(b"no photo")
+    predictor = Predictor(net, engine="torch")
+    photos = find_inputs([pool, tmp_path / "missing.jpg"], tmp_path / "next")
+    viewed = view_photos(predictor, photos)
+    assert [error.code for error in viewed.errors] == ["FC-DATA-002", "FC-FILE-003"]
+    assert str(broken) in str(viewed.errors[0])
+    assert len(viewed.views) == len(viewed.photos) == 7
+    assert all(v.name == str(p) for v, p in zip(viewed.views, viewed.photos, strict=True))
+    labelled = labelled_views(predictor, data, ["train", "val"])
+    assert ["shapes-train-00001" in str(error) for error in labelled.errors] == [True]
+    assert (len(labelled.views), len(labelled.held_out)) == (7, 8)
 
 
 def test_without_its_data_a_run_still_spreads_the_photos(run, net, pool, tmp_path):

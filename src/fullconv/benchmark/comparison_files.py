@@ -20,9 +20,12 @@ from fullconv.benchmark.table import (
 def write_comparison(comparison: Comparison, folder: str | Path) -> list[Path]:
     """Write comparison.md, .csv and .png into ``folder``; returns the paths.
 
-    UserError where they cannot be written.
+    UserError where they cannot be written, and where that is the folder of a data set.
     """
     from fullconv.report import write_file
+    from fullconv.report.score_files import refuse_data_set
+
+    refuse_data_set(folder)
 
     contents = {
         "comparison.md": markdown(comparison).encode(),

@@ -265,6 +265,12 @@ def _layout(path: Path) -> Layout:
     layout = cached(("layout", path), lambda: layout_of(path))
     if layout is not None:
         return layout
+    if (path / "model.safetensors").is_file():
+        raise UserError(
+            f"{path}: is the folder of a run, not a data set; config.toml in it says which data it "
+            f"was trained on, and fullconv evaluate {path} scores it there",
+            "FC-DATA-100",
+        )
     looked_for = "; ".join(layout.what for layout in LAYOUTS)
     inside = [path.name]
     if path.is_dir():

@@ -12,7 +12,7 @@ import re
 import shutil
 from pathlib import Path
 
-from fullconv.atomic import new_part_folder, remove_abandoned, write_atomically
+from fullconv.atomic import name_finally, new_part_folder, remove_abandoned, write_atomically
 from fullconv.checkpoints.open_weights import located
 from fullconv.device import return_kept_memory
 from fullconv.download import cache_folder
@@ -97,6 +97,9 @@ def _make(checkpoint: Path, form: str, folder: Path, name: str) -> None:
         write_atomically(place / _SUMS, sums)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(place, folder)
+    except UserError as error:
+        name_finally(error, place, folder)
+        raise
     finally:
         shutil.rmtree(place, ignore_errors=True)
         if lock is not None:

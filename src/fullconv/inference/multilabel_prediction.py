@@ -17,6 +17,7 @@ from fullconv import visualize
 from fullconv.atomic import write_atomically
 from fullconv.inference.class_map import Decision
 from fullconv.inference.confidence import Confidence, Softmaxes, of_scores, probability_maps
+from fullconv.inference.lazy_scores import lazy
 from fullconv.inference.notebook import described, notebook_png, prediction_html
 from fullconv.inference.photos.own_results import save_png
 from fullconv.inference.prediction import (
@@ -53,7 +54,7 @@ class MultilabelPrediction(Prediction):
         )
         mask, known = self.masks[place].astype(np.uint8), self.known_confidence
         confidence = None if known is None else visualize.planes_of(known)[place]
-        parts = self.image, mask, classes, lambda: self.scores[one], name
+        parts = self.image, mask, classes, lazy(self.compute).of(one), name
         return MultilabelPrediction(*parts, borders=self.borders, known_confidence=confidence)
 
     @cached_property

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypedDict, Unpack
+from typing import IO, TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.inference.class_map import Decision
 from fullconv.inference.confidence import Confidence, Softmaxes, as_grey, of_scores
+from fullconv.inference.lazy_scores import lazy
 from fullconv.inference.notebook import described, notebook_png, prediction_html
 from fullconv.inference.photos.own_results import save_jpeg, save_png
 from fullconv.visualize import Legend
@@ -49,6 +50,9 @@ class Prediction:
     those of the first; ``other_outputs`` has the predictions of the others by name. ``output`` is
     the output's name, empty where there is one; ``borders`` says whether pictures have them.
     ``temperature`` is that of the softmax, by the calibration of the net, else 1.
+
+    ``compute`` gives the scores when they are first asked for (`LazyScores`). Copies share it; a
+    pickle has the scores that were computed before and no others.
     """
 
     image: RGB
@@ -60,6 +64,16 @@ class Prediction:
     borders: bool = True
     temperature: float = 1.0
     known_confidence: Confidence | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "compute", lazy(self.compute))  # frozen
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what follows from the rest and is computed anew when it is asked for."""
+        derived = {
+            n for n in vars(self) if isinstance(getattr(type(self), n, None), cached_property)
+        }
+        return {name: value for name, value in vars(self).items() if name not in derived}
 
     @cached_property
     def scores(self) -> npt.NDArray[np.float32]:

@@ -1,7 +1,6 @@
 """`Predictor`: from a trained run to predictions of photos, ``Predictor(run)(photo)``."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from fullconv.inference.confidence import Confidence, Softmaxes
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.engines.graph_engine import no_scores
 from fullconv.inference.engines.registry import AUTO, Say, engine_for
+from fullconv.inference.lazy_scores import LazyScores
 from fullconv.inference.notebook import predictor_html
 from fullconv.inference.open_predictor import open_engine, quiet
 from fullconv.inference.photo_engine import with_tiles, with_tta
@@ -237,7 +237,7 @@ class Predictor:
         confidence: Confidence | None = None,
     ) -> Prediction:
         """The prediction of the first output with those of the others."""
-        whole = cache(lambda: self.engine.scores(image) if scores is None else scores)
+        whole = LazyScores(lambda: self.engine.scores(image), scores)
         photo, predictions = visualize.as_photo(image), []
         if self.classes.is_overlapping:
             from fullconv.inference.multilabel_prediction import MultilabelPrediction
@@ -252,11 +252,10 @@ class Predictor:
         temperatures = self.softmaxes.temperatures
         outputs = zip(self.classes.outputs, planes, temperatures, confidences, strict=True)
         for output, plane, temperature, sure in outputs:
-            part = output.channels
             values = plane if output.first == 0 else plane - plane.dtype.type(output.first)
             predictions.append(
                 Prediction(
-                    photo, values, output.classes, lambda p=part: whole()[p], output.name,
+                    photo, values, output.classes, whole.of(output.channels), output.name,
                     borders=self.borders, temperature=temperature, known_confidence=sure,
                 )
             )  # fmt: skip

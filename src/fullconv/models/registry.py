@@ -4,6 +4,7 @@ A name stands here alone, in its `Definition`: lists, help, completion and messa
 No torch is imported, but for a net of timm.
 """
 
+import os
 import re
 from functools import cache
 
@@ -65,7 +66,10 @@ def head_and_backbone(net: str) -> tuple[str, str]:
         return _timm_head(*match.groups()), match[2]
     if match and match[2] in BACKBONES and match[1] in heads(BACKBONES[match[2]]):
         return match[1], match[2]
-    hint = did_you_mean(net, available()) or "it is HEAD-BACKBONE, as fcn8s-vgg16"
+    usual = "it is HEAD-BACKBONE, as fcn8s-vgg16"
+    if os.path.exists(net):
+        usual = "a file or folder is none; to train on from a run, name it in net.weights"
+    hint = did_you_mean(net, available()) or usual
     raise UserError(
         f"no net is called {printable(net, 80)!r}: {hint} ('fullconv nets' lists all)", "FC-NET-001"
     )

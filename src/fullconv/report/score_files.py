@@ -14,9 +14,10 @@ def write_scores(scores: Scores, classes: ClassSet, folder: str | Path) -> list[
 
     Of overlapping classes precision_recall.png is in place of the confusion.
 
-    Into ``folder``; returns the paths. UserError where that is the folder of a run.
+    Into ``folder``; returns the paths. UserError where that is the folder of a run or a data set.
     """
     refuse_run_folder(folder)
+    refuse_data_set(folder)
 
     # matplotlib: not for a page
     from fullconv.report.plots.confusion import confusion_picture
@@ -42,6 +43,20 @@ def refuse_run_folder(folder: str | Path) -> None:
             f"{printable(str(folder))}: is the folder of a run, whose own scores.json and "
             f"photos.csv would be replaced; name another, as {printable(str(folder))}/scores",
             "FC-REPORT-007",
+        )
+
+
+def refuse_data_set(folder: str | Path) -> None:
+    """UserError where pictures would come among the photos and masks of a data set."""
+    from fullconv.data.layouts.registry import layout_of
+    from fullconv.inference.photos.own_results import is_of_data_set
+
+    path = Path(folder).absolute()
+    if is_of_data_set(path) or (path.is_dir() and layout_of(path) is not None):
+        raise UserError(
+            f"{printable(str(folder))}: is a data set, or a folder of its photos or masks; name "
+            "another folder, as scores",
+            "FC-REPORT-008",
         )
 
 

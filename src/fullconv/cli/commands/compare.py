@@ -69,6 +69,7 @@ def compare(
     from fullconv.benchmark import compare as compare_nets
     from fullconv.benchmark.table import notes
     from fullconv.cli import tables as screen
+    from fullconv.report.score_files import refuse_data_set
 
     names = [name.strip() for given in nets or () for name in given.split(",")]
     request = Request(
@@ -78,6 +79,8 @@ def compare(
     )  # fmt: skip
     if out and out.is_file():
         raise UserError(f"{out}: is a file; name a folder for the comparison", "FC-FILE-004")
+    if out:
+        refuse_data_set(out)
     with screen.progress("comparing") as progress:
         comparison = compare_nets(request, progress)
     shown = screen.console()

@@ -105,12 +105,13 @@ def evaluate(
     from fullconv.inference import open_engine, parse_tta, with_tiles
     from fullconv.metrics import WIDTH
     from fullconv.report import write_scores
-    from fullconv.report.score_files import refuse_run_folder
+    from fullconv.report.score_files import refuse_data_set, refuse_run_folder
 
     ray = cluster_options(cluster, workers, worker_cpus, worker_gpus)
     views = parse_tta(tta)
     if out:
         refuse_run_folder(out)
+        refuse_data_set(out)
     width = boundary_width if boundary_width is not None else WIDTH if boundary else None
     opened = open_engine(fetched(run), device, precision, engine, say)
     opened = opened.with_thresholds(thresholds_of(threshold))

@@ -1,5 +1,7 @@
 """``fullconv nets`` and ``explain``: what there is to know of a net before any training."""
 
+import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -96,6 +98,8 @@ def explain(
     from fullconv.models import NetSpec
     from fullconv.models import explain as explain_net
 
+    if os.path.exists(net):
+        _refuse_file(net)
     spec = NetSpec(net, classes, padding=padding, width=width)  # pyright: ignore
     if plot and plot.suffix.lower() != ".png":
         raise UserError(f"--plot {printable(str(plot))}: is a PNG: end it in .png", "FC-NET-009")
@@ -118,3 +122,25 @@ def explain(
 
         write_file(plot, explanation_picture(explained))
         shown.print(f"Drawn in {plot}")
+
+
+def _refuse_file(path: str) -> None:
+    """UserError for a run or checkpoint in place of a net's name, with the command for its net.
+
+    Nothing of what is neither: its name is refused as that of a net.
+    """
+    from fullconv.checkpoints.checkpoint import described, find
+    from fullconv.checkpoints.checkpoint_file import read_header
+
+    try:
+        file = find(path)
+        spec = described(file, read_header(file)[0])[0]
+    except UserError:
+        return
+    command = f"fullconv explain {shlex.quote(spec.name)} --classes {spec.classes}"
+    command += f" --width {spec.width:g}" if spec.width != 1 else ""
+    command += f" --padding {spec.padding}" if spec.padding != "same" else ""
+    raise UserError(
+        f"{printable(path)}: explain takes the name of a net, not a run; for its net: {command}",
+        "FC-NET-010",
+    )

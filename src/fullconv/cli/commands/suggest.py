@@ -71,7 +71,7 @@ def suggest(
     from fullconv.atomic import folder_atomically
     from fullconv.cli import tables as screen
     from fullconv.curation.prelabelled import check_form, write_prelabelled
-    from fullconv.curation.read_views import photo_views, torch_engine
+    from fullconv.curation.read_views import torch_engine, view_photos
     from fullconv.curation.suggestions import suggest as choose
     from fullconv.inference import Predictor, find_inputs
     from fullconv.report.pages.suggestions_page import write_suggestions
@@ -85,13 +85,12 @@ def suggest(
     warn_of_origin(predictor.origin)
     torch_engine(predictor)
     labelled = _labelled(predictor, run, data, split, classes)
-    errors: list[UserError] = []
     with screen.progress("looking at the photos") as progress:
-        views, viewed = photo_views(predictor, photos, progress, errors.append)
-    for error in errors:
+        viewed = view_photos(predictor, photos, progress)
+    for error in viewed.errors:
         say_error(error)
     chosen = choose(
-        views, labelled.views, predictor.classes, number, labelled.pixels, labelled.held_out
+        viewed.views, labelled.views, predictor.classes, number, labelled.pixels, labelled.held_out
     )
     if not chosen.photos:
         raise UserError(
@@ -100,7 +99,7 @@ def suggest(
         )
     pictures: list[SuggestionPictures] = []
     with folder_atomically(out) as folder, screen.progress("writing") as progress:
-        written = _prelabelled(predictor, viewed, chosen, out, pictures, progress)
+        written = _prelabelled(predictor, viewed.photos, chosen, out, pictures, progress)
         write_prelabelled(to, written, folder / to, predictor.classes)
         searched = ", ".join(map(str, inputs))
         write_suggestions(
@@ -110,12 +109,16 @@ def suggest(
     console.print(screen.suggestions_table(chosen))
     print("typical: nearer to so many other photos than any labelled or chosen one")
     print("uncertain, new: more than so many percent of the other photos")
-    print(f"{len(chosen.photos)} of {len(photos)} photos; duplicates left out: {chosen.duplicates}")
+    unread = f"; could not be read: {len(viewed.errors)}" if viewed.errors else ""
+    print(
+        f"{len(chosen.photos)} of {len(photos)} photos; duplicates left out: {chosen.duplicates}"
+        f"{unread}"
+    )
     if len(chosen.photos) < number:
         say(f"note: no more than {len(chosen.photos)} of these photos are new")
     for name in ("suggestions.html", "suggestions.csv", to):
         print(printable(str(out / name)))
-    if errors:
+    if viewed.errors:
         raise typer.Exit(1)
 
 
@@ -139,7 +142,10 @@ def _labelled(
         return Labelled()
     others = [each for each in known if each not in (split, "all", "trainval")]
     with screen.progress("looking at what is labelled") as progress:
-        return labelled_views(predictor, place, [split, *others], progress, classes)
+        labelled = labelled_views(predictor, place, [split, *others], progress, classes)
+    for error in labelled.errors:
+        say(f"note: left out of what is labelled: {error}")
+    return labelled
 
 
 def _prelabelled(

@@ -46,3 +46,13 @@ def is_label_image(file: Path, below: Path | None = None) -> bool:
         folder.name in _LABELS and (base / folder.parent / _LABELS[folder.name]).is_dir()
         for folder in folders
     )
+
+
+def is_of_data_set(folder: Path) -> bool:
+    """Whether a folder is, or is below, one of the photos or the label images of a data set."""
+    pairs = {*_LABELS.items(), *((photos, labels) for labels, photos in _LABELS.items())}
+    return any(
+        above.name == name and (above.parent / beside).is_dir()
+        for above in (folder, *folder.parents)
+        for name, beside in pairs
+    )

@@ -21,6 +21,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from fullconv.atomic import errors_name
 from fullconv.checkpoints.checkpoint import check_fit
 from fullconv.checkpoints.checkpoint_file import FORMAT, KEY, read_tensors, write_tensors
 from fullconv.errors import UserError
@@ -99,11 +100,12 @@ def _keep(newest: Path, before: Path) -> None:
     linked.unlink(missing_ok=True)
     if before.is_file() and before.samefile(newest):  # killed here: then a rename leaves both names
         return
-    try:
-        os.link(newest, linked)
-    except OSError:  # a file system without links
-        shutil.copyfile(newest, linked)
-    os.replace(linked, before)
+    with errors_name(before):
+        try:
+            os.link(newest, linked)
+        except OSError:  # a file system without links
+            shutil.copyfile(newest, linked)
+        os.replace(linked, before)
 
 
 def load_state(

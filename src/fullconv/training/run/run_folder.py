@@ -12,7 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from fullconv.atomic import write_atomically
+from fullconv.atomic import errors_name, write_atomically
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.metrics import Scores
@@ -73,7 +73,7 @@ class Table:
     def add(self, row: Mapping[str, Any]) -> None:
         """Append a row; missing values stay empty."""
         texts = [_text(row.get(name)) for name in self.columns]
-        with self.path.open("a", encoding="utf-8") as file:
+        with errors_name(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(",".join(texts) + "\n")
 
 
