@@ -31,7 +31,7 @@ class Served:
     def stop(self, how=signal.SIGTERM):
         """Send the signal; returns the exit code when the process has ended."""
         self.process.send_signal(how)
-        code = self.process.wait(60)
+        code = self.process.wait(200)
         self._rest.join()
         return code
 

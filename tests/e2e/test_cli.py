@@ -438,7 +438,7 @@ def test_ctrl_c_is_one_line_and_code_130(run, tmp_path):
         while not out.exists() and process.poll() is None:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=200)
     assert process.returncode == 130
     assert error.decode() == "fullconv: stopped by Ctrl-C\n"
     assert not list(out.rglob("*.part"))

@@ -22,6 +22,7 @@ import pytest
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 
+from fullconv.training.parallel.launcher import reserved_port
 from small_runs import small_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,18 +77,18 @@ def served(image, tmp_path):
     root, last = image
     run = small_run(tmp_path / "model")
     command = [*json.loads(last["ENTRYPOINT"]), *json.loads(last["CMD"])]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     # On this machine itself, and at a port that is free: only these differ from the image.
     words = {"/model": str(run), "0.0.0.0": "127.0.0.1"}
-    command = [words.get(word, word) for word in command] + ["--port", str(port)]
+    command = [words.get(word, word) for word in command]
     environment = {
         "PATH": f"{root / 'venv' / 'bin'}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
         "FULLCONV_TOKEN": TOKEN,
     }
-    with subprocess.Popen(command, env=environment, cwd=tmp_path) as process:
+    with (
+        reserved_port() as port,
+        subprocess.Popen([*command, "--port", str(port)], env=environment, cwd=tmp_path) as process,
+    ):
         address = f"http://127.0.0.1:{port}"
         try:
             healthy = checked(last, port, environment)

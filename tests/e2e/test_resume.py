@@ -57,7 +57,7 @@ def going_on(out):
 
 def ended(process, code=0):
     """What the process said, once it has ended."""
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=400)
     assert process.returncode == code, said
     return said
 
@@ -109,19 +109,22 @@ def rows(out, count):
     return seen
 
 
+def killed(out, seen):
+    """Kill a resumed run at a moment; how many files it was writing."""
+    assert kill_when(going_on(out), seen)
+    return len(list(out.rglob(".*.part")))
+
+
 def test_killed_again_and_again(photos, whole, tmp_path):
     out = tmp_path / "killed"
     assert kill_when(fresh(photos, out), lambda: (out / "config.toml").exists())
     assert not (out / "resume").exists()  # before any state
-    moments = [
-        writing(out, "resume/state.safetensors"),  # the first state, half written
-        rows(out, 1),
-        writing(out, "model.safetensors"),
-    ]
     left = 0
-    for seen in moments:
-        assert kill_when(going_on(out), seen)
-        left += len(list(out.rglob(".*.part")))
+    for _ in range(4):  # on a busy machine the kill may come after the writing
+        if left := left + killed(out, writing(out, "resume/state.safetensors")):
+            break
+    left += killed(out, rows(out, 1))
+    left += killed(out, writing(out, "model.safetensors"))
     assert left  # it was killed inside the writing, not only near it
     said = ended(going_on(out))
     assert "resuming at step " in said

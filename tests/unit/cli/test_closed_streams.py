@@ -23,7 +23,7 @@ def test_missing_streams_are_empty_ones_and_no_file_takes_their_numbers(tmp_path
             os.close(number)
 
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, tmp_path / "said"], preexec_fn=close, timeout=60,
+        [sys.executable, "-c", SCRIPT, tmp_path / "said"], preexec_fn=close, timeout=300,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.returncode == 0

@@ -10,6 +10,7 @@ import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -307,6 +308,7 @@ def test_what_takes_too_long_is_given_up(serving, held, encoded):
         assert error_of(send(client, encoded()), 504) == "FC-SERVE-014"
         assert client.service.accepted.taken == 0
         held.go.set()
+        client.service.settings = replace(client.service.settings, seconds=60)
         assert send(client, encoded()).status_code == 200
 
 
@@ -326,7 +328,7 @@ def test_a_photo_whose_client_has_gone_is_not_segmented(serving, held, encoded):
 
 
 def test_a_client_that_sends_slowly_is_cut_off_and_others_are_answered(serving, encoded):
-    with serving(upload_seconds=0.5, queue=1) as client, connected(client) as slow:
+    with serving(upload_seconds=2, queue=1) as client, connected(client) as slow:
         slow.sendall(head_of_photo(5000) + b"abc")
         wait_for(lambda: client.service.sending.taken == 1)
         assert send(client, encoded()).status_code == 200
@@ -339,6 +341,7 @@ def test_who_sends_no_request_is_cut_off(serving, monkeypatch):
         with connected(client) as silent:
             silent.sendall(b"GET / HTTP/1.1\r\nHost: loc")
             assert silent.recv(100) == b""
+        monkeypatch.undo()  # a busy machine may take as long to send a request
         assert client.get("/healthz").status_code == 200
 
 
@@ -436,8 +439,8 @@ def test_the_description_names_every_route_and_answer(client):
 
 
 def wait_for(condition):
-    for _ in range(1000):
+    for _ in range(6000):
         if condition():
             return
         time.sleep(0.01)
-    raise AssertionError("waited 10 s")
+    raise AssertionError("waited a minute")

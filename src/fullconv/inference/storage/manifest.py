@@ -17,11 +17,14 @@ from threading import Lock
 from typing import Any
 from uuid import uuid4
 
+from fullconv.errors import UserError
 from fullconv.inference.storage.outputs import Output
 
 FOLDER = ".fullconv"
 EVERY, SECONDS = 64, 5.0
 """A file is written for so many photos, or after so long."""
+_GONE = ("FC-FILE-003", "FC-STORAGE-003")
+"""What says that a file is not there."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +69,36 @@ def records(output: Output, job: str) -> dict[str, Done]:
     done: dict[str, Done] = {}
     for name in files:
         if not name.startswith(own):
-            output.remove(name)
+            _remove(output, name)
             continue
-        for record in _parsed(output.read(name)):
+        for record in _parsed(_read(output, name)):
             if there.issuperset(record.results):
                 done[record.photo] = record
     mine = [name for name in files if name.startswith(own)]
     if len(mine) > 1:
         output.write(f"{own}{uuid4().hex}.jsonl", _lines(list(done.values())))
         for name in mine:
-            output.remove(name)
+            _remove(output, name)
     return done
+
+
+def _read(output: Output, name: str) -> bytes:
+    """A file of records; nothing where another call has just put it together with others."""
+    try:
+        return output.read(name)
+    except UserError as error:
+        if error.code not in _GONE:
+            raise
+        return b""
+
+
+def _remove(output: Output, name: str) -> None:
+    """Remove a file of records, where another call has not done so."""
+    try:
+        output.remove(name)
+    except UserError as error:
+        if error.code not in _GONE:
+            raise
 
 
 class Recorder:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fullconv.data.reading.recognize_file import is_photo_tiff, is_raster, tiff_of
-from fullconv.download.cache import cache_folder
+from fullconv.download.cache import cache_folder, exclusive
 from fullconv.errors import UserError
 from fullconv.inference.photos.find_photos import Input
 from fullconv.inference.rasters.job import RasterOutcome
@@ -75,9 +75,14 @@ def predict_raster_to(
 
 @contextmanager
 def _place(output: Output, photo: Input) -> Iterator[Path]:
-    """A folder for this raster and output, which a failed block leaves for the next call."""
+    """A folder for this raster and output, which a failed block leaves for the next call.
+
+    Of several calls at once one has it, and the others wait.
+    """
     key = f"{output.address}\n{photo.result}\n{key_of(photo)}\n{version_of(photo)}"
     place = cache_folder() / "rasters" / hashlib.sha256(key.encode()).hexdigest()[:16]
-    place.mkdir(parents=True, exist_ok=True)
-    yield place
-    shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive(place):
+        place.mkdir(exist_ok=True)
+        yield place
+        shutil.rmtree(place, ignore_errors=True)

@@ -111,7 +111,7 @@ def test_killed_five_times_and_resumed_to_the_same_bits(photos, whole, tmp_path)
         assert ranks.when(lambda s=seen, begun=has_begun: begun() and s(), rank)
         killed_at = time.monotonic()
         codes = ranks.wait()
-        assert time.monotonic() - killed_at < 30
+        assert time.monotonic() - killed_at < 50  # not after the 60 s of silence
         assert codes[rank] == -signal.SIGKILL
         assert codes[1 - rank] == 2
         (line,) = ranks.lines()
@@ -134,7 +134,7 @@ def test_a_signal_to_one_process_saves_and_ends_all(photos, whole, tmp_path, ran
     out = tmp_path / "stopped"
     ranks = start(photos, out)
     assert ranks.when(rows(out, 2), rank, number)
-    assert ranks.wait(30) == [128 + number] * 2
+    assert ranks.wait(50) == [128 + number] * 2
     (line,) = ranks.lines()
     assert f"stopped by {signal.Signals(number).name} and saved" in line
     ranks = resume(out)
@@ -148,7 +148,7 @@ def test_a_photo_that_one_process_cannot_read_ends_both_with_one_line(photos, tm
     broken = sorted((data / "images" / "train").iterdir())[3]
     broken.write_bytes(broken.read_bytes()[:100])
     ranks = start(data, out)
-    assert ranks.wait(30) == [2, 2]
+    assert ranks.wait() == [2, 2]
     (line,) = ranks.lines()
     assert broken.name in line
     assert not out.exists()  # nothing was saved, as in one process
@@ -192,7 +192,7 @@ def test_a_disk_that_fails_ends_all_with_one_line_and_the_last_state_is_good(
     while not seen() and all(process.is_alive() for process in ranks.processes):
         time.sleep(0.001)
     fault(out, ranks)
-    assert ranks.wait(30) == [2, 2], ranks.said()
+    assert ranks.wait(50) == [2, 2], ranks.said()
     (line,) = ranks.lines()
     assert code in line
     assert str(out) in line
