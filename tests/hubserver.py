@@ -31,7 +31,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def resolve(self, body):
         self.server.asked.append((self.command, self.path, self.headers.get("Authorization")))
-        match = re.fullmatch(r"/([\w.-]+/[\w.-]+)/resolve/([^/]+)/(.+)", self.path.split("?")[0])
+        path = self.path.split("?")[0]
+        if match := re.fullmatch(r"/api/models/(.+)/revision/main", path):  # older clients ask
+            return self.json({"id": match[1], "sha": COMMIT, "xetEnabled": False})
+        match = re.fullmatch(r"/([\w.-]+/[\w.-]+)/resolve/([^/]+)/(.+)", path)
         if match is None:
             return self.refuse(404, "")
         repo, revision, name = match.groups()

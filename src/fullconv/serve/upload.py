@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
 
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
@@ -79,10 +80,8 @@ async def _photo_part(content_type: str, body: bytes) -> bytes:
     parser = _InMemory(headers, chunks(), max_files=PARTS, max_fields=PARTS)
     try:
         form = await parser.parse()
-    except MultiPartException as error:
-        raise RequestError(
-            422, f"the form cannot be read: {error.message}", "FC-SERVE-011"
-        ) from error
+    except (MultiPartException, FormParserError) as error:
+        raise RequestError(422, f"the form cannot be read: {error}", "FC-SERVE-011") from error
     photos = [part for part in form.getlist(PART) if isinstance(part, UploadFile)]
     if len(photos) > 1:
         raise RequestError(
