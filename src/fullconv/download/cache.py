@@ -37,6 +37,20 @@ def is_offline() -> bool:
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # what some network disks answer
 
 
+def acquire(lock: FileLock) -> None:
+    """Acquire ``lock``; on a disk without locks it is not held, and nobody waits for it.
+
+    Raises filelock's Timeout; OSError passes through.
+    """
+    try:
+        lock.acquire()
+    except NotImplementedError:  # of older versions of filelock
+        return
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+
+
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
     """Wait until no other process holds ``path``, and hold it during the block.
@@ -46,11 +60,7 @@ def exclusive(path: Path) -> Iterator[None]:
     at once are then caught by the checksum only. OSError passes through.
     """
     lock = FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire()
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
+    acquire(lock)
     try:
         yield
     finally:

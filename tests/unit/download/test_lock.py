@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import hashlib
 import os
 import signal
 import subprocess
@@ -13,7 +14,9 @@ from collections import Counter
 
 import pytest
 
+from fullconv.data.shards.cache import RangeCache
 from fullconv.download import exclusive
+from fullconv.training.run.run_folder import Run
 
 COUNT = """
 import sys, time
@@ -88,15 +91,29 @@ def test_threads_take_turns(tmp_path):
     assert seen == {1: 5}
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
-def test_a_disk_without_locks_is_worked_on_all_the_same(tmp_path, monkeypatch, number):
+@pytest.fixture(params=[errno.ENOLCK, errno.EOPNOTSUPP])
+def no_locks(request, monkeypatch):
+    """As on some network disks."""
+
     def refuse(handle, operation):
-        raise OSError(number, os.strerror(number))
+        raise OSError(request.param, os.strerror(request.param))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
+
+
+def test_a_disk_without_locks_is_worked_on_all_the_same(tmp_path, no_locks):
     with exclusive(tmp_path / "file"):
         (tmp_path / "file").write_text("done")
     assert (tmp_path / "file").read_text() == "done"
+
+
+def test_a_disk_without_locks_takes_runs_and_ranges(tmp_path, no_locks):
+    with Run(tmp_path / "run").locked():
+        assert (tmp_path / "run").is_dir()
+    cache, content = RangeCache(tmp_path / "cache", 10_000), b"some bytes"
+    digest = hashlib.sha256(content).digest()
+    cache.put(digest, content)
+    assert cache.get(digest) == content
 
 
 READ_ONLY = """

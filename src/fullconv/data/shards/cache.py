@@ -11,12 +11,13 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from fullconv.download.cache import cache_folder
+from fullconv.download.cache import acquire, cache_folder
 from fullconv.errors import UserError
 
 DEFAULT_LIMIT = 20 * 2**30  # bytes
@@ -137,7 +138,7 @@ class RangeCache:
 
     def _remove_oldest(self, size: int) -> None:
         """Remove files, the least recently used first, where ``size`` more would fill the cache."""
-        with contextlib.suppress(Timeout), FileLock(self.folder / ".lock", timeout=30):
+        with contextlib.suppress(Timeout), self._locked():
             files = self._files()
             total = sum(entry[1] for entry in files)
             if total + size <= self.limit * FILLED:
@@ -149,6 +150,16 @@ class RangeCache:
                 # Lower than need be, so that not each file that comes looks through all.
                 if total + size <= self.limit * (FILLED - 2 * SHARE):
                     return
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One process at a time removes files; filelock's Timeout where another one takes long."""
+        lock = FileLock(self.folder / ".lock", timeout=30)
+        acquire(lock)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _files(self) -> list[tuple[float, int, str]]:
         """Time of the last use, bytes and path of each file."""

@@ -14,6 +14,7 @@ from PIL import Image
 
 from fullconv.atomic import errors_name, write_atomically
 from fullconv.classes import ClassSet
+from fullconv.download.cache import acquire
 from fullconv.errors import UserError
 from fullconv.metrics import Scores
 from fullconv.training.config.config import Config
@@ -130,21 +131,19 @@ class Run:
     def locked(self) -> Iterator[None]:
         """Hold the folder's lock; UserError where another training has it.
 
-        A lock that a killed process left behind is free: the system itself holds it.
+        A lock that a killed process left behind is free: the system itself holds it. On a disk
+        without locks nothing is held.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / LOCK, timeout=0)
         try:
-            lock.acquire()
+            acquire(lock)
         except Timeout as error:
             raise UserError(
                 f"{self.folder}: another training is writing into this folder; wait for its end, "
                 "or name another folder",
                 "FC-TRAIN-005",
             ) from error
-        except NotImplementedError:  # a file system without locks
-            yield
-            return
         try:
             yield
         finally:
