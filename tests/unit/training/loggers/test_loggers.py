@@ -107,6 +107,7 @@ def test_the_end_of_a_failed_training_is_told(start):
 
 
 def test_a_resume_says_its_step_and_may_log_elsewhere(start, tmp_path):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed (fullconv[track])")
     run, logger = start("run", STEPS | {"schedule.steps": 2}, quiet=True), Recorder()
     overrides = {"schedule.steps": 3, "logging.to": "tensorboard"}
     train(None, run, resume=True, overrides=overrides, loggers=[logger], quiet=True)
