@@ -21,7 +21,8 @@ def name_by_address(folder: str | Path, address: str) -> None:
     _addresses[str(folder)] = address
 
 
-def _by_address(text: str) -> str:
+def by_address(text: str) -> str:
+    """A text with the addresses of data sets in place of the paths of their copies."""
     for folder, address in _addresses.items():
         text = text.replace(folder, address)
     return text
@@ -36,7 +37,7 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str, code: str = "") -> None:
-        super().__init__(_by_address(message))
+        super().__init__(by_address(message))
         self.code = code
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -56,7 +57,7 @@ class UserErrors(UserError):
 
     def __init__(self, lines: Sequence[str], code: str = "") -> None:
         super().__init__("\n".join(lines), code)
-        self.lines = tuple(map(_by_address, lines))
+        self.lines = tuple(map(by_address, lines))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.lines, self.code)
@@ -83,12 +84,12 @@ class Finding:
     def __str__(self) -> str:
         parts = (self.what, self.cause and f"likely cause: {self.cause}", self.fix)
         said = "; ".join(part for part in parts if part)
-        return printable(_by_address(f"{self.file}: {said}"), None)
+        return printable(by_address(f"{self.file}: {said}"), None)
 
     @property
     def place(self) -> str:
         """The file as a message names it."""
-        return _by_address(self.file)
+        return by_address(self.file)
 
 
 class DataError(UserError):

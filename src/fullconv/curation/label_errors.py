@@ -21,7 +21,7 @@ from fullconv.classes import ClassSet
 from fullconv.curation.photo_scores import check_classes, probabilities_of, reduced, softmin
 from fullconv.curation.regions import boxes_of, connected_regions, inner
 from fullconv.data import Sample, Source
-from fullconv.errors import UserError
+from fullconv.errors import UserError, by_address
 from fullconv.inference.engines.engine import Engine
 from fullconv.inference.photos.read_ahead import read_ahead
 from fullconv.metrics import Matrix
@@ -64,6 +64,8 @@ class ErrorRegion:
 @dataclass(frozen=True)
 class MaskErrors:
     """A mask with its likely errors, the likeliest first; ``place`` is that in the source.
+
+    ``file`` is the path of the mask; of a data set in storage its address.
 
     ``quality`` is the softmin of the self-confidence, 0 to 1 (Lad and Mueller); ``cost`` as of a
     region, of all of them together.
@@ -310,7 +312,7 @@ def _ranked(candidate: _Candidate, source: Source, statistics: Sequence[_Statist
     return MaskErrors(
         place=candidate.place,
         name=name,
-        file=str(mask or photo or name),
+        file=by_address(str(mask or photo or name)),
         quality=candidate.quality,
         cost=_cost(statistics, [region for _, region in regions]),
         regions=tuple(error for error, _ in regions),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fullconv.classes import ClassSet
 from fullconv.curation.photo_views import PhotoView
 from fullconv.curation.rarity import Rarity
+from fullconv.errors import by_address
 from fullconv.metrics import percent
 
 HIGH = 0.5  # rank from which a number is a reason
@@ -86,7 +87,7 @@ def _rare(view: PhotoView, rarity: Rarity, classes: ClassSet) -> Reason | None:
 def _new(standing: Standing) -> Reason | None:
     if standing.nearest is None:
         return None
-    rank, nearest = standing.distance_rank, standing.nearest
+    rank, nearest = standing.distance_rank, by_address(standing.nearest)
     text = f"farther from any labelled or chosen photo than {_share(rank)}; nearest is {nearest}"
     return Reason(NEW, f"{100 * rank:.0f} %", text)
 

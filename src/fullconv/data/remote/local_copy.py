@@ -2,7 +2,8 @@
 
 In the cache folder, for each URL: ``datasets/DIGEST/NAME/``, the files as they are there, and
 ``datasets/DIGEST/files.jsonl``, the version of each that was copied. A file appears when it is
-whole, and its line after it, so that a copy that was killed is continued.
+whole, and its line after it, so that a copy that was killed is continued. Copies that no process
+uses make room for others (`copies_in_use`).
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from fullconv.atomic import file_errors, write_atomically
 from fullconv.data.layouts.pair_list import ENDINGS
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.reading.walk import is_debris
+from fullconv.data.remote.copies_in_use import hold, make_room
 from fullconv.data.remote.copy_record import CopyRecord
 from fullconv.data.remote.remote_files import (
     Stored,
@@ -83,7 +85,7 @@ def _updated(storage: RemoteStorage, cache: CacheOptions) -> Path:
     folder = place / _folder_name(storage.url)
     name_by_address(folder, storage.label)
     with file_errors(place, writing=True):
-        place.mkdir(parents=True, exist_ok=True)
+        hold(place)
         with exclusive(place / "copy"):
             _bring_up_to_date(storage, files, CopyRecord(place / "files.jsonl"), folder, cache)
     return folder
@@ -233,6 +235,10 @@ def _check_room(
             f"{pack}",
             "FC-REMOTE-002",
         )
+    removed = make_room(cache.copies, folder.parent, total, cache.limit)
+    if removed:
+        text = f"{len(removed)} copies of other data sets were removed (data.cache_size)"
+        print(one_line(f"{storage.label}: {text}"), file=sys.stderr)
     free = shutil.disk_usage(folder).free - FREE
     if missing > free:
         raise UserError(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fullconv.classes import ClassSet
 from fullconv.curation.photo_views import PhotoMaps
 from fullconv.curation.suggestions import Suggestion
+from fullconv.errors import by_address
 from fullconv.report.embedded import jpeg, sized
 from fullconv.report.pages.page import write_page
 from fullconv.report.score_files import write_file
@@ -112,5 +113,6 @@ def suggestions_csv(suggestions: Sequence[Suggestion]) -> str:
         )  # fmt: skip
         texts = [f"{number:.6g}" for number in numbers]
         reasons = "; ".join(map(str, each.reasons))
-        writer.writerow([rank, each.name, reasons, each.represents, *texts, each.nearest or ""])
+        nearest = by_address(each.nearest or "")
+        writer.writerow([rank, each.name, reasons, each.represents, *texts, nearest])
     return file.getvalue()

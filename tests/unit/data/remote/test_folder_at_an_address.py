@@ -11,11 +11,14 @@ from typer.testing import CliRunner
 
 from fullconv import train
 from fullconv.cli import app
+from fullconv.curation import find_label_errors
 from fullconv.data import CacheOptions, available_splits, check, listing, open_source
 from fullconv.data.data_of_run import cache_of
 from fullconv.data.remote import local_copy
 from fullconv.errors import UserError
 from fullconv.evaluation import evaluate
+from fullconv.inference import open_engine
+from small_runs import small_run
 
 
 def assert_same(source, other) -> None:
@@ -211,3 +214,24 @@ def test_a_file_address_is_the_folder_itself(make_folder, tmp_path: Path) -> Non
     folder = make_folder(train=3)
     assert_same(open_source(f"file://{folder}", "train"), open_source(folder, "train"))
     assert not (tmp_path / "cache/datasets").exists()
+
+
+def test_tables_and_pages_name_the_address(make_folder, in_memory, tmp_path: Path) -> None:
+    in_memory.fill(make_folder("set/named", train=2, val=3).parent)
+    url, copies = f"{in_memory.url}/named", str(tmp_path / "cache/datasets")
+    source = open_source(url, "val")
+    run = small_run(tmp_path / "run", source.classes)
+    errors = find_label_errors(open_engine(run, "cpu").engine, source)
+    assert all(mask.file.startswith(f"{url}/masks/val/") for mask in errors.masks)
+    page = tmp_path / "page.html"
+    arguments = ["inspect", url, "--split", "val", "--run", str(run), "--out", str(page)]
+    assert CliRunner().invoke(app, arguments).exit_code in (0, 1)
+    for file in (page, tmp_path / "page_label_errors.csv"):
+        assert copies not in file.read_text("utf-8")
+    new = make_folder("new", size=(30, 40), train=3) / "images/train"
+    out = tmp_path / "next"
+    arguments = ["suggest", str(run), str(new), "--data", url, "--out", str(out)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    for file in (out / "suggestions.csv", out / "suggestions.html"):
+        assert copies not in file.read_text("utf-8")
+    assert f"{url}/images/train/" in (out / "suggestions.csv").read_text("utf-8")

@@ -273,4 +273,4 @@ def test_processes_that_copy_at_once_wait_for_each_other(make_folder, in_s3, tmp
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert files_in(local_copy(in_s3.url)) == files_in(folder)
     (place,) = (tmp_path / "cache/datasets").iterdir()
-    assert sorted(file.name for file in place.iterdir()) == ["files.jsonl", "photos"]
+    assert sorted(file.name for file in place.iterdir()) == [".used", "files.jsonl", "photos"]
