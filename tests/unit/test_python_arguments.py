@@ -1,5 +1,7 @@
 """What Python hands to a function in place of a path or a photo is an error that says what fits."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 import torch
@@ -22,13 +24,16 @@ def predictor(run):
     return fullconv.Predictor(run, "cpu")
 
 
+VIDEO = pytest.mark.skipif(
+    importlib.util.find_spec("av") is None, reason="PyAV is not installed (fullconv[video])"
+)
 STRANGE = [None, 3, np.zeros((4, 5, 3), np.uint8), torch.zeros(3, 4, 5), Image.new("RGB", (5, 4))]
 FUNCTIONS = [
     fullconv.Predictor, fullconv.load, fullconv.export, fullconv.calibrate, write_report,
     fullconv.benchmark_engines,
     lambda run: fullconv.evaluate(run, "shapes:32x32:n=1"),
     lambda run: fullconv.predict(run, "photo.jpg"),
-    lambda run: fullconv.predict_video(run, "clip.mp4", "out.mp4"),
+    pytest.param(lambda run: fullconv.predict_video(run, "clip.mp4", "out.mp4"), marks=VIDEO),
     lambda out: fullconv.train("shapes:32x32:n=1", out),
     lambda out: fullconv.predict("runs/a", "photo.jpg", out),
     lambda out: fullconv.predict_video("runs/a", "clip.mp4", out),
