@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 MEETING = 120.0  # seconds for all processes to connect
+SAID = 5.0  # seconds for one that has connected to say who it is
 TAKEN = 2.0  # seconds for the other end to take a message
 LEAVING = 5.0  # seconds for the other ends to have heard the last word
 
@@ -118,12 +119,14 @@ def _server(is_one_machine: bool) -> socket.socket:
 
 
 def _accept(server: socket.socket, world: int, token: str) -> dict[int, socket.socket]:
-    """The connections of the other processes by their number; one without ``token`` is closed."""
+    """The connections of the other processes by their number; one without ``token`` is closed.
+
+    TimeoutError where they have not come in time.
+    """
     server.settimeout(MEETING)
     links: dict[int, socket.socket] = {}
     while len(links) < world - 1:
         link, _ = server.accept()
-        link.settimeout(MEETING)
         sent_token, _, number = _first_line(link).partition(" ")
         if sent_token != token:
             link.close()
@@ -133,12 +136,15 @@ def _accept(server: socket.socket, world: int, token: str) -> dict[int, socket.s
 
 
 def _first_line(link: socket.socket) -> str:
+    """What the other end says first; of a stranger, who says nothing or goes, what there is."""
     content = b""
-    while not content.endswith(b"\n") and len(content) < 100:
-        byte = link.recv(1)
-        if not byte:
-            break
-        content += byte
+    link.settimeout(SAID)
+    with contextlib.suppress(OSError):
+        while not content.endswith(b"\n") and len(content) < 100:
+            byte = link.recv(1)
+            if not byte:
+                break
+            content += byte
     return content.decode("ascii", "replace").strip()
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -74,6 +75,25 @@ def test_a_goodbye_is_no_death_whatever_is_unread(tmp_path, first, monkeypatch):
         for peers in pair:
             peers.thread.join(10)
             assert peers.verdict is None
+
+
+def test_strangers_at_the_door_do_not_keep_the_processes_from_meeting(monkeypatch):
+    """A scanner of ports says nothing, goes, or resets the connection."""
+    monkeypatch.setattr(connections, "SAID", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        silent, gone, reset, wrong, one = (
+            socket.create_connection(server.getsockname()) for _ in range(5)
+        )
+        gone.close()
+        reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset.close()
+        wrong.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        one.sendall(b"secret 1\n")
+        links = connections._accept(server, 2, "secret")
+    assert list(links) == [1]
+    assert silent.recv(1) == b""  # closed
+    for link in (silent, wrong, one, *links.values()):
+        link.close()
 
 
 def test_an_error_is_heard_whatever_is_unread(tmp_path, monkeypatch):
