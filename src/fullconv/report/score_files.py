@@ -41,7 +41,8 @@ def refuse_run_folder(folder: str | Path) -> None:
     if any((Path(folder) / name).exists() for name in ("config.toml", "log.csv")):
         raise UserError(
             f"{printable(str(folder))}: is the folder of a run, whose own scores.json and "
-            f"photos.csv would be replaced; name another, as {printable(str(folder))}/scores",
+            "photos.csv would be replaced; name another, for example "
+            f"{printable(str(folder))}/scores",
             "FC-REPORT-007",
         )
 
@@ -55,7 +56,7 @@ def refuse_data_set(folder: str | Path) -> None:
     if is_of_data_set(path) or (path.is_dir() and layout_of(path) is not None):
         raise UserError(
             f"{printable(str(folder))}: is a data set, or a folder of its photos or masks; name "
-            "another folder, as scores",
+            "another folder, for example scores/",
             "FC-REPORT-008",
         )
 
