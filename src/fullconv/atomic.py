@@ -243,8 +243,10 @@ def folder_atomically(out: str | Path) -> Iterator[Path]:
             # The block also reads: the file that the system names may be another.
             named = _renamed(_file_of(error) or "", temporary, out)
             where = f" ({printable(named)})" if named not in ("", str(out)) else ""
+            hint = _HINTS.get(error.errno or 0, "")
             raise UserError(
-                f"{printable(str(out))}: cannot be written: {error.strerror or error}{where}",
+                f"{printable(str(out))}: cannot be written: {error.strerror or error}{where}"
+                + (f"; {hint}" if hint else ""),
                 _code(error, writing=True),
             ) from error
         raise
@@ -289,7 +291,7 @@ def _opened_folder(folder: Path) -> int | None:
 
 def _umask() -> int:
     with _ASKING:
-        mask = os.umask(0)
+        mask = os.umask(0o077)  # what other threads make meanwhile is nobody else's
         os.umask(mask)
         return mask
 

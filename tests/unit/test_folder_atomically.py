@@ -1,5 +1,9 @@
 """Folders that appear whole or not at all."""
 
+import errno
+import os
+import stat
+
 import pytest
 
 from fullconv.atomic import folder_atomically
@@ -30,3 +34,23 @@ def test_an_empty_folder_is_filled_and_a_full_one_or_a_file_refused(tmp_path):
     for name in ("empty", "empty/a"):
         with pytest.raises(UserError, match="is not empty"), folder_atomically(tmp_path / name):
             pass
+
+
+def test_a_full_disk_is_told_with_what_to_do(tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(UserError) as error, folder_atomically(out) as folder:
+        raise OSError(errno.ENOSPC, "No space left on device", str(folder / "a"))
+    assert error.value.code == "FC-FILE-002"
+    for part in (str(out / "a"), "No space left", "make room"):
+        assert part in str(error.value)
+
+
+def test_a_folder_has_the_rights_that_the_umask_leaves(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with folder_atomically(tmp_path / "out"):
+            pass
+        assert os.umask(0o027) == 0o027  # it is as it was
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o750

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from fullconv.data import available_splits, count_classes, open_source
 from fullconv.errors import UserError
@@ -82,6 +83,17 @@ def test_colour_alone_does_not_tell_the_kind():
         for k in range(6)
     ]
     assert np.mean(iu) < 0.75
+
+
+def test_a_folder_called_shapes_is_the_data_in_it(tmp_path, monkeypatch):
+    for kind, mode in (("images", "RGB"), ("masks", "L")):
+        (tmp_path / "shapes" / kind / "train").mkdir(parents=True)
+        Image.new(mode, (40, 30)).save(tmp_path / "shapes" / kind / "train" / "mine.png")
+    (tmp_path / "shapes" / "classes.txt").write_text("ground\nroof\n")
+    assert len(open_source("shapes", "train")) > 1
+    monkeypatch.chdir(tmp_path)
+    assert open_source("shapes", "train").names == ("mine",)
+    assert len(open_source("shapes:n=3", "train")) == 3  # options: the built-in scenes
 
 
 def test_generating_keeps_up_with_training():
