@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from fullconv.atomic import write_atomically
+from fullconv.files.atomic import write_atomically
 from machine import machine
 from result import Result, Table
 from turns import fullconv

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from accuracy_results import Results, beaten, best, by_name, is_ours, leads
-from fullconv.atomic import write_atomically
+from fullconv.files.atomic import write_atomically
 from result import Result, Table
 
 Runs = Sequence[dict[str, Any]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from fullconv.atomic import write_atomically
+from fullconv.files.atomic import write_atomically
 
 Point = Sequence[float]  # minutes of training, mean IU, and what else is known of it
 KEY = ("name", "seed", "settings", "arch", "encoder", "recipe", "arguments")

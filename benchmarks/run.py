@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from fullconv.atomic import write_atomically
+from fullconv.files.atomic import write_atomically
 from machine import machine
 from result import Result
 

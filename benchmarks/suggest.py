@@ -1,22 +1,23 @@
 """What the choice of photos is worth: `fullconv suggest` against random choice.
 
     python benchmarks/suggest.py data/camvid                       # 20 photos, three rounds of 20
-    python benchmarks/suggest.py data/camvid --seeds 3 --steps 600
+    python benchmarks/suggest.py data/camvid --seeds 0,1,2 --steps 600 --work runs/suggest
     python benchmarks/suggest.py shapes:96x128:n=30 --start 4 --number 2 --rounds 1 --steps 4 \
-        --seeds 1 --net fcn8s-resnet18 --photos 12 --width 0.0625
+        --seeds 0 --net fcn8s-resnet18 --photos 12 --width 0.0625
 
 The labels of all training photos are known, but hidden at first. For each seed a net is trained on
 the same random photos; then, in each round, so many more are labelled, chosen by the net of the
 round before or drawn at random, and a new net is trained, from the same weights, for the same
 number of steps. The ways differ in nothing but the photos. Each net is scored on val. Figures are
-means over the seeds; below them stands every single one.
+means over the seeds; below them stands every single one. Trainings that --work has already are not
+run again, so an interrupted call continues.
 """
 
 import argparse
 import contextlib
+import hashlib
 import io
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,17 +53,23 @@ class Trial:
 
     def trained(self, names: Sequence[str], seed: int) -> tuple[Path, float]:
         """A net trained on the photos of these names; its mean IU on val."""
-        run = self.folder / f"{len(names)}-{seed}-{time.monotonic_ns()}"
+        told = " ".join([*names, str((self.steps, self.net, self.width))])
+        run = self.folder / f"{len(names)}-{seed}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+        if (run / "report.html").exists():  # the last file of a training
+            return run, self.score(run)
         overrides = {"schedule.validate_every": self.steps, "data.check": False}
         if self.net:
             overrides |= {"net.width": self.width}
         with contextlib.redirect_stdout(io.StringIO()):
             fullconv.train(
                 only(self.pool, names, "train"), run, val=self.val, steps=self.steps,
-                net=self.net, seed=seed, overrides=overrides, quiet=True,
+                net=self.net, seed=seed, overrides=overrides, quiet=True, overwrite=True,
             )  # fmt: skip
-        predictor = Predictor(run, engine="torch")
-        return run, evaluate(predictor.engine, self.val).mean_iu
+        return run, self.score(run)
+
+    def score(self, run: Path) -> float:
+        """The mean IU of a trained net on val."""
+        return evaluate(Predictor(run, engine="torch").engine, self.val).mean_iu
 
     def views(self, run: Path, names: Sequence[str]) -> list[PhotoView]:
         """The photos of these names as the net of ``run`` sees them."""
@@ -122,19 +129,22 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=20, help="photos of a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=1200, help="of each training")
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--seeds", default="0,1")
     parser.add_argument("--net", help="else that of a bare training")
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--photos", type=int, help="at most so many of train and of val")
+    parser.add_argument("--work", type=Path, help="keeps the trainings; else they are deleted")
     parser.add_argument("--json", help="write the result to this file")
     given = parser.parse_args()
     pool, val = (open_source(given.data, split) for split in ("train", "val"))
     if given.photos:
         pool, val = (only(s, list(s.names)[: given.photos], s.split) for s in (pool, val))
+    seeds = [int(seed) for seed in given.seeds.split(",")]
     scores: dict[str, list[list[float]]] = {way: [] for way in WAYS}
     with tempfile.TemporaryDirectory() as temporary:
-        trial = Trial(pool, val, given.steps, given.net, given.width, Path(temporary))
-        for seed in range(given.seeds):
+        folder = given.work or Path(temporary)
+        trial = Trial(pool, val, given.steps, given.net, given.width, folder)
+        for seed in seeds:
             names = list(pool.names)
             order = np.random.default_rng(seed).permutation(len(names))[: given.start]
             labelled = [names[place] for place in order]
@@ -149,7 +159,7 @@ def main() -> None:
     every = [
         [f"{way}, seed {seed}", *map(percent, of_seed)]
         for way in WAYS
-        for seed, of_seed in enumerate(scores[way])
+        for seed, of_seed in zip(seeds, scores[way], strict=True)
     ]
     notes = [
         f"{given.steps} steps each, {len(pool)} photos to choose from, {len(val)} to score on."

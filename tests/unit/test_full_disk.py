@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fullconv.atomic import file_errors, folder_atomically, write_atomically
 from fullconv.errors import UserError
+from fullconv.files.atomic import folder_atomically, write_atomically
+from fullconv.files.file_errors import file_errors
 from fullconv.inference import predict
 from fullconv.training.run.run_folder import COLUMNS, Table
 from small_runs import small_run
@@ -73,7 +74,7 @@ def refused(folder):
 
 FILLED = {
     "a write": (lambda folder: write_atomically(folder / "copy.png", b"x" * 10_000), "OUT: .*OUT/"),
-    "a copy": (copy_of_a_photo, "OUT: cannot be written: .* .OUT/copy.png.$"),
+    "a copy": (copy_of_a_photo, "OUT: cannot be written: .* .OUT/copy.png.; the system"),
     "no name": (lambda folder: (folder / "copy.png").write_bytes(b"x" * 10_000), "OUT: cannot"),
     "a refusal": (refused, "OUT/copy.png: is refused"),
 }

@@ -17,8 +17,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from fullconv.atomic import write_atomically
 from fullconv.errors import UserError, printable
+from fullconv.files.atomic import write_atomically
 from fullconv.parsing import json_object, parser_errors
 
 FORMAT = 1

@@ -7,9 +7,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from fullconv.atomic import file_errors
 from fullconv.checkpoints.checkpoint_file import KEY, read_tensors, write_tensors
 from fullconv.errors import printable
+from fullconv.files.file_errors import file_errors
 from fullconv.metrics.reliability import Reliability
 
 HEADER = "calibration"

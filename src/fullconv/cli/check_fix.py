@@ -51,11 +51,11 @@ def write_fixed_copy(
     classes: Path | None,
 ) -> bool:
     """Write the copy and its page, print what was done; whether nothing was left out."""
-    from fullconv.atomic import folder_atomically
     from fullconv.cli import tables as screen
     from fullconv.data import check, listing
     from fullconv.data.checks.check import counts_line
     from fullconv.data.fixing.fixed_copy import write_fixed
+    from fullconv.files.atomic import folder_atomically
     from fullconv.report.pages.fixes_page import FixPictures, write_fixes_page
 
     first = next(iter(sources.values()))

@@ -15,9 +15,9 @@ import typer
 from typer.core import TyperGroup
 
 from fullconv import __version__
-from fullconv.atomic import file_error
 from fullconv.cli.help_panels import Command, write_commands
 from fullconv.errors import UserError, one_line
+from fullconv.files.file_errors import file_error
 
 UsageError: Any = typer.BadParameter.__base__
 """The exception of typer for wrong options and arguments; it has no public name."""

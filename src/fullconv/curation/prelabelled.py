@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.curation.photo_views import PhotoMaps
 from fullconv.data.export_folder import mask_png
+from fullconv.files.atomic import write_atomically
 
 MASKS = "masks"
 """The one form that needs no labelling tool: a folder data set, images/ with masks/."""

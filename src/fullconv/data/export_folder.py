@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fullconv.atomic import folder_atomically, write_atomically
 from fullconv.classes import ClassSet
 from fullconv.data.sample import Mask, Sample, Source
 from fullconv.errors import UserError
+from fullconv.files.atomic import folder_atomically, write_atomically
 
 
 def write_folder(

@@ -5,12 +5,12 @@ import shutil
 import time
 from pathlib import Path
 
-from fullconv.atomic import sync_folder
 from fullconv.download.cache import OFFLINE, exclusive, is_offline
 from fullconv.download.partial_file import PartialFile
 from fullconv.download.remote import RemoteFile, RetryPolicy
 from fullconv.download.request import PermanentError, Progress, TransientError, fetch_rest
 from fullconv.errors import UserError
+from fullconv.files.atomic import sync_folder
 
 _MIN_PROGRESS = 1 << 20  # bytes; an attempt that brings less counts as a failure
 _MAX_RESTARTS = 2  # times that a server may make the download begin again

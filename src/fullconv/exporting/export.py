@@ -9,7 +9,6 @@ from typing import Literal
 
 import torch
 
-from fullconv.atomic import check_target
 from fullconv.checkpoints import Checkpoint, load
 from fullconv.checkpoints.golden import picture
 from fullconv.checkpoints.hub import hub_file, is_hub_name
@@ -24,6 +23,7 @@ from fullconv.exporting.verify import Check, check, refuse_nan
 from fullconv.exporting.verify_int8 import Int8Check, UnsavedGraphEngine, check_int8, refuse
 from fullconv.exporting.web.page import WebPage, refuse_net
 from fullconv.exporting.web.runtime import Runtime, fetch_runtime, read_runtime
+from fullconv.files.write_targets import check_target
 from fullconv.inference.engines.graph_engine import missing
 from fullconv.inference.export_metadata import (
     CLASSES,

@@ -12,13 +12,14 @@ import re
 import shutil
 from pathlib import Path
 
-from fullconv.atomic import name_finally, new_part_folder, remove_abandoned, write_atomically
 from fullconv.checkpoints.open_weights import located
 from fullconv.device import return_kept_memory
 from fullconv.download import cache_folder
 from fullconv.download.cache import FOLDER, exclusive
 from fullconv.errors import UserError
 from fullconv.exporting.export import ENDINGS, export
+from fullconv.files.atomic import new_part_folder, remove_abandoned, write_atomically
+from fullconv.files.file_errors import name_finally
 from fullconv.inference.engines.graph_engine import missing
 from fullconv.inference.engines.registry import EngineEntry, Say
 from fullconv.version import __version__

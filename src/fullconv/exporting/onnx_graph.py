@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from fullconv.atomic import write_atomically
 from fullconv.checkpoints.export_checksum import with_checksum
 from fullconv.checkpoints.export_parts import with_parts
 from fullconv.errors import UserError
 from fullconv.exporting.torch_graph import Array, quiet
+from fullconv.files.atomic import write_atomically
 from fullconv.inference.engines.graph_engine import KEY
 from fullconv.inference.engines.onnxruntime_engine import session_of
 from fullconv.inference.export_metadata import INPUT, Description

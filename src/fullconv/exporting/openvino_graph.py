@@ -7,9 +7,9 @@ from pathlib import Path
 from shutil import copyfileobj
 from typing import Any
 
-from fullconv.atomic import write_atomically
 from fullconv.checkpoints.export_checksum import xml_with_checksum
 from fullconv.exporting.torch_graph import Array
+from fullconv.files.atomic import write_atomically
 from fullconv.geometry import Layer, Window, sizes
 from fullconv.inference.engines.graph_engine import KEY
 from fullconv.inference.engines.openvino_engine import compiled, core_of, read_model

@@ -18,8 +18,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from fullconv.atomic import write_atomically
 from fullconv.checkpoints.exported_program import with_checksums
+from fullconv.files.atomic import write_atomically
 from fullconv.inference.class_map import Decision
 from fullconv.inference.engines.graph_engine import KEY
 from fullconv.inference.export_metadata import CLASSES, Description

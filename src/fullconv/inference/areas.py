@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fullconv.atomic import file_errors, write_atomically
 from fullconv.classes import ClassSet
+from fullconv.files.atomic import write_atomically
+from fullconv.files.file_errors import file_errors
 from fullconv.inference.photos.find_photos import Input
 from fullconv.inference.prediction import Prediction
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
-from fullconv.atomic import file_error, file_errors, remove_abandoned
 from fullconv.classes import ClassSet
 from fullconv.classes.palettes import Palette
 from fullconv.data.reading.image import size_said
 from fullconv.data.reading.modality_files import named
 from fullconv.device import Precision
 from fullconv.errors import UserError
+from fullconv.files.atomic import remove_abandoned
+from fullconv.files.file_errors import file_error, file_errors
 from fullconv.inference.engines.engine import Image
 from fullconv.inference.engines.registry import AUTO
 from fullconv.inference.multilabel_prediction import mask_stems

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from fullconv import visualize
-from fullconv.atomic import write_atomically
+from fullconv.files.atomic import write_atomically
 from fullconv.inference.class_map import Decision
 from fullconv.inference.confidence import Confidence, Softmaxes, of_scores, probability_maps
 from fullconv.inference.lazy_scores import lazy

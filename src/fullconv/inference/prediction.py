@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from fullconv import visualize
-from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
+from fullconv.files.atomic import write_atomically
 from fullconv.inference.class_map import Decision
 from fullconv.inference.confidence import Confidence, Softmaxes, as_grey, of_scores
 from fullconv.inference.lazy_scores import lazy

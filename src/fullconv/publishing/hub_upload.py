@@ -9,11 +9,11 @@ from typing import Any
 
 import tomli_w
 
-from fullconv.atomic import write_atomically
 from fullconv.checkpoints import Checkpoint, load, save
 from fullconv.checkpoints.hub import endpoint
 from fullconv.download.cache import OFFLINE, is_offline
 from fullconv.errors import UserError
+from fullconv.files.atomic import write_atomically
 from fullconv.publishing.model_card import model_card
 from fullconv.report.run_files import read_run
 

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
+from fullconv.files.atomic import write_atomically
 from fullconv.metrics import Matrix
 from fullconv.report.embedded import jpeg, picked, sized
 from fullconv.visualize import as_photo, flattened, planes_of

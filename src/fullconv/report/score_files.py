@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
-from fullconv.atomic import file_errors, write_atomically
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError, printable
+from fullconv.files.atomic import write_atomically
+from fullconv.files.file_errors import file_errors
 from fullconv.metrics import MultilabelScores, Scores
 
 

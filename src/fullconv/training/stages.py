@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fullconv.atomic import write_atomically
 from fullconv.data import Source, largest_photo
 from fullconv.data.splits.subset import FOLDER, write_split
+from fullconv.files.atomic import write_atomically
 from fullconv.training.config.config import Config
 from fullconv.training.config.config_sources import config_at
 from fullconv.training.loggers import make_loggers

@@ -5,11 +5,12 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
-from fullconv.atomic import file_errors, write_atomically
 from fullconv.data import Dataset, Source, Transform
 from fullconv.data.data_of_run import check_still_there
 from fullconv.data.listing_cache import cached_listings
 from fullconv.errors import UserError
+from fullconv.files.atomic import write_atomically
+from fullconv.files.file_errors import file_errors
 from fullconv.python_arguments import as_path
 from fullconv.training.config.config import Config
 from fullconv.training.config.config_sources import (

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from small_nets import checkpoint
 
-from fullconv.atomic import check_target
 from fullconv.checkpoints import save
 from fullconv.errors import UserError
 from fullconv.exporting import export
+from fullconv.files.write_targets import check_target
 from fullconv.inference import ChangedExportWarning, Predictor
 from refusals import survived
 

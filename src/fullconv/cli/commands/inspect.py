@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fullconv.atomic import check_page_target
 from fullconv.cli.main import app, say
 from fullconv.cli.options import Device, fetched
 from fullconv.cli.read_options import Bands, MaxMegapixels, Range, read_options
 from fullconv.errors import UserError
+from fullconv.files.write_targets import check_page_target
 from fullconv.modalities import MAX_MEGAPIXELS, ReadOptions
 
 if TYPE_CHECKING:

@@ -94,7 +94,7 @@ def explain(
       fullconv explain fcn8s-vgg16 --size 224x224 --padding none --plot vgg.png
       fullconv explain fcn8s-vgg16 --graph dot | dot -Tsvg > vgg.svg
     """
-    from fullconv.atomic import check_target
+    from fullconv.files.write_targets import check_target
     from fullconv.models import NetSpec
     from fullconv.models import explain as explain_net
 

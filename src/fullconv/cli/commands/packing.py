@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from fullconv.atomic import check_target, file_errors
 from fullconv.cli.main import app
 from fullconv.cli.read_options import Bands, MaxMegapixels, Range, read_options
 from fullconv.errors import UserError
+from fullconv.files.file_errors import file_errors
+from fullconv.files.write_targets import check_target
 from fullconv.modalities import MAX_MEGAPIXELS
 
 

@@ -68,11 +68,11 @@ def suggest(
       fullconv suggest runs/first unlabelled/ --number 50 --out next/ --to labelme
       fullconv suggest runs/first 'video/**/*.jpg' --data photos/
     """
-    from fullconv.atomic import folder_atomically
     from fullconv.cli import tables as screen
     from fullconv.curation.prelabelled import check_form, write_prelabelled
     from fullconv.curation.read_views import torch_engine, view_photos
     from fullconv.curation.suggestions import suggest as choose
+    from fullconv.files.atomic import folder_atomically
     from fullconv.inference import Predictor, find_inputs
     from fullconv.report.pages.suggestions_page import write_suggestions
 

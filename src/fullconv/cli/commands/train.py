@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fullconv.atomic import file_errors
 from fullconv.cli import completion
 from fullconv.cli.help_panels import MORE, PanelledCommand
 from fullconv.cli.main import app
 from fullconv.cli.options import change_of, fetched, size_of, whole_number
 from fullconv.cli.read_options import Bands, Range, bands_of, range_of
 from fullconv.errors import UserError
+from fullconv.files.file_errors import file_errors
 from fullconv.training.recipes import recipe_text
 
 if TYPE_CHECKING:

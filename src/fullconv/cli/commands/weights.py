@@ -102,10 +102,10 @@ def convert(
       fullconv convert siftflow-fcn8s-heavy.caffemodel geo.safetensors --output geometric
       fullconv convert vgg16-torchvision vgg16.safetensors --net fcn8s-vgg16
     """
-    from fullconv.atomic import check_target
     from fullconv.checkpoints import convert, save
     from fullconv.cli import tables as screen
     from fullconv.data.layouts.find_class_file import given_classes
+    from fullconv.files.write_targets import check_target
 
     if out.is_dir() or (out.exists() and source.exists() and out.samefile(source)):
         raise UserError(

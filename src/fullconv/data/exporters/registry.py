@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from fullconv.atomic import folder_atomically
 from fullconv.classes import ClassSet
 from fullconv.data.exporters.labelled_photo import Item, ShapeOptions, named_once
 from fullconv.data.exporters.outlines.vectorize import check_shapes
 from fullconv.errors import UserError
+from fullconv.files.atomic import folder_atomically
 
 Write = Callable[[Iterable[Item], Path, ClassSet, ShapeOptions], Iterator[Item]]
 

@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from fullconv.atomic import write_atomically
 from fullconv.data.export_folder import mask_png
 from fullconv.data.fixing.size_rules import fitted
 from fullconv.data.fixing.value_rules import (
@@ -32,6 +31,7 @@ from fullconv.data.reading.recognize_file import tiff_of
 from fullconv.data.reading.tiff import WHITE_IS_ZERO
 from fullconv.data.sample import Mask, Source
 from fullconv.errors import DataError, Finding, UserError
+from fullconv.files.atomic import write_atomically
 from fullconv.modalities import AS_STORED, KINDS, ReadOptions, is_of_photo
 
 AS_PIXELS = "class numbers saved as RGB are now one channel"

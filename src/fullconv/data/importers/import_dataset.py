@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fullconv.atomic import folder_atomically
 from fullconv.classes import ClassSet
 from fullconv.data.checks.check import listing
 from fullconv.data.export_folder import mask_png
@@ -26,6 +25,7 @@ from fullconv.data.importers.registry import recognise
 from fullconv.data.reading.walk import composed
 from fullconv.data.sample import Mask
 from fullconv.errors import DataError, Finding, UserError, UserErrors
+from fullconv.files.atomic import folder_atomically
 from fullconv.parsing import parser_errors
 
 LONGEST = 255

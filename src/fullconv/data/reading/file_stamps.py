@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.atomic import write_atomically
 from fullconv.data.path_list import NameList, PathList
 from fullconv.download.cache import cache_folder
 from fullconv.errors import UserError
+from fullconv.files.atomic import write_atomically
 
 KEY_BYTES = 16
 RECENT = 50_000_000

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from fullconv.atomic import write_atomically
+from fullconv.files.atomic import write_atomically
 
 
 class CopyRecord:

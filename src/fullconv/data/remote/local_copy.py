@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
-from fullconv.atomic import file_errors, write_atomically
 from fullconv.data.layouts.pair_list import ENDINGS
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.reading.walk import is_debris
@@ -35,6 +34,8 @@ from fullconv.data.shards.filesystem import url_of
 from fullconv.data.shards.remote_storage import MISSING, RemoteStorage
 from fullconv.download.cache import exclusive
 from fullconv.errors import UserError, name_by_address, one_line
+from fullconv.files.atomic import write_atomically
+from fullconv.files.file_errors import file_errors
 from fullconv.notebook_progress import ProgressBar, in_notebook
 
 FRESH = 10.0  # seconds for which a copy is not compared again

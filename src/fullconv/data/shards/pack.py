@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fullconv.atomic import file_errors, folder_atomically
 from fullconv.classes import ClassSet
 from fullconv.data.export_folder import mask_png
 from fullconv.data.layouts.pairs import PairSource
@@ -21,6 +20,8 @@ from fullconv.data.sample import Mask, Source
 from fullconv.data.shards.index import INDEX, Index, Shard, SplitFile, SplitIndex
 from fullconv.data.splits.multimodal import outputs_of
 from fullconv.errors import UserError
+from fullconv.files.atomic import folder_atomically
+from fullconv.files.file_errors import file_errors
 from fullconv.modalities import AS_STORED, ReadOptions
 
 SHARD_BYTES = 256 * 2**20

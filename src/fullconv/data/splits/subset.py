@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.listing_cache import cached
@@ -14,6 +13,7 @@ from fullconv.data.sample import Image, Mask, Sample, Source
 from fullconv.data.shards.source import PackedSource, prefetch
 from fullconv.data.splits.multimodal import HasPlanes, Stacked
 from fullconv.errors import UserError
+from fullconv.files.atomic import write_atomically
 
 FOLDER = "split"
 """Of a run: holds the names of its photos where the data has no splits, ``train.txt`` and

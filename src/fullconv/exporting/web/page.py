@@ -11,11 +11,11 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from fullconv.atomic import write_atomically
 from fullconv.classes.class_set import Output
 from fullconv.errors import UserError
 from fullconv.exporting.onnx_graph import OnnxGraph
 from fullconv.exporting.web.runtime import Runtime
+from fullconv.files.atomic import write_atomically
 from fullconv.inference.export_metadata import CLASSES, INPUT, Description
 
 _EXPORT = re.compile(rb"export\{([\w$]+ as \w+(?:,[\w$]+ as \w+)*)\};")

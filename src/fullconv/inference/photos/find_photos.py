@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from fullconv.atomic import file_error
 from fullconv.data.reading.formats import VIDEO_SUFFIXES
 from fullconv.data.reading.image import SUFFIXES
 from fullconv.data.reading.walk import is_debris_below, walk
 from fullconv.data.remote.remote_files import Stored
 from fullconv.errors import UserError, printable
+from fullconv.files.file_errors import file_error
 from fullconv.inference.photos.frames import Frames
 from fullconv.inference.photos.own_results import is_label_image, is_result
 from fullconv.inference.photos.piped_names import with_piped

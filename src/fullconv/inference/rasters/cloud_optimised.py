@@ -18,10 +18,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.atomic import sync_folder
 from fullconv.data.reading.formats import CACHE
 from fullconv.data.reading.raster import Georeference
 from fullconv.errors import UserError, reason_of
+from fullconv.files.atomic import sync_folder
 
 BLOCK = 512
 """Height and width of a block."""

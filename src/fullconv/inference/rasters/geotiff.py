@@ -10,10 +10,10 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.data.reading.raster import Georeference
 from fullconv.errors import printable
+from fullconv.files.atomic import write_atomically
 from fullconv.inference.rasters.cloud_optimised import Band, Rows, write_cloud_optimised
 from fullconv.inference.rasters.qgis_style import write_style
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.atomic import sync_folder, write_atomically
+from fullconv.files.atomic import sync_folder, write_atomically
 
 FORMAT = 3
 Job = dict[str, Any]

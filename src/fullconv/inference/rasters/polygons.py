@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.atomic import file_errors, write_atomically
 from fullconv.classes import ClassSet
 from fullconv.data.exporters import ShapeOptions
 from fullconv.data.exporters.outlines.borders import STRIP
 from fullconv.data.exporters.outlines.vectorize import vectorize_rows
 from fullconv.data.exporters.tools.geojson import feature, write_features
 from fullconv.data.reading.formats import gdal_dataset
+from fullconv.files.atomic import write_atomically
+from fullconv.files.file_errors import file_errors
 
 _PARTS = 6
 """Coordinates are rounded to a millionth (10^-6) of a pixel."""

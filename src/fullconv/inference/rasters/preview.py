@@ -9,9 +9,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from fullconv import visualize as pictures
-from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.data.reading.raster import RGB
+from fullconv.files.atomic import write_atomically
 from fullconv.inference.photos.own_results import save_jpeg
 
 SIDE = 2000

@@ -7,9 +7,9 @@ name and its colour.
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from fullconv.atomic import write_atomically
 from fullconv.classes import ClassSet
 from fullconv.errors import printable
+from fullconv.files.atomic import write_atomically
 
 _MARK = "<!-- written by fullconv -->"
 _VERSION = "3.16.0-Hannover"

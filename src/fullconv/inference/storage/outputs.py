@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from fullconv.atomic import file_errors, write_atomically
+from fullconv.files.atomic import write_atomically
+from fullconv.files.file_errors import file_errors
 from fullconv.inference.storage.addresses import file_system, is_stored, local_path, storage_errors
 
 

@@ -12,10 +12,10 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.atomic import write_atomically
 from fullconv.classes.palettes import Palette
 from fullconv.device import Precision
 from fullconv.errors import UserError, one_line, printable
+from fullconv.files.atomic import write_atomically
 from fullconv.inference.engines.registry import AUTO, Say
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.tiled_prediction import Tile

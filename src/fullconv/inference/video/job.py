@@ -6,11 +6,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
-from fullconv.atomic import write_atomically
 from fullconv.classes.palettes import Palette
 from fullconv.device import Precision
 from fullconv.download.cache import exclusive
 from fullconv.errors import UserError, one_line, printable
+from fullconv.files.atomic import write_atomically
 from fullconv.inference.engines.registry import AUTO, Say
 from fullconv.inference.net_checksums import net_checksums
 from fullconv.inference.photo_engine import PhotoEngine

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fullconv.atomic import write_atomically
 from fullconv.errors import UserError
+from fullconv.files.atomic import write_atomically
 
 LENGTH = 64
 """Frames of a segment."""

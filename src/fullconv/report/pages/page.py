@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from fullconv.atomic import check_page_target
+from fullconv.files.write_targets import check_page_target
 from fullconv.metrics import percent
 from fullconv.report.score_files import write_file
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fullconv.atomic import file_error
 from fullconv.errors import UserError, printable
+from fullconv.files.file_errors import file_error
 from fullconv.legacy_text import how_to_convert
 from fullconv.parsing import decode_text, parser_errors
 from fullconv.training.config.config import Change, Config

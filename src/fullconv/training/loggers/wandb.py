@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import wandb
 
-from fullconv.atomic import write_atomically
 from fullconv.errors import UserError
+from fullconv.files.atomic import write_atomically
 from fullconv.training.loggers.logger import LoggedRun, RunStatus
 
 PROJECT = "fullconv"

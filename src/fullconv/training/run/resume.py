@@ -21,10 +21,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from fullconv.atomic import errors_name
 from fullconv.checkpoints.checkpoint import check_fit
 from fullconv.checkpoints.checkpoint_file import FORMAT, KEY, read_tensors, write_tensors
 from fullconv.errors import UserError
+from fullconv.files.file_errors import errors_name
 
 FILE = Path("resume") / "state.safetensors"
 BEFORE = Path("resume") / "before.safetensors"

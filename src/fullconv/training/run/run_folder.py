@@ -12,10 +12,11 @@ from typing import Any
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from fullconv.atomic import errors_name, write_atomically
 from fullconv.classes import ClassSet
 from fullconv.download.cache import acquire
 from fullconv.errors import UserError
+from fullconv.files.atomic import write_atomically
+from fullconv.files.file_errors import errors_name
 from fullconv.metrics import Scores
 from fullconv.training.config.config import Config
 from fullconv.training.run.resume import BEFORE, FILE
@@ -188,7 +189,7 @@ class Run:
         return there - self.leftovers() - {self.folder / LOCK}
 
     def leftovers(self) -> set[Path]:
-        """Files that a killed process was writing (see `fullconv.atomic.write_atomically`)."""
+        """Files that a killed process was writing (`files.atomic.write_atomically`)."""
         return set(self.folder.rglob(".*.*.part"))
 
     def tidy(self) -> None:

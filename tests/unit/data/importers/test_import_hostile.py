@@ -11,9 +11,9 @@ import pytest
 
 from example_exports import EXPORTS
 from exports import png, square, text64
-from fullconv.atomic import folder_atomically
 from fullconv.data.importers import Request, import_data
 from fullconv.errors import UserError
+from fullconv.files.atomic import folder_atomically
 from json_trees import exchanged, places
 from refusals import survived
 
@@ -159,7 +159,7 @@ def test_damaged_files_end_in_one_error(name, tmp_path):
 
 KILLED = """
 import os, signal, sys
-from fullconv.atomic import folder_atomically
+from fullconv.files.atomic import folder_atomically
 with folder_atomically(sys.argv[1]) as folder:
     (folder / "a.png").write_bytes(b"half")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fullconv.atomic import check_page_target
 from fullconv.classes import ClassSet
 from fullconv.data import Finding, Sample, survey
 from fullconv.errors import UserError
+from fullconv.files.write_targets import check_page_target
 from fullconv.report import write_inspection, write_report, write_run_comparison
 from fullconv.report.pages.page import write_page
 

@@ -6,8 +6,8 @@ import stat
 
 import pytest
 
-from fullconv.atomic import folder_atomically
 from fullconv.errors import UserError
+from fullconv.files.atomic import folder_atomically
 
 
 def test_a_folder_appears_when_it_is_full(tmp_path):

@@ -9,12 +9,12 @@ import threading
 
 import pytest
 
-from fullconv.atomic import folder_atomically, remove_abandoned, write_atomically
 from fullconv.errors import UserError
+from fullconv.files.atomic import folder_atomically, remove_abandoned, write_atomically
 
 WRITES = """
 import sys, time
-from fullconv.atomic import folder_atomically, write_atomically
+from fullconv.files.atomic import folder_atomically, write_atomically
 if sys.argv[1] == "file":
     def slow(file):
         file.write(b"half")
@@ -92,8 +92,9 @@ def is_locked(path):
 
 
 def write_in_a_new_process(path):
-    text = "import sys; from fullconv.atomic import write_atomically as w; w(sys.argv[1], b'x')"
-    subprocess.run([sys.executable, "-c", text, str(path)], check=True)
+    code = "import sys; from fullconv.files.atomic import write_atomically as w; "
+    code += "w(sys.argv[1], b'x')"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
 
 
 def test_files_of_other_kinds_stay(tmp_path):
