@@ -99,3 +99,25 @@ def test_mean_iu_by_hand():
     photo = suggest_linear.Photo("a", features, torch.tensor([0, 1, 1, -1]), np.zeros(2))
     score = suggest_linear.mean_iu([photo], torch.eye(2), torch.zeros(2))
     assert score == pytest.approx((1 / 2 + 1 / 2) / 2)
+
+
+def test_an_interrupted_comparison_of_choices_continues(tmp_path, monkeypatch, capsys):
+    import fullconv
+    import suggest
+
+    command = (
+        "x shapes:96x128:n=30 --start 4 --number 2 --rounds 1 --steps 2 --seeds 3 --photos 12 "
+        f"--net fcn8s-resnet18 --width 0.0625 --work {tmp_path / 'work'}"
+    )
+    monkeypatch.setattr(sys, "argv", command.split())
+    suggest.main()
+    said = capsys.readouterr().out
+    assert len(list((tmp_path / "work").iterdir())) == 3  # the start, and a round of each way
+    assert "seed 3, suggest, 6 photos" in said
+
+    def train(*given, **options):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(fullconv, "train", train)
+    suggest.main()
+    assert capsys.readouterr().out == said
