@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 
 from fullconv.data import Source, Transform, loader
 from fullconv.errors import UserError
@@ -95,7 +97,7 @@ def measured(
 def _seconds(
     config: Config, source: Source, step: Callable, augment: Transform | None, half_size: bool
 ) -> float:
-    """The mean of some steps, after those that warm up."""
+    """The median of some steps, after those that warm up: other programs may disturb one."""
     schedule, count = config.schedule, WARM_STEPS + MEASURED_STEPS
     batches = loader(
         source,
@@ -110,4 +112,4 @@ def _seconds(
     for batch in batches:
         step(batch)
         ends.append(time.perf_counter())
-    return (ends[-1] - ends[WARM_STEPS - 1]) / MEASURED_STEPS
+    return median(end - start for start, end in pairwise(ends[WARM_STEPS - 1 :]))

@@ -4,12 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fullconv.data import open_source
 from fullconv.duration import seconds_of
 from fullconv.errors import UserError
 from fullconv.training import make_config
+from fullconv.training.config import time_budget
 from fullconv.training.config.config import Config
 from fullconv.training.config.data_defaults import crop_for, epochs_for, with_data_defaults
-from fullconv.training.config.time_budget import Speed, with_steps_for_time
+from fullconv.training.config.time_budget import Speed, measured, with_steps_for_time
 
 SPEED = Speed(step=0.8, half_size_step=0.25, validation=6.0)
 
@@ -113,6 +115,19 @@ def test_little_time_takes_half_of_the_steps_at_half_size():
     assert enough.schedule.half_size == timed().schedule.half_size
     little = with_steps_for_time(timed(), SPEED, 3000, 3600)
     assert little.schedule.half_size >= 0.5
+
+
+def test_a_step_that_is_disturbed_does_not_count(monkeypatch):
+    changes = {"augment.crop": [32, 32], "data.workers": 0, "schedule.batch_size": 1}
+    clock, taken = [0.0], iter([9, 9, 2, 2, 50, 2, 2] * 2)  # two steps warm up
+
+    def step(batch):
+        clock[0] += next(taken)
+
+    monkeypatch.setattr(time_budget.time, "perf_counter", lambda: clock[0])
+    scenes = open_source("shapes:48x64:n=8", "train")
+    speed = measured(timed(**changes), scenes, step, lambda: 1.0)
+    assert (speed.step, speed.half_size_step) == (2, 2)
 
 
 def test_validations_that_are_asked_for_take_their_share():
