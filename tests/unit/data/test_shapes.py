@@ -96,6 +96,12 @@ def test_a_folder_called_shapes_is_the_data_in_it(tmp_path, monkeypatch):
     assert len(open_source("shapes:n=3", "train")) == 3  # options: the built-in scenes
 
 
+def test_options_too_long_for_a_file_name_are_named_as_others():
+    with pytest.raises(UserError) as error:
+        open_source("shapes:" + 400 * "x", "train")
+    assert error.value.code == "FC-DATA-131"
+
+
 def test_generating_keeps_up_with_training():
     source = open_source("shapes", "train")
     times = []

@@ -95,8 +95,8 @@ def _names(split: str, count: int) -> tuple[str, ...]:
 
 
 def looks_like(data: str) -> bool:
-    """``shapes`` or ``shapes:OPTIONS``; a folder of that name is the user's own data."""
-    return (data == "shapes" or data.startswith("shapes:")) and not Path(data).is_dir()
+    """``shapes`` or ``shapes:OPTIONS``; a folder called ``shapes`` is the user's own data."""
+    return data.startswith("shapes:") or (data == "shapes" and not Path(data).is_dir())
 
 
 def open_split(data: str, split: str, output: str = KINDS_OUTPUT) -> Shapes:
