@@ -14,7 +14,7 @@ from fullconv.data.remote.remote_files import Stored
 from fullconv.errors import UserError, printable
 from fullconv.files.file_errors import file_error
 from fullconv.inference.photos.frames import Frames
-from fullconv.inference.photos.own_results import is_label_image, is_result
+from fullconv.inference.photos.own_results import is_label_image, is_of_its_photos, is_result
 from fullconv.inference.photos.piped_names import with_piped
 from fullconv.inference.photos.remote_photos import is_remote, name_of
 from fullconv.inference.photos.result_names import result_names
@@ -306,7 +306,10 @@ def _nothing_there(errors: Sequence[UserError]) -> UserError:
 
 
 def _refuse_overwriting(photos: Sequence[Input], out: str) -> None:
-    """UserError where a mask would replace a photo; ``out`` is the results' address, or ''."""
+    """UserError where a mask would replace a photo or a label, or come among a data set's photos.
+
+    ``out`` is the results' address, or ''.
+    """
     if out:
         urls = {entry.url for entry in photos}
         for entry in photos:
@@ -320,6 +323,13 @@ def _refuse_overwriting(photos: Sequence[Input], out: str) -> None:
             raise _would_overwrite(str(mask))
         if _is_mask_of_a_dataset(mask):
             raise _would_overwrite(str(mask), "mask of a data set")
+    for folder in {Path(entry.result).absolute().parent for entry in photos}:
+        if is_of_its_photos(folder):
+            raise UserError(
+                f"{printable(str(folder))}: holds the photos of a data set, where results would "
+                "be read as photos; choose another --out",
+                "FC-PREDICT-003",
+            )
 
 
 def _is_mask_of_a_dataset(mask: Path) -> bool:

@@ -1,5 +1,6 @@
 """Pictures in a folder of photos that are none: results of a prediction, label images."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -50,9 +51,19 @@ def is_label_image(file: Path, below: Path | None = None) -> bool:
 
 def is_of_data_set(folder: Path) -> bool:
     """Whether a folder is, or is below, one of the photos or the label images of a data set."""
-    pairs = {*_LABELS.items(), *((photos, labels) for labels, photos in _LABELS.items())}
+    return is_of_its_photos(folder) or _is_below(folder, _LABELS.items())
+
+
+def is_of_its_photos(folder: Path) -> bool:
+    """Whether a folder is, or is below, that of the photos of a data set, with masks beside it."""
+    return _is_below(folder, ((photos, labels) for labels, photos in _LABELS.items()))
+
+
+def _is_below(folder: Path, pairs: Iterable[tuple[str, str]]) -> bool:
+    """Whether ``folder`` is, or is below, the first of a pair of folders that lie side by side."""
+    first, above = tuple(pairs), (folder, *folder.parents)
     return any(
-        above.name == name and (above.parent / beside).is_dir()
-        for above in (folder, *folder.parents)
-        for name, beside in pairs
+        each.name == name and (each.parent / beside).is_dir()
+        for each in above
+        for name, beside in first
     )

@@ -34,3 +34,19 @@ def test_photos_without_a_mask_may_be_labelled_there_and_again(tmp_path):
     picture(tmp_path / "masks" / "b.png")  # as predict writes them: mask and overlay
     picture(tmp_path / "masks" / "b_overlay.jpg")
     assert [each.file for each in find_inputs([str(photo)], tmp_path / "masks")] == [photo]
+
+
+@pytest.mark.parametrize("out", ["images", "images/val", "images/new", "JPEGImages", "img_dir/val"])
+def test_no_results_come_among_the_photos_of_a_data_set(tmp_path, out):
+    labels = {"images": "masks", "JPEGImages": "SegmentationClass", "img_dir": "ann_dir"}
+    (tmp_path / labels[out.split("/")[0]]).mkdir()
+    photo = picture(tmp_path / "elsewhere" / "a.png")
+    with pytest.raises(UserError, match="would be read as photos; choose another --out") as caught:
+        find_inputs([str(photo)], tmp_path / out)
+    assert caught.value.code == "FC-PREDICT-003"
+    assert not (tmp_path / out).exists()
+
+
+def test_results_may_lie_among_photos_that_have_no_masks_beside_them(tmp_path):
+    photo = picture(tmp_path / "images" / "a.jpg")
+    assert [each.file for each in find_inputs([str(photo)], photo.parent)] == [photo]
