@@ -35,6 +35,7 @@ def loader(
     start_step: int = 0,
     stop_step: int | None = None,
     coarse_steps: int = 0,
+    scaled_steps: int | None = None,
     workers: int = 0,
     prefetch: int = 2,
     fill: Fill = MEAN_COLOR,
@@ -50,7 +51,8 @@ def loader(
     photo and the generator of (seed, g). So a batch depends on the seed and the step alone, not on
     ``workers`` or on where the loader started; and ``world`` processes of ``batch_size`` see what
     one of ``world * batch_size`` sees.
-    The steps below ``coarse_steps`` see photos and crops of half the size.
+    The steps below ``coarse_steps`` see photos and crops of half the size; those from
+    ``scaled_steps`` on see photos that are not scaled at random.
     ``workers`` processes prepare ``prefetch`` batches each ahead of time; 0 works in this process.
     Raises UserError for data errors, naming the file, also from a worker.
     """
@@ -67,7 +69,9 @@ def loader(
         raise UserError(
             "coarse_steps halve the built-in augmentation only: set them to 0", "FC-DATA-129"
         )
-    batches = Batches(source, batch_size, augmentation, coarse_steps, seed, fill, rank, world)
+    batches = Batches(
+        source, batch_size, augmentation, coarse_steps, scaled_steps, seed, fill, rank, world
+    )
     steps = itertools.count(start_step) if stop_step is None else range(start_step, stop_step)
     return _iterate(batches, steps, workers, prefetch, pin_memory)
 
@@ -134,6 +138,7 @@ class Batches:
     batch_size: int
     augmentation: Augmentation | Transform
     coarse_steps: int
+    scaled_steps: int | None
     seed: int
     fill: Fill
     rank: int
@@ -144,15 +149,21 @@ class Batches:
     ) -> "tuple[int, torch.Tensor, torch.Tensor, list[str]] | UserError":
         """The batch. A UserError is returned: DataLoader would wrap a raised one in a traceback."""
         first = (step * self.world + self.rank) * self.batch_size
-        augmentation = self.augmentation
-        if step < self.coarse_steps and isinstance(augmentation, Augmentation):
-            augmentation = augmentation.halved()
+        augmentation = self._augmentation_of(step)
         prefetch(self.source, self._coming(step))
         try:
             samples = [self.sample(first + slot, augmentation) for slot in range(self.batch_size)]
             return (step, *_stack(samples))
         except UserError as error:
             return error
+
+    def _augmentation_of(self, step: int) -> Augmentation | Transform:
+        augmentation = self.augmentation
+        if not isinstance(augmentation, Augmentation):
+            return augmentation
+        if self.scaled_steps is not None and step >= self.scaled_steps:
+            augmentation = augmentation.unscaled()
+        return augmentation.halved() if step < self.coarse_steps else augmentation
 
     def sample(self, number: int, augmentation: Augmentation | Transform) -> Sample:
         """Sample ``number`` of the whole training, augmented.

@@ -161,6 +161,7 @@ class Training:
                 start_step=self.progress.step,
                 stop_step=last,
                 coarse_steps=self.half_size_steps,
+                scaled_steps=self.config.augment.scaled_steps(self.updater.steps),
                 workers=workers_of(self.config),
                 fill=self.updater.preprocessing.mean_color(),
                 rank=self.fabric.global_rank,

@@ -1,6 +1,7 @@
 import multiprocessing
 import os
 import signal
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -85,6 +86,28 @@ def test_coarse_steps_see_the_same_photos_at_half_size():
         # The same scenes but for the pixels along outlines; another batch shares a third at most.
         assert (fine.masks[:, ::2, ::2] == half.masks).float().mean() > 0.7
         assert (plain[3].masks[:, ::2, ::2] == half.masks).float().mean() < 0.4
+
+
+def test_the_last_steps_see_photos_at_their_own_size():
+    source, moved = open_source(SMALL, "train"), replace(AUGMENT, scale=(0.5, 0.7))
+    for augmentation, own in ((AUGMENT, 1.0), (moved, 0.7)):
+        fixed = replace(augmentation, scale=(own, own))
+        first, unscaled, last = (
+            list(loader(source, batch_size=2, augmentation=a, stop_step=6, scaled_steps=until))
+            for a, until in ((augmentation, None), (fixed, None), (augmentation, 4))
+        )
+        assert all(same(a, b) for a, b in zip(first[:4], last[:4], strict=True))
+        assert all(same(a, b) for a, b in zip(unscaled[4:], last[4:], strict=True))
+        assert not any(same(a, b) for a, b in zip(first[4:], last[4:], strict=True))
+
+
+def test_steps_at_half_size_may_also_be_without_random_scales():
+    own = replace(AUGMENT, scale=(1.0, 1.0))
+    source = open_source(SMALL, "train")
+    both = list(loader(source, batch_size=2, augmentation=AUGMENT, stop_step=4, coarse_steps=4,
+                       scaled_steps=0))  # fmt: skip
+    half = list(loader(source, batch_size=2, augmentation=own, stop_step=4, coarse_steps=4))
+    assert all(same(a, b) for a, b in zip(both, half, strict=True))
 
 
 def test_a_late_step_comes_at_once_and_without_end():

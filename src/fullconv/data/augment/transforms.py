@@ -104,6 +104,12 @@ class Augmentation:
                     f"{name} {getattr(self, name)} needs a crop: set crop as well", "FC-DATA-128"
                 )
 
+    def unscaled(self) -> "Augmentation":
+        """The same with photos at their own size, or as near to it as ``scale`` allows."""
+        low, high = self.scale
+        nearest = min(max(low, 1.0), high)
+        return replace(self, scale=(nearest, nearest))
+
     def halved(self) -> "Augmentation":
         """The same on photos of half the size: a crop half as high and wide shows as much."""
         crop = self.crop and (-(-self.crop[0] // 2), -(-self.crop[1] // 2))

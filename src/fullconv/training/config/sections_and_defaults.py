@@ -288,12 +288,15 @@ class Augment(_AugmentationKeys):
     """The augmentation of training photos: the keys are those of `fullconv.data.Augmentation`.
 
     The crop 'auto' follows from the size of the photos (`training.config.data_defaults`).
+    ``scale_until`` is the share of the steps, from the first, in which photos are scaled at random;
+    in the last ones they have their own size, as they will have in prediction.
     ``callable`` names the augmentation that was handed in from Python in place of all of these; the
     crop is then the size of its first result.
     """
 
     callable: str | None = None
     crop: tuple[int, int] | Literal["auto"] | None = None
+    scale_until: Annotated[float, Field(ge=0, le=1)] = 1.0
 
     @field_validator("scale")
     @classmethod
@@ -314,9 +317,13 @@ class Augment(_AugmentationKeys):
         self.build()
         return self
 
+    def scaled_steps(self, steps: int) -> int:
+        """How many of the ``steps``, from the first, see photos scaled at random."""
+        return round(self.scale_until * steps)
+
     def build(self) -> Augmentation:
         """The augmentation with these values; a crop 'auto' must be resolved before its use."""
-        values = self.model_dump(exclude={"callable"})
+        values = self.model_dump(exclude={"callable", "scale_until"})
         if values["crop"] == "auto":  # any: what else is given must go with a crop
             values["crop"] = (GRID, GRID)
         try:
