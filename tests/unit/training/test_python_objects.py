@@ -13,7 +13,7 @@ from fullconv.data import Sample, open_source
 from fullconv.errors import UserError
 from fullconv.evaluation import evaluate
 from fullconv.training import Interrupted, make_config, read_config, train
-from fullconv.training.config.time_budget import Speed, measured, with_steps_for_time
+from fullconv.training.config.time_budget import measured
 
 
 class Scenes:
@@ -259,5 +259,3 @@ def test_a_given_time_plans_one_size_with_an_augmentation_of_ones_own():
     speed = measured(config, Scenes("train", 6), seen.append, lambda: 1.0, mirrored)
     assert speed.half_size_step == speed.step
     assert {tuple(batch.images.shape) for batch in seen} == {(2, 48, 64, 3)}
-    short = Speed(step=4.0, half_size_step=4.0, validation=1.0)
-    assert with_steps_for_time(config, short, 6, 60).schedule.half_size == 0.0

@@ -275,15 +275,18 @@ def test_a_training_in_a_given_time_measures_plans_and_ends(start, capsys):
     assert int(log(run)[-1]["step"]) == schedule.steps
 
 
-def test_the_last_share_of_the_steps_has_no_random_scales(start):
+def test_the_last_share_of_the_steps_has_no_random_scales(start, capsys):
     changes = {"schedule.steps": 4, "schedule.log_every": 1, "augment.scale": [0.5, 2.0]}
     changes["augment.crop"] = [32, 48]
-    losses = {}
+    losses, said = {}, {}
     for until in (1.0, 0.5):
         run = start(f"until-{until}", changes | {"augment.scale_until": until})
         losses[until] = [row["loss"] for row in log(run)]
+        said[until] = capsys.readouterr().out
     assert losses[1.0][:2] == losses[0.5][:2]
     assert losses[1.0][2] != losses[0.5][2]
+    assert "; random scales until step 2\n" in said[0.5]
+    assert "random scales" not in said[1.0]
 
 
 def test_patience_ends_a_run_and_a_resume_does_not_go_on(start, capsys):

@@ -1,4 +1,4 @@
-"""The keys that a recipe leaves open, chosen by the size of the data: epochs and crop."""
+"""The keys that a recipe leaves open, chosen by the size of the data: epochs, crop, scales."""
 
 import os
 
@@ -11,6 +11,9 @@ EPOCHS_POWER = -0.4
 """Ten times the photos take 0.4 times the epochs: 4 times the steps."""
 CROP_SHARE = 0.75  # of a photo's height and width
 CROP_SIDES = (64, 512)  # the shortest and the longest side of a crop
+SHORT = 0.5  # times the usual epochs, below which a run is short
+SCALE_UNTIL = 0.65
+"""The share of a short run with random scales: it has too few steps to learn all sizes as well."""
 
 
 def with_data_defaults(config: Config, photos: int, size: tuple[int, int]) -> Config:
@@ -25,6 +28,17 @@ def with_data_defaults(config: Config, photos: int, size: tuple[int, int]) -> Co
     if augment.crop == "auto":
         augment = augment.model_copy(update={"crop": crop_for(size)})
     return config.model_copy(update={"schedule": schedule, "augment": augment})
+
+
+def with_scale_until(config: Config, photos: int, processes: int) -> Config:
+    """The config with ``augment.scale_until`` chosen where it is 'auto'; its length is settled."""
+    schedule = config.schedule
+    if config.augment.scale_until != "auto":
+        return config
+    seen = schedule.steps_for(photos, processes) * schedule.photos_per_step(processes)
+    until = SCALE_UNTIL if seen < SHORT * epochs_for(photos) * photos else 1.0
+    augment = config.augment.model_copy(update={"scale_until": until})
+    return config.model_copy(update={"augment": augment})
 
 
 def epochs_for(photos: int) -> float:

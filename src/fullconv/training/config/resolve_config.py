@@ -17,7 +17,7 @@ from fullconv.errors import UserError
 from fullconv.inference.engines.torch_engine import TorchEngine
 from fullconv.modalities import ReadOptions
 from fullconv.training.config.config import Config
-from fullconv.training.config.data_defaults import with_data_defaults
+from fullconv.training.config.data_defaults import with_data_defaults, with_scale_until
 from fullconv.training.config.sections_and_defaults import Data
 from fullconv.training.config.time_budget import measured, with_steps_for_time
 from fullconv.training.losses.criterion import make_criterion
@@ -56,7 +56,8 @@ def resolve_config(
     config = _with_task(config, screen, objects, named)
     config = _with_weights(_with_precision(config), screen)
     is_open = (
-        config.augment.crop == "auto" or config.schedule.steps is config.schedule.epochs is None
+        "auto" in (config.augment.crop, config.augment.scale_until)
+        or config.schedule.steps is config.schedule.epochs is None
     )
     if config.compute.memory is None and not is_open and objects.augment is None:
         return config
@@ -66,9 +67,10 @@ def resolve_config(
     finest = config.stage(-1, config.net.weights) if config.stages else config
     spec = finest.spec(len(source.classes))
     config = budget.within(config, spec, size_of(config, source))
-    if config.schedule.time is None:
-        return config
-    return _timed(config, source, val, screen, objects)
+    if config.schedule.time is not None:
+        config = _timed(config, source, val, screen, objects)
+    compute = config.compute
+    return with_scale_until(config, len(source), compute.devices * compute.nodes)
 
 
 def _with_task(config: Config, screen: Screen, objects: PythonObjects, named: Set[str]) -> Config:

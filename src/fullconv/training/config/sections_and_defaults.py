@@ -289,14 +289,15 @@ class Augment(_AugmentationKeys):
 
     The crop 'auto' follows from the size of the photos (`training.config.data_defaults`).
     ``scale_until`` is the share of the steps, from the first, in which photos are scaled at random;
-    in the last ones they have their own size, as they will have in prediction.
+    in the last ones they have their own size, as they will have in prediction. 'auto' follows from
+    the length of the run.
     ``callable`` names the augmentation that was handed in from Python in place of all of these; the
     crop is then the size of its first result.
     """
 
     callable: str | None = None
     crop: tuple[int, int] | Literal["auto"] | None = None
-    scale_until: Annotated[float, Field(ge=0, le=1)] = 1.0
+    scale_until: Annotated[float, Field(ge=0, le=1)] | Literal["auto"] = 1.0
 
     @field_validator("scale")
     @classmethod
@@ -318,7 +319,11 @@ class Augment(_AugmentationKeys):
         return self
 
     def scaled_steps(self, steps: int) -> int:
-        """How many of the ``steps``, from the first, see photos scaled at random."""
+        """How many of the ``steps``, from the first, see photos scaled at random.
+
+        'auto' must be resolved before.
+        """
+        assert self.scale_until != "auto"
         return round(self.scale_until * steps)
 
     def build(self) -> Augmentation:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
+from typing import Any
 
 from fullconv.data import Source, Transform, loader
 from fullconv.errors import UserError
@@ -54,16 +55,11 @@ class Speed:
 def with_steps_for_time(config: Config, speed: Speed, photos: int, seconds: float) -> Config:
     """The config with as many steps as fit into ``seconds``, for so many ``photos``.
 
-    Where they are less than half of the usual epochs, half of them are taken at half size. Not over
-    four times the usual epochs: more would only learn the photos by heart. Raises UserError where
-    not a step fits.
+    Not over four times the usual epochs: more would only learn the photos by heart. Raises
+    UserError where not a step fits.
     """
-    usual, batch = epochs_for(photos), config.schedule.batch_size * config.schedule.accumulate
-    half_size, every = config.schedule.half_size, config.schedule.validate_every
-    halves = config.augment.callable is None
-    if halves and speed.steps_in(seconds, half_size, every) * batch / photos < usual / 2:
-        half_size = max(half_size, 0.5)
-    steps = speed.steps_in(seconds, half_size, every)
+    every, batch = config.schedule.validate_every, config.schedule.photos_per_step()
+    steps = speed.steps_in(seconds, config.schedule.half_size, every)
     if steps < 1:
         raise UserError(
             f"schedule.time: {config.schedule.time} is too short: on this machine a step takes "
@@ -71,8 +67,8 @@ def with_steps_for_time(config: Config, speed: Speed, photos: int, seconds: floa
             "smaller net",
             "FC-CONFIG-011",
         )
-    steps = min(steps, max(1, round(ENOUGH * usual * photos / batch)))
-    settled = {"steps": steps, "epochs": None, "time": None, "half_size": half_size}
+    steps = min(steps, max(1, round(ENOUGH * epochs_for(photos) * photos / batch)))
+    settled: dict[str, Any] = {"steps": steps, "epochs": None, "time": None}
     settled["validate_every"] = every or -(-steps // speed.validations_in(seconds))
     schedule = config.schedule.model_copy(update=settled)
     return config.model_copy(update={"schedule": schedule})

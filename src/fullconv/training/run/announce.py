@@ -41,11 +41,13 @@ def announce_plan(
         f"net: {net.spec.name}, {millions:.1f} M parameters, padding {net.spec.padding}; "
         f"{config.compute.precision} on {fabric.device}"
     )
-    warm = warmup_steps(steps, config.optimizer)
+    warm, scaled = warmup_steps(steps, config.optimizer), config.augment.scaled_steps(steps)
+    is_scaled = config.augment.scale[0] < config.augment.scale[1]
     screen.say(
         f"plan: {steps} steps of {photos} photos ({steps * photos / count:.1f} epochs), "
         f"{size[0]}x{size[1]} pixels; full learning rate {config.optimizer.lr:g} "
         + (f"from step {warm}" if warm else "from the start")
+        + (f"; random scales until step {scaled}" if is_scaled and scaled < steps else "")
     )
 
 

@@ -10,7 +10,12 @@ from fullconv.errors import UserError
 from fullconv.training import make_config
 from fullconv.training.config import time_budget
 from fullconv.training.config.config import Config
-from fullconv.training.config.data_defaults import crop_for, epochs_for, with_data_defaults
+from fullconv.training.config.data_defaults import (
+    crop_for,
+    epochs_for,
+    with_data_defaults,
+    with_scale_until,
+)
 from fullconv.training.config.time_budget import Speed, measured, with_steps_for_time
 
 SPEED = Speed(step=0.8, half_size_step=0.25, validation=6.0)
@@ -110,11 +115,27 @@ def test_short_runs_are_validated_less_often(seconds, validations):
     assert Speed(0.8, 0.25, 0.0).validations_in(seconds) == 10
 
 
-def test_little_time_takes_half_of_the_steps_at_half_size():
-    enough = with_steps_for_time(timed(), SPEED, 100, 3600)
-    assert enough.schedule.half_size == timed().schedule.half_size
-    little = with_steps_for_time(timed(), SPEED, 3000, 3600)
-    assert little.schedule.half_size >= 0.5
+@pytest.mark.parametrize(
+    ("length", "photos", "until"),
+    [
+        ({"schedule.epochs": epochs_for(100)}, 100, 1.0),
+        ({"schedule.epochs": 0.5 * epochs_for(100)}, 100, 1.0),
+        ({"schedule.epochs": 0.4 * epochs_for(100)}, 100, 0.65),
+        ({"schedule.steps": 1850}, 367, 0.65),
+        ({"schedule.steps": 1850, "schedule.accumulate": 2}, 367, 1.0),
+        ({"schedule.steps": 10}, 367, 0.65),
+        ({"schedule.steps": 10, "augment.scale_until": 0.9}, 367, 0.9),
+    ],
+)
+def test_a_short_run_ends_without_random_scales(length, photos, until):
+    config = with_scale_until(make_config("default", length), photos, 1)
+    assert config.augment.scale_until == until
+    assert config.augment.scaled_steps(1000) == 1000 * until
+
+
+def test_processes_see_more_photos_in_a_step():
+    config = make_config("default", {"schedule.steps": 1850})
+    assert with_scale_until(config, 367, 2).augment.scale_until == 1.0
 
 
 def test_a_step_that_is_disturbed_does_not_count(monkeypatch):
