@@ -109,7 +109,12 @@ def test_three_processes_and_accumulation(photos, tmp_path):
 def test_a_resume_on_another_number_of_processes_keeps_the_photos_of_each_step(photos, tmp_path):
     """From two processes to one, to two again: the steps stay those of 8 photos in their order."""
     settings = {"net.name": PLAIN, "optimizer.lr_schedule": "fixed", "augment.hflip": "false"}
-    settings |= {"schedule.half_size": 0, "optimizer.warmup": 0, "optimizer.ema": "none"}
+    settings |= {
+        "schedule.half_size": 0,
+        "augment.scale_until": 1,
+        "optimizer.warmup": 0,
+        "optimizer.ema": "none",
+    }
     one, other = tmp_path / "one", tmp_path / "other"
     run = start(photos, one, 1, **settings, **{"schedule.batch_size": 8, "schedule.steps": 9})
     end(start(photos, other, 2, **settings, **{"schedule.batch_size": 4, "schedule.steps": 3}))
