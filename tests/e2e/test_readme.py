@@ -34,7 +34,6 @@ READ_ONLY = {
     "fullconv import labelme/ photos/",  # runs in test_walkthroughs.py, on labelme's files
     "fullconv train photos/",  # runs with --out
     "fullconv train photos/ --time 10m",
-    "fullconv train photos/ --steps 1850",
     "fullconv train photos/ --time 15m",
     "fullconv train photos/ --scratch",
     "fullconv train photos/ --net fpn4s-timm.convnext_tiny --weights timm",

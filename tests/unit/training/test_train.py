@@ -264,7 +264,7 @@ def test_a_run_that_goes_on_takes_no_time(copied):
 
 
 def test_a_training_in_a_given_time_measures_plans_and_ends(start, capsys):
-    changes = {"schedule.steps": None, "schedule.time": "8s", "schedule.half_size": 0.5}
+    changes = {"schedule.steps": None, "schedule.time": "15s", "schedule.half_size": 0.5}
     changes["augment.crop"] = [32, 48]
     run = start("run", changes)
     schedule = read_config(run / "config.toml").schedule
