@@ -61,9 +61,8 @@ def is_of_its_photos(folder: Path) -> bool:
 
 def _is_below(folder: Path, pairs: Iterable[tuple[str, str]]) -> bool:
     """Whether ``folder`` is, or is below, the first of a pair of folders that lie side by side."""
-    first, above = tuple(pairs), (folder, *folder.parents)
     return any(
-        each.name == name and (each.parent / beside).is_dir()
-        for each in above
-        for name, beside in first
+        above.name == name and (above.parent / beside).is_dir()
+        for name, beside in pairs
+        for above in (folder, *folder.parents)
     )
