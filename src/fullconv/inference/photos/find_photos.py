@@ -20,6 +20,7 @@ from fullconv.inference.photos.remote_photos import is_remote, name_of
 from fullconv.inference.photos.result_names import result_names
 from fullconv.inference.storage.addresses import (
     SCHEMES,
+    StoredPlace,
     is_stored,
     listed_files,
     local_path,
@@ -140,7 +141,8 @@ def _named(
 def _photos_of(files: list[tuple[Stored, int]], item: str, out: str) -> list[tuple[Stored, int]]:
     """The photos and videos of a listing; tables where there are none; a single file anyway.
 
-    Where the address ``out`` lies below the folder ``item``, what an earlier call left is left out.
+    Where the address ``out`` lies below the folder ``item``, what an earlier call left is left
+    out; so are the masks of a data set that is listed with its photos.
     """
     results = f"{out.rstrip('/')}/"
     inside = results.startswith(f"{item.rstrip('/')}/") and results != f"{item.rstrip('/')}/"
@@ -149,7 +151,16 @@ def _photos_of(files: list[tuple[Stored, int]], item: str, out: str) -> list[tup
         return others
     known = SUFFIXES | VIDEO_SUFFIXES
     photos = [(file, depth) for file, depth in others if _suffix(file.address) in known]
-    return photos or [(file, depth) for file, depth in others if _suffix(file.address) == TABLE]
+    named = [PurePosixPath(*PurePosixPath(f.address).parts[-depth:]) for f, depth in photos]
+    folders = {above for path in named for above in path.parents}
+    own = [
+        entry
+        for entry, path in zip(photos, named, strict=True)
+        if not is_label_image(path, is_folder=folders.__contains__)
+    ]
+    return (
+        own or photos or [(file, depth) for file, depth in others if _suffix(file.address) == TABLE]
+    )
 
 
 def _suffix(address: str) -> str:
@@ -311,10 +322,7 @@ def _refuse_overwriting(photos: Sequence[Input], out: str) -> None:
     ``out`` is the results' address, or ''.
     """
     if out:
-        urls = {entry.url for entry in photos}
-        for entry in photos:
-            if (mask := f"{out.rstrip('/')}/{entry.result.as_posix()}.png") in urls:
-                raise _would_overwrite(mask)
+        _refuse_overwriting_in_storage(photos, out.rstrip("/"))
         return
     files = {entry.file.resolve() for entry in photos if entry.file}
     for entry in photos:
@@ -325,11 +333,34 @@ def _refuse_overwriting(photos: Sequence[Input], out: str) -> None:
             raise _would_overwrite(str(mask), "mask of a data set")
     for folder in {Path(entry.result).absolute().parent for entry in photos}:
         if is_of_its_photos(folder):
-            raise UserError(
-                f"{printable(str(folder))}: holds the photos of a data set, where results would "
-                "be read as photos; choose another --out",
-                "FC-PREDICT-003",
-            )
+            raise _among_photos(str(folder))
+
+
+def _refuse_overwriting_in_storage(photos: Sequence[Input], out: str) -> None:
+    """The same for results below the address ``out``."""
+    urls = {entry.url for entry in photos}
+    results = [entry.result.as_posix() for entry in photos]
+    for result in results:
+        if f"{out}/{result}.png" in urls:
+            raise _would_overwrite(f"{out}/{result}.png")
+    place = StoredPlace(out)
+    for folder in {PurePosixPath(result).parent for result in results}:
+        if is_of_its_photos(place.path / folder, place.is_folder):
+            raise _among_photos(f"{out}/{folder}" if folder.name else out)
+        if not is_label_image(place.path / folder / "mask", is_folder=place.is_folder):
+            continue
+        there = place.files(folder)
+        for name in (PurePosixPath(r).name for r in results if PurePosixPath(r).parent == folder):
+            if f"{name}.png" in there and f"{name}_overlay.jpg" not in there:
+                raise _would_overwrite(f"{out}/{folder / name}.png", "mask of a data set")
+
+
+def _among_photos(folder: str) -> UserError:
+    return UserError(
+        f"{printable(folder)}: holds the photos of a data set, where results would be read as "
+        "photos; choose another --out",
+        "FC-PREDICT-003",
+    )
 
 
 def _is_mask_of_a_dataset(mask: Path) -> bool:

@@ -1,8 +1,8 @@
 """Pictures in a folder of photos that are none: results of a prediction, label images."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO
 
 from PIL import Image
@@ -36,33 +36,35 @@ def is_result(file: Path) -> bool:
     return False
 
 
-def is_label_image(file: Path, below: Path | None = None) -> bool:
+def _on_disk(folder: PurePath) -> bool:
+    return Path(folder).is_dir()
+
+
+def is_label_image(
+    file: PurePath, below: PurePath | None = None, is_folder: Callable[[PurePath], bool] = _on_disk
+) -> bool:
     """Whether a file lies in the masks of a data set, whose photos are in a folder beside them.
 
-    With ``below`` only folders below that one count.
+    With ``below`` only folders below that one count. ``is_folder`` says what is a folder where
+    the file is not on this machine's disks.
     """
     folders = file.parents if below is None else file.relative_to(below).parents
-    base = below or Path()
+    base = below or type(file)()
     return any(
-        folder.name in _LABELS and (base / folder.parent / _LABELS[folder.name]).is_dir()
+        folder.name in _LABELS and is_folder(base / folder.parent / _LABELS[folder.name])
         for folder in folders
     )
 
 
 def is_of_data_set(folder: Path) -> bool:
     """Whether a folder is, or is below, one of the photos or the label images of a data set."""
-    return is_of_its_photos(folder) or _is_below(folder, _LABELS.items())
+    return is_of_its_photos(folder) or is_label_image(folder / "mask")
 
 
-def is_of_its_photos(folder: Path) -> bool:
+def is_of_its_photos(folder: PurePath, is_folder: Callable[[PurePath], bool] = _on_disk) -> bool:
     """Whether a folder is, or is below, that of the photos of a data set, with masks beside it."""
-    return _is_below(folder, ((photos, labels) for labels, photos in _LABELS.items()))
-
-
-def _is_below(folder: Path, pairs: Iterable[tuple[str, str]]) -> bool:
-    """Whether ``folder`` is, or is below, the first of a pair of folders that lie side by side."""
     return any(
-        above.name == name and (above.parent / beside).is_dir()
-        for name, beside in pairs
+        above.name == photos and is_folder(above.parent / labels)
+        for labels, photos in _LABELS.items()
         for above in (folder, *folder.parents)
     )

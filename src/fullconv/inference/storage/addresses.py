@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -115,6 +115,27 @@ def _error(error: Exception, shown: str) -> UserError:
         f"{shown}: cannot be reached ({reason_of(error)}); look at the address and the connection",
         "FC-STORAGE-005",
     )
+
+
+class StoredPlace:
+    """What is at an address, asked for only where it is needed."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._system, path = file_system(address)
+        self.path = PurePosixPath(path)
+
+    def is_folder(self, path: PurePath) -> bool:
+        """Whether ``path``, in the same storage as ``self.path``, is a folder."""
+        with storage_errors(self._address):
+            return bool(self._system.isdir(str(path)))
+
+    def files(self, folder: PurePosixPath) -> set[str]:
+        """Names of the files in a folder below the address; none where there is no such folder."""
+        with storage_errors(self._address):
+            self._system.invalidate_cache()
+            found = self._system.find(str(self.path / folder), maxdepth=1)
+        return {PurePosixPath(name).name for name in found}
 
 
 def stored_file(path: str) -> Stored:

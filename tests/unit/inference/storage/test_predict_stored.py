@@ -105,6 +105,40 @@ def test_a_photo_is_never_replaced(bucket, predict, photos):
     assert code == 2 and "FC-PREDICT-003" in err and bucket.keys() == ["in/a.png"]
 
 
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [("images/val", "masks/val"), ("images", "masks"), ("JPEGImages", "SegmentationClass")],
+)
+def test_results_replace_no_masks_of_a_data_set_and_do_not_come_among_its_photos(
+    bucket, predict, photos, images, masks
+):
+    photo, mask, other = f"set/{images}/a.png", f"set/{masks}/a.png", "elsewhere/b.png"
+    for key in (photo, mask, other):
+        bucket.put(key, photos[1]["a.png"])
+    base = f"s3://{bucket.name}/set"
+    for named in (f"{base}/{images}", f"s3://{bucket.name}/{photo}"):
+        code, _, err = predict(named, "--out", f"{base}/{masks}")
+        assert code == 2 and "mask of a data set" in err and "FC-PREDICT-003" in err
+    for out in (images, f"{images}/new"):
+        code, _, err = predict(f"s3://{bucket.name}/{other}", "--out", f"{base}/{out}")
+        assert code == 2 and "would be read as photos" in err and "FC-PREDICT-003" in err
+    assert sorted(bucket.keys()) == sorted([photo, mask, other])
+
+
+def test_masks_of_a_data_set_are_not_predicted_and_missing_ones_may_be_made(
+    bucket, predict, photos
+):
+    for key in ("set/images/val/a.png", "set/masks/val/a.png", "set/images/val/b.png"):
+        bucket.put(key, photos[1]["a.png"])
+    base = f"s3://{bucket.name}/set"
+    code, out, _ = predict(base, "--out", f"s3://{bucket.name}/maps", "--no-overlay")
+    assert code == 0 and "2 of 2" in out
+    assert set(stored_results(bucket, "maps/")) >= {"images/val/a.png", "images/val/b.png"}
+    for _ in range(2):  # the second call finds its own results there, with their overlays
+        code, _, err = predict(f"{base}/images/val/b.png", "--out", f"{base}/masks/val")
+        assert code == 0, err
+
+
 @pytest.mark.parametrize("out", ["s3://no-such-bucket/maps", "s3://no-such-bucket"])
 def test_a_bucket_that_is_not_there_is_one_line_before_any_work(predict, bucket, photos, out):
     place = bucket.put("in/a.png", photos[1]["a.png"])
