@@ -179,6 +179,20 @@ def test_check_fix_writes_a_copy_that_passes_the_check(run, data, tmp_path):
     assert layout.name == "folder"
 
 
+def test_check_fix_asks_what_a_0_below_classes_from_1_is(run, data, tmp_path):
+    for file in (data / "masks").rglob("*.png"):
+        mask = np.array(Image.open(file))
+        Image.fromarray(np.where(mask == 255, 0, mask + 1).astype(np.uint8)).save(file)
+    out = tmp_path / "fixed"
+    said = run("check", data, "--fix", out, code=2)
+    assert "--ignore 0" in said
+    assert "[FC-FIX-003]" in said
+    assert not out.exists()
+    assert "goes with --fix" in run("check", data, "--ignore", "0", code=2)
+    assert "count from 0" in run("check", data, "--fix", out, "--ignore", "0")
+    assert "errors: 0" in run("check", out)
+
+
 def test_a_copy_may_lie_beside_a_list_of_pairs(run, data, tmp_path):
     photos = sorted((data / "images/train").iterdir())
     lines = [f"{photo},{data}/masks/train/{photo.stem}.png\n" for photo in photos]

@@ -1,7 +1,7 @@
 """``fullconv check --fix``: the corrected copy, and what is said of it."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,7 @@ def write_fixed_copy(
     sources: "Mapping[str, Source]",
     out: Path,
     options: ReadOptions,
-    classes: Path | None,
+    unlabelled: Collection[int] = (),
 ) -> bool:
     """Write the copy and its page, print what was done; whether nothing was left out."""
     from fullconv.cli import tables as screen
@@ -62,7 +62,7 @@ def write_fixed_copy(
     pictures = FixPictures(first.classes, getattr(first, "options", options))
     out = out.expanduser()
     with folder_atomically(out) as folder, screen.progress("correcting") as progress:
-        report = write_fixed(sources, folder, options, progress, pictures)
+        report = write_fixed(sources, folder, options, progress, pictures, unlabelled)
     copies = _opened(out, report.copied, options)
     with screen.progress("checking the copy") as progress:
         remaining = check(copies, progress)

@@ -60,11 +60,11 @@ UNTURN = {
 }
 
 
-def fixed(folder, tmp_path):
+def fixed(folder, tmp_path, unlabelled=()):
     out = tmp_path / "out"
     out.mkdir()
     before = hashes(folder)
-    report = write_fixed({"train": open_source(folder, "train")}, out)
+    report = write_fixed({"train": open_source(folder, "train")}, out, unlabelled=unlabelled)
     assert hashes(folder) == before  # never in place
     return report, open_source(out, "train")
 
@@ -118,9 +118,9 @@ def test_black_and_white_masks_of_16_bits_become_0_and_1(data, tmp_path):
 
 def test_0_255_masks_of_three_classes_are_no_certain_class(data, tmp_path):
     folder = data(lambda mask: white(np.minimum(mask, 1)), ignore=254)
-    with pytest.raises(UserError, match="no photo") as error:
+    with pytest.raises(UserError, match="value 255, and the 3 classes") as error:
         fixed(folder, tmp_path)
-    assert error.value.code == "FC-FIX-001"
+    assert error.value.code == "FC-FIX-003"
 
 
 def test_class_numbers_from_1_count_from_0(data, tmp_path):
@@ -147,13 +147,91 @@ def test_masks_that_lack_the_last_class_are_renumbered_with_the_others(data, tmp
     assert np.array_equal(source.mask(1), few)
 
 
-def test_a_0_beside_numbers_from_1_has_two_readings_and_is_left_out(data, tmp_path):
-    folder = data(lambda mask: mask + 1)
-    Image.fromarray(one_pixel_of(0)(truth(2))).save(folder / "masks/train/p2.png")
+def with_unlabelled(value, shift=0):
+    """A damage: numbers from ``shift``, and the first two rows of ``value``."""
+
+    def damage(mask):
+        changed = mask + shift
+        changed[:2] = value
+        return changed
+
+    return damage
+
+
+def assert_unlabelled(source, names=4):
+    """The masks are the truth with the first two rows ignored."""
+    assert len(source) == names
+    assert [f for f in check({"train": source}) if f.severity == "error"] == []
+    for place, name in enumerate(source.names):
+        wanted = with_unlabelled(255)(truth(int(name[1:])))
+        assert np.array_equal(source.mask(place), wanted)
+
+
+def test_a_0_beside_numbers_from_1_has_several_readings_and_nothing_is_written(data, tmp_path):
+    """Nor are the photos without the highest value: their numbers would be wrong too."""
+    folder = data(with_unlabelled(0, shift=1))
+    Image.fromarray(truth(2)).save(folder / "masks/train/p2.png")
+    with pytest.raises(UserError, match="--ignore 0, if classes count from 1, or --ignore 3"):
+        fixed(folder, tmp_path)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_masks_in_which_0_is_said_to_be_unlabelled_count_from_1(data, tmp_path):
+    report, source = fixed(data(with_unlabelled(0, shift=1)), tmp_path, [0])
+    assert report.fixed[0].says == (
+        "0 for unlabelled pixels is now 255, the ignored value",
+        "class numbers from 1 to 3 now count from 0",
+    )
+    assert_unlabelled(source)
+
+
+@pytest.mark.parametrize("value", [3, 7, 250])
+def test_another_value_can_be_said_to_be_unlabelled(data, tmp_path, value):
+    report, source = fixed(data(with_unlabelled(value)), tmp_path, [value])
+    assert report.fixed[0].says == (f"{value} for unlabelled pixels is now 255, the ignored value",)
+    assert_unlabelled(source)
+
+
+def test_a_third_value_of_0_255_masks_can_be_said_to_be_unlabelled(data, tmp_path):
+    def damage(mask):
+        return with_unlabelled(128)(white(mask))
+
+    _, source = fixed(data(damage, classes=2), tmp_path, [128])
+    for place, name in enumerate(source.names):
+        wanted = with_unlabelled(255)(truth(int(name[1:]), 2))
+        assert np.array_equal(source.mask(place), wanted)
+
+
+def test_a_background_that_is_said_to_be_unlabelled_does_not_shift_the_others(data, tmp_path):
+    _, source = fixed(data(lambda mask: mask), tmp_path, [0])
+    for place, name in enumerate(source.names):
+        wanted = truth(int(name[1:]))
+        assert np.array_equal(source.mask(place), np.where(wanted == 0, 255, wanted))
+
+
+def test_a_value_that_no_mask_has_is_not_said_to_be_unlabelled(data, tmp_path):
+    with pytest.raises(UserError, match="--ignore 9: no mask has this value; they have 0, 1, 2"):
+        fixed(data(lambda mask: mask), tmp_path, [9])
+
+
+def test_another_numbering_in_most_masks_is_uncertain_in_all(data, tmp_path):
+    folder = data(lambda mask: np.array([1, 7, 11], np.uint8)[mask])
+    Image.fromarray(np.ones(SIZE, np.uint8)).save(folder / "masks/train/p2.png")
+    with pytest.raises(UserError, match="masks have the value 7") as error:
+        fixed(folder, tmp_path)
+    assert error.value.code == "FC-FIX-003"
+
+
+def test_a_slip_in_one_mask_and_an_averaged_one_leave_out_those_two(data, tmp_path):
+    folder = data(lambda mask: mask + 1, seeds=range(8))
+    slip, averaged = one_pixel_of(77)(truth(1) + 1), truth(2) + 1
+    averaged[0, :20] = range(30, 50)
+    for name, mask in (("p1", slip), ("p2", averaged)):
+        Image.fromarray(mask).save(folder / f"masks/train/{name}.png")
     report, source = fixed(folder, tmp_path)
-    assert report.fixed == []
     assert {finding.code for finding in report.left_out} == {"FC-DATA-014"}
-    assert list(source.names) == ["p2"]
+    assert len(report.left_out) == 2
+    assert_right(source)
 
 
 def test_255_for_unlabelled_pixels_becomes_the_ignored_value(data, tmp_path):

@@ -8,6 +8,7 @@ import typer
 from fullconv.cli.check_fix import refuse_in_place, write_fixed_copy
 from fullconv.cli.main import app
 from fullconv.cli.read_options import Bands, MaxMegapixels, Range, read_options
+from fullconv.errors import UserError
 from fullconv.modalities import MAX_MEGAPIXELS
 
 
@@ -32,6 +33,14 @@ def check(
             "are corrected, photos with other errors left out. DATA itself is not changed.",
         ),
     ] = None,
+    ignore: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="VALUE",
+            help="For --fix: the masks' value of unlabelled pixels, if not the class file's. 0, if "
+            "classes count from 1. Can be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Look for errors in a data set: every photo and mask is read once.
 
@@ -48,6 +57,7 @@ def check(
       fullconv check VOCdevkit/VOC2012 --split train --split val
       fullconv check photos/ --again
       fullconv check photos/ --fix photos_fixed/
+      fullconv check photos/ --fix photos_fixed/ --ignore 0
     """
     from fullconv.cli import tables as screen
     from fullconv.data import (
@@ -62,6 +72,8 @@ def check(
 
     if fix is not None:
         refuse_in_place(data, fix)
+    elif ignore:
+        raise UserError("--ignore: goes with --fix OUT, the copy to write", "FC-CLI-001")
     names, read = split or available_splits(data), read_options(bands, span, max_megapixels)
     sources = {name: open_source(data, name, classes, options=read) for name in names}
     with screen.progress("checking") as progress:
@@ -82,7 +94,7 @@ def check(
     print(f"{counts_line(findings)}, in {photos} photos")
     if fix is not None:
         own = read.over(own_options(data, classes))
-        whole = write_fixed_copy(data, sources, fix, own, classes)
+        whole = write_fixed_copy(data, sources, fix, own, ignore or ())
         raise typer.Exit(0 if whole else 1)
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(1)

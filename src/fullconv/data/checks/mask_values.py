@@ -28,10 +28,15 @@ def of_values(pixels: dict[int, int], unknown: dict[int, int], classes: ClassSet
         cause = "a mask resized with averaging (anti-aliased), or once saved as JPEG"
         return what, cause, "export it again; resize masks with nearest only"
     if 0 not in pixels and min(pixels) == 1 and max(set(pixels) - {classes.ignore}) == count:
-        return what, "class numbers that start at 1", "subtract 1 from every mask"
+        fix = "subtract 1 from every mask, as fullconv check DATA --fix OUT does in a copy"
+        return what, "class numbers that start at 1", fix
     if set(unknown) == {count}:
-        cause = f"class numbers that start at 1, or a void class stored as {count}"
-        return what, cause, f"subtract 1 from the masks, or write void as {classes.ignore}"
+        cause = f"class numbers that start at 1, or {count} is the void value"
+        fix = (
+            f"fullconv check DATA --fix OUT --ignore 0, or --ignore {count}, corrects a copy; a "
+            "missing class goes into the class file"
+        )
+        return what, cause, fix
     if set(unknown) == {255}:
         fix = f"set ignore = 255 in the class file, or write void as {classes.ignore}"
         return what, "255 is used for unlabelled pixels, as in VOC", fix

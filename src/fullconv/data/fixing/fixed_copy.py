@@ -3,7 +3,7 @@
 import io
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -18,6 +18,7 @@ from fullconv.data.fixing.value_rules import (
     ValueRule,
     colors_known,
     numbers_of,
+    value_in_doubt,
     value_rule,
 )
 from fullconv.data.layouts.listing import ALL
@@ -69,18 +70,20 @@ def write_fixed(
     options: ReadOptions = AS_STORED,
     progress: Progress | None = None,
     seen: Seen | None = None,
+    unlabelled: Collection[int] = (),
 ) -> FixReport:
     """Write ``sources`` (split -> Source) as a folder data set into ``out``, an empty folder.
 
     Photos are copied byte by byte, so are masks without an error; a corrected mask is a PNG of its
     class values. A photo that no correction makes usable is left out and named; one that a list
     names twice is copied once. ``options`` say how photos are read and go into the class file.
-    Nothing of ``sources`` is changed. Raises UserError where no photo is left, or ``out`` cannot be
-    written.
+    ``unlabelled`` are mask values of unlabelled pixels beside the class file's. Nothing of
+    ``sources`` is changed. Raises UserError where no photo is left, where it is uncertain what the
+    masks' numbers mean, or ``out`` cannot be written.
     """
     report, taken, files = FixReport(), set(), set()
     total, done = sum(map(len, sources.values())), 0
-    rule = _rule(sources)
+    rule = _rule(sources, unlabelled)
     for split, source in sources.items():
         for place in range(len(source)):
             done += 1
@@ -104,8 +107,38 @@ def write_fixed(
     return report
 
 
-def _rule(sources: Mapping[str, Source]) -> ValueRule:
+def _rule(sources: Mapping[str, Source], unlabelled: Collection[int]) -> ValueRule:
     """One rule for the masks of all splits, which were written by the same program."""
+    classes = next(iter(sources.values())).classes
+    present = _values(sources)
+    values = frozenset().union(*present)
+    for value in unlabelled:
+        if value not in values:
+            raise UserError(
+                f"--ignore {value}: no mask has this value; they have {_listed(values)}",
+                "FC-FIX-004",
+            )
+    rule = value_rule(present, classes, unlabelled)
+    doubt = value_in_doubt(present, classes, rule)
+    if doubt is not None:
+        count = len(classes)
+        raise UserError(
+            f"masks have the value {doubt}, and the {count} classes are 0 to {count - 1}: what the "
+            "numbers mean is uncertain, in the other masks too; say which value is unlabelled "
+            f"(--ignore 0, if classes count from 1, or --ignore {doubt}), or add the missing class "
+            "to the class file",
+            "FC-FIX-003",
+        )
+    return rule
+
+
+def _listed(values: Iterable[int]) -> str:
+    shown = [str(value) for value in sorted(values)]
+    return ", ".join(shown if len(shown) <= 20 else [*shown[:19], f"and {len(shown) - 19} more"])
+
+
+def _values(sources: Mapping[str, Source]) -> list[frozenset[int]]:
+    """The values of each mask that can be read."""
     present: list[frozenset[int]] = []
     for source in sources.values():
         for place in range(len(source)):
@@ -116,7 +149,7 @@ def _rule(sources: Mapping[str, Source]) -> ValueRule:
                     present.append(frozenset(np.unique(numbers).tolist()))
                 elif (mask := source.mask(place)) is not None:
                     present.append(frozenset(np.unique(mask).tolist()))
-    return value_rule(present, next(iter(sources.values())).classes)
+    return present
 
 
 def _stored(source: Source, place: int) -> tuple[Stored | None, Path | None]:

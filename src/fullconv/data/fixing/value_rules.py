@@ -1,16 +1,18 @@
 """The only possible meaning of the stored values of a data set's masks: one rule for all masks.
 
 A rule is used where the masks together leave one reading. Where they leave two (0/255 masks of
-three classes, a 0 beside numbers that count from 1), there is none, and masks stay as they are.
+three classes, a 0 beside numbers that count from 1), there is none, and nothing is corrected.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import ClassSet
+from fullconv.data.checks.mask_values import MANY
 from fullconv.data.sample import Mask
 
 WHITE, WHITE_16 = 255, 65535  # of masks of 8 and of 16 bits
@@ -37,31 +39,68 @@ class ValueRule:
         return table[places.reshape(values.shape)]
 
 
-def value_rule(present: Iterable[frozenset[int]], classes: ClassSet) -> ValueRule:
+def value_rule(
+    present: Iterable[frozenset[int]], classes: ClassSet, unlabelled: Iterable[int] = ()
+) -> ValueRule:
     """The rule for masks with these sets of values; the empty one where there is nothing to correct
-    or two corrections would be possible."""
-    masks = list(present)
+    or two corrections would be possible. ``unlabelled`` are the values that somebody has said to be
+    those of unlabelled pixels."""
+    ignore, count = classes.ignore, len(classes)
+    stated = frozenset(unlabelled)
+    masks = _without_slips([mask - stated for mask in present], classes)
     values = frozenset().union(*masks)
-    count, ignore = len(classes), classes.ignore
+    voids = {ignore, *stated}
     if values in ({0, WHITE}, {0, WHITE_16}) and count == 2:
         white, name = max(values), classes.names[1]
-        return ValueRule(((0, 0), (white, 1)), (f"0/{white} mask: {white} is now 1 ({name})",))
-    rule = ValueRule()
-    voids = {ignore}
-    if ignore != WHITE and WHITE in values and count <= WHITE and _is_void(masks, count):
-        voids.add(WHITE)
-        rule = replace(
-            rule, says=(f"255 for unlabelled pixels is now {ignore}, the ignored value",)
-        )
-    classed = values - voids
-    if ignore != count and count in values and classed and classed <= set(range(1, count + 1)):
-        mapping = [(value, value - 1) for value in range(1, count + 1)]
-        says = (*rule.says, f"class numbers from 1 to {count} now count from 0")
-        return ValueRule((*mapping, *((void, ignore) for void in voids)), says)
-    if rule.says:
-        mapping = [(value, value) for value in range(count)]
-        return ValueRule((*mapping, *((void, ignore) for void in voids)), rule.says)
-    return ValueRule()
+        numbers, says = [(0, 0), (white, 1)], [f"0/{white} mask: {white} is now 1 ({name})"]
+        voids = set(stated)
+    else:
+        if ignore != WHITE and WHITE in values and count <= WHITE and _is_void(masks, count):
+            voids.add(WHITE)
+        classed = values - voids
+        says = []
+        numbers = [(value, value) for value in range(count) if value not in voids]
+        if ignore != count and count in values and classed and classed <= set(range(1, count + 1)):
+            numbers = [(value, value - 1) for value in range(1, count + 1)]
+            says = [f"class numbers from 1 to {count} now count from 0"]
+    said = [
+        f"{value} for unlabelled pixels is now {ignore}, the ignored value"
+        for value in sorted(voids - {ignore})
+    ]
+    if not said and not says:
+        return ValueRule()
+    return ValueRule((*numbers, *((value, ignore) for value in voids)), (*said, *says))
+
+
+def value_in_doubt(
+    present: Iterable[frozenset[int]], classes: ClassSet, rule: ValueRule
+) -> int | None:
+    """A value without a meaning which makes the numbers of all masks uncertain; None without one.
+
+    One more class than there is can mean that classes count from 1, in the masks without it too.
+    So can other values in at least half of the masks mean another numbering.
+    """
+    known = {value for value, _ in rule.mapping} or {*range(len(classes)), classes.ignore}
+    masks = [mask for mask in present if not _is_damaged(mask, classes)]
+    unknown = Counter(value for mask in masks for value in mask - known)
+    if len(classes) in unknown:
+        return len(classes)
+    if unknown and 2 * sum(not mask <= known for mask in masks) >= len(masks):
+        return max(sorted(unknown), key=lambda value: unknown[value])
+    return None
+
+
+def _without_slips(masks: Iterable[frozenset[int]], classes: ClassSet) -> list[frozenset[int]]:
+    """The masks that say how all are numbered: without the damaged, and a few with odd values."""
+    whole = [mask for mask in masks if not _is_damaged(mask, classes)]
+    known = {*range(len(classes) + 1), classes.ignore, WHITE, WHITE_16}
+    usual = [mask for mask in whole if mask <= known]
+    return usual if 2 * len(usual) > len(whole) else whole
+
+
+def _is_damaged(mask: frozenset[int], classes: ClassSet) -> bool:
+    """Whether a mask has as many values without a meaning as averaging or JPEG make of it."""
+    return len(mask - {*range(len(classes) + 1), classes.ignore}) >= MANY
 
 
 def _is_void(masks: Sequence[frozenset[int]], count: int) -> bool:

@@ -112,7 +112,7 @@ def test_other_modes_are_refused(save, three):
     [
         ([[0, 1], [7, 7]], ("value 7 (2 pixels)", "0 to 2", "class file")),
         ([[1, 2], [3, 1]], ("value 3", "start at 1", "subtract 1")),
-        ([[0, 3], [3, 1]], ("value 3", "start at 1", "void")),
+        ([[0, 3], [3, 1]], ("value 3", "start at 1", "3 is the void value", "--ignore 0")),
         ([list(range(60, 90, 2))], ("averaging", "nearest")),
     ],
 )
