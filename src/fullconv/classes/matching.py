@@ -80,7 +80,8 @@ def check_several(classes: ClassSet) -> None:
             raise UserError(
                 f"{output.classes.names[0]!r} is the only class{where}: every pixel would be right "
                 "whatever the net does. Add a class for the rest, as 'background' (0), and give "
-                f"the pixels of {output.classes.names[0]!r} the value 1",
+                f"the pixels of {output.classes.names[0]!r} the value 1 (fullconv check DATA --fix "
+                "OUT does both in a copy)",
                 "FC-CLASS-010",
             )
 

@@ -54,12 +54,12 @@ def write_fixed_copy(
     from fullconv.cli import tables as screen
     from fullconv.data import check, listing
     from fullconv.data.checks.check import counts_line
-    from fullconv.data.fixing.fixed_copy import write_fixed
+    from fullconv.data.fixing.fixed_copy import fixed_classes, write_fixed
     from fullconv.files.atomic import folder_atomically
     from fullconv.report.pages.fixes_page import FixPictures, write_fixes_page
 
     first = next(iter(sources.values()))
-    pictures = FixPictures(first.classes, getattr(first, "options", options))
+    pictures = FixPictures(fixed_classes(sources)[0], getattr(first, "options", options))
     out = out.expanduser()
     with folder_atomically(out) as folder, screen.progress("correcting") as progress:
         report = write_fixed(sources, folder, options, progress, pictures, unlabelled)
@@ -68,6 +68,8 @@ def write_fixed_copy(
         remaining = check(copies, progress)
     page = write_fixes_page(out / PAGE, data, report, pictures, remaining)
     print()
+    for line in report.of_classes:
+        print(f"corrected: {line}")
     for line in _fixed_lines(report.fixed):
         print(line)
     for line in listing(report.left_out):

@@ -116,6 +116,19 @@ def test_black_and_white_masks_of_16_bits_become_0_and_1(data, tmp_path):
     assert_right(source, classes=2)
 
 
+@pytest.mark.parametrize("damage", [white, lambda mask: mask, lambda mask: as_rgb(white(mask))])
+def test_a_single_class_gets_a_background_before_it(data, tmp_path, damage):
+    """Masks of two classes, of which the class file names one."""
+    folder = data(damage, classes=2)
+    (folder / "classes.toml").write_text('[[class]]\nname = "crack"\n')
+    report, source = fixed(folder, tmp_path)
+    assert report.of_classes == (
+        "class file: 'background' is added as class 0, 'crack' is class 1",
+    )
+    assert source.classes.names == ("background", "crack")
+    assert_right(source, classes=2)
+
+
 def test_0_255_masks_of_three_classes_are_no_certain_class(data, tmp_path):
     folder = data(lambda mask: white(np.minimum(mask, 1)), ignore=254)
     with pytest.raises(UserError, match="value 255, and the 3 classes") as error:

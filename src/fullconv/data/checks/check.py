@@ -144,7 +144,7 @@ def _of_classes(sources: Mapping[str, Source], checks: Mapping[str, CheckTable])
 def _only_background(where: str, classes: ClassSet) -> Finding:
     what = f"every labelled pixel is class 0 ({classes.names[0]!r})"
     cause = f"0/255 masks: {classes.ignore} means ignored, so the foreground is left out"
-    fix = "save the foreground as 1 instead of 255"
+    fix = "save the foreground as 1 instead of 255, as fullconv check DATA --fix OUT does in a copy"
     return Finding(where, what, cause, fix, code="FC-DATA-114")
 
 

@@ -11,6 +11,7 @@ from fullconv.data.sample import Mask
 Diagnosis = tuple[str, str, str]
 """What, likely cause, fix."""
 
+_IN_A_COPY = ", as fullconv check DATA --fix OUT does in a copy"
 MANY = 8  # distinct unknown values; exports by mistake have few, interpolation makes many
 
 
@@ -22,14 +23,17 @@ def of_values(pixels: dict[int, int], unknown: dict[int, int], classes: ClassSet
         f"value {worst} ({unknown[worst]} pixels{_others(unknown)}) is no class: "
         f"the {count} classes are 0 to {count - 1}, ignored is {classes.ignore}"
     )
+    if count == 1 and set(pixels) <= {0, 1, 255, classes.ignore}:
+        fix = f"add 'background' to the class file, before {classes.names[0]!r}{_IN_A_COPY}"
+        return what, "pixels of no class, 0, have no class of their own", fix
     if set(pixels) <= {0, 255} and 255 in unknown:
-        return what, "a 0/255 mask", "save the foreground as 1 instead of 255"
+        fix = "save the foreground as 1 instead of 255"
+        return what, "a 0/255 mask", f"{fix}{_IN_A_COPY if len(classes) == 2 else ''}"
     if len(unknown) >= MANY:
         cause = "a mask resized with averaging (anti-aliased), or once saved as JPEG"
         return what, cause, "export it again; resize masks with nearest only"
     if 0 not in pixels and min(pixels) == 1 and max(set(pixels) - {classes.ignore}) == count:
-        fix = "subtract 1 from every mask, as fullconv check DATA --fix OUT does in a copy"
-        return what, "class numbers that start at 1", fix
+        return what, "class numbers that start at 1", f"subtract 1 from every mask{_IN_A_COPY}"
     if set(unknown) == {count}:
         cause = f"class numbers that start at 1, or {count} is the void value"
         fix = (
@@ -51,7 +55,8 @@ def of_colors(codes: Iterable[int], unknown: dict[int, int], classes: ClassSet) 
     what = f"colour {colour} ({unknown[worst]} pixels{_others(unknown)}) belongs to no class"
     values = [_rgb(int(code)) for code in codes]
     if all(r == g == b and (r < len(classes) or r == classes.ignore) for r, g, b in values):
-        return what, "class numbers saved as RGB", "save the masks with one channel"
+        fix = f"save the masks with one channel{_IN_A_COPY}"
+        return what, "class numbers saved as RGB", fix
     if len(unknown) >= MANY:
         cause = "a mask resized with averaging (anti-aliased), or once saved as JPEG"
         return what, cause, "export it again; resize masks with nearest only"
@@ -61,6 +66,7 @@ def of_colors(codes: Iterable[int], unknown: dict[int, int], classes: ClassSet) 
     cause = f"a class or its colour missing in the class file ({nearest})"
     if colour[::-1] in classes.colors:
         cause = "red and blue exchanged (BGR) when the mask was written"
+        return what, cause, f"exchange them back{_IN_A_COPY}"
     return what, cause, "give every class its color in the class file"
 
 

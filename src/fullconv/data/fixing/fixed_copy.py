@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from fullconv.classes import ClassSet
 from fullconv.data.export_folder import mask_png
 from fullconv.data.fixing.size_rules import fitted
 from fullconv.data.fixing.value_rules import (
@@ -52,9 +53,12 @@ class FixedMask:
 
 @dataclass
 class FixReport:
-    """What a copy has: the masks that were ``fixed``, the errors of photos that were ``left_out``,
-    and the photos ``copied`` of each split."""
+    """What a copy has: its ``classes``, and ``of_classes``, what was corrected in their file, in
+    words; the masks that were ``fixed``, the errors of photos that were ``left_out``, and the
+    photos ``copied`` of each split."""
 
+    classes: ClassSet
+    of_classes: tuple[str, ...] = ()
     fixed: list[FixedMask] = field(default_factory=list)
     left_out: list[Finding] = field(default_factory=list)
     copied: Counter[str] = field(default_factory=Counter)
@@ -81,9 +85,9 @@ def write_fixed(
     ``sources`` is changed. Raises UserError where no photo is left, where it is uncertain what the
     masks' numbers mean, or ``out`` cannot be written.
     """
-    report, taken, files = FixReport(), set(), set()
+    report, taken, files = FixReport(*fixed_classes(sources)), set(), set()
     total, done = sum(map(len, sources.values())), 0
-    rule = _rule(sources, unlabelled)
+    rule = _rule(sources, report.classes, unlabelled)
     for split, source in sources.items():
         for place in range(len(source)):
             done += 1
@@ -102,14 +106,27 @@ def write_fixed(
             "no photo of the data set can be corrected: see what fullconv check says of each",
             "FC-FIX-001",
         )
-    first = next(iter(sources.values()))
-    write_atomically(out / "classes.toml", _options_toml(options) + first.classes.to_toml())
+    write_atomically(out / "classes.toml", _options_toml(options) + report.classes.to_toml())
     return report
 
 
-def _rule(sources: Mapping[str, Source], unlabelled: Collection[int]) -> ValueRule:
-    """One rule for the masks of all splits, which were written by the same program."""
+def fixed_classes(sources: Mapping[str, Source]) -> tuple[ClassSet, tuple[str, ...]]:
+    """The classes of the copy, and what was corrected: a single class gets a background before it.
+
+    Nothing else can be meant by a single class than it and the rest.
+    """
     classes = next(iter(sources.values())).classes
+    if len(classes) > 1 or classes.is_overlapping or classes.background:
+        return classes, ()
+    name = classes.names[0]
+    both = ClassSet(("background", name), ignore=classes.ignore if classes.ignore > 1 else 255)
+    return both, (f"class file: 'background' is added as class 0, {name!r} is class 1",)
+
+
+def _rule(
+    sources: Mapping[str, Source], classes: ClassSet, unlabelled: Collection[int]
+) -> ValueRule:
+    """One rule for the masks of all splits, which were written by the same program."""
     present = _values(sources)
     values = frozenset().union(*present)
     for value in unlabelled:
@@ -178,7 +195,7 @@ def _write_pair(
     """Copy one photo with its mask, corrected; DataError where they cannot be used."""
     photo, file = source.files(place)
     size = _photo_size(source, place)
-    stored, mask, says = _corrected_values(source, place, rule)
+    stored, mask, says = _corrected_values(source, place, rule, report.classes)
     if mask is None:
         raise DataError(photo or source.names[place], "this photo has no mask", "",
                         "add the mask under the photo's name", "FC-DATA-107")  # fmt: skip
@@ -191,7 +208,7 @@ def _write_pair(
     if not corrections and file is not None and stored is not None:
         _copy(file, target.with_suffix(file.suffix.lower()))
     else:
-        write_atomically(target, mask_png(mask, source.classes))
+        write_atomically(target, mask_png(mask, report.classes))
     _copy_photo(source, place, out, name)
     split = source.split
     report.copied[split] += 1
@@ -203,11 +220,10 @@ def _write_pair(
 
 
 def _corrected_values(
-    source: Source, place: int, rule: ValueRule
+    source: Source, place: int, rule: ValueRule, classes: ClassSet
 ) -> tuple[Stored | None, Mask | None, tuple[str, ...]]:
     """A mask as stored, its class values, and what was corrected; DataError where none is sure."""
     stored, file = _stored(source, place)
-    classes = source.classes
     if stored is None:
         return None, source.mask(place), ()
     numbers = numbers_of(stored, classes)

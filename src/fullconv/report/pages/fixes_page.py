@@ -100,6 +100,7 @@ def write_fixes_page(
         "fixes.html",
         title=f"{name}: corrections",
         copied=copied,
+        of_classes=report.of_classes,
         corrections=corrections,
         left_out=listing(report.left_out, files=LISTED),
         remaining=listing(list(remaining)),
