@@ -10,6 +10,7 @@ from fullconv.classes import ClassSet
 from fullconv.classes.class_files import read_classes
 from fullconv.data.layouts.find_class_file import NAMES, classes_in
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, read_lines, usual_first, usual_name
+from fullconv.data.layouts.mask_names import masks_of
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.picture_listing import (
     counted,
@@ -153,7 +154,7 @@ def of_folders(
         raise UserError(
             f"{images}: no photo is in it; looked for files ending in {endings}", "FC-DATA-103"
         )
-    own = labels.by_name()
+    own, renamed = renamed_masks(photos.names, labels.by_name(), masks)
     files = PathList.of([own.pop(name, None) for name in photos.names])
     return PairSource(
         classes=classes,
@@ -162,8 +163,24 @@ def of_folders(
         photos=photos.files,
         masks=files,
         orphans=tuple(map(Path, own.values())),
-        findings=(*findings, *photos.findings, *labels.findings),
+        findings=(*findings, *renamed, *photos.findings, *labels.findings),
     )
+
+
+def renamed_masks(
+    photos: Iterable[str], masks: dict[str, str], folder: Path
+) -> tuple[dict[str, str], tuple[Finding, ...]]:
+    """``masks`` (name -> file) by the names of their photos, and a note where those differ."""
+    pairs = masks_of(photos, masks)
+    if not pairs:
+        return masks, ()
+    photo, mask = next(iter(pairs.items()))
+    what = f"{counted(list(pairs), 'mask')} of a photo of another name, as {mask} of {photo}"
+    fix = "nothing needs to be done, if that is right"
+    note = Finding(str(folder), what, "", fix, "note", "FC-DATA-140")
+    used = set(pairs.values())
+    rest = {name: file for name, file in masks.items() if name not in used}
+    return {**{name: masks[own] for name, own in pairs.items()}, **rest}, (note,)
 
 
 def from_list(
@@ -172,6 +189,7 @@ def from_list(
     """The photos that the list of ``split`` names, with the masks below ``masks``."""
     listing = listed(data / IMAGES)
     photos, labels = listing.by_name(), listed(masks).by_name()
+    labels, renamed = renamed_masks(photos, labels, masks)
     named_by = {name: _names_in(path, data) for name, path in lists.items()}
     names = named_by[split]
     files = [_either(photos, name, split) for name in names]
@@ -189,6 +207,7 @@ def from_list(
         findings=(
             *repeated_lines(lists[split], names),
             *_in_no_split(data / IMAGES, rest, fix),
+            *renamed,
             *listing.findings,
         ),
     )

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,7 +138,7 @@ def _other_files(folder: Path, files: list[Path]) -> list[Finding]:
     return [Finding(str(folder), what, "not read as pictures", fix, "note", "FC-DATA-121")]
 
 
-def counted(files: list[Path], kind: str) -> str:
+def counted(files: Sized, kind: str) -> str:
     """As in '3 photos are'."""
     return f"1 {kind} is" if len(files) == 1 else f"{len(files)} {kind}s are"
 

@@ -6,6 +6,7 @@ from fullconv.data.layouts import (
     camvid,
     class_folders,
     folder,
+    named_folders,
     nyud,
     nyud_labeled,
     packed,
@@ -29,6 +30,7 @@ LAYOUTS: tuple[Layout, ...] = (
     pair_list.LAYOUT,
     class_folders.LAYOUT,
     folder.LAYOUT,
+    named_folders.LAYOUT,
 )
 
 

@@ -8,11 +8,14 @@ from typing import IO
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from fullconv.data.layouts.mask_names import MASK_FOLDERS, PHOTO_FOLDERS
+
 _MARK = "fullconv prediction"
 _HEAD = 512  # bytes; both formats have the mark near their beginning
-_LABELS = {"masks": "images", "SegmentationClass": "JPEGImages", "ann_dir": "img_dir",
-           "annotations": "images"}  # fmt: skip
-"""Folders of label images, and those of the photos that lie beside them."""
+_PHOTOS = tuple(name for lower in PHOTO_FOLDERS for name in (lower, lower.capitalize()))
+_MASKS = (name for lower in MASK_FOLDERS for name in (lower, lower.capitalize()))
+_BESIDE = {"SegmentationClass": ("JPEGImages",)} | dict.fromkeys(_MASKS, _PHOTOS)
+"""Folders of label images, and the usual names of those of the photos beside them."""
 
 
 def save_png(picture: Image.Image, file: IO[bytes], **options: int) -> None:
@@ -51,8 +54,9 @@ def is_label_image(
     folders = file.parents if below is None else file.relative_to(below).parents
     base = below or type(file)()
     return any(
-        folder.name in _LABELS and is_folder(base / folder.parent / _LABELS[folder.name])
+        is_folder(base / folder.parent / photos)
         for folder in folders
+        for photos in _BESIDE.get(folder.name, ())
     )
 
 
@@ -64,7 +68,7 @@ def is_of_data_set(folder: Path) -> bool:
 def is_of_its_photos(folder: PurePath, is_folder: Callable[[PurePath], bool] = _on_disk) -> bool:
     """Whether a folder is, or is below, that of the photos of a data set, with masks beside it."""
     return any(
-        above.name == photos and is_folder(above.parent / labels)
-        for labels, photos in _LABELS.items()
+        above.name in photos and is_folder(above.parent / labels)
         for above in (folder, *folder.parents)
+        for labels, photos in _BESIDE.items()
     )

@@ -1,0 +1,140 @@
+"""Photos and masks in the arrangements that people have, trained on as they are."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fullconv.data import available_splits, check, open_source
+from fullconv.data.layouts.mask_names import masks_of
+from fullconv.errors import UserError
+from fullconv.inference.photos.find_photos import photos_in
+
+CLASSES = '[[class]]\nname = "background"\n[[class]]\nname = "crack"\n'
+
+
+def mask_of(number: int) -> np.ndarray:
+    mask = np.zeros((8, 12), np.uint8)
+    mask[number : number + 2, :6] = 1
+    return mask
+
+
+def fill(folder: Path, photo: str, mask: str, numbers=range(4)) -> Path:
+    """Photos and masks under names with {} for a number, and a class file."""
+    for number in numbers:
+        for name, content in ((photo, np.full((8, 12, 3), number)), (mask, mask_of(number))):
+            path = folder / name.format(number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(content.astype(np.uint8)).save(path)
+    (folder / "classes.toml").write_text(CLASSES)
+    return folder
+
+
+def assert_pairs(folder: Path, split: str, numbers=range(4)) -> None:
+    source = open_source(folder, split)
+    assert len(source) == len(numbers)
+    found = [source.mask(place) for place in range(len(source))]
+    for number, mask in zip(numbers, found, strict=True):
+        assert mask is not None
+        assert np.array_equal(mask, mask_of(number))
+    assert [each for each in check({split: source}) if each.severity == "error"] == []
+
+
+@pytest.mark.parametrize(
+    ("photo", "mask"),
+    [
+        ("images/p{}.png", "labels/p{}.png"),
+        ("img/p{}.png", "gt/p{}.png"),
+        ("photos/p{}.png", "annotations/p{}.png"),
+        ("Images/p{}.png", "Masks/p{}.png"),
+        ("image/park/p{}.png", "mask/park/p{}.png"),
+        ("images/p{}.jpg", "masks/p{}_mask.png"),
+        ("images/img_{}.jpg", "masks/mask_{}.png"),
+        ("images/img{}.jpg", "labels/label{}.png"),
+        ("images/000{}TP_00.jpg", "labels/000{}TP_00_L.png"),
+        ("images/a.{}.jpg", "gt/a.{}-gt.png"),
+        ("p{}.jpg", "p{}_mask.png"),
+        ("img_{}.jpg", "mask_{}.png"),
+        ("train/p{}.jpg", "train_masks/p{}_mask.png"),
+        ("train/images/p{}.jpg", "train/labels/p{}.png"),
+    ],
+)
+def test_photos_and_masks_of_one_split(tmp_path, photo, mask):
+    folder = fill(tmp_path / "d", photo, mask)
+    assert available_splits(folder) == ["all"]
+    assert_pairs(folder, "all")
+
+
+@pytest.mark.parametrize(
+    ("photo", "mask"),
+    [
+        ("{split}/images/p{}.png", "{split}/masks/p{}.png"),
+        ("images/{split}/p{}.png", "labels/{split}/p{}.png"),
+        ("img_dir/{split}/p{}.jpg", "ann_dir/{split}/p{}.png"),
+        ("{split}/p{}.jpg", "{split}_masks/p{}_mask.png"),
+        ("{split}_images/p{}.jpg", "{split}_labels/p{}.png"),
+        ("{split}/p{}.jpg", "{split}/p{}_mask.png"),
+    ],
+)
+@pytest.mark.parametrize("val", ["val", "valid", "Validation"])
+def test_photos_and_masks_of_two_splits(tmp_path, photo, mask, val):
+    for split, numbers in (("train", (0, 1, 2)), (val, (3, 4))):
+        names = (name.replace("{split}", split) for name in (photo, mask))
+        fill(tmp_path / "d", *names, numbers=numbers)
+    assert available_splits(tmp_path / "d") == ["train", "val"]
+    assert_pairs(tmp_path / "d", "train", (0, 1, 2))
+    assert_pairs(tmp_path / "d", "val", (3, 4))
+
+
+def test_other_names_are_noted(tmp_path):
+    folder = fill(tmp_path / "d", "images/p{}.jpg", "masks/p{}_mask.png")
+    notes = check({"all": open_source(folder, "all")})
+    assert [(each.code, each.severity) for each in notes] == [("FC-DATA-140", "note")]
+    assert "4 masks are of a photo of another name, as p0_mask of p0" in notes[0].what
+
+
+def test_other_names_beside_a_list(tmp_path):
+    folder = fill(tmp_path / "d", "images/p{}.jpg", "masks/p{}_mask.png")
+    (folder / "train.txt").write_text("p0\np2\n")
+    (folder / "val.txt").write_text("p1\np3\n")
+    assert_pairs(folder, "train", (0, 2))
+    assert_pairs(folder, "val", (1, 3))
+
+
+@pytest.mark.parametrize(
+    "folders", [("img", "labels"), ("Images", "Masks"), ("img_dir", "ann_dir")]
+)
+def test_predict_takes_only_the_photos(tmp_path, folders):
+    photo, mask = (f"{name}/p{{}}" for name in folders)
+    folder = fill(tmp_path / "d", f"{photo}.jpg", f"{mask}.png")
+    assert [path.name for path in photos_in(folder)] == [f"p{number}.jpg" for number in range(4)]
+
+
+def test_a_folder_without_a_class_file_or_with_two_kinds_of_masks_is_none(tmp_path):
+    folder = fill(tmp_path / "d", "img/p{}.jpg", "gt/p{}.png")
+    fill(folder, "img/p{}.jpg", "labels/p{}.png")
+    with pytest.raises(UserError, match="not a known layout"):
+        open_source(folder, "all")
+    other = fill(tmp_path / "e", "img/p{}.jpg", "gt/p{}.png")
+    (other / "classes.toml").unlink()
+    with pytest.raises(UserError, match="a class file beside train/images with train/masks"):
+        open_source(other, "all")
+
+
+@pytest.mark.parametrize(
+    ("photos", "masks", "pairs"),
+    [
+        (["a", "b"], ["a", "b_mask"], {}),  # one of its own name: nothing is guessed
+        (["a", "b"], ["a_mask", "c_mask"], {"a": "a_mask"}),
+        (["a", "img_a"], ["a_mask"], {}),  # two photos of one key
+        (["a"], ["a_mask", "a_gt"], {}),  # two masks of one photo
+        (["s/a", "t/a"], ["s/a_gt", "t/a_gt"], {"s/a": "s/a_gt", "t/a": "t/a_gt"}),
+        (["a"], ["a_color", "a_labelIds"], {"a": "a_labelIds"}),
+        (["a_leftImg8bit"], ["a_gtFine"], {}),
+        (["mask"], ["mask_mask"], {"mask": "mask_mask"}),
+        (["image"], ["label"], {}),
+    ],
+)
+def test_a_mask_belongs_to_the_one_photo_that_it_fits(photos, masks, pairs):
+    assert masks_of(photos, {name: f"{name}.png" for name in masks}) == pairs
