@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fullconv.classes import ClassSet
-from fullconv.data.layouts import packed
+from fullconv.data.layouts import named_folders, packed
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, by_usual_names, usual_name
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.registry import LAYOUTS, layout_of
@@ -270,6 +270,13 @@ def _layout(path: Path) -> Layout:
             f"{path}: is the folder of a run, not a data set; config.toml in it says which data it "
             f"was trained on, and fullconv evaluate {path} scores it there",
             "FC-DATA-100",
+        )
+    if path.is_dir() and named_folders.pairs(path):
+        raise UserError(
+            f"{path}: has photos and masks, and no class file beside them; write classes.toml with "
+            'a [[class]] and name = "..." for each class. If a labelling tool wrote it: fullconv '
+            f"import {path} photos/",
+            "FC-CLASS-011",
         )
     looked_for = "; ".join(layout.what for layout in LAYOUTS)
     inside = [path.name]

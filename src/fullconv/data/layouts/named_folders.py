@@ -27,20 +27,20 @@ Pair = tuple[Path, Path]
 
 def looks_like(data: Path) -> bool:
     """A class file, and folders of which it is clear what is in them."""
-    return data.is_dir() and any((data / name).is_file() for name in NAMES) and bool(_pairs(data))
+    return data.is_dir() and any((data / name).is_file() for name in NAMES) and bool(pairs(data))
 
 
 def splits(data: Path) -> list[str]:
     """The names of the splits; 'all' where there are none."""
-    return sorted(_pairs(data), key=usual_first)
+    return sorted(pairs(data), key=usual_first)
 
 
-def _pairs(data: Path) -> dict[str, Pair]:
+def pairs(data: Path) -> dict[str, Pair]:
     """The folders of each split; of train alone those of 'all', from which val is split off."""
-    pairs = _of_splits(data)
-    if [usual_name(split) for split in pairs] == ["train"]:
-        return {ALL: next(iter(pairs.values()))}
-    return pairs
+    found = _of_splits(data)
+    if [usual_name(split) for split in found] == ["train"]:
+        return {ALL: next(iter(found.values()))}
+    return found
 
 
 def _of_splits(data: Path) -> dict[str, Pair]:
@@ -92,7 +92,7 @@ def _has_masks(folder: Path) -> bool:
 
 def open_split(data: Path, split: str, classes: Path | None = None) -> PairSource:
     """The photos of ``split`` with their masks."""
-    photos, masks = _pairs(data)[split]
+    photos, masks = pairs(data)[split]
     known = classes_in(data, classes)
     return (
         _of_one_folder(photos, split, known)

@@ -118,7 +118,7 @@ def test_a_folder_without_a_class_file_or_with_two_kinds_of_masks_is_none(tmp_pa
         open_source(folder, "all")
     other = fill(tmp_path / "e", "img/p{}.jpg", "gt/p{}.png")
     (other / "classes.toml").unlink()
-    with pytest.raises(UserError, match="a class file beside train/images with train/masks"):
+    with pytest.raises(UserError, match="has photos and masks, and no class file beside them"):
         open_source(other, "all")
 
 
