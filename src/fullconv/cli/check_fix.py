@@ -76,6 +76,8 @@ def write_fixed_copy(
         print(f"left out: {line.removeprefix('error: ')}")
     photos = ", ".join(f"{count} {split}" for split, count in report.copied.items())
     print(f"copy: {printable(str(out))}: {photos} photos; {counts_line(remaining)}")
+    for line in listing(remaining):
+        print(line)
     print(page)
     print(f"next: fullconv train {printable(str(out))}")
     return not report.left_out and not any(finding.severity == "error" for finding in remaining)

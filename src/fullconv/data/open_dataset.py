@@ -272,12 +272,7 @@ def _layout(path: Path) -> Layout:
             "FC-DATA-100",
         )
     if path.is_dir() and named_folders.pairs(path):
-        raise UserError(
-            f"{path}: has photos and masks, and no class file beside them; write classes.toml with "
-            'a [[class]] and name = "..." for each class. If a labelling tool wrote it: fullconv '
-            f"import {path} photos/",
-            "FC-CLASS-011",
-        )
+        raise named_folders.unusable(path)
     looked_for = "; ".join(layout.what for layout in LAYOUTS)
     inside = [path.name]
     if path.is_dir():

@@ -215,11 +215,44 @@ def test_a_third_value_of_0_255_masks_can_be_said_to_be_unlabelled(data, tmp_pat
         assert np.array_equal(source.mask(place), wanted)
 
 
-def test_a_background_that_is_said_to_be_unlabelled_does_not_shift_the_others(data, tmp_path):
-    _, source = fixed(data(lambda mask: mask), tmp_path, [0])
+def test_classes_count_from_1_below_an_unlabelled_0_without_the_highest_too(data, tmp_path):
+    """Class 0 is no background here, so 0 being unlabelled leaves 1 for it."""
+    folder = data(lambda mask: with_unlabelled(0, shift=1)(np.minimum(mask, 1)))
+    _, source = fixed(folder, tmp_path, [0])
     for place, name in enumerate(source.names):
-        wanted = truth(int(name[1:]))
-        assert np.array_equal(source.mask(place), np.where(wanted == 0, 255, wanted))
+        wanted = with_unlabelled(255)(np.minimum(truth(int(name[1:])), 1))
+        assert np.array_equal(source.mask(place), wanted)
+
+
+def test_a_background_may_be_the_0_that_is_said_to_be_unlabelled(data, tmp_path):
+    folder = data(lambda mask: mask)
+    text = (folder / "classes.toml").read_text()
+    (folder / "classes.toml").write_text(text.replace('"c0"', '"background"'))
+    with pytest.raises(UserError, match="no mask has the value 3") as error:
+        fixed(folder, tmp_path, [0])
+    assert error.value.code == "FC-FIX-003"
+
+
+def test_masks_of_colors_have_no_number_to_ignore(data, tmp_path):
+    with pytest.raises(UserError, match="--ignore 0: no mask has this value; they have colors"):
+        fixed(data(in_colors), tmp_path, [0])
+
+
+def test_a_single_class_as_1_and_as_255_is_uncertain(data, tmp_path):
+    folder = data(white, classes=2)
+    Image.fromarray(truth(2, 2)).save(folder / "masks/train/p2.png")
+    (folder / "classes.toml").write_text('[[class]]\nname = "crack"\n')
+    with pytest.raises(UserError, match="some masks have the value 1 and some 255") as error:
+        fixed(folder, tmp_path)
+    assert error.value.code == "FC-FIX-003"
+
+
+def test_a_single_class_keeps_its_color(data, tmp_path):
+    folder = data(in_colors, classes=2)
+    (folder / "classes.toml").write_text('[[class]]\nname = "crack"\ncolor = [128, 0, 0]\n')
+    _, source = fixed(folder, tmp_path)
+    assert source.classes.colors == (COLORS[0], COLORS[1])
+    assert_right(source, classes=2)
 
 
 def test_a_value_that_no_mask_has_is_not_said_to_be_unlabelled(data, tmp_path):

@@ -5,7 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -15,6 +15,7 @@ from fullconv.classes import ClassSet
 from fullconv.data.export_folder import mask_png
 from fullconv.data.fixing.size_rules import fitted
 from fullconv.data.fixing.value_rules import (
+    WHITE,
     Stored,
     ValueRule,
     colors_known,
@@ -23,7 +24,7 @@ from fullconv.data.fixing.value_rules import (
     value_rule,
 )
 from fullconv.data.layouts.listing import ALL
-from fullconv.data.layouts.pairs import size_mismatch
+from fullconv.data.layouts.pairs import PairSource, size_mismatch
 from fullconv.data.mask_classes import mask_of
 from fullconv.data.reading.image import probe
 from fullconv.data.reading.mask import read_mask, stored_values
@@ -36,6 +37,7 @@ from fullconv.errors import DataError, Finding, UserError
 from fullconv.files.atomic import write_atomically
 from fullconv.modalities import AS_STORED, KINDS, ReadOptions, is_of_photo
 
+BLACK = (0, 0, 0)
 AS_PIXELS = "class numbers saved as RGB are now one channel"
 MIRRORED = "red and blue of the mask's colors were exchanged"
 Progress = Callable[[int, int], object]
@@ -86,8 +88,15 @@ def write_fixed(
     masks' numbers mean, or ``out`` cannot be written.
     """
     report, taken, files = FixReport(*fixed_classes(sources)), set(), set()
+    if report.of_classes:
+        sources = {
+            split: replace(source, classes=report.classes)
+            if isinstance(source, PairSource)
+            else source
+            for split, source in sources.items()
+        }
     total, done = sum(map(len, sources.values())), 0
-    rule = _rule(sources, report.classes, unlabelled)
+    rule = _rule(sources, bool(report.of_classes), unlabelled)
     for split, source in sources.items():
         for place in range(len(source)):
             done += 1
@@ -111,42 +120,75 @@ def write_fixed(
 
 
 def fixed_classes(sources: Mapping[str, Source]) -> tuple[ClassSet, tuple[str, ...]]:
-    """The classes of the copy, and what was corrected: a single class gets a background before it.
-
-    Nothing else can be meant by a single class than it and the rest.
-    """
+    """The classes of the copy, and what was corrected: a single class gets a background before it,
+    which a net cannot be trained without."""
     classes = next(iter(sources.values())).classes
     if len(classes) > 1 or classes.is_overlapping or classes.background:
         return classes, ()
-    name = classes.names[0]
-    both = ClassSet(("background", name), ignore=classes.ignore if classes.ignore > 1 else 255)
+    name, color = classes.names[0], classes.colors[0]
+    apart = len({BLACK, color, classes.ignore_color}) == 3
+    both = ClassSet(
+        ("background", name),
+        colors=(BLACK, color) if apart else (),
+        ignore=classes.ignore if classes.ignore > 1 else 255,
+        ignore_color=classes.ignore_color,
+    )
     return both, (f"class file: 'background' is added as class 0, {name!r} is class 1",)
 
 
-def _rule(
-    sources: Mapping[str, Source], classes: ClassSet, unlabelled: Collection[int]
-) -> ValueRule:
+def _rule(sources: Mapping[str, Source], is_single: bool, unlabelled: Collection[int]) -> ValueRule:
     """One rule for the masks of all splits, which were written by the same program."""
-    present = _values(sources)
-    values = frozenset().union(*present)
+    classes = next(iter(sources.values())).classes
+    numbers, colors = _values(sources)
+    present, values = numbers + colors, frozenset().union(*numbers)
     for value in unlabelled:
         if value not in values:
+            shown = f"they have {_listed(values)}" if values else "they have colors"
             raise UserError(
-                f"--ignore {value}: no mask has this value; they have {_listed(values)}",
+                f"--ignore {value}: no mask has this value; {shown}",
                 "FC-FIX-004",
             )
     rule = value_rule(present, classes, unlabelled)
-    doubt = value_in_doubt(present, classes, rule)
-    if doubt is not None:
-        count = len(classes)
-        raise UserError(
-            f"masks have the value {doubt}, and the {count} classes are 0 to {count - 1}: what the "
-            "numbers mean is uncertain, in the other masks too; say which value is unlabelled "
-            f"(--ignore 0, if classes count from 1, or --ignore {doubt}), or add the missing class "
-            "to the class file",
-            "FC-FIX-003",
-        )
+    if doubt := (
+        _doubt_of_single(values, classes, unlabelled)
+        if is_single
+        else _doubt_of_background(values, classes, unlabelled)
+    ) or _doubt_of_numbers(value_in_doubt(present, classes, rule), len(classes)):
+        raise UserError(doubt, "FC-FIX-003")
     return rule
+
+
+def _doubt_of_single(
+    values: Collection[int], classes: ClassSet, unlabelled: Collection[int]
+) -> str | None:
+    if 1 not in values or WHITE not in values or WHITE in unlabelled:
+        return None
+    return (
+        f"some masks have the value 1 and some 255 for {classes.names[1]!r}, or 255 is unlabelled; "
+        "say so with --ignore 255, or write 1 in all of them"
+    )
+
+
+def _doubt_of_background(
+    values: Collection[int], classes: ClassSet, unlabelled: Collection[int]
+) -> str | None:
+    if 0 not in unlabelled or 0 not in classes.background or len(classes) in values:
+        return None
+    return (
+        f"--ignore 0: no mask has the value {len(classes)}, so it is uncertain whether classes "
+        f"count from 1 or 0 is {classes.names[0]!r}; write the masks anew"
+    )
+
+
+def _doubt_of_numbers(value: int | None, count: int) -> str | None:
+    if value is None:
+        return None
+    return (
+        f"masks have the value {value}, and the {count} classes are 0 to {count - 1}: what the "
+        "numbers mean is uncertain, in the other masks too; say which value is unlabelled "
+        f"(--ignore 0, if classes count from 1, or --ignore {value}), or add the missing class to "
+        "the class file"
+    )
 
 
 def _listed(values: Iterable[int]) -> str:
@@ -154,19 +196,22 @@ def _listed(values: Iterable[int]) -> str:
     return ", ".join(shown if len(shown) <= 20 else [*shown[:19], f"and {len(shown) - 19} more"])
 
 
-def _values(sources: Mapping[str, Source]) -> list[frozenset[int]]:
-    """The values of each mask that can be read."""
-    present: list[frozenset[int]] = []
+def _values(
+    sources: Mapping[str, Source],
+) -> tuple[list[frozenset[int]], list[frozenset[int]]]:
+    """The values of each mask of numbers that can be read, and the classes of each of colors."""
+    numbers: list[frozenset[int]] = []
+    colors: list[frozenset[int]] = []
     for source in sources.values():
         for place in range(len(source)):
             with suppress(UserError):
                 stored, _ = _stored(source, place)
-                numbers = None if stored is None else numbers_of(stored, source.classes)
-                if numbers is not None:
-                    present.append(frozenset(np.unique(numbers).tolist()))
+                own = None if stored is None else numbers_of(stored, source.classes)
+                if own is not None:
+                    numbers.append(frozenset(np.unique(own).tolist()))
                 elif (mask := source.mask(place)) is not None:
-                    present.append(frozenset(np.unique(mask).tolist()))
-    return present
+                    colors.append(frozenset(np.unique(mask).tolist()))
+    return numbers, colors
 
 
 def _stored(source: Source, place: int) -> tuple[Stored | None, Path | None]:

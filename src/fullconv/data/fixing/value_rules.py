@@ -44,7 +44,8 @@ def value_rule(
 ) -> ValueRule:
     """The rule for masks with these sets of values; the empty one where there is nothing to correct
     or two corrections would be possible. ``unlabelled`` are the values that somebody has said to be
-    those of unlabelled pixels."""
+    those of unlabelled pixels. Where 0 is one, class 0 has no other value than 1, unless it is a
+    background, which may be what is meant."""
     ignore, count = classes.ignore, len(classes)
     stated = frozenset(unlabelled)
     masks = _without_slips([mask - stated for mask in present], classes)
@@ -60,7 +61,8 @@ def value_rule(
         classed = values - voids
         says = []
         numbers = [(value, value) for value in range(count) if value not in voids]
-        if ignore != count and count in values and classed and classed <= set(range(1, count + 1)):
+        from_1 = count in values or (0 in stated and 0 not in classes.background)
+        if ignore != count and from_1 and classed and classed <= set(range(1, count + 1)):
             numbers = [(value, value - 1) for value in range(1, count + 1)]
             says = [f"class numbers from 1 to {count} now count from 0"]
     said = [

@@ -5,71 +5,87 @@ As ``img`` with ``gt``, or street1_mask.png for street1.jpg.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-MASK_WORDS = frozenset({
-    "mask", "masks", "label", "labels", "labelids", "labeltrainids", "gt", "groundtruth", "seg",
-    "segmentation", "annotation", "annotations", "annot", "anno", "ann", "target", "l",
-})  # fmt: skip
-"""In lower case. 'L' is that of CamVid's own files (0001TP_006690_L.png)."""
-PHOTO_WORDS = frozenset({"image", "images", "img", "imgs", "im", "photo", "photos", "leftimg8bit"})
-PHOTO_FOLDERS = frozenset({
-    "images", "image", "imgs", "img", "photos", "photo", "img_dir", "inputs",
-})  # fmt: skip
+PHOTO_FOLDERS = frozenset({"images", "image", "imgs", "img", "photos", "photo", "img_dir"})
 MASK_FOLDERS = frozenset({
     "masks", "mask", "labels", "label", "annotations", "annotation", "gt", "ground_truth",
-    "groundtruth", "segmentation", "segmentations", "targets", "ann_dir",
+    "groundtruth", "segmentation", "segmentations", "ann_dir",
 })  # fmt: skip
 """Names of folders, in lower case; ``img_dir`` and ``ann_dir`` are MMSegmentation's."""
-_BETWEEN = re.compile(r"[\s_.\-]+")
-_WORD_AND_NUMBER = re.compile(r"([A-Za-z]+)(\d.*)")
+_MASK = (
+    "masks?|labels?|labelids|labeltrainids|gt|groundtruth|seg|segmentation|annotations?|annot|ann"
+)
+_PHOTO = "images?|imgs?|photos?|leftimg8bit"
+_BETWEEN = r"[\s_.\-]+"
 
 
-def is_mask_name(name: str) -> bool:
-    """Whether the first or the last word of a name is one for masks, and not its only one."""
-    words = _words(name)
-    return len(words) > 1 and bool(MASK_WORDS & {words[0].lower(), words[-1].lower()})
+def _ends(words: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Patterns of a name that begins, and of one that ends, with one of ``words``.
 
-
-def masks_of(photos: Iterable[str], masks: Mapping[str, str]) -> dict[str, str]:
-    """Photo -> mask, by their names without such words; only where one photo fits one mask.
-
-    Names are paths without suffix. Where a mask has the name of a photo, nothing is guessed: the
-    result is empty.
+    A number may follow a word at once: 'mask12'.
     """
-    photos = list(photos)
-    if any(name in masks for name in photos):
-        return {}
-    by_key = {_key(name, MASK_WORDS): name for name in masks}
-    mask_keys = Counter(_key(name, MASK_WORDS) for name in masks)
-    photo_keys = Counter(_key(name, PHOTO_WORDS) for name in photos)
-    return {
-        name: by_key[key]
-        for name in photos
-        if photo_keys[key := _key(name, PHOTO_WORDS)] == mask_keys[key] == 1
-    }
+    first = rf"(?P<folder>(?:.*/)?)(?:{words})(?:{_BETWEEN}(?=[^/])|(?=\d))(?P<rest>[^/]+)"
+    last = rf"(?P<folder>(?:.*/)?)(?P<rest>[^/]+?){_BETWEEN}(?:{words})"
+    return re.compile(first, re.IGNORECASE), re.compile(last, re.IGNORECASE)
+
+
+_MASK_ENDS, _PHOTO_ENDS = _ends(_MASK), _ends(_PHOTO)
+_ANY_ENDS = _ends(f"{_MASK}|{_PHOTO}")
+_L = re.compile(r"(?P<folder>(?:.*/)?)(?P<rest>[^/]+)_L")
+"""The end of CamVid's own masks: 0001TP_006690_L.png."""
+
+
+def photos_named_by(mask: str) -> set[str]:
+    """The names that a mask's name has without a word for masks at one of its ends."""
+    return _shortened(mask, _MASK_ENDS)
 
 
 def without_words(name: str) -> str:
-    """A name without the words for masks and photos at its ends: 'train' for 'train_images'."""
-    return _key(name, MASK_WORDS | PHOTO_WORDS)
+    """A name without a word for masks or photos at one of its ends: 'train' for 'train_images'."""
+    return min(_shortened(name, _ANY_ENDS), default=name)
 
 
-def _key(name: str, ends: frozenset[str]) -> str:
-    """The name without a word of ``ends`` at its beginning and end, folders included."""
-    folder, slash, _ = name.rpartition("/")
-    words = _words(name)
-    if len(words) > 1 and words[0].lower() in ends:
-        words = words[1:]
-    if len(words) > 1 and words[-1].lower() in ends:
-        words = words[:-1]
-    return folder + slash + "_".join(words)
+def masks_of(photos: Iterable[str], masks: Collection[str]) -> dict[str, str]:
+    """Photo -> mask, by their names without such words; only where one photo fits one mask.
+
+    Names are paths without suffix. Where a mask has the name of a photo, nothing is guessed: the
+    result is empty. Nor is a name shortened where a longer one fits: of 'img_1' the mask is
+    'img_1_mask', and 'mask_1' only where no mask has the whole name of a photo in its own.
+    """
+    photos = list(photos)
+    known = set(photos)
+    if not known.isdisjoint(masks):
+        return {}
+    whole = {mask: photos_named_by(mask) & known for mask in masks}
+    pairs = _one_to_one(whole) or _one_to_one(
+        {mask: _shortened(mask, (_L,)) & known for mask in masks}
+    )
+    if pairs:
+        return pairs
+    by_key: dict[str, set[str]] = {}
+    for name in photos:
+        for key in {name, *_shortened(name, _PHOTO_ENDS)}:
+            by_key.setdefault(key, set()).add(name)
+    return _one_to_one(
+        {
+            mask: {name for key in photos_named_by(mask) for name in by_key.get(key, ())}
+            for mask in masks
+        }
+    )
 
 
-def _words(name: str) -> list[str]:
-    """The words of the last part of a path; 'mask12' is two."""
-    words = [word for word in _BETWEEN.split(name.rpartition("/")[2]) if word]
-    joined = _WORD_AND_NUMBER.fullmatch(words[0]) if words else None
-    if joined and joined[1].lower() in MASK_WORDS | PHOTO_WORDS:
-        words = [joined[1], joined[2], *words[1:]]
-    return words
+def _one_to_one(fitting: Mapping[str, set[str]]) -> dict[str, str]:
+    """Photo -> mask, of masks that fit one photo which no other mask fits."""
+    times = Counter(name for names in fitting.values() for name in names)
+    found = {
+        next(iter(names)): mask
+        for mask, names in fitting.items()
+        if len(names) == 1 and times[next(iter(names))] == 1
+    }
+    return dict(sorted(found.items()))
+
+
+def _shortened(name: str, ends: Iterable[re.Pattern[str]]) -> set[str]:
+    matches = (pattern.fullmatch(name) for pattern in ends)
+    return {match["folder"] + match["rest"] for match in matches if match}

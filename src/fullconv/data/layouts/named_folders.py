@@ -4,30 +4,60 @@
 ``train`` with ``train_masks``; ``street1.jpg`` with ``street1_mask.png`` beside it.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from fullconv.classes import ClassSet
 from fullconv.data.layouts.find_class_file import NAMES, classes_in
-from fullconv.data.layouts.folder import of_folders, renamed_masks
+from fullconv.data.layouts.folder import beside_folders, of_folders, renamed_masks
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, usual_first, usual_name
 from fullconv.data.layouts.mask_names import (
     MASK_FOLDERS,
     PHOTO_FOLDERS,
-    is_mask_name,
+    masks_of,
+    photos_named_by,
     without_words,
 )
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.picture_listing import folders_with_pictures, is_picture, listed
-from fullconv.data.reading.walk import subfolders
-from fullconv.errors import UserError
+from fullconv.data.reading.walk import is_debris, subfolders
+from fullconv.errors import Finding, UserError
 
 Pair = tuple[Path, Path]
 """A folder of photos and one of their masks; the same one where they lie together."""
+_NO_MASKS = (".jpg", ".jpeg", ".jfif", ".heic", ".heif", ".webp")
 
 
 def looks_like(data: Path) -> bool:
-    """A class file, and folders of which it is clear what is in them."""
-    return data.is_dir() and any((data / name).is_file() for name in NAMES) and bool(pairs(data))
+    """A class file, and folders of which it is clear what is in them.
+
+    Not with lists of splits beside them, which would not be obeyed.
+    """
+    has_classes = data.is_dir() and any((data / name).is_file() for name in NAMES)
+    return has_classes and bool(pairs(data)) and not _has_lists(data)
+
+
+def _has_lists(data: Path) -> bool:
+    return any(
+        usual_name(file.stem) in USUAL and file.suffix.lower() in (".txt", ".csv", ".tsv")
+        for file in data.iterdir()
+    )
+
+
+def unusable(data: Path) -> UserError:
+    """Why a folder with such pairs is no data set."""
+    if not any((data / name).is_file() for name in NAMES):
+        return UserError(
+            f"{data}: has photos and masks, and no class file beside them; write classes.toml with "
+            'a [[class]] and name = "..." for each class. If a labelling tool wrote it: fullconv '
+            f"import {data} photos/",
+            "FC-CLASS-011",
+        )
+    return UserError(
+        f"{data}: has lists of splits, which are obeyed beside folders called images/ and masks/ "
+        "only; rename the folders, or list the pairs in a text file",
+        "FC-DATA-100",
+    )
 
 
 def splits(data: Path) -> list[str]:
@@ -38,24 +68,26 @@ def splits(data: Path) -> list[str]:
 def pairs(data: Path) -> dict[str, Pair]:
     """The folders of each split; of train alone those of 'all', from which val is split off."""
     found = _of_splits(data)
-    if [usual_name(split) for split in found] == ["train"]:
-        return {ALL: next(iter(found.values()))}
-    return found
+    labelled = [split for split, (_, masks) in found.items() if masks.is_dir()]
+    if [usual_name(split) for split in labelled] == ["train"]:
+        return {ALL: found[labelled[0]]}
+    return found if labelled else {}
 
 
 def _of_splits(data: Path) -> dict[str, Pair]:
+    """The folders of each split, those of masks not always there."""
     if pair := _beside(data):
         photos, masks = pair
-        inside = [name for name in folders_with_pictures(photos) if (masks / name).is_dir()]
+        inside = folders_with_pictures(photos)
         if any(usual_name(name) in USUAL for name in inside):
             return {name: (photos / name, masks / name) for name in inside}
         return {ALL: pair}
     folders = [folder for folder in subfolders(data) if usual_name(folder.name) in USUAL]
+    together = {folder.name: (folder, folder) for folder in folders}
+    if any(_has_masks(folder) for folder in folders):
+        return together
     return (
-        {folder.name: pair for folder in folders if (pair := _beside(folder))}
-        or _by_words(data)
-        or {folder.name: (folder, folder) for folder in folders if _has_masks(folder)}
-        or ({ALL: (data, data)} if _has_masks(data) else {})
+        _of_folders(folders) or _by_words(data) or ({ALL: (data, data)} if _has_masks(data) else {})
     )
 
 
@@ -68,6 +100,16 @@ def _beside(folder: Path) -> Pair | None:
     return (folder / photos[0], folder / masks[0]) if one_of_each else None
 
 
+def _of_folders(folders: list[Path]) -> dict[str, Pair]:
+    """``train/images`` with ``train/masks``, and so on; without masks under the same names."""
+    by_split = {folder.name: pair for folder in folders if (pair := _beside(folder))}
+    if not by_split:
+        return {}
+    photos, masks = next(iter(by_split.values()))
+    others = {folder.name: (folder / photos.name, folder / masks.name) for folder in folders}
+    return {**{name: pair for name, pair in others.items() if pair[0].is_dir()}, **by_split}
+
+
 def _by_words(data: Path) -> dict[str, Pair]:
     """``train`` or ``train_images`` with ``train_masks``, and so on."""
     photos: dict[str, list[str]] = {}
@@ -75,40 +117,62 @@ def _by_words(data: Path) -> dict[str, Pair]:
     for name in folders_with_pictures(data):
         split = without_words(name)
         if usual_name(split) in USUAL:
-            (masks if is_mask_name(name) else photos).setdefault(split, []).append(name)
+            (masks if photos_named_by(name) else photos).setdefault(split, []).append(name)
+    one_each = all(len(names) == 1 for names in (*photos.values(), *masks.values()))
+    if not one_each or not photos.keys() & masks.keys():
+        return {}
     return {
-        split: (data / photos[split][0], data / masks[split][0])
-        for split in photos.keys() & masks.keys()
-        if len(photos[split]) == len(masks[split]) == 1
+        split: (data / names[0], data / masks.get(split, [f"{split}_masks"])[0])
+        for split, names in photos.items()
     }
 
 
 def _has_masks(folder: Path) -> bool:
-    """Whether pictures with a word for masks in their names lie in a folder, beside others."""
-    names = [file.stem for file in folder.iterdir() if is_picture(file)]
-    masks = sum(map(is_mask_name, names))
-    return 0 < masks < len(names)
+    """Whether NAME_mask.png, or the like, lies beside NAME.jpg in a folder."""
+    return bool(_masks_in(folder, {name.stem: str(name) for name in _pictures(folder)}))
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if is_picture(file) and not is_debris(file.name)]
+
+
+def _masks_in(folder: Path, files: dict[str, str]) -> dict[str, str]:
+    """Of the pictures of one folder, by name, those which are masks of others."""
+    can_be = {name for name, file in files.items() if not file.lower().endswith(_NO_MASKS)}
+    named = {name for name in can_be if photos_named_by(name) & files.keys()}
+    if not named:  # img_1 and mask_1: only where all are one or the other
+        masks = {name for name in can_be if photos_named_by(name)}
+        pairs = masks_of(files.keys() - masks, masks)
+        named = masks if len(pairs) == len(masks) == len(files) - len(masks) else set()
+    return {name: files[name] for name in named}
 
 
 def open_split(data: Path, split: str, classes: Path | None = None) -> PairSource:
     """The photos of ``split`` with their masks."""
     photos, masks = pairs(data)[split]
     known = classes_in(data, classes)
-    return (
-        _of_one_folder(photos, split, known)
-        if photos == masks
-        else of_folders(photos, masks, split, known)
-    )
+    if photos == masks:
+        return _of_one_folder(photos, split, known)
+    findings = () if split == ALL else beside_folders(photos.parent)
+    return of_folders(photos, masks, split, known, (*findings, *_unlabelled(data, split)))
+
+
+def _unlabelled(data: Path, split: str) -> tuple[Finding, ...]:
+    """Splits without masks, where that of train is 'all'."""
+    others = [name for name in _of_splits(data) if usual_name(name) not in ("train", ALL)]
+    if split != ALL or not others:
+        return ()
+    what = f"has no masks: {', '.join(sorted(others))}"
+    fix = "nothing needs to be done, if these photos are not labelled"
+    return (Finding(str(data), what, "", fix, "note", "FC-DATA-122"),)
 
 
 def _of_one_folder(folder: Path, split: str, classes: ClassSet) -> PairSource:
-    """The pictures of a folder, of which those with a word for masks in their names are masks."""
+    """The pictures of a folder, some of which are masks of others."""
     pictures = listed(folder)
-    files = pictures.by_name()
-    masks = {name: file for name, file in files.items() if is_mask_name(name)}
+    files = {name: file for name, file in pictures.by_name().items() if "/" not in name}
+    masks = _masks_in(folder, files)
     names = [name for name in files if name not in masks]
-    if not names:
-        raise UserError(f"{folder}: has masks and no photo", "FC-DATA-103")
     masks, findings = renamed_masks(names, masks, folder)
     findings += tuple(each for each in pictures.findings if each.severity != "note")
     return PairSource(
@@ -120,6 +184,19 @@ def _of_one_folder(folder: Path, split: str, classes: ClassSet) -> PairSource:
         orphans=tuple(map(Path, masks.values())),
         findings=findings,
     )
+
+
+def mask_files(data: Path) -> set[Path]:
+    """The masks of such a data set, which lie among other pictures; none of other folders."""
+    if not looks_like(data):
+        return set()
+    found: set[Path] = set()
+    for split in splits(data):
+        with suppress(UserError):  # a class file that cannot be read, names that occur twice
+            source = open_split(data, split)
+            found.update(mask for mask in source.masks if mask is not None)
+            found.update(source.orphans)
+    return found
 
 
 LAYOUT = Layout(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from fullconv.data.layouts.mask_names import photos_named_by
+from fullconv.data.layouts.named_folders import mask_files
 from fullconv.data.reading.formats import VIDEO_SUFFIXES
 from fullconv.data.reading.image import SUFFIXES
 from fullconv.data.reading.walk import is_debris_below, walk
@@ -156,7 +158,7 @@ def _photos_of(files: list[tuple[Stored, int]], item: str, out: str) -> list[tup
     own = [
         entry
         for entry, path in zip(photos, named, strict=True)
-        if not is_label_image(path, is_folder=folders.__contains__)
+        if not is_label_image(path, exists=folders.__contains__)
     ]
     return (
         own or photos or [(file, depth) for file, depth in others if _suffix(file.address) == TABLE]
@@ -292,7 +294,11 @@ def _below(folder: Path, out: Path | None) -> list[tuple[Path, int]]:
     photos = [(file, depth) for file, depth in files if file.suffix.lower() in SUFFIXES]
     tables = [(file, depth) for file, depth in files if file.suffix.lower() == TABLE]
     own = [entry for entry in photos if not is_result(entry[0])]
-    taken = [entry for entry in own if not is_label_image(entry[0], folder)] or own or tables
+    masks = mask_files(folder)
+    taken = [
+        entry for entry in own if entry[0] not in masks and not is_label_image(entry[0], folder)
+    ]
+    taken = taken or own or tables
     return taken or _no_photos(str(folder), photos)
 
 
@@ -345,9 +351,9 @@ def _refuse_overwriting_in_storage(photos: Sequence[Input], out: str) -> None:
             raise _would_overwrite(f"{out}/{result}.png")
     place = StoredPlace(out)
     for folder in {PurePosixPath(result).parent for result in results}:
-        if is_of_its_photos(place.path / folder, place.is_folder):
+        if is_of_its_photos(place.path / folder, place.exists):
             raise _among_photos(f"{out}/{folder}" if folder.name else out)
-        if not is_label_image(place.path / folder / "mask", is_folder=place.is_folder):
+        if not is_label_image(place.path / folder / "mask", exists=place.exists):
             continue
         there = place.files(folder)
         for name in (PurePosixPath(r).name for r in results if PurePosixPath(r).parent == folder):
@@ -366,7 +372,9 @@ def _among_photos(folder: str) -> UserError:
 def _is_mask_of_a_dataset(mask: Path) -> bool:
     """Whether a result would replace what somebody has labelled, and not an earlier result."""
     beside = mask.with_name(f"{mask.stem}_overlay.jpg")
-    return mask.is_file() and is_label_image(mask) and not beside.is_file()
+    if not mask.is_file() or beside.is_file() or is_result(mask):
+        return False
+    return is_label_image(mask) or bool(photos_named_by(mask.parent.name))  # train_masks/
 
 
 def _would_overwrite(mask: str, what: str = "photo") -> UserError:

@@ -125,10 +125,10 @@ class StoredPlace:
         self._system, path = file_system(address)
         self.path = PurePosixPath(path)
 
-    def is_folder(self, path: PurePath) -> bool:
-        """Whether ``path``, in the same storage as ``self.path``, is a folder."""
+    def exists(self, path: PurePath) -> bool:
+        """Whether ``path``, in the same storage as ``self.path``, is a file or a folder."""
         with storage_errors(self._address):
-            return bool(self._system.isdir(str(path)))
+            return bool(self._system.exists(str(path)))
 
     def files(self, folder: PurePosixPath) -> set[str]:
         """Names of the files in a folder below the address; none where there is no such folder."""

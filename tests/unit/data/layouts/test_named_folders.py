@@ -9,7 +9,7 @@ from PIL import Image
 from fullconv.data import available_splits, check, open_source
 from fullconv.data.layouts.mask_names import masks_of
 from fullconv.errors import UserError
-from fullconv.inference.photos.find_photos import photos_in
+from fullconv.inference.photos.find_photos import find_inputs, photos_in
 
 CLASSES = '[[class]]\nname = "background"\n[[class]]\nname = "crack"\n'
 
@@ -102,6 +102,58 @@ def test_other_names_beside_a_list(tmp_path):
     assert_pairs(folder, "val", (1, 3))
 
 
+@pytest.mark.parametrize("photo", ["seg_{}", "label-free{}", "a{}_L", "IMG_{}", "gt{}"])
+def test_photos_may_be_called_as_masks_are(tmp_path, photo):
+    folder = fill(tmp_path / "d", f"{photo}.jpg", f"{photo}_mask.png")
+    assert_pairs(folder, "all")
+    (tmp_path / "e" / "pictures").mkdir(parents=True)
+    other = fill(tmp_path / "e", f"images/{photo}.jpg", f"masks/{photo}_mask.png")
+    assert_pairs(other, "all")
+
+
+def test_a_folder_of_photos_of_which_one_is_called_as_a_mask_is_no_data_set(tmp_path):
+    for name in ("street", "gt_park", "mask_shop", "label-free"):
+        (tmp_path / f"{name}.png").write_bytes(b"")
+    (tmp_path / "classes.toml").write_text(CLASSES)
+    with pytest.raises(UserError, match="not a known layout"):
+        open_source(tmp_path, "all")
+
+
+def test_pictures_below_photos_and_masks_are_not_of_them(tmp_path):
+    folder = fill(tmp_path / "d", "p{}.jpg", "p{}_mask.png")
+    fill(folder / "results", "p{}.png", "p{}_overlay.png")
+    assert_pairs(folder, "all")
+
+
+def test_a_split_without_masks_and_photos_in_no_split_are_named(tmp_path):
+    folder = fill(tmp_path / "d", "img_dir/train/p{}.jpg", "ann_dir/train/p{}.png")
+    fill(folder, "img_dir/val/q{}.jpg", "ann_dir/val/q{}.png")
+    fill(folder, "img_dir/extra{}.jpg", "ann_dir/extra{}.png")
+    fill(folder, "img_dir/test/r{}.jpg", "elsewhere/r{}.png")
+    assert available_splits(folder) == ["train", "val", "test"]
+    found = check({split: open_source(folder, split) for split in available_splits(folder)})
+    assert {("FC-DATA-122", "warning"), ("FC-DATA-107", "error")} <= {
+        (each.code, each.severity) for each in found
+    }
+
+
+def test_photos_without_masks_beside_those_of_train_are_noted(tmp_path):
+    folder = fill(tmp_path / "d", "train/p{}.jpg", "train_masks/p{}_mask.png")
+    fill(folder, "test/r{}.jpg", "elsewhere/r{}.png")
+    assert available_splits(folder) == ["all"]
+    assert "test" in next(
+        each.what for each in open_source(folder, "all").findings if each.code == "FC-DATA-122"
+    )
+
+
+@pytest.mark.parametrize("name", ["train.txt", "val.csv"])
+def test_lists_of_splits_that_would_not_be_obeyed_are_refused(tmp_path, name):
+    folder = fill(tmp_path / "d", "img/p{}.jpg", "gt/p{}.png")
+    (folder / name).write_text("p0\np1\n")
+    with pytest.raises(UserError, match="lists of splits"):
+        open_source(folder, "all")
+
+
 @pytest.mark.parametrize(
     "folders", [("img", "labels"), ("Images", "Masks"), ("img_dir", "ann_dir")]
 )
@@ -109,6 +161,24 @@ def test_predict_takes_only_the_photos(tmp_path, folders):
     photo, mask = (f"{name}/p{{}}" for name in folders)
     folder = fill(tmp_path / "d", f"{photo}.jpg", f"{mask}.png")
     assert [path.name for path in photos_in(folder)] == [f"p{number}.jpg" for number in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("photo", "mask"),
+    [("train/p{}.png", "train_masks/p{}.png"), ("p{}.jpg", "p{}_mask.png")],
+)
+def test_predict_takes_no_masks_that_lie_elsewhere(tmp_path, photo, mask):
+    folder = fill(tmp_path / "d", photo, mask)
+    assert {path.stem for path in photos_in(folder)} == {f"p{number}" for number in range(4)}
+    assert len(photos_in(folder)) == 4
+    (folder / "classes.toml").write_text("damaged [")
+    assert len(photos_in(folder)) == 8  # no data set then
+
+
+def test_predict_replaces_no_mask_of_another_folder(tmp_path):
+    folder = fill(tmp_path / "d", "train/p{}.png", "train_masks/p{}.png")
+    with pytest.raises(UserError, match="mask of a data set"):
+        find_inputs([str(folder / "train")], folder / "train_masks")
 
 
 def test_a_folder_without_a_class_file_or_with_two_kinds_of_masks_is_none(tmp_path):
@@ -127,7 +197,18 @@ def test_a_folder_without_a_class_file_or_with_two_kinds_of_masks_is_none(tmp_pa
     [
         (["a", "b"], ["a", "b_mask"], {}),  # one of its own name: nothing is guessed
         (["a", "b"], ["a_mask", "c_mask"], {"a": "a_mask"}),
-        (["a", "img_a"], ["a_mask"], {}),  # two photos of one key
+        (["a", "img_a"], ["mask_a"], {"a": "mask_a"}),  # the whole name comes first
+        (["img_1", "photo_1"], ["mask_1"], {}),  # two photos fit
+        (
+            ["IMG_0", "IMG_1"],
+            ["IMG_0_mask", "IMG_1_mask"],
+            {"IMG_0": "IMG_0_mask", "IMG_1": "IMG_1_mask"},
+        ),
+        (["0", "seg_0"], ["seg_0_mask"], {"seg_0": "seg_0_mask"}),
+        (["im0_jpg.rf.ab0"], ["im0_jpg.rf.ab0_mask"], {"im0_jpg.rf.ab0": "im0_jpg.rf.ab0_mask"}),
+        (["img0", "img1"], ["label0", "label1"], {"img0": "label0", "img1": "label1"}),
+        (["0_L", "0_R"], ["0_L_mask", "0_R_mask"], {"0_L": "0_L_mask", "0_R": "0_R_mask"}),
+        (["0_img"], ["0_mask"], {"0_img": "0_mask"}),
         (["a"], ["a_mask", "a_gt"], {}),  # two masks of one photo
         (["s/a", "t/a"], ["s/a_gt", "t/a_gt"], {"s/a": "s/a_gt", "t/a": "t/a_gt"}),
         (["a"], ["a_color", "a_labelIds"], {"a": "a_labelIds"}),
