@@ -116,7 +116,7 @@ def test_the_same_photo_in_two_splits(make_folder):
 def test_no_mask_at_all_is_one_fault(make_folder):
     data = make_folder(train=5)
     for file in (data / "masks/train").iterdir():
-        file.rename(file.with_stem(file.stem + "_mask"))
+        file.rename(file.with_stem(file.stem + "_b"))
     errors = [error for error in findings_of(data) if error.severity == "error"]
     assert len(errors) == 1
     assert "no photo has a mask" in errors[0].what
