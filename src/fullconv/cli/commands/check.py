@@ -37,8 +37,8 @@ def check(
         list[int] | None,
         typer.Option(
             metavar="VALUE",
-            help="For --fix: the masks' value of unlabelled pixels, if not the class file's. 0, if "
-            "classes count from 1. Can be repeated.",
+            help="For --fix: a mask value of unlabelled pixels, besides the class file's. With 0, "
+            "classes count from 1 (reduce_zero_label). Can be repeated.",
         ),
     ] = None,
 ) -> None:

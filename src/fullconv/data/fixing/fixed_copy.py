@@ -13,14 +13,13 @@ from PIL import Image
 
 from fullconv.classes import ClassSet
 from fullconv.data.export_folder import mask_png
+from fullconv.data.fixing.ambiguous_values import ambiguity
 from fullconv.data.fixing.size_rules import fitted
 from fullconv.data.fixing.value_rules import (
-    WHITE,
     Stored,
     ValueRule,
     colors_known,
     numbers_of,
-    value_in_doubt,
     value_rule,
 )
 from fullconv.data.layouts.listing import ALL
@@ -84,7 +83,7 @@ def write_fixed(
     class values. A photo that no correction makes usable is left out and named; one that a list
     names twice is copied once. ``options`` say how photos are read and go into the class file.
     ``unlabelled`` are mask values of unlabelled pixels beside the class file's. Nothing of
-    ``sources`` is changed. Raises UserError where no photo is left, where it is uncertain what the
+    ``sources`` is changed. Raises UserError where no photo is left, where it is ambiguous what the
     masks' numbers mean, or ``out`` cannot be written.
     """
     report, taken, files = FixReport(*fixed_classes(sources)), set(), set()
@@ -136,7 +135,9 @@ def fixed_classes(sources: Mapping[str, Source]) -> tuple[ClassSet, tuple[str, .
     return both, (f"class file: 'background' is added as class 0, {name!r} is class 1",)
 
 
-def _rule(sources: Mapping[str, Source], is_single: bool, unlabelled: Collection[int]) -> ValueRule:
+def _rule(
+    sources: Mapping[str, Source], background_added: bool, unlabelled: Collection[int]
+) -> ValueRule:
     """One rule for the masks of all splits, which were written by the same program."""
     classes = next(iter(sources.values())).classes
     numbers, colors = _values(sources)
@@ -149,46 +150,9 @@ def _rule(sources: Mapping[str, Source], is_single: bool, unlabelled: Collection
                 "FC-FIX-004",
             )
     rule = value_rule(present, classes, unlabelled)
-    if doubt := (
-        _doubt_of_single(values, classes, unlabelled)
-        if is_single
-        else _doubt_of_background(values, classes, unlabelled)
-    ) or _doubt_of_numbers(value_in_doubt(present, classes, rule), len(classes)):
-        raise UserError(doubt, "FC-FIX-003")
+    if what := ambiguity(present, classes, rule, unlabelled, background_added):
+        raise UserError(what, "FC-FIX-003")
     return rule
-
-
-def _doubt_of_single(
-    values: Collection[int], classes: ClassSet, unlabelled: Collection[int]
-) -> str | None:
-    if 1 not in values or WHITE not in values or WHITE in unlabelled:
-        return None
-    return (
-        f"some masks have the value 1 and some 255 for {classes.names[1]!r}, or 255 is unlabelled; "
-        "say so with --ignore 255, or write 1 in all of them"
-    )
-
-
-def _doubt_of_background(
-    values: Collection[int], classes: ClassSet, unlabelled: Collection[int]
-) -> str | None:
-    if 0 not in unlabelled or 0 not in classes.background or len(classes) in values:
-        return None
-    return (
-        f"--ignore 0: no mask has the value {len(classes)}, so it is uncertain whether classes "
-        f"count from 1 or 0 is {classes.names[0]!r}; write the masks anew"
-    )
-
-
-def _doubt_of_numbers(value: int | None, count: int) -> str | None:
-    if value is None:
-        return None
-    return (
-        f"masks have the value {value}, and the {count} classes are 0 to {count - 1}: what the "
-        "numbers mean is uncertain, in the other masks too; say which value is unlabelled "
-        f"(--ignore 0, if classes count from 1, or --ignore {value}), or add the missing class to "
-        "the class file"
-    )
 
 
 def _listed(values: Iterable[int]) -> str:

@@ -4,7 +4,6 @@ A rule is used where the masks together leave one reading. Where they leave two 
 three classes, a 0 beside numbers that count from 1), there is none, and nothing is corrected.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -74,33 +73,15 @@ def value_rule(
     return ValueRule((*numbers, *((value, ignore) for value in voids)), (*said, *says))
 
 
-def value_in_doubt(
-    present: Iterable[frozenset[int]], classes: ClassSet, rule: ValueRule
-) -> int | None:
-    """A value without a meaning which makes the numbers of all masks uncertain; None without one.
-
-    One more class than there is can mean that classes count from 1, in the masks without it too.
-    So can other values in at least half of the masks mean another numbering.
-    """
-    known = {value for value, _ in rule.mapping} or {*range(len(classes)), classes.ignore}
-    masks = [mask for mask in present if not _is_damaged(mask, classes)]
-    unknown = Counter(value for mask in masks for value in mask - known)
-    if len(classes) in unknown:
-        return len(classes)
-    if unknown and 2 * sum(not mask <= known for mask in masks) >= len(masks):
-        return max(sorted(unknown), key=lambda value: unknown[value])
-    return None
-
-
 def _without_slips(masks: Iterable[frozenset[int]], classes: ClassSet) -> list[frozenset[int]]:
     """The masks that say how all are numbered: without the damaged, and a few with odd values."""
-    whole = [mask for mask in masks if not _is_damaged(mask, classes)]
+    whole = [mask for mask in masks if not is_damaged(mask, classes)]
     known = {*range(len(classes) + 1), classes.ignore, WHITE, WHITE_16}
     usual = [mask for mask in whole if mask <= known]
     return usual if 2 * len(usual) > len(whole) else whole
 
 
-def _is_damaged(mask: frozenset[int], classes: ClassSet) -> bool:
+def is_damaged(mask: frozenset[int], classes: ClassSet) -> bool:
     """Whether a mask has as many values without a meaning as averaging or JPEG make of it."""
     return len(mask - {*range(len(classes) + 1), classes.ignore}) >= MANY
 

@@ -78,12 +78,12 @@ def masks_of(photos: Iterable[str], masks: Collection[str]) -> dict[str, str]:
 def _one_to_one(fitting: Mapping[str, set[str]]) -> dict[str, str]:
     """Photo -> mask, of masks that fit one photo which no other mask fits."""
     times = Counter(name for names in fitting.values() for name in names)
-    found = {
+    pairs = {
         next(iter(names)): mask
         for mask, names in fitting.items()
         if len(names) == 1 and times[next(iter(names))] == 1
     }
-    return dict(sorted(found.items()))
+    return dict(sorted(pairs.items()))
 
 
 def _shortened(name: str, ends: Iterable[re.Pattern[str]]) -> set[str]:

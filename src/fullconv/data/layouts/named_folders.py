@@ -31,7 +31,7 @@ _NO_MASKS = (".jpg", ".jpeg", ".jfif", ".heic", ".heif", ".webp")
 def looks_like(data: Path) -> bool:
     """A class file, and folders of which it is clear what is in them.
 
-    Not with lists of splits beside them, which would not be obeyed.
+    Not with lists of splits beside them, which would not be read.
     """
     has_classes = data.is_dir() and any((data / name).is_file() for name in NAMES)
     return has_classes and bool(pairs(data)) and not _has_lists(data)
@@ -54,7 +54,7 @@ def unusable(data: Path) -> UserError:
             "FC-CLASS-011",
         )
     return UserError(
-        f"{data}: has lists of splits, which are obeyed beside folders called images/ and masks/ "
+        f"{data}: has lists of splits, which are read beside folders called images/ and masks/ "
         "only; rename the folders, or list the pairs in a text file",
         "FC-DATA-100",
     )
@@ -67,11 +67,15 @@ def splits(data: Path) -> list[str]:
 
 def pairs(data: Path) -> dict[str, Pair]:
     """The folders of each split; of train alone those of 'all', from which val is split off."""
-    found = _of_splits(data)
-    labelled = [split for split, (_, masks) in found.items() if masks.is_dir()]
+    by_split = _of_splits(data)
+    labelled = [split for split, pair in by_split.items() if _is_labelled(*pair)]
     if [usual_name(split) for split in labelled] == ["train"]:
-        return {ALL: found[labelled[0]]}
-    return found if labelled else {}
+        return {ALL: by_split[labelled[0]]}
+    return by_split if labelled else {}
+
+
+def _is_labelled(photos: Path, masks: Path) -> bool:
+    return _has_masks(photos) if photos == masks else masks.is_dir()
 
 
 def _of_splits(data: Path) -> dict[str, Pair]:
@@ -151,10 +155,11 @@ def open_split(data: Path, split: str, classes: Path | None = None) -> PairSourc
     """The photos of ``split`` with their masks."""
     photos, masks = pairs(data)[split]
     known = classes_in(data, classes)
+    unlabelled = _unlabelled(data, split)
     if photos == masks:
-        return _of_one_folder(photos, split, known)
-    findings = () if split == ALL else beside_folders(photos.parent)
-    return of_folders(photos, masks, split, known, (*findings, *_unlabelled(data, split)))
+        return _of_one_folder(photos, split, known, unlabelled)
+    beside = () if split == ALL else beside_folders(photos.parent)
+    return of_folders(photos, masks, split, known, (*beside, *unlabelled))
 
 
 def _unlabelled(data: Path, split: str) -> tuple[Finding, ...]:
@@ -167,14 +172,16 @@ def _unlabelled(data: Path, split: str) -> tuple[Finding, ...]:
     return (Finding(str(data), what, "", fix, "note", "FC-DATA-122"),)
 
 
-def _of_one_folder(folder: Path, split: str, classes: ClassSet) -> PairSource:
+def _of_one_folder(
+    folder: Path, split: str, classes: ClassSet, findings: tuple[Finding, ...]
+) -> PairSource:
     """The pictures of a folder, some of which are masks of others."""
     pictures = listed(folder)
     files = {name: file for name, file in pictures.by_name().items() if "/" not in name}
     masks = _masks_in(folder, files)
     names = [name for name in files if name not in masks]
-    masks, findings = renamed_masks(names, masks, folder)
-    findings += tuple(each for each in pictures.findings if each.severity != "note")
+    masks, renamed = renamed_masks(names, masks, folder)
+    findings += renamed + tuple(each for each in pictures.findings if each.severity != "note")
     return PairSource(
         classes=classes,
         split=split,
@@ -190,13 +197,13 @@ def mask_files(data: Path) -> set[Path]:
     """The masks of such a data set, which lie among other pictures; none of other folders."""
     if not looks_like(data):
         return set()
-    found: set[Path] = set()
+    files: set[Path] = set()
     for split in splits(data):
         with suppress(UserError):  # a class file that cannot be read, names that occur twice
             source = open_split(data, split)
-            found.update(mask for mask in source.masks if mask is not None)
-            found.update(source.orphans)
-    return found
+            files.update(mask for mask in source.masks if mask is not None)
+            files.update(source.orphans)
+    return files
 
 
 LAYOUT = Layout(

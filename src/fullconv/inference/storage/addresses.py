@@ -134,8 +134,8 @@ class StoredPlace:
         """Names of the files in a folder below the address; none where there is no such folder."""
         with storage_errors(self._address):
             self._system.invalidate_cache()
-            found = self._system.find(str(self.path / folder), maxdepth=1)
-        return {PurePosixPath(name).name for name in found}
+            paths = self._system.find(str(self.path / folder), maxdepth=1)
+        return {PurePosixPath(path).name for path in paths}
 
 
 def stored_file(path: str) -> Stored:

@@ -137,13 +137,14 @@ def test_a_split_without_masks_and_photos_in_no_split_are_named(tmp_path):
     }
 
 
-def test_photos_without_masks_beside_those_of_train_are_noted(tmp_path):
-    folder = fill(tmp_path / "d", "train/p{}.jpg", "train_masks/p{}_mask.png")
+@pytest.mark.parametrize("mask", ["train_masks/p{}_mask.png", "train/p{}_mask.png"])
+def test_photos_without_masks_beside_those_of_train_are_noted(tmp_path, mask):
+    folder = fill(tmp_path / "d", "train/p{}.jpg", mask)
     fill(folder, "test/r{}.jpg", "elsewhere/r{}.png")
     assert available_splits(folder) == ["all"]
-    assert "test" in next(
-        each.what for each in open_source(folder, "all").findings if each.code == "FC-DATA-122"
-    )
+    source = open_source(folder, "all")
+    assert len(source) == 4
+    assert "test" in next(each.what for each in source.findings if each.code == "FC-DATA-122")
 
 
 @pytest.mark.parametrize("name", ["train.txt", "val.csv"])
