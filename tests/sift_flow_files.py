@@ -7,7 +7,7 @@ import numpy as np
 from scipy.io import savemat
 
 from fullconv.classes.lists import class_list
-from fullconv.data.layouts.sift_flow import FOLDER
+from fullconv.data.layouts.datasets.sift_flow import FOLDER
 
 SEMANTIC = class_list("sift-flow").names
 GEOMETRIC = ("sky", "horizontal", "vertical")

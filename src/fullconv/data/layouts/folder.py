@@ -50,10 +50,10 @@ def splits(data: Path) -> list[str]:
     return folders or [ALL]
 
 
-def lists_of(data: Path) -> dict[str, Path]:
-    """The lists of the splits, by the names of the splits."""
+def lists_of(data: Path, images: str = IMAGES) -> dict[str, Path]:
+    """The lists of the splits, by the names of the splits; ``images`` is the folder of photos."""
     texts = (path for path in sorted(data.iterdir()) if path.suffix.lower() == ".txt")
-    return {path.stem: path for path in texts if _is_list(path, data)}
+    return {path.stem: path for path in texts if _is_list(path, data, images)}
 
 
 def _unread_lists(data: Path) -> tuple[Finding, ...]:
@@ -85,7 +85,7 @@ def _loose(images: Path) -> Iterator[Path]:
                 yield file
 
 
-def _is_list(path: Path, data: Path) -> bool:
+def _is_list(path: Path, data: Path, images: str) -> bool:
     """True for the usual names, and where the first line names a photo (a README does not)."""
     if path.name in NAMES or is_debris(path.name) or not path.is_file():
         return False
@@ -93,8 +93,8 @@ def _is_list(path: Path, data: Path) -> bool:
         return True
     with path.open("rb") as file:
         first = decode_text(file.read(1000), "replace").strip().partition("\n")[0].strip()
-    name = _name_below(data)(first)
-    base = data / IMAGES / name
+    name = _name_below(data, images)(first)
+    base = data / images / name
     pattern = f"{glob.escape(base.name)}.*"  # of a README it is any sentence, and may be a long one
     return bool(name) and (os.path.isfile(base) or any(base.parent.glob(pattern)))
 
@@ -184,13 +184,18 @@ def renamed_masks(
 
 
 def from_list(
-    data: Path, split: str, lists: dict[str, Path], classes: ClassSet, masks: Path
+    data: Path,
+    split: str,
+    lists: dict[str, Path],
+    classes: ClassSet,
+    masks: Path,
+    images: str = IMAGES,
 ) -> PairSource:
     """The photos that the list of ``split`` names, with the masks below ``masks``."""
-    listing = listed(data / IMAGES)
+    listing = listed(data / images)
     photos, labels = listing.by_name(), listed(masks).by_name()
     labels, renamed = renamed_masks(photos, labels, masks)
-    named_by = {name: _names_in(path, data) for name, path in lists.items()}
+    named_by = {name: _names_in(path, data, images) for name, path in lists.items()}
     names = named_by[split]
     files = [_either(photos, name, split) for name in names]
     used = {_either(photos, name, other) for other in lists for name in named_by[other]}
@@ -201,12 +206,12 @@ def from_list(
         split=split,
         names=names,
         photos=PathList.of(
-            [file or data / IMAGES / name for file, name in zip(files, names, strict=True)]
+            [file or data / images / name for file, name in zip(files, names, strict=True)]
         ),
         masks=PathList.of([_either(labels, name, split) for name in names]),
         findings=(
             *repeated_lines(lists[split], names),
-            *_in_no_split(data / IMAGES, rest, fix),
+            *_in_no_split(data / images, rest, fix),
             *renamed,
             *listing.findings,
         ),
@@ -224,23 +229,23 @@ def repeated_lines(listed: Path, names: Iterable[str]) -> tuple[Finding, ...]:
     return (Finding(str(listed), what, "", fix, "warning", "FC-DATA-123"),)
 
 
-def _names_in(list_file: Path, data: Path) -> NameList:
+def _names_in(list_file: Path, data: Path, images: str) -> NameList:
     """The names of photos below ``images/`` that the lines of a list mean."""
-    shortened = _name_below(data)
+    shortened = _name_below(data, images)
 
     def read() -> NameList:
         return NameList.of([shortened(line) for line in read_lines(list_file)])
 
-    return cached(("names in", list_file, data), read)
+    return cached(("names in", list_file, data, images), read)
 
 
-def _name_below(data: Path) -> Callable[[str], str]:
+def _name_below(data: Path, images: str) -> Callable[[str], str]:
     """A function from a line of a list to the name of its photo below ``images/``.
 
     With or without ending, with backslashes, as a path from the data set's folder or from '/'.
     """
     bases = f"{data.absolute()}/", f"{data.resolve()}/", f"{data.as_posix()}/"
-    has_inner = (data / IMAGES / IMAGES).is_dir()
+    has_inner = (data / images / images).is_dir()
 
     def name(line: str) -> str:
         line = line.strip().strip('"')
@@ -250,7 +255,7 @@ def _name_below(data: Path) -> Callable[[str], str]:
         for base in bases:
             line = line.removeprefix(base)
         if not has_inner:
-            line = line.removeprefix(f"{IMAGES}/")
+            line = line.removeprefix(f"{images}/")
         stem, ending = os.path.splitext(line)
         return printable(composed(stem if ending.lower() in SUFFIXES else line), None)
 

@@ -9,7 +9,13 @@ from pathlib import Path
 
 from fullconv.classes import ClassSet
 from fullconv.data.layouts.find_class_file import NAMES, classes_in
-from fullconv.data.layouts.folder import beside_folders, of_folders, renamed_masks
+from fullconv.data.layouts.folder import (
+    beside_folders,
+    from_list,
+    lists_of,
+    of_folders,
+    renamed_masks,
+)
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, usual_first, usual_name
 from fullconv.data.layouts.mask_names import (
     MASK_FOLDERS,
@@ -31,16 +37,24 @@ _NO_MASKS = (".jpg", ".jpeg", ".jfif", ".heic", ".heif", ".webp")
 def looks_like(data: Path) -> bool:
     """A class file, and folders of which it is clear what is in them.
 
-    Not with lists of splits beside them, which would not be read.
+    Not with lists of splits beside them that would not be read.
     """
     has_classes = data.is_dir() and any((data / name).is_file() for name in NAMES)
-    return has_classes and bool(pairs(data)) and not _has_lists(data)
+    return has_classes and bool(pairs(data)) and not _has_unread_lists(data)
 
 
-def _has_lists(data: Path) -> bool:
+def _lists(data: Path) -> dict[str, Path]:
+    """The lists of splits beside one folder of photos and one of masks."""
+    pair = _beside(data)
+    return lists_of(data, pair[0].name) if pair else {}
+
+
+def _has_unread_lists(data: Path) -> bool:
+    read = set(_lists(data).values())
     return any(
         usual_name(file.stem) in USUAL and file.suffix.lower() in (".txt", ".csv", ".tsv")
         for file in data.iterdir()
+        if file not in read
     )
 
 
@@ -54,15 +68,15 @@ def unusable(data: Path) -> UserError:
             "FC-CLASS-011",
         )
     return UserError(
-        f"{data}: has lists of splits, which are read beside folders called images/ and masks/ "
-        "only; rename the folders, or list the pairs in a text file",
+        f"{data}: has lists of splits that are not read: only text files (.txt) are, beside one "
+        "folder of photos and one of masks; write such lists, or rename them",
         "FC-DATA-100",
     )
 
 
 def splits(data: Path) -> list[str]:
-    """The names of the splits; 'all' where there are none."""
-    return sorted(pairs(data), key=usual_first)
+    """The names of the splits, by lists where there are some; 'all' where there are none."""
+    return sorted(_lists(data) or pairs(data), key=usual_first)
 
 
 def pairs(data: Path) -> dict[str, Pair]:
@@ -153,8 +167,15 @@ def _masks_in(folder: Path, files: dict[str, str]) -> dict[str, str]:
 
 def open_split(data: Path, split: str, classes: Path | None = None) -> PairSource:
     """The photos of ``split`` with their masks."""
-    photos, masks = pairs(data)[split]
     known = classes_in(data, classes)
+    if (lists := _lists(data)) and (pair := _beside(data)):
+        photos, masks = pair
+        return from_list(data, split, lists, known, masks, photos.name)
+    return _open_folders(data, split, known)
+
+
+def _open_folders(data: Path, split: str, known: ClassSet) -> PairSource:
+    photos, masks = pairs(data)[split]
     unlabelled = _unlabelled(data, split)
     if photos == masks:
         return _of_one_folder(photos, split, known, unlabelled)
@@ -198,9 +219,9 @@ def mask_files(data: Path) -> set[Path]:
     if not looks_like(data):
         return set()
     files: set[Path] = set()
-    for split in splits(data):
+    for split in pairs(data):
         with suppress(UserError):  # a class file that cannot be read, names that occur twice
-            source = open_split(data, split)
+            source = _open_folders(data, split, classes_in(data))
             files.update(mask for mask in source.masks if mask is not None)
             files.update(source.orphans)
     return files

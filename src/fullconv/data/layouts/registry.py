@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-from fullconv.data.layouts import (
+from fullconv.data.layouts import class_folders, data_yaml, folder, named_folders, packed, pair_list
+from fullconv.data.layouts.datasets import (
     camvid,
-    class_folders,
-    folder,
-    named_folders,
     nyud,
     nyud_labeled,
-    packed,
-    pair_list,
     pascal_context,
     sbd,
     sift_flow,
@@ -29,6 +25,7 @@ LAYOUTS: tuple[Layout, ...] = (
     nyud_labeled.LAYOUT,
     pair_list.LAYOUT,
     class_folders.LAYOUT,
+    data_yaml.LAYOUT,  # folders as those of the next two, without a class file of their own
     folder.LAYOUT,
     named_folders.LAYOUT,
 )

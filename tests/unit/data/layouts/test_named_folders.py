@@ -147,9 +147,30 @@ def test_photos_without_masks_beside_those_of_train_are_noted(tmp_path, mask):
     assert "test" in next(each.what for each in source.findings if each.code == "FC-DATA-122")
 
 
-@pytest.mark.parametrize("name", ["train.txt", "val.csv"])
-def test_lists_of_splits_that_would_not_be_obeyed_are_refused(tmp_path, name):
-    folder = fill(tmp_path / "d", "img/p{}.jpg", "gt/p{}.png")
+@pytest.mark.parametrize("lines", ["p{}", "p{}.jpg", "img/p{}.jpg", "./img/p{}.jpg"])
+@pytest.mark.parametrize("mask", ["gt/p{}.png", "gt/p{}_mask.png"])
+def test_lists_of_splits_are_obeyed(tmp_path, lines, mask):
+    folder = fill(tmp_path / "d", "img/p{}.jpg", mask)
+    (folder / "train.txt").write_text("\n".join(lines.format(n) for n in (3, 0)))
+    (folder / "val.txt").write_text(lines.format(2))
+    assert available_splits(folder) == ["train", "val"]
+    assert_pairs(folder, "train", (3, 0))
+    assert_pairs(folder, "val", (2,))
+    what = [each.what for each in open_source(folder, "val").findings]
+    assert any("1 photo is in no split: p1.jpg" in text for text in what)
+    assert [path.name for path in photos_in(folder)] == [f"p{n}.jpg" for n in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("name", "photo", "mask"),
+    [
+        ("val.csv", "img/p{}.jpg", "gt/p{}.png"),
+        ("train.txt", "train/images/p{}.jpg", "train/masks/p{}.png"),
+        ("train.txt", "p{}.jpg", "p{}_mask.png"),
+    ],
+)
+def test_lists_of_splits_that_would_not_be_obeyed_are_refused(tmp_path, name, photo, mask):
+    folder = fill(tmp_path / "d", photo, mask)
     (folder / name).write_text("p0\np1\n")
     with pytest.raises(UserError, match="lists of splits"):
         open_source(folder, "all")

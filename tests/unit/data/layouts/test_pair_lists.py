@@ -230,7 +230,7 @@ def test_a_single_class_is_an_error(make_folder):
 
 def test_each_layout_is_registered_by_one_name():
     names = [layout.name for layout in LAYOUTS]
-    assert len(set(names)) == len(names) == 12
+    assert len(set(names)) == len(names) == 13
 
 
 def test_text_keeps_its_letters_and_names_stay_on_one_line():

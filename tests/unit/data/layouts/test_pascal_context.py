@@ -14,7 +14,7 @@ LABELS = {1: "accordion", 2: "aeroplane", 19: "bedclothes", 59: "bird", 189: "gr
 def labels_txt():
     """All the names that the 59 classes need, and fillers in between."""
     from fullconv.classes.lists import class_list
-    from fullconv.data.layouts.pascal_context import OTHER_NAMES
+    from fullconv.data.layouts.datasets.pascal_context import OTHER_NAMES
 
     names = [OTHER_NAMES.get(n, n) for n in class_list("pascal-context-59").names]
     free = iter(name for name in names[1:] if name not in LABELS.values())

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fullconv.data import available_splits, check, open_source
-from fullconv.data.layouts.sift_flow import FOLDER
+from fullconv.data.layouts.datasets.sift_flow import FOLDER
 from fullconv.errors import UserError
 from sift_flow_files import GEOMETRIC, SEMANTIC, write_labels
 

@@ -15,7 +15,7 @@ from fullconv.data import (
     loader,
     open_source,
 )
-from fullconv.data.layouts.sift_flow import FOLDER
+from fullconv.data.layouts.datasets.sift_flow import FOLDER
 from fullconv.errors import UserError
 from sift_flow_files import GEOMETRIC, SEMANTIC, write_labels
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from fullconv.data.importers.annotations import Export
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.mask_pairs import export_of
-from fullconv.data.layouts import folder, voc
+from fullconv.data.layouts import folder
+from fullconv.data.layouts.datasets import voc
 from fullconv.data.layouts.find_class_file import NAMES
 from fullconv.data.layouts.listing import Layout
 from fullconv.data.layouts.pairs import PairSource

@@ -11,7 +11,7 @@ from fullconv.data.importers.datasets.masks import read_layout
 from fullconv.data.importers.import_request import Request
 from fullconv.data.importers.mapping.color_table import read_colors
 from fullconv.data.importers.mask_pairs import export_of
-from fullconv.data.layouts import voc
+from fullconv.data.layouts.datasets import voc
 from fullconv.data.layouts.listing import ALL
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.picture_listing import pictures

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import ClassSet
-from fullconv.data.layouts.find_class_file import classes_of_set
-from fullconv.data.layouts.label_numbers import (
+from fullconv.data.layouts.datasets.label_numbers import (
     listed_names,
     photo_lists,
     read_numbered,
     table,
     to_classes,
 )
+from fullconv.data.layouts.find_class_file import classes_of_set
 from fullconv.data.layouts.listing import ALL, Layout
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.reading.matlab_files.matlab import read_labels

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from fullconv.classes import VOC
-from fullconv.data.layouts import sbd
+from fullconv.data.layouts.datasets import sbd
 from fullconv.data.layouts.find_class_file import classes_in
 from fullconv.data.layouts.listing import ALL, Layout, read_lines
 from fullconv.data.layouts.pairs import PairSource

@@ -13,10 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from fullconv.classes import ClassSet
+from fullconv.data.layouts.datasets.label_numbers import table, to_classes
+from fullconv.data.layouts.datasets.nyud import (
+    DEFAULT,
+    label_names,
+    photo_name,
+    photo_numbers,
+    split_names,
+)
 from fullconv.data.layouts.find_class_file import classes_of_set
-from fullconv.data.layouts.label_numbers import table, to_classes
 from fullconv.data.layouts.listing import Layout
-from fullconv.data.layouts.nyud import DEFAULT, label_names, photo_name, photo_numbers, split_names
 from fullconv.data.layouts.pairs import size_mismatch
 from fullconv.data.reading.matlab_files.matlab import (
     MissingVariable,

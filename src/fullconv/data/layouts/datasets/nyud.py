@@ -9,8 +9,13 @@ from pathlib import Path
 
 from fullconv.classes import ClassSet
 from fullconv.classes.lists import FOLDER, class_list
+from fullconv.data.layouts.datasets.label_numbers import (
+    listed_names,
+    photo_lists,
+    table,
+    to_classes,
+)
 from fullconv.data.layouts.find_class_file import classes_of_set
-from fullconv.data.layouts.label_numbers import listed_names, photo_lists, table, to_classes
 from fullconv.data.layouts.listing import ALL, Layout
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.reading.matlab_files.matlab import read_array, read_labels
