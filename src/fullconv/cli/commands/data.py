@@ -15,7 +15,10 @@ from fullconv.modalities import MAX_MEGAPIXELS
 @app.command()
 def statistics(
     data: Annotated[str, typer.Argument(help="Data set.")],
-    split: Annotated[str, typer.Option(help="Split to count.")] = "train",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split to count.", show_default="train, or all photos without splits"),
+    ] = None,
     classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
     bands: Bands = None,
     span: Range = None,
@@ -33,8 +36,11 @@ def statistics(
     """
     from fullconv.cli import tables as screen
     from fullconv.data import count_classes, open_source
+    from fullconv.data.layouts.listing import ALL
+    from fullconv.data.open_dataset import is_unsplit
 
     read = read_options(bands, span, max_megapixels)
+    split = split or (ALL if is_unsplit(data) else "train")
     source = open_source(data, split, classes, options=read)
     with screen.progress("counting") as progress:
         counts = count_classes(source, progress)

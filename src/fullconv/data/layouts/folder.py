@@ -9,7 +9,15 @@ from pathlib import Path
 from fullconv.classes import ClassSet
 from fullconv.classes.class_files import read_classes
 from fullconv.data.layouts.find_class_file import NAMES, classes_in
-from fullconv.data.layouts.listing import ALL, USUAL, Layout, read_lines, usual_first, usual_name
+from fullconv.data.layouts.listing import (
+    ALL,
+    USUAL,
+    Layout,
+    read_lines,
+    same_split,
+    usual_first,
+    usual_name,
+)
 from fullconv.data.layouts.mask_names import masks_of
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.picture_listing import (
@@ -123,7 +131,8 @@ def _open(data: Path, split: str, classes: ClassSet, masks: Path) -> PairSource:
         return from_list(data, split, lists, classes, masks)
     inside = split if (data / IMAGES / split).is_dir() else ""
     beside = beside_folders(data / IMAGES) if inside else _unread_lists(data)
-    return of_folders(data / IMAGES / inside, masks / inside, split, classes, beside)
+    labels = same_split(masks, inside) if inside else masks
+    return of_folders(data / IMAGES / inside, labels, split, classes, beside)
 
 
 def beside_folders(images: Path) -> tuple[Finding, ...]:

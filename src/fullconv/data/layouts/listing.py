@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fullconv.data.reading.formats import SUFFIXES
-from fullconv.data.reading.walk import composed, walk
+from fullconv.data.reading.walk import composed, subfolders, walk
 from fullconv.data.sample import Source
 from fullconv.errors import UserError, printable
 from fullconv.legacy_text import decodings, how_to_convert
@@ -64,9 +64,21 @@ def by_usual_names(splits: Iterable[str]) -> dict[str, str]:
     return named
 
 
+def same_split(folder: Path, split: str) -> Path:
+    """The folder of ``split`` in ``folder``, also under another of its names: 'Val' for 'valid'."""
+    own = folder / split
+    if not own.is_dir() and folder.is_dir():
+        name = usual_name(split).lower()
+        others = [each for each in subfolders(folder) if usual_name(each.name).lower() == name]
+        if len(others) == 1:
+            return others[0]
+    return own
+
+
 def usual_first(name: str) -> tuple[int, str]:
     """The sort key of splits: the usual ones first."""
-    return (USUAL.index(name) if name in USUAL else len(USUAL), name)
+    usual = usual_name(name)
+    return (USUAL.index(usual) if usual in USUAL else len(USUAL), name)
 
 
 def read_lines(path: Path) -> list[str]:

@@ -16,7 +16,7 @@ from fullconv.data.layouts.folder import (
     of_folders,
     renamed_masks,
 )
-from fullconv.data.layouts.listing import ALL, USUAL, Layout, usual_first, usual_name
+from fullconv.data.layouts.listing import ALL, USUAL, Layout, same_split, usual_first, usual_name
 from fullconv.data.layouts.mask_names import (
     MASK_FOLDERS,
     PHOTO_FOLDERS,
@@ -98,7 +98,7 @@ def _of_splits(data: Path) -> dict[str, Pair]:
         photos, masks = pair
         inside = folders_with_pictures(photos)
         if any(usual_name(name) in USUAL for name in inside):
-            return {name: (photos / name, masks / name) for name in inside}
+            return {name: (photos / name, same_split(masks, name)) for name in inside}
         return {ALL: pair}
     folders = [folder for folder in subfolders(data) if usual_name(folder.name) in USUAL]
     together = {folder.name: (folder, folder) for folder in folders}

@@ -87,6 +87,20 @@ def test_photos_and_masks_of_two_splits(tmp_path, photo, mask, val):
     assert_pairs(tmp_path / "d", "val", (3, 4))
 
 
+@pytest.mark.parametrize(
+    ("photos", "masks"), [("images", "masks"), ("img", "gt"), ("Images", "labels")]
+)
+@pytest.mark.parametrize(
+    ("of_photos", "of_masks"), [("Train", "train"), ("training", "train"), ("train", "TRAIN")]
+)
+def test_a_split_has_two_names(tmp_path, photos, masks, of_photos, of_masks):
+    folder = fill(tmp_path, f"{photos}/{of_photos}/p{{}}.jpg", f"{masks}/{of_masks}/p{{}}.png")
+    fill(tmp_path, f"{photos}/val/p{{}}.jpg", f"{masks}/val/p{{}}.png", (4, 5))
+    assert available_splits(folder) == ["train", "val"]
+    assert_pairs(folder, "train")
+    assert_pairs(folder, "val", (4, 5))
+
+
 def test_other_names_are_noted(tmp_path):
     folder = fill(tmp_path / "d", "images/p{}.jpg", "masks/p{}_mask.png")
     notes = check({"all": open_source(folder, "all")})
