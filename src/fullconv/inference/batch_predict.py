@@ -20,8 +20,9 @@ from fullconv.files.file_errors import file_error, file_errors
 from fullconv.inference.engines.engine import Image
 from fullconv.inference.engines.registry import AUTO
 from fullconv.inference.multilabel_prediction import mask_stems
-from fullconv.inference.photos.find_photos import Input, find_inputs, refuse_name_clashes
+from fullconv.inference.photos.find_photos import Input, find_inputs
 from fullconv.inference.photos.read_ahead import threads
+from fullconv.inference.photos.refuse_overwriting import refuse_name_clashes
 from fullconv.inference.photos.remote_photos import fetched
 from fullconv.inference.prediction import DrawOptions, Prediction
 from fullconv.inference.predictor import Predictor

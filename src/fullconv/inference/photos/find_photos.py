@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from fullconv.data.layouts.mask_names import photos_named_by
 from fullconv.data.layouts.named_folders import mask_files
 from fullconv.data.reading.formats import VIDEO_SUFFIXES
 from fullconv.data.reading.image import SUFFIXES
@@ -16,13 +15,13 @@ from fullconv.data.remote.remote_files import Stored
 from fullconv.errors import UserError, printable
 from fullconv.files.file_errors import file_error
 from fullconv.inference.photos.frames import Frames
-from fullconv.inference.photos.own_results import is_label_image, is_of_its_photos, is_result
+from fullconv.inference.photos.own_results import is_label_image, is_result
 from fullconv.inference.photos.piped_names import with_piped
+from fullconv.inference.photos.refuse_overwriting import refuse_overwriting
 from fullconv.inference.photos.remote_photos import is_remote, name_of
 from fullconv.inference.photos.result_names import result_names
 from fullconv.inference.storage.addresses import (
     SCHEMES,
-    StoredPlace,
     is_stored,
     listed_files,
     local_path,
@@ -107,7 +106,7 @@ def find_inputs(inputs: Sequence[str | Path], out: str | Path, frames: bool = Fa
         photos.append(Input(None, base / "stdin", piped))
     if missing and not photos:
         raise _nothing_there([entry.error for entry in missing if entry.error])
-    _refuse_overwriting(photos, str(out) if stored_out else "")
+    refuse_overwriting(photos, str(out) if stored_out else "")
     return photos + missing
 
 
@@ -320,78 +319,3 @@ def _nothing_there(errors: Sequence[UserError]) -> UserError:
     """The first error, and how many more there are."""
     more = f" (and {len(errors) - 1} more that are not there)" if len(errors) > 1 else ""
     return UserError(f"{errors[0]}{more}", errors[0].code)
-
-
-def _refuse_overwriting(photos: Sequence[Input], out: str) -> None:
-    """UserError where a mask would replace a photo or a label, or come among a data set's photos.
-
-    ``out`` is the results' address, or ''.
-    """
-    if out:
-        _refuse_overwriting_in_storage(photos, out.rstrip("/"))
-        return
-    files = {entry.file.resolve() for entry in photos if entry.file}
-    for entry in photos:
-        mask = Path(f"{entry.result}.png").resolve()
-        if mask in files:
-            raise _would_overwrite(str(mask))
-        if _is_mask_of_a_dataset(mask):
-            raise _would_overwrite(str(mask), "mask of a data set")
-    for folder in {Path(entry.result).absolute().parent for entry in photos}:
-        if is_of_its_photos(folder):
-            raise _among_photos(str(folder))
-
-
-def _refuse_overwriting_in_storage(photos: Sequence[Input], out: str) -> None:
-    """The same for results below the address ``out``."""
-    urls = {entry.url for entry in photos}
-    results = [entry.result.as_posix() for entry in photos]
-    for result in results:
-        if f"{out}/{result}.png" in urls:
-            raise _would_overwrite(f"{out}/{result}.png")
-    place = StoredPlace(out)
-    for folder in {PurePosixPath(result).parent for result in results}:
-        if is_of_its_photos(place.path / folder, place.exists):
-            raise _among_photos(f"{out}/{folder}" if folder.name else out)
-        if not is_label_image(place.path / folder / "mask", exists=place.exists):
-            continue
-        there = place.files(folder)
-        for name in (PurePosixPath(r).name for r in results if PurePosixPath(r).parent == folder):
-            if f"{name}.png" in there and f"{name}_overlay.jpg" not in there:
-                raise _would_overwrite(f"{out}/{folder / name}.png", "mask of a data set")
-
-
-def _among_photos(folder: str) -> UserError:
-    return UserError(
-        f"{printable(folder)}: holds the photos of a data set, where results would be read as "
-        "photos; choose another --out",
-        "FC-PREDICT-003",
-    )
-
-
-def _is_mask_of_a_dataset(mask: Path) -> bool:
-    """Whether a result would replace what somebody has labelled, and not an earlier result."""
-    beside = mask.with_name(f"{mask.stem}_overlay.jpg")
-    if not mask.is_file() or beside.is_file() or is_result(mask):
-        return False
-    return is_label_image(mask) or bool(photos_named_by(mask.parent.name))  # train_masks/
-
-
-def _would_overwrite(mask: str, what: str = "photo") -> UserError:
-    return UserError(
-        f"{printable(mask)}: the result would overwrite this {what}; choose another --out",
-        "FC-PREDICT-003",
-    )
-
-
-def refuse_name_clashes(photos: Sequence[Input], outputs: Sequence[str]) -> None:
-    """UserError where the mask of a further output would have the name of another photo or mask."""
-    taken = {photo.result for photo in photos} | {p.file.with_suffix("") for p in photos if p.file}
-    for photo in photos:
-        for output in outputs:
-            if Path(f"{photo.result}_{output}") in taken:
-                raise UserError(
-                    f"{photo.result}_{output}.png: is the name of the output {output!r} of {photo} "
-                    "and of another photo's result; predict them in two calls",
-                    "FC-PREDICT-003",
-                )

@@ -10,7 +10,8 @@ from typing import Unpack
 
 from fullconv.errors import UserError
 from fullconv.inference.batch_predict import PhotoResult, output_suffixes, predict_each
-from fullconv.inference.photos.find_photos import Input, refuse_name_clashes
+from fullconv.inference.photos.find_photos import Input
+from fullconv.inference.photos.refuse_overwriting import refuse_name_clashes
 from fullconv.inference.prediction import DrawOptions, Prediction
 from fullconv.inference.predictor import Predictor
 from fullconv.inference.storage.addresses import stored_file

@@ -255,3 +255,24 @@ def test_a_folder_without_a_class_file_or_with_two_kinds_of_masks_is_none(tmp_pa
 )
 def test_a_mask_belongs_to_the_one_photo_that_it_fits(photos, masks, pairs):
     assert masks_of(photos, {name: f"{name}.png" for name in masks}) == pairs
+
+
+@pytest.mark.parametrize(
+    ("photo", "mask", "out", "is_refused"),
+    [
+        ("train_images/p{}.jpg", "train_masks/p{}.png", "train_images", True),
+        ("train_images/p{}.jpg", "train_masks/p{}.png", "train_images/new", True),
+        ("train_images/p{}.jpg", "train_masks/p{}.png", "predictions", False),
+        ("train/p{}.jpg", "train_masks/p{}_mask.png", "train", True),
+        ("p{}.jpg", "p{}_mask.png", ".", True),
+        ("p{}.jpg", "p{}_mask.png", "predictions", False),
+    ],
+)
+def test_no_results_among_the_photos(tmp_path, photo, mask, out, is_refused):
+    folder = fill(tmp_path / "d", photo, mask)
+    Image.fromarray(mask_of(0)).save(tmp_path / "new.png")
+    if is_refused:
+        with pytest.raises(UserError, match="holds the photos of a data set"):
+            find_inputs([tmp_path / "new.png"], folder / out)
+    else:
+        assert len(find_inputs([tmp_path / "new.png"], folder / out)) == 1
