@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fullconv.classes import ClassSet
-from fullconv.data.layouts import data_yaml, named_folders, packed
+from fullconv.data.layouts import named_folders, packed, yaml_description
 from fullconv.data.layouts.listing import ALL, USUAL, Layout, by_usual_names, usual_name
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.registry import LAYOUTS, layout_of
@@ -273,8 +273,8 @@ def _layout(path: Path) -> Layout:
         )
     if path.is_dir() and named_folders.pairs(path):
         raise named_folders.unusable(path)
-    if path.suffix.lower() in data_yaml.ENDINGS:
-        raise data_yaml.unusable(path)
+    if path.suffix.lower() in yaml_description.ENDINGS:
+        raise yaml_description.unusable(path)
     looked_for = "; ".join(layout.what for layout in LAYOUTS)
     inside = [path.name]
     if path.is_dir():

@@ -10,7 +10,7 @@ from fullconv.classes import OVERLAP_IGNORE, THRESHOLD, ClassSet, default_colors
 from fullconv.data.layouts import folder
 from fullconv.data.layouts.find_class_file import NAMES, classes_in
 from fullconv.data.layouts.folder import IMAGES, MASKS
-from fullconv.data.layouts.listing import USUAL, Layout
+from fullconv.data.layouts.listing import USUAL, Layout, usual_name
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.picture_listing import (
     folders_with_pictures,
@@ -39,7 +39,12 @@ def _pairs(data: Path) -> list[tuple[Path, Path]]:
 
 
 def _has_class_folders(images: Path, masks: Path) -> bool:
-    names = [name for name in _folders(masks) if not (images / name).is_dir()]
+    splits = {usual_name(name).lower() for name in folders_with_pictures(images)}
+    names = [
+        name
+        for name in _folders(masks)
+        if not (images / name).is_dir() and usual_name(name).lower() not in splits
+    ]
     if not names or len(names) < len(_folders(masks)):
         return False
     if any(is_picture(path) for path in masks.iterdir() if path.is_file()):

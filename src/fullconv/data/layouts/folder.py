@@ -21,6 +21,7 @@ from fullconv.data.layouts.listing import (
 from fullconv.data.layouts.mask_names import masks_of
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.picture_listing import (
+    NOTHING_LISTED,
     counted,
     folders_with_pictures,
     is_picture,
@@ -157,7 +158,8 @@ def of_folders(
     findings: Iterable[Finding] = (),
 ) -> PairSource:
     """Photos of one folder, masks of the same names from another."""
-    photos, labels = listed(images), listed(masks)
+    photos = listed(images)
+    labels = listed(masks) if masks.is_dir() else NOTHING_LISTED
     if not photos.names:
         endings = ", ".join(sorted(SUFFIXES))
         raise UserError(

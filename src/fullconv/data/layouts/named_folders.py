@@ -133,8 +133,8 @@ def _by_words(data: Path) -> dict[str, Pair]:
     photos: dict[str, list[str]] = {}
     masks: dict[str, list[str]] = {}
     for name in folders_with_pictures(data):
-        split = without_words(name)
-        if usual_name(split) in USUAL:
+        split = usual_name(without_words(name))
+        if split in USUAL:
             (masks if photos_named_by(name) else photos).setdefault(split, []).append(name)
     one_each = all(len(names) == 1 for names in (*photos.values(), *masks.values()))
     if not one_each or not photos.keys() & masks.keys():

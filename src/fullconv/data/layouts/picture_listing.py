@@ -54,6 +54,9 @@ class Listing:
         return dict(zip(self.names, self.files.texts(), strict=True))
 
 
+NOTHING_LISTED = Listing(NameList.of([]), PathList.of([]), ())
+
+
 def listed(folder: Path) -> Listing:
     """The pictures below ``folder``; DataError where two have one name."""
     return cached(("pictures", folder), lambda: _listed(folder))

@@ -101,6 +101,23 @@ def test_a_split_has_two_names(tmp_path, photos, masks, of_photos, of_masks):
     assert_pairs(folder, "val", (4, 5))
 
 
+@pytest.mark.parametrize(
+    ("photos", "masks"),
+    [
+        ("images/{}", "masks/{}"),
+        ("img/{}", "gt/{}"),
+        ("{}_images", "{}_masks"),
+    ],
+)
+def test_both_splits_have_two_names(tmp_path, photos, masks):
+    for of_photos, of_masks, numbers in (("Train", "train", (0, 1)), ("val", "valid", (2,))):
+        names = f"{photos.format(of_photos)}/p{{}}.jpg", f"{masks.format(of_masks)}/p{{}}.png"
+        fill(tmp_path, *names, numbers)
+    assert available_splits(tmp_path) == ["train", "val"]
+    assert_pairs(tmp_path, "train", (0, 1))
+    assert_pairs(tmp_path, "val", (2,))
+
+
 def test_other_names_are_noted(tmp_path):
     folder = fill(tmp_path / "d", "images/p{}.jpg", "masks/p{}_mask.png")
     notes = check({"all": open_source(folder, "all")})
