@@ -15,9 +15,10 @@ augmentation), or `tuned`: cross-entropy, AdamW, warm-up, a lower learning rate 
 encoder, and bf16 if the processor computes in it. Their schedule ends with the time. Their
 validations are not counted; fullconv's time includes its validations and its report.
 
-Ultralytics' YOLO26-sem trains by its defaults, from random weights: its pretrained ones (of
-Cityscapes, street scenes as CamVid's) are downloads that no package brings. So it is to be compared
-with fullconv from random weights (``--fullconv "scratch --scratch"``).
+Ultralytics' YOLO26-sem trains by its defaults (sides of 640, batches of 16, four of them a step of
+the optimizer), or `tuned`: sides of 480, 4 photos a step. Both from random weights: its pretrained
+ones (of Cityscapes, street scenes as CamVid's) are downloads that no package brings. So it is to be
+compared with fullconv from random weights (``--fullconv "scratch --scratch"``).
 
 Repeat --fullconv to train with other options, with a name in front ("small --recipe ...") to tell
 them apart. Without --epochs or --steps in the options, --time is added. Runs with settings that
@@ -105,7 +106,9 @@ def peers() -> Iterator[Peer]:
             yield Peer(name, arch, encoder, "example")
             yield Peer(f"{name}-tuned", arch, encoder, "tuned")
     for arch in ("yolo26n-sem", "yolo26s-sem"):
-        yield Peer(f"ultralytics-{arch}", arch, "random", "default", "ultralytics_camvid")
+        for recipe, ending in (("default", ""), ("tuned", "-tuned")):
+            name = f"ultralytics-{arch}{ending}"
+            yield Peer(name, arch, "random", recipe, "ultralytics_camvid")
 
 
 def ours(texts: Sequence[str]) -> Iterator[Ours]:

@@ -57,7 +57,7 @@ def peers_ways(script: str, run: dict, job: dict, folder: Path) -> list[tuple[Wa
     """By torch as it is, and by OpenVINO."""
     job = {
         **job, "do": "predict", "weights": str(folder / "best.safetensors"),
-        "arch": run["arch"], "encoder": run["encoder"], "threads": run["settings"]["threads"],
+        "arch": run["arch"], "encoder": run["encoder"], "recipe": run["recipe"], "threads": run["settings"]["threads"],
         "classes": run["classes"],
     }  # fmt: skip
     return [

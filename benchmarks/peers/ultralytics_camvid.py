@@ -1,4 +1,4 @@
-"""Ultralytics' YOLO26-sem: trained by its defaults for a given time, timed on a photo.
+"""Ultralytics' YOLO26-sem: trained for a given time, timed on a photo.
 
 From random weights: its own are on GitHub alone, and no package brings them. A job's ``do`` is
 `train` or `predict` (worker.py's, by torch or OpenVINO).
@@ -23,6 +23,10 @@ import worker
 from mean_iu import confusion, mean_iu
 
 
+RECIPES = {"default": {}, "tuned": {"imgsz": 480, "batch": 4, "nbs": 4}}
+"""What differs from its defaults; of those, ``nbs`` are the photos of a step of the optimizer."""
+
+
 def described(job):
     """A YAML file of the data, as Ultralytics takes it; the number of classes."""
     data, out = Path(job["data"]).resolve(), Path(job["out"])
@@ -36,6 +40,11 @@ def described(job):
     return file, len(classes)
 
 
+def size(job):
+    """The longer side of photos for the net, in training and prediction."""
+    return RECIPES[job["recipe"]].get("imgsz", 640)
+
+
 def validated(net, job, classes):
     """Mean IU of whole photos at their own size, as its own command predicts them."""
     from ultralytics import YOLO
@@ -45,7 +54,8 @@ def validated(net, job, classes):
     matrix = np.zeros((classes, classes), np.int64)
     for mask in sorted((Path(job["data"]) / "masks" / "val").iterdir()):
         photo = next((Path(job["data"]) / "images" / "val").glob(f"{mask.stem}.*"))
-        found = model.predict(str(photo.resolve()), verbose=False)[0].semantic_mask.data
+        found = model.predict(str(photo.resolve()), imgsz=size(job), verbose=False)[0]
+        found = found.semantic_mask.data
         matrix += confusion(cv2.imread(str(mask), cv2.IMREAD_UNCHANGED), found.numpy(), classes)
     return mean_iu(matrix)
 
@@ -90,7 +100,7 @@ def train(job):
     worker.forget_peak()
     model.train(
         data=str(file), time=job["minutes"] / 60, seed=job["seed"], device="cpu", val=False,
-        plots=False, project=job["out"], name="run", exist_ok=True,
+        plots=False, project=job["out"], name="run", exist_ok=True, **RECIPES[job["recipe"]],
     )  # fmt: skip
     worker.answer(
         curve=watch.curve, steps=watch.steps, data_wait=0.0, parameters=watch.parameters,
@@ -108,10 +118,11 @@ def predict(job):
     model.model = net.eval()
     if job["engine"] == "openvino":
         net.args, net.task, net.pt_path = model.overrides, "semantic", str(job["weights"])
-        model = YOLO(model.export(format="openvino", dynamic=False), task="semantic")
+        model = YOLO(model.export(format="openvino", imgsz=size(job)), task="semantic")
 
     def class_map(image):
-        return model.predict(image[..., ::-1], verbose=False)[0].semantic_mask.data.numpy()
+        found = model.predict(image[..., ::-1], imgsz=size(job), verbose=False)[0]
+        return found.semantic_mask.data.numpy()
 
     worker.predict(job, class_map)
 
