@@ -57,8 +57,8 @@ def peers_ways(script: str, run: dict, job: dict, folder: Path) -> list[tuple[Wa
     """By torch as it is, and by OpenVINO."""
     job = {
         **job, "do": "predict", "weights": str(folder / "best.safetensors"),
-        "arch": run["arch"], "encoder": run["encoder"], "recipe": run["recipe"], "threads": run["settings"]["threads"],
-        "classes": run["classes"],
+        "arch": run["arch"], "encoder": run["encoder"], "recipe": run["recipe"],
+        "threads": run["settings"]["threads"], "classes": run["classes"],
     }  # fmt: skip
     return [
         (_way(f"{run['name']}, {name}", script, job, folder, engine=engine), best(run))

@@ -22,7 +22,6 @@ import torchvision_operators  # noqa: F401
 import worker
 from mean_iu import confusion, mean_iu
 
-
 RECIPES = {"default": {}, "tuned": {"imgsz": 480, "batch": 4, "nbs": 4}}
 """What differs from its defaults; of those, ``nbs`` are the photos of a step of the optimizer."""
 
