@@ -21,7 +21,12 @@ NOTES = (
     "The weights of all nets are those of the best validation, so their mean IU is a little too "
     "good.",
     "After its last validation, fullconv's curve is continued at its last value.",
-    "SMP's time is that of training only. fullconv's includes its validations and its report.",
+    "The peers' time is that of training only. fullconv's includes its validations and its report.",
+)
+ULTRALYTICS = (
+    "Ultralytics' nets start from random weights, as fullconv-scratch does; its pretrained weights "
+    "could not be had. Photos are scaled to a longer side of 640 (tuned: 480) for them, and class "
+    "maps back, which the seconds include."
 )
 
 
@@ -44,6 +49,7 @@ def section(settings: dict[str, Any], runs: Runs, page: Path, pictures: Path) ->
         write_atomically(path, draw(runs))
         shown.append(f"![{CAPTIONS[kind]}]({path.relative_to(page.parent)})")
     notes = [f"Threads: {settings['threads']}; batch of SMP: {settings['batch_size']}.", *NOTES]
+    notes += [ULTRALYTICS] * any(run["name"].startswith("ultralytics") for run in runs)
     notes += [
         f"`{n}`: `{own[0]['arguments']}`." for n, own in by_name(runs).items() if is_ours(own[0])
     ]
