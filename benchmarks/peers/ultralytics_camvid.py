@@ -4,6 +4,7 @@ From random weights: its own are on GitHub alone, and no package brings them. A 
 `train` or `predict` (worker.py's, by torch or OpenVINO).
 """
 
+import math
 import os
 import time
 import tomllib
@@ -110,17 +111,22 @@ def train(job):
 def predict(job):
     from ultralytics import YOLO
     from ultralytics.nn.tasks import SemanticSegmentationModel
+    from ultralytics.utils import DEFAULT_CFG_DICT
 
     net = SemanticSegmentationModel(f"{job['arch']}.yaml", nc=job["classes"], verbose=False)
     net.load_state_dict(load_file(job["weights"]))
     model = YOLO(f"{job['arch']}.yaml", task="semantic")
     model.model = net.eval()
+    height, width = np.load(job["photo"]).shape[:2]
+    scale = size(job) / max(height, width)
+    sides = [32 * math.ceil(side * scale / 32) for side in (height, width)]
     if job["engine"] == "openvino":
-        net.args, net.task, net.pt_path = model.overrides, "semantic", str(job["weights"])
-        model = YOLO(model.export(format="openvino", imgsz=size(job)), task="semantic")
+        net.args = {**DEFAULT_CFG_DICT, **model.overrides, "imgsz": size(job), "data": ""}
+        net.task, net.pt_path = "semantic", str(job["weights"])
+        model = YOLO(model.export(format="openvino", imgsz=sides), task="semantic")
 
     def class_map(image):
-        found = model.predict(image[..., ::-1], imgsz=size(job), verbose=False)[0]
+        found = model.predict(image[..., ::-1], imgsz=sides, verbose=False)[0]
         return found.semantic_mask.data.numpy()
 
     worker.predict(job, class_map)
