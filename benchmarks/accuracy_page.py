@@ -54,8 +54,9 @@ def section(settings: dict[str, Any], runs: Runs, page: Path, pictures: Path) ->
         f"`{n}`: `{own[0]['arguments']}`." for n, own in by_name(runs).items() if is_ours(own[0])
     ]
     first = runs[0]["machine"]
-    others = {run["name"]: run["machine"] for run in runs if run["machine"] != first}
-    notes += [f"`{name}` ran on {machine}." for name, machine in others.items()]
+    for other in {run["machine"]: None for run in runs if run["machine"] != first}:
+        names = {f"`{run['name']}`": None for run in runs if run["machine"] == other}
+        notes.append(f"{', '.join(names)}: on {other}.")
     result = Result([time_table(runs), photo_table(runs)], [*notes, *verdicts(runs)], first)
     print(result.markdown())
     return "\n\n".join([f"## {title}", *shown, result.markdown()])
