@@ -124,8 +124,8 @@ def _with_masks(file: Path) -> Described | None:
         return replace(found, masks=masks.strip("/\\ "))
     places = [place for split in ("train", "val") for text in found.stated(split)
               if (place := found.place(text)) is not None]  # fmt: skip
-    usual = [found.root / MASKS, *(masks_of(place, MASKS) for place in places)]
-    usual += [place / MASKS for place in places]
+    usual = [found.root / MASKS, *(place / MASKS for place in places)]
+    usual += [masks for place in places if (masks := masks_of(place, MASKS)) != place]
     return replace(found, masks=MASKS) if any(folder.is_dir() for folder in usual) else None
 
 
