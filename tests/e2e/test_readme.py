@@ -32,7 +32,7 @@ WITHIN_TEXT = {  # commands between backticks that are run as they stand: they n
 }  # fmt: skip
 READ_ONLY = {
     "fullconv import labelme/ photos/",  # runs in test_walkthroughs.py, on labelme's files
-    "fullconv train data.yaml",  # runs in test_data_yaml.py
+    "fullconv train data.yaml",  # runs in test_ultralytics_data.py
     "fullconv train photos/",  # runs with --out
     "fullconv train photos/ --time 10m",
     "fullconv train photos/ --time 15m",
