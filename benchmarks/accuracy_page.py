@@ -24,9 +24,9 @@ NOTES = (
     "The peers' time is that of training only. fullconv's includes its validations and its report.",
 )
 ULTRALYTICS = (
-    "Ultralytics' nets start from random weights, as fullconv-scratch does; its pretrained weights "
-    "could not be had. Photos are scaled to a longer side of 640 (tuned: 480) for them, and class "
-    "maps back, which the seconds include."
+    "Ultralytics' nets start from random weights, as fullconv-scratch does: its pretrained weights "
+    "could not be downloaded. Photos are scaled to a longer side of 640 (tuned: 480) for them, and "
+    "class maps back, which the seconds include."
 )
 
 
@@ -54,8 +54,8 @@ def section(settings: dict[str, Any], runs: Runs, page: Path, pictures: Path) ->
         f"`{n}`: `{own[0]['arguments']}`." for n, own in by_name(runs).items() if is_ours(own[0])
     ]
     first = runs[0]["machine"]
-    for other in {run["machine"]: None for run in runs if run["machine"] != first}:
-        names = {f"`{run['name']}`": None for run in runs if run["machine"] == other}
+    for other in dict.fromkeys(run["machine"] for run in runs if run["machine"] != first):
+        names = dict.fromkeys(f"`{run['name']}`" for run in runs if run["machine"] == other)
         notes.append(f"{', '.join(names)}: on {other}.")
     result = Result([time_table(runs), photo_table(runs)], [*notes, *verdicts(runs)], first)
     print(result.markdown())

@@ -17,7 +17,9 @@ def statistics(
     data: Annotated[str, typer.Argument(help="Data set.")],
     split: Annotated[
         str | None,
-        typer.Option(help="Split to count.", show_default="train, or all photos without splits"),
+        typer.Option(
+            help="Split to count.  [default: train, or all photos where there are no splits]"
+        ),
     ] = None,
     classes: Annotated[Path | None, typer.Option(help="Class file, if not the data's own.")] = None,
     bands: Bands = None,

@@ -2,7 +2,7 @@
 
 ``train``, ``val`` and ``test`` are folders of photos below ``path``, or lists with a photo on each
 line; ``masks_dir`` takes the place of ``images`` in a photo's path; ``names`` are the classes, and
-``label_mapping`` gives masks of other numbers their classes. Outlines (``labels/*.txt``) are not
+``label_mapping`` gives masks of other numbers their classes. Polygons (``labels/*.txt``) are not
 masks: those are imported (`fullconv.data.importers.tools.yolo`).
 """
 
@@ -24,9 +24,9 @@ from fullconv.data.layouts.yaml_description import (
     IMAGES,
     KEYS,
     NOTHING,
-    Described,
+    Description,
     classes_of,
-    described,
+    description_in,
     masks_of,
     whole_number,
 )
@@ -44,14 +44,14 @@ _MOST = 65536  # values of a mask
 
 def looks_like(data: Path) -> bool:
     """A YAML file with ``names`` and ``train`` or ``val``, and a folder of masks."""
-    return described(data) is not None
+    return description_in(data) is not None
 
 
-def _of(data: Path) -> Described:
-    found = cached(("data.yaml", data), lambda: described(data))
-    if found is None:
+def _of(data: Path) -> Description:
+    description = cached(("data.yaml", data), lambda: description_in(data))
+    if description is None:
         raise UserError(f"{data}: is no YAML file of a data set with masks", "FC-DATA-100")
-    return found
+    return description
 
 
 def splits(data: Path) -> list[str]:
@@ -62,58 +62,64 @@ def splits(data: Path) -> list[str]:
 
 def open_split(data: Path, split: str, classes: Path | None = None) -> PairSource:
     """The photos of ``split`` with their masks; UserError where a folder is not there."""
-    source = _of(data)
-    known = classes_of(source) if classes is None else given_classes(classes)
-    places = source.places("train" if split == ALL else split)
-    parts = [_open_place(place, source, split, known) for place in places]
-    found = parts[0] if len(parts) == 1 else _together(places, parts, source.file)
-    mapping = source.content.get("label_mapping")
+    description = _of(data)
+    known = classes_of(description) if classes is None else given_classes(classes)
+    places = description.places("train" if split == ALL else split)
+    parts = [_open_place(place, description, split, known) for place in places]
+    pairs = parts[0] if len(parts) == 1 else _merged(places, parts, description.file)
+    mapping = description.content.get("label_mapping")
     if not mapping:
-        return found
-    return replace(found, read=partial(read_mapped, values=class_values(mapping, known, source)))
+        return pairs
+    return replace(
+        pairs, read=partial(read_mapped, values=class_values(mapping, known, description))
+    )
 
 
-def _open_place(place: Path, source: Described, split: str, classes: ClassSet) -> PairSource:
+def _open_place(place: Path, description: Description, split: str, classes: ClassSet) -> PairSource:
     if place.is_file():
-        return _of_list(place, source, split, classes)
+        return _of_list(place, description, split, classes)
     if any(IMAGES in name.lower().split("/")[:-1] for name in listed(place).names):
-        return _of_inner_folders(place, source, split, classes)
-    if masks_of(place, source.masks) == place:
+        return _of_inner_folders(place, description, split, classes)
+    if masks_of(place, description.masks) == place:
         place = place.resolve()
-    folder = masks_of(place, source.masks)
+    folder = masks_of(place, description.masks)
     if folder == place:
         raise UserError(
-            f"{place}: has no folder {IMAGES!r} in its path, in whose place {source.masks!r} has "
-            "the masks; move the photos into one",
+            f"{place}: has no folder {IMAGES!r} in its path, in whose place "
+            f"{description.masks!r} has the masks; move the photos into one",
             "FC-DATA-107",
         )
     if not folder.is_dir() and split != "test":
         raise UserError(
-            f"{folder}: the folder of masks is not there; correct 'masks_dir' ({source.masks})",
+            f"{folder}: the folder of masks is not there; correct 'masks_dir' "
+            f"({description.masks})",
             "FC-DATA-107",
         )
     return of_folders(place, folder, split, classes)
 
 
-def _of_inner_folders(place: Path, source: Described, split: str, classes: ClassSet) -> PairSource:
+def _of_inner_folders(
+    place: Path, description: Description, split: str, classes: ClassSet
+) -> PairSource:
     """``train`` with ``train/images`` and ``train/masks`` in it: each photo by its own path."""
     files = listed(place).by_name()
-    masks = {masks_of(Path(file), source.masks).with_suffix("") for file in files.values()}
+    masks = {masks_of(Path(file), description.masks).with_suffix("") for file in files.values()}
     photos = {
         name: Path(file)
         for name, file in files.items()
-        if masks_of(path := Path(file), source.masks) != path and path.with_suffix("") not in masks
+        if masks_of(path := Path(file), description.masks) != path
+        and path.with_suffix("") not in masks
     }
-    return _of_photos(list(photos), list(photos.values()), source, split, classes)
+    return _of_photos(list(photos), list(photos.values()), description, split, classes)
 
 
-def _of_list(file: Path, source: Described, split: str, classes: ClassSet) -> PairSource:
+def _of_list(file: Path, description: Description, split: str, classes: ClassSet) -> PairSource:
     """A list with a photo on each line; paths count from the list's folder, or as those of the
     file do."""
     if file.suffix.lower() in SUFFIXES:
-        raise DataError(source.file, f"{split}: {file.name} is a photo", "",
+        raise DataError(description.file, f"{split}: {file.name} is a photo", "",
                         "name its folder, or a list of photos", "FC-DATA-103")  # fmt: skip
-    photos = [_photo(line.strip().strip('"').replace("\\", "/"), file, source)
+    photos = [_photo(line.strip().strip('"').replace("\\", "/"), file, description)
               for line in read_lines(file)]  # fmt: skip
     base = file.parent
     names = [
@@ -121,19 +127,19 @@ def _of_list(file: Path, source: Described, split: str, classes: ClassSet) -> Pa
                            .with_suffix("").as_posix()), None)
         for photo in photos
     ]  # fmt: skip
-    found = _of_photos(names, photos, source, split, classes)
-    return replace(found, findings=repeated_lines(file, names))
+    pairs = _of_photos(names, photos, description, split, classes)
+    return replace(pairs, findings=repeated_lines(file, names))
 
 
-def _photo(line: str, file: Path, source: Described) -> Path:
+def _photo(line: str, file: Path, description: Description) -> Path:
     photo = existing(file.parent / line)
-    return photo if photo.is_file() else existing(source.place(line) or photo)
+    return photo if photo.is_file() else existing(description.place(line) or photo)
 
 
 def _of_photos(
-    names: list[str], photos: list[Path], source: Described, split: str, classes: ClassSet
+    names: list[str], photos: list[Path], description: Description, split: str, classes: ClassSet
 ) -> PairSource:
-    masks = [_mask_of(photo, source.masks) for photo in photos]
+    masks = [_mask_of(photo, description.masks) for photo in photos]
     return PairSource(classes=classes, split=split, names=names, photos=photos, masks=masks)
 
 
@@ -143,7 +149,7 @@ def _mask_of(photo: Path, masks: str) -> Path | None:
     return next((file for file in files if file != photo and file.is_file()), None)
 
 
-def _together(places: list[Path], parts: list[PairSource], file: Path) -> PairSource:
+def _merged(places: list[Path], parts: list[PairSource], file: Path) -> PairSource:
     """Several folders of one split: names begin with as much of the path as tells them apart.
 
     A photo that two of them have counts once.
@@ -186,7 +192,9 @@ def _parts(place: Path) -> list[str]:
     return list((path.with_suffix("") if path.is_file() else path).parts[1:])
 
 
-def class_values(mapping: Any, classes: ClassSet, source: Described) -> npt.NDArray[np.int64]:
+def class_values(
+    mapping: Any, classes: ClassSet, description: Description
+) -> npt.NDArray[np.int64]:
     """The class of each value of a mask, by ``label_mapping``: value -> class or ``ignore_label``.
 
     Values that are not in it stay as they are. Raises DataError for an entry that is no class.
@@ -202,7 +210,7 @@ def class_values(mapping: Any, classes: ClassSet, source: Described) -> npt.NDAr
         ):  # fmt: skip
             entry = printable(f"{stored}: {plain if isinstance(plain, str) else '...'}", 60)
             raise DataError(
-                source.file, f"label_mapping has {entry}, which is no value and its class", "",
+                description.file, f"label_mapping has {entry}, which is no value and its class", "",
                 f"give each value a class from 0 to {len(classes) - 1}, or ignore_label",
                 "FC-CLASS-003",
             )  # fmt: skip

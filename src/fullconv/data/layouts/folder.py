@@ -21,7 +21,7 @@ from fullconv.data.layouts.listing import (
 from fullconv.data.layouts.mask_names import masks_of
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.picture_listing import (
-    NOTHING_LISTED,
+    EMPTY_LISTING,
     counted,
     folders_with_pictures,
     is_picture,
@@ -159,7 +159,7 @@ def of_folders(
 ) -> PairSource:
     """Photos of one folder, masks of the same names from another."""
     photos = listed(images)
-    labels = listed(masks) if masks.is_dir() else NOTHING_LISTED
+    labels = listed(masks) if masks.is_dir() else EMPTY_LISTING
     if not photos.names:
         endings = ", ".join(sorted(SUFFIXES))
         raise UserError(

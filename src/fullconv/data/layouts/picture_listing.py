@@ -54,7 +54,7 @@ class Listing:
         return dict(zip(self.names, self.files.texts(), strict=True))
 
 
-NOTHING_LISTED = Listing(NameList.of([]), PathList.of([]), ())
+EMPTY_LISTING = Listing(NameList.of([]), PathList.of([]), ())
 
 
 def listed(folder: Path) -> Listing:

@@ -20,7 +20,7 @@ NOTHING = ("", "null", "~", "none")
 
 
 @dataclass(frozen=True)
-class Described:
+class Description:
     """A YAML file, its content by keys in lower case, and the folder that its paths count from.
 
     ``masks`` is the name of the folder that takes the place of ``images`` in a photo's path; ''
@@ -46,7 +46,7 @@ class Described:
         """A path below the root, else as much of its end as is there.
 
         So '../train/images' of an export that was moved, and another machine's
-        '/content/set/train', are found.
+        '/content/set/train', exist here.
         """
         path = Path(text.strip().replace("\\", "/"))
         if _exists(self.root / path):
@@ -84,7 +84,7 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def described(data: Path) -> Described | None:
+def description_in(data: Path) -> Description | None:
     """What a YAML file, or the one in a folder, says of masks; None where there is no such file.
 
     In a folder with a class file of its own, the YAML file is not looked for. UserError where a
@@ -99,18 +99,18 @@ def described(data: Path) -> Described | None:
     for file in files:
         if file.stem.lower() in (*USUAL_NAMES, data.resolve().name.lower()):
             return _with_masks(file)
-    found = []
+    descriptions = []
     for file in files:
         with suppress(UserError):  # another program's file
             if each := _with_masks(file):
-                found.append(each)
-    if len(found) > 1:
-        names = " and ".join(each.file.name for each in found[:2])
+                descriptions.append(each)
+    if len(descriptions) > 1:
+        names = " and ".join(each.file.name for each in descriptions[:2])
         raise UserError(f"{data}: {names} describe data sets; name one of them", "FC-DATA-100")
-    return found[0] if found else None
+    return descriptions[0] if descriptions else None
 
 
-def _with_masks(file: Path) -> Described | None:
+def _with_masks(file: Path) -> Description | None:
     """What a file says of photos and masks; None where it says nothing of them."""
     content = read_yaml(file)
     if not isinstance(content, dict):
@@ -118,15 +118,15 @@ def _with_masks(file: Path) -> Described | None:
     content = {str(key).strip().lower(): value for key, value in content.items()}
     if not ("names" in content or "nc" in content) or not any(k in content for k in KEYS):
         return None
-    found = Described(file, content, _root(file, content))
+    description = Description(file, content, _root(file, content))
     masks = content.get("masks_dir")
     if isinstance(masks, str) and not _is_nothing(masks):
-        return replace(found, masks=masks.strip("/\\ "))
-    places = [place for split in ("train", "val") for text in found.stated(split)
-              if (place := found.place(text)) is not None]  # fmt: skip
-    usual = [found.root / MASKS, *(place / MASKS for place in places)]
+        return replace(description, masks=masks.strip("/\\ "))
+    places = [place for split in ("train", "val") for text in description.stated(split)
+              if (place := description.place(text)) is not None]  # fmt: skip
+    usual = [description.root / MASKS, *(place / MASKS for place in places)]
     usual += [masks for place in places if (masks := masks_of(place, MASKS)) != place]
-    return replace(found, masks=MASKS) if any(folder.is_dir() for folder in usual) else None
+    return replace(description, masks=MASKS) if any(folder.is_dir() for folder in usual) else None
 
 
 def _root(file: Path, content: dict[str, Any]) -> Path:
@@ -162,26 +162,26 @@ def unusable(file: Path) -> UserError:
             "FC-DATA-103",
         )
     return UserError(
-        f"{file}: has no masks: neither 'masks_dir' nor a folder masks/ beside images/. Outlines "
+        f"{file}: has no masks: neither 'masks_dir' nor a folder masks/ beside images/. Polygons "
         f"(labels/*.txt) are read by: fullconv import {file} photos/",
         "FC-DATA-100",
     )
 
 
-def classes_of(source: Described) -> ClassSet:
+def classes_of(description: Description) -> ClassSet:
     """``names``, or as many as ``nc`` says; a single class is 1 in the masks, and 0 none."""
-    stated, count = source.content.get("names"), source.content.get("nc")
-    names = _names(stated, source.file)
+    stated, count = description.content.get("names"), description.content.get("nc")
+    names = _names(stated, description.file)
     if count is not None:
         number = whole_number(count)
         if number is None or not 0 < number <= MOST_CLASSES or (names and number != len(names)):
             shown = printable(count, 40) if isinstance(count, str) else "a list"
             known = f"'names' has {len(names)}" if names else "it is no number of classes"
-            raise DataError(source.file, f"nc: {shown}, and {known}", "", "correct one of them",
-                            "FC-CLASS-002")  # fmt: skip
+            raise DataError(description.file, f"nc: {shown}, and {known}", "",
+                            "correct one of them", "FC-CLASS-002")  # fmt: skip
         names = names or [f"class_{place}" for place in range(number)]
     if not names:
-        raise DataError(source.file, "has no class under 'names'", "", "write them there",
+        raise DataError(description.file, "has no class under 'names'", "", "write them there",
                         "FC-CLASS-002")  # fmt: skip
     both = names if len(names) > 1 else ["background", *names]
     return ClassSet(tuple(both), (), 255 if len(both) <= 255 else MOST_CLASSES)

@@ -177,12 +177,12 @@ def test_what_is_wrong_is_named(tmp_path, text, error):
     with pytest.raises(UserError, match=error):
         for split in available_splits(data):
             source = open_source(data, split)
-            assert [source.mask(place) is None for place in range(len(source))]
+            source.mask(0)
 
 
 def test_a_file_without_masks_names_the_import(tmp_path):
     data = fill(tmp_path, USUAL, masks="labels")
-    with pytest.raises(UserError, match=r"Outlines .* fullconv import"):
+    with pytest.raises(UserError, match=r"Polygons .* fullconv import"):
         open_source(data / "data.yaml", "train")
     (data / "data.yaml").write_text("a: [1")
     for place in (data, data / "data.yaml"):
