@@ -21,6 +21,7 @@ from fullconv.classes import ClassSet
 from fullconv.errors import UserError
 from fullconv.inference import Predictor, predict_video
 from fullconv.inference.video import job
+from fullconv.inference.video.encoder import Coding, Encoder
 from fullconv.inference.video.segments import LENGTH
 from fullconv.models import TORCH
 from fullconv.visualize import flattened
@@ -255,6 +256,21 @@ def test_a_second_video_says_how_probable_the_classes_are(predictor, tmp_path, s
         assert not container.streams.audio
     predict_video(tmp_path / "run", clip, tmp_path / "alone.mp4", smooth=smooth)
     assert (tmp_path / "alone.mp4").read_bytes() == out.read_bytes()
+
+
+def test_the_same_frames_give_the_same_bytes_whatever_memory_held_before(predictor, tmp_path):
+    ticks = np.cumsum(np.random.default_rng(3).integers(100, 3000, 12)).tolist()
+    clip = write_clip(tmp_path / "a.mp4", size=(47, 63), pixels="yuv444p", times=ticks)
+    pictures = [predictor(picture).draw(0.6, "right") for picture in decoded(clip)[0]]
+    coding = Coding("overlay", pictures[0].shape[:2], Fraction(1, TICKS), Fraction(25))
+    contents = set()
+    for _ in range(25):
+        decoded(clip)  # leaves its frames in the memory that the encoder takes
+        encoder = Encoder(coding, CLASSES)
+        for picture, tick in zip(pictures, ticks, strict=True):
+            encoder.add(picture, tick)
+        contents.add(b"".join(frame.content for frame in encoder.finish()))
+    assert len(contents) == 1
 
 
 def test_each_overlapping_class_has_a_video_of_its_probability(tmp_path):
