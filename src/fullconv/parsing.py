@@ -22,7 +22,10 @@ from fullconv.errors import DataError, UserError, printable, reason_of
 from fullconv.legacy_text import how_to_convert
 
 DEEPEST = 200
-"""Elements of XML inside of one another: deeper trees overflow the stack when they are freed."""
+"""Elements of XML, lists and mappings of YAML inside of one another.
+
+Deeper trees overflow the stack when they are freed (XML), or take minutes to scan (YAML).
+"""
 MOST_DIGITS = 300
 """The most digits of a whole number in JSON; a longer one is read as a float, inf from 1e309 on."""
 MOST_JSON = 16 << 20
@@ -204,7 +207,18 @@ def _whole_number(digits: str) -> int | float:
 def _yaml(text: str) -> Any:
     import yaml
 
-    return yaml.load(text, yaml.BaseLoader)  # builds text, lists and mappings only
+    class Bounded(yaml.BaseLoader):  # builds text, lists and mappings only
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.depth += 1
+            if self.depth > DEEPEST:
+                raise ValueError(f"more than {DEEPEST} lists and mappings inside of one another")
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    return yaml.load(text, Bounded)
 
 
 def _csv(text: str) -> list[list[str]]:

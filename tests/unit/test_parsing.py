@@ -106,3 +106,19 @@ def test_a_pointer_of_git_lfs_is_said_to_be_one(name, tmp_path):
     with pytest.raises(DataError, match="git lfs pull") as caught:
         getattr(parsing, f"read_{name[2:]}")(tmp_path / name)
     assert caught.value.code == "FC-FILE-013"
+
+
+@pytest.mark.parametrize("depth", [201, 30_000])
+@pytest.mark.parametrize("opening", ["[", "{a: "])
+def test_yaml_that_is_nested_too_deep_is_refused(tmp_path, opening, depth):
+    (tmp_path / "a.yaml").write_text("a: " + opening * depth)
+    with pytest.raises(DataError, match="more than 200 lists and mappings"):
+        parsing.read_yaml(tmp_path / "a.yaml")
+
+
+def test_yaml_within_the_depth_is_read(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: " + "[" * 190 + "]" * 190)
+    content = parsing.read_yaml(tmp_path / "a.yaml")["a"]
+    for _ in range(189):
+        (content,) = content
+    assert content == []
