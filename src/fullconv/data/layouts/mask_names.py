@@ -16,7 +16,7 @@ MASK_FOLDERS = frozenset({
 _MASK = (
     "masks?|labels?|labelids|labeltrainids|gt|groundtruth|seg|segmentation|annotations?|annot|ann"
 )
-_PHOTO = "images?|imgs?|photos?|leftimg8bit"
+_PHOTO = "images?|imgs?|photos?|leftimg8bit|sat"
 _BETWEEN = r"[\s_.\-]+"
 
 

@@ -262,6 +262,7 @@ def test_a_folder_without_a_class_file_or_with_two_kinds_of_masks_is_none(tmp_pa
         (["img0", "img1"], ["label0", "label1"], {"img0": "label0", "img1": "label1"}),
         (["0_L", "0_R"], ["0_L_mask", "0_R_mask"], {"0_L": "0_L_mask", "0_R": "0_R_mask"}),
         (["0_img"], ["0_mask"], {"0_img": "0_mask"}),
+        (["7_sat", "8_sat"], ["7_mask", "8_mask"], {"7_sat": "7_mask", "8_sat": "8_mask"}),
         (["a"], ["a_mask", "a_gt"], {}),  # two masks of one photo
         (["s/a", "t/a"], ["s/a_gt", "t/a_gt"], {"s/a": "s/a_gt", "t/a": "t/a_gt"}),
         (["a"], ["a_color", "a_labelIds"], {"a": "a_labelIds"}),
