@@ -139,16 +139,27 @@ def writer_of(storage: RemoteStorage, name: str, size: int) -> Callable[[IO[byte
 
 
 def in_parallel(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """The results of ``work`` as they come, in any order; after an error no further is begun."""
-    coming = iter(items)
+    """The results of ``work`` as they come, in any order.
+
+    After an error no further is begun; the results of what had begun still come, then the error.
+    """
+    coming, failure = iter(items), None
     with ThreadPoolExecutor(THREADS, thread_name_prefix="fullconv-copy") as pool:
         try:
             waiting = {pool.submit(work, item) for item in islice(coming, 4 * THREADS)}
             while waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in done:
-                    yield future.result()
-                waiting |= {pool.submit(work, item) for item in islice(coming, len(done))}
+                    if error := future.exception():
+                        failure = failure or error
+                    else:
+                        yield future.result()
+                if failure:
+                    waiting = {future for future in waiting if not future.cancel()}
+                else:
+                    waiting |= {pool.submit(work, item) for item in islice(coming, len(done))}
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    if failure:
+        raise failure

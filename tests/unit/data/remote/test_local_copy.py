@@ -4,6 +4,8 @@ import multiprocessing
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from fullconv.data import CacheOptions
 from fullconv.data.remote import local_copy as module
 from fullconv.data.remote import remote_files
 from fullconv.data.remote.local_copy import local_copy
-from fullconv.data.remote.remote_files import check_distinct, writer_of
+from fullconv.data.remote.remote_files import THREADS, check_distinct, in_parallel, writer_of
 from fullconv.data.shards.cache import RangeCache
 from fullconv.data.shards.remote_storage import RemoteStorage
 from fullconv.errors import UserError
@@ -148,7 +150,30 @@ def test_an_object_that_cannot_be_read_is_named_and_the_rest_stays(
     bucket.allow()
     copying()
     assert files_in(local_copy(in_s3.url)) == files_in(folder)
-    assert copying() != ["9 of 9"]
+    (said,) = copying()
+    assert int(said.split()[0]) <= 3  # the others had begun before the refusal came
+
+
+def test_what_had_begun_comes_before_the_error_and_nothing_begins_after_it() -> None:
+    began, failed = threading.Barrier(THREADS), threading.Event()
+
+    def work(item: int) -> int:
+        if item < THREADS:
+            began.wait(30)
+        if item == 0:
+            failed.set()
+            raise ValueError("of 0")
+        failed.wait(30)
+        time.sleep(0.2)  # so that the error is there first
+        return item
+
+    came = []
+    results = in_parallel(work, range(10 * THREADS))
+    with pytest.raises(ValueError, match="of 0"):
+        for result in results:
+            came.append(result)
+    assert set(range(1, THREADS)) <= set(came)
+    assert len(came) < 3 * THREADS
 
 
 def test_keys_without_any_right_are_named(make_folder, in_s3, monkeypatch) -> None:
