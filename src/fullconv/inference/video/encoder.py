@@ -78,7 +78,7 @@ class Coding:
         if self.picture == "overlay":
             # Without B-frames the order of frames is that of time, and segments can be joined.
             # Without x264's macroblock tree the same frames give the same bytes: with it, one video
-            # in fifteen differed, also with one thread, but not without its SIMD code.
+            # in twenty differed, also with one thread, but not without its SIMD code.
             context.options = {"crf": QUALITY, "preset": "veryfast", "bf": "0", "mbtree": "0"}
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             context.color_range = _LIMITED
