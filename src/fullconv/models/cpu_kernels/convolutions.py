@@ -1,10 +1,12 @@
-"""Convolutions for training in fp32 on a CPU: torch's, to rounding, with faster backward passes.
+"""Convolutions for training on a CPU: torch's, to rounding, with faster backward passes.
 
 Torch's backward pass of a channels-last convolution reaches a quarter to a half of its forward rate
 with AVX2 (docs/benchmarks.md). Where another way is faster, `Conv2d` takes it:
 
 - 3x3 kernels on wide maps by minimal filtering: gradients of data and kernels too.
-- Kernels that outnumber the map, as fc6 and fc7: one product of all windows with all kernels.
+- Kernels that outnumber the map, as fc6 and fc7: one product of all windows with all kernels,
+  in bfloat16 too (torch's backward pass of fc6 takes four times as long as its products); the
+  other ways are for fp32 only.
 - Depthwise kernels by torch's, but zeros that differ before and behind are put around the map, as
   torch's gradient of the kernels is several times slower with the wider pad that replaces them, and
   the gradient of the bias is a sum of its own, which is faster than torch's.
@@ -73,8 +75,11 @@ class Conv2d(nn.Conv2d):
 
     def by(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The convolution with other weights, K,C,r,r and K: N,C,H,W to N,K,h,w."""
-        if self.use_cpu_kernels and torch.is_grad_enabled() and _in_reach(x):
-            return self._trained(x, weight, bias)
+        if self.use_cpu_kernels and torch.is_grad_enabled():
+            if _in_reach(x):
+                return self._trained(x, weight, bias)
+            if _is_narrowed(x) and is_plain(self) and has_more_kernels(self, x):
+                return _multiplied_narrow(x, weight, bias, int(self.padding[0]))
         out = self._conv_forward(x, weight, bias)
         if self.window is None:
             return out
@@ -98,19 +103,32 @@ class Conv2d(nn.Conv2d):
 
 def way_of(conv: nn.Conv2d, x: Tensor) -> "type[Filtered | Multiplied] | None":
     """The faster way for N,C,H,W, or None: torch's."""
-    kernel = int(conv.kernel_size[0])
-    plain = conv.kernel_size == (kernel, kernel) and conv.groups == 1
-    plain = plain and conv.stride == conv.dilation == (1, 1) and not isinstance(conv.padding, str)
-    if not (plain and torch.is_grad_enabled() and _in_reach(x) and _in_reach(conv.weight)):
+    reached = torch.is_grad_enabled() and _in_reach(x) and _in_reach(conv.weight)
+    if not (reached and is_plain(conv)):
         return None
+    if has_more_kernels(conv, x):
+        return Multiplied
+    kernel = int(conv.kernel_size[0])
     grid = Grid.of(x, kernel, int(conv.padding[0]))
     channels = min(conv.in_channels, conv.out_channels)
-    places = len(x) * grid.h * grid.w
-    if conv.weight.numel() > places * (conv.in_channels * kernel**2 + conv.out_channels):
-        return Multiplied
     if kernel == 3 and channels >= FEWEST_CHANNELS and grid.rows * grid.columns >= FEWEST_TILES:
         return Filtered
     return None
+
+
+def is_plain(conv: nn.Conv2d) -> bool:
+    """Whether the convolution has square kernels, one stride, and the same pad on all sides."""
+    square = conv.kernel_size[0] == conv.kernel_size[1] and conv.padding[0] == conv.padding[-1]
+    dense = conv.groups == 1 and conv.stride == conv.dilation == (1, 1)
+    return square and dense and not isinstance(conv.padding, str)
+
+
+def has_more_kernels(conv: nn.Conv2d, x: Tensor) -> bool:
+    """Whether the kernels have more numbers than the windows of N,C,H,W and the result."""
+    kernel = int(conv.kernel_size[0])
+    grid = Grid.of(x, kernel, int(conv.padding[0]))
+    places = len(x) * grid.h * grid.w
+    return conv.weight.numel() > places * (conv.in_channels * kernel**2 + conv.out_channels)
 
 
 def is_depthwise(conv: nn.Conv2d) -> bool:
@@ -125,6 +143,23 @@ def _in_reach(array: Tensor) -> bool:
         and array.dtype == torch.float32
         and array.is_contiguous(memory_format=torch.channels_last)
         and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def _is_narrowed(array: Tensor) -> bool:
+    """Whether autocast computes with fewer bits here."""
+    return (
+        array.device.type == "cpu"
+        and array.is_contiguous(memory_format=torch.channels_last)
+        and torch.is_autocast_enabled("cpu")
+    )
+
+
+def _multiplied_narrow(x: Tensor, weight: Tensor, bias: Tensor | None, pad: int) -> Tensor:
+    """`Multiplied` in the type of autocast, which casts the arguments of torch's own only."""
+    narrow = torch.get_autocast_dtype("cpu")
+    return Multiplied.apply(
+        x.to(narrow), weight.to(narrow), None if bias is None else bias.to(narrow), pad
     )
 
 
@@ -214,7 +249,9 @@ class Multiplied(Function):
         """Products with the result's gradient; those of the windows are added where they lie."""
         (x, weight), (for_x, for_weight, for_bias, _) = ctx.saved_tensors, ctx.needs_input_grad
         grid, kernels = Grid.of(x, weight.shape[2], ctx.pad), _matrix(weight)
-        of_x = x.new_zeros(x.shape) if for_x else None
+        # A pixel's gradient is a sum over all windows that see it: not in bfloat16's 8 bits.
+        summed = torch.promote_types(x.dtype, torch.float32)
+        of_x = x.new_zeros(x.shape, dtype=summed) if for_x else None
         of_kernels: list[Tensor] = []  # one, K,rrC
         for part, windows in _windows(x, grid):
             wanted = gradient.permute(0, 2, 3, 1)[part].reshape(-1, len(weight))  # P,K
@@ -226,6 +263,7 @@ class Multiplied(Function):
                 of_kernels.append(wanted.T @ windows)
         as_weight = weight.permute(0, 2, 3, 1).shape
         of_weight = of_kernels[0].view(as_weight).permute(0, 3, 1, 2) if for_weight else None
+        of_x = None if of_x is None else of_x.to(x.dtype)
         return of_x, of_weight, gradient.sum((0, 2, 3)) if for_bias else None, None
 
 

@@ -184,3 +184,35 @@ def test_gradients_of_a_net_are_the_same_to_rounding(monkeypatch):
         assert (found[name] - each).abs().max() <= 2e-4 * each.abs().max(), name
     for name, each in gradients(True, 3).items():
         assert torch.equal(each, found[name]), name
+
+
+def test_more_kernels_than_windows_in_bfloat16_are_one_product():
+    """Result and gradients as far from fp32's as torch's own bfloat16 is, or nearer."""
+    torch.manual_seed(0)
+    made, x = layer(64, 512, 7, padding=3), map_of(64, 8, 2)
+    of_result = torch.randn(2, 512, 8, 8)
+
+    def trained(own, narrow):
+        made.use_cpu_kernels = own
+        given = x.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+            out = made(given)
+        by_product = "Multiplied" in str(out.grad_fn)
+        of_all = torch.autograd.grad(out, (given, made.weight, made.bias), of_result.to(out.dtype))
+        return by_product, out.dtype, [out.float(), *of_all]
+
+    _, _, wanted = trained(own=False, narrow=False)
+    assert trained(own=False, narrow=True)[:2] == (False, torch.bfloat16)
+    _, _, torchs = trained(own=False, narrow=True)
+    by_product, dtype, ours = trained(own=True, narrow=True)
+    assert (by_product, dtype) == (True, torch.bfloat16)
+    for a, b, c in zip(ours, torchs, wanted, strict=True):
+        assert a.dtype == torch.float32
+        assert (a - c).norm() <= 1.5 * (b - c).norm() < 0.02 * c.norm()
+
+
+@pytest.mark.parametrize("made", [layer(8, 8, 3, padding=1), layer(8, 512, 7, stride=2, padding=3)])
+def test_other_convolutions_in_bfloat16_stay_torchs(made):
+    with torch.autocast("cpu", torch.bfloat16):
+        out = made(map_of(8, 8))
+    assert "Multiplied" not in str(out.grad_fn)
