@@ -125,6 +125,7 @@ class Training:
                 for batch in clock.timed(batches, stop_while_waiting):
                     with memory_watched(config, self.out_of_memory()):
                         losses = updater.step(batch)
+                    clock.end_step()
                     self.count_step(losses)
                     self.log.show_status(progress, clock)
                     if progress.row_due:

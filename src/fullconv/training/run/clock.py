@@ -3,59 +3,95 @@
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 
 from fullconv.data import Batch
 from fullconv.training.run.signals import Stop
 
 
+HALF_TO_WHOLE = 0.45
+"""Time of a step at half size by that of a whole one, until both are measured (docs/results.md)."""
+
+
+@dataclass
+class StepTimes:
+    """The seconds of some steps, with and of waiting for their batches."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    waiting: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        """Seconds per step, 0 without any."""
+        return self.seconds / self.steps if self.steps else 0.0
+
+
 class Clock:
-    """The times of a training since its start, without validations: steps, waiting for data."""
+    """The times of a training since its start: steps, waiting for data, and what lies between.
+
+    Steps at half size are measured by themselves. What is between steps (validations, reports,
+    checkpoints) counts for the time left only. The first step, which warms up and whose batch waits
+    for the workers' start, counts until there is a second.
+    """
 
     def __init__(self, step: int, photos_per_step: int, half_size_steps: int = 0) -> None:
         self.begin = self.saved = time.monotonic()
         self.start, self.half_size_steps = step, half_size_steps
         self.photos_per_step = photos_per_step
-        self.steps, self.busy, self.wait = 0, 0.0, 0.0
+        self.steps = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self.half, self.whole = StepTimes(), StepTimes()
+        self.waited_from = self.ready = self.measured_from = time.monotonic()
 
     def timed(self, batches: Iterator[Batch], stop: Stop | None = None) -> Iterator[Batch]:
-        """Pass batches on, and measure how long each was waited for and worked on.
+        """Pass batches on, and measure how long each was waited for.
 
         ``stop`` ends the wait by raising `signals.StopRequested`.
         """
         while True:
-            before = time.monotonic()
+            if self.steps <= 1:
+                self._forget()
+            self.waited_from = time.monotonic()
             with stop.interruptible() if stop else nullcontext():
                 batch = next(batches, None)
             if batch is None:
                 return
-            ready = time.monotonic()
+            self.ready = time.monotonic()
             yield batch
-            if self.steps:  # the first step warms up, and its batch waits for the workers' start
-                self.wait += ready - before
-                self.busy += time.monotonic() - before
-            self.steps += 1
 
-    def seconds_left(self, step: int, steps: int) -> float:
-        """From ``step`` to ``steps`` at the mean speed so far, with validations.
+    def end_step(self) -> None:
+        """The step of the batch that was passed on last is done."""
+        is_half = self.start + self.steps < self.half_size_steps
+        times = self.half if is_half else self.whole
+        times.steps += 1
+        times.seconds += time.monotonic() - self.waited_from
+        times.waiting += self.ready - self.waited_from
+        self.steps += 1
 
-        A step at half size has a quarter of the pixels, and so of the work.
-        """
-        done = self._work(step) - self._work(self.start)
-        seconds = time.monotonic() - self.begin
-        return seconds * (self._work(steps) - self._work(step)) / done if done else 0.0
-
-    def _work(self, step: int) -> float:
-        """The work of the steps before ``step``, in steps at full size."""
-        return step - 0.75 * min(step, self.half_size_steps)
+    def seconds_left(self, steps: int) -> float:
+        """Until ``steps`` steps are done, with as much between them as so far."""
+        measured = self.half.steps + self.whole.steps
+        if not measured:
+            return 0.0
+        whole = self.whole.mean or self.half.mean / HALF_TO_WHOLE
+        half = self.half.mean or whole * HALF_TO_WHOLE
+        done = self.start + self.steps
+        of_half = max(0, min(steps, self.half_size_steps) - done)
+        of_whole = max(0, steps - done) - of_half
+        in_steps = self.half.seconds + self.whole.seconds
+        between = max(0.0, time.monotonic() - self.measured_from - in_steps) / measured
+        return of_half * (half + between) + of_whole * (whole + between)
 
     def row(self) -> dict[str, float]:
-        """Seconds since the start, photos a second, share of time spent waiting for data."""
-        seconds = time.monotonic() - self.begin
-        done = max(self.steps - 1, 0)
+        """Seconds since the start; photos a second and the share of waiting in steps of this size."""
+        times = self.whole if self.whole.steps else self.half
         return {
-            "seconds": round(seconds, 2),
-            "images_per_second": done * self.photos_per_step / self.busy if self.busy else 0.0,
-            "data_wait": self.wait / self.busy if self.busy else 0.0,
+            "seconds": round(time.monotonic() - self.begin, 2),
+            "images_per_second": self.photos_per_step / times.mean if times.mean else 0.0,
+            "data_wait": times.waiting / times.seconds if times.seconds else 0.0,
         }
 
     def save_due(self, minutes: float) -> bool:

@@ -103,7 +103,7 @@ class RunLog:
             loss=loss,
             per_pixel=loss_per_pixel,
             images_per_second=speed["images_per_second"],
-            seconds_left=clock.seconds_left(progress.step, self.updater.steps),
+            seconds_left=clock.seconds_left(self.updater.steps),
             data_wait=speed["data_wait"],
             memory_mib=self._peak_mib(),
             validation=self.last_scores,
