@@ -30,10 +30,10 @@ def make_optimizer(net: FCN, config: Optimizer) -> torch.optim.Optimizer:
     if config.kind == "sgd":
         on_cpu = next(iter(trained.values())).device.type == "cpu"
         kind, options = (InPlaceSGD, {}) if on_cpu else (SGD, {"fused": True})
-        return kind(groups, lr=config.lr, momentum=config.momentum, **options)
+        return kind(groups, lr=config.full_lr, momentum=config.momentum, **options)
     # One pass over each array: AdamW in separate operations takes three times as long on a CPU.
     # Buffers must lie in memory as their parameters do (`state`); torch does not check.
-    return AdamW(groups, lr=config.lr, betas=(config.momentum, 0.999), fused=True)
+    return AdamW(groups, lr=config.full_lr, betas=(config.momentum, 0.999), fused=True)
 
 
 def parameter_groups(
@@ -75,7 +75,7 @@ def lr_at(step: int, steps: int, config: Optimizer) -> float:
     The schedule is 1, ``(1 - step/steps)^power``, or half a cosine.
     """
     warm = warmup_steps(steps, config)
-    lr = config.lr * (min(1.0, (step + 1) / warm) if warm else 1.0)
+    lr = config.full_lr * (min(1.0, (step + 1) / warm) if warm else 1.0)
     if config.lr_schedule == "fixed":
         return lr
     if config.lr_schedule == "cosine":

@@ -700,12 +700,25 @@ def test_a_training_starts_from_installed_weights_and_its_config_keeps_their_nam
     assert report.origins == [{"name": "run", "weights": [origin]}]
 
 
-@pytest.mark.parametrize(("weights", "lr"), [("auto", 0.3), ("none", 1.0)])
-def test_what_depends_on_loaded_weights_is_settled_with_them(start, weights, lr):
-    run = start("run", LITE | {"net.weights": weights, "optimizer.backbone_lr": "auto"}, quiet=True)
+@pytest.mark.parametrize(
+    ("weights", "lr", "backbone_lr"), [("auto", 1.4e-3, 0.3), ("none", 6e-3, 1.0)]
+)
+def test_what_depends_on_loaded_weights_is_settled_with_them(start, weights, lr, backbone_lr):
+    options = {"net.weights": weights, "optimizer.lr": "auto", "optimizer.backbone_lr": "auto"}
+    run = start("run", LITE | options, quiet=True)
     config = read_config(run / "config.toml")
-    assert config.optimizer.backbone_lr == lr
+    assert (config.optimizer.lr, config.optimizer.backbone_lr) == (lr, backbone_lr)
     assert config.net.freeze_batch_norm == (weights == "auto")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"net.name": "fcn32s-alexnet", "net.width": 0.05}, {"optimizer.kind": "sgd"}],
+)
+def test_no_higher_learning_rate_without_batch_norms_or_with_sgd(start, options):
+    options = {"net.weights": "none", "optimizer.lr": "auto", "schedule.steps": 1} | options
+    run = start("run", LITE | options, quiet=True)
+    assert read_config(run / "config.toml").optimizer.lr == 1.4e-3
 
 
 @pytest.mark.parametrize("inputs", [["color+depth"], ["color", "depth"]])

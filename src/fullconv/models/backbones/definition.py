@@ -56,6 +56,11 @@ class Definition:
         """Whether batch norms stand behind its convolutions."""
         return any(step.is_normalised for step in self.steps)
 
+    @property
+    def has_batch_norms(self) -> bool:
+        """Whether norms by the statistics of the batch stand behind its convolutions."""
+        return self.is_normalised
+
     def begins_as(self, other: "Definition") -> bool:
         """Whether its first steps are all of ``other``'s, as VGG16's are its convolutions."""
         return self.steps[: len(other.steps)] == other.steps

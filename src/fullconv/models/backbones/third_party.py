@@ -52,10 +52,15 @@ class TimmDefinition(Definition):
 
     indices: tuple[int, ...] = ()
     normalised: bool = True
+    batch_normalised: bool = True
 
     @property
     def is_normalised(self) -> bool:
         return self.normalised
+
+    @property
+    def has_batch_norms(self) -> bool:
+        return self.batch_normalised
 
     @property
     def least(self) -> int:
@@ -190,6 +195,7 @@ def definition_of(name: str) -> TimmDefinition:
             info.reduction(), info.module_name(), info.out_indices, strict=True
         )
     }
+    kinds = {type(module).__name__.lower() for module in net.modules()}
     return TimmDefinition(
         name=name,
         steps=(),
@@ -197,7 +203,8 @@ def definition_of(name: str) -> TimmDefinition:
         preprocessing=_preprocessing(timm, known),
         source=f"timm {timm.__version__}, {known}",
         indices=tuple(index for _, index in taps.values()),
-        normalised=any("norm" in type(module).__name__.lower() for module in net.modules()),
+        normalised=any("norm" in kind for kind in kinds),
+        batch_normalised=any("batchnorm" in kind for kind in kinds),
     )
 
 

@@ -108,7 +108,7 @@ class Config(Section):
         """The config of one of the ``stages``: its stride, its rate, and what it starts from."""
         name = f"fcn{self.stages[number]}s-{self.spec(2).backbone}"
         factor = self.stage_rates[number] if self.stage_rates else 1.0
-        optimizer = self.optimizer.model_copy(update={"lr": self.optimizer.lr * factor})
+        optimizer = self.optimizer.model_copy(update={"lr": self.optimizer.full_lr * factor})
         net = self.net.model_copy(update={"name": name, "weights": weights})
         return self.model_copy(
             update={"stages": (), "stage_rates": (), "net": net, "optimizer": optimizer}

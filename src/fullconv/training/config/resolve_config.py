@@ -18,7 +18,7 @@ from fullconv.inference.engines.torch_engine import TorchEngine
 from fullconv.modalities import ReadOptions
 from fullconv.training.config.config import Config
 from fullconv.training.config.data_defaults import with_data_defaults, with_scale_until
-from fullconv.training.config.sections_and_defaults import Data
+from fullconv.training.config.sections_and_defaults import LOADED_LR, Data
 from fullconv.training.config.time_budget import measured, with_steps_for_time
 from fullconv.training.losses.criterion import make_criterion
 from fullconv.training.memory import memory_budget as budget
@@ -32,7 +32,10 @@ from fullconv.training.setup import net_of, open_data
 from fullconv.training.step import Updater
 from fullconv.training.task import with_task
 
-LOADED_LR = 0.3  # of a backbone's, times that of what begins fresh
+LOADED_BACKBONE_LR = 0.3
+"""The learning rate of a backbone with loaded weights, times that of what begins fresh."""
+RANDOM_LR = 6e-3
+"""AdamW's learning rate for a batch-normalised net without loaded weights (docs/results.md)."""
 
 
 def resolve_config(
@@ -127,8 +130,12 @@ def _with_weights(config: Config, screen: Screen) -> Config:
     if net.freeze_batch_norm == "auto":
         net = net.model_copy(update={"freeze_batch_norm": is_loaded})
     if optimizer.backbone_lr == "auto":
-        lr = LOADED_LR if is_loaded else 1.0
+        lr = LOADED_BACKBONE_LR if is_loaded else 1.0
         optimizer = optimizer.model_copy(update={"backbone_lr": lr})
+    if optimizer.lr == "auto":
+        rises = not is_loaded and config.spec(2).definition.has_batch_norms and optimizer.kind == "adamw"
+        lr = RANDOM_LR if rises else LOADED_LR
+        optimizer = optimizer.model_copy(update={"lr": lr})
     return config.model_copy(update={"net": net, "optimizer": optimizer})
 
 

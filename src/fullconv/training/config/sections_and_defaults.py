@@ -39,6 +39,7 @@ GRID = 32  # the coarsest stride: crops that are multiples of it leave nothing o
 SCALES = (0.01, 100.0)  # beyond them a photo is a pixel, or larger than any memory
 LARGEST_CROP = 100_000  # pixels a side
 MOST = 10**9  # of steps, photos and the like: more is a typing error
+LOADED_LR = 1.4e-3  # the learning rate 'auto' where weights were loaded
 
 Count = Annotated[int, Field(ge=1, le=MOST)]
 Threshold = Annotated[float, Field(gt=0, lt=1)]
@@ -252,14 +253,15 @@ class Schedule(Section):
 class Optimizer(Section):
     """The optimizer. Biases and norms have the learning rate ``lr`` x ``bias_lr``, and no decay.
 
-    The learning rate of the backbone is ``backbone_lr`` x ``lr``; 'auto' is 0.3 if weights were
-    loaded for it, else 1. ``warmup`` is the share of the run in which the learning rate rises,
+    ``lr`` 'auto' is 1.4e-3 if weights were loaded, and higher for batch-normalised nets that start
+    from random ones (`training.config.resolve_config`). The learning rate of the backbone is
+    ``backbone_lr`` x ``lr``; 'auto' is 0.3 if weights were loaded for it, else 1. ``warmup`` is the share of the run in which the learning rate rises,
     ``ema`` the time constant of the average of the weights, as a share of the run; both within
     limits (`training.optimizer`).
     """
 
     kind: Literal["sgd", "adamw"] = "adamw"
-    lr: Annotated[float, Field(gt=0)] = 1e-3
+    lr: Annotated[float, Field(gt=0)] | Literal["auto"] = 1e-3
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
     bias_lr: Annotated[float, Field(gt=0)] = 1.0
@@ -269,6 +271,11 @@ class Optimizer(Section):
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
     clip: Annotated[float | None, Field(gt=0)] = None
     ema: Annotated[float | None, Field(gt=0, lt=1)] = None
+
+    @property
+    def full_lr(self) -> float:
+        """The learning rate after the warm-up; that of loaded weights while ``lr`` is 'auto'."""
+        return LOADED_LR if self.lr == "auto" else self.lr
 
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ def announce_plan(
     is_scaled = config.augment.scale[0] < config.augment.scale[1]
     screen.say(
         f"plan: {steps} steps of {photos} photos ({steps * photos / count:.1f} epochs), "
-        f"{size[0]}x{size[1]} pixels; full learning rate {config.optimizer.lr:g} "
+        f"{size[0]}x{size[1]} pixels; full learning rate {config.optimizer.full_lr:g} "
         + (f"from step {warm}" if warm else "from the start")
         + (f"; random scales until step {scaled}" if is_scaled and scaled < steps else "")
     )

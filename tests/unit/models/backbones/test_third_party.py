@@ -191,6 +191,15 @@ def test_preprocessing_is_that_of_the_weights() -> None:
     assert of("vit_tiny_patch16_224").preprocessing.mean == (0.5, 0.5, 0.5)
 
 
+@pytest.mark.parametrize(
+    ("name", "norms", "batch_norms"),
+    [("timm.resnet18", True, True), ("timm.convnext_atto", True, False)],
+)
+def test_norms_and_those_of_them_that_are_batch_norms(name, norms, batch_norms) -> None:
+    definition = definition_of(name)
+    assert (definition.is_normalised, definition.has_batch_norms) == (norms, batch_norms)
+
+
 def test_explain_shows_the_maps_and_what_sees_everything() -> None:
     explained = explain(NetSpec("fcn8s-timm.mobilenetv3_small_050", 3), (96, 130))
     assert [(row.stride, row.height, row.width, row.field) for row in explained.rows] == [
