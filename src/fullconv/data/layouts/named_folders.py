@@ -1,7 +1,7 @@
 """Photos and masks in other folders than ``images/`` and ``masks/``, beside a class file.
 
 ``train/images`` with ``train/masks``; ``img`` with ``gt``, each with or without folders of splits;
-``train`` with ``train_masks``; ``street1.jpg`` with ``street1_mask.png`` beside it.
+``train`` with ``train_masks``; ``street1.jpg`` with ``street1_mask.png`` or ``street1.png`` beside it.
 """
 
 from contextlib import suppress
@@ -146,12 +146,27 @@ def _by_words(data: Path) -> dict[str, Pair]:
 
 
 def _has_masks(folder: Path) -> bool:
-    """Whether NAME_mask.png, or the like, lies beside NAME.jpg in a folder."""
-    return bool(_masks_in(folder, {name.stem: str(name) for name in _pictures(folder)}))
+    """Whether NAME_mask.png, NAME.png or the like lies beside NAME.jpg in a folder."""
+    pictures = _pictures(folder)
+    by_name = {file.stem: str(file) for file in pictures}
+    return bool(_masks_in(folder, by_name) or _same_named(pictures))
 
 
 def _pictures(folder: Path) -> list[Path]:
     return [file for file in folder.iterdir() if is_picture(file) and not is_debris(file.name)]
+
+
+def _same_named(pictures: list[Path]) -> dict[str, tuple[Path, Path | None]]:
+    """Photo and mask by name where each mask, NAME.png, is beside a NAME.jpg; else nothing.
+
+    A photo may have no mask; a picture that could be either makes it no such folder.
+    """
+    photos = {file.stem: file for file in pictures if file.suffix.lower() in _NO_MASKS}
+    others = {file.stem: file for file in pictures if file.suffix.lower() not in _NO_MASKS}
+    one_each = len(photos) + len(others) == len(pictures)
+    if not (others and one_each and others.keys() <= photos.keys()):
+        return {}
+    return {name: (photo, others.get(name)) for name, photo in sorted(photos.items())}
 
 
 def _masks_in(folder: Path, files: dict[str, str]) -> dict[str, str]:
@@ -197,6 +212,15 @@ def _of_one_folder(
     folder: Path, split: str, classes: ClassSet, findings: tuple[Finding, ...]
 ) -> PairSource:
     """The pictures of a folder, some of which are masks of others."""
+    if pairs := _same_named(_pictures(folder)):
+        return PairSource(
+            classes=classes,
+            split=split,
+            names=list(pairs),
+            photos=[photo for photo, _ in pairs.values()],
+            masks=[mask for _, mask in pairs.values()],
+            findings=findings,
+        )
     pictures = listed(folder)
     files = {name: file for name, file in pictures.by_name().items() if "/" not in name}
     masks = _masks_in(folder, files)
@@ -230,7 +254,7 @@ def mask_files(data: Path) -> set[Path]:
 LAYOUT = Layout(
     "named_folders",
     "a class file beside train/images with train/masks, images with labels (or img, photos; mask, "
-    "gt, annotations), train with train_masks, or NAME_mask.png beside NAME.jpg",
+    "gt, annotations), train with train_masks, or NAME_mask.png or NAME.png beside NAME.jpg",
     looks_like,
     splits,
     open_split,

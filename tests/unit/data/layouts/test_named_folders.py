@@ -55,6 +55,8 @@ def assert_pairs(folder: Path, split: str, numbers=range(4)) -> None:
         ("images/000{}TP_00.jpg", "labels/000{}TP_00_L.png"),
         ("images/a.{}.jpg", "gt/a.{}-gt.png"),
         ("p{}.jpg", "p{}_mask.png"),
+        ("p{}.jpg", "p{}.png"),
+        ("img_{}.JPG", "img_{}.png"),
         ("img_{}.jpg", "mask_{}.png"),
         ("train/p{}.jpg", "train_masks/p{}_mask.png"),
         ("train/images/p{}.jpg", "train/labels/p{}.png"),
@@ -75,6 +77,7 @@ def test_photos_and_masks_of_one_split(tmp_path, photo, mask):
         ("{split}/p{}.jpg", "{split}_masks/p{}_mask.png"),
         ("{split}_images/p{}.jpg", "{split}_labels/p{}.png"),
         ("{split}/p{}.jpg", "{split}/p{}_mask.png"),
+        ("{split}/p{}.jpg", "{split}/p{}.png"),
     ],
 )
 @pytest.mark.parametrize("val", ["val", "valid", "Validation"])
@@ -140,6 +143,20 @@ def test_photos_may_be_called_as_masks_are(tmp_path, photo):
     (tmp_path / "e" / "pictures").mkdir(parents=True)
     other = fill(tmp_path / "e", f"images/{photo}.jpg", f"masks/{photo}_mask.png")
     assert_pairs(other, "all")
+
+
+def test_photos_without_a_mask_beside_those_of_the_same_name(tmp_path):
+    folder = fill(tmp_path / "d", "p{}.jpg", "p{}.png")
+    (folder / "p3.png").unlink()
+    source = open_source(folder, "all")
+    assert [source.mask(place) is None for place in range(4)] == [False, False, False, True]
+
+
+def test_what_could_be_a_photo_or_a_mask_is_not_guessed(tmp_path):
+    folder = fill(tmp_path / "d", "p{}.jpg", "p{}.png")
+    (folder / "p0.jpg").unlink()
+    with pytest.raises(UserError, match="not a known layout"):
+        open_source(folder, "all")
 
 
 def test_a_folder_of_photos_of_which_one_is_called_as_a_mask_is_no_data_set(tmp_path):
@@ -218,7 +235,11 @@ def test_predict_takes_only_the_photos(tmp_path, folders):
 
 @pytest.mark.parametrize(
     ("photo", "mask"),
-    [("train/p{}.png", "train_masks/p{}.png"), ("p{}.jpg", "p{}_mask.png")],
+    [
+        ("train/p{}.png", "train_masks/p{}.png"),
+        ("p{}.jpg", "p{}_mask.png"),
+        ("p{}.jpg", "p{}.png"),
+    ],
 )
 def test_predict_takes_no_masks_that_lie_elsewhere(tmp_path, photo, mask):
     folder = fill(tmp_path / "d", photo, mask)
