@@ -25,7 +25,7 @@ from fullconv.data import available_splits, open_source
 from labelme_files import Mask, write_labelme
 
 SCENES = "--recipe demo"
-CAMVID = "--recipe camvid-scratch --net fcn4s-resnet18 --set net.width=0.5 --crop 192x256"
+CAMVID = "--recipe scratch --net fcn4s-resnet18 --set net.width=0.5 --crop 192x256 --batch-size 4"
 FILMS = "--background __ignore__ --group '^[^_]+'"  # unlabelled is ignored; a film on one side
 
 

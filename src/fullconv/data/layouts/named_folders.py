@@ -1,7 +1,8 @@
 """Photos and masks in other folders than ``images/`` and ``masks/``, beside a class file.
 
 ``train/images`` with ``train/masks``; ``img`` with ``gt``, each with or without folders of splits;
-``train`` with ``train_masks``; ``street1.jpg`` with ``street1_mask.png`` or ``street1.png`` beside it.
+``train`` with ``train_masks``; ``street1.jpg`` with ``street1_mask.png`` beside it, or, where
+nothing else fits, ``street1.png``.
 """
 
 from contextlib import suppress
@@ -26,6 +27,7 @@ from fullconv.data.layouts.mask_names import (
 )
 from fullconv.data.layouts.pairs import PairSource
 from fullconv.data.layouts.picture_listing import folders_with_pictures, is_picture, listed
+from fullconv.data.layouts.same_named import same_named
 from fullconv.data.reading.walk import is_debris, subfolders
 from fullconv.errors import Finding, UserError
 
@@ -89,7 +91,9 @@ def pairs(data: Path) -> dict[str, Pair]:
 
 
 def _is_labelled(photos: Path, masks: Path) -> bool:
-    return _has_masks(photos) if photos == masks else masks.is_dir()
+    if photos != masks:
+        return masks.is_dir()
+    return _has_masks(photos) or same_named(photos) is not None
 
 
 def _of_splits(data: Path) -> dict[str, Pair]:
@@ -104,9 +108,11 @@ def _of_splits(data: Path) -> dict[str, Pair]:
     together = {folder.name: (folder, folder) for folder in folders}
     if any(_has_masks(folder) for folder in folders):
         return together
-    return (
-        _of_folders(folders) or _by_words(data) or ({ALL: (data, data)} if _has_masks(data) else {})
-    )
+    if found := _of_folders(folders) or _by_words(data):
+        return found
+    if not _has_masks(data) and any(same_named(folder) for folder in folders):
+        return together
+    return {ALL: (data, data)} if _has_masks(data) or same_named(data) else {}
 
 
 def _beside(folder: Path) -> Pair | None:
@@ -146,27 +152,12 @@ def _by_words(data: Path) -> dict[str, Pair]:
 
 
 def _has_masks(folder: Path) -> bool:
-    """Whether NAME_mask.png, NAME.png or the like lies beside NAME.jpg in a folder."""
-    pictures = _pictures(folder)
-    by_name = {file.stem: str(file) for file in pictures}
-    return bool(_masks_in(folder, by_name) or _same_named(pictures))
+    """Whether NAME_mask.png, or the like, lies beside NAME.jpg in a folder."""
+    return bool(_masks_in(folder, {name.stem: str(name) for name in _pictures(folder)}))
 
 
 def _pictures(folder: Path) -> list[Path]:
     return [file for file in folder.iterdir() if is_picture(file) and not is_debris(file.name)]
-
-
-def _same_named(pictures: list[Path]) -> dict[str, tuple[Path, Path | None]]:
-    """Photo and mask by name where each mask, NAME.png, is beside a NAME.jpg; else nothing.
-
-    A photo may have no mask; a picture that could be either makes it no such folder.
-    """
-    photos = {file.stem: file for file in pictures if file.suffix.lower() in _NO_MASKS}
-    others = {file.stem: file for file in pictures if file.suffix.lower() not in _NO_MASKS}
-    one_each = len(photos) + len(others) == len(pictures)
-    if not (others and one_each and others.keys() <= photos.keys()):
-        return {}
-    return {name: (photo, others.get(name)) for name, photo in sorted(photos.items())}
 
 
 def _masks_in(folder: Path, files: dict[str, str]) -> dict[str, str]:
@@ -212,13 +203,14 @@ def _of_one_folder(
     folder: Path, split: str, classes: ClassSet, findings: tuple[Finding, ...]
 ) -> PairSource:
     """The pictures of a folder, some of which are masks of others."""
-    if pairs := _same_named(_pictures(folder)):
+    if not _has_masks(folder) and (found := same_named(folder)):
         return PairSource(
             classes=classes,
             split=split,
-            names=list(pairs),
-            photos=[photo for photo, _ in pairs.values()],
-            masks=[mask for _, mask in pairs.values()],
+            names=list(found.photos),
+            photos=list(found.photos.values()),
+            masks=[found.masks.get(name) for name in found.photos],
+            orphans=found.orphans,
             findings=findings,
         )
     pictures = listed(folder)

@@ -14,8 +14,9 @@ from fullconv.data.reading.walk import is_debris_below, walk
 from fullconv.data.remote.remote_files import Stored
 from fullconv.errors import UserError, printable
 from fullconv.files.file_errors import file_error
+from fullconv.files.result_mark import is_result
 from fullconv.inference.photos.frames import Frames
-from fullconv.inference.photos.own_results import is_label_image, is_result
+from fullconv.inference.photos.own_results import is_label_image
 from fullconv.inference.photos.piped_names import with_piped
 from fullconv.inference.photos.refuse_overwriting import refuse_overwriting
 from fullconv.inference.photos.remote_photos import is_remote, name_of

@@ -1,7 +1,6 @@
 """Pictures in a folder of photos that are none: results of a prediction, label images."""
 
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import IO
 
@@ -10,9 +9,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from fullconv.data.layouts.find_class_file import NAMES
 from fullconv.data.layouts.mask_names import MASK_FOLDERS, PHOTO_FOLDERS
+from fullconv.files.result_mark import RESULT_MARK
 
-_MARK = "fullconv prediction"
-_HEAD = 512  # bytes; both formats have the mark near their beginning
 _LABELS = {"masks": "images", "SegmentationClass": "JPEGImages", "ann_dir": "img_dir",
            "annotations": "images"}  # fmt: skip
 """Folders of label images, and those of the photos that lie beside them."""
@@ -22,22 +20,13 @@ Exists = Callable[[PurePath], bool]
 def save_png(picture: Image.Image, file: IO[bytes], **options: int) -> None:
     """Write a result as a PNG that says that it is one."""
     info = PngInfo()
-    info.add_text("Software", _MARK)
+    info.add_text("Software", RESULT_MARK)
     picture.save(file, "PNG", pnginfo=info, **options)
 
 
 def save_jpeg(picture: Image.Image, file: IO[bytes]) -> None:
     """Write an overlay as a JPEG that says that it is one."""
-    picture.save(file, "JPEG", quality=92, subsampling=0, comment=_MARK)
-
-
-def is_result(file: Path) -> bool:
-    """Whether a file is a picture that `save_png` or `save_jpeg` wrote."""
-    if file.suffix.lower() not in (".png", ".jpg"):
-        return False
-    with suppress(OSError), file.open("rb") as stream:
-        return _MARK.encode() in stream.read(_HEAD)
-    return False
+    picture.save(file, "JPEG", quality=92, subsampling=0, comment=RESULT_MARK)
 
 
 def _on_disk(path: PurePath) -> bool:

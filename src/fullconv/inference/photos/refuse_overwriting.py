@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from fullconv.data.layouts import named_folders
 from fullconv.data.layouts.mask_names import photos_named_by
 from fullconv.errors import UserError, printable
-from fullconv.inference.photos.own_results import is_label_image, is_of_its_photos, is_result
+from fullconv.files.result_mark import is_result
+from fullconv.inference.photos.own_results import is_label_image, is_of_its_photos
 from fullconv.inference.storage.addresses import StoredPlace
 
 if TYPE_CHECKING:

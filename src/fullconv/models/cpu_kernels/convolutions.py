@@ -78,7 +78,8 @@ class Conv2d(nn.Conv2d):
         if self.use_cpu_kernels and torch.is_grad_enabled():
             if _in_reach(x):
                 return self._trained(x, weight, bias)
-            if _is_narrowed(x) and is_plain(self) and has_more_kernels(self, x):
+            plain = self.window is None and is_plain(self)
+            if plain and _is_narrowed(x) and has_more_kernels(self, x):
                 return _multiplied_narrow(x, weight, bias, int(self.padding[0]))
         out = self._conv_forward(x, weight, bias)
         if self.window is None:
@@ -128,7 +129,8 @@ def has_more_kernels(conv: nn.Conv2d, x: Tensor) -> bool:
     kernel = int(conv.kernel_size[0])
     grid = Grid.of(x, kernel, int(conv.padding[0]))
     places = len(x) * grid.h * grid.w
-    return conv.weight.numel() > places * (conv.in_channels * kernel**2 + conv.out_channels)
+    of_places = places * (conv.in_channels * kernel**2 + conv.out_channels)
+    return min(len(x), grid.h, grid.w) > 0 and conv.weight.numel() > of_places
 
 
 def is_depthwise(conv: nn.Conv2d) -> bool:
@@ -249,7 +251,7 @@ class Multiplied(Function):
         """Products with the result's gradient; those of the windows are added where they lie."""
         (x, weight), (for_x, for_weight, for_bias, _) = ctx.saved_tensors, ctx.needs_input_grad
         grid, kernels = Grid.of(x, weight.shape[2], ctx.pad), _matrix(weight)
-        # A pixel's gradient is a sum over all windows that see it: not in bfloat16's 8 bits.
+        # Sums over windows and over strips of them are not for bfloat16's 8 bits.
         summed = torch.promote_types(x.dtype, torch.float32)
         of_x = x.new_zeros(x.shape, dtype=summed) if for_x else None
         of_kernels: list[Tensor] = []  # one, K,rrC
@@ -257,13 +259,16 @@ class Multiplied(Function):
             wanted = gradient.permute(0, 2, 3, 1)[part].reshape(-1, len(weight))  # P,K
             if of_x is not None:
                 _add(of_x[part[0]], kernels.T @ wanted.T, part[1], grid)
-            if for_weight and of_kernels:
+            if for_weight and of_kernels and x.dtype == summed:
                 of_kernels[0].addmm_(wanted.T, windows)
+            elif for_weight and of_kernels:
+                of_kernels[0] = of_kernels[0].to(summed).add_(wanted.T @ windows)
             elif for_weight:
                 of_kernels.append(wanted.T @ windows)
         as_weight = weight.permute(0, 2, 3, 1).shape
         of_weight = of_kernels[0].view(as_weight).permute(0, 3, 1, 2) if for_weight else None
         of_x = None if of_x is None else of_x.to(x.dtype)
+        of_weight = None if of_weight is None else of_weight.to(weight.dtype)
         return of_x, of_weight, gradient.sum((0, 2, 3)) if for_bias else None, None
 
 

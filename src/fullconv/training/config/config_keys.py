@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -104,12 +104,32 @@ def checked_config(values: dict[str, Any], source: str) -> Config:
         return Config.model_validate(values)
     except ValidationError as error:
         errors = error.errors()
-        message = printable("; ".join(_message(e) for e in errors[:SHOWN]), LONGEST_OF_ALL)
+        message = printable("; ".join(map(_message, _by_key(errors)[:SHOWN])), LONGEST_OF_ALL)
         unknown = any(e["type"] == "extra_forbidden" for e in errors)
         code = "FC-CONFIG-004" if unknown else "FC-CONFIG-003"
         raise UserError(f"{source}: {message}", code) from None
     except (OverflowError, RecursionError) as error:
         raise UserError(f"{source}: {error}", "FC-CONFIG-003") from None
+
+
+def _by_key(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The errors, those of one key that may be of several types as one.
+
+    pydantic has one for each type, whose name stands behind the key: ('optimizer', 'lr', 'float').
+    """
+    merged: dict[tuple[str | int, ...], dict[str, Any]] = {}
+    for error in errors:
+        place = tuple(error["loc"])
+        while len(place) > 1 and _is_type(place[-1]):
+            place = place[:-1]
+        if (first := merged.setdefault(place, {**error, "loc": place}))["msg"] != error["msg"]:
+            first["msg"] += f" or {error['msg'].removeprefix('Input should be ')}"
+    return list(merged.values())
+
+
+def _is_type(part: str | int) -> bool:
+    """Whether a part of a place names a type and no key."""
+    return isinstance(part, str) and (not part.isidentifier() or part in ("float", "int", "bool"))
 
 
 def _message(error: Mapping[str, Any]) -> str:

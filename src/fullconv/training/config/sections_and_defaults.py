@@ -255,9 +255,9 @@ class Optimizer(Section):
 
     ``lr`` 'auto' is 1.4e-3 if weights were loaded, and higher for batch-normalised nets that start
     from random ones (`training.config.resolve_config`). The learning rate of the backbone is
-    ``backbone_lr`` x ``lr``; 'auto' is 0.3 if weights were loaded for it, else 1. ``warmup`` is the share of the run in which the learning rate rises,
-    ``ema`` the time constant of the average of the weights, as a share of the run; both within
-    limits (`training.optimizer`).
+    ``backbone_lr`` x ``lr``; 'auto' is 0.3 if weights were loaded for it, else 1. ``warmup`` is the
+    share of the run in which the learning rate rises, ``ema`` the time constant of the average of
+    the weights, as a share of the run; both within limits (`training.optimizer`).
     """
 
     kind: Literal["sgd", "adamw"] = "adamw"

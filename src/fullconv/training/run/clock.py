@@ -8,18 +8,29 @@ from dataclasses import dataclass
 from fullconv.data import Batch
 from fullconv.training.run.signals import Stop
 
-
 HALF_TO_WHOLE = 0.45
 """Time of a step at half size by that of a whole one, until both are measured (docs/results.md)."""
 
 
 @dataclass
 class StepTimes:
-    """The seconds of some steps, with and of waiting for their batches."""
+    """The seconds of some steps, with and of waiting for their batches.
+
+    The first step, which warms up, counts until there is a second.
+    """
 
     steps: int = 0
     seconds: float = 0.0
     waiting: float = 0.0
+    is_warm: bool = False
+
+    def add(self, seconds: float, waiting: float) -> None:
+        """One step more."""
+        if self.steps == 1 and not self.is_warm:
+            self.steps, self.seconds, self.waiting, self.is_warm = 0, 0.0, 0.0, True
+        self.steps += 1
+        self.seconds += seconds
+        self.waiting += waiting
 
     @property
     def mean(self) -> float:
@@ -31,20 +42,15 @@ class Clock:
     """The times of a training since its start: steps, waiting for data, and what lies between.
 
     Steps at half size are measured by themselves. What is between steps (validations, reports,
-    checkpoints) counts for the time left only. The first step, which warms up and whose batch waits
-    for the workers' start, counts until there is a second.
+    checkpoints) counts for the time left only.
     """
 
     def __init__(self, step: int, photos_per_step: int, half_size_steps: int = 0) -> None:
-        self.begin = self.saved = time.monotonic()
+        self.begin = self.saved = self.ended = self.waited_from = self.ready = time.monotonic()
         self.start, self.half_size_steps = step, half_size_steps
         self.photos_per_step = photos_per_step
-        self.steps = 0
-        self._forget()
-
-    def _forget(self) -> None:
+        self.steps, self.between = 0, 0.0
         self.half, self.whole = StepTimes(), StepTimes()
-        self.waited_from = self.ready = self.measured_from = time.monotonic()
 
     def timed(self, batches: Iterator[Batch], stop: Stop | None = None) -> Iterator[Batch]:
         """Pass batches on, and measure how long each was waited for.
@@ -52,9 +58,9 @@ class Clock:
         ``stop`` ends the wait by raising `signals.StopRequested`.
         """
         while True:
-            if self.steps <= 1:
-                self._forget()
             self.waited_from = time.monotonic()
+            if self.steps:
+                self.between += self.waited_from - self.ended
             with stop.interruptible() if stop else nullcontext():
                 batch = next(batches, None)
             if batch is None:
@@ -64,29 +70,26 @@ class Clock:
 
     def end_step(self) -> None:
         """The step of the batch that was passed on last is done."""
+        self.ended = time.monotonic()
         is_half = self.start + self.steps < self.half_size_steps
         times = self.half if is_half else self.whole
-        times.steps += 1
-        times.seconds += time.monotonic() - self.waited_from
-        times.waiting += self.ready - self.waited_from
+        times.add(self.ended - self.waited_from, self.ready - self.waited_from)
         self.steps += 1
 
     def seconds_left(self, steps: int) -> float:
         """Until ``steps`` steps are done, with as much between them as so far."""
-        measured = self.half.steps + self.whole.steps
-        if not measured:
+        if not self.steps:
             return 0.0
         whole = self.whole.mean or self.half.mean / HALF_TO_WHOLE
         half = self.half.mean or whole * HALF_TO_WHOLE
+        between = self.between / max(1, self.steps - 1)
         done = self.start + self.steps
         of_half = max(0, min(steps, self.half_size_steps) - done)
         of_whole = max(0, steps - done) - of_half
-        in_steps = self.half.seconds + self.whole.seconds
-        between = max(0.0, time.monotonic() - self.measured_from - in_steps) / measured
         return of_half * (half + between) + of_whole * (whole + between)
 
     def row(self) -> dict[str, float]:
-        """Seconds since the start; photos a second and the share of waiting in steps of this size."""
+        """Seconds since the start; of steps of this size, photos a second and share of waiting."""
         times = self.whole if self.whole.steps else self.half
         return {
             "seconds": round(time.monotonic() - self.begin, 2),

@@ -1,6 +1,7 @@
 """Photos and masks in the arrangements that people have, trained on as they are."""
 
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from fullconv.data import available_splits, check, open_source
 from fullconv.data.layouts.mask_names import masks_of
 from fullconv.errors import UserError
 from fullconv.inference.photos.find_photos import find_inputs, photos_in
+from fullconv.inference.photos.own_results import save_png
 
 CLASSES = '[[class]]\nname = "background"\n[[class]]\nname = "crack"\n'
 
@@ -152,9 +154,10 @@ def test_photos_without_a_mask_beside_those_of_the_same_name(tmp_path):
     assert [source.mask(place) is None for place in range(4)] == [False, False, False, True]
 
 
-def test_what_could_be_a_photo_or_a_mask_is_not_guessed(tmp_path):
+def test_a_photo_that_was_saved_twice_makes_its_folder_no_data_set(tmp_path):
     folder = fill(tmp_path / "d", "p{}.jpg", "p{}.png")
-    (folder / "p0.jpg").unlink()
+    for number in range(2):
+        (folder / f"p{number}.jpg").unlink()
     with pytest.raises(UserError, match="not a known layout"):
         open_source(folder, "all")
 
@@ -315,3 +318,51 @@ def test_no_results_among_the_photos(tmp_path, photo, mask, out, is_refused):
             find_inputs([tmp_path / "new.png"], folder / out)
     else:
         assert len(find_inputs([tmp_path / "new.png"], folder / out)) == 1
+
+
+def test_a_mask_without_a_photo_is_named_and_the_others_are_read(tmp_path):
+    for split in ("train", "val"):
+        folder = fill(tmp_path, f"{split}/p{{}}.jpg", f"{split}/p{{}}.png")
+    Image.fromarray(mask_of(0)).save(folder / "val/extra.png")
+    assert available_splits(folder) == ["train", "val"]
+    assert_pairs(folder, "train")
+    source = open_source(folder, "val")
+    assert [path.name for path in source.orphans] == ["extra.png"]
+    assert len(source) == 4
+
+
+def test_masks_in_folders_of_their_own_come_first(tmp_path):
+    folder = fill(tmp_path / "d", "train/images/p{}.jpg", "train/masks/p{}.png")
+    for ending in ("jpg", "png"):
+        Image.fromarray(mask_of(0)).save(folder / f"train/preview.{ending}")
+    assert_pairs(folder, "all")
+
+
+def test_of_a_heic_a_png_is_the_photo(tmp_path):
+    folder = fill(tmp_path / "d", "train/p{}.png", "train_masks/p{}.png")
+    for number in range(4):
+        (folder / f"train/p{number}.HEIC").write_bytes(b"\0" * 20)
+    assert_pairs(folder, "all")
+
+
+def test_what_a_prediction_wrote_beside_its_photos_is_no_mask(tmp_path):
+    folder = fill(tmp_path / "d", "p{}.jpg", "p{}.png")
+    for number in range(4):
+        with (folder / f"p{number}.png").open("wb") as file:
+            save_png(Image.fromarray(mask_of(number)), file)
+    with pytest.raises(UserError, match="not a known layout"):
+        open_source(folder, "all")
+
+
+@pytest.mark.parametrize("name", ["p\u0308{}", "p\n{}"])
+def test_names_of_photos_and_masks_are_compared_as_in_other_folders(tmp_path, name):
+    folder = fill(tmp_path / "d", f"{name}.jpg", f"{normalize('NFC', name)}.png")
+    assert_pairs(folder, "all")
+    assert all("\n" not in each for each in open_source(folder, "all").names)
+
+
+def test_only_files_are_photos(tmp_path):
+    folder = fill(tmp_path / "d", "p{}.jpg", "p{}.png")
+    (folder / "album.jpg").mkdir()
+    (folder / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    assert_pairs(folder, "all")

@@ -10,8 +10,8 @@ from PIL import Image
 from fullconv.checkpoints import Checkpoint, save
 from fullconv.classes import ClassSet
 from fullconv.errors import UserError
+from fullconv.files.result_mark import is_result
 from fullconv.inference import Prediction, Predictor, find_inputs
-from fullconv.inference.photos.own_results import is_result
 from fullconv.inference.rasters.preview import write_preview
 from fullconv.models import TORCH
 from small_runs import small_net

@@ -186,8 +186,10 @@ def test_gradients_of_a_net_are_the_same_to_rounding(monkeypatch):
         assert torch.equal(each, found[name]), name
 
 
-def test_more_kernels_than_windows_in_bfloat16_are_one_product():
-    """Result and gradients as far from fp32's as torch's own bfloat16 is, or nearer."""
+@pytest.mark.parametrize("windows", [conv.WINDOWS, 50_000])
+def test_more_kernels_than_windows_in_bfloat16_are_one_product(monkeypatch, windows):
+    """Result and gradients about as near fp32's as torch's own bfloat16, in strips too."""
+    monkeypatch.setattr(conv, "WINDOWS", windows)
     torch.manual_seed(0)
     made, x = layer(64, 512, 7, padding=3), map_of(64, 8, 2)
     of_result = torch.randn(2, 512, 8, 8)
@@ -211,8 +213,27 @@ def test_more_kernels_than_windows_in_bfloat16_are_one_product():
         assert (a - c).norm() <= 1.5 * (b - c).norm() < 0.02 * c.norm()
 
 
-@pytest.mark.parametrize("made", [layer(8, 8, 3, padding=1), layer(8, 512, 7, stride=2, padding=3)])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_map_without_a_window_is_torchs(narrow):
+    made = layer(64, 512, 7)
+    with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+        assert made(map_of(64, 8, batch=0)).shape == (0, 512, 2, 2)
+        with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
+            made(map_of(64, 6))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        layer(8, 8, 3, padding=1),
+        layer(8, 512, 7, stride=2, padding=3),
+        Conv2d.of(8, Window("w", 2, 1, 0, channels=512, pad_after=1)).to(
+            memory_format=torch.channels_last
+        ),
+    ],
+)
 def test_other_convolutions_in_bfloat16_stay_torchs(made):
+    made.use_cpu_kernels = True
     with torch.autocast("cpu", torch.bfloat16):
         out = made(map_of(8, 8))
     assert "Multiplied" not in str(out.grad_fn)

@@ -30,6 +30,7 @@ def test_all_faults_at_once():
             "colour": "red",
             "stages": [8, 32],
             "loss.cross_entropy.reduction": "median",
+            "optimizer.lr": 0,
         },
     )
     assert message.startswith("recipe default: ")
@@ -39,12 +40,13 @@ def test_all_faults_at_once():
         "schedule.batch_size: ",
         "augment.crop: a crop has two",
         "colour: no such key",
+        "optimizer.lr: Input should be greater than 0 or 'auto' (it is 0)",
         "stages: stages are strides from coarse to fine",
         "loss.cross_entropy.reduction: ",
         "(it is 'median')",
     ):
         assert part in message
-    assert message.count("; ") == 6
+    assert message.count("; ") == 7
 
 
 @pytest.mark.parametrize(
