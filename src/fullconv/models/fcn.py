@@ -58,7 +58,7 @@ class FCN(nn.Module):
             self.pyramid = Pyramid(channels, spec.pyramid_channels, partial(_lift, spec))
             channels = spec.pyramid_channels
         self.score: nn.ModuleDict = nn.ModuleDict(
-            {str(s): nn.Conv2d(channels[s], spec.classes, 1) for s in spec.strides}
+            {str(s): Conv2d(channels[s], spec.classes, 1) for s in spec.strides}
         )
         for layer in self.score.values():
             zero(layer)

@@ -37,6 +37,8 @@ from fullconv.models.cpu_kernels.minimal_filtering import (
 FEWEST_CHANNELS = 64  # with fewer, carrying over costs what the products save
 FEWEST_FORWARD = 128  # the same, on the way forward
 FEWEST_TILES = 40  # of a photo; with fewer, carrying the kernels over does
+FEWEST_UNSAFE = 1024  # channels, with room to the 4096 where it was seen
+TILE = 16  # channels that AMX multiplies at a time
 WINDOWS = 64 * 2**20  # bytes of windows at a time
 
 Gradients = tuple[Tensor | None, Tensor | None, Tensor | None, None]
@@ -75,18 +77,25 @@ class Conv2d(nn.Conv2d):
 
     def by(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The convolution with other weights, K,C,r,r and K: N,C,H,W to N,K,h,w."""
-        if self.use_cpu_kernels and torch.is_grad_enabled():
-            if _in_reach(x):
-                return self._trained(x, weight, bias)
-            plain = self.window is None and is_plain(self)
-            if plain and _is_narrowed(x) and has_more_kernels(self, x):
-                return _multiplied_narrow(x, weight, bias, int(self.padding[0]))
+        if torch.is_grad_enabled() and self.use_cpu_kernels and _in_reach(x):
+            return self._trained(x, weight, bias)
+        if torch.is_grad_enabled() and is_narrowed(x) and self._narrow_by_product(x):
+            return _multiplied_narrow(x, weight, bias, int(self.padding[0]))
         out = self._conv_forward(x, weight, bias)
         if self.window is None:
             return out
         return out[
             ..., 1 : 1 + self.window.size(x.shape[-2]), 1 : 1 + self.window.size(x.shape[-1])
         ]
+
+    def _narrow_by_product(self, x: Tensor) -> bool:
+        """Whether a product is faster with fewer bits, or torch's kernel is not to be trusted."""
+        if self.window is not None or not is_plain(self):
+            return False
+        if is_unsafe(self):
+            return True
+        last = x.is_contiguous(memory_format=torch.channels_last)
+        return self.use_cpu_kernels and last and has_more_kernels(self, x)
 
     def _trained(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """The convolution in training, by the faster way; pads that differ are put around ``x``."""
@@ -148,13 +157,19 @@ def _in_reach(array: Tensor) -> bool:
     )
 
 
-def _is_narrowed(array: Tensor) -> bool:
+def is_narrowed(array: Tensor) -> bool:
     """Whether autocast computes with fewer bits here."""
-    return (
-        array.device.type == "cpu"
-        and array.is_contiguous(memory_format=torch.channels_last)
-        and torch.is_autocast_enabled("cpu")
-    )
+    return array.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+
+
+def is_unsafe(conv: nn.Conv2d) -> bool:
+    """Whether the gradient of the kernels in bfloat16 can write beyond its array.
+
+    oneDNN's with AMX and several threads does, in torch 2.13.0, for kernels of 4096 channels to
+    fewer than 16, as of the score layer of VGG16 and AlexNet: the process then ends without a word.
+    With 2048 channels it was not seen.
+    """
+    return conv.in_channels >= FEWEST_UNSAFE and conv.out_channels < TILE
 
 
 def _multiplied_narrow(x: Tensor, weight: Tensor, bias: Tensor | None, pad: int) -> Tensor:

@@ -237,3 +237,30 @@ def test_other_convolutions_in_bfloat16_stay_torchs(made):
     with torch.autocast("cpu", torch.bfloat16):
         out = made(map_of(8, 8))
     assert "Multiplied" not in str(out.grad_fn)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("own", [False, True])
+def test_score_layers_of_few_classes_are_products_in_bfloat16(channels_last, own):
+    """oneDNN's gradient of such kernels ends the process where there is AMX: a heap overflow."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    made = Conv2d(4096, 11, 1).to(memory_format=layout)
+    made.use_cpu_kernels = own
+    x = torch.randn(2, 4096, 8, 11).to(memory_format=layout)
+    wanted = torch.autograd.grad(made(x).sum(), (made.weight, made.bias))
+    for _ in range(8):
+        with torch.autocast("cpu", torch.bfloat16):
+            out = made(x)
+        assert "Multiplied" in str(out.grad_fn)
+        found = torch.autograd.grad(out.float().sum(), (made.weight, made.bias))
+        torch.testing.assert_close(found, wanted, rtol=2e-2, atol=1)
+
+
+def test_a_net_of_few_classes_scored_at_4096_channels_trains_in_bfloat16():
+    net = build(NetSpec("fcn8s-vgg16", classes=3, width=1, padding="same"))
+    net = net.to(memory_format=torch.channels_last)
+    for _ in range(2):
+        with torch.autocast("cpu", torch.bfloat16):
+            out = net(torch.randn(1, 3, 64, 64).to(memory_format=torch.channels_last))
+        out.float().square().sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in net.score.parameters())
