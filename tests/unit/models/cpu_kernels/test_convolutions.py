@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fullconv.device import computes_bf16
 from fullconv.geometry import Window
 from fullconv.models import NetSpec, build
 from fullconv.models.cpu_kernels import convolutions as conv
@@ -256,6 +257,9 @@ def test_score_layers_of_few_classes_are_products_in_bfloat16(channels_last, own
         torch.testing.assert_close(found, wanted, rtol=2e-2, atol=1)
 
 
+@pytest.mark.skipif(
+    not computes_bf16(torch.device("cpu")), reason="no bfloat16 in hardware: minutes, emulated"
+)
 def test_a_net_of_few_classes_scored_at_4096_channels_trains_in_bfloat16():
     net = build(NetSpec("fcn8s-vgg16", classes=3, width=1, padding="same"))
     net = net.to(memory_format=torch.channels_last)
