@@ -133,12 +133,8 @@ def _with_weights(config: Config, screen: Screen) -> Config:
         lr = LOADED_BACKBONE_LR if is_loaded else 1.0
         optimizer = optimizer.model_copy(update={"backbone_lr": lr})
     if optimizer.lr == "auto":
-        rises = (
-            not is_loaded
-            and config.spec(2).definition.has_batch_norms
-            and optimizer.kind == "adamw"
-        )
-        lr = RANDOM_LR if rises else LOADED_LR
+        is_steady = optimizer.kind == "adamw" and config.spec(2).definition.has_batch_norms
+        lr = RANDOM_LR if is_steady and not is_loaded else LOADED_LR
         optimizer = optimizer.model_copy(update={"lr": lr})
     return config.model_copy(update={"net": net, "optimizer": optimizer})
 

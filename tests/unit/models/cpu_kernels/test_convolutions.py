@@ -254,7 +254,7 @@ def test_score_layers_of_few_classes_are_products_in_bfloat16(channels_last, own
             out = made(x)
         assert "Multiplied" in str(out.grad_fn)
         found = torch.autograd.grad(out.float().sum(), (made.weight, made.bias))
-        torch.testing.assert_close(found, wanted, rtol=2e-2, atol=1)
+        torch.testing.assert_close(found, wanted, rtol=1e-2, atol=0.1)
 
 
 @pytest.mark.skipif(

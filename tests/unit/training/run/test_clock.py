@@ -61,7 +61,7 @@ def test_seconds_left(time, start, steps, left):
 
 def test_time_between_steps_is_left_too(time):
     clock = clock_after(time, 12, between=0.5)
-    assert clock.seconds_left(16) == pytest.approx(4 * (3 + 12 / 11 * 0.5), rel=0.05)
+    assert clock.seconds_left(16) == pytest.approx(4 * (3 + 0.5))
 
 
 def test_speed_is_of_the_steps_of_this_size_without_what_is_between(time):
